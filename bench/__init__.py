@@ -1,0 +1,1 @@
+"""How fast it is: the command line and the benchmarks. The only package that prints."""

@@ -1,0 +1,216 @@
+"""The command line: ``triplane bench|topo ...``; what goes wrong is one line and an exit code.
+
+Commands are named in tables and imported when they are called: ``triplane --help`` must answer
+before numpy has been read from disk.
+"""
+
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from bench.options import (
+    TRANSPORTS,
+    Flags,
+    Output,
+    Selection,
+    nccl_options,
+    output_options,
+    system_options,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from bench.collective import Benchmark
+    from bench.records import Measurement
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+COLLECTIVES = {
+    "all_reduce": "Every rank gets the reduction of all ranks' data.",
+    "all_gather": "Every rank gets every rank's data.",
+    "reduce_scatter": "Every rank gets its part of the reduction.",
+    "broadcast": "Every rank gets the root's data.",
+    "reduce": "The root gets the reduction of all ranks' data.",
+    "gather": "The root gets every rank's data.",
+    "scatter": "Every rank gets its part of the root's data.",
+    "all_to_all": "Every rank sends a block to every rank.",
+    "all_to_all_v": "The same with blocks of unlike sizes.",
+    "send_recv": "Every rank sends to the next and receives from the one before.",
+    "barrier": "No rank leaves before all have come.",
+}
+"""What each collective does, in a line."""
+
+BENCHMARKS = {
+    "moe": ("bench.moe:command", "MoE dispatch and combine over expert-parallel sizes."),
+    "validate": ("bench.validate:command", "The model beside every published measurement."),
+    "calibrate": ("bench.calibrate:command", "Fit the endpoint constants to published rows."),
+}
+"""The other benchmarks: where each command is, and what it does."""
+
+COMMANDS = {
+    "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
+    "topo": ("bench.topo:topo", "Systems: list, show, export."),
+}
+"""The groups of ``triplane``."""
+
+
+class Group(click.Group):
+    """A group whose commands are imported when called, and whose errors are one line.
+
+    ``lazy``: name to ("module:attribute", help), in the order in which they are listed.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in the table's order."""
+        return [*self.commands, *self.lazy]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command called ``cmd_name``, imported now if need be."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self.lazy[cmd_name][0].split(":")
+        found: click.Command = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Return the list of commands, from the tables alone."""
+        rows = [(name, command.get_short_help_str(80)) for name, command in self.commands.items()]
+        rows += [(name, text) for name, (_, text) in self.lazy.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; an unknown name is answered with the choices."""
+        if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            choices = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f"no command {args[0]!r}; there are {choices}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> NoReturn:
+        """Run the command line and exit: 0, 2 for wrong input, 1 for a file or result, 130."""
+        named["standalone_mode"] = False
+        try:
+            code = super().main(args, *more, **named)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(0)
+        except click.Abort:
+            sys.exit(130)
+        except click.ClickException as error:
+            _fail(_one_line(error), error.exit_code)
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        except ValueError as error:
+            # Every error of ours is one, but to name the class would import numpy for --help.
+            from topology.errors import TriplaneError
+
+            if not isinstance(error, TriplaneError):
+                raise
+            _fail(str(error), 2)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f"{context.command_path}: " if context else ""
+    return where + error.format_message()
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo("triplane: error: " + " ".join(message.split()), err=True)
+    sys.exit(code)
+
+
+@click.group(cls=Group, lazy=COMMANDS, context_settings=HELP)
+@click.version_option(package_name="triplane", message="triplane %(version)s")
+def main() -> None:
+    """Triplane: a CloudMatrix384-class AI supernode on a laptop."""
+
+
+@click.group(cls=Group, lazy=BENCHMARKS, context_settings=HELP)
+def bench() -> None:
+    """Benchmarks: how fast it is."""
+
+
+def _collective(name: str, text: str) -> click.Command:
+    """Return the command of one collective: nccl-tests' flags, and ours."""
+    own = [
+        click.option("--transport", type=click.Choice(TRANSPORTS), default="sim",
+                     help="sim: times alone, no data (default)."),
+        click.option("--algorithm", "--algorithms", metavar="NAME,..|all",
+                     help="Default: the library's choice for the size."),
+        click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
+                     help="all_to_all_v: in line i, bytes from rank i to each."),
+    ]  # fmt: skip
+    command: Any = nccl_options(system_options(output_options(functools.partial(_run, name))))
+    for option in own:
+        command = option(command)
+    return click.command(name, help=text, context_settings=HELP)(command)
+
+
+def _run(
+    name: str, flags: Flags, selection: Selection, output: Output, transport: str,
+    algorithm: str | None, matrix: str | None,
+) -> int:  # fmt: skip
+    if transport != "sim":
+        raise click.UsageError(f"--transport {transport} comes with real ranks; there is sim")
+    if matrix and name != "all_to_all_v":
+        raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
+    from bench import collective, plot, records
+
+    bench = collective.prepare(name, flags, selection, algorithm, matrix)
+    as_nccl = output.format == "table" and len(bench.algorithms) == 1
+    if flags.output_file and not as_nccl:
+        raise click.UsageError("-J goes with --format table and a single algorithm")
+    with records.opened(output.output) as file:
+        if as_nccl:
+            rows, passed = _nccl_text(bench, file)
+        else:
+            rows, passed = [*records.progress(collective.sweep(bench), name)], True
+            file.write(records.as_text([row.record() for row in rows], output.format))
+    if output.plot:
+        plot.draw(rows, output.plot)
+    if output.trace:
+        collective.last_timeline(bench).to_perfetto(output.trace)
+    return 0 if passed else 1
+
+
+def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
+    """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
+    from bench import collective, nccl_format, records
+
+    flags, program, began = bench.flags, bench.operation.program, datetime.now()
+    where, sweep = collective.devices(bench), collective.sweep(bench)
+    if not file.isatty():
+        sweep = records.progress(sweep, bench.op)
+    with nccl_format.reserved(flags.output_file) as report:
+        if report:
+            print(f"# Writing JSON output to {report.name}", file=file)
+        notes = collective.notes(bench)
+        print(*nccl_format.header(flags, program, where, notes), sep="\n", file=file, flush=True)
+        rows = []
+        for row in sweep:
+            rows.append(row)
+            print(nccl_format.row(row, flags), file=file, flush=True)
+            if os.environ.get("NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY", "0") != "0":
+                print(*collective.rank_summary(bench, row), sep="\n", file=file)
+        found = nccl_format.summary(rows, os.environ.get("NCCL_TESTS_MIN_BW"))
+        print(*nccl_format.bounds(rows), *nccl_format.footer(found, program), sep="\n", file=file)
+        if report:
+            report.write(nccl_format.report(flags, sys.argv, os.environ, where, rows, found, began))
+    return rows, found.passed
+
+
+for _name, _text in COLLECTIVES.items():
+    bench.add_command(_collective(_name, _text))

@@ -1,0 +1,139 @@
+"""What a benchmark found, as records whose keys carry units, and how records are written.
+
+Any benchmark can use the writers: a record is a flat dictionary.
+"""
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+from topology.units import GB, US
+
+Value = str | int | float | bool | None
+Record = Mapping[str, Value]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One row of a collective benchmark; SI inside.
+
+    ``size``: bytes, nccl-tests' S. ``count``: elements, nccl-tests' count. ``time``, ``bound``:
+    simulated seconds; no engine may answer less than the bound. ``algbw``, ``busbw``: bytes per
+    second. ``wrong``: elements found wrong, None where nothing was checked. ``host_time``: seconds
+    that this machine took to find out.
+    """
+
+    op: str
+    system: str
+    software: str
+    transport: str
+    engine: str
+    routing: str
+    ranks: int
+    algorithm: str
+    datatype: str
+    redop: str
+    root: int
+    size: int
+    count: int
+    time: float
+    algbw: float
+    busbw: float
+    bound: float | None
+    bottleneck: str | None
+    wrong: int | None
+    host_time: float
+
+    def record(self) -> dict[str, Value]:
+        """Return the row as DESIGN's record: every key with a quantity ends in its unit."""
+        return {
+            "op": self.op, "system": self.system, "software": self.software, "ranks": self.ranks,
+            "size_bytes": self.size, "count": self.count, "datatype": self.datatype,
+            "redop": self.redop, "root": self.root if self.root >= 0 else None,
+            "algorithm": self.algorithm, "time_us": self.time / US,
+            "algbw_GBps": self.algbw / GB, "busbw_GBps": self.busbw / GB,
+            "bound_us": None if self.bound is None else self.bound / US,
+            "bottleneck": self.bottleneck, "transport": self.transport, "engine": self.engine,
+            "routing": self.routing, "wrong": self.wrong, "host_time_s": self.host_time,
+        }  # fmt: skip
+
+
+def as_text(records: Sequence[Record], form: str) -> str:
+    """Return the records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line."""
+    return {"json": _as_json, "csv": _as_csv, "table": as_table}[form](records)
+
+
+def _as_json(records: Sequence[Record]) -> str:
+    rows = ",\n ".join(json.dumps(_finite(record), allow_nan=False) for record in records)
+    return f"[{rows}]\n"
+
+
+def _finite(record: Record) -> dict[str, Value]:
+    """JSON has no infinity and no NaN: null, as for anything that nobody knows."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
+
+
+def _as_csv(records: Sequence[Record]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns_of(records), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_finite(record) for record in records)
+    return text.getvalue()
+
+
+def columns_of(records: Sequence[Record]) -> list[str]:
+    """Every key that any record has, in order of first sight."""
+    return list(dict.fromkeys(key for record in records for key in record))
+
+
+def as_table(records: Sequence[Record]) -> str:
+    """Columns for a person: numbers to five digits on the right, text on the left."""
+    names = columns_of(records)
+    columns = [_column(name, [record.get(name) for record in records]) for name in names]
+    return "".join("  ".join(cells).rstrip() + "\n" for cells in zip(*columns, strict=True))
+
+
+def _column(name: str, values: Sequence[Value]) -> list[str]:
+    cells = [name, *map(_cell, values)]
+    width = max(map(len, cells))
+    is_text = any(isinstance(value, str) for value in values)
+    return [cell.ljust(width) if is_text else cell.rjust(width) for cell in cells]
+
+
+def _cell(value: Value) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[IO[str]]:
+    """Return the file at ``path``, opened to be written, or standard output where there is none."""
+    if path is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with path.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """Yield the items, with a bar on a terminal's standard error; nothing where it is piped."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, label, total, transient=True, console=Console(stderr=True))

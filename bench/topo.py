@@ -1,0 +1,136 @@
+"""``triplane topo``: which systems there are, what one is made of, and the way to other tools."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.cli import HELP, Group
+from bench.options import FORMATS
+from bench.records import Record, Value, as_text, opened
+from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
+from topology.units import GB, NS
+
+_FORMAT = click.option("--format", "form", type=click.Choice(FORMATS), default="table")
+_OUTPUT = click.option("--output", type=click.Path(dir_okay=False, path_type=Path))
+_WITHOUT = click.option("--without", multiple=True, metavar="NAME",
+                        help="Take this switch, link or node out; may be given again.")  # fmt: skip
+
+
+@click.group(cls=Group, lazy={}, context_settings=HELP)
+def topo() -> None:
+    """Systems: list, show, export."""
+
+
+@topo.command("list", context_settings=HELP)
+@_FORMAT
+@_OUTPUT
+def list_systems(form: str, output: Path | None) -> None:
+    """List every system that has a name."""
+    known: list[Record] = [{"system": name, "about": about} for name, about in systems().items()]
+    with opened(output) as file:
+        file.write(as_text(known, form))
+
+
+@topo.command("show", context_settings=HELP)
+@click.argument("name", metavar="SYSTEM")
+@_WITHOUT
+@_FORMAT
+@_OUTPUT
+def show_system(name: str, without: tuple[str, ...], form: str, output: Path | None) -> None:
+    """Show what SYSTEM is made of: endpoints, switches, and its planes."""
+    topology = _opened(name, without)
+    rows = [plane_record(topology, plane) for plane in topology.planes]
+    with opened(output) as file:
+        if form == "table":
+            file.write("\n".join(_about(topology)) + "\n\n")
+        file.write(as_text(rows, form))
+
+
+@topo.command(context_settings=HELP)
+@click.argument("name", metavar="SYSTEM")
+@_WITHOUT
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("toml", "graphml", "json")),
+    default="toml",
+    show_default=True,
+    help="toml is ours; graphml and json are networkx'.",
+)
+@_OUTPUT
+def export(name: str, without: tuple[str, ...], form: str, output: Path | None) -> None:
+    """Write SYSTEM, vertex by vertex and link by link, for other tools."""
+    text = exported(_opened(name, without), form)
+    with opened(output) as file:
+        file.write(text)
+
+
+def _opened(name: str, without: tuple[str, ...]) -> Topology:
+    topology = system(name)
+    return topology.without(*without) if without else topology
+
+
+def _about(topology: Topology) -> list[str]:
+    kinds = topology.vertex_kinds
+    ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
+    nodes = len(np.unique(topology.node[topology.node >= 0]))
+    return [
+        topology.name,
+        f"  nodes      {nodes}",
+        f"  endpoints  {len(ends)}: {_counted(ends)}; ranks sit on {len(topology.accelerators)}",
+        f"  switches   {len(switches)}: {_counted(switches)}",
+        f"  links      {topology.n_links}, one way each",
+        *([f"  without    {', '.join(topology.removed)}"] if topology.removed else []),
+    ]
+
+
+def _counted(kinds: tuple[str, ...]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items()) or "none"
+
+
+def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
+    """Return what `show` says of a plane: its links, its ports, whether it can block.
+
+    ``guaranteed_share``: of its ports, what every endpoint is sure of under any traffic.
+    """
+    found = non_blocking(topology, plane)
+    links = topology.link_plane == topology.plane(plane)
+    latencies = topology.link_latency[links] / NS
+    return {
+        "plane": plane,
+        "links": int(links.sum()),
+        "link_bandwidths": _distinct(topology, links),
+        "latency_ns_max": round(float(latencies.max(initial=0.0)), 3),
+        "ports_of": ",".join(found.counted),
+        "endpoints": found.endpoints,
+        "port_GBps": found.port_bandwidth / max(found.endpoints, 1) / GB,
+        "tiers": found.tiers,
+        "bisection_GBps": found.bisection / GB,
+        "guaranteed_share": found.guaranteed,
+        "non_blocking": "yes" if found.non_blocking else f"not proved: {found.reason}",
+    }
+
+
+def _distinct(topology: Topology, links: NDArray[np.bool_]) -> str:
+    values = np.unique(topology.link_bandwidth[links])[::-1]
+    shown = [f"{value / GB:.4g} GB/s" for value in values[:4]]
+    return ", ".join([*shown, "..."] if len(values) > 4 else shown)
+
+
+def exported(topology: Topology, form: str) -> str:
+    """Return the topology as ``"toml"`` (ours), or networkx' ``"graphml"`` or ``"json"``."""
+    if form == "toml":
+        return to_toml(topology)
+    import networkx as nx
+
+    graph = to_networkx(topology)
+    if form == "json":
+        return json.dumps(nx.node_link_data(graph, edges="edges")) + "\n"
+    # GraphML knows numbers, truth and text only.
+    for key in ("planes", "removed"):
+        graph.graph[key] = ",".join(graph.graph[key])
+    return "\n".join(nx.generate_graphml(graph)) + "\n"

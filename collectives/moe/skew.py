@@ -1,0 +1,269 @@
+"""Routings made up from a seed, and routings from files.
+
+The generators draw a token's experts one after another without replacement, in proportion to the
+experts' weights (the same distribution as Gumbel top-k). A draw that a token may not have is drawn
+again, for all such tokens at once; after `TRIES` from what its experts so far have left.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.moe.routing import Ints, Routing, RoutingError, blocks
+
+TRIES = 4
+"""Draws from all experts, which are cheap, before those from what is left, which seldom fail."""
+
+LEAST = 1e-12
+"""No expert is less popular than this beside the first: float64 has to tell their sums apart."""
+
+GROUPS = 8
+"""Groups of DeepSeek-V3's experts (``n_group``, arXiv:2412.19437)."""
+
+TOP_GROUPS = 4
+"""Groups that a token's experts of DeepSeek-V3 may come from (``topk_group``)."""
+
+SUFFIXES = (".npy", ".npz", ".json", ".csv")
+"""Files that `from_file` reads."""
+
+Tokens = int | Sequence[int] | Ints
+Weights = NDArray[np.float64]
+Chosen = NDArray[np.int32]  # [slot, token]: a slot of all tokens lies together
+
+
+def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0) -> Routing:
+    """Draw distinct experts for every token, each set of ``top_k`` equally likely.
+
+    ``tokens``: of each rank, one number or one a rank. The same seed gives the same routing.
+    Raises `RoutingError`.
+    """
+    return _drawn(ranks, tokens, top_k, np.ones(max(experts, 0)), np.random.default_rng(seed))
+
+
+def zipf(
+    ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0, *, exponent: float
+) -> Routing:
+    """Draw distinct experts whose popularity falls as ``1 / place ** exponent``.
+
+    Which expert has which place is drawn too, and is the same for all ranks. 0 is uniform. The
+    rest is as in `uniform`.
+    """
+    if not 0 <= exponent < np.inf:
+        raise RoutingError(f"the exponent of zipf is {exponent}; it has to be 0 or more")
+    rng = np.random.default_rng(seed)
+    place = rng.permutation(max(experts, 0))
+    weights = np.maximum((1.0 + place) ** -exponent, LEAST)
+    return _drawn(ranks, tokens, top_k, weights, rng)
+
+
+def node_limited(
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    experts: int,
+    seed: int = 0,
+    *,
+    groups: int = GROUPS,
+    top_groups: int = TOP_GROUPS,
+) -> Routing:
+    """Draw distinct experts of at most ``top_groups`` groups a token, as DeepSeek-V3 does.
+
+    Experts lie in ``groups`` contiguous groups, one a node. A token has independent scores; the
+    groups with the best single scores are allowed, and the best experts of those are chosen:
+    DeepEP's benchmark (tests/test_internode.py) has this gate, the model sums a group's best two.
+    The rest is as in `uniform`.
+    """
+    if not 1 <= top_groups <= groups <= experts:
+        raise RoutingError(
+            f"{top_groups} of {groups} groups of {experts} experts; "
+            f"they have to be 1 <= top_groups <= groups <= experts"
+        )
+    if top_k > top_groups * (experts // groups):
+        raise RoutingError(
+            f"top_k is {top_k}, and {top_groups} groups may have only "
+            f"{top_groups * (experts // groups)} experts"
+        )
+    group = np.repeat(np.arange(groups), blocks(experts, groups))
+    rng = np.random.default_rng(seed)
+    return _drawn(ranks, tokens, top_k, np.ones(experts), rng, group, top_groups)
+
+
+def from_file(path: str | Path, experts: int | None = None) -> Routing:
+    """Read a routing.
+
+    - ``.npy``: integers ``[ranks, tokens, top_k]``.
+    - ``.npz``: the same as ``topk_idx``, and perhaps ``experts``.
+    - ``.json``: ``{"experts": n, "topk_idx": [[[...], ...], ...]}`` by rank, token and slot, or
+      the list alone; ranks may have different numbers of tokens.
+    - ``.csv``: a line a token: its rank, then its experts; lines that begin with ``rank`` or
+      ``#`` are skipped; there are as many ranks as the largest one says.
+
+    ``experts`` has to be given where the file does not tell it. Raises `RoutingError`.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise RoutingError(f"cannot read a routing from {path}; can from {', '.join(SUFFIXES)}")
+    try:
+        table, told = _read(path)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise RoutingError(f"cannot read a routing from {path}: {error}") from None
+    known = told if experts is None else experts
+    if known is None:
+        raise RoutingError(f"{path} does not tell how many experts there are; give experts")
+    if told not in (None, known):
+        raise RoutingError(f"{path} is of {told} experts, not of {known}")
+    return _named(path, table, known)
+
+
+def parse_skew(
+    text: str,
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    experts: int,
+    *,
+    groups: int = GROUPS,
+    seed: int = 0,
+) -> Routing:
+    """Make the routing that a command line names.
+
+    ``text``: ``uniform``, ``zipf:EXPONENT``, ``node-limited[:TOP_GROUPS]`` or ``file:PATH``,
+    which brings its own tokens and top_k and has to be of as many ranks. Raises `RoutingError`.
+    """
+    name, _, value = text.partition(":")
+    what = (ranks, tokens, top_k, experts, seed)
+    try:
+        if name == "uniform" and not value:
+            return uniform(*what)
+        if name == "zipf" and value:
+            return zipf(*what, exponent=float(value))
+        if name == "node-limited":
+            return node_limited(*what, groups=groups, top_groups=int(value or TOP_GROUPS))
+    except ValueError as error:
+        if isinstance(error, RoutingError):
+            raise
+        raise RoutingError(f"no number in skew {text!r}: {value!r}") from None
+    if name == "file" and value:
+        return _of(ranks, from_file(value, experts), value)
+    raise RoutingError(
+        f"unknown skew {text!r}; known: uniform, zipf:EXPONENT, node-limited:TOP_GROUPS, file:PATH"
+    )
+
+
+def _of(ranks: int, routing: Routing, path: str) -> Routing:
+    if routing.ranks != ranks:
+        raise RoutingError(f"{path} is of {routing.ranks} ranks, not of {ranks}")
+    return routing
+
+
+def _read(path: Path) -> tuple[Any, int | None]:
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False), None
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            return file["topk_idx"], int(file["experts"]) if "experts" in file else None
+    if path.suffix == ".json":
+        told = json.loads(path.read_text())
+        return (told["topk_idx"], told.get("experts")) if isinstance(told, dict) else (told, None)
+    return _read_csv(path), None
+
+
+def _read_csv(path: Path) -> list[NDArray[np.int64]]:
+    with path.open(newline="") as file:
+        lines = [
+            line for line in csv.reader(file) if line and not line[0].startswith(("#", "rank"))
+        ]
+    table = np.array(lines, np.int64)
+    if table.ndim != 2 or table.shape[1] < 2 or table[:, 0].min() < 0:
+        raise ValueError("every line has to be a rank and its token's experts")
+    return [table[table[:, 0] == rank, 1:] for rank in range(table[:, 0].max() + 1)]
+
+
+def _named(path: Path, table: Any, experts: int) -> Routing:
+    try:
+        return Routing(table, experts)
+    except (RoutingError, TypeError) as error:
+        raise RoutingError(f"{path}: {error}") from None
+
+
+def _drawn(
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    weights: Weights,
+    rng: np.random.Generator,
+    group: Ints | None = None,
+    top_groups: int = 0,
+) -> Routing:
+    experts = len(weights)
+    if ranks < 1 or np.min(tokens) < 0 or np.size(tokens) not in (1, ranks):
+        raise RoutingError(f"{tokens} tokens on {ranks} ranks: one number, or one for each rank")
+    if not 1 <= top_k <= experts:
+        raise RoutingError(f"top_k is {top_k} of {experts} experts; it has to be 1 to {experts}")
+    each = np.broadcast_to(np.asarray(tokens, np.int64), ranks)
+    limit = None if group is None else _Limit(group, top_groups, each.sum())
+    chosen = np.full((top_k, each.sum()), -1, np.int32)
+    for slot in range(top_k):
+        _fill(chosen, slot, weights, rng, limit)
+    return Routing(np.split(chosen.T.astype(np.int64), each.cumsum()[:-1]), experts)
+
+
+def _fill(
+    chosen: Chosen, slot: int, weights: Weights, rng: np.random.Generator, limit: "_Limit | None"
+) -> None:
+    # Gives every token an expert in this slot: one it has not, of the groups it is allowed.
+    left, tries = np.arange(chosen.shape[1]), 0
+    while len(left):
+        before = chosen[:slot, left] if tries else chosen[:slot]
+        drawn = _draw(weights, len(left), rng) if tries < TRIES else _other(weights, before, rng)
+        chosen[slot, left] = drawn
+        refused = np.zeros(len(left), bool) if limit is None else limit.refused(left, drawn)
+        for experts in before:
+            refused |= experts == drawn
+        left, tries = left[refused], tries + 1
+    if limit is not None:
+        limit.take(chosen[slot])
+
+
+class _Limit:
+    """The groups that each token has taken, of which it may have so many at most."""
+
+    def __init__(self, group: Ints, most: int, tokens: int) -> None:
+        self.group, self.most = group.astype(np.int32), most
+        self.taken = np.zeros((tokens, int(group[-1]) + 1), bool)
+        self.count = np.zeros(tokens, np.int32)
+
+    def refused(self, tokens: NDArray[np.intp], experts: NDArray[np.integer]) -> NDArray[np.bool_]:
+        full = self.count[tokens] >= self.most
+        return full & ~self.taken[tokens, self.group[experts]] if full.any() else full
+
+    def take(self, experts: NDArray[np.integer]) -> None:
+        at = np.arange(len(experts)), self.group[experts]
+        self.count += ~self.taken[at]
+        self.taken[at] = True
+
+
+def _draw(weights: Weights, rows: int, rng: np.random.Generator) -> NDArray[np.integer]:
+    if (weights == weights[0]).all():
+        return rng.integers(len(weights), size=rows, dtype=np.int32)
+    return _at(weights, rng.random(rows) * weights.sum())
+
+
+def _other(weights: Weights, before: Chosen, rng: np.random.Generator) -> NDArray[np.integer]:
+    # Draws from what the experts before leave, and steps over each of them in turn.
+    before = np.sort(before, axis=0)
+    begin = weights.cumsum() - weights
+    at = rng.random(before.shape[1]) * (weights.sum() - weights[before].sum(axis=0))
+    for expert in before:
+        at += np.where(at >= begin[expert], weights[expert], 0)
+    return _at(weights, at)
+
+
+def _at(weights: Weights, at: NDArray[np.float64]) -> NDArray[np.integer]:
+    # Rounding may put the last one past the end.
+    return np.minimum(np.searchsorted(weights.cumsum(), at, side="right"), len(weights) - 1)

@@ -1,0 +1,104 @@
+"""What every rank must hold after a collective, in plain numpy: the oracle of all tests.
+
+``inputs[i]`` is the array in rank i's send buffer and entry i of what is returned the array that
+must be in its recv buffer; None where it does not matter. Knows nothing of schedules.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.step import ScheduleError
+
+Array = NDArray[Any]
+
+COMBINE: Mapping[str, np.ufunc] = MappingProxyType(
+    {"sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum, "avg": np.add}
+)
+"""How two items become one; ``avg`` is a sum that is divided at the very end, see `averaged`."""
+
+
+def combiner(op: str) -> np.ufunc:
+    """Return what combines two items under ``op``; raise `ScheduleError` for an unknown one."""
+    if op not in COMBINE:
+        raise ScheduleError(f"unknown reduction {op!r}; choose one of {', '.join(COMBINE)}")
+    return COMBINE[op]
+
+
+def averaged(total: Array, ranks: int) -> Array:
+    """Return a sum over the ranks divided by their number; integers are cut towards 0 as in C."""
+    if not np.issubdtype(total.dtype, np.integer):
+        # Small floats do not even hold every number of ranks.
+        wide = total if total.itemsize >= 4 else total.astype(np.float32)
+        return np.asarray(wide / ranks, total.dtype)
+    number = np.min_scalar_type(ranks).type(ranks)
+    return np.asarray((total - np.fmod(total, number)) // number, total.dtype)
+
+
+def combined(inputs: Sequence[Array], op: str) -> Array:
+    """Return the items of all ranks combined, in the order of ranks and in their own dtype."""
+    total = inputs[0].copy()
+    for array in inputs[1:]:
+        total = combiner(op)(total, array)
+    return averaged(total, len(inputs)) if op == "avg" else total
+
+
+def all_reduce(inputs: Sequence[Array], op: str = "sum") -> list[Array]:
+    """Everybody holds the combination."""
+    return [combined(inputs, op)] * len(inputs)
+
+
+def reduce(inputs: Sequence[Array], root: int = 0, op: str = "sum") -> list[Array | None]:
+    """Give the root the combination."""
+    return [combined(inputs, op) if rank == root else None for rank in range(len(inputs))]
+
+
+def reduce_scatter(inputs: Sequence[Array], op: str = "sum") -> list[Array]:
+    """Rank i holds block i of the combination."""
+    return np.split(combined(inputs, op), len(inputs))
+
+
+def all_gather(inputs: Sequence[Array]) -> list[Array]:
+    """Everybody holds all inputs in the order of ranks."""
+    return [np.concatenate(inputs)] * len(inputs)
+
+
+def gather(inputs: Sequence[Array], root: int = 0) -> list[Array | None]:
+    """Give the root all inputs in the order of ranks."""
+    return [np.concatenate(inputs) if rank == root else None for rank in range(len(inputs))]
+
+
+def broadcast(inputs: Sequence[Array], root: int = 0) -> list[Array]:
+    """Everybody holds the root's input."""
+    return [inputs[root]] * len(inputs)
+
+
+def scatter(inputs: Sequence[Array], root: int = 0) -> list[Array]:
+    """Rank i holds block i of the root's input."""
+    return np.split(inputs[root], len(inputs))
+
+
+def all_to_all(inputs: Sequence[Array]) -> list[Array]:
+    """Rank i holds block i of every input, in the order of ranks."""
+    blocks = [np.split(array, len(inputs)) for array in inputs]
+    return [np.concatenate(column) for column in zip(*blocks, strict=True)]
+
+
+def all_to_all_v(inputs: Sequence[Array], counts: NDArray[np.int64]) -> list[Array]:
+    """As `all_to_all`, where the block from rank i to rank j has ``counts[i, j]`` bytes."""
+    items = counts // inputs[0].itemsize
+    blocks = [np.split(array, row.cumsum()[:-1]) for array, row in zip(inputs, items, strict=True)]
+    return [np.concatenate(column) for column in zip(*blocks, strict=True)]
+
+
+def send_recv(inputs: Sequence[Array]) -> list[Array]:
+    """Every rank holds the input of the rank before; rank 0 that of the last one."""
+    return [inputs[-1], *inputs[:-1]]
+
+
+def barrier(inputs: Sequence[Array]) -> list[Array | None]:
+    """Nobody holds anything."""
+    return [None] * len(inputs)

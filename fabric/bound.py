@@ -1,0 +1,115 @@
+"""Closed forms: the least time that any engine may answer, and what sets it.
+
+A rank needs for each step at least the longest of: one of its transfers alone on its path, and its
+own bytes over each resource that they load; then what its software costs. Its steps follow one
+another, so these add up. A resource needs at least its bytes over all steps. The bound is the
+largest of all of these.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.compiled import compiled
+
+_Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float64]
+
+PAIR = -1
+"""In `Chain.setter`: a limit of a pair of ranks, not a resource, sets the time."""
+
+
+class Chain(NamedTuple):
+    """What the steps of each rank need at least, one after the other.
+
+    float64 [ranks], seconds: ``wire``, ``latency``, ``cost``. ``setter``: the resource (or `PAIR`)
+    that sets most of ``wire``, found by majority ``votes`` in seconds.
+    """
+
+    wire: _Floats
+    latency: _Floats
+    cost: _Floats
+    setter: _Longs
+    votes: _Floats
+
+
+class Columns(NamedTuple):
+    """What `extend` needs to know of the flows of a window; see `fabric.flow.Window`."""
+
+    step: _Longs
+    src: _Ints
+    dst: _Ints
+    src_cost: _Floats
+    dst_cost: _Floats
+    latency: _Floats
+    size: _Floats
+    limit: _Floats
+    entries: _Longs
+    resource: _Ints
+    weight: _Floats
+    rank_flow: _Longs
+    rank_begin: _Longs
+
+
+def make_chain(ranks: int) -> Chain:
+    """The chains of ranks that have done nothing yet."""
+    zero = np.zeros
+    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full(ranks, PAIR), zero(ranks))
+
+
+@compiled
+def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
+    """Add the steps of a window to every rank's chain."""
+    load = np.zeros(len(capacity))
+    for r in range(len(c.rank_begin) - 1):
+        at = c.rank_begin[r]
+        while at < c.rank_begin[r + 1]:
+            end = at
+            while end < c.rank_begin[r + 1] and c.step[c.rank_flow[end]] == c.step[c.rank_flow[at]]:
+                end += 1
+            _add_step(chain, c, capacity, load, r, at, end)
+            at = end
+
+
+@compiled
+def _add_step(
+    chain: Chain, c: Columns, capacity: _Floats, load: _Floats, r: int, at: int, end: int
+) -> None:
+    """One step of rank ``r``: its flows ``c.rank_flow[at:end]``. ``load`` is zero before, after."""
+    soon, needed, late, setter = np.inf, 0.0, 0.0, PAIR
+    for k in range(at, end):
+        i = c.rank_flow[k]
+        if c.src[i] == r:
+            chain.cost[r] += c.src_cost[i]
+        if c.dst[i] == r:
+            chain.cost[r] += c.dst_cost[i]
+        soon = min(soon, c.latency[i])
+        time, by = c.size[i] / c.limit[i], PAIR
+        for e in range(c.entries[i], c.entries[i + 1]):
+            share = c.size[i] * c.weight[e] / capacity[c.resource[e]]
+            load[c.resource[e]] += share
+            if share > time:
+                time, by = share, c.resource[e]
+        if c.latency[i] + time > needed:
+            needed, late, setter = c.latency[i] + time, c.latency[i], by
+    for k in range(at, end):
+        for e in range(c.entries[c.rank_flow[k]], c.entries[c.rank_flow[k] + 1]):
+            if load[c.resource[e]] + soon > needed:
+                needed, late, setter = load[c.resource[e]] + soon, soon, c.resource[e]
+            load[c.resource[e]] = 0.0
+    chain.wire[r] += needed - late
+    chain.latency[r] += late
+    _vote(chain, r, setter, needed - late)
+
+
+@compiled
+def _vote(chain: Chain, r: int, setter: int, time: float) -> None:
+    if setter == chain.setter[r]:
+        chain.votes[r] += time
+    elif time > chain.votes[r]:
+        chain.setter[r] = setter
+        chain.votes[r] = time - chain.votes[r]
+    else:
+        chain.votes[r] -= time

@@ -1,0 +1,72 @@
+"""What software costs at the two ends of a transfer: few, named constants a stack.
+
+A wire model alone misses half of a dispatch. `Costs` are paid by ranks, in seconds:
+
+- once, before its first step: ``launch + barrier * ceil(log2(ranks))`` (the rounds of a
+  dissemination barrier);
+- at the end of each step: per message and per peer that it sent to, per byte that it received;
+- under way: ``latency`` of every transfer, and ``crossings`` of the path (2 where the initiator
+  waits for the answer, as in a one-sided read);
+- as limits: ``pair_bandwidth`` of one pair of ranks, ``initiator_bandwidth`` of one rank over all
+  its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from topology.errors import TriplaneError
+
+
+class EndpointError(TriplaneError):
+    """An endpoint preset or one of its constants is not sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The constants of one operation of one stack; all free and unlimited by default.
+
+    Seconds: ``launch``, ``barrier`` (a round), ``latency`` (a transfer), ``per_message``,
+    ``message_gap``, ``per_peer``; seconds per byte: ``per_byte`` received, ``per_reduced_byte``
+    received and reduced; bytes per second: ``pair_bandwidth``, ``initiator_bandwidth``.
+    """
+
+    launch: float = 0.0
+    barrier: float = 0.0
+    latency: float = 0.0
+    crossings: float = 1.0
+    per_message: float = 0.0
+    message_gap: float = 0.0
+    per_peer: float = 0.0
+    per_byte: float = 0.0
+    per_reduced_byte: float = 0.0
+    pair_bandwidth: float = math.inf
+    initiator_bandwidth: float = math.inf
+
+    def __post_init__(self) -> None:
+        for constant in fields(self):
+            value = getattr(self, constant.name)
+            if not value >= 0 or (constant.name.endswith("bandwidth") and value == 0):
+                raise EndpointError(f"{constant.name} is {value}; it cannot be")
+
+    def start(self, ranks: int) -> float:
+        """Seconds before the first step of a collective over ``ranks`` ranks."""
+        return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A software stack: `Costs` by operation, those of ``""`` for every other operation.
+
+    ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
+    ``source``: where the constants come from.
+    """
+
+    name: str
+    by_operation: Mapping[str, Costs] = field(default_factory=lambda: {"": Costs()})
+    planes: tuple[str, ...] | None = None
+    source: str = ""
+
+    def costs(self, operation: str = "") -> Costs:
+        """What ``operation`` costs: its own constants, else those of every other operation."""
+        return self.by_operation.get(operation, self.by_operation.get("", Costs()))

@@ -1,0 +1,101 @@
+"""Step: the transfers in flight together, one array per column, and the one ordering rule.
+
+**The one ordering rule: a rank begins its rows of a step when it has finished its rows of the step
+before.** A row is both a send and its receive, so a row begins when both of its ranks have come to
+its step. A collective is an iterable of steps; the reference, the engines, the executors and the
+pictures all read the same one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from topology.errors import TriplaneError
+
+BUFFERS = ("send", "recv", "work")
+"""What a rank has: what it was given, what it must fill, and room of its own."""
+
+MAX_SIZE = 1 << 53
+"""Bytes of one transfer at most: beyond this float64 seconds would no longer tell bytes apart."""
+
+
+class ScheduleError(TriplaneError):
+    """A step, or a schedule of them, is not sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Transfers in flight together: row i moves ``size[i]`` bytes from ``src[i]`` to ``dst[i]``.
+
+    Columns, all of one length (a scalar is spread over the others):
+
+    - ``src``, ``dst``: int64, ranks. A row whose two ranks are one is a copy inside that rank.
+    - ``size``: int64, bytes, 0 to `MAX_SIZE`.
+    - ``src_at``, ``dst_at``: int64, the byte where the row begins in the buffer that it reads of
+      ``src`` and in the buffer that it writes of ``dst``.
+    - ``messages``: int64, how many messages of the software carry the row; 1 where not given.
+
+    ``reduces``: rows are combined into what stands at their target with the collective's
+    operation, instead of replacing it. ``reads`` and ``writes``: which of `BUFFERS`. What a step
+    reads is what stood there before the step. ``label``: what traces call it.
+
+    Raises `ScheduleError`.
+    """
+
+    src: NDArray[np.int64]
+    dst: NDArray[np.int64]
+    size: NDArray[np.int64]
+    src_at: NDArray[np.int64]
+    dst_at: NDArray[np.int64]
+    reduces: bool = False
+    reads: str = "send"
+    writes: str = "recv"
+    messages: NDArray[np.int64] | None = None
+    label: str = ""
+
+    def __init__(
+        self,
+        src: ArrayLike,
+        dst: ArrayLike,
+        size: ArrayLike,
+        src_at: ArrayLike = 0,
+        dst_at: ArrayLike = 0,
+        *,
+        reduces: bool = False,
+        reads: str = "send",
+        writes: str = "recv",
+        messages: ArrayLike | None = None,
+        label: str = "",
+    ) -> None:
+        given = [src, dst, size, src_at, dst_at, 1 if messages is None else messages]
+        try:
+            columns = np.broadcast_arrays(*(np.asarray(column, np.int64) for column in given))
+        except (ValueError, OverflowError) as error:
+            raise ScheduleError(f"the columns of a step do not fit together: {error}") from None
+        for name, column in zip(("src", "dst", "size", "src_at", "dst_at"), columns, strict=False):
+            object.__setattr__(self, name, np.atleast_1d(column))
+        carried = None if messages is None else np.atleast_1d(columns[5])
+        for name, value in (
+            ("reduces", reduces), ("reads", reads), ("writes", writes),
+            ("messages", carried), ("label", label),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+        _check(self)
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.src)
+
+
+def _check(step: Step) -> None:
+    for name in (step.reads, step.writes):
+        if name not in BUFFERS:
+            raise ScheduleError(f"a rank has no buffer {name!r}; it has {', '.join(BUFFERS)}")
+    for name in ("src", "dst", "size", "src_at", "dst_at"):
+        column = getattr(step, name)
+        if len(column) and column.min() < 0:
+            raise ScheduleError(f"{name} of row {int(column.argmin())} is {column.min()}, below 0")
+    if len(step) and step.size.max() > MAX_SIZE:
+        row = int(step.size.argmax())
+        raise ScheduleError(f"size of row {row} is {step.size[row]} bytes, above {MAX_SIZE}")

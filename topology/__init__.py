@@ -1,0 +1,61 @@
+"""What is connected to what: supernodes, clusters and textbook networks, link by link.
+
+>>> from topology import cloudmatrix384
+>>> cloudmatrix384().without("l2.3.*", "node3").n_endpoints
+940
+"""
+
+from typing import TYPE_CHECKING
+
+from topology.blocking import Blocking, non_blocking
+from topology.cloudmatrix import Node, cloudmatrix384, supernode
+from topology.errors import RouteError, TopologyError, TriplaneError, UnitError
+from topology.graph import NOWHERE, Topology
+from topology.nvidia import dgx_h100, dgx_h800
+from topology.nxgraph import from_networkx, to_networkx
+from topology.scaleout import cluster
+from topology.shapes import fat_tree, ring, star
+from topology.spec import from_toml, load, save, to_toml
+from topology.systems import system, systems
+
+if TYPE_CHECKING:
+    from topology.routes import Router
+else:
+
+    def __getattr__(name: str) -> object:
+        # Routing is compiled: who only looks at a topology does not wait for numba.
+        if name == "Router":
+            from topology.routes import Router
+
+            return Router
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "NOWHERE",
+    "Blocking",
+    "Node",
+    "RouteError",
+    "Router",
+    "Topology",
+    "TopologyError",
+    "TriplaneError",
+    "UnitError",
+    "cloudmatrix384",
+    "cluster",
+    "dgx_h100",
+    "dgx_h800",
+    "fat_tree",
+    "from_networkx",
+    "from_toml",
+    "load",
+    "non_blocking",
+    "ring",
+    "save",
+    "star",
+    "supernode",
+    "system",
+    "systems",
+    "to_networkx",
+    "to_toml",
+]

@@ -1,0 +1,13 @@
+"""`compiled`: numba's just-in-time compiler with types that mypy can see."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """``kernel`` compiled to machine code on its first call, and kept on disk for the next run."""
+    return cast(Kernel, numba.njit(cache=True, error_model="numpy", fastmath=False)(kernel))

@@ -1,0 +1,102 @@
+"""A topology in the making: what presets and files fill, whole columns at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from topology.errors import TopologyError
+from topology.graph import NOWHERE, Ints, Topology, joined
+
+
+@dataclass(slots=True)
+class Draft:
+    """Vertices and links so far; `freeze` checks them and makes the `Topology`.
+
+    Endpoints come before switches, as they do in a `Topology`. ``planes`` are in the order in which
+    traffic prefers them.
+    """
+
+    planes: tuple[str, ...]
+    names: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    n_endpoints: int = 0
+    _places: list[tuple[Ints, Ints]] = field(default_factory=list)
+    _links: list[tuple[ArrayLike, ...]] = field(default_factory=list)
+
+    def endpoints(
+        self,
+        names: Sequence[str],
+        kind: str,
+        node: ArrayLike = NOWHERE,
+        package: ArrayLike = NOWHERE,
+    ) -> Ints:
+        """Add endpoints; gives their numbers. ``node`` and ``package``: one for all, or each."""
+        if self.n_endpoints < len(self.names):
+            raise TopologyError(f"endpoints of kind {kind!r} come after switches")
+        self.n_endpoints += len(names)
+        return self.switches(names, kind, node, package)
+
+    def switches(
+        self,
+        names: Sequence[str],
+        kind: str,
+        node: ArrayLike = NOWHERE,
+        package: ArrayLike = NOWHERE,
+    ) -> Ints:
+        """Add switch chips; their numbers, as for `endpoints`."""
+        first, count = len(self.names), len(names)
+        self.names.extend(names)
+        self.kinds.extend([kind] * count)
+        self._places.append((_each(node, count), _each(package, count)))
+        return np.arange(first, first + count, dtype=np.int32)
+
+    def connect(
+        self, a: ArrayLike, b: ArrayLike, plane: str, bandwidth: float,
+        latency: float, back_latency: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Add a link each way between each of ``a`` and each of ``b`` (arrays, broadcast).
+
+        ``bandwidth`` in bytes per second each way. ``latency`` in seconds belongs to the links into
+        ``b``, ``back_latency`` to those into ``a``: a link carries the traversal time of the chip
+        that it leads into, and none where it leads into an endpoint.
+        """
+        self.link(a, b, plane, bandwidth, latency)
+        self.link(b, a, plane, bandwidth, back_latency)
+
+    def link(
+        self, src: ArrayLike, dst: ArrayLike, plane: str, bandwidth: float, latency: float
+    ) -> None:
+        """Add a link one way from each of ``src`` to each of ``dst`` (arrays, broadcast)."""
+        ends = [np.ravel(end) for end in np.broadcast_arrays(src, dst)]
+        count = len(ends[0])
+        number = self.planes.index(plane)
+        self._links.append((*ends, *(np.full(count, x) for x in (number, bandwidth, latency))))
+
+    def freeze(self, name: str, removed: tuple[str, ...] = ()) -> Topology:
+        """The checked topology; raises `TopologyError`."""
+        empty: list[ArrayLike] = [[]]
+        node, package = (joined(empty + [row[i] for row in self._places]) for i in range(2))
+        src, dst, plane, bandwidth, latency = (
+            joined(empty + [row[i] for row in self._links]) for i in range(5)
+        )
+        return Topology(
+            name=name,
+            vertex_names=tuple(self.names),
+            vertex_kinds=tuple(self.kinds),
+            n_endpoints=self.n_endpoints,
+            node=node,
+            package=package,
+            planes=self.planes,
+            link_src=src,
+            link_dst=dst,
+            link_plane=plane,
+            link_bandwidth=bandwidth,
+            link_latency=latency,
+            removed=removed,
+        )
+
+
+def _each(value: ArrayLike, count: int) -> Ints:
+    return np.broadcast_to(np.asarray(value, dtype=np.int32), (count,))

@@ -1,0 +1,17 @@
+"""What this package refuses, each with a type: the message names the thing, value and choices."""
+
+
+class TriplaneError(ValueError):
+    """Something that the caller asked for cannot be had; the base of every error of Triplane."""
+
+
+class UnitError(TriplaneError):
+    """A text is not a number with a unit of the quantity asked for."""
+
+
+class TopologyError(TriplaneError):
+    """A topology is not sound, or a name in it is unknown."""
+
+
+class RouteError(TriplaneError):
+    """Two endpoints have no path between them on the planes asked for."""

@@ -1,0 +1,202 @@
+"""What is connected to what: endpoints, switches and directed links, as columns, checked once.
+
+A *vertex* is an endpoint (something that sends and receives: a die, a CPU socket, a GPU) or a
+switch chip. Vertices are numbered endpoints first. A *link* is one physical link in one direction:
+two vertices, a plane, a bandwidth, a latency. Parallel links are separate rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from topology import faults
+from topology.errors import TopologyError
+from topology.names import near
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+NOWHERE = -1
+"""The node or package of a vertex that belongs to none (an L2 chip, a spine)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """An interconnect: immutable, checked when made, cheap to share.
+
+    Columns over V vertices (the first ``n_endpoints`` are endpoints) and L directed links:
+
+    - ``vertex_names``, ``vertex_kinds``: text, V each; names are unique.
+    - ``node``, ``package``: int32 [V], the server and the chip package that a vertex sits in, or
+      `NOWHERE`.
+    - ``planes``: the planes' names, in the order in which traffic prefers them.
+    - ``link_src``, ``link_dst``: int32 [L], vertices. ``link_plane``: int32 [L], index of planes.
+    - ``link_bandwidth``: float64 [L], bytes per second. ``link_latency``: float64 [L], seconds.
+    - ``removed``: what `without` has taken out of this topology, by name.
+
+    Raises `TopologyError` that names the fault.
+    """
+
+    name: str
+    vertex_names: tuple[str, ...]
+    vertex_kinds: tuple[str, ...]
+    n_endpoints: int
+    node: Ints
+    package: Ints
+    planes: tuple[str, ...]
+    link_src: Ints
+    link_dst: Ints
+    link_plane: Ints
+    link_bandwidth: Floats
+    link_latency: Floats
+    removed: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for column, kind in _COLUMNS.items():
+            # A copy: freezing the caller's own array in place would surprise the caller.
+            array = np.array(getattr(self, column), dtype=kind, order="C")
+            array.flags.writeable = False
+            object.__setattr__(self, column, array)
+        _check(self)
+
+    @property
+    def n_vertices(self) -> int:
+        """How many endpoints and switches there are."""
+        return len(self.vertex_names)
+
+    @property
+    def n_links(self) -> int:
+        """How many directed links there are."""
+        return len(self.link_src)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Vertex number by name."""
+        return {name: vertex for vertex, name in enumerate(self.vertex_names)}
+
+    @cached_property
+    def accelerators(self) -> Ints:
+        """The endpoints that ranks run on, in order: every endpoint that is not a ``"cpu"``."""
+        kinds = self.vertex_kinds[: self.n_endpoints]
+        return np.array([v for v, kind in enumerate(kinds) if kind != "cpu"], dtype=np.int32)
+
+    def vertex(self, name: str) -> int:
+        """The number of the vertex called ``name``; `TopologyError` where there is none."""
+        if name not in self.index:
+            hint = near(name, self.vertex_names) or f"; one is {self.vertex_names[0]!r}"
+            raise TopologyError(f"{self.name} has no vertex {name!r}{hint}")
+        return self.index[name]
+
+    def of_kind(self, *kinds: str) -> Ints:
+        """The vertices of these kinds, in order."""
+        found = [v for v, kind in enumerate(self.vertex_kinds) if kind in kinds]
+        return np.array(found, dtype=np.int32)
+
+    def plane(self, name: str) -> int:
+        """The number of the plane called ``name``; `TopologyError` names the choices."""
+        if name not in self.planes:
+            raise TopologyError(
+                f"{self.name} has no plane {name!r}; it has {', '.join(self.planes)}"
+            )
+        return self.planes.index(name)
+
+    def link_name(self, link: int) -> str:
+        """``from->to (plane)``: the name by which answers call a link."""
+        ends = self.vertex_names[self.link_src[link]], self.vertex_names[self.link_dst[link]]
+        return f"{ends[0]}->{ends[1]} ({self.planes[self.link_plane[link]]})"
+
+    def without(self, *names: str) -> "Topology":
+        """A new topology less what ``names`` mean, with ``removed`` extended by them.
+
+        - a vertex (``"l2.3.12"``, ``"node3.die11"``), and with it its links;
+        - a node (``"node3"``) or a group, everything whose name goes on after a dot (``"l2.3"``);
+        - a pattern (``"l2.3.*"``);
+        - links: ``"a->b"`` one way, ``"a<->b"`` both ways, all parallel ones, of every plane or of
+          one (``"a->b (ub)"``, as `link_name` writes it); ``a`` and ``b`` are any of the above.
+
+        Vertices and links are numbered anew in the old order; ``node`` and ``package`` keep their
+        numbers. Raises `TopologyError` that names an unknown name and those near it, or where no
+        endpoint would be left.
+        """
+        return faults.without(self, names)
+
+    def equals(self, other: "Topology") -> bool:
+        """Whether every column, name and number of ``other`` is the same."""
+        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+
+_COLUMNS = {
+    "node": np.int32, "package": np.int32, "link_src": np.int32, "link_dst": np.int32,
+    "link_plane": np.int32, "link_bandwidth": np.float64, "link_latency": np.float64,
+}  # fmt: skip
+
+
+def _check(topology: Topology) -> None:
+    names, links = topology.vertex_names, topology.n_links
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TopologyError(f"{topology.name}: two vertices are called {twice!r}")
+    # "a->b" and "a<->b" mean links wherever names are read.
+    for name in names:
+        if not name or "->" in name:
+            raise TopologyError(f"{topology.name}: a vertex cannot be called {name!r}")
+    for column in ("vertex_kinds", "node", "package"):
+        _same_length(topology, column, len(names))
+    for column in ("node", "package"):
+        _no_vertex(topology, column, getattr(topology, column) < NOWHERE)
+    for column in ("link_src", "link_dst", "link_plane", "link_bandwidth", "link_latency"):
+        _same_length(topology, column, links)
+    _in_range(topology, "link_src", len(names))
+    _in_range(topology, "link_dst", len(names))
+    _in_range(topology, "link_plane", len(topology.planes))
+    if not 0 < topology.n_endpoints <= len(names):
+        raise TopologyError(f"{topology.name}: {topology.n_endpoints} endpoints of {len(names)}")
+    _no_link(topology, ~(topology.link_bandwidth > 0), "bandwidth", topology.link_bandwidth)
+    late = ~((topology.link_latency >= 0) & np.isfinite(topology.link_latency))
+    _no_link(topology, late, "latency", topology.link_latency)
+    loops = topology.link_src == topology.link_dst
+    _no_link(topology, loops, "end equal to its start:", topology.link_dst)
+
+
+def _same_length(topology: Topology, column: str, length: int) -> None:
+    found = np.shape(getattr(topology, column))
+    if found != (length,):
+        raise TopologyError(
+            f"{topology.name}: {column} has shape {found}, {length} rows are needed"
+        )
+
+
+def _no_vertex(topology: Topology, column: str, bad: NDArray[np.bool_]) -> None:
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        value, name = getattr(topology, column)[rows[0]], topology.vertex_names[rows[0]]
+        raise TopologyError(f"{topology.name}: {column} of {name} is {value}")
+
+
+def _in_range(topology: Topology, column: str, limit: int) -> None:
+    values = getattr(topology, column)
+    bad = np.flatnonzero((values < 0) | (values >= limit))
+    if len(bad):
+        raise TopologyError(
+            f"{topology.name}: {column} of link {bad[0]} is {values[bad[0]]}, "
+            f"outside 0..{limit - 1}"
+        )
+
+
+def _no_link(topology: Topology, bad: NDArray[np.bool_], what: str, values: ArrayLike) -> None:
+    links = np.flatnonzero(bad)
+    if len(links):
+        value = np.asarray(values)[links[0]]
+        raise TopologyError(
+            f"{topology.name}: link {topology.link_name(int(links[0]))} has {what} {value}"
+        )
+
+
+def joined(parts: Sequence[ArrayLike]) -> NDArray[Any]:
+    """The parts, each flattened, one after the other: how presets lay their columns."""
+    return np.concatenate([np.ravel(np.asarray(part)) for part in parts])

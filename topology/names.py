@@ -1,0 +1,51 @@
+"""How a text finds vertices: by name, by group, by node, by pattern; and near misses."""
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from topology.graph import Topology
+
+Vertices = NDArray[np.int32]
+
+
+def near(name: str, choices: Iterable[str]) -> str:
+    """``"; near it: a, b"`` for the choices that look like ``name``, or nothing: ends a message."""
+    found = get_close_matches(name, list(choices), n=3, cutoff=0.6)
+    return f"; near it: {', '.join(found)}" if found else ""
+
+
+def vertices_called(topology: "Topology", text: str) -> Vertices:
+    """The vertices that ``text`` means, in order; none where it means nothing.
+
+    The first of these that finds any: the name of one vertex (``node3.die11``); a pattern
+    (``l2.3.*``, as in `fnmatch`); a node by its number (``node3``); a group, which is everything
+    whose name goes on after a dot (``l2.3`` is the whole of sub-plane 3's second layer).
+    """
+    if text in topology.index:
+        return np.array([topology.index[text]], dtype=np.int32)
+    if set(text) & set("*?["):
+        matches = re.compile(fnmatch.translate(text)).match
+        return _where(bool(matches(name)) for name in topology.vertex_names)
+    node = re.fullmatch(r"node(\d{1,9})", text)
+    of_node = np.flatnonzero(topology.node == int(node[1])) if node else np.array([])
+    if len(of_node):
+        return of_node.astype(np.int32)
+    return _where(name.startswith(f"{text}.") for name in topology.vertex_names)
+
+
+def groups(topology: "Topology") -> list[str]:
+    """Every name that `vertices_called` takes without a pattern: vertices, nodes and groups."""
+    nodes = {f"node{node}" for node in np.unique(topology.node) if node >= 0}
+    dotted = {name.rpartition(".")[0] for name in topology.vertex_names}
+    return [*topology.vertex_names, *sorted((nodes | dotted) - {""} - topology.index.keys())]
+
+
+def _where(mask: Iterable[bool]) -> Vertices:
+    return np.flatnonzero(np.fromiter(mask, dtype=np.bool_)).astype(np.int32)
