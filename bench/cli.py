@@ -15,20 +15,26 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench.options import (
+    DATATYPES,
+    REDUCTIONS,
     TRANSPORTS,
     Flags,
     Output,
     Selection,
-    nccl_options,
+    gathered,
     output_options,
+    parse_root,
+    parse_size,
     system_options,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from bench.collective import Benchmark
     from bench.records import Measurement
 
 HELP = {"help_option_names": ["-h", "--help"]}
+
+SUMMARY = "NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY"
 
 COLLECTIVES = {
     "all_reduce": "Every rank gets the reduction of all ranks' data.",
@@ -143,6 +149,65 @@ def bench() -> None:
     """Benchmarks: how fast it is."""
 
 
+def _flag(letter: str, name: str, what: str, **more: Any) -> Any:
+    """Return nccl-tests' flag; where it is not given, `Flags` knows what holds."""
+    default = getattr(Flags, name)
+    shown = what if default is None else f"{what} [{default}]"
+    return click.option(f"-{letter}", f"--{name}", help=shown, **more)
+
+
+def _number(letter: str, name: str, what: str, low: int = 0, high: int | None = None) -> Any:
+    return _flag(letter, name, what, type=click.IntRange(low, high), metavar="N")
+
+
+def _bytes(letter: str, name: str, what: str) -> Any:
+    return _flag(letter, name, what, type=parse_size, metavar="SIZE")
+
+
+def _choice(letter: str, name: str, choices: tuple[str, ...], what: str) -> Any:
+    return _flag(letter, name, what, type=click.Choice((*choices, "all")))
+
+
+nccl_options = gathered(
+    "flags",
+    Flags,
+    click.option("--ranks", type=click.IntRange(1), metavar="N",
+                 help="Ranks; where not given -t times -g, or 8."),
+    _number("t", "nthreads", "Threads; times -g it makes the ranks.", 1),
+    _number("g", "ngpus", "Ranks a thread.", 1),
+    _bytes("b", "minbytes", "Smallest size; 32M where not given."),
+    _bytes("e", "maxbytes", "Largest size; 32M where not given."),
+    _bytes("i", "stepbytes", "Step between sizes."),
+    _number("f", "stepfactor", "Factor between sizes, instead of a step.", 2),
+    _number("n", "iters", "Iterations; simulated once, as all would be alike.", 1),
+    _number("w", "warmup_iters", "Warm-up iterations; a simulation needs none."),
+    _number("m", "agg_iters", "Operations launched together; each is simulated alone.", 1),
+    _number("N", "run_cycles", "How often the whole sweep is printed.", 1),
+    _number("p", "parallel_init", "No meaning in a simulation.", 0, 1),
+    _number("c", "check", "Check results; sim moves no data, so #wrong is N/A."),
+    _choice("o", "op", REDUCTIONS, "Reduction."),
+    _choice("d", "datatype", tuple(DATATYPES), "Type of an element."),
+    _flag("r", "root", "Root, or all in turn.", type=parse_root, metavar="RANK|all"),
+    _number("a", "average", "Time is that of 0 rank 0, 1 the mean, 2 first, 3 last rank.", 0, 3),
+    _number("z", "blocking", "No meaning in a simulation.", 0, 3),
+    _number("I", "per_iter_timing", "Columns of times per iteration.", 0, 1),
+    _number("K", "per_iter_skip", "Leading iterations left out of -I's summary."),
+    _number("S", "report_timestamps", "A time stamp on every row.", 0, 1),
+    _flag("J", "output_file", "nccl-tests' own JSON, to this .json file.", metavar="FILE"),
+    _number("T", "timeout", "No meaning in a simulation."),
+    _number("M", "memory", "No meaning in a simulation.", 0, 1),
+    _number("y", "stream_null", "No meaning in a simulation.", 0, 1),
+    _number("G", "cudagraph", "No meaning in a simulation."),
+    _number("C", "report_cputime", "Refused unless 0: a simulation has no CPU time.", 0, 1),
+    _number("R", "local_register", "No meaning in a simulation.", 0, 2),
+    _number("x", "cta_policy", "No meaning in a simulation.", -1, 2),
+    _number("D", "device_implementation", "Refused unless 0."),
+    _number("V", "device_cta_count", "No meaning in a simulation.", 1, 128),
+    _number("u", "unalign", "No meaning in a simulation."),
+)  # fmt: skip
+"""Adds nccl-tests' flags, which the command gets as ``flags``, a `Flags`."""
+
+
 def _collective(name: str, text: str) -> click.Command:
     """Return the command of one collective: nccl-tests' flags, and ours."""
     own = [
@@ -194,7 +259,7 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
     where, sweep = collective.devices(bench), collective.sweep(bench)
     if not file.isatty():
         sweep = records.progress(sweep, bench.op)
-    with nccl_format.reserved(flags.output_file) as report:
+    with records.reserved(flags.output_file) as report:
         if report:
             print(f"# Writing JSON output to {report.name}", file=file)
         notes = collective.notes(bench)
@@ -203,7 +268,7 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
         for row in sweep:
             rows.append(row)
             print(nccl_format.row(row, flags), file=file, flush=True)
-            if os.environ.get("NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY", "0") != "0":
+            if bench.op == "all_to_all_v" and os.environ.get(SUMMARY, "0") != "0":
                 print(*collective.rank_summary(bench, row), sep="\n", file=file)
         found = nccl_format.summary(rows, os.environ.get("NCCL_TESTS_MIN_BW"))
         print(*nccl_format.bounds(rows), *nccl_format.footer(found, program), sep="\n", file=file)

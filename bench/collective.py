@@ -8,6 +8,7 @@ multiple of 16 bytes. algbw is S over time, busbw makes it comparable with a por
 import itertools
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -150,7 +151,7 @@ def fabric_of(selection: Selection) -> tuple[Fabric, str]:
     if selection.without:
         topology = topology.without(*selection.without)
     software = selection.software or software_of(topology.name)
-    planes = tuple(selection.planes.split(",")) if selection.planes else None
+    planes = tuple(re.split(r"\s*,\s*", selection.planes)) if selection.planes else None
     fabric = Fabric(
         topology, engine=selection.engine, routing=selection.routing, endpoint=software,
         planes=planes,
@@ -405,21 +406,23 @@ _AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
 
 
 def _measurement(bench: Benchmark, task: Task, found: Found) -> Measurement:
-    algbw = _over(task.size, found.time)
+    algbw, factor = _over(task.size, found.time), bench.operation.factor(bench.ranks)
     chosen = bench.selection
     return Measurement(
         op=bench.op, system=chosen.system, software=bench.software, transport="sim",
         engine=chosen.engine, routing=chosen.routing, ranks=bench.ranks,
         algorithm=task.algorithm, datatype=task.datatype, redop=task.redop, root=task.root,
         size=task.size, count=task.count, time=found.time, algbw=algbw,
-        busbw=algbw * bench.operation.factor(bench.ranks), bound=found.bound,
+        busbw=algbw * factor if factor else 0.0, bound=found.bound,
         bottleneck=found.bottleneck, wrong=None, host_time=found.host_time,
     )  # fmt: skip
 
 
 def _over(size: int, seconds: float) -> float:
-    """Bytes per second; NaN where nothing took no time (one rank, or no bytes)."""
-    return size / seconds if seconds else math.nan
+    """Bytes per second: 0 of no bytes, as in nccl-tests; unlimited where they took no time."""
+    if not size:
+        return 0.0
+    return size / seconds if seconds else math.inf
 
 
 def last_timeline(bench: Benchmark) -> Timeline:

@@ -6,16 +6,13 @@ A row is measured once: in a simulation a result in place differs by the copies 
 which are free, so both halves of a row are the same.
 """
 
-import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench.options import Flags
 from bench.records import Measurement
@@ -200,31 +197,6 @@ def _bound(row: Measurement) -> str:
     return f"# {numbers}  {row.algorithm:<18s}  {row.bottleneck or '-'}"
 
 
-@contextmanager
-def reserved(path: str | None) -> Iterator[IO[str] | None]:
-    """Open a new file at ``path``, or ``path.0``, ``path.1`` ...: nccl-tests overwrites no report.
-
-    None where there is no path. A file that nothing was written to is taken away again. Raises
-    `OSError` where none can be made.
-    """
-    if path is None:
-        yield None
-        return
-    with _new(path) as file:
-        try:
-            yield file
-        finally:
-            if not file.tell():
-                Path(file.name).unlink()
-
-
-def _new(path: str) -> IO[str]:
-    for name in itertools.chain([path], (f"{path}.{i}" for i in itertools.count())):
-        with suppress(FileExistsError):
-            return open(name, "x", encoding="ascii")
-    raise AssertionError("the names never end")
-
-
 def report(
     flags: Flags,
     arguments: Sequence[str],
@@ -309,5 +281,5 @@ def _bool(value: bool) -> str:
 
 
 def _double(value: float) -> float | str:
-    """As C's ``%lf``: six decimals."""
-    return "nan" if math.isnan(value) else round(float(value), 6)
+    """As C's ``%lf``, six decimals; what JSON has no number for is text."""
+    return round(float(value), 6) if math.isfinite(value) else str(value)

@@ -1,8 +1,9 @@
 """What the user may ask for: sizes as nccl-tests reads them, its flags, and ours, checked once.
 
-`nccl_options`, `system_options` and `output_options` are decorators: each adds its options to a
-command and hands their values over as one frozen dataclass. Nothing of ours and nothing heavy is
-imported here, so that ``--help`` stays quick; what is refused here is refused as click does.
+`system_options` and `output_options` are decorators: each adds its options to a command and hands
+their values over as one frozen dataclass; nccl-tests' own are in `bench.cli`. Nothing of ours and
+nothing heavy is imported here, so that ``--help`` stays quick; what is refused here is refused as
+click does.
 """
 
 import functools
@@ -52,32 +53,16 @@ def parse_size(text: str) -> int:
     return int(size)
 
 
-class Size(click.ParamType[int]):
-    """The type of an option that `parse_size` reads."""
+def parse_root(text: str) -> int:
+    """Return the rank that ``text`` names; -1 for ``all``, or nccl-tests' -1: every one in turn.
 
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes; a value that is a number already is left as it is."""
-        return value if isinstance(value, int) else parse_size(value)
-
-
-class Root(click.ParamType[int]):
-    """A rank, or ``all`` (nccl-tests' -1): every rank in turn."""
-
-    name = "root"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the rank, -1 for every one."""
-        if value in ("all", -1):
-            return -1
-        try:
-            root = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is no rank, nor 'all'", param, ctx)
-        if root < -1:
-            self.fail(f"{root} is no rank: 0 or above, or -1 or 'all' for every one", param, ctx)
-        return root
+    Raises `click.BadParameter` where it is neither.
+    """
+    if text == "all":
+        return -1
+    if not re.fullmatch(r"-1|\d{1,9}", text):
+        raise click.BadParameter(f"{text!r} is no rank: 0 or above, or all (-1) for every one")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -233,7 +218,8 @@ def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[
         @functools.wraps(function)
         def run(**values: Any) -> Any:
             own = {field.name: values.pop(field.name) for field in fields(kind)}
-            return function(**{name: kind(**own)}, **values)
+            given = {key: value for key, value in own.items() if value is not None}
+            return function(**{name: kind(**given)}, **values)
 
         for option in reversed(options):
             run = option(run)
@@ -241,64 +227,6 @@ def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[
 
     return decorate
 
-
-def _number(letter: str, name: str, what: str, low: int = 0, high: int | None = None) -> Any:
-    default = getattr(Flags, name)
-    kind = click.IntRange(low, high)
-    shown = default is not None
-    return click.option(
-        f"-{letter}", f"--{name}", type=kind, default=default, show_default=shown, help=what
-    )
-
-
-def _bytes(letter: str, name: str, what: str) -> Any:
-    default = getattr(Flags, name)
-    return click.option(f"-{letter}", f"--{name}", type=Size(), default=default, help=what)
-
-
-def _choice(letter: str, name: str, choices: tuple[str, ...], what: str) -> Any:
-    kind = click.Choice((*choices, "all"))
-    default = getattr(Flags, name)
-    return click.option(f"-{letter}", f"--{name}", type=kind, default=default, help=what)
-
-
-nccl_options = gathered(
-    "flags",
-    Flags,
-    click.option("--ranks", type=click.IntRange(1), help="Ranks (default: -t times -g, or 8)."),
-    _number("t", "nthreads", "Threads; times -g it makes the ranks.", 1),
-    _number("g", "ngpus", "Ranks a thread.", 1),
-    _bytes("b", "minbytes", "Smallest size (default 32M)."),
-    _bytes("e", "maxbytes", "Largest size (default 32M)."),
-    _bytes("i", "stepbytes", "Step between sizes (default 1M)."),
-    _number("f", "stepfactor", "Factor between sizes, instead of a step.", 2),
-    _number("n", "iters", "Iterations; simulated once, as all would be alike.", 1),
-    _number("w", "warmup_iters", "Warm-up iterations; a simulation needs none."),
-    _number("m", "agg_iters", "Operations launched together; each is simulated alone.", 1),
-    _number("N", "run_cycles", "How often the whole sweep is printed.", 1),
-    _number("p", "parallel_init", "No meaning in a simulation.", 0, 1),
-    _number("c", "check", "Check results; sim moves no data, so #wrong is N/A."),
-    _choice("o", "op", REDUCTIONS, "Reduction (default sum)."),
-    _choice("d", "datatype", tuple(DATATYPES), "Type of an element (default float)."),
-    click.option("-r", "--root", type=Root(), default=0, help="Root, or all (-1) in turn."),
-    _number("a", "average", "Time is that of 0 rank 0, 1 the mean, 2 first, 3 last rank.", 0, 3),
-    _number("z", "blocking", "No meaning in a simulation.", 0, 3),
-    _number("I", "per_iter_timing", "Columns of times per iteration.", 0, 1),
-    _number("K", "per_iter_skip", "Leading iterations left out of -I's summary."),
-    _number("S", "report_timestamps", "A time stamp on every row.", 0, 1),
-    click.option("-J", "--output_file", help="nccl-tests' own JSON, to this .json file."),
-    _number("T", "timeout", "No meaning in a simulation."),
-    _number("M", "memory", "No meaning in a simulation.", 0, 1),
-    _number("y", "stream_null", "No meaning in a simulation.", 0, 1),
-    _number("G", "cudagraph", "No meaning in a simulation."),
-    _number("C", "report_cputime", "Refused unless 0: a simulation has no CPU time.", 0, 1),
-    _number("R", "local_register", "No meaning in a simulation.", 0, 2),
-    _number("x", "cta_policy", "No meaning in a simulation.", -1, 2),
-    _number("D", "device_implementation", "Refused unless 0."),
-    _number("V", "device_cta_count", "No meaning in a simulation.", 1, 128),
-    _number("u", "unalign", "No meaning in a simulation."),
-)
-"""Adds nccl-tests' flags, which the command gets as ``flags``, a `Flags`."""
 
 system_options = gathered(
     "selection",

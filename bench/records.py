@@ -5,11 +5,12 @@ Any benchmark can use the writers: a record is a flat dictionary.
 
 import csv
 import io
+import itertools
 import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -126,6 +127,31 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
         return
     with path.open("w", encoding="utf-8") as file:
         yield file
+
+
+@contextmanager
+def reserved(path: str | None) -> Iterator[IO[str] | None]:
+    """Open a new file at ``path``, or ``path.0``, ``path.1`` ...: nccl-tests overwrites no report.
+
+    None where there is no path. A file that nothing was written to is taken away again. Raises
+    `OSError` where none can be made.
+    """
+    if path is None:
+        yield None
+        return
+    with _new(path) as file:
+        try:
+            yield file
+        finally:
+            if not file.tell():
+                Path(file.name).unlink()
+
+
+def _new(path: str) -> IO[str]:
+    for name in itertools.chain([path], (f"{path}.{i}" for i in itertools.count())):
+        with suppress(FileExistsError):
+            return open(name, "x", encoding="ascii")
+    raise AssertionError("the names never end")
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:

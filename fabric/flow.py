@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric import maxmin
 from fabric.maxmin import Flows, join, leave, mark, solve
 from topology.compiled import compiled
 
@@ -23,7 +24,14 @@ _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
-WAITING, UNDER_WAY, IN_FLIGHT, DONE = 0, 1, 2, 3
+WAITING, UNDER_WAY, IN_FLIGHT, DONE = range(4)
+"""What a flow's status may be."""
+
+UNDER, IDLE, RANKS, GONE, WAITING_FLOWS, FREED = range(6)
+"""What the numbers of `Window.n` are: flows under way, ranks without flows, ..."""
+
+EXACT_BELOW = 500  # with fewer flows in flight, one ends at a time
+SAMPLE = 1024  # of the flows in flight, to see when a share of them will have ended
 
 
 class Window(NamedTuple):
@@ -58,6 +66,8 @@ class Window(NamedTuple):
     cost: _Floats
     under_way: _Longs
     ended: _Longs
+    through: _Longs
+    freed: _Longs
     dues: _Floats
     soonest: _Floats
     n: _Longs
@@ -69,184 +79,200 @@ def run(w: Window, f: Flows, time: float, share: float, more: bool) -> float:
 
     ``share``: of the flows in flight, how many may end between two solves. Returns the time.
     """
-    w.soonest[0] = np.inf
-    for i in range(len(w.src)):  # what the window before left
-        if w.status[i] == IN_FLIGHT:
-            join(f, i, time)
-        elif w.status[i] == UNDER_WAY:
-            _set_out(w, i)
-    for r in range(len(w.ready)):
-        _enter(w, r)
+    _resume(w, f, time)
     span = 0.0
-    while not (more and w.n[1] > 0):
-        time = _arrivals(w, f, time)
-        if more and w.n[1] > 0:
-            break
-        if f.n[1] > 0:
-            solve(f, time, max(span, 1e-30))
-        if f.n[0] == 0:
-            if w.n[0] == 0:
+    while not (more and w.n[IDLE] > 0):
+        if w.soonest[0] <= time * (1 + 1e-12):
+            _arrivals(w, f, time)
+            continue
+        if f.n[maxmin.CHANGED] > 0:
+            everything = solve(f, time, max(span, 1e-30))
+            owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
+            w.soonest[1] = owed if everything else min(owed, w.soonest[1])
+        coming = _horizon(w, f, share) - time
+        if f.n[maxmin.IN_FLIGHT] == 0:
+            if w.n[UNDER] == 0:
                 break
             time = w.soonest[0]
             continue
-        until = _horizon(w, f, share)
-        if f.n[6] > 0:
-            until = min(until, time + span, w.soonest[1])
         before = time
-        time = _departures(w, f, until)
-        w.soonest[1] = _settle_credit(f, time, time - before)
-        _give_credit(w, f, time)
-        if time > before:
-            span = time - before
-    for k in range(f.n[0]):
+        time = _departures(w, f, min(time + coming, w.soonest[1]))
+        if f.n[maxmin.CREDITED] > 0:
+            w.soonest[1] = _settle_credit(f, time, time - before, span)
+        if w.n[GONE] > 0:
+            leave(f, w.ended[: w.n[GONE]], time)
+        if coming > 0.0:
+            span = coming
+    for k in range(f.n[maxmin.IN_FLIGHT]):
         i = f.active[k]
-        f.left[i] = max(f.left[i] - f.rate[i] * (time - f.since[i]), 0.0)
+        if f.rate[i] > 0.0:
+            f.size[i] = max((f.due[i] - time) * f.rate[i], 0.0)
     return time
 
 
 @compiled
-def _enter(w: Window, r: int) -> None:
-    """Rank ``r`` comes to its next step: flows whose two ranks are there set out."""
-    at, end = w.rank_at[r], w.rank_end[r]
-    if at == end:
-        w.n[1] += r < w.n[3]
-        return
-    step = w.step[w.rank_flow[at]]
-    w.open[r] = 0
-    while at < end and w.step[w.rank_flow[at]] == step:
-        i = w.rank_flow[at]
-        w.open[r] += 1
-        w.missing[i] -= 1
-        if w.missing[i] == 0 and w.status[i] == WAITING:
-            w.start[i] = max(w.ready[w.src[i]], w.ready[w.dst[i]])
-            w.arrive[i] = w.start[i] + w.latency[i]
-            w.status[i] = UNDER_WAY
-            _set_out(w, i)
-        at += 1
-    w.rank_at[r] = at
+def _resume(w: Window, f: Flows, time: float) -> None:
+    """Take up what the window before left; every rank comes to its next step."""
+    w.soonest[0] = np.inf
+    n = 0
+    for i in range(len(w.src)):
+        if w.status[i] == IN_FLIGHT:
+            w.ended[n] = i
+            n += 1
+        elif w.status[i] == UNDER_WAY:
+            w.under_way[w.n[UNDER]] = i
+            w.n[UNDER] += 1
+            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+    join(f, w.ended[:n], time)
+    w.n[FREED] = len(w.ready)
+    for r in range(len(w.ready)):
+        w.freed[r] = r
+    _enter(w)
 
 
 @compiled
-def _set_out(w: Window, i: int) -> None:
-    w.under_way[w.n[0]] = i
-    w.n[0] += 1
-    w.soonest[0] = min(w.soonest[0], w.arrive[i])
+def _enter(w: Window) -> None:
+    """Freed ranks come to their next step: flows whose two ranks are there set out."""
+    for k in range(w.n[FREED]):
+        r = w.freed[k]
+        at, end = w.rank_at[r], w.rank_end[r]
+        w.open[r] = 0
+        if at == end:
+            w.n[IDLE] += r < w.n[RANKS]
+            continue
+        step = w.step[w.rank_flow[at]]
+        while at < end and w.step[w.rank_flow[at]] == step:
+            i = w.rank_flow[at]
+            at += 1
+            w.open[r] += 1
+            w.missing[i] -= 1
+            if w.missing[i] == 0 and w.status[i] == WAITING:
+                w.start[i] = max(w.ready[w.src[i]], w.ready[w.dst[i]])
+                w.arrive[i] = w.start[i] + w.latency[i]
+                w.status[i] = UNDER_WAY
+                w.n[WAITING_FLOWS] -= 1
+                w.under_way[w.n[UNDER]] = i
+                w.n[UNDER] += 1
+                w.soonest[0] = min(w.soonest[0], w.arrive[i])
+        w.rank_at[r] = at
+    w.n[FREED] = 0
 
 
 @compiled
-def _arrivals(w: Window, f: Flows, time: float) -> float:
+def _arrivals(w: Window, f: Flows, time: float) -> None:
     """Flows whose latency is over go into flight, with those of the same instant."""
-    while w.n[0] > 0 and w.soonest[0] <= time * (1 + 1e-12):
-        waiting = w.n[0]
-        w.n[0] = 0
-        w.soonest[0] = np.inf
-        arrived = 0
-        for k in range(waiting):
-            i = w.under_way[k]
-            if w.arrive[i] <= time * (1 + 1e-12):
-                w.ended[arrived] = i
-                arrived += 1
-            else:
-                _set_out(w, i)
-        for k in range(arrived):
-            i = w.ended[k]
-            bare = f.entries[i] == f.entries[i + 1] and f.limits[f.limit[i]] == np.inf
-            if f.left[i] == 0.0 or bare:
-                _complete(w, i, w.arrive[i])
-            else:
-                w.status[i] = IN_FLIGHT
-                join(f, i, max(time, w.arrive[i]))
-    return time
+    waiting, arrived, through = w.n[UNDER], 0, 0
+    w.n[UNDER] = 0
+    w.soonest[0] = np.inf
+    for k in range(waiting):
+        i = w.under_way[k]
+        if w.arrive[i] > time * (1 + 1e-12):
+            w.under_way[w.n[UNDER]] = i
+            w.n[UNDER] += 1
+            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+        elif f.size[i] == 0.0 or (
+            f.record[i + 1] == f.record[i] + 2 and f.limits[f.limit[i]] == np.inf
+        ):
+            f.due[i] = w.arrive[i]
+            w.through[through] = i
+            through += 1
+        else:
+            w.status[i] = IN_FLIGHT
+            w.ended[arrived] = i
+            arrived += 1
+    join(f, w.ended[:arrived], time)
+    if through > 0:
+        _complete(w, f.due, w.through[:through])
+        _enter(w)
 
 
 @compiled
-def _complete(w: Window, i: int, time: float) -> None:
-    w.finish[i] = time
-    w.status[i] = DONE
-    if w.dst[i] == w.src[i]:
-        _count_off(w, w.src[i], time, w.src_cost[i] + w.dst_cost[i])
-    else:
-        _count_off(w, w.src[i], time, w.src_cost[i])
-        _count_off(w, w.dst[i], time, w.dst_cost[i])
-
-
-@compiled
-def _count_off(w: Window, r: int, time: float, cost: float) -> None:
-    w.latest[r] = max(w.latest[r], time)
-    w.cost[r] += cost
-    w.open[r] -= 1
-    if w.open[r] == 0:
-        w.ready[r] = w.latest[r] + w.cost[r]
-        w.latest[r] = 0.0
-        w.cost[r] = 0.0
-        _enter(w, r)
+def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
+    """``flows`` are through; ranks that are thereby through with their step are freed."""
+    for i in flows:
+        w.finish[i] = due[i]
+        w.status[i] = DONE
+        for side in range(2):
+            r = w.src[i] if side == 0 else w.dst[i]
+            w.cost[r] += w.src_cost[i] if side == 0 else w.dst_cost[i]
+            if side == 0 and w.dst[i] == r:
+                continue  # a copy inside a rank: counted once
+            w.latest[r] = max(w.latest[r], due[i])
+            w.open[r] -= 1
+            if w.open[r] == 0:
+                w.ready[r] = w.latest[r] + w.cost[r]
+                w.latest[r] = 0.0
+                w.cost[r] = 0.0
+                w.freed[w.n[FREED]] = r
+                w.n[FREED] += 1
 
 
 @compiled
 def _horizon(w: Window, f: Flows, share: float) -> float:
-    """Until when the present rates may hold: a share of the flows has ended, or one arrives."""
-    n = f.n[0]
-    many = int(share * n)
-    soonest = np.inf
-    for k in range(n):
-        w.dues[k] = f.due[f.active[k]]
-        soonest = min(soonest, w.dues[k])
-    if many > 1:
-        soonest = np.partition(w.dues[:n], many)[many]
+    """Until when the present rates may hold: a share of the flows has ended, or one arrives.
+
+    Drops the flows that have ended from ``active`` on the way.
+    """
+    n, soonest = 0, np.inf
+    for k in range(f.n[maxmin.IN_FLIGHT]):
+        i = f.active[k]
+        if f.rate[i] >= 0.0:
+            f.active[n] = i
+            w.dues[n] = f.due[i]
+            soonest = min(soonest, f.due[i])
+            n += 1
+    f.n[maxmin.IN_FLIGHT] = n
+    if share * (n - EXACT_BELOW) > 1.0:
+        stride = max(n // SAMPLE, 1)
+        sample = w.dues[:n:stride].copy()
+        many = int(share * (n - EXACT_BELOW) / n * len(sample))
+        soonest = max(soonest, np.partition(sample, many)[many])
     return min(soonest * (1 + 1e-12), w.soonest[0])
 
 
 @compiled
 def _departures(w: Window, f: Flows, until: float) -> float:
-    """End the flows that are due, in order, unless one lets another arrive before that."""
+    """End the flows that are due, in order, unless one lets another arrive before that.
+
+    Returns the time at which the last of them ended, or ``until`` where none did.
+    """
     ended = 0
-    for k in range(f.n[0]):
+    for k in range(f.n[maxmin.IN_FLIGHT]):
         if w.dues[k] <= until:
             w.ended[ended] = f.active[k]
             ended += 1
-    w.n[2] = 0
-    if ended > 1:
+    if ended > 1 and w.n[WAITING_FLOWS] > 0:  # else none can let another arrive
         order = np.argsort(f.due[w.ended[:ended]], kind="mergesort")
         w.ended[:ended] = w.ended[:ended][order]
-    for k in range(ended):
-        i = w.ended[k]
-        if f.due[i] > w.soonest[0]:
-            break
-        leave(f, i)
-        f.left[i] = 0.0
-        w.n[2] += 1
-        _complete(w, i, f.due[i])
-    return f.due[w.ended[w.n[2] - 1]] if w.n[2] > 0 else until
+    done = 0
+    while done < ended and f.due[w.ended[done]] <= w.soonest[0]:
+        instant = np.inf if w.n[WAITING_FLOWS] == 0 else f.due[w.ended[done]] * (1 + 1e-12)
+        first = done
+        while done < ended and f.due[w.ended[done]] <= min(instant, w.soonest[0]):
+            done += 1
+        _complete(w, f.due, w.ended[first:done])
+        _enter(w)
+    w.n[GONE] = done
+    last = 0.0
+    for k in range(done):
+        last = max(last, f.due[w.ended[k]])
+    return last if done > 0 else until
 
 
 @compiled
-def _settle_credit(f: Flows, time: float, passed: float) -> float:
+def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
     """Take off what full resources carried above their capacity; returns until when they may."""
-    if f.n[6] == 0:
+    if f.n[maxmin.CREDITED] == 0:
         return np.inf
-    f.n[6] = 0
+    f.n[maxmin.CREDITED] = 0
     until = np.inf
     for r in range(len(f.credit)):
         if f.bonus[r] > 0.0:
-            f.n[6] = 1
+            f.n[maxmin.CREDITED] = 1
             f.credit[r] -= f.bonus[r] * passed
-            if f.credit[r] <= 1e-9 * f.bonus[r] * passed:
+            if f.credit[r] <= 1e-6 * f.bonus[r] * span:  # too little to be worth an event
                 f.credit[r] = 0.0
                 mark(f, r)
             else:
                 until = min(until, time + f.credit[r] / f.bonus[r])
     return until
-
-
-@compiled
-def _give_credit(w: Window, f: Flows, time: float) -> None:
-    """Full resources keep what flows that ended before ``time`` left unused until then."""
-    for k in range(w.n[2]):
-        i = w.ended[k]
-        unused = f.rate[i] * (time - f.due[i])
-        if unused <= 0.0:
-            continue
-        for e in range(f.entries[i], f.entries[i + 1]):
-            if f.full[f.resource[e]]:
-                f.credit[f.resource[e]] += unused * f.weight[e]
-                f.n[6] = 1

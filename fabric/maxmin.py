@@ -1,12 +1,18 @@
 """Max-min fair rates for the transfers in flight, found again only where something changed.
 
 Progressive filling: all rates rise together; the resource (a bundle of links, a port, a limit of
-an initiator) with the least room a transfer fills first and freezes its transfers, and so on. A
+an initiator) that is full first freezes its transfers at that level, then the next, and so on. A
 transfer of rate r loads resource l with ``r * weight``. Resources wait in a heap by the level at
 which they would fill; levels only rise as transfers freeze, so a stale one is put back when met.
 
 Only the transfers that share resources, directly or through others, with a changed one are solved
-again (their *component*). Everything is columns, so that numba compiles it.
+again (their *component*).
+
+Solving is bound by memory, not by arithmetic, so what filling needs of a transfer lies together in
+one *record* of int32, mostly one cache line: ``[state, flow, r0, r1, ..., ~last]``, its resources,
+the last one complemented. And as every call that passes a `Flows` counts references to all of its
+arrays, functions here take many flows at a time, and loops over flows call nothing. Resources list the records that load them; those of ended transfers are
+dropped when a list is next read.
 """
 
 from typing import NamedTuple
@@ -14,64 +20,73 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled
+from topology.compiled import compiled, inlined
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
+# States of a record from 0 up: the resource that holds the flow back. Below:
+_RISING = -1  # being solved: its rate still rises with the level
+_ENDED = -2
+_AT_LIMIT = -3  # its own limit holds it back
+
+ENDED_RATE = -1.0
+"""The rate of a flow that has left."""
+
 
 class Flows(NamedTuple):
     """The transfers of a window of steps, and the state of the fabric under them.
 
-    Columns over flows: ``left`` bytes to go at time ``since`` with ``rate``, hence ``due``;
-    ``limit`` is the index in ``limits`` (rising float64, bytes per second) of its own rate limit.
-    Its resources are entries ``entries[i]:entries[i + 1]`` of ``resource`` and ``weight``.
-    Over resources: ``capacity``, and the entries now in flight: ``inside[first[l]:first[l] +
-    count[l]]`` with weights summing to ``pull``. ``credit``: bytes that a full resource could have
-    carried since flows ended between two solves; they are carried later, at rate ``bonus``.
-    ``active``: the flows in flight, ``n[0]`` of them; ``changed``: ``n[1]`` resources to solve
-    from. The rest is working room.
+    Over flows: ``size``, bytes to go when it joins; ``rate``; ``due``, when it ends at that rate;
+    ``limit``, the index in ``limits`` (rising, bytes per second) of its own rate limit; ``record``,
+    where its record begins in ``records``. ``weights`` lies beside ``records``, and is empty where
+    every weight is 1. Over resources: ``capacity``; ``count`` and ``pull`` of the flows in flight,
+    and the weights that they sum to; ``inside[first[r]:first[r] + length[r]]``, records of flows
+    that are in flight or have ended. ``credit``: bytes that a full resource could have carried
+    since flows ended between two solves; they are carried later, at rate ``bonus``.
+    ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: where to solve from. The rest is
+    working room.
     """
 
-    left: _Floats
+    size: _Floats
     rate: _Floats
-    since: _Floats
     due: _Floats
     limit: _Ints
     limits: _Floats
-    entries: _Longs
-    resource: _Ints
-    weight: _Floats
-    flow: _Ints
-    at: _Ints
+    record: _Longs
+    records: _Ints
+    weights: _Floats
     capacity: _Floats
     first: _Longs
+    length: _Longs
     count: _Longs
-    inside: _Ints
     pull: _Floats
+    inside: _Ints
     credit: _Floats
     bonus: _Floats
     full: NDArray[np.bool_]
     active: _Ints
-    active_at: _Ints
     changed: _Ints
     is_changed: NDArray[np.bool_]
     n: _Longs
-    seen_flow: _Longs
-    seen_resource: _Longs
-    frozen: _Longs
+    seen: _Longs
     room: _Floats
     pulling: _Floats
     waiting: _Longs
+    level: _Floats
     heap_level: _Floats
     heap_resource: _Ints
-    flows_found: _Ints
-    resources_found: _Ints
+    found: _Ints
+    touched: _Ints
+
+
+IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES = range(7)
+"""What the numbers of `Flows.n` are: see the functions that use them."""
 
 
 def make_flows(
-    left: _Floats,
+    size: _Floats,
     limit: _Ints,
     limits: _Floats,
     entries: _Longs,
@@ -79,65 +94,89 @@ def make_flows(
     weight: _Floats,
     capacity: _Floats,
 ) -> Flows:
-    """Flows that are not yet in flight, over resources of these capacities."""
-    n, n_resources = len(left), len(capacity)
+    """Flows not yet in flight; flow i loads ``resource[entries[i]:entries[i + 1]]``."""
+    n, n_resources = len(size), len(capacity)
+    record, records, weights = _records(entries, resource, weight)
     per_resource = np.bincount(resource, minlength=n_resources)
     zero = np.zeros
     return Flows(
-        left=left, rate=zero(n), since=zero(n), due=np.full(n, np.inf), limit=limit,
-        limits=limits, entries=entries, resource=resource, weight=weight,
-        flow=np.repeat(np.arange(n, dtype=np.int32), np.diff(entries)),
-        at=zero(len(resource), np.int32), capacity=capacity,
-        first=np.cumsum(per_resource) - per_resource, count=zero(n_resources, np.int64),
-        inside=zero(len(resource), np.int32), pull=zero(n_resources), credit=zero(n_resources),
+        size=size, rate=zero(n), due=np.full(n, np.inf), limit=limit, limits=limits,
+        record=record, records=records, weights=weights if (weight != 1).any() else zero(0),
+        capacity=capacity, first=np.cumsum(per_resource) - per_resource,
+        length=zero(n_resources, np.int64), count=zero(n_resources, np.int64),
+        pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
         bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=zero(n, np.int32),
-        active_at=zero(n, np.int32), changed=zero(n_resources, np.int32),
-        is_changed=zero(n_resources, np.bool_), n=zero(8, np.int64),
-        seen_flow=zero(n, np.int64), seen_resource=zero(n_resources, np.int64),
-        frozen=zero(n, np.int64), room=zero(n_resources), pulling=zero(n_resources),
-        waiting=zero(n_resources, np.int64), heap_level=zero(n_resources + 1),
-        heap_resource=zero(n_resources + 1, np.int32), flows_found=zero(n, np.int32),
-        resources_found=zero(n_resources, np.int32),
+        changed=zero(n_resources + 1, np.int32), is_changed=zero(n_resources, np.bool_),
+        n=zero(7, np.int64), seen=zero(n_resources, np.int64), room=zero(n_resources),
+        pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
+        heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
+        found=zero(n, np.int32), touched=zero(n_resources, np.int32),
     )  # fmt: skip
 
 
 @compiled
-def join(f: Flows, i: int, time: float) -> None:
-    """Put flow ``i`` in flight at ``time``."""
-    f.active[f.n[0]] = i
-    f.active_at[i] = f.n[0]
-    f.n[0] += 1
-    f.since[i] = time
-    f.rate[i] = 0.0
-    if f.entries[i] == f.entries[i + 1]:
-        f.rate[i] = f.limits[f.limit[i]]
-        f.due[i] = time + f.left[i] / f.rate[i]
-    for e in range(f.entries[i], f.entries[i + 1]):
-        r = f.resource[e]
-        f.inside[f.first[r] + f.count[r]] = e
-        f.at[e] = f.count[r]
-        f.count[r] += 1
-        f.pull[r] += f.weight[e]
-        mark(f, r)
+def _records(entries: _Longs, resource: _Ints, weight: _Floats) -> tuple[_Longs, _Ints, _Floats]:
+    n = len(entries) - 1
+    record = entries + 2 * np.arange(n + 1)
+    records = np.empty(len(resource) + 2 * n, np.int32)
+    weights = np.ones(len(records))
+    for i in range(n):
+        b = record[i]
+        records[b] = _AT_LIMIT
+        records[b + 1] = i
+        for e in range(entries[i], entries[i + 1]):
+            at = b + 2 + e - entries[i]
+            records[at] = resource[e] if e + 1 < entries[i + 1] else ~resource[e]
+            weights[at] = weight[e]
+    return record, records, weights
 
 
 @compiled
-def leave(f: Flows, i: int) -> None:
-    """Take flow ``i`` out of flight."""
-    f.n[0] -= 1
-    moved = f.active[f.n[0]]
-    f.active[f.active_at[i]] = moved
-    f.active_at[moved] = f.active_at[i]
-    for e in range(f.entries[i], f.entries[i + 1]):
-        r = f.resource[e]
-        f.count[r] -= 1
-        last = f.inside[f.first[r] + f.count[r]]
-        f.inside[f.first[r] + f.at[e]] = last
-        f.at[last] = f.at[e]
-        f.pull[r] -= f.weight[e]
-        if f.count[r] == 0:
-            f.pull[r] = 0.0  # rounding must not pull at an empty resource
-        mark(f, r)
+def join(f: Flows, flows: _Longs, time: float) -> None:
+    """Put ``flows`` in flight at ``time``."""
+    for i in flows:
+        f.active[f.n[IN_FLIGHT]] = i
+        f.n[IN_FLIGHT] += 1
+        if f.record[i + 1] == f.record[i] + 2:  # loads nothing: only its limit holds it
+            f.rate[i] = f.limits[f.limit[i]]
+            f.due[i] = time + f.size[i] / f.rate[i]
+            continue
+        for at in range(f.record[i] + 2, f.record[i + 1]):
+            r = f.records[at]
+            r = r if r >= 0 else ~r
+            f.inside[f.first[r] + f.length[r]] = f.record[i]
+            f.length[r] += 1
+            f.count[r] += 1
+            f.pull[r] += f.weights[at] if len(f.weights) else 1.0
+            f.changed[f.n[CHANGED]] = r
+            f.n[CHANGED] += not f.is_changed[r]
+            f.is_changed[r] = True
+
+
+@compiled
+def leave(f: Flows, flows: _Longs, time: float) -> None:
+    """Take ``flows`` out of flight, which were due before ``time``.
+
+    Their full resources are owed the bytes that they would have moved from then till now.
+    """
+    for i in flows:
+        unused = f.rate[i] * (time - f.due[i])
+        f.rate[i] = ENDED_RATE
+        f.records[f.record[i]] = _ENDED
+        for at in range(f.record[i] + 2, f.record[i + 1]):
+            r = f.records[at]
+            r = r if r >= 0 else ~r
+            weight = f.weights[at] if len(f.weights) else 1.0
+            f.count[r] -= 1
+            f.pull[r] -= weight
+            if f.count[r] == 0:
+                f.pull[r] = 0.0  # rounding must not pull at an empty resource
+            if unused > 0.0 and f.full[r]:
+                f.credit[r] += unused * weight
+                f.n[CREDITED] = 1
+            f.changed[f.n[CHANGED]] = r
+            f.n[CHANGED] += not f.is_changed[r]
+            f.is_changed[r] = True
 
 
 @compiled
@@ -145,171 +184,242 @@ def mark(f: Flows, r: int) -> None:
     """Resource ``r`` has changed: the next `solve` starts from it."""
     if not f.is_changed[r]:
         f.is_changed[r] = True
-        f.changed[f.n[1]] = r
-        f.n[1] += 1
+        f.changed[f.n[CHANGED]] = r
+        f.n[CHANGED] += 1
 
 
 @compiled
-def solve(f: Flows, time: float, span: float) -> None:
+def solve(f: Flows, time: float, span: float) -> bool:
     """New rates from ``time`` on for every flow that the changed resources can touch.
 
-    ``span``: over how many seconds outstanding `credit` is to be carried.
+    ``span``: over how many seconds outstanding `credit` is to be carried. Returns
+    whether every flow in flight was solved again.
     """
+    f.n[SOLVES] += 1
+    everything = f.n[SKIP] > 0
     found = _component(f)
-    f.n[2] += 1
     top = 0
-    for k in range(f.n[5]):
-        r = f.resources_found[k]
-        f.bonus[r] = f.credit[r] / span if f.credit[r] > 0.0 else 0.0
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        f.bonus[r] = f.credit[r] / span
         f.room[r] = f.capacity[r] + f.bonus[r]
         f.pulling[r] = f.pull[r]
         f.waiting[r] = f.count[r]
-        f.full[r] = False
         if f.count[r] > 0:
-            top = _push(f, top, f.room[r] / f.pull[r], r)
-    _sort_by_limit(f, found)
-    _fill(f, found, top, time)
-    for k in range(f.n[5]):
-        r = f.resources_found[k]
+            top = _push(f.heap_level, f.heap_resource, top, f.room[r] / f.pull[r], r)
+    if len(f.limits) > 1:
+        _sort_by_limit(f, found)
+    _fill(f, found, top)
+    _settle(f, found, time)
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        above = f.bonus[r] - f.room[r]  # what it carries above its capacity
+        f.full[r] = above >= -1e-9 * f.capacity[r]
+        f.bonus[r] = max(above, 0.0) if f.credit[r] > 0.0 else 0.0
         if not f.full[r]:  # what it did not carry nobody wanted
             f.credit[r] = 0.0
-            f.bonus[r] = 0.0
-    for k in range(f.n[1]):
+    for k in range(f.n[CHANGED]):
         f.is_changed[f.changed[k]] = False
-    f.n[1] = 0
+    f.n[CHANGED] = 0
+    return everything
 
 
 @compiled
 def _component(f: Flows) -> int:
-    """The flows that a changed resource can touch, into ``flows_found``; resources likewise."""
-    stamp = f.n[3] + 1
-    f.n[3] = stamp
-    if f.n[4] > 0:  # lately everything hung together: do not look again each time
-        f.n[4] -= 1
+    """The records that a changed resource can touch, into ``found``; resources into ``touched``."""
+    f.n[STAMP] += 1
+    stamp = f.n[STAMP]
+    if f.n[SKIP] > 0:  # lately everything hung together: do not look again each time
+        f.n[SKIP] -= 1
         return _everything(f)
-    n_resources, n_flows = 0, 0
-    for k in range(f.n[1]):
-        f.resources_found[n_resources] = f.changed[k]
-        f.seen_resource[f.changed[k]] = stamp
-        n_resources += 1
+    n_touched, n_found = 0, 0
+    for k in range(f.n[CHANGED]):
+        f.touched[n_touched] = f.changed[k]
+        f.seen[f.changed[k]] = stamp
+        n_touched += 1
     head = 0
-    while head < n_resources:
-        r = f.resources_found[head]
+    while head < n_touched:
+        r = f.touched[head]
         head += 1
-        for k in range(f.first[r], f.first[r] + f.count[r]):
-            i = f.flow[f.inside[k]]
-            if f.seen_flow[i] == stamp:
+        for k in range(f.first[r], f.first[r] + f.length[r]):
+            b = f.inside[k]
+            if f.records[b] == _RISING or f.records[b] == _ENDED:
                 continue
-            f.seen_flow[i] = stamp
-            f.flows_found[n_flows] = i
-            n_flows += 1
-            for e in range(f.entries[i], f.entries[i + 1]):
-                other = f.resource[e]
-                if f.seen_resource[other] != stamp:
-                    f.seen_resource[other] = stamp
-                    f.resources_found[n_resources] = other
-                    n_resources += 1
-    if n_flows > 1000 and 2 * n_flows > f.n[0]:
-        f.n[4] = 16
-    f.n[5] = n_resources
-    return n_flows
+            f.records[b] = _RISING
+            f.found[n_found] = b
+            n_found += 1
+            at = b + 2
+            more = True
+            while more:
+                other = f.records[at]
+                more = other >= 0
+                other = other if more else ~other
+                if f.seen[other] != stamp:
+                    f.seen[other] = stamp
+                    f.touched[n_touched] = other
+                    n_touched += 1
+                at += 1
+    if n_found > 1000 and 2 * n_found > f.n[IN_FLIGHT]:
+        f.n[SKIP] = 16
+    f.n[TOUCHED] = n_touched
+    return n_found
 
 
 @compiled
 def _everything(f: Flows) -> int:
-    n_resources = 0
+    n_touched = 0
     for r in range(len(f.capacity)):
         if f.count[r] > 0 or f.is_changed[r]:
-            f.resources_found[n_resources] = r
-            n_resources += 1
-    f.n[5] = n_resources
-    for k in range(f.n[0]):
-        f.flows_found[k] = f.active[k]
-    return int(f.n[0])
+            f.touched[n_touched] = r
+            n_touched += 1
+    f.n[TOUCHED] = n_touched
+    n_found = 0
+    for k in range(f.n[IN_FLIGHT]):
+        i = f.active[k]
+        b = f.record[i]
+        if f.records[b] != _ENDED and f.record[i + 1] > b + 2:
+            f.records[b] = _RISING
+            f.found[n_found] = b
+            n_found += 1
+    return n_found
 
 
 @compiled
 def _sort_by_limit(f: Flows, found: int) -> None:
     """Flows with the lowest limit first: they freeze at it before any resource above it."""
-    if len(f.limits) > 1:
-        order = np.argsort(f.limit[f.flows_found[:found]], kind="mergesort")
-        f.flows_found[:found] = f.flows_found[:found][order]
+    keys = np.empty(found, np.int32)
+    for k in range(found):
+        keys[k] = f.limit[f.records[f.found[k] + 1]]
+    if found < len(f.limits):
+        f.found[:found] = f.found[:found][np.argsort(keys, kind="mergesort")]
+        return
+    at = np.zeros(len(f.limits) + 1, np.int64)
+    for k in range(found):
+        at[keys[k] + 1] += 1
+    for c in range(len(f.limits)):
+        at[c + 1] += at[c]
+    before = f.found[:found].copy()
+    for k in range(found):
+        f.found[at[keys[k]]] = before[k]
+        at[keys[k]] += 1
 
 
 @compiled
-def _fill(f: Flows, found: int, top: int, time: float) -> None:
-    stamp = f.n[2]
-    limited = 0  # flows_found[:limited] have been held against their limits
+def _fill(f: Flows, found: int, top: int) -> None:
+    """Raise the level; freeze the flows of each resource that is full, or at their limits."""
+    limited = 0  # found[:limited] have been held against their limits
     while top > 0:
         level, r = f.heap_level[0], f.heap_resource[0]
-        while limited < found and f.limits[f.limit[f.flows_found[limited]]] <= level:
-            i = f.flows_found[limited]
-            limited += 1
-            if f.frozen[i] != stamp:
-                _freeze(f, i, f.limits[f.limit[i]], stamp, time)
-        top = _pop(f, top)
+        if len(f.limits) > 1:
+            limited = _freeze_limited(f, limited, found, level)
+        top = _pop(f.heap_level, f.heap_resource, top)
         if f.waiting[r] == 0:
             continue
         now = max(f.room[r], 0.0) / f.pulling[r]
         if now > level * (1 + 1e-12):
-            top = _push(f, top, now, r)
+            top = _push(f.heap_level, f.heap_resource, top, now, r)
             continue
-        f.full[r] = True
-        for k in range(f.first[r], f.first[r] + f.count[r]):
-            i = f.flow[f.inside[k]]
-            if f.frozen[i] != stamp:
-                _freeze(f, i, now, stamp, time)
-    for k in range(limited, found):
-        if f.frozen[f.flows_found[k]] != stamp:
-            i = f.flows_found[k]
-            _freeze(f, i, f.limits[f.limit[i]], stamp, time)
+        f.level[r] = now
+        kept = f.first[r]
+        for k in range(f.first[r], f.first[r] + f.length[r]):
+            b = f.inside[k]
+            state = f.records[b]
+            if state == _ENDED:
+                continue  # drop it from the list
+            f.inside[kept] = b
+            kept += 1
+            if state != _RISING:
+                continue
+            f.records[b] = r
+            at = b + 2
+            more = True
+            while more:
+                other = f.records[at]
+                more = other >= 0
+                other = other if more else ~other
+                weight = f.weights[at] if len(f.weights) else 1.0
+                f.room[other] -= now * weight
+                f.pulling[other] -= weight
+                f.waiting[other] -= 1
+                at += 1
+        f.length[r] = kept - f.first[r]
 
 
 @compiled
-def _freeze(f: Flows, i: int, rate: float, stamp: int, time: float) -> None:
-    f.frozen[i] = stamp
-    for e in range(f.entries[i], f.entries[i + 1]):
-        r = f.resource[e]
-        f.room[r] -= rate * f.weight[e]
-        f.pulling[r] -= f.weight[e]
-        f.waiting[r] -= 1
-    f.left[i] = max(f.left[i] - f.rate[i] * (time - f.since[i]), 0.0)
-    f.since[i] = time
-    f.rate[i] = rate
-    f.due[i] = time + f.left[i] / rate
+def _freeze_limited(f: Flows, limited: int, found: int, level: float) -> int:
+    """Freeze the flows whose limits are below ``level``; returns how many have been looked at."""
+    while limited < found:
+        b = f.found[limited]
+        rate = f.limits[f.limit[f.records[b + 1]]]
+        if rate > level:
+            break
+        limited += 1
+        if f.records[b] != _RISING:
+            continue
+        f.records[b] = _AT_LIMIT
+        at = b + 2
+        more = True
+        while more:
+            r = f.records[at]
+            more = r >= 0
+            r = r if more else ~r
+            weight = f.weights[at] if len(f.weights) else 1.0
+            f.room[r] -= rate * weight
+            f.pulling[r] -= weight
+            f.waiting[r] -= 1
+            at += 1
+    return limited
 
 
 @compiled
-def _push(f: Flows, top: int, level: float, r: int) -> int:
+def _settle(f: Flows, found: int, time: float) -> None:
+    """Give the flows that were solved their rates, and when they will be through at those."""
+    for k in range(found):
+        b = f.found[k]
+        state, i = f.records[b], f.records[b + 1]
+        if state == _RISING:  # only its own limit is left
+            state = _AT_LIMIT
+            f.records[b] = state
+        rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
+        old = f.rate[i]
+        if old == 0.0:
+            f.due[i] = time + f.size[i] / rate
+        elif rate != old:
+            f.due[i] = time + (f.due[i] - time) * (old / rate)
+        f.rate[i] = rate
+
+
+@inlined
+def _push(levels: _Floats, resources: _Ints, top: int, level: float, r: int) -> int:
     k = top
     while k > 0:
         parent = (k - 1) >> 1
-        if f.heap_level[parent] <= level:
+        if levels[parent] <= level:
             break
-        f.heap_level[k] = f.heap_level[parent]
-        f.heap_resource[k] = f.heap_resource[parent]
+        levels[k] = levels[parent]
+        resources[k] = resources[parent]
         k = parent
-    f.heap_level[k] = level
-    f.heap_resource[k] = r
+    levels[k] = level
+    resources[k] = r
     return top + 1
 
 
-@compiled
-def _pop(f: Flows, top: int) -> int:
+@inlined
+def _pop(levels: _Floats, resources: _Ints, top: int) -> int:
     top -= 1
-    level, r = f.heap_level[top], f.heap_resource[top]
+    level, r = levels[top], resources[top]
     k = 0
     while True:
         child = 2 * k + 1
         if child >= top:
             break
-        if child + 1 < top and f.heap_level[child + 1] < f.heap_level[child]:
+        if child + 1 < top and levels[child + 1] < levels[child]:
             child += 1
-        if f.heap_level[child] >= level:
+        if levels[child] >= level:
             break
-        f.heap_level[k] = f.heap_level[child]
-        f.heap_resource[k] = f.heap_resource[child]
+        levels[k] = levels[child]
+        resources[k] = resources[child]
         k = child
-    f.heap_level[k] = level
-    f.heap_resource[k] = r
+    levels[k] = level
+    resources[k] = r
     return top

@@ -187,8 +187,9 @@ class _Run:
             rank_at=rank_begin[:-1].copy(), rank_end=rank_begin[1:],
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
+            through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
             dues=np.zeros(n), soonest=np.full(2, np.inf),
-            n=np.array([0, 0, 0, self.ranks], np.int64),
+            n=np.array([0, 0, self.ranks, 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 
     def _account(self, streams: Streams, path: Ints, costs: Load, old: int) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli import BENCHMARKS, COLLECTIVES, main
 from bench.options import MAX_BYTES, parse_size
-from bench.records import as_text
+from bench.records import Record, as_text, progress
 from topology import from_toml, star
 
 ROOT = Path(__file__).parents[1]
@@ -54,14 +55,16 @@ def refused(*arguments: str, code: int = 2) -> str:
 @pytest.mark.parametrize(
     ("text", "size"),
     [("8", 8), ("1K", 1024), ("1k", 1024), ("1.5K", 1536), (" 32M ", 32 << 20), ("1G", 1 << 30),
-     ("1 G", 1 << 30), ("2GB", 2 << 30), ("2GiB", 2 << 30), (".5K", 512), ("1048576G", MAX_BYTES)],
+     ("1 G", 1 << 30), ("2GB", 2 << 30), ("2GiB", 2 << 30), (".5K", 512), ("1e3", 1000),
+     ("1048576G", MAX_BYTES)],
 )  # fmt: skip
 def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0.5", "-1", "1E", "1T", "K", "1e3", "10**3", "nan", "1048577G", "9" * 400]
+    "text",
+    ["", "0", "0.5", "-1", "1E", "1T", "K", "1e", "1e18", "10**3", "nan", "1048577G", "9" * 400],
 )
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
@@ -122,7 +125,7 @@ def test_csv_has_the_same_columns() -> None:
 
 
 def test_what_is_unknown_is_null_in_json_and_empty_in_csv() -> None:
-    records = [{"a": float("nan"), "b": None}, {"a": float("inf"), "c": "x"}]
+    records: list[Record] = [{"a": math.nan, "b": None}, {"a": math.inf, "c": "x"}]
     assert json.loads(as_text(records, "json")) == [{"a": None, "b": None}, {"a": None, "c": "x"}]
     assert as_text(records, "csv") == "a,b,c\n,,\n,,x\n"
     assert as_text(records, "table") == "  a  b  c\nnan  -  -\ninf  -  x\n"
@@ -278,6 +281,24 @@ def test_help_is_there_at_every_level() -> None:
     for op in COLLECTIVES:
         assert "--stepfactor" in run("bench", op, "--help").stdout
     assert run("--version").stdout.startswith("triplane 0.")
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_for_people_who_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    piped, watched = io.StringIO(), Screen()
+    monkeypatch.setattr(sys, "stderr", piped)
+    assert list(progress(range(3), "counting")) == [0, 1, 2]
+    assert piped.getvalue() == ""
+    monkeypatch.setattr(sys, "stderr", watched)
+    monkeypatch.setenv("TERM", "xterm")
+    assert list(progress(range(3), "counting", 3)) == [0, 1, 2]
+    assert "counting" in watched.getvalue()
 
 
 # triplane topo

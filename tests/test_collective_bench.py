@@ -1,5 +1,6 @@
 """The benchmark's values: nccl-tests' sizes and bandwidths, and times with a closed form."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def test_a_part_is_a_multiple_of_16_bytes_of_any_type(datatype: str, count: int)
 def test_what_is_too_small_to_share_out_is_a_row_of_nothing() -> None:
     row = one("all_gather", Flags(minbytes=8, maxbytes=8))
     assert (row.size, row.count) == (0, 0)
+    assert (row.algbw, row.busbw) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,8 @@ def test_every_collective_runs_by_every_algorithm(op: str) -> None:
 def test_a_single_rank_needs_nobody() -> None:
     row = one("all_reduce", replace(ROOMY, ranks=1))
     assert row.ranks == 1
-    assert row.size == 1 << 20
+    assert (row.size, row.time) == (1 << 20, 0.0)
+    assert (row.algbw, row.busbw) == (math.inf, 0.0)
 
 
 def test_sizes_grow_by_factor_or_by_step() -> None:

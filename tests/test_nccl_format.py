@@ -9,10 +9,11 @@ import re
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import nccl_format
+from bench import nccl_format, records
 from bench.options import Flags
 from bench.records import Measurement
 
@@ -186,7 +187,7 @@ def test_what_bounds_a_row_is_said_beside_it() -> None:
     ]  # fmt: skip
 
 
-def written(flags: Flags, rows: list[Measurement], least: str | None = None) -> dict[str, object]:
+def written(flags: Flags, rows: list[Measurement], least: str | None = None) -> dict[str, Any]:
     """The JSON report, read back."""
     environment = {"HOME": "/root", "SECRET": "x", "NCCL_TESTS_MIN_BW": "1"}
     found = nccl_format.summary(rows, least)
@@ -237,7 +238,7 @@ def test_json_says_nan_as_text_and_judges_as_text() -> None:
 
 def test_json_has_every_iteration_where_asked_for() -> None:
     flags = Flags(iters=3, per_iter_timing=1, per_iter_skip=1)
-    (result,) = written(flags, [MEASURED])["results"]  # type: ignore[misc]
+    (result,) = written(flags, [MEASURED])["results"]
     assert result["in_place_per_iter"] == result["out_of_place_per_iter"]
     assert result["in_place_per_iter"]["times_us"] == [12.3456] * 3
     assert result["in_place_per_iter"]["skipped_iterations"] == 1
@@ -247,7 +248,7 @@ def test_json_has_every_iteration_where_asked_for() -> None:
 def test_a_report_overwrites_nothing(tmp_path: Path) -> None:
     names = []
     for _ in range(3):
-        with nccl_format.reserved(str(tmp_path / "r.json")) as file:
+        with records.reserved(str(tmp_path / "r.json")) as file:
             assert file is not None
             file.write("{}")
             names.append(Path(file.name).name)
@@ -255,6 +256,6 @@ def test_a_report_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_a_report_that_came_to_nothing_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), nccl_format.reserved(str(tmp_path / "r.json")):
+    with pytest.raises(ValueError, match="no"), records.reserved(str(tmp_path / "r.json")):
         raise ValueError("no")
     assert list(tmp_path.iterdir()) == []
