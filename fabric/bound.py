@@ -63,53 +63,40 @@ def make_chain(ranks: int) -> Chain:
 def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
     """Add the steps of a window to every rank's chain."""
     load = np.zeros(len(capacity))
+    per_byte = 1 / capacity
     for r in range(len(c.rank_begin) - 1):
         at = c.rank_begin[r]
         while at < c.rank_begin[r + 1]:
+            step = c.step[c.rank_flow[at]]
+            soon, needed, late, setter = np.inf, 0.0, 0.0, PAIR
             end = at
-            while end < c.rank_begin[r + 1] and c.step[c.rank_flow[end]] == c.step[c.rank_flow[at]]:
+            while end < c.rank_begin[r + 1] and c.step[c.rank_flow[end]] == step:
+                i = c.rank_flow[end]
                 end += 1
-            _add_step(chain, c, capacity, load, r, at, end)
+                chain.cost[r] += c.src_cost[i] if c.src[i] == r else 0.0
+                chain.cost[r] += c.dst_cost[i] if c.dst[i] == r else 0.0
+                time, by = c.size[i] / c.limit[i], PAIR
+                for e in range(c.entries[i], c.entries[i + 1]):
+                    share = c.size[i] * c.weight[e] * per_byte[c.resource[e]]
+                    load[c.resource[e]] += share
+                    if share > time:
+                        time, by = share, c.resource[e]
+                    soon = min(soon, c.latency[i])
+                if c.latency[i] + time > needed:
+                    needed, late, setter = c.latency[i] + time, c.latency[i], by
+            for k in range(at, end):
+                for e in range(c.entries[c.rank_flow[k]], c.entries[c.rank_flow[k] + 1]):
+                    if load[c.resource[e]] + soon > needed:
+                        needed = load[c.resource[e]] + soon
+                        late, setter = soon, c.resource[e]
+                    load[c.resource[e]] = 0.0
             at = end
-
-
-@compiled
-def _add_step(
-    chain: Chain, c: Columns, capacity: _Floats, load: _Floats, r: int, at: int, end: int
-) -> None:
-    """One step of rank ``r``: its flows ``c.rank_flow[at:end]``. ``load`` is zero before, after."""
-    soon, needed, late, setter = np.inf, 0.0, 0.0, PAIR
-    for k in range(at, end):
-        i = c.rank_flow[k]
-        if c.src[i] == r:
-            chain.cost[r] += c.src_cost[i]
-        if c.dst[i] == r:
-            chain.cost[r] += c.dst_cost[i]
-        soon = min(soon, c.latency[i])
-        time, by = c.size[i] / c.limit[i], PAIR
-        for e in range(c.entries[i], c.entries[i + 1]):
-            share = c.size[i] * c.weight[e] / capacity[c.resource[e]]
-            load[c.resource[e]] += share
-            if share > time:
-                time, by = share, c.resource[e]
-        if c.latency[i] + time > needed:
-            needed, late, setter = c.latency[i] + time, c.latency[i], by
-    for k in range(at, end):
-        for e in range(c.entries[c.rank_flow[k]], c.entries[c.rank_flow[k] + 1]):
-            if load[c.resource[e]] + soon > needed:
-                needed, late, setter = load[c.resource[e]] + soon, soon, c.resource[e]
-            load[c.resource[e]] = 0.0
-    chain.wire[r] += needed - late
-    chain.latency[r] += late
-    _vote(chain, r, setter, needed - late)
-
-
-@compiled
-def _vote(chain: Chain, r: int, setter: int, time: float) -> None:
-    if setter == chain.setter[r]:
-        chain.votes[r] += time
-    elif time > chain.votes[r]:
-        chain.setter[r] = setter
-        chain.votes[r] = time - chain.votes[r]
-    else:
-        chain.votes[r] -= time
+            chain.latency[r] += late
+            chain.wire[r] += needed - late
+            if setter == chain.setter[r]:
+                chain.votes[r] += needed - late
+            elif needed - late > chain.votes[r]:
+                chain.setter[r] = setter
+                chain.votes[r] = needed - late - chain.votes[r]
+            else:
+                chain.votes[r] -= needed - late

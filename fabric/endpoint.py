@@ -8,7 +8,8 @@ A wire model alone misses half of a dispatch. `Costs` are paid by ranks, in seco
 - under way: ``latency`` of every transfer, and ``crossings`` of the path (2 where the initiator
   waits for the answer, as in a one-sided read);
 - as limits: ``pair_bandwidth`` of one pair of ranks, ``initiator_bandwidth`` of one rank over all
-  its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair.
+  its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair, and
+  ``efficiency``, the fraction of a plane's links that the software gets to use, both ways.
 """
 
 import math
@@ -28,7 +29,8 @@ class Costs:
 
     Seconds: ``launch``, ``barrier`` (a round), ``latency`` (a transfer), ``per_message``,
     ``message_gap``, ``per_peer``; seconds per byte: ``per_byte`` received, ``per_reduced_byte``
-    received and reduced; bytes per second: ``pair_bandwidth``, ``initiator_bandwidth``.
+    received and reduced; bytes per second: ``pair_bandwidth``, ``initiator_bandwidth``; by plane,
+    above 0 and up to 1: ``efficiency``. Raises `EndpointError`.
     """
 
     launch: float = 0.0
@@ -42,22 +44,32 @@ class Costs:
     per_reduced_byte: float = 0.0
     pair_bandwidth: float = math.inf
     initiator_bandwidth: float = math.inf
+    efficiency: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for constant in fields(self):
-            value = getattr(self, constant.name)
-            if not value >= 0 or (constant.name.endswith("bandwidth") and value == 0):
-                raise EndpointError(f"{constant.name} is {value}; it cannot be")
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if not value >= 0 or (name.endswith("bandwidth") and value == 0):
+                raise EndpointError(f"{name} is {value}; it cannot be")
+        for plane, value in self.efficiency.items():
+            if not 0 < value <= 1:
+                raise EndpointError(f"efficiency of {plane} is {value}; it cannot be")
 
     def start(self, ranks: int) -> float:
         """Seconds before the first step of a collective over ``ranks`` ranks."""
         return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
 
 
+NUMBERS = tuple(constant.name for constant in fields(Costs) if constant.name != "efficiency")
+"""The constants of `Costs` that are one number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A software stack: `Costs` by operation, those of ``""`` for every other operation.
 
+    An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
+    ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``; see `variant`.
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
     ``source``: where the constants come from.
     """
@@ -66,7 +78,25 @@ class Endpoint:
     by_operation: Mapping[str, Costs] = field(default_factory=lambda: {"": Costs()})
     planes: tuple[str, ...] | None = None
     source: str = ""
+    small: int = 0
 
     def costs(self, operation: str = "") -> Costs:
-        """What ``operation`` costs: its own constants, else those of every other operation."""
-        return self.by_operation.get(operation, self.by_operation.get("", Costs()))
+        """What ``operation`` costs: its own constants, else those of every other operation.
+
+        A variant that has none is taken for its operation's.
+        """
+        key = self.key(operation)
+        return Costs() if key is None else self.by_operation[key]
+
+    def key(self, operation: str) -> str | None:
+        """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
+        stem, colon, variant = operation.partition(":")
+        order = (operation, f"{colon}{variant}", stem, "") if stem not in self.by_operation else (
+            operation, stem
+        )  # fmt: skip
+        return next((key for key in order if key in self.by_operation), None)
+
+    def variant(self, operation: str, size: int | None = None) -> str:
+        """``operation``, or its small variant where ``size`` bytes are at most ``small``."""
+        is_small = size is not None and size <= self.small
+        return f"{operation}:small" if is_small else operation

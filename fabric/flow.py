@@ -74,22 +74,24 @@ class Window(NamedTuple):
 
 
 @compiled
-def run(w: Window, f: Flows, time: float, share: float, more: bool) -> float:
+def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
     """Run until everything has ended or, where ``more`` steps will come, a rank runs out.
 
-    ``share``: of the flows in flight, how many may end between two solves. Returns the time.
+    ``share``: of the flows in flight, how many may end between two solves. ``grain``: events closer
+    than this fraction of what a flow has taken are dealt with in one solve, each at its own time.
+    Returns the time.
     """
     _resume(w, f, time)
     span = 0.0
     while not (more and w.n[IDLE] > 0):
         if w.soonest[0] <= time * (1 + 1e-12):
-            _arrivals(w, f, time)
+            _arrivals(w, f, time, grain)
             continue
         if f.n[maxmin.CHANGED] > 0:
             everything = solve(f, time, max(span, 1e-30))
             owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
             w.soonest[1] = owed if everything else min(owed, w.soonest[1])
-        coming = _horizon(w, f, share) - time
+        coming = _horizon(w, f, share, grain) - time
         if f.n[maxmin.IN_FLIGHT] == 0:
             if w.n[UNDER] == 0:
                 break
@@ -159,14 +161,20 @@ def _enter(w: Window) -> None:
 
 
 @compiled
-def _arrivals(w: Window, f: Flows, time: float) -> None:
-    """Flows whose latency is over go into flight, with those of the same instant."""
+def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
+    """Flows whose latency is over go into flight, with those of nearly the same instant."""
     waiting, arrived, through = w.n[UNDER], 0, 0
+    late = np.inf
+    for k in range(waiting):
+        i = w.under_way[k]
+        if w.arrive[i] <= time * (1 + 1e-12):
+            late = min(late, w.latency[i])
+    until = time * (1 + 1e-12) + grain * late
     w.n[UNDER] = 0
     w.soonest[0] = np.inf
     for k in range(waiting):
         i = w.under_way[k]
-        if w.arrive[i] > time * (1 + 1e-12):
+        if w.arrive[i] > until:
             w.under_way[w.n[UNDER]] = i
             w.n[UNDER] += 1
             w.soonest[0] = min(w.soonest[0], w.arrive[i])
@@ -178,6 +186,7 @@ def _arrivals(w: Window, f: Flows, time: float) -> None:
             through += 1
         else:
             w.status[i] = IN_FLIGHT
+            f.due[i] = w.arrive[i]
             w.ended[arrived] = i
             arrived += 1
     join(f, w.ended[:arrived], time)
@@ -208,18 +217,19 @@ def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
 
 
 @compiled
-def _horizon(w: Window, f: Flows, share: float) -> float:
+def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
     """Until when the present rates may hold: a share of the flows has ended, or one arrives.
 
     Drops the flows that have ended from ``active`` on the way.
     """
-    n, soonest = 0, np.inf
+    n, soonest, first = 0, np.inf, 0
     for k in range(f.n[maxmin.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] >= 0.0:
             f.active[n] = i
             w.dues[n] = f.due[i]
-            soonest = min(soonest, f.due[i])
+            if f.due[i] < soonest:
+                soonest, first = f.due[i], i
             n += 1
     f.n[maxmin.IN_FLIGHT] = n
     if share * (n - EXACT_BELOW) > 1.0:
@@ -227,6 +237,8 @@ def _horizon(w: Window, f: Flows, share: float) -> float:
         sample = w.dues[:n:stride].copy()
         many = int(share * (n - EXACT_BELOW) / n * len(sample))
         soonest = max(soonest, np.partition(sample, many)[many])
+    elif n > 0:
+        soonest += grain * (soonest - w.arrive[first])
     return min(soonest * (1 + 1e-12), w.soonest[0])
 
 

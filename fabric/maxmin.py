@@ -100,7 +100,7 @@ def make_flows(
     per_resource = np.bincount(resource, minlength=n_resources)
     zero = np.zeros
     return Flows(
-        size=size, rate=zero(n), due=np.full(n, np.inf), limit=limit, limits=limits,
+        size=size, rate=zero(n), due=zero(n), limit=limit, limits=limits,
         record=record, records=records, weights=weights if (weight != 1).any() else zero(0),
         capacity=capacity, first=np.cumsum(per_resource) - per_resource,
         length=zero(n_resources, np.int64), count=zero(n_resources, np.int64),
@@ -133,13 +133,13 @@ def _records(entries: _Longs, resource: _Ints, weight: _Floats) -> tuple[_Longs,
 
 @compiled
 def join(f: Flows, flows: _Longs, time: float) -> None:
-    """Put ``flows`` in flight at ``time``."""
+    """Put ``flows`` in flight at ``time``, or when they are ``due`` to begin, if that is later."""
     for i in flows:
         f.active[f.n[IN_FLIGHT]] = i
         f.n[IN_FLIGHT] += 1
         if f.record[i + 1] == f.record[i] + 2:  # loads nothing: only its limit holds it
             f.rate[i] = f.limits[f.limit[i]]
-            f.due[i] = time + f.size[i] / f.rate[i]
+            f.due[i] = max(time, f.due[i]) + f.size[i] / f.rate[i]
             continue
         for at in range(f.record[i] + 2, f.record[i + 1]):
             r = f.records[at]
@@ -383,7 +383,7 @@ def _settle(f: Flows, found: int, time: float) -> None:
         rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
         old = f.rate[i]
         if old == 0.0:
-            f.due[i] = time + f.size[i] / rate
+            f.due[i] = max(time, f.due[i]) + f.size[i] / rate
         elif rate != old:
             f.due[i] = time + (f.due[i] - time) * (old / rate)
         f.rate[i] = rate

@@ -13,7 +13,7 @@ from fabric.endpoint import Costs, Endpoint, EndpointError
 from fabric.presets import preset
 from fabric.step import ScheduleError, Step
 from fabric.timeline import Bottleneck, Timeline
-from fabric.window import Batch, Load, Streams, batches, binding, by_rank, carry, load
+from fabric.window import Batch, Binding, Load, Streams, batches, binding, by_rank, carry, load
 from topology.graph import Ints, Topology
 from topology.routes import Router
 
@@ -24,8 +24,11 @@ ENGINES = ("flow",)
 WINDOW_ROWS = 1 << 20
 """Rows in memory at a time: longer schedules pass through in windows."""
 
-_SHARE_OF_TOLERANCE = 20.0
-"""Flows that may end between two solves, per tolerance: measured by benchmarks/accuracy.py."""
+# What the flow engine may do per tolerance (see `fabric.flow.run`): the share of flows that may end
+# between two solves, and how close events may lie to share one. benchmarks/accuracy.py measures
+# what comes of it.
+_SHARE = 100.0
+_GRAIN = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class Fabric:
     placement: ArrayLike | None = None
     tolerance: float = 1e-3
     software: Endpoint = field(init=False)
+    _bindings: dict[int, Binding] = field(init=False, default_factory=dict)
     router: Router = field(init=False)
     places: Ints = field(init=False)
 
@@ -81,6 +85,15 @@ class Fabric:
             run.window(batch, more=following is not None)
             batch = following
         return run.timeline()
+
+    def binding(self) -> Binding:
+        """The paths found so far, without what cannot limit them; made anew when there are more."""
+        table = self.router.table
+        known = len(table.begin)
+        if known not in self._bindings:
+            self._bindings.clear()
+            self._bindings[known] = binding(table, self.router.capacity)
+        return self._bindings[known]
 
 
 def _places(topology: Topology, placement: ArrayLike | None) -> Ints:
@@ -163,7 +176,7 @@ class _Run:
     def _advance(self, state: _State, old: int, more: bool) -> None:
         fabric, streams = self.fabric, state.streams
         path = fabric.router.paths(fabric.places[streams.src], fabric.places[streams.dst])
-        table = binding(fabric.router.table, fabric.router.capacity)
+        table = fabric.binding()
         costs = load(streams, path, table, fabric.router, self.costs)
         self._account(streams.pick(slice(old, None)), path[old:], costs, old)
         flows = maxmin.make_flows(
@@ -171,8 +184,8 @@ class _Run:
             self.capacity,
         )  # fmt: skip
         window = self._window(state, costs)
-        share = _SHARE_OF_TOLERANCE * fabric.tolerance
-        self.time = flow.run(window, flows, self.time, share, more)
+        share, grain = (part * fabric.tolerance for part in (_SHARE, _GRAIN))
+        self.time = flow.run(window, flows, self.time, share, grain, more)
         self._keep(state, window, more)
 
     def _window(self, state: _State, costs: Load) -> flow.Window:

@@ -6,6 +6,7 @@ its step. A collective is an iterable of steps; the reference, the engines, the 
 pictures all read the same one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,11 +69,7 @@ class Step:
         messages: ArrayLike | None = None,
         label: str = "",
     ) -> None:
-        given = [src, dst, size, src_at, dst_at, 1 if messages is None else messages]
-        try:
-            columns = np.broadcast_arrays(*(np.asarray(column, np.int64) for column in given))
-        except (ValueError, OverflowError) as error:
-            raise ScheduleError(f"the columns of a step do not fit together: {error}") from None
+        columns = _spread([src, dst, size, src_at, dst_at, 1 if messages is None else messages])
         for name, column in zip(("src", "dst", "size", "src_at", "dst_at"), columns, strict=False):
             object.__setattr__(self, name, np.atleast_1d(column))
         carried = None if messages is None else np.atleast_1d(columns[5])
@@ -86,6 +83,18 @@ class Step:
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.src)
+
+
+def _spread(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
+    """The columns as int64, all of one length."""
+    try:
+        columns = [np.asarray(column, np.int64) for column in given]
+        n = max(column.size for column in columns)
+        if all(column.shape in ((n,), ()) for column in columns):  # the usual case, made cheap
+            return [np.full(n, c) if c.ndim == 0 else c for c in columns]
+        return np.broadcast_arrays(*columns)
+    except (ValueError, OverflowError) as error:
+        raise ScheduleError(f"the columns of a step do not fit together: {error}") from None
 
 
 def _check(step: Step) -> None:

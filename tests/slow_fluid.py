@@ -1,0 +1,242 @@
+"""The oracle of the flow engine: exact max-min sharing, event by event, as slow as it is obvious.
+
+Written from the definitions and not from the engine: every physical link by itself (nothing is
+folded into bundles, nothing is left out), dicts and loops, rates found anew after every event.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from math import ceil, inf, log2
+
+from fabric import Costs, Step
+from topology import RouteError, Topology
+
+TINY = 1e-12
+"""Times and levels that differ by less than this share of them are one."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """What share of its bytes each link carries; seconds one way; the name of the plane."""
+
+    load: dict[int, float]
+    latency: float
+    plane: str
+
+
+def spray(topology: Topology, src: int, dst: int, planes: tuple[str, ...] | None = None) -> Path:
+    """All shortest paths on the first plane that has one; every vertex splits evenly over links."""
+    if src == dst:
+        return Path({}, 0.0, "")
+    for plane in planes or topology.planes:
+        hops = _hops(topology, plane, dst)
+        ways = outgoing(topology, plane)
+        if any(int(topology.link_dst[link]) in hops for link in ways[src]):
+            return _split(topology, plane, src, dst)
+    raise RouteError(f"no path from {src} to {dst}")
+
+
+def _split(topology: Topology, plane: str, src: int, dst: int) -> Path:
+    hops, ways = _hops(topology, plane, dst), outgoing(topology, plane)
+    load: dict[int, float] = {}
+    here, late = {src: 1.0}, {src: 0.0}
+    while set(here) != {dst}:
+        there: dict[int, float] = defaultdict(float)
+        delay: dict[int, float] = defaultdict(float)
+        least = min(hops[int(topology.link_dst[k])] for v in here for k in ways[v]
+                    if int(topology.link_dst[k]) in hops)  # fmt: skip
+        for vertex, amount in here.items():
+            on = [k for k in ways[vertex] if hops.get(int(topology.link_dst[k]), inf) == least]
+            for link in on:
+                to = int(topology.link_dst[link])
+                load[link] = amount / len(on)
+                there[to] += amount / len(on)
+                delay[to] = max(delay[to], late[vertex] + float(topology.link_latency[link]))
+        here, late = there, delay
+    return Path(load, late[dst], plane)
+
+
+@cache
+def outgoing(topology: Topology, plane: str) -> dict[int, list[int]]:
+    """The links of a plane by the vertex where they begin."""
+    ways: dict[int, list[int]] = {vertex: [] for vertex in range(topology.n_vertices)}
+    for link in range(topology.n_links):
+        if topology.link_plane[link] == topology.plane(plane):
+            ways[int(topology.link_src[link])].append(link)
+    return ways
+
+
+@cache
+def _hops(topology: Topology, plane: str, dst: int) -> dict[int, int]:
+    """Links from each switch to ``dst``, and 0 for itself: other endpoints pass nothing on."""
+    hops, changed = {dst: 0}, True
+    while changed:
+        changed = False
+        for switch in range(topology.n_endpoints, topology.n_vertices):
+            ends = [int(topology.link_dst[k]) for k in outgoing(topology, plane)[switch]]
+            least = min((hops[end] + 1 for end in ends if end in hops), default=inf)
+            if least < hops.get(switch, inf):
+                hops[switch], changed = int(least), True
+    return hops
+
+
+@dataclass(eq=False)
+class Stream:
+    """What one rank sends another in one step."""
+
+    src: int
+    dst: int
+    step: int
+    size: int = 0
+    messages: int = 0
+    reduces: bool = False
+    load: dict[object, float] = field(default_factory=dict)
+    latency: float = 0.0
+    limit: float = inf
+    left: float = 0.0
+    start: float | None = None
+    arrive: float = inf
+    finish: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Start and finish of every row in the order of the schedule; when each rank is through."""
+
+    start: list[float]
+    finish: list[float]
+    rank_finish: list[float]
+
+
+Router = Callable[[int, int], Path]
+
+
+def simulate(
+    topology: Topology,
+    steps: Iterable[Step],
+    costs: Costs | None = None,
+    *,
+    ranks: int | None = None,
+    planes: tuple[str, ...] | None = None,
+    path: Router | None = None,
+) -> Answer:
+    """Rank i on the i-th accelerator. ``path``: from endpoint to endpoint; `spray` by default."""
+    steps, costs = list(steps), costs or Costs()
+    named = [int(rank) for step in steps for rank in chain(step.src, step.dst)]
+    ranks = max(named, default=-1) + 1 if ranks is None else ranks
+    rows, streams = _streams(steps)
+    for stream in streams:
+        ends = int(topology.accelerators[stream.src]), int(topology.accelerators[stream.dst])
+        way = path(*ends) if path else spray(topology, *ends, planes)
+        _prepare(stream, way, costs)
+    capacity: dict[object, float] = dict(enumerate(map(float, topology.link_bandwidth)))
+    capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
+    begin = costs.launch + costs.barrier * ceil(log2(max(ranks, 1)))
+    ready = _run(streams, capacity, costs, [begin] * ranks)
+    start = [stream.start for stream in rows if stream.start is not None]
+    finish = [stream.finish for stream in rows if stream.finish is not None]
+    return Answer(start, finish, ready)
+
+
+def _streams(steps: list[Step]) -> tuple[list[Stream], list[Stream]]:
+    """The stream of every row, and every stream once."""
+    rows = []
+    streams: dict[tuple[int, int, int], Stream] = {}
+    for number, step in enumerate(steps):
+        for row in range(len(step)):
+            src, dst = int(step.src[row]), int(step.dst[row])
+            stream = streams.setdefault((number, src, dst), Stream(src, dst, number))
+            stream.size += int(step.size[row])
+            stream.messages += 1 if step.messages is None else int(step.messages[row])
+            stream.reduces = step.reduces
+            rows.append(stream)
+    return rows, list(streams.values())
+
+
+def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
+    stream.left = float(stream.size)
+    if stream.src == stream.dst:
+        return
+    stream.latency = way.latency * costs.crossings + costs.latency
+    stream.load = dict(way.load)
+    if way.plane == "package":
+        return
+    stream.load[f"initiator {stream.src}"] = 1.0
+    stream.limit = costs.pair_bandwidth
+    if costs.message_gap and stream.size:
+        takes = max(stream.messages, 1) * costs.message_gap
+        stream.limit = min(stream.limit, stream.size / takes)
+
+
+def _run(
+    streams: list[Stream], capacity: dict[object, float], costs: Costs, ready: list[float]
+) -> list[float]:
+    """Let time go from event to event; gives when each rank is through."""
+    todo = [
+        sorted({s.step for s in streams if rank in (s.src, s.dst)}) for rank in range(len(ready))
+    ]
+    now = 0.0
+    while any(stream.finish is None for stream in streams):
+        for stream in streams:
+            both_there = todo[stream.src][:1] == todo[stream.dst][:1] == [stream.step]
+            if stream.start is None and both_there:
+                stream.start = max(ready[stream.src], ready[stream.dst])
+                stream.arrive = stream.start + stream.latency
+        moving = [s for s in streams if s.finish is None and s.arrive <= now * (1 + TINY)]
+        rate = fair_rates(moving, capacity)
+        coming = [s.arrive for s in streams if s.finish is None and s not in rate]
+        then = min([*coming, *(now + s.left / rate[s] for s in moving)])
+        for stream in moving:
+            end = now + stream.left / rate[stream]
+            if end <= then * (1 + TINY):
+                stream.finish = end
+            stream.left -= stream.left and rate[stream] * (then - now)
+        now = max(now, then)
+        for rank in range(len(ready)):
+            while todo[rank] and _through(rank, todo[rank][0], streams, costs, ready):
+                todo[rank].pop(0)
+    return ready
+
+
+def _through(
+    rank: int, step: int, streams: list[Stream], costs: Costs, ready: list[float]
+) -> bool:
+    """Whether a rank has finished its rows of a step; sets when it is ready for the next."""
+    mine = [s for s in streams if s.step == step and rank in (s.src, s.dst)]
+    ends = [s.finish for s in mine if s.finish is not None]
+    if len(ends) < len(mine):
+        return False
+    spent = 0.0
+    for stream in mine:
+        if stream.src == rank:
+            spent += stream.messages * costs.per_message
+            spent += costs.per_peer * (stream.dst != rank)
+        if stream.dst == rank:
+            spent += stream.size * (costs.per_byte + costs.per_reduced_byte * stream.reduces)
+    ready[rank] = max(ends) + spent
+    return True
+
+
+def fair_rates(streams: list[Stream], capacity: dict[object, float]) -> dict[Stream, float]:
+    """Progressive filling: all rates rise together until something holds a stream back."""
+    rate: dict[Stream, float] = {}
+    rising = list(streams)
+    while rising:
+        pull: dict[object, float] = defaultdict(float)
+        room = dict(capacity)
+        for stream in rising:
+            for link, weight in stream.load.items():
+                pull[link] += weight
+        for stream, fixed in rate.items():
+            for link, weight in stream.load.items():
+                room[link] -= fixed * weight
+        level = {link: max(room[link], 0.0) / pull[link] for link in pull}
+        least = min([*level.values(), *(stream.limit for stream in rising)])
+        full = {link for link in level if level[link] <= least * (1 + TINY)}
+        held = [s for s in rising if s.limit <= least * (1 + TINY) or full & set(s.load)]
+        rate |= dict.fromkeys(held, least)
+        rising = [stream for stream in rising if stream not in rate]
+    return rate
