@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled
+from topology.compiled import compiled, inlined
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -20,12 +20,15 @@ _Floats = NDArray[np.float64]
 PAIR = -1
 """In `Chain.setter`: a limit of a pair of ranks, not a resource, sets the time."""
 
+_FEW = 4  # resources remembered for each rank
+
 
 class Chain(NamedTuple):
     """What the steps of each rank need at least, one after the other.
 
-    float64 [ranks], seconds: ``wire``, ``latency``, ``cost``. ``setter``: the resource (or `PAIR`)
-    that sets most of ``wire``, found by majority ``votes`` in seconds.
+    float64 [ranks], seconds: ``wire``, ``latency``, ``cost``. ``setter``: int64 [ranks, few], the
+    resources (or `PAIR`) that set most of ``wire``, with their ``votes`` in seconds: heavy hitters
+    kept as by Misra and Gries, since no table of all ranks and resources would fit.
     """
 
     wire: _Floats
@@ -56,7 +59,7 @@ class Columns(NamedTuple):
 def make_chain(ranks: int) -> Chain:
     """The chains of ranks that have done nothing yet."""
     zero = np.zeros
-    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full(ranks, PAIR), zero(ranks))
+    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full((ranks, _FEW), PAIR), zero((ranks, _FEW)))
 
 
 @compiled
@@ -93,10 +96,21 @@ def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
             at = end
             chain.latency[r] += late
             chain.wire[r] += needed - late
-            if setter == chain.setter[r]:
-                chain.votes[r] += needed - late
-            elif needed - late > chain.votes[r]:
-                chain.setter[r] = setter
-                chain.votes[r] = needed - late - chain.votes[r]
-            else:
-                chain.votes[r] -= needed - late
+            _vote(chain.setter[r], chain.votes[r], setter, needed - late)
+
+
+@inlined
+def _vote(setters: _Longs, votes: _Floats, setter: int, time: float) -> None:
+    slot = 0
+    for k in range(len(votes)):
+        if setters[k] == setter and votes[k] > 0.0:
+            votes[k] += time
+            return
+        if votes[k] < votes[slot]:
+            slot = k
+    least = min(votes[slot], time)
+    for k in range(len(votes)):
+        votes[k] -= least
+    if time > least:
+        setters[slot] = setter
+        votes[slot] = time - least

@@ -91,10 +91,9 @@ class Endpoint:
     def key(self, operation: str) -> str | None:
         """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
         stem, colon, variant = operation.partition(":")
-        order = (operation, f"{colon}{variant}", stem, "") if stem not in self.by_operation else (
-            operation, stem
-        )  # fmt: skip
-        return next((key for key in order if key in self.by_operation), None)
+        general = () if stem in self.by_operation else (colon + variant, "")
+        keys = (operation, stem, *general)
+        return next((key for key in keys if key in self.by_operation), None)
 
     def variant(self, operation: str, size: int | None = None) -> str:
         """``operation``, or its small variant where ``size`` bytes are at most ``small``."""

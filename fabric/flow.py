@@ -239,7 +239,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
         soonest = max(soonest, np.partition(sample, many)[many])
     elif n > 0:
         soonest += grain * (soonest - w.arrive[first])
-    return min(soonest * (1 + 1e-12), w.soonest[0])
+    return float(min(soonest * (1 + 1e-12), w.soonest[0]))
 
 
 @compiled

@@ -41,8 +41,8 @@ class Flows(NamedTuple):
     Over flows: ``size``, bytes to go when it joins; ``rate``; ``due``, when it ends at that rate;
     ``limit``, the index in ``limits`` (rising, bytes per second) of its own rate limit; ``record``,
     where its record begins in ``records``. ``weights`` lies beside ``records``, and is empty where
-    every weight is 1. Over resources: ``capacity``; ``count`` and ``pull`` of the flows in flight,
-    and the weights that they sum to; ``inside[first[r]:first[r] + length[r]]``, records of flows
+    every weight is 1. Over resources: ``capacity``; ``load`` and ``pull``, the flows in flight and
+    what their weights sum to; ``inside[first[r]:first[r] + length[r]]``, records of flows
     that are in flight or have ended. ``credit``: bytes that a full resource could have carried
     since flows ended between two solves; they are carried later, at rate ``bonus``.
     ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: where to solve from. The rest is
@@ -60,7 +60,7 @@ class Flows(NamedTuple):
     capacity: _Floats
     first: _Longs
     length: _Longs
-    count: _Longs
+    load: _Longs
     pull: _Floats
     inside: _Ints
     credit: _Floats
@@ -103,7 +103,7 @@ def make_flows(
         size=size, rate=zero(n), due=zero(n), limit=limit, limits=limits,
         record=record, records=records, weights=weights if (weight != 1).any() else zero(0),
         capacity=capacity, first=np.cumsum(per_resource) - per_resource,
-        length=zero(n_resources, np.int64), count=zero(n_resources, np.int64),
+        length=zero(n_resources, np.int64), load=zero(n_resources, np.int64),
         pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
         bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=zero(n, np.int32),
         changed=zero(n_resources + 1, np.int32), is_changed=zero(n_resources, np.bool_),
@@ -146,7 +146,7 @@ def join(f: Flows, flows: _Longs, time: float) -> None:
             r = r if r >= 0 else ~r
             f.inside[f.first[r] + f.length[r]] = f.record[i]
             f.length[r] += 1
-            f.count[r] += 1
+            f.load[r] += 1
             f.pull[r] += f.weights[at] if len(f.weights) else 1.0
             f.changed[f.n[CHANGED]] = r
             f.n[CHANGED] += not f.is_changed[r]
@@ -167,9 +167,9 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
             r = f.records[at]
             r = r if r >= 0 else ~r
             weight = f.weights[at] if len(f.weights) else 1.0
-            f.count[r] -= 1
+            f.load[r] -= 1
             f.pull[r] -= weight
-            if f.count[r] == 0:
+            if f.load[r] == 0:
                 f.pull[r] = 0.0  # rounding must not pull at an empty resource
             if unused > 0.0 and f.full[r]:
                 f.credit[r] += unused * weight
@@ -196,7 +196,7 @@ def solve(f: Flows, time: float, span: float) -> bool:
     whether every flow in flight was solved again.
     """
     f.n[SOLVES] += 1
-    everything = f.n[SKIP] > 0
+    everything = bool(f.n[SKIP] > 0)
     found = _component(f)
     top = 0
     for k in range(f.n[TOUCHED]):
@@ -204,8 +204,8 @@ def solve(f: Flows, time: float, span: float) -> bool:
         f.bonus[r] = f.credit[r] / span
         f.room[r] = f.capacity[r] + f.bonus[r]
         f.pulling[r] = f.pull[r]
-        f.waiting[r] = f.count[r]
-        if f.count[r] > 0:
+        f.waiting[r] = f.load[r]
+        if f.load[r] > 0:
             top = _push(f.heap_level, f.heap_resource, top, f.room[r] / f.pull[r], r)
     if len(f.limits) > 1:
         _sort_by_limit(f, found)
@@ -269,7 +269,7 @@ def _component(f: Flows) -> int:
 def _everything(f: Flows) -> int:
     n_touched = 0
     for r in range(len(f.capacity)):
-        if f.count[r] > 0 or f.is_changed[r]:
+        if f.load[r] > 0 or f.is_changed[r]:
             f.touched[n_touched] = r
             n_touched += 1
     f.n[TOUCHED] = n_touched

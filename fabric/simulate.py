@@ -141,6 +141,12 @@ class _State:
         return self.left, self.status, self.start, self.arrive, self.home
 
 
+def _efficiency(fabric: Fabric, costs: Costs) -> _Floats:
+    """What fraction of each resource the software gets to use."""
+    by_plane = np.array([costs.efficiency.get(name, 1.0) for name in fabric.topology.planes])
+    return by_plane[fabric.router.plane]
+
+
 class _Run:
     """One simulation: the state that outlives a window."""
 
@@ -148,7 +154,8 @@ class _Run:
         self.fabric, self.costs, self.ranks = fabric, costs, ranks
         places = len(fabric.places)
         limits = np.full(places, costs.initiator_bandwidth)
-        self.capacity = np.concatenate([fabric.router.capacity, limits])
+        usable = fabric.router.capacity * _efficiency(fabric, costs)
+        self.capacity = np.concatenate([usable, limits])
         self.begin, self.time, self.least_latency = 0.0, 0.0, np.inf
         self.ready, self.latest, self.cost = np.zeros(places), np.zeros(places), np.zeros(places)
         self.chain: Chain = make_chain(places)
@@ -238,6 +245,7 @@ class _Run:
 
     def timeline(self) -> Timeline:
         """The answer, when every window has run."""
+
         def rows(columns: Iterable[NDArray[Any]], empty: type) -> NDArray[Any]:
             return np.concatenate([np.zeros(0, empty), *columns])
 
@@ -262,11 +270,12 @@ class _Run:
         rank = int(total.argmax())
         shared = np.divide(self.carried_bytes, self.capacity)
         resource = int(shared.argmax()) if len(shared) else 0
-        if len(shared) and shared[resource] + self.least_latency > total[rank]:
+        alone = len(shared) and shared[resource] > 0
+        if alone and shared[resource] + self.least_latency > total[rank]:
             bound = self.begin + self.least_latency + float(shared[resource])
             return bound, self._bottleneck(resource, float(shared[resource]), bound, duration)
         parts = {
-            int(chain.setter[rank]): float(chain.wire[rank]),
+            int(chain.setter[rank, chain.votes[rank].argmax()]): float(chain.wire[rank]),
             _LATENCY: float(chain.latency[rank]), _COST: float(chain.cost[rank]) + self.begin,
         }  # fmt: skip
         cause = max(parts, key=lambda part: parts[part])

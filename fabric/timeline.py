@@ -78,7 +78,13 @@ class Timeline:
         """Write a trace for ui.perfetto.dev: a track a rank, a slice a transfer that it sends."""
         ranks = np.unique(self.src)
         names = [
-            {"ph": "M", "name": "thread_name", "pid": 0, "tid": int(r), "args": {"name": f"rank {r}"}}
+            {
+                "ph": "M",
+                "name": "thread_name",
+                "pid": 0,
+                "tid": int(r),
+                "args": {"name": f"rank {r}"},
+            }
             for r in ranks
         ]
         slices = [self._slice(row) for row in range(len(self.src))]

@@ -7,6 +7,7 @@ fair rate and finish together.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +106,17 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
     n = int(stream.max(initial=-1)) + 1
     one = np.empty(n, np.int64)
     one[stream[::-1]] = np.arange(len(stream))[::-1]
-    alone = n == len(stream)
     streams = Streams(
         src[one].astype(np.int32), dst[one].astype(np.int32),
-        size.astype(np.float64) if alone else np.bincount(stream, size, n),
-        messages if alone else np.bincount(stream, messages, n), step[one], reduces[one],
+        _sums(size, stream, n), _sums(messages, stream, n), step[one], reduces[one],
     )  # fmt: skip
     return Batch(src, dst, size, step, stream, streams, tuple(step.label for step in chunk))
+
+
+def _sums(values: NDArray[Any], stream: _Longs, n: int) -> _Floats:
+    if n == len(values):  # every row is a stream of its own, in order
+        return values.astype(np.float64)
+    return np.bincount(stream, values, n).astype(np.float64, copy=False)
 
 
 def _messages(chunk: list[Step]) -> _Floats:
@@ -167,7 +172,9 @@ def binding(table: Routes, capacity: _Floats) -> Binding:
 
 
 @compiled
-def _can_limit(begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats) -> NDArray[np.bool_]:
+def _can_limit(
+    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats
+) -> NDArray[np.bool_]:
     n_paths, n = len(begin) - 1, len(capacity)
     at_end = np.zeros(n, np.bool_)
     for p in range(n_paths):
@@ -187,7 +194,9 @@ def _can_limit(begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Float
 
 
 @compiled
-def _behind(begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats, side: int) -> _Floats:
+def _behind(
+    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats, side: int
+) -> _Floats:
     """For each resource, how much the first (side 0) or last resources of its paths let through."""
     n_paths, n = len(begin) - 1, len(capacity)
     of = np.full(n_paths, -1, np.int64)
@@ -252,9 +261,7 @@ def load(streams: Streams, path: _Ints, bound: Binding, router: Router, costs: C
     )  # fmt: skip
 
 
-def _limits(
-    streams: Streams, leaves: NDArray[np.bool_], costs: Costs
-) -> tuple[_Ints, _Floats]:
+def _limits(streams: Streams, leaves: NDArray[np.bool_], costs: Costs) -> tuple[_Ints, _Floats]:
     if costs.message_gap == 0.0:
         if costs.pair_bandwidth == np.inf:
             return np.zeros(len(leaves), np.int32), np.array([np.inf])
@@ -262,8 +269,8 @@ def _limits(
     paced = streams.size / (np.maximum(streams.messages, 1) * costs.message_gap)
     held = leaves & (streams.size > 0)
     rate = np.where(held, np.minimum(paced, costs.pair_bandwidth), np.inf)
-    limits, index = np.unique(rate, return_inverse=True)
-    return index.astype(np.int32), limits
+    limits, index = np.unique(np.append(rate, np.inf), return_inverse=True)
+    return index[:-1].astype(np.int32), limits
 
 
 @compiled

@@ -125,7 +125,7 @@ def test_the_engine_is_the_fluid_limit(data: st.DataObject, where: Where, costs:
         expected = simulate(topology, steps, costs, ranks=ranks, planes=where.planes)
     except RouteError:
         with pytest.raises(RouteError):
-            Fabric(topology, planes=where.planes).simulate(steps)
+            Fabric(topology, endpoint=on(costs), planes=where.planes).simulate(steps)
         return
     fabric = Fabric(topology, endpoint=on(costs), planes=where.planes, tolerance=0.0)
     timeline = fabric.simulate(steps, ranks=ranks)

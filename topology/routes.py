@@ -69,7 +69,7 @@ class Router:
 
     ``planes``: the planes that may be used, in order of preference; all of the topology's by
     default. A pair uses the first plane that connects it. ``capacity``: float64 [resources],
-    bytes per second.
+    bytes per second; ``plane``: int32 [resources].
     """
 
     def __init__(
@@ -83,8 +83,10 @@ class Router:
         self._folds = [_fold(topology, number, policy) for number in numbers]
         self.link_resource = _number_bundles(self._folds, topology.n_links)
         used = self.link_resource >= 0
-        self.capacity: Floats = np.bincount(
-            self.link_resource[used], weights=topology.link_bandwidth[used]
+        bandwidth = topology.link_bandwidth[used]
+        self.capacity = np.bincount(self.link_resource[used], bandwidth).astype(np.float64)
+        self.plane: Ints = np.concatenate(
+            [topology.link_plane[fold.first_link] for fold in self._folds]
         )
         self._planes = [self._build(fold) for fold in self._folds]
         self._store = _Store()
@@ -113,7 +115,7 @@ class Router:
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
-        """bool [paths]: the path is on another plane than ``"package"``."""
+        """Which paths, bool [paths], are on another plane than ``"package"``."""
         inside = [i for i, name in enumerate(self.topology.planes) if name == PACKAGE]
         return ~np.isin(self.table.plane, [-1, *inside])
 
@@ -121,9 +123,7 @@ class Router:
     def _links(self) -> tuple[_Longs, _Longs]:
         order = np.argsort(self.link_resource, kind="stable")
         order = order[self.link_resource[order] >= 0]
-        return order, np.searchsorted(
-            self.link_resource[order], np.arange(len(self.capacity) + 1)
-        )
+        return order, np.searchsorted(self.link_resource[order], np.arange(len(self.capacity) + 1))
 
     def links(self, resource: int) -> _Longs:
         """The physical links of a resource."""
@@ -401,10 +401,10 @@ def _walk(
     late = np.zeros(n_classes)
     for row in range(len(src)):
         end = dst[row]
-        hops = _FAR
+        hops = int(_FAR)
         for e in range(begin[src[row]], begin[src[row] + 1]):
             hops = min(hops, _hops(target[e], end, distance, n))
-        if hops == _FAR:
+        if hops == int(_FAR):
             continue
         count = 1
         here[0] = src[row]
@@ -430,8 +430,10 @@ def _walk(
                 for e in range(first, last):
                     if _hops(target[e], end, distance, n) != hops:
                         continue
-                    part = amount / total * _pull(
-                        e, end, begin, target, share, bandwidth, hops, distance, n, choice
+                    part = (
+                        amount
+                        / total
+                        * _pull(e, end, begin, target, share, bandwidth, hops, distance, n, choice)
                     )
                     if filled == len(out_resource):
                         out_resource = np.append(out_resource, np.empty_like(out_resource))
@@ -508,7 +510,8 @@ def _pick(
         if _hops(target[e], end, distance, n) == hops:
             ways += 1
     x = np.uint64(src) * np.uint64(0x9E3779B97F4A7C15)
-    x ^= np.uint64(end) * np.uint64(0xC2B2AE3D27D4EB4F) + np.uint64(c) * np.uint64(0x165667B19E3779F9)
+    x ^= np.uint64(end) * np.uint64(0xC2B2AE3D27D4EB4F)
+    x += np.uint64(c) * np.uint64(0x165667B19E3779F9)
     x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(32)
     wanted = int(x % np.uint64(ways))
