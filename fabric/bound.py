@@ -59,7 +59,8 @@ class Columns(NamedTuple):
 def make_chain(ranks: int) -> Chain:
     """The chains of ranks that have done nothing yet."""
     zero = np.zeros
-    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full((ranks, _FEW), PAIR), zero((ranks, _FEW)))
+    few = (ranks, _FEW)
+    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full(few, PAIR), zero(few))
 
 
 @compiled

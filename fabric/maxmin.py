@@ -10,9 +10,12 @@ again (their *component*).
 
 Solving is bound by memory, not by arithmetic, so what filling needs of a transfer lies together in
 one *record* of int32, mostly one cache line: ``[state, flow, r0, r1, ..., ~last]``, its resources,
-the last one complemented. And as every call that passes a `Flows` counts references to all of its
-arrays, functions here take many flows at a time, and loops over flows call nothing. Resources list the records that load them; those of ended transfers are
+the last one complemented. Resources list the records that load them; those of ended transfers are
 dropped when a list is next read.
+
+A call inside a loop counts references to every array that its caller holds, which costs more than
+the loop's own work. So functions here take many flows at a time, and loops over flows call nothing
+but what is inlined and gets plain arrays.
 """
 
 from typing import NamedTuple
@@ -198,6 +201,7 @@ def solve(f: Flows, time: float, span: float) -> bool:
     f.n[SOLVES] += 1
     everything = bool(f.n[SKIP] > 0)
     found = _component(f)
+    heap_level, heap_resource = f.heap_level, f.heap_resource
     top = 0
     for k in range(f.n[TOUCHED]):
         r = f.touched[k]
@@ -206,7 +210,7 @@ def solve(f: Flows, time: float, span: float) -> bool:
         f.pulling[r] = f.pull[r]
         f.waiting[r] = f.load[r]
         if f.load[r] > 0:
-            top = _push(f.heap_level, f.heap_resource, top, f.room[r] / f.pull[r], r)
+            top = _push(heap_level, heap_resource, top, f.room[r] / f.pull[r], r)
     if len(f.limits) > 1:
         _sort_by_limit(f, found)
     _fill(f, found, top)
@@ -307,17 +311,18 @@ def _sort_by_limit(f: Flows, found: int) -> None:
 @compiled
 def _fill(f: Flows, found: int, top: int) -> None:
     """Raise the level; freeze the flows of each resource that is full, or at their limits."""
+    heap_level, heap_resource = f.heap_level, f.heap_resource
     limited = 0  # found[:limited] have been held against their limits
     while top > 0:
         level, r = f.heap_level[0], f.heap_resource[0]
         if len(f.limits) > 1:
             limited = _freeze_limited(f, limited, found, level)
-        top = _pop(f.heap_level, f.heap_resource, top)
+        top = _pop(heap_level, heap_resource, top)
         if f.waiting[r] == 0:
             continue
         now = max(f.room[r], 0.0) / f.pulling[r]
         if now > level * (1 + 1e-12):
-            top = _push(f.heap_level, f.heap_resource, top, now, r)
+            top = _push(heap_level, heap_resource, top, now, r)
             continue
         f.level[r] = now
         kept = f.first[r]

@@ -101,9 +101,9 @@ def _check(step: Step) -> None:
     for name in (step.reads, step.writes):
         if name not in BUFFERS:
             raise ScheduleError(f"a rank has no buffer {name!r}; it has {', '.join(BUFFERS)}")
-    for name in ("src", "dst", "size", "src_at", "dst_at"):
+    for name in ("src", "dst", "size", "src_at", "dst_at", "messages"):
         column = getattr(step, name)
-        if len(column) and column.min() < 0:
+        if column is not None and len(column) and column.min() < 0:
             raise ScheduleError(f"{name} of row {int(column.argmin())} is {column.min()}, below 0")
     if len(step) and step.size.max() > MAX_SIZE:
         row = int(step.size.argmax())

@@ -241,8 +241,9 @@ def _numbers(first: NDArray[np.generic], second: NDArray[np.generic]) -> _Longs:
     if not len(first):
         return np.zeros(0, np.int64)
     order = np.lexsort((second, first))
-    changes = (np.diff(first[order]) != 0) | (second[order][1:] != second[order][:-1])
-    numbers = np.zeros(len(first), np.int64)
+    first, second = first[order], second[order]
+    changes = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    numbers = np.zeros(len(order), np.int64)
     numbers[order[1:]] = np.cumsum(changes)
     return numbers
 
