@@ -1,201 +1,21 @@
-"""Fit the endpoint constants to the published rows that are marked ``calibrate``.
+"""``triplane bench calibrate``: fit the endpoint constants to published rows, and write them down.
 
-Gauss-Newton on ln(predicted / published), every prediction a simulation without tolerance. What is
-fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is linear but
-for the choice of a bottleneck. Constants never go below 0 and are rounded to four digits, so that
-the same rows give the same file again.
+How is in `bench.fit`, what in `bench.recipes`; only rows marked ``calibrate`` are looked at.
 """
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.predict import answer
-from bench.published import PUBLISHED, Row, calibration, read
-from bench.recipes import RECIPES, Fixed, Free, Recipe
+from bench.fit import Fit, fit, nested, with_lenders
+from bench.published import PUBLISHED, read
+from bench.recipes import RECIPES, Fixed, Recipe
 from bench.records import Value, as_text, opened, progress
-from bench.workload import workload
-from fabric.endpoint import Costs, Endpoint
 from fabric.presets import CONSTANTS, UNITS
-from topology.errors import TriplaneError
-
-DIGITS = 4
-"""Significant digits of a fitted constant."""
-
-ROUNDS = 12
-"""Gauss-Newton steps at most; two or three are enough where no bottleneck changes."""
-
-_Floats = NDArray[np.float64]
-Places = Mapping[str, float]
-
-
-class CalibrationError(TriplaneError):
-    """There is nothing to fit a stack to, or no such stack."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a stack's constants came out as.
-
-    ``places``: every constant by place, SI. ``rows``: what was fitted to; ``errors``: percent,
-    signed, of each of them.
-    """
-
-    recipe: Recipe
-    places: Places
-    rows: tuple[Row, ...]
-    errors: tuple[float, ...]
-
-    def endpoint(self) -> Endpoint:
-        """The stack with these constants."""
-        return endpoint_with(self.recipe, self.places)
-
-
-def calibrate(rows: Sequence[Row], names: Iterable[str] = RECIPES) -> dict[str, Fit]:
-    """Fit the named stacks, and those that they take constants from, in the recipes' order.
-
-    Raises `CalibrationError` for a stack that is not known or has no row.
-    """
-    wanted = set(names)
-    unknown = sorted(wanted - RECIPES.keys())
-    if unknown:
-        raise CalibrationError(f"no stack {unknown[0]!r}; there are {', '.join(RECIPES)}")
-    while more := {of.stack for name in wanted for of in _borrowed(name)} - wanted:
-        wanted |= more
-    fits: dict[str, Fit] = {}
-    for recipe in RECIPES.values():
-        if recipe.name in wanted:
-            fits[recipe.name] = fit(recipe, rows, fits)
-    return fits
-
-
-def _borrowed(name: str) -> list[Any]:
-    return [known for known in RECIPES[name].known if not isinstance(known, Fixed)]
-
-
-def fit(recipe: Recipe, rows: Sequence[Row], others: Mapping[str, Fit]) -> Fit:
-    """Fit one stack; ``others``: the fits that it takes constants from."""
-    mine = calibration(rows, recipe.name, recipe.system)
-    if len(mine) < len(recipe.free):
-        raise CalibrationError(
-            f"{recipe.name} has {len(recipe.free)} constants to fit and {len(mine)} rows for it"
-        )
-    known = _known(recipe, others)
-    unknowns = [_turned(free, free.start) for free in recipe.free]
-    found = _gauss_newton(recipe, known, mine, np.array(unknowns))
-    values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
-    places = _placed(recipe, known, values)
-    errors = 100 * np.expm1(_residuals(recipe, places, mine))
-    return Fit(recipe, places, tuple(mine), tuple(errors.tolist()))
-
-
-def _known(recipe: Recipe, others: Mapping[str, Fit]) -> Places:
-    return {
-        place: known.value if isinstance(known, Fixed) else others[known.stack].places[known.place]
-        for known in recipe.known for place in known.places
-    }  # fmt: skip
-
-
-def _turned(free: Free, value: float) -> float:
-    """From a constant to what is fitted, and back: bandwidths and efficiencies upside down."""
-    if "bandwidth" in free.places[0] or "efficiency" in free.places[0]:
-        return 1 / value
-    return value
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS - 1}e}")
-
-
-def _placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
-    """Every constant by place: a free one comes on top of what is known there."""
-    places = dict(known)
-    for free, value in zip(recipe.free, values, strict=True):
-        for text in free.places:
-            factor, star, place = text.rpartition("*")
-            places[place] = places.get(place, 0.0) + (float(factor) if star else 1.0) * value
-    return places
-
-
-def _gauss_newton(recipe: Recipe, known: Places, rows: list[Row], at: _Floats) -> _Floats:
-    def places(unknowns: _Floats) -> Places:
-        pairs = zip(recipe.free, unknowns, strict=True)
-        return _placed(recipe, known, [_turned(free, max(u, 1e-30)) for free, u in pairs])
-
-    for _ in range(ROUNDS):
-        here = _residuals(recipe, places(at), rows)
-        slopes = np.zeros((len(rows), len(at)))
-        for column, free in enumerate(recipe.free):
-            step = np.zeros(len(at))
-            step[column] = 1e-4 * at[column]
-            touched = [i for i, row in enumerate(rows) if _touches(free, row, recipe, places(at))]
-            there = _residuals(recipe, places(at + step), [rows[i] for i in touched])
-            slopes[touched, column] = (there - here[touched]) / step[column]
-        change = np.linalg.lstsq(slopes * at, -here, rcond=None)[0] * at
-        at = np.maximum(at + change, _floor(recipe, at))
-        if np.abs(change).max() <= 1e-7 * np.abs(at).max() or (np.abs(change) <= 1e-7 * at).all():
-            break
-    return at
-
-
-def _floor(recipe: Recipe, at: _Floats) -> _Floats:
-    """No constant falls to less than a thousandth at once, and no efficiency rises above 1."""
-    least = [1.0 if "efficiency" in free.places[0] else 0.0 for free in recipe.free]
-    return np.maximum(1e-3 * at, least)
-
-
-def _touches(free: Free, row: Row, recipe: Recipe, places: Places) -> bool:
-    """Whether a constant has a say in a row at all: what has none is not simulated again."""
-    endpoint = endpoint_with(recipe, places)
-    key = endpoint.key(workload(row, endpoint).operation)
-    operations = {place.rpartition("*")[2].split(".")[0] for place in free.places}
-    return _name(key) in operations
-
-
-def _residuals(recipe: Recipe, places: Places, rows: Iterable[Row]) -> _Floats:
-    endpoint = endpoint_with(recipe, places)
-    return np.array([
-        math.log(answer(row, endpoint, tolerance=0.0) / row.value) for row in rows if row.value
-    ])  # fmt: skip
-
-
-def _name(key: str | None) -> str:
-    """An operation as places write it: "default" for the one without a name."""
-    return key if key and not key.startswith(":") else f"default{key or ''}"
-
-
-def _nested(places: Places) -> dict[str, dict[str, Any]]:
-    table: dict[str, dict[str, Any]] = {}
-    for place, value in places.items():
-        operation, constant, *plane = place.split(".")
-        costs = table.setdefault(operation, {})
-        if plane:
-            costs.setdefault(constant, {})[plane[0]] = value
-        else:
-            costs[constant] = value
-    return table
-
-
-def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
-    """The stack of a recipe with these constants, SI by place."""
-    by_operation = {
-        "" if key == "default" else key.removeprefix("default"): Costs(**costs)
-        for key, costs in _nested(places).items()
-    }
-    if recipe.name == "raw":
-        by_operation[""] = Costs()
-    return Endpoint(recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes)
-
-
-# --- the file
-
 
 HEADER = """\
 # The constants of every software stack. Made by `triplane bench calibrate --write` from the rows of
@@ -217,10 +37,10 @@ def _stack(one: Fit) -> str:
     if recipe.small_bytes:
         lines.append(f"small_bytes = {recipe.small_bytes}")
     lines.append(f"fitted_to = {json.dumps([row.id for row in one.rows], indent=4)}")
-    for operation, costs in sorted(_nested(one.places).items()):
+    for operation, costs in sorted(nested(one.places).items()):
         lines.append(f"\n[{recipe.name}.costs.{quoted(operation)}]")
         lines += [_line(recipe, operation, name, value) for name, value in sorted(costs.items())]
-    if recipe.name == "raw":
+    if recipe.others_free:
         lines.append(f"\n[{recipe.name}.costs.default]")
     return "\n".join(lines) + "\n"
 
@@ -278,8 +98,8 @@ def command(
         raise click.UsageError("--write writes all stacks; it does not go with --software")
     rows = read(targets)
     fits: dict[str, Fit] = {}
-    for name in progress(software or tuple(RECIPES), "calibrate"):
-        fits |= calibrate(rows, [name]) if software else {name: fit(RECIPES[name], rows, fits)}
+    for name in progress(with_lenders(software or RECIPES), "calibrate"):
+        fits[name] = fit(RECIPES[name], rows, fits)
     if write:
         CONSTANTS.write_text(as_toml(fits), encoding="utf-8")
     with opened(output) as file:

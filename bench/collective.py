@@ -367,7 +367,8 @@ _GROUPED = ("hierarchical",)
 
 def simulated(bench: Benchmark, task: Task) -> Timeline:
     """Return the simulation of one row."""
-    return bench.fabric.simulate(steps_of(bench, task), operation=bench.op, ranks=bench.ranks)
+    operation = bench.fabric.software.variant(bench.op, task.argument)
+    return bench.fabric.simulate(steps_of(bench, task), operation=operation, ranks=bench.ranks)
 
 
 def sweep(bench: Benchmark) -> Iterator[Measurement]:

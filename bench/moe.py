@@ -246,7 +246,7 @@ def _sizes(_context: click.Context, _option: click.Parameter, text: str) -> list
     return [int(part) for part in parts]
 
 
-_AT_LEAST_ONE = click.IntRange(min=1)
+_AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

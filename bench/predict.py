@@ -66,13 +66,17 @@ def stand_in(row: Row) -> str | None:
 def answer(row: Row, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3) -> float:
     """What a row would be with these constants, in its own unit; raises errors of ours."""
     task = workload(row, endpoint)
-    scale = _scale(row)
-    time = timeline(task, endpoint, engine, tolerance).duration
+    _scale(row)
+    return in_unit(row, task, timeline(task, endpoint, engine, tolerance).duration)
+
+
+def in_unit(row: Row, task: Workload, time: float) -> float:
+    """What a row's benchmark prints for a time in seconds; raises `NotModelledError`."""
     if row.metric == "latency":
-        return time / scale
+        return time / _scale(row)
     if not time > 0:
         raise NotModelledError(f"{row.op} takes no time, so that it has no bandwidth")
-    return task.moved * (task.bus_factor if row.metric == "busbw" else 1.0) / time / scale
+    return task.moved * (task.bus_factor if row.metric == "busbw" else 1.0) / time / _scale(row)
 
 
 METRICS = {

@@ -46,7 +46,11 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One stack. ``system``: only rows of that system are fitted to, where it is given."""
+    """One stack.
+
+    ``system``: only rows of that system are fitted to, where it is given. ``small_bytes``: see
+    `fabric.endpoint.Endpoint.small`. ``others_free``: operations that are not named cost nothing.
+    """
 
     name: str
     source: str
@@ -55,6 +59,7 @@ class Recipe:
     free: tuple[Free, ...] = ()
     system: str | None = None
     small_bytes: int = 0
+    others_free: bool = False
 
 
 WRITE = "the write figure of Table 1: kernels move tokens by writes of the initiator"
@@ -84,7 +89,7 @@ RAW = Recipe(
         *_direct("read", 0.8 * US, 165 * GB), *_direct("write", 0.95 * US, 136 * GB),
         *_direct("read:cpu", 0.6 * US, 149 * GB), *_direct("write:cpu", 0.75 * US, 108 * GB),
     ),
-    system="cloudmatrix384",
+    system="cloudmatrix384", others_free=True,
 )  # fmt: skip
 
 CANN_EP = Recipe(

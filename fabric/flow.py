@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric import maxmin
-from fabric.maxmin import Flows, join, leave, mark, solve
+from fabric.maxmin import Flows, join, leave, mark, solve, sort_by
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -233,10 +233,15 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
             n += 1
     f.n[maxmin.IN_FLIGHT] = n
     if share * (n - EXACT_BELOW) > 1.0:
-        stride = max(n // SAMPLE, 1)
-        sample = w.dues[:n:stride].copy()
-        many = int(share * (n - EXACT_BELOW) / n * len(sample))
-        soonest = max(soonest, np.partition(sample, many)[many])
+        sample = np.empty(SAMPLE, np.int32)
+        dues = np.empty(SAMPLE)
+        size = min(n, SAMPLE)
+        for k in range(size):
+            sample[k] = k
+            dues[k] = w.dues[k * n // size]
+        sort_by(dues[:size], sample[:size])
+        many = int(share * (n - EXACT_BELOW) / n * size)
+        soonest = max(soonest, dues[sample[many]])
     elif n > 0:
         soonest += grain * (soonest - w.arrive[first])
     return float(min(soonest * (1 + 1e-12), w.soonest[0]))
@@ -254,8 +259,9 @@ def _departures(w: Window, f: Flows, until: float) -> float:
             w.ended[ended] = f.active[k]
             ended += 1
     if ended > 1 and w.n[WAITING_FLOWS] > 0:  # else none can let another arrive
-        order = np.argsort(f.due[w.ended[:ended]], kind="mergesort")
-        w.ended[:ended] = w.ended[:ended][order]
+        for k in range(ended):
+            w.dues[k] = f.due[w.ended[k]]
+        sort_by(w.dues[:ended], w.ended[:ended])
     done = 0
     while done < ended and f.due[w.ended[done]] <= w.soonest[0]:
         instant = np.inf if w.n[WAITING_FLOWS] == 0 else f.due[w.ended[done]] * (1 + 1e-12)

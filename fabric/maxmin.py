@@ -18,7 +18,7 @@ the loop's own work. So functions here take many flows at a time, and loops over
 but what is inlined and gets plain arrays.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -291,21 +291,22 @@ def _everything(f: Flows) -> int:
 @compiled
 def _sort_by_limit(f: Flows, found: int) -> None:
     """Flows with the lowest limit first: they freeze at it before any resource above it."""
-    keys = np.empty(found, np.int32)
-    for k in range(found):
-        keys[k] = f.limit[f.records[f.found[k] + 1]]
     if found < len(f.limits):
-        f.found[:found] = f.found[:found][np.argsort(keys, kind="mergesort")]
+        keys = np.empty(found)
+        for k in range(found):
+            keys[k] = f.limit[f.records[f.found[k] + 1]]
+        sort_by(keys, f.found[:found])
         return
     at = np.zeros(len(f.limits) + 1, np.int64)
     for k in range(found):
-        at[keys[k] + 1] += 1
+        at[f.limit[f.records[f.found[k] + 1]] + 1] += 1
     for c in range(len(f.limits)):
         at[c + 1] += at[c]
     before = f.found[:found].copy()
     for k in range(found):
-        f.found[at[keys[k]]] = before[k]
-        at[keys[k]] += 1
+        limit = f.limit[f.records[before[k] + 1]]
+        f.found[at[limit]] = before[k]
+        at[limit] += 1
 
 
 @compiled
@@ -392,6 +393,18 @@ def _settle(f: Flows, found: int, time: float) -> None:
         elif rate != old:
             f.due[i] = time + (f.due[i] - time) * (old / rate)
         f.rate[i] = rate
+
+
+@compiled
+def sort_by(keys: _Floats, values: NDArray[np.signedinteger[Any]]) -> None:
+    """Put ``values`` in the rising order of ``keys``. Compiles far faster than numpy's sorts."""
+    heap_key, heap_value = np.empty(len(keys)), np.empty_like(values)
+    top = 0
+    for k in range(len(keys)):
+        top = _push(heap_key, heap_value, top, keys[k], values[k])
+    for k in range(len(keys)):
+        values[k] = heap_value[0]
+        top = _pop(heap_key, heap_value, top)
 
 
 @inlined

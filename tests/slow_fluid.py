@@ -132,7 +132,11 @@ def simulate(
         ends = int(topology.accelerators[stream.src]), int(topology.accelerators[stream.dst])
         way = path(*ends) if path else spray(topology, *ends, planes)
         _prepare(stream, way, costs)
-    capacity: dict[object, float] = dict(enumerate(map(float, topology.link_bandwidth)))
+    share = [costs.efficiency.get(plane, 1.0) for plane in topology.planes]
+    capacity: dict[object, float] = {
+        link: float(topology.link_bandwidth[link]) * share[topology.link_plane[link]]
+        for link in range(topology.n_links)
+    }
     capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
     begin = costs.launch + costs.barrier * ceil(log2(max(ranks, 1)))
     ready = _run(streams, capacity, costs, [begin] * ranks)

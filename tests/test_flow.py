@@ -112,6 +112,7 @@ COSTS = st.builds(
     per_reduced_byte=constants(1e-11),
     pair_bandwidth=st.sampled_from([np.inf, 20 * GB, 150 * GB]),
     initiator_bandwidth=st.sampled_from([np.inf, 50 * GB, 180 * GB]),
+    efficiency=st.sampled_from([{}, {"net": 0.5}, {"ub": 0.8, "package": 0.3}]),
 )  # fmt: skip
 
 
@@ -381,6 +382,7 @@ def lasts(topology: Topology | None = None, costs: Costs | None = None, **option
         Costs(launch=1 * US), Costs(barrier=1 * US), Costs(latency=1 * US), Costs(crossings=2),
         Costs(per_message=1e-8), Costs(message_gap=1 * US), Costs(per_peer=1e-8),
         Costs(per_byte=1e-12), Costs(pair_bandwidth=5 * GB), Costs(initiator_bandwidth=5 * GB),
+        Costs(efficiency={"net": 0.9}),
     ],
     ids=str,
 )  # fmt: skip

@@ -282,7 +282,7 @@ def direct(ranks: int, size: int) -> Step:
 
 
 def test_adaptive_spares_what_has_lost_uplinks() -> None:
-    hurt = supernode(32, l2_chips=16).without(*(f"node0.l1.0<->l2.0.{chip}" for chip in range(4)))
+    hurt = supernode(96, l2_chips=16).without(*(f"node0.l1.0<->l2.0.{chip}" for chip in range(4)))
     load = {}
     for policy in ("spray", "adaptive"):
         path, _, _ = path_of(Router(hurt, policy, ("ub",)), hurt.vertex("node0.die0"),

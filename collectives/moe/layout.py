@@ -174,7 +174,11 @@ def _layout(copies: Copies, ranks: int, places: int) -> Layout:
     return Layout(src, token, dst, send_at, recv_at, counts)
 
 
+MAX_MESSAGE = 1 << 32
+"""Bytes: beyond this, offsets of a rank's tokens would not fit in int64."""
+
+
 def check_size(message_size: int) -> None:
-    """Raise `RoutingError` where a message would have no bytes."""
-    if message_size < 1:
-        raise RoutingError(f"a message of {message_size} bytes; it has to have 1 or more")
+    """Raise `RoutingError` where a message would have no bytes, or more than any memory."""
+    if not 1 <= message_size <= MAX_MESSAGE:
+        raise RoutingError(f"a message of {message_size} bytes; it has to have 1 to {MAX_MESSAGE}")

@@ -1,0 +1,62 @@
+"""The README's outputs are what its commands print.
+
+``python tests/test_readme.py`` writes them anew.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+CONSOLE = re.compile(r"```console\n\$ triplane (.*)\n([^`]*)```")
+PYTHON = re.compile(r"```python\n([^`]*)```\n\n```text\n([^`]*)```")
+
+
+def printed_by(command: str) -> str:
+    program = "from bench.cli import main; main()"
+    arguments = [sys.executable, "-c", program, *shlex.split(command)]
+    run = subprocess.run(arguments, cwd=README.parent, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return steady(run.stdout)
+
+
+def steady(text: str) -> str:
+    """Without what differs from run to run: the last column of our CSV is host time."""
+    lines = text.splitlines()
+    if lines and lines[0].endswith(",host_time_s"):
+        lines = [line.rpartition(",")[0] for line in lines]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def printed_from(source: str) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(source, "README.md", "exec"), {"__name__": "readme"})
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("command", "output"), CONSOLE.findall(README.read_text("utf-8")))
+def test_command_prints_what_the_readme_shows(command: str, output: str) -> None:
+    assert printed_by(command) == output
+
+
+@pytest.mark.parametrize(("source", "output"), PYTHON.findall(README.read_text("utf-8")))
+def test_program_prints_what_the_readme_shows(source: str, output: str) -> None:
+    assert printed_from(source) == output
+
+
+def rewrite() -> None:
+    text = README.read_text("utf-8")
+    text = CONSOLE.sub(lambda m: f"```console\n$ triplane {m[1]}\n{printed_by(m[1])}```", text)
+    text = PYTHON.sub(lambda m: f"```python\n{m[1]}```\n\n```text\n{printed_from(m[1])}```", text)
+    README.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    rewrite()
