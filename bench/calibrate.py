@@ -81,15 +81,31 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
 
 
 @click.command("calibrate", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--targets", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              default=PUBLISHED, help="Measurements; default: the project's own.")
-@click.option("--software", multiple=True, metavar="NAME",
-              help="Fit this stack only, and those that it builds on; may be given again.")
+@click.option(
+    "--targets",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=PUBLISHED,
+    help="Measurements; default: the project's own.",
+)
+@click.option(
+    "--software",
+    multiple=True,
+    metavar="NAME",
+    help="Fit this stack only, and those that it builds on; may be given again.",
+)
 @click.option("--write", is_flag=True, help="Rewrite fabric/constants.toml.")
-@click.option("--format", "form", type=click.Choice(("table", "json", "csv")), default="table",
-              help="Text for people, or records for programs.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the answer here instead of printing it.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json", "csv")),
+    default="table",
+    help="Text for people, or records for programs.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the answer here instead of printing it.",
+)
 def command(
     targets: Path, software: tuple[str, ...], write: bool, form: str, output: Path | None
 ) -> None:

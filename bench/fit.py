@@ -91,7 +91,9 @@ def fit(recipe: Recipe, rows: Sequence[Row], others: Mapping[str, Fit]) -> Fit:
         raise CalibrationError(
             f"{recipe.name} has {len(recipe.free)} constants to fit and {len(mine)} rows for it"
         )
-    problem = _Problem(recipe, _known(recipe, others), mine)
+    known = _known(recipe, others)
+    begin = endpoint_with(recipe, placed(recipe, known, [free.start for free in recipe.free]))
+    problem = _Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
     found = _gauss_newton(problem)
     values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
     places = placed(recipe, problem.known, values)
@@ -128,12 +130,13 @@ def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
 
 @dataclass(frozen=True)
 class _Problem:
-    """One stack's rows, and what has been simulated of them: ``known_times``, seconds."""
+    """One stack's rows, what each measured, and the times that have been simulated, in seconds."""
 
     recipe: Recipe
     known: Places
     rows: tuple[Row, ...]
-    known_times: dict[tuple[int, str], float] = field(default_factory=dict)
+    tasks: tuple[Workload, ...]
+    times: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def places(self, unknowns: _Floats) -> Places:
         pairs = zip(self.recipe.free, unknowns, strict=True)
@@ -144,25 +147,26 @@ class _Problem:
         return np.array([self._residual(i, endpoint) for i in rows])
 
     def _residual(self, i: int, endpoint: Endpoint) -> float:
-        row, task = self.rows[i], workload(self.rows[i], endpoint)
-        time = endpoint.costs(task.operation).start(task.ranks) + self._time(i, task, endpoint)
+        row, task = self.rows[i], self.tasks[i]
+        time = endpoint.costs(task.operation).start(task.ranks) + self._time(i, endpoint)
         assert row.value is not None
         return math.log(in_unit(row, task, time) / row.value)
 
-    def _time(self, i: int, task: Workload, endpoint: Endpoint) -> float:
+    def _time(self, i: int, endpoint: Endpoint) -> float:
         """Without launch and barrier, which only put off the beginning of everything."""
+        task = self.tasks[i]
         costs = replace(endpoint.costs(task.operation), launch=0.0, barrier=0.0)
         key = i, repr(costs)
-        if key not in self.known_times:
+        if key not in self.times:
             bare = replace(endpoint, by_operation={"": costs})
-            self.known_times[key] = timeline(task, bare, tolerance=0.0).duration
-        return self.known_times[key]
+            self.times[key] = timeline(task, bare, tolerance=0.0).duration
+        return self.times[key]
 
     def touched(self, free: Free, places: Places) -> list[int]:
         """The rows that a constant has a say in."""
         endpoint = endpoint_with(self.recipe, places)
         operations = {place.rpartition("*")[2].split(".")[0] for place in free.places}
-        keys = [endpoint.key(workload(row, endpoint).operation) for row in self.rows]
+        keys = [endpoint.key(task.operation) for task in self.tasks]
         return [i for i, key in enumerate(keys) if _name(key) in operations]
 
 

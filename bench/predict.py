@@ -108,3 +108,9 @@ def timeline(
         placement=task.places, tolerance=tolerance,
     )  # fmt: skip
     return fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)
+
+
+def answered(row: Row, engine: str = "flow") -> Timeline:
+    """The simulation behind the prediction of a row; raises errors of ours."""
+    endpoint = endpoint_of(row)
+    return timeline(workload(row, endpoint), endpoint, engine)

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from topology.errors import TriplaneError
 from topology.units import parse
@@ -72,22 +73,22 @@ def read(path: Path = PUBLISHED) -> list[Row]:
     needed = [field.name for field in fields(Row) if field.name not in OPTIONAL]
     missing = [name for name in needed if name not in header]
     if missing:
-        raise TargetsError(f"{path} has no column {', '.join(missing)}; it needs {','.join(needed)}")
+        raise TargetsError(
+            f"{path} has no column {', '.join(missing)}; it needs {','.join(needed)}"
+        )
     return [_row(header, cells) for cells in lines[1:] if any(cell.strip() for cell in cells)]
 
 
 def _row(header: list[str], cells: list[str]) -> Row:
     known = {field.name for field in fields(Row)} - {"problem"}
-    text = {
-        name: cell.strip() for name, cell in zip(header, cells, strict=False) if name in known
-    }
-    problems = []
+    text = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name in known}
+    problems: list[str] = []
     if len(cells) != len(header):
         problems.append(f"the row has {len(cells)} cells, the header {len(header)}")
     counts = {name: _count(name, text.pop(name, ""), problems) for name in COUNTS}
     value = _value(text.pop("value", ""), problems)
-    missing = {name: "" for name in known - {"value", *COUNTS} - text.keys()}
-    return Row(**text, **missing, **counts, value=value, problem="; ".join(problems))
+    columns: dict[str, Any] = {name: text.get(name, "") for name in known - {"value", *COUNTS}}
+    return Row(**columns, **counts, value=value, problem="; ".join(problems))
 
 
 def _count(name: str, text: str, problems: list[str]) -> int | None:

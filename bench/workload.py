@@ -6,7 +6,7 @@ A row's text is read tolerantly; what cannot be told apart is a `NotModelledErro
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from bench.collective import OPERATIONS
 from bench.published import Row
 from collectives import moe
-from collectives.algorithms import schedule
+from collectives.algorithms import ALGORITHMS, schedule
 from collectives.moe.routing import Routing
 from fabric.endpoint import Endpoint
 from fabric.step import Step
@@ -35,6 +35,12 @@ SEED = 0
 
 EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
 """DeepSeek-V3's, where a row does not say."""
+
+
+SPELLINGS = {name.replace("_", ""): name for name in (*OPERATIONS, "kv_transfer")} | {
+    "get": "read", "put": "write",
+}  # fmt: skip
+"""Operations by how else they are written: "allgather", "alltoall"."""
 
 
 class NotModelledError(TriplaneError):
@@ -64,7 +70,8 @@ def workload(row: Row, endpoint: Endpoint) -> Workload:
     """Read what a row measured; raises `NotModelledError`, or another error of ours."""
     if row.problem:
         raise NotModelledError(row.problem)
-    if row.op in ("read", "write", "put", "get"):
+    row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
+    if row.op in ("read", "write"):
         return _pair(row, endpoint)
     if row.op in ("dispatch", "combine"):
         return _moe(row, endpoint)
@@ -122,7 +129,7 @@ def _key(endpoint: Endpoint, row: Row, operation: str) -> str:
 
 def _pair(row: Row, endpoint: Endpoint) -> Workload:
     (size,) = _needed(row, "size")
-    topology, reads = topology_of(row), row.op in ("read", "get")
+    topology, reads = topology_of(row), row.op == "read"
     planes = planes_of(row, endpoint, topology)
     far_cpu = bool(re.search(r"(npu|die|gpu|device|d)\s*(-|to|<->|,)\s*r?(cpu|host|dram)",
                              row.placement.lower()))  # fmt: skip
@@ -150,10 +157,15 @@ def _distance(row: Row) -> str:
     return next((name for name, words in wordings.items() if re.search(words, text)), default)
 
 
+@cache
 def _ends(topology: Topology, planes: tuple[str, ...], far_cpu: bool, distance: str) -> Ints:
-    """The first accelerator, and the first peer that is so far away; the nearest leaf first."""
+    """The first accelerator, and the first peer that is so far away; the nearest leaf first.
+
+    Where CPUs have no port of their own, as on RDMA, an accelerator's stands for its node's.
+    """
     first = int(topology.accelerators[0])
-    peers = topology.of_kind("cpu") if far_cpu else topology.accelerators[1:]
+    to_cpu = far_cpu and "ub" in planes
+    peers = topology.of_kind("cpu") if to_cpu else topology.accelerators[1:]
     near = topology.node[peers] == topology.node[first]
     twins = (topology.package[peers] == topology.package[first]) & (topology.package[first] >= 0)
     fits = {"package": twins, "intra": near & ~twins}.get(distance, ~near)
@@ -200,13 +212,12 @@ def _moe(row: Row, endpoint: Endpoint) -> Workload:
     nodes = max(1, ranks // per_node) if two_level else 0
     routing = _routing(ranks, tokens, row.top_k or TOP_K, row.experts or EXPERTS, nodes)
     message, counted = _sizes(row, endpoint, normal)
+    moved, more = float(tokens * routing.top_k * counted), {}
     if normal:
         width = per_node if two_level else None
-        mode, moved = moe.normal, moe.logical_bytes(routing, counted, width)
+        moved = moe.logical_bytes(routing, counted, width)
         more = {"ranks_per_node": width, "exact": False} if two_level else {}
-    else:
-        mode, moved, more = moe.low_latency, tokens * routing.top_k * counted, {}
-    make: Callable[..., Iterator[Step]] = getattr(mode, row.op)
+    make: Callable[..., Iterator[Step]] = getattr(moe.normal if normal else moe.low_latency, row.op)
     operation = f"{row.op}:normal" if normal else row.op
     return Workload(
         topology, planes, _key(endpoint, row, operation), ranks,
@@ -271,8 +282,8 @@ def _collective(row: Row, endpoint: Endpoint) -> Workload:
 
 
 def _algorithm(row: Row, endpoint: Endpoint, between_nodes: bool) -> str | None:
-    """The one that the row names, else the library's for large messages, else our choice."""
-    if row.mode:
+    """The one that the row's mode names, else the library's for large messages, else ours."""
+    if row.mode in ALGORITHMS[row.op]:
         return row.mode
     if row.op == "all_reduce" and endpoint.name == "nccl":
         return "hierarchical" if between_nodes else "ring"

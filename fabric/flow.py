@@ -108,7 +108,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
     for k in range(f.n[maxmin.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] > 0.0:
-            f.size[i] = max((f.due[i] - time) * f.rate[i], 0.0)
+            f.size[i] = min(max((f.due[i] - time) * f.rate[i], 0.0), f.size[i])
     return time
 
 
@@ -241,9 +241,15 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
             dues[k] = w.dues[k * n // size]
         sort_by(dues[:size], sample[:size])
         many = int(share * (n - EXACT_BELOW) / n * size)
+        last = dues[sample[many]]
+        if dues[sample[min(2 * many + 1, size - 1)]] <= last * (1 + 1e-9):
+            # Many end together: whatever ends before must be dealt with before, for what it leaves
+            # free is of use to nobody afterwards.
+            while many > 0 and dues[sample[many]] >= last * (1 - 1e-9):
+                many -= 1
         soonest = max(soonest, dues[sample[many]])
     elif n > 0:
-        soonest += grain * (soonest - w.arrive[first])
+        soonest += grain * max(soonest - w.arrive[first], 0.0)
     return float(min(soonest * (1 + 1e-12), w.soonest[0]))
 
 

@@ -391,7 +391,11 @@ def _settle(f: Flows, found: int, time: float) -> None:
         if old == 0.0:
             f.due[i] = max(time, f.due[i]) + f.size[i] / rate
         elif rate != old:
-            f.due[i] = time + (f.due[i] - time) * (old / rate)
+            left = (f.due[i] - time) * old
+            if left > f.size[i]:  # it joined a little early, and has not begun
+                f.due[i] += f.size[i] / rate - f.size[i] / old
+            else:
+                f.due[i] = time + left / rate
         f.rate[i] = rate
 
 

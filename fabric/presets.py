@@ -51,7 +51,9 @@ def preset(name: str) -> Endpoint:
     """The software stack called ``name``, of `names`; `EndpointError` names the choices."""
     known = names()
     if name not in known:
-        raise EndpointError(f"no software {name!r}; there are {', '.join(known)}{near(name, known)}")
+        raise EndpointError(
+            f"no software {name!r}; there are {', '.join(known)}{near(name, known)}"
+        )
     if name in ALIASES:
         other, reason = ALIASES[name]
         return endpoint(name, {**_tables()[other], "source": f"as {other}: {reason}"})
@@ -80,7 +82,8 @@ def endpoint(name: str, table: Mapping[str, Any]) -> Endpoint:
         for key, constants in table.get("costs", {}).items()
     }
     planes = tuple(table["planes"]) if "planes" in table else None
-    return Endpoint(name, by_operation, planes, table.get("source", ""), table.get("small_bytes", 0))
+    source, small = table.get("source", ""), table.get("small_bytes", 0)
+    return Endpoint(name, by_operation, planes, source, small)
 
 
 def _costs(stack: str, operation: str, constants: Mapping[str, Any]) -> Costs:

@@ -24,8 +24,8 @@ _Floats = NDArray[np.float64]
 # What the flow engine may do per tolerance (see `fabric.flow.run`): the share of flows that may end
 # between two solves, and at most which; how close events may lie to share a solve, as a fraction of
 # what their flows take. benchmarks/accuracy.py measures what comes of it.
-_SHARE, _MOST = 100.0, 0.1
-_GRAIN = 1.0
+_SHARE, _MOST = 50.0, 0.1
+_GRAIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Run:
     def _window(self, state: _State, costs: Load) -> flow.Window:
         streams, n = state.streams, len(state.left)
         rank_flow, rank_begin = by_rank(streams.src, streams.dst, len(self.ready))
+        # A rank not seen yet may still come: nothing runs ahead of it, unless ranks were given.
+        watched = len(self.ready) if self.given is None else self.given
         return flow.Window(
             src=streams.src, dst=streams.dst, step=streams.step, latency=costs.latency,
             src_cost=costs.src_cost, dst_cost=costs.dst_cost, status=state.status,
@@ -130,7 +132,7 @@ class Run:
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
             dues=np.zeros(n), soonest=np.full(2, np.inf),
-            n=np.array([0, 0, self.ranks, 0, (state.status == flow.WAITING).sum(), 0]),
+            n=np.array([0, 0, watched, 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 
     def _account(self, streams: Streams, path: Ints, costs: Load, old: int) -> None:

@@ -165,7 +165,7 @@ def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
     if stream.src == stream.dst:
         return
     stream.latency = way.latency * costs.crossings + costs.latency
-    stream.load = dict(way.load)
+    stream.load = {link: share for link, share in way.load.items()}
     if way.plane == "package":
         return
     stream.load[f"initiator {stream.src}"] = 1.0
@@ -205,9 +205,7 @@ def _run(
     return ready
 
 
-def _through(
-    rank: int, step: int, streams: list[Stream], costs: Costs, ready: list[float]
-) -> bool:
+def _through(rank: int, step: int, streams: list[Stream], costs: Costs, ready: list[float]) -> bool:
     """Whether a rank has finished its rows of a step; sets when it is ready for the next."""
     mine = [s for s in streams if s.step == step and rank in (s.src, s.dst)]
     ends = [s.finish for s in mine if s.finish is not None]

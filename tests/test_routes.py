@@ -1,7 +1,7 @@
 from collections import Counter
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 import networkx as nx
 import numpy as np
@@ -94,13 +94,13 @@ def test_paths_are_all_the_shortest_ones(name: str, policy: str) -> None:
         expected_plane, ways = shortest(topology, src, dst)
         assert plane == expected_plane
         graph = graph_of(topology, plane)
-        hops = {hop for way in ways for hop in zip(way, way[1:], strict=False)}
+        hops = {hop for way in ways for hop in pairwise(way)}
         assert set(load) == {link for a, b in hops for link in graph[a][b]}
         # A link's latency is the same for all that run beside it, here.
         late = [
-            sum(topology.link_latency[next(iter(graph[a][b]))] for a, b in zip(w, w[1:], strict=False))
-            for w in ways
-        ]  # fmt: skip
+            sum(topology.link_latency[next(iter(graph[a][b]))] for a, b in pairwise(way))
+            for way in ways
+        ]
         assert latency == pytest.approx(max(late))
         for cut in range(len(ways[0]) - 1):  # as many links from the source: all bytes pass
             across = {link for way in ways for link in graph[way[cut]][way[cut + 1]]}
@@ -169,9 +169,8 @@ def test_hash_spreads_pairs_over_the_paths() -> None:
     src, dst = (column.ravel() for column in np.meshgrid(np.arange(16), np.arange(16, 32)))
     paths = router.paths(src.astype(np.int32), dst.astype(np.int32))
     first = [int(router.table.resource[router.table.begin[path]]) for path in paths]
-    sub_planes = Counter(
-        machine.vertex_names[machine.link_dst[router.links(r)[0]]] for r in first
-    )  # fmt: skip
+    chips = [int(machine.link_dst[router.links(resource)[0]]) for resource in first]
+    sub_planes = Counter(machine.vertex_names[chip] for chip in chips)
     assert len(sub_planes) == 7
     assert max(sub_planes.values()) < 2 * 256 / 7
 
@@ -348,9 +347,9 @@ def test_hosts_pass_nothing_on() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(TopologyError, match="'sprey'.*spray, adaptive, hash"):
+    with pytest.raises(TopologyError, match=r"'sprey'.*spray, adaptive, hash"):
         Router(star(2), "sprey")
-    with pytest.raises(TopologyError, match="'ub'.*net"):
+    with pytest.raises(TopologyError, match=r"'ub'.*net"):
         Router(star(2), planes=("ub",))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled
+from topology.compiled import compiled, inlined
 from topology.errors import RouteError, TopologyError
 from topology.graph import Floats, Ints, Topology
 
@@ -396,6 +396,10 @@ def _walk(
     out_weight = np.empty(8 * len(src) + 64)
     filled = 0
     n_classes = len(begin) - 1
+    switches = begin[1:].copy()  # where each class's bundles to other switches begin
+    for c in range(n_classes):
+        while switches[c] > begin[c] and target[switches[c] - 1] >= n:
+            switches[c] -= 1
     here = np.empty(n_classes, np.int64)
     there = np.empty(n_classes, np.int64)
     held = np.zeros(n_classes)
@@ -416,7 +420,7 @@ def _walk(
             found = 0
             for h in range(count):
                 c = here[h]
-                first, last = begin[c], begin[c + 1]
+                first, last = _ahead(c, end, hops, begin, switches, target)
                 amount, soon = held[c], late[c]
                 held[c] = 0.0
                 late[c] = 0.0
@@ -458,6 +462,29 @@ def _walk(
         late[end] = 0.0
         size[row] = filled - started
     return size, out_resource[:filled], out_weight[:filled], delay
+
+
+@inlined
+def _ahead(
+    c: int, end: int, hops: int, begin: _Longs, switches: _Longs, target: Ints
+) -> tuple[int, int]:
+    """The bundles of class ``c`` that can lead on: to the end itself, or to other switches.
+
+    They are sorted by target, endpoints first: a wide switch need not be looked through.
+    """
+    if hops > 0:
+        return int(switches[c]), int(begin[c + 1])
+    low, high = begin[c], switches[c]
+    while low < high:
+        middle = (low + high) // 2
+        if target[middle] < end:
+            low = middle + 1
+        else:
+            high = middle
+    high = low
+    while high < switches[c] and target[high] == end:
+        high += 1
+    return int(low), int(high)
 
 
 @compiled
