@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bench.published import Row
 from bench.workload import NotModelledError, Workload, workload
 from fabric.endpoint import Endpoint
-from fabric.presets import ALIASES, preset
+from fabric.presets import preset
 from fabric.simulate import Fabric
 from fabric.timeline import Timeline
 from topology.errors import TriplaneError
@@ -52,15 +52,12 @@ def predict(row: Row, engine: str = "flow") -> Prediction:
 
 def endpoint_of(row: Row) -> Endpoint:
     """The stack whose constants count for a row; raises `EndpointError`, `NotModelledError`."""
+    if row.problem:
+        raise NotModelledError(row.problem)
     if row.software in NO_CONSTANTS:
         raise NotModelledError(NO_CONSTANTS[row.software])
     instead = INSTEAD.get((row.software, row.op)) or INSTEAD.get((row.software, row.mode))
     return preset(instead or row.software)
-
-
-def stand_in(row: Row) -> str | None:
-    """Why the constants of a row are another stack's, or None where they are its own."""
-    return ALIASES[row.software][1] if row.software in ALIASES else None
 
 
 def answer(row: Row, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3) -> float:

@@ -88,7 +88,8 @@ def _row(header: list[str], cells: list[str]) -> Row:
     counts = {name: _count(name, text.pop(name, ""), problems) for name in COUNTS}
     value = _value(text.pop("value", ""), problems)
     columns: dict[str, Any] = {name: text.get(name, "") for name in known - {"value", *COUNTS}}
-    return Row(**columns, **counts, value=value, problem="; ".join(problems))
+    columns |= counts
+    return Row(**columns, value=value, problem="; ".join(problems))
 
 
 def _count(name: str, text: str, problems: list[str]) -> int | None:

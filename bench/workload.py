@@ -68,8 +68,6 @@ class Workload:
 
 def workload(row: Row, endpoint: Endpoint) -> Workload:
     """Read what a row measured; raises `NotModelledError`, or another error of ours."""
-    if row.problem:
-        raise NotModelledError(row.problem)
     row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
     if row.op in ("read", "write"):
         return _pair(row, endpoint)
@@ -210,6 +208,7 @@ def _moe(row: Row, endpoint: Endpoint) -> Workload:
     _fits(topology, ranks)
     two_level = normal and "ub" not in planes and ranks > per_node
     nodes = max(1, ranks // per_node) if two_level else 0
+    operation = _key(endpoint, row, f"{row.op}:normal" if normal else row.op)
     routing = _routing(ranks, tokens, row.top_k or TOP_K, row.experts or EXPERTS, nodes)
     message, counted = _sizes(row, endpoint, normal)
     moved, more = float(tokens * routing.top_k * counted), {}
@@ -218,9 +217,8 @@ def _moe(row: Row, endpoint: Endpoint) -> Workload:
         moved = moe.logical_bytes(routing, counted, width)
         more = {"ranks_per_node": width, "exact": False} if two_level else {}
     make: Callable[..., Iterator[Step]] = getattr(moe.normal if normal else moe.low_latency, row.op)
-    operation = f"{row.op}:normal" if normal else row.op
     return Workload(
-        topology, planes, _key(endpoint, row, operation), ranks,
+        topology, planes, operation, ranks,
         lambda: make(routing, message, **more), moved, _spread(row, topology),
     )  # fmt: skip
 

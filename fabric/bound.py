@@ -1,9 +1,9 @@
 """Closed forms: the least time that any engine may answer, and what sets it.
 
 A rank needs for each step at least the longest of: one of its transfers alone on its path, and its
-own bytes over each resource that they load; then what its software costs. Its steps follow one
-another, so these add up. A resource needs at least its bytes over all steps. The bound is the
-largest of all of these.
+own bytes over each resource that nobody else loads in that step; then what its software costs. Its
+steps follow one another, so these add up. A resource needs at least its bytes over all steps. The
+bound is the largest of all of these.
 """
 
 from typing import NamedTuple
@@ -52,8 +52,6 @@ class Columns(NamedTuple):
     entries: _Longs
     resource: _Ints
     weight: _Floats
-    rank_flow: _Longs
-    rank_begin: _Longs
 
 
 def make_chain(ranks: int) -> Chain:
@@ -66,52 +64,110 @@ def make_chain(ranks: int) -> Chain:
 @compiled
 def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
     """Add the steps of a window to every rank's chain."""
-    load = np.zeros(len(capacity))
-    per_byte = 1 / capacity
-    for r in range(len(c.rank_begin) - 1):
-        at = c.rank_begin[r]
-        while at < c.rank_begin[r + 1]:
-            step = c.step[c.rank_flow[at]]
-            soon, needed, late, setter = np.inf, 0.0, 0.0, PAIR
-            end = at
-            while end < c.rank_begin[r + 1] and c.step[c.rank_flow[end]] == step:
-                i = c.rank_flow[end]
-                end += 1
-                chain.cost[r] += c.src_cost[i] if c.src[i] == r else 0.0
-                chain.cost[r] += c.dst_cost[i] if c.dst[i] == r else 0.0
-                time, by = c.size[i] / c.limit[i], PAIR
-                for e in range(c.entries[i], c.entries[i + 1]):
-                    share = c.size[i] * c.weight[e] * per_byte[c.resource[e]]
-                    load[c.resource[e]] += share
-                    if share > time:
-                        time, by = share, c.resource[e]
-                    soon = min(soon, c.latency[i])
-                if c.latency[i] + time > needed:
-                    needed, late, setter = c.latency[i] + time, c.latency[i], by
-            for k in range(at, end):
-                for e in range(c.entries[c.rank_flow[k]], c.entries[c.rank_flow[k] + 1]):
-                    if load[c.resource[e]] + soon > needed:
-                        needed = load[c.resource[e]] + soon
-                        late, setter = soon, c.resource[e]
-                    load[c.resource[e]] = 0.0
-            at = end
-            chain.latency[r] += late
-            chain.wire[r] += needed - late
-            _vote(chain.setter[r], chain.votes[r], setter, needed - late)
+    ranks, resources = len(chain.wire), len(capacity)
+    work = _Work(
+        np.zeros(resources), np.full(resources, -1), np.full(resources, -1), np.zeros(ranks),
+        np.zeros(ranks), np.full(ranks, np.inf), np.full(ranks, PAIR), np.zeros(ranks, np.bool_),
+        np.zeros(ranks, np.int64), 1 / capacity,
+    )  # fmt: skip
+    first = 0
+    while first < len(c.step):
+        end = first + 1
+        while end < len(c.step) and c.step[end] == c.step[first]:
+            end += 1
+        _add_step(chain, c, work, first, end)
+        first = end
+
+
+class _Work(NamedTuple):
+    """Of the step at hand. Resources: ``load`` in seconds, and whose flows alone load it (none: -1,
+    several: -2), as ``sender`` or ``receiver``. Ranks: what they ``need``, of it ``late`` for
+    latency, the ``soonest`` latency, what sets it, and the ``ranks`` that have flows.
+    """  # noqa: D205
+
+    load: _Floats
+    sender: _Longs
+    receiver: _Longs
+    need: _Floats
+    late: _Floats
+    soonest: _Floats
+    setter: _Longs
+    is_in: NDArray[np.bool_]
+    ranks: _Longs
+    per_byte: _Floats
+
+
+@compiled
+def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> None:
+    n = 0
+    for i in range(first, end):
+        src, dst = c.src[i], c.dst[i]
+        chain.cost[src] += c.src_cost[i]
+        chain.cost[dst] += c.dst_cost[i]
+        time, by = c.size[i] / c.limit[i], PAIR
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            share = c.size[i] * c.weight[e] * work.per_byte[r]
+            work.load[r] += share
+            if work.sender[r] != src:
+                work.sender[r] = src if work.sender[r] == -1 else -2
+            if work.receiver[r] != dst:
+                work.receiver[r] = dst if work.receiver[r] == -1 else -2
+            if share > time:
+                time, by = share, r
+        for side in range(2):
+            rank = src if side == 0 else dst
+            if not work.is_in[rank]:
+                work.is_in[rank] = True
+                work.ranks[n] = rank
+                n += 1
+            if src != dst:
+                work.soonest[rank] = min(work.soonest[rank], c.latency[i])
+            if c.latency[i] + time > work.need[rank]:
+                work.need[rank] = c.latency[i] + time
+                work.late[rank] = c.latency[i]
+                work.setter[rank] = by
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            for side in range(2):
+                rank = work.sender[r] if side == 0 else work.receiver[r]
+                if rank >= 0 and work.load[r] + work.soonest[rank] > work.need[rank]:
+                    work.need[rank] = work.load[r] + work.soonest[rank]
+                    work.late[rank] = work.soonest[rank]
+                    work.setter[rank] = r
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            work.load[r] = 0.0
+            work.sender[r] = -1
+            work.receiver[r] = -1
+    setters, votes = chain.setter, chain.votes
+    for k in range(n):
+        rank = work.ranks[k]
+        wire = work.need[rank] - work.late[rank]
+        chain.latency[rank] += work.late[rank]
+        chain.wire[rank] += wire
+        _vote(setters, votes, rank, work.setter[rank], wire)
+        work.need[rank] = 0.0
+        work.late[rank] = 0.0
+        work.soonest[rank] = np.inf
+        work.setter[rank] = PAIR
+        work.is_in[rank] = False
 
 
 @inlined
-def _vote(setters: _Longs, votes: _Floats, setter: int, time: float) -> None:
+def _vote(setters: _Longs, votes: _Floats, rank: int, setter: int, time: float) -> None:
     slot = 0
-    for k in range(len(votes)):
-        if setters[k] == setter and votes[k] > 0.0:
-            votes[k] += time
+    for k in range(_FEW):
+        if setters[rank, k] == setter and votes[rank, k] > 0.0:
+            votes[rank, k] += time
             return
-        if votes[k] < votes[slot]:
+        if votes[rank, k] < votes[rank, slot]:
             slot = k
-    least = min(votes[slot], time)
-    for k in range(len(votes)):
-        votes[k] -= least
+    least = min(votes[rank, slot], time)
+    for k in range(_FEW):
+        votes[rank, k] -= least
     if time > least:
-        setters[slot] = setter
-        votes[slot] = time - least
+        setters[rank, slot] = setter
+        votes[rank, slot] = time - least

@@ -87,7 +87,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
         if w.soonest[0] <= time * (1 + 1e-12):
             _arrivals(w, f, time, grain)
             continue
-        if f.n[maxmin.CHANGED] > 0:
+        if f.n[maxmin.CHANGED] > 0 and f.n[maxmin.ALIVE] > 0:
             everything = solve(f, time, max(span, 1e-30))
             owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
             w.soonest[1] = owed if everything else min(owed, w.soonest[1])
@@ -126,9 +126,38 @@ def _resume(w: Window, f: Flows, time: float) -> None:
             w.n[UNDER] += 1
             w.soonest[0] = min(w.soonest[0], w.arrive[i])
     join(f, w.ended[:n], time)
-    w.n[FREED] = len(w.ready)
+    _enter_first(w)
+
+
+@compiled
+def _enter_first(w: Window) -> None:
+    """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
+    n = len(w.src)
+    step = w.step[0] if n > 0 else -1
     for r in range(len(w.ready)):
-        w.freed[r] = r
+        here = w.rank_at[r] < w.rank_end[r] and w.step[w.rank_flow[w.rank_at[r]]] == step
+        if not here:
+            w.freed[w.n[FREED]] = r
+            w.n[FREED] += 1
+    i = 0
+    while i < n and w.step[i] == step:
+        src, dst = w.src[i], w.dst[i]
+        both = 1 if src == dst else 2
+        w.missing[i] -= both
+        w.open[src] += 1
+        w.rank_at[src] += 1
+        if both == 2:
+            w.open[dst] += 1
+            w.rank_at[dst] += 1
+        if w.status[i] == WAITING:
+            w.start[i] = max(w.ready[src], w.ready[dst])
+            w.arrive[i] = w.start[i] + w.latency[i]
+            w.status[i] = UNDER_WAY
+            w.n[WAITING_FLOWS] -= 1
+            w.under_way[w.n[UNDER]] = i
+            w.n[UNDER] += 1
+            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+        i += 1
     _enter(w)
 
 
@@ -264,15 +293,19 @@ def _departures(w: Window, f: Flows, until: float) -> float:
         if w.dues[k] <= until:
             w.ended[ended] = f.active[k]
             ended += 1
-    if ended > 1 and w.n[WAITING_FLOWS] > 0:  # else none can let another arrive
+    low, high = np.inf, 0.0
+    for k in range(ended):
+        low, high = min(low, f.due[w.ended[k]]), max(high, f.due[w.ended[k]])
+    ordered = w.n[WAITING_FLOWS] > 0 and high - low >= w.soonest[2]
+    if ordered:  # else none can let another arrive before the last of them has ended
         for k in range(ended):
             w.dues[k] = f.due[w.ended[k]]
         sort_by(w.dues[:ended], w.ended[:ended])
     done = 0
-    while done < ended and f.due[w.ended[done]] <= w.soonest[0]:
-        instant = np.inf if w.n[WAITING_FLOWS] == 0 else f.due[w.ended[done]] * (1 + 1e-12)
+    while done < ended and (not ordered or f.due[w.ended[done]] <= w.soonest[0]):
         first = done
-        while done < ended and f.due[w.ended[done]] <= min(instant, w.soonest[0]):
+        until_then = min(f.due[w.ended[done]] * (1 + 1e-12), w.soonest[0]) if ordered else np.inf
+        while done < ended and f.due[w.ended[done]] <= until_then:
             done += 1
         _complete(w, f.due, w.ended[first:done])
         _enter(w)

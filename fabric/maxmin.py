@@ -84,7 +84,7 @@ class Flows(NamedTuple):
     touched: _Ints
 
 
-IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES = range(7)
+IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES, ALIVE = range(8)
 """What the numbers of `Flows.n` are: see the functions that use them."""
 
 
@@ -110,7 +110,7 @@ def make_flows(
         pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
         bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=zero(n, np.int32),
         changed=zero(n_resources + 1, np.int32), is_changed=zero(n_resources, np.bool_),
-        n=zero(7, np.int64), seen=zero(n_resources, np.int64), room=zero(n_resources),
+        n=zero(8, np.int64), seen=zero(n_resources, np.int64), room=zero(n_resources),
         pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
         heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
         found=zero(n, np.int32), touched=zero(n_resources, np.int32),
@@ -137,6 +137,7 @@ def _records(entries: _Longs, resource: _Ints, weight: _Floats) -> tuple[_Longs,
 @compiled
 def join(f: Flows, flows: _Longs, time: float) -> None:
     """Put ``flows`` in flight at ``time``, or when they are ``due`` to begin, if that is later."""
+    f.n[ALIVE] += len(flows)
     for i in flows:
         f.active[f.n[IN_FLIGHT]] = i
         f.n[IN_FLIGHT] += 1
@@ -162,6 +163,7 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
 
     Their full resources are owed the bytes that they would have moved from then till now.
     """
+    f.n[ALIVE] -= len(flows)
     for i in flows:
         unused = f.rate[i] * (time - f.due[i])
         f.rate[i] = ENDED_RATE

@@ -25,7 +25,7 @@ _Floats = NDArray[np.float64]
 # between two solves, and at most which; how close events may lie to share a solve, as a fraction of
 # what their flows take. benchmarks/accuracy.py measures what comes of it.
 _SHARE, _MOST = 50.0, 0.1
-_GRAIN = 0.25
+_GRAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ def _efficiency(fabric: "Fabric", costs: Costs) -> _Floats:
     """What fraction of each resource the software gets to use."""
     by_plane = np.array([costs.efficiency.get(name, 1.0) for name in fabric.topology.planes])
     return by_plane[fabric.router.plane]
+
+
+def _least(streams: Streams, costs: Load) -> float:
+    """The least latency between two ranks."""
+    return float(costs.latency[streams.src != streams.dst].min(initial=np.inf))
 
 
 class Run:
@@ -131,20 +136,19 @@ class Run:
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
-            dues=np.zeros(n), soonest=np.full(2, np.inf),
+            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs)]),
             n=np.array([0, 0, watched, 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 
     def _account(self, streams: Streams, path: Ints, costs: Load, old: int) -> None:
         """Closed forms and bytes of the streams that are new in this window."""
-        rank_flow, rank_begin = by_rank(streams.src, streams.dst, len(self.ready))
         new = slice(old, None)
         extend(self.chain, Columns(
             streams.step, streams.src, streams.dst, costs.src_cost[new], costs.dst_cost[new],
             costs.latency[new], streams.size, costs.limits[costs.limit[new]],
-            costs.entries[old:], costs.resource, costs.weight, rank_flow, rank_begin,
+            costs.entries[old:], costs.resource, costs.weight,
         ), self.capacity)  # fmt: skip
-        moving = streams.size > 0
+        moving = (streams.size > 0) & (streams.src != streams.dst)
         self.least_latency = min(self.least_latency, costs.latency[new][moving].min(initial=np.inf))
         table, n = self.fabric.router.table, len(self.fabric.router.capacity)
         carry(self.carried_bytes, path, streams.size, table.begin, table.resource, table.weight)

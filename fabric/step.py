@@ -6,6 +6,7 @@ its step. A collective is an iterable of steps; the reference, the engines, the 
 pictures all read the same one.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -101,10 +102,12 @@ def _check(step: Step) -> None:
     for name in (step.reads, step.writes):
         if name not in BUFFERS:
             raise ScheduleError(f"a rank has no buffer {name!r}; it has {', '.join(BUFFERS)}")
-    for name in ("src", "dst", "size", "src_at", "dst_at", "messages"):
-        column = getattr(step, name)
-        if column is not None and len(column) and column.min() < 0:
-            raise ScheduleError(f"{name} of row {int(column.argmin())} is {column.min()}, below 0")
+    columns = [step.src, step.dst, step.size, step.src_at, step.dst_at]
+    columns += [] if step.messages is None else [step.messages]
+    if len(step) and functools.reduce(np.bitwise_or, columns).min() < 0:  # one has its sign bit set
+        names = ("src", "dst", "size", "src_at", "dst_at", "messages")
+        name, column = next(pair for pair in zip(names, columns, strict=False) if pair[1].min() < 0)
+        raise ScheduleError(f"{name} of row {int(column.argmin())} is {column.min()}, below 0")
     if len(step) and step.size.max() > MAX_SIZE:
         row = int(step.size.argmax())
         raise ScheduleError(f"size of row {row} is {step.size[row]} bytes, above {MAX_SIZE}")

@@ -1,0 +1,121 @@
+"""Calibration: fits again what the project ships, and looks at no other rows."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.calibrate import as_toml, command
+from bench.fit import CalibrationError, Fit, calibrate, placed, with_lenders
+from bench.published import CALIBRATE, PUBLISHED, read
+from bench.recipes import RECIPES, Fixed, Same
+from fabric.presets import ALIASES, CONSTANTS, names, preset
+
+CHEAP = ["hccl", "nccl", "hixl-roce", "mooncake"]
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, Fit]:
+    """The stacks that are quick to fit, fitted again."""
+    return calibrate(read(), CHEAP)
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_the_shipped_constants_are_found_again(fits: dict[str, Fit], name: str) -> None:
+    assert as_toml({name: fits[name]}).partition("\n\n")[2] in CONSTANTS.read_text(encoding="utf-8")
+    assert dict(preset(name).by_operation).keys() == fits[name].endpoint().by_operation.keys()
+
+
+def test_rows_to_validate_change_nothing(fits: dict[str, Fit]) -> None:
+    spoilt = [
+        row if row.use == CALIBRATE else replace(row, value=1e-3 * (row.value or 1.0))
+        for row in read()
+    ]
+    again = calibrate(spoilt, ["hixl-roce", "mooncake"])
+    assert {name: fit.places for name, fit in again.items()} == {
+        name: fits[name].places for name in again
+    }
+    for fit in fits.values():
+        assert {row.use for row in fit.rows} == {CALIBRATE}
+
+
+def test_a_fit_follows_its_rows(fits: dict[str, Fit]) -> None:
+    slower = [replace(row, value=2 * (row.value or 1.0)) for row in read()]
+    twice = calibrate(slower, ["mooncake"])["mooncake"].places
+    once = fits["mooncake"].places
+    assert twice["kv_transfer.launch"] == pytest.approx(2 * once["kv_transfer.launch"], rel=0.01)
+
+
+def test_known_constants_are_the_shipped_ones_too() -> None:
+    tables = CONSTANTS.read_text(encoding="utf-8")
+    for recipe in RECIPES.values():
+        assert f"\n[{recipe.name}]\n" in tables
+    write = preset("raw").costs("write").pair_bandwidth
+    assert preset("cann-ep").costs("dispatch").initiator_bandwidth == write
+
+
+def test_there_are_fewer_constants_than_rows() -> None:
+    rows = [row for row in read() if row.use == CALIBRATE]
+    for recipe in RECIPES.values():
+        mine = [row for row in rows if row.software == recipe.name]
+        assert len(recipe.free) <= 8
+        assert len(recipe.free) <= len(mine)
+    assert sum(len(recipe.free) for recipe in RECIPES.values()) < 0.55 * len(rows)
+
+
+def test_every_preset_has_a_recipe() -> None:
+    assert set(names()) == {*RECIPES, *ALIASES}
+    for recipe in RECIPES.values():
+        for known in recipe.known:
+            assert isinstance(known, Fixed | Same)
+            assert len(known.why) > 10
+
+
+def test_a_stack_brings_those_that_it_builds_on() -> None:
+    assert with_lenders(["sgl-kernel-npu"]) == ["raw", "cann-ep", "sgl-kernel-npu"]
+
+
+def test_a_shared_constant_is_added_to_what_is_known() -> None:
+    recipe = RECIPES["sgl-kernel-npu"]
+    places = placed(recipe, {"dispatch.launch": 1.0, "combine.launch": 2.0}, [0.5, 3.0, 4.0])
+    assert (places["dispatch.launch"], places["combine.launch"]) == (1.5, 2.5)
+    assert places["dispatch:normal.per_peer"] == 3.0
+
+
+def test_an_unknown_stack_and_one_without_rows_are_refused() -> None:
+    with pytest.raises(CalibrationError, match="no stack 'x'; there are raw"):
+        calibrate(read(), ["x"])
+    with pytest.raises(CalibrationError, match="mooncake has 2 constants to fit and 0 rows"):
+        calibrate([], ["mooncake"])
+
+
+def test_the_command_prints_constants_with_their_units() -> None:
+    found = CliRunner().invoke(command, ["--software", "mooncake", "--format", "json"])
+    assert found.exit_code == 0, found.output
+    records = json.loads(found.stdout)
+    assert [(one["constant"], one["unit"]) for one in records] == [
+        ("launch", "us"), ("initiator_bandwidth", "GB/s")
+    ]  # fmt: skip
+    table = CliRunner().invoke(command, ["--software", "mooncake"]).stdout
+    assert "# mooncake: 2 constants fitted to 2 rows, mean error 0.00%" in table
+
+
+def test_a_file_for_one_stack_is_refused() -> None:
+    found = CliRunner().invoke(command, ["--software", "mooncake", "--write"])
+    assert found.exit_code == 2
+    assert "--write writes all stacks" in found.output
+
+
+def test_every_row_has_a_source() -> None:
+    with PUBLISHED.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["id"] for row in rows}) == len(rows) == 168
+    assert all(len(row["source"]) > 10 for row in rows)
+    assert {row["use"] for row in rows} == {"calibrate", "validate"}
+
+
+def test_the_project_reads_nothing_outside_itself() -> None:
+    assert Path(PUBLISHED).is_relative_to(Path(__file__).parents[1])
