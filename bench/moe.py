@@ -193,17 +193,15 @@ def prepared(selection: Selection, mode: str) -> tuple[Fabric, str]:
 
 
 def table(rows: Sequence[Record]) -> str:
-    """Rows for a person: a line an EP size, dispatch and combine side by side."""
-    lines = []
-    for ranks in dict.fromkeys(row["ranks"] for row in rows):
-        line: dict[str, Value] = {"EP": ranks}
-        for row in (row for row in rows if row["ranks"] == ranks):
-            line |= {
-                f"{row['op']} us": row["time_us"], f"{row['op']} published": row["published_us"],
-                f"{row['op']} bound us": row["bound_us"],
-            }  # fmt: skip
-            line |= {f"{row['op']} is set by": row["bottleneck"]}
-        lines.append(line)
+    """Rows for a person: a line an EP size and operation."""
+    lines = [
+        {
+            "EP": row["ranks"], "op": row["op"], "time us": row["time_us"],
+            "published": row["published_us"], "error %": row["error_percent"],
+            "bound us": row["bound_us"], "set by": row["bottleneck"],
+        }
+        for row in rows
+    ]  # fmt: skip
     return as_text(lines, "table")
 
 
@@ -227,14 +225,14 @@ def draw(rows: Sequence[Record], path: Path) -> None:
                 [row["ranks"] for row in known], [row["published_us"] for row in known],
                 linestyle="", marker="x", markersize=9, color=drawn.get_color(),
             )  # fmt: skip
-        axes.set(
-            title=op, xlabel="EP size (ranks)", ylabel="time (us); x: published", ylim=(0, None)
-        )
+        axes.set(title=op, xlabel="EP size (ranks)", ylabel="time (us); x: published")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sorted({int(str(row["ranks"])) for row in mine}))
         axes.xaxis.set_major_formatter("{x:.0f}")
+        axes.tick_params(axis="x", rotation=45)
         axes.grid(alpha=0.3)
         axes.legend()
+    axes.set_ylim(bottom=0)
     figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 
 

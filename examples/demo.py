@@ -1,5 +1,5 @@
 """What MoE dispatch and combine cost on CloudMatrix384, beside an H800 cluster and what was
-published: a table, and a plot in out/. ``make demo`` runs it."""  # noqa: D205, D400
+published: a table, and a plot in out/. ``make demo`` runs it."""
 
 import sys
 from pathlib import Path

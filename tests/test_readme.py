@@ -19,11 +19,13 @@ PYTHON = re.compile(r"```python\n([^`]*)```\n\n```text\n([^`]*)```")
 
 
 def printed_by(command: str) -> str:
+    command, _, last = command.partition(" | tail -")
     program = "from bench.cli import main; main()"
     arguments = [sys.executable, "-c", program, *shlex.split(command)]
     run = subprocess.run(arguments, cwd=README.parent, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
-    return steady(run.stdout)
+    lines = steady(run.stdout).splitlines(keepends=True)
+    return "".join(lines[-int(last) :] if last else lines)
 
 
 def steady(text: str) -> str:

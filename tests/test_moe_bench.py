@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import moe
+from bench.cli import bench
+from bench.options import Selection
+from topology.errors import TriplaneError
+from topology.units import GB
+
+
+def printed(*arguments: str) -> str:
+    run = CliRunner().invoke(bench, ["moe", *arguments])
+    assert run.exit_code == 0, run.stderr
+    return run.stdout
+
+
+def refused(*arguments: str) -> str:
+    run = CliRunner().invoke(bench, ["moe", *arguments])
+    assert run.exit_code == 2
+    assert "Traceback" not in run.stderr
+    (line,) = run.stderr.splitlines()
+    return line
+
+
+def test_records_carry_units_and_the_published_value():
+    (dispatch, combine) = json.loads(printed("--ep", "8", "--format", "json"))
+    assert (dispatch["op"], combine["op"]) == ("dispatch", "combine")
+    assert dispatch["published_us"] == 116
+    assert dispatch["error_percent"] == pytest.approx(100 * (dispatch["time_us"] / 116 - 1))
+    assert dispatch["bound_us"] <= dispatch["time_us"] * (1 + 1e-9)
+    assert dispatch["size_bytes"] == 7680
+    assert combine["size_bytes"] == 14336
+
+
+def test_bandwidth_is_a_ranks_selections_over_the_time():
+    (row, _) = json.loads(printed("--ep", "16", "--format", "json"))
+    assert row["bandwidth_GBps"] == pytest.approx(128 * 8 * 7680 / row["time_us"] / 1e3)
+
+
+@pytest.mark.parametrize("system", ["cloudmatrix384", "h800", "star:32"])
+@pytest.mark.parametrize("mode", moe.MODES)
+def test_every_mode_runs_on_every_kind_of_system(system: str, mode: str):
+    rows = json.loads(
+        printed("--ep", "32", "--tokens", "64", "--system", system, "--mode", mode,
+                "--format", "json")
+    )  # fmt: skip
+    for row in rows:
+        assert 0 < row["bound_us"] <= row["time_us"] * (1 + 1e-9)
+
+
+def test_raw_dispatch_is_the_fullest_port():
+    fabric, _ = moe.prepared(Selection(system="star:16", software="raw"), "low-latency")
+    work = moe.Workload("dispatch", "low-latency", 16, tokens=32, experts=64)
+    counts = work.routing().counts * work.message_size("raw")
+    np.fill_diagonal(counts, 0)
+    wire = max(counts.sum(0).max(), counts.sum(1).max()) / (196 * GB)
+    flags = 3 * 4 * 4 * 16 / (196 * GB)
+    duration = moe.simulate(work, fabric).duration
+    assert wire + 1e-6 <= duration <= wire + 2e-6 + flags + 1e-9
+
+
+def test_hot_experts_take_longer_and_dead_switches_too():
+    plain, hot, hurt = (
+        json.loads(printed("--ep", "64", "--software", "raw", "--format", "json", *more))[0]
+        for more in ([], ["--skew", "zipf:1.1"], ["--without", "l2.3.*"])
+    )
+    assert hot["time_us"] > 1.5 * plain["time_us"]
+    assert hurt["time_us"] > 1.1 * plain["time_us"]
+
+
+def test_normal_mode_has_two_levels_only_between_nodes_with_a_network_of_their_own():
+    h800, _ = moe.prepared(Selection(system="h800"), "normal")
+    cloudmatrix, _ = moe.prepared(Selection(), "normal")
+    assert moe.node_ranks(h800, 8) is None
+    assert moe.node_ranks(h800, 16) == 8
+    assert moe.node_ranks(cloudmatrix, 64) is None
+
+
+def test_table_plot_and_trace(tmp_path: Path):
+    plot, trace = tmp_path / "moe.png", tmp_path / "moe.json"
+    text = printed("--ep", "8,16", "--plot", str(plot), "--trace", str(trace))
+    assert text.startswith("# MoE low-latency on cloudmatrix384 with cann-ep")
+    assert [line.split()[:2] for line in text.splitlines()[2:]] == [
+        [ranks, op] for ranks in ("8", "16") for op in ("dispatch", "combine")
+    ]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(trace.read_text())["traceEvents"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--ep", "999"], "999"),
+        (["--ep", "8,x"], "'x'"),
+        (["--ep", "0"], "'0'"),
+        (["--top-k", "300"], "300"),
+        (["--tokens", "0"], "0"),
+        (["--hidden", str(10**18)], str(10**18)),
+        (["--skew", "zopf:1"], "zopf"),
+        (["--system", "nosuch"], "nosuch"),
+        (["--software", "nosuch"], "nosuch"),
+        (["--engine", "nosuch"], "nosuch"),
+        (["--planes", "nosuch"], "nosuch"),
+        (["--without", "nosuch"], "nosuch"),
+    ],
+)
+def test_wrong_input_is_one_line_that_names_it(arguments: list[str], named: str):
+    assert named in refused(*arguments)
+
+
+@pytest.mark.parametrize("expert", [-2, 999])
+def test_a_token_routed_to_no_expert_is_named(tmp_path: Path, expert: int):
+    table = np.zeros((8, 2, 1), np.int64)
+    table[3, 1, 0] = expert
+    np.save(tmp_path / "routing.npy", table)
+    line = refused("--ep", "8", "--skew", f"file:{tmp_path / 'routing.npy'}")
+    assert str(expert) in line
+    assert "rank 3" in line
+
+
+def test_too_many_selections_are_refused():
+    fabric, _ = moe.prepared(Selection(software="raw"), "low-latency")
+    with pytest.raises(TriplaneError, match="selections"):
+        moe.simulate(moe.Workload("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
