@@ -1,21 +1,50 @@
-"""`compiled`: numba's just-in-time compiler with types that mypy can see."""
+"""`compiled`: numba's just-in-time compiler with types that mypy can see, and a cache to trust.
 
+numba keeps machine code by the age of the file that a kernel stands in. But a kernel contains those
+of other files that it calls, and would run on with their old code. So the cache lies in a folder
+named after the content of the whole package: any change there starts a new one.
+"""
+
+import hashlib
+import inspect
+import os
 from collections.abc import Callable
-from typing import TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import config
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def compiled(kernel: Kernel) -> Kernel:
     """``kernel`` compiled to machine code on its first call, and kept on disk for the next run."""
-    return cast(Kernel, numba.njit(cache=True, error_model="numpy", fastmath=False)(kernel))
+    return _compiled(kernel)
 
 
 def inlined(kernel: Kernel) -> Kernel:
-    """As `compiled`, for what is called once a row: it becomes part of its callers.
+    """As `compiled`, for what is called once a row: it becomes part of its callers."""
+    return _compiled(kernel, forceinline=True)
 
-    A call that passes a tuple of many arrays costs more than such a kernel itself.
-    """
-    return cast(Kernel, numba.njit(cache=True, error_model="numpy", forceinline=True)(kernel))
+
+def _compiled(kernel: Kernel, **options: Any) -> Kernel:
+    settings: Any = config  # numba makes its attributes when it is imported
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = _cache_folder(Path(inspect.getfile(kernel)).parent, before)
+    try:
+        made = numba.njit(cache=True, error_model="numpy", **options)(kernel)
+    finally:
+        settings.CACHE_DIR = before
+    return cast(Kernel, made)
+
+
+@cache
+def _cache_folder(package: Path, chosen: str) -> str:
+    """Where the machine code of a package lies: beside it, or in the folder that a user chose."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for file in sorted(package.glob("*.py")):
+        digest.update(file.read_bytes())
+    folder = Path(chosen) if chosen else package / "__pycache__"
+    return os.fspath(folder / f"numba-{digest.hexdigest()[:16]}")
