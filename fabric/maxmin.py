@@ -176,7 +176,8 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
             f.pull[r] -= weight
             if f.load[r] == 0:
                 f.pull[r] = 0.0  # rounding must not pull at an empty resource
-            if unused > 0.0 and f.full[r]:
+                f.length[r] = 0
+            if unused > 0.0 and f.full[r] and f.load[r] > 0:
                 f.credit[r] += unused * weight
                 f.n[CREDITED] = 1
             f.changed[f.n[CHANGED]] = r
@@ -247,9 +248,14 @@ def _component(f: Flows) -> int:
     while head < n_touched:
         r = f.touched[head]
         head += 1
+        kept = f.first[r]
         for k in range(f.first[r], f.first[r] + f.length[r]):
             b = f.inside[k]
-            if f.records[b] == _RISING or f.records[b] == _ENDED:
+            if f.records[b] == _ENDED:
+                continue  # drop it from the list
+            f.inside[kept] = b
+            kept += 1
+            if f.records[b] == _RISING:
                 continue
             f.records[b] = _RISING
             f.found[n_found] = b
@@ -265,6 +271,7 @@ def _component(f: Flows) -> int:
                     f.touched[n_touched] = other
                     n_touched += 1
                 at += 1
+        f.length[r] = kept - f.first[r]
     if n_found > 1000 and 2 * n_found > f.n[IN_FLIGHT]:
         f.n[SKIP] = 16
     f.n[TOUCHED] = n_touched
