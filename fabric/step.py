@@ -70,7 +70,8 @@ class Step:
         messages: ArrayLike | None = None,
         label: str = "",
     ) -> None:
-        columns = _spread([src, dst, size, src_at, dst_at, 1 if messages is None else messages])
+        given = [src, dst, size, src_at, dst_at]
+        columns = _spread(given if messages is None else [*given, messages])
         for name, column in zip(("src", "dst", "size", "src_at", "dst_at"), columns, strict=False):
             object.__setattr__(self, name, np.atleast_1d(column))
         carried = None if messages is None else np.atleast_1d(columns[5])
