@@ -84,6 +84,8 @@ class Flows(NamedTuple):
     touched: _Ints
 
 
+_CROWDED = 16  # flows a changed resource, from which on all are taken to hang together
+
 IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES, ALIVE = range(8)
 """What the numbers of `Flows.n` are: see the functions that use them."""
 
@@ -99,12 +101,13 @@ def make_flows(
 ) -> Flows:
     """Flows not yet in flight; flow i loads ``resource[entries[i]:entries[i + 1]]``."""
     n, n_resources = len(size), len(capacity)
-    record, records, weights = _records(entries, resource, weight)
+    weighted = bool((weight != 1).any())
+    record, records, weights = _records(entries, resource, weight, weighted)
     per_resource = np.bincount(resource, minlength=n_resources)
     zero = np.zeros
     return Flows(
         size=size, rate=zero(n), due=zero(n), limit=limit, limits=limits,
-        record=record, records=records, weights=weights if (weight != 1).any() else zero(0),
+        record=record, records=records, weights=weights,
         capacity=capacity, first=np.cumsum(per_resource) - per_resource,
         length=zero(n_resources, np.int64), load=zero(n_resources, np.int64),
         pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
@@ -118,11 +121,13 @@ def make_flows(
 
 
 @compiled
-def _records(entries: _Longs, resource: _Ints, weight: _Floats) -> tuple[_Longs, _Ints, _Floats]:
+def _records(
+    entries: _Longs, resource: _Ints, weight: _Floats, weighted: bool
+) -> tuple[_Longs, _Ints, _Floats]:
     n = len(entries) - 1
     record = entries + 2 * np.arange(n + 1)
     records = np.empty(len(resource) + 2 * n, np.int32)
-    weights = np.ones(len(records))
+    weights = np.ones(len(records) if weighted else 0)
     for i in range(n):
         b = record[i]
         records[b] = _AT_LIMIT
@@ -130,7 +135,8 @@ def _records(entries: _Longs, resource: _Ints, weight: _Floats) -> tuple[_Longs,
         for e in range(entries[i], entries[i + 1]):
             at = b + 2 + e - entries[i]
             records[at] = resource[e] if e + 1 < entries[i + 1] else ~resource[e]
-            weights[at] = weight[e]
+            if weighted:
+                weights[at] = weight[e]
     return record, records, weights
 
 
@@ -202,8 +208,8 @@ def solve(f: Flows, time: float, span: float) -> bool:
     whether every flow in flight was solved again.
     """
     f.n[SOLVES] += 1
-    everything = bool(f.n[SKIP] > 0)
-    found = _component(f)
+    everything = f.n[SKIP] > 0 or f.n[ALIVE] > _CROWDED * f.n[CHANGED]
+    found = _everything(f) if everything else _component(f)
     heap_level, heap_resource = f.heap_level, f.heap_resource
     top = 0
     for k in range(f.n[TOUCHED]):
@@ -228,7 +234,7 @@ def solve(f: Flows, time: float, span: float) -> bool:
     for k in range(f.n[CHANGED]):
         f.is_changed[f.changed[k]] = False
     f.n[CHANGED] = 0
-    return everything
+    return bool(everything)
 
 
 @compiled
@@ -236,9 +242,6 @@ def _component(f: Flows) -> int:
     """The records that a changed resource can touch, into ``found``; resources into ``touched``."""
     f.n[STAMP] += 1
     stamp = f.n[STAMP]
-    if f.n[SKIP] > 0:  # lately everything hung together: do not look again each time
-        f.n[SKIP] -= 1
-        return _everything(f)
     n_touched, n_found = 0, 0
     for k in range(f.n[CHANGED]):
         f.touched[n_touched] = f.changed[k]
@@ -273,13 +276,15 @@ def _component(f: Flows) -> int:
                 at += 1
         f.length[r] = kept - f.first[r]
     if n_found > 1000 and 2 * n_found > f.n[IN_FLIGHT]:
-        f.n[SKIP] = 16
+        f.n[SKIP] = 16  # so it will be for a while
     f.n[TOUCHED] = n_touched
     return n_found
 
 
 @compiled
 def _everything(f: Flows) -> int:
+    """As `_component`, where all hangs together or very likely does: there is nothing to search."""
+    f.n[SKIP] = max(f.n[SKIP] - 1, 0)
     n_touched = 0
     for r in range(len(f.capacity)):
         if f.load[r] > 0 or f.is_changed[r]:

@@ -66,6 +66,11 @@ def _efficiency(fabric: "Fabric", costs: Costs) -> _Floats:
     return by_plane[fabric.router.plane]
 
 
+def _of_rows(times: _Floats, stream: _Longs) -> _Floats:
+    """The times of each row's stream; rows that are a stream each are so in order."""
+    return times if len(times) == len(stream) else times[stream]
+
+
 def _least(streams: Streams, costs: Load) -> float:
     """The least latency between two ranks."""
     return float(costs.latency[streams.src != streams.dst].min(initial=np.inf))
@@ -160,6 +165,9 @@ class Run:
 
     def _keep(self, state: _State, window: flow.Window, more: bool) -> None:
         done = window.status == flow.DONE
+        if len(self.start) == 1 and done.all():  # one window took it all: the usual case
+            self.start, self.finish = [window.start], [window.finish]
+            return
         first = 0
         for start, finish in zip(self.start, self.finish, strict=True):
             here = done & (state.home >= first) & (state.home < first + len(start))
@@ -183,8 +191,8 @@ class Run:
             dst=rows((b.dst for b in self.batches), np.int64),
             size=rows((b.size for b in self.batches), np.int64),
             step=rows((b.step for b in self.batches), np.int64),
-            start=rows((t[s] for t, s in zip(self.start, streams, strict=True)), np.float64),
-            finish=rows((t[s] for t, s in zip(self.finish, streams, strict=True)), np.float64),
+            start=rows(map(_of_rows, self.start, streams), np.float64),
+            finish=rows(map(_of_rows, self.finish, streams), np.float64),
             rank_finish=self.ready[: self.ranks], bound=bound, bottleneck=bottleneck,
             labels=tuple(label for batch in self.batches for label in batch.labels),
             resource_bytes=self.carried_bytes[: len(self.fabric.router.capacity)],

@@ -9,6 +9,7 @@ pictures all read the same one.
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,10 +90,14 @@ class Step:
 
 def _spread(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
     """The columns as int64, all of one length."""
+    if all(type(c) is np.ndarray and c.dtype == np.int64 and c.ndim == 1 for c in given):
+        arrays = cast(list[NDArray[np.int64]], given)
+        if len({len(c) for c in arrays}) == 1:  # the usual case, made cheap
+            return arrays
     try:
         columns = [np.asarray(column, np.int64) for column in given]
         n = max(column.size for column in columns)
-        if all(column.shape in ((n,), ()) for column in columns):  # the usual case, made cheap
+        if all(column.shape in ((n,), ()) for column in columns):
             return [np.full(n, c) if c.ndim == 0 else c for c in columns]
         return np.broadcast_arrays(*columns)
     except (ValueError, OverflowError) as error:
