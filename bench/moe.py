@@ -1,17 +1,16 @@
 """``bench moe``: what MoE dispatch and combine cost over expert-parallel sizes."""
 
-import csv
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import click
 
 from bench.collective import BenchError, fabric_of
 from bench.options import Output, Selection, output_options, system_options
+from bench.published import PUBLISHED, read
 from bench.records import Record, Value, as_text, opened, progress
 from collectives.moe import (
     Routing,
@@ -92,15 +91,8 @@ def steps(work: Workload, fabric: Fabric) -> Iterator[Step]:
 def node_ranks(fabric: Fabric, ranks: int) -> int | None:
     """Ranks of a node, where the ranks span nodes and nodes have a network of their own."""
     nodes = fabric.topology.node[fabric.places[:ranks]]
-    return (
-        int((nodes == nodes[0]).sum())
-        if _has_inner_plane(fabric) and (nodes != nodes[0]).any()
-        else None
-    )
-
-
-def _has_inner_plane(fabric: Fabric) -> bool:
-    return "nvlink" in fabric.router.planes
+    two_level = "nvlink" in fabric.router.planes and (nodes != nodes[0]).any()
+    return int((nodes == nodes[0]).sum()) if two_level else None
 
 
 def simulate(work: Workload, fabric: Fabric) -> Timeline:
@@ -163,12 +155,12 @@ def published(name: str, software: str, work: Workload) -> float | None:
 
 @cache
 def _latencies() -> dict[tuple[object, ...], float]:
-    text = files("bench").joinpath("published.csv").read_text(encoding="utf-8")
     return {
-        (row["system"], row["software"], row["op"], row["mode"], int(row["ranks"]),
-         int(row["tokens"]), int(row["hidden"]), int(row["top_k"])): float(row["value"])
-        for row in csv.DictReader(text.splitlines())
-        if row["op"] in OPERATIONS and row["metric"] == "latency" and row["unit"] == "us"
+        (row.system, row.software, row.op, row.mode, row.ranks, row.tokens, row.hidden, row.top_k):
+            row.value
+        for row in read(PUBLISHED)
+        if row.op in OPERATIONS and row.metric == "latency" and row.unit == "us"
+        and row.value is not None
     }  # fmt: skip
 
 
