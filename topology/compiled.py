@@ -2,7 +2,8 @@
 
 numba keeps machine code by the age of the file that a kernel stands in. But a kernel contains those
 of other files that it calls, and would run on with their old code. So the cache lies in a folder
-named after the content of the whole package: any change there starts a new one.
+named after the content of all files of the package that compile anything: any change there starts
+a new one. What kernels call or take a constant from stands in such a file.
 """
 
 import hashlib
@@ -45,6 +46,8 @@ def _cache_folder(package: Path, chosen: str) -> str:
     """Where the machine code of a package lies: beside it, or in the folder that a user chose."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for file in sorted(package.glob("*.py")):
-        digest.update(file.read_bytes())
+        source = file.read_bytes()
+        if b"from topology.compiled import" in source:
+            digest.update(source)
     folder = Path(chosen) if chosen else package / "__pycache__"
     return os.fspath(folder / f"numba-{digest.hexdigest()[:16]}")

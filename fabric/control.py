@@ -1,0 +1,58 @@
+"""Control: a rank's line to the one authority of its world, over time, calls and failures.
+
+No payload goes here. What a rank tells is a log that may run ahead of the authority: `begin`,
+`wait` and `compute` return at once and are sent in batches, so emulated time costs a collective
+almost nothing; only `now` waits for an answer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from fabric.plan import Plan
+
+
+class Control(Protocol):
+    """What a communicator asks of the authority; used by one thread of a rank at a time."""
+
+    rank: int
+    size: int
+
+    def exchange(self, mine: Any) -> Sequence[Any]:
+        """What every rank of the world brought, in order; all call it equally often. It waits.
+
+        ``mine`` is JSON (in one process: any object). Raises `WorldError`.
+        """
+
+    def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
+        """The rank comes to its part of a call, at its present emulated time.
+
+        ``op``: names the call, the same number at all its ranks and never used twice. ``group``:
+        the world ranks of the plan's ranks, in their order. ``call``: what was called, in words,
+        such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do
+        not fit together, and end the world with a `CallMismatch`. ``operation``: picks the
+        endpoint's constants, as in `Fabric.simulate`.
+        """
+
+    def wait(self, op: int) -> None:
+        """From here on the rank's clock is not before the end of its part of ``op``.
+
+        On virtual time it is only noted. On paced time it returns when the wall clock is there.
+        """
+
+    def compute(self, seconds: float) -> None:
+        """The rank's clock moves on by so many seconds (on paced time: and the wall clock too)."""
+
+    def now(self) -> float:
+        """The rank's clock, in emulated seconds; waits until it is known. Raises `WorldError`."""
+
+    def blocked(self, op: int | None) -> None:
+        """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows."""
+
+    def check(self) -> None:
+        """Raise the `WorldError` that has ended the world, if one has; cheap."""
+
+    def fail(self, error: BaseException) -> None:
+        """The rank cannot go on: every other rank learns why. Never raises."""
+
+    def leave(self) -> None:
+        """The rank's program has ended well: it will make no more calls. Idempotent."""

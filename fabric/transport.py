@@ -1,0 +1,98 @@
+"""Transport: how bytes really get from one rank to another. Five methods; the rest is built on it.
+
+A transport belongs to one rank and is used by one of its threads at a time; only `wake` may be
+called while another thread is in `progress`. Between two ranks, messages of one tag arrive in the
+order in which they were sent; messages of different tags are independent: one that nobody waits for
+yet never holds up another.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.failure import TransportError, WorldError
+
+Bytes = NDArray[np.uint8]
+
+ANY = -1
+"""As the peer of a receive: whoever sends first."""
+
+ALIGNMENT = 64
+"""A message arrives in pieces; each but its last is a multiple of so many bytes long."""
+
+Take = Callable[[int, Bytes], None]
+"""``take(at, piece)``: the bytes from ``at`` of a message have come. Pieces come in order, whole
+messages one after the other; ``piece`` must not be kept, it is the transport's own memory."""
+
+Exchange = Callable[[Any], Sequence[Any]]
+"""Gives every rank what each of them brought, in order of ranks; all ranks call it equally often.
+What is exchanged is JSON (in one process: any object)."""
+
+Connect = Callable[[int, int, Exchange], "Transport"]
+"""``connect(rank, size, exchange)``: what an entry point of the group `ENTRY_POINTS` must be."""
+
+ENTRY_POINTS = "triplane.transports"
+
+
+class Request:
+    """A send or a receive under way.
+
+    ``peer``: the other rank (of a receive from `ANY`: the sender, once ``done``). ``error``: why it
+    never will be right, set together with ``done``.
+    """
+
+    __slots__ = ("done", "error", "peer")
+
+    def __init__(self, peer: int) -> None:
+        self.peer, self.done = peer, False
+        self.error: WorldError | None = None
+
+
+class Transport(Protocol):
+    """What a transport must do; `fabric.conformance` tests one."""
+
+    rank: int
+    size: int
+
+    def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
+        """Begin to send ``data``, which must stay as it is until the request is done.
+
+        ``tag``: which stream of messages, 0 to 2**64 - 1. ``mark``: 0 to 2**32 - 1, what the
+        sender believes that the call is; it is compared with the receiver's. Never blocks, and is
+        done (perhaps at once) without the receiver having asked for it where there is room.
+        """
+
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take) -> Request:
+        """Begin to receive a message of ``size`` bytes from ``peer`` (or `ANY`).
+
+        ``take`` is called from `progress`, or at once. A message of another mark or size ends the
+        request with a `CallMismatch` that names both, and nothing is taken. Never blocks.
+        """
+
+    def progress(self, timeout: float) -> bool:
+        """Move what can be moved; where nothing can, wait up to ``timeout`` seconds for something.
+
+        True where anything was moved. Raises `RankLost` for a peer that is found gone.
+        """
+
+    def wake(self) -> None:
+        """Make a `progress` that waits in another thread return soon."""
+
+    def close(self) -> None:
+        """Let go of everything: sockets, files, memory. What is not done is dropped. Idempotent."""
+
+
+def transports() -> tuple[str, ...]:
+    """The names of all transports that are installed."""
+    return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
+
+
+def connector(name: str) -> Connect:
+    """The transport of that name; raises `TransportError` with the choices for an unknown one."""
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        connect: Connect = entry.load()
+        return connect
+    raise TransportError(f"no transport {name!r}; there are {', '.join(transports())}")
