@@ -28,6 +28,11 @@ _SHARE, _MOST = 100.0, 0.1
 _GRAIN = 1.0
 
 
+def liberties(tolerance: float) -> tuple[float, float]:
+    """The ``share`` and ``grain`` that `fabric.flow.run` may use within a tolerance."""
+    return min(_SHARE * tolerance, _MOST), _GRAIN * tolerance
+
+
 @dataclass(frozen=True)
 class _State:
     """Streams not yet through, and how far they are: columns as in `fabric.flow.Window`.
@@ -123,7 +128,7 @@ class Run:
             self.capacity,
         )  # fmt: skip
         window = self._window(state, costs)
-        share, grain = min(_SHARE * fabric.tolerance, _MOST), _GRAIN * fabric.tolerance
+        share, grain = liberties(fabric.tolerance)
         self.time = flow.run(window, flows, self.time, share, grain, more)
         self._keep(state, window, more)
 
@@ -141,7 +146,7 @@ class Run:
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
-            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs)]),
+            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
             n=np.array([0, 0, watched, 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 
