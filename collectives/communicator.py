@@ -59,7 +59,9 @@ class Communicator:
     what they can be; both hold items of one type, and their shapes do not matter, only how many
     items there are. ``async_op``: return at once; see `Work`. ``algorithm``: one of
     `collectives.ALGORITHMS`; None: the fastest on the emulated fabric. ``timeout``: wall seconds.
-    All ranks of the group make the same calls in the same order.
+    All ranks of the group make the same calls in the same order. In strict time a rank is one
+    thread, as one that waits cannot do anything else; in eager and paced time several threads of a
+    rank may call at once, each with a communicator of its own.
 
     Raises `ArgumentError`, `ScheduleError` for what cannot be, before anything is sent, and
     `WorldError` for what goes wrong between the ranks; then the rank can make no more calls.

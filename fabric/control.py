@@ -49,7 +49,10 @@ class Control(Protocol):
         """The rank's clock, in emulated seconds; waits until it is known. Raises `WorldError`."""
 
     def blocked(self, op: int | None) -> None:
-        """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows."""
+        """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows.
+
+        None: it waits no more.
+        """
 
     def settle(self) -> None:
         """Return when all ranks have come to every call that this one waits for.

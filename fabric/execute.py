@@ -178,7 +178,7 @@ class Execution:
 
     def _post(self, number: int, stage: Stage, write: Write) -> Request:
         into = self._buffers[stage.writes][write.at : write.at + write.size]
-        take = self._combining(into) if stage.reduces else _filling(into)
+        take = self._combining(into) if stage.reduces else into
         peer = self.members[write.peer or 0]
         request = self._transport.receive(peer, self.tag, self._mark, write.size, take)
         if not request.done or request.error is not None:
@@ -223,13 +223,6 @@ class Execution:
                 combine(part, piece.view(dtype), out=part)
 
         return take
-
-
-def _filling(into: Bytes) -> Take:
-    def take(at: int, piece: Bytes) -> None:
-        into[at : at + piece.size] = piece
-
-    return take
 
 
 def _ended(request: Request) -> bool:

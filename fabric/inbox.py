@@ -12,6 +12,8 @@ from fabric.pace import Pace
 SLICE = 0.25
 """Seconds after which one that waits looks again, though nothing has been told."""
 
+LEFT = "this rank has left its world and can make no more calls"
+
 
 class Inbox:
     """Filled by any thread with `told`, read by the rank's. ``pace``: on paced time, its clock."""

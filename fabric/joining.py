@@ -108,5 +108,11 @@ def _leave_at_exit(found: Member) -> None:
             hook(kind, error, trace)
         found.close(error)
 
+    def left() -> None:
+        try:
+            found.close()
+        except WorldError as error:
+            sys.stderr.write(f"rank {found.rank}: {type(error).__name__}: {error}\n")
+
     sys.excepthook = failed
-    atexit.register(found.close)
+    atexit.register(left)

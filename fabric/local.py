@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fabric.failure import WorldError
-from fabric.inbox import Inbox
+from fabric.inbox import LEFT, Inbox
 from fabric.pace import Pace
 from fabric.plan import Plan
 from fabric.world import Record, World
@@ -83,22 +83,22 @@ class LocalControl:
         self.rank, self.size = rank, hub.world.size
         scale = hub.world.scale
         self.inbox = Inbox(None if scale is None else Pace(hub.world.start, scale, self.check))
-        self._hub, self._pace = hub, self.inbox.pace
+        self._hub, self._pace, self._left = hub, self.inbox.pace, False
 
     def exchange(self, mine: Any) -> Sequence[Any]:
         """Wait until all have brought theirs."""
         with self._hub.awaited():
-            self._hub.note(self.rank, ("exchange", mine))
+            self._note(("exchange", mine))
             return self.inbox.exchanged()
 
     def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
         """Note it; on paced time with the time that the wall clock shows."""
         at = None if self._pace is None else self._pace.now()
-        self._hub.note(self.rank, ("begin", op, group, plan.rows, call, operation, at))
+        self._note(("begin", op, group, plan.rows, call, operation, at))
 
     def wait(self, op: int) -> None:
         """Note it; on paced time wait for it."""
-        self._hub.note(self.rank, ("wait", op))
+        self._note(("wait", op))
         if self._pace is not None:
             with self._hub.awaited():
                 self._hub.hand_in()
@@ -107,7 +107,7 @@ class LocalControl:
     def compute(self, seconds: float) -> None:
         """Note it; on paced time sleep as long."""
         if self._pace is None:
-            self._hub.note(self.rank, ("compute", seconds))
+            self._note(("compute", seconds))
         else:
             self._pace.compute(seconds)
 
@@ -116,18 +116,19 @@ class LocalControl:
         if self._pace is not None:
             return self._pace.now()
         with self._hub.awaited():
-            return self.inbox.time(lambda token: self._hub.note(self.rank, ("now", token)))
+            return self.inbox.time(lambda token: self._note(("now", token)))
 
     def blocked(self, op: int | None) -> None:
         """Hand in what everybody has noted."""
-        self._hub.note(self.rank, ("blocked", op))
+        self._note(("blocked", op))
         self._hub.hand_in()
         self.check()
 
     def settle(self) -> None:
         """Ask the world, and wait until it is so."""
-        with self._hub.awaited():
-            self.inbox.time(lambda token: self._hub.note(self.rank, ("settle", token)))
+        if not self._left:
+            with self._hub.awaited():
+                self.inbox.time(lambda token: self._note(("settle", token)))
 
     def check(self) -> None:
         """Raise what has ended the world."""
@@ -135,11 +136,21 @@ class LocalControl:
 
     def fail(self, error: BaseException) -> None:
         """Tell the others."""
+        if self._left:
+            return
         culprit = error.rank if isinstance(error, WorldError) else None
         self._hub.note(self.rank, ("fail", type(error).__name__, str(error), culprit))
         self._hub.hand_in()
 
     def leave(self) -> None:
-        """Tell the others; the world ignores a second time."""
-        self._hub.note(self.rank, ("leave",))
-        self._hub.hand_in()
+        """Tell the others."""
+        if not self._left:
+            self._hub.note(self.rank, ("leave",))
+            self._left = True
+            self._hub.hand_in()
+
+    def _note(self, record: Record) -> None:
+        if self._left:
+            raise WorldError(LEFT, self.rank)
+        self.inbox.check()  # or a program that never waits would go on for ever
+        self._hub.note(self.rank, record)

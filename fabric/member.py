@@ -51,10 +51,13 @@ class Member:
     def close(self, error: BaseException | None = None) -> None:
         """Leave the world, well or with an error; let go of everything. Idempotent.
 
-        Ending well, what is under way is seen through first; raises `WorldError` where it cannot.
+        Ending well, what is under way is seen through first, and all must have come to the calls
+        that this rank has made; raises `WorldError` where they cannot.
         """
         try:
             self.driver.close(error)
+            if error is None:
+                self.control.settle()
         except BaseException as failed:
             error = failed
             raise

@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import pickle
 import secrets
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -16,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from fabric.failure import RankLost, WorldError
 from fabric.folder import endpoint, private_folder
 from fabric.joining import Seat, sit
-from fabric.liveness import die_with_parent, how_it_ended
+from fabric.liveness import how_it_ended
 from fabric.member import CURRENT
 from fabric.outcome import Ended, outcome_of, portable
 from fabric.settings import Settings, emulator, machine
-from fabric.supervise import Watch
+from fabric.supervise import Watch, kill
 from fabric.world import World
 from fabric.zserver import Server
 
@@ -128,7 +130,7 @@ def _started(
     team = _Team(server)
     try:
         for seat in seats:
-            mine, theirs = context.Pipe(duplex=False)
+            mine, theirs = context.Pipe()
             team.pipes[seat.rank] = mine
             process = context.Process(
                 target=_body, name=f"rank {seat.rank}",
@@ -155,7 +157,7 @@ def _body(
 ) -> None:  # fmt: skip
     """What a rank's process does."""
     os.setpgid(0, 0)
-    die_with_parent(os.getppid())
+    threading.Thread(target=_end_with_launcher, args=(pipe,), daemon=True).start()
     os.environ.update(seat.environment(), TRIPLANE_FOLDER=folder)
     join = functools.cache(lambda: sit(seat, system))
     CURRENT.set(join)
@@ -164,3 +166,11 @@ def _body(
     pipe.send(portable(outcome, seat.rank) if failed else outcome)
     pipe.close()
     sys.exit(int(failed))
+
+
+def _end_with_launcher(pipe: Connection) -> None:
+    """Nothing ever comes the other way, but its end: the launcher was killed."""
+    with contextlib.suppress(OSError, EOFError):
+        pipe.recv_bytes()
+    if not pipe.closed:
+        kill(os.getpid(), signal.SIGKILL)

@@ -197,6 +197,8 @@ class Driver:
         while True:
             moved = self._step(min(pause, max(deadline - now, 0.0)))
             if execution.advance():
+                if told:  # a broadcast, say, can be over before all its ranks have come
+                    self.control.blocked(None)
                 return None
             if self._door.locked():
                 self._let_by()

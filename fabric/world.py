@@ -46,12 +46,16 @@ _LOG = logging.getLogger("triplane")
 
 @dataclass(slots=True)
 class _Call:
-    """A call to which not all of its ranks have come. ``came``: what each of them called."""
+    """A call to which not all of its ranks have come.
+
+    ``came``: what each of them called. ``balance``: see `Rows.balance`.
+    """
 
     group: tuple[int, ...]
     words: str
     came: dict[int, str] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
+    balance: int = 0
 
     def missing(self) -> list[int]:
         return [rank for rank in self.group if rank not in self.came]
@@ -182,7 +186,11 @@ class World:
         if words != call.words or group != call.group:
             self._mismatched(op, wall)
         if self._mismatch is None:
+            if self._emulator is None:  # which else finds it, and says where
+                call.balance += rows.balance(group.index(rank))
             if len(call.came) == len(call.group):
+                if call.balance % (1 << 64):
+                    raise CallMismatch(f"ranks do not agree on who sends how much in {words}")
                 del self._calls[op]
                 for settling, token in list(self._settling.items()):
                     self._settle(settling, wall, token)

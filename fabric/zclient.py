@@ -16,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from fabric.curve import Keys, private
 from fabric.failure import TransportError, WorldError
-from fabric.inbox import Inbox
+from fabric.inbox import LEFT, Inbox
 from fabric.liveness import GONE, birth, host, state
 from fabric.pace import Pace
 from fabric.plan import Plan
@@ -72,7 +72,8 @@ class Line:
         Raises what has ended the world where the log was full, and `WorldError` after `close`.
         """
         if self._closing:
-            raise WorldError("this rank has left its world and can make no more calls")
+            raise WorldError(LEFT)
+        self.inbox.check()
         self.add(record)
         if now or self._noted % BATCH == 0:
             os.write(self._bell, b"!")

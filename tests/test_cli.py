@@ -227,7 +227,8 @@ def test_timestamps_end_the_rows() -> None:
         (["--routing", "magic"], ["magic", "spray", "hash", "adaptive"]),
         (["--planes", "magic"], ["magic", "net"]),
         (["--without", "magic"], ["magic"]),
-        (["--transport", "mpi"], ["mpi", "real ranks", "sim"]),
+        (["--transport", "inproc", "-o", "mulsum"], ["mulsum", "real ranks"]),
+        (["--transport", "mpi", "--routing", "hash"], ["mpi", "--system"]),
         (["--transport", "magic"], ["magic", "inproc"]),
         (["--matrix", "m"], ["all_reduce takes no --matrix"]),
         (["--format", "xml"], ["xml", "csv"]),
@@ -255,7 +256,7 @@ def test_a_root_must_be_a_rank_where_there_is_one() -> None:
 
 
 def test_unknown_commands_are_answered_with_the_choices() -> None:
-    assert "there are bench, topo" in refused("magic")
+    assert "there are bench, run, topo" in refused("magic")
     assert "all_reduce" in refused("bench", "magic")
     assert "show" in refused("topo", "magic")
 

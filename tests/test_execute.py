@@ -62,9 +62,7 @@ def execute(
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
         call = Call("test", plan, made, "", combiner(op), send[plan.rank].dtype)
         everybody = tuple(range(ranks))
-        running.append(
-            (Execution(call, transport, everybody, 7, (mine, filled, room)), transport)
-        )
+        running.append((Execution(call, transport, everybody, 7, (mine, filled, room)), transport))
     for _ in range(10_000):
         if not running:
             break
@@ -185,7 +183,7 @@ def schedules(draw: st.DrawFn) -> tuple[int, list[Step]]:
     return ranks, steps
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(schedules(), st.integers(0, 1000))
 def test_any_schedule_means_what_the_reference_says(
     drawn: tuple[int, list[Step]], seed: int
@@ -214,7 +212,7 @@ def test_what_a_step_also_writes_is_put_aside() -> None:
 def test_bytes_that_are_where_they_belong_are_not_copied() -> None:
     copy = Step([0, 1, 2], [0, 1, 2], 8)
     assert stages(copy).stages[0].copies
-    assert not stages(copy, shift=0).stages[0].copies
+    assert not stages(copy, shift=0).stages
     assert stages(copy, shift=4).stages[0].copies
 
 

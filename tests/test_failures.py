@@ -5,8 +5,10 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ RANKS = 3
 AWAY = 2
 """The rank that is at fault."""
 
+SYSTEMS = {"inproc": star(4), "zmq": None}
+"""With an emulated machine and without one; without, processes need not load its engine."""
+
 SUM = "all_reduce(sum, float32[4])"
 
 both = pytest.mark.parametrize("transport", ["inproc", "zmq"])
@@ -49,10 +54,10 @@ def _nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def traces() -> set[str]:
-    """What can be left: our folders, shared memory, sockets and pipes."""
-    folders = {str(path) for path in Path("/tmp").glob(f"{PREFIX}*") if _ours(path)}
-    shared = Path("/dev/shm")
-    return folders | {str(path) for path in (shared.iterdir() if shared.is_dir() else ())}
+    """What can be left: our folders with what is in them, shared memory, processes."""
+    folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _ours(path)}
+    shared = {str(path) for path in Path("/dev/shm").glob(f"{PREFIX}*")}
+    return folders | shared | {f"process {child.name}" for child in active_children()}
 
 
 def _ours(folder: Path) -> bool:
@@ -64,8 +69,9 @@ def _ours(folder: Path) -> bool:
 
 def survive(main: Callable[[Communicator], Any], transport: str, **more: Any) -> list[Any]:
     """What each rank got, an exception where one was raised."""
+    more = {"timeout": 120, **more}
     return launch(
-        _body, RANKS, star(4), transport, args=(main,), timeout=120, return_exceptions=True, **more
+        _body, RANKS, SYSTEMS[transport], transport, args=(main,), return_exceptions=True, **more
     )
 
 
@@ -149,7 +155,7 @@ def test_a_rank_that_raises(transport: str) -> None:
 @both
 def test_what_launch_raises_is_the_cause(transport: str) -> None:
     with pytest.raises(KeyError, match="boo"):
-        launch(_body, RANKS, star(4), transport, args=(raises,), timeout=60)
+        launch(_body, RANKS, SYSTEMS[transport], transport, args=(raises,), timeout=60)
 
 
 def ends(comm: Communicator) -> str:
@@ -172,7 +178,7 @@ def test_a_rank_that_never_calls(transport: str) -> None:
 def is_late(comm: Communicator) -> None:
     if comm.rank == AWAY:
         time.sleep(1.0)
-    comm.all_reduce(np.zeros(4, np.float32), timeout=0.2)
+    comm.all_reduce(np.zeros(4, np.float32), timeout=0.2 if comm.rank == 0 else None)
 
 
 @both
@@ -190,11 +196,8 @@ def computes_for_ever(comm: Communicator) -> None:
 
 @both
 def test_a_program_that_never_ends(transport: str) -> None:
-    outcomes = launch(
-        _body, RANKS, star(4), transport, args=(computes_for_ever,), timeout=2.0,
-        return_exceptions=True,
-    )  # fmt: skip
-    told(outcomes, TimedOut, "have not ended within 2 s", f"wait in {SUM} for rank 2")
+    outcomes = survive(computes_for_ever, transport, timeout=5.0, grace=0.5)
+    told(outcomes, TimedOut, "have not ended within 5 s", f"wait in {SUM} for rank 2")
 
 
 def waits_across(comm: Communicator) -> None:
@@ -205,7 +208,7 @@ def waits_across(comm: Communicator) -> None:
 @both
 def test_ranks_that_wait_for_each_other(transport: str) -> None:
     outcomes = survive(waits_across, transport)
-    told(outcomes, Deadlock, "rank 0 waits in recv", "rank 1 waits in recv")
+    told(outcomes, Deadlock, "rank 0 waits in send_recv(", "rank 1 waits in send_recv(")
 
 
 def kills_itself(comm: Communicator) -> None:
@@ -263,7 +266,7 @@ def has_no_room() -> None:
 @linux
 def test_a_rank_without_room_for_shared_memory() -> None:
     outcomes = launch(
-        has_no_room, RANKS, star(4), "zmq", timeout=60, return_exceptions=True, grace=2.0
+        has_no_room, RANKS, None, "zmq", timeout=60, return_exceptions=True, grace=2.0
     )
     assert type(outcomes[AWAY]) is TransportError
     told(outcomes, TransportError, "rank 2")
@@ -306,7 +309,7 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(processes, "Server", Visited)
     assert survive(survives_garbage, "zmq") == [1.0] * RANKS
-    assert dropped == [7]
+    assert dropped[0] >= 7
 
 
 def test_an_address_that_is_in_use_is_named() -> None:

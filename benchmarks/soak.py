@@ -1,0 +1,122 @@
+"""A million messages across worlds that are killed and restarted: ``python benchmarks/soak.py``.
+
+Every rank of a world of processes sends blocks of random lengths and contents to every other, and
+checks each byte of what it receives. In every second world one rank is killed with SIGKILL in the
+middle; the others must be told. After each world nothing may be left: processes, descriptors,
+folders, shared memory. Prints a line a world, and what there was in all.
+"""
+
+import argparse
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from collectives import Communicator, init
+from fabric.failure import RankLost, WorldError
+from fabric.folder import PREFIX
+from fabric.launch import launch
+from fabric.transport import Bytes
+
+RANKS = 4
+LONGEST = 20_000
+"""Bytes of a block at most: on both sides of what goes in one piece."""
+
+LEAST = 200
+"""Rounds of a world that is to be killed before that happens."""
+
+
+def block(seed: int, number: int, src: int, dst: int) -> Bytes:
+    """What rank ``src`` sends to rank ``dst`` in a round: both can work it out."""
+    chance = random.Random(f"{seed} {number} {src} {dst}")
+    # Most messages are short.
+    return np.frombuffer(chance.randbytes(chance.choice((0, 8, 64, 700, LONGEST))), np.uint8)
+
+
+def rank_main(seed: int, rounds: int, killed_at: int, tally: str) -> int:
+    """One rank's life; counts the messages that came right in its place of the file ``tally``."""
+    return _rounds(init(), seed, rounds, killed_at, np.memmap(tally, np.int64, "r+"))
+
+
+def _rounds(comm: Communicator, seed: int, rounds: int, killed_at: int, counts: Any) -> int:
+    me = comm.rank
+    for number in range(rounds):
+        if number == killed_at and me == seed % RANKS:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sent = [block(seed, number, me, peer) for peer in range(RANKS)]
+        due = [block(seed, number, peer, me) for peer in range(RANKS)]
+        came = np.full(sum(map(len, due)), 0xA5, np.uint8)
+        comm.all_to_all_v(came, np.concatenate(sent), [*map(len, sent)], [*map(len, due)])
+        if not np.array_equal(came, np.concatenate(due)):
+            raise ValueError(f"rank {me} received wrong bytes in round {number} of world {seed}")
+        counts[me] += RANKS - 1
+    return rounds
+
+
+def traces() -> set[str]:
+    """What could be left behind on this host, of this process's worlds."""
+    descriptors = Path("/proc/self/fd")
+    open_now = {f"descriptor {os.readlink(fd)}" for fd in descriptors.iterdir() if fd.is_symlink()}
+    folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*")}
+    shared = {str(path) for path in Path("/dev/shm").glob("*")}
+    return folders | shared | open_now | {f"process {child.pid}" for child in active_children()}
+
+
+def soak(messages: int, rounds: int, seed: int) -> int:
+    """Run worlds until so many messages came right; how many things went wrong."""
+    chance, wrong, total, worlds = random.Random(seed), 0, 0, 0
+    before: set[str] | None = None
+    begun = time.perf_counter()
+    with tempfile.NamedTemporaryFile() as tally:
+        while total < messages:
+            worlds += 1
+            kill = worlds % 2 == 0
+            at = chance.randrange(LEAST, rounds) if kill else -1
+            os.truncate(tally.name, 0)
+            os.truncate(tally.name, 8 * RANKS)
+            said = _world(seed + worlds, rounds, at, tally.name)
+            came = int(np.fromfile(tally.name, np.int64).sum())
+            total += came
+            right = said.startswith("RankLost") if kill else said == "well"
+            # The first world leaves what is made once, such as the server that starts processes.
+            time.sleep(0.05)
+            left = set() if before is None else traces() - before
+            before = traces() if before is None else before
+            wrong += (not right) + len(left)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            print(
+                f"world {worlds}: {came} messages came right, ended: {said}; left behind:"
+                f" {', '.join(sorted(left)) or 'nothing'}; {memory} MB", flush=True,
+            )  # fmt: skip
+    took = time.perf_counter() - begun
+    print(f"{total} messages in {worlds} worlds and {took:.0f} s: {wrong} things went wrong")
+    return wrong
+
+
+def _world(seed: int, rounds: int, killed_at: int, tally: str) -> str:
+    try:
+        launch(
+            rank_main, ranks=RANKS, system=None, transport="zmq",
+            args=(seed, rounds, killed_at, tally), timeout=300.0, grace=2.0,
+        )  # fmt: skip
+    except WorldError as error:
+        killed = isinstance(error, RankLost) and "SIGKILL" in str(error)
+        return f"{type(error).__name__}: {error}" if killed else f"{error!r}"
+    return "well"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=10_000, help="of a world")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    sys.exit(1 if soak(given.messages, given.rounds, given.seed) else 0)
