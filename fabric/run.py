@@ -204,7 +204,8 @@ class Run:
         """The answer, when every window has run."""
 
         def rows(columns: Iterable[NDArray[Any]], empty: type) -> NDArray[Any]:
-            return np.concatenate([np.zeros(0, empty), *columns])
+            parts = list(columns)
+            return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, empty), *parts])
 
         streams = [batch.stream for batch in self.batches]
         bound, bottleneck = self._bound()
