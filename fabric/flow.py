@@ -40,8 +40,8 @@ class Window(NamedTuple):
     Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
     (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
     have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
-    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``; ``open``: flows
-    of its step not yet done; ``ready``: when it came to its step; ``latest`` and ``cost``: of its
+    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, without those of
+    the window's first step, which come first for all; ``open``: flows of its step not yet done; ``ready``: when it came to its step; ``latest`` and ``cost``: of its
     step so far. ``under_way[:n[0]]``: flows that wait for their latency; ``n[1]``: how
     many of the ``n[3]`` ranks have no flow left here.
     """
@@ -132,32 +132,26 @@ def _resume(w: Window, f: Flows, time: float) -> None:
 @compiled
 def _enter_first(w: Window) -> None:
     """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
-    n = len(w.src)
-    step = w.step[0] if n > 0 else -1
-    for r in range(len(w.ready)):
-        here = w.rank_at[r] < w.rank_end[r] and w.step[w.rank_flow[w.rank_at[r]]] == step
-        if not here:
-            w.freed[w.n[FREED]] = r
-            w.n[FREED] += 1
-    i = 0
-    while i < n and w.step[i] == step:
+    i, waiting, soonest = 0, w.n[UNDER], w.soonest[0]
+    while i < len(w.src) and w.step[i] == w.step[0]:
         src, dst = w.src[i], w.dst[i]
-        both = 1 if src == dst else 2
-        w.missing[i] -= both
         w.open[src] += 1
-        w.rank_at[src] += 1
-        if both == 2:
+        if src != dst:
             w.open[dst] += 1
-            w.rank_at[dst] += 1
         if w.status[i] == WAITING:
             w.start[i] = max(w.ready[src], w.ready[dst])
             w.arrive[i] = w.start[i] + w.latency[i]
             w.status[i] = UNDER_WAY
             w.n[WAITING_FLOWS] -= 1
-            w.under_way[w.n[UNDER]] = i
-            w.n[UNDER] += 1
-            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+            w.under_way[waiting] = i
+            waiting += 1
+            soonest = min(soonest, w.arrive[i])
         i += 1
+    w.n[UNDER], w.soonest[0] = waiting, soonest
+    for r in range(len(w.ready)):
+        if w.open[r] == 0:
+            w.freed[w.n[FREED]] = r
+            w.n[FREED] += 1
     _enter(w)
 
 

@@ -349,10 +349,16 @@ def _entries(
 
 
 @compiled
-def by_rank(src: _Ints, dst: _Ints, ranks: int) -> tuple[_Longs, _Longs]:
-    """Each rank's flows in order: ``flow[begin[r]:begin[r + 1]]``; a copy inside a rank once."""
+def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
+    """Each rank's flows after the first step: in order, ``flow[begin[r]:begin[r + 1]]``.
+
+    A copy inside a rank stands there once.
+    """
     begin = np.zeros(ranks + 1, np.int64)
-    for i in range(len(src)):
+    first = 0
+    while first < len(src) and step[first] == step[0]:
+        first += 1
+    for i in range(first, len(src)):
         begin[src[i] + 1] += 1
         if dst[i] != src[i]:
             begin[dst[i] + 1] += 1
@@ -360,7 +366,7 @@ def by_rank(src: _Ints, dst: _Ints, ranks: int) -> tuple[_Longs, _Longs]:
         begin[r + 1] += begin[r]
     at = begin.copy()
     flow = np.empty(begin[ranks], np.int64)
-    for i in range(len(src)):
+    for i in range(first, len(src)):
         flow[at[src[i]]] = i
         at[src[i]] += 1
         if dst[i] != src[i]:
