@@ -214,14 +214,22 @@ def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
             arrived += 1
     join(f, w.ended[:arrived], time)
     if through > 0:
-        _complete(w, f.due, w.through[:through])
+        _complete(w, f.due, w.through[:through], np.inf, False)
         _enter(w)
 
 
 @compiled
-def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
-    """``flows`` are through; ranks that are thereby through with their step are freed."""
-    for i in flows:
+def _complete(w: Window, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
+    """``flows`` are through; ranks that are thereby through with their step are freed.
+
+    Where they are ``ordered``, only those due ``until`` then, and only up to the first instant that
+    frees a rank. Returns how many are through.
+    """
+    instant = until
+    for k in range(len(flows)):
+        i = flows[k]
+        if ordered and due[i] > instant:
+            return k
         w.finish[i] = due[i]
         w.status[i] = DONE
         for side in range(2):
@@ -237,6 +245,8 @@ def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
                 w.cost[r] = 0.0
                 w.freed[w.n[FREED]] = r
                 w.n[FREED] += 1
+                instant = min(instant, due[i] * (1 + 1e-12))
+    return len(flows)
 
 
 @compiled
@@ -262,8 +272,8 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
         for k in range(size):
             sample[k] = k
             dues[k] = w.dues[k * n // size]
-        sort_by(dues[:size], sample[:size])
         many = int(share * (n - EXACT_BELOW) / n * size)
+        sort_by(dues[:size], sample[:size], 2 * many + 2)
         last = dues[sample[many]]
         if dues[sample[min(2 * many + 1, size - 1)]] <= last * (1 + 1e-9):
             # Many end together: whatever ends before must be dealt with before, for what it leaves
@@ -294,14 +304,11 @@ def _departures(w: Window, f: Flows, until: float) -> float:
     if ordered:  # else none can let another arrive before the last of them has ended
         for k in range(ended):
             w.dues[k] = f.due[w.ended[k]]
-        sort_by(w.dues[:ended], w.ended[:ended])
+        sort_by(w.dues[:ended], w.ended[:ended], ended)
     done = 0
     while done < ended and (not ordered or f.due[w.ended[done]] <= w.soonest[0]):
-        first = done
-        until_then = min(f.due[w.ended[done]] * (1 + 1e-12), w.soonest[0]) if ordered else np.inf
-        while done < ended and f.due[w.ended[done]] <= until_then:
-            done += 1
-        _complete(w, f.due, w.ended[first:done])
+        until_then = w.soonest[0] if ordered else np.inf
+        done += _complete(w, f.due, w.ended[done:ended], until_then, ordered)
         _enter(w)
     w.n[GONE] = done
     last = 0.0
