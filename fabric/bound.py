@@ -66,8 +66,7 @@ def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
     """Add the steps of a window to every rank's chain."""
     ranks, resources = len(chain.wire), len(capacity)
     work = _Work(
-        np.full(resources, -1), np.zeros(resources, np.int32), np.zeros(resources),
-        np.zeros(resources, np.int64), np.zeros(resources, np.int64), np.zeros(ranks),
+        np.zeros(resources), np.full(resources, -1), np.full(resources, -1), np.zeros(ranks),
         np.zeros(ranks), np.full(ranks, np.inf), np.full(ranks, PAIR), np.zeros(ranks, np.bool_),
         np.zeros(ranks, np.int64), 1 / capacity,
     )  # fmt: skip
@@ -81,14 +80,11 @@ def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
 
 
 class _Work(NamedTuple):
-    """Of the step at hand. Resources: the ``latest`` flow that loads it (of an earlier step where
-    it is none of this), those of this step in ``touched``, the ``load`` in seconds, and whose flows
-    alone load it (several: -2), as ``sender`` or ``receiver``. Ranks: what they ``need``, of it
-    ``late`` for latency, the ``soonest`` latency, what sets it, and the ``ranks`` that have flows.
+    """Of the step at hand. Resources: ``load`` in seconds, and whose flows alone load it (none: -1,
+    several: -2), as ``sender`` or ``receiver``. Ranks: what they ``need``, of it ``late`` for
+    latency, the ``soonest`` latency, what sets it, and the ``ranks`` that have flows.
     """  # noqa: D205
 
-    latest: _Longs
-    touched: _Ints
     load: _Floats
     sender: _Longs
     receiver: _Longs
@@ -103,7 +99,7 @@ class _Work(NamedTuple):
 
 @compiled
 def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> None:
-    n, n_touched, shared = 0, 0, False
+    n = 0
     for i in range(first, end):
         src, dst = c.src[i], c.dst[i]
         chain.cost[src] += c.src_cost[i]
@@ -112,20 +108,11 @@ def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> No
         for e in range(c.entries[i], c.entries[i + 1]):
             r = c.resource[e]
             share = c.size[i] * c.weight[e] * work.per_byte[r]
-            if work.latest[r] < first:
-                work.touched[n_touched] = r
-                n_touched += 1
-                work.load[r] = share
-                work.sender[r] = src
-                work.receiver[r] = dst
-            else:
-                shared = True
-                work.load[r] += share
-                if work.sender[r] != src:
-                    work.sender[r] = -2
-                if work.receiver[r] != dst:
-                    work.receiver[r] = -2
-            work.latest[r] = i
+            work.load[r] += share
+            if work.sender[r] != src:
+                work.sender[r] = src if work.sender[r] == -1 else -2
+            if work.receiver[r] != dst:
+                work.receiver[r] = dst if work.receiver[r] == -1 else -2
             if share > time:
                 time, by = share, r
         for side in range(2):
@@ -140,15 +127,21 @@ def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> No
                 work.need[rank] = c.latency[i] + time
                 work.late[rank] = c.latency[i]
                 work.setter[rank] = by
-    if shared:  # else what a resource needs is what its only flow needs
-        for k in range(n_touched):
-            r = work.touched[k]
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
             for side in range(2):
                 rank = work.sender[r] if side == 0 else work.receiver[r]
                 if rank >= 0 and work.load[r] + work.soonest[rank] > work.need[rank]:
                     work.need[rank] = work.load[r] + work.soonest[rank]
                     work.late[rank] = work.soonest[rank]
                     work.setter[rank] = r
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            work.load[r] = 0.0
+            work.sender[r] = -1
+            work.receiver[r] = -1
     setters, votes = chain.setter, chain.votes
     for k in range(n):
         rank = work.ranks[k]
