@@ -40,10 +40,10 @@ class Window(NamedTuple):
     Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
     (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
     have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
-    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, without those of
-    the window's first step, which come first for all; ``open``: flows of its step not yet done; ``ready``: when it came to its step; ``latest`` and ``cost``: of its
-    step so far. ``under_way[:n[0]]``: flows that wait for their latency; ``n[1]``: how
-    many of the ``n[3]`` ranks have no flow left here.
+    Ranks: their flows after the window's first step are, in order of steps,
+    ``rank_flow[rank_at[r]:rank_end[r]]``; ``open``: flows of its step not yet done; ``ready``: when
+    it came to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows
+    that wait for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
     """
 
     src: _Ints

@@ -153,9 +153,7 @@ class Run:
 
     def _window(self, state: _State, costs: Load, finish: _Floats) -> flow.Window:
         streams, n = state.streams, len(state.left)
-        rank_flow, rank_begin = by_rank(
-            streams.src, streams.dst, streams.step, len(self.ready)
-        )
+        rank_flow, rank_begin = by_rank(streams.src, streams.dst, streams.step, len(self.ready))
         return flow.Window(
             src=streams.src, dst=streams.dst, step=streams.step, latency=costs.latency,
             src_cost=costs.src_cost, dst_cost=costs.dst_cost, status=state.status,

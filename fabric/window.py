@@ -7,7 +7,6 @@ fair rate and finish together.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,16 +111,17 @@ def _streams(
     stream: _Longs, src: _Longs, dst: _Longs, size: _Longs, messages: _Floats, step: _Longs,
     reduces: NDArray[np.bool_],
 ) -> Streams:  # fmt: skip
-    n = int(stream.max(initial=-1)) + 1
-    if n < len(stream):
+    n, sizes = int(stream.max(initial=-1)) + 1, size.astype(np.float64)
+    if n < len(stream):  # else every row is a stream of its own, in order
         one = np.empty(n, np.int64)
         one[stream[::-1]] = np.arange(len(stream))[::-1]
         src, dst, step, reduces = src[one], dst[one], step[one], reduces[one]
-        messages = np.bincount(stream, messages, n)
-        sizes = np.bincount(stream, size, n)
-    else:  # every row is a stream of its own, in order
-        sizes = size.astype(np.float64)
+        messages, sizes = _sums(messages, stream, n), _sums(sizes, stream, n)
     return Streams(src.astype(np.int32), dst.astype(np.int32), sizes, messages, step, reduces)
+
+
+def _sums(values: _Floats, stream: _Longs, n: int) -> _Floats:
+    return np.bincount(stream, values, n).astype(np.float64, copy=False)
 
 
 def _messages(chunk: list[Step], rows: int) -> _Floats:
