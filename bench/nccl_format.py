@@ -92,9 +92,15 @@ def float_text(value: float, width: int) -> str:
 
 
 def header(
-    flags: Flags, program: str, devices: Iterable[Device], notes: Iterable[str]
+    flags: Flags,
+    program: str,
+    devices: Iterable[Device],
+    notes: Iterable[str],
+    is_live: bool = False,
 ) -> list[str]:
     """Everything above the rows; ``notes`` are our own lines, without their ``#``.
+
+    ``is_live``: real ranks run: data is checked, and rows end in three columns of this host's time.
 
     0 for the NCCL versions says that there is no NCCL here, and validation, graph and unalign are
     what was done rather than what was asked for.
@@ -105,13 +111,14 @@ def header(
         f"# Collective test starting: {program}",
         f"# nThread {flags.threads} nGpus {flags.gpus} minBytes {flags.smallest} "
         f"maxBytes {flags.largest} step: {step} warmup iters: {flags.warmup_iters} "
-        f"iters: {flags.iters} agg iters: {flags.agg_iters} validation: 0 graph: 0 unalign: 0",
+        f"iters: {flags.iters} agg iters: {flags.agg_iters} "
+        f"validation: {int(is_live and flags.check != 0)} graph: 0 unalign: 0",
         *_per_iteration_note(flags),
         "#",
         "# Using devices",
         *(device.line() for device in devices),
         *(f"# {note}" for note in notes),
-        *_columns(flags),
+        *_columns(flags, is_live),
     ]
 
 
@@ -123,11 +130,21 @@ def _per_iteration_note(flags: Flags) -> list[str]:
     return [f"{text}{skip} "]
 
 
-def _columns(flags: Flags) -> list[str]:
+def _columns(flags: Flags, is_live: bool) -> list[str]:
     half = _HALF + (_PER_ITERATION if flags.per_iter_timing else ())
     stamp = ("timestamp", TIMESTAMP) if flags.report_timestamps else ("", "")
     blank = f"# {'':>10s}  {'':>12s}  {'':>8s}  {'':>6s}  {'':>6s}"
-    return ["#", blank + _over(flags), *(_column_row(half, stamp, which) for which in (0, 1))]
+    lines = [blank + _over(flags), *(_column_row(half, stamp, which) for which in (0, 1))]
+    more = _HOST_TITLES if is_live else ("", "", "")
+    return ["#", *(line + end for line, end in zip(lines, more, strict=True))]
+
+
+_HOST_TITLES = (
+    f"{'this host':>20s}", *(
+        " ".join(f"{name:>8s}" for name in names)
+        for names in (("wall", "algbw", "busbw"), ("(us)", "(GB/s)", "(GB/s)"))
+    ),
+)  # fmt: skip
 
 
 def _over(flags: Flags) -> str:
@@ -153,7 +170,14 @@ def row(measurement: Measurement, flags: Flags) -> str:
     if flags.per_iter_timing:
         half += _iterations_text(m)
     stamp = f"{datetime.now().strftime(TIMESTAMP):>21s}" if flags.report_timestamps else ""
-    return left + half + half + stamp
+    return left + half + half + stamp + _on_host(m)
+
+
+def _on_host(m: Measurement) -> str:
+    if m.wall is None or m.wall_algbw is None or m.wall_busbw is None:
+        return ""
+    values = (m.wall / US, m.wall_algbw / GB, m.wall_busbw / GB)
+    return " " + " ".join(float_text(value, 8) for value in values)
 
 
 def _half(measurement: Measurement) -> str:

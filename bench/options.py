@@ -161,12 +161,15 @@ class Flags:
             yield size
             size = size * self.stepfactor if self.stepfactor else size + self.stepbytes
 
-    def ignored(self) -> list[str]:
-        """Return the flags that were set and have no meaning in a simulation, as written."""
+    def ignored(self, is_live: bool = False) -> list[str]:
+        """Return the flags that were set and have no meaning, as written.
+
+        ``is_live``: to real ranks; else in a simulation.
+        """
         return [
             f"-{letter} {getattr(self, name)}"
             for name, letter in _NO_MEANING.items()
-            if getattr(self, name) != getattr(type(self), name)
+            if getattr(self, name) != getattr(type(self), name) and not (is_live and name in _LIVE)
         ]
 
 
@@ -175,6 +178,8 @@ _NO_MEANING = {
     "local_register": "R", "cta_policy": "x", "device_cta_count": "V", "memory": "M",
     "unalign": "u", "agg_iters": "m", "warmup_iters": "w",
 }  # fmt: skip
+
+_LIVE = ("timeout", "warmup_iters")  # these mean something to real ranks
 
 
 @dataclass(frozen=True)

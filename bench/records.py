@@ -29,7 +29,9 @@ class Measurement:
     ``size``: bytes, nccl-tests' S. ``count``: elements, nccl-tests' count. ``time``, ``bound``:
     simulated seconds; no engine may answer less than the bound. ``algbw``, ``busbw``: bytes per
     second. ``wrong``: elements found wrong, None where nothing was checked. ``host_time``: seconds
-    that this machine took to find out.
+    that this machine took to find out. ``wall``, ``wall_algbw``, ``wall_busbw``: of real ranks,
+    what an operation took on this host; None of a simulation. ``is_chosen``: whether the library
+    would take this algorithm; None where others are not measured beside it.
     """
 
     op: str
@@ -52,6 +54,10 @@ class Measurement:
     bottleneck: str | None
     wrong: int | None
     host_time: float
+    wall: float | None = None
+    wall_algbw: float | None = None
+    wall_busbw: float | None = None
+    is_chosen: bool | None = None
 
     def record(self) -> dict[str, Value]:
         """Return the row as DESIGN's record: every key with a quantity ends in its unit."""
@@ -59,12 +65,36 @@ class Measurement:
             "op": self.op, "system": self.system, "software": self.software, "ranks": self.ranks,
             "size_bytes": self.size, "count": self.count, "datatype": self.datatype,
             "redop": self.redop, "root": self.root if self.root >= 0 else None,
-            "algorithm": self.algorithm, "time_us": self.time / US,
-            "algbw_GBps": self.algbw / GB, "busbw_GBps": self.busbw / GB,
+            "algorithm": self.algorithm, **self._choice(), "time_us": self.time / US,
+            "algbw_GBps": self.algbw / GB, "busbw_GBps": self.busbw / GB, **self._on_host(),
             "bound_us": None if self.bound is None else self.bound / US,
             "bottleneck": self.bottleneck, "transport": self.transport, "engine": self.engine,
             "routing": self.routing, "wrong": self.wrong, "host_time_s": self.host_time,
         }  # fmt: skip
+
+    def _choice(self) -> dict[str, Value]:
+        return {} if self.is_chosen is None else {"chosen": self.is_chosen}
+
+    def _on_host(self) -> dict[str, Value]:
+        if self.wall is None or self.wall_algbw is None or self.wall_busbw is None:
+            return {}
+        return {
+            "wall_us": self.wall / US, "wall_algbw_GBps": self.wall_algbw / GB,
+            "wall_busbw_GBps": self.wall_busbw / GB,
+        }  # fmt: skip
+
+
+def over(size: int, seconds: float) -> float:
+    """Bytes per second: 0 of no bytes, as in nccl-tests; unlimited where they took no time."""
+    if not size:
+        return 0.0
+    return size / seconds if seconds else math.inf
+
+
+def bandwidths(size: int, seconds: float, factor: float) -> tuple[float, float]:
+    """Return algbw and busbw, which is ``factor`` times as much: bytes per second."""
+    algbw = over(size, seconds)
+    return algbw, algbw * factor if factor else 0.0
 
 
 def as_text(records: Sequence[Record], form: str) -> str:
@@ -115,6 +145,8 @@ def _column(name: str, values: Sequence[Value]) -> list[str]:
 def _cell(value: Value) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "*" if value else ""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 

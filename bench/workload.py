@@ -11,11 +11,11 @@ from functools import cache
 
 import numpy as np
 
-from bench.collective import OPERATIONS
+from bench.experts import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
+from bench.operations import OPERATIONS
 from bench.published import Row
-from collectives import moe
 from collectives.algorithms import ALGORITHMS, schedule
-from collectives.moe.routing import Routing
+from collectives.moe.skew import TOP_GROUPS
 from fabric.endpoint import Endpoint
 from fabric.step import Step
 from topology import Topology, dgx_h100, dgx_h800, system
@@ -32,10 +32,6 @@ As HIXL's benchmark does (hicann/hixl benchmarks/performance_en.md); ``raw`` row
 
 SEED = 0
 """Of the routings: the same row always gets the same answer."""
-
-EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
-"""DeepSeek-V3's, where a row does not say."""
-
 
 SPELLINGS = {name.replace("_", ""): name for name in (*OPERATIONS, "kv_transfer")} | {
     "get": "read", "put": "write",
@@ -202,48 +198,32 @@ def _per_node(topology: Topology) -> int:
 
 
 def _moe(row: Row, endpoint: Endpoint) -> Workload:
+    """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
     ranks, tokens = _needed(row, "ranks", "tokens")
-    topology, normal = topology_of(row), "normal" in row.mode.lower()
-    planes, per_node = planes_of(row, endpoint, topology), _per_node(topology)
+    topology, mode = topology_of(row), "normal" if "normal" in row.mode.lower() else "low-latency"
+    planes = planes_of(row, endpoint, topology)
     _fits(topology, ranks)
-    two_level = normal and "ub" not in planes and ranks > per_node
-    nodes = max(1, ranks // per_node) if two_level else 0
-    operation = _key(endpoint, row, f"{row.op}:normal" if normal else row.op)
-    routing = _routing(ranks, tokens, row.top_k or TOP_K, row.experts or EXPERTS, nodes)
-    message, counted = _sizes(row, endpoint, normal)
-    moved, more = float(tokens * routing.top_k * counted), {}
-    if normal:
-        width = per_node if two_level else None
-        moved = moe.logical_bytes(routing, counted, width)
-        more = {"ranks_per_node": width, "exact": False} if two_level else {}
-    make: Callable[..., Iterator[Step]] = getattr(moe.normal if normal else moe.low_latency, row.op)
+    width = node_ranks(topology, planes, ranks) if mode == "normal" else None
+    nodes = ranks // width if width else 1
+    work = Experts(
+        row.op, mode, ranks, tokens, row.hidden or HIDDEN, row.top_k or TOP_K,
+        row.experts or EXPERTS, row.dispatch_dtype or dtype_of(endpoint.name),
+        f"node-limited:{min(nodes, TOP_GROUPS)}" if width else "uniform", SEED, nodes,
+    )  # fmt: skip
+    operation = _key(endpoint, row, work.operation)
+    moved = float(work.moved(_counted(row, work, endpoint), width))
     return Workload(
-        topology, planes, operation, ranks,
-        lambda: make(routing, message, **more), moved, _spread(row, topology),
+        topology, planes, operation, ranks, lambda: work.steps(endpoint.name, width), moved,
+        _spread(row, topology),
     )  # fmt: skip
 
 
-def _sizes(row: Row, endpoint: Endpoint, normal: bool) -> tuple[int, int]:
-    """Bytes of a message, and those that benchmarks count for it."""
-    hidden = row.hidden or HIDDEN
-    if row.op == "combine":
-        if row.combine_dtype not in ("", "bf16", "bfloat16", "fp16"):
-            raise NotModelledError(f"combine in {row.combine_dtype!r}; only in bf16")
-        return moe.combine_size(hidden), moe.combine_size(hidden)
-    deepep = endpoint.name.startswith("deepep")
-    dtype = row.dispatch_dtype or ("fp8" if deepep else "int8")
-    mode = "normal" if normal else "low-latency"
-    size = moe.dispatch_size(hidden, endpoint.name, dtype, mode)
-    return size, hidden if normal and dtype == "int8" else size
-
-
-@cache
-def _routing(ranks: int, tokens: int, top_k: int, experts: int, nodes: int) -> Routing:
-    """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
-    if nodes:
-        groups = {"groups": nodes, "top_groups": min(nodes, moe.skew.TOP_GROUPS)}
-        return moe.node_limited(ranks, tokens, top_k, experts, SEED, **groups)
-    return moe.uniform(ranks, tokens, top_k, experts, SEED)
+def _counted(row: Row, work: Experts, endpoint: Endpoint) -> int:
+    """Bytes of a token that benchmarks count."""
+    if row.op == "combine" and row.combine_dtype not in ("", "bf16", "bfloat16", "fp16"):
+        raise NotModelledError(f"combine in {row.combine_dtype!r}; only in bf16")
+    bare = row.op == "dispatch" and work.mode == "normal" and work.dtype == "int8"
+    return work.hidden if bare else work.message_size(endpoint.name)
 
 
 def _fits(topology: Topology, ranks: int) -> None:

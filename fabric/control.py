@@ -12,7 +12,10 @@ from fabric.plan import Plan
 
 
 class Control(Protocol):
-    """What a communicator asks of the authority; used by one thread of a rank at a time."""
+    """What a communicator asks of the authority; used by one thread of a rank at a time.
+
+    While one waits in `now` or, on paced time, in `wait` or `compute`, others may use the rest.
+    """
 
     rank: int
     size: int
@@ -47,6 +50,13 @@ class Control(Protocol):
 
     def blocked(self, op: int | None) -> None:
         """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows."""
+
+    def settle(self) -> None:
+        """Return when all ranks have come to every call that this one waits for.
+
+        A rank that is through with its own part may be the only one that thinks so. Raises
+        `WorldError`.
+        """
 
     def check(self) -> None:
         """Raise the `WorldError` that has ended the world, if one has; cheap."""

@@ -40,10 +40,12 @@ class Window(NamedTuple):
     Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
     (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
     have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
-    Ranks: their flows after the window's first step are, in order of steps,
-    ``rank_flow[rank_at[r]:rank_end[r]]``; ``open``: flows of its step not yet done; ``ready``: when
-    it came to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows
-    that wait for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
+    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, for `run` those
+    after the window's first step; ``open``: flows of its step not yet done; ``ready``: when it came
+    to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows that wait
+    for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
+    ``soonest``: when the next of those under way arrives; when credit must be settled; the least
+    latency; over how long credit is carried; how far arrivals may lie apart to share a solve (s).
     """
 
     src: _Ints
@@ -82,7 +84,25 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
     Returns the time.
     """
     _resume(w, f, time)
-    span = 0.0
+    time = proceed(w, f, time, share, grain, more)
+    for k in range(f.n[maxmin.IN_FLIGHT]):
+        i = f.active[k]
+        if f.rate[i] > 0.0:
+            f.size[i] = min(max((f.due[i] - time) * f.rate[i], 0.0), f.size[i])
+    return time
+
+
+@compiled
+def enter_and_proceed(w: Window, f: Flows, time: float, share: float, grain: float) -> float:
+    """Ranks in ``freed`` come to their next step; then as `proceed` where more steps will come."""
+    _enter(w)
+    return proceed(w, f, time, share, grain, True)
+
+
+@compiled
+def proceed(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
+    """Go on as `run` says, from what is under way and in flight. Stopping changes no answer."""
+    span = w.soonest[3]
     while not (more and w.n[IDLE] > 0):
         if w.soonest[0] <= time * (1 + 1e-12):
             _arrivals(w, f, time, grain)
@@ -105,10 +125,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
             leave(f, w.ended[: w.n[GONE]], time)
         if coming > 0.0:
             span = coming
-    for k in range(f.n[maxmin.IN_FLIGHT]):
-        i = f.active[k]
-        if f.rate[i] > 0.0:
-            f.size[i] = min(max((f.due[i] - time) * f.rate[i], 0.0), f.size[i])
+    w.soonest[3] = span
     return time
 
 
@@ -192,7 +209,7 @@ def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
         i = w.under_way[k]
         if w.arrive[i] <= time * (1 + 1e-12):
             late = min(late, w.latency[i])
-    until = time * (1 + 1e-12) + grain * late
+    until = time * (1 + 1e-12) + max(grain * late, w.soonest[4])
     w.n[UNDER] = 0
     w.soonest[0] = np.inf
     for k in range(waiting):

@@ -28,6 +28,11 @@ _SHARE, _MOST = 100.0, 0.1
 _GRAIN = 1.0
 
 
+def liberties(tolerance: float) -> tuple[float, float]:
+    """The ``share`` and ``grain`` that `fabric.flow.run` may use within a tolerance."""
+    return min(_SHARE * tolerance, _MOST), _GRAIN * tolerance
+
+
 @dataclass(frozen=True)
 class _State:
     """Streams not yet through, and how far they are: columns as in `fabric.flow.Window`.
@@ -147,8 +152,8 @@ class Run:
             state.left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
             self.capacity,
         )  # fmt: skip
-        window, tolerance = self._window(state, costs, finish), self.fabric.tolerance
-        share, grain = min(_SHARE * tolerance, _MOST), _GRAIN * tolerance
+        window = self._window(state, costs, finish)
+        share, grain = liberties(self.fabric.tolerance)
         self.time = flow.run(window, flows, self.time, share, grain, more)
 
     def _window(self, state: _State, costs: Load, finish: _Floats) -> flow.Window:
@@ -163,7 +168,7 @@ class Run:
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
-            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs)]),
+            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
             n=np.array([0, 0, self._watched(), 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 

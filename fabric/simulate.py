@@ -1,7 +1,8 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,8 @@ from fabric.timeline import Timeline
 from fabric.window import Binding, batches, binding
 from topology.graph import Ints, Topology
 from topology.routes import Router
+
+Kept = TypeVar("Kept")
 
 ENGINES = ("flow",)
 WINDOW_ROWS = 1 << 20
@@ -42,6 +45,7 @@ class Fabric:
     tolerance: float = 1e-3
     software: Endpoint = field(init=False)
     _bindings: dict[int, Binding] = field(init=False, default_factory=dict)
+    _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
     router: Router = field(init=False)
     places: Ints = field(init=False)
 
@@ -56,6 +60,11 @@ class Fabric:
         set_field(self, "software", endpoint)
         set_field(self, "router", Router(self.topology, self.routing, planes))
         set_field(self, "places", _places(self.topology, self.placement))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process it goes without what it has found out here."""
+        given = (getattr(self, name.name) for name in fields(self) if name.init)
+        return type(self), tuple(given)
 
     def simulate(
         self, steps: Iterable[Step], *, operation: str = "", ranks: int | None = None
@@ -74,6 +83,10 @@ class Fabric:
             run.window(batch, more=following is not None)
             batch = following
         return run.timeline()
+
+    def kept(self, kind: Callable[[], Kept]) -> Kept:
+        """The one ``kind()`` of this fabric: where others keep what they find out about it."""
+        return cast(Kept, self._kept.setdefault(kind, kind()))
 
     def binding(self) -> Binding:
         """The paths found so far, without what cannot limit them; made anew when there are more."""

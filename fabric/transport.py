@@ -6,6 +6,7 @@ order in which they were sent; messages of different tags are independent: one t
 yet never holds up another.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -65,11 +66,12 @@ class Transport(Protocol):
         done (perhaps at once) without the receiver having asked for it where there is room.
         """
 
-    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take) -> Request:
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive a message of ``size`` bytes from ``peer`` (or `ANY`).
 
-        ``take`` is called from `progress`, or at once. A message of another mark or size ends the
-        request with a `CallMismatch` that names both, and nothing is taken. Never blocks.
+        ``take`` is called from `progress`, or at once. It may be an array of ``size`` bytes, which
+        is then filled; some transports do that with a copy less. A message of another mark or size
+        ends the request with a `CallMismatch` that names both, and nothing is taken. Never blocks.
         """
 
     def progress(self, timeout: float) -> bool:
@@ -90,6 +92,7 @@ def transports() -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
 
 
+@functools.cache  # a look for entry points reads the metadata of everything installed: 5 ms
 def connector(name: str) -> Connect:
     """The transport of that name; raises `TransportError` with the choices for an unknown one."""
     for entry in entry_points(group=ENTRY_POINTS, name=name):

@@ -7,6 +7,7 @@ fair rate and finish together.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from fabric.endpoint import Costs
 from fabric.step import ScheduleError, Step
 from topology.compiled import compiled
-from topology.routes import Router, Routes
+from topology.routes import Routes
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -255,7 +256,19 @@ class Load:
     weight: _Floats
 
 
-def load(streams: Streams, path: _Ints, bound: Binding, router: Router, costs: Costs) -> Load:
+class Ways(Protocol):
+    """What `load` must know of a `topology.routes.Router`."""
+
+    @property
+    def capacity(self) -> _Floats:
+        """Of each resource, bytes per second."""
+
+    @property
+    def leaves_package(self) -> NDArray[np.bool_]:
+        """Which paths are a network's."""
+
+
+def load(streams: Streams, path: _Ints, bound: Binding, router: Ways, costs: Costs) -> Load:
     """The load of flows that take these paths (indices of ``bound``)."""
     leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
     limit, limits = _limits(streams, leaves, costs)

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import collective
-from bench.collective import BenchError, Benchmark, prepare, sweep
+from bench import collective, machine, nccl_notes, traffic
+from bench.collective import Benchmark, prepare, sweep
+from bench.machine import BenchError
+from bench.operations import OPERATIONS
 from bench.options import Flags, Selection
 from bench.records import Measurement
 from topology.units import GB, US
@@ -103,7 +105,7 @@ def test_times_on_the_ideal_fabric_are_the_closed_form(
     assert row.wrong is None
 
 
-@pytest.mark.parametrize("op", collective.OPERATIONS)
+@pytest.mark.parametrize("op", OPERATIONS)
 def test_every_collective_runs_by_every_algorithm(op: str) -> None:
     flags = Flags(ranks=6, minbytes=4096, maxbytes=4096)
     rows = list(sweep(prepare(op, flags, IDEAL, "all", environment={})))
@@ -174,7 +176,7 @@ def test_time_is_of_the_rank_that_average_names() -> None:
      ("dgx_h800(nodes=4)", "nccl"), ("star(8)", "raw"), ("mine", "raw")],
 )  # fmt: skip
 def test_a_system_brings_its_software(name: str, stack: str) -> None:
-    assert collective.software_of(name) == stack
+    assert machine.software_of(name) == stack
 
 
 def test_ranks_of_a_node_are_grouped() -> None:
@@ -187,7 +189,7 @@ def test_ranks_of_a_node_are_grouped() -> None:
 def test_devices_are_numbered_within_their_nodes() -> None:
     chosen = Selection(system="cloudmatrix384", software="raw")
     bench = prepare("all_reduce", Flags(ranks=18), chosen, environment={})
-    devices = collective.devices(bench)
+    devices = nccl_notes.devices(bench)
     assert [(d.rank, d.hostname, d.device) for d in devices[15:]] == [
         (15, "node0", 15), (16, "node1", 0), (17, "node1", 1),
     ]  # fmt: skip
@@ -195,7 +197,7 @@ def test_devices_are_numbered_within_their_nodes() -> None:
 
 def test_without_takes_parts_of_the_machine_out() -> None:
     chosen = Selection(system="star:8", software="raw", without=("host3",))
-    assert len(collective.fabric_of(chosen)[0].topology.accelerators) == 7
+    assert len(machine.fabric_of(chosen).topology.accelerators) == 7
     with pytest.raises(BenchError, match="8 ranks do not fit"):
         prepare("all_reduce", Flags(), chosen, environment={})
 
@@ -205,11 +207,11 @@ def test_without_takes_parts_of_the_machine_out() -> None:
 
 def test_the_generated_pattern_is_nccl_tests() -> None:
     # By hand from AlltoAllvGetPeerBytesDistanceWeighted: distance * 6000 / 6, down to 16s.
-    assert collective.spread_counts(4, 6000, 1.0)[0].tolist() == [0, 992, 2000, 2992]
-    assert collective.spread_counts(4, 6000, 1.0)[1].tolist() == [2992, 0, 992, 2000]
-    assert collective.spread_counts(4, 6000, 0.0)[2].tolist() == [1488] * 4
-    assert collective.spread_counts(4, 6000, 0.5)[0].tolist() == [736, 1248, 1744, 2240]
-    assert collective.spread_counts(1, 100, 1.0).tolist() == [[96]]
+    assert traffic.spread_counts(4, 6000, 1.0)[0].tolist() == [0, 992, 2000, 2992]
+    assert traffic.spread_counts(4, 6000, 1.0)[1].tolist() == [2992, 0, 992, 2000]
+    assert traffic.spread_counts(4, 6000, 0.0)[2].tolist() == [1488] * 4
+    assert traffic.spread_counts(4, 6000, 0.5)[0].tolist() == [736, 1248, 1744, 2240]
+    assert traffic.spread_counts(1, 100, 1.0).tolist() == [[96]]
 
 
 def test_the_size_of_a_row_of_all_to_all_v_is_what_the_busiest_rank_moves() -> None:
@@ -306,7 +308,7 @@ def test_a_matrix_wants_one_size_that_is_large_enough(tmp_path: Path) -> None:
 def test_the_summary_of_ranks_is_nccl_tests(tmp_path: Path) -> None:
     bench = with_matrix(matrix(tmp_path, "0 32\n64 0"), Flags(ranks=2))
     (row,) = sweep(bench)
-    lines = list(collective.rank_summary(bench, replace(row, time=1e-6)))
+    lines = list(nccl_notes.rank_summary(bench, replace(row, time=1e-6)))
     head = "# NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY: mode=matrix nranks=2 matrix_dim=2"
     assert lines == [
         f"{head} scale=1.000 time_usec=1.00",

@@ -151,6 +151,9 @@ class Router:
             if len(left):
                 found[left] = self._store.walk(plane, self.topology, self.policy, src, dst, left)
         if not found.all():
+            self._store.drop()
+            if len(self._path_of):
+                self._path_of[src, dst] = -1
             raise self._cut(int(src[~found][0]), int(dst[~found][0]))
         self._store.close(len(src))
 
@@ -287,6 +290,10 @@ class _Store:
         )  # fmt: skip
         self._parts.append((plane.number, rows, size, resource, weight, latency))
         return size > 0
+
+    def drop(self) -> None:
+        """Forget what the planes found since the last `close`."""
+        self._parts = []
 
     def close(self, count: int) -> None:
         """Join what the planes found into rows in order."""

@@ -1,0 +1,100 @@
+"""One operation of expert parallelism: its routing, its schedule, and the bytes that it moves."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from collectives.moe import Routing, combine_size, dispatch_size, logical_bytes, low_latency, normal
+from collectives.moe.skew import GROUPS, parse_skew
+from fabric.step import Step
+from topology.graph import Ints, Topology
+
+MODES = ("low-latency", "normal")
+OPERATIONS = ("dispatch", "combine")
+
+EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
+"""DeepSeek-V3's routed experts, experts of a token, and channels."""
+
+
+@dataclass(frozen=True)
+class Experts:
+    """What is dispatched or combined.
+
+    ``op``: one of `OPERATIONS`; ``mode``: one of `MODES`; ``ranks``: the EP size; ``tokens``: of
+    each rank; ``experts``: over all ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
+    ``skew``: see `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of
+    experts, where the skew limits a token to some of them.
+    """
+
+    op: str
+    mode: str
+    ranks: int
+    tokens: int = 128
+    hidden: int = HIDDEN
+    top_k: int = TOP_K
+    experts: int = EXPERTS
+    dtype: str = "int8"
+    skew: str = "uniform"
+    seed: int = 0
+    groups: int = GROUPS
+
+    def routing(self) -> Routing:
+        """Which token goes to which experts; `TriplaneError` where that cannot be."""
+        return _routing(
+            self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.groups, self.seed
+        )
+
+    @property
+    def operation(self) -> str:
+        """The name by which endpoint presets know it."""
+        return self.op if self.mode == "low-latency" else f"{self.op}:normal"
+
+    def message_size(self, software: str) -> int:
+        """Bytes of a token on the wire, as ``software`` sends it."""
+        if self.op == "combine":
+            return combine_size(self.hidden)
+        return dispatch_size(self.hidden, software, self.dtype, self.mode)
+
+    def steps(self, software: str, node_ranks: int | None) -> Iterator[Step]:
+        """The schedule; in normal mode of two levels where ``node_ranks`` is given."""
+        size, module = self.message_size(software), _MODULES[self.mode]
+        make: Callable[..., Iterator[Step]] = getattr(module, self.op)
+        if self.mode == "low-latency":
+            return make(self.routing(), size)
+        return make(self.routing(), size, ranks_per_node=node_ranks, exact=False)
+
+    def moved(self, token_size: int, node_ranks: int | None) -> float:
+        """Bytes a rank that benchmarks of this mode divide by the time: see `logical_bytes`."""
+        if self.mode == "low-latency":
+            return float(self.routing().counts.sum()) * token_size / self.ranks
+        return logical_bytes(self.routing(), token_size, node_ranks)
+
+
+_MODULES = {"low-latency": low_latency, "normal": normal}
+
+
+@cache
+def _routing(
+    skew: str, ranks: int, tokens: int, top_k: int, experts: int, groups: int, seed: int
+) -> Routing:
+    return parse_skew(skew, ranks, tokens, top_k, experts, groups=groups, seed=seed)
+
+
+def node_ranks(
+    topology: Topology, planes: tuple[str, ...], ranks: int, places: Ints | None = None
+) -> int | None:
+    """Ranks of a node, where the ranks span nodes and nodes have a network of their own.
+
+    ``places``: the endpoint of every rank; None: the accelerators in order.
+    """
+    where = topology.accelerators if places is None else places
+    nodes = topology.node[where[:ranks]]
+    two_level = "nvlink" in planes and bool(np.any(nodes != nodes[0]))
+    return int((nodes == nodes[0]).sum()) if two_level else None
+
+
+def dtype_of(software: str) -> str:
+    """What that stack sends in dispatch: its own default."""
+    return "fp8" if software.startswith("deepep") else "int8"

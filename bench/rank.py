@@ -1,0 +1,107 @@
+"""What a rank does in a benchmark on a real transport: run the jobs, time them, check the data."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.data import POISON, Array, Job, given, wanted, wrong
+from collectives import init
+from collectives.algorithms import schedule
+from fabric.member import member
+from fabric.plan import plan
+
+if TYPE_CHECKING:
+    from collectives.communicator import Communicator
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a rank found: seconds an operation, ``emulated`` and on the ``wall`` clock of its host,
+    and how many elements are ``wrong``, None where they were not checked.
+    """  # noqa: D205
+
+    emulated: float
+    wall: float
+    wrong: int | None
+
+
+def main(jobs: Sequence[Job]) -> list[Sample]:
+    """Run every job: one rank's part of `bench.live.sweep`."""
+    with init() as comm:
+        return [_measured(comm, job) for job in jobs]
+
+
+def of_files(asked: Path, found: Path) -> None:
+    """The same for a rank that mpiexec has started: jobs come from one file, and rank 0 writes
+    what all have found to another.
+    """  # noqa: D205
+    jobs = [Job(**job) for job in json.loads(asked.read_text("utf-8"))]
+    with init() as comm:
+        samples = [asdict(_measured(comm, job)) for job in jobs]
+        of_all = member().control.exchange(samples)
+        if comm.rank == 0:
+            found.write_text(json.dumps(list(of_all)), "utf-8")
+
+
+def _measured(comm: "Communicator", job: Job) -> Sample:
+    sent, expected = given(job, comm.rank, comm.size), wanted(job, comm.rank, comm.size)
+    room = np.full(expected.nbytes, POISON, np.uint8).view(job.dtype)
+    if job.op == "broadcast" and comm.rank == job.root:
+        room = sent
+    operation = _operation(comm, job, sent, room)
+    begin = _together(comm)
+    operation()
+    emulated = comm.now() - begin
+    found = wrong(room, expected) if job.check else None
+    for _ in range(job.warmup):
+        operation()
+    comm.barrier()
+    began = time.perf_counter()
+    for _ in range(job.iters):
+        operation()
+    return Sample(emulated, (time.perf_counter() - began) / job.iters, found)
+
+
+def _together(comm: "Communicator") -> float:
+    """Bring the emulated clocks of all ranks to the latest of them, which is returned.
+
+    So an operation is timed from a common start, as in a simulation.
+    """
+    mine = comm.now()
+    latest: float = max(member().control.exchange(mine))
+    comm.compute(latest - mine)
+    return latest
+
+
+def _operation(comm: "Communicator", job: Job, x: Array, out: Array) -> Callable[[], object]:
+    """One operation, out of place where there is a choice."""
+    by, items = job.algorithm, job.dtype.itemsize
+    if job.op == "send_recv":  # nccl-tests' ring in one group call: a schedule like any other
+        mine = plan(schedule("send_recv", comm.size, job.size, by), comm.size, comm.rank)
+        return lambda: comm.run(mine, x, out, operation=job.operation, name="send_recv")
+    if job.counts is not None:
+        sizes = np.array(job.counts) // items
+        sends, receives = sizes[comm.rank].tolist(), sizes[:, comm.rank].tolist()
+        return lambda: comm.all_to_all_v(out, x, sends, receives, algorithm=by)
+    calls: dict[str, Callable[[], object]] = {
+        "all_reduce": lambda: comm.all_reduce(x, job.redop, out, algorithm=by),
+        "all_gather": lambda: comm.all_gather(out, x, algorithm=by),
+        "reduce_scatter": lambda: comm.reduce_scatter(out, x, job.redop, algorithm=by),
+        "broadcast": lambda: comm.broadcast(out, job.root, algorithm=by),
+        "reduce": lambda: comm.reduce(x, job.root, job.redop, out, algorithm=by),
+        "gather": lambda: comm.gather(out, x, job.root, algorithm=by),
+        "scatter": lambda: comm.scatter(out, x, job.root, algorithm=by),
+        "all_to_all": lambda: comm.all_to_all(out, x, algorithm=by),
+        "barrier": lambda: comm.barrier(),
+    }
+    return calls[job.op]
+
+
+if __name__ == "__main__":
+    of_files(*map(Path, sys.argv[1:]))

@@ -1,0 +1,174 @@
+"""``triplane run``: a program as n ranks, threads or processes, on one host or several."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from bench.cli import HELP
+from bench.options import gathered
+from fabric.curve import Keys
+from fabric.failure import WorldError
+from fabric.mpirun import mpiexec
+from fabric.nodes import Nodes
+from fabric.programs import run_in_threads, run_processes
+from fabric.settings import CLOCKS, SYNCS, Settings
+
+TRANSPORTS = ("inproc", "zmq", "mpi")
+
+TERMINATED = 128 + signal.SIGTERM
+"""What a shell expects of a command that SIGTERM has ended."""
+
+FAILED = 1
+NO_SYSTEM = "none"
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How many ranks there are, where they run, and for how long at most."""
+
+    ranks: int = 8
+    transport: str = "zmq"
+    timeout: float | None = None
+    nnodes: int = 1
+    node_rank: int = 0
+    rdzv_endpoint: str = ""
+    local_addr: str | None = None
+    keys: Path | None = None
+    make_keys: bool = False
+
+
+placing_options = gathered(
+    "placing",
+    Placing,
+    click.option("-n", "--ranks", type=click.IntRange(1), metavar="N", help="Ranks in all [8]."),
+    click.option("--transport", type=click.Choice(TRANSPORTS),
+                 help="Ranks are threads, processes, or MPI's [zmq]."),
+    click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+                 help="End them all after so long."),
+    click.option("--nnodes", type=click.IntRange(1), metavar="N", help="Hosts [1]."),
+    click.option("--node-rank", type=click.IntRange(0), metavar="I", help="Which of them this is."),
+    click.option("--rdzv-endpoint", metavar="HOST:PORT", help="Where node 0 listens."),
+    click.option("--local-addr", metavar="HOST", help="Where other hosts reach this one."),
+    click.option("--keys", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="The world's CURVE key pair, the same on all hosts."),
+    click.option("--make-keys", is_flag=True, default=None, help="Write --keys FILE anew."),
+)  # fmt: skip
+"""Adds the choice of ranks and hosts, which the command gets as ``placing``."""
+
+setting_options = gathered(
+    "settings",
+    Settings,
+    click.option("--system", metavar="SYSTEM",
+                 help="The emulated machine, or none [cloudmatrix384]."),
+    click.option("--software", metavar="NAME", help="Software stack whose costs count [raw]."),
+    click.option("--clock", type=click.Choice(CLOCKS), help="How emulated time passes [virtual]."),
+    click.option("--sync", type=click.Choice(SYNCS), help="How virtual time keeps order [strict]."),
+    click.option("--scale", type=float, metavar="X", help="Paced: seconds here for one there [1]."),
+    click.option("--heartbeat", type=float, metavar="SECONDS",
+                 help="Silence after which a rank elsewhere is lost [2]."),
+    click.option("--stop-timeout", type=float, metavar="SECONDS",
+                 help="The same for a rank that is stopped [1.5]."),
+    click.option("--grace", type=float, metavar="SECONDS",
+                 help="For survivors of a failure to end by themselves [5]."),
+)  # fmt: skip
+"""Adds the choice of a machine and its clock, which the command gets as ``settings``."""
+
+
+@click.command(
+    context_settings={**HELP, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@placing_options
+@setting_options
+@click.argument("program", type=click.Path(path_type=Path), required=False)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def command(
+    placing: Placing, settings: Settings, program: Path | None, args: tuple[str, ...]
+) -> int:
+    """Run PROGRAM as N ranks; in it, `collectives.init()` gives the communicator."""
+    if placing.make_keys and program is None:
+        if placing.keys is None:
+            raise click.UsageError("--make-keys needs --keys FILE")
+        Keys.from_file(placing.keys, make=True)
+        return 0
+    if program is None:
+        raise click.UsageError("there is no program to run")
+    if not program.is_file():
+        raise click.UsageError(f"there is no program {str(program)!r}")
+    if placing.nnodes > 1 and placing.transport != "zmq":
+        raise click.UsageError(f"--nnodes goes with --transport zmq, not {placing.transport}")
+    if settings.system == NO_SYSTEM:
+        settings = Settings.from_json({**settings.as_json(), "system": None})
+    with _terminable():
+        if placing.transport == "inproc":
+            return _threads(placing, settings, program, args)
+        line = [sys.executable, str(program), *args]
+        if placing.transport == "mpi":
+            _mpi(placing.ranks, settings, line)
+        return _processes(placing, settings, line)
+
+
+def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence[str]) -> int:
+    ended = run_in_threads(program, args, placing.ranks, settings, placing.timeout)
+    failed = [outcome for outcome in ended.outcomes if isinstance(outcome, BaseException)]
+    if not failed:
+        return 0
+    root = ended.root()
+    if isinstance(root, SystemExit):
+        return _failed(ended.error, root.code if isinstance(root.code, int) else FAILED)
+    if not isinstance(root, WorldError):
+        _show(root, program)
+    return _failed(ended.error, FAILED)
+
+
+def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int:
+    nodes = Nodes(placing.nnodes, placing.node_rank, placing.rdzv_endpoint, placing.local_addr)
+    keys = Keys.from_environment(os.environ)
+    if placing.keys is not None:
+        keys = Keys.from_file(placing.keys, make=placing.make_keys)
+    ended = run_processes(
+        line, placing.ranks, settings, nodes=nodes, keys=keys, timeout=placing.timeout
+    )
+    return 0 if ended.error is None else _failed(ended.error, ended.code)
+
+
+def _mpi(ranks: int, settings: Settings, line: Sequence[str]) -> NoReturn:
+    """Become mpiexec, which starts the ranks; they find the settings in the environment."""
+    start, environment = mpiexec(ranks)
+    given = {**os.environ, **environment, **settings.environment()}
+    os.execvpe(start[0], [*start, *line], given)
+
+
+def _failed(error: BaseException | None, code: int) -> int:
+    click.echo("triplane: error: " + " ".join(str(error).split()), err=True)
+    return code
+
+
+def _show(error: BaseException, program: Path) -> None:
+    """Print what Python would, had it run the program itself."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != str(program):
+        trace = trace.tb_next
+    traceback.print_exception(error.with_traceback(trace or error.__traceback__))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While this lasts SIGTERM ends the ranks, too."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

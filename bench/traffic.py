@@ -1,0 +1,108 @@
+"""Who sends how much in all_to_all_v: nccl-tests' generated traffic, or a matrix from a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.machine import BenchError
+from bench.options import MAX_BYTES
+
+Counts = NDArray[np.int64]
+"""[ranks, ranks]: bytes from rank i to rank j."""
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Who sends how much in all_to_all_v: a ``matrix`` of bytes, or nccl-tests' generated pattern.
+
+    ``spread``: of the generated pattern, 0 uniform to 1, more for farther ranks. ``dimension``,
+    ``scale``: of the file that the matrix came from.
+    """
+
+    spread: float = 1.0
+    matrix: Counts | None = None
+    dimension: int = 0
+    scale: float = 1.0
+
+    def counts(self, ranks: int, total: int) -> Counts:
+        """Return the matrix, or the pattern in which each of ``ranks`` sends ``total`` bytes."""
+        return spread_counts(ranks, total, self.spread) if self.matrix is None else self.matrix
+
+
+def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> Traffic:
+    """Return the traffic that ``matrix``, a file, or else nccl-tests' variables ask for."""
+    spread = min(max(_number(environment, "NCCL_TESTS_ALLTOALLV_SPREAD"), 0.0), 1.0)
+    scale = max(_number(environment, "NCCL_TESTS_ALLTOALLV_MATRIX_SCALE"), 0.0)
+    path = matrix or environment.get("NCCL_TESTS_ALLTOALLV_MATRIX_FILE")
+    if path is None:
+        return Traffic(spread)
+    counts = read_matrix(path, scale)
+    if len(counts) < ranks:
+        raise BenchError(f"traffic matrix {path} is {len(counts)} wide; {ranks} ranks need as much")
+    return Traffic(spread, counts[:ranks, :ranks], len(counts), scale)
+
+
+def _number(environment: Mapping[str, str], name: str) -> float:
+    text = environment.get(name, "1")
+    try:
+        return float(text)
+    except ValueError:
+        raise BenchError(f"{name} is {text!r}, not a number") from None
+
+
+def busiest(counts: Counts) -> int:
+    """Return the most bytes that any rank sends or receives."""
+    return int(max(counts.sum(0).max(), counts.sum(1).max()))
+
+
+def read_matrix(path: str, scale: float = 1.0) -> Counts:
+    """Return a traffic matrix of nccl-tests: in line i, between spaces, bytes from i to each j.
+
+    Values are scaled, then rounded down to multiples of 16. Raises `BenchError` naming file and
+    place.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise BenchError(f"traffic matrix {path} cannot be read: {reason}") from None
+    rows = [line.split() for line in lines if line.strip()]
+    for number, row in enumerate(rows):
+        if len(row) != len(rows):
+            shape = f"{len(rows)} rows, and row {number} has {len(row)} columns"
+            raise BenchError(f"traffic matrix {path} must be square: it has {shape}")
+    if not rows:
+        raise BenchError(f"traffic matrix {path} is empty")
+    values = [[_bytes(path, i, j, text, scale) for j, text in enumerate(row)]
+              for i, row in enumerate(rows)]  # fmt: skip
+    return np.array(values, np.int64)
+
+
+def _bytes(path: str, row: int, column: int, text: str, scale: float) -> int:
+    where = f"traffic matrix {path}, row {row}, column {column}: {text!r}"
+    try:
+        value = float(text)
+    except ValueError:
+        raise BenchError(f"{where} is not a number") from None
+    if not value >= 0:
+        raise BenchError(f"{where} is not 0 or more")
+    if value * scale > MAX_BYTES:
+        raise BenchError(f"{where} times {scale:g} is above {MAX_BYTES} bytes")
+    return int(value * scale) & ~15
+
+
+def spread_counts(ranks: int, total: int, spread: float) -> Counts:
+    """nccl-tests' generated traffic: ``total`` bytes a rank, more for farther ranks by ``spread``.
+
+    0 is uniform; at 1 a rank gets bytes in proportion to its distance. [ranks, ranks] bytes.
+    """
+    if ranks == 1:
+        return np.array([[total & ~15]])
+    me = np.arange(ranks)
+    distance = (me[None, :] - me[:, None]) % ranks
+    far = distance * float(total) / float(ranks * (ranks - 1) // 2)
+    mixed = (1.0 - spread) * (float(total) / ranks) + spread * far
+    return mixed.astype(np.int64) & ~15

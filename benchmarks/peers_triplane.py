@@ -1,0 +1,62 @@
+"""How fast Triplane's collectives are here: ``python benchmarks/peers_triplane.py --ranks 4``.
+
+``--system`` is the emulated machine, none by default; ``--transport`` inproc (threads) or zmq
+(processes). The other options and the output: see peers.py.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from peers import Peer, arguments, report
+
+from collectives import Communicator, init
+from fabric.launch import launch
+
+
+def prepare(comm: Communicator, op: str, size: int, algorithm: str | None) -> Callable[[], object]:
+    """Buffers, written once so that they are really there, and the call."""
+    share = max(1, size // comm.size)
+    if op == "all_reduce":
+        x, out = np.zeros((2, size // 4), np.float32) + 1
+        return lambda: comm.all_reduce(x, "sum", out, algorithm=algorithm)
+    if op == "all_gather":
+        mine, whole = np.zeros(share, np.uint8) + 1, np.zeros(share * comm.size, np.uint8) + 1
+        return lambda: comm.all_gather(whole, mine, algorithm=algorithm)
+    here, there = np.zeros((2, share * comm.size), np.uint8) + 1
+    return lambda: comm.all_to_all(there, here, algorithm=algorithm)
+
+
+def slowest(comm: Communicator, seconds: float) -> float:
+    """Of a batch, over all ranks."""
+    time = np.array([seconds])
+    comm.all_reduce(time, "max")
+    return float(time[0])
+
+
+def rank(name: str, algorithm: str | None, rest: Sequence[str]) -> None:
+    """What every rank does."""
+    with init() as comm:
+        report(
+            Peer(
+                name, comm.rank, comm.size, lambda op, size: prepare(comm, op, size, algorithm),
+                comm.barrier, lambda seconds: slowest(comm, seconds),
+            ),
+            arguments(rest),
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Start the ranks, and wait for them."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--system")
+    parser.add_argument("--transport", default="zmq")
+    parser.add_argument("--algorithm")
+    given, rest = parser.parse_known_args()
+    name = f"triplane+{given.system}" if given.system else "triplane"
+    launch(rank, given.ranks, given.system, given.transport, args=(name, given.algorithm, rest))
+
+
+if __name__ == "__main__":
+    main()

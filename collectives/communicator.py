@@ -1,0 +1,348 @@
+"""Communicator: the calls that a rank makes, buffers in, buffers out.
+
+Every call is checked before anything is sent: what cannot be raises at this rank alone. Then the
+rank's part of the schedule runs with real bytes (`fabric.execute`), and the authority learns of it
+and says how long it takes (`fabric.control`). Calls of a kind are worked out once (`Call`).
+
+Reductions combine items two at a time in their own dtype, each result rounded to it, in the order
+that the algorithm's schedule says: what `collectives.reference` computes, bit for bit, and the
+same bits at every rank.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from collectives import vector
+from collectives.algorithms import algorithm as lookup
+from collectives.algorithms import default
+from collectives.calls import Question, collective, custom, ranks_per_node
+from collectives.group import Group
+from collectives.messages import Message, Recv, Send, checked, checked_all
+from collectives.messages import call as message_call
+from collectives.views import NOTHING, ArgumentError, Buffer, average, shift, view
+from collectives.work import Work
+from fabric.execute import Call, Execution
+from fabric.member import Member, member
+from fabric.plan import Plan, plan
+from fabric.progress import Driver
+from fabric.step import Step
+from fabric.transport import Bytes
+
+REMEMBERED = 1024
+"""Kinds of calls that a communicator remembers."""
+
+
+def init(timeout: float | None = None) -> "Communicator":
+    """The communicator of all ranks; the caller is one of them, however it was launched.
+
+    All ranks call it equally often. ``timeout``: wall seconds after which any call of it raises
+    `TimedOut`, unless the call says otherwise; None: never. Raises `WorldError` where the other
+    ranks cannot be reached.
+    """
+    me = member()
+    driver = me.driver
+    lineage = ("world", driver.lineages["world"])
+    driver.lineages["world"] += 1
+    group = Group(lineage, tuple(range(me.size)), me.rank)
+    return Communicator(me, group, timeout, everybody=True)
+
+
+class Communicator:
+    """A group of ranks as one of them sees it: ``rank`` of ``size``; made by `init`.
+
+    Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.views` for
+    what they can be; both hold items of one type, and their shapes do not matter, only how many
+    items there are. ``async_op``: return at once; see `Work`. ``algorithm``: one of
+    `collectives.ALGORITHMS`; None: the fastest on the emulated fabric. ``timeout``: wall seconds.
+    All ranks of the group make the same calls in the same order.
+
+    Raises `ArgumentError`, `ScheduleError` for what cannot be, before anything is sent, and
+    `WorldError` for what goes wrong between the ranks; then the rank can make no more calls.
+    """
+
+    def __init__(
+        self, me: Member, group: Group, timeout: float | None = None, *, everybody: bool = False
+    ) -> None:
+        self.rank, self.size, self._everybody = group.rank, group.size, everybody
+        self._member, self._group, self._timeout = me, group, timeout
+        self._driver: Driver = me.driver
+        self._calls: dict[Hashable, Call] = {}
+
+    def __enter__(self) -> "Communicator":
+        """Itself; at the end of the block it is closed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Leave the world; with an error, the others learn of it."""
+        if self._everybody:
+            self._member.close(error)
+
+    def close(self) -> None:
+        """See through what was begun, and leave the world: no rank expects more of this one.
+
+        Of one that `split` or `group` made there is nothing to close.
+        """
+        if self._everybody:
+            self._member.close()
+
+    def now(self) -> float:
+        """The rank's clock, in emulated seconds; without an emulated machine, the wall clock's."""
+        return self._driver.now()
+
+    def compute(self, seconds: float) -> None:
+        """Let the rank's clock move on as if it had computed for so many emulated seconds."""
+        self._driver.compute(seconds)
+
+    def all_reduce(
+        self, x: Any, op: str = "sum", out: Any = None, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` (None: ``x`` itself) with all ranks' ``x`` combined.
+
+        ``op``: "sum", "prod", "min", "max" or "avg"; see `collectives.views.reduction`.
+        """
+        send, recv = self._pair(x, out)
+        return self._collective("all_reduce", send, recv, op, 0, algorithm, async_op, timeout)
+
+    def reduce(
+        self, x: Any, root: int = 0, op: str = "sum", out: Any = None, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` (None: ``x`` itself) at the root with all ranks' ``x`` combined."""
+        send, recv = self._pair(x, out) if self.rank == root else (view(x, "x"), NOTHING)
+        return self._collective("reduce", send, recv, op, root, algorithm, async_op, timeout)
+
+    def reduce_scatter(
+        self, out: Any, x: Any, op: str = "sum", *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with the rank's own of as many blocks as ranks of all ``x`` combined."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("reduce_scatter", send, recv, op, 0, algorithm, async_op, timeout)
+
+    def all_gather(
+        self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with all ranks' ``x``, one after the other."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("all_gather", send, recv, "", 0, algorithm, async_op, timeout)
+
+    def broadcast(
+        self, x: Any, root: int = 0, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill every rank's ``x`` with the root's."""
+        both = view(x, "x", True)
+        return self._collective("broadcast", both, both, "", root, algorithm, async_op, timeout)
+
+    def gather(
+        self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` at the root with all ranks' ``x``; at others it may be None."""
+        send, recv = view(x, "x"), view(out, "out", True) if self.rank == root else NOTHING
+        return self._collective("gather", send, recv, "", root, algorithm, async_op, timeout)
+
+    def scatter(
+        self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with the rank's own block of the root's ``x``; at others it may be None."""
+        send, recv = view(x, "x") if self.rank == root else NOTHING, view(out, "out", True)
+        return self._collective("scatter", send, recv, "", root, algorithm, async_op, timeout)
+
+    def all_to_all(
+        self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Send block j of ``x`` to rank j; block i of ``out`` is that of rank i. Not in place."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("all_to_all", send, recv, "", 0, algorithm, async_op, timeout)
+
+    def all_to_all_v(
+        self, out: Any, x: Any, send_counts: ArrayLike, recv_counts: ArrayLike, *,
+        async_op: bool = False, algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Send ``send_counts[j]`` items to rank j and receive ``recv_counts[i]`` from rank i.
+
+        Both buffers hold the blocks without gaps in the order of ranks, and may be longer. Each
+        rank knows its own counts only; for the algorithm "hierarchical", which needs all, they
+        are gathered first, which takes time as any all_gather does. Not in place.
+        """
+        send, recv = view(x, "x"), view(out, "out", True)
+        sent = vector.sizes("send_counts", send_counts, send, self.size)
+        received = vector.sizes("recv_counts", recv_counts, recv, self.size)
+        vector.check(self.rank, send, recv, sent, received)
+        name = algorithm or default("all_to_all_v", self.size, 0)
+        lookup("all_to_all_v", name)
+        if name in vector.LOCAL:
+            mine = vector.plan(name, self.rank, sent, received)
+        else:
+            counts = np.empty((self.size, self.size), np.int64)
+            self.all_gather(counts, sent, timeout=timeout)
+            node = ranks_per_node(self._member.fabric, self._group)
+            mine = vector.plan_of_all(name, self.rank, counts, node)
+        call = vector.call(send.dtype, mine, name)
+        return self._make(call, send, recv, async_op, timeout)
+
+    def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
+        """Return when all ranks have come."""
+        return self._collective("barrier", NOTHING, NOTHING, "", 0, None, async_op, timeout)
+
+    def send(self, x: Any, dst: int, tag: int = 0, *, timeout: float | None = None) -> None:
+        """Send ``x`` to rank ``dst``; over, in emulated time, when it is received.
+
+        So two ranks that both send first wait for each other, as in NCCL; use `batch`.
+        """
+        self._messages([checked(Send(x, dst, tag), self._group)], False, timeout)
+
+    def recv(self, x: Any, src: int, tag: int = 0, *, timeout: float | None = None) -> None:
+        """Fill ``x`` with what rank ``src`` sends, which must be as long."""
+        self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
+
+    def isend(self, x: Any, dst: int, tag: int = 0) -> Work:
+        """As `send`, and return at once."""
+        return self._messages([checked(Send(x, dst, tag), self._group)], True, None)
+
+    def irecv(self, x: Any, src: int, tag: int = 0) -> Work:
+        """As `recv`, and return at once."""
+        return self._messages([checked(Recv(x, src, tag), self._group)], True, None)
+
+    def batch(
+        self, messages: Sequence[Send | Recv], *, async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """All of these messages at once: nobody waits for one before the next has begun.
+
+        The one way to send to oneself: the first `Send` to it goes to the first `Recv` from it.
+        """
+        return self._messages(checked_all(messages, self._group), async_op, timeout)
+
+    def run(
+        self, steps: Iterable[Step] | Plan, send: Any = None, recv: Any = None, op: str = "sum", *,
+        operation: str = "", name: str = "run", async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Run any schedule with real bytes: of `fabric.step.Step`, the same at every rank.
+
+        ``steps``: or this rank's `fabric.plan.Plan` of them, which saves working it out again.
+        ``send``, ``recv``: the rank's buffers, None where it has none; room to work in is given
+        as the steps need it. ``op``: for steps that reduce. ``operation``: whose endpoint costs
+        count, as in `Fabric.simulate`. ``name``: what errors and traces call it.
+        """
+        given = NOTHING if send is None else view(send, "send")
+        filled = NOTHING if recv is None else view(recv, "recv", True)
+        mine = steps if isinstance(steps, Plan) else plan(steps, self.size, self.rank)
+        call = custom(mine, self._group, given, filled, op, operation, name)
+        return self._make(call, given, filled, async_op, timeout)
+
+    def split(self, color: int | None, key: int = 0) -> "Communicator | None":
+        """The communicator of the ranks that give the same ``color``, in order of key and rank.
+
+        None for a rank whose color is None. It takes the time of an all_gather of 24 bytes.
+        """
+        mine = np.array([color is not None, color or 0, key], np.int64)
+        told = np.empty((self.size, 3), np.int64)
+        self.all_gather(told, mine)
+        if color is None:
+            return None
+        same = np.flatnonzero((told[:, 0] == 1) & (told[:, 1] == color))
+        return self._sub([int(rank) for rank in same[np.argsort(told[same, 2], kind="stable")]])
+
+    def group(self, ranks: Sequence[int]) -> "Communicator | None":
+        """The communicator of these ranks, in this order; None for a rank that is not one.
+
+        Its members call it equally often with the same ranks; the others need not. Nothing is
+        sent, and it takes no time.
+        """
+        members = [self._group.check(rank, "a rank of the group") for rank in ranks]
+        if len(set(members)) != len(members):
+            raise ArgumentError(f"a rank is twice in the group {members}")
+        return self._sub(members) if self.rank in members else None
+
+    def _sub(self, places: list[int]) -> "Communicator":
+        members = tuple(self._group.members[place] for place in places)
+        origin = (self._group.id, members)
+        lineage = ("group", *origin, self._driver.lineages[origin])
+        self._driver.lineages[origin] += 1
+        group = Group(lineage, members, places.index(self.rank))
+        return Communicator(self._member, group, self._timeout)
+
+    def _pair(self, x: Any, out: Any) -> tuple[Buffer, Buffer]:
+        if out is None:
+            both = view(x, "x", True)
+            return both, both
+        return view(x, "x"), view(out, "out", True)
+
+    def _collective(
+        self, op: str, send: Buffer, recv: Buffer, reduction: str, root: int,
+        algorithm: str | None, async_op: bool, timeout: float | None,
+    ) -> Work:  # fmt: skip
+        asked = Question(
+            op, (send.dtype, send.items), (recv.dtype, recv.items), reduction, root, algorithm,
+            shift(send, recv),
+        )  # fmt: skip
+        call = self._calls.get(asked)
+        if call is None:
+            self._group.check(root, "root")
+            call = self._remember(asked, collective(asked, self._group, self._member.fabric))
+        return self._make(call, send, recv, async_op, timeout)
+
+    def _remember(self, key: Hashable, call: Call) -> Call:
+        if len(self._calls) >= REMEMBERED:
+            self._calls.clear()
+        self._calls[key] = call
+        return call
+
+    def _make(
+        self, call: Call, send: Buffer, recv: Buffer, async_op: bool, timeout: float | None
+    ) -> Work:
+        number = self._group.next_call()
+        execution = self._execution(call, self._group.members, number, send, recv)
+        return self._go([execution], async_op, timeout)
+
+    def _messages(self, messages: Sequence[Message], async_op: bool, timeout: float | None) -> Work:
+        return self._go([self._message(each) for each in messages], async_op, timeout)
+
+    def _message(self, message: Message) -> Execution:
+        group, (src, dst, tag, send, recv) = self._group, message
+        call = self._calls.get(message.kind)
+        if call is None:
+            call = self._remember(message.kind, message_call(message, self.rank))
+        members = tuple(group.members[place] for place in dict.fromkeys((src, dst)))
+        return self._execution(call, members, group.next_message(src, dst, tag), send, recv)
+
+    def _execution(
+        self, call: Call, members: tuple[int, ...], number: int, send: Buffer, recv: Buffer
+    ) -> Execution:
+        driver = self._driver
+        room = driver.room(call.script.rooms[2])
+        finish = None
+        if room.size or call.average or recv.home is not None:
+            finish = partial(_finish, driver, room, call.average, recv)
+        buffers = (send.bytes, recv.bytes, room)
+        return Execution(call, driver.transport, members, number, buffers, finish)
+
+    def _go(self, executions: Sequence[Execution], async_op: bool, timeout: float | None) -> Work:
+        if async_op:
+            self._driver.start(executions)
+            return Work(self._driver, *executions)
+        self._driver.run(executions, self._timeout if timeout is None else timeout)
+        return Work(self._driver)
+
+
+def _finish(driver: Driver, room: Bytes, ranks: int, recv: Buffer) -> None:
+    """What is left to do when all bytes have come."""
+    driver.give(room)
+    if ranks:
+        average(recv, ranks)
+    recv.unpack()

@@ -1,0 +1,51 @@
+"""Group: which ranks of the world make a call together, and the numbers of their calls.
+
+All members number their calls alike without asking each other, as they make the same calls in the
+same order: a number is that of the group, made of where it comes from, plus how many came before.
+"""
+
+from collections import Counter
+from hashlib import blake2b
+from itertools import count
+
+from collectives.views import ArgumentError
+
+_MASK = (1 << 63) - 1
+
+
+class Group:
+    """``members``: world ranks, in the order of the group's own; ``rank``: the caller's place.
+
+    ``lineage``: where the group comes from, the same at all members and for no other group.
+    """
+
+    def __init__(self, lineage: tuple[object, ...], members: tuple[int, ...], rank: int) -> None:
+        self.members, self.rank, self.size = members, rank, len(members)
+        self.id = _number(lineage)
+        self._calls = count()
+        self._messages: Counter[tuple[int, int, int]] = Counter()
+        self._streams: dict[tuple[int, int, int], int] = {}
+
+    def next_call(self) -> int:
+        """The number of the next call of all members."""
+        return (self.id + next(self._calls)) & _MASK
+
+    def next_message(self, src: int, dst: int, tag: int) -> int:
+        """The number of the next message from ``src`` to ``dst``, places in the group, of a tag."""
+        key = src, dst, tag
+        if key not in self._streams:
+            self._streams[key] = _number((self.id, "message", *key))
+        self._messages[key] += 1
+        return (self._streams[key] + self._messages[key]) & _MASK
+
+    def check(self, rank: int, name: str) -> int:
+        """``rank`` as an int; raises `ArgumentError` where the group has no such place."""
+        if not 0 <= rank < self.size:
+            raise ArgumentError(f"{name} is {rank}; there are ranks 0 to {self.size - 1}")
+        return int(rank)
+
+
+def _number(lineage: tuple[object, ...]) -> int:
+    """So many bits that two of a million groups and streams hardly ever come near each other."""
+    digest = blake2b(repr(lineage).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") & _MASK

@@ -1,0 +1,69 @@
+"""Bell: what wakes a rank that sleeps, rung by other processes of its host. A pipe."""
+
+import os
+from pathlib import Path
+
+
+def nameless() -> bool:
+    """Whether a file without a name can be opened by another process, under /proc."""
+    return hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
+
+
+class Bell:
+    """A rank's own bell. ``path``: by which others find it; ``ear``: the descriptor to poll.
+
+    ``file``: where to make it; None: without a name, if `nameless`.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        if file is None:
+            self.ear, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self.path = f"/proc/{os.getpid()}/fd/{self._rope}"
+        else:
+            os.mkfifo(file, 0o600)
+            self.ear = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._rope = pull_rope(str(file))
+            self.path = str(file)
+        self._open = True
+
+    def ring(self) -> None:
+        """Wake its owner."""
+        if self._open:
+            ring(self._rope)
+
+    def listen(self) -> None:
+        """Forget how often it was rung."""
+        try:
+            os.read(self.ear, 1 << 16)
+        except BlockingIOError:  # rung while nobody slept, and heard already
+            return
+
+    def hide(self) -> None:
+        """Everybody has opened it: the file goes."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of it. Idempotent."""
+        if self._open:
+            self._open = False
+            self.hide()
+            os.close(self.ear)
+            os.close(self._rope)
+
+
+def pull_rope(path: str) -> int:
+    """Open another's bell: a descriptor to `ring` and to close. Raises `OSError`."""
+    return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def ring(rope: int) -> bool:
+    """Wake its owner; False where nobody has an ear any more."""
+    try:
+        os.write(rope, b"!")
+    except BlockingIOError:  # it has been rung thousands of times already
+        return True
+    except BrokenPipeError:
+        return False
+    return True

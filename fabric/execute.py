@@ -1,0 +1,238 @@
+"""One rank's part of a schedule with real data, over a transport: what a plan means to bytes.
+
+`Execution` runs a `fabric.script.Script` as a state machine: `advance` does what can be done and
+returns, so one thread drives many of them. `collectives.reference` defines what must come out, bit
+for bit.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from fabric.failure import WorldError
+from fabric.plan import Plan
+from fabric.script import Script, Stage, Write
+from fabric.step import ScheduleError
+from fabric.transport import Bytes, Request, Take, Transport
+
+
+class Call(NamedTuple):
+    """What there is to do, the same whenever the call is made again.
+
+    ``words``: what it is to all its ranks; ``plan``, ``operation``: see `Control.begin`;
+    ``combine`` and ``dtype``: how items become one, for steps that reduce; ``average``: by how
+    many ranks who made it divides the result, or 0.
+    """
+
+    words: str
+    plan: Plan
+    script: Script
+    operation: str = ""
+    combine: np.ufunc | None = None
+    dtype: np.dtype[Any] | None = None
+    average: int = 0
+
+
+class Execution:
+    """A call under way. ``done`` once all is sent and received, or ``error`` says why not.
+
+    ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their mark is
+    made of the words. ``buffers``: the bytes of the rank's send, recv and work buffer, as long as
+    `Script.rooms` says. ``finish``: called when all is over. ``noted``: whether the authority
+    knows that the rank waits for it, see `fabric.progress`.
+    """
+
+    __slots__ = (
+        "_buffers", "_finish", "_mark", "_receiving", "_sending", "_steps", "_transport", "call",
+        "done", "error", "members", "noted", "tag",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        call: Call,
+        transport: Transport,
+        members: tuple[int, ...],
+        tag: int,
+        buffers: tuple[Bytes, Bytes, Bytes],
+        finish: Callable[[], None] | None = None,
+    ) -> None:
+        self.call, self.members, self.tag = call, members, tag
+        self._transport, self._buffers, self._finish = transport, buffers, finish
+        self._mark = crc32(call.words.encode())
+        # With the number of the stage that each is of, in the order in which they were posted.
+        self._receiving: deque[tuple[int, Request]] = deque()
+        self._sending: deque[tuple[int, Request]] = deque()
+        self.done = self.noted = False
+        self.error: BaseException | None = None
+        self._steps = self._run()
+
+    def advance(self) -> bool:
+        """Do what can be done now; True when all is over. Raises what went wrong."""
+        if self.done:
+            return True
+        if self.error is not None:
+            raise self.error
+        try:
+            for _ in self._steps:
+                return False
+        except BaseException as error:
+            self.error = error
+            raise
+        self.done = True
+        return True
+
+    def stop(self, error: BaseException) -> None:
+        """Go no further, because of ``error``, and hold on to nothing."""
+        if not self.done:
+            self.error = self.error or error
+            self._steps.close()
+
+    def refused(self) -> WorldError | None:
+        """The error of any message under way: it may stand behind others that never come."""
+        requests = (request for _, request in (*self._receiving, *self._sending))
+        return next((request.error for request in requests if request.error is not None), None)
+
+    def missing(self) -> tuple[list[int], list[int]]:
+        """The ranks whose messages have not come, and those that have not taken theirs."""
+        come, taken = (
+            sorted({request.peer for _, request in requests if not request.done})
+            for requests in (self._receiving, self._sending)
+        )
+        return come, taken
+
+    def _run(self) -> Generator[None, None, None]:
+        stages, posted = self.call.script.stages, 0
+        for number, stage in enumerate(stages):
+            source = self._aside(stage) if stage.staged else self._buffers[stage.reads]
+            self._send(number, stage, source)
+            while not self._taken(stage.early):
+                yield
+            if posted <= number:
+                self._receive(number, stage)
+                posted = number + 1
+            if not stage.chains:  # whose receives, too, come before later ones from one peer
+                posted = self._ahead(number, posted)
+            for write in stage.copies:
+                self._copy(stage, write, source)
+            if stage.chains:
+                yield from self._in_order(number, stage, source)
+            while not self._come(number):
+                yield
+        while not self._taken(len(stages)):
+            yield
+        if self._finish is not None:
+            self._finish()
+
+    def _aside(self, stage: Stage) -> Bytes:
+        """What the stage reads, where no write of it can reach."""
+        buffer = self._buffers[stage.reads]
+        aside = np.empty_like(buffer)
+        local = (w for w in (*stage.copies, *chain(*stage.chains)) if w.peer is None)
+        for at, size in (*(send[1:] for send in stage.sends), *((w.source, w.size) for w in local)):
+            aside[at : at + size] = buffer[at : at + size]
+        return aside
+
+    def _send(self, number: int, stage: Stage, source: Bytes) -> None:
+        send, members, tag, mark = self._transport.send, self.members, self.tag, self._mark
+        for peer, at, size in stage.sends:
+            request = send(members[peer], tag, mark, source[at : at + size])
+            if not request.done or request.error is not None:
+                self._sending.append((number, request))
+
+    def _taken(self, number: int) -> bool:
+        """Whether the sends of the stages before that one are done."""
+        sending = self._sending
+        while sending and sending[0][0] < number:
+            if not _ended(sending[0][1]):
+                return False
+            sending.popleft()
+        return True
+
+    def _come(self, number: int) -> bool:
+        """Whether the receives of the stages up to that one are done."""
+        receiving = self._receiving
+        while receiving and receiving[0][0] <= number:
+            if not _ended(receiving[0][1]):
+                return False
+            receiving.popleft()
+        return True
+
+    def _receive(self, number: int, stage: Stage) -> None:
+        for write in stage.receives:
+            self._post(number, stage, write)
+
+    def _ahead(self, number: int, posted: int) -> int:
+        """Post the receives of later stages that need not wait for this one: how many are now."""
+        stages = self.call.script.stages
+        while posted < len(stages) and stages[posted].early <= number:
+            stage = stages[posted]
+            if stage.chains or not self._taken(stage.early):
+                break
+            self._receive(posted, stage)
+            posted += 1
+        return posted
+
+    def _post(self, number: int, stage: Stage, write: Write) -> Request:
+        into = self._buffers[stage.writes][write.at : write.at + write.size]
+        take = self._combining(into) if stage.reduces else _filling(into)
+        peer = self.members[write.peer or 0]
+        request = self._transport.receive(peer, self.tag, self._mark, write.size, take)
+        if not request.done or request.error is not None:
+            self._receiving.append((number, request))
+        return request
+
+    def _copy(self, stage: Stage, write: Write, source: Bytes) -> None:
+        into = self._buffers[stage.writes][write.at : write.at + write.size]
+        piece = source[write.source : write.source + write.size]
+        if stage.reduces:
+            self._combining(into)(0, piece)
+        else:
+            into[:] = piece
+
+    def _in_order(self, number: int, stage: Stage, source: Bytes) -> Iterator[None]:
+        running = [self._chain(number, stage, chain, source) for chain in stage.chains]
+        while running := [chain for chain in running if next(chain, True) is None]:
+            yield
+
+    def _chain(
+        self, number: int, stage: Stage, chain: tuple[Write, ...], source: Bytes
+    ) -> Iterator[None]:
+        """One write after the other; a message before its turn waits in the transport."""
+        for write in chain:
+            if write.peer is None:
+                self._copy(stage, write, source)
+                continue
+            request = self._post(number, stage, write)
+            while not _ended(request):
+                yield
+
+    def _combining(self, into: Bytes) -> Take:
+        combine, dtype = self.call.combine, self.call.dtype
+        if combine is None or dtype is None:
+            raise ScheduleError("a step reduces, but nobody has said how")
+        items, itemsize = into.view(dtype), dtype.itemsize
+
+        def take(at: int, piece: Bytes) -> None:
+            part = items[at // itemsize : (at + piece.size) // itemsize]
+            # Sums of small types overflow, and say so by the value.
+            with np.errstate(all="ignore"):
+                combine(part, piece.view(dtype), out=part)
+
+        return take
+
+
+def _filling(into: Bytes) -> Take:
+    def take(at: int, piece: Bytes) -> None:
+        into[at : at + piece.size] = piece
+
+    return take
+
+
+def _ended(request: Request) -> bool:
+    if request.error is not None:
+        raise request.error
+    return request.done

@@ -1,0 +1,79 @@
+"""Liveness: whether a process of this host runs, stands still or is gone, and how it ended."""
+
+import ctypes
+import os
+import platform
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+RUNNING, STOPPED, GONE = "running", "stopped", "gone"
+
+_PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>."""
+
+
+def state(pid: int, born: str = "") -> str:
+    """`RUNNING`, `STOPPED` (by a signal) or `GONE` (also: a zombie, or another's number by now).
+
+    ``born``: what `birth` said of the process, so that a number used again is not mistaken.
+    """
+    fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
+    if fields is None or fields[0] in "ZX" or (born and fields[1] != born):
+        return GONE
+    return STOPPED if fields[0] == "T" else RUNNING
+
+
+def birth(pid: int) -> str:
+    """When a process began, in its host's own terms; empty where it is gone."""
+    fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
+    return "" if fields is None else fields[1]
+
+
+def host() -> str:
+    """The same for processes that can see each other's numbers, on this host since it booted."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{platform.node()} {uuid.getnode():x}"
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when ``parent`` ends, where it can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it has ended before the kernel was asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def how_it_ended(code: int) -> str:
+    """In words: an exit code, or below 0 the signal that killed the process."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+_PROC = Path("/proc/self")
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """State and start time, fields 3 and 22 of proc(5)'s stat; a name may hold spaces and ")"."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return (fields[0], fields[19]) if len(fields) > 19 else None
+
+
+def _ps(pid: int) -> tuple[str, str] | None:
+    """The same where there is no /proc, as on macOS."""
+    command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return (shown[0][0], " ".join(shown[1:])) if shown else None

@@ -1,0 +1,301 @@
+"""Progress: who drives the executions under way of one rank, and what happens if they cannot go on.
+
+A rank has one `Driver`. Whoever waits drives everything that is under way, in its own thread, as
+that has the least latency. While nobody waits, a thread of the driver's own does; it begins with
+the first call that is not waited for at once. Control and transport are used by one thread at a
+time, the one that has the turn: ``with driver``.
+"""
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from types import TracebackType
+
+import numpy as np
+
+from fabric.control import Control
+from fabric.execute import Execution
+from fabric.failure import CallMismatch, RankLost, TimedOut, TransportError, WorldError
+from fabric.transport import Bytes, Transport
+
+SLICE = 0.05
+"""Seconds that a wait for the transport takes at most before the world is looked at again."""
+
+SOON = 0.01
+"""Seconds without a message after which the authority is told that the rank really waits."""
+
+PATIENCE = 1.0
+"""Seconds that a transport's error waits for the authority's, which knows what all have called."""
+
+CLOSING = 10.0
+"""Seconds that what is still under way is given at the end of a rank's program."""
+
+POOLED = 4
+"""Work buffers that are kept for the next call: fresh memory costs more than most combining."""
+
+SMALL = 1 << 16
+"""Bytes up to which a work buffer is not worth keeping."""
+
+
+class Driver:
+    """Drives a rank's executions; ``with`` it, a thread has the turn.
+
+    ``paced``: waiting for a call takes wall time, see `Control.wait`. ``error``: why the rank can
+    do nothing more, if so. ``lineages``: how many groups of each origin the rank has made.
+    """
+
+    def __init__(self, transport: Transport, control: Control, *, paced: bool = False) -> None:
+        self.transport, self.control, self.paced = transport, control, paced
+        self.error: BaseException | None = None
+        self.lineages: Counter[Hashable] = Counter()
+        self._active: list[Execution] = []
+        self._pool: list[Bytes] = []
+        self._pooling = threading.Lock()
+        # Who wants the turn takes the door first: whoever has the turn sees that it is wanted, and
+        # cannot take it again before the other has had it.
+        self._door, self._turn = threading.Lock(), threading.Lock()
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def __enter__(self) -> "Driver":
+        """Take the turn."""
+        with self._door:
+            if not self._turn.acquire(blocking=False):
+                self.transport.wake()
+                self._turn.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Give the turn back. With an error the rank is at its end, and every rank is told why."""
+        try:
+            if error is not None:
+                self._break(error)
+        finally:
+            self._turn.release()
+
+    def run(self, executions: Sequence[Execution], timeout: float | None = None) -> None:
+        """Make these calls, and return when all are over.
+
+        Raises `WorldError`; `TimedOut` after ``timeout`` seconds. After an error the rank can make
+        no more calls.
+        """
+        with self:
+            for execution in executions:
+                self._begin(execution)
+            for execution in executions:
+                if not self.paced:
+                    self.control.wait(execution.tag)
+                if not execution.advance():
+                    self._active.append(execution)
+            for execution in executions:
+                late = None if execution.done else self._drive(execution, timeout)
+                if late is not None:
+                    raise late
+        if self.paced:
+            for execution in executions:
+                self.control.wait(execution.tag)
+
+    def start(self, executions: Sequence[Execution]) -> None:
+        """Make these calls and return; they are driven until they are over."""
+        with self:
+            for execution in executions:
+                self._begin(execution)
+            self._active += [execution for execution in executions if not execution.advance()]
+            if self._active:
+                self._background()
+
+    def wait(self, execution: Execution, timeout: float | None = None) -> None:
+        """Return when a call that was started is over; after a `TimedOut` it still goes on."""
+        late = None
+        with self:
+            if not (self.paced or execution.noted):
+                self.control.wait(execution.tag)
+                execution.noted = True
+            if not execution.advance():
+                late = self._drive(execution, timeout)
+        if late is not None:
+            raise late
+        if self.paced:
+            self.control.wait(execution.tag)
+
+    def now(self) -> float:
+        """The rank's clock; others drive meanwhile, as what it waits for may need its bytes."""
+        if self.error is not None:
+            raise _again(self.error)
+        return self.control.now()
+
+    def compute(self, seconds: float) -> None:
+        """See `Control.compute`; raises `WorldError` for what is no span of time."""
+        if not 0 <= seconds < math.inf:
+            raise WorldError(f"a rank computes for {seconds} s; it must be a number from 0 on")
+        if self.paced:
+            self.control.compute(seconds)
+        else:
+            with self:
+                self.control.compute(seconds)
+
+    def poll(self, execution: Execution) -> bool:
+        """Whether a call that was started is over; does not wait."""
+        with self:
+            if not execution.advance():
+                self._step(0.0)
+            return execution.done
+
+    def room(self, size: int) -> Bytes:
+        """A work buffer of at least ``size`` bytes, with anything in it."""
+        if size <= SMALL:
+            return np.empty(size, np.uint8)
+        with self._pooling:
+            for number, buffer in enumerate(self._pool):
+                if size <= buffer.size <= 4 * size:
+                    return self._pool.pop(number)
+        return np.empty(size, np.uint8)
+
+    def give(self, room: Bytes) -> None:
+        """Take back a work buffer."""
+        if room.size > SMALL:
+            with self._pooling:
+                self._pool.append(room)
+                del self._pool[:-POOLED]
+
+    def close(self, error: BaseException | None = None, timeout: float = CLOSING) -> None:
+        """See through what is under way, as others may wait for it; end the thread. Idempotent.
+
+        With an ``error``, what is under way is dropped. Raises `WorldError` where it does not end
+        well.
+        """
+        try:
+            for execution in [] if error is not None else list(self._active):
+                self.wait(execution, timeout)
+        finally:
+            self._closed = True
+            self._busy.set()
+            if self._thread is not None:
+                self.transport.wake()
+                self._thread.join()
+            self._pool.clear()
+
+    def _begin(self, execution: Execution) -> None:
+        call = execution.call
+        if self.error is not None:
+            raise _again(self.error)
+        if self._closed:
+            raise WorldError(f"{call.words} was called after its communicator was closed")
+        self.control.begin(execution.tag, execution.members, call.plan, call.words, call.operation)
+
+    def _drive(self, execution: Execution, timeout: float | None) -> TimedOut | None:
+        """Drive all executions until this one is over, or the time."""
+        now = moved_at = looked_at = time.monotonic()
+        deadline = math.inf if timeout is None else now + timeout
+        pause, told = SOON, False
+        while True:
+            moved = self._step(min(pause, max(deadline - now, 0.0)))
+            if execution.advance():
+                return None
+            if self._door.locked():
+                self._let_by()
+            now = time.monotonic()
+            if moved:
+                moved_at = now
+                if now - looked_at < SLICE:
+                    continue
+            looked_at = now
+            self._look()
+            if now >= deadline:
+                return _late(self.transport.rank, execution, timeout)
+            if not told and now - moved_at >= SOON:
+                self.control.blocked(execution.tag)
+                pause, told = SLICE, True
+
+    def _step(self, pause: float) -> bool:
+        """Whether anything moved; all executions are then as far as they can be."""
+        moved = self.transport.progress(pause)
+        self._active = [execution for execution in self._active if not execution.advance()]
+        return moved
+
+    def _look(self) -> None:
+        """Raise what has ended the world, or what stands behind messages that never come."""
+        self.control.check()
+        for execution in self._active:
+            refused = execution.refused()
+            if refused is not None:
+                raise refused
+
+    def _let_by(self) -> None:
+        """Let a thread that waits for the turn have it."""
+        self._turn.release()
+        with self._door:
+            self._turn.acquire()
+
+    def _background(self) -> None:
+        """See that the thread drives what is under way."""
+        if self._thread is None:
+            name = f"triplane-progress-{self.transport.rank}"
+            self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            self._thread.start()
+        self._busy.set()
+
+    def _serve(self) -> None:
+        while not self._closed:
+            self._busy.wait()
+            try:
+                with self:
+                    if not self._active:
+                        self._busy.clear()
+                    elif not self._step(SLICE):
+                        self._look()
+            except BaseException:
+                # It is every execution's error by now, and raised by whoever waits for one.
+                self._busy.clear()
+            if self._closed:
+                return
+
+    def _break(self, error: BaseException) -> None:
+        """Stop everything; raises where somebody knows better than ``error`` what is wrong."""
+        if self.error is None:
+            self.error = self._cause(error)
+            for execution in self._active:
+                execution.stop(self.error)
+            self._active = []
+            if self.error is not error:
+                raise self.error from error
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """The authority's word for what has gone wrong; where it has none, it is told."""
+        until = time.monotonic()
+        try:
+            self.control.check()
+            if isinstance(error, CallMismatch | RankLost | TransportError):
+                until += PATIENCE
+                self.control.blocked(None)
+            while time.monotonic() < until:
+                time.sleep(SOON)
+                self.control.check()
+        except WorldError as known:
+            return known
+        self.control.fail(error)
+        return error
+
+
+def _late(rank: int, execution: Execution, timeout: float | None) -> TimedOut:
+    come, taken = execution.missing()
+    parts = [
+        f"{what} {', '.join(map(str, ranks))}"
+        for what, ranks in (("nothing has come from rank", come), ("not taken by rank", taken))
+        if ranks
+    ]
+    over = f"was not over after {timeout:.3g} s"
+    return TimedOut(f"rank {rank}: {execution.call.words} {over}: {'; '.join(parts)}")
+
+
+def _again(error: BaseException) -> BaseException:
+    """An error to be raised once more: its traceback is another one."""
+    if isinstance(error, WorldError):
+        return type(error)(str(error), error.rank)
+    return WorldError(f"an earlier call has failed: {type(error).__name__}: {error}")

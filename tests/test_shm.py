@@ -1,0 +1,246 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fabric import ring, shm
+from fabric.bell import Bell
+from fabric.failure import RankLost, TransportError
+from fabric.peek import Peek, address_of, peeks
+from fabric.ring import Inlet, Outlet
+from fabric.shm import ASLEEP, LEAST, RING, Home, Neighbour, open_neighbour, ring_size
+from fabric.streams import Incoming, Outgoing
+from fabric.transport import ALIGNMENT, Bytes, Request
+from tests.worlds import noise
+
+SMALL = 1024
+LENDABLE = 4000
+
+
+class Pair:
+    """Rank 0 sends to rank 1 through a small ring; ``received`` are the messages that came."""
+
+    def __init__(self, folder: Path, lends: bool) -> None:
+        self.bells = [Bell(None), Bell(None)]
+        self.homes = [Home(rank, 2, None) for rank in range(2)]
+        doors = [home.door(bell) for home, bell in zip(self.homes, self.bells, strict=True)]
+        self.neighbours = [Neighbour(1, 2, doors[1]), Neighbour(0, 2, doors[0])]
+        self.outlet = Outlet(self.homes[0], self.neighbours[0], lends)
+        self.inlet = Inlet(self.homes[1], self.neighbours[1], self._begin)
+        self.received: list[tuple[Incoming, list[Bytes]]] = []
+
+    def _begin(self, message: Incoming) -> None:
+        pieces: list[Bytes] = []
+        self.received.append((message, pieces))
+
+        def take(at: int, piece: Bytes) -> None:
+            assert at == sum(p.size for p in pieces)
+            assert at + piece.size == message.size or piece.size % ALIGNMENT == 0
+            pieces.append(piece.copy())
+
+        message.meet(1, ring.Receive(0, message.tag, message.mark, message.size, take))
+
+    def close(self) -> None:
+        for closable in (*self.neighbours, *self.homes, *self.bells):
+            closable.close()
+
+
+@contextmanager
+def pair(lends: bool = False) -> Iterator[Pair]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shm, "ring_size", lambda ranks: SMALL)
+        patch.setattr(ring, "LEND", LENDABLE)
+        patch.setattr(ring, "FETCH", 1280)
+        patch.setattr(ring, "PIECE", 256)
+        made = Pair(Path(), lends)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def outgoing(tag: int, data: Bytes) -> Outgoing:
+    return Outgoing(Request(1), tag, tag ^ 1, data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from([0, 1, 63, 64, 65, 960, 1024, 1025, 5000]), max_size=25),
+    turns=st.lists(st.integers(0, 2), max_size=60),
+    lends=st.booleans(),
+)
+def test_a_ring_carries_every_byte_whatever_the_turns(
+    sizes: list[int], turns: list[int], lends: bool
+) -> None:
+    with pair(lends) as p:
+        outs = [outgoing(k, noise(k, size)) for k, size in enumerate(sizes)]
+        waiting = list(outs)
+        turns = [*turns, *[0, 1, 2] * 200]
+        for turn in turns:
+            if turn == 0 and waiting:
+                p.outlet.push(waiting[0])
+                waiting = waiting[waiting[0].at == waiting[0].data.size :]
+            elif turn == 1:
+                p.inlet.pull()
+            elif p.inlet.wanted:
+                p.inlet.fetch()
+            else:
+                p.outlet.settle()
+        assert not waiting
+        assert all(out.request.done for out in outs)
+        assert len(p.received) == len(outs)
+        for out, (message, pieces) in zip(outs, p.received, strict=True):
+            assert (message.peer, message.tag, message.mark) == (0, out.tag, out.mark)
+            assert np.array_equal(np.concatenate([np.zeros(0, np.uint8), *pieces]), out.data)
+        assert not p.inlet.pull()
+        assert not p.outlet.lent
+
+
+def test_a_lent_message_is_done_when_it_was_read() -> None:
+    with pair(lends=True) as p:
+        out = outgoing(1, noise(1, LENDABLE))
+        assert p.outlet.push(out)
+        assert p.inlet.pull()
+        assert not p.outlet.settle()
+        assert not out.request.done
+        while p.inlet.wanted:
+            p.inlet.fetch()
+        assert p.outlet.settle()
+        assert out.request.done
+        assert out.request.error is None
+
+
+def test_what_is_lent_to_one_that_closes_is_lost() -> None:
+    with pair(lends=True) as p:
+        out = outgoing(1, noise(1, LENDABLE))
+        p.outlet.push(out)
+        p.homes[1].shut()
+        assert p.outlet.settle()
+        assert isinstance(out.request.error, RankLost)
+
+
+def test_what_was_lent_by_one_that_has_closed_is_not_taken() -> None:
+    with pair(lends=True) as p:
+        p.outlet.push(outgoing(1, noise(1, LENDABLE)))
+        p.inlet.pull()
+        p.homes[0].shut()
+        with pytest.raises(RankLost, match="rank 0 has closed its transport while sending"):
+            p.inlet.fetch()
+        assert p.received[0][1] == []
+
+
+def test_more_than_can_be_lent_goes_through_the_ring() -> None:
+    with pair(lends=True) as p:
+        outs = [outgoing(k, noise(k, LENDABLE)) for k in range(shm.SLOTS + 1)]
+        for out in outs[: shm.SLOTS]:
+            while not p.outlet.push(out):
+                p.inlet.pull()
+        assert len(p.outlet.lent) == shm.SLOTS
+        while outs[-1].at < LENDABLE:
+            p.outlet.push(outs[-1])
+            p.inlet.pull()
+        assert len(p.outlet.lent) == shm.SLOTS
+        assert outs[-1].request.done
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_rank_that_sleeps_is_woken(who: int) -> None:
+    with pair() as p:
+        out = outgoing(1, noise(1, 2 * SMALL))
+        if who == 0:
+            p.outlet.push(out)
+        p.homes[who].arena.words[ASLEEP] = 1
+        if who == 1:
+            p.outlet.push(out)
+        else:
+            p.inlet.pull()
+        assert p.homes[who].arena.words[ASLEEP] == 0
+        assert os.read(p.bells[who].ear, 100) == b"!"
+
+
+def test_who_wakes_a_dead_rank_learns_it() -> None:
+    with pair() as p:
+        p.homes[1].arena.words[ASLEEP] = 1
+        p.bells[1].close()
+        with pytest.raises(RankLost, match="rank 1 has died"):
+            p.outlet.push(outgoing(1, noise(1, 1)))
+
+
+@pytest.mark.parametrize("counter", [0, 1])
+def test_a_broken_ring_is_no_crash(counter: int) -> None:
+    with pair() as p:
+        words = p.homes[0].arena.words
+        if counter == 0:  # a counter that cannot be
+            words[p.homes[0].arena.counters(1)[0]] = SMALL + 64
+        else:  # a header that nobody wrote
+            p.outlet.push(outgoing(1, noise(1, 1)))
+            p.homes[0].arena.bytes(1)[:4] = 0
+        with pytest.raises(TransportError, match="the ring from rank 0 is broken"):
+            p.inlet.pull()
+
+
+def test_memory_is_found_only_by_its_token_and_on_its_host(tmp_path: Path) -> None:
+    home, bell = Home(0, 2, tmp_path / "memory"), Bell(tmp_path / "bell")
+    try:
+        door = home.door(bell)
+        for wrong in (
+            replace(door, token="00" * 16), replace(door, host="elsewhere"),
+            replace(door, memory=str(tmp_path / "nothing")), replace(door, bell="/nothing"),
+        ):  # fmt: skip
+            assert open_neighbour(0, 2, wrong) is None
+        found = open_neighbour(0, 2, door)
+        assert found is not None
+        found.close()
+        home.hide()
+        bell.hide()
+        assert list(tmp_path.iterdir()) == []
+        assert open_neighbour(0, 2, door) is None
+    finally:
+        home.close()
+        bell.close()
+
+
+def test_a_bell_can_be_rung_any_number_of_times() -> None:
+    bell = Bell(None)
+    try:
+        for _ in range(100_000):
+            bell.ring()
+        bell.listen()
+        bell.listen()
+    finally:
+        bell.close()
+    bell.close()
+    bell.ring()
+
+
+def test_memory_of_a_process_is_read_only_where_it_is() -> None:
+    data = noise(1, 1000)
+    peek = peeks(0, os.getpid(), address_of(data), data[:16].tobytes())
+    if peek is None:
+        pytest.skip("this system does not let processes read each other")
+    room = np.zeros(1000, np.uint8)
+    peek.read(address_of(data), room)
+    assert (room == data).all()
+    with pytest.raises(TransportError, match="cannot be read: Bad address"):
+        peek.read(8, room)
+    assert peeks(0, os.getpid(), address_of(data), b"something else !") is None
+    assert peeks(0, 2**22 + 1, address_of(data), data[:16].tobytes()) is None
+    with pytest.raises(RankLost, match="rank 3 has died"):
+        Peek(3, 2**22 + 1).read(address_of(data), room)
+
+
+@pytest.mark.parametrize(("ranks", "size"), [(1, RING), (2, RING), (8, RING), (320, 131072)])
+def test_rings_are_powers_of_two_that_share_the_room(ranks: int, size: int) -> None:
+    assert ring_size(ranks) == size
+
+
+@given(st.integers(1, 100_000))
+def test_rings_are_never_too_small(ranks: int) -> None:
+    assert LEAST <= ring_size(ranks) <= RING
+    assert ring_size(ranks) & (ring_size(ranks) - 1) == 0

@@ -1,0 +1,159 @@
+"""What can be passed as a buffer, what cannot, and what an error says about it."""
+
+import array
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from collectives import spec
+from collectives.views import NOTHING, ArgumentError, average, name_of, reduction, shift, view
+from fabric.step import ScheduleError
+
+
+def test_the_bytes_are_the_users_own() -> None:
+    x = np.arange(6, dtype=np.int32).reshape(2, 3)
+    seen = view(x, "x", True)
+    assert (seen.items, seen.dtype, seen.bytes.size) == (6, np.dtype(np.int32), 24)
+    seen.bytes[:4] = 255
+    assert x[0, 0] == -1
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (2, 3)])
+def test_every_shape(shape: tuple[int, ...]) -> None:
+    x = np.ones(shape, np.float64)
+    seen = view(x, "x", True)
+    seen.bytes[:] = 0
+    assert seen.items == x.size
+    assert not x.any()
+
+
+def test_items_apart_are_packed_and_brought_home() -> None:
+    matrix = np.arange(12.0).reshape(3, 4)
+    seen = view(matrix[:, ::2], "x", True)
+    assert seen.bytes.view(np.float64).tolist() == [0, 2, 4, 6, 8, 10]
+    seen.bytes.view(np.float64)[:] = -1
+    assert matrix[0, 0] == 0
+    seen.unpack()
+    assert matrix[:, ::2].tolist() == [[-1, -1]] * 3
+    assert matrix[:, 1].tolist() == [1, 5, 9]
+
+
+def test_other_things_with_memory() -> None:
+    raw = bytearray(b"abcd")
+    view(raw, "x", True).bytes[0] = ord("z")
+    assert raw == b"zbcd"
+    assert view(b"abc", "x").dtype == np.uint8
+    assert view(memoryview(array.array("d", [1.0])), "x").dtype == np.float64
+    assert view(array.array("i", [1, 2]), "x", True).items == 2
+
+    class Exporter:
+        def __init__(self) -> None:
+            self.data = np.arange(3.0)
+
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.data.__dlpack__(**options)
+
+        def __dlpack_device__(self) -> Any:
+            return self.data.__dlpack_device__()
+
+    exporter = Exporter()
+    view(exporter, "x", True).bytes.view(np.float64)[0] = 7
+    assert exporter.data[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1, 2], "x is a list, which has no memory of its own"),
+        (3.0, "x is a float"),
+        (None, "x is a NoneType"),
+        (np.array([object()]), "x holds object"),
+        (np.ma.masked_array([1, 2], [0, 1]), "x is a masked array"),
+    ],
+)
+def test_what_has_no_memory_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        view(given, "x")
+
+
+def test_read_only_is_refused_where_it_is_written() -> None:
+    x = np.arange(3)
+    x.flags.writeable = False
+    assert view(x, "x").items == 3
+    for given in (x, b"abc"):
+        with pytest.raises(ArgumentError, match="out is read-only"):
+            view(given, "out", True)
+
+
+def test_shared_memory() -> None:
+    line = np.zeros(10, np.int32)
+    assert shift(view(line, "x"), view(line, "x")) == 0
+    assert shift(view(line, "x"), view(line[4:6], "x")) == 16
+    assert shift(view(line[4:6], "x"), view(line, "x")) == -16
+    assert shift(view(line[:5], "x"), view(line[5:], "x")) is None
+    assert shift(view(line, "x"), NOTHING) is None
+
+
+def test_names_are_the_same_where_bytes_mean_the_same() -> None:
+    names = [name_of(np.dtype(t)) for t in ("<f4", ">f4", ml_dtypes.bfloat16, [("a", "i4")])]
+    assert names == ["float32", ">f4", "bfloat16", "[('a', '<i4')]"]
+
+
+@pytest.mark.parametrize("op", ["sum", "prod", "min", "max"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "int8", "uint8", "int16", "int32", "int64", "uint64", "float16", "float32", "float64",
+     ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2, ml_dtypes.float8_e4m3fnuz],
+    ids=str,
+)  # fmt: skip
+def test_reductions_of_real_numbers(op: str, dtype: Any) -> None:
+    assert reduction(op, np.dtype(dtype)) is spec.COMBINE[op]
+
+
+def test_reductions_without_a_meaning() -> None:
+    for op, dtype in (("min", "c8"), ("max", "c16"), ("avg", "?"), ("sum", "m8[s]"), ("sum", "S3")):
+        with pytest.raises(ArgumentError, match=f"{op} of .* has no meaning"):
+            reduction(op, np.dtype(dtype))
+    with pytest.raises(ArgumentError, match="min of int4 has no meaning"):
+        reduction("min", np.dtype(ml_dtypes.int4))
+    with pytest.raises(ScheduleError, match="unknown reduction 'mean'; choose one of sum, prod"):
+        reduction("mean", np.dtype("f4"))
+
+
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u2", "i8", "f2", "f4", "f8", "c8", ml_dtypes.bfloat16], ids=str
+)
+def test_averages_are_those_of_the_spec(dtype: Any) -> None:
+    total = (np.arange(-7, 9) if dtype != "u2" else np.arange(16)).astype(dtype)
+    want = spec.averaged(total, 3)
+    average(view(total, "x", True), 3)
+    assert total.tobytes() == want.tobytes()
+
+
+torch_types = [
+    "float32", "float64", "float16", "bfloat16", "int64", "uint8", "bool", "complex64",
+    "float8_e4m3fn", "float8_e5m2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", torch_types)
+def test_tensors_share_their_memory(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra")
+    tensor = torch.ones((2, 3), dtype=getattr(torch, name))
+    seen = view(tensor, "x", True)
+    assert name_of(seen.dtype) == name
+    seen.bytes[:] = 0
+    assert not tensor.to(torch.float32).any()
+    assert view(tensor.t(), "x").home is not None
+    assert view(torch.ones((), dtype=getattr(torch, name)), "x").items == 1
+
+
+def test_tensors_that_cannot_be() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra")
+    with pytest.raises(ArgumentError, match="on meta"):
+        view(torch.ones(3, device="meta"), "x")
+    with pytest.raises(ArgumentError, match="conjugate"):
+        view(torch.ones(3, dtype=torch.complex64).conj(), "x")
+    assert view(torch.ones(3, requires_grad=True), "x").items == 3

@@ -1,0 +1,335 @@
+"""The authority over calls and failures: no I/O, so a case is a few records and their replies."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabric.emulator import Emulator
+from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
+from fabric.plan import Rows, plans
+from fabric.simulate import Fabric
+from fabric.step import Step
+from fabric.world import PATIENCE, SETTLING, World, ranks
+from topology import star
+
+WORDS = "all_reduce(sum, float32[4])"
+
+
+def rows(size: int) -> list[Rows]:
+    """Each rank's part of a ring: 1000 bytes to the next."""
+    me = list(range(size))
+    return [plan.rows for plan in plans([Step(me, [*me[1:], 0], 1000)], size)]
+
+
+class Told:
+    """A world, and everything that it has told each rank."""
+
+    def __init__(self, size: int, timed: bool = False) -> None:
+        emulator = Emulator(Fabric(star(max(size, 2))), size) if timed else None
+        self.world, self.size, self.rows = World(size, emulator), size, rows(size)
+        self.replies: dict[int, list[tuple[Any, ...]]] = {rank: [] for rank in range(size)}
+
+    def tell(self, rank: int, *record: Any, at: float = 0.0) -> None:
+        self.world.handle(rank, record, at)
+        self.tick(at)
+
+    def tick(self, at: float) -> None:
+        self.world.tick(at)
+        for rank, reply in self.world.replies():
+            self.replies[rank].append(reply)
+
+    def begin(self, rank: int, op: int = 1, words: str = WORDS, wait: bool = True) -> None:
+        group = tuple(range(self.size))
+        self.tell(rank, "begin", op, group, self.rows[rank], words, "all_reduce", None)
+        if wait:
+            self.tell(rank, "wait", op)
+
+    def error(self) -> WorldError:
+        """What has ended the world, as every rank was told it."""
+        ends = {replies[-1] for replies in self.replies.values()}
+        assert len(ends) == 1
+        name, kind, message, rank = ends.pop()
+        assert name == "end"
+        assert str(self.world.error) == message
+        return KINDS[kind](message, rank)
+
+
+def test_an_exchange_gives_every_rank_what_each_brought_in_order() -> None:
+    told = Told(3)
+    for rank in (2, 0, 0, 1):
+        told.tell(rank, "exchange", rank * 10)
+    assert told.replies[1] == [("exchanged", [0, 10, 20])]
+    told.tell(1, "exchange", 11)
+    told.tell(2, "exchange", 21)
+    assert told.replies[2] == [("exchanged", [0, 10, 20]), ("exchanged", [0, 11, 21])]
+
+
+def test_without_an_emulator_time_is_the_wall_clock_since_the_start() -> None:
+    told = Told(1)
+    told.tell(0, "now", 7, at=1.5)
+    assert told.replies[0] == [("time", 7, 1.5)]
+
+
+def test_with_one_time_is_what_the_fabric_says() -> None:
+    told = Told(3, timed=True)
+    for rank in range(3):
+        told.begin(rank)
+        told.tell(rank, "now", rank)
+    expected = Fabric(star(3)).simulate([Step([0, 1, 2], [1, 2, 0], 1000)], ranks=3).rank_finish
+    times = [told.replies[rank][-1] for rank in range(3)]
+    assert [time[:2] for time in times] == [("time", 0), ("time", 1), ("time", 2)]
+    assert [time[2] for time in times] == pytest.approx(list(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_calls_that_do_not_match_are_told_with_who_called_what(timed: bool) -> None:
+    told = Told(8, timed)
+    told.begin(0, words="broadcast(float32[4], root 0)")
+    for rank in range(1, 8):
+        told.begin(rank)
+    error = told.error()
+    assert isinstance(error, CallMismatch)
+    assert str(error) == (
+        f"calls do not match: rank 0 called broadcast(float32[4], root 0); ranks 1-7 called {WORDS}"
+    )
+    assert error.rank == 0
+
+
+def test_a_mismatch_waits_for_the_others_but_not_for_ever() -> None:
+    told = Told(4)
+    told.begin(0)
+    told.begin(2, words="barrier()")
+    assert told.world.error is None
+    told.tick(PATIENCE)
+    assert str(told.error()).endswith(
+        f"rank 0 called {WORDS}; rank 2 called barrier(); ranks 1 and 3 nothing yet"
+    )
+
+
+def test_a_mismatch_is_the_cause_of_what_fails_because_of_it() -> None:
+    told = Told(2)
+    told.begin(0)
+    told.begin(1, words="barrier()", wait=False)
+    told.tell(1, "fail", "KeyError", "'x'", None)
+    assert isinstance(told.error(), CallMismatch)
+
+
+def test_a_rank_that_raises_ends_the_world_with_its_words() -> None:
+    told = Told(3)
+    told.begin(1)
+    told.tell(1, "fail", "ValueError", "boo", None)
+    error = told.error()
+    assert isinstance(error, RankFailed)
+    assert error.rank == 1
+    assert str(error) == f"rank 1 raised ValueError: boo; its last call was {WORDS} (call 1)"
+
+
+def test_the_first_error_is_the_one_that_counts() -> None:
+    told = Told(2)
+    told.tell(0, "fail", "ValueError", "first", None)
+    told.tell(1, "fail", "ValueError", "second", None)
+    told.world.lost(1, "was killed by SIGKILL", 0.0)
+    told.tick(10.0)
+    assert "first" in str(told.error())
+
+
+def test_a_lost_rank_is_told_with_its_cause_and_where_it_was() -> None:
+    told = Told(3)
+    for op in (1, 2):
+        told.begin(2, op)
+    told.tell(2, "blocked", 2)
+    told.world.lost(2, "was killed by SIGKILL", 0.0)
+    told.tick(SETTLING)
+    error = told.error()
+    assert isinstance(error, RankLost)
+    assert error.rank == 2
+    assert str(error) == f"rank 2 was killed by SIGKILL while in {WORDS} (call 2)"
+
+
+def test_a_lost_rank_that_told_nothing_is_told_with_who_waits_for_it() -> None:
+    told = Told(4)
+    told.world.lost(3, "was killed by SIGSEGV", 0.0)
+    for rank in (0, 1):  # what they had noted comes a little later than the news
+        told.begin(rank)
+    told.tick(SETTLING)
+    assert str(told.error()) == (
+        f"rank 3 was killed by SIGSEGV before calling {WORDS}, in which ranks 0 and 1 wait"
+    )
+
+
+def test_who_cannot_be_reached_waits_for_why() -> None:
+    told = Told(3)
+    told.tell(0, "fail", "RankLost", "rank 1 does not take what is sent to it", 1)
+    assert told.world.error is None
+    told.world.lost(1, "was killed by SIGBUS", 0.1)
+    told.tick(0.1 + SETTLING)
+    assert "rank 1 was killed by SIGBUS" in str(told.error())
+
+
+def test_and_is_told_as_it_is_where_nobody_knows_why() -> None:
+    told = Told(3)
+    told.tell(0, "fail", "RankLost", "rank 1 does not take what is sent to it", 1)
+    told.tick(PATIENCE)
+    error = told.error()
+    assert isinstance(error, RankLost)
+    assert (error.rank, str(error)) == (1, "rank 0: rank 1 does not take what is sent to it")
+
+
+def test_a_time_out_of_one_rank_is_every_rank_s() -> None:
+    told = Told(2)
+    told.tell(0, "fail", "TimedOut", "rank 0: barrier() was not over after 1 s", None)
+    assert isinstance(told.error(), TimedOut)
+    assert str(told.error()) == "rank 0: barrier() was not over after 1 s"
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rank_that_left_without_its_part_is_missed(timed: bool, first: bool) -> None:
+    told = Told(4, timed)
+    order = [3, 0, 1, 2] if first else [0, 1, 2, 3]
+    for rank in order:
+        if rank == 3:
+            told.tell(3, "leave")
+        else:
+            told.begin(rank)
+    told.tick(PATIENCE)
+    error = told.error()
+    assert isinstance(error, RankLost)
+    assert error.rank == 3
+    assert str(error) == f"rank 3 has ended without calling {WORDS}, in which ranks 0-2 wait"
+
+
+def test_a_rank_that_left_is_missed_by_nobody_who_does_not_need_it() -> None:
+    told = Told(3, timed=True)
+    told.tell(2, "leave")
+    group = (0, 1)
+    for rank, row in zip(group, rows(2), strict=True):
+        told.tell(rank, "begin", 5, group, row, "barrier()", "barrier", None)
+        told.tell(rank, "wait", 5)
+        told.tell(rank, "leave")
+    told.tick(10.0)
+    assert told.world.error is None
+    assert told.world.gone == {0, 1, 2}
+
+
+def test_a_rank_that_left_and_then_failed_is_told_with_how_it_ended() -> None:
+    told = Told(2)
+    told.begin(0)
+    told.tell(1, "leave")
+    told.world.lost(1, "ended with exit code 3", 0.2)
+    told.tick(0.2 + SETTLING)
+    assert "rank 1 ended with exit code 3 before calling" in str(told.error())
+
+
+def test_a_rank_that_left_before_joining_is_missed_by_those_who_join() -> None:
+    told = Told(3)
+    told.tell(0, "exchange", 1)
+    told.tell(1, "leave")
+    assert str(told.error()) == "rank 1 ended before joining what rank 0 set up"
+
+
+def test_ranks_that_wait_for_each_other_are_a_deadlock_in_strict_time() -> None:
+    told = Told(2, timed=True)
+    told.begin(0, 1, "recv(float32[1], from 1)")
+    told.begin(1, 2, "recv(float32[1], from 0)")
+    error = told.error()
+    assert isinstance(error, Deadlock)
+    assert str(error) == (
+        "nobody can go on: rank 0 waits in recv(float32[1], from 1) for rank 1;"
+        " rank 1 waits in recv(float32[1], from 0) for rank 0"
+    )
+
+
+def test_without_an_emulator_ranks_that_really_wait_for_each_other_are_one() -> None:
+    told = Told(3)
+    told.begin(0, 1, "a")
+    told.begin(1, 2, "b")
+    told.tell(0, "blocked", 1)
+    assert told.world.error is None
+    told.tell(1, "blocked", 2)
+    assert "rank 0 waits in a for ranks 1 and 2; rank 1 waits in b for ranks 0 and 2" in str(
+        told.error()
+    )
+
+
+def test_a_rank_that_waits_for_one_that_computes_is_no_deadlock() -> None:
+    told = Told(2)
+    told.begin(0)
+    told.tell(0, "blocked", 1)
+    told.tick(100.0)
+    assert told.world.error is None
+
+
+def test_ranks_that_are_late_are_told_with_who_waits_for_them() -> None:
+    told = Told(3)
+    told.begin(0)
+    told.begin(1)
+    told.world.late([2], 5.0)
+    told.tick(0.0)
+    error = told.error()
+    assert isinstance(error, TimedOut)
+    assert error.rank == 2
+    assert str(error) == (
+        f"rank 2 has not ended within 5 s: ranks 0 and 1 wait in {WORDS} for rank 2"
+    )
+
+
+def test_what_the_emulator_refuses_ends_the_world_and_not_the_authority() -> None:
+    told = Told(2, timed=True)
+    told.tell(0, "compute", -1.0)
+    assert "-1" in str(told.error())
+
+
+def test_a_mistake_of_ours_ends_the_world_and_does_not_hang_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Told(2, timed=True)
+
+    def broken(self: Emulator) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr(Emulator, "advance", broken)
+    told.tell(0, "compute", 1.0)
+    assert "internal error, KeyError" in str(told.error())
+
+
+def test_beginning_a_call_twice_is_refused() -> None:
+    told = Told(2)
+    told.begin(0)
+    told.begin(0)
+    assert str(told.error()) == f"rank 0 has begun {WORDS} twice"
+
+
+@given(st.permutations([(rank, turn) for rank in range(3) for turn in range(4)]))
+def test_the_order_in_which_records_come_changes_nothing(order: list[tuple[int, int]]) -> None:
+    """Each rank's own come in order, of course."""
+    told = Told(3, timed=True)
+    program = [
+        ("compute", 1e-6), ("begin", 1), ("wait", 1), ("now", 0),
+    ]  # fmt: skip
+    turns = {rank: itertools.count() for rank in range(3)}
+    for rank, _ in order:
+        name, value = program[next(turns[rank])]
+        if name == "begin":
+            told.begin(rank, wait=False)
+        else:
+            told.tell(rank, name, value * (rank + 1) if name == "compute" else value)
+    times = [told.replies[rank] for rank in range(3)]
+    told = Told(3, timed=True)
+    for rank in range(3):
+        told.tell(rank, "compute", 1e-6 * (rank + 1))
+        told.begin(rank)
+        told.tell(rank, "now", 0)
+    assert times == [told.replies[rank] for rank in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [([3], "rank 3"), ([0, 1], "ranks 0 and 1"), ([2, 0, 1], "ranks 0-2"),
+     ([0, 1, 2, 5, 7, 8], "ranks 0-2, 5, 7 and 8"), (range(320), "ranks 0-319")],
+)  # fmt: skip
+def test_ranks_in_words(numbers: list[int], words: str) -> None:
+    assert ranks(numbers) == words
