@@ -25,12 +25,10 @@ def transfers(
     An empty row still is a message, and would cost one: algorithms that cut a buffer in more
     parts than it has items must not send the empty parts.
     """
-    if not np.any(size):
-        return
     step = Step(
         src, dst, size, src_at, dst_at, reduces=reduces, reads=reads, writes=writes, label=label
     )
-    if not step.size.all():
+    if not np.logical_and.reduce(step.size):
         full = step.size > 0
         columns = (step.src, step.dst, step.size, step.src_at, step.dst_at)
         step = Step(

@@ -40,12 +40,12 @@ class Window(NamedTuple):
     Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
     (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
     have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
-    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``; ``open``: flows
-    of its step not yet done; ``ready``: when it came to its step; ``latest`` and ``cost``: of its
-    step so far. ``under_way[:n[0]]``: flows that wait for their latency; ``n[1]``: how
-    many of the ``n[3]`` ranks have no flow left here. ``soonest``: when the next of those arrives;
-    when credit must be settled; the least latency; over how long credit is carried; how far
-    arrivals may lie apart to share a solve (s).
+    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, for `run` those
+    after the window's first step; ``open``: flows of its step not yet done; ``ready``: when it came
+    to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows that wait
+    for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
+    ``soonest``: when the next of those under way arrives; when credit must be settled; the least
+    latency; over how long credit is carried; how far arrivals may lie apart to share a solve (s).
     """
 
     src: _Ints
@@ -149,32 +149,26 @@ def _resume(w: Window, f: Flows, time: float) -> None:
 @compiled
 def _enter_first(w: Window) -> None:
     """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
-    n = len(w.src)
-    step = w.step[0] if n > 0 else -1
-    for r in range(len(w.ready)):
-        here = w.rank_at[r] < w.rank_end[r] and w.step[w.rank_flow[w.rank_at[r]]] == step
-        if not here:
-            w.freed[w.n[FREED]] = r
-            w.n[FREED] += 1
-    i = 0
-    while i < n and w.step[i] == step:
+    i, waiting, soonest = 0, w.n[UNDER], w.soonest[0]
+    while i < len(w.src) and w.step[i] == w.step[0]:
         src, dst = w.src[i], w.dst[i]
-        both = 1 if src == dst else 2
-        w.missing[i] -= both
         w.open[src] += 1
-        w.rank_at[src] += 1
-        if both == 2:
+        if src != dst:
             w.open[dst] += 1
-            w.rank_at[dst] += 1
         if w.status[i] == WAITING:
             w.start[i] = max(w.ready[src], w.ready[dst])
             w.arrive[i] = w.start[i] + w.latency[i]
             w.status[i] = UNDER_WAY
             w.n[WAITING_FLOWS] -= 1
-            w.under_way[w.n[UNDER]] = i
-            w.n[UNDER] += 1
-            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+            w.under_way[waiting] = i
+            waiting += 1
+            soonest = min(soonest, w.arrive[i])
         i += 1
+    w.n[UNDER], w.soonest[0] = waiting, soonest
+    for r in range(len(w.ready)):
+        if w.open[r] == 0:
+            w.freed[w.n[FREED]] = r
+            w.n[FREED] += 1
     _enter(w)
 
 
@@ -237,14 +231,22 @@ def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
             arrived += 1
     join(f, w.ended[:arrived], time)
     if through > 0:
-        _complete(w, f.due, w.through[:through])
+        _complete(w, f.due, w.through[:through], np.inf, False)
         _enter(w)
 
 
 @compiled
-def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
-    """``flows`` are through; ranks that are thereby through with their step are freed."""
-    for i in flows:
+def _complete(w: Window, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
+    """``flows`` are through; ranks that are thereby through with their step are freed.
+
+    Where they are ``ordered``, only those due ``until`` then, and only up to the first instant that
+    frees a rank. Returns how many are through.
+    """
+    instant = until
+    for k in range(len(flows)):
+        i = flows[k]
+        if ordered and due[i] > instant:
+            return k
         w.finish[i] = due[i]
         w.status[i] = DONE
         for side in range(2):
@@ -260,6 +262,8 @@ def _complete(w: Window, due: _Floats, flows: _Longs) -> None:
                 w.cost[r] = 0.0
                 w.freed[w.n[FREED]] = r
                 w.n[FREED] += 1
+                instant = min(instant, due[i] * (1 + 1e-12))
+    return len(flows)
 
 
 @compiled
@@ -285,8 +289,8 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
         for k in range(size):
             sample[k] = k
             dues[k] = w.dues[k * n // size]
-        sort_by(dues[:size], sample[:size])
         many = int(share * (n - EXACT_BELOW) / n * size)
+        sort_by(dues[:size], sample[:size], 2 * many + 2)
         last = dues[sample[many]]
         if dues[sample[min(2 * many + 1, size - 1)]] <= last * (1 + 1e-9):
             # Many end together: whatever ends before must be dealt with before, for what it leaves
@@ -317,14 +321,11 @@ def _departures(w: Window, f: Flows, until: float) -> float:
     if ordered:  # else none can let another arrive before the last of them has ended
         for k in range(ended):
             w.dues[k] = f.due[w.ended[k]]
-        sort_by(w.dues[:ended], w.ended[:ended])
+        sort_by(w.dues[:ended], w.ended[:ended], ended)
     done = 0
     while done < ended and (not ordered or f.due[w.ended[done]] <= w.soonest[0]):
-        first = done
-        until_then = min(f.due[w.ended[done]] * (1 + 1e-12), w.soonest[0]) if ordered else np.inf
-        while done < ended and f.due[w.ended[done]] <= until_then:
-            done += 1
-        _complete(w, f.due, w.ended[first:done])
+        until_then = w.soonest[0] if ordered else np.inf
+        done += _complete(w, f.due, w.ended[done:ended], until_then, ordered)
         _enter(w)
     w.n[GONE] = done
     last = 0.0

@@ -144,9 +144,11 @@ def _records(
 def join(f: Flows, flows: _Longs, time: float) -> None:
     """Put ``flows`` in flight at ``time``, or when they are ``due`` to begin, if that is later."""
     f.n[ALIVE] += len(flows)
+    n_changed, n = f.n[CHANGED], f.n[IN_FLIGHT]
+    f.n[IN_FLIGHT] += len(flows)
     for i in flows:
-        f.active[f.n[IN_FLIGHT]] = i
-        f.n[IN_FLIGHT] += 1
+        f.active[n] = i
+        n += 1
         if f.record[i + 1] == f.record[i] + 2:  # loads nothing: only its limit holds it
             f.rate[i] = f.limits[f.limit[i]]
             f.due[i] = max(time, f.due[i]) + f.size[i] / f.rate[i]
@@ -158,9 +160,10 @@ def join(f: Flows, flows: _Longs, time: float) -> None:
             f.length[r] += 1
             f.load[r] += 1
             f.pull[r] += f.weights[at] if len(f.weights) else 1.0
-            f.changed[f.n[CHANGED]] = r
-            f.n[CHANGED] += not f.is_changed[r]
+            f.changed[n_changed] = r
+            n_changed += not f.is_changed[r]
             f.is_changed[r] = True
+    f.n[CHANGED] = n_changed
 
 
 @compiled
@@ -170,6 +173,10 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
     Their full resources are owed the bytes that they would have moved from then till now.
     """
     f.n[ALIVE] -= len(flows)
+    if f.n[ALIVE] == 0 and 4 * len(flows) > len(f.load):
+        _leave_all(f, flows)
+        return
+    n_changed = f.n[CHANGED]
     for i in flows:
         unused = f.rate[i] * (time - f.due[i])
         f.rate[i] = ENDED_RATE
@@ -186,9 +193,24 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
             if unused > 0.0 and f.full[r] and f.load[r] > 0:
                 f.credit[r] += unused * weight
                 f.n[CREDITED] = 1
-            f.changed[f.n[CHANGED]] = r
-            f.n[CHANGED] += not f.is_changed[r]
+            f.changed[n_changed] = r
+            n_changed += not f.is_changed[r]
             f.is_changed[r] = True
+    f.n[CHANGED] = n_changed
+
+
+@compiled
+def _leave_all(f: Flows, flows: _Longs) -> None:
+    """As `leave`, where nothing stays in flight: no resource needs to be looked at for each."""
+    for i in flows:
+        f.rate[i] = ENDED_RATE
+        f.records[f.record[i]] = _ENDED
+    for r in range(len(f.load)):
+        if f.load[r] > 0:
+            mark(f, r)
+            f.load[r] = 0
+            f.pull[r] = 0.0
+            f.length[r] = 0
 
 
 @compiled
@@ -209,21 +231,21 @@ def solve(f: Flows, time: float, span: float) -> bool:
     """
     f.n[SOLVES] += 1
     everything = f.n[SKIP] > 0 or f.n[ALIVE] > _CROWDED * f.n[CHANGED]
-    found = _everything(f) if everything else _component(f)
-    heap_level, heap_resource = f.heap_level, f.heap_resource
-    top = 0
-    for k in range(f.n[TOUCHED]):
-        r = f.touched[k]
-        f.bonus[r] = f.credit[r] / span
-        f.room[r] = f.capacity[r] + f.bonus[r]
-        f.pulling[r] = f.pull[r]
-        f.waiting[r] = f.load[r]
-        if f.load[r] > 0:
-            top = _push(heap_level, heap_resource, top, f.room[r] / f.pull[r], r)
-    if len(f.limits) > 1:
-        _sort_by_limit(f, found)
-    _fill(f, found, top)
-    _settle(f, found, time)
+    found = 0
+    if everything:
+        _touch_all(f)
+    else:
+        found = _component(f)
+    low, high = _levels(f, span)
+    if everything and high <= low * (1 + 1e-12) and low <= f.limits[0]:
+        _fill_alike(f, low, time)
+    else:
+        if everything:
+            found = _everything(f)
+        if len(f.limits) > 1:
+            _sort_by_limit(f, found)
+        _fill(f, found)
+        _settle(f, found, time)
     for k in range(f.n[TOUCHED]):
         r = f.touched[k]
         above = f.bonus[r] - f.room[r]  # what it carries above its capacity
@@ -235,6 +257,22 @@ def solve(f: Flows, time: float, span: float) -> bool:
         f.is_changed[f.changed[k]] = False
     f.n[CHANGED] = 0
     return bool(everything)
+
+
+@compiled
+def _levels(f: Flows, span: float) -> tuple[float, float]:
+    """Make the touched resources ready to be filled; the lowest and highest level of one alone."""
+    low, high = np.inf, 0.0
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        f.bonus[r] = f.credit[r] / span
+        f.room[r] = f.capacity[r] + f.bonus[r]
+        f.pulling[r] = f.pull[r]
+        f.waiting[r] = f.load[r]
+        if f.load[r] > 0:
+            level = f.room[r] / f.pull[r]
+            low, high = min(low, level), max(high, level)
+    return low, high
 
 
 @compiled
@@ -282,8 +320,8 @@ def _component(f: Flows) -> int:
 
 
 @compiled
-def _everything(f: Flows) -> int:
-    """As `_component`, where all hangs together or very likely does: there is nothing to search."""
+def _touch_all(f: Flows) -> None:
+    """Every resource in use is touched, where all hangs together or very likely does."""
     f.n[SKIP] = max(f.n[SKIP] - 1, 0)
     n_touched = 0
     for r in range(len(f.capacity)):
@@ -291,6 +329,11 @@ def _everything(f: Flows) -> int:
             f.touched[n_touched] = r
             n_touched += 1
     f.n[TOUCHED] = n_touched
+
+
+@compiled
+def _everything(f: Flows) -> int:
+    """As `_component` after `_touch_all`: there is nothing to search."""
     n_found = 0
     for k in range(f.n[IN_FLIGHT]):
         i = f.active[k]
@@ -303,13 +346,27 @@ def _everything(f: Flows) -> int:
 
 
 @compiled
+def _fill_alike(f: Flows, level: float, time: float) -> None:
+    """Every resource fills at one level: it is the rate of all flows, as in uniform traffic."""
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        f.room[r] -= level * f.pull[r]
+    for k in range(f.n[IN_FLIGHT]):
+        i = f.active[k]
+        if f.rate[i] == ENDED_RATE or f.record[i + 1] == f.record[i] + 2:
+            continue
+        f.due[i] = _due(f.due[i], f.size[i], f.rate[i], level, time)
+        f.rate[i] = level
+
+
+@compiled
 def _sort_by_limit(f: Flows, found: int) -> None:
     """Flows with the lowest limit first: they freeze at it before any resource above it."""
     if found < len(f.limits):
         keys = np.empty(found)
         for k in range(found):
             keys[k] = f.limit[f.records[f.found[k] + 1]]
-        sort_by(keys, f.found[:found])
+        sort_by(keys, f.found[:found], found)
         return
     at = np.zeros(len(f.limits) + 1, np.int64)
     for k in range(found):
@@ -324,9 +381,13 @@ def _sort_by_limit(f: Flows, found: int) -> None:
 
 
 @compiled
-def _fill(f: Flows, found: int, top: int) -> None:
+def _fill(f: Flows, found: int) -> None:
     """Raise the level; freeze the flows of each resource that is full, or at their limits."""
-    heap_level, heap_resource = f.heap_level, f.heap_resource
+    heap_level, heap_resource, top = f.heap_level, f.heap_resource, 0
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        if f.load[r] > 0:
+            top = _push(heap_level, heap_resource, top, f.room[r] / f.pull[r], r)
     limited = 0  # found[:limited] have been held against their limits
     while top > 0:
         level, r = f.heap_level[0], f.heap_resource[0]
@@ -401,26 +462,34 @@ def _settle(f: Flows, found: int, time: float) -> None:
             state = _AT_LIMIT
             f.records[b] = state
         rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
-        old = f.rate[i]
-        if old == 0.0:
-            f.due[i] = max(time, f.due[i]) + f.size[i] / rate
-        elif rate != old:
-            left = (f.due[i] - time) * old
-            if left > f.size[i]:  # it joined a little early, and has not begun
-                f.due[i] += f.size[i] / rate - f.size[i] / old
-            else:
-                f.due[i] = time + left / rate
+        f.due[i] = _due(f.due[i], f.size[i], f.rate[i], rate, time)
         f.rate[i] = rate
 
 
+@inlined
+def _due(due: float, size: float, old: float, rate: float, time: float) -> float:
+    """When a flow ends whose rate changes at ``time``; before its first, it is due to begin."""
+    if old == 0.0:
+        return max(time, due) + size / rate
+    if rate == old:
+        return due
+    left = (due - time) * old
+    if left > size:  # it joined a little early, and has not begun
+        return due + size / rate - size / old
+    return time + left / rate
+
+
 @compiled
-def sort_by(keys: _Floats, values: NDArray[np.signedinteger[Any]]) -> None:
-    """Put ``values`` in the rising order of ``keys``. Compiles far faster than numpy's sorts."""
+def sort_by(keys: _Floats, values: NDArray[np.signedinteger[Any]], most: int) -> None:
+    """Put the first ``most`` of ``values`` in the rising order of ``keys`` in their places.
+
+    What lies beyond is then of no use. Compiles far faster than numpy's sorts.
+    """
     heap_key, heap_value = np.empty(len(keys)), np.empty_like(values)
     top = 0
     for k in range(len(keys)):
         top = _push(heap_key, heap_value, top, keys[k], values[k])
-    for k in range(len(keys)):
+    for k in range(min(most, len(keys))):
         values[k] = heap_value[0]
         top = _pop(heap_key, heap_value, top)
 

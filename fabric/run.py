@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric import flow, maxmin
+from fabric import apart, flow, maxmin
 from fabric.bound import PAIR, Chain, Columns, extend, make_chain
 from fabric.endpoint import Costs
 from fabric.step import ScheduleError
@@ -123,31 +123,53 @@ class Run:
         table = fabric.binding()
         costs = load(streams, path, table, fabric.router, self.costs)
         self._account(streams.pick(slice(old, None)), path[old:], costs, old)
+        rate = apart.rates(
+            streams.src, streams.dst, streams.step, state.left, costs.limit, costs.limits,
+            costs.entries, costs.resource, costs.weight, self.capacity,
+        )  # fmt: skip
+        finish = np.zeros(len(streams))
+        if len(rate):
+            window = self._apart(state, costs, rate, finish)
+            self.time = apart.run(window, self.time, self._watched(), more)
+        else:
+            self._share(state, costs, finish, more)
+        self._keep(state, finish, more)
+
+    def _watched(self) -> int:
+        """How many ranks nothing runs ahead of: one not seen yet may come, unless all are given."""
+        return len(self.ready) if self.given is None else self.given
+
+    def _apart(self, state: _State, costs: Load, rate: _Floats, finish: _Floats) -> apart.Apart:
+        streams = state.streams
+        return apart.Apart(
+            streams.src, streams.dst, streams.step, costs.latency, costs.src_cost, costs.dst_cost,
+            state.left, rate, state.status, state.start, state.arrive, finish,
+            self.ready, self.latest, self.cost,
+        )  # fmt: skip
+
+    def _share(self, state: _State, costs: Load, finish: _Floats, more: bool) -> None:
         flows = maxmin.make_flows(
             state.left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
             self.capacity,
         )  # fmt: skip
-        window = self._window(state, costs)
-        share, grain = liberties(fabric.tolerance)
+        window = self._window(state, costs, finish)
+        share, grain = liberties(self.fabric.tolerance)
         self.time = flow.run(window, flows, self.time, share, grain, more)
-        self._keep(state, window, more)
 
-    def _window(self, state: _State, costs: Load) -> flow.Window:
+    def _window(self, state: _State, costs: Load, finish: _Floats) -> flow.Window:
         streams, n = state.streams, len(state.left)
-        rank_flow, rank_begin = by_rank(streams.src, streams.dst, len(self.ready))
-        # A rank not seen yet may still come: nothing runs ahead of it, unless ranks were given.
-        watched = len(self.ready) if self.given is None else self.given
+        rank_flow, rank_begin = by_rank(streams.src, streams.dst, streams.step, len(self.ready))
         return flow.Window(
             src=streams.src, dst=streams.dst, step=streams.step, latency=costs.latency,
             src_cost=costs.src_cost, dst_cost=costs.dst_cost, status=state.status,
             missing=np.where(streams.src == streams.dst, 1, 2).astype(np.int8),
-            start=state.start, arrive=state.arrive, finish=np.zeros(n), rank_flow=rank_flow,
+            start=state.start, arrive=state.arrive, finish=finish, rank_flow=rank_flow,
             rank_at=rank_begin[:-1].copy(), rank_end=rank_begin[1:],
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
             dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
-            n=np.array([0, 0, watched, 0, (state.status == flow.WAITING).sum(), 0]),
+            n=np.array([0, 0, self._watched(), 0, (state.status == flow.WAITING).sum(), 0]),
         )  # fmt: skip
 
     def _account(self, streams: Streams, path: Ints, costs: Load, old: int) -> None:
@@ -168,16 +190,16 @@ class Run:
                 streams.src[leaves], streams.size[leaves], len(self.ready)
             )
 
-    def _keep(self, state: _State, window: flow.Window, more: bool) -> None:
-        done = window.status == flow.DONE
+    def _keep(self, state: _State, finished: _Floats, more: bool) -> None:
+        done = state.status == flow.DONE
         if len(self.start) == 1 and done.all():  # one window took it all: the usual case
-            self.start, self.finish = [window.start], [window.finish]
+            self.start, self.finish = [state.start], [finished]
             return
         first = 0
         for start, finish in zip(self.start, self.finish, strict=True):
             here = done & (state.home >= first) & (state.home < first + len(start))
-            start[state.home[here] - first] = window.start[here]
-            finish[state.home[here] - first] = window.finish[here]
+            start[state.home[here] - first] = state.start[here]
+            finish[state.home[here] - first] = finished[here]
             first += len(start)
         if not more and not done.all():
             raise ScheduleError(f"{(~done).sum()} transfers never end: no bandwidth is left")
@@ -187,7 +209,8 @@ class Run:
         """The answer, when every window has run."""
 
         def rows(columns: Iterable[NDArray[Any]], empty: type) -> NDArray[Any]:
-            return np.concatenate([np.zeros(0, empty), *columns])
+            parts = list(columns)
+            return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, empty), *parts])
 
         streams = [batch.stream for batch in self.batches]
         bound, bottleneck = self._bound()

@@ -6,7 +6,6 @@ its step. A collective is an iterable of steps; the reference, the engines, the 
 pictures all read the same one.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -74,8 +73,8 @@ class Step:
         given = [src, dst, size, src_at, dst_at]
         columns = _spread(given if messages is None else [*given, messages])
         for name, column in zip(("src", "dst", "size", "src_at", "dst_at"), columns, strict=False):
-            object.__setattr__(self, name, np.atleast_1d(column))
-        carried = None if messages is None else np.atleast_1d(columns[5])
+            object.__setattr__(self, name, column)
+        carried = None if messages is None else columns[5]
         for name, value in (
             ("reduces", reduces), ("reads", reads), ("writes", writes),
             ("messages", carried), ("label", label),
@@ -88,18 +87,25 @@ class Step:
         return len(self.src)
 
 
+_INT64 = np.dtype(np.int64)
+
+
 def _spread(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
-    """The columns as int64, all of one length."""
-    if all(type(c) is np.ndarray and c.dtype == np.int64 and c.ndim == 1 for c in given):
-        arrays = cast(list[NDArray[np.int64]], given)
-        if len({len(c) for c in arrays}) == 1:  # the usual case, made cheap
-            return arrays
+    """The columns as int64 of one dimension, all of one length."""
+    length = getattr(given[0], "shape", None)
+    for c in given:
+        if type(c) is not np.ndarray or c.shape != length or c.dtype is not _INT64 or c.ndim != 1:
+            return _converted(given)
+    return cast("list[NDArray[np.int64]]", given)  # the usual case, made cheap
+
+
+def _converted(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
     try:
         columns = [np.asarray(column, np.int64) for column in given]
         n = max(column.size for column in columns)
         if all(column.shape in ((n,), ()) for column in columns):
             return [np.full(n, c) if c.ndim == 0 else c for c in columns]
-        return np.broadcast_arrays(*columns)
+        return [np.atleast_1d(column) for column in np.broadcast_arrays(*columns)]
     except (ValueError, OverflowError) as error:
         raise ScheduleError(f"the columns of a step do not fit together: {error}") from None
 
@@ -108,12 +114,20 @@ def _check(step: Step) -> None:
     for name in (step.reads, step.writes):
         if name not in BUFFERS:
             raise ScheduleError(f"a rank has no buffer {name!r}; it has {', '.join(BUFFERS)}")
-    columns = [step.src, step.dst, step.size, step.src_at, step.dst_at]
-    columns += [] if step.messages is None else [step.messages]
-    if len(step) and functools.reduce(np.bitwise_or, columns).min() < 0:  # one has its sign bit set
-        names = ("src", "dst", "size", "src_at", "dst_at", "messages")
-        name, column = next(pair for pair in zip(names, columns, strict=False) if pair[1].min() < 0)
-        raise ScheduleError(f"{name} of row {int(column.argmin())} is {column.min()}, below 0")
-    if len(step) and step.size.max() > MAX_SIZE:
+    bits = step.src | step.dst
+    for column in (step.size, step.src_at, step.dst_at, step.messages):
+        if column is not None:
+            bits |= column
+    if not 0 <= np.bitwise_or.reduce(bits) <= MAX_SIZE:  # one look at all of them
+        _check_each(step)
+
+
+def _check_each(step: Step) -> None:
+    for name in ("src", "dst", "size", "src_at", "dst_at", "messages"):
+        column = getattr(step, name)
+        if column is not None and column.min() < 0:
+            row = int(column.argmin())
+            raise ScheduleError(f"{name} of row {row} is {column.min()}, below 0")
+    if step.size.max() > MAX_SIZE:
         row = int(step.size.argmax())
         raise ScheduleError(f"size of row {row} is {step.size[row]} bytes, above {MAX_SIZE}")

@@ -7,7 +7,7 @@ fair rate and finish together.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,36 +100,48 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
         if len(column) and column.max() >= ranks:
             raise ScheduleError(f"a step names rank {column.max()}, but there are {ranks} ranks")
     step = np.repeat(np.arange(first, first + len(chunk)), lengths)
-    messages = _messages(chunk)
-    reduces = np.repeat(np.array([step.reduces for step in chunk], bool), lengths)
     stream = _streams_of(src, dst, step, ranks)
-    n = int(stream.max(initial=-1)) + 1
-    one = np.empty(n, np.int64)
-    one[stream[::-1]] = np.arange(len(stream))[::-1]
-    streams = Streams(
-        src[one].astype(np.int32), dst[one].astype(np.int32),
-        _sums(size, stream, n), _sums(messages, stream, n), step[one], reduces[one],
+    streams = _streams(
+        stream, src, dst, size, _messages(chunk, len(src)), step,
+        np.repeat(np.array([step.reduces for step in chunk], bool), lengths),
     )  # fmt: skip
     return Batch(src, dst, size, step, stream, streams, tuple(step.label for step in chunk))
 
 
-def _sums(values: NDArray[Any], stream: _Longs, n: int) -> _Floats:
-    if n == len(values):  # every row is a stream of its own, in order
-        return values.astype(np.float64)
+def _streams(
+    stream: _Longs, src: _Longs, dst: _Longs, size: _Longs, messages: _Floats, step: _Longs,
+    reduces: NDArray[np.bool_],
+) -> Streams:  # fmt: skip
+    n, sizes = int(stream.max(initial=-1)) + 1, size.astype(np.float64)
+    if n < len(stream):  # else every row is a stream of its own, in order
+        one = np.empty(n, np.int64)
+        one[stream[::-1]] = np.arange(len(stream))[::-1]
+        src, dst, step, reduces = src[one], dst[one], step[one], reduces[one]
+        messages, sizes = _sums(messages, stream, n), _sums(sizes, stream, n)
+    return Streams(src.astype(np.int32), dst.astype(np.int32), sizes, messages, step, reduces)
+
+
+def _sums(values: _Floats, stream: _Longs, n: int) -> _Floats:
     return np.bincount(stream, values, n).astype(np.float64, copy=False)
 
 
-def _messages(chunk: list[Step]) -> _Floats:
+def _messages(chunk: list[Step], rows: int) -> _Floats:
+    if all(step.messages is None for step in chunk):
+        return np.ones(rows)
     given = [np.ones(len(s)) if s.messages is None else s.messages for s in chunk]
     return np.concatenate(given).astype(np.float64, copy=False)
 
 
 def _streams_of(src: _Longs, dst: _Longs, step: _Longs, ranks: int) -> _Longs:
-    """The number of each row's stream: rows of one step between the same ranks have the same."""
+    """The number of each row's stream: rows of one step between the same ranks have the same.
+
+    Streams are in order of steps; where every row is one, in the order of rows.
+    """
     if ranks <= _DENSE_RANKS:
         return _number_pairs(src, dst, step, ranks)
     key = (step - step[0]) * ranks * ranks + src * ranks + dst if len(step) else step
-    return np.unique(key, return_inverse=True)[1].astype(np.int64)
+    keys, stream = np.unique(key, return_inverse=True)
+    return np.arange(len(key)) if len(keys) == len(key) else stream.astype(np.int64)
 
 
 @compiled
@@ -258,19 +270,55 @@ class Ways(Protocol):
 
 def load(streams: Streams, path: _Ints, bound: Binding, router: Ways, costs: Costs) -> Load:
     """The load of flows that take these paths (indices of ``bound``)."""
-    moves = streams.src != streams.dst
-    leaves = moves & router.leaves_package[path]
+    leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
     limit, limits = _limits(streams, leaves, costs)
     entries, resource, weight = _entries(
         path, bound.begin, bound.resource, bound.weight, streams.src, leaves,
         len(router.capacity), costs.initiator_bandwidth < np.inf,
     )  # fmt: skip
-    per_byte = costs.per_byte + costs.per_reduced_byte * streams.reduces
-    return Load(
-        np.where(moves, bound.latency[path] * costs.crossings + costs.latency, 0.0),
-        moves * costs.per_peer + streams.messages * costs.per_message,
-        streams.size * per_byte, limit, limits, entries, resource, weight,
+    latency, src_cost, dst_cost = _costs(
+        streams.src, streams.dst, streams.messages, streams.size, streams.reduces, path,
+        bound.latency, costs.crossings, costs.latency, costs.per_peer, costs.per_message,
+        costs.per_byte, costs.per_reduced_byte,
     )  # fmt: skip
+    return Load(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
+
+
+@compiled
+def _leaves(
+    src: _Ints, dst: _Ints, path: _Ints, leaves_package: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    leaves = np.empty(len(path), np.bool_)
+    for i in range(len(path)):
+        leaves[i] = src[i] != dst[i] and leaves_package[path[i]]
+    return leaves
+
+
+@compiled
+def _costs(
+    src: _Ints,
+    dst: _Ints,
+    messages: _Floats,
+    size: _Floats,
+    reduces: NDArray[np.bool_],
+    path: _Ints,
+    way: _Floats,
+    crossings: float,
+    more: float,
+    per_peer: float,
+    per_message: float,
+    per_byte: float,
+    per_reduced_byte: float,
+) -> tuple[_Floats, _Floats, _Floats]:
+    """Latency, and what the flow costs its two ranks; the ``way`` of a path is its latency."""
+    n = len(src)
+    latency, src_cost, dst_cost = np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        moves = src[i] != dst[i]
+        latency[i] = way[path[i]] * crossings + more if moves else 0.0
+        src_cost[i] = messages[i] * per_message + (per_peer if moves else 0.0)
+        dst_cost[i] = size[i] * (per_byte + (per_reduced_byte if reduces[i] else 0.0))
+    return latency, src_cost, dst_cost
 
 
 def _limits(streams: Streams, leaves: NDArray[np.bool_], costs: Costs) -> tuple[_Ints, _Floats]:
@@ -314,10 +362,16 @@ def _entries(
 
 
 @compiled
-def by_rank(src: _Ints, dst: _Ints, ranks: int) -> tuple[_Longs, _Longs]:
-    """Each rank's flows in order: ``flow[begin[r]:begin[r + 1]]``; a copy inside a rank once."""
+def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
+    """Each rank's flows after the first step: in order, ``flow[begin[r]:begin[r + 1]]``.
+
+    A copy inside a rank stands there once.
+    """
     begin = np.zeros(ranks + 1, np.int64)
-    for i in range(len(src)):
+    first = 0
+    while first < len(src) and step[first] == step[0]:
+        first += 1
+    for i in range(first, len(src)):
         begin[src[i] + 1] += 1
         if dst[i] != src[i]:
             begin[dst[i] + 1] += 1
@@ -325,7 +379,7 @@ def by_rank(src: _Ints, dst: _Ints, ranks: int) -> tuple[_Longs, _Longs]:
         begin[r + 1] += begin[r]
     at = begin.copy()
     flow = np.empty(begin[ranks], np.int64)
-    for i in range(len(src)):
+    for i in range(first, len(src)):
         flow[at[src[i]]] = i
         at[src[i]] += 1
         if dst[i] != src[i]:

@@ -103,10 +103,12 @@ class Router:
             self._store = _Store()
             self._add(src, dst)
             return np.arange(len(src), dtype=np.int32)
-        new_src, new_dst = _unknown(src, dst, self._path_of, self._store.count)
-        if len(new_src):
+        path, all_known = _known(src, dst, self._path_of)
+        if not all_known:
+            new_src, new_dst = _unknown(src, dst, self._path_of, self._store.count)
             self._add(new_src, new_dst)
-        return self._path_of[src, dst]
+            path, _ = _known(src, dst, self._path_of)
+        return path
 
     @property
     def table(self) -> Routes:
@@ -330,6 +332,16 @@ def _spread(begin: _Longs, length: _Longs) -> _Longs:
     """begin[0], begin[0] + 1, ... ``length[0]`` of them, then from begin[1], and so on."""
     ends = np.cumsum(length)
     return np.repeat(begin - ends + length, length) + np.arange(ends[-1] if len(ends) else 0)
+
+
+@compiled
+def _known(src: Ints, dst: Ints, path_of: Ints) -> tuple[Ints, bool]:
+    """The path of each pair, -1 where it has none yet; whether all have one."""
+    path, least = np.empty(len(src), np.int32), 0
+    for i in range(len(src)):
+        path[i] = path_of[src[i], dst[i]]
+        least = min(least, path[i])
+    return path, least == 0
 
 
 @compiled
