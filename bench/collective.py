@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.machine import BenchError, fabric_of
 from bench.operations import OPERATIONS, Operation
-from bench.options import DATATYPES, REDUCTIONS, Flags, Selection
+from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement, bandwidths
 from bench.traffic import Traffic, busiest, traffic_of
 from collectives.algorithms import algorithm as algorithm_of
@@ -156,7 +156,8 @@ def tasks(bench: Benchmark) -> Iterator[Task]:
     """
     flags, operation = bench.flags, bench.operation
     types = tuple(DATATYPES) if flags.datatype == "all" else (flags.datatype,)
-    reductions = REDUCTIONS if flags.op == "all" else (flags.op,)
+    known = tuple(name for name in REDUCTIONS if not (bench.is_live and name == SCALED))
+    reductions = known if flags.op == "all" else (flags.op,)
     roots = range(bench.ranks) if flags.root < 0 else (flags.root,)
     columns = itertools.product(
         types,

@@ -31,6 +31,7 @@ POISON = 0xA5
 
 _ONES = 8  # the largest sum; float8_e5m2 has every whole number up to it
 _TWOS = 3  # factors of 2 in a product at most
+_PERIOD = 13  # of the pattern, at least
 _STEP = 1 << 20  # items at a time, so that what is computed stays in the cache
 
 Pieces = list[tuple[int, int, int]]
@@ -108,9 +109,10 @@ def _values(job: Job, rank: int, ranks: int, first: int, items: int) -> Array:
     place = np.arange(first, first + items) + rank
     if job.redop in ("min", "max"):
         return (place * 5 % 7).astype(job.dtype)
+    place %= max(ranks, _PERIOD)  # so no more ranks than these have more than the least
     if job.redop == "prod":
-        return np.where(place % ranks < _TWOS, 2, 1).astype(job.dtype)
-    return (place % ranks < _ONES).astype(job.dtype)
+        return np.where(place < _TWOS, 2, 1).astype(job.dtype)
+    return (place < _ONES).astype(job.dtype)
 
 
 def _made(job: Job, pieces: Pieces) -> Array:

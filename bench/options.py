@@ -27,6 +27,9 @@ DATATYPES = {
 REDUCTIONS = ("sum", "prod", "max", "min", "avg", "mulsum")
 """nccl-tests' reductions in its order (``test_opnames`` of common.cu)."""
 
+SCALED = "mulsum"
+"""A sum of what each rank multiplies first: timed as any other, and nothing that real ranks do."""
+
 TRANSPORTS = ("sim", "inproc", "zmq", "mpi")
 FORMATS = ("table", "json", "csv")
 PICTURES = (".png", ".svg", ".pdf")

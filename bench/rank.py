@@ -1,11 +1,8 @@
 """What a rank does in a benchmark on a real transport: run the jobs, time them, check the data."""
 
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +10,14 @@ import numpy as np
 from bench.data import POISON, Array, Job, given, wanted, wrong
 from collectives import init
 from collectives.algorithms import schedule
-from fabric.member import member
 from fabric.plan import plan
 
 if TYPE_CHECKING:
     from collectives.communicator import Communicator
+
+
+APART = 1.0
+"""Emulated seconds from one row to the next: much more than it takes to agree on when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,6 @@ def main(jobs: Sequence[Job]) -> list[Sample]:
     """Run every job: one rank's part of `bench.live.sweep`."""
     with init() as comm:
         return [_measured(comm, job) for job in jobs]
-
-
-def of_files(asked: Path, found: Path) -> None:
-    """The same for a rank that mpiexec has started: jobs come from one file, and rank 0 writes
-    what all have found to another.
-    """  # noqa: D205
-    jobs = [Job(**job) for job in json.loads(asked.read_text("utf-8"))]
-    with init() as comm:
-        samples = [asdict(_measured(comm, job)) for job in jobs]
-        of_all = member().control.exchange(samples)
-        if comm.rank == 0:
-            found.write_text(json.dumps(list(of_all)), "utf-8")
 
 
 def _measured(comm: "Communicator", job: Job) -> Sample:
@@ -69,14 +57,15 @@ def _measured(comm: "Communicator", job: Job) -> Sample:
 
 
 def _together(comm: "Communicator") -> float:
-    """Bring the emulated clocks of all ranks to the latest of them, which is returned.
+    """Bring the emulated clocks of all ranks to one time, which is returned.
 
     So an operation is timed from a common start, as in a simulation.
     """
-    mine = comm.now()
-    latest: float = max(member().control.exchange(mine))
-    comm.compute(latest - mine)
-    return latest
+    latest = np.array([comm.now()])
+    comm.all_reduce(latest, "max")
+    start = float(latest[0]) + APART
+    comm.compute(start - comm.now())
+    return start
 
 
 def _operation(comm: "Communicator", job: Job, x: Array, out: Array) -> Callable[[], object]:
@@ -101,7 +90,3 @@ def _operation(comm: "Communicator", job: Job, x: Array, out: Array) -> Callable
         "barrier": lambda: comm.barrier(),
     }
     return calls[job.op]
-
-
-if __name__ == "__main__":
-    of_files(*map(Path, sys.argv[1:]))

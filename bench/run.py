@@ -123,10 +123,10 @@ def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence
         return 0
     root = ended.root()
     if isinstance(root, SystemExit):
-        return _failed(ended.error, root.code if isinstance(root.code, int) else FAILED)
+        return _failed(ended.cause(), root.code if isinstance(root.code, int) else FAILED)
     if not isinstance(root, WorldError):
         _show(root, program)
-    return _failed(ended.error, FAILED)
+    return _failed(ended.cause(), FAILED)
 
 
 def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int:
@@ -147,7 +147,7 @@ def _mpi(ranks: int, settings: Settings, line: Sequence[str]) -> NoReturn:
     os.execvpe(start[0], [*start, *line], given)
 
 
-def _failed(error: BaseException | None, code: int) -> int:
+def _failed(error: WorldError, code: int) -> int:
     click.echo("triplane: error: " + " ".join(str(error).split()), err=True)
     return code
 

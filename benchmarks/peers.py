@@ -17,7 +17,11 @@ from topology.units import GB, US, parse
 
 OPS = ("all_reduce", "all_gather", "all_to_all")
 SIZES = (8, 4 << 10, 1 << 20, 16 << 20, 64 << 20)
-WARM_UP = 2
+WARM_UP, FEWEST = 2, 3
+"""Batches that do not count, and that must."""
+
+BUDGET = 3.0
+"""Seconds after which fewer batches than planned are enough, on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,16 @@ def measure(peer: Peer, op: str, size: int) -> float:
     """Seconds of a call, the median."""
     call = peer.prepare(op, size)
     many, calls = batches(size)
-    times = []
-    for _ in range(WARM_UP + many):
+    times: list[float] = []
+    while len(times) < WARM_UP + many:
         peer.barrier()
         began = time.perf_counter()
         for _ in range(calls):
             call()
-        times.append(peer.slowest(time.perf_counter() - began) / calls)
-    return statistics.median(times[WARM_UP:])
+        times.append(peer.slowest(time.perf_counter() - began))
+        if sum(times) > BUDGET and len(times) >= WARM_UP + FEWEST:
+            break  # at every rank, as they all have the same times
+    return statistics.median(times[WARM_UP:]) / calls
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,7 +1,8 @@
 """How fast the collectives of torch.distributed are here, over gloo, on the CPU.
 
 Each rank is started as torchrun does: ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``
-in its environment. Options and output: see peers.py. all_reduce is in place, as it always is there.
+in its environment. Options and output: see peers.py; gloo itself may write lines between those.
+all_reduce is in place, as it always is there.
 """
 
 import datetime

@@ -1,7 +1,8 @@
 """How fast Triplane's collectives are here: ``python benchmarks/peers_triplane.py --ranks 4``.
 
 ``--system`` is the emulated machine, none by default; ``--transport`` inproc (threads) or zmq
-(processes). The other options and the output: see peers.py.
+(processes). The algorithm is `collectives.default`'s, with a machine and without. The other
+options and the output: see peers.py.
 """
 
 import argparse
@@ -10,13 +11,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from peers import Peer, arguments, report
 
-from collectives import Communicator, init
+from collectives import Communicator, default, init
 from fabric.launch import launch
 
 
-def prepare(comm: Communicator, op: str, size: int, algorithm: str | None) -> Callable[[], object]:
+def prepare(comm: Communicator, op: str, size: int) -> Callable[[], object]:
     """Buffers, written once so that they are really there, and the call."""
     share = max(1, size // comm.size)
+    algorithm = default(op, comm.size, size)
     if op == "all_reduce":
         x, out = np.zeros((2, size // 4), np.float32) + 1
         return lambda: comm.all_reduce(x, "sum", out, algorithm=algorithm)
@@ -34,12 +36,12 @@ def slowest(comm: Communicator, seconds: float) -> float:
     return float(time[0])
 
 
-def rank(name: str, algorithm: str | None, rest: Sequence[str]) -> None:
+def rank(name: str, rest: Sequence[str]) -> None:
     """What every rank does."""
     with init() as comm:
         report(
             Peer(
-                name, comm.rank, comm.size, lambda op, size: prepare(comm, op, size, algorithm),
+                name, comm.rank, comm.size, lambda op, size: prepare(comm, op, size),
                 comm.barrier, lambda seconds: slowest(comm, seconds),
             ),
             arguments(rest),
@@ -52,10 +54,9 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--system")
     parser.add_argument("--transport", default="zmq")
-    parser.add_argument("--algorithm")
     given, rest = parser.parse_known_args()
     name = f"triplane+{given.system}" if given.system else "triplane"
-    launch(rank, given.ranks, given.system, given.transport, args=(name, given.algorithm, rest))
+    launch(rank, given.ranks, given.system, given.transport, args=(name, rest))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import numpy as np
 from collectives.algorithms import buffers, default, schedule
 from collectives.group import Group
 from collectives.views import ArgumentError, Buffer, name_of, reduction, shift
+from fabric.control import Advice, Control
 from fabric.execute import Call
 from fabric.plan import Plan, plans
 from fabric.script import script
-from fabric.simulate import Fabric
 
 PLANNED = 64
 """Schedules whose plans are kept. Ranks that are threads share them."""
@@ -47,7 +47,7 @@ class Question(NamedTuple):
     shift: int | None
 
 
-def collective(asked: Question, group: Group, fabric: Fabric | None) -> Call:
+def collective(asked: Question, group: Group, control: Control) -> Call:
     """The call of a collective; raises `TriplaneError` for what cannot be."""
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
@@ -58,13 +58,23 @@ def collective(asked: Question, group: Group, fabric: Fabric | None) -> Call:
         allowed = "" if place is None else ", and not as a call in place would"
         raise ArgumentError(f"{op}: what it reads and what it fills share memory{allowed}")
     combine = reduction(asked.reduction, dtype) if asked.reduction else None
-    node = ranks_per_node(fabric, group)
-    name = asked.algorithm or _fastest(fabric, asked, group, size, dtype.itemsize, node)
+    name, node, operation = advice(
+        op, group, size, control, dtype.itemsize, asked.root, asked.algorithm
+    )
     plan = planned(op, ranks, size, name, asked.root, dtype.itemsize, node)[rank]
     return Call(
-        _words(asked, dtype, items), plan, script(plan, asked.shift),
-        operation(fabric, op, size), combine, dtype, ranks if asked.reduction == "avg" else 0,
+        _words(asked, dtype, items), plan, script(plan, asked.shift), operation,
+        combine, dtype, ranks if asked.reduction == "avg" else 0,
     )  # fmt: skip
+
+
+def advice(
+    op: str, group: Group, size: int, control: Control, itemsize: int = 1, root: int = 0,
+    algorithm: str | None = None,
+) -> Advice:  # fmt: skip
+    """How to make a collective: what the authority says, and something sound where it does not."""
+    told = control.advise(op, group.members, size, itemsize, root, algorithm)
+    return told or Advice(algorithm or default(op, group.size, size), NODE, op)
 
 
 def custom(
@@ -106,11 +116,6 @@ def _whole_items(plan: Plan, name: str, itemsize: int) -> None:
             raise ArgumentError(f"{name}: step {part.number} cuts items of {itemsize} bytes")
 
 
-def operation(fabric: Fabric | None, op: str, size: int) -> str:
-    """Whose constants count for a call of ``size`` bytes, as where it is simulated."""
-    return op if fabric is None else fabric.software.variant(op, size)
-
-
 def _unit(asked: Question, ranks: int) -> tuple[np.dtype[Any], int]:
     """The type, and how many items make what `schedule` calls size."""
     dtype, items = asked.recv if asked.op in ("reduce_scatter", "scatter") else asked.send
@@ -149,28 +154,6 @@ def _words(asked: Question, dtype: np.dtype[Any], items: int) -> str:
 
 
 _ROOTED = ("broadcast", "reduce", "gather", "scatter")
-
-
-def ranks_per_node(fabric: Fabric | None, group: Group) -> int:
-    """How many ranks of a group share a node: what hierarchical algorithms group by."""
-    if fabric is None:
-        return NODE
-    from collectives.choose import node_size
-
-    return node_size(fabric, group.members)
-
-
-def _fastest(
-    fabric: Fabric | None, asked: Question, group: Group, size: int, itemsize: int, node: int
-) -> str:
-    if fabric is None:
-        return default(asked.op, group.size, size)
-    from collectives.choose import choose
-
-    return choose(
-        fabric, asked.op, group.size, size, group=group.members, itemsize=itemsize,
-        root=asked.root, ranks_per_node=node,
-    )  # fmt: skip
 
 
 def planned(

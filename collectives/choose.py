@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from collectives.algorithms import algorithms, default, schedule
+from fabric.control import Advice
 from fabric.least import least
 from fabric.simulate import Fabric
 from fabric.step import ScheduleError, Step
@@ -51,6 +52,19 @@ def choose(
                 memory.answers.popitem(last=False)
             memory.answers[question] = _fastest(_panel(fabric, memory, question.group), question)
         return memory.answers[question]
+
+
+def advice(
+    fabric: Fabric, op: str, group: Sequence[int], size: int, itemsize: int, root: int,
+    algorithm: str | None,
+) -> Advice:  # fmt: skip
+    """How ranks ``group`` of the fabric make a call: `fabric.control.Control.advise` answers so."""
+    node = node_size(fabric, group)
+    name = algorithm or choose(
+        fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
+        ranks_per_node=node,
+    )  # fmt: skip
+    return Advice(name, node, fabric.software.variant(op, size))
 
 
 def table(

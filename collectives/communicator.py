@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from collectives import vector
 from collectives.algorithms import algorithm as lookup
 from collectives.algorithms import default
-from collectives.calls import Question, collective, custom, ranks_per_node
+from collectives.calls import Question, advice, collective, custom
 from collectives.group import Group
 from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
@@ -191,7 +191,9 @@ class Communicator:
         else:
             counts = np.empty((self.size, self.size), np.int64)
             self.all_gather(counts, sent, timeout=timeout)
-            node = ranks_per_node(self._member.fabric, self._group)
+            node = advice(
+                "all_to_all_v", self._group, 0, self._member.control, algorithm=name
+            ).ranks_per_node
             mine = vector.plan_of_all(name, self.rank, counts, node)
         call = vector.call(send.dtype, mine, name)
         return self._make(call, send, recv, async_op, timeout)
@@ -296,7 +298,7 @@ class Communicator:
         call = self._calls.get(asked)
         if call is None:
             self._group.check(root, "root")
-            call = self._remember(asked, collective(asked, self._group, self._member.fabric))
+            call = self._remember(asked, collective(asked, self._group, self._member.control))
         return self._make(call, send, recv, async_op, timeout)
 
     def _remember(self, key: Hashable, call: Call) -> Call:

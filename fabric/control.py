@@ -6,9 +6,21 @@ almost nothing; only `now` waits for an answer.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fabric.plan import Plan
+
+
+class Advice(NamedTuple):
+    """How to make a collective on the emulated machine.
+
+    ``algorithm``: the fastest, or the one that was asked for; ``ranks_per_node``: what hierarchical
+    ones group by; ``operation``: whose endpoint constants count, as in `Fabric.simulate`.
+    """
+
+    algorithm: str
+    ranks_per_node: int
+    operation: str
 
 
 class Control(Protocol):
@@ -47,6 +59,17 @@ class Control(Protocol):
 
     def now(self) -> float:
         """The rank's clock, in emulated seconds; waits until it is known. Raises `WorldError`."""
+
+    def advise(
+        self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
+        algorithm: str | None,
+    ) -> Advice | None:  # fmt: skip
+        """How to make a collective, see `collectives.choose.advice`; None where no machine is
+        emulated. It waits; the answer is the same at every rank. Raises `WorldError`.
+
+        The authority has the machine and its engine in memory already; each rank would need
+        seconds, and as much memory again, to ask them itself.
+        """  # noqa: D205
 
     def blocked(self, op: int | None) -> None:
         """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows.

@@ -6,7 +6,7 @@ without it cannot even begin: libzmq asks the `Gate` of its context, which knows
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Keys:
     """A key pair in Z85. Raises `TransportError` for what is none."""
 
     public: str
-    secret: str
+    secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
         try:

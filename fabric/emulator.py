@@ -68,7 +68,7 @@ class Emulator:
     ) -> None:
         if mode not in MODES:
             raise WorldError(f"no emulated clock {mode!r}; there are {', '.join(MODES)}")
-        self.mode, self.size = mode, size
+        self.mode, self.size, self.fabric = mode, size, fabric
         ground = Ground(fabric, size)
         self._catalogue = Catalogue(ground)
         self._traffic: Strict | Merged = (

@@ -22,7 +22,7 @@ class Inbox:
         self.pace = pace
         self.acknowledged = 0
         self._tokens = itertools.count()
-        self._times: dict[int, float] = {}
+        self._answers: dict[int, Any] = {}
         self._exchanged: deque[Sequence[Any]] = deque()
         self._news = threading.Condition()
         self._end: tuple[str, str, int | None] | None = None
@@ -31,8 +31,8 @@ class Inbox:
         """Take a reply of `fabric.world`, or ``("acknowledged", records)``."""
         kind, *rest = reply
         with self._news:
-            if kind == "time":
-                self._times[rest[0]] = rest[1]
+            if kind in ("time", "advice"):
+                self._answers[rest[0]] = rest[1]
             elif kind == "exchanged":
                 self._exchanged.append(rest[0])
             elif kind == "acknowledged":
@@ -55,13 +55,13 @@ class Inbox:
             kind, message, rank = self._end
             raise KINDS[kind](message, rank)
 
-    def time(self, ask: Callable[[int], None]) -> float:
-        """The emulated time that the authority gives as an answer to ``ask(token)``."""
+    def answer(self, ask: Callable[[int], None]) -> Any:
+        """What the authority answers to ``ask(token)``."""
         self.check()
         token = next(self._tokens)
         ask(token)
-        self.wait(lambda: token in self._times)
-        return self._times.pop(token)
+        self.wait(lambda: token in self._answers)
+        return self._answers.pop(token)
 
     def exchanged(self) -> Sequence[Any]:
         """What all ranks have brought, once they have."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from fabric.control import Advice
 from fabric.failure import WorldError
 from fabric.inbox import LEFT, Inbox
 from fabric.pace import Pace
@@ -116,7 +117,17 @@ class LocalControl:
         if self._pace is not None:
             return self._pace.now()
         with self._hub.awaited():
-            return self.inbox.time(lambda token: self._note(("now", token)))
+            return float(self.inbox.answer(lambda token: self._note(("now", token))))
+
+    def advise(
+        self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
+        algorithm: str | None,
+    ) -> Advice | None:  # fmt: skip
+        """Ask the world, and wait for what it answers."""
+        asked = (op, group, size, itemsize, root, algorithm)
+        with self._hub.awaited():
+            told = self.inbox.answer(lambda token: self._note(("advise", token, *asked)))
+        return None if told is None else Advice(*told)
 
     def blocked(self, op: int | None) -> None:
         """Hand in what everybody has noted."""
@@ -128,7 +139,7 @@ class LocalControl:
         """Ask the world, and wait until it is so."""
         if not self._left:
             with self._hub.awaited():
-                self.inbox.time(lambda token: self._note(("settle", token)))
+                self.inbox.answer(lambda token: self._note(("settle", token)))
 
     def check(self) -> None:
         """Raise what has ended the world."""

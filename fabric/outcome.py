@@ -30,7 +30,15 @@ class Ended:
             return self.outcomes
         root = self.root()
         # An exit is the rank's own business: raised here it would end the launcher, too.
-        raise root if isinstance(root, Exception) else self.error or WorldError(repr(root))
+        raise root if isinstance(root, Exception) else self.cause()
+
+    def cause(self) -> WorldError:
+        """The same in words."""
+        if self.error is not None:
+            return self.error
+        raised = ((r, o) for r, o in enumerate(self.outcomes) if isinstance(o, BaseException))
+        rank, own = next(raised)
+        return RankFailed(f"rank {rank} raised {type(own).__name__}: {own}", rank)
 
     def root(self) -> BaseException:
         """The cause, not its consequences, where a rank has not ended well."""

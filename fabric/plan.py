@@ -62,7 +62,6 @@ class Rows:
             digest.update(getattr(self, column.name).tobytes())
         return digest.hexdigest()
 
-
     @cached_property
     def _balances(self) -> dict[int, int]:
         return {}

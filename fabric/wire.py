@@ -156,6 +156,10 @@ def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or check(value)
 
 
+def _ranks(value: object) -> bool:
+    return isinstance(value, list) and all(map(_whole, value))
+
+
 FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
     "group": (_whole, lambda value: isinstance(value, list)),
     "rows": (_whole, _whole),
@@ -165,6 +169,7 @@ FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
     "compute": (_number,),
     "now": (_whole,),
     "settle": (_whole,),
+    "advise": (_whole, _text, _ranks, _whole, _whole, _whole, _or_none(_text)),
     "exchange": (lambda _: True,),
     "blocked": (_or_none(_whole),),
     "fail": (_text, _text, _or_none(_whole)),

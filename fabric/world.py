@@ -10,6 +10,8 @@ A record is a tuple that begins with its name:
 - ``("begin", op, group, rows, call, operation, at)``, ``("wait", op)``, ``("compute", seconds)``,
   ``("blocked", op)``, ``("leave",)``: as in `fabric.control`; ``at`` on paced time only.
 - ``("now", token)``: answered with ``("time", token, seconds)``.
+- ``("advise", token, op, group, size, itemsize, root, algorithm)``: answered with ``("advice",
+  token, advice)``, None where no machine is emulated.
 - ``("settle", token)``: answered with ``("time", token, 0.0)`` when it is as `fabric.control` says.
 - ``("fail", kind, message, rank)``: an exception: its type, its text, whose fault it is.
 
@@ -17,12 +19,15 @@ On paced time ``("finish", op, seconds)`` tells a rank when its part of a call e
 that moves. ``("end", kind, message, rank)`` is the last reply that anybody gets: a `WorldError`.
 """
 
+import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from fabric.control import Advice
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
 from fabric.plan import Rows
 from topology.errors import TriplaneError
@@ -32,6 +37,9 @@ if TYPE_CHECKING:
 
 Record = tuple[Any, ...]
 Reply = tuple[Any, ...]
+
+ADVICE = "triplane.advice"
+"""The group of the entry point that answers ``advise``."""
 
 PATIENCE = 0.5
 """Seconds that an error which may have a better explanation waits for it: who else called what, or
@@ -102,7 +110,7 @@ class World:
         self._does: dict[str, Callable[..., None]] = {
             "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
             "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
-            "settle": self._settle, "leave": self._leave,
+            "settle": self._settle, "leave": self._leave, "advise": self._advise,
         }  # fmt: skip
 
     def handle(self, rank: int, record: Record, wall: float) -> None:
@@ -224,6 +232,14 @@ class World:
         else:
             self._settling.pop(rank, None)
             self._replies.append((rank, ("time", token, 0.0)))
+
+    def _advise(
+        self, rank: int, wall: float, token: int, op: str, group: Sequence[int], *about: Any
+    ) -> None:
+        told = None
+        if self._emulator is not None:
+            told = _advisor()(self._emulator.fabric, op, tuple(group), *about)
+        self._replies.append((rank, ("advice", token, told)))
 
     def _block(self, rank: int, wall: float, op: int | None) -> None:
         if op is not None:
@@ -388,6 +404,15 @@ class World:
 
 def _wait(waiting: Iterable[int]) -> str:
     return f"{ranks(waiting)} wait{'' if len(set(waiting)) > 1 else 's'}"
+
+
+@functools.cache
+def _advisor() -> Callable[..., Advice]:
+    """What knows the collectives, which this package does not: an entry point of `ADVICE`."""
+    for entry in entry_points(group=ADVICE):
+        advise: Callable[..., Advice] = entry.load()
+        return advise
+    raise WorldError(f"Triplane is not installed whole: nothing is registered as {ADVICE}")
 
 
 def ranks(numbers: Iterable[int]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from fabric.control import Advice
 from fabric.curve import Keys, private
 from fabric.failure import TransportError, WorldError
 from fabric.inbox import LEFT, Inbox
@@ -202,7 +203,8 @@ class Line:
 
     def _flush(self) -> None:
         log = self._log
-        while log:
+        # Where the other end has refused the keys there is no way out, and a send would wait.
+        while log and self._socket.poll(0, zmq.POLLOUT):
             batch = [log.popleft() for _ in range(min(len(log), 16 * BATCH))]
             self._socket.send_multipart(self._packer.pack(batch))
 
@@ -275,7 +277,15 @@ class ZControl:
         """Ask the authority, and wait for what it answers."""
         if self._pace is not None:
             return self._pace.now()
-        return self._inbox.time(lambda token: self._line.note(("now", token), now=True))
+        return float(self._ask("now"))
+
+    def advise(
+        self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
+        algorithm: str | None,
+    ) -> Advice | None:  # fmt: skip
+        """Ask the authority, and wait for what it answers."""
+        told = self._ask("advise", op, group, size, itemsize, root, algorithm)
+        return None if told is None else Advice(*told)
 
     def blocked(self, op: int | None) -> None:
         """Send what was noted."""
@@ -285,7 +295,7 @@ class ZControl:
     def settle(self) -> None:
         """Ask the authority, and wait until it is so."""
         if not self._line.closed:
-            self._inbox.time(lambda token: self._line.note(("settle", token), now=True))
+            self._ask("settle")
 
     def check(self) -> None:
         """Raise what has ended the world."""
@@ -304,3 +314,8 @@ class ZControl:
         if not self._line.closed:
             self._line.add(("leave",))
             self._line.close()
+
+    def _ask(self, question: str, *about: Any) -> Any:
+        return self._inbox.answer(
+            lambda token: self._line.note((question, token, *about), now=True)
+        )

@@ -114,8 +114,11 @@ class Server:
         return self.world.error
 
     def rest(self) -> None:
-        """Wait until the ranks of other nodes have ended, too, or something has ended the world."""
-        while self.world.error is None and len(self.world.gone) < self.world.size:
+        """Wait until other nodes have ended, too, or something has ended the world."""
+        while self.world.error is None and (
+            len(self.world.gone) < self.world.size
+            or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
+        ):
             time.sleep(TURN)
 
     def deserted(self, starter: int, waited: bool) -> bool:

@@ -295,3 +295,13 @@ def under_mpi() -> tuple[int, float]:
 @pytest.mark.skipif(not (Path(sys.prefix) / "bin" / "mpiexec").exists(), reason="needs mpich")
 def test_ranks_of_mpi() -> None:
     assert launch(under_mpi, 3, None, "mpi", timeout=120) == [(rank, 6.0) for rank in range(3)]
+
+
+def _loaded() -> bool:
+    comm = init()
+    comm.all_reduce(np.ones(8))
+    return "numba" in sys.modules
+
+
+def test_a_rank_in_a_process_starts_without_the_engine_that_the_authority_has() -> None:
+    assert launch(_loaded, ranks=2, system=star(2), transport="zmq") == [False, False]
