@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from topology.graph import Topology
 
 ORDER = "order"
-"""The file that holds the function, its arguments and the system."""
+"""The file that holds the function and its arguments."""
 
 
 def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
@@ -61,10 +61,14 @@ def run_mpi(
     timeout: float | None,
 ) -> Ended:
     """Run ``main`` in each of ``ranks`` ranks under mpiexec; see `fabric.launch`."""
+    if not (system is None or isinstance(system, str | Path)):
+        raise WorldError(
+            f"under mpiexec the authority finds the machine by name: system is a"
+            f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
+        )
     start, environment = mpiexec(ranks)
-    given = None if isinstance(system, str | Path) else system
     with private_folder() as folder:
-        (folder / ORDER).write_bytes(_order(main, args, given))
+        (folder / ORDER).write_bytes(_order(main, args))
         process = subprocess.Popen(
             [*start, sys.executable, "-m", "fabric.mpirun", str(folder)],
             env={**os.environ, **environment, **settings.environment(), **_path()},
@@ -75,12 +79,12 @@ def run_mpi(
         return Ended(outcomes, late or _root(outcomes))
 
 
-def _order(main: Callable[..., Any], args: tuple[Any, ...], system: Any) -> bytes:
+def _order(main: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
     """All that a rank must know, as `multiprocessing` tells it to what it spawns."""
     prepared = spawn.get_preparation_data("rank")
     del prepared["authkey"]  # of use between processes of multiprocessing only, and not to be told
     try:
-        return pickle.dumps((prepared, pickle.dumps((main, args, system))))
+        return pickle.dumps((prepared, pickle.dumps((main, args))))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise WorldError(
             f"{main!r} and its arguments must be such that another process can import them: {error}"
@@ -131,8 +135,8 @@ def body(folder: Path) -> None:
     """What a rank does: ``python -m fabric.mpirun FOLDER``."""
     prepared, order = pickle.loads((folder / ORDER).read_bytes())
     spawn.prepare(prepared)
-    main, args, system = pickle.loads(order)
-    join = functools.cache(lambda: sit(seat_of(os.environ), system))
+    main, args = pickle.loads(order)
+    join = functools.cache(lambda: sit(seat_of(os.environ), None))
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
     failed = isinstance(outcome, BaseException)

@@ -297,6 +297,11 @@ def test_ranks_of_mpi() -> None:
     assert launch(under_mpi, 3, None, "mpi", timeout=120) == [(rank, 6.0) for rank in range(3)]
 
 
+def test_mpi_takes_machines_by_name_only() -> None:
+    with pytest.raises(WorldError, match="system is a Topology"):
+        launch(under_mpi, 2, star(2), "mpi")
+
+
 def _loaded() -> bool:
     comm = init()
     comm.all_reduce(np.ones(8))
