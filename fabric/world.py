@@ -23,13 +23,14 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from fabric.control import Advice
-from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
+from fabric.failure import KINDS, CallMismatch, RankFailed, RankLost, TimedOut, WorldError
 from fabric.plan import Rows
+from fabric.roll import Roll, ranks
 from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
@@ -50,23 +51,6 @@ SETTLING = 0.06
 have noted every 20 ms."""
 
 _LOG = logging.getLogger("triplane")
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call to which not all of its ranks have come.
-
-    ``came``: what each of them called. ``balance``: see `Rows.balance`.
-    """
-
-    group: tuple[int, ...]
-    words: str
-    came: dict[int, str] = field(default_factory=dict)
-    waiting: set[int] = field(default_factory=set)
-    balance: int = 0
-
-    def missing(self) -> list[int]:
-        return [rank for rank in self.group if rank not in self.came]
 
 
 @dataclass(slots=True)
@@ -94,16 +78,14 @@ class World:
         self.size, self.start = size, start
         self.scale = scale if emulator is not None else None
         self.error: WorldError | None = None
-        self.gone: set[int] = set()
+        self._roll = Roll()
+        self.gone = self._roll.gone
         self._emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
         self._fed = False
         self._held: _Held | None = None
         self._settling: dict[int, int] = {}
         self._mismatch: int | None = None
         self._missing: int | None = None
-        self._calls: dict[int, _Call] = {}
-        self._blocked: dict[int, int] = {}
-        self._last: dict[int, tuple[str, int]] = {}
         self._brought: deque[dict[int, Any]] = deque()
         self._turns, self._exchanged = [0] * size, 0
         self._replies: list[tuple[int, Reply]] = []
@@ -117,8 +99,8 @@ class World:
         """A rank has told something; ``wall``: the wall clock now, in seconds."""
         if self.error is not None or rank in self.gone:
             return
-        if self._blocked:
-            self._blocked.pop(rank, None)
+        if self._roll.blocked:
+            self._roll.blocked.pop(rank, None)
         self._guarded(self._does[record[0]], rank, wall, *record[1:])
 
     def lost(self, rank: int, cause: str, wall: float) -> None:
@@ -126,12 +108,12 @@ class World:
 
         Of one that had left, and whom nobody misses, it is no news.
         """
-        missed = self._missing is not None and rank in self._calls[self._missing].missing()
+        missed = self._missing is not None and self._missing in self._roll.missed_in(rank)
         if self.error is None and (missed or rank not in self.gone):
             self.gone.add(rank)
 
             def explained() -> WorldError:
-                return RankLost(f"rank {rank} {cause}{self._where(rank)}", rank)
+                return RankLost(f"rank {rank} {cause}{self._roll.where(rank)}", rank)
 
             self._hold(explained, wall + SETTLING, sure=True)
 
@@ -144,7 +126,7 @@ class World:
         """End the world, as these ranks have not ended within so many seconds."""
         late = sorted(who)
         has = "have" if len(late) > 1 else "has"
-        waits = "; ".join(self._waits_in(op) for op, call in self._calls.items() if call.waiting)
+        waits = self._roll.who_waits()
         told = f"{ranks(late)} {has} not ended within {timeout:g} s"
         culprit = late[0] if len(late) == 1 else None
         self.stop(TimedOut(told + (f": {waits}" if waits else ""), culprit))
@@ -184,32 +166,26 @@ class World:
         self, rank: int, wall: float, op: int, group: tuple[int, ...], rows: Rows,
         words: str, operation: str, at: float | None,
     ) -> None:  # fmt: skip
-        self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
-        call = self._calls.get(op)
-        if call is None:
-            call = self._calls[op] = _Call(group, words)
-        if rank in call.came:
-            raise WorldError(f"rank {rank} has begun {words} twice", rank)
-        call.came[rank] = words
-        if words != call.words or group != call.group:
+        call, fits = self._roll.come(rank, op, group, words)
+        if not fits:
             self._mismatched(op, wall)
-        if self._mismatch is None:
-            if self._emulator is None:  # which else finds it, and says where
-                call.balance += rows.balance(group.index(rank))
-            if len(call.came) == len(call.group):
-                if call.balance % (1 << 64):
-                    raise CallMismatch(f"ranks do not agree on who sends how much in {words}")
-                del self._calls[op]
-                for settling, token in list(self._settling.items()):
-                    self._settle(settling, wall, token)
-            if self._emulator is not None:
-                self._emulator.begin(rank, op, group, rows, operation, at)
-                self._fed = True
-        elif self._mismatch == op and not call.missing():
-            self._end(self._who_called(op))
+        if self._mismatch is not None:
+            if self._mismatch == op and not call.missing():
+                self._end(self._roll.who_called(op))
+            return
+        if self._emulator is None:  # which else finds it, and says where
+            call.balance += rows.balance(group.index(rank))
+        if len(call.came) == len(call.group):
+            self._roll.close(op, call)
+            for settling, token in list(self._settling.items()):
+                self._settle(settling, wall, token)
+        if self._emulator is not None:
+            self._emulator.begin(rank, op, group, rows, operation, at)
+            self._fed = True
 
     def _wait(self, rank: int, wall: float, op: int) -> None:
-        self._waits(rank, op, wall)
+        if self._roll.wait(rank, op):
+            self._miss(op, wall)
         if self._emulator is not None and self._mismatch is None:
             self._emulator.wait(rank, op)
             self._fed = True
@@ -227,7 +203,7 @@ class World:
             self._fed = True
 
     def _settle(self, rank: int, wall: float, token: int) -> None:
-        if any(rank in call.waiting for call in self._calls.values()):
+        if self._roll.waits(rank):
             self._settling[rank] = token
         else:
             self._settling.pop(rank, None)
@@ -243,8 +219,9 @@ class World:
 
     def _block(self, rank: int, wall: float, op: int | None) -> None:
         if op is not None:
-            self._blocked[rank] = op
-            self._waits(rank, op, wall)
+            self._roll.blocked[rank] = op
+            if self._roll.wait(rank, op):
+                self._miss(op, wall)
 
     def _exchange(self, rank: int, wall: float, mine: Any) -> None:
         turn = self._turns[rank]
@@ -264,16 +241,15 @@ class World:
         if self._emulator is not None and self._mismatch is None:
             self._emulator.end(rank)
             self._fed = True
-        for op, call in self._calls.items():
-            if call.waiting and rank in call.group and rank not in call.came:
-                self._miss(op, wall)
+        for op in self._roll.missed_in(rank):
+            self._miss(op, wall)
         self._missed()
 
     def _fail(self, rank: int, wall: float, kind: str, message: str, culprit: int | None) -> None:
         self.gone.add(rank)
         if kind not in KINDS:
             told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
-            self._end(RankFailed(told + self._where(rank), rank))
+            self._end(RankFailed(told + self._roll.where(rank), rank))
             return
         own = message.startswith((f"rank {rank} ", f"rank {rank}:"))
         told = message if own else f"rank {rank}: {message}"
@@ -295,38 +271,18 @@ class World:
                     (rank, ("finish", op, time)) for rank, op, time in self._emulator.predictions()
                 ]
             if self._missing is None and self._emulator.stalled() is not None:
-                raise self._deadlock({rank: op for rank, (op, _) in self._emulator.waits().items()})
-        if self._strict and self._blocked and self._missing is None:
-            stuck = self._stuck()
+                waits = self._emulator.waits()
+                raise self._roll.deadlock({rank: op for rank, (op, _) in waits.items()})
+        if self._strict and self._roll.blocked and self._missing is None:
+            stuck = self._roll.stuck()
             if stuck:
-                raise self._deadlock(stuck)
-
-    def _stuck(self) -> dict[int, int]:
-        """Ranks that can never go on: each is blocked in a call that misses another of them."""
-        stuck = {rank: op for rank, op in self._blocked.items() if op in self._calls}
-        while stuck:
-            free = [
-                rank for rank, op in stuck.items() if stuck.keys().isdisjoint(
-                    self._calls[op].missing())
-            ]  # fmt: skip
-            if not free:
-                break
-            for rank in free:
-                del stuck[rank]
-        return stuck
-
-    def _waits(self, rank: int, op: int, wall: float) -> None:
-        call = self._calls.get(op)
-        if call is not None:
-            call.waiting.add(rank)
-            if self.gone and not self.gone.isdisjoint(call.missing()):
-                self._miss(op, wall)
+                raise self._roll.deadlock(stuck)
 
     def _miss(self, op: int, wall: float) -> None:
         """A rank has left that others wait for; more may come to wait, or it be known why."""
         if self._missing is None:
             self._missing = op
-            self._hold(lambda: self._left(op), wall + PATIENCE)
+            self._hold(lambda: self._roll.left(op), wall + PATIENCE)
 
     def _missed(self) -> None:
         """Ranks that wait in an exchange for one that has left wait for ever."""
@@ -338,57 +294,10 @@ class World:
                     absent[0],
                 )
 
-    def _left(self, op: int) -> RankLost:
-        call = self._calls[op]
-        absent = sorted(self.gone.intersection(call.missing()))
-        has = "have" if len(absent) > 1 else "has"
-        return RankLost(
-            f"{ranks(absent)} {has} ended without calling {call.words}, in which"
-            f" {_wait(call.waiting)}",
-            absent[0],
-        )
-
-    def _deadlock(self, waits: dict[int, int]) -> WorldError:
-        parts = []
-        for op in dict.fromkeys(waits.values()):
-            who = [rank for rank, other in waits.items() if other == op]
-            parts.append(self._waits_in(op, who))
-        return Deadlock("nobody can go on: " + "; ".join(parts))
-
-    def _waits_in(self, op: int, who: Iterable[int] = ()) -> str:
-        call = self._calls.get(op)
-        waiting = who or (call.waiting if call else ())
-        words = f"{call.words} for {ranks(call.missing())}" if call else "a call under way"
-        return f"{_wait(waiting)} in {words}"
-
     def _mismatched(self, op: int, wall: float) -> None:
         """Wait a little for what the others call: the message then says who is odd."""
         self._mismatch = op
-        self._hold(lambda: self._who_called(op), wall + PATIENCE, sure=True)
-
-    def _who_called(self, op: int) -> CallMismatch:
-        call = self._calls[op]
-        by_words: dict[str, list[int]] = {}
-        for rank, words in sorted(call.came.items()):
-            by_words.setdefault(words, []).append(rank)
-        parts = [f"{ranks(who)} called {words}" for words, who in by_words.items()]
-        left = self.gone.intersection(call.missing())
-        late = set(call.missing()) - left
-        parts += [f"{ranks(left)} ended without calling anything"] if left else []
-        parts += [f"{ranks(late)} nothing yet"] if late else []
-        odd = min(by_words.values(), key=len)
-        alone = len(odd) == 1 and len(by_words) == 2 and len(call.came) > 2
-        return CallMismatch("calls do not match: " + "; ".join(parts), odd[0] if alone else None)
-
-    def _where(self, rank: int) -> str:
-        """Where a rank was, in its own words or those of the ranks that wait for it."""
-        last, number = self._last.get(rank, ("", 0))
-        if self._blocked.get(rank) in self._calls:
-            return f" while in {last} (call {number})"
-        for call in self._calls.values():
-            if call.waiting and rank in call.group and rank not in call.came:
-                return f" before calling {call.words}, in which {_wait(call.waiting)}"
-        return f"; its last call was {last} (call {number})" if last else ""
+        self._hold(lambda: self._roll.who_called(op), wall + PATIENCE, sure=True)
 
     def _hold(self, error: Callable[[], WorldError], until: float, sure: bool = False) -> None:
         if self._held is None or (sure and not self._held.sure):
@@ -402,10 +311,6 @@ class World:
         self._replies += [(rank, end) for rank in range(self.size)]
 
 
-def _wait(waiting: Iterable[int]) -> str:
-    return f"{ranks(waiting)} wait{'' if len(set(waiting)) > 1 else 's'}"
-
-
 @functools.cache
 def _advisor() -> Callable[..., Advice]:
     """What knows the collectives, which this package does not: an entry point of `ADVICE`."""
@@ -413,19 +318,3 @@ def _advisor() -> Callable[..., Advice]:
         advise: Callable[..., Advice] = entry.load()
         return advise
     raise WorldError(f"Triplane is not installed whole: nothing is registered as {ADVICE}")
-
-
-def ranks(numbers: Iterable[int]) -> str:
-    """``"rank 3"`` or ``"ranks 0-2, 5 and 7"``: short for many, too."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    parts: list[str] = []
-    for first, last in runs:
-        parts += [f"{first}-{last}"] if last > first + 1 else map(str, range(first, last + 1))
-    if len(parts) == 1:
-        return f"rank{'s' if '-' in parts[0] else ''} {parts[0]}"
-    return f"ranks {', '.join(parts[:-1])} and {parts[-1]}"

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from fabric.emulator import Emulator
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
 from fabric.plan import Rows, plans
+from fabric.roll import ranks
 from fabric.simulate import Fabric
 from fabric.step import Step
-from fabric.world import PATIENCE, SETTLING, World, ranks
+from fabric.world import PATIENCE, SETTLING, World
 from topology import star
 
 WORDS = "all_reduce(sum, float32[4])"

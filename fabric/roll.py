@@ -1,0 +1,160 @@
+"""Roll: who has come to which call, who waits there for whom; and all that in words."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from fabric.failure import CallMismatch, Deadlock, RankLost, WorldError
+
+
+@dataclass(slots=True)
+class Open:
+    """A call to which not all of its ranks have come.
+
+    ``came``: what each of them called. ``waiting``: who waits for its end. ``balance``: see
+    `Rows.balance`.
+    """
+
+    group: tuple[int, ...]
+    words: str
+    came: dict[int, str] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
+    balance: int = 0
+
+    def missing(self) -> list[int]:
+        """Who has not come."""
+        return [rank for rank in self.group if rank not in self.came]
+
+
+class Roll:
+    """The calls of a world. ``gone``: the ranks that make no more of them."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Open] = {}
+        self.gone: set[int] = set()
+        self.blocked: dict[int, int] = {}
+        self._last: dict[int, tuple[str, int]] = {}
+
+    def come(self, rank: int, op: int, group: tuple[int, ...], words: str) -> tuple[Open, bool]:
+        """A rank comes to a call; whether it is the one to which others have come.
+
+        Raises `WorldError` where it has come before.
+        """
+        self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
+        call = self.open.get(op)
+        if call is None:
+            call = self.open[op] = Open(group, words)
+        if rank in call.came:
+            raise WorldError(f"rank {rank} has begun {words} twice", rank)
+        call.came[rank] = words
+        return call, words == call.words and group == call.group
+
+    def close(self, op: int, call: Open) -> None:
+        """All have come; raises `CallMismatch` where they do not agree on what is sent."""
+        if call.balance % (1 << 64):
+            raise CallMismatch(f"ranks do not agree on who sends how much in {call.words}")
+        del self.open[op]
+
+    def wait(self, rank: int, op: int) -> bool:
+        """A rank waits for a call; whether it does so in vain, as one of its ranks is gone."""
+        call = self.open.get(op)
+        if call is None:
+            return False
+        call.waiting.add(rank)
+        return bool(self.gone) and not self.gone.isdisjoint(call.missing())
+
+    def waits(self, rank: int) -> bool:
+        """Whether a rank waits for a call to which not all have come."""
+        return any(rank in call.waiting for call in self.open.values())
+
+    def missed_in(self, rank: int) -> list[int]:
+        """The calls in which others wait for a rank."""
+        return [
+            op for op, call in self.open.items()
+            if call.waiting and rank in call.group and rank not in call.came
+        ]  # fmt: skip
+
+    def stuck(self) -> dict[int, int]:
+        """Ranks that can never go on: each is blocked in a call that misses another of them."""
+        stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
+        while stuck:
+            free = [
+                rank for rank, op in stuck.items()
+                if stuck.keys().isdisjoint(self.open[op].missing())
+            ]  # fmt: skip
+            if not free:
+                break
+            for rank in free:
+                del stuck[rank]
+        return stuck
+
+    def where(self, rank: int) -> str:
+        """Where a rank was, in its own words or those of the ranks that wait for it."""
+        last, number = self._last.get(rank, ("", 0))
+        if self.blocked.get(rank) in self.open:
+            return f" while in {last} (call {number})"
+        for op in self.missed_in(rank):
+            return f" before calling {self.open[op].words}, in which {_wait(self.open[op].waiting)}"
+        return f"; its last call was {last} (call {number})" if last else ""
+
+    def who_waits(self) -> str:
+        """In which calls ranks wait for others."""
+        return "; ".join(self._waits_in(op) for op, call in self.open.items() if call.waiting)
+
+    def left(self, op: int) -> RankLost:
+        """Ranks are gone that others wait for."""
+        call = self.open[op]
+        absent = sorted(self.gone.intersection(call.missing()))
+        has = "have" if len(absent) > 1 else "has"
+        return RankLost(
+            f"{ranks(absent)} {has} ended without calling {call.words}, in which"
+            f" {_wait(call.waiting)}",
+            absent[0],
+        )
+
+    def deadlock(self, waits: dict[int, int]) -> Deadlock:
+        """These ranks wait in these calls, and nobody can go on."""
+        parts = []
+        for op in dict.fromkeys(waits.values()):
+            parts.append(self._waits_in(op, [rank for rank, at in waits.items() if at == op]))
+        return Deadlock("nobody can go on: " + "; ".join(parts))
+
+    def who_called(self, op: int) -> CallMismatch:
+        """Ranks have made different calls."""
+        call = self.open[op]
+        by_words: dict[str, list[int]] = {}
+        for rank, words in sorted(call.came.items()):
+            by_words.setdefault(words, []).append(rank)
+        parts = [f"{ranks(who)} called {words}" for words, who in by_words.items()]
+        left = self.gone.intersection(call.missing())
+        late = set(call.missing()) - left
+        parts += [f"{ranks(left)} ended without calling anything"] if left else []
+        parts += [f"{ranks(late)} nothing yet"] if late else []
+        odd = min(by_words.values(), key=len)
+        alone = len(odd) == 1 and len(by_words) == 2 and len(call.came) > 2
+        return CallMismatch("calls do not match: " + "; ".join(parts), odd[0] if alone else None)
+
+    def _waits_in(self, op: int, who: Collection[int] = ()) -> str:
+        call = self.open.get(op)
+        waiting = who or (call.waiting if call else ())
+        words = f"{call.words} for {ranks(call.missing())}" if call else "a call under way"
+        return f"{_wait(waiting)} in {words}"
+
+
+def _wait(waiting: Collection[int]) -> str:
+    return f"{ranks(waiting)} wait{'' if len(waiting) > 1 else 's'}"
+
+
+def ranks(numbers: Iterable[int]) -> str:
+    """``"rank 3"`` or ``"ranks 0-2, 5 and 7"``: short for many, too."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    parts: list[str] = []
+    for first, last in runs:
+        parts += [f"{first}-{last}"] if last > first + 1 else map(str, range(first, last + 1))
+    if len(parts) == 1:
+        return f"rank{'s' if '-' in parts[0] else ''} {parts[0]}"
+    return f"ranks {', '.join(parts[:-1])} and {parts[-1]}"
