@@ -30,6 +30,7 @@ check: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples benchmarks
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 clean:

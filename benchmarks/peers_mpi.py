@@ -36,7 +36,7 @@ def prepare(op: str, size: int) -> Callable[[], object]:
 
 def slowest(seconds: float) -> float:
     """Of a batch, over all ranks."""
-    return WORLD.allreduce(seconds, MPI.MAX)
+    return float(WORLD.allreduce(seconds, MPI.MAX))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bench import moe
+from bench.experts import OPERATIONS, Experts, dtype_of
 from bench.options import Selection
 from bench.records import Record
 
@@ -14,11 +15,11 @@ SYSTEMS = ("cloudmatrix384", "h800")
 
 def measured(system: str) -> list[Record]:
     fabric, name = moe.prepared(Selection(system=system), "low-latency")
-    dtype = moe.dtype_for(fabric.software.name)
+    dtype = dtype_of(fabric.software.name)
     works = [
-        moe.Workload(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)
+        Experts(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)
         for ranks in SIZES
-        for op in moe.OPERATIONS
+        for op in OPERATIONS
     ]
     return [row for row, _ in moe.records(fabric, name, works)]
 
