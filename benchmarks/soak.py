@@ -22,7 +22,7 @@ import numpy as np
 
 from collectives import Communicator, init
 from fabric.failure import RankLost, WorldError
-from fabric.folder import PREFIX
+from fabric.folder import OWNER, PREFIX
 from fabric.launch import launch
 from fabric.transport import Bytes
 
@@ -65,9 +65,17 @@ def traces() -> set[str]:
     """What could be left behind on this host, of this process's worlds."""
     descriptors = Path("/proc/self/fd")
     open_now = {f"descriptor {os.readlink(fd)}" for fd in descriptors.iterdir() if fd.is_symlink()}
-    folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*")}
+    folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _ours(path)}
     shared = {str(path) for path in Path("/dev/shm").glob("*")}
     return folders | shared | open_now | {f"process {child.pid}" for child in active_children()}
+
+
+def _ours(folder: Path) -> bool:
+    """Not of another launcher, who is about his own business."""
+    try:
+        return (folder / OWNER).read_text("utf-8").split()[0] == str(os.getpid())
+    except OSError:  # it is just being made or taken away, by somebody else
+        return False
 
 
 def soak(messages: int, rounds: int, seed: int) -> int:

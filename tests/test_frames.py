@@ -102,8 +102,9 @@ garbage = st.lists(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+    max_examples=15, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
 @given(messages=garbage)
 @pytest.mark.parametrize("bind", ["ipc", "tcp://127.0.0.1"])
 def test_garbage_at_the_socket_of_a_working_world_is_dropped_and_counted(

@@ -1,5 +1,6 @@
 """`launch`: ranks as threads and as processes; their results, their settings, their time."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -16,11 +17,14 @@ import pytest
 from collectives import init
 from fabric.failure import WorldError
 from fabric.folder import OWNER, PREFIX, private_folder, sweep
-from fabric.launch import launch
+from fabric.launch import launch as unlimited
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
 from fabric.member import member
 from fabric.settings import Settings
 from topology import star
+
+launch = functools.partial(unlimited, timeout=120.0)
+"""So that every test ends by itself."""
 
 both = pytest.mark.parametrize("transport", ["inproc", "zmq"])
 
@@ -294,7 +298,7 @@ def under_mpi() -> tuple[int, float]:
 
 @pytest.mark.skipif(not (Path(sys.prefix) / "bin" / "mpiexec").exists(), reason="needs mpich")
 def test_ranks_of_mpi() -> None:
-    assert launch(under_mpi, 3, None, "mpi", timeout=120) == [(rank, 6.0) for rank in range(3)]
+    assert launch(under_mpi, 3, None, "mpi") == [(rank, 6.0) for rank in range(3)]
 
 
 def test_mpi_takes_machines_by_name_only() -> None:

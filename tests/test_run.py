@@ -27,7 +27,7 @@ from fabric.zserver import Server
 
 ROOT = Path(__file__).parents[1]
 TRIPLANE = [sys.executable, "-c", "from bench.cli import main; main()"]
-LIMIT = 300.0
+LIMIT = 180.0
 """Seconds that anything may take: where kernels are compiled first, a minute goes by."""
 
 both = pytest.mark.parametrize("transport", ["inproc", "zmq"])
