@@ -14,7 +14,7 @@ from bench.options import FORMATS, Selection, parse_size, system_options
 from bench.records import Value, as_text, opened
 from collectives import init
 from fabric.launch import launch
-from fabric.member import member
+from fabric.launching.member import member
 from fabric.simulate import Fabric
 from fabric.step import Step
 from topology.units import US

@@ -17,9 +17,9 @@ from bench.cli import HELP
 from bench.options import gathered
 from fabric.curve import Keys
 from fabric.failure import WorldError
-from fabric.mpirun import mpiexec
-from fabric.nodes import Nodes
-from fabric.programs import run_in_threads, run_processes
+from fabric.launching.mpirun import mpiexec
+from fabric.launching.nodes import Nodes
+from fabric.launching.programs import run_in_threads, run_processes
 from fabric.settings import CLOCKS, SYNCS, Settings
 
 TRANSPORTS = ("inproc", "zmq", "mpi")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from collectives import alltoall, schedule
 from fabric import Fabric, Step
-from fabric.emulator import Emulator
+from fabric.authority.emulator import Emulator
 from fabric.plan import Rows, plans
 from topology import cloudmatrix384, star
 from topology.units import KiB

@@ -22,8 +22,8 @@ import numpy as np
 
 from collectives import Communicator, init
 from fabric.failure import RankLost, WorldError
-from fabric.folder import OWNER, PREFIX
 from fabric.launch import launch
+from fabric.launching.folder import OWNER, PREFIX
 from fabric.transport import Bytes
 
 RANKS = 4

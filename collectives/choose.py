@@ -13,7 +13,7 @@ import numpy as np
 
 from collectives.algorithms import algorithms, default, schedule
 from fabric.control import Advice
-from fabric.least import least
+from fabric.engine.least import least
 from fabric.simulate import Fabric
 from fabric.step import ScheduleError, Step
 

@@ -27,7 +27,7 @@ from collectives.messages import call as message_call
 from collectives.views import NOTHING, ArgumentError, Buffer, average, shift, view
 from collectives.work import Work
 from fabric.execute import Call, Execution
-from fabric.member import Member, member
+from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step

@@ -39,7 +39,7 @@ class Chain(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What `extend` needs to know of the flows of a window; see `fabric.flow.Window`."""
+    """What `extend` needs to know of the flows of a window; see `fabric.engine.flow.Window`."""
 
     step: _Longs
     src: _Ints

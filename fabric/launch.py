@@ -8,7 +8,7 @@ from fabric.failure import WorldError
 from fabric.settings import Settings
 
 if TYPE_CHECKING:
-    from fabric.outcome import Ended
+    from fabric.launching.outcome import Ended
     from fabric.simulate import Fabric
     from topology.graph import Topology
 
@@ -50,15 +50,15 @@ def launch(
 
 def _runner(transport: str) -> "Callable[..., Ended]":
     if transport == "inproc":
-        from fabric.threads import run_threads
+        from fabric.launching.threads import run_threads
 
         return run_threads
     if transport == "zmq":
-        from fabric.processes import run_processes
+        from fabric.launching.processes import run_processes
 
         return run_processes
     if transport == "mpi":
-        from fabric.mpirun import run_mpi
+        from fabric.launching.mpirun import run_mpi
 
         return run_mpi
     raise WorldError(f"launch knows no transport {transport!r}; there are inproc, zmq, mpi")

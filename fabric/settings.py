@@ -11,7 +11,7 @@ from fabric.failure import WorldError
 from topology.names import near
 
 if TYPE_CHECKING:
-    from fabric.emulator import Emulator
+    from fabric.authority.emulator import Emulator
     from fabric.simulate import Fabric
     from topology.graph import Topology
 
@@ -116,7 +116,7 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
     """
     if fabric is None:
         return None
-    from fabric.emulator import Emulator
+    from fabric.authority.emulator import Emulator
 
     if size > len(fabric.places):
         raise WorldError(

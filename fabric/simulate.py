@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fabric.endpoint import Endpoint, EndpointError
+from fabric.engine.run import Run
+from fabric.engine.window import Binding, batches, binding
 from fabric.presets import preset
-from fabric.run import Run
 from fabric.step import ScheduleError, Step
 from fabric.timeline import Timeline
-from fabric.window import Binding, batches, binding
 from topology.graph import Ints, Topology
 from topology.routes import Router
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fabric import mpi
 from fabric.failure import RankLost
-from fabric.mpiexec import exchange, library
+from fabric.launching.mpiexec import exchange, library
+from fabric.transports import mpi
 
 library()
 from mpi4py import MPI  # noqa: E402  (only now is it the MPI of this mpiexec)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from fabric import conformance, mpi
+from fabric import conformance
 from fabric.failure import TransportError
-from fabric.mpiexec import MAPS, SEGMENTS, exchange, library
+from fabric.launching.mpiexec import MAPS, SEGMENTS, exchange, library
 from fabric.transport import Bytes, Request
+from fabric.transports import mpi
 
 library()
 from mpi4py import MPI  # noqa: E402  (only now is it the MPI of this mpiexec)

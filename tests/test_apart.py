@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import fabric.simulate as fabric_simulate
 from collectives import allgather, allreduce, alltoall, broadcast
-from fabric import Costs, Endpoint, Fabric, Step, Timeline, apart, window
+from fabric import Costs, Endpoint, Fabric, Step, Timeline
+from fabric.engine import apart, window
 from tests.slow_fluid import simulate
 from topology import Topology, cloudmatrix384, ring, star, supernode
 from topology.units import GB, US

@@ -6,7 +6,7 @@ import pytest
 
 from collectives.algorithms import ALGORITHMS, default, schedule
 from collectives.choose import MOST_ASKED, TIE, choose, rounded, table
-from fabric.least import least
+from fabric.engine.least import least
 from fabric.simulate import Fabric
 from fabric.step import ScheduleError
 from topology import cloudmatrix384, dgx_h800, star

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from collectives import allreduce, alltoall
 from collectives.algorithms import ALGORITHMS, schedule
 from fabric import Costs, Endpoint, Fabric, Step
-from fabric.call import TICK, grid
-from fabric.emulator import Answer, Emulator
+from fabric.authority.call import TICK, grid
+from fabric.authority.emulator import Answer, Emulator
 from fabric.failure import CallMismatch, WorldError
 from fabric.plan import Rows, plans
 from tests.slow_fluid import Stream, _prepare, _run, _streams, spray
@@ -371,7 +371,7 @@ def test_what_has_ended_is_forgotten_without_a_trace(monkeypatch: pytest.MonkeyP
         for rank in group
     ]
     kept = run(Emulator(machine("ring"), 4), programs)
-    monkeypatch.setattr("fabric.live._MANY", 16)
+    monkeypatch.setattr("fabric.engine.live._MANY", 16)
     assert run(Emulator(machine("ring"), 4), programs) == kept
 
 

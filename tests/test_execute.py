@@ -19,10 +19,10 @@ from collectives import ALGORITHMS, buffers, reference, schedule
 from collectives.spec import combiner
 from fabric.execute import Call, Execution
 from fabric.failure import CallMismatch
-from fabric.inproc import Inproc, connect
 from fabric.plan import Plan, plans
 from fabric.script import AHEAD, Script, script
 from fabric.step import ScheduleError, Step
+from fabric.transports.inproc import Inproc, connect
 
 Array = NDArray[Any]
 UNIFORM = [(op, name) for op in ALGORITHMS for name in ALGORITHMS[op]]

@@ -25,8 +25,8 @@ from fabric.failure import (
     TransportError,
     WorldError,
 )
-from fabric.folder import PREFIX
 from fabric.launch import launch
+from fabric.launching.folder import PREFIX
 from topology import star
 
 RANKS = 3
@@ -283,7 +283,7 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
     """Bytes that are no ZeroMQ, and ZeroMQ messages that are no records."""
     import zmq
 
-    from fabric import processes
+    from fabric.launching import processes
 
     addresses: list[str] = []
     dropped: list[int] = []
@@ -313,9 +313,9 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_address_that_is_in_use_is_named() -> None:
+    from fabric.authority.world import World
+    from fabric.authority.zserver import Server
     from fabric.settings import Settings
-    from fabric.world import World
-    from fabric.zserver import Server
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -324,9 +324,9 @@ def test_an_address_that_is_in_use_is_named() -> None:
 
 
 def test_an_address_that_others_can_reach_needs_keys() -> None:
+    from fabric.authority.world import World
+    from fabric.authority.zserver import Server
     from fabric.settings import Settings
-    from fabric.world import World
-    from fabric.zserver import Server
 
     with pytest.raises(TransportError, match="needs keys"):
         Server(World(1), Settings(), "tcp://0.0.0.0:*")

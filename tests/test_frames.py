@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabric.failure import TransportError
-from fabric.frames import HEADER, PIECE, Frame, FrameError, decode, encode
-from fabric.sockets import BIND
 from fabric.step import MAX_SIZE
 from fabric.transport import Transport
-from fabric.ways import SHARED_MEMORY
+from fabric.transports.frames import HEADER, PIECE, Frame, FrameError, decode, encode
+from fabric.transports.sockets import BIND
+from fabric.transports.ways import SHARED_MEMORY
 from tests.worlds import connected, finish, good, noise
 
 TOKEN = bytes(range(16))

@@ -16,10 +16,10 @@ import pytest
 
 from collectives import init
 from fabric.failure import WorldError
-from fabric.folder import OWNER, PREFIX, private_folder, sweep
 from fabric.launch import launch as unlimited
+from fabric.launching.folder import OWNER, PREFIX, private_folder, sweep
+from fabric.launching.member import member
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
-from fabric.member import member
 from fabric.settings import Settings
 from topology import star
 
@@ -207,7 +207,7 @@ INTERRUPTED = """
 import os, sys, time
 from fabric.launch import launch
 def main():
-    from fabric.member import member
+    from fabric.launching.member import member
     os.write(1, b"%d\\n" % member().rank)
     time.sleep(60)
 if __name__ == "__main__":

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from fabric import Costs, Endpoint, Fabric, Step
-from fabric.call import Part
+from fabric.authority.call import Part
+from fabric.engine.lane import Ground
+from fabric.engine.live import AWAY, GONE, Live, Seats
 from fabric.failure import CallMismatch, WorldError
-from fabric.lane import Ground
-from fabric.live import AWAY, GONE, Live, Seats
 from fabric.plan import plans
 from topology import cloudmatrix384, star
 from topology.units import GB, US

@@ -17,7 +17,7 @@ from bench.records import Measurement
 from collectives import spec
 from collectives.algorithms import ALGORITHMS
 from fabric.launch import launch
-from fabric.mpirun import mpiexec
+from fabric.launching.mpirun import mpiexec
 
 IDEAL = Selection(system="star:8", software="raw")
 FEW = Flags(ranks=3, minbytes=1 << 12, maxbytes=1 << 12, iters=2)

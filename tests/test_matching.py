@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.matching import Matching, Message, Receive, refusal
 from fabric.transport import ANY, Bytes
+from fabric.transports.matching import Matching, Message, Receive, refusal
 
 
 def _ignore(at: int, piece: Bytes) -> None:

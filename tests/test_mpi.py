@@ -101,7 +101,7 @@ def test_open_mpi_with_ulfm_names_the_rank_that_was_killed(tmp_path: Path) -> No
 def test_ranks_without_their_mpiexec_are_told_so() -> None:
     pytest.importorskip("mpi4py")
     program = (
-        "from fabric.mpi import connect; from fabric.mpiexec import exchange; "
+        "from fabric.transports.mpi import connect; from fabric.launching.mpiexec import exchange; "
         "connect(0, 2, exchange)"
     )
     code, output = run(sys.executable, "-c", program)
@@ -113,7 +113,7 @@ def test_one_thread_only_is_not_enough() -> None:
     pytest.importorskip("mpi4py")
     program = (
         "import mpi4py\nmpi4py.rc.thread_level = 'funneled'\n"
-        "from fabric.mpiexec import library\nlibrary()"
+        "from fabric.launching.mpiexec import library\nlibrary()"
     )
     code, output = run(sys.executable, "-c", program)
     assert code == 1

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric import ring, shm
-from fabric.bell import Bell
 from fabric.failure import RankLost, TransportError
-from fabric.peek import Peek, address_of, peeks
-from fabric.ring import Inlet, Outlet
-from fabric.shm import ASLEEP, LEAST, RING, Home, Neighbour, open_neighbour, ring_size
-from fabric.streams import Incoming, Outgoing
 from fabric.transport import ALIGNMENT, Bytes, Request
+from fabric.transports import ring, shm
+from fabric.transports.bell import Bell
+from fabric.transports.peek import Peek, address_of, peeks
+from fabric.transports.ring import Inlet, Outlet
+from fabric.transports.shm import ASLEEP, LEAST, RING, Home, Neighbour, open_neighbour, ring_size
+from fabric.transports.streams import Incoming, Outgoing
 from tests.worlds import noise
 
 SMALL = 1024

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import zmq
 
-from fabric import conformance, ways
+from fabric import conformance
 from fabric.curve import Keys
 from fabric.failure import CallMismatch, RankLost, TransportError
-from fabric.inproc import EAGER
-from fabric.sockets import BIND
 from fabric.transport import Exchange, Transport, connector, transports
-from fabric.ways import FOLDER, SHARED_MEMORY
+from fabric.transports import ways
+from fabric.transports.inproc import EAGER
+from fabric.transports.sockets import BIND
+from fabric.transports.ways import FOLDER, SHARED_MEMORY
 from tests.worlds import connected, finish, good, noise, processes, run, threads
 
 WORLDS = (1, 2, 3, 4, 7)
@@ -77,19 +78,19 @@ def test_sockets_with_keys_conform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rings_alone_conform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.shm.peeks", lambda *_: None)
+    monkeypatch.setattr("fabric.transports.shm.peeks", lambda *_: None)
     conforms("zmq", 3)
 
 
 def test_files_with_names_conform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.ways.nameless", lambda: False)
+    monkeypatch.setattr("fabric.transports.ways.nameless", lambda: False)
     conforms("zmq", 3)
 
 
 def test_a_rank_that_cannot_be_opened_is_reached_by_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = ways.open_neighbour
     monkeypatch.setattr(
-        "fabric.ways.open_neighbour",
+        "fabric.transports.ways.open_neighbour",
         lambda peer, ranks, door: None if peer == 1 else opened(peer, ranks, door),
     )
     conforms("zmq", 4)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.emulator import Emulator
+from fabric.authority.emulator import Emulator
+from fabric.authority.roll import ranks
+from fabric.authority.world import PATIENCE, SETTLING, World
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
 from fabric.plan import Rows, plans
-from fabric.roll import ranks
 from fabric.simulate import Fabric
 from fabric.step import Step
-from fabric.world import PATIENCE, SETTLING, World
 from topology import star
 
 WORDS = "all_reduce(sum, float32[4])"

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fabric import conformance, zeromq
+from fabric import conformance
 from fabric.failure import TransportError
 from fabric.transport import Transport
+from fabric.transports import zeromq
 from tests.worlds import finish, noise
 
 

@@ -1,0 +1,330 @@
+"""The authority over ZeroMQ: a thread that hosts a `World` for ranks in other processes.
+
+One ROUTER socket. A peer says hello first, with the world's token, and is a rank from then on (or
+the launcher of a node); whatever else comes in is dropped, counted and logged.
+"""
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from fabric.authority.wire import VERSION, Unpacker, WireError, checked, parsed
+from fabric.authority.world import Record, World
+from fabric.curve import Gate, Keys, check_address
+from fabric.failure import TransportError, WorldError
+from fabric.launching.supervise import AFTERWORDS
+from fabric.liveness import GONE, host, state
+from fabric.settings import Settings
+
+TURN = 0.05
+"""Seconds between two looks at the ranks' processes and at the time."""
+
+FROM_NODES = ("lost", "left", "node")
+"""What only the launcher of a node sends."""
+
+MAX_MESSAGE = 1 << 28
+"""Bytes of a message at most."""
+
+_LOG = logging.getLogger("triplane")
+
+
+@dataclass
+class _Peer:
+    """Who is behind a connection: a rank, or for ``rank`` None the launcher of a node."""
+
+    rank: int | None
+    pid: int
+    born: str
+    host: str
+    unpacker: Unpacker
+    heard: float
+    left: bool = False
+    gone: bool = False
+    ranks: range = range(0)
+
+
+class Server:
+    """Hosts ``world`` at ``address``, from now until `close`.
+
+    ``bind``: a ZeroMQ endpoint; ``tcp://ADDRESS:*`` takes any port that is free. ``token``: what
+    a hello must bring. ``watch``: whether it looks itself whether ranks of this host live; a
+    launcher knows better. Raises `TransportError` for an address that is in use, or that needs
+    keys.
+    """
+
+    def __init__(
+        self, world: World, settings: Settings, bind: str, *,
+        token: str = "", keys: Keys | None = None, watch: bool = False,
+    ) -> None:  # fmt: skip
+        check_address(bind, keys)
+        self.world, self.dropped = world, 0
+        self._settings, self._token, self._watch = settings, token, watch
+        self._peers: dict[bytes, _Peer] = {}
+        self._by_rank: dict[int, bytes] = {}
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._host, self._looked = host(), 0.0
+        self._closing = self._ended = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gate = Gate(self._context, keys) if keys else None
+        self._socket = self._context.socket(zmq.ROUTER)
+        self.address = self._bind(bind, keys)
+        self._ear, self._bell = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="triplane authority", daemon=True)
+        self._thread.start()
+
+    def order(self, do: Callable[[], None], delay: float = 0.0) -> None:
+        """Let the server's thread do something, ``delay`` seconds after what has come in by now."""
+        self._orders.put(lambda: self._due.append((time.monotonic() + delay, do)))
+        os.write(self._bell, b"!")
+
+    def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
+        """A rank is gone, such as ``"was killed by SIGKILL"``."""
+        self.order(lambda: self.world.lost(rank, cause, time.monotonic()), delay)
+
+    def failed(self, rank: int, error: BaseException) -> None:
+        """A rank's program has raised; of one that said so itself this is not news."""
+        record = ("fail", type(error).__name__, str(error), getattr(error, "rank", None))
+        self.order(lambda: self.world.handle(rank, record, time.monotonic()))
+
+    def left(self, rank: int) -> None:
+        """A rank's process has ended well."""
+        self.order(lambda: self.world.handle(rank, ("leave",), time.monotonic()), AFTERWORDS)
+
+    def late(self, ranks: Iterable[int], timeout: float) -> None:
+        """These ranks have not ended within so many seconds, so the world must."""
+        late = list(ranks)
+        self.order(lambda: self.world.late(late, timeout))
+
+    def ended(self) -> bool:
+        """Whether something has ended the world before its time."""
+        return self.world.error is not None
+
+    @property
+    def error(self) -> WorldError | None:
+        """What has ended the world before its time, if anything has."""
+        return self.world.error
+
+    def rest(self) -> None:
+        """Wait until other nodes have ended, too, or something has ended the world."""
+        while self.world.error is None and (
+            len(self.world.gone) < self.world.size
+            or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
+        ):
+            time.sleep(TURN)
+
+    def deserted(self, starter: int, waited: bool) -> bool:
+        """Whether no rank is left, or, where ``waited`` long enough, none has ever come.
+
+        ``starter``: the process whose rank will come, unless it has died.
+        """
+        peers = list(self._peers.values())
+        if any(not (peer.left or peer.gone) for peer in peers):
+            return False
+        return len(peers) >= self.world.size or waited or state(starter) == GONE
+
+    def close(self) -> None:
+        """Stop; ranks that are still there will find nobody. Idempotent."""
+        if not self._closing:
+            self._closing = True
+            os.write(self._bell, b"!")
+            self._thread.join()
+            os.close(self._bell)
+            os.close(self._ear)
+
+    def _bind(self, bind: str, keys: Keys | None) -> str:
+        socket = self._socket
+        socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, 0
+        socket.maxmsgsize, socket.ipv6 = MAX_MESSAGE, "[" in bind
+        if keys:
+            keys.serve(socket)
+        try:
+            socket.bind(bind)
+        except zmq.ZMQError as error:
+            if self._gate:
+                self._gate.close()
+            self._context.destroy(linger=0)
+            raise TransportError(f"cannot listen at {bind}: {error.strerror}") from None
+        return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    # The thread.
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._ear, zmq.POLLIN)
+        if self._gate:
+            poller.register(self._gate.socket, zmq.POLLIN)
+        while not self._closing:
+            began = time.monotonic()
+            ready = dict(poller.poll(int(TURN * 1000)))
+            if self._ear in ready:
+                os.read(self._ear, 4096)
+            if self._gate:
+                self._gate.answer()
+            self._guarded_turn()
+            if time.monotonic() - began > TURN + self._settings.heartbeat / 2:
+                self._excuse()
+        self._guarded_turn()
+        if self._gate:
+            self._gate.close()
+        self._context.destroy()
+
+    def _guarded_turn(self) -> None:
+        """A thread that died of a mistake here would leave every rank waiting."""
+        try:
+            self._turn()
+        except Exception as error:
+            _LOG.exception("the authority over the ranks has failed")
+            self.world.stop(WorldError(f"internal error, {type(error).__name__}: {error}"))
+
+    def _turn(self) -> None:
+        while self._socket.poll(0):
+            self._receive(self._socket.recv_multipart())
+        while not self._orders.empty():
+            self._orders.get()()
+        now = time.monotonic()
+        due = [do for at, do in self._due if at <= now]
+        self._due = [(at, do) for at, do in self._due if at > now]
+        for do in due:
+            do()
+        if now - self._looked > TURN:
+            self._looked = now
+            self._look(now)
+        self.world.tick(now)
+        self._deliver()
+
+    def _excuse(self) -> None:
+        """The authority itself was busy: nobody is to blame for not having been heard."""
+        for peer in self._peers.values():
+            peer.heard = time.monotonic()
+
+    def _receive(self, frames: list[bytes]) -> None:
+        identity, *frames = frames
+        try:
+            peer = self._peers.get(identity)
+            if peer is None:
+                self._hello(identity, frames)
+            else:
+                peer.heard = time.monotonic()
+                self._take(identity, peer, frames)
+        except (WireError, IndexError) as error:
+            self.dropped += 1
+            _LOG.warning("dropped a message of %d frames: %s", len(frames), error)
+
+    def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
+        records = peer.unpacker.unpack(frames)
+        now = time.monotonic()
+        for record in records:
+            if record[0] == "beat":
+                self._send(identity, [("beat", now)])
+            elif peer.rank is None:
+                self._of_node(peer, record)
+            elif record[0] in FROM_NODES or record[0] == "hello":
+                raise WireError(f"rank {peer.rank} sends {record[0]}")
+            else:
+                peer.left = peer.left or record[0] == "leave"
+                self.world.handle(peer.rank, record, now)
+        if peer.rank is not None:
+            counted = sum(record[0] != "beat" for record in records)
+            self._send(identity, [("acknowledged", counted)])
+
+    def _of_node(self, peer: _Peer, record: Record) -> None:
+        """What the launcher of another node says of its ranks."""
+        name, *values = record
+        if name == "leave":
+            peer.left = True
+        elif name not in FROM_NODES or max(values[0], values[-1] if name == "node" else 0) > (
+            self.world.size
+        ):
+            raise WireError(f"the launcher of a node sends {record!r:.80}")
+        elif name == "node":
+            peer.ranks = range(values[0], values[1])
+        elif name == "lost":
+            self.lost(values[0], values[1], AFTERWORDS)
+        else:
+            self.left(values[0])
+
+    def _hello(self, identity: bytes, frames: list[bytes]) -> None:
+        items = parsed(frames[0])
+        if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != ["hello"]:
+            raise WireError("a stranger says something else than hello")
+        _, version, token, rank, size, pid, born, where = checked(items[0])
+        why = self._refusal(version, token, rank, size)
+        if why:
+            self._send(identity, [("refused", why)])
+            raise WireError(f"refused: {why}")
+        unpacker = Unpacker(self.world.size)
+        self._peers[identity] = _Peer(rank, pid, born, where, unpacker, time.monotonic())
+        if rank is not None:
+            self._by_rank[rank] = identity
+        welcome = {
+            "settings": self._settings.as_json(), "start": self.world.start,
+            "paced": self.world.scale, "now": time.monotonic(), "pid": os.getpid(),
+            "host": self._host,
+        }  # fmt: skip
+        self._send(identity, [("welcome", welcome)])
+        if self.world.error is not None:
+            self._send(identity, [self._end()])
+
+    def _refusal(self, version: int, token: str, rank: int | None, size: int) -> str:
+        if token != self._token:
+            return "this is another world: the token is wrong"
+        if version != VERSION:
+            return f"this world speaks version {VERSION} of the protocol, not {version}"
+        if size != self.world.size or (rank is not None and rank >= size):
+            return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
+        if rank in self._by_rank:
+            pid = self._peers[self._by_rank[rank]].pid
+            return f"rank {rank} is there already, as process {pid}"
+        return ""
+
+    def _look(self, now: float) -> None:
+        """Find ranks that are gone, or silent for too long."""
+        for peer in self._peers.values():
+            if peer.left or peer.gone:
+                continue
+            silent = now - peer.heard > self._settings.heartbeat
+            if peer.host != self._host and silent:
+                self._miss(peer, f"has not been heard of for {self._settings.heartbeat:g} s", 0.0)
+            elif self._watched(peer) and state(peer.pid, peer.born) == GONE:
+                self._miss(peer, f"has ended (process {peer.pid})", AFTERWORDS)
+
+    def _watched(self, peer: _Peer) -> bool:
+        """Whether nobody but the authority would notice the end of a process."""
+        return peer.host == self._host and (self._watch or peer.rank is None)
+
+    def _miss(self, peer: _Peer, what: str, delay: float) -> None:
+        peer.gone = True
+        if peer.rank is not None:
+            self.lost(peer.rank, what, delay)
+        for rank in peer.ranks:
+            self.lost(rank, f"cannot be reached: its node's launcher {what}", delay)
+
+    def _deliver(self) -> None:
+        batches: dict[int, list[Any]] = {}
+        for rank, reply in self.world.replies():
+            batches.setdefault(rank, []).append(reply)
+        for rank, replies in batches.items():
+            if rank in self._by_rank:
+                self._send(self._by_rank[rank], replies)
+        if self.world.error is not None and not self._ended:
+            self._ended = True
+            for identity, peer in self._peers.items():
+                if peer.rank is None:
+                    self._send(identity, [self._end()])
+
+    def _end(self) -> tuple[Any, ...]:
+        error = self.world.error
+        return "end", type(error).__name__, str(error), error.rank if error else None
+
+    def _send(self, identity: bytes, replies: list[Any]) -> None:
+        self._socket.send_multipart([identity, json.dumps(replies).encode()])

@@ -1,0 +1,1 @@
+"""Launching: ranks as threads or processes, here, on several hosts, or under MPI and torchrun."""

@@ -1,0 +1,118 @@
+"""Joining: how a process finds its world in what its launcher left in the environment.
+
+``triplane run`` and `fabric.launch` leave ``TRIPLANE_CONTROL``. torchrun leaves ``RANK``,
+``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``, and MPI its own: then rank 0 starts the
+authority, as a process of its own (`fabric.authority.serve`).
+"""
+
+import atexit
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fabric.authority.zclient import Line, ZControl
+from fabric.curve import Keys
+from fabric.failure import WorldError
+from fabric.launching.member import Member
+from fabric.liveness import die_with_parent
+from fabric.settings import machine
+from fabric.transport import connector
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A rank's place in a world, and where its authority is.
+
+    ``launcher``: the process without which it must not live, or 0.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    control: str
+    token: str = ""
+    transport: str = "zmq"
+    keys: Keys | None = None
+    launcher: int = 0
+
+    def environment(self) -> dict[str, str]:
+        """The variables that hand it to a process."""
+        return {
+            "RANK": str(self.rank), "WORLD_SIZE": str(self.size),
+            "LOCAL_RANK": str(self.local_rank), "TRIPLANE_CONTROL": self.control,
+            "TRIPLANE_TOKEN": self.token, "TRIPLANE_TRANSPORT": self.transport,
+            "TRIPLANE_LAUNCHER": str(self.launcher),
+            **(self.keys.environment() if self.keys else {}),
+        }  # fmt: skip
+
+    @staticmethod
+    def from_environment(given: Mapping[str, str]) -> "Seat":
+        """Back from `environment`; raises `WorldError` for a variable that is missing or odd."""
+        return Seat(
+            number(given, "RANK"), number(given, "WORLD_SIZE"), number(given, "LOCAL_RANK", 0),
+            given["TRIPLANE_CONTROL"], given.get("TRIPLANE_TOKEN", ""),
+            given.get("TRIPLANE_TRANSPORT", "zmq"), Keys.from_environment(given),
+            number(given, "TRIPLANE_LAUNCHER", 0),
+        )  # fmt: skip
+
+
+def number(given: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """A whole number of the environment; raises `WorldError` where it is none."""
+    text = given.get(name, "" if default is None else str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise WorldError(f"{name} in the environment is {text!r}, not a number")
+    return int(text)
+
+
+def join(given: Mapping[str, str]) -> Member:
+    """The rank that this process is; it leaves when the process ends, well or not."""
+    if "TRIPLANE_CONTROL" in given:
+        seat = Seat.from_environment(given)
+    else:
+        from fabric.launching.foreign import seat_of
+
+        seat = seat_of(given)
+    found = sit(seat)
+    _leave_at_exit(found)
+    return found
+
+
+def sit(seat: Seat, system: Any = None) -> Member:
+    """Take a seat. ``system``: the machine, where it has no name that the settings could give."""
+    if seat.launcher:
+        die_with_parent(seat.launcher)
+    line = Line(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
+    try:
+        control = ZControl(line, seat.rank, seat.size)
+        transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
+    except BaseException:
+        line.close()
+        raise
+    settings = line.settings
+    wanted = settings.system if system is None else system
+    make = functools.cache(lambda: machine(settings, wanted))
+    return Member(seat.rank, seat.size, seat.local_rank, control, transport, settings, make)
+
+
+def _leave_at_exit(found: Member) -> None:
+    """A program that ends with an exception has failed; one that ends otherwise has left."""
+    hook = sys.excepthook
+
+    def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if isinstance(error, WorldError) and error.rank not in (None, found.rank):
+            # Another rank's fault: where this one was then is of no use to anybody.
+            sys.stderr.write(f"rank {found.rank}: {kind.__name__}: {error}\n")
+        else:
+            hook(kind, error, trace)
+        found.close(error)
+
+    def left() -> None:
+        try:
+            found.close()
+        except WorldError as error:
+            sys.stderr.write(f"rank {found.rank}: {type(error).__name__}: {error}\n")
+
+    sys.excepthook = failed
+    atexit.register(left)

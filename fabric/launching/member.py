@@ -1,0 +1,124 @@
+"""Member: what a rank is in its world, however it was launched; `member` finds it."""
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from fabric.control import Control
+from fabric.progress import Driver
+from fabric.settings import Settings, emulator, machine
+from fabric.transport import Transport, connector
+
+if TYPE_CHECKING:
+    from fabric.authority.local import Hub
+    from fabric.simulate import Fabric
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One rank: ``rank`` of ``size``, ``local_rank`` among those of its host.
+
+    ``control``: its line to the authority. ``transport``: how its bytes travel. ``make_fabric``:
+    the emulated machine, for asking it something: not the one that keeps the time. ``driver``:
+    drives what the rank has under way, for all its communicators.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    control: Control
+    transport: Transport
+    settings: Settings
+    make_fabric: "Callable[[], Fabric | None]"
+    driver: Driver = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        paced = self.settings.paced is not None
+        object.__setattr__(self, "driver", Driver(self.transport, self.control, paced=paced))
+
+    @property
+    def fabric(self) -> "Fabric | None":
+        """The emulated machine, made when first asked for; None where there is none."""
+        return self.make_fabric()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Leave the world, well or with an error; let go of everything. Idempotent.
+
+        Ending well, what is under way is seen through first, and all must have come to the calls
+        that this rank has made; raises `WorldError` where they cannot.
+        """
+        try:
+            self.driver.close(error)
+            if error is None:
+                self.control.settle()
+        except BaseException as failed:
+            error = failed
+            raise
+        finally:
+            if error is not None:
+                self.control.fail(error)
+            self.control.leave()
+            self.transport.close()
+
+
+CURRENT: ContextVar[Callable[[], Member]] = ContextVar("triplane_member")
+"""How a rank that is a thread finds itself."""
+
+
+def member() -> Member:
+    """The rank that the caller is; it joins its world at the first call.
+
+    A thread of `fabric.launch` knows itself; a process finds in its environment what ``triplane
+    run``, torchrun or mpiexec left there; else it is the only rank of a world of its own. Raises
+    `WorldError` where the others cannot be reached.
+    """
+    return CURRENT.get(_of_process)()
+
+
+@functools.cache
+def _of_process() -> Member:
+    given = os.environ
+    if "TRIPLANE_CONTROL" in given or {"RANK", "WORLD_SIZE"} <= given.keys() or _under_mpi(given):
+        from fabric.launching.joining import join
+
+        return join(given)
+    return alone(Settings.from_environment(given))
+
+
+def _under_mpi(given: Mapping[str, str]) -> bool:
+    return "PMI_RANK" in given or "OMPI_COMM_WORLD_RANK" in given
+
+
+def alone(settings: Settings) -> Member:
+    """The only rank of a world."""
+    from fabric.authority.local import Hub
+    from fabric.authority.world import World
+
+    timing = emulator(settings, machine(settings, settings.system), 1)
+    world = World(1, timing, start=time.monotonic(), scale=settings.paced)
+    return local(Hub(world), 0, settings, once(lambda: machine(settings, settings.system)))
+
+
+def once(make: Callable[[], Made]) -> Callable[[], Made]:
+    """``make``, called once: whoever else asks meanwhile waits for what it makes."""
+    lock, kept = threading.Lock(), functools.cache(make)
+
+    def get() -> Made:
+        with lock:
+            return kept()
+
+    return get
+
+
+def local(hub: "Hub", rank: int, settings: Settings, make: "Callable[[], Fabric | None]") -> Member:
+    """A rank that is a thread."""
+    control = hub.controls[rank]
+    transport = connector("inproc")(rank, hub.world.size, control.exchange)
+    return Member(rank, hub.world.size, rank, control, transport, settings, make)

