@@ -73,7 +73,7 @@ def traces() -> set[str]:
 def _ours(folder: Path) -> bool:
     """Not of another launcher, who is about his own business."""
     try:
-        return (folder / OWNER).read_text("utf-8").split()[0] == str(os.getpid())
+        return (folder / OWNER).read_text("utf-8").split()[:1] == [str(os.getpid())]
     except OSError:  # it is just being made or taken away, by somebody else
         return False
 

@@ -62,7 +62,7 @@ def traces() -> set[str]:
 
 def _ours(folder: Path) -> bool:
     try:
-        return (folder / "owner").read_text().splitlines()[0] == str(os.getpid())
+        return (folder / "owner").read_text().split()[:1] == [str(os.getpid())]
     except OSError:
         return False
 
