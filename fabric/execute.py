@@ -43,12 +43,14 @@ class Execution:
     ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their mark is
     made of the words. ``buffers``: the bytes of the rank's send, recv and work buffer, as long as
     `Script.rooms` says. ``finish``: called when all is over. ``noted``: whether the authority
-    knows that the rank waits for it, see `fabric.progress`.
+    knows that the rank waits for it, see `fabric.progress`. ``watch``: called, perhaps more than
+    once, when ``done`` or ``error`` is set, by the thread that drives; it must be quick, and must
+    not make calls.
     """
 
     __slots__ = (
         "_buffers", "_finish", "_mark", "_receiving", "_sending", "_steps", "_transport", "call",
-        "done", "error", "members", "noted", "tag",
+        "done", "error", "members", "noted", "tag", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +70,7 @@ class Execution:
         self._sending: deque[tuple[int, Request]] = deque()
         self.done = self.noted = False
         self.error: BaseException | None = None
+        self.watch: Callable[[], None] | None = None
         self._steps = self._run()
 
     def advance(self) -> bool:
@@ -81,8 +84,10 @@ class Execution:
                 return False
         except BaseException as error:
             self.error = error
+            self._ended()
             raise
         self.done = True
+        self._ended()
         return True
 
     def stop(self, error: BaseException) -> None:
@@ -90,6 +95,7 @@ class Execution:
         if not self.done:
             self.error = self.error or error
             self._steps.close()
+            self._ended()
 
     def refused(self) -> WorldError | None:
         """The error of any message under way: it may stand behind others that never come."""
@@ -103,6 +109,10 @@ class Execution:
             for requests in (self._receiving, self._sending)
         )
         return come, taken
+
+    def _ended(self) -> None:
+        if self.watch is not None:
+            self.watch()
 
     def _run(self) -> Generator[None, None, None]:
         stages, posted = self.call.script.stages, 0
@@ -132,14 +142,16 @@ class Execution:
         buffer = self._buffers[stage.reads]
         aside = np.empty_like(buffer)
         local = (w for w in (*stage.copies, *chain(*stage.chains)) if w.peer is None)
-        for at, size in (*(send[1:] for send in stage.sends), *((w.source, w.size) for w in local)):
+        sent = (s for s in stage.sends if s.buffer == stage.reads)
+        for at, size in (*((s.at, s.size) for s in sent), *((w.source, w.size) for w in local)):
             aside[at : at + size] = buffer[at : at + size]
         return aside
 
     def _send(self, number: int, stage: Stage, source: Bytes) -> None:
         send, members, tag, mark = self._transport.send, self.members, self.tag, self._mark
-        for peer, at, size in stage.sends:
-            request = send(members[peer], tag, mark, source[at : at + size])
+        for peer, buffer, at, size in stage.sends:
+            data = source if buffer == stage.reads else self._buffers[buffer]
+            request = send(members[peer], tag, mark, data[at : at + size])
             if not request.done or request.error is not None:
                 self._sending.append((number, request))
 
@@ -178,7 +190,7 @@ class Execution:
 
     def _post(self, number: int, stage: Stage, write: Write) -> Request:
         into = self._buffers[stage.writes][write.at : write.at + write.size]
-        take = self._combining(into) if stage.reduces else into
+        take = self._combining(into, write) if stage.reduces else into
         peer = self.members[write.peer or 0]
         request = self._transport.receive(peer, self.tag, self._mark, write.size, take)
         if not request.done or request.error is not None:
@@ -189,7 +201,7 @@ class Execution:
         into = self._buffers[stage.writes][write.at : write.at + write.size]
         piece = source[write.source : write.source + write.size]
         if stage.reduces:
-            self._combining(into)(0, piece)
+            self._combining(into, write)(0, piece)
         else:
             into[:] = piece
 
@@ -210,17 +222,20 @@ class Execution:
             while not _ended(request):
                 yield
 
-    def _combining(self, into: Bytes) -> Take:
+    def _combining(self, into: Bytes, write: Write) -> Take:
         combine, dtype = self.call.combine, self.call.dtype
         if combine is None or dtype is None:
             raise ScheduleError("a step reduces, but nobody has said how")
         items, itemsize = into.view(dtype), dtype.itemsize
+        base = items
+        if write.base is not None:
+            base = self._buffers[0][write.base : write.base + write.size].view(dtype)
 
         def take(at: int, piece: Bytes) -> None:
-            part = items[at // itemsize : (at + piece.size) // itemsize]
+            part = slice(at // itemsize, (at + piece.size) // itemsize)
             # Sums of small types overflow, and say so by the value.
             with np.errstate(all="ignore"):
-                combine(part, piece.view(dtype), out=part)
+                combine(base[part], piece.view(dtype), out=items[part])
 
         return take
 

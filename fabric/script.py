@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.lazy import Detours, without_copies
 from fabric.plan import Part, Plan
 from fabric.step import BUFFERS, MAX_SIZE, ScheduleError
 
@@ -24,10 +25,21 @@ class Write(NamedTuple):
     """Bytes that the rank writes: from ``peer``, or its own ones where that is None.
 
     ``source``, ``at``, ``size``: in bytes, where they are read here, where they go, how many.
+    ``base``: where in the send buffer is what they are combined with; None: where they go.
     """
 
     peer: int | None
     source: int
+    at: int
+    size: int
+    base: int | None = None
+
+
+class Send(NamedTuple):
+    """Bytes that the rank sends: ``size`` from ``at`` of that buffer, a number of `BUFFERS`."""
+
+    peer: int
+    buffer: int
     at: int
     size: int
 
@@ -36,13 +48,13 @@ class Write(NamedTuple):
 class Stage:
     """A rank's part of one step, made ready.
 
-    ``sends``: peer, place, size. ``copies`` and ``receives`` may be done in any order; each of
+    ``copies`` and ``receives`` may be done in any order; each of
     ``chains`` writes one place more than once, in this order. ``reads``, ``writes``: numbers of
     `BUFFERS`. ``staged``: what it sends and copies is put aside first, as it writes there too.
     ``early``: when the stages before that one are over, this one may write.
     """
 
-    sends: tuple[tuple[int, int, int], ...]
+    sends: tuple[Send, ...]
     copies: tuple[Write, ...]
     receives: tuple[Write, ...]
     chains: tuple[tuple[Write, ...], ...]
@@ -69,7 +81,14 @@ def script(plan: Plan, shift: int | None = None) -> Script:
     """
     far = 2 * MAX_SIZE  # buffers that share no memory are so far apart on one line of addresses
     bases = (0, far if shift is None else shift, 2 * far)
-    drafts = [draft for part in plan.parts if len((draft := _draft(part, plan.rank, bases)).part)]
+    parts = [_without(part, (part.src == part.dst) & (part.size == 0)) for part in plan.parts]
+    detours = [Detours()] * len(parts)
+    if shift is None and parts:
+        parts, detours = without_copies(parts, plan.rank)
+    drafts = [
+        draft for part, detour in zip(parts, detours, strict=True)
+        if len((draft := _draft(part, detour, plan.rank, bases)).part)
+    ]  # fmt: skip
     stages = tuple(_stage(drafts, number) for number in range(len(drafts)))
     return Script(stages, _rooms(plan))
 
@@ -89,33 +108,35 @@ class _Draft:
     """A part with the addresses of what it reads and writes, begins and ends, in row order."""
 
     part: Part
+    detours: Detours
     rank: int
     reads: tuple[_Longs, _Longs]
     writes: tuple[_Longs, _Longs]
 
 
-def _draft(part: Part, rank: int, bases: tuple[int, int, int]) -> _Draft:
+def _draft(part: Part, detours: Detours, rank: int, bases: tuple[int, int, int]) -> _Draft:
     if part.writes == "send":
         where = f"step {part.number}" + (f" ({part.label})" if part.label else "")
         raise ScheduleError(f"{where} writes the send buffer, which is the caller's")
     source = part.src_at + bases[BUFFERS.index(part.reads)]
+    for row, place in detours.sends.items():
+        source[row] = place + bases[0]
     target = part.dst_at + bases[BUFFERS.index(part.writes)]
-    idle = part.size == 0
     mine = part.dst == rank
     if not part.reduces and _order(target[mine], part.size[mine])[1] is None:
-        idle |= source == target
-    here = (part.src == part.dst) & idle
-    if here.any():  # bytes that are where they belong, such as a rank's own ones in place
-        part = _without(part, here)
-        source, target = source[~here], target[~here]
+        # Bytes that are where they belong: a rank's own ones, of a call in place.
+        here = (part.src == part.dst) & (source == target)
+        part, source, target = _without(part, here), source[~here], target[~here]
     read, written = part.src == rank, part.dst == rank
     return _Draft(
-        part, rank, (source[read], (source + part.size)[read]),
+        part, detours, rank, (source[read], (source + part.size)[read]),
         (target[written], (target + part.size)[written]),
     )  # fmt: skip
 
 
 def _without(part: Part, rows: NDArray[np.bool_]) -> Part:
+    if not rows.any():
+        return part
     columns = ("src", "dst", "size", "src_at", "dst_at", "messages")
     return replace(part, **{name: getattr(part, name)[~rows] for name in columns})
 
@@ -123,12 +144,16 @@ def _without(part: Part, rows: NDArray[np.bool_]) -> Part:
 def _stage(drafts: list[_Draft], number: int) -> Stage:
     draft = drafts[number]
     part, rank = draft.part, draft.rank
+    reads, detours = BUFFERS.index(part.reads), draft.detours
     columns = (part.src, part.dst, part.size, part.src_at, part.dst_at)
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    sends = tuple((dst, at, size) for src, dst, size, at, _ in rows if src == rank != dst)
+    rows = list(enumerate(zip(*(column.tolist() for column in columns), strict=True)))
+    sends = tuple(
+        Send(dst, 0 if row in detours.sends else reads, detours.sends.get(row, at), size)
+        for row, (src, dst, size, at, _) in rows if src == rank != dst
+    )  # fmt: skip
     writes = [
-        Write(None if src == rank else src, source, at, size)
-        for src, dst, size, source, at in rows if dst == rank
+        Write(None if src == rank else src, source, at, size, detours.bases.get(row))
+        for row, (src, dst, size, source, at) in rows if dst == rank
     ]  # fmt: skip
     chains = _chains(draft, writes)
     chained = {id(write) for chain in chains for write in chain}
@@ -137,7 +162,7 @@ def _stage(drafts: list[_Draft], number: int) -> Stage:
     return Stage(
         sends, tuple(w for w in free if w.peer is None),
         tuple(w for w in free if w.peer is not None), chains,
-        BUFFERS.index(part.reads), BUFFERS.index(part.writes), part.reduces, staged,
+        reads, BUFFERS.index(part.writes), part.reduces, staged,
         number if chains or staged else _early(drafts, number),
     )  # fmt: skip
 

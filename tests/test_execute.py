@@ -183,7 +183,7 @@ def schedules(draw: st.DrawFn) -> tuple[int, list[Step]]:
     return ranks, steps
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(schedules(), st.integers(0, 1000))
 def test_any_schedule_means_what_the_reference_says(
     drawn: tuple[int, list[Step]], seed: int
@@ -191,7 +191,8 @@ def test_any_schedule_means_what_the_reference_says(
     ranks, steps = drawn
     # All of the work buffer is written first: how far it reaches is else up to what writes it.
     me = np.arange(ranks)
-    steps = [Step(me, me, 40, writes="work"), Step(me, me, 40), *steps]
+    copies = [Step(me, me, 40, writes="work"), Step(me, me, 40)]
+    steps = [*copies[:: 1 if seed % 2 else -1], *steps]
     send = numbers(ranks, 10, np.int32, seed)
     verify(steps, send, 40, seed=seed)
 
@@ -214,6 +215,23 @@ def test_bytes_that_are_where_they_belong_are_not_copied() -> None:
     assert stages(copy).stages[0].copies
     assert not stages(copy, shift=0).stages
     assert stages(copy, shift=4).stages[0].copies
+
+
+def test_what_later_steps_can_do_without_is_not_copied() -> None:
+    """A reduction combines what it was given with what comes, and copies nothing before."""
+    copy, far = Step([0, 1], [0, 1], 24), [1, 0]
+    halves = Step([0, 1], far, 8, [8, 0], [8, 0], reduces=True, reads="recv")
+    gather = Step([0, 1], far, 8, [0, 8], [0, 8], reads="recv")
+    first, second = stages(copy, halves, gather, ranks=2).stages[-2:]
+    assert [send.buffer for send in (*first.sends, *second.sends)] == [0, 1]
+    assert first.receives[0].base == 0
+    assert stages(copy, halves, gather, ranks=2).stages[0].copies[0][1:4] == (16, 16, 8)
+    assert len(stages(copy, halves, gather, shift=0, ranks=2).stages) == 2
+
+
+def test_what_a_step_reads_here_is_copied_all_the_same() -> None:
+    copy, twice = Step(0, 0, 8), Step(0, 0, 8, 0, 8, reads="recv")
+    assert [len(stage.copies) for stage in stages(copy, twice).stages] == [1, 1]
 
 
 def test_writes_to_one_place_are_a_chain_in_row_order() -> None:

@@ -28,18 +28,18 @@ from fabric.transports.peek import address_of
 from fabric.transports.shm import ASLEEP, SLOTS, Home, Neighbour
 from fabric.transports.streams import Incoming, Outgoing
 
-PIECE = 1 << 17
+PIECE = 1 << 18
 """Bytes after which the other side is told: small enough for both to work at once, large enough
 that telling costs nothing beside the copy."""
 
-LEND = 1 << 21
+LEND = 1 << 20
 """Bytes from which a message is lent: smaller ones the ring moves faster, as it stays in caches."""
 
 FETCH = 1 << 18
 """Bytes of a lent message that are read at a time for `Receive.take`: a part of the second-level
 cache, so that who combines them finds them there."""
 
-FILL = 1 << 19
+FILL = 1 << 20
 """Bytes of a lent message that are read at a time where they are to stay."""
 
 _HEADER = struct.Struct("<IIQQQQ")
