@@ -104,14 +104,15 @@ def default(op: str, ranks: int, size: int) -> str:
     On a fabric without bottlenecks one step of all pairs has the least latency and moves no byte
     twice: ``direct`` for the all-to-alls, ``all_gather`` and ``reduce_scatter`` of up to
     `MOST_DIRECT` ranks, and beyond, where its rows would fill the memory, ``pairwise`` or ``ring``.
-    The others follow MPICH (Thakur, Rabenseifner, Gropp 2005, with its thresholds): all_reduce and
-    reduce by a tree of whole vectors up to 2 KiB and by halves above; broadcast by a tree below
-    12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
+    The others follow MPICH (Thakur, Rabenseifner, Gropp 2005, with its thresholds but one):
+    all_reduce of whole vectors up to 32 KiB, where a step costs more than halves save on the links
+    of today, and by halves above; reduce by a tree up to 2 KiB, by halves above; broadcast by a
+    tree below 12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
     """
     algorithms(op)
     many = ranks > MOST_DIRECT
     rules = {
-        "all_reduce": "recursive_doubling" if size <= 2048 else "halving_doubling",
+        "all_reduce": "recursive_doubling" if size <= 32 << 10 else "halving_doubling",
         "all_gather": "ring" if many else "direct",
         "reduce_scatter": "pairwise" if many else "direct",
         "all_to_all": "pairwise" if many else "direct",
