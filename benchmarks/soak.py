@@ -9,7 +9,6 @@ folders, shared memory. Prints a line a world, and what there was in all.
 import argparse
 import os
 import random
-import resource
 import signal
 import sys
 import tempfile
@@ -78,6 +77,11 @@ def _ours(folder: Path) -> bool:
         return False
 
 
+def _resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def soak(messages: int, rounds: int, seed: int) -> int:
     """Run worlds until so many messages came right; how many things went wrong."""
     chance, wrong, total, worlds = random.Random(seed), 0, 0, 0
@@ -99,7 +103,7 @@ def soak(messages: int, rounds: int, seed: int) -> int:
             left = set() if before is None else traces() - before
             before = traces() if before is None else before
             wrong += (not right) + len(left)
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            memory = _resident() // 1_000_000
             print(
                 f"world {worlds}: {came} messages came right, ended: {said}; left behind:"
                 f" {', '.join(sorted(left)) or 'nothing'}; {memory} MB", flush=True,
