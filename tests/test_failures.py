@@ -196,8 +196,8 @@ def computes_for_ever(comm: Communicator) -> None:
 
 @both
 def test_a_program_that_never_ends(transport: str) -> None:
-    outcomes = survive(computes_for_ever, transport, timeout=4.0, grace=0.5)
-    told(outcomes, TimedOut, "have not ended within 4 s", f"wait in {SUM} for rank 2")
+    outcomes = survive(computes_for_ever, transport, timeout=8.0, grace=0.5)
+    told(outcomes, TimedOut, "have not ended within 8 s", f"wait in {SUM} for rank 2")
 
 
 def waits_across(comm: Communicator) -> None:
