@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class Benchmark:
     ranks_per_node: int
     traffic: Traffic
     transport: str = "sim"
+    trace: Path | None = None
 
     @property
     def is_live(self) -> bool:
@@ -88,12 +90,14 @@ def prepare(
     matrix: str | None = None,
     environment: Mapping[str, str] | None = None,
     transport: str = "sim",
+    trace: Path | None = None,
 ) -> Benchmark:
     """Return the benchmark of ``op`` that was asked for, checked.
 
     ``algorithm``: names with commas between them, or ``"all"``; None is the library's choice.
     ``matrix``: the file that all_to_all_v takes its bytes from. ``environment``: where nccl-tests'
-    variables are looked up. ``transport``: of real ranks, or "sim". Raises `TriplaneError` that
+    variables are looked up. ``transport``: of real ranks, or "sim"; ``trace``: the file that gets
+    the trace of real ranks. Raises `TriplaneError` that
     names what is wrong.
     """
     environment = os.environ if environment is None else environment
@@ -105,7 +109,7 @@ def prepare(
         flags = _with_matrix(flags, traffic, matrix is not None)
     return Benchmark(
         op, flags, fabric, selection, _algorithms(op, algorithm),
-        node_size(fabric, flags.world), traffic, transport,
+        node_size(fabric, flags.world), traffic, transport, trace,
     )  # fmt: skip
 
 

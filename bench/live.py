@@ -28,7 +28,7 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
     began = time.perf_counter()
     samples = launch(
         main, bench.ranks, _machine(bench), bench.transport, software=bench.software, args=(jobs,),
-        timeout=bench.flags.timeout or None,
+        timeout=bench.flags.timeout or None, trace=bench.trace,
     )  # fmt: skip
     host_time = (time.perf_counter() - began) / max(len(rows), 1)
     for task, of_ranks in zip(rows, zip(*samples, strict=True), strict=True):

@@ -208,15 +208,21 @@ class Output:
     output: Path | None = None
     plot: Path | None = None
     trace: Path | None = None
+    timeline: Path | None = None
+    heatmap: Path | None = None
+    goal: Path | None = None
+    chakra: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("output", "plot", "trace"):
+        for name in ("output", "plot", "trace", "timeline", "heatmap", "goal", "chakra"):
             path = getattr(self, name)
             if path and not path.parent.is_dir():
                 raise click.UsageError(f"--{name} {path}: there is no folder {path.parent}")
-        if self.plot and self.plot.suffix.lower() not in PICTURES:
-            choices = ", ".join(PICTURES)
-            raise click.UsageError(f"--plot {self.plot}: the name must end in {choices}")
+        for name in ("plot", "heatmap"):
+            path = getattr(self, name)
+            if path and path.suffix.lower() not in PICTURES:
+                choices = ", ".join(PICTURES)
+                raise click.UsageError(f"--{name} {path}: the name must end in {choices}")
 
 
 def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -263,5 +269,12 @@ output_options = gathered(
     click.option("--output", type=_FILE, help="Write the answer here instead of printing it."),
     click.option("--plot", type=_FILE, help="Draw the answer (png, svg or pdf)."),
     click.option("--trace", type=_FILE, help="Write the last row's Perfetto trace (json)."),
+    click.option("--timeline", type=_FILE,
+                 help="Write the last row's timeline (npz), for triplane view."),
+    click.option("--heatmap", type=_FILE,
+                 help="Draw the last row's bytes and time, ranks by ranks (png, svg or pdf)."),
+    click.option("--goal", type=_FILE, help="Write the last row's schedule as GOAL."),
+    click.option("--chakra", type=_FILE, metavar="PREFIX",
+                 help="Write the last row's schedule as Chakra traces, PREFIX.RANK.et."),
 )  # fmt: skip
 """Adds the choice of an output, which the command gets as ``output``, an `Output`."""

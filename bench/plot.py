@@ -1,53 +1,208 @@
-"""Pictures of benchmarks, drawn by matplotlib, which is imported when a picture is asked for."""
+"""Plots of benchmarks: ours as lines with dots, published measurements of it as crosses.
 
-from collections.abc import Sequence
+What has been published of others is drawn as thin grey lines. Matplotlib is imported when a plot is
+asked for.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.records import Measurement
+from bench.predict import Prediction
+from bench.published import PUBLISHED, Row, read
+from bench.records import Measurement, Record
+from topology.draw.figure_style import INK, QUIET, style, write
+from topology.draw.figure_style import text as shown
 from topology.units import GB, US
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PER_RANK = ("all_gather", "reduce_scatter")
+"""Collectives whose published sizes are those of one rank's part; nccl-tests' are of the whole."""
+
+_DASHES = ("-", "--", "-.", ":")
+
+
+@contextmanager
+def canvas(path: Path, width: float, height: float) -> "Iterator[Figure]":
+    """A figure in the house's style, in inches; written to ``path`` at the end."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(style()):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        write(figure, path)
 
 
 def draw(rows: Sequence[Measurement], path: Path) -> None:
     """Draw time and bus bandwidth over size, a line an algorithm, to ``path``.
 
-    Dashed is the bound: no engine may answer less time than that.
+    Dashed is the bound: no engine may answer less time than that. Dotted, of real ranks: what it
+    took on this host.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for algorithm in dict.fromkeys(row.algorithm for row in rows):
-        mine = [row for row in rows if row.algorithm == algorithm and row.size]
-        _line(left, right, algorithm, sorted(mine, key=lambda row: row.size))
-    _axes(left, right)
-    if rows:
-        first = rows[0]
-        figure.suptitle(f"{first.op}, {first.ranks} ranks of {first.system}, {first.software}")
-    figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    with canvas(path, 10, 4.5) as figure:
+        left, right = figure.subplots(1, 2)
+        for algorithm in dict.fromkeys(row.algorithm for row in rows):
+            mine = [row for row in rows if row.algorithm == algorithm and row.size]
+            _line(left, right, algorithm, sorted(mine, key=lambda row: row.size))
+        if rows:
+            first = rows[0]
+            _published(left, right, first)
+            figure.suptitle(
+                shown(f"{first.op}, {first.ranks} ranks of {first.system}, {first.software}"),
+                x=0.01, ha="left",
+            )  # fmt: skip
+        _axes(left, right)
 
 
 def _line(left: "Axes", right: "Axes", label: str, rows: Sequence[Measurement]) -> None:
     sizes = [row.size for row in rows]
-    (line,) = left.plot(sizes, [row.time / US for row in rows], marker=".", label=label)
+    (line,) = left.plot(sizes, [row.time / US for row in rows], marker="o", label=label)
     bounded = [row for row in rows if row.bound]
     left.plot(
         [row.size for row in bounded], [(row.bound or 0) / US for row in bounded],
-        linestyle="--", color=line.get_color(),
+        linestyle="--", linewidth=1, color=line.get_color(),
     )  # fmt: skip
-    right.plot(sizes, [row.busbw / GB for row in rows], marker=".", label=label)
+    right.plot(sizes, [row.busbw / GB for row in rows], marker="o", label=label)
+    real = [row for row in rows if row.wall is not None and row.wall_busbw is not None]
+    for axes, values in (
+        (left, [(row.wall or 0) / US for row in real]),
+        (right, [(row.wall_busbw or 0) / GB for row in real]),
+    ):
+        if values:
+            axes.plot([row.size for row in real], values, linestyle=":", linewidth=1,
+                      color=line.get_color())  # fmt: skip
+
+
+def _published(left: "Axes", right: "Axes", first: Measurement) -> None:
+    """Crosses for this very machine, stack and number of ranks; grey lines for others."""
+    known = [row for row in read(PUBLISHED) if row.op == first.op and row.size and row.value]
+    metrics = ((left, "latency", "us"), (right, "busbw", "GB/s"))
+    for (axes, metric, unit), others in itertools.product(metrics, (False, True)):
+        rows = [row for row in known if (row.metric, row.unit) == (metric, unit)]
+        rows = [row for row in rows if others != _same(row, first)]
+        if others:
+            _peers(axes, rows)
+        elif rows:
+            axes.plot([_size(row) for row in rows], [row.value or 0 for row in rows], "x",
+                      color=INK, markersize=7, label="published", zorder=5)  # fmt: skip
+
+
+def _same(row: Row, first: Measurement) -> bool:
+    return (row.system, row.software, row.ranks) == (first.system, first.software, first.ranks)
+
+
+def _size(row: Row) -> int:
+    return (row.size or 0) * ((row.ranks or 1) if row.op in PER_RANK else 1)
+
+
+def _peers(axes: "Axes", rows: Sequence[Row]) -> None:
+    names = dict.fromkeys((row.system, row.software, row.ranks) for row in rows)
+    for number, name in enumerate(names):
+        mine = [row for row in rows if (row.system, row.software, row.ranks) == name]
+        mine.sort(key=_size)
+        axes.plot([_size(row) for row in mine], [row.value or 0 for row in mine], marker="x",
+                  color=QUIET, linewidth=0.9, linestyle=_DASHES[number % len(_DASHES)], zorder=1,
+                  label=f"published: {name[0]} {name[1]}, {name[2]} ranks")  # fmt: skip
 
 
 def _axes(left: "Axes", right: "Axes") -> None:
     left.set(xlabel="size (bytes)", ylabel="time (us); dashed: bound", yscale="log")
     right.set(xlabel="size (bytes)", ylabel="bus bandwidth (GB/s)")
+    right.set_ylim(bottom=0)
+    left.yaxis.set_major_formatter("{x:,.6g}")
     for axes in (left, right):
         axes.set_xscale("log", base=2)
-        axes.grid(alpha=0.3)
-    if right.get_lines():
-        right.legend()
+        axes.xaxis.set_major_formatter(lambda size, _: size_text(size))
+        if axes.get_lines():
+            axes.legend()
+
+
+def size_text(size: float) -> str:
+    """Bytes as nccl-tests' options name them: 512, 4K, 32M, 1G, powers of 1024."""
+    for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")):
+        if size >= unit:
+            return f"{size / unit:g}{letter}"
+    return f"{size:g}"
+
+
+def draw_moe(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
+    """Draw time over EP size, a line a system and stack, a panel for each operation of ``panels``.
+
+    ``rows``: records of `bench.moe`.
+    """
+    with canvas(path, 10, 4.5) as figure:
+        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, op in zip(every, panels, strict=True):
+            mine = [row for row in rows if row["op"] == op]
+            for label in dict.fromkeys((row["system"], row["software"]) for row in mine):
+                _moe_line(axes, label, [r for r in mine if (r["system"], r["software"]) == label])
+            _moe_peers(axes, op, mine)
+            axes.set(title=op, xlabel="EP size (ranks)", ylabel="time (us); x: published")
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(sorted({int(str(row["ranks"])) for row in mine}))
+            axes.xaxis.set_major_formatter("{x:.0f}")
+            axes.tick_params(axis="x", rotation=45)
+            axes.legend()
+        every[0].set_ylim(bottom=0)
+
+
+def _moe_line(axes: "Axes", label: tuple[object, object], line: Sequence[Record]) -> None:
+    name = shown(" ".join(map(str, label)))
+    (drawn,) = axes.plot(*_points(line, "time_us"), marker="o", label=name)
+    known = [row for row in line if row["published_us"] is not None]
+    axes.plot(
+        *_points(known, "published_us"), linestyle="", marker="x", markersize=8,
+        color=drawn.get_color(), zorder=5,
+    )  # fmt: skip
+
+
+def _points(rows: Sequence[Record], key: str) -> tuple[list[float], list[float]]:
+    return [float(row["ranks"] or 0) for row in rows], [float(row[key] or 0) for row in rows]
+
+
+def _moe_peers(axes: "Axes", op: str, mine: Sequence[Record]) -> None:
+    """What is published of the same operation on other machines and stacks."""
+    if not mine:
+        return
+    drawn = {(row["system"], row["software"]) for row in mine}
+    asked = tuple(mine[0][key] for key in ("mode", "tokens", "hidden", "top_k"))
+    rows = [
+        row for row in read(PUBLISHED)
+        if row.op == op and (row.metric, row.unit) == ("latency", "us") and row.value and row.ranks
+        and (row.mode, row.tokens, row.hidden, row.top_k) == asked
+        and (row.system, row.software) not in drawn
+    ]  # fmt: skip
+    for number, name in enumerate(dict.fromkeys((row.system, row.software) for row in rows)):
+        line = sorted((row.ranks or 0, row.value or 0.0) for row in rows
+                      if (row.system, row.software) == name)  # fmt: skip
+        axes.plot(*zip(*line, strict=True), marker="x", color=QUIET, linewidth=0.9, zorder=1,
+                  linestyle=_DASHES[number % len(_DASHES)],
+                  label=f"published: {name[0]} {name[1]}")  # fmt: skip
+
+
+def draw_validation(found: Sequence[Prediction], path: Path) -> None:
+    """Draw predicted over published, by stack: on the diagonal the model is right."""
+    with canvas(path, 7, 7) as figure:
+        axes = figure.add_subplot()
+        ours = [one for one in found if one.error_percent is not None]
+        stacks = sorted(ours, key=lambda one: one.row.software)
+        by_stack = itertools.groupby(stacks, lambda one: one.row.software)
+        for number, (name, group) in enumerate(by_stack):
+            points = [(one.row.value or 0.0, one.value or 0.0) for one in group]
+            axes.plot(*zip(*points, strict=True), "osD^v<>"[number // 7 % 7], alpha=0.75,
+                      label=shown(name))  # fmt: skip
+        axes.axline((1, 1), slope=1, color=QUIET, linewidth=0.9, zorder=0)
+        axes.set(xscale="log", yscale="log", xlabel="published (each row's own unit)",
+                 ylabel="predicted (the same)", title="On the line the model is right")  # fmt: skip
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:,.6g}")
+        if ours:
+            axes.legend()

@@ -77,6 +77,8 @@ setting_options = gathered(
                  help="Silence after which a rank elsewhere is lost [2]."),
     click.option("--stop-timeout", type=float, metavar="SECONDS",
                  help="The same for a rank that is stopped [1.5]."),
+    click.option("--trace", metavar="FILE",
+                 help="Write what the ranks did, and when, for ui.perfetto.dev."),
     click.option("--grace", type=float, metavar="SECONDS",
                  help="For survivors of a failure to end by themselves [5]."),
 )  # fmt: skip

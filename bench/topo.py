@@ -1,13 +1,13 @@
-"""``triplane topo``: which systems there are, what one is made of, and the way to other tools."""
+"""``triplane topo``: which systems there are, what one is made of, pictures, and other tools."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import show
 from bench.cli import HELP, Group
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
@@ -22,7 +22,7 @@ _WITHOUT = click.option("--without", multiple=True, metavar="NAME",
 
 @click.group(cls=Group, lazy={}, context_settings=HELP)
 def topo() -> None:
-    """Systems: list, show, export."""
+    """Systems: list, show, draw, export."""
 
 
 @topo.command("list", context_settings=HELP)
@@ -46,8 +46,31 @@ def show_system(name: str, without: tuple[str, ...], form: str, output: Path | N
     rows = [plane_record(topology, plane) for plane in topology.planes]
     with opened(output) as file:
         if form == "table":
-            file.write("\n".join(_about(topology)) + "\n\n")
-        file.write(as_text(rows, form))
+            show.write(file, show.about(topology), rows, show.tier_records(topology))
+        else:
+            file.write(as_text(rows, form))
+
+
+@topo.command("draw", context_settings=HELP)
+@click.argument("name", metavar="SYSTEM")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              metavar="FILE", help="The picture: .svg, .png or .pdf.")  # fmt: skip
+@click.option("--plane", "planes", multiple=True, metavar="NAME",
+              help="Only this plane; may be given again.")  # fmt: skip
+@click.option("--level", type=click.Choice(("rack", "node", "link")), default="node",
+              show_default=True, help="What a box is; link: every link is drawn.")  # fmt: skip
+@click.option("--highlight", multiple=True, metavar="NAME",
+              help="Let this switch, link or node stand out; may be given again.")  # fmt: skip
+@click.option("--without", multiple=True, metavar="NAME",
+              help="Draw this switch, link or node as taken out; may be given again.")  # fmt: skip
+def draw_system(
+    name: str, output: Path, planes: tuple[str, ...], level: str, highlight: tuple[str, ...],
+    without: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Draw SYSTEM: its racks or nodes and the switches between them, or all of its links."""
+    from topology.draw.figure import draw
+
+    draw(system(name), output, planes=planes, level=level, highlight=highlight, without=without)
 
 
 @topo.command(context_settings=HELP)
@@ -74,24 +97,6 @@ def _opened(name: str, without: tuple[str, ...]) -> Topology:
     return topology.without(*without) if without else topology
 
 
-def _about(topology: Topology) -> list[str]:
-    kinds = topology.vertex_kinds
-    ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
-    nodes = len(np.unique(topology.node[topology.node >= 0]))
-    return [
-        topology.name,
-        f"  nodes      {nodes}",
-        f"  endpoints  {len(ends)}: {_counted(ends)}; ranks sit on {len(topology.accelerators)}",
-        f"  switches   {len(switches)}: {_counted(switches)}",
-        f"  links      {topology.n_links}, one way each",
-        *([f"  without    {', '.join(topology.removed)}"] if topology.removed else []),
-    ]
-
-
-def _counted(kinds: tuple[str, ...]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items()) or "none"
-
-
 def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
     """Return what `show` says of a plane: its links, its ports, whether it can block.
 
@@ -109,6 +114,7 @@ def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
         "endpoints": found.endpoints,
         "port_GBps": found.port_bandwidth / max(found.endpoints, 1) / GB,
         "tiers": found.tiers,
+        "oversubscription": found.oversubscription,
         "bisection_GBps": found.bisection / GB,
         "guaranteed_share": found.guaranteed,
         "non_blocking": "yes" if found.non_blocking else f"not proved: {found.reason}",

@@ -1,16 +1,18 @@
 """``triplane bench validate``: every published measurement beside the model's answer."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from bench import files
 from bench.options import Output, output_options
+from bench.plot import draw_validation
 from bench.predict import Prediction, answered, predict
 from bench.published import PUBLISHED, Row, read
 from bench.records import Value, as_text, opened, progress
+from fabric.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +85,6 @@ def as_page(found: Sequence[Prediction]) -> str:
     return "\n".join(parts)
 
 
-def draw(found: Sequence[Prediction], path: Path) -> None:
-    """Draw predicted over published, by stack: on the diagonal the model is right."""
-    from matplotlib.figure import Figure
-
-    axes = Figure(figsize=(7, 7), layout="constrained").add_subplot()
-    shown = [one for one in found if one.error_percent is not None]
-    stack = sorted(shown, key=lambda one: one.row.software)
-    for name, group in itertools.groupby(stack, lambda one: one.row.software):
-        points = [(one.row.value or 0.0, one.value or 0.0) for one in group]
-        axes.plot(*zip(*points, strict=True), "o", markersize=4, alpha=0.7, label=name)
-    axes.axline((1, 1), slope=1, color="0.7", zorder=0)
-    axes.set(xscale="log", yscale="log", xlabel="published", ylabel="predicted",
-             title="In each row's own unit")  # fmt: skip
-    if shown:
-        axes.legend(fontsize=8)
-    assert isinstance(axes.figure, Figure)
-    axes.figure.savefig(path)
-
-
 @click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--targets",
@@ -123,13 +106,13 @@ def command(targets: Path, engine: str, output: Output) -> None:
         else:
             file.write(as_text([record(one) for one in found], output.format))
     if output.plot:
-        draw(found, output.plot)
-    if output.trace:
-        _trace(found, output.trace, engine)
+        draw_validation(found, output.plot)
+    if files.wanted(output):
+        files.write(_last(found, engine), output)
 
 
-def _trace(found: Sequence[Prediction], path: Path, engine: str) -> None:
+def _last(found: Sequence[Prediction], engine: str) -> Timeline:
     modelled = [one.row for one in found if one.value is not None]
     if not modelled:
-        raise click.UsageError(f"--trace {path}: no row is modelled")
-    answered(modelled[-1], engine).to_perfetto(path)
+        raise click.UsageError("there is no timeline to write: no row is modelled")
+    return answered(modelled[-1], engine)

@@ -9,29 +9,34 @@ that the algorithm's schedule says: what `collectives.reference` computes, bit f
 same bits at every rank.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from collectives import vector
 from collectives.algorithms import algorithm as lookup
 from collectives.algorithms import default
+from collectives.anysource import AnyWork, any_source
 from collectives.calls import Question, advice, collective, custom
 from collectives.group import Group
+from collectives.inform import rounds
 from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
-from collectives.views import NOTHING, ArgumentError, Buffer, average, shift, view
+from collectives.views import NOTHING, ArgumentError, Buffer, average, name_of, shift, view
 from collectives.work import Work
+from fabric.endpoint import FREE
+from fabric.exchange import Exchange, Round, timed_as
 from fabric.execute import Call, Execution
 from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step
-from fabric.transport import Bytes
+from fabric.transport import Bytes, lends
 
 REMEMBERED = 1024
 """Kinds of calls that a communicator remembers."""
@@ -44,7 +49,11 @@ def init(timeout: float | None = None) -> "Communicator":
     `TimedOut`, unless the call says otherwise; None: never. Raises `WorldError` where the other
     ranks cannot be reached.
     """
-    me = member()
+    return everybody(member(), timeout)
+
+
+def everybody(me: Member, timeout: float | None = None) -> "Communicator":
+    """The communicator of all ranks of the world in which the caller is ``me``, as `init`."""
     driver = me.driver
     lineage = ("world", driver.lineages["world"])
     driver.lineages["world"] += 1
@@ -101,7 +110,30 @@ class Communicator:
 
     def compute(self, seconds: float) -> None:
         """Let the rank's clock move on as if it had computed for so many emulated seconds."""
-        self._driver.compute(seconds)
+        if self._driver.paced:  # where the authority learns of it by the wall clock only
+            with self.span("compute"):
+                self._driver.compute(seconds)
+        else:
+            self._driver.compute(seconds)
+
+    def span(self, name: str) -> AbstractContextManager[None]:
+        """A ``with`` block that traces show by this name, from the rank's clock to its clock.
+
+        Where no trace is written it costs nothing.
+        """
+        if self._member.settings.trace is None:
+            return nullcontext()
+        return self._marked(name)
+
+    @contextmanager
+    def _marked(self, name: str) -> Iterator[None]:
+        driver, number = self._driver, next(self._member.spans)
+        driver.mark(number, name)
+        try:
+            yield
+        finally:
+            if driver.error is None:
+                driver.mark(number, None)
 
     def all_reduce(
         self, x: Any, op: str = "sum", out: Any = None, *, async_op: bool = False,
@@ -109,7 +141,8 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Fill ``out`` (None: ``x`` itself) with all ranks' ``x`` combined.
 
-        ``op``: "sum", "prod", "min", "max" or "avg"; see `collectives.views.reduction`.
+        ``op``: "sum", "prod", "min", "max", "avg", "band", "bor" or "bxor" (bits); see
+        `collectives.views.reduction`.
         """
         send, recv = self._pair(x, out)
         return self._collective("all_reduce", send, recv, op, 0, algorithm, async_op, timeout)
@@ -202,16 +235,16 @@ class Communicator:
         """Return when all ranks have come."""
         return self._collective("barrier", NOTHING, NOTHING, "", 0, None, async_op, timeout)
 
-    def send(self, x: Any, dst: int, tag: int = 0, *, timeout: float | None = None) -> None:
+    def send(self, x: Any, dst: int, tag: int = 0, *, timeout: float | None = None) -> Work:
         """Send ``x`` to rank ``dst``; over, in emulated time, when it is received.
 
         So two ranks that both send first wait for each other, as in NCCL; use `batch`.
         """
-        self._messages([checked(Send(x, dst, tag), self._group)], False, timeout)
+        return self._messages([checked(Send(x, dst, tag), self._group)], False, timeout)
 
-    def recv(self, x: Any, src: int, tag: int = 0, *, timeout: float | None = None) -> None:
+    def recv(self, x: Any, src: int, tag: int = 0, *, timeout: float | None = None) -> Work:
         """Fill ``x`` with what rank ``src`` sends, which must be as long."""
-        self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
+        return self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
 
     def isend(self, x: Any, dst: int, tag: int = 0) -> Work:
         """As `send`, and return at once."""
@@ -220,6 +253,20 @@ class Communicator:
     def irecv(self, x: Any, src: int, tag: int = 0) -> Work:
         """As `recv`, and return at once."""
         return self._messages([checked(Recv(x, src, tag), self._group)], True, None)
+
+    def irecv_any(self, x: Any, tag: int = 0) -> AnyWork:
+        """As `irecv`, from whichever rank's message of ``tag`` comes first: `AnyWork.source`.
+
+        Which one does is up to the host, and where none comes, only a time-out ends it. A receive
+        that names its sender takes that one's messages first.
+        """
+        into = view(x, "x", True)
+
+        def receive(src: int) -> Execution:
+            return self._message(Message(src, self.rank, int(tag), NOTHING, into))
+
+        words = f"recv({name_of(into.dtype)}[{into.items}], any rank, tag {tag})"
+        return any_source(self._group, self._driver, words, int(tag), receive)
 
     def batch(
         self, messages: Sequence[Send | Recv], *, async_op: bool = False,
@@ -248,6 +295,41 @@ class Communicator:
         mine = steps if isinstance(steps, Plan) else plan(steps, self.size, self.rank)
         call = custom(mine, self._group, given, filled, op, operation, name)
         return self._make(call, given, filled, async_op, timeout)
+
+    def inform(
+        self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
+    ) -> None:
+        """Send block ``x[j]`` to rank j at once and for free, as `all_to_all` does it in time.
+
+        For what ranks have to know of each other before they can tell what a call of theirs is:
+        the emulated machine learns it on the way. ``words``: what that call is, in all that ranks
+        have to agree on. Both arrays are ``[ranks, ...]``, of one type, without gaps.
+        """
+        call = timed_as(words, Plan(self.rank, self.size, ()), FREE)
+        self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
+
+    @property
+    def lends(self) -> bool:
+        """Whether ranks are threads that can read each other's memory: see `fabric.transport`."""
+        return lends(self._driver.transport)
+
+    def exchange(
+        self, call: Call, messages: Sequence[Callable[[], Round]],
+        finish: Callable[[], None] | None = None, *, async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Make a call whose messages are given by themselves: see `fabric.exchange.Exchange`."""
+        driver, group = self._driver, self._group
+        number = group.next_call()
+        return self._go(
+            [Exchange(call, driver.transport, group.members, number, messages, finish)],
+            async_op, timeout,
+        )  # fmt: skip
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """Raise ``error``, and tell every other rank: none then waits for a call of this one."""
+        with self._driver:
+            raise error
 
     def split(self, color: int | None, key: int = 0) -> "Communicator | None":
         """The communicator of the ranks that give the same ``color``, in order of key and rank.
@@ -341,7 +423,7 @@ class Communicator:
             self._driver.start(executions)
             return Work(self._driver, *executions)
         self._driver.run(executions, self._timeout if timeout is None else timeout)
-        return Work(self._driver)
+        return Work(self._driver, *executions, over=True)
 
 
 def _finish(driver: Driver, room: Bytes, ranks: int, recv: Buffer) -> None:

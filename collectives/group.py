@@ -4,6 +4,7 @@ All members number their calls alike without asking each other, as they make the
 same order: a number is that of the group, made of where it comes from, plus how many came before.
 """
 
+import threading
 from collections import Counter
 from hashlib import blake2b
 from itertools import count
@@ -25,6 +26,7 @@ class Group:
         self._calls = count()
         self._messages: Counter[tuple[int, int, int]] = Counter()
         self._streams: dict[tuple[int, int, int], int] = {}
+        self._lock = threading.Lock()
 
     def next_call(self) -> int:
         """The number of the next call of all members."""
@@ -33,10 +35,20 @@ class Group:
     def next_message(self, src: int, dst: int, tag: int) -> int:
         """The number of the next message from ``src`` to ``dst``, places in the group, of a tag."""
         key = src, dst, tag
+        stream = self._stream(key)
+        with self._lock:  # a receive from any rank takes its number in the thread that drives
+            self._messages[key] += 1
+            return (stream + self._messages[key]) & _MASK
+
+    def coming_message(self, src: int, dst: int, tag: int) -> int:
+        """The number that `next_message` gives next."""
+        key = src, dst, tag
+        return (self._stream(key) + self._messages[key] + 1) & _MASK
+
+    def _stream(self, key: tuple[int, int, int]) -> int:
         if key not in self._streams:
             self._streams[key] = _number((self.id, "message", *key))
-        self._messages[key] += 1
-        return (self._streams[key] + self._messages[key]) & _MASK
+        return self._streams[key]
 
     def check(self, rank: int, name: str) -> int:
         """``rank`` as an int; raises `ArgumentError` where the group has no such place."""

@@ -20,12 +20,19 @@ COMBINE: Mapping[str, np.ufunc] = MappingProxyType(
 )
 """How two items become one; ``avg`` is a sum that is divided at the very end, see `averaged`."""
 
+BITWISE: Mapping[str, np.ufunc] = MappingProxyType(
+    {"band": np.bitwise_and, "bor": np.bitwise_or, "bxor": np.bitwise_xor}
+)
+"""The same for integers and booleans, bit by bit."""
+
 
 def combiner(op: str) -> np.ufunc:
     """Return what combines two items under ``op``; raise `ScheduleError` for an unknown one."""
-    if op not in COMBINE:
-        raise ScheduleError(f"unknown reduction {op!r}; choose one of {', '.join(COMBINE)}")
-    return COMBINE[op]
+    combine = COMBINE.get(op) or BITWISE.get(op)
+    if combine is None:
+        choices = ", ".join((*COMBINE, *BITWISE))
+        raise ScheduleError(f"unknown reduction {op!r}; choose one of {choices}")
+    return combine
 
 
 def averaged(total: Array, ranks: int) -> Array:

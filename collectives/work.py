@@ -1,6 +1,7 @@
 """Work: a call that was begun, and can be waited for."""
 
 import time
+from collections.abc import Callable
 
 from fabric.execute import Execution
 from fabric.progress import Driver
@@ -12,11 +13,12 @@ class Work:
     Until it is over nobody may write what the call reads, nor read or write what it fills.
     """
 
-    __slots__ = ("_driver", "_executions")
+    __slots__ = ("_driver", "_executions", "_tags")
 
-    def __init__(self, driver: Driver, *executions: Execution) -> None:
-        """``executions``: those that were started and not waited for."""
-        self._driver, self._executions = driver, executions
+    def __init__(self, driver: Driver, *executions: Execution, over: bool = False) -> None:
+        """``executions``: those that were started; ``over``: and waited for."""
+        self._driver, self._executions = driver, () if over else executions
+        self._tags = tuple([execution.tag for execution in executions])
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when the call is over at this rank; its clock is then not before the call's end.
@@ -30,10 +32,31 @@ class Work:
             self._driver.wait(self._executions[0], left)
             self._executions = self._executions[1:]
 
+    def times(self) -> tuple[float, float]:
+        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+
+        The rank came to it at the first, and its part was through at the second; of several
+        messages of a `Communicator.batch`, the first begin and the last end. Raises `WorldError`
+        where no machine is emulated, and for a call that some ten thousand others have followed.
+        """
+        self.wait()
+        begin, end = zip(*map(self._driver.times, self._tags), strict=True)
+        return min(begin), max(end)
+
     def done(self) -> bool:
         """Whether the bytes are where they belong; does not wait.
 
         When that is so is up to the host, and says nothing about emulated time: a program that
         asks may not run alike twice.
         """
-        return all([self._driver.poll(execution) for execution in self._executions])
+        return all([each.done or self._driver.poll(each) for each in self._executions])
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it may be over, or has failed: at least once, at any time.
+
+        Whatever thread drives calls it: it must be quick, and must not make calls of its own.
+        """
+        for execution in self._executions:
+            execution.watch = call
+        if all([each.done or each.error is not None for each in self._executions]):
+            call()

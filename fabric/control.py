@@ -60,6 +60,16 @@ class Control(Protocol):
     def now(self) -> float:
         """The rank's clock, in emulated seconds; waits until it is known. Raises `WorldError`."""
 
+    def times(self, op: int) -> tuple[float, float]:
+        """When the rank's part of ``op``, for which it has waited, has begun and ended.
+
+        Emulated seconds. It waits for the answer. Raises `WorldError`, also where nobody knows:
+        no machine is emulated, or the call was too long ago.
+        """
+
+    def mark(self, span: int, name: str | None) -> None:
+        """For traces: a span of the rank begins here, called ``name``; or ends, for None."""
+
     def advise(
         self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
         algorithm: str | None,

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field, fields
 
 from topology.errors import TriplaneError
 
+FREE = "free"
+"""The operation that costs nothing in any stack: what a host does and the machine does not."""
+
 
 class EndpointError(TriplaneError):
     """An endpoint preset or one of its constants is not sound."""
@@ -90,6 +93,8 @@ class Endpoint:
 
     def key(self, operation: str) -> str | None:
         """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
+        if operation == FREE:
+            return None
         stem, colon, variant = operation.partition(":")
         general = () if stem in self.by_operation else (colon + variant, "")
         keys = (operation, stem, *general)

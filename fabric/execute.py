@@ -13,6 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
+from fabric.control import Control
 from fabric.failure import WorldError
 from fabric.plan import Plan
 from fabric.script import Script, Stage, Write
@@ -72,6 +73,11 @@ class Execution:
         self.error: BaseException | None = None
         self.watch: Callable[[], None] | None = None
         self._steps = self._run()
+
+    def begin(self, control: Control) -> None:
+        """Tell the authority that the rank comes to the call."""
+        call = self.call
+        control.begin(self.tag, self.members, call.plan, call.words, call.operation)
 
     def advance(self) -> bool:
         """Do what can be done now; True when all is over. Raises what went wrong."""

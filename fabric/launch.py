@@ -28,13 +28,14 @@ def launch(
     grace: float = 5.0,
     stop_timeout: float = 1.5,
     return_exceptions: bool = False,
+    trace: str | Path | None = None,
 ) -> list[Any]:
     """What each of ``ranks`` ranks returned from ``main(*args)``; each calls `collectives.init`.
 
     ``transport``: "inproc" runs them as threads; "zmq", and under mpiexec "mpi", as processes,
     which import ``main`` and get ``args`` by pickle. ``system``, ``software``, ``clock``,
     ``sync``, ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
-    which it ends with a `TimedOut`.
+    which it ends with a `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
 
     What went wrong first is raised: what ``main`` raised in the rank that failed, or the
     `WorldError` that all others saw; with ``return_exceptions`` it is returned instead, for each
@@ -43,7 +44,10 @@ def launch(
     if ranks < 1:
         raise WorldError(f"a world has at least one rank, {ranks} are asked for")
     named = str(system) if isinstance(system, str | Path) else None
-    settings = Settings(named, software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout)
+    settings = Settings(
+        named, software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
+        trace=None if trace is None else str(Path(trace).absolute()),
+    )  # fmt: skip
     ended = _runner(transport)(main, ranks, system, settings, tuple(args), timeout)
     return ended.outcomes if return_exceptions else ended.results()
 

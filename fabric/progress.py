@@ -29,6 +29,13 @@ SOON = 0.01
 PATIENCE = 1.0
 """Seconds that a transport's error waits for the authority's, which knows what all have called."""
 
+NAP = 0.0005
+"""Seconds that the driver's own thread gives to who has begun a call: most wait for it at once, and
+drive it better than a thread that they first have to take the turn from."""
+
+NAPS = 20
+"""Naps with nothing to do after which that thread sleeps until it is woken."""
+
 CLOSING = 10.0
 """Seconds that what is still under way is given at the end of a rank's program."""
 
@@ -58,6 +65,7 @@ class Driver:
         self._door, self._turn = threading.Lock(), threading.Lock()
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
+        self._waiting = 0
         self._closed = False
 
     def __enter__(self) -> "Driver":
@@ -110,15 +118,20 @@ class Driver:
             if self._active:
                 self._background()
 
-    def wait(self, execution: Execution, timeout: float | None = None) -> None:
-        """Return when a call that was started is over; after a `TimedOut` it still goes on."""
+    def wait(
+        self, execution: Execution, timeout: float | None = None, *, last: bool = False
+    ) -> None:
+        """Return when a call that was started is over; after a `TimedOut` it still goes on.
+
+        So with a ``timeout`` the rank is in no deadlock, unless this is the ``last`` it does.
+        """
         late = None
         with self:
             if not (self.paced or execution.noted):
                 self.control.wait(execution.tag)
                 execution.noted = True
             if not execution.advance():
-                late = self._drive(execution, timeout)
+                late = self._drive(execution, timeout, tells=last or timeout is None)
         if late is not None:
             raise late
         if self.paced:
@@ -139,6 +152,17 @@ class Driver:
         else:
             with self:
                 self.control.compute(seconds)
+
+    def times(self, tag: int) -> tuple[float, float]:
+        """See `Control.times`; others drive meanwhile."""
+        if self.error is not None:
+            raise _again(self.error)
+        return self.control.times(tag)
+
+    def mark(self, span: int, name: str | None) -> None:
+        """See `Control.mark`."""
+        with self:
+            self.control.mark(span, name)
 
     def poll(self, execution: Execution) -> bool:
         """Whether a call that was started is over; does not wait."""
@@ -172,7 +196,7 @@ class Driver:
         """
         try:
             for execution in [] if error is not None else list(self._active):
-                self.wait(execution, timeout)
+                self.wait(execution, timeout, last=True)
         finally:
             self._closed = True
             self._busy.set()
@@ -187,10 +211,22 @@ class Driver:
             raise _again(self.error)
         if self._closed:
             raise WorldError(f"{call.words} was called after its communicator was closed")
-        self.control.begin(execution.tag, execution.members, call.plan, call.words, call.operation)
+        execution.begin(self.control)
 
-    def _drive(self, execution: Execution, timeout: float | None) -> TimedOut | None:
-        """Drive all executions until this one is over, or the time."""
+    def _drive(
+        self, execution: Execution, timeout: float | None, tells: bool = True
+    ) -> TimedOut | None:
+        """Drive all executions until this one is over, or the time.
+
+        ``tells``: the authority is told where the rank cannot go on without it.
+        """
+        self._waiting += 1  # who has the turn counts
+        try:
+            return self._driven(execution, timeout, tells)
+        finally:
+            self._waiting -= 1
+
+    def _driven(self, execution: Execution, timeout: float | None, tells: bool) -> TimedOut | None:
         now = moved_at = looked_at = time.monotonic()
         deadline = math.inf if timeout is None else now + timeout
         pause, told = SOON, False
@@ -211,7 +247,7 @@ class Driver:
             self._look()
             if now >= deadline:
                 return _late(self.transport.rank, execution, timeout)
-            if not told and now - moved_at >= SOON:
+            if tells and not told and now - moved_at >= SOON:
                 self.control.blocked(execution.tag)
                 pause, told = SLICE, True
 
@@ -244,19 +280,29 @@ class Driver:
         self._busy.set()
 
     def _serve(self) -> None:
+        naps = 0
         while not self._closed:
             self._busy.wait()
+            if self._waiting or not self._active:
+                naps = 0 if self._active else naps + 1
+                if naps > NAPS:
+                    self._sleep()
+                time.sleep(NAP)
+                continue
+            naps = 0
             try:
                 with self:
-                    if not self._active:
-                        self._busy.clear()
-                    elif not self._step(SLICE):
+                    if self._active and not self._step(SLICE):
                         self._look()
             except BaseException:
                 # It is every execution's error by now, and raised by whoever waits for one.
                 self._busy.clear()
-            if self._closed:
-                return
+
+    def _sleep(self) -> None:
+        """Until the next call begins; one that has begun meanwhile is not slept through."""
+        self._busy.clear()
+        if self._active or self._closed:
+            self._busy.set()
 
     def _break(self, error: BaseException) -> None:
         """Stop everything; raises where somebody knows better than ``error`` what is wrong."""

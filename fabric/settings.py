@@ -30,7 +30,8 @@ class Settings:
     time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second takes.
     ``heartbeat``: seconds of silence after which a rank on another host is given up.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
-    that survivors of a failure are given to end by themselves.
+    that survivors of a failure are given to end by themselves. ``trace``: the file that gets a
+    trace of all that the ranks do, when they have ended; see `fabric.trace.live`.
 
     Raises `WorldError` with the choices.
     """
@@ -43,6 +44,7 @@ class Settings:
     heartbeat: float = 2.0
     stop_timeout: float = 1.5
     grace: float = 5.0
+    trace: str | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("clock", CLOCKS), ("sync", SYNCS)):
@@ -88,7 +90,7 @@ class Settings:
 
 
 def _value(name: str, text: str) -> str | float | None:
-    if name == "system":
+    if name in ("system", "trace"):
         return text or None
     if name in ("software", "clock", "sync"):
         return text
@@ -125,7 +127,8 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
         )
     if size > 1:
         _compile(fabric)
-    return Emulator(fabric, size, "paced" if settings.paced else settings.sync)
+    mode = "paced" if settings.paced else settings.sync
+    return Emulator(fabric, size, mode, record=settings.trace is not None)
 
 
 def _compile(fabric: "Fabric") -> None:

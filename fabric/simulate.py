@@ -75,7 +75,7 @@ class Fabric:
         how many take part; default: the highest rank of the first steps, plus one. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks that are cut off.
         """
-        run = Run(self, self.software.costs(operation), ranks)
+        run = Run(self, operation, ranks)
         coming = batches(iter(steps), len(self.places), WINDOW_ROWS)
         batch = next(coming, None)
         while batch is not None:

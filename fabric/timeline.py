@@ -1,6 +1,5 @@
 """Timeline: when everything happened, what the links carried, and what set the time."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from topology.graph import Ints, Topology
 from topology.routes import Router
 from topology.units import US
 
@@ -39,6 +39,9 @@ class Timeline:
     - ``start``, ``finish``: float64 [rows], seconds: set out, last byte there.
     - ``rank_finish``: float64 [ranks]; ``duration``: the last of them.
     - ``bound``: seconds, the closed form that no engine can beat; ``bottleneck``: what sets it.
+    - ``labels``: a text a step. ``resource_bytes``: float64 [resources of ``router``].
+    - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
+    - ``software``, ``operation``: whose costs count; ``title``: what pictures and files call it.
     """
 
     src: _Longs
@@ -53,6 +56,20 @@ class Timeline:
     labels: tuple[str, ...]
     resource_bytes: _Floats
     router: Router
+    places: Ints
+    software: str = ""
+    operation: str = ""
+    title: str = ""
+
+    @property
+    def topology(self) -> Topology:
+        """The interconnect that it all happened on."""
+        return self.router.topology
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks took part."""
+        return len(self.rank_finish)
 
     @property
     def duration(self) -> float:
@@ -74,27 +91,26 @@ class Timeline:
         """float64 [links]: seconds that each link needs for its bytes at full speed."""
         return self.link_bytes / self.router.topology.link_bandwidth
 
-    def to_perfetto(self, path: str | Path) -> None:
-        """Write a trace for ui.perfetto.dev: a track a rank, a slice a transfer that it sends."""
-        ranks = np.unique(self.src)
-        names = [
-            {
-                "ph": "M",
-                "name": "thread_name",
-                "pid": 0,
-                "tid": int(r),
-                "args": {"name": f"rank {r}"},
-            }
-            for r in ranks
-        ]
-        slices = [self._slice(row) for row in range(len(self.src))]
-        Path(path).write_text(json.dumps({"traceEvents": names + slices, "displayTimeUnit": "ns"}))
+    def _repr_html_(self) -> str:
+        from fabric.summary import as_html
 
-    def _slice(self, row: int) -> dict[str, object]:
-        start, finish = float(self.start[row]), float(self.finish[row])
-        label = self.labels[self.step[row]] or f"step {self.step[row]}"
-        return {
-            "ph": "X", "pid": 0, "tid": int(self.src[row]), "ts": start / US,
-            "dur": (finish - start) / US, "name": f"{label} to {self.dst[row]}",
-            "args": {"bytes": int(self.size[row])},
-        }  # fmt: skip
+        return as_html(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a ``.npz`` file, topology and all; see `fabric.timeline_file`."""
+        from fabric.timeline_file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> "Timeline":
+        """The timeline in a file that `save` wrote; raises `TimelineError` naming the fault."""
+        from fabric.timeline_file import load
+
+        return load(path)
+
+    def to_perfetto(self, path: str | Path) -> None:
+        """Write a trace for ui.perfetto.dev; see `fabric.trace.simulated`."""
+        from fabric.trace.simulated import write
+
+        write(self, path)

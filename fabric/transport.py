@@ -1,4 +1,4 @@
-"""Transport: how bytes really get from one rank to another. Five methods; the rest is built on it.
+"""Transport: how bytes really get from one rank to another. Six methods; the rest is built on it.
 
 A transport belongs to one rank and is used by one of its threads at a time; only `wake` may be
 called while another thread is in `progress`. Between two ranks, messages of one tag arrive in the
@@ -7,6 +7,7 @@ yet never holds up another.
 """
 
 import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -36,6 +37,54 @@ Connect = Callable[[int, int, Exchange], "Transport"]
 """``connect(rank, size, exchange)``: what an entry point of the group `ENTRY_POINTS` must be."""
 
 ENTRY_POINTS = "triplane.transports"
+
+
+class Tally:
+    """How many of the messages of a rank were given back, of so many."""
+
+    __slots__ = ("_expected", "_returned")
+
+    def __init__(self, expected: int) -> None:
+        self._expected, self._returned = expected, deque[None]()
+
+    def count(self) -> bool:
+        """One more was; whether that makes all of them. Threads may call it at once."""
+        self._returned.append(None)
+        return len(self._returned) >= self._expected
+
+
+class Lent:
+    """A message that is not sent but lent: its receiver finds its ``size`` bytes in ``what``.
+
+    For a transport that ``lends``. ``tally``: of the messages of which the sender learns together
+    that they were given back.
+    """
+
+    __slots__ = ("size", "tally", "what")
+
+    def __init__(self, size: int, what: Any, tally: Tally) -> None:
+        self.size, self.what, self.tally = size, what, tally
+
+
+class Loan:
+    """Takes a message that is `Lent`. ``what``: see there; ``give``: what gives it back."""
+
+    __slots__ = ("give", "what")
+
+    def __init__(self, what: Any = None) -> None:
+        self.what = what
+        self.give: Callable[[], None] | None = None
+
+    def give_back(self) -> None:
+        """Let the sender have its memory again."""
+        self.what, give = None, self.give
+        if give is not None:
+            give()
+
+
+def lends(transport: "Transport") -> bool:
+    """Whether messages can be `Lent` and received by a `Loan`: all ranks are of one process."""
+    return bool(getattr(transport, "lends", False))
 
 
 class Request:
@@ -73,6 +122,11 @@ class Transport(Protocol):
         is then filled; some transports do that with a copy less. A message of another mark or size
         ends the request with a `CallMismatch` that names both, and nothing is taken. Never blocks.
         """
+
+    def unclaimed(self) -> Sequence[tuple[int, int]]:
+        """Peer and tag of each message that has come, or begun to, and has no receive: the earliest
+        first.
+        """  # noqa: D205
 
     def progress(self, timeout: float) -> bool:
         """Move what can be moved; where nothing can, wait up to ``timeout`` seconds for something.

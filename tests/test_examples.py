@@ -29,3 +29,26 @@ def test_a_program_of_ranks() -> None:
     said = run("-c", program, "run", "-n", "3", "--transport", "inproc", EXAMPLES / "all_reduce.py")
     assert said.startswith("3 ranks: the sum is 3, after ")
     assert run(EXAMPLES / "all_reduce.py").startswith("1 ranks: the sum is 0, after ")
+
+
+def test_a_first_look(tmp_path: Path) -> None:
+    said = run(EXAMPLES / "first_look.py", tmp_path)
+    assert "cloudmatrix384: 1468 vertices, 27744 links" in said
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"cloudmatrix384.png", "all_reduce.json", "all_reduce.npz"}
+
+
+def test_a_sweep_over_expert_parallel_sizes(tmp_path: Path) -> None:
+    said = run(EXAMPLES / "ep_sweep.py", tmp_path)
+    assert said.count("dispatch") == 9
+    assert "Hot experts" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"ep_sweep.png", "hot_experts.png"}
+
+
+def test_what_a_fault_does(tmp_path: Path) -> None:
+    said = run(EXAMPLES / "fault.py", tmp_path)
+    lines = [line for line in said.splitlines() if line.startswith(("none", "l2."))]
+    assert [line.split()[0] for line in lines] == ["none", "l2.3.0", "l2.3.0,", "l2.3.0,"]
+    assert "4 links" in lines[-1]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"fault.png", "healthy.npz", "hurt.npz"}

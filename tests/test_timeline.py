@@ -1,10 +1,7 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from collectives import allreduce, alltoall
+from collectives import allreduce
 from fabric import Costs, Endpoint, Fabric, Step, Timeline
 from topology import Topology, fat_tree, ring, star, supernode
 from topology.units import GB, US
@@ -118,24 +115,6 @@ def test_what_software_costs_comes_after_the_last_byte() -> None:
     assert plain.rank_finish[1] - plain.finish[0] == pytest.approx(1e-9)
     assert dispatch.rank_finish[1] - dispatch.finish[0] == pytest.approx(1e-6)
     assert dispatch.rank_finish[0] == pytest.approx(dispatch.finish[0])
-
-
-def test_the_trace_is_one_that_perfetto_reads(tmp_path: Path) -> None:
-    steps = [*alltoall.pairwise(4, 100_000), Step(1, 2, 5)]
-    timeline = run(star(4), steps)
-    timeline.to_perfetto(tmp_path / "trace.json")
-    trace = json.loads((tmp_path / "trace.json").read_text())
-    slices = [event for event in trace["traceEvents"] if event["ph"] == "X"]
-    assert len(slices) == len(timeline.src)
-    for row, event in enumerate(slices):
-        assert event["tid"] == timeline.src[row]
-        assert event["ts"] == pytest.approx(timeline.start[row] / US)
-        assert event["dur"] == pytest.approx((timeline.finish[row] - timeline.start[row]) / US)
-        assert event["args"]["bytes"] == timeline.size[row]
-        label = timeline.labels[timeline.step[row]] or f"step {timeline.step[row]}"
-        assert event["name"] == f"{label} to {timeline.dst[row]}"
-    names = {event["args"]["name"] for event in trace["traceEvents"] if event["ph"] == "M"}
-    assert names == {f"rank {rank}" for rank in range(4)}
 
 
 def test_nothing_at_all() -> None:

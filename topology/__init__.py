@@ -13,6 +13,7 @@ from topology.errors import RouteError, TopologyError, TriplaneError, UnitError
 from topology.graph import NOWHERE, Topology
 from topology.nvidia import dgx_h100, dgx_h800
 from topology.nxgraph import from_networkx, to_networkx
+from topology.ranktable import RankTable, rank_table
 from topology.scaleout import cluster
 from topology.shapes import fat_tree, ring, star
 from topology.spec import from_toml, load, save, to_toml
@@ -35,6 +36,7 @@ __all__ = [
     "NOWHERE",
     "Blocking",
     "Node",
+    "RankTable",
     "RouteError",
     "Router",
     "Topology",
@@ -50,6 +52,7 @@ __all__ = [
     "from_toml",
     "load",
     "non_blocking",
+    "rank_table",
     "ring",
     "save",
     "star",

@@ -107,7 +107,7 @@ def non_blocking(topology: Topology, plane: str, kinds: tuple[str, ...] | None =
     """
     rows = np.flatnonzero(topology.link_plane == topology.plane(plane))
     src, dst = topology.link_src[rows], topology.link_dst[rows]
-    view = _Plane(src, dst, topology.link_bandwidth[rows], _tiers(topology, src, dst))
+    view = _Plane(src, dst, topology.link_bandwidth[rows], tiers(topology, src, dst))
     counted = _counted(topology, view, kinds)
     endpoint = np.isin(np.array(topology.vertex_kinds), counted)
     endpoint[topology.n_endpoints :] = False
@@ -131,7 +131,7 @@ def non_blocking(topology: Topology, plane: str, kinds: tuple[str, ...] | None =
     )
 
 
-def _tiers(topology: Topology, src: Ints, dst: Ints) -> NDArray[np.int64]:
+def tiers(topology: Topology, src: Ints, dst: Ints) -> NDArray[np.int64]:
     """How many links away from its nearest endpoint each vertex is; -1 where it has none."""
     tier = np.full(topology.n_vertices, -1, dtype=np.int64)
     tier[: topology.n_endpoints] = 0

@@ -30,6 +30,11 @@ def inlined(kernel: Kernel) -> Kernel:
     return _compiled(kernel, forceinline=True)
 
 
+def unlocked(kernel: Kernel) -> Kernel:
+    """As `compiled`, for long loops over a rank's data: other threads run meanwhile."""
+    return _compiled(kernel, nogil=True)
+
+
 def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     settings: Any = config  # numba makes its attributes when it is imported
     before = settings.CACHE_DIR

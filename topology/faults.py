@@ -20,18 +20,28 @@ _LINK = re.compile(r"(?P<a>.+?)\s*(?P<way><->|->)\s*(?P<b>.+?)(?:\s*\((?P<plane>
 
 def without(topology: "Topology", names: tuple[str, ...]) -> "Topology":
     """``topology`` less what ``names`` mean; see `Topology.without`, which calls this."""
-    dead = np.zeros(topology.n_vertices, dtype=np.bool_)
-    cut = np.zeros(topology.n_links, dtype=np.bool_)
-    for name in names:
-        link = _LINK.fullmatch(name.strip())
-        if link:
-            cut |= _links(topology, link)
-        else:
-            dead[_vertices(topology, name)] = True
+    dead, cut = called(topology, names)
     if dead[: topology.n_endpoints].all():
         raise TopologyError(f"{topology.name}: without {', '.join(names)} no endpoint is left")
     cut |= dead[topology.link_src] | dead[topology.link_dst]
     return _kept(topology, ~dead, ~cut, names)
+
+
+def called(topology: "Topology", names: tuple[str, ...]) -> tuple[Mask, Mask]:
+    """What ``names`` mean, as in `Topology.without`: bool [vertices], and bool [links].
+
+    The links are those that are named themselves, not those of a vertex that is. Raises
+    `TopologyError` that names an unknown name and those near it.
+    """
+    vertices = np.zeros(topology.n_vertices, dtype=np.bool_)
+    links = np.zeros(topology.n_links, dtype=np.bool_)
+    for name in names:
+        link = _LINK.fullmatch(name.strip())
+        if link:
+            links |= _links(topology, link)
+        else:
+            vertices[_vertices(topology, name)] = True
+    return vertices, links
 
 
 def _vertices(topology: "Topology", text: str) -> NDArray[np.int32]:

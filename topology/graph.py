@@ -124,6 +124,11 @@ class Topology:
         """
         return faults.without(self, names)
 
+    def _repr_html_(self) -> str:
+        from topology.summary import as_html
+
+        return as_html(self)
+
     def equals(self, other: "Topology") -> bool:
         """Whether every column, name and number of ``other`` is the same."""
         pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabric.authority.call import Call, Catalogue, Finished, grid, new_call
+from fabric.authority.record import Part, Record
 from fabric.authority.traffic import Merged, Strict
 from fabric.engine.lane import Ground
 from fabric.failure import Deadlock, WorldError
@@ -36,11 +37,15 @@ _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The clock of a rank when it came to what it asked with ``token``, in emulated seconds."""
+    """The clock of a rank when it came to what it asked with ``token``, in emulated seconds.
+
+    To `Emulator.times`: when its part of the call ended, and ``begin``, when it began.
+    """
 
     rank: int
     token: int
     time: float
+    begin: float | None = None
 
 
 class _Rank:
@@ -59,7 +64,8 @@ class _Rank:
 class Emulator:
     """Time for a world of ``size`` ranks, placed on ``fabric`` as in `Fabric.simulate`.
 
-    ``mode``: one of `MODES`. ``record``: keep every call, for `finished`. Methods raise
+    ``mode``: one of `MODES`. ``record``: keep what happens, for `finished` and traces, in
+    ``record``. Methods raise
     `WorldError` for what cannot be; what a rank does after another one's error is of no use.
     """
 
@@ -80,7 +86,7 @@ class Emulator:
         self._past: OrderedDict[int, Call] = OrderedDict()
         self._answers: list[Answer] = []
         self._news: dict[tuple[int, int], float] = {}
-        self._record: list[Call] | None = [] if record else None
+        self.record = Record() if record else None
         self._stuck = False
 
     # What ranks post.
@@ -129,11 +135,33 @@ class Emulator:
         """The rank's clock moves on by so many seconds."""
         if not 0 <= seconds < math.inf:
             raise WorldError(f"rank {rank} computes for {seconds} s, which is no duration", rank)
-        self._post(self._posting(rank), self._compute, grid(seconds))
+        self._post(self._posting(rank), self._compute, rank, grid(seconds))
 
     def ask(self, rank: int, token: int) -> None:
         """What is the rank's clock here? `advance` gives the `Answer` when it is known."""
         self._post(self._posting(rank), self._ask, rank, token)
+
+    def times(self, rank: int, token: int, op: int) -> bool:
+        """When the rank's part of call ``op``, for which it has waited, has begun and ended.
+
+        `advance` gives the `Answer`; none will come, and this is False, where the call is
+        forgotten, as many others have ended since.
+        """
+        call = self._calls.get(op) or self._past.get(op)
+        if call is None:
+            return False
+        if rank not in call.family.position:
+            raise WorldError(f"rank {rank} asks for the times of call {op}, which it is not in")
+        self._post(self._posting(rank), self._times, rank, token, call)
+        return True
+
+    def mark(self, rank: int, span: int, name: str | None, at: float | None = None) -> None:
+        """Span number ``span`` of the rank begins here, called ``name``; or, for None, ends.
+
+        ``at``: on paced time, when, in emulated seconds. For traces only.
+        """
+        if self.record is not None:
+            self._post(self._posting(rank), self._mark, rank, span, name, at)
 
     def end(self, rank: int) -> None:
         """The rank posts no more."""
@@ -198,8 +226,12 @@ class Emulator:
             Finished(call.op, call.family.operation, call.family.group,
                      tuple(at for at in call.came if at is not None),
                      tuple(end for end in call.end if end is not None))
-            for call in self._record or ()
+            for call in (self.record.over if self.record else ())
         ]  # fmt: skip
+
+    def recorded(self) -> list[Part]:
+        """The part of every rank in every call so far, where they are recorded."""
+        return self.record.parts(list(self._calls.values())) if self.record else []
 
     # How posts are taken: in order, and not beyond a wait whose end is not known.
 
@@ -246,11 +278,28 @@ class Emulator:
             state.waits = call
             self._running -= 1
 
-    def _compute(self, state: _Rank, seconds: float) -> None:
+    def _compute(self, state: _Rank, rank: int, seconds: float) -> None:
+        begin = state.clock
         state.clock += seconds
+        if self.record is not None:
+            self.record.computed(rank, begin, state.clock)
 
     def _ask(self, state: _Rank, rank: int, token: int) -> None:
         self._answers.append(Answer(rank, token, state.clock))
+
+    def _times(self, state: _Rank, rank: int, token: int, call: Call) -> None:
+        position = call.family.position[rank]
+        begin, end = call.came[position], call.end[position]
+        if begin is None or end is None:
+            raise WorldError(
+                f"rank {rank} asks for the times of call {call.op}, for which it has not waited",
+                rank,
+            )
+        self._answers.append(Answer(rank, token, end, begin))
+
+    def _mark(self, state: _Rank, rank: int, span: int, name: str | None, at: float | None) -> None:
+        if self.record is not None:
+            self.record.mark(rank, span, name, state.clock if at is None else grid(at))
 
     def _end(self, state: _Rank) -> None:
         state.ended = True
@@ -278,8 +327,8 @@ class Emulator:
         self._past[call.op] = call
         if len(self._past) > 16 + _PAST // self.size:
             self._past.popitem(last=False)
-        if self._record is not None:
-            self._record.append(call)
+        if self.record is not None:
+            self.record.over.append(call)
 
     def _free(self, state: _Rank, call: Call) -> None:
         """The rank goes on from its wait, through what it has posted behind it."""

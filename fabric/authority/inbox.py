@@ -31,7 +31,7 @@ class Inbox:
         """Take a reply of `fabric.authority.world`, or ``("acknowledged", records)``."""
         kind, *rest = reply
         with self._news:
-            if kind in ("time", "advice"):
+            if kind in ("time", "times", "advice"):
                 self._answers[rest[0]] = rest[1]
             elif kind == "exchanged":
                 self._exchanged.append(rest[0])
@@ -75,3 +75,11 @@ class Inbox:
             with self._news:
                 if not come() and self._end is None:
                     self._news.wait(SLICE)
+
+
+def known(told: Sequence[float] | str, op: int) -> tuple[float, float]:
+    """The times that the authority knows; raises `WorldError` where it says why there are none."""
+    if isinstance(told, str):
+        raise WorldError(f"when call {op} began and ended is not known: {told}")
+    begin, end = told
+    return begin, end

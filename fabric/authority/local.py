@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fabric.authority.inbox import LEFT, Inbox
+from fabric.authority.inbox import LEFT, Inbox, known
 from fabric.authority.pace import Pace
 from fabric.authority.world import Record, World
 from fabric.control import Advice
@@ -118,6 +118,16 @@ class LocalControl:
             return self._pace.now()
         with self._hub.awaited():
             return float(self.inbox.answer(lambda token: self._note(("now", token))))
+
+    def times(self, op: int) -> tuple[float, float]:
+        """Ask the world, and wait for what it answers."""
+        with self._hub.awaited():
+            told = self.inbox.answer(lambda token: self._note(("times", token, op)))
+        return known(told, op)
+
+    def mark(self, span: int, name: str | None) -> None:
+        """Note it."""
+        self._note(("mark", span, name, None if self._pace is None else self._pace.now()))
 
     def advise(
         self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,

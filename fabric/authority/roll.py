@@ -77,10 +77,9 @@ class Roll:
         """Ranks that can never go on: each is blocked in a call that misses another of them."""
         stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
         while stuck:
-            free = [
-                rank for rank, op in stuck.items()
-                if stuck.keys().isdisjoint(self.open[op].missing())
-            ]  # fmt: skip
+            calls = set(stuck.values())  # few: a wide world mostly waits in one
+            moving = {op for op in calls if stuck.keys().isdisjoint(self.open[op].missing())}
+            free = [rank for rank, op in stuck.items() if op in moving]
             if not free:
                 break
             for rank in free:

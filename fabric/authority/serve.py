@@ -19,6 +19,7 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.tracing import traced
 from fabric.settings import Settings, emulator, machine
 
 TURN = 0.1
@@ -82,6 +83,7 @@ def serve(order: Mapping[str, Any]) -> tuple[Server, contextlib.ExitStack]:
     keys = Keys(*order["keys"]) if order["keys"] else None
     stack = contextlib.ExitStack()
     try:
+        stack.enter_context(traced(world, settings))
         bind = order["bind"] or endpoint(stack.enter_context(private_folder()), "control")
         if order["bind"].startswith("ipc://"):  # rank 0 made the folder, and may be gone by then
             stack.callback(_remove, Path(bind.removeprefix("ipc://")))

@@ -18,7 +18,7 @@ from fabric.authority.world import Record
 from fabric.plan import Plan, Rows
 from topology.errors import TriplaneError
 
-VERSION = 1
+VERSION = 2
 
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
@@ -168,6 +168,8 @@ FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
     "wait": (_whole,),
     "compute": (_number,),
     "now": (_whole,),
+    "times": (_whole, _whole),
+    "mark": (_whole, _or_none(_text), _or_none(_number)),
     "settle": (_whole,),
     "advise": (_whole, _text, _ranks, _whole, _whole, _whole, _or_none(_text)),
     "exchange": (lambda _: True,),

@@ -13,6 +13,10 @@ A record is a tuple that begins with its name:
 - ``("now", token)``: answered with ``("time", token, seconds)``.
 - ``("advise", token, op, group, size, itemsize, root, algorithm)``: answered with ``("advice",
   token, advice)``, None where no machine is emulated.
+- ``("times", token, op)``: answered with ``("times", token, [begin, end])`` of the rank's part of
+  a call for which it has waited, in emulated seconds, or in their place why there are none.
+- ``("mark", span, name, at)``: for traces, a span of the rank begins, called ``name``, or ends,
+  where that is None; ``at`` on paced time only.
 - ``("settle", token)``: answered with ``("time", token, 0.0)`` when it is as `fabric.control` says.
 - ``("fail", kind, message, rank)``: an exception: its type, its text, whose fault it is.
 
@@ -35,7 +39,7 @@ from fabric.plan import Rows
 from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
-    from fabric.authority.emulator import Emulator
+    from fabric.authority.emulator import Answer, Emulator
 
 Record = tuple[Any, ...]
 Reply = tuple[Any, ...]
@@ -81,7 +85,7 @@ class World:
         self.error: WorldError | None = None
         self._roll = Roll()
         self.gone = self._roll.gone
-        self._emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
+        self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
         self._fed = False
         self._held: _Held | None = None
         self._settling: dict[int, int] = {}
@@ -94,6 +98,7 @@ class World:
             "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
             "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
             "settle": self._settle, "leave": self._leave, "advise": self._advise,
+            "times": self._times, "mark": self._mark,
         }  # fmt: skip
 
     def handle(self, rank: int, record: Record, wall: float) -> None:
@@ -174,33 +179,48 @@ class World:
             if self._mismatch == op and not call.missing():
                 self._end(self._roll.who_called(op))
             return
-        if self._emulator is None:  # which else finds it, and says where
+        if self.emulator is None:  # which else finds it, and says where
             call.balance += rows.balance(group.index(rank))
         if len(call.came) == len(call.group):
             self._roll.close(op, call)
             for settling, token in list(self._settling.items()):
                 self._settle(settling, wall, token)
-        if self._emulator is not None:
-            self._emulator.begin(rank, op, group, rows, operation, at)
+        if self.emulator is not None:
+            if self.emulator.record is not None:
+                self.emulator.record.words.setdefault(op, words)
+            self.emulator.begin(rank, op, group, rows, operation, at)
             self._fed = True
 
     def _wait(self, rank: int, wall: float, op: int) -> None:
         if self._roll.wait(rank, op):
             self._miss(op, wall)
-        if self._emulator is not None and self._mismatch is None:
-            self._emulator.wait(rank, op)
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.wait(rank, op)
             self._fed = True
 
     def _compute(self, rank: int, wall: float, seconds: float) -> None:
-        if self._emulator is not None and self._mismatch is None:
-            self._emulator.compute(rank, seconds)
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.compute(rank, seconds)
             self._fed = True
 
     def _now(self, rank: int, wall: float, token: int) -> None:
-        if self._emulator is None or self.scale is not None:
+        if self.emulator is None or self.scale is not None:
             self._replies.append((rank, ("time", token, self.time(wall))))
         elif self._mismatch is None:
-            self._emulator.ask(rank, token)
+            self.emulator.ask(rank, token)
+            self._fed = True
+
+    def _times(self, rank: int, wall: float, token: int, op: int) -> None:
+        if self.emulator is None:
+            self._replies.append((rank, ("times", token, "no machine is emulated")))
+        elif self._mismatch is None:
+            if not self.emulator.times(rank, token, op):
+                self._replies.append((rank, ("times", token, "the call was too long ago")))
+            self._fed = True
+
+    def _mark(self, rank: int, wall: float, span: int, name: str | None, at: float | None) -> None:
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.mark(rank, span, name, at)
             self._fed = True
 
     def _settle(self, rank: int, wall: float, token: int) -> None:
@@ -214,8 +234,8 @@ class World:
         self, rank: int, wall: float, token: int, op: str, group: Sequence[int], *about: Any
     ) -> None:
         told = None
-        if self._emulator is not None:
-            told = _advisor()(self._emulator.fabric, op, tuple(group), *about)
+        if self.emulator is not None:
+            told = _advisor()(self.emulator.fabric, op, tuple(group), *about)
         self._replies.append((rank, ("advice", token, told)))
 
     def _block(self, rank: int, wall: float, op: int | None) -> None:
@@ -239,8 +259,8 @@ class World:
 
     def _leave(self, rank: int, wall: float) -> None:
         self.gone.add(rank)
-        if self._emulator is not None and self._mismatch is None:
-            self._emulator.end(rank)
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.end(rank)
             self._fed = True
         for op in self._roll.missed_in(rank):
             self._miss(op, wall)
@@ -263,16 +283,16 @@ class World:
     # What follows from it.
 
     def _advance(self) -> None:
-        if self._emulator is not None and self._fed and self._mismatch is None:
+        if self.emulator is not None and self._fed and self._mismatch is None:
             self._fed = False
-            answers = self._emulator.advance()
-            self._replies += [(a.rank, ("time", a.token, a.time)) for a in answers]
+            answers = self.emulator.advance()
+            self._replies += [(a.rank, _told(a)) for a in answers]
             if self.scale is not None:
                 self._replies += [
-                    (rank, ("finish", op, time)) for rank, op, time in self._emulator.predictions()
+                    (rank, ("finish", op, time)) for rank, op, time in self.emulator.predictions()
                 ]
-            if self._missing is None and self._emulator.stalled() is not None:
-                waits = self._emulator.waits()
+            if self._missing is None and self.emulator.stalled() is not None:
+                waits = self.emulator.waits()
                 raise self._roll.deadlock({rank: op for rank, (op, _) in waits.items()})
         if self._strict and self._roll.blocked and self._missing is None:
             stuck = self._roll.stuck()
@@ -310,6 +330,12 @@ class World:
         self.error = error
         end = ("end", type(error).__name__, str(error), error.rank)
         self._replies += [(rank, end) for rank in range(self.size)]
+
+
+def _told(answer: "Answer") -> Reply:
+    if answer.begin is None:
+        return "time", answer.token, answer.time
+    return "times", answer.token, [answer.begin, answer.time]
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from fabric.authority.inbox import LEFT, Inbox
+from fabric.authority.inbox import LEFT, Inbox, known
 from fabric.authority.pace import Pace
 from fabric.authority.wire import VERSION, Packer, parsed
 from fabric.authority.world import Record
@@ -278,6 +278,14 @@ class ZControl:
         if self._pace is not None:
             return self._pace.now()
         return float(self._ask("now"))
+
+    def times(self, op: int) -> tuple[float, float]:
+        """Ask the authority, and wait for what it answers."""
+        return known(self._ask("times", op), op)
+
+    def mark(self, span: int, name: str | None) -> None:
+        """Note it."""
+        self._line.note(("mark", span, name, None if self._pace is None else self._pace.now()))
 
     def advise(
         self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,

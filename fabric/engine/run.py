@@ -84,8 +84,9 @@ def _least(streams: Streams, costs: Load) -> float:
 class Run:
     """One simulation: the state that outlives a window."""
 
-    def __init__(self, fabric: "Fabric", costs: Costs, ranks: int | None) -> None:
-        self.fabric, self.costs, self.given = fabric, costs, ranks
+    def __init__(self, fabric: "Fabric", operation: str, ranks: int | None) -> None:
+        costs = fabric.software.costs(operation)
+        self.fabric, self.operation, self.costs, self.given = fabric, operation, costs, ranks
         self.ranks = ranks or 0
         places = len(fabric.places)
         limits = np.full(places, costs.initiator_bandwidth)
@@ -224,7 +225,8 @@ class Run:
             rank_finish=self.ready[: self.ranks], bound=bound, bottleneck=bottleneck,
             labels=tuple(label for batch in self.batches for label in batch.labels),
             resource_bytes=self.carried_bytes[: len(self.fabric.router.capacity)],
-            router=self.fabric.router,
+            router=self.fabric.router, places=self.fabric.places,
+            software=self.fabric.software.name, operation=self.operation,
         )  # fmt: skip
 
     def _bound(self) -> tuple[float, Bottleneck]:

@@ -8,13 +8,14 @@ authority, as a process of its own (`fabric.authority.serve`).
 import atexit
 import functools
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fabric.authority.zclient import Line, ZControl
 from fabric.curve import Keys
-from fabric.failure import WorldError
+from fabric.failure import TimedOut, WorldError
 from fabric.launching.member import Member
 from fabric.liveness import die_with_parent
 from fabric.settings import machine
@@ -79,17 +80,27 @@ def join(given: Mapping[str, str]) -> Member:
     return found
 
 
-def sit(seat: Seat, system: Any = None) -> Member:
-    """Take a seat. ``system``: the machine, where it has no name that the settings could give."""
+def sit(seat: Seat, system: Any = None, patience: float | None = None) -> Member:
+    """Take a seat. ``system``: the machine, where it has no name that the settings could give.
+
+    ``patience``: seconds after which it raises `TimedOut` if not all have come; None: it waits for
+    ever, as whoever has launched the ranks sees whether they come.
+    """
     if seat.launcher:
         die_with_parent(seat.launcher)
     line = Line(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
+    late = TimedOut(f"rank {seat.rank}: not all of {seat.size} ranks have come within {patience} s")
+    watch = threading.Timer(patience or 0.0, line.inbox.stop, [late])
     try:
+        if patience is not None:
+            watch.start()
         control = ZControl(line, seat.rank, seat.size)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
     except BaseException:
         line.close()
         raise
+    finally:
+        watch.cancel()
     settings = line.settings
     wanted = settings.system if system is None else system
     make = functools.cache(lambda: machine(settings, wanted))

@@ -1,10 +1,13 @@
 """Member: what a rank is in its world, however it was launched; `member` finds it."""
 
+import atexit
 import functools
+import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -27,7 +30,8 @@ class Member:
 
     ``control``: its line to the authority. ``transport``: how its bytes travel. ``make_fabric``:
     the emulated machine, for asking it something: not the one that keeps the time. ``driver``:
-    drives what the rank has under way, for all its communicators.
+    drives what the rank has under way, for all its communicators. ``after``: called when it has
+    left. ``spans``: numbers for what `collectives.Communicator.span` names.
     """
 
     rank: int
@@ -37,7 +41,9 @@ class Member:
     transport: Transport
     settings: Settings
     make_fabric: "Callable[[], Fabric | None]"
+    after: Callable[[], None] | None = None
     driver: Driver = field(init=False, compare=False)
+    spans: Iterator[int] = field(init=False, compare=False, default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         paced = self.settings.paced is not None
@@ -66,6 +72,8 @@ class Member:
                 self.control.fail(error)
             self.control.leave()
             self.transport.close()
+            if self.after is not None:
+                self.after()
 
 
 CURRENT: ContextVar[Callable[[], Member]] = ContextVar("triplane_member")
@@ -100,10 +108,15 @@ def alone(settings: Settings) -> Member:
     """The only rank of a world."""
     from fabric.authority.local import Hub
     from fabric.authority.world import World
+    from fabric.launching.tracing import traced
 
     timing = emulator(settings, machine(settings, settings.system), 1)
     world = World(1, timing, start=time.monotonic(), scale=settings.paced)
-    return local(Hub(world), 0, settings, once(lambda: machine(settings, settings.system)))
+    stack = ExitStack()
+    stack.enter_context(traced(world, settings))
+    atexit.register(stack.close)
+    make = once(lambda: machine(settings, settings.system))
+    return local(Hub(world), 0, settings, make, stack.close)
 
 
 def once(make: Callable[[], Made]) -> Callable[[], Made]:
@@ -117,8 +130,11 @@ def once(make: Callable[[], Made]) -> Callable[[], Made]:
     return get
 
 
-def local(hub: "Hub", rank: int, settings: Settings, make: "Callable[[], Fabric | None]") -> Member:
+def local(
+    hub: "Hub", rank: int, settings: Settings, make: "Callable[[], Fabric | None]",
+    after: Callable[[], None] | None = None,
+) -> Member:  # fmt: skip
     """A rank that is a thread."""
     control = hub.controls[rank]
     transport = connector("inproc")(rank, hub.world.size, control.exchange)
-    return Member(rank, hub.world.size, rank, control, transport, settings, make)
+    return Member(rank, hub.world.size, rank, control, transport, settings, make, after)

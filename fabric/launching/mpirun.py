@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import spawn
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 ORDER = "order"
 """The file that holds the function and its arguments."""
+
+TRACE_PATIENCE = 60.0
+"""Seconds that the authority has to write a trace after the end of the ranks."""
 
 
 def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
@@ -67,6 +71,8 @@ def run_mpi(
             f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
         )
     start, environment = mpiexec(ranks)
+    if settings.trace is not None:
+        Path(settings.trace).unlink(missing_ok=True)
     with private_folder() as folder:
         (folder / ORDER).write_bytes(_order(main, args))
         process = subprocess.Popen(
@@ -75,6 +81,8 @@ def run_mpi(
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
         late = _await(process, timeout, settings.grace)
+        if settings.trace is not None:
+            _await_trace(Path(settings.trace))
         outcomes = [_outcome(folder / str(rank), rank, process.returncode) for rank in range(ranks)]
         return Ended(outcomes, late or _root(outcomes))
 
@@ -112,6 +120,15 @@ def _await(
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(LAST_GRACE + grace)
     return None
+
+
+def _await_trace(file: Path) -> None:
+    """Wait for the trace, which the authority writes when it sees that no rank is left."""
+    due = time.monotonic() + TRACE_PATIENCE
+    while not file.exists():
+        if time.monotonic() > due:
+            raise TimedOut(f"the trace {file} was not written within {TRACE_PATIENCE:g} s")
+        time.sleep(0.01)
 
 
 def _outcome(file: Path, rank: int, code: int) -> Any:

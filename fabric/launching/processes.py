@@ -23,6 +23,7 @@ from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, portable
 from fabric.launching.supervise import Watch, kill
+from fabric.launching.tracing import traced
 from fabric.liveness import how_it_ended
 from fabric.settings import Settings, emulator, machine
 
@@ -45,7 +46,7 @@ def run_processes(
     token = secrets.token_hex(16)
     timing = emulator(settings, machine(settings, system), ranks)
     world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
-    with private_folder() as folder:
+    with traced(world, settings), private_folder() as folder:
         server = Server(world, settings, endpoint(folder, "control"), token=token)
         with contextlib.closing(server):
             seats = [Seat(r, ranks, r, server.address, token) for r in range(ranks)]

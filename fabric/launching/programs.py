@@ -20,6 +20,7 @@ from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Ended
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
+from fabric.launching.tracing import traced
 from fabric.liveness import how_it_ended
 from fabric.settings import Settings, emulator, machine
 
@@ -51,6 +52,7 @@ def run_processes(
         if nodes.rank == 0:
             timing = emulator(settings, machine(settings, settings.system), ranks)
             world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+            stack.enter_context(traced(world, settings))
             authority = Server(world, settings, address, token=token, keys=keys)
             address = authority.address
         else:

@@ -13,6 +13,7 @@ from fabric.authority.world import World
 from fabric.failure import RankLost, WorldError
 from fabric.launching.member import CURRENT, local, once
 from fabric.launching.outcome import Ended, outcome_of
+from fabric.launching.tracing import traced
 from fabric.settings import Settings, emulator, machine
 from fabric.transport import connector
 
@@ -73,6 +74,15 @@ def run_threads(
     """Run ``main`` in each of ``ranks`` threads; see `fabric.launch`."""
     timing = emulator(settings, machine(settings, system), ranks)
     world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+    with traced(world, settings):
+        return _run(world, main, ranks, system, settings, args, timeout)
+
+
+def _run(
+    world: World, main: Callable[..., Any], ranks: int,
+    system: "str | Path | Topology | Fabric | None", settings: Settings, args: tuple[Any, ...],
+    timeout: float | None,
+) -> Ended:  # fmt: skip
     team = _Team(Hub(world), settings, once(lambda: machine(settings, system)))
     threads = [
         threading.Thread(

@@ -2,10 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 
+import numpy as np
+
 from fabric.failure import RankLost, TransportError
-from fabric.transport import ANY, Bytes, Exchange, Request, Take
+from fabric.transport import ANY, Bytes, Exchange, Lent, Loan, Request, Take
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
 
 EAGER = 8192
@@ -18,9 +21,21 @@ class _Parcel(Message):
 
     __slots__ = ("data", "request", "taken")
 
-    def __init__(self, peer: int, tag: int, mark: int, data: Bytes, sent: Request | None) -> None:
+    def __init__(
+        self, peer: int, tag: int, mark: int, data: Bytes | Lent, sent: Request | None
+    ) -> None:
         super().__init__(peer, tag, mark, data.size)
         self.data, self.request, self.taken = data, sent, False
+
+
+class _Borrowing(Receive):
+    """A receive whose message stays where it is."""
+
+    __slots__ = ("loan",)
+
+    def __init__(self, peer: int, tag: int, mark: int, size: int, loan: Loan) -> None:
+        super().__init__(peer, tag, mark, size, np.empty(0, np.uint8))
+        self.loan = loan
 
 
 class _Mailbox:
@@ -61,20 +76,24 @@ class _Mailbox:
 class Inproc:
     """A `fabric.transport.Transport` of one rank; ``boxes``: the mailboxes of all of them."""
 
+    lends = True
+
     def __init__(self, rank: int, boxes: Sequence[_Mailbox]) -> None:
         self.rank, self.size = rank, len(boxes)
         self._boxes, self._box = boxes, boxes[rank]
         self._matching: Matching[_Parcel] = Matching()
 
-    def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
+    def send(self, peer: int, tag: int, mark: int, data: Bytes | Lent) -> Request:
         """Put the message into the peer's mailbox."""
         check_peer(self.rank, self.size, peer)
         self._check_open()
         request = Request(peer)
-        request.done = data.size <= EAGER
         box = self._boxes[peer]
-        kept, sent = (data.copy(), None) if request.done else (data, request)
-        parcel = _Parcel(self.rank, tag, mark, kept, sent)
+        if isinstance(data, Lent) or data.size > EAGER:
+            parcel = _Parcel(self.rank, tag, mark, data, request)
+        else:
+            request.done = True
+            parcel = _Parcel(self.rank, tag, mark, data.copy(), None)
         box.put(parcel)
         # Looked at after the put: either this or the peer's close sees the parcel, unless the peer
         # has taken it and then closed.
@@ -82,12 +101,17 @@ class Inproc:
             _lost(request, peer)
         return request
 
-    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
+    def receive(
+        self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes | Loan
+    ) -> Request:
         """Take the message now where it has come already."""
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
-        receive = Receive(peer, tag, mark, size, take)
+        if isinstance(take, Loan):
+            receive: Receive = _Borrowing(peer, tag, mark, size, take)
+        else:
+            receive = Receive(peer, tag, mark, size, take)
         parcel = self._matching.post(receive)
         if parcel is not None:
             self._deliver(receive, parcel)
@@ -107,6 +131,10 @@ class Inproc:
             if receive is not None:
                 self._deliver(receive, parcel)
         return come > 0
+
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """What the matching has kept."""
+        return self._matching.unclaimed()
 
     def wake(self) -> None:
         """Ring the bell, so that the next or present wait ends."""
@@ -132,12 +160,22 @@ class Inproc:
     def _deliver(self, receive: Receive, parcel: _Parcel) -> None:
         receive.peer = parcel.peer
         receive.error = refusal(self.rank, receive, parcel)
-        if receive.error is None and parcel.size:
-            receive.take(0, parcel.data)
         receive.done = parcel.taken = True
+        if receive.error is None and isinstance(receive, _Borrowing):
+            receive.loan.what = parcel.data.what if isinstance(parcel.data, Lent) else parcel.data
+            receive.loan.give = partial(self._give_back, parcel)
+            return
+        if receive.error is None and parcel.size:
+            if isinstance(parcel.data, Lent):
+                raise TransportError(f"rank {self.rank} takes a message that was lent to it")
+            receive.take(0, parcel.data)
+        self._give_back(parcel)
+
+    def _give_back(self, parcel: _Parcel) -> None:
         if parcel.request is not None:
             parcel.request.done = True
-            self._boxes[parcel.peer].put(None)
+            if not isinstance(parcel.data, Lent) or parcel.data.tally.count():
+                self._boxes[parcel.peer].put(None)
 
 
 def _lost(request: Request, peer: int) -> None:

@@ -89,6 +89,11 @@ class Matching(Generic[M]):
         """All messages that nobody waits for yet."""
         return [item for first in self._messages.values() for item in _queue(first)]
 
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """The same, as peer and tag, in the order in which they have come."""
+        come = sorted(self.messages(), key=lambda message: message.order)
+        return [(message.peer, message.tag) for message in come]
+
     def receives(self) -> list[Receive]:
         """All receives that have no message yet."""
         return [item for first in self._receives.values() for item in _queue(first)]

@@ -91,6 +91,10 @@ class Mpi:
         except self._mpi.Exception as error:
             raise self._failure(error) from error
 
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """What the matching has kept."""
+        return self._matching.unclaimed()
+
     def wake(self) -> None:
         """End the next or present sleep."""
         try:

@@ -98,6 +98,10 @@ class Zmq:
         self._woken = False
         return moved
 
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """What the matching has kept."""
+        return self._matching.unclaimed()
+
     def wake(self) -> None:
         """Ring one's own bell."""
         self._woken = True

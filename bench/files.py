@@ -1,0 +1,29 @@
+"""The files that a benchmark writes about one simulation: traces, timeline, heat map, schedules."""
+
+from bench.options import Output
+from fabric.timeline import Timeline
+
+
+def wanted(output: Output) -> bool:
+    """Whether any of these files was asked for."""
+    return any((output.trace, output.timeline, output.heatmap, output.goal, output.chakra))
+
+
+def write(timeline: Timeline, output: Output) -> None:
+    """Write what was asked for."""
+    if output.trace:
+        timeline.to_perfetto(output.trace)
+    if output.timeline:
+        timeline.save(output.timeline)
+    if output.heatmap:
+        from bench.heatmap import draw
+
+        draw(timeline, output.heatmap)
+    if output.goal or output.chakra:
+        from collectives.interchange import chakra, goal, of_timeline
+
+        workload = of_timeline(timeline)
+        if output.goal:
+            goal.save(workload, output.goal)
+        if output.chakra:
+            chakra.save(workload, output.chakra)

@@ -1,0 +1,74 @@
+"""Benchmarks as values: what a notebook calls, and shows as a table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import collective as collectives
+from bench import moe as experts_bench
+from bench.experts import EXPERTS, HIDDEN, OPERATIONS, TOP_K, Experts, dtype_of
+from bench.options import Flags, Selection
+from bench.records import Record, as_table
+from topology.html import table
+
+
+@dataclass(frozen=True)
+class Results:
+    """Records of a benchmark, whose keys carry units; ``title``: what was measured."""
+
+    records: tuple[Record, ...]
+    title: str = ""
+
+    def __iter__(self) -> Iterator[Record]:
+        """One record after the other."""
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        """How many records there are."""
+        return len(self.records)
+
+    def column(self, name: str) -> list[object]:
+        """A key of all records; raises `KeyError` where one has none."""
+        return [record[name] for record in self.records]
+
+    def __str__(self) -> str:
+        return as_table(self.records)
+
+    def _repr_html_(self) -> str:
+        return table(self.records, self.title)
+
+
+def collective(
+    op: str, *, ranks: int = 8, sizes: Sequence[int] = (1 << 20,),
+    system: str = Selection.system, software: str | None = None, algorithm: str | None = None,
+    without: Sequence[str] = (), routing: str = Selection.routing,
+) -> Results:  # fmt: skip
+    """A collective of each of ``sizes`` (bytes, as nccl-tests counts them), simulated.
+
+    ``algorithm``: names with commas between them, or "all"; None: the fastest for each size. The
+    rest as in ``triplane bench``. Raises `TriplaneError` for what cannot be.
+    """
+    selection = Selection(system, software, routing=routing, without=tuple(without))
+    rows: list[Record] = []
+    for size in sizes:
+        flags = Flags(ranks=ranks, minbytes=size, maxbytes=size)
+        bench = collectives.prepare(op, flags, selection, algorithm, environment={})
+        rows += [row.record() for row in collectives.sweep(bench)]
+    return Results(tuple(rows), f"{op} on {system}")
+
+
+def moe(
+    ep: Sequence[int] = (8, 16, 32, 64, 128, 256), *, mode: str = "low-latency",
+    tokens: int | None = None, system: str = Selection.system, software: str | None = None,
+    skew: str = "uniform", without: Sequence[str] = (),
+) -> Results:  # fmt: skip
+    """MoE dispatch and combine over expert-parallel sizes, simulated; as ``triplane bench moe``."""
+    selection = Selection(system, software, without=tuple(without))
+    fabric, name = experts_bench.prepared(selection, mode)
+    count = tokens or (128 if mode == "low-latency" else 4096)
+    works = [
+        Experts(op, mode, ranks, count, HIDDEN, TOP_K, max(EXPERTS, ranks),
+                dtype_of(fabric.software.name), skew)
+        for ranks in ep for op in OPERATIONS
+    ]  # fmt: skip
+    rows = tuple(row for row, _ in experts_bench.records(fabric, name, works))
+    return Results(rows, f"MoE {mode} on {name} with {fabric.software.name}")

@@ -1,0 +1,67 @@
+"""What ranks tell each other about a call before they make it: an all-to-all that takes no time.
+
+The emulated machine learns such things on the way, in messages that are part of the call.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.exchange import Round
+
+FEW = 16
+"""Ranks up to which everybody sends to everybody; beyond, blocks go by way of others."""
+
+_Blocks = NDArray[Any]
+
+
+def rounds(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
+    """Send block ``x[j]`` to rank j; ``out[i]`` becomes that of rank i; both ``[ranks, ...]``."""
+    if len(x) <= FEW:
+        return [partial(_direct, rank, out, x)]
+    return _bruck(rank, out, x)
+
+
+def _direct(rank: int, out: _Blocks, x: _Blocks) -> Round:
+    out[rank] = x[rank]
+    others = [peer for peer in range(len(x)) if peer != rank and x[0].size]
+    return Round(
+        [(peer, _bytes(x[peer])) for peer in others],
+        [(peer, x[0].nbytes, _bytes(out[peer])) for peer in others],
+    )
+
+
+def _bruck(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
+    """As `collectives.alltoall.bruck`: blocks go 1, 2, 4 and so on ranks on."""
+    ranks, way = len(x), np.arange(len(x))
+    blocks = x[(rank + way) % ranks]  # by how far they go
+    come: list[tuple[NDArray[np.intp], _Blocks]] = []
+
+    def settle() -> None:
+        for which, new in come:
+            blocks[which] = new
+        come.clear()
+
+    def hop(far: int) -> Round:
+        settle()
+        which = np.flatnonzero(way & far)
+        come.append((which, np.empty_like(blocks[which])))
+        leave = np.ascontiguousarray(blocks[which])
+        into = _bytes(come[0][1])
+        return Round(
+            [((rank + far) % ranks, _bytes(leave))], [((rank - far) % ranks, into.size, into)]
+        )
+
+    def end() -> Round:
+        settle()
+        out[(rank - way) % ranks] = blocks
+        return Round([], [])
+
+    return [*(partial(hop, 1 << k) for k in range((ranks - 1).bit_length())), end]
+
+
+def _bytes(array: _Blocks) -> NDArray[np.uint8]:
+    return array.reshape(-1).view(np.uint8)

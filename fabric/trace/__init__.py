@@ -1,0 +1,1 @@
+"""Traces in the Trace Event Format, which ui.perfetto.dev and chrome://tracing open."""

@@ -1,0 +1,338 @@
+"""Chakra traces in and out, against google's own protobuf where it is installed, and replayed."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.cli import main
+from collectives import allgather, alltoall
+from collectives.interchange import WorkloadError, chakra, of_steps, protobuf, replay
+from collectives.interchange.graph import (
+    CALC,
+    COLLECTIVE,
+    COLLECTIVES,
+    RECV,
+    SEND,
+    Workload,
+    Writer,
+)
+from fabric import Costs, Endpoint, Fabric
+from tests.workloads import workloads
+from topology import star
+from topology.units import GB, US
+
+MiB = 1 << 20
+
+
+@given(workloads(collectives=True, unit=1e-7))
+@settings(derandomize=True, deadline=None)
+def test_a_trace_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, workload: Workload
+) -> None:
+    prefix = tmp_path_factory.mktemp("traces") / "x"
+    paths = chakra.save(workload, prefix)
+    assert paths == chakra.files(prefix) == chakra.files(paths[0])
+    again = chakra.load(paths)
+    if len(workload.groups) == 1:
+        assert again.equals(workload, names=True)
+    else:  # a node of metadata more for each rank
+        assert len(again) == len(workload) + workload.ranks
+        assert again.groups == workload.groups
+    for path, other in zip(paths, chakra.save(again, prefix.with_name("y")), strict=True):
+        if len(workload.groups) == 1:
+            assert path.read_bytes() == other.read_bytes()
+
+
+@given(st.integers(0, (1 << 64) - 1))
+@settings(derandomize=True, deadline=None)
+def test_numbers(value: int) -> None:
+    data = protobuf.varint(value)
+    assert protobuf.read_varint(data + b"rest", 0) == (value, len(data))
+    assert list(protobuf.fields(protobuf.field(7, value))) == [(7, protobuf.VARINT, value)]
+    assert protobuf.signed(value) & (1 << 64) - 1 == value
+
+
+@given(st.binary(max_size=60))
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_whatever_the_bytes_are_there_is_an_answer_or_an_error_of_ours(data: bytes) -> None:
+    try:
+        for message in protobuf.messages(data):
+            chakra._node(message)
+    except (protobuf.ProtobufError, WorkloadError):
+        pass
+
+
+def message(*fields: bytes) -> bytes:
+    data = b"".join(fields)
+    return protobuf.varint(len(data)) + data
+
+
+def attribute(name: str, number: int, value: int | float | str) -> bytes:
+    """As Chakra's own Python writes an attribute."""
+    return protobuf.field(10, protobuf.field(1, name) + protobuf.field(number, value))
+
+
+def node(number: int, kind: int, *more: bytes, name: str = "n") -> bytes:
+    return message(
+        protobuf.field(1, number), protobuf.field(2, name), protobuf.field(3, kind), *more
+    )
+
+
+def trace(path: Path, *nodes: bytes) -> Path:
+    path.write_bytes(message(protobuf.field(1, "1.0.0")) + b"".join(nodes))
+    return path
+
+
+def test_a_trace_as_other_tools_write_it(tmp_path: Path) -> None:
+    cpu = attribute("is_cpu_op", 27, 1)
+    needs = protobuf.field(5, protobuf.varint(7) + protobuf.varint(8))  # packed
+    path = trace(
+        tmp_path / "t.0.et",
+        node(7, chakra.COMP, protobuf.field(7, 25), cpu, name="host"),
+        node(8, chakra.COMP, protobuf.field(7, 5), attribute("num_ops", 9, 10**12)),
+        node(9, chakra.COMM_COLL, needs, attribute("comm_type", 13, 0),
+             attribute("comm_size", 13, 4 * MiB)),
+        node(10, chakra.LOAD, protobuf.field(4, 9), attribute("tensor_size", 13, 77)),
+        node(11, chakra.METADATA, protobuf.field(4, 10), attribute("x", 4, "not a list")),
+    )  # fmt: skip
+    found = chakra.load([path])
+    assert found.kind.tolist() == [CALC, CALC, COLLECTIVE, CALC, CALC]
+    np.testing.assert_allclose(found.duration, [25 * US, 5 * US, 0, 0, 0])
+    assert found.unit.tolist() == [1, 0, 0, 0, 0]
+    assert found.size.tolist() == [0, 0, 4 * MiB, 0, 0]
+    needs_found = sorted(zip(found.later.tolist(), found.earlier.tolist(), strict=True))
+    assert needs_found == [(2, 0), (2, 1), (3, 2), (4, 3)]
+    assert found.name[0] == "host"
+    zipped = tmp_path / "z.0.et"
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    assert chakra.load([zipped]).equals(found, names=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "expected"),
+    [(7, -5, -5), (9, -5, -5), (11, 5, 5), (13, 5, 5), (15, 9, -5), (17, 9, -5), (27, 1, 1)],
+)
+def test_whole_numbers_of_every_type(number: int, value: int, expected: int) -> None:
+    raw = protobuf.field(1, "a") + protobuf.field(number, value)
+    assert chakra._attribute(raw) == {"a": expected}
+
+
+def test_other_values() -> None:
+    assert chakra._attribute(protobuf.field(1, "a") + protobuf.field(3, 2.5)) == {"a": 2.5}
+    assert chakra._attribute(protobuf.field(1, "a") + protobuf.field(29, "é")) == {"a": "é"}
+    single = protobuf.varint(5 << 3 | 5) + np.float32(1.5).tobytes()
+    assert chakra._attribute(protobuf.field(1, "a") + single) == {"a": 1.5}
+    lists = protobuf.field(1, "a") + protobuf.field(10, b"xx")
+    assert chakra._attribute(lists) == {}
+
+
+def test_what_we_write_googles_own_reads(tmp_path: Path) -> None:
+    descriptor = pytest.importorskip("google.protobuf.descriptor_pb2")
+    pool = pytest.importorskip("google.protobuf.descriptor_pool").DescriptorPool()
+    factory = pytest.importorskip("google.protobuf.message_factory")
+    file = descriptor.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    kinds = {"uint64": 4, "int64": 3, "string": 9, "bool": 8, "int32": 5, "double": 1, "enum": 13}
+    shapes = {
+        "Attribute": [("name", 1, "string", 1), ("double_val", 3, "double", 1),
+                      ("int32_val", 7, "int32", 1), ("int64_val", 9, "int64", 1),
+                      ("bool_val", 27, "bool", 1), ("string_val", 29, "string", 1)],
+        "Node": [("id", 1, "uint64", 1), ("name", 2, "string", 1), ("type", 3, "enum", 1),
+                 ("data_deps", 5, "uint64", 3), ("duration_micros", 7, "uint64", 1)],
+    }  # fmt: skip
+    for name, fields in shapes.items():
+        shape = file.message_type.add(name=name)
+        for label, number, kind, many in fields:
+            shape.field.add(name=label, number=number, type=kinds[kind], label=many)
+    file.message_type[1].field.add(
+        name="attr", number=10, type=11, label=3, type_name=".t.Attribute"
+    )
+    pool.Add(file)
+    node_class = factory.GetMessageClass(pool.FindMessageTypeByName("t.Node"))
+    (first, *_) = chakra.save(of_steps(alltoall.pairwise(3, 100), 3), tmp_path / "x")
+    _, *written = protobuf.messages(first.read_bytes())
+    read = [node_class.FromString(one) for one in written]
+    assert [one.id for one in read] == list(range(len(read)))
+    send = next(one for one in read if one.type == chakra.COMM_SEND)
+    values = {one.name: (one.int64_val, one.int32_val) for one in send.attr}
+    assert values["comm_size"] == (100, 0)
+    assert values["comm_dst"] == (0, 1)
+    assert list(read[-1].data_deps) == sorted(read[-1].data_deps) != []
+    assert b"".join(protobuf.field(99, one.SerializeToString()) for one in read)
+
+
+def calls(ranks: int, *operations: tuple[str, int]) -> Workload:
+    writer = Writer()
+    for rank in range(ranks):
+        last = None
+        for name, size in operations:
+            at = writer.add(rank, COLLECTIVE, name, size=size, collective=COLLECTIVES.index(name))
+            if last is not None:
+                writer.need(at, last)
+            last = at
+    return writer.done(ranks)
+
+
+@pytest.mark.parametrize("name", COLLECTIVES)
+def test_a_collective_takes_what_its_simulation_takes(tmp_path: Path, name: str) -> None:
+    from collectives import schedule
+    from collectives.choose import choose, node_size
+
+    fabric = Fabric(star(8, bandwidth=50 * GB))
+    found = replay(chakra.load(chakra.save(calls(8, (name, MiB)), tmp_path / "x")), fabric)
+    size = chakra.sizes(name, MiB, 8)
+    node = node_size(fabric, 8)
+    best = choose(fabric, name, 8, size, itemsize=1, root=0, ranks_per_node=node)
+    steps = schedule(name, 8, size, best, ranks_per_node=node)
+    expected = fabric.simulate(steps, operation=name, ranks=8)
+    np.testing.assert_allclose(found.rank_finish, expected.rank_finish, rtol=1e-6)
+
+
+def test_sizes_are_those_of_astra_sim() -> None:
+    """A ring all-gather of parts of S bytes takes n - 1 steps of S, a reduce-scatter of S / n."""
+    fabric = Fabric(star(4, bandwidth=50 * GB, latency=0.0))
+    part = MiB / (50 * GB)
+    for name, steps in (("all_gather", 3.0), ("reduce_scatter", 0.75), ("all_reduce", 1.5)):
+        found = replay(calls(4, (name, MiB)), fabric, algorithm="ring")
+        assert found.duration == pytest.approx(steps * part)
+
+
+def test_collectives_follow_one_another_and_groups_are_apart() -> None:
+    fabric = Fabric(star(4, bandwidth=1 * GB, latency=0.0))
+    twice = replay(calls(4, ("all_gather", 1000), ("all_gather", 1000)), fabric)
+    once = replay(calls(4, ("all_gather", 1000)), fabric)
+    assert twice.duration == pytest.approx(2 * once.duration)
+    writer = Writer()
+    for rank in range(4):
+        writer.add(rank, COLLECTIVE, "x", size=1000, collective=2, group=1 + rank // 2)
+    pairs = writer.done(4, ((0, 1, 2, 3), (0, 1), (2, 3)))
+    assert replay(pairs, fabric).duration == pytest.approx(1 * US)
+
+
+def test_a_late_rank_holds_up_the_others() -> None:
+    fabric = Fabric(star(4, bandwidth=1 * GB, latency=0.0))
+    writer = Writer()
+    for rank in range(4):
+        computing = writer.add(rank, CALC, "c", duration=50 * US if rank == 3 else 0)
+        call = writer.add(rank, COLLECTIVE, "x", size=1000, collective=2)
+        writer.need(call, computing)
+    found = replay(writer.done(4), fabric)
+    assert found.duration == pytest.approx(53 * US)
+    assert found.busy.tolist() == [0, 0, 0, 50 * US]
+
+
+def test_what_software_costs() -> None:
+    costs = Endpoint("slow", {"all_gather": Costs(launch=9 * US)})
+    fast, slow = (Fabric(star(4), endpoint=one) for one in (Endpoint("fast"), costs))
+    work = calls(4, ("all_gather", 1000))
+    assert replay(work, slow).duration - replay(work, fast).duration == pytest.approx(9 * US)
+
+
+def test_different_calls() -> None:
+    writer = Writer()
+    writer.add(0, COLLECTIVE, "a", size=8, collective=0)
+    writer.add(1, COLLECTIVE, "b", size=9, collective=0)
+    with pytest.raises(WorkloadError, match=r"ranks 0 and 1 make different calls: all_reduce\(8 b"):
+        replay(writer.done(2), Fabric(star(2)))
+    with pytest.raises(WorkloadError, match="2 operations never end: rank 0 waits in all_gather"):
+        replay(calls(3, ("all_gather", 8)).__class__(**_without_last(calls(3, ("all_gather", 8)))),
+               Fabric(star(3)))  # fmt: skip
+
+
+def _without_last(w: Workload) -> dict[str, object]:
+    keep = len(w) - 1
+    names = ("rank", "kind", "name", "size", "duration", "peer", "tag", "unit", "nic",
+             "collective", "group", "root")  # fmt: skip
+    columns = {name: getattr(w, name)[:keep] for name in names}
+    return {"ranks": w.ranks, **columns, "later": w.later, "earlier": w.earlier,
+            "started": w.started, "groups": w.groups}  # fmt: skip
+
+
+def test_groups_of_pytorch(tmp_path: Path) -> None:
+    listed = json.dumps([{"pg_name": "3", "ranks": [1, 0]}, {"pg_name": "4", "ranks": []}])
+    info = protobuf.field(8, protobuf.field(1, f"['{listed}']"))
+    call = (attribute("comm_type", 9, 2), attribute("comm_size", 9, 8))
+    paths = [
+        trace(tmp_path / f"t.{rank}.et", node(0, chakra.METADATA, info),
+              node(1, chakra.COMM_COLL, *call, attribute("pg_name", 29, "3")),
+              node(2, chakra.COMM_COLL, *call, attribute("pg_name", 29, "4")))
+        for rank in range(2)
+    ]  # fmt: skip
+    found = chakra.load(paths)
+    assert found.groups == ((0, 1), (1, 0), (0, 1))
+    assert found.group.tolist() == [0, 1, 2, 0, 1, 2]
+    more = trace(tmp_path / "m.0.et", node(1, 7, *call, attribute("pg_name", 29, "mine")))
+    assert chakra.load([more], {"mine": [0]}).groups == ((0,), (0,))
+    with pytest.raises(WorkloadError, match=r"m\.0\.et: pg_name of node 1 is 'mine'; known"):
+        chakra.load([more])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fault"),
+    [
+        ([node(1, 9)], "node 1 is of type 9; there are 0 to 7"),
+        ([node(1, 4), node(1, 4)], "two nodes have the id 1"),
+        ([node(1, 4, protobuf.field(5, 8))], "node 1 needs node 8, which there is not"),
+        ([node(1, 5)], "node 1 .* has no comm_dst"),
+        ([node(1, 7, attribute("comm_type", 9, 33))], "comm_type of node 1 is 33; there are 0 "),
+        ([node(1, 7, attribute("comm_size", 29, "x"))], "comm_size of node 1 .* is 'x'"),
+        ([b"\x05ab"], "5 bytes are said to follow"),
+        ([message(b"\x0c")], "wire type 4"),
+    ],
+)
+def test_a_fault_is_named(tmp_path: Path, nodes: list[bytes], fault: str) -> None:
+    with pytest.raises(WorkloadError, match=rf"t\.0\.et: .*{fault}"):
+        chakra.load([trace(tmp_path / "t.0.et", *nodes)])
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(WorkloadError, match=r"x\.0\.et: it cannot be read: No such file"):
+        chakra.load([tmp_path / "x.0.et"])
+    (tmp_path / "e.0.et").write_bytes(b"")
+    with pytest.raises(WorkloadError, match="it is empty"):
+        chakra.load([tmp_path / "e.0.et"])
+    (tmp_path / "z.0.et").write_bytes(b"\x1f\x8bbroken")
+    with pytest.raises(WorkloadError, match=r"z\.0\.et: it cannot be read"):
+        chakra.load([tmp_path / "z.0.et"])
+    with pytest.raises(WorkloadError, match=r"there is no .*q\.0\.et"):
+        chakra.files(tmp_path / "q")
+    trace(tmp_path / "g.0.et")
+    trace(tmp_path / "g.2.et")
+    with pytest.raises(WorkloadError, match=r"there is no .*g\.1\.et"):
+        chakra.files(tmp_path / "g")
+
+
+def test_what_a_trace_cannot_say(tmp_path: Path) -> None:
+    writer = Writer()
+    writer.need(writer.add(0, CALC, "a"), writer.add(0, CALC, "b"), started=True)
+    with pytest.raises(WorkloadError, match="needs only a begin"):
+        chakra.save(writer.done(1), tmp_path / "x")
+    writer = Writer()
+    writer.add(0, RECV, "a", peer=-1)
+    with pytest.raises(WorkloadError, match="rank 0 receives from anybody"):
+        chakra.save(writer.done(1), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(main, list(arguments), prog_name="triplane")
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    run("bench", "all_gather", "--system", "star:4", "--ranks", "4", "-b", "4M", "-e", "4M",
+        "--algorithm", "ring", "--chakra", str(tmp_path / "x"))  # fmt: skip
+    files = [str(tmp_path / f"x.{rank}.et") for rank in range(4)]
+    for paths in ([str(tmp_path / "x")], files[:1], files):
+        (row,) = json.loads(run("bench", "trace", *paths, "--system", "star:4", "--format", "json",
+                                "--goal", str(tmp_path / "x.goal")))  # fmt: skip
+        expected = Fabric(star(4)).simulate(allgather.ring(4, MiB)).duration
+        assert row["time_us"] == pytest.approx(expected / US, rel=1e-6)
+        assert row["size_bytes"] == 12 * MiB
+    assert (tmp_path / "x.goal").read_text().count("send") == 12
+    assert SEND == 1

@@ -1,0 +1,106 @@
+"""Figures of a topology for papers and screens: its planes, by rack, by node or link by link."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.draw.figure_style import check, style, text, write
+from topology.draw.figure_units import LEVELS
+from topology.errors import TopologyError
+from topology.faults import called
+from topology.graph import Topology
+from topology.names import near
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What of a topology is drawn, and how.
+
+    ``planes``: the numbers of those that are drawn. Over its vertices and links: ``lit`` is what is
+    highlighted, ``lost`` what has been taken out. ``title``: what stands above.
+    """
+
+    topology: Topology
+    planes: tuple[int, ...]
+    lit: tuple[Mask, Mask]
+    lost: tuple[Mask, Mask]
+    title: str
+
+    @property
+    def highlights(self) -> bool:
+        """Whether anything is; the rest is then drawn faintly."""
+        return bool(self.lit[0].any() or self.lit[1].any())
+
+    def links(self, plane: int) -> Mask:
+        """Which links are of a plane."""
+        return np.asarray(self.topology.link_plane == plane)
+
+
+def draw(
+    topology: Topology,
+    path: str | Path,
+    *,
+    planes: Sequence[str] = (),
+    level: str = "node",
+    highlight: Sequence[str] = (),
+    without: Sequence[str] = (),
+) -> None:
+    """Draw ``topology`` to the ``.svg``, ``.png`` or ``.pdf`` file at ``path``.
+
+    ``planes``: only these. ``level``: one of `LEVELS`. ``highlight``: what stands out, and
+    ``without``: what is drawn as taken out; names as in `Topology.without`. Raises `TopologyError`
+    for what is unknown, and `OSError` for a file that cannot be written.
+    """
+    import matplotlib as mpl
+
+    check(Path(path))
+    if level not in LEVELS:
+        raise TopologyError(
+            f"no level {level!r}; there are {', '.join(LEVELS)}{near(level, LEVELS)}"
+        )
+    drawn = _drawn(topology, tuple(planes), tuple(highlight), tuple(without))
+    with mpl.rc_context(style()):
+        write(figure(drawn, level), Path(path))
+
+
+def figure(drawn: Drawn, level: str) -> "Figure":
+    """The figure itself, to be written under `topology.draw.figure_style.style`."""
+    if level == "link":
+        from topology.draw.figure_links import link_figure
+
+        return link_figure(drawn)
+    from topology.draw.figure_boxes import box_figure
+
+    return box_figure(drawn, level)
+
+
+def _drawn(
+    topology: Topology, planes: tuple[str, ...], highlight: tuple[str, ...],
+    without: tuple[str, ...],
+) -> Drawn:  # fmt: skip
+    numbers = tuple(topology.plane(name) for name in planes) or tuple(range(len(topology.planes)))
+    lost = called(topology, without)
+    dead, cut = lost
+    gone = cut | dead[topology.link_src] | dead[topology.link_dst]
+    missing = (*topology.removed, *without)
+    title = text(topology.name) + (f" without {', '.join(map(text, missing))}" if missing else "")
+    return Drawn(topology, numbers, _lit(topology, highlight), (dead, gone), title)
+
+
+def _lit(topology: Topology, names: tuple[str, ...]) -> tuple[Mask, Mask]:
+    """A vertex that stands out makes its links stand out, a link its ends."""
+    vertices, links = called(topology, names)
+    links = links | vertices[topology.link_src] | vertices[topology.link_dst]
+    _, named = called(topology, tuple(name for name in names if "->" in name))
+    vertices[topology.link_src[named]] = True
+    vertices[topology.link_dst[named]] = True
+    return vertices, links
