@@ -1,0 +1,75 @@
+"""A backend of torch.distributed: importing this registers it under the name ``triplane``.
+
+    import collectives.adapters.torch
+    torch.distributed.init_process_group("triplane")
+
+under torchrun, ``triplane run``, or with any store of torch's; then everything of torch.distributed
+runs over Triplane's ranks. See docs/torch.md.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed as dist
+from torch._C._distributed_c10d import Store
+
+from collectives.adapters.torch.errors import translated
+from collectives.adapters.torch.group import ProcessGroup
+from collectives.adapters.torch.joining import joined
+from collectives.adapters.torch.work import Work
+from collectives.communicator import Communicator
+
+__all__ = ["NAME", "ProcessGroup", "communicator", "times"]
+
+NAME = "triplane"
+"""What ``init_process_group`` and ``new_group`` call the backend."""
+
+
+def communicator(group: dist.ProcessGroup | None = None) -> Communicator:
+    """The `Communicator` under a process group of this backend; None: under the default one.
+
+    For what torch.distributed has no call for: the emulated clock (``now()``, ``compute()``),
+    schedules of one's own, MoE. Its calls count among the group's: every rank makes them in the
+    same order. Raises `ValueError` for a group of another backend.
+    """
+    return _group(group).communicator
+
+
+def _group(group: dist.ProcessGroup | None) -> ProcessGroup:
+    found = dist.group.WORLD if group is None else group
+    if not isinstance(found, ProcessGroup):
+        name = "none" if found is None else dist.get_backend(found)
+        raise ValueError(f"the group is of the backend {name!r}, not of {NAME!r}")
+    return found
+
+
+def times(
+    work: dist.Work | None = None, group: dist.ProcessGroup | None = None
+) -> tuple[float, float]:
+    """When a call began and ended at this rank, in emulated seconds.
+
+    None: the last call of the group, as a call that is waited for has no work. Waits for its end.
+    Raises `ValueError` for a work of another backend, or where there was no call.
+    """
+    found = _group(group).last if work is None else work
+    if not isinstance(found, Work):
+        raise ValueError(f"there is no call of {NAME!r} whose times could be told: {found}")
+    return found.times()
+
+
+def _create(options: Any, _: Any = None) -> ProcessGroup:
+    """What torch calls for each new group, at each of its members."""
+    ranks, timeout = list(options.global_ranks_in_group), options.timeout
+    world = dist.group.WORLD
+    with translated():
+        if ranks and isinstance(world, ProcessGroup):
+            return world.subgroup(ranks, timeout)
+        return _of_its_own(options.store, options.group_rank, options.group_size, timeout)
+
+
+def _of_its_own(store: Store, rank: int, size: int, timeout: timedelta) -> ProcessGroup:
+    """A group that is a world: the default one, or one beside a default of another backend."""
+    return ProcessGroup.over(joined(store, rank, size), timeout)
+
+
+dist.Backend.register_backend(NAME, _create, extended_api=True, devices=["cpu"])

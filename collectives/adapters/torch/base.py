@@ -1,0 +1,73 @@
+"""Base: what torch asks of every group besides calls: its name, its time-out, its backend."""
+
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch._C._distributed_c10d import Backend
+
+_Base: Any = dist.ProcessGroup
+"""Its stubs say more than torch asks: every call in all forms that C++ would take."""
+
+
+class Named(_Base):  # type: ignore[misc]
+    """A group of torch's, implemented in Python, with a name and a time-out.
+
+    The base class would ask a backend of C++ for them, which such a group has not.
+    """
+
+    def __init__(self, rank: int, size: int, timeout: timedelta) -> None:
+        super().__init__(rank, size)
+        self._timeout = timeout
+        self._name = self._description = ""
+
+    def getBackendName(self) -> str:  # noqa: N802
+        """The name of the backend."""
+        return "triplane"
+
+    def name(self) -> str:
+        """The name of the backend."""
+        return "triplane"
+
+    def setGroupName(self, name: str) -> None:  # noqa: N802
+        """Set the name of the group."""
+        self._name = name
+
+    _set_group_name = setGroupName
+
+    def getGroupName(self) -> str:  # noqa: N802
+        """The name of the group; the base class would ask a backend of C++ for it."""
+        return self._name
+
+    group_name = property(getGroupName)
+
+    def setGroupDesc(self, description: str) -> None:  # noqa: N802
+        """Set the description of the group."""
+        self._description = description
+
+    _set_group_desc = setGroupDesc
+
+    def getGroupDesc(self) -> str:  # noqa: N802
+        """The description of the group."""
+        return self._description
+
+    group_desc = property(getGroupDesc)
+
+    def _get_backend(self, device: torch.device) -> "Named":
+        return self
+
+    def _set_default_timeout(self, timeout: timedelta) -> None:
+        self._timeout = timeout
+
+    set_timeout = _set_default_timeout
+
+    @property
+    def options(self) -> Any:
+        """As of a backend of torch's own: its name and time-out."""
+        return Backend.Options(self.getBackendName(), self._timeout)
+
+    supports_splitting = supports_coalescing = supports_time_estimate = False
+
+    def _set_sequence_number_for_group(self) -> None:
+        """Calls are numbered by the communicator."""

@@ -1,0 +1,23 @@
+"""Errors as torch's users know them: `RuntimeError`s of torch.distributed, with our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch.distributed as dist
+
+from fabric.failure import TimedOut, WorldError
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise ``dist.DistBackendError`` for a `WorldError`, which is then its cause.
+
+    What is wrong with a call at this rank alone stays what it is: a `ValueError`.
+    """
+    try:
+        yield
+    except TimedOut as error:
+        # Those words are what torch's own backends say, and what programs look for.
+        raise dist.DistBackendError(f"the call Timed out ({error})") from error
+    except WorldError as error:
+        raise dist.DistBackendError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,119 @@
+"""Joining: how the processes that share a store of torch's become the ranks of a world.
+
+Under ``triplane run`` they are one already. Otherwise rank 0 starts the authority over time and
+failures, as a process of its own, and tells the others by the store where it is. Every
+``init_process_group`` makes a new world, so one that has failed can be left for another.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from torch._C._distributed_c10d import PrefixStore, Store
+
+from fabric.authority.serve import start
+from fabric.curve import Keys
+from fabric.failure import KINDS, TimedOut, TransportError, WorldError
+from fabric.launching.joining import Seat, sit
+from fabric.launching.member import Member, alone, member
+from fabric.liveness import host
+from fabric.settings import PREFIX, Settings
+
+PATIENCE = 120.0
+"""Seconds that ranks wait for each other, and for rank 0's authority to start: its kernels may have
+to be compiled first."""
+
+
+def settings(environment: Mapping[str, str]) -> Settings:
+    """Those of the environment, see docs/running.md; on eager time where it does not say.
+
+    Ranks of torch also wait for each other in its store, which strict time knows nothing of.
+    """
+    given = Settings.from_environment(environment)
+    return given if PREFIX + "SYNC" in environment else dataclasses.replace(given, sync="eager")
+
+
+def launched() -> bool:
+    """Whether ``triplane run`` has made this process a rank already, and for all its life."""
+    return PREFIX + "CONTROL" in os.environ
+
+
+def joined(
+    store: Store, rank: int, size: int, environment: Mapping[str, str] | None = None
+) -> Member:
+    """The rank of a world of all ``size`` processes that call this with the same store.
+
+    ``environment``: of a world beside the one that ``triplane run`` may have made; None: of the
+    process. Raises `WorldError` where they cannot meet.
+    """
+    given = os.environ if environment is None else environment
+    if environment is None and launched():
+        return _launched(rank, size)
+    if size == 1:
+        return alone(settings(given))
+    # A store may be used again after a world has ended, with the keys of that still in it.
+    turn = store.add(f"triplane/turn/{rank}", 1)
+    meeting = PrefixStore(f"triplane/{turn}", store)
+    meeting.set(f"host/{rank}", host())
+    hosts = [_got(meeting, f"host/{peer}").decode() for peer in range(size)]
+    if rank == 0:
+        meeting.set("authority", _started(hosts, given))
+    address, token = _told(_got(meeting, "authority"))
+    local = hosts[:rank].count(hosts[rank])
+    transport = given.get(PREFIX + "TRANSPORT", "zmq")
+    seat = Seat(rank, size, local, address, token, transport, Keys.from_environment(given))
+    return sit(seat, patience=PATIENCE)
+
+
+def _got(store: Store, key: str) -> bytes:
+    """What another rank has set; the store's own time-out is that of the group's calls."""
+    try:
+        store.wait([key], timedelta(seconds=PATIENCE))
+    except RuntimeError as error:
+        raise TimedOut(f"the ranks do not meet in torch's store: {error}") from error
+    return store.get(key)
+
+
+def _launched(rank: int, size: int) -> Member:
+    me = member()
+    if (me.rank, me.size) != (rank, size):
+        raise WorldError(
+            f"rank {rank} of {size} of torch.distributed is rank {me.rank} of {me.size} of the"
+            " world that was launched: they must be the same"
+        )
+    return me
+
+
+def _started(hosts: Sequence[str], given: Mapping[str, str]) -> str:
+    """Start the authority; what to tell the others: its address and token, or what went wrong."""
+    token, keys = secrets.token_hex(16), Keys.from_environment(given)
+    try:
+        bind = "" if len(set(hosts)) == 1 else _reachable(given, keys)
+        address = start(len(hosts), settings(given), bind, token, keys, given)
+    except (OSError, WorldError) as error:
+        return json.dumps([type(error).__name__, str(error)])
+    return json.dumps(["address", address, token])
+
+
+def _reachable(given: Mapping[str, str], keys: Keys | None) -> str:
+    """Where to listen for ranks of other hosts."""
+    if keys is None:
+        raise TransportError(
+            "ranks on several hosts need keys: give every host the same TRIPLANE_CURVE_PUBLIC and"
+            " TRIPLANE_CURVE_SECRET (`triplane run --make-keys FILE`)"
+        )
+    bind = re.sub(r":\d+$", "", given.get(PREFIX + "BIND", ""))
+    return f"{bind or 'tcp://' + socket.gethostbyname(socket.gethostname())}:*"
+
+
+def _told(word: bytes) -> tuple[str, str]:
+    kind, *rest = json.loads(word)
+    if kind != "address":
+        raise KINDS.get(kind, WorldError)(f"rank 0 could not start the authority: {rest[0]}", 0)
+    address, token = rest
+    return str(address), str(token)

@@ -1,0 +1,143 @@
+"""Messages between two ranks: also to oneself, from whoever sends first, and a barrier of them."""
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+import collectives
+from collectives.adapters.torch.tensors import plain
+from collectives.adapters.torch.work import Pending, Work
+from collectives.communicator import Communicator
+from collectives.messages import Recv, Send
+from fabric.failure import TimedOut, WorldError
+
+_COME, _GO = -1, -2
+"""Tags that nobody else uses: torch's are 0 and above."""
+
+_GRACE = 5.0
+"""Seconds that other ranks wait longer than rank 0, to learn from it who is missing."""
+
+
+class Half:
+    """One end of a message to oneself, until the other has come, too."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._met = threading.Event()
+        self._work: collectives.Work | None = None
+        self._watch: Callable[[], None] | None = None
+
+    def meet(self, work: collectives.Work) -> None:
+        """The other end has come, and both are this call."""
+        self._work = work
+        self._met.set()
+        if self._watch is not None:
+            work.watch(self._watch)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """As `collectives.Work.wait`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._met.wait(timeout) or self._work is None:
+            raise TimedOut(f"{self._words}: the other end was not called within {timeout:.3g} s")
+        self._work.wait(None if end is None else max(end - time.monotonic(), 0.0))
+
+    def done(self) -> bool:
+        """As `collectives.Work.done`."""
+        return self._work is not None and self._work.done()
+
+    def times(self) -> tuple[float, float]:
+        """As `collectives.Work.times`."""
+        self.wait()
+        if self._work is None:
+            raise ValueError(f"{self._words}: the other end was not called")
+        return self._work.times()
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """As `collectives.Work.watch`."""
+        self._watch = call
+        if self._work is not None:
+            self._work.watch(call)
+
+
+class Messages:
+    """The messages of a group. ``work`` makes a `Work` of what is pending and what it fills."""
+
+    def __init__(
+        self, communicator: Communicator, work: Callable[[list[Pending], list[Tensor]], Work]
+    ) -> None:
+        self._communicator, self._work = communicator, work
+        self._own: dict[tuple[bool, int], deque[tuple[Send | Recv, Half]]] = defaultdict(deque)
+
+    def send(self, tensor: Tensor, dst: int, tag: int) -> Work:
+        """Begin to send a tensor."""
+        if dst == self._communicator.rank:
+            return self._to_oneself(tensor, Send(plain(tensor), dst, tag))
+        return self._work([self._communicator.isend(plain(tensor), dst, tag)], [tensor])
+
+    def recv(self, tensor: Tensor, src: int, tag: int) -> Work:
+        """Begin to receive a tensor."""
+        if src == self._communicator.rank:
+            return self._to_oneself(tensor, Recv(plain(tensor), src, tag))
+        return self._work([self._communicator.irecv(plain(tensor), src, tag)], [tensor])
+
+    def recv_anysource(self, tensor: Tensor, tag: int) -> Work:
+        """Begin to receive a tensor from whichever rank's comes first."""
+        begun = self._communicator.irecv_any(plain(tensor), tag)
+        work = self._work([begun], [tensor])
+        work.sender = begun
+        return work
+
+    def _to_oneself(self, tensor: Tensor, end: Send | Recv) -> Work:
+        """An end of a message to oneself: it begins when the other one is there."""
+        sends, rank = isinstance(end, Send), self._communicator.rank
+        others = self._own[not sends, end.tag]
+        mine = Half(f"rank {rank}: a message to itself, tag {end.tag}")
+        if others:
+            other, half = others.popleft()
+            begun = self._communicator.batch([end, other], async_op=True)
+            mine.meet(begun)
+            half.meet(begun)
+        else:
+            self._own[sends, end.tag].append((end, mine))
+        return self._work([mine], [tensor])
+
+    def monitored_barrier(self, limit: float, everybody: bool) -> None:
+        """Raise, at every rank that has come, what rank 0 has found; the words are torch's own."""
+        communicator, token = self._communicator, torch.zeros(1, dtype=torch.uint8)
+        if communicator.rank == 0:
+            self._monitor(time.monotonic() + limit, limit, everybody)
+            go = [Send(token, rank, _GO) for rank in range(1, communicator.size)]
+            communicator.batch(go, timeout=limit)
+            return
+        try:
+            there, back = Send(token, 0, _COME), Recv(torch.zeros_like(token), 0, _GO)
+            communicator.batch((there, back), timeout=limit + _GRACE)
+        except WorldError as error:
+            raise type(error)(
+                f"Rank {communicator.rank} successfully reached monitoredBarrier, but received"
+                f" errors while waiting for send/recv from rank 0: {error}",
+                error.rank,
+            ) from error
+
+    def _monitor(self, end: float, limit: float, everybody: bool) -> None:
+        communicator = self._communicator
+        if limit <= 0:
+            communicator.refuse(TimedOut("Rank 0 timed out in monitoredBarrier after 0 ms", 0))
+        others, late = range(1, communicator.size), list[int]()
+        tokens = torch.zeros(communicator.size, dtype=torch.uint8)
+        come = {rank: communicator.irecv(tokens[rank : rank + 1], rank, _COME) for rank in others}
+        for rank, work in come.items():
+            try:
+                work.wait(max(end - time.monotonic(), 0.0))
+            except TimedOut:
+                late.append(rank)
+                if not everybody:
+                    break
+        if late:
+            who = f"Rank{'s' if len(late) > 1 else ''} {', '.join(map(str, late))}"
+            what = f"{who} failed to pass monitoredBarrier in {limit * 1000:.0f} ms"
+            communicator.refuse(TimedOut(what, late[0]))

@@ -1,0 +1,113 @@
+"""Tensors and reductions of torch, as the calls of a `Communicator` take them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.distributed import ReduceOp
+
+_NAMES = {
+    ReduceOp.SUM: "sum", ReduceOp.PRODUCT: "prod", ReduceOp.MIN: "min", ReduceOp.MAX: "max",
+    ReduceOp.AVG: "avg", ReduceOp.BAND: "band", ReduceOp.BOR: "bor", ReduceOp.BXOR: "bxor",
+    ReduceOp.PREMUL_SUM: "sum",
+}  # fmt: skip
+
+_PLAIN = frozenset(
+    (
+        torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64,
+        torch.complex128, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8,
+        torch.uint16, torch.uint32, torch.uint64, torch.bool, torch.float8_e4m3fn,
+        torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz,
+    )
+)  # fmt: skip
+"""The types that numpy and ml_dtypes have, too."""
+
+
+def reduction(op: Any) -> tuple[str, Any]:
+    """A reduction by its name here, and what PREMUL_SUM multiplies with first, or None.
+
+    Raises `ValueError` for one that has no name.
+    """
+    kind = getattr(op, "op", op)
+    if kind not in _NAMES:
+        raise ValueError(f"unknown reduction {op}; there are {', '.join(map(str, _NAMES))}")
+    return _NAMES[kind], op.factor if kind == ReduceOp.PREMUL_SUM else None
+
+
+def plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor whose bytes are those of the given one, and of a type that numpy has.
+
+    Types without a counterpart there (complex32, float8_e8m0fnu, float4) are sent as bytes, which
+    do not say what they are; they must be contiguous.
+    """
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    if tensor.dtype in _PLAIN:
+        return tensor
+    return tensor.detach().view(torch.uint8)
+
+
+def items(tensor: torch.Tensor, splits: Sequence[int], ranks: int) -> list[int]:
+    """How many items of a tensor go to, or come from, each rank: splits are of its first dimension.
+
+    Raises `ValueError` for splits that do not make up the tensor.
+    """
+    length = tensor.size(0) if tensor.dim() else 1
+    if len(splits) != ranks or sum(splits) != length:
+        raise ValueError(
+            f"splits {list(splits)} must be {ranks} numbers that sum up to {length}, the first"
+            f" dimension of a tensor of shape {tuple(tensor.shape)}"
+        )
+    row = tensor.numel() // length if length else 0
+    return [split * row for split in splits]
+
+
+def alike(tensors: Sequence[torch.Tensor]) -> bool:
+    """Whether they all have equally many items."""
+    return len({tensor.numel() for tensor in tensors}) <= 1
+
+
+class Row:
+    """Several tensors one after the other in ``flat``; without a copy where they lie so already.
+
+    ``filled``: they are to be written, by `spread`; else they are read.
+    """
+
+    def __init__(self, tensors: Sequence[torch.Tensor], *, filled: bool) -> None:
+        self._tensors = tensors
+        together = _together(tensors)
+        self._apart = together is None
+        if together is not None:
+            self.flat = together
+        elif filled:
+            first = tensors[0]
+            self.flat = first.new_empty(sum(tensor.numel() for tensor in tensors))
+        else:
+            self.flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+    def spread(self) -> None:
+        """Bring what has come where it belongs."""
+        if not self._apart:
+            return
+        at = 0
+        for tensor in self._tensors:
+            piece = self.flat[at : at + tensor.numel()]
+            tensor.detach().copy_(piece.view(tensor.shape))
+            at += tensor.numel()
+
+
+def _together(tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """The memory of tensors that lie one after the other, as in the pieces of one; else None."""
+    first = tensors[0]
+    memory, at, size = first.untyped_storage().data_ptr(), first.data_ptr(), first.element_size()
+    total = 0
+    for tensor in tensors:
+        if (
+            not tensor.is_contiguous()
+            or tensor.dtype != first.dtype
+            or (tensor.numel() and tensor.data_ptr() != at + total * size)
+            or tensor.untyped_storage().data_ptr() != memory
+        ):
+            return None
+        total += tensor.numel()
+    return first.detach().as_strided((total,), (1,))

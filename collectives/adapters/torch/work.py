@@ -1,0 +1,192 @@
+"""Work: a call under way, as torch's users hold it."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+
+from collectives.adapters.torch.completion import Completion
+from collectives.adapters.torch.errors import translated
+from collectives.anysource import AnyWork
+
+_NONE = timedelta(0)
+
+
+class Pending(Protocol):
+    """Something under way, such as a `collectives.Work`."""
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when it is over."""
+
+    def done(self) -> bool:
+        """Whether it is over."""
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it may be over."""
+
+    def times(self) -> tuple[float, float]:
+        """When it began and ended, in emulated seconds."""
+
+
+def seconds(timeout: timedelta | None, default: float) -> float:
+    """A time-out of torch's in seconds; it writes "the default" as None, 0 or below."""
+    return default if timeout is None or timeout <= _NONE else timeout.total_seconds()
+
+
+class Work(dist.Work):
+    """A call of a group, made of what is ``pending`` and what is ``over`` already.
+
+    ``finish`` is called once, when all is over and before anybody learns of it. ``outputs``: what
+    `result` and the future give. ``limit``: seconds that a wait takes at most where it does not
+    say, and after which the future fails. ``sender``: knows the sender, of a receive from any rank.
+    """
+
+    def __init__(
+        self, completion: Completion, pending: Sequence[Pending], limit: float,
+        outputs: list[torch.Tensor], finish: Callable[[], None] | None = None,
+        over: Sequence[Pending] = (),
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._parts = (*pending, *over)
+        self.due = time.monotonic() + limit
+        self._completion, self._pending, self._limit = completion, pending, limit
+        self._outputs, self._finish = outputs, finish
+        self._lock = threading.Lock()
+        self.sender: AnyWork | None = None
+        self._error: Exception | None = None
+        self._future: torch.futures.Future[list[torch.Tensor]] | None = None
+        if not pending:
+            self._conclude()
+
+    def wait(self, timeout: timedelta | None = None) -> bool:
+        """Return True when the call is over; the rank's emulated clock is then not before its end.
+
+        Raises ``dist.DistBackendError``; after one for a time-out it may be waited for again.
+        """
+        if self._pending:
+            end = time.monotonic() + seconds(timeout, self._limit)
+            with translated():
+                for part in self._pending:
+                    part.wait(max(end - time.monotonic(), 0.0))
+            self._conclude()
+        return True
+
+    def times(self) -> tuple[float, float]:
+        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+
+        Raises ``dist.DistBackendError`` where no machine is emulated, `ValueError` for a call of
+        which nothing was sent.
+        """
+        self.wait()
+        if not self._parts:
+            raise ValueError("a call of which nothing was sent takes no time")
+        with translated():
+            begin, end = zip(*(part.times() for part in self._parts), strict=True)
+        return min(begin), max(end)
+
+    def synchronize(self) -> None:
+        """As `wait`."""
+        self.wait()
+
+    def is_completed(self) -> bool:
+        """Whether it is over, well or not; does not wait."""
+        try:
+            with translated():
+                over = all([part.done() for part in self._pending])
+        except Exception as error:
+            self._error = error
+            return True
+        if over:
+            self._conclude()
+        return over
+
+    def is_success(self) -> bool:
+        """Whether it is over, and well."""
+        return self.is_completed() and self._error is None
+
+    def exception(self) -> Exception | None:
+        """What went wrong, if anything has."""
+        self.is_completed()
+        return self._error
+
+    def result(self) -> list[torch.Tensor]:
+        """The tensors that the call fills."""
+        return self._outputs
+
+    def source_rank(self) -> int:
+        """Of a receive from any rank, whose message it was; -1 where it has not come."""
+        return -1 if self.sender is None else self.sender.source
+
+    _source_rank = source_rank
+
+    def get_future(self) -> Any:
+        """A future with `result`, which is set when the call is over, whoever waits."""
+        with self._lock:
+            future, made = self._future, self._future is None
+            if future is None:
+                future = self._future = torch.futures.Future()
+        if made and not self._pending:
+            future.set_result(self._outputs)
+        elif made:
+            self._completion.expect(self)
+            self.watch(self._over)
+        return future
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it may be over: see `collectives.Work.watch`."""
+        for part in self._pending:
+            part.watch(call)
+        if not self._pending:
+            call()
+
+    def end(self, late: bool) -> bool:
+        """For the thread that sets futures, see `Completion`."""
+        future = self._future
+        if future is None or not (late or self.is_completed()):
+            return False
+        try:
+            self.wait(timedelta(microseconds=1) if late else None)
+        except Exception as error:
+            if late:
+                told = f"the call Timed out (not over after {self._limit:g} s: {error})"
+                error = dist.DistBackendError(told)
+            future.set_exception(error)  # type: ignore[arg-type]  # its stub says the wrong type
+        else:
+            future.set_result(self._outputs)
+        return True
+
+    def _over(self) -> None:
+        self._completion.ended(self)
+
+    def _conclude(self) -> None:
+        with self._lock:
+            finish, self._finish = self._finish, None
+            if finish is not None:
+                finish()
+
+
+class Coalesced:
+    """A `Work` as a part of another one."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def wait(self, timeout: float | None = None) -> None:
+        """As `Work.wait`."""
+        self._work.wait(None if timeout is None else timedelta(seconds=max(timeout, 1e-6)))
+
+    def done(self) -> bool:
+        """As `Work.is_completed`."""
+        return self._work.is_completed()
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it may be over."""
+        self._work.watch(call)
+
+    def times(self) -> tuple[float, float]:
+        """As `Work.times`."""
+        return self._work.times()

@@ -1,0 +1,68 @@
+"""World: the ranks under a default process group, from the joining to the end of the process."""
+
+import logging
+import sys
+from collections.abc import Callable
+from multiprocessing import util
+from typing import Any
+
+from collectives.adapters.torch.completion import Completion
+from collectives.communicator import Communicator, everybody
+from fabric.failure import WorldError
+from fabric.launching.member import Member
+
+_LOG = logging.getLogger("triplane")
+
+
+class World:
+    """A process as a rank ``member`` of a world; ``everybody`` is the communicator of all.
+
+    ``lasting``: the rank is one until the process ends, and `close` does not leave. Else it is left
+    by `close`, or when the process ends: well, or with the exception that has ended it.
+    """
+
+    def __init__(self, member: Member, *, lasting: bool = False) -> None:
+        self.member, self.everybody, self.completion = member, everybody(member), Completion()
+        self._lasting, self._closed = lasting, False
+        self._hook: Callable[..., Any] = sys.excepthook
+        if not lasting:
+            sys.excepthook = self._failed
+            # Also at the end of a process of multiprocessing, which atexit does not see.
+            self._finalizer = util.Finalize(None, self.close, exitpriority=0)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """See through what is under way, and leave. Idempotent.
+
+        With an error the others learn of it. What goes wrong only now is logged: torch's state
+        would stay behind if it was raised.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        broken = error or self.member.driver.error
+        try:
+            if not self._lasting:
+                self._forget()
+                self.member.close(broken)
+        except WorldError as ended:
+            kind = type(ended).__name__
+            _LOG.warning("rank %d leaves its world: %s: %s", self.member.rank, kind, ended)
+        finally:
+            self.completion.close()
+
+    def _forget(self) -> None:
+        self._finalizer.cancel()
+        if sys.excepthook == self._failed:
+            sys.excepthook = self._hook
+
+    def _failed(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        self._hook(kind, error, trace)
+        self.close(error)
+
+
+def communicator_of(world: World, ranks: list[int]) -> Communicator:
+    """The communicator of these ranks of a world, of which the caller is one."""
+    found = world.everybody.group(ranks)
+    if found is None:
+        raise ValueError(f"rank {world.everybody.rank} is none of the group's, {ranks}")
+    return found

@@ -1,0 +1,132 @@
+"""A rank of torch's own `DistributedTest`, which ships inside torch, over this backend.
+
+    python torch_suite_ranks.py RANK RANKS FOLDER NAME
+
+runs the tests that are named on standard input, a line of JSON each with whether it wants a world
+of its own, one after the other in this process, and says of each on standard output, as a line of
+JSON, how it went ("passed", "failed", "skipped") and what that was about. The tests' own code is
+not changed.
+Which of them run depends on the name of the backend, so it goes by the NAME of one of torch's own
+if asked to: "gloo" and "mpi" have tests that no other name has.
+"""
+
+import inspect
+import json
+import os
+import sys
+import traceback
+import unittest
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+rank, ranks, folder, name = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+# The suite reads these while it is imported.
+os.environ.update(
+    BACKEND=name, WORLD_SIZE=str(ranks), TEMP_DIR=str(folder),
+    INIT_METHOD=f"file://{folder / 'shared_init_file'}",
+)  # fmt: skip
+said, sys.stdout = sys.stdout, sys.stderr  # what tests print is not for who reads the results
+
+import torch.distributed as dist  # noqa: E402
+
+import collectives.adapters.torch as adapter  # noqa: E402
+
+
+def renamed(create: Callable[..., Any]) -> Callable[..., Any]:
+    """``init_process_group`` or ``new_group``, for which this backend has the other name, too."""
+    signature = inspect.signature(create)
+
+    def called(*args: Any, **options: Any) -> Any:
+        given = signature.bind(*args, **options)
+        if given.arguments.get("backend") == name:
+            given.arguments["backend"] = adapter.NAME
+        return create(*given.args, **given.kwargs)
+
+    return called
+
+
+if name != adapter.NAME:
+    dist.init_process_group = renamed(dist.init_process_group)  # type: ignore[assignment]
+    dist.new_group = renamed(dist.new_group)  # type: ignore[assignment]
+    # What torch itself asks before it makes a call that it thinks only gloo has.
+    dist.distributed_c10d.get_backend = lambda group=None: dist.Backend(name)
+
+from torch.testing._internal import common_distributed, common_utils  # noqa: E402
+
+for feature in ("ddp", "subgroup", "plugin"):  # whether this backend is known to have them
+    common_distributed.DistTestCases.backend_feature[feature].add(name)
+
+from torch.testing._internal.distributed import distributed_test as suite  # noqa: E402
+
+REASONS = {skip.exit_code: skip.message for skip in common_distributed.TEST_SKIPS.values()}
+
+
+class Ranked(suite.TestDistBackend, suite.DistributedTest._DistTestBase):  # type: ignore[misc]
+    """The tests, at one rank."""
+
+
+def prepared(test: str, fresh: bool) -> Ranked:
+    """The test of that name, in a folder of its own, in which the ranks find each other."""
+    mine = folder / test
+    for part in ("barrier", "test_dir", "init_dir"):
+        (mine / part).mkdir(parents=True, exist_ok=True)
+    os.environ["TEMP_DIR"] = str(mine)
+    suite.Barrier.barrier_id = 0
+    case = Ranked(test)
+    case.rank, case.file_name = rank, str(mine / "store")
+    if fresh or not dist.is_initialized():
+        limit = timedelta(seconds=suite.CUSTOM_PG_TIMEOUT.get(test, suite.default_pg_timeout))
+        dist.init_process_group(
+            name, init_method=f"file://{mine / 'store'}", world_size=ranks, rank=rank, timeout=limit
+        )
+    case._barrier(timeout=120)
+    common_utils.set_rng_seed()
+    return case
+
+
+def outcome(test: str, fresh: bool) -> tuple[str, str]:
+    """How a test went, and what that was about."""
+    if not hasattr(Ranked, test):
+        return "skipped", "torch makes tests of it by parameters, for CUDA only"
+    try:
+        case = prepared(test, fresh)
+        getattr(case, test)()
+        case._barrier(timeout=120)
+    except unittest.SkipTest as skip:
+        return "skipped", str(skip)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else -1
+        return ("skipped", REASONS[code]) if code in REASONS else ("failed", f"exit code {code}")
+    except BaseException:
+        return "failed", traceback.format_exc()
+    return "passed", ""
+
+
+def ended() -> str:
+    """Leave the world, if there is one; what went wrong with that."""
+    try:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+    except RuntimeError:
+        return traceback.format_exc()
+    return ""
+
+
+def main() -> None:
+    """Run what standard input names, each in a world of its own where that says so."""
+    for line in sys.stdin:
+        test, fresh = json.loads(line)
+        wrong = ended() if fresh else ""
+        how, why = outcome(test, fresh)
+        if how != "failed" and (fresh or wrong):
+            wrong += ended()
+            how, why = ("failed", wrong) if wrong else (how, why)
+        said.write(json.dumps([how, why]) + "\n")
+        said.flush()
+    ended()
+
+
+if __name__ == "__main__":
+    main()
