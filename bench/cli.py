@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -54,6 +55,7 @@ COLLECTIVES = {
 BENCHMARKS = {
     "moe": ("bench.moe:command", "MoE dispatch and combine over expert-parallel sizes."),
     "validate": ("bench.validate:command", "The model beside every published measurement."),
+    "trace": ("bench.trace:command", "A workload of GOAL or Chakra: how long it takes here."),
     "paced": ("bench.paced:command", "How late transfers are on paced time, and never early."),
     "calibrate": ("bench.calibrate:command", "Fit the endpoint constants to published rows."),
 }
@@ -63,6 +65,7 @@ COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
     "topo": ("bench.topo:topo", "Systems: list, show, export."),
+    "view": ("bench.view:command", "One HTML page of a system or a timeline."),
 }
 """The groups of ``triplane``."""
 
@@ -232,9 +235,12 @@ def _run(
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
-    from bench import collective, plot, records
+    from bench import collective, files, plot, records
 
-    bench = collective.prepare(name, flags, selection, algorithm, matrix, transport=transport)
+    bench = collective.prepare(
+        name, flags, selection, algorithm, matrix, transport=transport,
+        trace=None if transport == "sim" else output.trace,
+    )  # fmt: skip
     as_nccl = output.format == "table" and len(bench.algorithms) <= 1
     if flags.output_file and not as_nccl:
         raise click.UsageError("-J goes with --format table and a single algorithm")
@@ -247,8 +253,10 @@ def _run(
             file.write(records.as_text([row.record() for row in rows], output.format))
     if output.plot:
         plot.draw(rows, output.plot)
-    if output.trace:
-        collective.last_timeline(bench).to_perfetto(output.trace)
+    if bench.is_live and output.trace:  # the ranks' own is written already
+        output = replace(output, trace=None)
+    if files.wanted(output):
+        files.write(collective.last_timeline(bench), output)
     return 0 if passed else 1
 
 

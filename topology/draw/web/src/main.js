@@ -1,0 +1,248 @@
+// The page: data in, one state, and everything that shows or changes it.
+
+import { byId, el, name } from "./dom.js";
+import { plural } from "./format.js";
+import { fromHash, toHash } from "./hash.js";
+import { attachKeys } from "./keys.js";
+import { drawLanes } from "./lanes.js";
+import { drawLegend } from "./legend.js";
+import { sameVertex, themeName } from "./look.js";
+import { draw, fit, goTo, levelOf, makeMap, sizeOf, under } from "./map.js";
+import { countsOf, kindOf, makeModel } from "./model.js";
+import { kindName, lineName } from "./naming.js";
+import { drawPane, drawTabs } from "./panel.js";
+import { decode } from "./payload.js";
+import { savePng, saveSvg } from "./picture.js";
+import { attachPlayer, busiest, drawPlayer, longest } from "./player.js";
+import { routesOn } from "./routes.js";
+import { linesAt, makeScene } from "./scene.js";
+import { attachSearch, search } from "./search.js";
+import { makeStore } from "./store.js";
+
+const FRESH = {
+  level: "auto", theme: "auto", colour: "utilisation", tab: "machine", speed: 1, time: null,
+  playing: false, lanes: false, compare: true, fitted: true, selected: null, from: null, to: null,
+  hidden: new Set(), view: { x: 0, y: 0, zoom: 0 },
+};
+
+async function begin() {
+  document.documentElement.dataset.theme = themeName(FRESH);
+  const data = await decode(byId("data").textContent);
+  const models = data.topologies.map(makeModel);
+  const scenes = data.runs.map((run) => makeScene(models[run.topology], run.traffic || null));
+  const store = makeStore({ ...FRESH });
+  const app = { scenes, store, title: data.title };
+  app.sameVertex = (scene, v) => sameVertex(scenes, scene, v);
+  app.choose = (selected, options) => choose(app, selected, options);
+  app.tip = (text, x, y) => tip(text, x, y);
+  app.firstTime = busiest(scenes);
+  Object.assign(store.state, { time: app.firstTime }, fromHash(location.hash, models[0]));
+  store.state.time = Math.min(store.state.time, longest(scenes));
+  if (scenes[0].traffic && !location.hash) store.state.tab = "traffic";
+  if (!scenes[0].traffic && store.state.tab === "traffic") store.state.tab = "machine";
+  attachPlayer(app);
+  drawLegend(scenes, store); // takes its room before the map is laid out
+  app.map = makeMap(byId("map"), scenes, store, {
+    click: (info) => click(app, info),
+    hover: (found, x, y) => hover(found, x, y),
+    error: fail,
+  });
+  store.state.selected = checked(store.state.selected, scenes[0]);
+  byId("title").replaceChildren(name(data.title));
+  attachBar(app);
+  attachKeys(app);
+  listen(app);
+  return app;
+}
+
+/** A line of a link to a view is there only if the lines of its level reach that far. */
+function checked(selected, scene) {
+  if (selected?.type !== "line") return selected;
+  return selected.id < linesAt(scene, selected.level).count ? selected : null;
+}
+
+/** What follows from each change of the state. */
+function listen(app) {
+  const { store } = app;
+  store.listen((state, changed) => {
+    document.documentElement.dataset.theme = themeName(state);
+    const any = (...keys) => keys.some((key) => changed.has(key));
+    if (any("start", "hidden", "theme", "colour")) drawLegend(app.scenes, store);
+    if (any("start", "compare")) drawCaptions(app);
+    if (any("start", "tab")) drawTabs(app);
+    if (any("start", "tab", "selected", "from", "to", "compare", "theme") || timed(app, changed)) drawPane(app);
+    if (changed.has("size") && state.fitted) fit(app.map);
+    if (changed.has("compare") && state.fitted && !changed.has("start")) fit(app.map);
+    drawPlayer(app, changed);
+    drawLanes(app, changed);
+    if (!onlyOf(changed, ["tab", "speed", "lanes", "playing"])) draw(app.map, changed);
+    byId("level").value = state.level;
+    if (!state.playing) saveHash(app);
+  });
+  const start = () => {
+    if (store.state.fitted) fit(app.map);
+    store.set({ start: true, size: {} });
+  };
+  start();
+  new ResizeObserver(() => {
+    app.map.size = sizeOf(app.map.element);
+    store.set({ size: {} });
+  }).observe(app.map.element);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.set({ size: {}, theme: store.state.theme }));
+}
+
+function onlyOf(changed, keys) {
+  return [...changed].every((key) => keys.includes(key));
+}
+
+/** Whether the panel shows something that changes with time, at most a few times a second. */
+function timed(app, changed) {
+  const { state } = app.store;
+  if (!changed.has("time") || !["traffic", "details"].includes(state.tab)) return false;
+  const now = performance.now();
+  if (state.playing && now - (app.panelDrawn || 0) < 400) return false;
+  app.panelDrawn = now;
+  return true;
+}
+
+function saveHash(app) {
+  clearTimeout(app.hashTimer);
+  app.hashTimer = setTimeout(() => history.replaceState(null, "", toHash(app.store.state)), 150);
+}
+
+function drawCaptions(app) {
+  const { scenes, store } = app;
+  const shown = scenes.length > 1 && store.state.compare ? scenes : [];
+  byId("captions").replaceChildren(...shown.map(({ traffic, model }) =>
+    el("div", {}, name(traffic ? traffic.title : model.name), el("small", {}, without(model)))));
+}
+
+function without(model) {
+  const { removed } = model;
+  if (!removed.length) return "nothing taken out";
+  return `without ${removed.slice(0, 2).join(", ")}${removed.length > 2 ? ` and ${removed.length - 2} more` : ""}`;
+}
+
+function attachBar(app) {
+  const { store, scenes } = app;
+  attachSearch(byId("query"), byId("results"), (text) => search(scenes[0].model, text), (entry) => {
+    choose(app, { type: entry.type, id: entry.id });
+    byId("query").value = "";
+  });
+  byId("level").addEventListener("change", (event) => store.set({ level: event.target.value }));
+  for (const option of [...byId("level").options]) {
+    if (option.value === "rack" && !scenes[0].model.racks.length) option.remove();
+  }
+  byId("fit").addEventListener("click", () => fit(app.map));
+  byId("theme").addEventListener("click", () => switchTheme(app));
+  byId("png").addEventListener("click", () => savePng(app).catch(fail));
+  byId("svg").addEventListener("click", () => saveSvg(app));
+  byId("share").addEventListener("click", () => share(app));
+}
+
+export function switchTheme(app) {
+  app.store.set({ theme: themeName(app.store.state) === "dark" ? "light" : "dark" });
+}
+
+/** The link goes into the address at once; the clipboard may be closed to a page from a file. */
+export async function share(app) {
+  clearTimeout(app.hashTimer);
+  history.replaceState(null, "", toHash(app.store.state));
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  const box = byId("share").getBoundingClientRect();
+  tip(copied ? "The link to this view is copied" : "The link to this view is in the address bar", box.left, box.bottom + 18);
+  setTimeout(() => tip(null), 2500);
+}
+
+/** Select something, show its details, and bring it into sight unless it is there. */
+function choose(app, selected, { stay = false } = {}) {
+  const { store, scenes } = app;
+  store.set({ selected, tab: stay ? store.state.tab : "details" });
+  const { layout, model } = scenes[0];
+  if (selected.type === "group") goTo(app.map, edges(layout.groups[selected.id]));
+  if (selected.type === "vertex") goTo(app.map, edges(layout.groups[model.group[selected.id]]));
+}
+
+function edges({ x, y, w, h }) {
+  return { x0: x, y0: y, x1: x + w, y1: y + h };
+}
+
+function click(app, info) {
+  const { store, scenes } = app;
+  const found = under(app.map, info.x, info.y, matchMedia("(pointer: coarse)").matches);
+  const { state } = store;
+  if (!found) return store.set({ selected: null });
+  if (found.scene !== scenes[0]) return clickOther(app, found);
+  const { model } = scenes[0];
+  if (state.tab === "routes" && found.type === "vertex" && found.id < model.endpoints) {
+    const key = state.from === null || state.to !== null ? "from" : "to";
+    return store.set({ [key]: found.id, ...(key === "from" ? { to: null } : {}) });
+  }
+  const { type, id, level } = found;
+  return store.set({ selected: type === "line" ? { type, id, level } : { type, id }, tab: "details" });
+}
+
+/** A click into the second run means the thing of that name in the first. */
+function clickOther(app, found) {
+  const { model } = app.scenes[0];
+  if (found.type !== "vertex") return;
+  const id = model.index.get(found.scene.model.names[found.id]);
+  if (id !== undefined) app.store.set({ selected: { type: "vertex", id }, tab: "details" });
+}
+
+function hover(found, x, y) {
+  if (!found) return tip(null);
+  const { scene } = found;
+  const { model } = scene;
+  const box = byId("map").getBoundingClientRect();
+  const texts = {
+    vertex: () => `${model.names[found.id]} · ${kindName(kindOf(model, found.id))}${model.vertexGone[found.id] ? " · taken out" : ""}`,
+    group: () => model.groups.names[found.id],
+    line: () => {
+      const lines = linesAt(scene, found.level);
+      return `${lineName(scene, found.level, found.id)} · ${model.planes[lines.plane[found.id]].name}, ${plural(lines.links[found.id], "link")}`;
+    },
+  };
+  return tip(texts[found.type](), box.left + x, box.top + y);
+}
+
+function tip(text, x, y) {
+  const box = byId("tip");
+  box.hidden = !text;
+  if (!text) return;
+  const stage = byId("stage").getBoundingClientRect();
+  box.replaceChildren(name(text));
+  const left = Math.min(x - stage.left + 14, stage.width - box.offsetWidth - 6);
+  const top = Math.min(y - stage.top + 14, stage.height - box.offsetHeight - 6);
+  box.style.left = `${Math.max(4, left)}px`;
+  box.style.top = `${Math.max(4, top)}px`;
+}
+
+function fail(error) {
+  console.error(error);
+  const old = typeof DecompressionStream === "undefined" || !document.createElement("canvas").getContext("webgl2");
+  const why = old ? "This browser lacks WebGL 2 or DecompressionStream, which the page draws with." : String(error);
+  byId("failure")?.remove();
+  document.body.append(el("div", { id: "failure" }, el("p", {}, "The page cannot be shown. ", why)));
+}
+
+begin().then((app) => {
+  // For tests, benchmarks and the browser's console.
+  window.triplane = {
+    state: app.store.state,
+    set: app.store.set,
+    ready: new Promise((done) => {
+      // Drawn, and one frame more: the browser gives that when it has shown the one before.
+      const look = () => requestAnimationFrame(app.map.rendered ? () => done(true) : look);
+      look();
+    }),
+    counts: (run = 0) => countsOf(app.scenes[run].model),
+    lines: (level) => linesAt(app.scenes[0], level || levelOf(app.map, app.scenes[0])).count,
+    level: () => levelOf(app.map, app.scenes[0]),
+    routes: (plane, a, b, run = 0) => {
+      const { model } = app.scenes[run];
+      return routesOn(model, model.planes.findIndex((p) => p.name === plane), a, b);
+    },
+    app,
+  };
+}, fail);
