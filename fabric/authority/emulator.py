@@ -25,6 +25,7 @@ from typing import Any
 from fabric.authority.call import Call, Catalogue, Finished, grid, new_call
 from fabric.authority.record import Part, Record
 from fabric.authority.traffic import Merged, Strict
+from fabric.endpoint import FREE
 from fabric.engine.lane import Ground
 from fabric.failure import Deadlock, WorldError
 from fabric.plan import Rows
@@ -264,11 +265,24 @@ class Emulator:
         call.came[position] = state.clock
         call.away -= 1
         part = call.parts[position]
-        if part is None or part.lane is None:
+        if call.family.operation == FREE:
+            self._meet(call)
+        elif part is None or part.lane is None:
             self._tell(call, position, grid(state.clock + call.family.start))
         else:
             call.lanes += 1
             self._traffic.come(call, position, state.clock)
+
+    def _meet(self, call: Call) -> None:
+        """What ranks tell each other for free is known to all when the last of them has come.
+
+        Were the others' parts over before, they would wait for its bytes while it waits, in strict
+        time, for theirs to stand still.
+        """
+        if not call.away:
+            last = max(at for at in call.came if at is not None)
+            for position in range(len(call.came)):
+                self._tell(call, position, last)
 
     def _wait(self, state: _Rank, op: int, call: Call | None) -> None:
         end = state.ends.pop(op, None)
