@@ -6,7 +6,16 @@ from functools import cache
 
 import numpy as np
 
-from collectives.moe import Routing, combine_size, dispatch_size, logical_bytes, low_latency, normal
+from collectives.moe import (
+    Format,
+    Routing,
+    combine_size,
+    dispatch_format,
+    dispatch_size,
+    logical_bytes,
+    low_latency,
+    normal,
+)
 from collectives.moe.skew import GROUPS, parse_skew
 from fabric.step import Step
 from topology.graph import Ints, Topology
@@ -56,6 +65,10 @@ class Experts:
         if self.op == "combine":
             return combine_size(self.hidden)
         return dispatch_size(self.hidden, software, self.dtype, self.mode)
+
+    def format(self, software: str) -> Format:
+        """How ``software`` writes a token that it dispatches."""
+        return dispatch_format(software, self.dtype, self.mode)
 
     def steps(self, software: str, node_ranks: int | None) -> Iterator[Step]:
         """The schedule; in normal mode of two levels where ``node_ranks`` is given."""

@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
+from bench import files
 from bench.experts import EXPERTS, HIDDEN, MODES, OPERATIONS, TOP_K, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, fabric_of
-from bench.options import Output, Selection, output_options, system_options
+from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
+from bench.plot import draw_moe
 from bench.published import PUBLISHED, read
 from bench.records import Record, Value, as_text, opened, progress
 from fabric.simulate import Fabric
 from fabric.timeline import Timeline
 from topology.units import GB, US
+
+LAST = {
+    "bound us": "bound_us", "set by": "bottleneck", "wall ms": "wall_time_ms",
+    "checked": "tokens_checked", "wrong": "wrong_tokens", "host s": "host_time_s",
+}  # fmt: skip
+"""The last columns of the table, where there are such: of a simulation, or of real tokens."""
 
 MAX_SELECTIONS = 1 << 26
 """Token-expert selections of one operation at most: more would not fit in memory."""
@@ -69,6 +77,34 @@ def records(
         }, timeline  # fmt: skip
 
 
+def live(
+    fabric: Fabric, name: str, works: Sequence[Experts], selection: Selection, transport: str,
+    trace: Path | None = None,
+) -> Iterator[dict[str, Value]]:  # fmt: skip
+    """Each operation's record, of real tokens between real ranks; see `bench.moe_live`."""
+    from bench.moe_live import measure, slowest
+
+    software = fabric.software.name
+    for both in zip(works[::2], works[1::2], strict=True):
+        begun = time.perf_counter()
+        samples = measure(both[0], fabric, selection, transport, nodes_of(both[0], fabric), trace)
+        host = time.perf_counter() - begun
+        for number, work in enumerate(both):
+            known, size = published(name, software, work), work.message_size(software)
+            emulated, wall = slowest(samples, number)
+            moved = work.moved(size, nodes_of(work, fabric))
+            yield {
+                "op": work.op, "system": name, "software": software, "mode": work.mode,
+                "ranks": work.ranks, "tokens": work.tokens, "hidden": work.hidden,
+                "top_k": work.top_k, "experts": work.experts, "skew": work.skew,
+                "size_bytes": size, "transport": transport, "time_us": emulated / US,
+                "bandwidth_GBps": moved / emulated / GB, "published_us": known,
+                "error_percent": None if known is None else 100 * (emulated / US / known - 1),
+                "wall_time_ms": wall * 1e3, "wrong_tokens": 0,
+                "tokens_checked": work.ranks * work.tokens, "host_time_s": host,
+            }  # fmt: skip
+
+
 def published(name: str, software: str, work: Experts) -> float | None:
     """The published latency of this very operation in microseconds, None where there is none."""
     wanted = (name, software, work.op, work.mode, work.ranks, work.tokens, work.hidden, work.top_k)
@@ -98,8 +134,7 @@ def table(rows: Sequence[Record]) -> str:
         {
             "EP": row["ranks"], "op": row["op"], "time us": row["time_us"],
             "published": row["published_us"], "error %": row["error_percent"],
-            "bound us": row["bound_us"], "set by": row["bottleneck"],
-        }
+        } | {name: row[key] for name, key in LAST.items() if key in row}
         for row in rows
     ]  # fmt: skip
     return as_text(lines, "table")
@@ -107,33 +142,7 @@ def table(rows: Sequence[Record]) -> str:
 
 def draw(rows: Sequence[Record], path: Path) -> None:
     """Draw time over EP size, a line a system and operation; published points as crosses."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, op in zip(figure.subplots(1, 2, sharey=True), OPERATIONS, strict=True):
-        mine = [row for row in rows if row["op"] == op]
-        for label in dict.fromkeys((row["system"], row["software"]) for row in mine):
-            line = [row for row in mine if (row["system"], row["software"]) == label]
-            ranks = [row["ranks"] for row in line]
-            (drawn,) = axes.plot(
-                ranks, [row["time_us"] for row in line], marker=".", label=" ".join(map(str, label))
-            )
-            known = [row for row in line if row["published_us"] is not None]
-            axes.plot(
-                [row["ranks"] for row in known], [row["published_us"] for row in known],
-                linestyle="", marker="x", markersize=9, color=drawn.get_color(),
-            )  # fmt: skip
-        axes.set(title=op, xlabel="EP size (ranks)", ylabel="time (us); x: published")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted({int(str(row["ranks"])) for row in mine}))
-        axes.xaxis.set_major_formatter("{x:.0f}")
-        axes.tick_params(axis="x", rotation=45)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    axes.set_ylim(bottom=0)
-    figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    draw_moe(rows, path, OPERATIONS)
 
 
 def _sizes(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
@@ -185,12 +194,19 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     metavar="SKEW",
     help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH.",
 )
+@click.option(
+    "--transport",
+    type=click.Choice(TRANSPORTS),
+    default=TRANSPORTS[0],
+    show_default=True,
+    help="Simulate, or dispatch and combine real tokens between real ranks.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random routing.")
 @system_options
 @output_options
 def command(
     ep: list[int], mode: str, tokens: int | None, hidden: int, top_k: int, experts: int | None,
-    dtype: str | None, skew: str, seed: int, selection: Selection, output: Output,
+    dtype: str | None, skew: str, transport: str, seed: int, selection: Selection, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     fabric, name = prepared(selection, mode)
@@ -204,17 +220,24 @@ def command(
     ]  # fmt: skip
     for work in works:
         check(work, fabric)
-    found = list(progress(records(fabric, name, works), "moe", len(works)))
-    rows = [row for row, _ in found]
+    timelines: list[Timeline] = []
+    if transport == "sim":
+        found = list(progress(records(fabric, name, works), "moe", len(works)))
+        rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
+    else:
+        measured = live(fabric, name, works, selection, transport, output.trace)
+        rows = list(progress(measured, "moe", len(works)))
     with opened(output.output) as file:
         if output.format == "table":
             file.write(
                 f"# MoE {mode} on {name} with {fabric.software.name}: {works[0].tokens} tokens a"
-                f" rank, hidden {hidden}, top-{top_k}, routing {skew}\n" + table(rows)
+                f" rank, hidden {hidden}, top-{top_k}, routing {skew}"
+                + ("" if timelines else f", real tokens over {transport}")
+                + f"\n{table(rows)}"
             )
         else:
             file.write(as_text(rows, output.format))
     if output.plot:
         draw(rows, output.plot)
-    if output.trace:
-        found[-1][1].to_perfetto(output.trace)
+    if timelines and files.wanted(output):
+        files.write(timelines[-1], output)

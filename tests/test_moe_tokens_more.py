@@ -1,0 +1,164 @@
+"""Real tokens: torch tensors, calls that overlap, placements with replicas, and the benchmark."""
+
+import json
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.moe import command
+from collectives import init
+from collectives.moe import LowLatency, Normal, Wire, decode, uniform
+from collectives.moe.landing import Recycled
+from collectives.moe.placement import balanced, linear, with_shared
+from collectives.moe.quantise import address_of, rounded
+from fabric.launch import launch
+from tests.moe_ranks import factor
+
+RANKS, HIDDEN, TOP_K = 4, 512, 2
+BF16 = np.dtype(ml_dtypes.bfloat16)
+
+
+def given(rank: int, tokens: int = 6, experts: int = 8) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(rank)
+    x = rng.standard_normal((tokens, HIDDEN)).astype(BF16)
+    return (
+        x,
+        uniform(RANKS, tokens, TOP_K, experts, seed=7).topk_idx[rank],
+        rng.random((tokens, TOP_K), np.float32),
+    )
+
+
+def with_torch() -> None:
+    torch = pytest.importorskip("torch")
+    with init() as comm:
+        array, choices, weights = given(comm.rank)
+        x = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        arguments = torch.from_numpy(choices.copy()), torch.from_numpy(weights)
+        few = LowLatency(comm, experts=8, hidden=HIDDEN, max_tokens=6, wire="fp8")
+        got, handle, _ = few.dispatch(x, arguments[0])
+        assert got.x.dtype == torch.float8_e4m3fn
+        assert got.x.shape == (2, 24, HIDDEN)
+        assert got.scales.shape == (2, 24, HIDDEN // 128)
+        n = int(got.counts[0])
+        value = got.x[0, :n].float().reshape(n, -1, 128) * got.scales[0, :n, :, None]
+        np.testing.assert_array_equal(
+            value.reshape(n, HIDDEN).numpy(),
+            decode(got.x[0, :n].view(torch.uint8).numpy().view(ml_dtypes.float8_e4m3fn),
+                   got.scales[0, :n].numpy()),
+        )  # fmt: skip
+        handle.release()
+        many = Normal(comm, experts=8, hidden=HIDDEN, expert_alignment=8)
+        arrived, routed, _ = many.dispatch(x, *arguments)
+        assert arrived.x.is_contiguous()
+        assert (arrived.counts % 8 == 0).all()
+        out, _, _ = many.combine(arrived.x, routed)
+        assert out.dtype == torch.bfloat16
+        places = [len({e // 2 for e in row}) for row in choices.tolist()]
+        wanted = x.float() * torch.tensor(places)[:, None]
+        assert torch.equal(out.float(), wanted)  # times 1 or 2: exact
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq"])
+def test_tensors_of_torch(transport: str) -> None:
+    launch(with_torch, RANKS, None, transport, timeout=120)
+
+
+def overlapping() -> tuple[float, float]:
+    """Two micro-batches: while one's tokens travel, the other's experts compute."""
+    with init() as comm:
+        x, choices, weights = given(comm.rank)
+        few = LowLatency(comm, experts=8, hidden=HIDDEN, max_tokens=6)
+        one, first, sent = few.dispatch(x, choices, async_op=True)
+        two, second, behind = few.dispatch(x + x, choices, async_op=True)
+        sent.wait()
+        comm.compute(5e-3)
+        begun = comm.now()
+        behind.wait()
+        waited = comm.now() - begun
+        results = []
+        for got, handle in ((one, first), (two, second)):
+            out, work = few.combine(got.x, handle, weights, async_op=True)
+            results.append((out, work))
+        for _, work in results:
+            work.wait()
+            assert work.done()
+        total = weights[:, :1] * x.astype(np.float32) + weights[:, 1:] * x.astype(np.float32)
+        np.testing.assert_array_equal(results[0][0], total.astype(BF16))
+        np.testing.assert_array_equal(results[1][0], (2 * total).astype(BF16))
+        return begun, waited
+
+
+def test_a_dispatch_travels_while_its_rank_computes() -> None:
+    for begun, waited in launch(overlapping, RANKS, "cloudmatrix384", software="cann-ep"):
+        assert begun > 5e-3
+        assert waited == 0  # it was over before
+
+
+def placed(case: str) -> None:
+    with init() as comm:
+        x, choices, weights = given(comm.rank)
+        load = [50.0, 3, 2, 2, 1, 1, 1, 1]
+        place = balanced(load, RANKS, 4) if case == "balanced" else linear(8, RANKS)
+        if case == "shared":
+            place = with_shared(place)
+            choices = np.column_stack([choices, np.full(len(choices), place.experts - 1)])
+            weights = np.column_stack([weights, np.ones(len(choices), np.float32)])
+        physical = place.choose(choices, comm.rank)
+        few = LowLatency(
+            comm, experts=place.local.tolist(), hidden=HIDDEN, max_tokens=6, wire=Wire()
+        )
+        got, handle, _ = few.dispatch(x, physical)
+        y = few.results(handle)
+        for local, n in enumerate(got.counts.tolist()):
+            expert = place.logical[few.hosts.first[comm.rank] + local]
+            y[local, :n] = rounded(decode(got.x[local, :n], None) * factor(expert), BF16)
+        out, _ = few.combine(y, handle, weights)
+        total = np.zeros(x.shape, np.float32)
+        for slot in range(choices.shape[1]):
+            made = (x.astype(np.float32) * factor(choices[:, slot])[:, None]).astype(BF16)
+            total += weights[:, slot, None] * made.astype(np.float32)
+        np.testing.assert_array_equal(out, total.astype(BF16))
+
+
+@pytest.mark.parametrize("case", ["balanced", "shared"])
+def test_replicas_give_what_their_experts_would(case: str) -> None:
+    launch(placed, RANKS, None, args=(case,), timeout=60)
+
+
+def test_memory_is_used_again_when_nobody_has_it_and_not_before() -> None:
+    pool = Recycled()
+    one = pool.room((1 << 10, 1 << 11), np.dtype(np.float32))
+    kept = one[3:5].T  # a view of a view
+    at = address_of(one)
+    del one
+    assert address_of(pool.room((1 << 10, 1 << 11), np.dtype(np.float32))) != at
+    del kept
+    assert address_of(pool.room((1 << 20, 3), np.dtype(BF16))) == at
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(pool.room((1 << 10, 1 << 11), np.dtype(np.float32)))
+    at, half = tensor.data_ptr(), tensor[:7]
+    del tensor
+    assert address_of(pool.room((1 << 10, 1 << 11), np.dtype(np.float32))) != at
+    assert half.data_ptr() == at
+
+
+def printed(*arguments: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(command, [*arguments, "--format", "json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    rows: list[dict[str, Any]] = json.loads(result.output)
+    return rows
+
+
+@pytest.mark.parametrize("mode", ["low-latency", "normal"])
+def test_the_benchmark_times_real_tokens_as_it_simulates_them(mode: str) -> None:
+    same = ["--ep", "8", "--tokens", "16", "--hidden", "256", "--mode", mode]
+    same += ["--software", "cann-ep" if mode == "low-latency" else "sgl-kernel-npu"]
+    for real, simulated in zip(
+        printed(*same, "--transport", "inproc"), printed(*same), strict=True
+    ):
+        assert real["time_us"] == pytest.approx(simulated["time_us"], rel=1e-6)
+        assert real["wrong_tokens"] == 0
+        assert real["tokens_checked"] == 8 * 16
