@@ -1,0 +1,33 @@
+"""Run a program in which ``import deep_ep`` gives Triplane's, in it and all that it starts.
+
+python -m collectives.adapters.deep_ep [--upstream CHECKOUT] program.py arguments...
+"""
+
+import argparse
+import os
+import sys
+
+from collectives.adapters.deep_ep.standin import environment
+
+
+def main(arguments: list[str]) -> None:
+    """Become the program."""
+    parser = argparse.ArgumentParser(
+        prog="python -m collectives.adapters.deep_ep", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument(
+        "--upstream", metavar="CHECKOUT", help="a checkout of DeepEP, for what is in deep_ep/utils"
+    )
+    parser.add_argument("program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    given = parser.parse_args(arguments)
+    try:
+        made = environment(os.environ, given.upstream)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    os.execve(sys.executable, [sys.executable, given.program, *given.arguments], made)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

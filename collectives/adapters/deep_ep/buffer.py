@@ -1,0 +1,427 @@
+"""Buffer: DeepEP's V1."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from collectives.adapters.deep_ep import low_latency, normal
+from collectives.adapters.deep_ep.config import NODE, Config, low_latency_size, recommended
+from collectives.adapters.deep_ep.cuda import installed
+from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap, waited
+from collectives.adapters.deep_ep.memory import Memory
+from collectives.adapters.deep_ep.parcels import Parcels
+from collectives.adapters.deep_ep.ranks import communicator
+from collectives.adapters.deep_ep.runtime import Runtime, event_of
+from collectives.adapters.deep_ep.tensors import Load, choices, expect, ints, load, told
+from collectives.moe.tensors import TokenError
+
+Bias = torch.Tensor | tuple[torch.Tensor, torch.Tensor] | None
+
+Layout = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor, EventOverlap]
+"""What `Buffer.get_dispatch_layout` returns."""
+
+Hook = Callable[[], None] | None
+"""What has to be called before a result is there."""
+
+
+class Buffer:
+    """Dispatch and combine of a group of ranks, with the names, shapes and orders of DeepEP's V1.
+
+    What cannot be raises `TokenError` at the rank that it happens at, and `RankFailed` with the
+    same words at every other.
+    """
+
+    num_sms: ClassVar[int] = 20
+
+    def __init__(
+        self, group: Any, num_nvl_bytes: int = 0, num_rdma_bytes: int = 0,
+        low_latency_mode: bool = False, num_qps_per_rank: int = 24,
+        allow_nvlink_for_low_latency_mode: bool = True, allow_mnnvl: bool = False,
+        explicitly_destroy: bool = False, enable_shrink: bool = False, comm: Any = None,
+    ) -> None:  # fmt: skip
+        """``group``: of torch.distributed, or a `Communicator`; or ``comm``: of mpi4py.
+
+        Of the rest only the sizes, ``low_latency_mode`` and ``explicitly_destroy`` mean anything.
+        """
+        self._comm = communicator(group, comm)
+        self.rank, self.group_size = self._comm.rank, self._comm.size
+        self.group = comm if group is None else group
+        self.num_nvl_bytes, self.num_rdma_bytes = num_nvl_bytes, num_rdma_bytes
+        self.low_latency_mode, self.enable_shrink = low_latency_mode, enable_shrink
+        self.explicitly_destroy = explicitly_destroy
+        nodes = self.group_size > NODE and self.group_size % NODE == 0
+        self._width = NODE if nodes else None
+        self.runtime: Runtime | None = Runtime(self.rank, self.group_size, NODE)
+        self._memory = Memory(num_nvl_bytes, num_rdma_bytes)
+        self._parcels: dict[tuple[object, ...], Parcels] = {}
+        self._low_latency = low_latency.Mode(self._comm, num_rdma_bytes)
+
+    def destroy(self) -> None:
+        """Let go of the memory; only of one that was made with ``explicitly_destroy``."""
+        if not self.explicitly_destroy:
+            raise TokenError("destroy() is only for a Buffer made with explicitly_destroy=True")
+        self.runtime = None
+        self._memory = Memory(0, 0)
+        self._parcels.clear()
+        self._low_latency.clear()
+
+    @staticmethod
+    def is_sm90_compiled() -> bool:
+        """Whether there are FP8 tensors: there are."""
+        return True
+
+    @staticmethod
+    def set_num_sms(new_num_sms: int) -> None:
+        """Set what the recommended configs say; raises `TokenError` for an odd number."""
+        if new_num_sms % 2:
+            raise TokenError(f"num_sms is {new_num_sms}; it has to be even")
+        Buffer.num_sms = new_num_sms
+
+    @staticmethod
+    def capture() -> EventOverlap:
+        """An event on the current stream: here everything before it is over."""
+        return EventOverlap(EventHandle())
+
+    @staticmethod
+    def get_low_latency_rdma_size_hint(
+        num_max_dispatch_tokens_per_rank: int, hidden: int, num_ranks: int, num_experts: int
+    ) -> int:
+        """Bytes that ``num_rdma_bytes`` has to be for the low-latency mode."""
+        return low_latency_size(num_max_dispatch_tokens_per_rank, hidden, num_ranks, num_experts)
+
+    def get_comm_stream(self) -> Any:
+        """The stream of communication: that of the stand-in for torch.cuda, else the CPU's."""
+        return torch.cuda.current_stream() if installed() else torch.cpu.Stream()
+
+    def get_local_buffer_tensor(
+        self, dtype: torch.dtype, size: torch.Size | None = None, offset: int = 0,
+        use_rdma_buffer: bool = False,
+    ) -> torch.Tensor:  # fmt: skip
+        """The memory of the buffer from an item on; raises `TokenError` where it is too small."""
+        return self._memory.tensor(dtype, size, offset, use_rdma_buffer)
+
+    @staticmethod
+    def get_dispatch_config(num_ranks: int) -> Config:
+        """The recommended config; for any number of ranks."""
+        return recommended("dispatch", num_ranks, Buffer.num_sms)
+
+    @staticmethod
+    def get_combine_config(num_ranks: int) -> Config:
+        """The recommended config; for any number of ranks."""
+        return recommended("combine", num_ranks, Buffer.num_sms)
+
+    # The normal mode.
+
+    def get_dispatch_layout(
+        self, topk_idx: torch.Tensor, num_experts: int, previous_event: Any = None,
+        async_finish: bool = False, allocate_on_comm_stream: bool = False,
+    ) -> Layout:  # fmt: skip
+        """Which token goes where: what `dispatch` has to be given.
+
+        Returns the tokens for each rank, for each node (None within one), for each expert (int32
+        each), whether a token goes to a rank, ``[tokens, ranks]``, and an event.
+        """
+        waited(previous_event)
+        with told(self._comm):
+            found = choices(topk_idx)
+            per_rank, per_expert, flags = normal.layout(found, num_experts, self.group_size)
+        per_node = None
+        if self._width is not None:
+            nodes = normal.by_node(flags, self._width)
+            per_node = ints(nodes.sum(axis=0))
+        event = event_of("layout", Arrival(None), asynchronous=async_finish)
+        return ints(per_rank), per_node, ints(per_expert), torch.from_numpy(flags), event
+
+    def dispatch(
+        self, x: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
+        handle: normal.Handle | None = None, num_tokens_per_rank: torch.Tensor | None = None,
+        num_tokens_per_rdma_rank: torch.Tensor | None = None,
+        is_token_in_rank: torch.Tensor | None = None,
+        num_tokens_per_expert: torch.Tensor | None = None, topk_idx: torch.Tensor | None = None,
+        topk_weights: torch.Tensor | None = None, expert_alignment: int = 1,
+        num_worst_tokens: int = 0, config: Config | None = None, previous_event: Any = None,
+        async_finish: bool = False, allocate_on_comm_stream: bool = False,
+    ) -> tuple[Any, Any, Any, Any, Any, EventOverlap]:  # fmt: skip
+        """Send each token once to each rank that needs it.
+
+        ``x``: bfloat16 ``[tokens, hidden]``, or float8_e4m3fn or int8 numbers with their scales.
+        The rest is of `get_dispatch_layout`, or a ``handle`` of a dispatch before, whose layout is
+        taken again. ``num_worst_tokens``: rows of what comes, if there are to be so many.
+
+        Returns what came, by source and token; the experts here that a token chose, -1 for others,
+        and their weights; how many tokens chose each expert here, rounded up to the alignment
+        (empty with ``num_worst_tokens``); a handle; an event.
+        """
+        waited(previous_event)
+        with told(self._comm):
+            found = load(x)
+            columns = 0 if topk_idx is None else topk_idx.shape[-1]
+            self._fits(found, columns, config or self.get_dispatch_config(self.group_size))
+            if handle is not None and (topk_idx is not None or topk_weights is not None):
+                raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
+            if handle is None:
+                wanted = normal.asked(
+                    found.tokens, self.group_size, num_tokens_per_rank, is_token_in_rank,
+                    num_tokens_per_expert, topk_idx, topk_weights,
+                )  # fmt: skip
+        if handle is not None:
+            return self._again(found, handle, async_finish)
+        return self._first(found, wanted, expert_alignment, num_worst_tokens, async_finish)
+
+    internode_dispatch = dispatch
+
+    def combine(
+        self, x: torch.Tensor, handle: normal.Handle, topk_weights: torch.Tensor | None = None,
+        bias: Bias = None, config: Config | None = None, previous_event: Any = None,
+        async_finish: bool = False, allocate_on_comm_stream: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, EventOverlap]:  # fmt: skip
+        """Add up what the ranks have for each token, without weights: ``[tokens, hidden]``.
+
+        ``x``: a row for each that came. ``topk_weights``: float32 ``[rows, top_k]``, added up
+        likewise. ``bias``: what sums begin with. Sums are float32 over ranks, ascending (over
+        several nodes first within each, rounded), and are rounded to the type of ``x``.
+        """
+        waited(previous_event)
+        with told(self._comm):
+            route = _route(handle)
+            route.arrival.wait()
+            results = _results(x, route)
+            start = summed_bias(bias, route.routed.tokens, results.hidden)
+            parcels = self._of(results, route.parcels)
+            routed, weights = route.routed, topk_weights
+            if weights is not None:
+                weights = expect(weights, "topk_weights", torch.float32, (None, None))
+                weights = weights.detach()[: route.rows].contiguous()
+                routed = replace(routed, top_k=int(weights.shape[1]))
+        total, total_weights, work = parcels.combine(
+            results.numbers, routed, weights, start=start, async_op=async_finish
+        )
+        return total, total_weights, event_of("combine", Arrival(work), asynchronous=async_finish)
+
+    internode_combine = combine
+
+    def _first(
+        self, found: Load, wanted: normal.Asked, alignment: int, worst: int, async_finish: bool
+    ) -> tuple[Any, Any, Any, Any, Any, EventOverlap]:
+        sent, counts = normal.exchanged(self._comm, wanted)
+        chosen = wanted.topk_idx
+        parcels = self._for(found, self.group_size if chosen is None else wanted.experts)
+        ids = normal.as_choices(wanted.in_rank) if chosen is None else chosen
+        arrived, routed, work = parcels.dispatch(
+            found, ids, wanted.topk_weights, async_op=async_finish
+        )
+        arrival = Arrival(work)
+        route = normal.Route(parcels, routed, arrived, arrival)
+        handle = normal.handle(route, wanted, sent, self.rank, self._width)
+        out = parcels.unpacked(arrived)
+        idx, weights = (
+            None if chosen is None or each is None else torch.from_numpy(each)
+            for each in (arrived.topk_idx, arrived.topk_weights)
+        )
+        listed = (-(-counts // alignment) * alignment).tolist()
+        if worst:
+            with told(self._comm):
+                out, idx, weights, arrival = _in_worst(out, idx, weights, worst, arrival)
+            listed = []
+        event = event_of("dispatch", arrival, asynchronous=async_finish)
+        return _given(out), idx, weights, listed, handle, event
+
+    def _again(
+        self, found: Load, handle: normal.Handle, async_finish: bool
+    ) -> tuple[Any, None, None, None, None, EventOverlap]:
+        with told(self._comm):
+            route = _route(handle)
+            if found.tokens != route.routed.tokens:
+                raise TokenError(
+                    f"x has {found.tokens} tokens; the handle is of {route.routed.tokens}"
+                )
+        route.arrival.wait()
+        parcels = self._of(found, route.parcels)
+        arrived, _, work = parcels.dispatch(found, handle=route.routed, async_op=async_finish)
+        out = parcels.unpacked(arrived)
+        event = event_of("dispatch", Arrival(work), asynchronous=async_finish)
+        return _given(out), None, None, None, None, event
+
+    def _for(self, found: Load, experts: int) -> Parcels:
+        key = (*_kind(found), experts)
+        if key not in self._parcels:
+            self._parcels[key] = Parcels(
+                self._comm, normal.remembered(found), experts=experts, expert_alignment=1,
+                ranks_per_node=self._width,
+            )  # fmt: skip
+        return self._parcels[key]
+
+    def _of(self, found: Load, parcels: Parcels) -> Parcels:
+        """Those for such tokens, on the hosts of others."""
+        return self._for(found, parcels.hosts.experts)
+
+    def _fits(self, found: Load, top_k: int, config: Config) -> None:
+        """Raise `TokenError` where the buffers have no room for what is in flight."""
+        scales = 0 if found.scales is None else found.scales[:1].numel() * 4
+        token = found.hidden * found.numbers.element_size() + scales + top_k * 12
+        channels = config.num_sms // 2
+        nvl = channels * min(self.group_size, NODE) * config.num_max_nvl_chunked_recv_tokens * token
+        rdma = 0
+        if self._width is not None:
+            nodes = self.group_size // NODE
+            rdma = 2 * channels * nodes * config.num_max_rdma_chunked_recv_tokens * token
+        for what, has, takes in (
+            ("num_nvl_bytes", self.num_nvl_bytes, nvl),
+            ("num_rdma_bytes", self.num_rdma_bytes, rdma),
+        ):  # fmt: skip
+            if has < takes:
+                raise TokenError(
+                    f"{what} is {has}; a token of {token} bytes and this config take {takes}"
+                    f" or more, see Config.get_{what.split('_')[1]}_buffer_size_hint"
+                )
+
+    # The low-latency mode.
+
+    def clean_low_latency_buffer(
+        self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int
+    ) -> None:
+        """Make the buffers ready for the low-latency mode; they always are, so only ranks meet."""
+        with told(self._comm):
+            self._low_latency.fits(num_max_dispatch_tokens_per_rank, hidden, num_experts)
+        self._low_latency.barrier()
+
+    def low_latency_dispatch(
+        self, x: torch.Tensor, topk_idx: torch.Tensor, num_max_dispatch_tokens_per_rank: int,
+        num_experts: int, cumulative_local_expert_recv_stats: torch.Tensor | None = None,
+        dispatch_wait_recv_cost_stats: torch.Tensor | None = None, use_fp8: bool = True,
+        round_scale: bool = False, use_ue8m0: bool = False, async_finish: bool = False,
+        return_recv_hook: bool = False, *, use_int8: bool = False,
+    ) -> tuple[Any, torch.Tensor, low_latency.Handle, EventOverlap, Hook]:  # fmt: skip
+        """Send each token to each expert that it has chosen.
+
+        ``use_int8`` is not in DeepEP: INT8 with a float32 scale a token, ``[local experts, rows]``.
+
+        Returns what came for each expert here, ``[local experts, ranks * max, hidden]`` by source
+        and token, with scales as DeepEP orders their memory; how many, int32; a handle; an event;
+        and with ``return_recv_hook`` what has to be called before it is there.
+        """
+        with told(self._comm):
+            wire = low_latency.wire(use_fp8, round_scale, use_ue8m0, use_int8)
+            shape = low_latency.Shape(
+                num_max_dispatch_tokens_per_rank, x.shape[-1] if x.dim() else 0, num_experts
+            )
+            _either(async_finish, return_recv_hook)
+        got = self._low_latency.dispatch(
+            x, topk_idx, shape, wire, later=async_finish or return_recv_hook,
+            counted=cumulative_local_expert_recv_stats, waited=dispatch_wait_recv_cost_stats,
+        )  # fmt: skip
+        hook = got.arrival.wait if return_recv_hook else None
+        event = event_of(
+            "dispatch", got.arrival, asynchronous=async_finish, hooked=return_recv_hook
+        )
+        return got.received, got.counts, got.handle, event, hook
+
+    def low_latency_combine(
+        self, x: torch.Tensor, topk_idx: torch.Tensor, topk_weights: torch.Tensor,
+        handle: low_latency.Handle, use_logfmt: bool = False, zero_copy: bool = False,
+        async_finish: bool = False, return_recv_hook: bool = False,
+        out: torch.Tensor | None = None, combine_wait_recv_cost_stats: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, EventOverlap, Hook]:  # fmt: skip
+        """Bring the results home and add them up with the weights of ``topk_weights``.
+
+        ``x``: as what came, bfloat16. ``use_logfmt``: time it as DeepEP's 10-bit format; the
+        numbers themselves stay bfloat16. ``zero_copy``: ``x`` is already in the tensor of
+        `get_next_low_latency_combine_buffer`. ``out``: where it goes.
+        """
+        with told(self._comm):
+            _either(async_finish, return_recv_hook)
+        total, arrival = self._low_latency.combine(
+            x, topk_idx, topk_weights, handle, log_format=use_logfmt, in_place=zero_copy, out=out,
+            later=async_finish or return_recv_hook, waited=combine_wait_recv_cost_stats,
+        )  # fmt: skip
+        hook = arrival.wait if return_recv_hook else None
+        event = event_of("combine", arrival, asynchronous=async_finish, hooked=return_recv_hook)
+        return total, event, hook
+
+    def get_next_low_latency_combine_buffer(self, handle: low_latency.Handle) -> torch.Tensor:
+        """Where results go for a combine with ``zero_copy``: ``[local experts, rows, hidden]``."""
+        return self._low_latency.room(handle)
+
+    def low_latency_update_mask_buffer(self, rank_to_mask: int, mask: bool = False) -> None:
+        """Leave a rank out of the low-latency mode from now on, or (``mask`` False) no more.
+
+        Every rank that is not left out calls this alike; one that is may, too.
+        """
+        with told(self._comm):
+            self._low_latency.mask(rank_to_mask, mask)
+
+    def low_latency_query_mask_buffer(self, mask_status: torch.Tensor) -> None:
+        """Fill ``mask_status``, int32 ``[ranks]``: 1 for a rank that is left out."""
+        with told(self._comm):
+            expect(mask_status, "mask_status", torch.int32, (self.group_size,))
+        mask_status.copy_(ints(self._low_latency.masked))
+
+    def low_latency_clean_mask_buffer(self) -> None:
+        """Leave no rank out any more."""
+        self._low_latency.unmask()
+
+
+def summed_bias(bias: Bias, tokens: int, hidden: int) -> np.ndarray[Any, Any] | None:
+    """What sums begin with, float32; raises `TokenError`."""
+    given = (bias,) if isinstance(bias, torch.Tensor) else bias
+    if given is None:
+        return None
+    if not 1 <= len(given) <= 2:
+        raise TokenError(f"bias is a tuple of {len(given)}; it can be one or two tensors")
+    both = [
+        expect(each, "bias", torch.bfloat16, (tokens, hidden)).detach().float() for each in given
+    ]
+    total: np.ndarray[Any, Any] = sum(both[1:], both[0]).contiguous().numpy()
+    return total
+
+
+def _route(handle: Any) -> normal.Route:
+    if not isinstance(handle, normal.Handle):
+        raise TokenError(f"handle is a {type(handle).__name__}; it has to be of a dispatch here")
+    return handle.route
+
+
+def _results(x: Any, route: normal.Route) -> Load:
+    y = expect(x, "x", torch.bfloat16, (None, None)).detach()
+    if len(y) < route.rows:
+        raise TokenError(f"x has {len(y)} rows; {route.rows} came with the dispatch")
+    return Load(y[: route.rows].contiguous(), None)
+
+
+def _kind(found: Load) -> tuple[object, ...]:
+    return found.words, found.hidden
+
+
+def _given(found: Load) -> Any:
+    return found.numbers if found.scales is None else (found.numbers, found.scales)
+
+
+def _either(async_finish: bool, return_recv_hook: bool) -> None:
+    if async_finish and return_recv_hook:
+        raise TokenError("async_finish and return_recv_hook exclude each other")
+
+
+def _in_worst(
+    out: Load, idx: torch.Tensor | None, weights: torch.Tensor | None, rows: int, arrival: Arrival
+) -> tuple[Load, torch.Tensor, torch.Tensor | None, Arrival]:
+    """The same in tensors of so many rows, filled when it has arrived."""
+    if idx is None:
+        raise TokenError("num_worst_tokens needs topk_idx: its -1 mark the rows that hold nothing")
+    if rows < out.tokens:
+        raise TokenError(f"num_worst_tokens is {rows}, and {out.tokens} tokens have come")
+    came = [(out.numbers, 0), (out.scales, 0), (idx, -1), (weights, 0)]
+    larger = [None if t is None else normal.padded(t, rows, value) for t, value in came]
+
+    def finish() -> None:
+        arrival.wait()
+        for small, large in zip(came, larger, strict=True):
+            if small[0] is not None and large is not None:
+                large[: len(small[0])] = small[0]
+
+    numbers, scales, chosen, weighed = larger
+    if numbers is None or chosen is None:
+        raise AssertionError("tokens and their experts are always there")
+    return Load(numbers, scales), chosen, weighed, Arrival(None, finish)

@@ -1,0 +1,37 @@
+"""Domains: V2's scale-up domain, whose ranks share the UB plane, and scale-out between them."""
+
+import os
+from typing import Any
+
+from collectives.adapters.deep_ep.ranks import size_of
+from collectives.moe.tensors import TokenError
+
+SCALEUP = "TRIPLANE_DEEP_EP_SCALEUP"
+"""The environment variable that says how many ranks a scale-up domain has."""
+
+
+def get_physical_domain_size(group: Any) -> tuple[int, int]:
+    """How many domains there are, and ranks in each.
+
+    One domain unless the environment variable ``TRIPLANE_DEEP_EP_SCALEUP`` says how many ranks
+    share one: all dies of a CloudMatrix384 are on its UB plane. Raises `TokenError`.
+    """
+    return domains(size_of(group))
+
+
+def get_logical_domain_size(group: Any, allow_hybrid_mode: bool = True) -> tuple[int, int]:
+    """The same as far as dispatch and combine care: one domain without the hybrid mode."""
+    size = size_of(group)
+    return domains(size) if allow_hybrid_mode else (1, size)
+
+
+def domains(size: int) -> tuple[int, int]:
+    """How many domains ``size`` ranks make, and ranks in each; raises `TokenError`."""
+    text = os.environ.get(SCALEUP) or str(size)
+    if not text.isdecimal() or not int(text) or (int(text) < size and size % int(text)):
+        fits = [n for n in range(1, size + 1) if size % n == 0]
+        raise TokenError(
+            f"{SCALEUP} is {text!r}; {size} ranks make domains of {', '.join(map(str, fits))}"
+        )
+    inside = min(int(text), size)
+    return size // inside, inside

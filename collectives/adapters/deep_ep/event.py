@@ -1,0 +1,118 @@
+"""Events: what DeepEP's calls return to be waited for, and the arrival behind them."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from collectives.work import Work
+
+
+class Arrival:
+    """A call under way. ``finish``: called once, when its bytes are in, if there is more to do.
+
+    Until `wait` has returned nobody may read what the call fills.
+    """
+
+    def __init__(self, work: Work | None = None, finish: Callable[[], None] | None = None) -> None:
+        self._work, self._finish = work, finish
+
+    def wait(self) -> None:
+        """Return when what the call fills is there; raises `WorldError`."""
+        if self._work is not None:
+            self._work.wait()
+        finish, self._finish = self._finish, None
+        if finish is not None:
+            finish()
+
+    def times(self) -> tuple[float, float]:
+        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+
+        Raises `WorldError` where no machine is emulated.
+        """
+        self.wait()
+        if self._work is None:
+            return 0.0, 0.0
+        return self._work.times()
+
+
+class EventHandle:
+    """An event on the current stream; ``arrival``: what it stands for, None: nothing under way."""
+
+    def __init__(self, arrival: Arrival | None = None) -> None:
+        self.arrival = arrival
+
+    def current_stream_wait(self) -> None:
+        """Return when what it stands for is over."""
+        if self.arrival is not None:
+            self.arrival.wait()
+
+
+class EventOverlap:
+    """What a call gives back to be waited for; ``event`` is None where the call is over.
+
+    ``extra_tensors``: kept alive as long as this. ``arrival``: the call, for `times`.
+    """
+
+    def __init__(
+        self, event: EventHandle | None = None,
+        extra_tensors: tuple[torch.Tensor | None, ...] | None = None,
+        arrival: Arrival | None = None,
+    ) -> None:  # fmt: skip
+        self.event, self.extra_tensors = event, extra_tensors
+        self.arrival = event.arrival if arrival is None and event is not None else arrival
+        self.hook_after_wait: Callable[[], Any] | None = None
+        self._release = False
+
+    def current_stream_wait(self, release_handle: bool = False) -> None:
+        """Return when the call is over; raises `ValueError` where there is nothing to wait for."""
+        if self.event is None:
+            raise ValueError("the event is of a call that was waited for already, or of none")
+        self.event.current_stream_wait()
+        hook, self.hook_after_wait = self.hook_after_wait, None
+        if hook is not None:
+            hook()
+        if release_handle:
+            self.event = None
+
+    def register_hook_after_wait(self, hook_after_wait: Callable[[], Any]) -> None:
+        """Have ``hook_after_wait`` called after the next wait; raises `ValueError` for a second."""
+        if self.hook_after_wait is not None:
+            raise ValueError("a hook is registered already")
+        self.hook_after_wait = hook_after_wait
+
+    def times(self) -> tuple[float, float]:
+        """When the call began and ended at this rank, in emulated seconds.
+
+        Not in DeepEP. Raises `ValueError` for the event of no call, and `WorldError` where no
+        machine is emulated.
+        """
+        if self.arrival is None:
+            raise ValueError("the event is of no dispatch or combine: it has no times")
+        return self.arrival.times()
+
+    def __call__(self, release_handle: bool = False) -> "EventOverlap":
+        """Itself, for a ``with`` block; ``release_handle``: as in `current_stream_wait`."""
+        self._release = release_handle
+        return self
+
+    def __enter__(self) -> "EventOverlap":
+        """Itself: what the block does overlaps with the call."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Wait."""
+        if self.event is not None:
+            self.current_stream_wait(self._release)
+        self._release = False
+
+
+def waited(event: Any) -> None:
+    """Wait for an event that a call was given as its ``previous_event``: of any of these types."""
+    handle = event.event if isinstance(event, EventOverlap) else event
+    if isinstance(handle, EventHandle):
+        handle.current_stream_wait()

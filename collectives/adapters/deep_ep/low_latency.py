@@ -1,0 +1,279 @@
+"""The low-latency mode of V1, on `collectives.moe.LowLatency`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from collectives.adapters.deep_ep.config import low_latency_size
+from collectives.adapters.deep_ep.event import Arrival
+from collectives.adapters.deep_ep.tensors import choices, expect, ints, told
+from collectives.communicator import Communicator
+from collectives.moe import tokens_low_latency
+from collectives.moe.layout import DEEPEP_BF16
+from collectives.moe.quantise import Wire
+from collectives.moe.routing import Ints
+from collectives.moe.tensors import TokenError
+from collectives.work import Work
+
+
+class Shape(NamedTuple):
+    """``tokens``: that a rank brings at most."""
+
+    tokens: int
+    hidden: int
+    experts: int
+
+
+class Handle(tuple[Any, ...]):
+    """What DeepEP gives: source rows, spans by source, the most tokens, hidden, experts."""
+
+    owner: "Reused"
+    inner: tokens_low_latency.Handle
+
+    @classmethod
+    def of(cls, items: tuple[Any, ...], owner: "Reused", inner: Any) -> "Handle":
+        """Make one."""
+        made = cls(items)
+        made.owner, made.inner = owner, inner
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What a dispatch returns; ``received`` is there when ``arrival`` has been waited for."""
+
+    received: Any
+    counts: torch.Tensor
+    handle: Handle
+    arrival: Arrival
+
+
+class Reused(tokens_low_latency.LowLatency):
+    """As DeepEP's: a dispatch takes the buffer of the last but one, whether combined or not.
+
+    A handle is good for any number of combines. ``all_rows``: that an expert has room for.
+    """
+
+    def __init__(self, comm: Communicator, all_rows: int, **kinds: Any) -> None:
+        self._all_rows = all_rows
+        super().__init__(comm, **kinds)
+
+    @property
+    def rows(self) -> int:
+        """Rows that an expert has room for."""
+        return self._all_rows
+
+    def dispatch(self, *given: Any, **options: Any) -> Any:
+        """As its base."""
+        self._busy.clear()
+        return super().dispatch(*given, **options)
+
+    def combine_as(self, size: int | None, handle: tokens_low_latency.Handle, *given: Any,
+                   **options: Any) -> tuple[Any, Work]:  # fmt: skip
+        """As `combine`; ``given``: results, weights; ``size``: bytes that a result is timed as."""
+        self._busy[handle.slot], self._result_size = handle, size
+        return super().combine(given[0], handle, given[1], **options)
+
+
+def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> Wire:
+    """How tokens travel; raises `TokenError`."""
+    if use_int8:
+        return Wire("int8")
+    return Wire("fp8", round_scale, use_ue8m0) if use_fp8 else Wire()
+
+
+class Mode:
+    """The low-latency mode of the ranks of ``comm`` but those that are masked.
+
+    ``masked``: 1 for a rank that is left out.
+    """
+
+    def __init__(self, comm: Communicator, num_rdma_bytes: int) -> None:
+        self._comm, self._bytes = comm, num_rdma_bytes
+        self.masked: Ints = np.zeros(comm.size, np.int64)
+        self._groups: dict[tuple[int, ...], Communicator] = {tuple(range(comm.size)): comm}
+        self._modes: dict[tuple[object, ...], Reused] = {}
+        self._rooms: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def clear(self) -> None:
+        """Let go of the buffers."""
+        self._modes.clear()
+        self._rooms.clear()
+
+    def fits(self, tokens: int, hidden: int, experts: int) -> None:
+        """Raise `TokenError` where the buffer is too small, or the experts no multiple of ranks."""
+        if experts < 1 or experts % self._comm.size:
+            raise TokenError(
+                f"num_experts is {experts}; it has to be a multiple of the {self._comm.size} ranks"
+            )
+        takes = low_latency_size(tokens, hidden, self._comm.size, experts)
+        if self._bytes < takes:
+            raise TokenError(
+                f"num_rdma_bytes is {self._bytes}; {tokens} tokens of {hidden} channels a rank and"
+                f" {experts} experts take {takes}, see Buffer.get_low_latency_rdma_size_hint"
+            )
+
+    def barrier(self) -> None:
+        """Return when all ranks that are not masked have come."""
+        self._alive()[0].barrier()
+
+    def mask(self, rank: int, masked: bool) -> None:
+        """Leave out a rank, or no more; raises `TokenError` for a rank that there is not."""
+        if not 0 <= rank < self._comm.size:
+            raise TokenError(f"rank_to_mask is {rank}; there are ranks 0 to {self._comm.size - 1}")
+        self.masked[rank] = masked
+
+    def unmask(self) -> None:
+        """Leave out nobody."""
+        self.masked[:] = 0
+
+    def room(self, handle: Handle) -> torch.Tensor:
+        """The tensor for results of a combine without a copy."""
+        if not isinstance(handle, Handle):
+            raise TokenError(
+                f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
+            )
+        mode = handle.owner
+        shape = (mode.local_experts, mode.rows, mode.hidden)
+        if shape not in self._rooms:
+            self._rooms[shape] = torch.zeros(shape, dtype=torch.bfloat16)
+        return self._rooms[shape]
+
+    def dispatch(
+        self, x: Any, topk_idx: Any, shape: Shape, wire: Wire, *, later: bool,
+        counted: torch.Tensor | None, waited: torch.Tensor | None,
+    ) -> Got:  # fmt: skip
+        """Send each token to each expert that it has chosen."""
+        with told(self._comm):
+            self.fits(*shape)
+            comm, alive = self._alive()
+            tokens = expect(x, "x", torch.bfloat16, (None, shape.hidden)).detach().contiguous()
+            local = shape.experts // self._comm.size
+            chosen = self._remaining(choices(topk_idx, len(tokens)), shape.experts, local, alive)
+            if counted is not None:
+                expect(counted, "cumulative_local_expert_recv_stats", torch.int32, (local,))
+            mode = self._mode(comm, alive, shape, wire)
+        received, inner, work = mode.dispatch(tokens, chosen, async_op=later)
+        counts = ints(received.counts)
+        if counted is not None:
+            counted += counts
+        by_source = np.zeros((local, self._comm.size), np.int64)
+        by_source[:, alive] = received.by_source
+        begin = by_source.cumsum(axis=1) - by_source
+        spans = torch.from_numpy(begin << 32 | by_source)
+        handle = Handle.of(
+            (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner
+        )
+        given, order = _ordered(received, wire)
+        return Got(given, counts, handle, self._arrival(work, order, waited))
+
+    def combine(
+        self, x: Any, topk_idx: Any, topk_weights: Any, handle: Any, *, log_format: bool,
+        in_place: bool, out: torch.Tensor | None, later: bool, waited: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, Arrival]:  # fmt: skip
+        """Bring the results home and add them up."""
+        with told(self._comm):
+            room = self.room(handle)
+            results = room if in_place else expect(x, "x", torch.bfloat16, tuple(room.shape))
+            tokens = handle.inner.tokens
+            chosen = choices(topk_idx, tokens)
+            weights = expect(topk_weights, "topk_weights", torch.float32, tuple(chosen.shape))
+            if out is not None:
+                expect(out, "out", torch.bfloat16, (tokens, room.shape[-1]))
+        # A choice may have been masked since the dispatch.
+        counting = weights.detach() * torch.from_numpy(chosen >= 0)
+        size = _log_format_size(room.shape[-1]) if log_format else None
+        total, work = handle.owner.combine_as(
+            size, handle.inner, results.detach().contiguous(), counting, out=out, async_op=later
+        )
+        return total, self._arrival(work, None, waited)
+
+    def _alive(self) -> tuple[Communicator, NDArray[np.int64]]:
+        alive = np.flatnonzero(self.masked == 0)
+        key = tuple(alive.tolist())
+        if key not in self._groups:
+            found = self._comm.group(key)
+            if found is None:
+                raise TokenError("this rank is masked: it takes no part in the low-latency mode")
+            self._groups[key] = found
+        return self._groups[key], alive
+
+    def _remaining(
+        self, chosen: NDArray[np.int64], experts: int, local: int, alive: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Choices as the remaining ranks number their experts; none of those that are gone."""
+        if len(alive) == self._comm.size:
+            return chosen
+        wrong = (chosen < -1) | (chosen >= experts)
+        number = np.full(experts + 1, -1)
+        number[:experts].reshape(-1, local)[alive] = np.arange(len(alive) * local).reshape(
+            -1, local
+        )
+        return np.where(wrong, chosen, number[np.where(wrong, -1, chosen)])
+
+    def _mode(
+        self, comm: Communicator, alive: NDArray[np.int64], shape: Shape, wire: Wire
+    ) -> Reused:
+        key = (*shape, wire, tuple(alive.tolist()))
+        if key not in self._modes:
+            self._modes[key] = Reused(
+                comm, self._comm.size * shape.tokens, hidden=shape.hidden, max_tokens=shape.tokens,
+                experts=shape.experts // self._comm.size * len(alive), wire=wire,
+                message=DEEPEP_BF16 if wire.kind == "as-is" else None,
+            )  # fmt: skip
+        return self._modes[key]
+
+    def _arrival(
+        self, work: Work, order: Callable[[], None] | None, waited: torch.Tensor | None
+    ) -> Arrival:
+        """``waited``: is told how long the clock ran on while waiting, for every rank."""
+        if waited is None:
+            return Arrival(work, order)
+        with told(self._comm):
+            expect(waited, "wait_recv_cost_stats", torch.int64, tuple(waited.shape))
+        comm = self._comm
+
+        def finish() -> None:
+            begin = comm.now()
+            work.wait()
+            if order is not None:
+                order()
+            waited.add_(round((comm.now() - begin) * 1e9))
+
+        return Timed(work, finish)
+
+
+class Timed(Arrival):
+    """One whose ``finish`` waits itself."""
+
+    def wait(self) -> None:
+        """Return when what the call fills is there."""
+        finish, self._finish = self._finish, None
+        if finish is not None:
+            finish()
+
+
+def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]:
+    """What is returned, and what has to be done when it has come: scales lie by columns."""
+    if received.scales is None:
+        return received.x, None
+    if wire.kind == "int8":
+        return (received.x, received.scales), None
+    experts, rows, columns = received.scales.shape
+    # Of one column torch takes any stride for contiguous, but views only 1 as another type.
+    strides = (columns * rows, 1, rows if columns > 1 else 1)
+    scales = torch.empty_strided((experts, rows, columns), strides, dtype=received.scales.dtype)
+
+    def order() -> None:
+        scales.copy_(received.scales)
+
+    return (received.x, scales), order
+
+
+def _log_format_size(hidden: int) -> int:
+    """Bytes of a result in DeepEP's LogFMT: 10 bits a channel, two bounds for each 128 of them."""
+    return hidden * 10 // 8 + hidden // 128 * 4

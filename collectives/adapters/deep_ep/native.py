@@ -1,0 +1,19 @@
+"""Native: the names of DeepEP's compiled module that programs import from it."""
+
+from collectives.adapters.deep_ep.config import Config
+from collectives.adapters.deep_ep.config import low_latency_size as get_low_latency_rdma_size_hint
+from collectives.adapters.deep_ep.event import EventHandle
+from collectives.adapters.deep_ep.tensors import topk_idx_t
+
+__all__ = [
+    "Config",
+    "EventHandle",
+    "get_low_latency_rdma_size_hint",
+    "is_sm90_compiled",
+    "topk_idx_t",
+]
+
+
+def is_sm90_compiled() -> bool:
+    """Whether there are FP8 tensors: there are."""
+    return True

@@ -1,0 +1,92 @@
+"""Parcels: the normal mode for tokens of any type, which travel as they are, with their scales."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from collectives.adapters.deep_ep.tensors import Load, rows_of, tensor_of
+from collectives.communicator import Communicator
+from collectives.moe.layout import Format
+from collectives.moe.quantise import Wire
+from collectives.moe.tensors import Array
+from collectives.moe.tokens_normal import Arrived, Normal
+
+_CARRIERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
+
+
+@dataclass(frozen=True, slots=True)
+class Carried(Wire):
+    """Numbers of ``item`` bytes, and ``extra`` bytes of scales a token; ``told``: what they are."""
+
+    item: int = 2
+    extra: int = 0
+    told: str = ""
+
+    @property
+    def words(self) -> str:
+        """What all ranks have to agree on."""
+        return self.told
+
+    def check(self, hidden: int) -> None:
+        """Nothing: a token has been checked."""
+
+    def dtype(self, given: np.dtype[Any]) -> np.dtype[Any]:
+        """What carries the numbers."""
+        return _CARRIERS[self.item]
+
+    def scales(self, hidden: int) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+        """What carries the scales."""
+        return ((self.extra,), np.dtype(np.uint8)) if self.extra else None
+
+    def format(self, mode: str, given: np.dtype[Any]) -> Format:
+        """The message that a token is timed as: its bytes and those of its scales."""
+        return Format(width=self.item, header=self.extra)
+
+
+class Parcels(Normal):
+    """`Normal` for tokens such as ``like``; its dispatch takes a `Load`."""
+
+    def __init__(
+        self, comm: Communicator, like: Load, *, experts: int, expert_alignment: int,
+        ranks_per_node: int | None,
+    ) -> None:  # fmt: skip
+        self.like = like
+        super().__init__(
+            comm, experts=experts, hidden=like.hidden, wire=carried(like),
+            expert_alignment=expert_alignment, ranks_per_node=ranks_per_node,
+        )  # fmt: skip
+
+    def _rows(self, x: Load) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
+        scales = np.empty((x.tokens, 0), np.uint8) if x.scales is None else rows_of(x.scales)
+        return (rows_of(x.numbers), scales), None
+
+    def _arrived(self, x: Any, *rest: Any) -> Arrived:
+        return super()._arrived((None,), *rest)  # as arrays
+
+    def unpacked(self, arrived: Arrived) -> Load:
+        """What has come, in the shapes in which it was sent, of the same memory."""
+        numbers = tensor_of(arrived.x, self.like.numbers.dtype, self.hidden)
+        given = self.like.scales
+        if given is None:
+            return Load(numbers, None)
+        scales = np.empty((len(numbers), 0)) if arrived.scales is None else arrived.scales
+        return Load(numbers, tensor_of(scales, given.dtype, *given.shape[1:]))
+
+
+def carried(like: Load) -> Carried:
+    """How tokens such as these travel."""
+    extra = 0
+    if like.scales is not None:
+        extra = like.scales.element_size() * int(np.prod(like.scales.shape[1:]))
+    return Carried(item=like.numbers.element_size(), extra=extra, told=f"{like.words} as they are")
+
+
+def empty(like: Load) -> Load:
+    """No tokens such as these: what is remembered of them keeps no memory."""
+    scales = like.scales
+    return Load(
+        torch.empty((0, like.hidden), dtype=like.numbers.dtype),
+        None if scales is None else torch.empty((0, *scales.shape[1:]), dtype=scales.dtype),
+    )

@@ -1,0 +1,47 @@
+"""Runtime: what programs ask DeepEP's C++ part for, and how calls are begun."""
+
+from typing import NamedTuple
+
+from collectives.adapters.deep_ep.cuda import installed
+from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap
+
+
+class Runtime(NamedTuple):
+    """Of rank ``rank`` of ``size`` in nodes of ``width``."""
+
+    rank: int
+    size: int
+    width: int
+
+    def is_available(self) -> bool:
+        """Whether it can be used: yes."""
+        return True
+
+    def get_num_rdma_ranks(self) -> int:
+        """How many nodes there are."""
+        return max(self.size // self.width, 1)
+
+    def get_rdma_rank(self) -> int:
+        """Which node this is."""
+        return self.rank // self.width
+
+    def get_local_device_id(self) -> int:
+        """The place of the rank in its node."""
+        return self.rank % self.width
+
+
+def event_of(
+    name: str, arrival: Arrival, *, asynchronous: bool, hooked: bool = False
+) -> EventOverlap:
+    """The event of a call, which is waited for here unless it is ``asynchronous`` or ``hooked``.
+
+    Where torch.cuda is stood in for, ``torch.cuda.synchronize()`` sees it through, too.
+    """
+    device = installed()
+    if device is not None:
+        device.note(name, arrival)
+    if not asynchronous and not hooked:
+        arrival.wait()
+    elif device is not None:
+        device.expect(arrival)
+    return EventOverlap(EventHandle(arrival) if asynchronous else None, arrival=arrival)

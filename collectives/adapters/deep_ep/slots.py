@@ -1,0 +1,96 @@
+"""Slots: V2 adds up what it has for a token in the order of the token's choices.
+
+Each rank (and each domain of ranks, where it adds up first) has one result for a token, which
+counts at the last slot of those that chose it: DeepEP's deep_ep/utils/refs.py, bit for bit.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from collectives.adapters.deep_ep.parcels import Parcels
+from collectives.moe.choices import Copied, copied, needed
+from collectives.moe.hosts import Hosts
+from collectives.moe.landing import Landing
+from collectives.moe.paths import Direct, Load, Relayed
+from collectives.moe.routing import Ints, sorted_by
+from collectives.moe.tokens_normal import Routed
+from fabric.exchange import Round
+
+
+class BySlot(Parcels):
+    """`Parcels` whose results are added up by slot."""
+
+    def _routed(self, load: Load, *rest: Any) -> Routed:
+        made = super()._routed(load, *rest)
+        return replace(made, path=_by_slot(made.path, load.about["expert"]))
+
+
+class SlotRelayed(Relayed):
+    """Two levels, the first of which adds up by slot, too."""
+
+    def _on(self, held: Landing, landing: Landing) -> Round:
+        if self.passed is None:
+            inside = self.hosts.rank % self.width
+            there = np.where(self.hosts.rank // self.width == self._node, inside, self.width)
+            place = np.append(there, self.width)[held.about["expert"]]
+            table = needed(held.about["expert"], there, self.width + 1)[:, : self.width]
+            self.passed = in_slots(copied(table), np.where(place == self.width, -1, place))
+        return Relayed._on(self, held, landing)
+
+
+def _by_slot(path: Direct | Relayed, expert: Ints) -> Direct | Relayed:
+    if isinstance(path, Relayed):
+        domain = places(expert, path.hosts) // path.width  # of -1 it is -1
+        sent = in_slots(path.sent, domain)
+        return SlotRelayed(path.rank, path.hosts, path.width, sent, path.come, path.held)
+    return replace(path, sent=in_slots(path.sent, places(expert, path.hosts)))
+
+
+def places(expert: Ints, hosts: Hosts) -> Ints:
+    """The rank of each choice; -1 for none."""
+    return np.append(hosts.rank, -1)[expert]
+
+
+def in_slots(sent: Copied, place: Ints) -> Copied:
+    """The same copies with their rows by slot: at the last that chose the place, else -1.
+
+    ``place``: of each choice, ``[tokens, top_k]``, -1 for none.
+    """
+    table = np.full((len(place), len(sent.counts) + 1), -1)
+    table[sent.token, np.repeat(np.arange(len(sent.counts)), sent.counts)] = np.arange(
+        len(sent.token)
+    )
+    row = np.take_along_axis(table, place, axis=1)  # of -1: the last column, which is -1
+    for slot in range(place.shape[1] - 1):
+        again = (place[:, slot + 1 :] == place[:, slot : slot + 1]).any(axis=1)
+        row[again, slot] = -1
+    return Copied(sent.token, sent.counts, row)
+
+
+def straight(routed: Routed, expert: Ints) -> Routed:
+    """The same, one level, whatever way the tokens came."""
+    path = routed.path
+    if isinstance(path, Direct):
+        return routed
+    ranks = path.hosts.ranks
+    sent = copied(needed(expert, path.hosts.rank, ranks))
+    direct = Direct(path.rank, path.hosts, in_slots(sent, places(expert, path.hosts)), path.come)
+    return replace(routed, path=direct, known=None)
+
+
+def each_choice(routed: Routed, expert: Ints, here: Ints) -> Routed:
+    """One level, with a result for every choice. ``here``: such that came of each rank."""
+    path = routed.path
+    place = places(expert, path.hosts)
+    made = place >= 0
+    order = sorted_by(place[made], path.hosts.ranks)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    row = np.full(place.shape, -1)
+    row[made] = number
+    counts = np.bincount(place[made], minlength=path.hosts.ranks)
+    sent = Copied(np.nonzero(made)[0][order], counts, row)
+    direct = Direct(path.rank, path.hosts, sent, here)
+    return replace(routed, path=direct, known=None)

@@ -1,0 +1,167 @@
+"""Tensors as rows of bytes and back, and what a dispatch takes: tokens, or numbers with scales."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from collectives.communicator import Communicator
+from collectives.moe.tensors import TokenError
+from fabric.transport import Bytes
+
+topk_idx_t = torch.int64
+"""The type of the experts that tokens choose."""
+
+_NUMBERS = (torch.float8_e4m3fn, torch.int8)
+_SCALES = (torch.float32, torch.int32)
+_VECTOR = 16
+"""Bytes that a token has to be a multiple of, as in DeepEP (``int4``)."""
+
+
+@contextmanager
+def told(comm: Communicator) -> Iterator[None]:
+    """Have every other rank learn of a `TokenError` that this one finds, with the rank's name."""
+    try:
+        yield
+    except TokenError as error:
+        comm.refuse(TokenError(f"rank {comm.rank}: {error}"))
+
+
+class Load(NamedTuple):
+    """Tokens to dispatch. ``scales`` is None for plain tokens."""
+
+    numbers: torch.Tensor
+    scales: torch.Tensor | None
+
+    @property
+    def tokens(self) -> int:
+        """How many there are."""
+        return int(self.numbers.shape[0])
+
+    @property
+    def hidden(self) -> int:
+        """Channels of each."""
+        return int(self.numbers.shape[1])
+
+    @property
+    def words(self) -> str:
+        """What all ranks have to agree on."""
+        scales = self.scales
+        if scales is None:
+            return name(self.numbers.dtype)
+        shape = "x".join(map(str, scales.shape[1:])) or "1"
+        return f"{name(self.numbers.dtype)} with {shape} {name(scales.dtype)} scales"
+
+
+def load(x: Any) -> Load:
+    """What was passed as ``x``: bfloat16 ``[tokens, hidden]``, or ``(numbers, scales)``.
+
+    Numbers: float8_e4m3fn or int8. Scales: float32 or int32 ``[tokens, ...]``, in any order of
+    memory. Raises `TokenError` with the choices.
+    """
+    if isinstance(x, tuple):
+        return _quantised(*x) if len(x) == 2 else _refused(x)
+    if not isinstance(x, torch.Tensor) or x.dim() != 2:
+        _refused(x)
+    if x.dtype != torch.bfloat16:
+        raise TokenError(
+            f"x is {name(x.dtype)}; it has to be bfloat16, or a tuple of float8_e4m3fn or int8"
+            " numbers and their scales"
+        )
+    return _checked(Load(x, None))
+
+
+def _quantised(numbers: Any, scales: Any) -> Load:
+    if not isinstance(numbers, torch.Tensor) or numbers.dim() != 2:
+        _refused(numbers)
+    if numbers.dtype not in _NUMBERS:
+        raise TokenError(
+            f"x is a tuple whose numbers are {name(numbers.dtype)}; they have to be float8_e4m3fn"
+            " or int8"
+        )
+    if not isinstance(scales, torch.Tensor) or scales.dtype not in _SCALES:
+        kind = name(scales.dtype) if isinstance(scales, torch.Tensor) else type(scales).__name__
+        raise TokenError(f"the scales of x are {kind}; they have to be float32 or int32")
+    if not 1 <= scales.dim() <= 2 or len(scales) != len(numbers):
+        raise TokenError(
+            f"the scales of x have the shape {list(scales.shape)}; they have to be"
+            f" [{len(numbers)}] or [{len(numbers)}, any]"
+        )
+    return _checked(Load(numbers, scales))
+
+
+def _checked(found: Load) -> Load:
+    size = found.hidden * found.numbers.element_size()
+    if not size or size % _VECTOR:
+        raise TokenError(
+            f"a token of x has {found.hidden} channels, {size} bytes; it has to be a multiple of"
+            f" {_VECTOR} bytes"
+        )
+    return found
+
+
+def _refused(x: Any) -> Any:
+    shape = list(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
+    raise TokenError(
+        f"x is {shape}; it has to be a tensor [tokens, hidden], or one with its scales"
+    )
+
+
+def choices(topk_idx: Any, tokens: int | None = None) -> NDArray[np.int64]:
+    """The experts that tokens choose, ``[tokens, top_k]``; raises `TokenError`."""
+    if not isinstance(topk_idx, torch.Tensor) or topk_idx.dtype not in (torch.int64, torch.int32):
+        kind = name(topk_idx.dtype) if isinstance(topk_idx, torch.Tensor) else type(topk_idx)
+        raise TokenError(f"topk_idx is {kind}; it has to be a tensor of int64")
+    if topk_idx.dim() != 2 or tokens not in (None, len(topk_idx)):
+        rows = "any" if tokens is None else tokens
+        raise TokenError(
+            f"topk_idx has the shape {list(topk_idx.shape)}; it has to be [{rows}, any]"
+        )
+    found: NDArray[np.int64] = topk_idx.detach().to(torch.int64).contiguous().numpy()
+    return found
+
+
+def expect(
+    given: Any, what: str, dtype: torch.dtype, shape: tuple[int | None, ...]
+) -> torch.Tensor:
+    """``given``, if it is such a tensor, None in a shape: any; raises `TokenError`."""
+    if not isinstance(given, torch.Tensor):
+        raise TokenError(f"{what} is a {type(given).__name__}; it has to be a tensor")
+    if given.dtype != dtype:
+        raise TokenError(f"{what} is {name(given.dtype)}; it has to be {name(dtype)}")
+    fits = given.dim() == len(shape) and all(
+        wanted in (None, has) for wanted, has in zip(shape, given.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise TokenError(f"{what} has the shape {list(given.shape)}; it has to be [{wanted}]")
+    return given
+
+
+def rows_of(tensor: torch.Tensor) -> Bytes:
+    """The bytes of a tensor, ``[rows, bytes of a row]``; a copy where they do not lie so."""
+    width = tensor.element_size() * int(np.prod(tensor.shape[1:]))
+    # Of a single row or column torch takes any stride for contiguous, but views only 1.
+    if not tensor.numel():
+        return np.empty((len(tensor), width), np.uint8)
+    flat = tensor.detach().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().reshape(len(tensor), width)
+
+
+def tensor_of(array: NDArray[Any], dtype: torch.dtype, *shape: int) -> torch.Tensor:
+    """The memory of an array as a tensor of that type, ``[rows, *shape]``."""
+    flat = torch.from_numpy(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return flat.view(dtype).view(len(array), *shape)
+
+
+def ints(values: Any) -> torch.Tensor:
+    """Numbers as a tensor of int32."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.int32))
+
+
+def name(dtype: torch.dtype) -> str:
+    """A type as numpy would call it."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,132 @@
+"""DeepEP's own test programs, unchanged, over Triplane: ``make test-deep-ep DEEP_EP=checkout``.
+
+They are run from a checkout of https://github.com/deepseek-ai/DeepEP (tried: commit dd758ca), with
+its ``deep_ep/utils`` as they are but for what measures GPU kernels. Nothing of it is copied.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+SMALL = ("--num-tokens", "16", "--hidden", "512", "--num-topk", "4")
+
+
+class Program(NamedTuple):
+    """``passes``: a word of its output, and how often it has to be there."""
+
+    name: str
+    path: str
+    ranks: int
+    arguments: tuple[str, ...]
+    passes: tuple[str, int]
+    nodes: int = 1
+    environment: Mapping[str, str] = {}
+
+
+def programs() -> list[Program]:
+    """What is run: every mode of V1, and of V2 flat, hybrid, and with its other options."""
+    intranode = [
+        Program(f"intranode, {n} ranks", "legacy/test_intranode.py", n, (), (" passed", 24))
+        for n in (2, 4, 8)
+    ]
+    elastic = "elastic/test_ep.py"
+    modes = ("Testing with", 144)
+    return [
+        *intranode,
+        Program("internode, 16 ranks", "legacy/test_internode.py", 16, (), (" passed", 32), 2),
+        Program("low latency", "legacy/test_low_latency.py", 2, (), ("Combine bandwidth", 2)),
+        Program("V2 flat", elastic, 2, (), modes),
+        Program("V2 hybrid", elastic, 4, (), modes, 1, {"TRIPLANE_DEEP_EP_SCALEUP": "2"}),
+        Program("V2, one reduction", elastic, 2, ("--allow-multiple-reduction", "0"), modes),
+        Program(
+            "V2 hybrid, one reduction", elastic, 4, ("--allow-multiple-reduction", "0"), modes, 1,
+            {"TRIPLANE_DEEP_EP_SCALEUP": "2"},
+        ),
+        Program("V2, masked choices", elastic, 2, ("--masked-ratio", "0.3"), modes),
+        Program(
+            "V2, deterministic, sizes not known", elastic, 2,
+            ("--deterministic", "--do-cpu-sync", "0"), modes,
+        ),
+    ]  # fmt: skip
+
+
+def commands(program: Program, checkout: Path) -> list[tuple[list[str], dict[str, str]]]:
+    """What to run with what environment: a command for each node."""
+    experts = 2 * program.ranks if program.nodes > 1 else 8 * program.ranks
+    command = [
+        sys.executable, "-m", "collectives.adapters.deep_ep", "--upstream", str(checkout),
+        Path(program.path).name, "--num-processes", str(program.ranks // program.nodes), *SMALL,
+        "--num-experts", str(experts), *program.arguments,
+    ]  # fmt: skip
+    # torch.compile would compile C++ for casts of a few numbers.
+    common = {
+        **os.environ, **program.environment, "TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1",
+        "MASTER_PORT": str(_port()), "WORLD_SIZE": str(program.nodes),
+    }  # fmt: skip
+    return [(command, {**common, "RANK": str(node)}) for node in range(program.nodes)]
+
+
+def run(program: Program, checkout: Path, timeout: float) -> str | None:
+    """Run it to its end; what is wrong, None where it has passed."""
+    folder = checkout / "tests" / Path(program.path).parent
+    running = [
+        subprocess.Popen(
+            command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for command, environment in commands(program, checkout)
+    ]  # fmt: skip
+    deadline = time.monotonic() + timeout
+    try:
+        said = [
+            each.communicate(timeout=max(deadline - time.monotonic(), 1))[0] for each in running
+        ]
+    except subprocess.TimeoutExpired:
+        return f"it has not ended in {timeout:.0f} s"
+    finally:
+        for each in running:
+            each.kill()
+            each.wait()
+    word, times = program.passes
+    found = said[0].count(word)
+    if any(each.returncode for each in running) or found != times:
+        codes = [each.returncode for each in running]
+        return f"exit codes {codes}, {found} of {times} {word!r}\n" + "\n".join(said)[-3000:]
+    return None
+
+
+def _port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run those whose names contain the words that are given, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--only", default="", help="run those whose name contains this")
+    parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for each")
+    given = parser.parse_args(arguments)
+    checkout = given.checkout.absolute()
+    if not (checkout / "tests" / "legacy").is_dir():
+        parser.error(f"{checkout} is no checkout of DeepEP: it has no tests/legacy")
+    failed = 0
+    for program in [each for each in programs() if given.only in each.name]:
+        begin = time.monotonic()
+        wrong = run(program, checkout, given.timeout)
+        word = "passed" if wrong is None else f"FAILED: {wrong}"
+        sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
+        sys.stdout.flush()
+        failed += wrong is not None
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
