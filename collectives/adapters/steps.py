@@ -1,0 +1,108 @@
+"""Steps: how long the calls of an engine would have taken on the machine, by step and layer.
+
+A step is one pass of the engine through its layers: a prefill, or one token of each sequence. The
+times are those of the emulated machine at one rank, from its coming to a call until its part of it
+is through, which includes waiting for the others.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+UNSETTLED = 1000
+"""Calls whose times have not been asked for: the authority forgets them after some ten thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A call of an engine: when it was, in emulated seconds, and how many ``tokens`` it had."""
+
+    step: int
+    layer: str
+    operation: str
+    tokens: int
+    begin: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        """Emulated seconds."""
+        return self.end - self.begin
+
+
+class Call(Protocol):
+    """What has times, such as a `collectives.Work`."""
+
+    def times(self) -> tuple[float, float]:
+        """When it began and ended, in emulated seconds."""
+
+
+class Record:
+    """The calls of one rank's engine, in order.
+
+    A step is over when a layer makes a call a second time: layers are called in turn.
+    """
+
+    def __init__(self) -> None:
+        self._step = 0
+        self._seen: set[tuple[str, str]] = set()
+        self._open: list[tuple[int, str, str, int, Call]] = []
+        self._rows: list[Timed] = []
+
+    def add(self, layer: str, operation: str, tokens: int, work: Call) -> None:
+        """Learn of a call that is over."""
+        if (layer, operation) in self._seen:
+            self._step += 1
+            self._seen.clear()
+        self._seen.add((layer, operation))
+        self._open.append((self._step, layer, operation, tokens, work))
+        if len(self._open) >= UNSETTLED:
+            self._settle()
+
+    def rows(self) -> list[Timed]:
+        """All calls so far. Raises `WorldError` where no machine is emulated."""
+        self._settle()
+        return list(self._rows)
+
+    def _settle(self) -> None:
+        taken, self._open = self._open, []
+        for step, layer, operation, tokens, work in taken:
+            self._rows.append(Timed(step, layer, operation, tokens, *work.times()))
+
+
+def as_json(rows: Iterable[Timed]) -> list[dict[str, Any]]:
+    """Rows as JSON has them; back by ``Timed(**row)``."""
+    return [asdict(row) for row in rows]
+
+
+def table(rows: Sequence[Timed], by: str) -> str:
+    """Emulated microseconds of each operation, as text; ``by``: "step" or "layer".
+
+    By step: tokens of the rank, and the sum over layers. By layer: calls, and the mean of a call.
+    """
+    if by not in ("step", "layer"):
+        raise ValueError(f"by is {by!r}; there are step, layer")
+    operations = list(dict.fromkeys(row.operation for row in rows))
+    keys = list(dict.fromkeys(getattr(row, by) for row in rows))
+    lines = [[by, "tokens" if by == "step" else "calls", *(f"{op} us" for op in operations)]]
+    for key in keys:
+        mine = [row for row in rows if getattr(row, by) == key]
+        count = max(row.tokens for row in mine) if by == "step" else len(mine) // len(operations)
+        lines.append([str(key), str(count), *(_time(mine, op, by) for op in operations)])
+    return _aligned(lines)
+
+
+def _time(rows: Sequence[Timed], operation: str, by: str) -> str:
+    times = [row.duration for row in rows if row.operation == operation]
+    if not times:
+        return "-"
+    whole = sum(times) if by == "step" else sum(times) / len(times)
+    return f"{whole * 1e6:.2f}"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )

@@ -1,0 +1,147 @@
+"""In process: one process that stands for many ranks: threads, each with a slice of the tokens."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from collectives.adapters.exchange import MAX_TOKENS
+from collectives.adapters.steps import Record, Timed
+from collectives.adapters.transformers.function import share
+from collectives.adapters.transformers.layers import Choice, Layers, mixture
+from collectives.communicator import Communicator, init
+from collectives.moe import TokenError, Wire
+from fabric.failure import WorldError
+from fabric.launch import launch
+
+Task = Callable[[Communicator, Layers], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the first rank's coming to a call to the last one's end."""
+
+    begin: float
+    end: float
+
+    def times(self) -> tuple[float, float]:
+        """Emulated seconds."""
+        return self.begin, self.end
+
+
+class Ranks:
+    """Threads that are the ranks of a world, and do what they are given, all at once.
+
+    Made by `in_process`. ``record``: learns of their calls, the ranks of a call together.
+    """
+
+    def __init__(self, ranks: int, choice: Choice, system: str, **options: Any) -> None:
+        self.ranks, self.record, self._choice = ranks, Record(), choice
+        self._tasks: list[queue.SimpleQueue[Task | None]] = [
+            queue.SimpleQueue() for _ in range(ranks)
+        ]
+        self._results: queue.SimpleQueue[tuple[int, Any, list[Timed]]] = queue.SimpleQueue()
+        self._world = threading.Thread(target=self._launched, args=(system, options), daemon=True)
+        self._ended = False
+        self._world.start()
+
+    def do(self, task: Callable[[int], Task]) -> list[Tensor]:
+        """What each rank makes of ``task(rank)``; raises what one of them raised."""
+        if self._ended:
+            raise TokenError("the ranks of this process have ended: `in_process` is over")
+        for rank, tasks in enumerate(self._tasks):
+            tasks.put(task(rank))
+        answers = sorted((self._results.get() for _ in self._tasks), key=lambda answer: answer[0])
+        self._check([made for _, made, _ in answers])
+        for calls in zip(*(rows for _, _, rows in answers), strict=True):
+            span = Span(min(row.begin for row in calls), max(row.end for row in calls))
+            tokens = sum(row.tokens for row in calls)
+            self.record.add(calls[0].layer, calls[0].operation, tokens, span)
+        return [made for _, made, _ in answers]
+
+    def close(self) -> None:
+        """End the ranks. Idempotent."""
+        self._ended = True
+        for tasks in self._tasks:
+            tasks.put(None)
+        self._world.join()
+
+    def _check(self, made: list[Any]) -> None:
+        errors = [each for each in made if isinstance(each, Exception)]
+        if errors:
+            self.close()
+            # What the others saw of it is the less telling half.
+            raise next((each for each in errors if not isinstance(each, WorldError)), errors[0])
+
+    def _launched(self, system: str, options: dict[str, Any]) -> None:
+        try:
+            launch(self._rank, self.ranks, system, sync="eager", **options)
+        except Exception as error:
+            # Perhaps before there was any rank to answer.
+            for rank in range(self.ranks):
+                self._results.put((rank, error, []))
+
+    def _rank(self) -> None:
+        with init() as comm, torch.no_grad():
+            layers, told = Layers(self._choice, Record()), 0
+            while (task := self._tasks[comm.rank].get()) is not None:
+                try:
+                    made = task(comm, layers)
+                    rows = layers.record.rows()
+                except Exception as error:
+                    self._results.put((comm.rank, error, []))
+                    raise
+                self._results.put((comm.rank, made, rows[told:]))
+                told = len(rows)
+
+
+@contextmanager
+def in_process(
+    name: str = "triplane", ranks: int = 8, mode: str = "normal", *, wire: str | Wire = "as-is",
+    max_tokens: int = MAX_TOKENS, system: str = "cloudmatrix384", software: str = "raw",
+    trace: str | None = None,
+) -> Iterator[Record]:  # fmt: skip
+    """Make ``name`` an ``experts_implementation`` whose ``ranks`` ranks are in this process.
+
+    Each has an equal slice of a layer's tokens and its share of the experts; tokens really go from
+    thread to thread. For inference only. ``mode``, ``wire``, ``max_tokens``: as in
+    `collectives.adapters.transformers.register`; ``system``, ``software``, ``trace``: as in
+    `fabric.launch`. In low-latency mode a slice has at most ``max_tokens``.
+
+    A ``with`` block over a `Record`. Raises what the ranks raise, and `TokenError` for a model that
+    is called after the block.
+    """
+    from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
+
+    world = Ranks(ranks, Choice(mode, wire, max_tokens), system, software=software, trace=trace)
+
+    def experts(module: Any, hidden_states: Tensor, *choices: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and hidden_states.requires_grad:
+            raise TokenError(f"{name!r} of in_process has no gradients; use torch.no_grad")
+
+        def task(rank: int) -> Task:
+            tokens = len(hidden_states)
+            own = slice(rank * tokens // ranks, (rank + 1) * tokens // ranks)
+
+            def run(comm: Communicator, layers: Layers) -> Tensor:
+                layer = layers.name(module)
+                carried = layers.exchange(comm, module.num_experts, hidden_states.shape[-1])
+                mine = share(module, comm.rank, comm.size)
+                pieces = [each[own] for each in (hidden_states, *choices)]
+                with comm.span(layer):
+                    return mixture(carried, mine, -1, layer, *pieces)
+
+            return run
+
+        return torch.cat(world.do(task))
+
+    ALL_EXPERTS_FUNCTIONS.register(name, experts)
+    try:
+        yield world.record
+    finally:
+        world.close()

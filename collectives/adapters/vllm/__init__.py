@@ -1,0 +1,44 @@
+"""vLLM over Triplane: data and expert parallelism on CPUs, and KV caches between instances.
+
+Two plug-ins, which vLLM finds where both are installed. The platform is used only where
+``TRIPLANE_VLLM=1`` is set, for every rank alike:
+
+    LLM(model, enable_expert_parallel=True, ...)    # data_parallel_size above 1
+
+The KV connector is there by its name, with any platform:
+
+    LLM(model, kv_transfer_config=KVTransferConfig(
+        kv_connector="TriplaneConnector", kv_role="kv_producer",
+        kv_connector_extra_config={"rank": 0, "ranks": 2}), ...)
+
+See docs/vllm.md.
+"""
+
+import os
+
+SWITCH = "TRIPLANE_VLLM"
+"""The environment variable that turns the platform on."""
+
+CONNECTOR = "TriplaneConnector"
+"""What ``kv_connector`` calls ours."""
+
+
+def platform() -> str | None:
+    """For ``vllm.platform_plugins``: our platform's class, or None where it is not asked for.
+
+    Raises `ValueError` for a word in ``TRIPLANE_VLLM`` that says neither. vLLM takes at most one
+    platform that is not its own, so being installed is not being asked for.
+    """
+    word = os.environ.get(SWITCH, "")
+    if word not in ("", "0", "1"):
+        raise ValueError(f"{SWITCH} is {word!r}; it has to be 1, or 0 or nothing")
+    return "collectives.adapters.vllm.platform.TriplanePlatform" if word == "1" else None
+
+
+def register() -> None:
+    """For ``vllm.general_plugins``: make the KV connector known by its name. Idempotent."""
+    from vllm.distributed.kv_transfer.kv_connector.factory import KVConnectorFactory
+
+    if CONNECTOR not in KVConnectorFactory._registry:
+        module = "collectives.adapters.vllm.connector"
+        KVConnectorFactory.register_connector(CONNECTOR, module, CONNECTOR)

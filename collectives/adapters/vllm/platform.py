@@ -1,0 +1,16 @@
+"""Platform: vLLM's CPU platform, whose ranks talk over Triplane."""
+
+from vllm.platforms.cpu import CpuPlatform
+
+import collectives.adapters.torch  # noqa: F401  # the backend that dist_backend names
+
+
+class TriplanePlatform(CpuPlatform):  # type: ignore[misc]
+    """The CPU platform over the backend "triplane" of torch.distributed."""
+
+    dist_backend = "triplane"
+
+    @classmethod
+    def get_device_communicator_cls(cls) -> str:
+        """The class of which vLLM makes one for each group of ranks."""
+        return "collectives.adapters.vllm.communicator.TriplaneCommunicator"

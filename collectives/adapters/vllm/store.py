@@ -1,0 +1,39 @@
+"""Store: the KV of prompts that an instance has computed, kept until another asks for it."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from torch import Tensor
+
+Blocks = Mapping[str, Tensor]
+"""By layer: ``[blocks, ...]``."""
+
+
+class Kept:
+    """At most ``limit`` bytes; the oldest are dropped for what is new. For several threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size = limit, 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Blocks] = OrderedDict()
+
+    def put(self, request: str, blocks: Blocks) -> None:
+        """Keep the blocks of a request."""
+        with self._lock:
+            self._kept[request] = blocks
+            self._size += _size(blocks)
+            while self._size > self._limit and len(self._kept) > 1:
+                self._size -= _size(self._kept.popitem(last=False)[1])
+
+    def take(self, request: str) -> Blocks | None:
+        """The blocks of a request, which are not kept any more; None where they are not there."""
+        with self._lock:
+            blocks = self._kept.pop(request, None)
+            if blocks is not None:
+                self._size -= _size(blocks)
+            return blocks
+
+
+def _size(blocks: Blocks) -> int:
+    return sum(tensor.nbytes for tensor in blocks.values())

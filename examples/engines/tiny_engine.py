@@ -1,0 +1,73 @@
+"""What the programs for vLLM share: a tiny Qwen3-MoE with random weights, made here."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+CONFIG = {
+    "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 128,
+    "intermediate_size": 256, "moe_intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "num_experts": 8,
+    "num_experts_per_tok": 2, "norm_topk_prob": True, "decoder_sparse_step": 1,
+    "mlp_only_layers": [], "vocab_size": 1024, "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": False,
+    "hidden_act": "silu", "torch_dtype": "bfloat16", "bos_token_id": 0, "eos_token_id": 1,
+}  # fmt: skip
+ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "OMP_NUM_THREADS": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING",
+    # vLLM's AMX kernels end with an illegal instruction on virtual machines that show the flag.
+    "PYTHONPATH": str(Path(__file__).parent / "without_amx"),
+}  # fmt: skip
+
+
+def environment(**more: str) -> None:
+    """Prepare this process, and those that vLLM starts from it."""
+    os.environ.update(ENVIRONMENT | more)
+
+
+def save(folder: str) -> str:
+    """The model: vLLM makes random weights, the same every time, where there are none."""
+    Path(folder, "config.json").write_text(json.dumps(CONFIG), "utf-8")
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def engine(folder: str, **options: Any) -> Any:
+    from vllm import LLM
+
+    return LLM(
+        model=folder, load_format="dummy", skip_tokenizer_init=True, dtype="bfloat16",
+        max_model_len=128, max_num_seqs=4, enforce_eager=True, disable_log_stats=False,
+        worker_extension_cls="collectives.adapters.vllm.worker.Times", **options,
+    )  # fmt: skip
+
+
+def generated(
+    llm: Any, prompts: list[list[int]], tokens: int, params: dict[str, Any] | None = None
+) -> list[Any]:
+    """vLLM's outputs; ``params``: the requests' kv_transfer_params."""
+    from vllm import SamplingParams
+
+    given = SamplingParams(
+        max_tokens=tokens, temperature=0, detokenize=False, ignore_eos=True,
+        extra_args={"kv_transfer_params": params} if params else None,
+    )  # fmt: skip
+    asked = [{"prompt_token_ids": prompt} for prompt in prompts]
+    return list(llm.generate(asked, given, use_tqdm=False))
+
+
+def tokens_of(outputs: list[Any]) -> list[list[int]]:
+    return [list(each.outputs[0].token_ids) for each in outputs]
+
+
+def end(llm: Any) -> None:
+    """Stop an engine's processes; by itself vLLM does so only when this process is over."""
+    llm.llm_engine.engine_core.shutdown()

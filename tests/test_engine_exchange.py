@@ -1,0 +1,174 @@
+"""What the engines' adapters share: tokens to their experts and back, with gradients and times."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectives import init
+from collectives.adapters.exchange import MODES, Rows, exchange
+from collectives.adapters.steps import Record, Timed, as_json, table
+from collectives.moe import TokenError
+from fabric import launch
+
+HIDDEN, EXPERTS = 32, 6
+
+
+def weights(seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(EXPERTS, HIDDEN, HIDDEN, generator=generator, dtype=torch.float32) / 6
+
+
+def dense(x: torch.Tensor, idx: torch.Tensor, w: torch.Tensor, expert: torch.Tensor) -> Any:
+    """The whole mixture in one place, a choice at a time."""
+    out = torch.zeros_like(x)
+    for slot in range(idx.shape[1]):
+        chosen = idx[:, slot].clamp(min=0)
+        made = torch.einsum("th,thk->tk", x, expert[chosen])
+        out = out + made * w[:, slot, None] * (idx[:, slot, None] >= 0)
+    return out
+
+
+def local(rows: Rows, expert: torch.Tensor, first: int, count: int) -> torch.Tensor:
+    mine = expert[first : first + count]
+    return dense(rows.x, rows.experts, rows.weights, mine)
+
+
+def tokens(rank: int, count: int, top_k: int, seed: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed * 100 + rank)
+    x = torch.randn(count, HIDDEN, generator=generator)
+    idx = torch.stack(
+        [torch.randperm(EXPERTS, generator=generator)[:top_k] for _ in range(count)]
+        or [torch.zeros(top_k, dtype=torch.int64)]
+    )[:count]
+    idx[torch.rand(idx.shape, generator=generator) < 0.2] = -1
+    return x, idx, torch.rand(count, top_k, generator=generator)
+
+
+def share(rank: int, ranks: int) -> tuple[int, int]:
+    each, more = divmod(EXPERTS, ranks)
+    count = each + (rank < more)
+    return rank * each + min(rank, more), count
+
+
+def mixed(mode: str, counts: list[int], top_k: int, seed: int, wire: str) -> Any:
+    with init() as comm:
+        given = tokens(comm.rank, counts[comm.rank], top_k, seed)
+        with torch.no_grad():
+            made = exchange(comm, mode, experts=EXPERTS, hidden=HIDDEN, wire=wire, max_tokens=9)
+            expert = weights(seed)
+            rows = made.dispatch(*given, "layer")
+            y = local(rows, expert, *share(comm.rank, comm.size))
+            found = made.combine(y, rows, "layer")
+        return found, dense(*given, expert)
+
+
+@settings(derandomize=True, deadline=None, max_examples=25)
+@given(
+    st.sampled_from(MODES), st.lists(st.integers(0, 9), min_size=1, max_size=5),
+    st.integers(1, EXPERTS), st.integers(0, 99),
+)  # fmt: skip
+def test_it_is_the_dense_mixture(mode: str, counts: list[int], top_k: int, seed: int) -> None:
+    results = launch(mixed, len(counts), args=(mode, counts, top_k, seed, "as-is"))
+    for found, expected in results:
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tokens_sent_as_int8_come_back_within_its_error(mode: str) -> None:
+    for found, expected in launch(mixed, 3, args=(mode, [5, 0, 9], 3, 1, "int8")):
+        assert found.dtype == torch.float32
+        # each channel is off by amax / 254 at most, which the experts spread over all channels
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.1)
+        assert not len(found) or (found != expected).any()
+
+
+def differentiated(wire: str) -> Any:
+    with init() as comm:
+        x, idx, w = tokens(comm.rank, 4 + comm.rank, 3, 7)
+        expert = weights(7).requires_grad_()
+        x.requires_grad_()
+        w.requires_grad_()
+        made = exchange(comm, "normal", experts=EXPERTS, hidden=HIDDEN, wire=wire)
+        rows = made.dispatch(x, idx, w, "layer")
+        out = made.combine(local(rows, expert, *share(comm.rank, comm.size)), rows, "layer")
+        out.square().sum().backward()
+        return x.grad, w.grad, expert.grad
+
+
+def test_gradients_are_those_of_the_dense_mixture() -> None:
+    ranks = 3
+    found = launch(differentiated, ranks, args=("as-is",))
+    expert = weights(7).requires_grad_()
+    for rank, (grad_x, grad_w, _) in enumerate(found):
+        x, idx, w = tokens(rank, 4 + rank, 3, 7)
+        x.requires_grad_()
+        w.requires_grad_()
+        dense(x, idx, w, expert).square().sum().backward()
+        torch.testing.assert_close(grad_x, x.grad, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(grad_w, w.grad, rtol=1e-4, atol=1e-5)
+    whole = sum(grad for _, _, grad in found)
+    torch.testing.assert_close(whole, expert.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_what_has_no_gradients_says_so() -> None:
+    with pytest.raises(TokenError, match="'int8', through which there are no gradients"):
+        launch(differentiated, 2, args=("int8",))
+    with pytest.raises(TokenError, match=r"mode is 'fast'; there are normal, low-latency"):
+        launch(mixed, 1, args=("fast", [1], 1, 0, "as-is"))
+
+
+def recorded() -> Any:
+    with init() as comm, torch.no_grad():
+        record = Record()
+        made = exchange(comm, "normal", experts=EXPERTS, hidden=HIDDEN, record=record)
+        for step in range(2):
+            for layer in ("moe 0", "moe 1"):
+                rows = made.dispatch(*tokens(comm.rank, 3 - step, 2, step), layer)
+                made.combine(rows.x, rows, layer)
+        return record.rows(), comm.now()
+
+
+def test_the_record_has_every_call_of_every_step_in_emulated_time() -> None:
+    for rows, now in launch(recorded, 4, software="cann-ep"):
+        assert [(row.step, row.layer, row.operation, row.tokens) for row in rows] == [
+            (step, layer, operation, 3 - step)
+            for step in range(2)
+            for layer in ("moe 0", "moe 1")
+            for operation in ("dispatch", "combine")
+        ]
+        for before, after in pairwise(rows):
+            assert before.end == after.begin  # nothing computes here, and the clock is virtual
+        assert all(row.duration > 1e-6 for row in rows)
+        assert rows[-1].end == now
+        assert [Timed(**row) for row in as_json(rows)] == rows
+
+
+def test_a_record_without_a_machine_says_so() -> None:
+    with pytest.raises(ValueError, match="no machine is emulated"):
+        launch(recorded, 2, system=None)
+
+
+def row(step: int, layer: str, operation: str, tokens: int, duration: float) -> Timed:
+    return Timed(step, layer, operation, tokens, 1.0, 1.0 + duration)
+
+
+def test_tables_add_up_steps_and_average_layers() -> None:
+    rows = [
+        row(0, "a", "dispatch", 5, 2e-6), row(0, "a", "combine", 5, 1e-6),
+        row(0, "b", "dispatch", 5, 4e-6), row(0, "b", "combine", 5, 3e-6),
+        row(1, "a", "dispatch", 1, 6e-6), row(1, "a", "combine", 1, 5e-6),
+    ]  # fmt: skip
+    assert [line.split() for line in table(rows, "step").splitlines()] == [
+        ["step", "tokens", "dispatch", "us", "combine", "us"],
+        ["0", "5", "6.00", "4.00"], ["1", "1", "6.00", "5.00"],
+    ]  # fmt: skip
+    assert [line.split() for line in table(rows, "layer").splitlines()] == [
+        ["layer", "calls", "dispatch", "us", "combine", "us"],
+        ["a", "2", "4.00", "3.00"], ["b", "1", "4.00", "3.00"],
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="by is 'rank'; there are step, layer"):
+        table(rows, "rank")

@@ -1,0 +1,162 @@
+"""vLLM over Triplane: ranks, and a decode instance, generate what one engine does.
+
+Needs vLLM of the version in pyproject.toml: ``make test-engines`` has it.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has it")
+
+from collectives.adapters.vllm import platform, register
+from collectives.adapters.vllm.errors import KVError
+from collectives.adapters.vllm.orders import Load, Save
+from collectives.adapters.vllm.scheduling import Scheduling
+from collectives.adapters.vllm.settings import Instance
+
+ENGINES = Path(__file__).parents[1] / "examples" / "engines"
+BLOCK = 4
+
+
+def run(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ENGINES / program), *arguments], capture_output=True, text=True,
+        timeout=1500, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("mode", ["normal", "low-latency"])
+def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -> None:
+    said = run("vllm_experts.py", "--mode", mode)
+    for rank in range(2):
+        assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
+    steps = re.findall(r"^ +(\d+) +(\d+) +([\d.]+) +([\d.]+)$", said, re.M)
+    assert len(steps) >= 8
+    assert all(float(dispatch) > 1 and float(combine) > 1 for *_, dispatch, combine in steps)
+
+
+def test_a_decode_instance_goes_on_from_fetched_blocks() -> None:
+    said = run("vllm_prefill_decode.py")
+    assert "as computed" in said
+    assert "vLLM counts 96 tokens" in said
+    assert len(re.findall(r"^model\.layers\.\d+\.self_attn\.attn +2 +[\d.]+$", said, re.M)) == 2
+
+
+def test_the_platform_is_used_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRIPLANE_VLLM", raising=False)
+    assert platform() is None
+    monkeypatch.setenv("TRIPLANE_VLLM", "1")
+    assert platform() == "collectives.adapters.vllm.platform.TriplanePlatform"
+    monkeypatch.setenv("TRIPLANE_VLLM", "yes")
+    with pytest.raises(ValueError, match="TRIPLANE_VLLM is 'yes'; it has to be 1"):
+        platform()
+
+
+def test_the_connector_has_a_name_however_often_it_is_registered() -> None:
+    from vllm.distributed.kv_transfer.kv_connector.factory import KVConnectorFactory
+
+    register()
+    register()
+    made = KVConnectorFactory._registry["TriplaneConnector"]()
+    assert made.__module__ == "collectives.adapters.vllm.connector"
+    assert not made.__abstractmethods__
+
+
+def request(name: str, tokens: int, params: dict[str, Any] | None) -> Any:
+    return SimpleNamespace(
+        request_id=name, prompt_token_ids=list(range(tokens)), num_prompt_tokens=tokens,
+        kv_transfer_params=params,
+    )  # fmt: skip
+
+
+def step(new: list[Any], running: list[tuple[str, int, Any]], scheduled: dict[str, int]) -> Any:
+    names, computed, blocks = zip(*running, strict=True) if running else ((), (), ())
+    cached = SimpleNamespace(
+        req_ids=list(names), num_computed_tokens=list(computed), new_block_ids=list(blocks),
+        resumed_req_ids=set(),
+    )  # fmt: skip
+    return SimpleNamespace(
+        scheduled_new_reqs=new, scheduled_cached_reqs=cached, num_scheduled_tokens=scheduled
+    )
+
+
+def first_step(asked: Any, blocks: list[int]) -> Any:
+    return SimpleNamespace(
+        req_id=asked.request_id, prompt_token_ids=asked.prompt_token_ids, block_ids=(blocks,),
+        num_computed_tokens=0,
+    )  # fmt: skip
+
+
+def prefilled(tokens: int) -> dict[str, Any]:
+    """The ticket of a prompt that instance 0 has computed in one step."""
+    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
+    asked = request("a", tokens, {"do_remote_decode": True})
+    producer.begin(asked)
+    blocks = list(range(10, 10 + tokens // BLOCK + 1))
+    producer.orders(step([first_step(asked, blocks)], [], {"a": tokens}))
+    ticket = producer.finished(asked)
+    assert ticket is not None
+    return ticket
+
+
+def test_a_prompt_computed_in_pieces_is_kept_when_it_is_whole() -> None:
+    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
+    asked = request("a", 10, {"do_remote_decode": True})
+    producer.begin(asked)
+    assert producer.orders(step([first_step(asked, [7])], [], {"a": 4})).saves == []
+    assert producer.orders(step([], [("a", 4, ([3],))], {"a": 4})).saves == []
+    assert producer.orders(step([], [("a", 8, ([9],))], {"a": 2})).saves == [Save("a", [7, 3, 9])]
+    assert producer.orders(step([], [("a", 10, None)], {"a": 1})).saves == []
+    ticket = producer.finished(asked)
+    assert ticket is not None
+    assert (ticket["remote_engine_id"], ticket["remote_tokens"]) == (0, 10)
+    assert producer.finished(asked) is None
+
+
+def test_a_request_given_up_in_its_prompt_leaves_no_ticket() -> None:
+    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
+    asked = request("a", 10, {"do_remote_decode": True})
+    producer.begin(asked)
+    producer.orders(step([first_step(asked, [7])], [], {"a": 4}))
+    assert producer.finished(asked) is None
+
+
+@pytest.mark.parametrize(
+    ("tokens", "computed", "matched", "first", "blocks"),
+    [(10, 0, 8, 0, [5, 6]), (10, 4, 4, 1, [6]), (8, 0, 4, 0, [5]), (9, 8, 0, 0, [])],
+)
+def test_whole_blocks_are_fetched_and_the_last_token_is_computed(
+    tokens: int, computed: int, matched: int, first: int, blocks: list[int]
+) -> None:
+    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
+    asked = request("b", tokens, prefilled(tokens))
+    consumer.begin(asked)
+    assert consumer.matched(asked, computed) == matched
+    consumer.allocated(asked, [5, 6, 7], matched)
+    expected = [Load("a", 0, first, matched, blocks)] if matched else []
+    assert consumer.orders(step([], [], {})).loads == expected
+    assert consumer.orders(step([], [], {})).loads == []
+
+
+def test_a_longer_prompt_that_begins_alike_is_served_as_far() -> None:
+    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
+    assert consumer.matched(request("b", 30, prefilled(10)), 0) == 8
+    assert consumer.matched(request("b", 30, None), 0) == 0
+
+
+def test_wrong_tickets_and_roles_are_named() -> None:
+    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
+    with pytest.raises(KVError, match="are of another prompt of 10 tokens"):
+        consumer.matched(request("b", 9, prefilled(10)), 0)
+    with pytest.raises(KVError, match="has no remote_engine_id, remote_request_id"):
+        consumer.matched(request("b", 9, {"do_remote_prefill": True}), 0)
+    with pytest.raises(KVError, match="kv_role would have to be kv_producer or kv_both"):
+        consumer.begin(request("b", 9, {"do_remote_decode": True}))
