@@ -129,19 +129,20 @@ def test_replicas_give_what_their_experts_would(case: str) -> None:
 
 
 def test_memory_is_used_again_when_nobody_has_it_and_not_before() -> None:
-    pool = Recycled()
-    one = pool.room((1 << 10, 1 << 11), np.dtype(np.float32))
-    kept = one[3:5].T  # a view of a view
-    at = address_of(one)
+    pool, shape, floats = Recycled(), (1 << 10, 1 << 11), np.dtype(np.float32)
+    one = pool.room(shape, floats)
+    kept, at = one[3:5].T, address_of(one)  # a view of a view
     del one
-    assert address_of(pool.room((1 << 10, 1 << 11), np.dtype(np.float32))) != at
+    other = pool.room(shape, floats)
+    assert address_of(other) != at
     del kept
-    assert address_of(pool.room((1 << 20, 3), np.dtype(BF16))) == at
+    assert address_of(pool.room((1 << 20, 3), BF16)) == at
     torch = pytest.importorskip("torch")
-    tensor = torch.from_numpy(pool.room((1 << 10, 1 << 11), np.dtype(np.float32)))
-    at, half = tensor.data_ptr(), tensor[:7]
-    del tensor
-    assert address_of(pool.room((1 << 10, 1 << 11), np.dtype(np.float32))) != at
+    tensor = torch.from_numpy(other)
+    half, at = tensor[:7], tensor.data_ptr()
+    del other, tensor
+    third, fourth = pool.room(shape, floats), pool.room(shape, floats)
+    assert at not in (address_of(third), address_of(fourth))
     assert half.data_ptr() == at
 
 

@@ -7,7 +7,8 @@ Of a number x of a token or block whose largest is m, in exact arithmetic:
   |x| < s / 64 by at most s / 1024. With ``round_scale`` s is the next power of two, up to twice as
   large.
 
-float32 arithmetic adds a few parts in 2**23 of m; `bound` includes them. The FP8 recipe is DeepEP's
+float32 arithmetic adds a few parts in 2**23 of m, and to INT8 2**-142, because the scale of a token
+of subnormal numbers has few digits, or none; `bound` includes them. The FP8 recipe is DeepEP's
 (``per_token_cast_to_fp8``); INT8 with a scale a token is CloudMatrix-Infer's early quantisation,
 arXiv:2506.12708 4.2.1. A token (block) that holds NaN or an infinity comes back as NaN, whole.
 """
@@ -37,6 +38,7 @@ PACKED = 512
 """Channels whose exponents make one int32 of packed scales."""
 
 _SLACK = 2.0**-21
+_LEAST = 2.0**-142
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,9 @@ def bound(x: Array, wire: Wire) -> NDArray[np.float32]:
         return np.zeros_like(exact)
     if wire.kind == "int8":
         most = exact.max(axis=-1, keepdims=True, initial=0)
-        return np.broadcast_to(most * np.float32(1 / 254 + _SLACK), exact.shape)
+        return np.broadcast_to(
+            most * np.float32(1 / 254 + _SLACK) + np.float32(_LEAST), exact.shape
+        )
     blocks = exact.reshape(*exact.shape[:-1], exact.shape[-1] // BLOCK, BLOCK)
     most = np.maximum(blocks.max(axis=-1, keepdims=True), np.float32(1e-4))
     scale = most / 448 * (2 if wire.round_scale else 1)
