@@ -20,7 +20,7 @@ from topology.units import GB, US
 
 LAST = {
     "bound us": "bound_us", "set by": "bottleneck", "wall ms": "wall_time_ms",
-    "checked": "tokens_checked", "wrong": "wrong_tokens", "host s": "host_time_s",
+    "checked": "tokens_checked", "wrong": "wrong_tokens",
 }  # fmt: skip
 """The last columns of the table, where there are such: of a simulation, or of real tokens."""
 
