@@ -21,9 +21,10 @@ MOST_ASKED = 1024
 """Ranks up to which the fabric is asked; beyond, `default` answers: a row for every pair of ranks
 would take longer to simulate than the choice is worth."""
 
-TIE = 1e-3
-"""Times that differ by no more than this fraction are alike: the flow engine's tolerance. Of those
-the algorithm that comes first in `collectives.algorithms.ALGORITHMS` is taken."""
+TIE = 0.01
+"""Times that differ by no more than this fraction are alike. Of those `collectives.default`'s is
+taken, else the algorithm that comes first in `collectives.algorithms.ALGORITHMS`: what saves a
+latency of a long transfer there can move twice the bytes here."""
 
 _REMEMBERED = 1 << 12  # answers kept for a fabric
 _PANELS = 8  # groups of ranks whose routes are kept for a fabric
@@ -33,7 +34,7 @@ def choose(
     fabric: Fabric, op: str, ranks: int, size: int, *, group: Sequence[int] | None = None,
     itemsize: int = 1, root: int = 0, ranks_per_node: int = 16,
 ) -> str:  # fmt: skip
-    """The algorithm of ``op`` that is fastest on ``fabric``: a name that `schedule` takes.
+    """The algorithm of ``op`` that is fastest on ``fabric``, or within `TIE` of it, by its name.
 
     ``group``: which ranks of the fabric take part, in their order; default: its first ``ranks``.
     The rest means what it means in `schedule`. Of a size (bytes) only the three leading bits
@@ -180,7 +181,8 @@ def _fastest(panel: Fabric, question: _Question) -> str:
     for name in sorted(bounds, key=lambda name: bounds[name]):
         if bounds[name] <= enough():
             times[name] = _time(panel, question, name, size)
-    return next(name for name in names if times.get(name, np.inf) <= enough())
+    near = [name for name in (first, *names) if times.get(name, np.inf) <= enough()]
+    return near[0]
 
 
 def _time(panel: Fabric, question: _Question, name: str, size: int) -> float:
