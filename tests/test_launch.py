@@ -314,3 +314,16 @@ def _loaded() -> bool:
 
 def test_a_rank_in_a_process_starts_without_the_engine_that_the_authority_has() -> None:
     assert launch(_loaded, ranks=2, system=star(2), transport="zmq") == [False, False]
+
+
+def the_mood() -> str:
+    with init():
+        return os.environ.get("MOOD", "")
+
+
+def test_ranks_have_the_environment_of_their_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mood in ("sunny", "rainy"):
+        monkeypatch.setenv("MOOD", mood)
+        assert launch(the_mood, 2, None, "zmq") == [mood] * 2
+    monkeypatch.delenv("MOOD")
+    assert launch(the_mood, 2, None, "zmq") == [""] * 2

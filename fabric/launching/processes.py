@@ -131,13 +131,14 @@ def _started(
             ["__main__", "fabric.launching.processes", "fabric.transports.zeromq"]
         )
     team = _Team(server)
+    environment = {**os.environ, "TRIPLANE_FOLDER": str(folder)}
     try:
         for seat in seats:
             mine, theirs = context.Pipe()
             team.pipes[seat.rank] = mine
             process = context.Process(
                 target=_body, name=f"rank {seat.rank}",
-                args=(main, args, seat, system, str(folder), theirs),
+                args=(main, args, seat, system, environment, theirs),
             )  # fmt: skip
             try:
                 process.start()
@@ -155,13 +156,16 @@ def _started(
 
 
 def _body(
-    main: Callable[..., Any], args: tuple[Any, ...], seat: Seat, system: Any, folder: str,
-    pipe: Connection,
+    main: Callable[..., Any], args: tuple[Any, ...], seat: Seat, system: Any,
+    environment: dict[str, str], pipe: Connection,
 ) -> None:  # fmt: skip
-    """What a rank's process does."""
+    """What a rank's process does, in the launcher's environment of now: what starts processes, once
+    for all worlds, has that of the first.
+    """  # noqa: D205
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_launcher, args=(pipe,), daemon=True).start()
-    os.environ.update(seat.environment(), TRIPLANE_FOLDER=folder)
+    os.environ.clear()
+    os.environ.update(environment | seat.environment())
     join = functools.cache(lambda: sit(seat, system))
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
