@@ -5,6 +5,8 @@ token times the weighted sum of its experts' numbers, as exactly as its numbers 
 """
 
 import gc
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 APART = 1.0
 """Emulated seconds at which all ranks begin to combine: long after the last dispatch has ended."""
 
-BLOCK = 64
+BLOCK = 8
 """Rows that are worked on at a time: few enough to stay in the caches."""
 
 WIRES = {"int8": Wire("int8"), "fp8": Wire("fp8"), "bf16": Wire()}
@@ -96,7 +98,9 @@ def rank(work: Experts, software: str, node: int | None) -> Sample:
         run = _low_latency if work.mode == "low-latency" else _normal
         out, emulated, wall = run(comm, work, software, node, (x, choices, weights))
         gain = (weights * np.where(choices < 0, 0, factor(choices))).sum(axis=1)
-        return Sample(emulated, wall, _wrong(x, gain, out, WIRES[work.dtype]))
+        with _turn():
+            wrong = _wrong(x, gain, out, WIRES[work.dtype])
+        return Sample(emulated, wall, wrong)
 
 
 def tokens(work: Experts, rank: int) -> NDArray[Any]:
@@ -134,11 +138,10 @@ def _low_latency(
     clock.stop()
     y = buffer.results(handle)
     numbers = factor(buffer.hosts.first[comm.rank] + np.arange(buffer.local_experts))
-    for expert, n in enumerate(got.counts.tolist()):
-        scales = None if got.scales is None else got.scales[expert]
-        for part in _blocks(n):
-            value = decode(got.x[expert, part], None if scales is None else scales[part])
-            y[expert, part] = rounded(value * numbers[expert], x.dtype)
+    with _turn():
+        for expert, n in enumerate(got.counts.tolist()):
+            scales = None if got.scales is None else got.scales[expert]
+            _multiply(got.x[expert, :n], scales, numbers[expert], y[expert, :n])
     clock.start(APART)
     out, _ = buffer.combine(y, handle, weights)
     clock.stop()
@@ -159,13 +162,29 @@ def _normal(
     chosen = np.where(got.topk_idx < 0, 0, got.topk_idx + buffer.hosts.first[comm.rank])
     gain = (got.topk_weights * factor(chosen)).sum(axis=1)
     y = np.empty((len(got.x), work.hidden), x.dtype)
-    for part in _blocks(len(y)):
-        value = decode(got.x[part], None if got.scales is None else got.scales[part])
-        y[part] = rounded(value * gain[part, None], x.dtype)
+    with _turn():
+        _multiply(got.x, got.scales, gain[:, None], y)
     clock.start(APART)
     out, _, _ = buffer.combine(y, handle)
     clock.stop()
     return out, clock.emulated, clock.wall
+
+
+def _multiply(
+    x: NDArray[Any], scales: NDArray[Any] | None, by: NDArray[np.float32], out: NDArray[Any]
+) -> None:
+    """What experts do; ``x``, ``scales``: as received; ``by``: a number, or one for each row."""
+    each = np.broadcast_to(by, (len(out), 1))
+    for part in _blocks(len(out)):
+        value = decode(x[part], None if scales is None else scales[part])
+        value *= each[part]
+        out[part] = rounded(value, out.dtype)
+
+
+@cache
+def _turn() -> threading.BoundedSemaphore:
+    """What a rank holds while it computes: hundreds of threads at once hinder each other."""
+    return threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class _Clock:

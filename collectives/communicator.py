@@ -36,7 +36,7 @@ from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step
-from fabric.transport import Bytes, lends
+from fabric.transport import Bytes, Lender, lender
 
 REMEMBERED = 1024
 """Kinds of calls that a communicator remembers."""
@@ -309,9 +309,9 @@ class Communicator:
         self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
 
     @property
-    def lends(self) -> bool:
-        """Whether ranks are threads that can read each other's memory: see `fabric.transport`."""
-        return lends(self._driver.transport)
+    def lender(self) -> Lender | None:
+        """Where ranks are threads, which can read each other's memory: see `fabric.transport`."""
+        return lender(self._driver.transport)
 
     def exchange(
         self, call: Call, messages: Sequence[Callable[[], Round]],

@@ -1,4 +1,4 @@
-"""What ranks tell each other about a call before they make it: an all-to-all that takes no time.
+"""What ranks tell each other for a call of theirs, besides its data, and that takes no time.
 
 The emulated machine learns such things on the way, in messages that are part of the call.
 """
@@ -23,6 +23,16 @@ def rounds(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
     if len(x) <= FEW:
         return [partial(_direct, rank, out, x)]
     return _bruck(rank, out, x)
+
+
+def barrier(rank: int, ranks: int) -> list[Callable[[], Round]]:
+    """Over when all have come: each hears of 1, 2, 4 and so on ranks before it (dissemination)."""
+    return [partial(_nod, rank, ranks, 1 << k) for k in range((ranks - 1).bit_length())]
+
+
+def _nod(rank: int, ranks: int, far: int) -> Round:
+    nod = np.empty(1, np.uint8)
+    return Round([((rank + far) % ranks, nod)], [((rank - far) % ranks, 1, np.empty_like(nod))])
 
 
 def _direct(rank: int, out: _Blocks, x: _Blocks) -> Round:

@@ -5,14 +5,14 @@ depend on what the one before has brought.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fabric.execute import Call, Execution
 from fabric.plan import Plan
 from fabric.script import Script
-from fabric.transport import Bytes, Lent, Loan, Take, Transport
+from fabric.transport import Bytes, Take, Transport
 
 NO_SCRIPT = Script((), (0, 0, 0))
 """The script of a call whose messages are those of an `Exchange`."""
@@ -22,12 +22,11 @@ class Round(NamedTuple):
     """Messages under way together, by ranks of the plan: to whom what, and from whom into what.
 
     A receive is its peer, its bytes and what takes them, as in `Transport.receive`. Both ends of
-    a message have to know it, and those of one pair have one order; empty ones are left out. Where
-    the transport lends (`fabric.transport.lends`), there may be `Lent` and `Loan`.
+    a message have to know it, and those of one pair have one order; empty ones are left out.
     """
 
-    sends: Sequence[tuple[int, Bytes | Lent]]
-    receives: Sequence[tuple[int, int, Take | Bytes | Loan]]
+    sends: Sequence[tuple[int, Bytes]]
+    receives: Sequence[tuple[int, int, Take | Bytes]]
 
 
 def timed_as(words: str, plan: Plan, operation: str) -> Call:
@@ -63,7 +62,7 @@ class Exchange(Execution):
 
     def _begin(self, number: int, messages: Round) -> None:
         """Receives first: what comes early then goes where it belongs."""
-        transport: Any = self._transport  # whether it lends is known to who made the rounds
+        transport = self._transport
         members, tag, mark = self.members, self.tag, self._mark
         for peer, size, take in messages.receives:
             request = transport.receive(members[peer], tag, mark, size, take)

@@ -7,7 +7,6 @@ yet never holds up another.
 """
 
 import functools
-from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -39,52 +38,29 @@ Connect = Callable[[int, int, Exchange], "Transport"]
 ENTRY_POINTS = "triplane.transports"
 
 
-class Tally:
-    """How many of the messages of a rank were given back, of so many."""
+class Lender:
+    """Keeps alive what other ranks, threads of this process, may read where it lies.
 
-    __slots__ = ("_expected", "_returned")
-
-    def __init__(self, expected: int) -> None:
-        self._expected, self._returned = expected, deque[None]()
-
-    def count(self) -> bool:
-        """One more was; whether that makes all of them. Threads may call it at once."""
-        self._returned.append(None)
-        return len(self._returned) >= self._expected
-
-
-class Lent:
-    """A message that is not sent but lent: its receiver finds its ``size`` bytes in ``what``.
-
-    For a transport that ``lends``. ``tally``: of the messages of which the sender learns together
-    that they were given back.
+    It belongs to the world: a rank that fails takes nothing away that others are reading.
     """
 
-    __slots__ = ("size", "tally", "what")
+    __slots__ = ("_held",)
 
-    def __init__(self, size: int, what: Any, tally: Tally) -> None:
-        self.size, self.what, self.tally = size, what, tally
+    def __init__(self) -> None:
+        self._held: dict[int, Any] = {}
 
+    def hold(self, what: Any) -> None:
+        """Keep it until `let_go`, or until the world is over."""
+        self._held[id(what)] = what
 
-class Loan:
-    """Takes a message that is `Lent`. ``what``: see there; ``give``: what gives it back."""
-
-    __slots__ = ("give", "what")
-
-    def __init__(self, what: Any = None) -> None:
-        self.what = what
-        self.give: Callable[[], None] | None = None
-
-    def give_back(self) -> None:
-        """Let the sender have its memory again."""
-        self.what, give = None, self.give
-        if give is not None:
-            give()
+    def let_go(self, what: Any) -> None:
+        """Nobody reads it any more."""
+        self._held.pop(id(what), None)
 
 
-def lends(transport: "Transport") -> bool:
-    """Whether messages can be `Lent` and received by a `Loan`: all ranks are of one process."""
-    return bool(getattr(transport, "lends", False))
+def lender(transport: "Transport") -> Lender | None:
+    """The rank's own, where all ranks are threads of one process; None where memory is not one."""
+    return getattr(transport, "lender", None)
 
 
 class Request:

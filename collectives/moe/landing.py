@@ -27,7 +27,8 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     size = dtype.itemsize * math.prod(shape)
     if size < LARGE:
         return np.empty(shape, dtype)
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8).view(dtype).reshape(shape)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
 
 
 class _Owner(np.ndarray[Any, np.dtype[Any]]):

@@ -1,16 +1,17 @@
 """Parcels: what the low-latency mode sends to each rank and back, and where it goes there.
 
-Ranks that are threads lend each other what they send: each token is copied once, by its receiver,
-and results not at all. Other ranks pack a message for each peer.
+Ranks that are threads tell each other where their tokens and results lie: each token is copied
+once, by its receiver, and results not at all. Other ranks pack a message for each peer.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.communicator import Communicator
+from collectives.inform import barrier, rounds
 from collectives.moe.choices import Selected
 from collectives.moe.hosts import Hosts
 from collectives.moe.landing import Landing, bytes_of
@@ -20,106 +21,104 @@ from collectives.moe.scatter import into
 from collectives.moe.scratch import Scratch
 from collectives.moe.tensors import Array
 from fabric.exchange import Round
-from fabric.transport import Bytes, Lent, Loan, Tally
+from fabric.transport import Bytes
 
 NUMBER = 4
 """Bytes of a token's row at its source."""
 
+Rounds = list[Callable[[], Round]]
+
 
 class Tokens:
-    """Tokens on their way to the experts that they chose.
+    """Tokens of this rank, on their way to the experts that they chose.
 
-    ``rows``, ``scales``: of every token of this rank, in bytes. ``by_source``: ``[ranks, local
-    experts]``, how many come from where for whom; they go into ``room``.
+    ``encoded``: the bytes of all tokens and of their scales. From here on others may read them.
     """
 
     def __init__(
-        self, comm: Communicator, encoded: tuple[Bytes, Bytes], chosen: Selected, hosts: Hosts,
-        room: Landing, by_source: Ints, scratch: Scratch,
-    ) -> None:  # fmt: skip
+        self, comm: Communicator, encoded: tuple[Bytes, Bytes], chosen: Selected, hosts: Hosts
+    ) -> None:
         self._comm, (self._rows, self._scales), self._chosen = comm, encoded, chosen
         self._edges = _edges(chosen.counts, hosts)
-        self._room, self._by_source, self._scratch = room, by_source, scratch
-        self._loans: list[tuple[int, Loan]] = []
-        self._each = self._rows.shape[1] + self._scales.shape[1] + NUMBER
+        self._lender = comm.lender
+        if self._lender is not None:
+            self._lender.hold(self)
 
-    def send(self) -> Round:
-        """The messages of this rank: for each other rows by expert and token, scales, numbers."""
-        return self._lend() if self._comm.lends else self._pack()
+    @property
+    def places(self) -> Ints:
+        """Where each rank finds its tokens, see `kernels.fetch`; none but this one if it cannot."""
+        edges, token = np.array(self._edges), self._chosen.token
+        table = np.empty((self._comm.size, 4), np.int64)
+        table[:, 0], table[:, 1] = address_of(self._rows), address_of(self._scales)
+        table[:, 2] = address_of(token) + token.itemsize * edges[:-1]
+        table[:, 3] = np.diff(edges)
+        if self._lender is None:
+            table[np.arange(len(table)) != self._comm.rank] = 0
+        return table
+
+    def rounds(self, source: Ints, by_source: Ints, room: Landing, scratch: Scratch) -> Rounds:
+        """Bring the tokens of all ranks for this one into ``room``.
+
+        ``source``: what each rank has among its `places` for this one; ``by_source``: ``[ranks,
+        local experts]``, how many tokens come from where for whom.
+        """
+
+        def fetch() -> Round:
+            self._fetch(source, by_source, room)
+            return Round([], [])
+
+        if self._lender is not None:
+            return [fetch, *barrier(self._comm.rank, self._comm.size)]
+        return [lambda: self._messages(by_source, room, scratch), fetch]
 
     def finish(self) -> None:
-        """Take what was lent, and one's own."""
+        """Nobody reads them any more."""
+        if self._lender is not None:
+            self._lender.let_go(self)
+
+    def _fetch(self, source: Ints, by_source: Ints, room: Landing) -> None:
         from collectives.moe import kernels
 
-        room, source = self._room, np.zeros((self._comm.size, 4), np.int64)
-        for rank, loan in self._loans:
-            source[rank] = loan.what[1]
         scales = room.about if room.scales is None else room.scales
         arrays = (room.x, scales, room.about)
         kernels.fetch(
-            source, self._by_source, np.array([address_of(array) for array in arrays]),
+            source, by_source, np.array([address_of(array) for array in arrays]),
             np.array([self._rows.shape[1], self._scales.shape[1]]), room.x.shape[1],
         )  # fmt: skip
-        for _, loan in self._loans:
-            loan.give_back()
 
-    def _own(self) -> None:
-        first, last = self._edges[self._comm.rank : self._comm.rank + 2]
-        if first < last:
-            self._loans.append((self._comm.rank, Loan(self._place(first, last - first))))
-
-    def _place(self, first: int, n: int) -> "tuple[Tokens, tuple[int, int, int, int]]":
-        """Where a receiver finds some of these tokens; it holds on to the memory."""
-        token = self._chosen.token
-        at = address_of(token) + token.itemsize * first
-        return self, (address_of(self._rows), address_of(self._scales), at, n)
-
-    def _lend(self) -> Round:
-        rank = self._comm.rank
-        spans = [(peer, a, b) for peer, (a, b) in enumerate(pairwise(self._edges)) if a < b]
-        tally = Tally(sum(1 for peer, *_ in spans if peer != rank))
-        sends = [
-            (peer, Lent((b - a) * self._each, self._place(a, b - a), tally))
-            for peer, a, b in spans if peer != rank
-        ]  # fmt: skip
-        self._own()
-        receives = []
-        for peer, n in enumerate(self._by_source.sum(axis=1).tolist()):
-            if n and peer != rank:
-                loan = Loan()
-                self._loans.append((peer, loan))
-                receives.append((peer, n * self._each, loan))
-        return Round(sends, receives)
-
-    def _pack(self) -> Round:
+    def _messages(self, by_source: Ints, room: Landing, scratch: Scratch) -> Round:
+        """For each other rank: rows by expert and token, their scales, their numbers."""
         from collectives.moe import kernels
 
-        rank, each = self._comm.rank, self._each
+        rank, each = self._comm.rank, self._rows.shape[1] + self._scales.shape[1] + NUMBER
         first, last = self._edges[rank : rank + 2]
         token = np.delete(self._chosen.token, slice(first, last))
         edges = np.array(self._edges)
         edges[rank + 1 :] -= last - first
         number = token.astype(np.int32).view(np.uint8).reshape(-1, NUMBER)
-        whole = self._scratch.room("tokens", len(token) * each)
+        whole = scratch.room("tokens", len(token) * each)
         kernels.pack(self._rows, self._scales, number, token, edges, whole)
-        self._own()
         sends = [
             (peer, whole[a * each : b * each])
             for peer, (a, b) in enumerate(pairwise(edges.tolist())) if a < b
         ]  # fmt: skip
-        return Round(sends, [take for take in self._takes() if take[0] != rank])
+        receives = [
+            (source, sum(part.size for part in parts), into(parts))
+            for source, parts in _parts(by_source, room) if source != rank
+        ]  # fmt: skip
+        return Round(sends, receives)
 
-    def _takes(self) -> list[tuple[int, int, Any]]:
-        until = self._by_source.cumsum(axis=0)
-        spans = np.stack([until - self._by_source, until], axis=-1).tolist()  # [source][expert]
-        takes = []
-        for source, size in enumerate(self._by_source.sum(axis=1).tolist()):
-            if size:
-                mine = list(enumerate(spans[source]))
-                rows = [self._room.parts(a, b, expert) for expert, (a, b) in mine if a < b]
-                parts = [part for kind in zip(*rows, strict=True) for part in kind]
-                takes.append((source, size * self._each, into(parts)))
-        return takes
+
+def _parts(by_source: Ints, room: Landing) -> list[tuple[int, list[Bytes]]]:
+    """Where the message of each rank that has any goes, in the order of its parts."""
+    until = by_source.cumsum(axis=0)
+    spans = np.stack([until - by_source, until], axis=-1).tolist()  # [source][expert]
+    parts = []
+    for source, mine in enumerate(spans):
+        rows = [room.parts(a, b, expert) for expert, (a, b) in enumerate(mine) if a < b]
+        if rows:
+            parts.append((source, [part for kind in zip(*rows, strict=True) for part in kind]))
+    return parts
 
 
 class Home:
@@ -139,58 +138,57 @@ class Home:
         self._first = np.arange(len(y)) * y.shape[1] + until - by_source
         self._by_source, self._scratch = by_source, scratch
         self._width = y.shape[2] * y.dtype.itemsize
-        self._loans: list[tuple[int, Loan]] = []
-        self._rows = np.empty((0, y.shape[2]), y.dtype)
+        self._lender = comm.lender
+        if self._lender is not None:
+            self._lender.hold(self)
 
-    def send(self) -> Round:
-        """The messages of this rank: results for each source, by expert and token."""
-        return self._lend() if self._comm.lends else self._pack()
+    def rounds(self, weights: NDArray[np.float32], out: Array) -> Rounds:
+        """Fill ``out`` with the weighted sums of the results of all ranks."""
+        at = address_of(self._y) + self._first * self._width
+        local, rank = self._hosts.local, self._comm.rank
+        given = np.arange(int(local.max())) < local[:, None]
+        told = np.zeros(given.shape, np.int64)
 
-    def add_up(self, weights: NDArray[np.float32], out: Array) -> None:
-        """Fill ``out`` with the weighted sums of what has come."""
-        counts, row = self._chosen.counts, self._chosen.row
-        before = counts.cumsum() - counts
-        begin = address_of(self._rows) + before * self._width
-        for rank, loan in self._loans:
-            first = self._hosts.first[rank]
-            begin[first : first + self._hosts.local[rank]] = loan.what[1]
-        after = np.arange(counts.sum()) - np.repeat(before, counts)
+        def add_up() -> Round:
+            self._add_up(told[given], weights, out)
+            return Round([], [])
+
+        if self._lender is not None:
+            tell = np.zeros_like(told)
+            tell[:, : at.shape[1]] = at
+            return [*rounds(rank, told, tell), add_up, *barrier(rank, self._comm.size)]
+        rows = self._table("home", len(self._chosen.token))
+        told[given] = address_of(rows) + self._before * self._width
+        told[rank, : at.shape[1]] = at[rank]
+        return [lambda: self._messages(rows), add_up]
+
+    def finish(self) -> None:
+        """Nobody reads them any more."""
+        if self._lender is not None:
+            self._lender.let_go(self)
+
+    @property
+    def _before(self) -> Ints:
+        """How many choices come before those of each expert."""
+        before: Ints = self._chosen.counts.cumsum() - self._chosen.counts
+        return before
+
+    def _add_up(self, begin: Ints, weights: NDArray[np.float32], out: Array) -> None:
+        """``begin``: where the results of each expert for this rank begin."""
+        counts = self._chosen.counts
+        after = np.arange(counts.sum()) - np.repeat(self._before, counts)
         address = np.append(np.repeat(begin, counts) + after * self._width, 0)
-        add_up(address[row], weights, out)  # the last one answers for -1
-        for _, loan in self._loans:
-            loan.give_back()
+        add_up(address[self._chosen.row], weights, out)  # the last one answers for -1
 
-    def _lend(self) -> Round:
-        rank, width = self._comm.rank, self._width
-        at = address_of(self._y) + self._first * width
-        sizes = self._by_source.sum(axis=1).tolist()
-        tally = Tally(sum(1 for peer, n in enumerate(sizes) if n and peer != rank))
-        sends = [
-            (peer, Lent(n * width, (self, at[peer]), tally))
-            for peer, n in enumerate(sizes) if n and peer != rank
-        ]  # fmt: skip
-        receives = []
-        for peer, (a, b) in enumerate(pairwise(self._edges)):
-            if a < b:
-                loan = Loan((self, at[rank]) if peer == rank else None)
-                self._loans.append((peer, loan))
-                if peer != rank:
-                    receives.append((peer, (b - a) * width, loan))
-        return Round(sends, receives)
-
-    def _pack(self) -> Round:
-        rank, sends = self._comm.rank, self._packed()
-        self._rows = self._table("home", len(self._chosen.token))
-        receives = []
-        for peer, (a, b) in enumerate(pairwise(self._edges)):
-            if peer == rank:
-                own = address_of(self._y) + self._first[rank] * self._width
-                self._loans.append((rank, Loan((self, own))))
-            elif a < b:
-                home = bytes_of(self._rows[a:b])
-                receives.append((peer, home.size, home))
-        others = [(peer, data) for peer, data in enumerate(sends) if data.size and peer != rank]
-        return Round(others, receives)
+    def _messages(self, rows: Array) -> Round:
+        """For each other rank: results by expert and token; its own of others go into ``rows``."""
+        rank = self._comm.rank
+        sends = [(peer, data) for peer, data in enumerate(self._packed()) if data.size]
+        homes = [bytes_of(rows[a:b]) for a, b in pairwise(self._edges)]
+        receives = [(peer, home.size, home) for peer, home in enumerate(homes) if home.size]
+        return Round(
+            [one for one in sends if one[0] != rank], [one for one in receives if one[0] != rank]
+        )
 
     def _packed(self) -> list[Bytes]:
         first, n = self._first.ravel(), self._by_source.copy()

@@ -120,7 +120,8 @@ class LowLatency:
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, rank, words = self.comm, self.comm.rank, self._words(array.dtype)
-        by_source = self._counts(chosen, words, timeout)
+        tokens = Tokens(comm, encode(array, self.wire), chosen, self.hosts)
+        by_source, source = self._told(chosen, tokens, words, timeout)
         slot = self._slot()
         room = self._room(slot, array.dtype)
         handle = Handle(self, chosen, by_source, len(array), array.dtype, x, slot)
@@ -129,11 +130,9 @@ class LowLatency:
         plan = timed.low_latency_dispatch(
             rank, size, chosen.sent, by_source.sum(axis=1), self.hosts
         )
-        tokens = Tokens(
-            comm, encode(array, self.wire), chosen, self.hosts, room, by_source, self._scratch[slot]
-        )
         work = comm.exchange(
-            timed_as(words, plan, "dispatch"), [tokens.send], tokens.finish,
+            timed_as(words, plan, "dispatch"),
+            tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[slot].append(work)
@@ -174,11 +173,11 @@ class LowLatency:
                     self._scratch[handle.slot])  # fmt: skip
 
         def finish() -> None:
-            home.add_up(weights, room)
+            home.finish()
             handle.release()
 
         work = self.comm.exchange(
-            timed_as(words, plan, "combine"), [home.send], finish,
+            timed_as(words, plan, "combine"), home.rounds(weights, room), finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)
@@ -211,15 +210,21 @@ class LowLatency:
             f" {self.hosts.words}, {self.wire.words})"
         )
 
-    def _counts(self, chosen: Selected, words: str, timeout: float | None) -> Ints:
-        """How many choices every rank has for each expert here: ``[ranks, local experts]``."""
+    def _told(
+        self, chosen: Selected, tokens: Tokens, words: str, timeout: float | None
+    ) -> tuple[Ints, Ints]:
+        """Of every rank: its choices of each expert here; and where they lie, of `Tokens.places`.
+
+        ``[ranks, local experts]`` and ``[ranks, 4]``.
+        """
         local = self.hosts.local
         most = int(local.max())
-        mine = np.zeros((len(local), most), np.int32)
-        mine[np.arange(most) < local[:, None]] = chosen.counts
+        mine = np.zeros((len(local), most + 4), np.int64)
+        mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts
+        mine[:, most:] = tokens.places
         told = np.empty_like(mine)
         self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
-        return told[:, : self.local_experts].astype(np.int64)
+        return np.ascontiguousarray(told[:, : self.local_experts]), told[:, most:].copy()
 
     def _slot(self) -> int:
         slot = self._next if self._next not in self._busy else 1 - self._next

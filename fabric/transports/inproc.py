@@ -2,13 +2,10 @@
 
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from threading import Lock
 
-import numpy as np
-
 from fabric.failure import RankLost, TransportError
-from fabric.transport import ANY, Bytes, Exchange, Lent, Loan, Request, Take
+from fabric.transport import ANY, Bytes, Exchange, Lender, Request, Take
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
 
 EAGER = 8192
@@ -21,21 +18,9 @@ class _Parcel(Message):
 
     __slots__ = ("data", "request", "taken")
 
-    def __init__(
-        self, peer: int, tag: int, mark: int, data: Bytes | Lent, sent: Request | None
-    ) -> None:
+    def __init__(self, peer: int, tag: int, mark: int, data: Bytes, sent: Request | None) -> None:
         super().__init__(peer, tag, mark, data.size)
         self.data, self.request, self.taken = data, sent, False
-
-
-class _Borrowing(Receive):
-    """A receive whose message stays where it is."""
-
-    __slots__ = ("loan",)
-
-    def __init__(self, peer: int, tag: int, mark: int, size: int, loan: Loan) -> None:
-        super().__init__(peer, tag, mark, size, np.empty(0, np.uint8))
-        self.loan = loan
 
 
 class _Mailbox:
@@ -45,10 +30,11 @@ class _Mailbox:
     what the owner sleeps on, released by whoever finds it sleeping.
     """
 
-    __slots__ = ("bell", "closed", "items", "sleeping")
+    __slots__ = ("bell", "closed", "items", "lender", "sleeping")
 
     def __init__(self) -> None:
         self.items: deque[_Parcel | None] = deque()
+        self.lender = Lender()
         self.sleeping = self.closed = False
         self.bell = Lock()
         self.bell.acquire()
@@ -74,22 +60,24 @@ class _Mailbox:
 
 
 class Inproc:
-    """A `fabric.transport.Transport` of one rank; ``boxes``: the mailboxes of all of them."""
+    """A `fabric.transport.Transport` of one rank; ``boxes``: the mailboxes of all of them.
 
-    lends = True
+    ``lender``: see `fabric.transport.lender`; it lives as long as any rank does.
+    """
 
     def __init__(self, rank: int, boxes: Sequence[_Mailbox]) -> None:
         self.rank, self.size = rank, len(boxes)
         self._boxes, self._box = boxes, boxes[rank]
+        self.lender = self._box.lender
         self._matching: Matching[_Parcel] = Matching()
 
-    def send(self, peer: int, tag: int, mark: int, data: Bytes | Lent) -> Request:
+    def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Put the message into the peer's mailbox."""
         check_peer(self.rank, self.size, peer)
         self._check_open()
         request = Request(peer)
         box = self._boxes[peer]
-        if isinstance(data, Lent) or data.size > EAGER:
+        if data.size > EAGER:
             parcel = _Parcel(self.rank, tag, mark, data, request)
         else:
             request.done = True
@@ -101,17 +89,12 @@ class Inproc:
             _lost(request, peer)
         return request
 
-    def receive(
-        self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes | Loan
-    ) -> Request:
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Take the message now where it has come already."""
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
-        if isinstance(take, Loan):
-            receive: Receive = _Borrowing(peer, tag, mark, size, take)
-        else:
-            receive = Receive(peer, tag, mark, size, take)
+        receive = Receive(peer, tag, mark, size, take)
         parcel = self._matching.post(receive)
         if parcel is not None:
             self._deliver(receive, parcel)
@@ -161,21 +144,11 @@ class Inproc:
         receive.peer = parcel.peer
         receive.error = refusal(self.rank, receive, parcel)
         receive.done = parcel.taken = True
-        if receive.error is None and isinstance(receive, _Borrowing):
-            receive.loan.what = parcel.data.what if isinstance(parcel.data, Lent) else parcel.data
-            receive.loan.give = partial(self._give_back, parcel)
-            return
         if receive.error is None and parcel.size:
-            if isinstance(parcel.data, Lent):
-                raise TransportError(f"rank {self.rank} takes a message that was lent to it")
             receive.take(0, parcel.data)
-        self._give_back(parcel)
-
-    def _give_back(self, parcel: _Parcel) -> None:
         if parcel.request is not None:
             parcel.request.done = True
-            if not isinstance(parcel.data, Lent) or parcel.data.tally.count():
-                self._boxes[parcel.peer].put(None)
+            self._boxes[parcel.peer].put(None)
 
 
 def _lost(request: Request, peer: int) -> None:
