@@ -22,8 +22,8 @@ from bench.experts import Experts
 from bench.machine import BenchError
 from bench.options import Selection
 from collectives import init
-from collectives.moe import LowLatency, Normal, Wire, decode
-from collectives.moe.quantise import as_float32, bound, rounded
+from collectives.moe import LowLatency, Normal, Wire
+from collectives.moe.quantise import as_float32, bound, decode_into, rounded
 from collectives.moe.tensors import bfloat16
 from fabric.launch import launch
 from fabric.simulate import Fabric
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 APART = 1.0
 """Emulated seconds at which all ranks begin to combine: long after the last dispatch has ended."""
 
-BLOCK = 8
+BLOCK = 64
 """Rows that are worked on at a time: few enough to stay in the caches."""
 
 WIRES = {"int8": Wire("int8"), "fp8": Wire("fp8"), "bf16": Wire()}
@@ -176,9 +176,11 @@ def _multiply(
     """What experts do; ``x``, ``scales``: as received; ``by``: a number, or one for each row."""
     each = np.broadcast_to(by, (len(out), 1))
     for part in _blocks(len(out)):
-        value = decode(x[part], None if scales is None else scales[part])
-        value *= each[part]
-        out[part] = rounded(value, out.dtype)
+        if scales is None:
+            out[part] = rounded(as_float32(x[part]) * each[part], out.dtype)
+        else:  # a scale a row, or several
+            factors = each[part].reshape(-1, *[1] * (scales.ndim - 1))
+            decode_into(out[part], x[part], scales[part] * factors)
 
 
 @cache

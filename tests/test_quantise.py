@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from collectives.moe import TokenError, Wire, decode, encode
-from collectives.moe.quantise import as_float32, bound, rounded
+from collectives.moe.quantise import as_float32, bound, decode_into, rounded
 
 BF16 = np.dtype(ml_dtypes.bfloat16)
 WIRES = [Wire("int8"), Wire("fp8"), Wire("fp8", True), Wire("fp8", True, True)]
@@ -133,3 +133,25 @@ def test_rounding_to_bfloat16_is_that_of_ml_dtypes() -> None:
 def test_errors_name_the_value_and_the_choices(make: Any, words: str) -> None:
     with pytest.raises(TokenError, match=words):
         make()
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    arrays.arrays(np.float32, (2, 512), elements=st.one_of(SPREAD, FLOATS), fill=FEW),
+    st.sampled_from(WIRES), st.sampled_from([BF16, np.dtype("f2"), np.dtype("f4")]),
+)  # fmt: skip
+def test_meaning_in_the_type_of_tokens_is_rounded_once(x: Any, wire: Wire, dtype: Any) -> None:
+    numbers, scales = wired(x, wire)
+    out = np.empty(x.shape, dtype)
+    with np.errstate(over="ignore"):
+        decode_into(out, numbers, scales)
+        np.testing.assert_array_equal(out, decode(numbers, scales).astype(dtype))
+
+
+def test_meaning_of_what_was_not_finite_is_nan() -> None:
+    x = np.ones((3, 256), np.float32)
+    x[1, 7] = np.inf
+    out = np.empty(x.shape, BF16)
+    decode_into(out, *wired(x, Wire("int8")))
+    assert np.isnan(out[1].astype(np.float32)).all()
+    assert np.isfinite(out[[0, 2]].astype(np.float32)).all()

@@ -241,6 +241,20 @@ def quantise_int8(
 
 
 @unlocked
+def meaning_int8(rows: NDArray[np.int8], scales: _Floats, out: _Halves) -> None:
+    """Turn INT8 with a scale a token back into numbers, rounded to bfloat16."""
+    hidden = rows.shape[1]
+    value = np.empty(hidden, np.float32)
+    bits = value.view(np.uint32)
+    for t in range(rows.shape[0]):
+        scale = scales[t]
+        for j in range(hidden):
+            value[j] = np.float32(rows[t, j]) * scale
+        for j in range(hidden):
+            out[t, j] = _narrow(bits[j])
+
+
+@unlocked
 def quantise_fp8(
     rows: _Words | _Halves, shift: int, out: _Bytes, scales: _Floats, powers: bool
 ) -> None:

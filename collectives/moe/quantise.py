@@ -141,6 +141,16 @@ def given_encoded(x: tuple[Any, ...], wire: Wire, hidden: int) -> tuple[Bytes, B
     return numbers.reshape(-1).view(np.uint8).reshape(tokens, hidden), flat
 
 
+def decode_into(out: Array, x: Array, scales: Array | None) -> None:
+    """Fill ``out``, ``[rows, hidden]`` of one of the types of tokens, with `decode`, rounded."""
+    if x.dtype == np.int8 and scales is not None and out.dtype == bfloat16():
+        from collectives.moe import kernels
+
+        kernels.meaning_int8(x, scales, out.view(np.uint16))
+    else:
+        out[...] = rounded(decode(x, scales), out.dtype)
+
+
 def decode(x: Array, scales: Array | None) -> NDArray[np.float32]:
     """What tokens mean, as float32; ``x``: ``[..., hidden]``, ``scales``: both as received."""
     if scales is None:
