@@ -76,6 +76,8 @@ function comparison(app) {
       row("duration", a.duration, b.duration, time),
       row("bytes over links", total(a), total(b), bytes),
       row("hottest link busy", hot(app.scenes[0]), hot(app.scenes[1]), percent)),
-    el("p", {}, `The second takes ${Math.abs(change * 100).toFixed(1)} % ${change >= 0 ? "longer" : "less"}.`),
+    el("p", {}, Math.abs(change) < 5e-4
+      ? "Both take the same time."
+      : `The second takes ${Math.abs(change * 100).toFixed(1)} % ${change > 0 ? "longer" : "less"}.`),
   ];
 }

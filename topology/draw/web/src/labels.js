@@ -1,6 +1,10 @@
 // Which names fit where, at a scale.
 
+import { kindOf } from "./model.js";
+
 export const READABLE = 7; // pixels
+export const LARGEST = 22; // pixels
+const FITS = 5; // letters that a chip has room for
 
 export function labelsOf(scene, sight) {
   const { scale } = sight;
@@ -14,7 +18,7 @@ function rackLabels(scene, scale) {
   return scene.layout.racks.flatMap((rack) => {
     const size = inHead ? Math.min(22, Math.max(14, 10 / scale)) : Math.min(rack.w / 3.6, 10 / scale);
     if (size * scale < READABLE) return [];
-    return [{ text: rack.name, x: rack.x + rack.w / 2, y: rack.y + (inHead ? 14 : rack.h / 2), size }];
+    return [{ text: rack.name, x: rack.x + rack.w / 2, y: inHead ? rack.title : rack.y + rack.h / 2, size, on: "rack" }];
   });
 }
 
@@ -25,7 +29,7 @@ function groupLabels(scene, sight) {
     const size = 13;
     if (size * sight.scale < READABLE || !sight.has(g)) return [];
     const text = shortened(model.groups.names[g], box.w / (0.56 * size));
-    return [{ text, x: box.x + box.w / 2, y: box.y + 11, size, faint: !outer }];
+    return [{ text, x: box.x + box.w / 2, y: box.title, size, faint: !outer, on: "node" }];
   });
 }
 
@@ -37,9 +41,34 @@ function chipLabels(scene, { has, inView }) {
     const y = layout.position[2 * v + 1];
     if (!has(model.group[v]) || !inView(x, y)) continue;
     const text = shortened(model.names[v].split(".").slice(-1)[0], 9);
-    labels.push({ text, x, y: y + layout.size[v] / 2 + 1.5, size: 2.6, faint: true });
+    const inside = text.length <= FITS && !model.vertexGone[v];
+    if (inside) labels.push({ text, x, y, size: 3, on: placeOf(model, v) });
+    else labels.push({ text, x, y: y + layout.size[v] / 2 + 2.4, size: 2.6, faint: true, on: "node" });
   }
   return labels;
+}
+
+/** What the name inside of a chip stands on. */
+function placeOf(model, v) {
+  if (v >= model.endpoints) return "chip";
+  return kindOf(model, v) === "cpu" ? "cpu" : "die";
+}
+
+/** The colour of a name on what it stands on. */
+export function labelColour(theme, { on, faint }) {
+  if (on === "die") return theme.onDie;
+  if (on === "cpu") return theme.onCpu;
+  return faint ? theme.faint : theme.text;
+}
+
+/** What keeps the lines behind a name away from it: a plate in the colour of its box. */
+export function platesOf(labels, on, scale) {
+  return labels.flatMap((label) => {
+    if (label.on !== on) return [];
+    const size = Math.min(label.size, LARGEST / scale);
+    const w = (0.56 * [...label.text].length + 0.5) * size;
+    return [{ x: label.x - w / 2, y: label.y - 0.55 * size, w, h: 1.1 * size }];
+  });
 }
 
 function shortened(text, most) {

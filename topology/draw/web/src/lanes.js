@@ -1,16 +1,18 @@
 // Ranks over time: a lane a rank, waiting and moving, the critical path marked.
 
 import { Deck, OrthographicView } from "@deck.gl/core";
-import { LineLayer, TextLayer } from "@deck.gl/layers";
+import { TextLayer } from "@deck.gl/layers";
 import { byId, el, name } from "./dom.js";
 import { time } from "./format.js";
 import { themeName } from "./look.js";
 import { classColour, css, THEMES } from "./palette.js";
 import { longest } from "./player.js";
+import { CANVAS } from "./map.js";
+import { SmoothLineLayer } from "./smooth_lines.js";
 
 const LANE = 1; // units of height a rank; time is 0..WIDTH units
 const WIDTH = 1000;
-const NAMES = 56; // pixels left of the lanes, for the ranks' names
+const NAMES = 64; // pixels left of the lanes, for the ranks' names
 const WHAT = ["waits", "moves bytes", "software"];
 
 export function drawLanes(app, changed) {
@@ -56,7 +58,7 @@ function makeLanes(app) {
       redraw(app);
       moveCursor(app);
     },
-    deviceProps: { type: "webgl", webgl: { preserveDrawingBuffer: true } },
+    deviceProps: CANVAS,
   });
   element.append(cursor);
   element.addEventListener("click", (event) => {
@@ -79,7 +81,13 @@ function resetLanes(app) {
   const zoomY = Math.log2(Math.max(Math.min((h - 8) / rows, 18), 2));
   const shift = (NAMES - 12) / 2 / 2 ** zoomX;
   app.lanes.width = w;
-  app.lanes.view = { target: [WIDTH / 2 - shift, Math.min(rows, h / 2 ** zoomY) / 2, 0], zoomX, zoomY, zoom: zoomX };
+  const y = rows * 2 ** zoomY < h - 8 ? rows / 2 : h / 2 / 2 ** zoomY - marginAt(zoomY);
+  app.lanes.view = { target: [WIDTH / 2 - shift, y, 0], zoomX, zoomY, zoom: zoomX };
+}
+
+/** Half of a name's height in rows: what the first and the last need beyond their lanes. */
+function marginAt(zoomY) {
+  return 7 / 2 ** zoomY;
 }
 
 /** Time may be zoomed, ranks keep their height; both can be moved along. */
@@ -87,7 +95,7 @@ function bounded(app, lanes, next) {
   const { clientHeight: h } = lanes.element;
   const rows = Math.max(1, rowsOf(app));
   const zoomX = next.zoomX ?? (Array.isArray(next.zoom) ? next.zoom[0] : next.zoom);
-  const half = h / 2 / 2 ** lanes.view.zoomY;
+  const half = h / 2 / 2 ** lanes.view.zoomY - marginAt(lanes.view.zoomY);
   const y = Math.min(Math.max(next.target[1], Math.min(half, rows / 2)), Math.max(rows - half, rows / 2));
   const x = Math.min(Math.max(next.target[0], 0), WIDTH);
   return { target: [x, y, 0], zoomX: Math.max(-4, Math.min(9, zoomX)), zoomY: lanes.view.zoomY, zoom: zoomX };
@@ -112,7 +120,7 @@ function segmentLayers(app, scene, first, theme, run) {
   const { data, critical } = scene.cache.lanes;
   const height = LANE * 2 ** app.lanes.view.zoomY;
   const layer = (id, part, width) =>
-    new LineLayer({
+    new SmoothLineLayer({
       id: `lanes${run}-${id}`, data: part, widthUnits: "pixels", getWidth: width,
       updateTriggers: { getWidth: width },
     });

@@ -1,12 +1,14 @@
 // A scene as deck.gl layers. What does not change between frames is kept, not made again.
 
-import { LineLayer, ScatterplotLayer, TextLayer } from "@deck.gl/layers";
-import { labelsOf } from "./labels.js";
+import { ScatterplotLayer, TextLayer } from "@deck.gl/layers";
+import { LARGEST, labelColour, labelsOf, platesOf } from "./labels.js";
 import { paintLines } from "./paint.js";
 import { planeColour } from "./palette.js";
 import { linesAt } from "./scene.js";
+import { SmoothLineLayer } from "./smooth_lines.js";
 
 const MOST_ROWS = 80000; // lines drawn at once of a machine too big to be drawn whole
+const PLATE = 205; // alpha of what lies between a name and the lines
 const FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 /** All layers of a scene; ids begin with `view`, by which deck.gl's layer filter sorts them. */
@@ -16,14 +18,16 @@ export function layersOf(scene, view, level, look, sight) {
   // Bundles run behind the boxes that they join; single links begin inside the boxes.
   const layers = level === "link" ? [...racks, ...groups, lines] : [...racks, lines, ...groups];
   if (look.routes) layers.push(routeLayer(scene, view, look));
+  const { plates, names } = labelLayers(scene, view, level, look, sight);
+  layers.push(...plates);
   layers.push(...chipLayers(scene, view, level, look, sight));
   layers.push(...markLayers(scene, view, level, look));
-  layers.push(...labelLayers(scene, view, level, look, sight));
+  layers.push(...names);
   return layers;
 }
 
 /** Boxes are thick lines: one instanced draw call, however many there are. */
-function rects(id, boxes, colour) {
+function rects(id, boxes, colour, alpha = 255) {
   const n = boxes.length;
   const source = new Float32Array(2 * n);
   const target = new Float32Array(2 * n);
@@ -33,7 +37,7 @@ function rects(id, boxes, colour) {
     target.set([box.x + box.w, box.y + box.h / 2], 2 * i);
     width[i] = box.h;
   });
-  return new LineLayer({
+  return new SmoothLineLayer({
     id,
     data: {
       length: n,
@@ -43,7 +47,7 @@ function rects(id, boxes, colour) {
         getWidth: { value: width, size: 1 },
       },
     },
-    getColor: [...colour, 255],
+    getColor: [...colour, alpha],
     widthUnits: "common",
     updateTriggers: { getColor: colour.join() },
   });
@@ -92,7 +96,7 @@ function lineLayer(scene, view, level, look, sight) {
       },
     };
   });
-  return new LineLayer({ id: `${view}:lines`, data, widthUnits: "pixels", widthMinPixels: 0.5 });
+  return new SmoothLineLayer({ id: `${view}:lines`, data, widthUnits: "pixels", widthMinPixels: 0.5 });
 }
 
 /** Lines with an end in sight; in a big machine those of nodes only, while there are any. */
@@ -127,7 +131,7 @@ function routeLayer(scene, view, look) {
     }
   }
   const at = (v) => [layout.position[2 * v], layout.position[2 * v + 1]];
-  return new LineLayer({
+  return new SmoothLineLayer({
     id: `${view}:routes`,
     data,
     getSourcePosition: (d) => at(model.links.src[d.e]),
@@ -192,7 +196,7 @@ function goneLayers(view, gone, theme) {
   ]);
   return [
     circles(`${view}:gone`, gone, theme.node, theme.gone),
-    new LineLayer({
+    new SmoothLineLayer({
       id: `${view}:gone-cross`,
       data: strokes,
       getSourcePosition: (d) => d.from,
@@ -215,7 +219,7 @@ function markLayers(scene, view, level, look) {
   }));
   const frames = marks.groups.flatMap((g) => frame(layout.groups[g]));
   return [
-    new LineLayer({
+    new SmoothLineLayer({
       id: `${view}:frames`,
       data: frames,
       getSourcePosition: (d) => d.from,
@@ -250,30 +254,37 @@ function frame({ x, y, w, h }) {
   return corners.map((from, i) => ({ from, to: corners[(i + 1) % 4] }));
 }
 
+/** The names, and the plates under them. */
 function labelLayers(scene, view, level, look, sight) {
   const size = sight.scale.toFixed(sight.names ? 1 : 2);
   return kept(scene, "labels", `${view} ${look.themeName} ${level} ${size} ${sight.key}`, () => {
     const labels = labelsOf(scene, sight);
-    if (!labels.length) return [];
-    const letters = new Set(labels.flatMap((d) => [...d.text]));
-    return [
-      new TextLayer({
-        id: `${view}:labels`,
-        data: labels,
-        getText: (d) => d.text,
-        getPosition: (d) => [d.x, d.y],
-        getSize: (d) => d.size,
-        sizeUnits: "common",
-        sizeMaxPixels: 22,
-        getColor: (d) => [...(d.faint ? look.theme.faint : look.theme.text), 255],
-        getTextAnchor: (d) => d.anchor || "middle",
-        getAlignmentBaseline: "center",
-        characterSet: [...letters],
-        fontFamily: FONT,
-        fontWeight: 500,
-        fontSettings: { fontSize: 40, buffer: 6 },
-        updateTriggers: { getColor: look.themeName },
-      }),
-    ];
+    if (!labels.length) return { plates: [], names: [] };
+    const { theme } = look;
+    const plates = (on, colour) => rects(`${view}:${on}-plates`, platesOf(labels, on, sight.scale), colour, PLATE);
+    return {
+      plates: [plates("rack", theme.rack), plates("node", theme.node)],
+      names: [nameLayer(view, labels, look)],
+    };
+  });
+}
+
+function nameLayer(view, labels, look) {
+  return new TextLayer({
+    id: `${view}:labels`,
+    data: labels,
+    getText: (d) => d.text,
+    getPosition: (d) => [d.x, d.y],
+    getSize: (d) => d.size,
+    sizeUnits: "common",
+    sizeMaxPixels: LARGEST,
+    getColor: (d) => [...labelColour(look.theme, d), 255],
+    getTextAnchor: "middle",
+    getAlignmentBaseline: "center",
+    characterSet: [...new Set(labels.flatMap((d) => [...d.text]))],
+    fontFamily: FONT,
+    fontWeight: 500,
+    fontSettings: { fontSize: 40, buffer: 6 },
+    updateTriggers: { getColor: look.themeName },
   });
 }

@@ -220,19 +220,23 @@ function placed(model, inner, nodes, outer, place) {
 
 function putRack(model, inner, nodes, rack, x, y, place, mirrored, out) {
   const mine = nodes.filter((g) => model.groups.rack[g] === rack);
-  out.racks.push({ id: rack, name: `rack ${rack}`, x, y, w: place.unitW, h: place.unitH });
+  const title = mirrored ? y + place.unitH - RACK_TITLE / 2 : y + RACK_TITLE / 2 + 1;
+  out.racks.push({ id: rack, name: `rack ${rack}`, x, y, w: place.unitW, h: place.unitH, title });
   mine.forEach((g, i) => {
     const gx = x + RACK_PAD + (i % place.inRow) * (place.w + NODE_GAP);
-    const gy = y + RACK_TITLE + Math.floor(i / place.inRow) * (place.h + NODE_GAP);
+    const gy = y + (mirrored ? RACK_PAD : RACK_TITLE) + Math.floor(i / place.inRow) * (place.h + NODE_GAP);
     putGroup(inner, g, gx, gy, mirrored, out);
   });
 }
 
-/** In the lower half a node stands on its head, so that its switches face the strip. */
+/**
+ * In the lower half racks and nodes stand on their heads, so that switches face the strip, and
+ * titles lie on the other side, where no lines come in.
+ */
 function putGroup(inner, g, x, y, mirrored, out) {
   const { width, height, items, boxes } = inner[g];
-  const flip = (top, h) => (mirrored ? TITLE + (height - PAD - top - h) : top);
-  out.groups[g] = { x, y, w: width, h: height, title: TITLE };
+  const flip = (top, h) => (mirrored ? height - top - h : top);
+  out.groups[g] = { x, y, w: width, h: height, title: mirrored ? y + height - 9 : y + 11 };
   for (const { v, x: ix, y: iy, size } of items) {
     out.position[2 * v] = x + ix;
     out.position[2 * v + 1] = y + flip(iy, 0);

@@ -14,6 +14,8 @@ export function drawLegend(scenes, store) {
   const rows = [planeRow(scene.model, state, store, theme), shapeRow(scenes, theme)];
   if (scene.traffic && state.colour !== "plane") rows.push(trafficRow(scene, state, theme));
   byId("legend").replaceChildren(...rows);
+  // Two runs leave it no corner of its own: it lies flat below them.
+  byId("legend").classList.toggle("flat", scenes.length > 1 && state.compare);
 }
 
 function planeRow(model, state, store, theme) {

@@ -7,7 +7,7 @@ import { attachKeys } from "./keys.js";
 import { drawLanes } from "./lanes.js";
 import { drawLegend } from "./legend.js";
 import { sameVertex, themeName } from "./look.js";
-import { draw, fit, goTo, levelOf, makeMap, sizeOf, under } from "./map.js";
+import { draw, fit, goTo, levelOf, makeDeck, makeMap, settled, shown, sizeOf, under } from "./map.js";
 import { countsOf, kindOf, makeModel } from "./model.js";
 import { kindName, lineName } from "./naming.js";
 import { drawPane, drawTabs } from "./panel.js";
@@ -27,7 +27,9 @@ const FRESH = {
 
 async function begin() {
   document.documentElement.dataset.theme = themeName(FRESH);
-  const data = await decode(byId("data").textContent);
+  const reading = decode(byId("data").textContent);
+  const deck = makeDeck(byId("map"));
+  const data = await reading;
   const models = data.topologies.map(makeModel);
   const scenes = data.runs.map((run) => makeScene(models[run.topology], run.traffic || null));
   const store = makeStore({ ...FRESH });
@@ -41,15 +43,16 @@ async function begin() {
   if (scenes[0].traffic && !location.hash) store.state.tab = "traffic";
   if (!scenes[0].traffic && store.state.tab === "traffic") store.state.tab = "machine";
   attachPlayer(app);
-  drawLegend(scenes, store); // takes its room before the map is laid out
-  app.map = makeMap(byId("map"), scenes, store, {
+  // What takes room does so before the map is laid out.
+  drawLegend(scenes, store);
+  byId("title").replaceChildren(name(data.title));
+  attachBar(app);
+  app.map = makeMap(byId("map"), deck, scenes, store, {
     click: (info) => click(app, info),
     hover: (found, x, y) => hover(found, x, y),
     error: fail,
   });
   store.state.selected = checked(store.state.selected, scenes[0]);
-  byId("title").replaceChildren(name(data.title));
-  attachBar(app);
   attachKeys(app);
   listen(app);
   return app;
@@ -67,7 +70,7 @@ function listen(app) {
   store.listen((state, changed) => {
     document.documentElement.dataset.theme = themeName(state);
     const any = (...keys) => keys.some((key) => changed.has(key));
-    if (any("start", "hidden", "theme", "colour")) drawLegend(app.scenes, store);
+    if (any("start", "hidden", "theme", "colour", "compare")) drawLegend(app.scenes, store);
     if (any("start", "compare")) drawCaptions(app);
     if (any("start", "tab")) drawTabs(app);
     if (any("start", "tab", "selected", "from", "to", "compare", "theme") || timed(app, changed)) drawPane(app);
@@ -85,7 +88,9 @@ function listen(app) {
   };
   start();
   new ResizeObserver(() => {
-    app.map.size = sizeOf(app.map.element);
+    const { width, height } = sizeOf(app.map.element);
+    if (width === app.map.size.width && height === app.map.size.height) return;
+    app.map.size = { width, height };
     store.set({ size: {} });
   }).observe(app.map.element);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.set({ size: {}, theme: store.state.theme }));
@@ -114,7 +119,7 @@ function drawCaptions(app) {
   const { scenes, store } = app;
   const shown = scenes.length > 1 && store.state.compare ? scenes : [];
   byId("captions").replaceChildren(...shown.map(({ traffic, model }) =>
-    el("div", {}, name(traffic ? traffic.title : model.name), el("small", {}, without(model)))));
+    el("div", {}, el("span", {}, name(traffic ? traffic.title : model.name), el("small", {}, without(model))))));
 }
 
 function without(model) {
@@ -231,11 +236,8 @@ begin().then((app) => {
   window.triplane = {
     state: app.store.state,
     set: app.store.set,
-    ready: new Promise((done) => {
-      // Drawn, and one frame more: the browser gives that when it has shown the one before.
-      const look = () => requestAnimationFrame(app.map.rendered ? () => done(true) : look);
-      look();
-    }),
+    ready: shown(app.map),
+    settled: () => settled(app.map),
     counts: (run = 0) => countsOf(app.scenes[run].model),
     lines: (level) => linesAt(app.scenes[0], level || levelOf(app.map, app.scenes[0])).count,
     level: () => levelOf(app.map, app.scenes[0]),

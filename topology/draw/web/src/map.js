@@ -9,25 +9,34 @@ import { pick, sightOf } from "./sight.js";
 
 const STILL = 5; // pixels that a pointer may move in a click
 
-export function makeMap(element, scenes, store, events) {
-  const map = { element, scenes, store, events, size: sizeOf(element) };
-  layOut(map);
-  map.deck = new Deck({
+/** Layers are drawn in order and smooth their own edges: neither depth nor multisampling is needed. */
+export const CANVAS = { type: "webgl", webgl: { antialias: false, depth: false, stencil: false } };
+
+/** An empty canvas in `element`: the browser can get it ready while the data are being read. */
+export function makeDeck(element) {
+  return new Deck({
     parent: element,
-    views: viewsOf(map),
-    viewState: statesOf(map),
+    views: new OrthographicView({ id: "empty" }),
+    viewState: { target: [0, 0, 0], zoom: 0 },
     layers: [],
+    deviceProps: CANVAS,
+    _typedArrayManagerProps: { overAlloc: 1, poolSize: 0 },
+  });
+}
+
+export function makeMap(element, deck, scenes, store, events) {
+  const map = { element, deck, scenes, store, events, size: sizeOf(element) };
+  layOut(map);
+  deck.setProps({
     layerFilter: ({ layer, viewport }) => layer.id.startsWith(`${viewport.id}:`),
     onViewStateChange: ({ viewState }) => {
       const { target, zoom } = viewState;
       store.set({ view: { x: target[0], y: target[1], zoom: Array.isArray(zoom) ? zoom[0] : zoom }, fitted: false });
     },
     onAfterRender: () => {
-      map.rendered ||= map.deck.props.layers.length > 0;
+      map.rendered ||= deck.props.layers.length > 0;
     },
     getCursor: ({ isDragging }) => (isDragging ? "grabbing" : map.over ? "pointer" : "grab"),
-    deviceProps: { type: "webgl", webgl: { preserveDrawingBuffer: true } },
-    _typedArrayManagerProps: { overAlloc: 1, poolSize: 0 },
     onError: (error) => events.error(error),
   });
   // Not deck.gl's click, which waits to see whether a second one follows.
@@ -48,7 +57,10 @@ export function makeMap(element, scenes, store, events) {
 /** Give every scene a layout for the shape of its window. */
 function layOut(map) {
   const [{ width, height }] = windowsOf(map);
-  const aspect = (width - legendOver(map).w - 30) / Math.max(60, height - overhead(map) - 20);
+  const { w, h } = legendOver(map);
+  const flat = w > h;
+  const free = { x: width - (flat ? 0 : w) - 30, y: height - overhead(map) - (flat ? h : 0) - 20 };
+  const aspect = free.x / Math.max(60, free.y);
   const layouts = new Map(); // two runs on one machine share its layout
   for (const scene of map.scenes) {
     if (!layouts.has(scene.model)) {
@@ -128,7 +140,35 @@ function legendOver(map) {
 }
 
 export function fit(map) {
-  map.store.set({ view: viewOf(map, map.scenes[0].layout.bounds), fitted: true });
+  const { view: old } = map.store.state;
+  const view = viewOf(map, map.scenes[0].layout.bounds);
+  const same = ["x", "y", "zoom"].every((key) => view[key] === old[key]);
+  map.store.set({ view: same ? old : view, fitted: true });
+}
+
+function frame() {
+  return new Promise(requestAnimationFrame);
+}
+
+/** Resolves once what follows from the changes made so far is on the screen. */
+export async function settled(map) {
+  await frame(); // the store tells of changes
+  await frame(); // deck.gl draws
+  return shown(map);
+}
+
+/** Resolves once what has been drawn so far is on the screen. */
+export async function shown(map) {
+  while (!map.rendered) await frame();
+  const gl = map.deck.getCanvas().getContext("webgl2");
+  const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+  gl.flush();
+  // A fence that has been passed says so only from the next task on.
+  do await frame();
+  while (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED && !gl.isContextLost());
+  gl.deleteSync(fence);
+  await frame(); // the browser gives it when it has put the one before on the screen
+  return true;
 }
 
 export function goTo(map, box) {

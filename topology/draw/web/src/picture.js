@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 import { clock, time } from "./format.js";
-import { labelsOf } from "./labels.js";
+import { LARGEST, labelColour, labelsOf, platesOf } from "./labels.js";
 import { makeLook, themeName } from "./look.js";
 import { levelOf, sightIn, windowsOf } from "./map.js";
 import { paintLines } from "./paint.js";
@@ -135,10 +135,18 @@ function windowPart(app, window, theme) {
   if (look.routes) {
     for (const part of routeParts(scene, look, scale)) drawing.append(part);
   }
+  const labels = labelsOf(scene, sight);
+  for (const [on, colour] of [["rack", theme.rack], ["node", theme.node]]) {
+    for (const plate of platesOf(labels, on, scale)) {
+      const shape = box(plate, colour);
+      shape.setAttribute("fill-opacity", 0.8);
+      drawing.append(shape);
+    }
+  }
   if (sight.chips) drawing.append(chipsPart(scene, sight, theme));
-  for (const d of labelsOf(scene, sight)) {
+  for (const d of labels) {
     drawing.append(svg("text", {
-      x: round(d.x), y: round(d.y + d.size * 0.35), "font-size": round(Math.min(d.size, 22 / scale)), "text-anchor": "middle", fill: css(d.faint ? theme.faint : theme.text),
+      x: round(d.x), y: round(d.y + d.size * 0.35), "font-size": round(Math.min(d.size, LARGEST / scale)), "text-anchor": "middle", fill: css(labelColour(theme, d)),
     }, d.text));
   }
   const clip = `clip-${window.id}`;
