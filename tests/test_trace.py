@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,34 @@ class Reader:
                 assert not around or e["end"] <= around[-1]
                 around.append(e["end"])
 
-    def enclosing(self, at: dict[str, Any]) -> dict[str, Any]:
-        time = self.ns(at["ts"])
+    def ends_of_arrows(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """For each arrow its two slices, of which the first has to begin first."""
+        by_track = defaultdict(list)
+        for e in sorted(self.slices, key=lambda e: (e["begin"], -e["end"])):
+            by_track[e["pid"], e["tid"]].append(e)
+
+        def bound(at: dict[str, Any]) -> dict[str, Any]:
+            time = self.ns(at["ts"])
+            last: dict[str, Any] = [
+                e for e in by_track[at["pid"], at["tid"]] if e["begin"] <= time
+            ][-1]
+            assert time < last["end"]
+            return last
+
+        assert self.starts.keys() == self.ends.keys()
+        for number, start in self.starts.items():
+            out, into = bound(start), bound(self.ends[number])
+            assert out["begin"] <= into["begin"]
+            yield out, into
+
+    def around(self, one: dict[str, Any]) -> dict[str, Any]:
+        """The slice that another is directly in."""
         found = [
             e for e in self.slices
-            if (e["pid"], e["tid"]) == (at["pid"], at["tid"]) and e["begin"] <= time < e["end"]
+            if (e["pid"], e["tid"]) == (one["pid"], one["tid"]) and e is not one
+            and e["begin"] <= one["begin"] and one["end"] <= e["end"]
         ]  # fmt: skip
-        return max(found, key=lambda e: e["begin"])
+        return min(found, key=lambda e: e["end"] - e["begin"])
 
     def integral(self, process: str, name: str) -> float:
         values = self.counters[process, name]
@@ -143,12 +165,10 @@ def test_every_transfer_has_a_slice_and_an_arrow_to_its_receiver(tmp_path: Path)
          int(nanoseconds(timeline.finish[i])), int(timeline.size[i]))
         for i in away
     )  # fmt: skip
-    assert trace.starts.keys() == trace.ends.keys()
     assert len(trace.starts) == len(away)
-    for number, start in trace.starts.items():
-        out, into = trace.enclosing(start), trace.enclosing(trace.ends[number])
+    for out, into in trace.ends_of_arrows():
         assert trace.names[into["pid"], into["tid"]] == out["name"].removeprefix("to ")
-        assert into["args"]["step"] == out["args"]["step"]
+        assert trace.around(into)["args"]["step"] == out["args"]["step"]
 
 
 def test_a_process_is_a_node(tmp_path: Path) -> None:
@@ -287,7 +307,28 @@ def test_what_ranks_did_is_in_their_trace(tmp_path: Path, transport: str) -> Non
     (end,) = trace.ends.values()
     assert trace.names[start["pid"], start["tid"]] == "rank 0"
     assert trace.names[end["pid"], end["tid"]] == "rank 1"
-    assert trace.enclosing(start)["name"] == trace.enclosing(end)["name"]
+    ((out, into),) = trace.ends_of_arrows()
+    assert out["name"] == trace.around(into)["name"]
+    assert into["end"] == trace.around(into)["end"]
+
+
+def waits() -> None:
+    comm = init()
+    x = np.zeros(8, np.float32)
+    if comm.rank:
+        comm.recv(x, 0)
+    else:
+        comm.compute(5e-6)
+        comm.send(x, 1)
+
+
+def test_an_arrow_leads_to_a_receive_that_began_before_the_send(tmp_path: Path) -> None:
+    launch(waits, 2, "star:2", trace=tmp_path / "t")
+    trace = Reader(tmp_path / "t")
+    ((out, into),) = trace.ends_of_arrows()
+    assert trace.names[out["pid"], out["tid"]] == "rank 0"
+    assert trace.names[into["pid"], into["tid"]] == "rank 1"
+    assert trace.around(into)["begin"] < out["begin"]
 
 
 def test_a_trace_is_the_same_on_every_run_and_transport(tmp_path: Path) -> None:
@@ -418,7 +459,7 @@ def _check_with(reader: Any, timeline: Timeline) -> None:
     assert [(row.name, row.value) for row in reader.query(lost)] == []
     sums = """
         select thread.name as name, max(ts + dur) as last,
-               sum(extract_arg(arg_set_id, 'args.sent_bytes')) as sent
+               sum(extract_arg(slice.arg_set_id, 'args.sent_bytes')) as sent
         from slice join thread_track on track_id = thread_track.id join thread using (utid)
         where thread.name glob 'rank [0-9]*' and not thread.name glob '*sends'
         group by thread.name"""
@@ -430,8 +471,14 @@ def _check_with(reader: Any, timeline: Timeline) -> None:
     drawn = "select count() as n, sum(extract_arg(arg_set_id, 'args.bytes')) as bytes from slice"
     (row,) = reader.query(drawn + " where name glob 'to rank *'")
     assert (row.n, row.bytes) == (away.sum(), timeline.size[away].sum())
-    (flows,) = reader.query("select count() as n from flow")
-    assert flows.n == away.sum()
+    arrows = """
+        select sent.name as name, thread.name as rank, count() as n from flow
+        join slice as sent on slice_out = sent.id join slice as got on slice_in = got.id
+        join thread_track on got.track_id = thread_track.id join thread using (utid)
+        group by 1, 2"""
+    led = {(row.name, row.rank): row.n for row in reader.query(arrows)}
+    into = np.bincount(timeline.dst[away], minlength=timeline.ranks)
+    assert led == {(f"to rank {rank}", f"rank {rank}"): n for rank, n in enumerate(into) if n}
     integrals = """
         select name, sum(value * (later - ts)) as area from (
           select process_counter_track.name as name, value, ts,

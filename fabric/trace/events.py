@@ -1,8 +1,9 @@
 """Events: a trace as JSON in the Trace Event Format, one event a line.
 
 The format is Google's "Trace Event Format"; what Perfetto makes of it is in its
-``src/trace_processor/plugins``' JSON importer: time in nanoseconds, slices of one track must nest,
-an arrow ends in the slice that is open at its time. Numbers here are such nanoseconds, int.
+``src/trace_processor/importers/json``: time in nanoseconds, slices of one track must nest, an end
+of an arrow is in the slice that began last on its track, and of the two slices the one that began
+first is taken for the arrow's start. Numbers here are such nanoseconds, int.
 """
 
 import json
@@ -18,6 +19,9 @@ from topology.errors import TriplaneError
 from topology.units import NS
 
 Event = Mapping[str, Any]
+
+ARRIVAL = "received"
+"""The name of the slices in which arrows end."""
 
 
 class TraceError(TriplaneError):
@@ -63,10 +67,15 @@ def slice_of(where: tuple[int, int], name: str, begin: int, end: int, **args: ob
     }  # fmt: skip
 
 
+def arrival(where: tuple[int, int], time: int) -> Event:
+    """The slice in which an arrow ends: so that it began last, and after the arrow's start."""
+    return slice_of(where, ARRIVAL, time, time + 1)
+
+
 def arrow(
     number: int, name: str, start: tuple[int, int], begin: int, target: tuple[int, int], end: int
 ) -> Iterator[Event]:
-    """An arrow from the slice at ``begin`` on one track to that at ``end`` on another."""
+    """An arrow from the slice that begins at ``begin`` on one track to the `arrival` at ``end``."""
     both = {"cat": "message", "name": name, "id": number}
     yield {"ph": "s", "pid": start[0], "tid": start[1], "ts": stamp(begin), **both}
     yield {"ph": "f", "bp": "e", "pid": target[0], "tid": target[1], "ts": stamp(end), **both}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fabric.authority.record import COMPUTE, Part, Stretch
-from fabric.trace.events import Event, arrow, slice_of, track
+from fabric.trace.events import Event, arrival, arrow, slice_of, track
 from fabric.trace.events import write as write_events
 from fabric.trace.tracks import Tracks, assigned, ranks_and_nodes
 from topology.units import NS
@@ -184,8 +184,7 @@ def _arrows(
         out = sent[part.op]
         if into.finished and out.begin < out.end and into.begin < into.end:
             number += 1
-            yield from arrow(
-                number, "message",
-                tracks.of(out.rank, lane_of[out.rank, part.op]), out.begin,
-                tracks.of(into.rank, lane_of[into.rank, part.op]), into.end - 1,
-            )  # fmt: skip
+            start = tracks.of(out.rank, lane_of[out.rank, part.op])
+            target = tracks.of(into.rank, lane_of[into.rank, part.op])
+            yield arrival(target, into.end - 1)
+            yield from arrow(number, "message", start, out.begin, target, into.end - 1)

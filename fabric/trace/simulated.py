@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fabric.trace.events import (
     Event,
     TraceError,
+    arrival,
     arrow,
     counter,
     nanoseconds,
@@ -181,6 +182,7 @@ def _slices_of_sends(
             yield from track(*tracks.of(rank, number), f"rank {rank} sends")
     columns = (src, dst, step, timeline.size[rows], begin, end, lane + 1,
                turns.begin[there], turns.end[there])  # fmt: skip
+    arrived: set[tuple[int, int]] = set()
     for number, row in enumerate(_together(*columns)):
         rank, to, at, size, start, finish, on, opens, closes = row
         where = tracks.of(rank, on)
@@ -188,6 +190,9 @@ def _slices_of_sends(
         yield slice_of(where, name, start, finish, bytes=size, step=at)
         if start < finish and opens < closes:
             meets = min(max(finish - 1, opens), closes - 1)
+            if (to, meets) not in arrived:
+                arrived.add((to, meets))
+                yield arrival(tracks.of(to), meets)
             yield from arrow(number, _label(timeline, at), where, start, tracks.of(to), meets)
 
 

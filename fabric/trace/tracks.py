@@ -11,8 +11,9 @@ from topology.graph import NOWHERE
 
 _Longs = NDArray[np.int64]
 
-PER_RANK = 1 << 10
-"""Numbers of tracks that a rank has; so many of its transfers can be drawn side by side."""
+PER_RANK = 1 << 14
+"""Numbers of tracks that a rank has, for as many transfers at a time: numbers of 32 bits last for
+131,071 ranks."""
 
 _FIRST = 1 << 16  # above every process: a track of a process's number would be its main one
 
