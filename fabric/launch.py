@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
+from fabric.launching.job import Job
 from fabric.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def launch(
         named, software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else str(Path(trace).absolute()),
     )  # fmt: skip
-    ended = _runner(transport)(main, ranks, system, settings, tuple(args), timeout)
+    ended = _runner(transport)(Job(main, ranks, system, settings, tuple(args), timeout))
     return ended.outcomes if return_exceptions else ended.results()
 
 
-def _runner(transport: str) -> "Callable[..., Ended]":
+def _runner(transport: str) -> "Callable[[Job], Ended]":
     if transport == "inproc":
         from fabric.launching.threads import run_threads
 

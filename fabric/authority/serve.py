@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fabric.authority.world import World
 from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.launching.folder import endpoint, private_folder
-from fabric.launching.tracing import traced
-from fabric.settings import Settings, emulator, machine
+from fabric.launching.tracing import opened
+from fabric.settings import Settings
 
 TURN = 0.1
 """Seconds between two looks whether anybody is left."""
@@ -78,12 +77,10 @@ def _told(process: "subprocess.Popen[bytes]", order: bytes) -> tuple[str, str]:
 def serve(order: Mapping[str, Any]) -> tuple[Server, contextlib.ExitStack]:
     """The authority that was ordered, and what is to be closed after it."""
     settings = Settings.from_json(order["settings"])
-    timing = emulator(settings, machine(settings, settings.system), order["size"])
-    world = World(order["size"], timing, start=time.monotonic(), scale=settings.paced)
     keys = Keys(*order["keys"]) if order["keys"] else None
     stack = contextlib.ExitStack()
     try:
-        stack.enter_context(traced(world, settings))
+        world = stack.enter_context(opened(order["size"], settings, settings.system))
         bind = order["bind"] or endpoint(stack.enter_context(private_folder()), "control")
         if order["bind"].startswith("ipc://"):  # rank 0 made the folder, and may be gone by then
             stack.callback(_remove, Path(bind.removeprefix("ipc://")))

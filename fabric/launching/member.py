@@ -5,7 +5,6 @@ import functools
 import itertools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fabric.control import Control
 from fabric.progress import Driver
-from fabric.settings import Settings, emulator, machine
+from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
 
 if TYPE_CHECKING:
@@ -107,13 +106,10 @@ def _under_mpi(given: Mapping[str, str]) -> bool:
 def alone(settings: Settings) -> Member:
     """The only rank of a world."""
     from fabric.authority.local import Hub
-    from fabric.authority.world import World
-    from fabric.launching.tracing import traced
+    from fabric.launching.tracing import opened
 
-    timing = emulator(settings, machine(settings, settings.system), 1)
-    world = World(1, timing, start=time.monotonic(), scale=settings.paced)
     stack = ExitStack()
-    stack.enter_context(traced(world, settings))
+    world = stack.enter_context(opened(1, settings, settings.system))
     atexit.register(stack.close)
     make = once(lambda: machine(settings, settings.system))
     return local(Hub(world), 0, settings, make, stack.close)

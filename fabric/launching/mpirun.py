@@ -16,21 +16,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import spawn
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fabric.failure import RankFailed, RankLost, TimedOut, TransportError, WorldError
 from fabric.launching.folder import private_folder
 from fabric.launching.foreign import seat_of
+from fabric.launching.job import Job
 from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, portable
 from fabric.launching.supervise import LAST_GRACE, kill
 from fabric.liveness import how_it_ended
-from fabric.settings import Settings
-
-if TYPE_CHECKING:
-    from fabric.simulate import Fabric
-    from topology.graph import Topology
 
 ORDER = "order"
 """The file that holds the function and its arguments."""
@@ -56,34 +52,29 @@ def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
     return [found, "--oversubscribe", "-n", str(ranks)], root if os.getuid() == 0 else {}
 
 
-def run_mpi(
-    main: Callable[..., Any],
-    ranks: int,
-    system: "str | Path | Topology | Fabric | None",
-    settings: Settings,
-    args: tuple[Any, ...],
-    timeout: float | None,
-) -> Ended:
-    """Run ``main`` in each of ``ranks`` ranks under mpiexec; see `fabric.launch`."""
+def run_mpi(job: Job) -> Ended:
+    """Run a job with its ranks under mpiexec; see `fabric.launch`."""
+    system, settings = job.system, job.settings
     if not (system is None or isinstance(system, str | Path)):
         raise WorldError(
             f"under mpiexec the authority finds the machine by name: system is a"
             f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
         )
-    start, environment = mpiexec(ranks)
+    start, environment = mpiexec(job.ranks)
     if settings.trace is not None:
         Path(settings.trace).unlink(missing_ok=True)
     with private_folder() as folder:
-        (folder / ORDER).write_bytes(_order(main, args))
+        (folder / ORDER).write_bytes(_order(job.main, job.args))
         process = subprocess.Popen(
             [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],
             env={**os.environ, **environment, **settings.environment(), **_path()},
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
-        late = _await(process, timeout, settings.grace)
+        late = _await(process, job.timeout, settings.grace)
         if settings.trace is not None:
             _await_trace(Path(settings.trace))
-        outcomes = [_outcome(folder / str(rank), rank, process.returncode) for rank in range(ranks)]
+        code = process.returncode
+        outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
         return Ended(outcomes, late or _root(outcomes))
 
 

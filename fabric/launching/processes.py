@@ -9,52 +9,34 @@ import secrets
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fabric.authority.world import World
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
 from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, portable
 from fabric.launching.supervise import Watch, kill
-from fabric.launching.tracing import traced
+from fabric.launching.tracing import opened
 from fabric.liveness import how_it_ended
-from fabric.settings import Settings, emulator, machine
-
-if TYPE_CHECKING:
-    from fabric.simulate import Fabric
-    from topology.graph import Topology
-
-    System = str | Path | Topology | Fabric | None
 
 
-def run_processes(
-    main: Callable[..., Any],
-    ranks: int,
-    system: "System",
-    settings: Settings,
-    args: tuple[Any, ...],
-    timeout: float | None,
-) -> Ended:
-    """Run ``main`` in each of ``ranks`` processes; see `fabric.launch`."""
-    token = secrets.token_hex(16)
-    timing = emulator(settings, machine(settings, system), ranks)
-    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
-    with traced(world, settings), private_folder() as folder:
-        server = Server(world, settings, endpoint(folder, "control"), token=token)
+def run_processes(job: Job) -> Ended:
+    """Run a job with its ranks as processes; see `fabric.launch`."""
+    token, ranks = secrets.token_hex(16), range(job.ranks)
+    with opened(job.ranks, job.settings, job.system) as world, private_folder() as folder:
+        server = Server(world, job.settings, endpoint(folder, "control"), token=token)
         with contextlib.closing(server):
-            seats = [Seat(r, ranks, r, server.address, token) for r in range(ranks)]
-            given = None if isinstance(system, str | Path) else system
-            with _started(main, args, seats, given, folder, server) as team:
-                watch = Watch(team.children, server, settings)
-                watch.run(timeout, team.collect)
-            outcomes = [team.outcome(rank, watch.codes, watch.cut) for rank in range(ranks)]
+            seats = [Seat(rank, job.ranks, rank, server.address, token) for rank in ranks]
+            with _started(job, seats, folder, server) as team:
+                watch = Watch(team.children, server, job.settings)
+                watch.run(job.timeout, team.collect)
+            outcomes = [team.outcome(rank, watch.codes, watch.cut) for rank in ranks]
             return Ended(outcomes, world.error)
 
 
@@ -117,20 +99,14 @@ class _Team:
 
 
 @contextlib.contextmanager
-def _started(
-    main: Callable[..., Any],
-    args: tuple[Any, ...],
-    seats: list[Seat],
-    system: Any,
-    folder: Path,
-    server: Server,
-) -> Iterator[_Team]:
+def _started(job: Job, seats: list[Seat], folder: Path, server: Server) -> Iterator[_Team]:
     context: Any = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":  # what every rank needs is imported once, and they are forked
         context.set_forkserver_preload(
             ["__main__", "fabric.launching.processes", "fabric.transports.zeromq"]
         )
     team = _Team(server)
+    unnamed = None if isinstance(job.system, str | Path) else job.system
     environment = {**os.environ, "TRIPLANE_FOLDER": str(folder)}
     try:
         for seat in seats:
@@ -138,13 +114,13 @@ def _started(
             team.pipes[seat.rank] = mine
             process = context.Process(
                 target=_body, name=f"rank {seat.rank}",
-                args=(main, args, seat, system, environment, theirs),
+                args=(job.main, job.args, seat, unnamed, environment, theirs),
             )  # fmt: skip
             try:
                 process.start()
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 raise WorldError(
-                    f"{main!r} and its arguments must be such that another process can import"
+                    f"{job.main!r} and its arguments must be such that another process can import"
                     f" them: {error}"
                 ) from error
             finally:

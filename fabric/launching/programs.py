@@ -3,26 +3,25 @@
 import os
 import subprocess
 import sys
-import time
 import types
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabric.authority.world import World
 from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import RankFailed, WorldError
 from fabric.launching.folder import private_folder
+from fabric.launching.job import Job
 from fabric.launching.joining import Seat
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Ended
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
-from fabric.launching.tracing import traced
+from fabric.launching.tracing import opened
 from fabric.liveness import how_it_ended
-from fabric.settings import Settings, emulator, machine
+from fabric.settings import Settings
 
 ALONE = Nodes()
 
@@ -50,9 +49,7 @@ def run_processes(
         address, token = nodes.meeting(folder, keys)
         authority: Server | Agent
         if nodes.rank == 0:
-            timing = emulator(settings, machine(settings, settings.system), ranks)
-            world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
-            stack.enter_context(traced(world, settings))
+            world = stack.enter_context(opened(ranks, settings, settings.system))
             authority = Server(world, settings, address, token=token, keys=keys)
             address = authority.address
         else:
@@ -124,7 +121,7 @@ def run_in_threads(
         exec(code, next(seats).__dict__)
 
     try:
-        return run_threads(body, ranks, settings.system, settings, (), timeout)
+        return run_threads(Job(body, ranks, settings.system, settings, timeout=timeout))
     finally:
         sys.argv, sys.path[0], sys.modules["__main__"] = before
 

@@ -5,21 +5,20 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.authority.local import Hub
 from fabric.authority.world import World
 from fabric.failure import RankLost, WorldError
+from fabric.launching.job import Job
 from fabric.launching.member import CURRENT, local, once
 from fabric.launching.outcome import Ended, outcome_of
-from fabric.launching.tracing import traced
-from fabric.settings import Settings, emulator, machine
+from fabric.launching.tracing import opened
+from fabric.settings import Settings, machine
 from fabric.transport import connector
 
 if TYPE_CHECKING:
     from fabric.simulate import Fabric
-    from topology.graph import Topology
 
 TICK = 0.05
 """Seconds between two looks of the launcher at the world."""
@@ -33,11 +32,11 @@ class _Team:
         self.outcomes: dict[int, Any] = {}
         self.ended = threading.Condition()
 
-    def run(self, rank: int, main: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def run(self, rank: int, job: Job) -> None:
         """The body of a rank's thread."""
         join = functools.cache(lambda: local(self.hub, rank, self.settings, self.make))
         CURRENT.set(join)
-        outcome = outcome_of(main, args, join)
+        outcome = outcome_of(job.main, job.args, join)
         control = self.hub.controls[rank]
         if isinstance(outcome, BaseException):  # one that never joined has told nobody
             control.fail(outcome)
@@ -63,43 +62,31 @@ class _Team:
                 self.hub.late(set(range(len(threads))) - self.outcomes.keys(), timeout or 0.0)
 
 
-def run_threads(
-    main: Callable[..., Any],
-    ranks: int,
-    system: "str | Path | Topology | Fabric | None",
-    settings: Settings,
-    args: tuple[Any, ...],
-    timeout: float | None,
-) -> Ended:
-    """Run ``main`` in each of ``ranks`` threads; see `fabric.launch`."""
-    timing = emulator(settings, machine(settings, system), ranks)
-    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
-    with traced(world, settings):
-        return _run(world, main, ranks, system, settings, args, timeout)
+def run_threads(job: Job) -> Ended:
+    """Run a job with its ranks as threads; see `fabric.launch`."""
+    with opened(job.ranks, job.settings, job.system) as world:
+        return _run(world, job)
 
 
-def _run(
-    world: World, main: Callable[..., Any], ranks: int,
-    system: "str | Path | Topology | Fabric | None", settings: Settings, args: tuple[Any, ...],
-    timeout: float | None,
-) -> Ended:  # fmt: skip
-    team = _Team(Hub(world), settings, once(lambda: machine(settings, system)))
+def _run(world: World, job: Job) -> Ended:
+    make = once(lambda: machine(job.settings, job.system))
+    team = _Team(Hub(world), job.settings, make)
     threads = [
         threading.Thread(
-            target=contextvars.copy_context().run, args=(team.run, rank, main, args),
+            target=contextvars.copy_context().run, args=(team.run, rank, job),
             name=f"rank {rank}", daemon=True,
         )
-        for rank in range(ranks)
+        for rank in range(job.ranks)
     ]  # fmt: skip
     connector("inproc")  # looked up once, not by all threads at once
     for thread in threads:
         thread.start()
     try:
-        team.watch(threads, timeout)
+        team.watch(threads, job.timeout)
     except BaseException as error:  # Ctrl-C: the ranks must not go on without their launcher
         team.hub.stop(WorldError(f"the launcher was stopped by {type(error).__name__}"))
         raise
-    return Ended([_outcome(team, rank) for rank in range(ranks)], world.error)
+    return Ended([_outcome(team, rank) for rank in range(job.ranks)], world.error)
 
 
 def _outcome(team: _Team, rank: int) -> Any:

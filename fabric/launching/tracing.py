@@ -1,5 +1,6 @@
-"""Tracing: the authority over a world writes its trace when the world ends."""
+"""The authority over a world while its ranks run; it writes their trace when the world ends."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +8,29 @@ from typing import TYPE_CHECKING
 
 from fabric.authority.world import World
 from fabric.failure import WorldError
+from fabric.settings import Settings, emulator, machine
 
 if TYPE_CHECKING:
-    from fabric.settings import Settings
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
 
 
 @contextmanager
-def traced(world: World, settings: "Settings") -> Iterator[None]:
+def opened(
+    ranks: int, settings: Settings, system: "str | Path | Topology | Fabric | None"
+) -> Iterator[World]:
+    """The authority over a world of so many ranks on a system, for as long as they run.
+
+    Raises `WorldError` where there is no room for them, or their trace could not be written.
+    """
+    timing = emulator(settings, machine(settings, system), ranks)
+    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+    with _traced(world, settings):
+        yield world
+
+
+@contextmanager
+def _traced(world: World, settings: Settings) -> Iterator[None]:
     """While this lasts the ranks run; then their trace is written, however they have ended.
 
     Raises `WorldError` before they begin where it could not be written.
