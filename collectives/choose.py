@@ -181,8 +181,7 @@ def _fastest(panel: Fabric, question: _Question) -> str:
     for name in sorted(bounds, key=lambda name: bounds[name]):
         if bounds[name] <= enough():
             times[name] = _time(panel, question, name, size)
-    near = [name for name in (first, *names) if times.get(name, np.inf) <= enough()]
-    return near[0]
+    return next(name for name in (first, *names) if times.get(name, np.inf) <= enough())
 
 
 def _time(panel: Fabric, question: _Question, name: str, size: int) -> float:

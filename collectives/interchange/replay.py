@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,13 +104,6 @@ def replay(
     run = _Run(workload, fabric, algorithm, rendezvous)
     run.play()
     return Replay(workload, fabric, run.start, run.finish, run.into)
-
-
-class _Message(NamedTuple):
-    """A message and its two operations, of which the receive may still have to begin."""
-
-    send: int
-    recv: int | None
 
 
 class _Run:

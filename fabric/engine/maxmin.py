@@ -412,17 +412,7 @@ def _fill(f: Flows, found: int) -> None:
             if state != _RISING:
                 continue
             f.records[b] = r
-            at = b + 2
-            more = True
-            while more:
-                other = f.records[at]
-                more = other >= 0
-                other = other if more else ~other
-                weight = f.weights[at] if len(f.weights) else 1.0
-                f.room[other] -= now * weight
-                f.pulling[other] -= weight
-                f.waiting[other] -= 1
-                at += 1
+            _take(f, b, now)
         f.length[r] = kept - f.first[r]
 
 
@@ -438,18 +428,24 @@ def _freeze_limited(f: Flows, limited: int, found: int, level: float) -> int:
         if f.records[b] != _RISING:
             continue
         f.records[b] = _AT_LIMIT
-        at = b + 2
-        more = True
-        while more:
-            r = f.records[at]
-            more = r >= 0
-            r = r if more else ~r
-            weight = f.weights[at] if len(f.weights) else 1.0
-            f.room[r] -= rate * weight
-            f.pulling[r] -= weight
-            f.waiting[r] -= 1
-            at += 1
+        _take(f, b, rate)
     return limited
+
+
+@inlined
+def _take(f: Flows, b: int, rate: float) -> None:
+    """Take what a flow that is frozen at ``rate`` has from the resources on its way."""
+    at = b + 2
+    more = True
+    while more:
+        r = f.records[at]
+        more = r >= 0
+        r = r if more else ~r
+        weight = f.weights[at] if len(f.weights) else 1.0
+        f.room[r] -= rate * weight
+        f.pulling[r] -= weight
+        f.waiting[r] -= 1
+        at += 1
 
 
 @compiled
