@@ -14,15 +14,11 @@ import logging
 import os
 import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import zmq
 
 from fabric import Fabric
 from fabric.authority.emulator import Emulator
@@ -35,13 +31,12 @@ from fabric.transports.frames import PIECE, Frame, FrameError, decode, encode
 from fabric.transports.sockets import Sockets
 from fabric.transports.ways import SHARED_MEMORY
 from fabric.transports.zeromq import connect
+from tests.worlds import stranger, threads
 from topology import star
 
 RANKS = 3
 HANG = 120.0
 """Seconds without an end after which a target hangs."""
-
-_Socket = zmq.Socket[bytes]
 
 
 class Wrong(AssertionError):
@@ -108,29 +103,13 @@ def headers(chance: random.Random, tally: Tally) -> None:
 def sockets(chance: random.Random, tally: Tally) -> None:
     """Two ranks exchange messages while strangers write to their sockets."""
     seed = chance.randrange(1 << 60)
-    barrier, brought, errors = threading.Barrier(2), [None, None], list[BaseException]()
 
-    def run(rank: int) -> None:
-        def exchange(mine: Any) -> list[Any]:
-            brought[rank] = mine
-            barrier.wait(HANG)
-            everything = list(brought)
-            barrier.wait(HANG)
-            return everything
+    def run(rank: int, exchange: Exchange) -> None:
+        _molested(rank, exchange, random.Random(seed + rank), tally)
 
-        try:
-            _molested(rank, exchange, random.Random(seed + rank), tally)
-        except BaseException as error:
-            barrier.abort()
-            errors.append(error)
-
-    running = [threading.Thread(target=run, args=(rank,), daemon=True) for rank in range(2)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join(HANG)
-    if errors or any(thread.is_alive() for thread in running):
-        raise Wrong(f"seed {seed}: {errors or 'a rank hangs'}")
+    errors = [result for result in threads(2, run) if result is not None]
+    if errors:
+        raise Wrong(f"seed {seed}: {errors}")
 
 
 def _molested(rank: int, exchange: Exchange, chance: random.Random, tally: Tally) -> None:
@@ -190,20 +169,6 @@ def _talk(transport: Transport, tag: int, size: int) -> None:
             raise request.error
     if not np.array_equal(room, due):
         raise Wrong(f"message {tag} of {size} bytes has come with other bytes")
-
-
-@contextmanager
-def stranger(address: str) -> Iterator[_Socket]:
-    """A socket of somebody who knows the address."""
-    context: zmq.Context[_Socket] = zmq.Context()
-    socket = context.socket(zmq.PUSH)
-    socket.linger = 1000
-    socket.connect(address)
-    try:
-        yield socket
-    finally:
-        socket.close()
-        context.term()
 
 
 def authority(chance: random.Random, tally: Tally) -> None:

@@ -28,12 +28,13 @@ SIZES = (0, 1, 13, 700)
 """Items of what `collectives.buffers` calls size."""
 
 
-def numbers(ranks: int, items: int, name: str) -> list[Array]:
-    """What each rank brings. Sums and products of few of them are exact in every type."""
+def numbers(ranks: int, items: int, name: str, *, exact: bool = True) -> list[Array]:
+    """What each rank brings. Sums and products of few are exact; if not, floats may round."""
     dtype = np.dtype(getattr(ml_dtypes, name, name))
-    low = 0 if dtype.kind in "bu" else -2
-    values = np.random.default_rng([ranks, items]).integers(low, 3, (ranks, items))
-    return list(values.astype(dtype))
+    most = 2 if exact else 4
+    low = 0 if dtype.kind in "bu" else -most
+    values = np.random.default_rng([ranks, items]).integers(low, most + 1, (ranks, items))
+    return list((values if exact or name in EXACT else values * 0.3).astype(dtype))
 
 
 def reductions(dtype: str) -> tuple[str, ...]:
@@ -46,15 +47,18 @@ def reductions(dtype: str) -> tuple[str, ...]:
 def cases(ranks: int) -> list[tuple[str, str, str, str, int, int]]:
     """Collective, algorithm, type, reduction, items, root: every pair of the first and the third.
 
-    Reductions are all there; algorithms, sizes and roots take turns.
+    Reductions are all there, one after the other, as they have the same plan; algorithms, sizes
+    and roots take turns from type to type.
     """
     sizes, roots, made = itertools.cycle(SIZES), itertools.cycle(range(ranks)), []
+    for _ in range(ranks):
+        next(sizes)  # so that algorithms have other sizes in groups of other sizes
     for op in ALGORITHMS:
         names = itertools.cycle(ALGORITHMS[op])
         for dtype in EXACT + FLOATS:
+            name, items, root = next(names), next(sizes), next(roots) if op in ROOTED else 0
             for reduction in reductions(dtype) if op in REDUCING else ("",):
-                root = next(roots) if op in ROOTED else 0
-                made.append((op, next(names), dtype, reduction, next(sizes), root))
+                made.append((op, name, dtype, reduction, items, root))
     return made
 
 

@@ -5,6 +5,8 @@ import os
 import queue
 import re
 import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,14 +94,17 @@ def alone(rank: int, port: int, said: Any, steps: Any) -> None:
 
 
 class World:
-    """Processes that are instances, a queue of what they say, and queues of what they are told."""
+    """Processes that are instances, a queue of what they say, and queues of what they are told.
+
+    They are forked by the process that makes it, which has loaded torch for all of them.
+    """
 
     def __init__(self, *targets: Any) -> None:
-        spawn, port = multiprocessing.get_context("spawn"), free_port()
-        self.said = spawn.Queue()
-        self.steps = [spawn.Queue() for _ in targets]
+        fork, port = multiprocessing.get_context("fork"), free_port()
+        self.said = fork.Queue()
+        self.steps = [fork.Queue() for _ in targets]
         self.processes = [
-            spawn.Process(target=target, args=(rank, port, self.said, steps))
+            fork.Process(target=target, args=(rank, port, self.said, steps))
             for rank, (target, steps) in enumerate(zip(targets, self.steps, strict=True))
         ]
 
@@ -120,16 +125,32 @@ class World:
         try:
             return [self.said.get(timeout=PATIENCE) for _ in range(count)]
         except queue.Empty:
-            pytest.fail(f"exit codes {[each.exitcode for each in self.processes]}")
+            codes = [each.exitcode for each in self.processes]
+            raise AssertionError(f"exit codes {codes}") from None
 
 
-def test_blocks_come_as_they_were_kept_and_only_once() -> None:
+Told = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Told]:
+    """Calls a function in a process that has nothing but torch, and forks instances well."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield lambda scene: pool.submit(scene).result(PATIENCE)
+
+
+def blocks_come() -> tuple[list[Any], list[int | None]]:
     with World(producer, producer, consumer) as world:
         assert {rank for rank, _ in world.heard(2)} == {0, 1}
         world.steps[2].put("go")
         said = [what for _, what in world.heard(4)]
         for steps in world.steps[:2]:
             steps.put("end")
+    return said, [process.exitcode for process in world.processes]
+
+
+def test_blocks_come_as_they_were_kept_and_only_once(told: Told) -> None:
+    said, codes = told(blocks_come)
     for (source, got, times), (first, count) in zip(said[:2], ((1, 3), (0, 5)), strict=True):
         kept = blocks(5, source)
         for name, tensor in kept.items():
@@ -137,10 +158,10 @@ def test_blocks_come_as_they_were_kept_and_only_once() -> None:
         assert all(end > begin for begin, end in times)
     assert said[2] == (0, "gone", None)
     assert said[3] == "rank 2 asks rank 2 of 3 for KV"
-    assert [process.exitcode for process in world.processes] == [0, 0, 0]
+    assert codes == [0, 0, 0]
 
 
-def test_an_instance_that_dies_is_named() -> None:
+def one_dies() -> str:
     with World(producer, producer, consumer) as world:
         world.heard(2)
         world.steps[1].put("die")
@@ -150,23 +171,36 @@ def test_an_instance_that_dies_is_named() -> None:
         while not isinstance(said, str):  # what rank 0 had may still come before the news
             said = world.heard(1)[0][1]
         world.steps[0].put("end")
+    return said
+
+
+def test_an_instance_that_dies_is_named(told: Told) -> None:
+    said = told(one_dies)
     assert said.startswith("RankLost")
     assert "rank 1" in said
 
 
-def test_instances_whose_blocks_differ_both_say_so() -> None:
+def two_differ() -> dict[int, str]:
     with World(other, other) as world:
-        said = dict(world.heard(2))
+        return dict(world.heard(2))
+
+
+def test_instances_whose_blocks_differ_both_say_so(told: Told) -> None:
+    said = told(two_differ)
     for rank in range(2):
         assert said[rank].startswith(f"KVError: the KV blocks of rank {rank} are ")
         assert "the same model, type and block size" in said[rank]
 
 
-def test_an_instance_that_never_starts_is_named() -> None:
+def one_is_missing() -> str:
     with World(alone) as world:
-        ((_, said),) = world.heard(1)
+        return str(world.heard(1)[0][1])
+
+
+def test_an_instance_that_never_starts_is_named(told: Told) -> None:
     assert re.fullmatch(
-        r"of 2 instances, \[1\] have not come to 127\.0\.0\.1:\d+ within 0\.5 s", said
+        r"of 2 instances, \[1\] have not come to 127\.0\.0\.1:\d+ within 0\.5 s",
+        told(one_is_missing),
     )
 
 

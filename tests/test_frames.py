@@ -1,6 +1,4 @@
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +13,7 @@ from fabric.transport import Transport
 from fabric.transports.frames import HEADER, PIECE, Frame, FrameError, decode, encode
 from fabric.transports.sockets import BIND
 from fabric.transports.ways import SHARED_MEMORY
-from tests.worlds import connected, finish, good, noise
+from tests.worlds import connected, finish, good, noise, stranger
 
 TOKEN = bytes(range(16))
 RANKS = 5
@@ -72,20 +70,6 @@ def test_a_frame_that_cannot_be_is_refused(change: dict[str, int], length: int, 
     frame = replace(Frame(TOKEN, 1, 2, 3, 4, 1000, 0, 64), **change)
     with pytest.raises(FrameError, match=words):
         decode(encode(frame), length, TOKEN, RANKS)
-
-
-@contextmanager
-def stranger(address: str) -> Iterator["zmq.Socket[bytes]"]:
-    """A socket of somebody who knows the address."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.PUSH)
-    socket.linger = 1000
-    socket.connect(address)
-    try:
-        yield socket
-    finally:
-        socket.close()
-        context.term()
 
 
 garbage = st.lists(

@@ -5,6 +5,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -12,20 +13,40 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
 
 README = Path(__file__).parents[1] / "README.md"
 CONSOLE = re.compile(r"```console\n\$ triplane (.*)\n([^`]*)```")
 PYTHON = re.compile(r"```python\n([^`]*)```\n\n```text\n([^`]*)```")
 
 
-def printed_by(command: str) -> str:
+def printed_by(command: str, folder: Path = README.parent) -> str:
+    """What a ``triplane`` command prints; one that starts processes is a process itself."""
     command, _, last = command.partition(" | tail -")
-    program = "from bench.cli import main; main()"
-    arguments = [sys.executable, "-c", program, *shlex.split(command)]
-    run = subprocess.run(arguments, cwd=README.parent, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    lines = steady(run.stdout).splitlines(keepends=True)
+    arguments = shlex.split(command)
+    processes = arguments[0] == "run" and "inproc" not in arguments
+    text = (_by_a_process if processes else _by_main)(arguments, folder)
+    lines = steady(text).splitlines(keepends=True)
     return "".join(lines[-int(last) :] if last else lines)
+
+
+def _by_a_process(arguments: list[str], folder: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", "from bench.cli import main; main()", *arguments],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(README.parent)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def _by_main(arguments: list[str], folder: Path) -> str:
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(main, arguments, prog_name="triplane")
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def steady(text: str) -> str:

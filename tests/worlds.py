@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zmq
 
 from fabric.failure import WorldError
 from fabric.transport import Bytes, Exchange, Request, Transport, connector
@@ -88,6 +89,20 @@ def finish(transport: Transport, *requests: Request) -> None:
 
 def noise(seed: int, size: int) -> Bytes:
     return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+
+
+@contextmanager
+def stranger(address: str) -> Iterator["zmq.Socket[bytes]"]:
+    """A socket of somebody who knows the address."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.PUSH)
+    socket.linger = 1000
+    socket.connect(address)
+    try:
+        yield socket
+    finally:
+        socket.close()
+        context.term()
 
 
 class Processes:
