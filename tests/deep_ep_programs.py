@@ -6,11 +6,15 @@ its ``deep_ep/utils`` as they are but for what measures GPU kernels. Nothing of 
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,33 +76,52 @@ def commands(program: Program, checkout: Path) -> list[tuple[list[str], dict[str
     return [(command, {**common, "RANK": str(node)}) for node in range(program.nodes)]
 
 
-def run(program: Program, checkout: Path, timeout: float) -> str | None:
-    """Run it to its end; what is wrong, None where it has passed."""
-    folder = checkout / "tests" / Path(program.path).parent
-    running = [
-        subprocess.Popen(
-            command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for command, environment in commands(program, checkout)
-    ]  # fmt: skip
-    deadline = time.monotonic() + timeout
-    try:
-        said = [
-            each.communicate(timeout=max(deadline - time.monotonic(), 1))[0] for each in running
-        ]
-    except subprocess.TimeoutExpired:
-        return f"it has not ended in {timeout:.0f} s"
-    finally:
-        for each in running:
-            each.kill()
-            each.wait()
+class Outcome(NamedTuple):
+    """``wrong``: None where it has passed; ``said``: all that it has printed, node after node."""
+
+    wrong: str | None
+    said: str
+
+
+def run(program: Program, checkout: Path, timeout: float) -> Outcome:
+    """Run it to its end, or for so many seconds; no process of it is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"node{node}" for node in range(program.nodes)]
+        running = _started(program, checkout, files)
+        deadline = time.monotonic() + timeout
+        wrong = None
+        try:
+            for each in running:
+                each.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            wrong = f"it has not ended in {timeout:.0f} s"
+        finally:
+            for each in running:
+                with suppress(ProcessLookupError):  # none of its processes is left
+                    os.killpg(each.pid, signal.SIGKILL)
+                each.wait()
+        said = [file.read_text(errors="replace") for file in files]
     word, times = program.passes
-    found = said[0].count(word)
-    if any(each.returncode for each in running) or found != times:
-        codes = [each.returncode for each in running]
-        return f"exit codes {codes}, {found} of {times} {word!r}\n" + "\n".join(said)[-3000:]
-    return None
+    found, codes = said[0].count(word), [each.returncode for each in running]
+    if wrong is None and (any(codes) or found != times):
+        wrong = f"exit codes {codes}, {found} of {times} {word!r}"
+    return Outcome(wrong, "\n".join(said))
+
+
+def _started(
+    program: Program, checkout: Path, files: Sequence[Path]
+) -> list[subprocess.Popen[bytes]]:
+    """A process group for each node, which prints into a file: a pipe would fill unread."""
+    started = []
+    for (command, environment), file in zip(commands(program, checkout), files, strict=True):
+        with file.open("w") as said:
+            started.append(
+                subprocess.Popen(
+                    command, cwd=checkout / "tests" / Path(program.path).parent, env=environment,
+                    stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+                )
+            )  # fmt: skip
+    return started
 
 
 def _port() -> int:
@@ -117,15 +140,31 @@ def main(arguments: Sequence[str]) -> int:
     checkout = given.checkout.absolute()
     if not (checkout / "tests" / "legacy").is_dir():
         parser.error(f"{checkout} is no checkout of DeepEP: it has no tests/legacy")
-    failed = 0
-    for program in [each for each in programs() if given.only in each.name]:
-        begin = time.monotonic()
-        wrong = run(program, checkout, given.timeout)
-        word = "passed" if wrong is None else f"FAILED: {wrong}"
-        sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
-        sys.stdout.flush()
-        failed += wrong is not None
+    chosen = [each for each in programs() if given.only in each.name]
+    if not chosen:
+        parser.error(f"no program's name has {given.only!r}; {_names()}")
+    begin, failed = time.monotonic(), 0
+    for program in chosen:
+        failed += not _told(program, checkout, given.timeout)
+    passed = f"{len(chosen) - failed} of {len(chosen)} passed"
+    sys.stdout.write(f"{passed} ({time.monotonic() - begin:.0f} s)\n")
     return 1 if failed else 0
+
+
+def _told(program: Program, checkout: Path, timeout: float) -> bool:
+    """Run it and print a line about it, with the end of what it has printed if it has failed."""
+    begin = time.monotonic()
+    wrong, said = run(program, checkout, timeout)
+    word = "passed" if wrong is None else f"FAILED: {wrong}"
+    sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
+    if wrong is not None:
+        sys.stdout.write(textwrap.indent(said[-3000:], "  | ") + "\n")
+    sys.stdout.flush()
+    return wrong is None
+
+
+def _names() -> str:
+    return "the names are: " + "; ".join(each.name for each in programs())
 
 
 if __name__ == "__main__":

@@ -10,11 +10,8 @@ import torch
 from collectives import init
 from collectives.adapters.deep_ep import Buffer, Config, EventHandle, EventOverlap
 from collectives.moe import TokenError
-from fabric.failure import RankFailed, WorldError
-from fabric.launch import launch as unlimited
+from tests.adapter_ranks import every_rank_is_told, launch
 from tests.deep_ep_oracle import BF16, World, fp8, made, result, same, summed
-
-launch = functools.partial(unlimited, sync="eager", timeout=120.0)
 
 
 def with_buffer(check: Callable[[Buffer, World], Any], world: World) -> Any:
@@ -133,10 +130,6 @@ def test_threads(check: Any, ranks: int) -> None:
     launch(with_buffer, ranks, args=(check, world))
 
 
-def test_processes() -> None:
-    launch(with_buffer, 2, transport="zmq", args=(round_trips, made(2, 7)))
-
-
 def test_two_nodes_send_a_token_once_to_each_and_add_up_inside_first() -> None:
     launch(with_buffer, 16, args=(round_trips, made(16, 3, local=2, top_k=5)))
 
@@ -177,15 +170,8 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_told_to_every_rank(what: str) -> None:
-    world = made(3, 11, idle=False)
-    outcomes = launch(
-        with_buffer, 3, args=(functools.partial(wrong, what=what), world), return_exceptions=True
-    )
-    assert [type(each) for each in outcomes] == [RankFailed, TokenError, RankFailed]
-    for outcome in outcomes:
-        assert isinstance(outcome, Exception)
-        with pytest.raises((TokenError, WorldError), match=WRONG[what]):
-            raise outcome
+    main, world = functools.partial(wrong, what=what), made(3, 11, idle=False)
+    every_rank_is_told(with_buffer, 3, 1, WRONG[what], (main, world))
 
 
 def test_config_is_deep_eps_but_for_the_numbers_of_ranks() -> None:

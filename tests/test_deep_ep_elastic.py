@@ -11,11 +11,8 @@ from collectives import init
 from collectives.adapters.deep_ep import ElasticBuffer, get_logical_domain_size
 from collectives.adapters.deep_ep.domains import SCALEUP
 from collectives.moe import TokenError
-from fabric.failure import RankFailed, WorldError
-from fabric.launch import launch as unlimited
+from tests.adapter_ranks import every_rank_is_told, launch
 from tests.deep_ep_oracle import BF16, World, fp8, made, same
-
-launch = functools.partial(unlimited, sync="eager", timeout=120.0)
 
 MOST, ALIGN = 10, 4
 
@@ -190,12 +187,6 @@ def test_domains(monkeypatch: pytest.MonkeyPatch, deterministic: bool, multiple:
     launch(main, 4, args=(expanded, world, [1, 2] if multiple else []))
 
 
-def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SCALEUP, "2")
-    world = made(4, 41)
-    launch(with_buffer, 4, transport="zmq", args=(plain, world, [1, 2]))
-
-
 def domain_sizes() -> tuple[Any, ...]:
     with init() as comm:
         flat = ElasticBuffer(comm, 1 << 21, allow_hybrid_mode=False)
@@ -244,8 +235,4 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_told_to_every_rank(what: str) -> None:
     world = made(2, 4, idle=False)
-    outcomes = launch(with_buffer, 2, args=(wrong, world, what), return_exceptions=True)
-    assert [type(each) for each in outcomes] == [RankFailed, TokenError]
-    for outcome in outcomes:
-        with pytest.raises((TokenError, WorldError), match=WRONG[what]):
-            raise outcome
+    every_rank_is_told(with_buffer, 2, 1, WRONG[what], (wrong, world, what))

@@ -9,12 +9,8 @@ import torch
 
 from collectives import init
 from collectives.adapters.deep_ep import Buffer
-from collectives.moe import TokenError
-from fabric.failure import RankFailed, WorldError
-from fabric.launch import launch as unlimited
+from tests.adapter_ranks import every_rank_is_told, launch
 from tests.deep_ep_oracle import BF16, World, fp8, made, result, same
-
-launch = functools.partial(unlimited, sync="eager", timeout=120.0)
 
 MOST = 12
 HIDDEN = 1024
@@ -188,11 +184,5 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_told_to_every_rank(what: str) -> None:
-    world = made(2, 4, hidden=HIDDEN, idle=False)
-    outcomes = launch(
-        with_buffer, 2, args=(functools.partial(wrong, what=what), world), return_exceptions=True
-    )
-    assert [type(each) for each in outcomes] == [TokenError, RankFailed]
-    for outcome in outcomes:
-        with pytest.raises((TokenError, WorldError), match=WRONG[what]):
-            raise outcome
+    main, world = functools.partial(wrong, what=what), made(2, 4, hidden=HIDDEN, idle=False)
+    every_rank_is_told(with_buffer, 2, 0, WRONG[what], (main, world))

@@ -1,6 +1,5 @@
 """torch_npu's MoE dispatch and combine against loops over tokens, also with shared experts."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,11 +11,7 @@ from collectives.adapters.torch_npu import (
     npu_moe_distribute_combine_v2,
     npu_moe_distribute_dispatch_v2,
 )
-from collectives.moe import TokenError
-from fabric.failure import RankFailed, WorldError
-from fabric.launch import launch as unlimited
-
-launch = functools.partial(unlimited, sync="eager", timeout=120.0)
+from tests.adapter_ranks import every_rank_is_told, launch
 
 HIDDEN = 64
 
@@ -218,8 +213,4 @@ WRONG = {
 
 @pytest.mark.parametrize("words", WRONG)
 def test_what_is_wrong_is_told_to_every_rank(words: str) -> None:
-    outcomes = launch(wrong, 2, args=(WRONG[words],), return_exceptions=True)
-    assert [type(each) for each in outcomes] == [RankFailed, TokenError]
-    for outcome in outcomes:
-        with pytest.raises((TokenError, WorldError), match=words):
-            raise outcome
+    every_rank_is_told(wrong, 2, 1, words, (WRONG[words],))

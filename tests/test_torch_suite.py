@@ -3,11 +3,12 @@
 It runs by two names of torch's own backends, as some tests are for these only.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.torch_suite import Suite, names, suite
+from tests.torch_suite import NEVER, Suite, documented, excluded, names, suite
 
 RANKS = 4
 AS_GLOO = (
@@ -66,3 +67,13 @@ def test_of_torch_for_more_backends(as_mpi: Suite, test: str) -> None:
 
 def test_most_of_these_are_there() -> None:
     assert len(KNOWN.intersection((*AS_GLOO, *AS_MPI))) > 50
+
+
+def test_the_docs_have_the_reasons_for_which_tests_are_never_run() -> None:
+    rows = documented()
+    assert set(rows) == set(NEVER)
+    left_out = Counter(excluded(test, "triplane") for test in KNOWN)
+    assert rows["needs torchvision"] == left_out.pop("needs torchvision")
+    del left_out[""]
+    assert rows["needs CUDA: tensors or models on a GPU, or NCCL"] >= left_out.total() > 0
+    assert all(why.startswith("needs CUDA") for why in left_out)

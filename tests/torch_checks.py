@@ -1,7 +1,5 @@
 """What a rank of the backend does in `test_torch_backend`: each check is a function, run in order.
 
-    python torch_checks.py RANK RANKS FOLDER
-
 Each makes calls over the group of all ranks and compares what comes with what torch itself computes
 from the inputs of all ranks, which each rank can make again. Says of each, as a line of JSON, its
 name and what went wrong, or an empty text.
@@ -17,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # it takes long, and what is imported here is imported before the ranks fork
 import torch.distributed as dist
+import torch.distributed.fsdp
+import torch.distributed.tensor
 from torch import Tensor
 
 import collectives.adapters.torch as adapter
@@ -551,8 +552,7 @@ def what_cannot_be() -> None:
             raise AssertionError(f"that {part!r} cannot be was not said")
 
 
-def main() -> None:
-    rank, ranks, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+def main(rank: int, ranks: int, folder: Path) -> None:
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", message="ComplexHalf support is experimental")
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
@@ -569,7 +569,3 @@ def main() -> None:
         sys.stdout.write(json.dumps([run.__name__, wrong]) + "\n")
         sys.stdout.flush()
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """A rank whose worlds fail, one after the other, for `test_torch_failures`.
 
-    python torch_failing.py RANK RANKS FOLDER
-
 Says of each world, as a line of JSON, what it was and the error that the rank has got, as its type
 and its text. In the last one, rank 1 is killed.
 """
@@ -10,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -42,10 +39,21 @@ def other_type(rank: int) -> None:
     future.wait()
 
 
+def without_the_odd_one(rank: int, call: Callable[[], object]) -> None:
+    """A call of the others, whatever comes of it; the odd rank waits until they are through."""
+    store = dist.distributed_c10d._get_default_store()
+    if rank == ODD:
+        others = [f"through{r}" for r in range(dist.get_world_size()) if r != ODD]
+        store.wait(others, timedelta(seconds=60))
+        return
+    try:
+        call()
+    finally:
+        store.set(f"through{rank}", "")
+
+
 def too_late(rank: int) -> None:
-    if rank != ODD:
-        dist.barrier()
-    time.sleep(3)
+    without_the_odd_one(rank, dist.barrier)
     dist.barrier()
 
 
@@ -55,8 +63,15 @@ def future_too_late(rank: int) -> None:
 
 
 def nobody_sends(rank: int) -> None:
+    store = dist.distributed_c10d._get_default_store()
     if rank == 0:
-        dist.recv(torch.zeros(1))
+        try:
+            dist.recv(torch.zeros(1))
+        finally:
+            store.set("given up", "")
+    if rank == ODD:  # too late; the end of the world would wait ten seconds for what is under way
+        store.wait(["given up"], timedelta(seconds=60))
+        dist.send(torch.zeros(1), 0)
 
 
 def raised(rank: int) -> None:
@@ -67,10 +82,8 @@ def raised(rank: int) -> None:
 
 
 def monitored(rank: int) -> None:
-    if rank != ODD:
-        dist.group.WORLD.monitored_barrier(timedelta(seconds=1))
-    else:
-        time.sleep(2)
+    group = dist.group.WORLD
+    without_the_odd_one(rank, lambda: group.monitored_barrier(timedelta(seconds=1)))
 
 
 def killed(rank: int) -> None:
@@ -86,8 +99,7 @@ WORLDS: tuple[Callable[[int], None], ...] = (
 )  # fmt: skip
 
 
-def main() -> None:
-    rank, ranks, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+def main(rank: int, ranks: int, folder: Path) -> None:
     for world in WORLDS:
         got = ["", ""]
         dist.init_process_group(
@@ -101,7 +113,3 @@ def main() -> None:
         dist.destroy_process_group()
         sys.stdout.write(json.dumps([world.__name__, *got]) + "\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -5,17 +5,18 @@ import json
 import os
 import re
 import select
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).parent
+from tests.torch_world import HERE, end, forked
+
 PATIENCE = 400.0
-"""Seconds that a test may take: more than the longest time-out in one."""
+"""Seconds that a test may take at all ranks: more than the longest time-out in one."""
 
 ALONE = ("timeout", "monitored", "destroy", "shutdown", "init_process_group", "has_finalized",
          "across_ranks")  # fmt: skip
@@ -29,6 +30,13 @@ EXCLUDED = {
 }
 """What is not run, as patterns of names, and why not. What runs may still find that it cannot."""
 
+NEVER = {
+    "torch skips them everywhere, with a link to an issue of its own": "^https://|, see https://",
+    "needs torchvision": "torchvision",
+    "needs CUDA: tensors or models on a GPU, or NCCL": "CUDA|GPU|(?i:nccl)",
+}
+"""Rows of docs/torch.md for tests that run as no backend, and what the reasons for that say."""
+
 AS_ITSELF = ("test_get_backend",)
 """Tests about the name of the backend, which mean nothing where it goes by another one."""
 
@@ -40,6 +48,7 @@ def names() -> list[str]:
         return []
     path = Path(torch.origin).parent / "testing/_internal/distributed/distributed_test.py"
     code = path.read_text(encoding="utf-8").partition("class _DistTestBase")[2]
+    code = re.sub(r'"""[\s\S]*?"""', '""', code)  # some are commented out in such a text
     return sorted(set(re.findall(r"^        def (test_\w+)\(", code, re.MULTILINE)))
 
 
@@ -57,33 +66,46 @@ class Outcome(NamedTuple):
     why: str
 
 
+def never(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, int]:
+    """How many tests ran as no backend at all, by the row of `NEVER`; else by the bare reason."""
+    skipped = [each for each in outcomes.values() if all(one.how == "skipped" for one in each)]
+    return dict(Counter(_row([one.why for one in each]) for each in skipped))
+
+
+def _row(reasons: Sequence[str]) -> str:
+    for row, pattern in NEVER.items():
+        if any(re.search(pattern, why) for why in reasons):
+            return row
+    return reasons[0]
+
+
+def documented() -> dict[str, int]:
+    """What docs/torch.md says of the tests that are never run: the rows of its table."""
+    text = (HERE.parent / "docs/torch.md").read_text(encoding="utf-8")
+    table = text.partition("| why | tests |\n")[2].partition("\n\n")[0]
+    return {why: int(number) for why, number in re.findall(r"^\| (.+) \| (\d+) \|$", table, re.M)}
+
+
 class Suite:
     """``ranks`` processes that run the tests, as the backend ``name``."""
 
     def __init__(self, name: str, ranks: int, folder: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"}
-        self._fresh = True
-        self._errors = [folder / f"errors{rank}" for rank in range(ranks)]
-        self._ranks = []
-        for rank, errors in enumerate(self._errors):
-            with errors.open("w") as stderr:
-                command = [sys.executable, str(HERE / "torch_suite_ranks.py"), str(rank)]
-                self._ranks.append(
-                    subprocess.Popen(
-                        [*command, str(ranks), str(folder), name], env=environment, text=True,
-                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
-                    )
-                )  # fmt: skip
+        self._name, self._folder = name, folder
+        self._ranks = range(ranks)
+        self._start()
 
-    def run(self, test: str) -> Outcome:
-        """Run a test at all ranks."""
+    def run(self, test: str, patience: float = PATIENCE) -> Outcome:
+        """Run a test at all ranks, which are other processes than before if one was lost."""
+        if self._lost:
+            self.close(0)
+            self._start()
         alone = any(part in test for part in ALONE)
-        for rank in self._ranks:
-            if rank.stdin is None or rank.poll() is not None:
-                return Outcome("failed", f"a rank has ended with exit code {rank.returncode}")
-            rank.stdin.write(json.dumps([test, alone or self._fresh]) + "\n")
-            rank.stdin.flush()
-        found = [self._heard(number) for number in range(len(self._ranks))]
+        for ask in self._asks:
+            with suppress(BrokenPipeError):  # it has ended, and so says nothing
+                ask.write(json.dumps([test, alone or self._fresh]) + "\n")
+                ask.flush()
+        deadline = time.monotonic() + patience
+        found = [self._heard(rank, deadline) for rank in self._ranks]
         for how in ("failed", "passed", "skipped"):
             those = [(rank, each.why) for rank, each in enumerate(found) if each.how == how]
             if those:
@@ -92,37 +114,48 @@ class Suite:
                 return Outcome(how, those[0][1] if how == "skipped" else everybody)
         raise ValueError(f"{test} ended as nothing that is known: {found}")
 
-    def close(self) -> None:
-        """End the ranks, whatever they do."""
-        for rank in self._ranks:
-            if rank.stdin is not None:
-                rank.stdin.close()
-        for rank in self._ranks:
-            try:
-                rank.wait(30)
-            except subprocess.TimeoutExpired:
-                rank.kill()
-                rank.wait()
-            if rank.stdout is not None:
-                rank.stdout.close()
+    def close(self, grace: float = 30.0) -> bool:
+        """End the ranks, whatever they do, in so many seconds; whether all ended well before."""
+        for ask in self._asks:
+            with suppress(BrokenPipeError):
+                ask.close()
+        codes = end(self._process, grace)
+        for tell in self._tells:
+            tell.close()
+        return codes == [0] * len(self._ranks)
 
-    def _heard(self, number: int) -> Outcome:
-        stdout = self._ranks[number].stdout
-        if stdout is None or not select.select([stdout], [], [], PATIENCE)[0]:
-            self._ranks[number].kill()
-            return Outcome("failed", f"it has not ended within {PATIENCE:g} s")
-        line = stdout.readline()
-        if not line:
-            return Outcome("failed", self._errors[number].read_text()[-4000:])
-        return Outcome(*json.loads(line))
+    def _start(self) -> None:
+        self._fresh, self._lost = True, False
+        asks, tells = ([os.pipe() for _ in self._ranks] for _ in range(2))
+        theirs = [(ask[0], tell[1]) for ask, tell in zip(asks, tells, strict=True)]
+        self._process = forked("torch_suite_ranks.py", theirs, self._folder, self._name)
+        for each in theirs:
+            os.close(each[0])
+            os.close(each[1])
+        self._asks = [os.fdopen(ask[1], "w") for ask in asks]
+        self._tells = [os.fdopen(tell[0]) for tell in tells]
+
+    def _heard(self, rank: int, deadline: float) -> Outcome:
+        """What a rank says of its test, if it does so until the deadline."""
+        tell = self._tells[rank]
+        in_time = select.select([tell], [], [], max(deadline - time.monotonic(), 0))[0]
+        line = tell.readline() if in_time else ""
+        if line:
+            return Outcome(*json.loads(line))
+        self._lost = True
+        files = [self._folder / "errors", self._folder / f"errors{rank}"]
+        errors = "\n".join(each.read_text()[-4000:] for each in files if each.exists())
+        return Outcome("failed", f"it {'has ended' if in_time else 'is not over'}\n{errors}")
 
 
 @contextmanager
 def suite(name: str, ranks: int) -> Iterator[Suite]:
-    """The ranks, to the end of the block."""
+    """The ranks, to the end of the block; raises where they do not end well."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Suite(name, ranks, Path(folder))
+        made, well = Suite(name, ranks, Path(folder)), False
         try:
             yield made
         finally:
-            made.close()
+            well = made.close()
+        if not well:
+            raise AssertionError("a rank was lost, or could not leave its world")

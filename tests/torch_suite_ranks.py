@@ -1,6 +1,6 @@
 """A rank of torch's own `DistributedTest`, which ships inside torch, over this backend.
 
-    python torch_suite_ranks.py RANK RANKS FOLDER NAME
+    python torch_forks.py torch_suite_ranks.py RANKS FOLDER PIPES NAME
 
 runs the tests that are named on standard input, a line of JSON each with whether it wants a world
 of its own, one after the other in this process, and says of each on standard output, as a line of
@@ -21,13 +21,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-rank, ranks, folder, name = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+ranks, folder, name = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 # The suite reads these while it is imported.
 os.environ.update(
     BACKEND=name, WORLD_SIZE=str(ranks), TEMP_DIR=str(folder),
     INIT_METHOD=f"file://{folder / 'shared_init_file'}",
 )  # fmt: skip
-said, sys.stdout = sys.stdout, sys.stderr  # what tests print is not for who reads the results
 
 import torch.distributed as dist  # noqa: E402
 
@@ -67,7 +66,7 @@ class Ranked(suite.TestDistBackend, suite.DistributedTest._DistTestBase):  # typ
     """The tests, at one rank."""
 
 
-def prepared(test: str, fresh: bool) -> Ranked:
+def prepared(rank: int, test: str, fresh: bool) -> Ranked:
     """The test of that name, in a folder of its own, in which the ranks find each other."""
     mine = folder / test
     for part in ("barrier", "test_dir", "init_dir"):
@@ -86,12 +85,13 @@ def prepared(test: str, fresh: bool) -> Ranked:
     return case
 
 
-def outcome(test: str, fresh: bool) -> tuple[str, str]:
+def outcome(rank: int, test: str, fresh: bool) -> tuple[str, str]:
     """How a test went, and what that was about."""
-    if not hasattr(Ranked, test):
-        return "skipped", "torch makes tests of it by parameters, for CUDA only"
+    marked = getattr(Ranked, test)
+    if getattr(marked, "__unittest_skip__", False):  # what unittest's own runner looks at
+        return "skipped", marked.__unittest_skip_why__
     try:
-        case = prepared(test, fresh)
+        case = prepared(rank, test, fresh)
         getattr(case, test)()
         case._barrier(timeout=120)
     except unittest.SkipTest as skip:
@@ -114,19 +114,17 @@ def ended() -> str:
     return ""
 
 
-def main() -> None:
+def main(rank: int, ranks: int, folder: Path) -> None:
     """Run what standard input names, each in a world of its own where that says so."""
+    said, sys.stdout = sys.stdout, sys.stderr  # what tests print is not for who reads the results
     for line in sys.stdin:
         test, fresh = json.loads(line)
         wrong = ended() if fresh else ""
-        how, why = outcome(test, fresh)
+        how, why = outcome(rank, test, fresh)
         if how != "failed" and (fresh or wrong):
             wrong += ended()
             how, why = ("failed", wrong) if wrong else (how, why)
         said.write(json.dumps([how, why]) + "\n")
         said.flush()
-    ended()
-
-
-if __name__ == "__main__":
-    main()
+    if wrong := ended():
+        raise RuntimeError(wrong)
