@@ -1,9 +1,9 @@
 """The torch backend beside gloo: ``python benchmarks/torch_backend.py [--ranks 2 4] [--rounds 5]``.
 
 All-reduce and all-to-all of torch.distributed between processes of this host, each made with the
-backend ``triplane`` and with torch's gloo in the same processes, in turn: a call of one, a call of
-the other. Medians over all calls, of the rank that took longest for each. ``async``: begun with
-``async_op`` and waited for at once, which is what DDP, FSDP and compiled programs do.
+backend ``triplane`` and with torch's gloo in the same processes, in turn: some calls in a row of
+one, as many of the other. Medians over the turns, of the rank that took longest. ``async``: begun
+with ``async_op`` and waited for at once, which is what DDP, FSDP and compiled programs do.
 """
 
 import argparse
@@ -26,7 +26,11 @@ import collectives.adapters.torch  # noqa: F401  (registers the backend)
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = (8, 4 * KIB, 64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB)
-WARM = 3
+WARM = 2
+IN_A_ROW = 8
+"""Calls between two barriers, half as many from 16 MiB on: ranks leave a barrier of gloo up to a
+millisecond apart where there are more of them than cores."""
+
 Group = Any
 """A process group: torch's stubs do not say that its own could be None only before the start."""
 
@@ -51,21 +55,23 @@ def call(op: str, group: Group, x: torch.Tensor, out: torch.Tensor) -> None:
 OPS = ("all_reduce", "all_reduce async", "all_to_all")
 
 
-def seconds(run: Callable[[], None], ready: Group) -> float:
-    """How long a call takes at this rank, when all ranks have come."""
+def seconds(run: Callable[[], None], calls: int, ready: Group) -> float:
+    """How long a call takes at this rank, of so many when all ranks have come."""
     dist.barrier(group=ready)
     began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - began) / calls
 
 
-def medians(op: str, size: int, groups: tuple[Group, Group], calls: int) -> list[float]:
+def medians(op: str, size: int, groups: tuple[Group, Group], turns: int) -> list[float]:
     """Seconds of a call with each of two groups, which take turns; of the slowest rank."""
     x, out = torch.zeros(size // 4), torch.empty(size // 4)
+    calls = IN_A_ROW // 2 if size >= 16 * MIB else IN_A_ROW
     times: list[list[float]] = [[], []]
-    for number in range(WARM + calls):
+    for number in range(WARM + turns):
         for group, mine in zip(groups, times, strict=True):
-            took = seconds(partial(call, op, group, x, out), groups[1])
+            took = seconds(partial(call, op, group, x, out), calls, groups[1])
             if number >= WARM:
                 mine.append(took)
     table = torch.tensor(times, dtype=torch.float64)
@@ -84,8 +90,8 @@ def rank_main(rank: int, ranks: int, folder: str, rounds: int, most: int) -> Non
         for size in (size for size in SIZES if size <= most):
             if op == "all_to_all" and size // 4 % ranks:
                 continue
-            calls = rounds * (1 if size >= 16 * MIB else 4 if size >= MIB else 40)
-            ours, gloo = medians(op, size, groups, calls)
+            turns = rounds * (1 if size >= 16 * MIB else 2 if size >= MIB else 6)
+            ours, gloo = medians(op, size, groups, turns)
             rows.append((ranks, op, size, ours, gloo))
     if rank == 0:
         torch.save(rows, Path(folder) / "rows")
