@@ -309,8 +309,13 @@ class Communicator:
         self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
 
     @property
+    def members(self) -> tuple[int, ...]:
+        """The world's ranks in this group, by their rank here."""
+        return self._group.members
+
+    @property
     def lender(self) -> Lender | None:
-        """Where ranks are threads, which can read each other's memory: see `fabric.transport`."""
+        """Where all ranks can read each other's memory: see `fabric.transport.lender`."""
         return lender(self._driver.transport)
 
     def exchange(

@@ -39,12 +39,12 @@ ENTRY_POINTS = "triplane.transports"
 
 
 class Lender:
-    """Keeps alive what other ranks, threads of this process, may read where it lies.
+    """Keeps alive what ranks of the same process may read where it lies, by its address.
 
     It belongs to the world: a rank that fails takes nothing away that others are reading.
     """
 
-    __slots__ = ("_held",)
+    one_process = True
 
     def __init__(self) -> None:
         self._held: dict[int, Any] = {}
@@ -59,7 +59,10 @@ class Lender:
 
 
 def lender(transport: "Transport") -> Lender | None:
-    """The rank's own, where all ranks are threads of one process; None where memory is not one."""
+    """The rank's own, where all ranks can read each other's memory; None where they cannot.
+
+    Where ranks are processes (not `Lender.one_process`) it is a `fabric.transports.peek.Reader`.
+    """
     return getattr(transport, "lender", None)
 
 

@@ -1,7 +1,8 @@
 """Parcels: what the low-latency mode sends to each rank and back, and where it goes there.
 
-Ranks that are threads tell each other where their tokens and results lie: each token is copied
-once, by its receiver, and results not at all. Other ranks pack a message for each peer.
+Ranks that can read each other's memory tell each other where their tokens and results lie: each is
+copied once, by its receiver; between threads, results not at all. Other ranks pack a message for
+each peer.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from collectives.moe.scratch import Scratch
 from collectives.moe.tensors import Array
 from fabric.exchange import Round
 from fabric.transport import Bytes
+from fabric.transports.peek import Reader
 
 NUMBER = 4
 """Bytes of a token's row at its source."""
@@ -46,14 +48,12 @@ class Tokens:
 
     @property
     def places(self) -> Ints:
-        """Where each rank finds its tokens, see `kernels.fetch`; none but this one if it cannot."""
+        """Where each rank finds its tokens: int64 ``[ranks, 4]``, see `kernels.fetch`."""
         edges, token = np.array(self._edges), self._chosen.token
         table = np.empty((self._comm.size, 4), np.int64)
         table[:, 0], table[:, 1] = address_of(self._rows), address_of(self._scales)
         table[:, 2] = address_of(token) + token.itemsize * edges[:-1]
         table[:, 3] = np.diff(edges)
-        if self._lender is None:
-            table[np.arange(len(table)) != self._comm.rank] = 0
         return table
 
     def rounds(self, source: Ints, by_source: Ints, room: Landing, scratch: Scratch) -> Rounds:
@@ -62,13 +62,19 @@ class Tokens:
         ``source``: what each rank has among its `places` for this one; ``by_source``: ``[ranks,
         local experts]``, how many tokens come from where for whom.
         """
+        rank, lender = self._comm.rank, self._lender
+        near = source
+        if lender is None or not lender.one_process:  # the kernel takes this rank's own only
+            near = np.where((np.arange(len(source)) == rank)[:, None], source, 0)
 
         def fetch() -> Round:
-            self._fetch(source, by_source, room)
+            self._fetch(near, by_source, room)
+            if isinstance(lender, Reader):
+                self._read(lender, source, by_source, room)
             return Round([], [])
 
-        if self._lender is not None:
-            return [fetch, *barrier(self._comm.rank, self._comm.size)]
+        if lender is not None:
+            return [fetch, *barrier(rank, self._comm.size)]
         return [lambda: self._messages(by_source, room, scratch), fetch]
 
     def finish(self) -> None:
@@ -85,6 +91,26 @@ class Tokens:
             source, by_source, np.array([address_of(array) for array in arrays]),
             np.array([self._rows.shape[1], self._scales.shape[1]]), room.x.shape[1],
         )  # fmt: skip
+
+    def _read(self, reader: Reader, source: Ints, by_source: Ints, room: Landing) -> None:
+        """The tokens of other processes, from where they lie."""
+        experts = np.arange(by_source.shape[1])
+        first = by_source.cumsum(axis=0) - by_source + experts * room.x.shape[1]
+        places = [(room.x, self._rows, 0)]
+        if room.scales is not None:
+            places.append((room.scales, self._scales, 1))
+        for peer, (*address, tokens, n) in enumerate(source.tolist()):
+            if peer == self._comm.rank or not n:
+                continue
+            each, counts = self._comm.members[peer], by_source[peer]
+            token = np.empty(n, np.int64)
+            reader.read(each, [tokens], [address_of(token)], [token.nbytes])
+            at = np.repeat(first[peer] - counts.cumsum() + counts, counts) + np.arange(n)
+            for array, mine, column in places:
+                width = mine.shape[1]
+                there, here = address[column] + token * width, address_of(array) + at * width
+                reader.read(each, there, here, width)
+            room.about.reshape(-1)[at] = token
 
     def _messages(self, by_source: Ints, room: Landing, scratch: Scratch) -> Round:
         """For each other rank: rows by expert and token, their scales, their numbers."""
@@ -149,18 +175,26 @@ class Home:
         given = np.arange(int(local.max())) < local[:, None]
         told = np.zeros(given.shape, np.int64)
 
+        lender = self._lender
+        if lender is not None and lender.one_process:
+            begin = told
+        else:
+            rows = self._table("home", len(self._chosen.token))
+            begin = np.zeros_like(told)
+            begin[given] = address_of(rows) + self._before * self._width
+            begin[rank, : at.shape[1]] = at[rank]
+
         def add_up() -> Round:
-            self._add_up(told[given], weights, out)
+            if isinstance(lender, Reader):
+                self._read(lender, told, begin)
+            self._add_up(begin[given], weights, out)
             return Round([], [])
 
-        if self._lender is not None:
-            tell = np.zeros_like(told)
-            tell[:, : at.shape[1]] = at
-            return [*rounds(rank, told, tell), add_up, *barrier(rank, self._comm.size)]
-        rows = self._table("home", len(self._chosen.token))
-        told[given] = address_of(rows) + self._before * self._width
-        told[rank, : at.shape[1]] = at[rank]
-        return [lambda: self._messages(rows), add_up]
+        if lender is None:
+            return [lambda: self._messages(rows), add_up]
+        tell = np.zeros_like(told)
+        tell[:, : at.shape[1]] = at
+        return [*rounds(rank, told, tell), add_up, *barrier(rank, self._comm.size)]
 
     def finish(self) -> None:
         """Nobody reads them any more."""
@@ -179,6 +213,14 @@ class Home:
         after = np.arange(counts.sum()) - np.repeat(self._before, counts)
         address = np.append(np.repeat(begin, counts) + after * self._width, 0)
         add_up(address[self._chosen.row], weights, out)  # the last one answers for -1
+
+    def _read(self, reader: Reader, there: Ints, here: Ints) -> None:
+        """The results of other processes, by host and expert, from where they lie."""
+        sizes, first = self._chosen.counts * self._width, self._hosts.first
+        for peer, n in enumerate(self._hosts.local.tolist()):
+            if peer != self._comm.rank and n:
+                size = sizes[first[peer] : first[peer] + n]
+                reader.read(self._comm.members[peer], there[peer, :n], here[peer, :n], size)
 
     def _messages(self, rows: Array) -> Round:
         """For each other rank: results by expert and token; its own of others go into ``rows``."""

@@ -9,19 +9,26 @@ import ctypes
 import errno
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError
-from fabric.transport import Bytes
+from fabric.transport import Bytes, Lender
+
+MOST = 1024
+"""Stretches that one call reads at most: Linux's ``IOV_MAX``."""
 
 
 class _Stretch(ctypes.Structure):
     """What C calls ``struct iovec``."""
 
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+_STRETCHES = ctypes.POINTER(_Stretch)
 
 
 class Peek:
@@ -43,6 +50,18 @@ class Peek:
         if read != size:
             raise self._failed(size, read)
 
+    def gather(self, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """As `read`, of many stretches: their addresses in that process, and in this one."""
+        table = np.empty((2, np.size(there), 2), np.uint64)
+        table[0, :, 0], table[1, :, 0], table[:, :, 1] = here, there, sizes
+        for first in range(0, table.shape[1], MOST):
+            mine, theirs = np.ascontiguousarray(table[:, first : first + MOST])
+            many, size = len(mine), int(mine[:, 1].sum())
+            to, of = (ctypes.cast(each.ctypes.data, _STRETCHES) for each in (mine, theirs))
+            read = self._call(self._process, to, many, of, many, 0) if self._call else -1
+            if read != size:
+                raise self._failed(size, read)
+
     def _failed(self, size: int, read: int) -> RankLost | TransportError:
         code = ctypes.get_errno()
         if read >= 0 or code == errno.ESRCH:
@@ -51,6 +70,20 @@ class Peek:
             f"{size} bytes of the memory of rank {self._rank} cannot be read: {os.strerror(code)}",
             self._rank,
         )
+
+
+class Reader(Lender):
+    """As `Lender`, of ranks that are processes of one host: ``peeks`` by rank."""
+
+    one_process = False
+
+    def __init__(self, peeks: Mapping[int, Peek]) -> None:
+        super().__init__()
+        self._peeks = peeks
+
+    def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """See `Peek.gather`."""
+        self._peeks[rank].gather(there, here, sizes)
 
 
 def peeks(rank: int, process: int, address: int, expected: bytes) -> Peek | None:
@@ -77,7 +110,7 @@ def _call() -> Callable[..., Any] | None:
         call = ctypes.CDLL(None, use_errno=True).process_vm_readv
     except (OSError, AttributeError):  # not Linux
         return None
-    pointer, many = ctypes.POINTER(_Stretch), ctypes.c_ulong
-    call.argtypes = (ctypes.c_int, pointer, many, pointer, many, many)
+    many = ctypes.c_ulong
+    call.argtypes = (ctypes.c_int, _STRETCHES, many, _STRETCHES, many, many)
     call.restype = ctypes.c_ssize_t
     return call

@@ -18,6 +18,7 @@ from fabric.failure import TransportError
 from fabric.launching.folder import private_folder
 from fabric.transport import Exchange
 from fabric.transports.bell import Bell, nameless
+from fabric.transports.peek import Reader
 from fabric.transports.shm import Door, Home, Neighbour, machine, open_neighbour
 from fabric.transports.sockets import BIND, Sockets, endpoint
 
@@ -33,7 +34,8 @@ class Ways:
     """All by which a rank of a world of ``size`` reaches the others.
 
     ``neighbours``: those with whom it shares memory; ``readers``: who can also read the rest of
-    its memory; ``peers``: of the others, address and token; ``leave`` lets go of all of it.
+    its memory; ``reader``: reads that of all, where every rank can; ``peers``: of the others,
+    address and token; ``leave`` lets go of all of it.
     """
 
     rank: int
@@ -42,6 +44,7 @@ class Ways:
     home: Home | None
     neighbours: Sequence[Neighbour]
     readers: Set[int]
+    reader: Reader | None
     sockets: Sockets | None
     peers: Mapping[int, tuple[str, bytes]]
     leave: Callable[[], None]
@@ -66,12 +69,14 @@ def find(rank: int, size: int, exchange: Exchange) -> Ways:
         whose = [memories for memories, _ in found]
         readers = {peer for peer, (_, read) in enumerate(found) if rank in read}
         neighbours = [opened[peer] for peer in opened if rank in whose[peer]]
+        peeks = {peer: each.peek for peer, each in opened.items() if each.peek is not None}
+        reader = Reader(peeks) if all(len(read) == size - 1 for _, read in found) else None
         bell.hide()
         if home is not None:
             home.hide()
         sockets, peers = _sockets(rank, folder, exchange, stack, whose)
         leave = stack.pop_all().close
-    return Ways(rank, size, bell, home, neighbours, readers, sockets, peers, leave)
+    return Ways(rank, size, bell, home, neighbours, readers, reader, sockets, peers, leave)
 
 
 def _folder(stack: ExitStack, environment: Mapping[str, str]) -> Path:

@@ -40,10 +40,13 @@ class _Self:
 
 
 class Zmq:
-    """A `fabric.transport.Transport` of one rank; made by `connect`."""
+    """A `fabric.transport.Transport` of one rank; made by `connect`.
+
+    ``lender``: see `fabric.transport.lender`.
+    """
 
     def __init__(self, ways: Ways) -> None:
-        self.rank, self.size = ways.rank, ways.size
+        self.rank, self.size, self.lender = ways.rank, ways.size, ways.reader
         self._ways, self._sockets = ways, ways.sockets
         self._matching: Matching[Incoming] = Matching()
         self._paths: dict[int, Outlet | Wire | _Self] = {}
