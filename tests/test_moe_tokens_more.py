@@ -13,7 +13,7 @@ from collectives import init
 from collectives.moe import LowLatency, Normal, Wire, decode, uniform
 from collectives.moe.landing import Recycled
 from collectives.moe.placement import balanced, linear, with_shared
-from collectives.moe.quantise import address_of, rounded
+from collectives.moe.quantise import address_of, bound, rounded
 from fabric.launch import launch
 from tests.moe_ranks import factor
 
@@ -121,6 +121,34 @@ def placed(case: str) -> None:
             made = (x.astype(np.float32) * factor(choices[:, slot])[:, None]).astype(BF16)
             total += weights[:, slot, None] * made.astype(np.float32)
         np.testing.assert_array_equal(out, total.astype(BF16))
+
+
+def in_a_group(ranks: list[int], wire: str) -> None:
+    with init() as comm:
+        group = comm.group(ranks)
+        if group is None:
+            return
+        x, _, weights = given(comm.rank)
+        choices = np.random.default_rng(comm.rank).random((len(x), 6)).argsort(axis=1)[:, :TOP_K]
+        few = LowLatency(group, experts=6, hidden=HIDDEN, max_tokens=6, wire=wire)
+        got, handle, _ = few.dispatch(x, choices)
+        y = few.results(handle)
+        first = few.hosts.first[group.rank]
+        for local, n in enumerate(got.counts.tolist()):
+            scales = None if got.scales is None else got.scales[local, :n]
+            y[local, :n] = rounded(decode(got.x[local, :n], scales) * factor(first + local), BF16)
+        out, _ = few.combine(y, handle, weights)
+        gain = (weights * factor(choices)).sum(axis=1, keepdims=True)
+        exact = x.astype(np.float32)
+        off = bound(x, few.wire) + np.abs(exact) * np.float32(2**-6)
+        assert (np.abs(out.astype(np.float32) - gain * exact) <= gain * off).all()
+
+
+@pytest.mark.parametrize(
+    ("transport", "wire"), [("inproc", "as-is"), ("inproc", "fp8"), ("zmq", "int8")]
+)
+def test_a_group_of_some_ranks_in_another_order(transport: str, wire: str) -> None:
+    launch(in_a_group, RANKS, None, transport, args=([3, 0, 2], wire), timeout=60)
 
 
 @pytest.mark.parametrize("case", ["balanced", "shared"])
