@@ -54,7 +54,7 @@ class _Rank:
 
     def __init__(self, transport: Transport, name: str, number: int) -> None:
         self.transport, self.rank, self.size = transport, transport.rank, transport.size
-        self._name, self._first = name, number << 48
+        self._name, self._here, self._first = name, number, number << 48
 
     def others(self) -> list[int]:
         """All other ranks, each rank beginning with its next."""
@@ -66,6 +66,11 @@ class _Rank:
     def receive(self, peer: int, tag: int, into: Bytes, mark: int = 7) -> Request:
         take = self._filling(into)
         return self.transport.receive(peer, self._first + tag, mark, into.size, take)
+
+    def listed(self, peer: int) -> set[int]:
+        """The tags of this check whose messages from a rank have no receive."""
+        found = self.transport.unclaimed()
+        return {tag - self._first for of, tag in found if of == peer and tag >> 48 == self._here}
 
     def _filling(self, into: Bytes) -> Take:
         come = 0
@@ -166,6 +171,22 @@ def _unexpected(r: _Rank) -> None:
             r.wait(r.receive(peer, n, room))
             r.same(room, _data(peer, n))
     r.wait(*sent)
+
+
+def _unclaimed(r: _Rank) -> None:
+    """What has come, or begun to, and has no receive is listed, until it has one."""
+    to, of = (r.rank + 1) % r.size, (r.rank - 1) % r.size
+    lengths = {3: 100, 1: LARGE, 2: 0}
+    sent = [r.send(to, tag, _data(tag, n)) for tag, n in lengths.items()]
+    until = time.monotonic() + PATIENCE
+    while r.listed(of) != set(lengths):
+        r.transport.progress(0.05)
+        r.sure(time.monotonic() < until, f"of messages {set(lengths)} it lists {r.listed(of)}")
+    rooms = {tag: _room(n) for tag, n in lengths.items()}
+    r.wait(*(r.receive(of, tag, room) for tag, room in rooms.items()), *sent)
+    r.sure(not r.listed(of), f"messages {r.listed(of)} were received and are still listed")
+    for tag, room in rooms.items():
+        r.same(room, _data(tag, room.size))
 
 
 def _sizes(r: _Rank) -> None:
@@ -307,6 +328,7 @@ CHECKS: Mapping[str, Callable[[_Rank], None]] = MappingProxyType(
         "order": _order,
         "tags": _tags,
         "unexpected": _unexpected,
+        "unclaimed": _unclaimed,
         "sizes": _sizes,
         "itself": _itself,
         "mismatch": _mismatch,
