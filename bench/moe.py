@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -112,8 +114,26 @@ def published(name: str, software: str, work: Experts) -> float | None:
     return _latencies().get(wanted) if same else None
 
 
+def nearest(name: str, software: str, works: Sequence[Experts]) -> str:
+    """A line for each EP size of which nothing is published: what is of the size next to it."""
+    unknown = [work for work in works if published(name, software, work) is None]
+    lines = dict.fromkeys(_next_to(name, software, work) for work in unknown)
+    return "".join(f"# {line}\n" for line in lines if line)
+
+
+def _next_to(name: str, software: str, work: Experts) -> str:
+    of_mode = {key[4] for key in _latencies() if (*key[:2], key[3]) == (name, software, work.mode)}
+    for ranks in sorted(of_mode, key=lambda ranks: abs(ranks - work.ranks)):
+        there = [replace(work, op=op, ranks=ranks, experts=EXPERTS) for op in OPERATIONS]
+        known = {each.op: published(name, software, each) for each in there}
+        if all(known.values()):
+            times = ", ".join(f"{op} {time:g} us" for op, time in known.items())
+            return f"published next to EP{work.ranks}: EP{ranks}, {times}"
+    return ""
+
+
 @cache
-def _latencies() -> dict[tuple[object, ...], float]:
+def _latencies() -> dict[tuple[Any, ...], float]:
     return {
         (row.system, row.software, row.op, row.mode, row.ranks, row.tokens, row.hidden, row.top_k):
             row.value
@@ -233,7 +253,7 @@ def command(
                 f"# MoE {mode} on {name} with {fabric.software.name}: {works[0].tokens} tokens a"
                 f" rank, hidden {hidden}, top-{top_k}, routing {skew}"
                 + ("" if timelines else f", real tokens over {transport}")
-                + f"\n{table(rows)}"
+                + f"\n{table(rows)}{nearest(name, fabric.software.name, works)}"
             )
         else:
             file.write(as_text(rows, output.format))

@@ -86,11 +86,21 @@ def test_table_plot_and_trace(tmp_path: Path):
     plot, trace = tmp_path / "moe.png", tmp_path / "moe.json"
     text = printed("--ep", "8,16", "--plot", str(plot), "--trace", str(trace))
     assert text.startswith("# MoE low-latency on cloudmatrix384 with cann-ep")
-    assert [line.split()[:2] for line in text.splitlines()[2:]] == [
+    *rows, last = text.splitlines()[2:]
+    assert [line.split()[:2] for line in rows] == [
         [ranks, op] for ranks in ("8", "16") for op in ("dispatch", "combine")
     ]
+    assert last == "# published next to EP16: EP8, dispatch 116 us, combine 118 us"
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert json.loads(trace.read_text())["traceEvents"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--ep", "8,32"], ["--ep", "16", "--skew", "zipf:1"], ["--ep", "16", "--top-k", "4"]],
+)
+def test_nothing_is_said_of_other_sizes_where_it_says_nothing(arguments: list[str]):
+    assert "published next" not in printed(*arguments)
 
 
 @pytest.mark.parametrize(
