@@ -1,6 +1,12 @@
 """Hypothesis draws the same inputs on every run, and no test fails because the host is slow."""
 
+import signal
+
 from hypothesis import settings
 
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
+
+# A shell's job in the background ignores Ctrl-C, and so would what tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
