@@ -5,6 +5,7 @@ import os
 import queue
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
@@ -159,6 +160,24 @@ def test_blocks_come_as_they_were_kept_and_only_once(told: Told) -> None:
     assert said[2] == (0, "gone", None)
     assert said[3] == "rank 2 asks rank 2 of 3 for KV"
     assert codes == [0, 0, 0]
+
+
+def one_leaves_after_the_store() -> list[list[int | None]]:
+    codes = []
+    for pause in (0.002, 0.003, 0.005):  # about as long as rank 0 needs to leave
+        with World(producer, producer, consumer) as world:
+            world.heard(2)
+            world.steps[2].put("go")
+            world.heard(4)
+            world.steps[0].put("end")
+            time.sleep(pause)
+            world.steps[1].put("end")
+        codes.append([process.exitcode for process in world.processes])
+    return codes
+
+
+def test_an_instance_may_leave_after_the_one_that_has_the_store(told: Told) -> None:
+    assert told(one_leaves_after_the_store) == [[0, 0, 0]] * 3
 
 
 def one_dies() -> str:

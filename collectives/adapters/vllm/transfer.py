@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -90,7 +91,8 @@ class Peers:
     def close(self) -> None:
         """Leave the others. Raises what has gone wrong between the instances."""
         if self._server.is_alive():
-            self._wish(self._store, self.given.rank, None)
+            with suppress(dist.DistError):  # the store went with rank 0, and so ends the thread
+                self._wish(self._store, self.given.rank, None)
             self._server.join()
         failed = self._failed[0] if self._failed else None
         self._member.close(failed)
