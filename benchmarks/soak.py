@@ -65,7 +65,7 @@ def traces() -> set[str]:
     descriptors = Path("/proc/self/fd")
     open_now = {f"descriptor {os.readlink(fd)}" for fd in descriptors.iterdir() if fd.is_symlink()}
     folders = {str(path) for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _ours(path)}
-    shared = {str(path) for path in Path("/dev/shm").glob("*")}
+    shared = {str(path) for path in Path("/dev/shm").glob("*triplane*")}  # MPIs have theirs there
     return folders | shared | open_now | {f"process {child.pid}" for child in active_children()}
 
 
