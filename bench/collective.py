@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.machine import BenchError, fabric_of
+from bench.machine import BenchError, fabric_of, stack
 from bench.operations import OPERATIONS, Operation
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement, bandwidths
@@ -56,7 +56,7 @@ class Benchmark:
     @property
     def software(self) -> str:
         """The name of the stack whose costs count."""
-        return self.fabric.software.name
+        return self.fabric.software.stack(self.op)
 
     @property
     def ranks(self) -> int:
@@ -102,6 +102,7 @@ def prepare(
     """
     environment = os.environ if environment is None else environment
     fabric = fabric_of(selection)
+    stack(fabric, selection, op)
     _check_ranks(op, fabric, selection, flags)
     traffic = Traffic()
     if op == "all_to_all_v":
@@ -230,8 +231,18 @@ _GROUPED = ("hierarchical",)
 
 def simulated(bench: Benchmark, task: Task) -> Timeline:
     """Return the simulation of one row."""
-    operation = bench.fabric.software.variant(bench.op, task.argument)
+    operation = operation_of(bench, task)
     return bench.fabric.simulate(steps_of(bench, task), operation=operation, ranks=bench.ranks)
+
+
+def operation_of(bench: Benchmark, task: Task) -> str:
+    """Whose endpoint constants count: running ranks say the same of the same call.
+
+    Blocks of all_to_all_v have sizes of their own, so it has no variant of one size.
+    """
+    if bench.op == "all_to_all_v":
+        return bench.op
+    return bench.fabric.software.variant(bench.op, task.argument)
 
 
 def sweep(bench: Benchmark) -> Iterator[Measurement]:

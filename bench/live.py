@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.collective import AVERAGES, Benchmark, Found, Task, found, measurement, tasks
+from bench.collective import (
+    AVERAGES,
+    Benchmark,
+    Found,
+    Task,
+    found,
+    measurement,
+    operation_of,
+    tasks,
+)
 from bench.data import Job
 from bench.machine import BenchError
 from bench.options import SCALED, Selection
@@ -27,8 +36,8 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
     jobs = [_job(bench, task) for task in rows]
     began = time.perf_counter()
     samples = launch(
-        main, bench.ranks, _machine(bench), bench.transport, software=bench.software, args=(jobs,),
-        timeout=bench.flags.timeout or None, trace=bench.trace,
+        main, bench.ranks, _machine(bench), bench.transport, software=bench.selection.software,
+        args=(jobs,), timeout=bench.flags.timeout or None, trace=bench.trace,
     )  # fmt: skip
     host_time = (time.perf_counter() - began) / max(len(rows), 1)
     for task, of_ranks in zip(rows, zip(*samples, strict=True), strict=True):
@@ -55,7 +64,7 @@ def _job(bench: Benchmark, task: Task) -> Job:
     return Job(
         bench.op, task.algorithm, task.datatype, "sum" if task.redop == "none" else task.redop,
         max(task.root, 0), task.argument, counts,
-        bench.fabric.software.variant(bench.op, task.argument), flags.warmup_iters, flags.iters,
+        operation_of(bench, task), flags.warmup_iters, flags.iters,
         flags.check != 0,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import click
 
 from bench import files
 from bench.experts import EXPERTS, HIDDEN, MODES, OPERATIONS, TOP_K, Experts, dtype_of, node_ranks
-from bench.machine import BenchError, fabric_of
+from bench.machine import BenchError, fabric_of, stack
 from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
 from bench.plot import draw_moe
 from bench.published import PUBLISHED, read
@@ -33,7 +33,7 @@ MAX_SELECTIONS = 1 << 26
 def simulate(work: Experts, fabric: Fabric) -> Timeline:
     """When everything of an operation happens."""
     check(work, fabric)
-    steps = work.steps(fabric.software.name, nodes_of(work, fabric))
+    steps = work.steps(fabric.software.stack(work.operation), nodes_of(work, fabric))
     return fabric.simulate(steps, operation=work.operation, ranks=work.ranks)
 
 
@@ -58,8 +58,8 @@ def records(
     fabric: Fabric, name: str, works: Iterable[Experts]
 ) -> Iterator[tuple[dict[str, Value], Timeline]]:
     """Each operation's record, and its timeline; ``name``: of the system."""
-    software = fabric.software.name
     for work in works:
+        software = fabric.software.stack(work.operation)
         begun = time.perf_counter()
         timeline = simulate(work, fabric)
         host = time.perf_counter() - begun
@@ -86,12 +86,12 @@ def live(
     """Each operation's record, of real tokens between real ranks; see `bench.moe_live`."""
     from bench.moe_live import measure, slowest
 
-    software = fabric.software.name
     for both in zip(works[::2], works[1::2], strict=True):
         begun = time.perf_counter()
         samples = measure(both[0], fabric, selection, transport, nodes_of(both[0], fabric), trace)
         host = time.perf_counter() - begun
         for number, work in enumerate(both):
+            software = fabric.software.stack(work.operation)
             known, size = published(name, software, work), work.message_size(software)
             emulated, wall = slowest(samples, number)
             moved = work.moved(size, nodes_of(work, fabric))
@@ -143,9 +143,17 @@ def _latencies() -> dict[tuple[Any, ...], float]:
     }  # fmt: skip
 
 
-def prepared(selection: Selection, mode: str) -> tuple[Fabric, str]:
-    """The fabric of a selection with the stack that it runs, and the system's short name."""
-    return fabric_of(selection, mode), selection.system.removeprefix("dgx_")
+def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
+    """The fabric of a selection, the stack that speaks MoE there, and the system's short name.
+
+    Raises `BenchError` where a stack was named that does not.
+    """
+    fabric = fabric_of(selection)
+    variant = "" if mode == MODES[0] else f":{mode}"
+    speaks, *others = {stack(fabric, selection, op + variant): None for op in OPERATIONS}
+    if others:
+        raise BenchError(f"dispatch is timed by {speaks} and combine by {others[0]}: name one")
+    return fabric, speaks, selection.system.removeprefix("dgx_")
 
 
 def table(rows: Sequence[Record]) -> str:
@@ -229,12 +237,11 @@ def command(
     dtype: str | None, skew: str, transport: str, seed: int, selection: Selection, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
-    fabric, name = prepared(selection, mode)
+    fabric, software, name = prepared(selection, mode)
     works = [
         Experts(
             op, mode, ranks, tokens or (128 if mode == MODES[0] else 4096), hidden, top_k,
-            experts or max(EXPERTS, ranks), dtype or dtype_of(fabric.software.name), skew,
-            seed,
+            experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew, seed,
         )
         for ranks in ep for op in OPERATIONS
     ]  # fmt: skip
@@ -250,10 +257,10 @@ def command(
     with opened(output.output) as file:
         if output.format == "table":
             file.write(
-                f"# MoE {mode} on {name} with {fabric.software.name}: {works[0].tokens} tokens a"
+                f"# MoE {mode} on {name} with {software}: {works[0].tokens} tokens a"
                 f" rank, hidden {hidden}, top-{top_k}, routing {skew}"
                 + ("" if timelines else f", real tokens over {transport}")
-                + f"\n{table(rows)}{nearest(name, fabric.software.name, works)}"
+                + f"\n{table(rows)}{nearest(name, software, works)}"
             )
         else:
             file.write(as_text(rows, output.format))

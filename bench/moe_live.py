@@ -64,12 +64,12 @@ def measure(
         if selection != Selection(selection.system, selection.software):
             raise BenchError("--transport mpi takes --system and --software, and no other machine")
         machine = selection.system
-    software = fabric.software.name
+    software = fabric.software.stack(work.operation)
     work.routing()
     tokens(work, 0)  # both are made once, where ranks are threads of this process
     with _without_collector():
         samples: list[Sample] = launch(
-            rank, work.ranks, machine, transport, software=software,
+            rank, work.ranks, machine, transport, software=selection.software,
             args=(work, software, node), trace=trace,
         )  # fmt: skip
     wrong = sum(sample.wrong for sample in samples)

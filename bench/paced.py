@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.machine import fabric_of
+from bench.machine import fabric_of, stack
 from bench.options import FORMATS, Selection, parse_size, system_options
 from bench.records import Value, as_text, opened
 from collectives import init
@@ -21,6 +21,8 @@ from topology.units import US
 
 Moments = NDArray[np.float64]
 """[transfers, 2]: the wall clock before a rank's call and after it, in seconds."""
+
+OPERATION = "send_recv"
 
 PATIENCE = 60.0
 """Wall seconds over those that all transfers need, after which it is given up."""
@@ -65,8 +67,8 @@ def measure(fabric: Fabric, transport: str, transfers: int, size: int, scale: fl
     """Run the transfers. ``scale``: wall seconds that an emulated second takes."""
     needed = lasts(fabric, size) * scale
     sent, received = launch(
-        main, 2, fabric, transport, software=fabric.software.name, clock="paced", scale=scale,
-        args=(transfers, size), timeout=transfers * needed + PATIENCE,
+        main, 2, fabric, transport, clock="paced", scale=scale, args=(transfers, size),
+        timeout=transfers * needed + PATIENCE,
     )  # fmt: skip
     return compared(sent, received, needed)
 
@@ -80,7 +82,8 @@ def compared(sent: Moments, received: Moments, needed: float) -> Measured:
 
 def lasts(fabric: Fabric, size: int) -> float:
     """Emulated seconds of a transfer between the first two ranks."""
-    return fabric.simulate((Step(0, 1, size),), operation="send_recv", ranks=2).duration
+    operation = fabric.software.variant(OPERATION, size)
+    return fabric.simulate((Step(0, 1, size),), operation=operation, ranks=2).duration
 
 
 def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:
@@ -102,11 +105,12 @@ def command(
     output: Path | None,
 ) -> int:  # fmt: skip
     """Transfers on paced time: never early, and how late; 1 where one is early."""
-    fabric = fabric_of(replace(selection, software=selection.software or "raw"))
+    fabric = fabric_of(selection)
+    software = stack(fabric, selection, OPERATION)
     found = measure(fabric, transport, transfers, size, scale)
     emulated = lasts(fabric, size)
     record: dict[str, Value] = {
-        "op": "send_recv", "system": selection.system, "software": fabric.software.name,
+        "op": OPERATION, "system": selection.system, "software": software,
         "transport": transport, "transfers": transfers, "size_bytes": size, "scale": scale,
         "time_us": emulated / US, "wall_us": emulated * scale / US, **found.record(),
     }  # fmt: skip

@@ -63,12 +63,12 @@ def moe(
 ) -> Results:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, simulated; as ``triplane bench moe``."""
     selection = Selection(system, software, without=tuple(without))
-    fabric, name = experts_bench.prepared(selection, mode)
+    fabric, software, name = experts_bench.prepared(selection, mode)
     count = tokens or (128 if mode == "low-latency" else 4096)
     works = [
         Experts(op, mode, ranks, count, HIDDEN, TOP_K, max(EXPERTS, ranks),
-                dtype_of(fabric.software.name), skew)
+                dtype_of(software), skew)
         for ranks in ep for op in OPERATIONS
     ]  # fmt: skip
     rows = tuple(row for row, _ in experts_bench.records(fabric, name, works))
-    return Results(rows, f"MoE {mode} on {name} with {fabric.software.name}")
+    return Results(rows, f"MoE {mode} on {name} with {software}")

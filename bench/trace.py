@@ -12,7 +12,8 @@ from bench.machine import BenchError, fabric_of
 from bench.options import FORMATS, Selection, parse_size, system_options
 from bench.records import Value, as_text, opened
 from collectives.interchange import Replay, Workload, chakra, goal, replay
-from collectives.interchange.graph import COLLECTIVE, SEND
+from collectives.interchange.graph import COLLECTIVE, COLLECTIVES, SEND
+from collectives.interchange.replay import MESSAGE
 from topology.units import US
 
 GOAL, CHAKRA = ".goal", (".et", ".et.gz")
@@ -38,11 +39,14 @@ def load(paths: Sequence[Path]) -> Workload:
 
 def record(found: Replay, name: str, system: str, host_time: float) -> dict[str, Value]:
     """What is printed of a replay; ``compute_us``: of the rank that computes most."""
-    w = found.workload
+    w, endpoint = found.workload, found.fabric.software
+    used = [MESSAGE] if (w.kind == SEND).any() else []
+    used += [COLLECTIVES[number] for number in np.unique(w.collective[w.kind == COLLECTIVE])]
     last = int(found.rank_finish.argmax())
     return {
         "op": "trace", "workload": name, "system": system,
-        "software": found.fabric.software.name, "ranks": w.ranks, "operations": len(w),
+        "software": ",".join(dict.fromkeys(map(endpoint.stack, used))),
+        "ranks": w.ranks, "operations": len(w),
         "messages": int((w.kind == SEND).sum()), "collectives": int((w.kind == COLLECTIVE).sum()),
         "size_bytes": int(w.size[w.kind == SEND].sum()), "time_us": found.duration / US,
         "compute_us": float(found.busy.max(initial=0.0)) / US, "last_rank": last,

@@ -58,12 +58,12 @@ def collective(asked: Question, group: Group, control: Control) -> Call:
         allowed = "" if place is None else ", and not as a call in place would"
         raise ArgumentError(f"{op}: what it reads and what it fills share memory{allowed}")
     combine = reduction(asked.reduction, dtype) if asked.reduction else None
-    name, node, operation = advice(
-        op, group, size, control, dtype.itemsize, asked.root, asked.algorithm
-    )
-    plan = planned(op, ranks, size, name, asked.root, dtype.itemsize, node)[rank]
+    told = advice(op, group, size, control, dtype.itemsize, asked.root, asked.algorithm)
+    plan = planned(
+        op, ranks, size, told.algorithm, asked.root, dtype.itemsize, told.ranks_per_node
+    )[rank]
     return Call(
-        _words(asked, dtype, items), plan, script(plan, asked.shift), operation,
+        _words(asked, dtype, items), plan, script(plan, asked.shift), told.operation,
         combine, dtype, ranks if asked.reduction == "avg" else 0,
     )  # fmt: skip
 

@@ -65,7 +65,8 @@ def advice(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
         ranks_per_node=node,
     )  # fmt: skip
-    return Advice(name, node, fabric.software.variant(op, size))
+    operation = fabric.software.variant(op, size)
+    return Advice(name, node, operation, fabric.topology.name, fabric.software.stack(operation))
 
 
 def table(

@@ -29,6 +29,7 @@ from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
 from collectives.views import NOTHING, ArgumentError, Buffer, average, name_of, shift, view
 from collectives.work import Work
+from fabric.control import Machine
 from fabric.endpoint import FREE
 from fabric.exchange import Exchange, Round, timed_as
 from fabric.execute import Call, Execution
@@ -83,6 +84,7 @@ class Communicator:
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, Call] = {}
+        self._machines: dict[str, Machine | None] = {}
 
     def __enter__(self) -> "Communicator":
         """Itself; at the end of the block it is closed."""
@@ -115,6 +117,17 @@ class Communicator:
                 self._driver.compute(seconds)
         else:
             self._driver.compute(seconds)
+
+    def machine(self, operation: str) -> Machine | None:
+        """The emulated system, and the software stack on it by which ``operation`` is timed.
+
+        ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None where no
+        machine is emulated. The authority is asked once; raises `WorldError`.
+        """
+        if operation not in self._machines:
+            told = self._member.control.advise(operation, (self.members[0],), 0, 1, 0, "any")
+            self._machines[operation] = told and Machine(told.system, told.software)
+        return self._machines[operation]
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A ``with`` block that traces show by this name, from the rank's clock to its clock.

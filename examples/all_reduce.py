@@ -10,5 +10,6 @@ comm.all_reduce(x)
 comm.compute(50e-6)
 comm.barrier()
 if comm.rank == 0:
-    print(f"{comm.size} ranks: the sum is {x[0]:g}, after {comm.now() * 1e6:.3f} us")
+    time, machine = comm.now() * 1e6, comm.machine("all_reduce")
+    print(f"{comm.size} ranks: the sum is {x[0]:g}, after {time:.3f} us on {machine}")
 comm.close()

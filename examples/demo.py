@@ -14,8 +14,8 @@ SYSTEMS = ("cloudmatrix384", "h800")
 
 
 def measured(system: str) -> list[Record]:
-    fabric, name = moe.prepared(Selection(system=system), "low-latency")
-    dtype = dtype_of(fabric.software.name)
+    fabric, software, name = moe.prepared(Selection(system=system), "low-latency")
+    dtype = dtype_of(software)
     works = [
         Experts(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)
         for ranks in SIZES

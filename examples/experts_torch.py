@@ -6,7 +6,7 @@
 import torch
 import torch.distributed as dist
 
-from collectives.adapters.torch import times  # registers the backend
+from collectives.adapters.torch import communicator, times  # registers the backend
 
 TOKENS, HIDDEN = 128, 7168
 
@@ -18,5 +18,6 @@ dist.all_to_all_single(out, x)
 begin, end = times()
 assert out[::TOKENS, 0].tolist() == list(range(ranks))
 if rank == 0:
-    print(f"{ranks} ranks exchanged {TOKENS} tokens each: {(end - begin) * 1e6:.1f} us")
+    time, machine = (end - begin) * 1e6, communicator().machine("all_to_all")
+    print(f"{ranks} ranks exchanged {TOKENS} tokens each: {time:.1f} us on {machine}")
 dist.destroy_process_group()

@@ -15,12 +15,25 @@ class Advice(NamedTuple):
     """How to make a collective on the emulated machine.
 
     ``algorithm``: the fastest, or the one that was asked for; ``ranks_per_node``: what hierarchical
-    ones group by; ``operation``: whose endpoint constants count, as in `Fabric.simulate`.
+    ones group by; ``operation``: whose endpoint constants count, as in `Fabric.simulate`;
+    ``system``: the name of the machine; ``software``: the stack that speaks the operation there.
     """
 
     algorithm: str
     ranks_per_node: int
     operation: str
+    system: str = ""
+    software: str = ""
+
+
+class Machine(NamedTuple):
+    """What an operation is timed as: the emulated ``system`` and the ``software`` stack on it."""
+
+    system: str
+    software: str
+
+    def __str__(self) -> str:
+        return f"{self.system} with {self.software}"
 
 
 class Control(Protocol):

@@ -22,6 +22,10 @@ FREE = "free"
 """The operation that costs nothing in any stack: what a host does and the machine does not."""
 
 
+WIRE = "raw"
+"""The stack that costs nothing: the wire alone."""
+
+
 class EndpointError(TriplaneError):
     """An endpoint preset or one of its constants is not sound."""
 
@@ -74,7 +78,8 @@ class Endpoint:
     An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
     ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``; see `variant`.
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
-    ``source``: where the constants come from.
+    ``source``: where the constants come from. ``speakers``: where several stacks were joined (see
+    `fabric.stacks`), the name of the one that each entry of ``by_operation`` is from.
     """
 
     name: str
@@ -82,22 +87,36 @@ class Endpoint:
     planes: tuple[str, ...] | None = None
     source: str = ""
     small: int = 0
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
     def costs(self, operation: str = "") -> Costs:
         """What ``operation`` costs: its own constants, else those of every other operation.
 
-        A variant that has none is taken for its operation's.
+        A variant that has none is taken for its operation's. An operation of which the stack says
+        nothing costs the wire alone, and `stack` says so: see `fabric.stacks.stacks_of` for what
+        speaks it on a system.
         """
         key = self.key(operation)
         return Costs() if key is None else self.by_operation[key]
+
+    def known(self) -> str:
+        """The operations that the stack has constants for, in words, for an error."""
+        named = sorted(operation for operation in self.by_operation if operation)
+        return f"it has {', '.join(named)}" if named else "it has none at all"
+
+    def stack(self, operation: str = "") -> str:
+        """The name of the software stack whose constants count for ``operation``; or `WIRE`."""
+        key = self.key(operation)
+        return WIRE if key is None else self.speakers.get(key, self.name)
 
     def key(self, operation: str) -> str | None:
         """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
         if operation == FREE:
             return None
         stem, colon, variant = operation.partition(":")
-        general = () if stem in self.by_operation else (colon + variant, "")
-        keys = (operation, stem, *general)
+        parts = operation.split(":")
+        keys = [":".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        keys += [] if stem in self.by_operation else [colon + variant, ""]
         return next((key for key in keys if key in self.by_operation), None)
 
     def variant(self, operation: str, size: int | None = None) -> str:

@@ -20,7 +20,7 @@ def launch(
     system: "str | Path | Topology | Fabric | None" = "cloudmatrix384",
     transport: str = "inproc",
     *,
-    software: str = "raw",
+    software: str | None = None,
     clock: str = "virtual",
     sync: str = "strict",
     scale: float = 1.0,

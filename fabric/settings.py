@@ -26,8 +26,10 @@ class Settings:
     """What all ranks of a world have in common.
 
     ``system``: as in `topology.system`; None: no emulated machine, `now` is the wall clock.
-    ``software``: whose endpoint costs count. ``clock``: one of `CLOCKS`. ``sync``: on virtual
-    time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second takes.
+    ``software``: whose endpoint costs count, see `fabric.stacks.stacks_of`; None: for each
+    operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``: on
+    virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second
+    takes.
     ``heartbeat``: seconds of silence after which a rank on another host is given up.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
     that survivors of a failure are given to end by themselves. ``trace``: the file that gets a
@@ -37,7 +39,7 @@ class Settings:
     """
 
     system: str | None = "cloudmatrix384"
-    software: str = "raw"
+    software: str | None = None
     clock: str = "virtual"
     sync: str = "strict"
     scale: float = 1.0
@@ -79,7 +81,7 @@ class Settings:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "Settings":
-        """``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on; an empty system is none."""
+        """``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on; empty: None."""
         given = os.environ if environment is None else environment
         values: dict[str, Any] = {}
         for field in fields(Settings):
@@ -90,9 +92,9 @@ class Settings:
 
 
 def _value(name: str, text: str) -> str | float | None:
-    if name in ("system", "trace"):
+    if name in ("system", "software", "trace"):
         return text or None
-    if name in ("software", "clock", "sync"):
+    if name in ("clock", "sync"):
         return text
     try:
         return float(text)
@@ -103,12 +105,13 @@ def _value(name: str, text: str) -> str | float | None:
 def machine(settings: Settings, system: "str | Path | Topology | Fabric | None") -> "Fabric | None":
     """The fabric that the settings speak of, or the one that is given; None without a system."""
     from fabric.simulate import Fabric
+    from fabric.stacks import stacks_of
     from topology.systems import system as named
 
     if system is None or isinstance(system, Fabric):
         return system
     topology = named(system) if isinstance(system, str | Path) else system
-    return Fabric(topology, endpoint=settings.software)
+    return Fabric(topology, endpoint=stacks_of(settings.software, topology.name))
 
 
 def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":

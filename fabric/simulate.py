@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fabric.endpoint import Endpoint, EndpointError
 from fabric.engine.run import Run
 from fabric.engine.window import Binding, batches, binding
-from fabric.presets import preset
+from fabric.stacks import named
 from fabric.step import ScheduleError, Step
 from fabric.timeline import Timeline
 from topology.graph import Ints, Topology
@@ -28,7 +28,8 @@ class Fabric:
     """How long schedules take on a topology.
 
     ``engine``: one of `ENGINES`. ``routing``: one of `topology.routes.POLICIES`. ``endpoint``: a
-    software preset's name, or an `Endpoint`. ``planes``: in order of preference; default: the
+    software preset's name or several (`fabric.stacks.named`), or an `Endpoint` such as
+    `fabric.stacks.usual`; default: the wire alone. ``planes``: in order of preference; default: the
     endpoint's, else the topology's. ``placement``: the endpoint (number) that each rank sits on,
     int [places]; default: the accelerators in order. ``tolerance``: of the flow engine, as a
     fraction of the duration; 0 is exact.
@@ -54,7 +55,7 @@ class Fabric:
             raise EndpointError(f"no engine {self.engine!r}; there are {', '.join(ENGINES)}")
         if not 0 <= self.tolerance < 1:
             raise EndpointError(f"the tolerance is {self.tolerance}, outside 0 to 1")
-        endpoint = preset(self.endpoint) if isinstance(self.endpoint, str) else self.endpoint
+        endpoint = named(self.endpoint) if isinstance(self.endpoint, str) else self.endpoint
         planes = self.planes or endpoint.planes
         set_field = object.__setattr__
         set_field(self, "software", endpoint)

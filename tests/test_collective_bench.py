@@ -170,13 +170,13 @@ def test_time_is_of_the_rank_that_average_names() -> None:
     assert first <= mean <= last == last_too
 
 
-@pytest.mark.parametrize(
-    ("name", "stack"),
-    [("cloudmatrix384", "hccl"), ("cloudmatrix192", "hccl"), ("supernode(npus=8)", "hccl"),
-     ("dgx_h800(nodes=4)", "nccl"), ("star(8)", "raw"), ("mine", "raw")],
-)  # fmt: skip
-def test_a_system_brings_its_software(name: str, stack: str) -> None:
-    assert machine.software_of(name) == stack
+def test_a_stack_that_does_not_speak_the_operation_is_refused() -> None:
+    words = (
+        "--software cann-ep has no costs for all_reduce: it has combine, dispatch; on"
+        " cloudmatrix384 hccl has"
+    )
+    with pytest.raises(BenchError, match=words):
+        prepare("all_reduce", Flags(), Selection(software="cann-ep"), environment={})
 
 
 def test_ranks_of_a_node_are_grouped() -> None:

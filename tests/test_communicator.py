@@ -545,13 +545,15 @@ def timed(op: str) -> float:
 def test_emulated_time_is_that_of_the_simulation(op: str) -> None:
     from collectives.choose import choose, node_size
     from fabric.simulate import Fabric
+    from fabric.stacks import usual
     from topology.systems import system
 
-    fabric = Fabric(system("cloudmatrix384"))
+    fabric = Fabric(system("cloudmatrix384"), endpoint=usual("cloudmatrix384"))
     size = 4 * 1024 * (4 if op == "all_reduce" else 1)
     name = choose(fabric, op, 4, size, itemsize=4, ranks_per_node=node_size(fabric, 4))
     steps = schedule(op, 4, size, name, itemsize=4, ranks_per_node=node_size(fabric, 4))
-    finish = fabric.simulate(steps, operation=op, ranks=4).rank_finish
+    operation = fabric.software.variant(op, size)
+    finish = fabric.simulate(steps, operation=operation, ranks=4).rank_finish
     clocks = world(timed, 4, op, system="cloudmatrix384")
     assert clocks == pytest.approx((finish + 1e-3).tolist(), abs=1e-11)
 

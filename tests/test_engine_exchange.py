@@ -145,6 +145,7 @@ def test_the_record_has_every_call_of_every_step_in_emulated_time() -> None:
             same = after.operation == "combine"
             assert before.end == after.begin if same else before.end <= after.begin
         assert all(row.duration > 1e-6 for row in rows)
+        assert {(row.system, row.software) for row in rows} == {("cloudmatrix384", "cann-ep")}
         assert rows[-1].end == now
         assert [Timed(**row) for row in as_json(rows)] == rows
 
@@ -152,6 +153,15 @@ def test_the_record_has_every_call_of_every_step_in_emulated_time() -> None:
 def test_a_record_without_a_machine_says_so() -> None:
     with pytest.raises(ValueError, match="no machine is emulated"):
         launch(recorded, 2, system=None)
+
+
+def test_a_table_names_the_machine_and_the_stacks_by_which_it_is_timed() -> None:
+    times = [
+        Timed(0, "moe", operation, 3, 1.0, 2.0, "h800", stack)
+        for operation, stack in (("dispatch", "deepep-v1"), ("kv transfer", "mooncake"))
+    ]
+    for by in ("step", "layer"):
+        assert table(times, by).splitlines()[0] == "# h800 with deepep-v1, mooncake"
 
 
 def row(step: int, layer: str, operation: str, tokens: int, duration: float) -> Timed:

@@ -248,7 +248,7 @@ def test_every_slice_is_laid_once_and_nests(
 ) -> None:
     names = {"s": "span", "c": "compute"}
     own = [_Slice(0, names[kind], at, at + length) for at, length, kind in done]
-    parts = [Part(0, i, "call", (0,), 0, 0.0, 0.0) for i in range(len(calls))]
+    parts = [Part(0, i, "call", (0,), 0, 0.0, 0.0, "") for i in range(len(calls))]
     made = [
         _Slice(0, "call", at, at + length, True, part)
         for (at, length), part in zip(calls, parts, strict=True)

@@ -100,20 +100,20 @@ class ExactSizes:
         """`dispatch`, of which autograd knows nothing."""
         args = (x.detach().contiguous(), topk_idx.contiguous(), weights.detach().contiguous())
         arrived, handle, work = self.normal.dispatch(*args)
-        self.record.add(layer, "dispatch", len(x), work)
+        self._learn(layer, "dispatch", len(x), work)
         came = _plain(arrived.x, arrived.scales, x.dtype)
         return Rows(came, arrived.topk_idx, arrived.topk_weights, handle)
 
     def sent_again(self, x: Tensor, handle: Any, layer: str) -> Tensor:
         """The rows of ``x``, which goes where a dispatch before has gone."""
         arrived, _, work = self.normal.dispatch(x.detach().contiguous(), handle=handle)
-        self.record.add(layer, "dispatch (backward)", len(x), work)
+        self._learn(layer, "dispatch (backward)", len(x), work)
         return _plain(arrived.x, arrived.scales, x.dtype)
 
     def returned(self, y: Tensor, handle: Any, layer: str) -> Tensor:
         """`combine`, of which autograd knows nothing."""
         summed, _, work = self.normal.combine(y.detach().contiguous(), handle)
-        self.record.add(layer, "combine", len(summed), work)
+        self._learn(layer, "combine", len(summed), work)
         result: Tensor = summed
         return result
 
@@ -123,8 +123,12 @@ class ExactSizes:
         """Rows and their weights, added up for each token."""
         args = (y.detach().contiguous(), handle, weights.detach().contiguous())
         summed, told, work = self.normal.combine(*args)
-        self.record.add(layer, "combine (backward)", len(summed), work)
+        self._learn(layer, "combine (backward)", len(summed), work)
         return summed, told
+
+    def _learn(self, layer: str, operation: str, tokens: int, work: Any) -> None:
+        machine = self.normal.comm.machine(f"{operation.split()[0]}:normal")
+        self.record.add(layer, operation, tokens, work, machine)
 
 
 class _Dispatch(torch.autograd.Function):
@@ -175,7 +179,7 @@ class FixedBuffers:
                 "the low-latency mode has no gradients; use the normal mode, or torch.no_grad"
             )
         received, handle, work = self.low.dispatch(x.contiguous(), topk_idx.contiguous())
-        self.record.add(layer, "dispatch", len(x), work)
+        self.record.add(layer, "dispatch", len(x), work, self.low.comm.machine("dispatch"))
         counts = torch.from_numpy(received.counts)
         used = torch.arange(self.low.rows) < counts[:, None]
         scales = None if received.scales is None else received.scales[used]
@@ -190,7 +194,7 @@ class FixedBuffers:
         room = y.new_empty((self.low.local_experts, self.low.rows, self.low.hidden))
         room[used] = y.detach()
         summed, work = self.low.combine(room, handle, weights)
-        self.record.add(layer, "combine", len(summed), work)
+        self.record.add(layer, "combine", len(summed), work, self.low.comm.machine("combine"))
         result: Tensor = summed
         return result
 

@@ -15,7 +15,10 @@ UNSETTLED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A call of an engine: when it was, in emulated seconds, and how many ``tokens`` it had."""
+    """A call of an engine: when it was, in emulated seconds, and how many ``tokens`` it had.
+
+    ``system``, ``software``: the emulated machine, and the stack by which the call is timed there.
+    """
 
     step: int
     layer: str
@@ -23,6 +26,8 @@ class Timed:
     tokens: int
     begin: float
     end: float
+    system: str = ""
+    software: str = ""
 
     @property
     def duration(self) -> float:
@@ -46,16 +51,19 @@ class Record:
     def __init__(self) -> None:
         self._step = 0
         self._seen: set[tuple[str, str]] = set()
-        self._open: list[tuple[int, str, str, int, Call]] = []
+        self._open: list[tuple[int, str, str, int, Call, tuple[str, str]]] = []
         self._rows: list[Timed] = []
 
-    def add(self, layer: str, operation: str, tokens: int, work: Call) -> None:
-        """Learn of a call that is over."""
+    def add(
+        self, layer: str, operation: str, tokens: int, work: Call,
+        machine: tuple[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Learn of a call that is over; ``machine``: as `Communicator.machine` says."""
         if (layer, operation) in self._seen:
             self._step += 1
             self._seen.clear()
         self._seen.add((layer, operation))
-        self._open.append((self._step, layer, operation, tokens, work))
+        self._open.append((self._step, layer, operation, tokens, work, machine or ("", "")))
         if len(self._open) >= UNSETTLED:
             self._settle()
 
@@ -66,8 +74,8 @@ class Record:
 
     def _settle(self) -> None:
         taken, self._open = self._open, []
-        for step, layer, operation, tokens, work in taken:
-            self._rows.append(Timed(step, layer, operation, tokens, *work.times()))
+        for step, layer, operation, tokens, work, machine in taken:
+            self._rows.append(Timed(step, layer, operation, tokens, *work.times(), *machine))
 
 
 def as_json(rows: Iterable[Timed]) -> list[dict[str, Any]]:
@@ -79,6 +87,7 @@ def table(rows: Sequence[Timed], by: str) -> str:
     """Emulated microseconds of each operation, as text; ``by``: "step" or "layer".
 
     By step: tokens of the rank, and the sum over layers. By layer: calls, and the mean of a call.
+    The first line names the emulated machine, and the software stacks that the calls are timed by.
     """
     if by not in ("step", "layer"):
         raise ValueError(f"by is {by!r}; there are step, layer")
@@ -89,7 +98,15 @@ def table(rows: Sequence[Timed], by: str) -> str:
         mine = [row for row in rows if getattr(row, by) == key]
         count = max(row.tokens for row in mine) if by == "step" else len(mine) // len(operations)
         lines.append([str(key), str(count), *(_time(mine, op, by) for op in operations)])
-    return _aligned(lines)
+    return _machines(rows) + _aligned(lines)
+
+
+def _machines(rows: Sequence[Timed]) -> str:
+    software: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.system:
+            software.setdefault(row.system, {})[row.software] = None
+    return "".join(f"# {system} with {', '.join(of)}\n" for system, of in software.items())
 
 
 def _time(rows: Sequence[Timed], operation: str, by: str) -> str:

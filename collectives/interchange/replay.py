@@ -242,11 +242,12 @@ class _Run:
 
     def _set_out(self, time: float, op: int) -> None:
         src, dst, size = self._rank[op], int(self.w.peer[op]), int(self.w.size[op])
+        operation = self.fabric.software.variant(MESSAGE, size)
         if src == dst:
-            family = self._catalogue.family(MESSAGE, (src,))
+            family = self._catalogue.family(operation, (src,))
             self._enter(self._new(family), [(time, 0, self._rows(0, 0, size), op)])
             return
-        call = self._new(self._catalogue.family(MESSAGE, (src, dst)))
+        call = self._new(self._catalogue.family(operation, (src, dst)))
         rows = self._rows(0, 1, size)
         self._enter(call, [(time, 0, rows, op), (time, 1, rows, op)])
 
@@ -266,8 +267,8 @@ class _Run:
         self._turn[rank, group] += 1
         members = w.groups[group]
         if (group, turn) not in self._calls:
-            name = COLLECTIVES[int(w.collective[op])]
-            family = self._catalogue.family(name, members)
+            name, size = self._asked(op)
+            family = self._catalogue.family(self.fabric.software.variant(name, size), members)
             self._calls[group, turn] = self._new(family), [op]
         call, ops = self._calls[group, turn]
         if not _alike(w, ops[0], op):
@@ -283,9 +284,14 @@ class _Run:
         self._enter(call, [(time, position, rows, op)])
 
     def _parts(self, op: int) -> Sequence[Rows]:
+        (name, size), ranks = self._asked(op), len(self.w.groups[int(self.w.group[op])])
+        return self._planned(name, ranks, size, int(self.w.root[op]))
+
+    def _asked(self, op: int) -> tuple[str, int]:
+        """What a collective is, and of which size, as `schedule` counts it (bytes)."""
         w = self.w
-        name, ranks = COLLECTIVES[int(w.collective[op])], len(w.groups[int(w.group[op])])
-        return self._planned(name, ranks, sizes(name, int(w.size[op]), ranks), int(w.root[op]))
+        name = COLLECTIVES[int(w.collective[op])]
+        return name, sizes(name, int(w.size[op]), len(w.groups[int(w.group[op])]))
 
     @lru_cache(maxsize=64)  # noqa: B019 - a run does not outlive its workload
     def _planned(self, name: str, ranks: int, size: int, root: int) -> tuple[Rows, ...]:

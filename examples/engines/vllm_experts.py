@@ -9,7 +9,6 @@ have taken on the machine.
 
 import argparse
 import multiprocessing
-import os
 import sys
 import tempfile
 from typing import Any
@@ -65,7 +64,6 @@ def main() -> None:
     parser.add_argument("--wire", default="as-is", help="as-is, int8 or fp8")
     parser.add_argument("--tokens", type=int, default=8, help="to generate")
     given = parser.parse_args()
-    os.environ.setdefault("TRIPLANE_SOFTWARE", "cann-ep")
     said = multiprocessing.get_context("spawn").Queue()
     with tempfile.TemporaryDirectory() as folder:
         save(folder)

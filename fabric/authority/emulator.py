@@ -33,6 +33,9 @@ from fabric.simulate import Fabric
 
 MODES = ("strict", "eager", "paced")
 
+MESSAGE = "send_recv"
+"""The operation of a message from one rank to another."""
+
 _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
 
 
@@ -103,6 +106,8 @@ class Emulator:
         where the fabric does not connect two ranks.
         """
         state = self._posting(rank)
+        if operation == MESSAGE:  # both ends know its size, so both are given the same variant
+            operation = self.fabric.software.variant(MESSAGE, int(rows.size.sum()))
         call = self._calls.get(op)
         if call is None:
             call = self._open(op, group, operation)

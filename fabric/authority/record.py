@@ -22,7 +22,8 @@ class Part(NamedTuple):
     """A rank's part of a call; ``end`` is None where the world has ended before it.
 
     ``words``: what the rank called, such as ``"all_reduce(sum, float32[1024])"``; ``group``: the
-    world's ranks in it; ``position``: the rank's place there; ``op``: the number of the call.
+    world's ranks in it; ``position``: the rank's place there; ``op``: the number of the call;
+    ``operation``: whose endpoint constants count.
     """
 
     rank: int
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     position: int
     begin: float
     end: float | None
+    operation: str
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +68,7 @@ class Record:
         """What each rank did in each call, of those that are over and of those ``under_way``."""
         return [
             Part(rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,
-                 position, came, end)
+                 position, came, end, call.family.operation)
             for call in [*self.over, *under_way]
             for position, (rank, came, end) in enumerate(
                 zip(call.family.group, call.came, call.end, strict=True)

@@ -226,7 +226,7 @@ class Run:
             labels=tuple(label for batch in self.batches for label in batch.labels),
             resource_bytes=self.carried_bytes[: len(self.fabric.router.capacity)],
             router=self.fabric.router, places=self.fabric.places,
-            software=self.fabric.software.name, operation=self.operation,
+            software=self.fabric.software.stack(self.operation), operation=self.operation,
         )  # fmt: skip
 
     def _bound(self) -> tuple[float, Bottleneck]:
@@ -251,7 +251,7 @@ class Run:
         self, cause: int, time: float, bound: float, duration: float, rank: int = 0
     ) -> Bottleneck:
         share = time / duration if duration > 0 else 0.0
-        n, software = len(self.fabric.router.capacity), self.fabric.software.name
+        n, software = len(self.fabric.router.capacity), self.fabric.software.stack(self.operation)
         if cause >= n:
             name = f"of rank {cause - n} as initiator ({software})"
             return Bottleneck("limit", name, time, share)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fabric.authority.record import COMPUTE, Part, Stretch
+from fabric.endpoint import FREE, Endpoint
 from fabric.trace.events import Event, arrival, arrow, slice_of, track
 from fabric.trace.events import write as write_events
 from fabric.trace.tracks import Tracks, assigned, ranks_and_nodes
@@ -58,7 +59,7 @@ def _events(emulator: "Emulator") -> Iterator[Event]:
             yield from track(*tracks.of(rank, lane), f"rank {rank} meanwhile")
         for lane, slices in enumerate(lanes):
             for one in slices:
-                yield _event(one, tracks.of(rank, lane))
+                yield _event(one, tracks.of(rank, lane), emulator.fabric.software)
                 if one.part is not None:
                     lane_of[rank, one.part.op] = lane
     yield from _arrows(calls, lane_of, tracks)
@@ -160,10 +161,12 @@ def _between(own: Sequence[_Slice], calls: Iterable[_Slice]) -> tuple[list[_Slic
     return fits, others
 
 
-def _event(one: _Slice, where: tuple[int, int]) -> Event:
+def _event(one: _Slice, where: tuple[int, int], software: Endpoint) -> Event:
     about: dict[str, object] = {} if one.finished else {"unfinished": True}
     if one.part is not None:
         about |= {"call": one.part.op, "ranks": len(one.part.group)}
+        if one.part.operation != FREE:
+            about["software"] = software.stack(one.part.operation)
     return slice_of(where, one.name, one.begin, one.end, **about)
 
 

@@ -61,7 +61,9 @@ class Ranks:
         for calls in zip(*(rows for _, _, rows in answers), strict=True):
             span = Span(min(row.begin for row in calls), max(row.end for row in calls))
             tokens = sum(row.tokens for row in calls)
-            self.record.add(calls[0].layer, calls[0].operation, tokens, span)
+            first = calls[0]
+            machine = first.system, first.software
+            self.record.add(first.layer, first.operation, tokens, span, machine)
         return [made for _, made, _ in answers]
 
     def close(self) -> None:
@@ -103,7 +105,7 @@ class Ranks:
 @contextmanager
 def in_process(
     name: str = "triplane", ranks: int = 8, mode: str = "normal", *, wire: str | Wire = "as-is",
-    max_tokens: int = MAX_TOKENS, system: str = "cloudmatrix384", software: str = "raw",
+    max_tokens: int = MAX_TOKENS, system: str = "cloudmatrix384", software: str | None = None,
     trace: str | None = None,
 ) -> Iterator[Record]:  # fmt: skip
     """Make ``name`` an ``experts_implementation`` whose ``ranks`` ranks are in this process.

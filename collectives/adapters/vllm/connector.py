@@ -74,7 +74,9 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
             if arrived is not None:
                 arrived.work.wait(self._given.timeout)
                 self._caches[layer_name][load.blocks] = arrived.into
-                self.record.add(layer_name, "kv transfer", load.tokens, arrived.work)
+                self.record.add(
+                    layer_name, "kv transfer", load.tokens, arrived.work, arrived.machine
+                )
 
     def save_kv_layer(
         self, layer_name: str, kv_layer: Tensor, attn_metadata: Any, **kwargs: Any

@@ -12,7 +12,7 @@ from topology.names import near
 
 KEYS = ("rank", "ranks", "address", "timeout", "start_timeout", "buffer_bytes", "software")
 SOFTWARE = "hixl-roce"
-"""The stack whose costs count where nothing else is said: CANN's HIXL over RoCE, the RDMA plane."""
+"""The default: CANN's HIXL over RoCE, the RDMA plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,11 @@ class Instance:
         return Instance(port=config.kv_transfer_config.kv_port, **given)
 
     def environment(self) -> Mapping[str, str]:
-        """What the world of all instances is made with: `fabric.settings.Settings`."""
-        given = {PREFIX + "SOFTWARE": self.software, **os.environ}
+        """What the world of all instances is made with: `fabric.settings.Settings`.
+
+        Its software is the connector's own: the environment's is of the engine's experts.
+        """
+        given = {**os.environ, PREFIX + "SOFTWARE": self.software}
         if trace := given.get(PREFIX + "TRACE"):  # the ranks of one instance write one, too
             path = Path(trace)
             given[PREFIX + "TRACE"] = str(path.with_name(f"{path.stem}-kv{path.suffix}"))

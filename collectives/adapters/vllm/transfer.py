@@ -26,6 +26,7 @@ from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
 from collectives.communicator import Communicator, everybody
 from collectives.work import Work
+from fabric.control import Machine
 from fabric.failure import WorldError
 
 EVER = timedelta(days=365)
@@ -39,10 +40,14 @@ Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A layer's blocks under way: they are in ``into`` when ``work`` is over."""
+    """A layer's blocks under way: they are in ``into`` when ``work`` is over.
+
+    ``machine``: what that is timed as.
+    """
 
     into: Tensor
     work: Work
+    machine: Machine | None
 
 
 class Peers:
@@ -155,9 +160,10 @@ class Peers:
 
     def _incoming(self, source: int, number: int, count: int) -> dict[str, Incoming]:
         comm, coming = self._comms[source], {}
+        machine = comm.machine("send_recv")
         for name, (shape, kind) in self._shapes.items():
             into = torch.empty((count, *shape), dtype=kind)
-            coming[name] = Incoming(into, comm.irecv(into, source, number))
+            coming[name] = Incoming(into, comm.irecv(into, source, number), machine)
         return coming
 
     def _serve(self) -> None:
