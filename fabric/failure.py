@@ -41,6 +41,58 @@ class TransportError(WorldError):
     """Bytes cannot be moved: no room in shared memory, an address in use, a key refused."""
 
 
+MOST_WORDS = 4000
+"""Characters of an error's text that are passed on: more is of no use in a line."""
+
+
+def words(what: object) -> str:
+    """The text of an exception, or of what it was given, of at most `MOST_WORDS` characters.
+
+    Never raises: where the text cannot be had, it says why.
+    """
+    try:
+        text = str(what)
+    except BaseException as error:  # whatever it is, the report must not fail with it
+        return f"its text cannot be had: str() raises {kind_of(error)}"
+    if type(text) is not str:  # of a subclass, whose methods may do anything
+        text = str.__str__(text)
+    return text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS]}... ({len(text)} characters)"
+
+
+def kind_of(error: BaseException) -> str:
+    """The name of an exception's type. Never raises."""
+    name: str = type.__dict__["__name__"].__get__(type(error))
+    return name
+
+
+def in_words(error: BaseException) -> str:
+    """``"KeyError: 'x'"``, as the last line of a traceback. Never raises."""
+    kind, text = kind_of(error), words(error)
+    return f"{kind}: {text}" if text else kind
+
+
+def report(error: BaseException, size: int) -> tuple[str, str, int | None]:
+    """What the other ranks are told of an exception: its type, its text, whose fault it is.
+
+    The type is a key of `KINDS` for errors of ours only; ``size``: of the world. Never raises.
+    """
+    kind, culprit = kind_of(error), None
+    if isinstance(error, WorldError):
+        culprit = getattr(error, "rank", None)
+        if type(culprit) is not int or not 0 <= culprit < size:
+            culprit = None
+    if kind in KINDS and type(error) is not KINDS[kind]:
+        kind = f"{type(error).__module__}.{kind}"  # another one of that name
+    return kind, words(error), culprit
+
+
+def exit_code(status: object) -> int:
+    """What a shell sees of ``sys.exit(status)``."""
+    if status is None:
+        return 0
+    return int(status) & 0xFF if isinstance(status, int) else 1
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (

@@ -12,12 +12,21 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from fabric.control import Control
 from fabric.execute import Execution
-from fabric.failure import CallMismatch, RankLost, TimedOut, TransportError, WorldError
+from fabric.failure import (
+    CallMismatch,
+    RankLost,
+    TimedOut,
+    TransportError,
+    WorldError,
+    in_words,
+)
+from fabric.forked import Refused, again, here, own
 from fabric.transport import Bytes, Transport
 
 SLICE = 0.05
@@ -51,6 +60,8 @@ class Driver:
 
     ``paced``: waiting for a call takes wall time, see `Control.wait`. ``error``: why the rank can
     do nothing more, if so. ``lineages``: how many groups of each origin the rank has made.
+    ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
+    it, why nothing can be done there.
     """
 
     def __init__(self, transport: Transport, control: Control, *, paced: bool = False) -> None:
@@ -67,6 +78,23 @@ class Driver:
         self._thread: threading.Thread | None = None
         self._waiting = 0
         self._closed = False
+        self.rank, self.at_home = transport.rank, here()
+        self.disowned: WorldError | None = None
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`: no call can be made, and none that was begun goes on."""
+        self.error = self.disowned = error
+        for execution in self._active:
+            execution.error = error
+        self._active, self._thread = [], None
+        refused: Any = Refused(error)
+        self.transport = self.control = refused
+        # New ones: nobody is here who would let go of the old ones. The turn is taken for good, so
+        # that who wants it asks the transport to wake its owner, which raises.
+        self._door, self._turn = threading.Lock(), threading.Lock()
+        self._pooling = threading.Lock()
+        self._turn.acquire()
 
     def __enter__(self) -> "Driver":
         """Take the turn."""
@@ -192,8 +220,10 @@ class Driver:
         """See through what is under way, as others may wait for it; end the thread. Idempotent.
 
         With an ``error``, what is under way is dropped. Raises `WorldError` where it does not end
-        well.
+        well. In a forked child it does nothing.
         """
+        if not self.at_home():
+            return
         try:
             for execution in [] if error is not None else list(self._active):
                 self.wait(execution, timeout, last=True)
@@ -345,5 +375,5 @@ def _late(rank: int, execution: Execution, timeout: float | None) -> TimedOut:
 def _again(error: BaseException) -> BaseException:
     """An error to be raised once more: its traceback is another one."""
     if isinstance(error, WorldError):
-        return type(error)(str(error), error.rank)
-    return WorldError(f"an earlier call has failed: {type(error).__name__}: {error}")
+        return again(error)
+    return WorldError(f"an earlier call has failed: {in_words(error)}")

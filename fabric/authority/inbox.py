@@ -49,6 +49,11 @@ class Inbox:
         """As if the authority had ended the world."""
         self.told(("end", type(error).__name__, str(error), error.rank))
 
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`."""
+        self._news = threading.Condition()
+        self._end = type(error).__name__, str(error), error.rank
+
     def check(self) -> None:
         """Raise what has ended the world, if anything has."""
         if self._end is not None:

@@ -11,7 +11,8 @@ from fabric.authority.inbox import LEFT, Inbox, known
 from fabric.authority.pace import Pace
 from fabric.authority.world import Record, World
 from fabric.control import Advice
-from fabric.failure import WorldError
+from fabric.failure import WorldError, report
+from fabric.forked import again, own
 from fabric.plan import Plan
 
 BATCH = 64
@@ -72,6 +73,10 @@ class Hub:
             with self._lock:
                 self.waiting -= 1
 
+    def disown(self) -> None:
+        """See `fabric.forked`: whoever held the lock is not in this process."""
+        self._lock = threading.Lock()
+
     def _deliver(self) -> None:
         for rank, reply in self.world.replies():
             self.controls[rank].inbox.told(reply)
@@ -85,6 +90,14 @@ class LocalControl:
         scale = hub.world.scale
         self.inbox = Inbox(None if scale is None else Pace(hub.world.start, scale, self.check))
         self._hub, self._pace, self._left = hub, self.inbox.pace, False
+        self._why = WorldError(LEFT, rank)
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`."""
+        self._left, self._why = True, error
+        self.inbox.disown(error)
+        self._hub.disown()
 
     def exchange(self, mine: Any) -> Sequence[Any]:
         """Wait until all have brought theirs."""
@@ -159,8 +172,7 @@ class LocalControl:
         """Tell the others."""
         if self._left:
             return
-        culprit = error.rank if isinstance(error, WorldError) else None
-        self._hub.note(self.rank, ("fail", type(error).__name__, str(error), culprit))
+        self._hub.note(self.rank, ("fail", *report(error, self.size)))
         self._hub.hand_in()
 
     def leave(self) -> None:
@@ -172,6 +184,6 @@ class LocalControl:
 
     def _note(self, record: Record) -> None:
         if self._left:
-            raise WorldError(LEFT, self.rank)
+            raise again(self._why)
         self.inbox.check()  # or a program that never waits would go on for ever
         self._hub.note(self.rank, record)

@@ -20,7 +20,8 @@ from fabric.authority.wire import VERSION, Packer, parsed
 from fabric.authority.world import Record
 from fabric.control import Advice
 from fabric.curve import Keys, private
-from fabric.failure import TransportError, WorldError
+from fabric.failure import TransportError, WorldError, report
+from fabric.forked import here, own
 from fabric.liveness import GONE, birth, host, state
 from fabric.plan import Plan
 from fabric.settings import Settings
@@ -56,7 +57,8 @@ class Line:
         self._packer, self._noted, self._looked = Packer(), 0, 0.0
         self._welcome: dict[str, Any] = {}
         self._trouble, self._closing = "", False
-        self._known, self._pid = threading.Event(), os.getpid()
+        self._known, self._at_home = threading.Event(), here()
+        self.rank = -1 if rank is None else rank
         self._host = host()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect(keys)
@@ -65,7 +67,12 @@ class Line:
         self._log.append(me)
         self._thread = threading.Thread(target=self._run, name="triplane control", daemon=True)
         self._thread.start()
+        own(self)
         self._meet(patience, keys)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`."""
+        self.inbox.disown(error)
 
     def note(self, record: Record, now: bool = False) -> None:
         """Add a record to the log; ``now``: and send it.
@@ -111,7 +118,7 @@ class Line:
     @property
     def closed(self) -> bool:
         """Whether it was closed, or belongs to the process that this one was forked from."""
-        return self._closing or os.getpid() != self._pid
+        return self._closing or not self._at_home()
 
     @property
     def settings(self) -> Settings:
@@ -313,8 +320,7 @@ class ZControl:
         """Tell the others, and wait a moment until it is told."""
         if self._line.closed:
             return
-        culprit = error.rank if isinstance(error, WorldError) else None
-        self._line.add(("fail", type(error).__name__, str(error), culprit))
+        self._line.add(("fail", *report(error, self.size)))
         self._line.drain(1.0)
 
     def leave(self) -> None:

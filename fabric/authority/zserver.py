@@ -19,7 +19,7 @@ import zmq
 from fabric.authority.wire import VERSION, Unpacker, WireError, checked, parsed
 from fabric.authority.world import Record, World
 from fabric.curve import Gate, Keys, check_address
-from fabric.failure import TransportError, WorldError
+from fabric.failure import TransportError, WorldError, report
 from fabric.launching.supervise import AFTERWORDS
 from fabric.liveness import GONE, host, state
 from fabric.settings import Settings
@@ -92,7 +92,7 @@ class Server:
 
     def failed(self, rank: int, error: BaseException) -> None:
         """A rank's program has raised; of one that said so itself this is not news."""
-        record = ("fail", type(error).__name__, str(error), getattr(error, "rank", None))
+        record = ("fail", *report(error, self.world.size))
         self.order(lambda: self.world.handle(rank, record, time.monotonic()))
 
     def left(self, rank: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fabric.forked import here
 from fabric.liveness import GONE, birth, host, state
 
 PREFIX = "triplane-"
@@ -18,13 +19,15 @@ OWNER = "owner"
 def private_folder() -> Iterator[Path]:
     """A new folder that only this user can enter; gone afterwards, with all that is in it."""
     sweep()
+    at_home = here()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         pid = os.getpid()
         (folder / OWNER).write_text(f"{pid}\n{birth(pid)}\n{host()}\n", encoding="utf-8")
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if at_home():  # not at the end of a process that was forked meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:

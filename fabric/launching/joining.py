@@ -15,7 +15,8 @@ from typing import Any
 
 from fabric.authority.zclient import Line, ZControl
 from fabric.curve import Keys
-from fabric.failure import TimedOut, WorldError
+from fabric.failure import TimedOut, WorldError, in_words
+from fabric.forked import only_here
 from fabric.launching.member import Member
 from fabric.liveness import die_with_parent
 from fabric.settings import machine
@@ -112,18 +113,20 @@ def _leave_at_exit(found: Member) -> None:
     hook = sys.excepthook
 
     def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if isinstance(error, WorldError) and error.rank not in (None, found.rank):
-            # Another rank's fault: where this one was then is of no use to anybody.
-            sys.stderr.write(f"rank {found.rank}: {kind.__name__}: {error}\n")
-        else:
-            hook(kind, error, trace)
-        found.close(error)
+        try:
+            if isinstance(error, WorldError) and error.rank not in (None, found.rank):
+                # Another rank's fault: where this one was then is of no use to anybody.
+                sys.stderr.write(f"rank {found.rank}: {in_words(error)}\n")
+            else:
+                hook(kind, error, trace)
+        finally:  # the program's own hook may fail, and so may standard error
+            found.close(error)  # in a forked child it does nothing
 
     def left() -> None:
         try:
             found.close()
         except WorldError as error:
-            sys.stderr.write(f"rank {found.rank}: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"rank {found.rank}: {in_words(error)}\n")
 
     sys.excepthook = failed
-    atexit.register(left)
+    atexit.register(only_here(left))

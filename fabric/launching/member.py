@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from fabric.control import Control
+from fabric.forked import again, only_here
 from fabric.progress import Driver
 from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
@@ -57,8 +58,11 @@ class Member:
         """Leave the world, well or with an error; let go of everything. Idempotent.
 
         Ending well, what is under way is seen through first, and all must have come to the calls
-        that this rank has made; raises `WorldError` where they cannot.
+        that this rank has made; raises `WorldError` where they cannot. In a process that the rank
+        has forked it does nothing: that is no rank.
         """
+        if not self.driver.at_home():
+            return
         try:
             self.driver.close(error)
             if error is None:
@@ -67,12 +71,13 @@ class Member:
             error = failed
             raise
         finally:
-            if error is not None:
-                self.control.fail(error)
-            self.control.leave()
-            self.transport.close()
-            if self.after is not None:
-                self.after()
+            with ExitStack() as last:  # each of them, whatever the others do
+                if self.after is not None:
+                    last.callback(self.after)
+                last.callback(self.transport.close)
+                last.callback(self.control.leave)
+                if error is not None:
+                    last.callback(self.control.fail, error)
 
 
 CURRENT: ContextVar[Callable[[], Member]] = ContextVar("triplane_member")
@@ -84,9 +89,12 @@ def member() -> Member:
 
     A thread of `fabric.launch` knows itself; a process finds in its environment what ``triplane
     run``, torchrun or mpiexec left there; else it is the only rank of a world of its own. Raises
-    `WorldError` where the others cannot be reached.
+    `WorldError` where the others cannot be reached, and in a process that a rank has forked.
     """
-    return CURRENT.get(_of_process)()
+    found = CURRENT.get(_of_process)()
+    if found.driver.disowned is not None:
+        raise again(found.driver.disowned)
+    return found
 
 
 @functools.cache
@@ -110,7 +118,7 @@ def alone(settings: Settings) -> Member:
 
     stack = ExitStack()
     world = stack.enter_context(opened(1, settings, settings.system))
-    atexit.register(stack.close)
+    atexit.register(only_here(stack.close))
     make = once(lambda: machine(settings, settings.system))
     return local(Hub(world), 0, settings, make, stack.close)
 

@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from fabric.failure import TransportError
+from fabric.failure import TransportError, exit_code
+from fabric.forked import only_here
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -101,8 +102,30 @@ def kept_to_the_end() -> list[object]:
     a transport at exit is registered: what is registered then comes too late.
     """
     kept: list[object] = []
-    atexit.register(_finalize, kept)
+    atexit.register(only_here(_finalize), kept)
     return kept
+
+
+def end_without_mpi() -> None:
+    """Have this process, which was forked from a rank, end without MPI's end.
+
+    mpi4py would call MPI_Finalize in it, which speaks over the rank's own connections and waits for
+    the others. So the process ends in its last exit handler, with the code that it would have had;
+    one of a ``raise SystemExit(code)`` is not known there, and is 0: see `sys.exit`.
+    """
+    code, plain = [0], sys.exit
+
+    def noted(status: Any = None) -> NoReturn:
+        code[0] = exit_code(status)
+        plain(status)
+
+    def end() -> None:
+        atexit.unregister(end)
+        atexit._run_exitfuncs()  # those that were registered before
+        os._exit(1 if hasattr(sys, "last_value") else code[0])
+
+    sys.exit = noted
+    atexit.register(end)
 
 
 def _finalize(kept: list[object]) -> None:

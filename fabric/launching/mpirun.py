@@ -18,13 +18,14 @@ from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
-from fabric.failure import RankFailed, RankLost, TimedOut, TransportError, WorldError
+from fabric.failure import RankLost, TimedOut, TransportError, WorldError
+from fabric.forked import end_of_child, here
 from fabric.launching.folder import private_folder
 from fabric.launching.foreign import seat_of
 from fabric.launching.job import Job
 from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
-from fabric.launching.outcome import Ended, outcome_of, portable
+from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
 from fabric.liveness import how_it_ended
 
@@ -125,9 +126,10 @@ def _await_trace(file: Path) -> None:
 def _outcome(file: Path, rank: int, code: int) -> Any:
     """What a rank has left of itself."""
     try:
-        return pickle.loads(file.read_bytes())
-    except (OSError, EOFError, pickle.UnpicklingError):
+        data = file.read_bytes()
+    except OSError:
         return RankLost(f"rank {rank} left nothing behind; mpiexec {how_it_ended(code)}", rank)
+    return unpacked(data, rank)
 
 
 def _root(outcomes: list[Any]) -> WorldError | None:
@@ -135,7 +137,7 @@ def _root(outcomes: list[Any]) -> WorldError | None:
     raised = [(rank, o) for rank, o in enumerate(outcomes) if isinstance(o, BaseException)]
     for rank, error in raised:
         if not isinstance(error, WorldError):
-            return RankFailed(f"rank {rank} raised {type(error).__name__}: {error}", rank)
+            return raised_by(rank, error)
     return next((error for _, error in raised if isinstance(error, WorldError)), None)
 
 
@@ -144,13 +146,14 @@ def body(folder: Path) -> None:
     prepared, order = pickle.loads((folder / ORDER).read_bytes())
     spawn.prepare(prepared)
     main, args = pickle.loads(order)
-    join = functools.cache(lambda: sit(seat_of(os.environ), None))
+    join, at_home = functools.cache(lambda: sit(seat_of(os.environ), None)), here()
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
+    end_of_child(at_home, outcome)
     failed = isinstance(outcome, BaseException)
     rank = join().rank if join.cache_info().currsize else _rank()
     part = folder / f"{rank}.part"
-    part.write_bytes(pickle.dumps(portable(outcome, rank) if failed else outcome))
+    part.write_bytes(packed(outcome, rank))
     part.rename(folder / str(rank))
     sys.exit(int(failed))
 

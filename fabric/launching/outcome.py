@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fabric.failure import RankFailed, WorldError
+from fabric.failure import RankFailed, WorldError, exit_code, in_words
 
 if TYPE_CHECKING:
     from fabric.launching.member import Member
@@ -38,18 +38,23 @@ class Ended:
             return self.error
         raised = ((r, o) for r, o in enumerate(self.outcomes) if isinstance(o, BaseException))
         rank, own = next(raised)
-        return RankFailed(f"rank {rank} raised {type(own).__name__}: {own}", rank)
+        return raised_by(rank, own)
 
     def root(self) -> BaseException:
         """The cause, not its consequences, where a rank has not ended well."""
         error = self.error
         if error is None:
             return next(o for o in self.outcomes if isinstance(o, BaseException))
-        if isinstance(error, RankFailed) and error.rank is not None:
-            own = self.outcomes[error.rank]
+        if isinstance(error, RankFailed) and error.rank in range(len(self.outcomes)):
+            own = self.outcomes[error.rank or 0]
             if isinstance(own, BaseException):
                 return own
         return error
+
+
+def raised_by(rank: int, error: BaseException) -> RankFailed:
+    """What others are told of an exception that has ended a rank's program."""
+    return RankFailed(f"rank {rank} raised {in_words(error)}", rank)
 
 
 def outcome_of(
@@ -65,12 +70,13 @@ def outcome_of(
     try:
         outcome = main(*args)
     except BaseException as raised:
-        error = None if isinstance(raised, SystemExit) and raised.code in (None, 0) else raised
+        well = isinstance(raised, SystemExit) and exit_code(raised.code) == 0
+        error = None if well else raised
     try:
         if join.cache_info().currsize:
             join().close(error)
     except BaseException as raised:
-        error = error or raised
+        error = raised if error is None else error
     return outcome if error is None else error
 
 
@@ -78,8 +84,39 @@ def portable(error: BaseException, rank: int) -> BaseException:
     """The exception as another process can have it, with the words of where it was raised."""
     where = "".join(traceback.format_exception(error))
     try:
-        error = pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RankFailed(f"rank {rank} raised {type(error).__name__}: {error}", rank)
-    error.add_note(f"in rank {rank}:\n{where}")
-    return error
+        copy = pickle.loads(pickle.dumps(error))
+        whole = type(copy) is type(error)
+    except BaseException:  # whatever its type does when it is copied
+        whole = False
+    told: BaseException = copy if whole else raised_by(rank, error)
+    BaseException.add_note(told, f"in rank {rank}:\n{where}")
+    return told
+
+
+def packed(outcome: Any, rank: int) -> bytes:
+    """What a rank returns, or the exception that it ends with, as `unpacked` takes it.
+
+    For what cannot be pickled, the error that says so.
+    """
+    if isinstance(outcome, BaseException):
+        outcome = portable(outcome, rank)
+    try:
+        return pickle.dumps(outcome)
+    except BaseException as error:  # whatever the types in it do
+        return pickle.dumps(_no_result(outcome, rank, error))
+
+
+def unpacked(data: bytes, rank: int) -> Any:
+    """Back from `packed`; the error that says so where it cannot be unpickled here."""
+    try:
+        return pickle.loads(data)
+    except Exception as error:
+        return _no_result(None, rank, error)
+
+
+def _no_result(outcome: Any, rank: int, why: BaseException) -> WorldError:
+    what = "a result" if outcome is None else f"a {type(outcome).__name__}"
+    return WorldError(
+        f"rank {rank} returned {what} that cannot be handed back: pickle raises {in_words(why)}",
+        rank,
+    )

@@ -16,11 +16,12 @@ from typing import Any
 
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
+from fabric.forked import end_of_child, here
 from fabric.launching.folder import endpoint, private_folder
 from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
-from fabric.launching.outcome import Ended, outcome_of, portable
+from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
 from fabric.launching.supervise import Watch, kill
 from fabric.launching.tracing import opened
 from fabric.liveness import how_it_ended
@@ -71,7 +72,7 @@ class _Team:
         for rank, pipe in list(self.pipes.items()):
             try:
                 if pipe.poll():
-                    outcome = self.outcomes[rank] = pipe.recv()
+                    outcome = self.outcomes[rank] = unpacked(pipe.recv_bytes(), rank)
                     if isinstance(outcome, BaseException):  # one that never joined told nobody
                         self._server.failed(rank, outcome)
             except (EOFError, OSError):
@@ -139,16 +140,17 @@ def _body(
     for all worlds, has that of the first.
     """  # noqa: D205
     os.setpgid(0, 0)
+    at_home = here()
     threading.Thread(target=_end_with_launcher, args=(pipe,), daemon=True).start()
     os.environ.clear()
     os.environ.update(environment | seat.environment())
     join = functools.cache(lambda: sit(seat, system))
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
-    failed = isinstance(outcome, BaseException)
-    pipe.send(portable(outcome, seat.rank) if failed else outcome)
+    end_of_child(at_home, outcome)
+    pipe.send_bytes(packed(outcome, seat.rank))
     pipe.close()
-    sys.exit(int(failed))
+    sys.exit(int(isinstance(outcome, BaseException)))
 
 
 def _end_with_launcher(pipe: Connection) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.authority.local import Hub
 from fabric.authority.world import World
 from fabric.failure import RankLost, WorldError
+from fabric.forked import end_of_child, here
 from fabric.launching.job import Job
 from fabric.launching.member import CURRENT, local, once
 from fabric.launching.outcome import Ended, outcome_of
@@ -31,12 +32,14 @@ class _Team:
         self.hub, self.settings, self.make = hub, settings, make
         self.outcomes: dict[int, Any] = {}
         self.ended = threading.Condition()
+        self._at_home = here()
 
     def run(self, rank: int, job: Job) -> None:
         """The body of a rank's thread."""
         join = functools.cache(lambda: local(self.hub, rank, self.settings, self.make))
         CURRENT.set(join)
         outcome = outcome_of(job.main, job.args, join)
+        end_of_child(self._at_home, outcome)
         control = self.hub.controls[rank]
         if isinstance(outcome, BaseException):  # one that never joined has told nobody
             control.fail(outcome)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fabric.authority.world import World
 from fabric.failure import WorldError
+from fabric.forked import here
 from fabric.settings import Settings, emulator, machine
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ def _traced(world: World, settings: Settings) -> Iterator[None]:
         raise WorldError(f"a trace ({path}) is of emulated time, and no machine is emulated")
     if not path.absolute().parent.is_dir():
         raise WorldError(f"the trace {path} cannot be written: there is no folder {path.parent}")
+    at_home = here()
     try:
         yield
     finally:
-        from fabric.trace.live import write
+        if at_home():  # not at the end of a process that was forked meanwhile
+            from fabric.trace.live import write
 
-        write(world.emulator, path)
+            write(world.emulator, path)

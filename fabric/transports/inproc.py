@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 
-from fabric.failure import RankLost, TransportError
+from fabric.failure import RankLost, TransportError, WorldError
+from fabric.forked import Refused, here, own
 from fabric.transport import ANY, Bytes, Exchange, Lender, Request, Take
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
 
@@ -70,6 +72,13 @@ class Inproc:
         self._boxes, self._box = boxes, boxes[rank]
         self.lender = self._box.lender
         self._matching: Matching[_Parcel] = Matching()
+        self._at_home = here()
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`."""
+        refused: Any = Refused(error)
+        self._boxes = self._box = refused
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Put the message into the peer's mailbox."""
@@ -125,6 +134,8 @@ class Inproc:
 
     def close(self) -> None:
         """Tell the senders of what was not taken that it never will be."""
+        if not self._at_home():
+            return
         self._box.closed = True
         while self._box.items:
             parcel = self._box.items.popleft()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
+from fabric.forked import again, here, own
 from fabric.launching import mpiexec
 from fabric.transport import ANY, Bytes, Exchange, Request, Take
 from fabric.transports.lanes import HEADERS, Arrival, Lanes
@@ -59,7 +60,14 @@ class Mpi:
         self._kept = mpiexec.kept_to_the_end()
         self._bell = threading.Lock()
         self._bell.acquire()
-        self._closed = False
+        self._closed, self._at_home = False, here()
+        self._disowned: WorldError | None = None
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`: MPI is not to be called in a child, whatever it has in flight."""
+        self._closed, self._disowned = True, error
+        mpiexec.end_without_mpi()
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Give a small message to MPI, or the header and the first pieces of a large one."""
@@ -107,7 +115,7 @@ class Mpi:
 
         The communicator is not freed: that would have to be done by all ranks, dead ones too.
         """
-        if self._closed:
+        if self._closed or not self._at_home():
             return
         self._closed = True
         flushed = self._flush()
@@ -117,6 +125,8 @@ class Mpi:
 
     def _check_open(self) -> None:
         if self._closed:
+            if self._disowned is not None:
+                raise again(self._disowned)
             raise TransportError(f"the transport of rank {self.rank} is closed", self.rank)
 
     def _failure(self, error: "MPI.Exception") -> WorldError:

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from fabric.failure import TransportError
+from fabric.failure import TransportError, WorldError
+from fabric.forked import again, here, own
 from fabric.transport import ANY, Bytes, Exchange, Request, Take
 from fabric.transports.matching import Matching, Receive, check_peer
 from fabric.transports.ring import Inlet, Outlet, fence
@@ -62,6 +63,14 @@ class Zmq:
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
         self._fence = fence()
+        self._at_home = here()
+        self._disowned: WorldError | None = None
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.forked`: rings and sockets belong to the rank, and are left as they are."""
+        self._closed, self._disowned = True, error
+        self._let_go()
 
     @property
     def dropped(self) -> int:
@@ -96,6 +105,7 @@ class Zmq:
     def progress(self, timeout: float) -> bool:
         """Move pieces both ways; look for more for a little while, and only then sleep."""
         if self._closed:
+            self._check_inherited()
             return False
         moved = self._pump() or (timeout > 0 and (self._spin(timeout) or self._sleep(timeout)))
         self._woken = False
@@ -107,20 +117,16 @@ class Zmq:
 
     def wake(self) -> None:
         """Ring one's own bell."""
-        self._woken = True
-        self._ways.bell.ring()
+        if not self._closed:
+            self._woken = True
+            self._ways.bell.ring()
 
     def close(self) -> None:
-        """Let go; what was sent can still be received."""
-        if self._closed:
+        """Let go; what was sent can still be received. In a forked child it does nothing."""
+        if self._closed or not self._at_home():
             return
         self._closed = True
-        for kept in (self._paths, self._outlets, self._inlets, self._queues):
-            kept.clear()
-        self._matching = Matching()
-        ways, self._sockets = self._ways, None
-        # Nothing of this object keeps memory mapped any longer.
-        self._ways = replace(ways, home=None, neighbours=(), sockets=None)
+        ways = self._let_go()
         if ways.home is not None:
             ways.home.shut()
             self._fence()
@@ -128,12 +134,26 @@ class Zmq:
                 neighbour.nudge()
         ways.leave()
 
+    def _let_go(self) -> Ways:
+        """Nothing of this object keeps memory mapped any longer; what it had."""
+        for kept in (self._paths, self._outlets, self._inlets, self._queues):
+            kept.clear()
+        self._matching = Matching()
+        ways, self._sockets = self._ways, None
+        self._ways = replace(ways, home=None, neighbours=(), sockets=None)
+        return ways
+
     def _begin(self, message: Incoming) -> None:
         begin(self.rank, self._matching, message)
 
     def _check_open(self) -> None:
         if self._closed:
+            self._check_inherited()
             raise TransportError(f"the transport of rank {self.rank} is closed", self.rank)
+
+    def _check_inherited(self) -> None:
+        if self._disowned is not None:
+            raise again(self._disowned)
 
     def _connected(self, peer: int) -> Wire:
         self._check_open()

@@ -34,9 +34,9 @@ class World:
         """See through what is under way, and leave. Idempotent.
 
         With an error the others learn of it. What goes wrong only now is logged: torch's state
-        would stay behind if it was raised.
+        would stay behind if it was raised. In a process that the rank has forked it does nothing.
         """
-        if self._closed:
+        if self._closed or not self.member.driver.at_home():
             return
         self._closed = True
         broken = error or self.member.driver.error
