@@ -386,7 +386,8 @@ def _handle(
     from collectives.moe.tensors import bfloat16
 
     dtype = bfloat16() if y.dtype == torch.bfloat16 else np.dtype(np.float16)
-    return Handle(mode, selected(wanted, mode.hosts), by_source, len(wanted), dtype, y, 0)
+    chosen = selected(wanted, mode.hosts)
+    return Handle(mode, chosen, wanted, by_source, len(wanted), dtype, y, 0)
 
 
 def _some(things: tuple[Any, ...]) -> str:

@@ -10,8 +10,11 @@ from collectives.moe.routing import MASKED, Ints, sorted_by
 from collectives.moe.tensors import TokenError
 
 
-def check(topk_idx: Ints, experts: int) -> None:
-    """Raise `TokenError` for a choice out of range, and for a token with one expert twice."""
+def check(topk_idx: Ints, experts: int, *, repeats: bool = False) -> None:
+    """Raise `TokenError` for a choice out of range.
+
+    And for a token that chooses an expert more than once, unless ``repeats``.
+    """
     if not topk_idx.size:
         return
     wrong = (topk_idx < MASKED) | (topk_idx >= experts)
@@ -21,6 +24,12 @@ def check(topk_idx: Ints, experts: int) -> None:
             f"token {token} slot {slot} chooses expert {topk_idx[token, slot]}; experts are 0 to"
             f" {experts - 1}, and {MASKED} is a masked choice"
         )
+    if not repeats:
+        once(topk_idx)
+
+
+def once(topk_idx: Ints) -> None:
+    """Raise `TokenError` for a token that chooses an expert more than once."""
     ordered = np.sort(topk_idx, axis=1)
     twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != MASKED)
     if twice.any():

@@ -1,11 +1,17 @@
 """Hosts: which rank hosts which expert, however unevenly."""
 
+import operator
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from collectives.moe.routing import Ints, RoutingError, blocks, starts
+
+MOST = 1 << 24
+"""Experts at most: tables of the size of their number are made by every rank."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,15 +48,28 @@ def hosts(experts: int | Sequence[int], ranks: int) -> Hosts:
 
     A rank may host none. Raises `RoutingError`.
     """
-    if isinstance(experts, int | np.integer):
-        if experts < 1:
-            raise RoutingError(f"experts is {experts}; it has to be 1 or more")
-        local = blocks(int(experts), ranks)
+    try:
+        total = operator.index(experts)  # type: ignore[arg-type]
+    except TypeError:
+        local = _listed(experts, ranks)
     else:
-        local = np.array(experts, np.int64)
-        if local.shape != (ranks,) or local.min() < 0 or local.sum() < 1:
-            raise RoutingError(
-                f"experts is {list(experts)}; it has to be their number, or a list of {ranks}"
-                " numbers from 0 on, one for each rank, not all 0"
-            )
+        if not 1 <= total <= MOST:
+            raise RoutingError(f"experts is {total}; it has to be 1 to {MOST}")
+        local = blocks(total, ranks)
     return Hosts(local, starts(local), np.repeat(np.arange(ranks), local))
+
+
+def _listed(experts: Any, ranks: int) -> Ints:
+    """How many experts each rank has, from what was passed as a list."""
+    given = np.array([])
+    with suppress(TypeError, ValueError, RuntimeError, OverflowError):
+        given = np.asarray(experts)
+    whole = given.shape == (ranks,) and given.dtype.kind in "iu"
+    if not whole or given.min() < 0 or not 1 <= sum(given.tolist()) <= MOST:
+        kind = type(experts).__name__
+        told = given.tolist() if given.size else f"a {kind}"
+        raise RoutingError(
+            f"experts is {told}; it has to be their number, or a list of {ranks} integers from 0"
+            f" on, one for each rank, that add up to 1 to {MOST}"
+        )
+    return given.astype(np.int64)

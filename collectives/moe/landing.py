@@ -11,7 +11,8 @@ import numpy as np
 from collectives.moe.hosts import Hosts
 from collectives.moe.quantise import Wire
 from collectives.moe.routing import Ints
-from collectives.moe.tensors import Array
+from collectives.moe.tensors import Array, TokenError
+from collectives.views import name_of
 from fabric.transport import Bytes
 
 LARGE = 1 << 22
@@ -22,12 +23,19 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Memory for an array, in pages of the usual size.
 
     numpy asks for pages of 2 MiB, of which a single row of an expert would fill one, and all of
-    which the kernel clears first.
+    which the kernel clears first. Raises `TokenError` where the host has not so much.
     """
     size = dtype.itemsize * math.prod(shape)
     if size < LARGE:
         return np.empty(shape, dtype)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError, ValueError) as error:
+        dims = " x ".join(map(str, shape))
+        raise TokenError(
+            f"a buffer of {dims} {name_of(dtype)} takes {size} bytes, which this host does not"
+            f" give: {error}"
+        ) from None
     return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
 
 
@@ -71,7 +79,8 @@ class Landing:
     """``shape`` tokens of ``hidden`` channels, of the wire's type; memory never written takes none.
 
     ``x``: ``[*shape, hidden]``; ``scales``: ``[*shape, ...]`` or None; ``about``: ``shape`` items
-    of ``about``, which is a type of numpy. ``pool``: where ``x`` is from; None: it is new.
+    of ``about``, which is a type of numpy. ``pool``: where ``x`` is from; None: it is new. Raises
+    `TokenError` where the host has not so much memory.
     """
 
     def __init__(
@@ -82,7 +91,10 @@ class Landing:
         self.x = room((*shape, hidden), wire.dtype(dtype))
         kind = wire.scales(hidden)
         self.scales = None if kind is None else mapped((*shape, *kind[0]), kind[1])
-        self.about = np.empty(shape, about)
+        try:
+            self.about = np.empty(shape, about)
+        except MemoryError as error:
+            raise TokenError(f"what is known of {math.prod(shape)} tokens: {error}") from None
 
     def parts(self, first: int, last: int, *at: int) -> tuple[Bytes, ...]:
         """The bytes of some tokens: numbers, scales, and what is known; ``at``: leading indices."""
@@ -114,7 +126,9 @@ def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
     expert = told["expert"]
     here = (np.append(hosts.rank, -1)[expert] == dst[:, None]) & (expert >= 0)
     told["expert"] = np.where(here, expert - hosts.first[dst][:, None], -1)
-    told["weight"] *= here[:, : told["weight"].shape[1]]
+    carried = told["weight"].shape[1]
+    # Not multiplied: 0 times NaN is NaN.
+    told["weight"] = np.where(here[:, :carried], told["weight"], np.float32(0))
     return told
 
 

@@ -182,3 +182,13 @@ def check_size(message_size: int) -> None:
     """Raise `RoutingError` where a message would have no bytes, or more than any memory."""
     if not 1 <= message_size <= MAX_MESSAGE:
         raise RoutingError(f"a message of {message_size} bytes; it has to have 1 to {MAX_MESSAGE}")
+
+
+def message_given(message: object, hidden: int) -> "Format | None":
+    """What a user wants tokens to be timed as, if it fits them; raises `FormatError`."""
+    if message is None:
+        return None
+    if not isinstance(message, Format):
+        raise FormatError(f"message is a {type(message).__name__}; it has to be a Format or None")
+    check_size(message.size(hidden))
+    return message

@@ -1,12 +1,13 @@
 """Tensors: what users pass and get, numpy arrays or CPU tensors of torch, as arrays of a shape."""
 
+import operator
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.views import ArgumentError, name_of, view
+from collectives.views import NOTHING, ArgumentError, Buffer, name_of, view
 from topology.errors import TriplaneError
 
 FLOATS = ("bfloat16", "float16", "float32")
@@ -14,9 +15,65 @@ FLOATS = ("bfloat16", "float16", "float32")
 
 Array = NDArray[Any]
 
+MOST_CHANNELS = 1 << 24
+"""Channels of a token at most."""
+
+MOST_TOKENS = 1 << 31
+"""Tokens of a rank at most: their numbers are int32."""
+
+MOST_BYTES = 1 << 32
+"""Bytes of a message at most."""
+
 
 class TokenError(TriplaneError):
     """What was passed to a dispatch or combine cannot be; every rank learns of it."""
+
+
+class Room(NamedTuple):
+    """Where a result goes. ``array``: without gaps, to be filled; `deliver` brings it home."""
+
+    array: Array
+    buffer: Buffer
+
+    def deliver(self) -> None:
+        """Bring what was filled to the memory of the user, where that has gaps."""
+        self.buffer.unpack()
+
+
+def integer(given: Any, name: str, least: int, most: int | None = None) -> int:
+    """``given`` as an int from ``least`` to ``most`` (None: any); raises `TokenError`.
+
+    Whatever Python takes as an index will do: integers of numpy and torch, too, but no floats.
+    """
+    try:
+        number = operator.index(given)
+    except (TypeError, RuntimeError, ValueError):
+        raise TokenError(f"{name} is {_told(given)}; it has to be an integer") from None
+    if number < least:
+        raise TokenError(f"{name} is {number}; it has to be {least} or more")
+    if most is not None and number > most:
+        raise TokenError(f"{name} is {number}; it has to be {most} or less")
+    return number
+
+
+def result_given(size: Any) -> int | None:
+    """Bytes that a result is timed as, None for what it has; raises `TokenError`."""
+    return None if size is None else integer(size, "result_size", 1, MOST_BYTES)
+
+
+def room_for(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Room:
+    """Where a call fills ``given``, which has that shape and type; None: new memory.
+
+    Raises `TokenError`. Memory that is read-only, or of which two items share a place, cannot be
+    filled.
+    """
+    if given is None:
+        return Room(np.empty(shape, dtype), NOTHING)
+    buffer = _viewed(given, name, writable=True)
+    if buffer.home is not None and _overlaps(buffer.home):
+        raise TokenError(f"{name} has items that share memory; each needs a place of its own")
+    array = _checked(_as_array(given, buffer), name, shape, (name_of(dtype),))
+    return Room(array, buffer)
 
 
 def floats(given: Any, name: str, shape: tuple[int | None, ...], dtype: str | None = None) -> Array:
@@ -33,7 +90,12 @@ def typed(given: Any, name: str, shape: tuple[int | None, ...], dtype: np.dtype[
 
 
 def _typed(given: Any, name: str, shape: tuple[int | None, ...], allowed: tuple[str, ...]) -> Array:
-    array = _array(given, name)
+    return _checked(_array(given, name), name, shape, allowed)
+
+
+def _checked(
+    array: Array, name: str, shape: tuple[int | None, ...], allowed: tuple[str, ...]
+) -> Array:
     if name_of(array.dtype) not in allowed:
         raise TokenError(f"{name} is {name_of(array.dtype)}; it has to be {' or '.join(allowed)}")
     return _shaped(array, name, shape)
@@ -44,7 +106,10 @@ def integers(given: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np
     array = _array(given, name)
     if array.size and array.dtype.kind not in "iu":
         raise TokenError(f"{name} is {name_of(array.dtype)}; it has to be integers")
-    return _shaped(array, name, shape).astype(np.int64)
+    shaped = _shaped(array, name, shape)
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise TokenError(f"{name} holds {array.max()}, which is no int64")
+    return shaped.astype(np.int64)
 
 
 def like(given: Any, array: Array) -> Any:
@@ -73,11 +138,36 @@ def bfloat16() -> np.dtype[Any]:
 
 
 def _array(given: Any, name: str) -> Array:
+    return _as_array(given, _viewed(given, name))
+
+
+def _viewed(given: Any, name: str, writable: bool = False) -> Buffer:
     try:
-        buffer = view(given, name)
-        return buffer.bytes.view(buffer.dtype).reshape(tuple(given.shape))
+        return view(given, name, writable)
     except ArgumentError as error:
         raise TokenError(str(error)) from None
+
+
+def _as_array(given: Any, buffer: Buffer) -> Array:
+    """The memory in the shape of ``given``; what has none, such as a bytearray, is one row."""
+    shape = tuple(getattr(given, "shape", (buffer.items,)))
+    return buffer.bytes.view(buffer.dtype).reshape(shape)
+
+
+def _overlaps(array: Array) -> bool:
+    """Whether items of an array may lie on each other, as in one that was broadcast."""
+    reach = array.itemsize
+    for stride, items in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if items > 1 and stride < reach:
+            return True
+        reach += stride * max(items - 1, 0)
+    return False
+
+
+def _told(given: Any) -> str:
+    """What was passed, in a few words; some objects cannot be printed."""
+    kind = type(given).__name__
+    return f"{given!r}" if isinstance(given, int | float | str | None) else f"a {kind}"
 
 
 def _shaped(array: Array, name: str, shape: tuple[int | None, ...]) -> Array:

@@ -12,12 +12,24 @@ from collectives.moe import timed
 from collectives.moe.choices import Selected, check, selected
 from collectives.moe.hosts import Hosts, hosts
 from collectives.moe.landing import Landing, mapped
-from collectives.moe.layout import Format
+from collectives.moe.layout import Format, message_given
 from collectives.moe.parcels import Home, Tokens
 from collectives.moe.quantise import Wire, encode
-from collectives.moe.routing import Ints
+from collectives.moe.routing import MASKED, Ints
 from collectives.moe.scratch import Scratch
-from collectives.moe.tensors import Array, TokenError, floats, integers, like
+from collectives.moe.tensors import (
+    MOST_CHANNELS,
+    MOST_TOKENS,
+    Array,
+    Room,
+    TokenError,
+    floats,
+    integer,
+    integers,
+    like,
+    result_given,
+    room_for,
+)
 from collectives.views import name_of
 from collectives.work import Work
 from fabric.exchange import timed_as
@@ -52,6 +64,7 @@ class Handle:
 
     owner: "LowLatency"
     chosen: Selected
+    choices: Ints  # [tokens, top_k]
     by_source: Ints  # [ranks, local experts]
     tokens: int
     dtype: np.dtype[Any]
@@ -69,7 +82,9 @@ class LowLatency:
     ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
     ``max_tokens``: that a rank brings at most. ``wire``: "as-is", "int8", "fp8" or a `Wire`.
     ``message``: what a dispatched token is timed as; None: `Wire.format`. ``result_size``: bytes
-    that a result is timed as; None: what it has.
+    that a result is timed as; None: what it has. ``repeats``: whether a token may choose an expert
+    more than once; each such choice has a row and a weight of its own, and a rank may then have at
+    most ``max_tokens`` choices of one expert.
 
     All ranks make one with the same arguments, and the same calls. What cannot be raises
     `TokenError` at the rank that it happens at, and `RankFailed` with the same words at every
@@ -79,14 +94,16 @@ class LowLatency:
     def __init__(
         self, comm: Communicator, *, experts: int | Sequence[int], hidden: int, max_tokens: int,
         wire: str | Wire = "as-is", message: Format | None = None, result_size: int | None = None,
+        repeats: bool = False,
     ) -> None:  # fmt: skip
-        self.comm, self.hidden, self.max_tokens = comm, hidden, max_tokens
+        self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
+        self.max_tokens = integer(max_tokens, "max_tokens", 1, MOST_TOKENS)
         self.hosts: Hosts = hosts(experts, comm.size)
         self.wire = wire if isinstance(wire, Wire) else Wire(wire)
-        self.wire.check(hidden)
-        if max_tokens < 1:
-            raise TokenError(f"max_tokens is {max_tokens}; it has to be 1 or more")
-        self._message, self._result_size = message, result_size
+        self.wire.check(self.hidden)
+        self._message = message_given(message, self.hidden)
+        self._result_size = result_given(result_size)
+        self._repeats = repeats
         self._rooms: dict[tuple[int, np.dtype[Any]], Landing] = {}
         self._made: dict[tuple[int, np.dtype[Any]], Array] = {}
         self._busy: dict[int, Handle] = {}
@@ -116,15 +133,16 @@ class LowLatency:
         rank has come, which takes no emulated time.
         """
         try:
-            array, chosen = self._checked(x, topk_idx)
+            array, choices = self._checked(x, topk_idx)
+            chosen = selected(choices, self.hosts)
+            slot = self._slot()
+            room = self._room(slot, array.dtype)
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, rank, words = self.comm, self.comm.rank, self._words(array.dtype)
         tokens = Tokens(comm, encode(array, self.wire), chosen, self.hosts)
         by_source, source = self._told(chosen, tokens, words, timeout)
-        slot = self._slot()
-        room = self._room(slot, array.dtype)
-        handle = Handle(self, chosen, by_source, len(array), array.dtype, x, slot)
+        handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
         self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
         plan = timed.low_latency_dispatch(
@@ -162,30 +180,31 @@ class LowLatency:
         ``out``: where it goes; None: into new memory. Until it is over, ``y`` must stay.
         """
         try:
-            results, weights, room = self._results(y, handle, topk_weights, out)
+            results, weights, home = self._results(y, handle, topk_weights, out)
         except TokenError as error:
             self.comm.refuse(self._named(error))
         chosen, come = handle.chosen, handle.by_source.sum(axis=1)
         size = self._result_size or self.hidden * handle.dtype.itemsize
         plan = timed.low_latency_combine(self.comm.rank, size, chosen.sent, come, self.hosts)
         words = self._words(handle.dtype).replace("dispatch", "combine")
-        home = Home(self.comm, chosen, self.hosts, results, handle.by_source,
+        rows = Home(self.comm, chosen, self.hosts, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip
 
         def finish() -> None:
-            home.finish()
+            rows.finish()
+            home.deliver()
             handle.release()
 
         work = self.comm.exchange(
-            timed_as(words, plan, "combine"), home.rounds(weights, room), finish,
+            timed_as(words, plan, "combine"), rows.rounds(weights, home.array), finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)
-        return like(handle.given, room) if out is None else out, work
+        return like(handle.given, home.array) if out is None else out, work
 
     # Dispatch.
 
-    def _checked(self, x: Any, topk_idx: Any) -> tuple[Array, Selected]:
+    def _checked(self, x: Any, topk_idx: Any) -> tuple[Array, Ints]:
         array = floats(x, "x", (None, self.hidden))
         if len(array) > self.max_tokens:
             raise TokenError(
@@ -193,13 +212,24 @@ class LowLatency:
                 f" max_tokens has to be {len(array)} or more"
             )
         choices = integers(topk_idx, "topk_idx", (len(array), None))
-        check(choices, self.hosts.experts)
+        check(choices, self.hosts.experts, repeats=self._repeats)
+        if self._repeats:
+            self._fit(choices)
         if len(self._busy) == IN_FLIGHT:
             raise TokenError(
                 f"{IN_FLIGHT} dispatches are in flight, for which there are buffers; combine or"
                 " release one of them first"
             )
-        return array, selected(choices, self.hosts)
+        return array, choices
+
+    def _fit(self, choices: Ints) -> None:
+        """Raise `TokenError` where a rank's choices of an expert are more than it has rows for."""
+        counts = np.bincount(choices[choices != MASKED], minlength=1)
+        if counts.max() > self.max_tokens:
+            raise TokenError(
+                f"expert {counts.argmax()} is chosen {counts.max()} times, and the buffers were"
+                f" made for {self.max_tokens}; max_tokens has to be {counts.max()} or more"
+            )
 
     def _named(self, error: TokenError) -> TokenError:
         return TokenError(f"rank {self.comm.rank}: {error}")
@@ -253,12 +283,17 @@ class LowLatency:
 
     def _results(
         self, y: Any, handle: Handle, topk_weights: Any, out: Any
-    ) -> tuple[Array, NDArray[np.float32], Array]:
+    ) -> tuple[Array, NDArray[np.float32], Room]:
+        if not isinstance(handle, Handle):
+            raise TokenError(
+                f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
+            )
         if handle.owner is not self or self._busy.get(handle.slot) is not handle:
             raise TokenError("the handle is not of a dispatch in flight here: it was combined")
         name = name_of(handle.dtype)
         results = floats(y, "y", (self.local_experts, self.rows, self.hidden), name)
         weights = floats(topk_weights, "topk_weights", handle.chosen.row.shape)
-        shape = (handle.tokens, self.hidden)
-        room = np.empty(shape, handle.dtype) if out is None else floats(out, "out", shape, name)
+        room = room_for(out, "out", (handle.tokens, self.hidden), handle.dtype)
+        if out is not None and np.may_share_memory(room.array, results):
+            raise TokenError("out lies in y, which other ranks read while out is filled")
         return results, weights.astype(np.float32), room

@@ -13,16 +13,35 @@ from collectives.moe.agreed import Layout
 from collectives.moe.choices import check, needed
 from collectives.moe.hosts import Hosts, hosts
 from collectives.moe.landing import Landing, Recycled, about_tokens
-from collectives.moe.layout import Format
+from collectives.moe.layout import Format, message_given
 from collectives.moe.normal import CHUNKS
 from collectives.moe.paths import Direct, Load, Relayed, ones
 from collectives.moe.quantise import Wire, encode, given_encoded, weighted
 from collectives.moe.scratch import Scratches
-from collectives.moe.tensors import Array, TokenError, array_of, floats, integers, like
+from collectives.moe.tensors import (
+    MOST_CHANNELS,
+    Array,
+    Room,
+    TokenError,
+    array_of,
+    floats,
+    integer,
+    integers,
+    like,
+    result_given,
+    room_for,
+)
+from collectives.views import NOTHING as NO_BUFFER
 from collectives.views import name_of
 from collectives.work import Work
 from fabric.exchange import timed_as
 from fabric.plan import Plan
+
+MOST_ALIGNMENT = 1 << 31
+"""What counts of experts are rounded up to at most."""
+
+MOST_CHUNKS = 1 << 10
+"""Chunks that two levels are timed in at most: ranks tell each other counts of each."""
 
 NOTHING = np.dtype([])
 """What is known of a token where it was told before."""
@@ -83,7 +102,8 @@ class Normal:
     rounded up to. ``ranks_per_node``: a token then goes once to each node, and on from there; None:
     once to each rank. ``chunks``: that the two levels are timed in. ``message``: what a dispatched
     token is timed as; None: `Wire.format`. ``result_size``: bytes that a result is timed as; None:
-    what it has.
+    what it has. ``repeats``: whether a token may choose an expert more than once; it goes once to
+    its rank, and each such choice keeps its own slot and weight.
 
     Calls and errors as in `collectives.moe.LowLatency`.
     """
@@ -92,24 +112,18 @@ class Normal:
         self, comm: Communicator, *, experts: int | Sequence[int], hidden: int,
         wire: str | Wire = "as-is", expert_alignment: int = 1, ranks_per_node: int | None = None,
         chunks: int = CHUNKS, message: Format | None = None, result_size: int | None = None,
+        repeats: bool = False,
     ) -> None:  # fmt: skip
-        self.comm, self.hidden, self.alignment = comm, hidden, expert_alignment
+        self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
+        self.alignment = integer(expert_alignment, "expert_alignment", 1, MOST_ALIGNMENT)
         self.hosts: Hosts = hosts(experts, comm.size)
         self.wire = wire if isinstance(wire, Wire) else Wire(wire)
-        self.wire.check(hidden)
-        self.width, self.chunks = ranks_per_node, chunks
-        if expert_alignment < 1 or chunks < 1:
-            raise TokenError(
-                f"expert_alignment is {expert_alignment} and chunks is {chunks}; both have to be 1"
-                " or more"
-            )
-        if ranks_per_node is not None and (ranks_per_node < 1 or comm.size % ranks_per_node):
-            fits = [n for n in range(1, comm.size + 1) if comm.size % n == 0]
-            raise TokenError(
-                f"ranks_per_node is {ranks_per_node}; {comm.size} ranks fill nodes of"
-                f" {', '.join(map(str, fits))}"
-            )
-        self._message, self._result_size = message, result_size
+        self.wire.check(self.hidden)
+        self.width = _width(ranks_per_node, comm.size)
+        self.chunks = integer(chunks, "chunks", 1, MOST_CHUNKS)
+        self._message = message_given(message, self.hidden)
+        self._result_size = result_given(result_size)
+        self._repeats = repeats
         self._scratches, self._recycled = Scratches(), Recycled()
 
     @property
@@ -165,17 +179,18 @@ class Normal:
         ``out``: where the sums go; None: into new memory. Until it is over, ``y`` must stay.
         """
         try:
-            given, begin, room = self._results(y, handle, topk_weights, start, out)
+            given, begin, whole = self._results(y, handle, topk_weights, start, out)
         except TokenError as error:
             self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
         path, row = handle.path, handle.path.sent.row
         scratch, copies = self._scratches.free(), len(path.sent.token)
         home = [scratch.table(str(number), copies, a) for number, a in enumerate(given)]
-        sums = [room, *(np.empty((handle.tokens, a.shape[1]), a.dtype) for a in given[1:])]
+        sums = [whole.array, *(np.empty((handle.tokens, a.shape[1]), a.dtype) for a in given[1:])]
 
         def finish() -> None:
             for results, total, first in zip(home, sums, (begin, None), strict=False):
                 weighted(results, row, ones(row), total, first)
+            whole.deliver()
 
         size = self._result_size or self.hidden * given[0].dtype.itemsize
         words = self._words("combine", given[0].dtype, handle.top_k, len(given) > 1, None)
@@ -185,13 +200,15 @@ class Normal:
         )  # fmt: skip
         self._scratches.lend(scratch, work)
         weights = like(topk_weights, sums[1]) if len(sums) > 1 else None
-        return like(y, room) if out is None else out, weights, work
+        return like(y, whole.array) if out is None else out, weights, work
 
     # Dispatch.
 
     def _load(
         self, x: Any, topk_idx: Any, topk_weights: Any, handle: Routed | None
     ) -> tuple[Load, int, np.dtype[Any] | None]:
+        if handle is not None:
+            self._of_such(handle)
         (rows, scales), dtype = self._rows(x)
         tokens, given = len(rows), np.dtype(np.float32) if dtype is None else dtype
         if handle is not None:
@@ -201,7 +218,7 @@ class Normal:
                 raise TokenError(f"x has {tokens} tokens; the handle is of {handle.tokens}")
             return Load(rows, scales, np.empty(tokens, NOTHING), self.wire, given), 0, dtype
         choices = integers(topk_idx, "topk_idx", (tokens, None))
-        check(choices, self.hosts.experts)
+        check(choices, self.hosts.experts, repeats=self._repeats)
         about = np.zeros(tokens, about_tokens(choices.shape[1], topk_weights is not None))
         about["token"], about["expert"] = np.arange(tokens), choices
         if topk_weights is not None:
@@ -262,23 +279,53 @@ class Normal:
 
     # Combine.
 
+    def _of_such(self, handle: Routed) -> None:
+        """Raise `TokenError` for a handle that no dispatch over such ranks and experts has left."""
+        if not isinstance(handle, Routed):
+            raise TokenError(
+                f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
+            )
+        path = handle.path
+        same = path.rank == self.comm.rank and np.array_equal(path.hosts.local, self.hosts.local)
+        if not same:
+            raise TokenError(
+                f"the handle is of rank {path.rank} of {path.hosts.ranks} with {path.hosts.words};"
+                f" this is rank {self.comm.rank} of {self.comm.size} with {self.hosts.words}"
+            )
+
     def _results(
         self, y: Any, handle: Routed, topk_weights: Any, start: Any, out: Any
-    ) -> tuple[list[Array], NDArray[np.float32] | None, Array]:
+    ) -> tuple[list[Array], NDArray[np.float32] | None, Room]:
+        self._of_such(handle)
         rows = int(handle.by_source.sum())
         kind = None if handle.dtype is None else name_of(handle.dtype)
         given = [floats(y, "y", (rows, self.hidden), kind)]
         if topk_weights is not None:
             shape = (rows, handle.top_k)
             given.append(floats(topk_weights, "topk_weights", shape, "float32"))
-        whole = (handle.tokens, self.hidden)
-        begin = None if start is None else floats(start, "start", whole).astype(np.float32)
+        shape = (handle.tokens, self.hidden)
+        begin = None if start is None else floats(start, "start", shape).astype(np.float32)
         dtype = given[0].dtype
         if out is None:
-            room = self._recycled.room(whole, dtype)
-        else:
-            room = floats(out, "out", whole, name_of(dtype))
+            return given, begin, Room(self._recycled.room(shape, dtype), NO_BUFFER)
+        room = room_for(out, "out", shape, dtype)
+        if any(np.may_share_memory(room.array, each) for each in given):
+            raise TokenError(
+                "out lies in y or topk_weights, which are still read when it is filled"
+            )
         return given, begin, room
+
+
+def _width(ranks_per_node: Any, ranks: int) -> int | None:
+    if ranks_per_node is None:
+        return None
+    fits = [n for n in range(1, ranks + 1) if ranks % n == 0]
+    width = integer(ranks_per_node, "ranks_per_node", 1)
+    if width not in fits:
+        raise TokenError(
+            f"ranks_per_node is {width}; {ranks} ranks fill nodes of {', '.join(map(str, fits))}"
+        )
+    return width
 
 
 def _told(arrived: Arrived, landing: Landing) -> None:

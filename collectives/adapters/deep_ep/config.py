@@ -1,11 +1,18 @@
 """Config and buffer sizes of DeepEP's V1, by its own formulas (csrc/legacy/config.hpp)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-from collectives.moe.tensors import TokenError
+from collectives.moe.tensors import TokenError, integer
 
 NODE = 8
 """Ranks of a node in DeepEP's V1, ``LEGACY_NUM_MAX_NVL_PEERS``."""
+
+MOST = 1 << 31
+"""More than any number of tokens, experts or channels: DeepEP's are int32."""
+
+MOST_BYTES = 1 << 62
+"""More than the bytes of any buffer."""
 
 _ALIGNMENT = 128
 _TOP_K, _SCALES = 128, 128
@@ -41,8 +48,10 @@ class Config:
     num_max_rdma_chunked_recv_tokens: int = 256
 
     def __post_init__(self) -> None:
-        if self.num_sms < 0:
-            raise TokenError(f"num_sms is {self.num_sms}; it has to be 0 or more")
+        for each in fields(self):
+            least = 0 if each.name == "num_sms" else -MOST
+            number = integer(getattr(self, each.name), each.name, least, MOST)
+            object.__setattr__(self, each.name, number)
         nvl = self.num_max_nvl_chunked_send_tokens, self.num_max_nvl_chunked_recv_tokens
         if not 0 < nvl[0] < nvl[1]:
             raise TokenError(
@@ -60,6 +69,7 @@ class Config:
 
     def get_nvl_buffer_size_hint(self, hidden_bytes: int, num_ranks: int) -> int:
         """Bytes that ``num_nvl_bytes`` should be for tokens of ``hidden_bytes``."""
+        hidden_bytes = integer(hidden_bytes, "hidden_bytes", 0, MOST)
         nodes, inside = _domains(num_ranks)
         channels = self.num_sms // 2 * inside
         token = hidden_bytes + _META + _TOP_K * (_INDEX + _FLOAT) + _SCALES * _FLOAT
@@ -68,6 +78,7 @@ class Config:
 
     def get_rdma_buffer_size_hint(self, hidden_bytes: int, num_ranks: int) -> int:
         """Bytes that ``num_rdma_bytes`` should be; 0 within a node."""
+        hidden_bytes = integer(hidden_bytes, "hidden_bytes", 0, MOST)
         nodes, _ = _domains(num_ranks)
         if nodes == 1:
             return 0
@@ -77,8 +88,32 @@ class Config:
         return _up(size + channels * self.num_max_rdma_chunked_recv_tokens * token * 2, _ALIGNMENT)
 
 
+def room(config: Any, ranks: int, nodes: bool, token: int, nvl: int, rdma: int) -> None:
+    """Raise `TokenError` where buffers of so many bytes have no room for what is in flight.
+
+    ``nodes``: whether ``ranks`` make several; ``token``: bytes of one.
+    """
+    if not isinstance(config, Config):
+        raise TokenError(f"config is a {type(config).__name__}; it has to be a Config or None")
+    if config.num_sms % 2:
+        raise TokenError(f"num_sms of the config is {config.num_sms}; it has to be even")
+    channels = config.num_sms // 2
+    takes = channels * min(ranks, NODE) * config.num_max_nvl_chunked_recv_tokens * token
+    far = 0
+    if nodes:
+        most = config.num_max_rdma_chunked_recv_tokens
+        far = 2 * channels * (ranks // NODE) * most * token
+    for what, has, wanted in (("num_nvl_bytes", nvl, takes), ("num_rdma_bytes", rdma, far)):
+        if has < wanted:
+            raise TokenError(
+                f"{what} is {has}; a token of {token} bytes and this config take {wanted}"
+                f" or more, see Config.get_{what.split('_')[1]}_buffer_size_hint"
+            )
+
+
 def recommended(kind: str, num_ranks: int, num_sms: int) -> Config:
-    """The `Config` for a "dispatch" or "combine" over any number of ranks."""
+    """The `Config` for a "dispatch" or "combine" over any number of ranks; raises `TokenError`."""
+    num_ranks = integer(num_ranks, "num_ranks", 1, MOST)
     for most, chunks in _RECOMMENDED[kind]:
         if most is None or num_ranks <= most:
             return Config(num_sms, *chunks)
@@ -88,8 +123,14 @@ def recommended(kind: str, num_ranks: int, num_sms: int) -> Config:
 def low_latency_size(
     num_max_dispatch_tokens_per_rank: int, hidden: int, num_ranks: int, num_experts: int
 ) -> int:
-    """Bytes that ``num_rdma_bytes`` has to be for the low-latency mode (``LowLatencyLayout``)."""
-    tokens, scales = num_max_dispatch_tokens_per_rank, hidden // 128
+    """Bytes that ``num_rdma_bytes`` has to be for the low-latency mode (``LowLatencyLayout``).
+
+    Raises `TokenError`.
+    """
+    most = "num_max_dispatch_tokens_per_rank"
+    tokens = integer(num_max_dispatch_tokens_per_rank, most, 1, MOST)
+    hidden, num_ranks = integer(hidden, "hidden", 1, MOST), integer(num_ranks, "num_ranks", 1, MOST)
+    num_experts, scales = integer(num_experts, "num_experts", 1, MOST), hidden // 128
     dispatch = _CONTROL + max(hidden * _BF16, hidden + scales * _FLOAT)
     combine = scales * 2 * _BF16 + hidden * _BF16
     send = max(tokens * dispatch, num_experts * tokens * combine)
@@ -99,7 +140,8 @@ def low_latency_size(
 
 
 def _domains(num_ranks: int) -> tuple[int, int]:
-    """How many nodes there are, and ranks in each."""
+    """How many nodes there are, and ranks in each; raises `TokenError`."""
+    num_ranks = integer(num_ranks, "num_ranks", 1, MOST)
     if num_ranks > NODE and num_ranks % NODE == 0:
         return num_ranks // NODE, NODE
     return 1, num_ranks

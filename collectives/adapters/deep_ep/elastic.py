@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from collectives.adapters.deep_ep import expanding
-from collectives.adapters.deep_ep.buffer import Bias, summed_bias
+from collectives.adapters.deep_ep.buffer import Bias
 from collectives.adapters.deep_ep.cuda import installed
 from collectives.adapters.deep_ep.domains import domains
 from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap, waited
 from collectives.adapters.deep_ep.expanding import Sizes
 from collectives.adapters.deep_ep.handle import EPHandle, Way
-from collectives.adapters.deep_ep.normal import in_range
+from collectives.adapters.deep_ep.normal import in_range, summed_bias
 from collectives.adapters.deep_ep.parcels import empty
 from collectives.adapters.deep_ep.ranks import communicator, size_of
 from collectives.adapters.deep_ep.runtime import event_of

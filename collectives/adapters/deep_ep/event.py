@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from collectives.moe.tensors import TokenError
 from collectives.work import Work
 
 
@@ -111,8 +112,19 @@ class EventOverlap:
         self._release = False
 
 
-def waited(event: Any) -> None:
-    """Wait for an event that a call was given as its ``previous_event``: of any of these types."""
+def waited(event: Any, what: str = "previous_event") -> None:
+    """Wait for an event that a call was given; raises `TokenError` for what is none.
+
+    ``event``: any of these types, an event of torch (what comes before it is over, or it waits
+    itself), or None.
+    """
     handle = event.event if isinstance(event, EventOverlap) else event
     if isinstance(handle, EventHandle):
         handle.current_stream_wait()
+    elif isinstance(handle, torch.Event):
+        handle.synchronize()
+    elif handle is not None:
+        kind = type(handle).__name__
+        raise TokenError(
+            f"{what} is a {kind}; it has to be an EventOverlap, an EventHandle or None"
+        )

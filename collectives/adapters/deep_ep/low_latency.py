@@ -1,14 +1,14 @@
 """The low-latency mode of V1, on `collectives.moe.LowLatency`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from collectives.adapters.deep_ep.config import low_latency_size
+from collectives.adapters.deep_ep.config import MOST, low_latency_size
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.tensors import choices, expect, ints, told
 from collectives.communicator import Communicator
@@ -16,7 +16,7 @@ from collectives.moe import tokens_low_latency
 from collectives.moe.layout import DEEPEP_BF16
 from collectives.moe.quantise import Wire
 from collectives.moe.routing import Ints
-from collectives.moe.tensors import TokenError
+from collectives.moe.tensors import TokenError, integer
 from collectives.work import Work
 
 
@@ -28,17 +28,30 @@ class Shape(NamedTuple):
     experts: int
 
 
+def shape(x: Any, tokens: Any, experts: Any) -> Shape:
+    """What a dispatch was asked for; raises `TokenError`."""
+    expect(x, "x", torch.bfloat16, (None, None))
+    return Shape(
+        integer(tokens, "num_max_dispatch_tokens_per_rank", 1, MOST),
+        integer(x.shape[1], "hidden", 1, MOST), integer(experts, "num_experts", 1, MOST),
+    )  # fmt: skip
+
+
 class Handle(tuple[Any, ...]):
-    """What DeepEP gives: source rows, spans by source, the most tokens, hidden, experts."""
+    """What DeepEP gives: source rows, spans by source, the most tokens, hidden, experts.
+
+    ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``.
+    """
 
     owner: "Reused"
     inner: tokens_low_latency.Handle
+    choices: Ints
 
     @classmethod
-    def of(cls, items: tuple[Any, ...], owner: "Reused", inner: Any) -> "Handle":
+    def of(cls, items: tuple[Any, ...], owner: "Reused", inner: Any, choices: Ints) -> "Handle":
         """Make one."""
         made = cls(items)
-        made.owner, made.inner = owner, inner
+        made.owner, made.inner, made.choices = owner, inner, choices
         return made
 
 
@@ -80,9 +93,12 @@ class Reused(tokens_low_latency.LowLatency):
 
 
 def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> Wire:
-    """How tokens travel; raises `TokenError`."""
+    """How tokens travel; raises `TokenError`.
+
+    Tokens as they are have no scales, so that the two that say what scales are like say nothing.
+    """
     if use_int8:
-        return Wire("int8")
+        return Wire("int8", round_scale, use_ue8m0)
     return Wire("fp8", round_scale, use_ue8m0) if use_fp8 else Wire()
 
 
@@ -106,6 +122,7 @@ class Mode:
 
     def fits(self, tokens: int, hidden: int, experts: int) -> None:
         """Raise `TokenError` where the buffer is too small, or the experts no multiple of ranks."""
+        experts = integer(experts, "num_experts", 1, MOST)
         if experts < 1 or experts % self._comm.size:
             raise TokenError(
                 f"num_experts is {experts}; it has to be a multiple of the {self._comm.size} ranks"
@@ -123,9 +140,7 @@ class Mode:
 
     def mask(self, rank: int, masked: bool) -> None:
         """Leave out a rank, or no more; raises `TokenError` for a rank that there is not."""
-        if not 0 <= rank < self._comm.size:
-            raise TokenError(f"rank_to_mask is {rank}; there are ranks 0 to {self._comm.size - 1}")
-        self.masked[rank] = masked
+        self.masked[integer(rank, "rank_to_mask", 0, self._comm.size - 1)] = masked
 
     def unmask(self) -> None:
         """Leave out nobody."""
@@ -153,9 +168,11 @@ class Mode:
             comm, alive = self._alive()
             tokens = expect(x, "x", torch.bfloat16, (None, shape.hidden)).detach().contiguous()
             local = shape.experts // self._comm.size
-            chosen = self._remaining(choices(topk_idx, len(tokens)), shape.experts, local, alive)
+            given = choices(topk_idx, len(tokens))
+            chosen = self._remaining(given, shape.experts, local, alive)
             if counted is not None:
                 expect(counted, "cumulative_local_expert_recv_stats", torch.int32, (local,))
+            self._wait_costs(waited)
             mode = self._mode(comm, alive, shape, wire)
         received, inner, work = mode.dispatch(tokens, chosen, async_op=later)
         counts = ints(received.counts)
@@ -166,10 +183,10 @@ class Mode:
         begin = by_source.cumsum(axis=1) - by_source
         spans = torch.from_numpy(begin << 32 | by_source)
         handle = Handle.of(
-            (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner
+            (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner, given
         )
-        given, order = _ordered(received, wire)
-        return Got(given, counts, handle, self._arrival(work, order, waited))
+        came, order = _ordered(received, wire)
+        return Got(came, counts, handle, self._arrival(work, order, waited))
 
     def combine(
         self, x: Any, topk_idx: Any, topk_weights: Any, handle: Any, *, log_format: bool,
@@ -178,19 +195,24 @@ class Mode:
         """Bring the results home and add them up."""
         with told(self._comm):
             room = self.room(handle)
-            results = room if in_place else expect(x, "x", torch.bfloat16, tuple(room.shape))
-            tokens = handle.inner.tokens
-            chosen = choices(topk_idx, tokens)
+            results = expect(x, "x", torch.bfloat16, tuple(room.shape))
+            if in_place:
+                results = room
+            chosen = choices(topk_idx, handle.inner.tokens)
+            inner = _counting(handle, chosen)
             weights = expect(topk_weights, "topk_weights", torch.float32, tuple(chosen.shape))
             if out is not None:
-                expect(out, "out", torch.bfloat16, (tokens, room.shape[-1]))
-        # A choice may have been masked since the dispatch.
-        counting = weights.detach() * torch.from_numpy(chosen >= 0)
+                expect(out, "out", torch.bfloat16, (handle.inner.tokens, room.shape[-1]))
+            self._wait_costs(waited)
         size = _log_format_size(room.shape[-1]) if log_format else None
         total, work = handle.owner.combine_as(
-            size, handle.inner, results.detach().contiguous(), counting, out=out, async_op=later
+            size, inner, results.detach().contiguous(), weights.detach(), out=out, async_op=later
         )
         return total, self._arrival(work, None, waited)
+
+    def _wait_costs(self, waited: Any) -> None:
+        if waited is not None:
+            expect(waited, "wait_recv_cost_stats", torch.int64, (self._comm.size,))
 
     def _alive(self) -> tuple[Communicator, NDArray[np.int64]]:
         alive = np.flatnonzero(self.masked == 0)
@@ -222,7 +244,7 @@ class Mode:
         if key not in self._modes:
             self._modes[key] = Reused(
                 comm, self._comm.size * shape.tokens, hidden=shape.hidden, max_tokens=shape.tokens,
-                experts=shape.experts // self._comm.size * len(alive), wire=wire,
+                experts=shape.experts // self._comm.size * len(alive), wire=wire, repeats=True,
                 message=DEEPEP_BF16 if wire.kind == "as-is" else None,
             )  # fmt: skip
         return self._modes[key]
@@ -233,8 +255,6 @@ class Mode:
         """``waited``: is told how long the clock ran on while waiting, for every rank."""
         if waited is None:
             return Arrival(work, order)
-        with told(self._comm):
-            expect(waited, "wait_recv_cost_stats", torch.int64, tuple(waited.shape))
         comm = self._comm
 
         def finish() -> None:
@@ -272,6 +292,27 @@ def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]
         scales.copy_(received.scales)
 
     return (received.x, scales), order
+
+
+def _counting(handle: Handle, chosen: Ints) -> tokens_low_latency.Handle:
+    """The handle, without the choices that were masked since; raises `TokenError` for others."""
+    if chosen.shape != handle.choices.shape:
+        raise TokenError(
+            f"topk_idx has the shape {list(chosen.shape)}; that of the dispatch had"
+            f" {list(handle.choices.shape)}"
+        )
+    kept = chosen >= 0
+    other = np.argwhere(kept & (chosen != handle.choices))
+    if len(other):
+        token, slot = other[0]
+        raise TokenError(
+            f"topk_idx[{token}, {slot}] is expert {chosen[token, slot]}; in the dispatch it was"
+            f" {handle.choices[token, slot]}, and can only be masked since"
+        )
+    if kept.all():
+        return handle.inner
+    row = np.where(kept, handle.inner.chosen.row, -1)
+    return replace(handle.inner, chosen=replace(handle.inner.chosen, row=row))
 
 
 def _log_format_size(hidden: int) -> int:

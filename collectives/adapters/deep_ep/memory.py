@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from collectives.moe.tensors import TokenError
+from collectives.moe.tensors import TokenError, integer
 
 
 class Memory:
@@ -18,10 +18,14 @@ class Memory:
         self, dtype: torch.dtype, size: torch.Size | None, offset: int, rdma: bool
     ) -> torch.Tensor:
         """A piece from item ``offset`` on, in that shape; raises `TokenError`."""
+        if not isinstance(dtype, torch.dtype):
+            raise TokenError(f"dtype is a {type(dtype).__name__}; it has to be a type of torch")
+        offset = integer(offset, "offset", 0)
         if rdma not in self._pieces:
             self._pieces[rdma] = torch.empty((self._sizes[rdma],), dtype=torch.uint8)
         has = self._sizes[rdma] // dtype.itemsize
-        items = has - offset if size is None else math.prod(size)
+        shape = None if size is None else tuple(integer(n, "size", 0) for n in size)
+        items = has - offset if shape is None else math.prod(shape)
         if not 0 <= offset <= offset + items <= has:
             raise TokenError(
                 f"items {offset} to {offset + items} of the {'RDMA' if rdma else 'NVL'} buffer: it"
@@ -29,4 +33,4 @@ class Memory:
             )
         whole = self._pieces[rdma][: has * dtype.itemsize].view(dtype)
         piece = whole[offset : offset + items]
-        return piece if size is None else piece.view(size)
+        return piece if shape is None else piece.view(shape)

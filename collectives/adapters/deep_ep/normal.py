@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.parcels import Parcels, empty
-from collectives.adapters.deep_ep.tensors import Load, choices, expect, ints
+from collectives.adapters.deep_ep.tensors import Load, array_of, checked, choices, expect, ints
 from collectives.communicator import Communicator
 from collectives.moe.choices import needed
 from collectives.moe.hosts import hosts
@@ -39,17 +39,28 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """What combine and further dispatches have to know; whole when ``arrival`` is waited for."""
+    """What combine and further dispatches have to know; whole when ``arrival`` is waited for.
+
+    ``asked``: what the dispatch was asked for. ``worst``: rows that were returned, 0 for as many as
+    came.
+    """
 
     parcels: Parcels
     routed: Routed
     arrived: Arrived
     arrival: Arrival
+    asked: "Asked"
+    worst: int = 0
 
     @property
     def rows(self) -> int:
         """How many came."""
         return len(self.arrived.x)
+
+    @property
+    def returned(self) -> int:
+        """How many rows the dispatch returned."""
+        return self.worst or self.rows
 
 
 class Handle(tuple[torch.Tensor, ...]):
@@ -98,9 +109,12 @@ def in_range(topk_idx: NDArray[np.int64], experts: int) -> None:
 
 def asked(
     tokens: int, ranks: int, num_tokens_per_rank: Any, is_token_in_rank: Any,
-    num_tokens_per_expert: Any, topk_idx: Any, topk_weights: Any,
+    num_tokens_per_expert: Any, topk_idx: Any, topk_weights: Any, per_node: Any, width: int | None,
 ) -> Asked:  # fmt: skip
-    """Check what a dispatch without a handle was given; raises `TokenError`."""
+    """Check what a dispatch without a handle was given; raises `TokenError`.
+
+    ``per_node``: tokens for each node of ``width`` ranks, or None.
+    """
     for what, given in (
         ("num_tokens_per_rank", num_tokens_per_rank), ("is_token_in_rank", is_token_in_rank),
         ("num_tokens_per_expert", num_tokens_per_expert),
@@ -113,12 +127,20 @@ def asked(
     per_rank = expect(num_tokens_per_rank, "num_tokens_per_rank", torch.int32, (ranks,))
     per_expert = expect(num_tokens_per_expert, "num_tokens_per_expert", torch.int32, (None,))
     found = Asked(
-        flags.detach().contiguous().numpy(), _numbers(per_rank), _numbers(per_expert),
+        array_of(flags).copy(), _numbers(per_rank), _numbers(per_expert),
         None if topk_idx is None else choices(topk_idx, tokens), None,
     )  # fmt: skip
     if not np.array_equal(found.in_rank.sum(axis=0), found.per_rank):
         raise TokenError("num_tokens_per_rank does not count the tokens of is_token_in_rank")
+    _count_nodes(per_node, found.in_rank, width)
+    if found.experts < 1 or found.experts % ranks:
+        raise TokenError(
+            f"num_tokens_per_expert counts {found.experts} experts; they have to be a multiple of"
+            f" the {ranks} ranks"
+        )
     if found.topk_idx is None:
+        if topk_weights is not None:
+            raise TokenError("topk_weights are given without topk_idx, whose weights they are")
         return found
     _, counts, chosen = layout(found.topk_idx, found.experts, ranks)
     if not (np.array_equal(chosen, found.in_rank) and np.array_equal(counts, found.per_expert)):
@@ -130,8 +152,53 @@ def asked(
     return replace(found, topk_weights=weights.detach().contiguous())
 
 
+def _count_nodes(per_node: Any, in_rank: Flags, width: int | None) -> None:
+    """Raise `TokenError` where ``num_tokens_per_rdma_rank`` is not what ``in_rank`` says."""
+    if per_node is None:
+        return
+    if width is None:
+        raise TokenError("num_tokens_per_rdma_rank is given, and all ranks are one node")
+    nodes = by_node(in_rank, width).sum(axis=0)
+    given = expect(per_node, "num_tokens_per_rdma_rank", torch.int32, (len(nodes),))
+    if not np.array_equal(_numbers(given), nodes):
+        raise TokenError("num_tokens_per_rdma_rank does not count the tokens of is_token_in_rank")
+
+
+def again(
+    route: Route, tokens: int, topk: tuple[Any, Any], worst: int, layout: tuple[Any, Any, Any, Any]
+) -> None:
+    """Check what a dispatch was given besides a handle; raises `TokenError`.
+
+    ``topk``: experts and weights; ``layout``: tokens for each rank, for each node, which token goes
+    where, tokens for each expert. What says something else than the handle is refused.
+    """
+    if topk != (None, None):
+        raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
+    if tokens != route.routed.tokens:
+        raise TokenError(f"x has {tokens} tokens; the handle is of {route.routed.tokens}")
+    if worst not in (0, route.worst):
+        raise TokenError(
+            f"num_worst_tokens is {worst}; the handle is of a dispatch with {route.worst}"
+        )
+    asked = route.asked
+    nodes = None
+    width = route.parcels.width
+    if width is not None:
+        nodes = by_node(asked.in_rank, width).sum(axis=0)
+    names = ("num_tokens_per_rank", "num_tokens_per_rdma_rank", "is_token_in_rank",
+             "num_tokens_per_expert")  # fmt: skip
+    has = (asked.per_rank, nodes, asked.in_rank, asked.per_expert)
+    for what, given, kept in zip(names, layout, has, strict=True):
+        if given is None:
+            continue
+        dtype = torch.bool if what == "is_token_in_rank" else torch.int32
+        shape = () if kept is None else kept.shape
+        if kept is None or not np.array_equal(array_of(expect(given, what, dtype, shape)), kept):
+            raise TokenError(f"{what} is not that of the handle, which a dispatch with one repeats")
+
+
 def _numbers(tensor: torch.Tensor) -> Ints:
-    return tensor.detach().numpy().astype(np.int64)
+    return array_of(tensor).astype(np.int64)
 
 
 def exchanged(comm: Communicator, found: Asked) -> tuple[Ints, Ints]:
@@ -189,6 +256,74 @@ def padded(tensor: torch.Tensor, rows: int, value: int) -> torch.Tensor:
     more = torch.empty((rows, *tensor.shape[1:]), dtype=tensor.dtype)
     more.view(torch.uint8).zero_() if value == 0 else more.fill_(value)
     return more
+
+
+def in_worst(
+    came: Load,
+    idx: torch.Tensor | None,
+    weights: torch.Tensor | None,
+    rows: int,
+    arrival: Arrival,
+) -> tuple[Load, torch.Tensor | None, torch.Tensor | None, Arrival]:
+    """The same in tensors of so many rows, filled when it has arrived; raises `TokenError`."""
+    if idx is None:
+        raise TokenError("num_worst_tokens needs topk_idx: its -1 mark the rows that hold nothing")
+    if rows < came.tokens:
+        raise TokenError(f"num_worst_tokens is {rows}, and {came.tokens} tokens have come")
+    small = (came.numbers, came.scales, idx, weights)
+    larger = [
+        None if t is None else padded(t, rows, value)
+        for t, value in zip(small, (0, 0, -1, 0), strict=True)
+    ]
+
+    def finish() -> None:
+        arrival.wait()
+        for each, large in zip(small, larger, strict=True):
+            if each is not None and large is not None:
+                large[: len(each)] = each
+
+    numbers, scales, chosen, weighed = larger
+    if numbers is None:
+        raise AssertionError("tokens are always there")
+    return Load(numbers, scales), chosen, weighed, Arrival(None, finish)
+
+
+def route_of(handle: Any) -> Route:
+    """The way that a handle stands for; raises `TokenError`."""
+    if not isinstance(handle, Handle):
+        raise TokenError(f"handle is a {type(handle).__name__}; it has to be of a dispatch here")
+    return handle.route
+
+
+def results(x: Any, route: Route) -> Load:
+    """What combine was given: a row for each that was returned; raises `TokenError`."""
+    y = expect(x, "x", torch.bfloat16, (None, None)).detach()
+    if len(y) != route.returned:
+        raise TokenError(f"x has {len(y)} rows; the dispatch returned {route.returned}")
+    return checked(Load(y[: route.rows].contiguous(), None))
+
+
+def home_weights(topk_weights: Any, route: Route) -> torch.Tensor | None:
+    """Weights of the rows that came, for combine to add up; raises `TokenError`."""
+    if topk_weights is None:
+        return None
+    shape = (route.returned, None)
+    weights = expect(topk_weights, "topk_weights", torch.float32, shape)
+    return weights.detach()[: route.rows].contiguous()
+
+
+def summed_bias(bias: Any, tokens: int, hidden: int) -> NDArray[np.float32] | None:
+    """What sums begin with: bfloat16 ``[tokens, hidden]``, or two of them; raises `TokenError`."""
+    if bias is None:
+        return None
+    given = bias if isinstance(bias, tuple | list) else (bias,)
+    if not 1 <= len(given) <= 2:
+        raise TokenError(f"bias is a tuple of {len(given)}; it can be one or two tensors")
+    both = [
+        expect(each, "bias", torch.bfloat16, (tokens, hidden)).detach().float() for each in given
+    ]
+    total: NDArray[np.float32] = sum(both[1:], both[0]).contiguous().numpy()
+    return total
 
 
 def remembered(found: Load) -> Load:

@@ -50,12 +50,12 @@ class Parcels(Normal):
 
     def __init__(
         self, comm: Communicator, like: Load, *, experts: int, expert_alignment: int,
-        ranks_per_node: int | None,
+        ranks_per_node: int | None, repeats: bool = False,
     ) -> None:  # fmt: skip
         self.like = like
         super().__init__(
             comm, experts=experts, hidden=like.hidden, wire=carried(like),
-            expert_alignment=expert_alignment, ranks_per_node=ranks_per_node,
+            expert_alignment=expert_alignment, ranks_per_node=ranks_per_node, repeats=repeats,
         )  # fmt: skip
 
     def _rows(self, x: Load) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:

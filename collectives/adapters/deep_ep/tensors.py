@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from collectives.communicator import Communicator
+from collectives.moe.layout import FormatError
+from collectives.moe.routing import RoutingError
 from collectives.moe.tensors import TokenError
 from fabric.transport import Bytes
 
@@ -23,10 +25,13 @@ _VECTOR = 16
 
 @contextmanager
 def told(comm: Communicator) -> Iterator[None]:
-    """Have every other rank learn of a `TokenError` that this one finds, with the rank's name."""
+    """Have every other rank learn of an argument that cannot be, with the name of this rank.
+
+    What is raised is a `TokenError`.
+    """
     try:
         yield
-    except TokenError as error:
+    except (TokenError, RoutingError, FormatError) as error:
         comm.refuse(TokenError(f"rank {comm.rank}: {error}"))
 
 
@@ -71,7 +76,7 @@ def load(x: Any) -> Load:
             f"x is {name(x.dtype)}; it has to be bfloat16, or a tuple of float8_e4m3fn or int8"
             " numbers and their scales"
         )
-    return _checked(Load(x, None))
+    return checked(Load(x, None))
 
 
 def _quantised(numbers: Any, scales: Any) -> Load:
@@ -90,10 +95,14 @@ def _quantised(numbers: Any, scales: Any) -> Load:
             f"the scales of x have the shape {list(scales.shape)}; they have to be"
             f" [{len(numbers)}] or [{len(numbers)}, any]"
         )
-    return _checked(Load(numbers, scales))
+    return checked(Load(numbers, scales))
 
 
-def _checked(found: Load) -> Load:
+def checked(found: Load) -> Load:
+    """``found``, if it is on the CPU and of whole vectors; raises `TokenError`."""
+    on_cpu(found.numbers, "x")
+    if found.scales is not None:
+        on_cpu(found.scales, "the scales of x")
     size = found.hidden * found.numbers.element_size()
     if not size or size % _VECTOR:
         raise TokenError(
@@ -115,13 +124,40 @@ def choices(topk_idx: Any, tokens: int | None = None) -> NDArray[np.int64]:
     if not isinstance(topk_idx, torch.Tensor) or topk_idx.dtype not in (torch.int64, torch.int32):
         kind = name(topk_idx.dtype) if isinstance(topk_idx, torch.Tensor) else type(topk_idx)
         raise TokenError(f"topk_idx is {kind}; it has to be a tensor of int64")
+    on_cpu(topk_idx, "topk_idx")
     if topk_idx.dim() != 2 or tokens not in (None, len(topk_idx)):
         rows = "any" if tokens is None else tokens
         raise TokenError(
             f"topk_idx has the shape {list(topk_idx.shape)}; it has to be [{rows}, any]"
         )
-    found: NDArray[np.int64] = topk_idx.detach().to(torch.int64).contiguous().numpy()
+    return array_of(topk_idx).astype(np.int64)
+
+
+def array_of(tensor: torch.Tensor) -> NDArray[Any]:
+    """The memory of a tensor on the CPU, of a type that numpy has.
+
+    Through DLPack: of a tensor that numpy was given by ``numpy()`` torch can never again change
+    the size.
+    """
+    found: NDArray[Any] = np.from_dlpack(tensor.detach().resolve_neg())
     return found
+
+
+def on_cpu(tensor: torch.Tensor, what: str) -> torch.Tensor:
+    """The tensor itself, if its numbers lie in the memory of this host; raises `TokenError`."""
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        raise TokenError(
+            f"{what} is on {tensor.device} with layout {tensor.layout}; it has to be on the CPU,"
+            " and strided"
+        )
+    return tensor
+
+
+def flag(given: Any, what: str) -> bool:
+    """``given``, if it is True or False, of Python, numpy or torch; raises `TokenError`."""
+    if isinstance(given, bool | np.bool_) or given in (0, 1):
+        return bool(given)
+    raise TokenError(f"{what} is {given!r}; it has to be True or False")
 
 
 def expect(
@@ -130,6 +166,7 @@ def expect(
     """``given``, if it is such a tensor, None in a shape: any; raises `TokenError`."""
     if not isinstance(given, torch.Tensor):
         raise TokenError(f"{what} is a {type(given).__name__}; it has to be a tensor")
+    on_cpu(given, what)
     if given.dtype != dtype:
         raise TokenError(f"{what} is {name(given.dtype)}; it has to be {name(dtype)}")
     fits = given.dim() == len(shape) and all(
@@ -148,7 +185,7 @@ def rows_of(tensor: torch.Tensor) -> Bytes:
     if not tensor.numel():
         return np.empty((len(tensor), width), np.uint8)
     flat = tensor.detach().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().reshape(len(tensor), width)
+    return array_of(flat.view(torch.uint8)).reshape(len(tensor), width)
 
 
 def tensor_of(array: NDArray[Any], dtype: torch.dtype, *shape: int) -> torch.Tensor:
