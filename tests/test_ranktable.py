@@ -102,7 +102,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "version '2.0'; there are 1.0, 1.2": lambda t: t.update(version="2.0"),
     "is 'initializing'; it has to be 'completed'": lambda t: t.update(status="initializing"),
     "server_list of the rank table has to be a list": lambda t: t.update(server_list={}),
-    "server_id in the rank table is None": lambda t: t["server_list"][0].pop("server_id"),
+    "server_id in the rank table is missing": lambda t: t["server_list"][0].pop("server_id"),
     "has a server twice": lambda t: t["server_list"][1].update(server_id="10.0.0.0"),
     "rank_id in .* is 'x'; it has to be a number":
         lambda t: t["server_list"][0]["device"][0].update(rank_id="x"),
@@ -135,3 +135,88 @@ def test_what_has_no_place_is_refused(tmp_path: Path) -> None:
     file.write_text("[]")
     with pytest.raises(TopologyError, match="no object at its top"):
         rank_table(file)
+
+
+def pods(*names: str, devices: int = 2) -> dict[str, Any]:
+    """The form before version 1.0: a pod a server, ranks in the order of the file."""
+    instances = [
+        {"pod_name": name, "server_id": f"10.0.0.{at}",
+         "devices": [{"device_id": str(d), "device_ip": "192.0.2.1"} for d in range(devices)]}
+        for at, name in enumerate(names)
+    ]  # fmt: skip
+    group = {"group_name": "g", "device_count": str(devices * len(names)),
+             "instance_count": str(len(names)), "instance_list": instances}  # fmt: skip
+    return {"status": "completed", "group_count": "1", "group_list": [group]}
+
+
+def test_the_form_of_groups_counts_ranks_in_order() -> None:
+    found = rank_table(pods("job-0", "job-1"))
+    assert [seat[:2] for seat in found.seats] == [
+        ("10.0.0.0", 0), ("10.0.0.0", 1), ("10.0.0.1", 0), ("10.0.0.1", 1),
+    ]  # fmt: skip
+    numbered = pods("b", "a", devices=1)
+    for rank, instance in zip((1, 0), numbered["group_list"][0]["instance_list"], strict=True):
+        instance["rank_id"] = str(rank)
+    assert [seat.server for seat in rank_table(numbered).seats] == ["10.0.0.1", "10.0.0.0"]
+    with pytest.raises(TopologyError, match="another order than that of their names"):
+        rank_table(pods("job-1", "job-0"))
+    with pytest.raises(TopologyError, match="device_count in .* is '4'; it lists 3"):
+        short = pods("job-0", "job-1")
+        short["group_list"][0]["instance_list"][1]["devices"].pop()
+        rank_table(short)
+
+
+def test_the_form_of_server_groups_has_one_world_a_group() -> None:
+    one = {"version": "1.2", "status": "completed", "server_group_list": [
+        {"group_id": "0", "server_count": "1", "server_list": [{"server_ip": "10.0.0.9"}]},
+        {"group_id": "2", "server_count": "2", "server_list": table()["server_list"]},
+    ]}  # fmt: skip
+    assert rank_table(one).seats == rank_table(table()).seats
+    one["server_group_list"].append({"group_id": 3, "server_list": table(1)["server_list"]})
+    with pytest.raises(TopologyError, match=r"2 groups with devices .* \(2, 3\)"):
+        rank_table(one)
+    assert rank_table(one, "3").ranks == 4
+    with pytest.raises(TopologyError, match="no group '0' with devices; there are 2, 3"):
+        rank_table(one, "0")
+
+
+def test_prefill_and_decode_are_worlds_of_their_own() -> None:
+    def devices(*rows: tuple[str, int, int]) -> list[dict[str, str]]:
+        return [
+            {"server_id": server, "device_id": str(device), "super_pod_id": "0",
+             "super_device_id": "7", "cluster_id": str(cluster)}
+            for server, device, cluster in rows
+        ]  # fmt: skip
+
+    given = {"version": "1.2", "server_count": "2", "status": "completed",
+             "prefill_device_list": devices(("a", 0, 2), ("a", 1, 1)),
+             "decode_device_list": devices(("b", 5, 1))}  # fmt: skip
+    with pytest.raises(TopologyError, match="each a world of its own: say which part, prefill or"):
+        rank_table(given)
+    assert [seat.device for seat in rank_table(given, "prefill").seats] == [1, 0]
+    assert rank_table(given, "decode").seats == (("b", 5, 7),)
+    given["decode_device_list"][0]["cluster_id"] = "x"
+    with pytest.raises(TopologyError, match="cluster_id in decode_device_list .* is 'x'"):
+        rank_table(given, "decode")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.update(server_count="3"), "server_count in the rank table is '3'; it lists 2"),
+        (lambda t: t.update(rank_list=[]), r"rank_list \(version 2.0\), which is not read"),
+        (lambda t: t.pop("server_list"), "has no server_list, a list of objects; it has status"),
+        (lambda t: t["server_list"].clear() or t.pop("server_count"), "has the ranks none"),
+        (lambda t: t["server_list"][0]["device"][0].update(rank_id=True), "rank_id in .* is true"),
+        (lambda t: t["server_list"][0]["device"][0].update(rank_id=0.0), "rank_id in .* is 0.0"),
+        (lambda t: t["server_list"][0]["device"][0].update(device_id="9" * 5000), "device_id in"),
+    ],
+)
+def test_what_is_listed_is_what_is_said(change: Callable[[Any], Any], words: str) -> None:
+    given = table(pods=1)
+    del given["super_pod_list"]
+    change(given)
+    with pytest.raises(TopologyError, match=words):
+        rank_table(given)
+    with pytest.raises(TopologyError, match="there is no part 'prefill'"):
+        rank_table(table(), "prefill")

@@ -143,7 +143,7 @@ def test_a_file_reads_like_the_data_sheet() -> None:
         ('plane = "net"', 'plane = "nte"', "no plane 'nte'; planes are net"),
         ('planes = ["net"]', "planes = [1]", r"planes is \[1\]"),
         ("count = 2", "count = 0", "count is 0"),
-        ("count = 2", "count = true", "count is True"),
+        ("count = 2", "count = true", "line 14, .*number 1: count is true"),
         ("both = true", "both = 1", "both is 1"),
         ("both = true\n", "", "needs both"),
         ("node = [0, 1, 2]", "node = [0, 1]", "2 numbers in 'node' for 3 names"),

@@ -5,6 +5,7 @@ switch chip. Vertices are numbered endpoints first. A *link* is one physical lin
 two vertices, a plane, a bandwidth, a latency. Parallel links are separate rows.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -22,6 +23,12 @@ Floats = NDArray[np.float64]
 
 NOWHERE = -1
 """The node or package of a vertex that belongs to none (an L2 chip, a spine)."""
+
+SLOWEST = 1e-3
+"""Bytes per second of a link at least: with less, times outgrow what a float64 tells apart."""
+
+LATEST = 1e6
+"""Seconds of a link's latency at most, eleven days; its sums still tell nanoseconds apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +151,7 @@ _COLUMNS = {
 def _check(topology: Topology) -> None:
     names, links = topology.vertex_names, topology.n_links
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(names).most_common(1)[0][0]
         raise TopologyError(f"{topology.name}: two vertices are called {twice!r}")
     # "a->b" and "a<->b" mean links wherever names are read.
     for name in names:
@@ -161,9 +168,10 @@ def _check(topology: Topology) -> None:
     _in_range(topology, "link_plane", len(topology.planes))
     if not 0 < topology.n_endpoints <= len(names):
         raise TopologyError(f"{topology.name}: {topology.n_endpoints} endpoints of {len(names)}")
-    _no_link(topology, ~(topology.link_bandwidth > 0), "bandwidth", topology.link_bandwidth)
-    late = ~((topology.link_latency >= 0) & np.isfinite(topology.link_latency))
-    _no_link(topology, late, "latency", topology.link_latency)
+    slow = ~(topology.link_bandwidth >= SLOWEST)
+    _no_link(topology, slow, "bandwidth", topology.link_bandwidth, f"at least {SLOWEST:g} B/s")
+    late = ~((topology.link_latency >= 0) & (topology.link_latency <= LATEST))
+    _no_link(topology, late, "latency", topology.link_latency, f"0 to {LATEST:g} s")
     loops = topology.link_src == topology.link_dst
     _no_link(topology, loops, "end equal to its start:", topology.link_dst)
 
@@ -193,12 +201,15 @@ def _in_range(topology: Topology, column: str, limit: int) -> None:
         )
 
 
-def _no_link(topology: Topology, bad: NDArray[np.bool_], what: str, values: ArrayLike) -> None:
+def _no_link(
+    topology: Topology, bad: NDArray[np.bool_], what: str, values: ArrayLike, range_: str = ""
+) -> None:
     links = np.flatnonzero(bad)
     if len(links):
         value = np.asarray(values)[links[0]]
+        choices = f"; {range_} is possible" if range_ else ""
         raise TopologyError(
-            f"{topology.name}: link {topology.link_name(int(links[0]))} has {what} {value}"
+            f"{topology.name}: link {topology.link_name(int(links[0]))} has {what} {value}{choices}"
         )
 
 

@@ -1,10 +1,14 @@
 """Rank tables: HCCL's JSON that says which rank is which device, as a placement on a topology.
 
 Versions 1.0 and 1.2 (with super pods), as CANN's guide to HCCL describes them. A server is a node
-of the topology and a device one of its accelerators: of an Atlas A3 a die.
+of the topology and a device one of its accelerators: of an Atlas A3 a die. Other forms that
+Huawei's tools write are read too, see `topology.ranktable_forms`.
+
+A rank's place follows from ``rank_id``, ``server_id``, ``device_id`` and the order of super pods
+alone. Counts (``server_count`` and so on) have to agree with what is listed; all other keys, such
+as addresses and ports, decide nothing here and may be anything.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +18,8 @@ import numpy as np
 
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
+from topology.ranktable_forms import MOST, check_count, current_form, name_in, objects_in
+from topology.reading import read_json, shown, whole
 
 VERSIONS = ("1.0", "1.2")
 
@@ -49,7 +55,7 @@ class RankTable:
         number = self._numbers() if nodes is None else nodes
         missing = [server for server in self.servers if server not in number]
         if missing:
-            raise TopologyError(f"no node is given for the servers {', '.join(missing)}")
+            raise TopologyError(f"no node is given for the servers {_some(missing)}")
         devices = _devices(topology)
         return np.array([_place(topology, devices, number, seat) for seat in self.seats], np.int32)
 
@@ -59,61 +65,77 @@ class RankTable:
         return {server: node for node, server in enumerate(order)}
 
 
-def rank_table(source: str | Path | Mapping[str, Any]) -> RankTable:
+def rank_table(source: str | Path | Mapping[str, Any], part: str | None = None) -> RankTable:
     """Read a rank table: a file, or what is in one.
 
-    Raises `TopologyError` that says what of it cannot be, and `OSError`.
+    ``part``: for tables that list several worlds, which one: ``"prefill"`` or ``"decode"``, or the
+    id of a group. Raises `TopologyError` that says what of it cannot be.
     """
     if isinstance(source, Mapping):
-        return _read("the rank table", source)
-    try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise TopologyError(f"{source} is no JSON: {error}") from None
+        return _read("the rank table", source, part)
+    content = read_json(source, TopologyError)
     if not isinstance(content, Mapping):
         raise TopologyError(f"{source} has no object at its top")
-    return _read(str(source), content)
+    return _read(str(source), content, part)
 
 
-def _read(name: str, table: Mapping[str, Any]) -> RankTable:
+def _read(name: str, given: Mapping[str, Any], part: str | None) -> RankTable:
+    table = current_form(name, given, part)
     version, status = table.get("version", "1.0"), table.get("status", "completed")
     if version not in VERSIONS:
-        raise TopologyError(f"{name} is of version {version!r}; there are {', '.join(VERSIONS)}")
+        known = ", ".join(VERSIONS)
+        raise TopologyError(f"{name} is of version {shown(version)}; there are {known}")
     if status != "completed":
-        raise TopologyError(f"{name} is {status!r}; it has to be 'completed'")
-    servers = _objects(name, table, "server_list")
-    names = tuple(_text(name, server, "server_id") for server in servers)
+        raise TopologyError(f"{name} is {shown(status)}; it has to be 'completed'")
+    servers = objects_in(name, table, "server_list")
+    check_count(name, table, "server_count", len(servers))
+    names = tuple(name_in(name, server, "server_id") for server in servers)
     if len(set(names)) != len(names):
-        raise TopologyError(f"{name} has a server twice: {', '.join(names)}")
-    seats: dict[int, Seat] = {}
-    for server, server_name in zip(servers, names, strict=True):
-        for device in _objects(f"{name}, server {server_name}", server, "device"):
-            _seat(name, server_name, device, seats)
+        raise TopologyError(f"{name} has a server twice: {_some(list(names))}")
+    seats = _seats(name, dict(zip(names, servers, strict=True)))
     ranks = sorted(seats)
-    if ranks != list(range(len(ranks))):
+    if not ranks or ranks != list(range(len(ranks))):
         raise TopologyError(f"{name} has the ranks {_some(ranks)}; they have to be 0 and up")
-    return RankTable(tuple(seats[rank] for rank in ranks), names, _super_pods(name, table, names))
+    pods = _super_pods(name, table, names)
+    return RankTable(tuple(seats[rank] for rank in ranks), names, pods)
 
 
-def _seat(name: str, server: str, device: Mapping[str, Any], seats: dict[int, Seat]) -> None:
-    where = f"{name}, server {server}"
+def _seats(name: str, servers: Mapping[str, Mapping[str, Any]]) -> dict[int, Seat]:
+    seats: dict[int, Seat] = {}
+    for server, table in servers.items():
+        where = f"{name}, server {shown(server)}"
+        devices = objects_in(where, table, "device")
+        check_count(where, table, "device_count", len(devices))
+        taken: set[int] = set()
+        for device in devices:
+            rank, seat = _seat(where, server, device)
+            if rank in seats:
+                raise TopologyError(f"{name} has rank {rank} twice")
+            if seat.device in taken:
+                raise TopologyError(f"{where} has device {seat.device} twice")
+            taken.add(seat.device)
+            seats[rank] = seat
+    return seats
+
+
+def _seat(where: str, server: str, device: Mapping[str, Any]) -> tuple[int, Seat]:
     rank, number = _number(where, device, "rank_id"), _number(where, device, "device_id")
-    inside = _number(where, device, "super_device_id") if "super_device_id" in device else None
-    if rank in seats:
-        raise TopologyError(f"{name} has rank {rank} twice")
-    if any((seat.server, seat.device) == (server, number) for seat in seats.values()):
-        raise TopologyError(f"{where} has device {number} twice")
-    seats[rank] = Seat(server, number, inside)
+    inside = None
+    if "super_device_id" in device:
+        inside = _number(where, device, "super_device_id", 1 << 62)
+    return rank, Seat(server, number, inside)
 
 
 def _super_pods(
     name: str, table: Mapping[str, Any], servers: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
-    pods = {}
-    for pod in _objects(name, table, "super_pod_list") if "super_pod_list" in table else []:
-        pod_name = _text(name, pod, "super_pod_id")
-        listed = _objects(f"{name}, super pod {pod_name}", pod, "server_list")
-        pods[pod_name] = tuple(_text(name, server, "server_id") for server in listed)
+    pods: dict[str, tuple[str, ...]] = {}
+    for pod in objects_in(name, table, "super_pod_list") if "super_pod_list" in table else []:
+        pod_name = name_in(name, pod, "super_pod_id")
+        if pod_name in pods:
+            raise TopologyError(f"{name} has super pod {shown(pod_name)} twice")
+        listed = objects_in(f"{name}, super pod {shown(pod_name)}", pod, "server_list")
+        pods[pod_name] = tuple(name_in(name, server, "server_id") for server in listed)
     known = [server for pod in pods.values() for server in pod]
     if pods and sorted(known) != sorted(servers):
         raise TopologyError(
@@ -137,7 +159,7 @@ def _place(
     node = nodes[seat.server]
     if node not in devices:
         raise TopologyError(
-            f"server {seat.server} is node {node}; {topology.name} has nodes of accelerators"
+            f"server {seat.server} is node {shown(node)}; {topology.name} has nodes of accelerators"
             f" {_some(sorted(devices))}"
         )
     there = devices[node]
@@ -149,27 +171,19 @@ def _place(
     return there[seat.device]
 
 
-def _objects(name: str, table: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = table.get(key)
-    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
-        raise TopologyError(f"{key} of {name} has to be a list of objects")
+def _number(name: str, table: Mapping[str, Any], key: str, most: int = MOST) -> int:
+    if key not in table:
+        raise TopologyError(f"{key} in {name} is missing; it has to be a number")
+    found = whole(table[key], 0, most)
+    if found is None:
+        raise TopologyError(
+            f"{key} in {name} is {shown(table[key])}; it has to be a number, 0 to {most}"
+        )
     return found
-
-
-def _text(name: str, table: Mapping[str, Any], key: str) -> str:
-    found = table.get(key)
-    if not isinstance(found, str) or not found:
-        raise TopologyError(f"{key} in {name} is {found!r}; it has to be a name")
-    return found
-
-
-def _number(name: str, table: Mapping[str, Any], key: str) -> int:
-    found = str(table.get(key, ""))
-    if not found.isdecimal():
-        raise TopologyError(f"{key} in {name} is {table.get(key)!r}; it has to be a number")
-    return int(found)
 
 
 def _some(things: list[Any]) -> str:
-    whole = ", ".join(map(str, things))
-    return whole if len(things) <= 8 else f"{', '.join(map(str, things[:4]))}, ... {things[-1]}"
+    texts = [str(thing)[:60] for thing in things]
+    if len(texts) > 8:
+        texts = [*texts[:4], f"... {texts[-1]}"]
+    return ", ".join(texts) or "none"

@@ -29,6 +29,7 @@ vertices and links. Numbers with a unit are texts, as `topology.units.parse` rea
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -42,9 +43,16 @@ from topology.draft import Draft
 from topology.errors import TopologyError, TriplaneError
 from topology.graph import NOWHERE, Ints, Topology
 from topology.names import near
+from topology.reading import place, read_text, shown
 from topology.units import parse, show
 
 Table = Mapping[str, Any]
+
+MOST = 1 << 26
+"""Bytes of a file at most: forty times those of CloudMatrix384's."""
+
+MAX_LINKS = 1 << 22
+"""Links of a file at most: 150 times those of CloudMatrix384."""
 
 _FILE = {"name": True, "planes": True, "removed": False, "endpoints": True, "switches": False,
          "links": False}  # fmt: skip
@@ -55,12 +63,7 @@ _LINKS = {"plane": True, "from": True, "to": True, "bandwidth": True, "latency":
 
 def load(path: str | Path) -> Topology:
     """The topology in the TOML file at ``path``; raises `TopologyError` naming file and fault."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise TopologyError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TopologyError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from error
+    text = read_text(path, TopologyError, MOST)
     try:
         return from_toml(text)
     except TriplaneError as error:
@@ -74,24 +77,43 @@ def save(topology: Topology, path: str | Path) -> None:
 
 def from_toml(text: str) -> Topology:
     """The topology that ``text`` describes in TOML; raises `TopologyError` naming the fault."""
-    try:
-        file = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TopologyError(f"not TOML: {error}") from error
+    file = _parsed(text)
     _keys(file, _FILE, "the file")
-    draft = Draft(tuple(_texts(file, "planes", "the file")))
+    planes = tuple(_texts(file, "planes", "the file"))
+    twice = next((plane for at, plane in enumerate(planes) if plane in planes[:at]), None)
+    if twice is not None:
+        raise TopologyError(f"the file: planes names {twice!r} twice")
+    draft = Draft(planes)
     for add, key in ((draft.endpoints, "endpoints"), (draft.switches, "switches")):
-        for where, table in _tables(file, key, _VERTICES):
+        for where, table in _tables(file, key, _VERTICES, text):
             names = _texts(table, "names", where)
             places = (_places(table, key, len(names), where) for key in ("node", "package"))
             add(names, _text(table, "kind", where), *places)
     index = {name: vertex for vertex, name in enumerate(draft.names)}
-    for where, table in _tables(file, "links", _LINKS):
-        _read_links(draft, index, table, where)
+    links = 0
+    for where, table in _tables(file, "links", _LINKS, text):
+        links += _read_links(draft, index, table, where, MAX_LINKS - links)
     return draft.freeze(_text(file, "name", "the file"), tuple(_texts(file, "removed", "the file")))
 
 
-def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str) -> None:
+def _parsed(text: str) -> Table:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, where = str(error).removesuffix(")").rpartition(" (at ")
+        raise TopologyError(f"not TOML: {where}: {what}") from None
+    except RecursionError:
+        raise TopologyError("not TOML that is read here: its lists are nested too deeply") from None
+    except ValueError:  # int() of thousands of digits, or a date that there is not
+        digits = re.search(r"[0-9_]{1000,}", text)
+        where = f"{place(text, digits.start())}: " if digits else ""
+        raise TopologyError(
+            f"not TOML that is read here: {where}a number or date that is none"
+        ) from None
+
+
+def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str, most: int) -> int:
+    """Add the links of a table, ``most`` at most; returns how many there were."""
     plane = _text(table, "plane", where)
     if plane not in draft.planes:
         raise TopologyError(f"{where}: no plane {plane!r}; planes are {', '.join(draft.planes)}")
@@ -99,6 +121,11 @@ def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str) -
     if len(src) != len(dst) and 1 not in (len(src), len(dst)):
         raise TopologyError(f"{where}: {len(src)} names in 'from' and {len(dst)} in 'to'")
     count, both = _times(table, where)
+    links = max(len(src), len(dst)) * min(len(src), len(dst), 1) * count * (1 + both)
+    if links > most:
+        raise TopologyError(
+            f"{where}: count is {shown(count)}, which makes more than {MAX_LINKS} links of the file"
+        )
     src, dst = (np.repeat(end, count) for end in np.broadcast_arrays(src, dst))
     bandwidth = _number(table, "bandwidth", "bandwidth", where)
     latency = _number(table, "latency", "time", where)
@@ -106,14 +133,15 @@ def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str) -
     if both:
         back = _number({"back_latency": table["latency"], **table}, "back_latency", "time", where)
         draft.link(dst, src, plane, bandwidth, back)
+    return links
 
 
 def _times(table: Table, where: str) -> tuple[int, bool]:
     count, both = table.get("count", 1), table.get("both", False)
     if type(count) is not int or count < 1:
-        raise TopologyError(f"{where}: count is {count!r}, not a whole number of 1 or more")
+        raise TopologyError(f"{where}: count is {shown(count)}, not a whole number of 1 or more")
     if type(both) is not bool:
-        raise TopologyError(f"{where}: both is {both!r}, not true or false")
+        raise TopologyError(f"{where}: both is {shown(both)}, not true or false")
     if "back_latency" in table and not both:
         raise TopologyError(f"{where}: 'back_latency' needs both = true")
     return count, both
@@ -130,12 +158,19 @@ def _keys(table: Table, known: dict[str, bool], where: str) -> None:
         raise TopologyError(f"{where}: key {missing[0]!r} is missing")
 
 
-def _tables(file: Table, key: str, known: dict[str, bool]) -> Iterator[tuple[str, Table]]:
+def _tables(
+    file: Table, key: str, known: dict[str, bool], text: str
+) -> Iterator[tuple[str, Table]]:
+    """Each table of the array ``key``, and where it is; ``text``: of the file."""
     tables = file.get(key, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise TopologyError(f"{key} is no array of tables; write [[{key}]]")
+    heads = re.finditer(rf"^[ \t]*\[\[[ \t]*{key}[ \t]*\]\]", text, re.MULTILINE)
+    lines = [text.count("\n", 0, head.start()) + 1 for head in heads]
     for number, table in enumerate(tables, start=1):
-        where = f"[[{key}]] number {number}"
+        # A file may also write its tables inline, and then no line is known.
+        where = f"line {lines[number - 1]}, " if len(lines) == len(tables) else ""
+        where += f"[[{key}]] number {number}"
         _keys(table, known, where)
         yield where, table
 
@@ -143,7 +178,7 @@ def _tables(file: Table, key: str, known: dict[str, bool]) -> Iterator[tuple[str
 def _text(table: Table, key: str, where: str) -> str:
     value = table[key]
     if not isinstance(value, str):
-        raise TopologyError(f"{where}: {key} is {value!r}, not a text")
+        raise TopologyError(f"{where}: {key} is {shown(value)}, not a text")
     return value
 
 
@@ -151,7 +186,7 @@ def _texts(table: Table, key: str, where: str) -> list[str]:
     value = table.get(key, [])
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise TopologyError(f"{where}: {key} is {value!r}, not a list of texts")
+        raise TopologyError(f"{where}: {key} is {shown(value)}, not a list of texts")
     return texts
 
 
@@ -159,9 +194,11 @@ def _places(table: Table, key: str, count: int, where: str) -> Ints:
     value = table.get(key, NOWHERE)
     values = value if isinstance(value, list) else [value] * count
     if not all(type(number) is int and abs(number) < 2**31 for number in values):
-        raise TopologyError(f"{where}: {key} is {value!r}, not a whole number or a list of them")
+        raise TopologyError(
+            f"{where}: {key} is {shown(value)}, not a whole number or a list of them"
+        )
     if key in table and min(values, default=0) < 0:
-        raise TopologyError(f"{where}: {key} is {value!r}; leave it out where there is none")
+        raise TopologyError(f"{where}: {key} is {shown(value)}; leave it out where there is none")
     if len(values) != count:
         raise TopologyError(f"{where}: {len(values)} numbers in {key!r} for {count} names")
     return np.array(values, dtype=np.int32)

@@ -9,6 +9,7 @@ import math
 import re
 
 from topology.errors import UnitError
+from topology.reading import shown
 
 NS = 1e-9
 US = 1e-6
@@ -50,9 +51,16 @@ def parse(text: str, quantity: str) -> float:
     match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] not in units:
         raise UnitError(
-            f"{text!r} is no {quantity}: a number and a unit is needed, one of {', '.join(units)}"
+            f"{shown(text)} is no {quantity}: a number and a unit is needed, one of "
+            f"{', '.join(units)}"
         )
-    return float(match[1]) * units[match[2]]
+    value = float(match[1]) * units[match[2]]
+    # "inf" is unlimited; a number that only becomes infinite, or 0, is a mistake.
+    if math.isinf(value) and match[1] != "inf":
+        raise UnitError(f"{shown(text)} is too large for a {quantity}")
+    if not value and re.search(r"[1-9]", re.split("[eE]", match[1])[0]):
+        raise UnitError(f"{shown(text)} is too small for a {quantity}")
+    return value
 
 
 def show(value: float, quantity: str) -> str:
@@ -62,7 +70,7 @@ def show(value: float, quantity: str) -> str:
     """
     scales = {"time": ("us", "ns", "ms", "s"), "size": ("B",), "bandwidth": ("GB/s", "Gbit/s")}
     choices = [f"{number} {unit}" for unit in scales[quantity] for number in _numbers(value, unit)]
-    exact = [text for text in choices if parse(text, quantity) == value]
+    exact = [text for text in choices if _read(text) == value]
     return min(exact, key=len) if exact else f"{value!r} {_base(quantity)}"
 
 
@@ -71,6 +79,11 @@ def _numbers(value: float, unit: str) -> list[str]:
     if math.isinf(scaled):
         return ["inf"]
     return [f"{scaled:.{digits}g}" for digits in (3, 6, 12, 15, 17)]
+
+
+def _read(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * {**TIMES, **SIZES, **BANDWIDTHS}[unit]
 
 
 def _base(quantity: str) -> str:

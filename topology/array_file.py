@@ -1,0 +1,133 @@
+"""numpy's ``.npy`` and ``.npz`` files from others: sizes are checked before memory is taken.
+
+`numpy.load` makes an array as large as a header says, and passes on whatever zip, zlib, and the
+parser of headers raise on damaged files. Here the header is read first, only arrays of plain
+numbers are taken, and every fault is an error of ours.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from topology.errors import TriplaneError
+from topology.reading import Error, read_bytes
+
+MOST = 1 << 31
+"""Bytes of all arrays of a file at most: a timeline of 40 million transfers."""
+
+MEMBERS = 256
+"""Arrays of a file at most."""
+
+_HEADER = 1 << 12  # bytes in which every header of such arrays ends
+
+
+class Header(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+Check = Callable[[Mapping[str, Header]], None]
+"""Looks at the headers of a file, by name."""
+
+
+def read_npy(path: str | Path, error: Error, most: int = MOST) -> NDArray[Any]:
+    """The array in the ``.npy`` file at ``path``; raises ``error`` naming file and fault."""
+    data = read_bytes(path, error, most)
+    return _array(data, f"{path}", error)
+
+
+def read_npz(
+    path: str | Path, error: Error, check: Check | None = None, most: int = MOST
+) -> dict[str, NDArray[Any]]:
+    """The arrays in the ``.npz`` file at ``path``, by name; raises ``error`` naming the fault.
+
+    ``check``: is given every header before any array is read, and may raise.
+    """
+    data = read_bytes(path, error, most)
+    if data[:6] == npy.MAGIC_PREFIX:
+        raise error(f"{path}: it is a numpy array, and arrays with names (.npz) are needed")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            return _arrays(file, str(path), error, check, most)
+    except TriplaneError:
+        raise
+    # zipfile and zlib raise at least eight types for damaged files (also NotImplementedError,
+    # RuntimeError, zlib.error, OverflowError), and no list of them is promised.
+    except Exception as fault:
+        raise error(f"{path} is no .npz file, or a damaged one ({_why(fault)})") from None
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(fault, zipfile.BadZipFile) and "CRC" in str(fault):
+        return "its check sum is wrong"
+    return "its parts do not fit together"
+
+
+def _arrays(
+    file: zipfile.ZipFile, path: str, error: Error, check: Check | None, most: int
+) -> dict[str, NDArray[Any]]:
+    members = {one.filename.removesuffix(".npy"): one for one in file.infolist()}
+    if len(file.infolist()) > MEMBERS or len(members) < len(file.infolist()):
+        raise error(f"{path} has more than {MEMBERS} arrays, or two of one name")
+    sizes = sum(one.file_size for one in members.values())
+    if sizes > most:
+        raise error(f"{path} would fill {sizes} bytes; {most} are read at most")
+    headers = {}
+    for name, one in members.items():
+        with file.open(one) as member:
+            headers[name] = _header(member.read(_HEADER), f"{path}: {name!r:.40}", error)[0]
+        if headers[name].size > one.file_size:
+            raise error(f"{path}: {name!r:.40} says that it is larger than it is")
+    if check:
+        check(headers)
+    found = {}
+    for name, one in members.items():
+        with file.open(one) as member:
+            data = member.read(one.file_size + 1)
+        found[name] = _array(data, f"{path}: {name!r:.40}", error)
+    return found
+
+
+def _array(data: bytes, name: str, error: Error) -> NDArray[Any]:
+    header, begin, fortran = _header(data[:_HEADER], name, error)
+    if len(data) - begin != header.size:
+        raise error(
+            f"{name} has {len(data) - begin} bytes of numbers, and its header says {header.size}"
+        )
+    flat = np.frombuffer(data, header.dtype, offset=begin)
+    return flat.reshape(header.shape, order="F" if fortran else "C")
+
+
+def _header(data: bytes, name: str, error: Error) -> tuple[Header, int, bool]:
+    """What it says, where the numbers begin, and whether columns lie together."""
+    stream = io.BytesIO(data)
+    try:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        if version not in ((1, 0), (2, 0)):
+            raise error(f"{name} is an array of the format {version[0]}.{version[1]}")
+        shape, fortran, dtype = read(stream)
+    except TriplaneError:
+        raise
+    # The header is a Python literal: SyntaxError, TokenError, RecursionError and others.
+    except Exception:
+        raise error(f"{name} is no array of numpy, or a damaged one") from None
+    if dtype.kind not in "biuf" or any(each < 0 for each in shape) or dtype.itemsize > 8:
+        raise error(f"{name} is an array of {dtype.name}; plain numbers are needed")
+    return Header(shape, dtype), stream.tell(), fortran
