@@ -1,12 +1,15 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 import pytest
 
+from bench.topo import exported
 from topology import (
     NOWHERE,
     Topology,
@@ -158,6 +161,41 @@ def test_a_graph_without_an_attribute_of_an_edge_is_refused() -> None:
     del graph.edges["host0", "switch", 0]["bandwidth"]
     with pytest.raises(TopologyError, match=r"host0->switch.*bandwidth"):
         from_networkx(graph)
+
+
+def test_a_graph_comes_back_from_graphml(tmp_path: Path) -> None:
+    made = star(2).without("host0->switch")
+    (tmp_path / "g.graphml").write_text(exported(made, "graphml"))
+    again = from_networkx(nx.read_graphml(tmp_path / "g.graphml"))
+    assert (again.planes, again.removed) == (made.planes, made.removed)
+    assert (again.vertex_names, again.n_links) == (made.vertex_names, made.n_links)
+
+
+def test_what_a_graph_says_is_heeded_or_refused() -> None:
+    edge = ("host0", "switch", 0)
+    cases: list[tuple[Callable[[Any], Any], str]] = [
+        (lambda g: g.edges[edge].update(count=2), "has 'count', which is not known here"),
+        (lambda g: g.nodes["host0"].update(endpoint="False"), "endpoint of host0 is 'False'"),
+        (lambda g: g.nodes["host0"].update(node=0.5), "node of host0 is 0.5"),
+        (lambda g: g.nodes["host0"].update(node=2**40), "node of host0 is 1099511627776"),
+        (lambda g: g.nodes["host0"].update(kind=3), "kind of host0 is 3; a text"),
+        (lambda g: g.edges[edge].update(bandwidth=True), "bandwidth of host0->switch is true"),
+        (lambda g: g.edges[edge].update(bandwidth="4"), "bandwidth of .* '4' is no bandwidth"),
+        (lambda g: g.edges[edge].update(latency=10**400), "latency of .* a smaller number"),
+        (lambda g: g.edges[edge].update(latency=float("nan")), "has latency nan"),
+        (lambda g: g.edges[edge].update(bandwidth=1e-320), "has bandwidth .*; at least 0.001"),
+        (lambda g: g.edges[edge].update(link=1), "link of .* is 1, as of another edge"),
+        (lambda g: g.edges[edge].update(plane=["net"]), "plane of .* is .*; a text is needed"),
+        (lambda g: g.graph.update(planes={"net"}), "planes of the graph is"),
+    ]
+    for change, words in cases:
+        graph = to_networkx(star(2))
+        change(graph)
+        with pytest.raises(TopologyError, match=words):
+            from_networkx(graph)
+    graph = to_networkx(star(2))
+    graph.edges[edge].update(weight=3, color="red", bandwidth="28 GB/s")
+    assert from_networkx(graph, ignored={"weight"}).link_bandwidth[0] == 28 * GB
 
 
 def test_importing_topology_loads_no_heavyweight() -> None:

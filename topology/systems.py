@@ -15,13 +15,17 @@ from topology.spec import load
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """How to make a system. ``sized``: what its size counts, where it takes one."""
+    """How to make a system.
+
+    ``sized``: what its size counts, where it takes one; ``most``: the largest.
+    """
 
     make: Callable[[int], Topology]
     about: str
     sized: str = ""
     size: int = 0
     optional: bool = True
+    most: int = 1 << 17
 
 
 def system(name: str | Path) -> Topology:
@@ -61,6 +65,8 @@ def _size(name: str, how: _Named, size: str | None) -> int:
         raise TopologyError(f"system {name!r} takes no size, {size!r} is given")
     if not (size.isascii() and size.isdigit()):
         raise TopologyError(f"system {name!r}: {how.sized} is {size!r}, not a whole number")
+    if len(size) > 18 or int(size) > how.most:
+        raise TopologyError(f"system {name!r}: {how.sized} is {size:.20}; at most {how.most}")
     return int(size)
 
 
@@ -81,7 +87,9 @@ def _known() -> dict[str, _Named]:
         "dgx_h100": h100,
         "star": _Named(star, "N hosts on one switch: the ideal fabric", "N", 8, False),
         "ring": _Named(ring, "N hosts with a router each, in a ring", "N", 8, False),
-        "fat_tree": _Named(fat_tree, "fat tree of three tiers, K^3/4 hosts", "K", 4, False),
+        "fat_tree": _Named(
+            fat_tree, "fat tree of three tiers, K^3/4 hosts", "K", 4, False, most=128
+        ),
     }
 
 
