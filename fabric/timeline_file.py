@@ -13,16 +13,19 @@ Nothing in it is code: it is read without pickle, and checked.
 """
 
 import json
-import zipfile
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabric.timeline import Bottleneck, Timeline
+from topology.array_file import Header, read_npz
 from topology.errors import TriplaneError
+from topology.graph import Topology
+from topology.reading import json_of, shown
 from topology.routes import Router
 from topology.spec import from_toml, to_toml
 
@@ -56,59 +59,117 @@ def save(timeline: Timeline, path: str | Path) -> None:
 
 def load(path: str | Path) -> Timeline:
     """The timeline in the file at ``path``; raises `TimelineError` naming file and fault."""
+    arrays = read_npz(
+        path, TimelineError, "timeline file", lambda headers: _check_headers(path, headers)
+    )
     try:
-        return _load(path)
-    except OSError as error:
-        raise TimelineError(f"{path} cannot be read: {error.strerror or error}") from error
+        about = _about(arrays["about"])
+    except TimelineError as error:
+        raise TimelineError(f"{path} is no timeline file: {error}") from None
+    columns = {name: arrays[name] for name in _ROWS | _OTHERS}
+    try:
+        return _timeline(about, from_toml(_text(arrays["topology"], "topology")), columns)
     except TriplaneError as error:
-        raise TimelineError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
-        raise TimelineError(f"{path} is no timeline file: {error}") from error
+        raise TimelineError(f"{path}: {error}") from None
 
 
-def _load(path: str | Path) -> Timeline:
-    wanted = _ROWS | _OTHERS | _TEXTS
-    with Path(path).open("rb") as opened:
-        file = np.load(opened, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise TimelineError("it is a numpy array, not a timeline file")
-        columns = {name: _column(file, name, kind) for name, kind in wanted.items()}
-    about = json.loads(columns.pop("about").tobytes().decode())
-    if about["format"] != FORMAT:
-        raise TimelineError(f"its format is {about['format']!r}; known is {FORMAT}")
-    topology = from_toml(columns.pop("topology").tobytes().decode())
-    router = Router(topology, str(about["routing"]), tuple(map(str, about["planes"])))
-    labels = tuple(map(str, about["labels"]))
-    _check(columns, len(labels), topology.n_endpoints, len(router.capacity))
-    kind, name, time, share = about["bottleneck"]
-    return Timeline(
-        **columns, router=router, labels=labels, bound=float(about["bound"]),
-        bottleneck=Bottleneck(str(kind), str(name), float(time), float(share)),
-        software=str(about["software"]), operation=str(about["operation"]),
-        title=str(about["title"]),
+def _check_headers(path: str | Path, headers: Mapping[str, Header]) -> None:
+    try:
+        for name, kind in (_ROWS | _OTHERS | _TEXTS).items():
+            _check_header(headers, name, kind)
+        rows = headers["src"].shape[0]
+        for name in _ROWS:
+            if headers[name].shape[0] != rows:
+                raise TimelineError(f"{name} has {headers[name].shape[0]} rows, src has {rows}")
+    except TimelineError as error:
+        raise TimelineError(f"{path}: {error}") from None
+
+
+def _check_header(headers: Mapping[str, Header], name: str, kind: str) -> None:
+    if name not in headers:
+        raise TimelineError(f"it has no array {name!r}")
+    shape, dtype = headers[name]
+    if len(shape) != 1 or dtype.newbyteorder("=") != np.dtype(kind):
+        raise TimelineError(
+            f"{name} is {dtype}{list(shape)}, not {np.dtype(kind)} in one dimension"
+        )
+
+
+class _About(NamedTuple):
+    """What a file says in JSON, checked."""
+
+    routing: str
+    planes: tuple[str, ...]
+    labels: tuple[str, ...]
+    bound: float
+    bottleneck: tuple[str, str, float, float]
+    software: str
+    operation: str
+    title: str
+
+
+def _about(column: NDArray[Any]) -> _About:
+    about = json_of(_text(column, "about"), "about", TimelineError)
+    if not isinstance(about, dict):
+        raise TimelineError(f"about is {shown(about)}, not an object")
+    if _of(about, "format", int) != FORMAT:
+        raise TimelineError(f"its format is {shown(about['format'])}; known is {FORMAT}")
+    cause = _of(about, "bottleneck", list)
+    if len(cause) != 4 or not all(isinstance(text, str) for text in cause[:2]):
+        raise TimelineError(f"bottleneck is {shown(cause)}; kind, name, time and share are needed")
+    time, share = (_number(value, "bottleneck") for value in cause[2:])
+    texts = {key: _of(about, key, str) for key in ("routing", "software", "operation", "title")}
+    return _About(
+        planes=_names(about, "planes"), labels=_names(about, "labels"),
+        bound=_number(about.get("bound"), "bound"), bottleneck=(cause[0], cause[1], time, share),
+        **texts,
     )  # fmt: skip
+
+
+def _timeline(about: _About, topology: Topology, columns: dict[str, NDArray[Any]]) -> Timeline:
+    router = Router(topology, about.routing, about.planes)
+    _check(columns, len(about.labels), topology.n_endpoints, len(router.capacity))
+    return Timeline(
+        **columns, router=router, labels=about.labels, bound=about.bound,
+        bottleneck=Bottleneck(*about.bottleneck), software=about.software,
+        operation=about.operation, title=about.title,
+    )  # fmt: skip
+
+
+def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    if key not in about:
+        raise TimelineError(f"{key!r} is missing")
+    if type(about[key]) is not kind:
+        raise TimelineError(f"{key} is {shown(about[key])}, not of the type {kind.__name__}")
+    return about[key]
+
+
+def _names(about: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = _of(about, key, list)
+    if not all(isinstance(name, str) for name in names):
+        raise TimelineError(f"{key} is {shown(names)}, not a list of texts")
+    return tuple(names)
+
+
+def _number(value: object, key: str) -> float:
+    small = type(value) is int and value.bit_length() < 1000
+    if not (small or type(value) is float) or not math.isfinite(value) or value < 0:  # type: ignore[arg-type, operator]
+        raise TimelineError(f"{key} has {shown(value)}, which is no finite number of 0 or more")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _text(column: NDArray[Any], name: str) -> str:
+    try:
+        return column.tobytes().decode()
+    except UnicodeDecodeError as error:
+        raise TimelineError(f"{name} is no text in UTF-8, at its byte {error.start}") from None
 
 
 def _bytes(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)
 
 
-def _column(file: Mapping[str, NDArray[Any]], name: str, kind: str) -> NDArray[Any]:
-    if name not in file:
-        raise TimelineError(f"it has no array {name!r}")
-    column = file[name]
-    if column.ndim != 1 or column.dtype.newbyteorder("=") != np.dtype(kind):
-        raise TimelineError(
-            f"{name} is {column.dtype}{list(column.shape)}, not {np.dtype(kind)} in one dimension"
-        )
-    return column
-
-
 def _check(columns: Mapping[str, NDArray[Any]], steps: int, endpoints: int, resources: int) -> None:
-    rows = len(columns["src"])
-    for name in _ROWS:
-        if len(columns[name]) != rows:
-            raise TimelineError(f"{name} has {len(columns[name])} rows, src has {rows}")
     ranks, places = len(columns["rank_finish"]), len(columns["places"])
     if ranks > places:
         raise TimelineError(f"it has {ranks} ranks on {places} places")

@@ -51,24 +51,26 @@ def read_npy(path: str | Path, error: Error, most: int = MOST) -> NDArray[Any]:
 
 
 def read_npz(
-    path: str | Path, error: Error, check: Check | None = None, most: int = MOST
-) -> dict[str, NDArray[Any]]:
+    path: str | Path, error: Error, what: str = ".npz file", check: Check | None = None,
+    most: int = MOST,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
     """The arrays in the ``.npz`` file at ``path``, by name; raises ``error`` naming the fault.
 
-    ``check``: is given every header before any array is read, and may raise.
+    ``what``: the kind of file that messages say it is not. ``check``: is given every header before
+    any array is read, and may raise.
     """
     data = read_bytes(path, error, most)
     if data[:6] == npy.MAGIC_PREFIX:
-        raise error(f"{path}: it is a numpy array, and arrays with names (.npz) are needed")
+        raise error(f"{path} is no {what}: it is a numpy array, not one of names (.npz)")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
-            return _arrays(file, str(path), error, check, most)
+            return _arrays(file, f"{path} is no {what}:", error, check, most)
     except TriplaneError:
         raise
     # zipfile and zlib raise at least eight types for damaged files (also NotImplementedError,
     # RuntimeError, zlib.error, OverflowError), and no list of them is promised.
     except Exception as fault:
-        raise error(f"{path} is no .npz file, or a damaged one ({_why(fault)})") from None
+        raise error(f"{path} is no {what}, or a damaged one: {_why(fault)}") from None
 
 
 def _why(fault: Exception) -> str:
@@ -80,27 +82,27 @@ def _why(fault: Exception) -> str:
 
 
 def _arrays(
-    file: zipfile.ZipFile, path: str, error: Error, check: Check | None, most: int
+    file: zipfile.ZipFile, begin: str, error: Error, check: Check | None, most: int
 ) -> dict[str, NDArray[Any]]:
     members = {one.filename.removesuffix(".npy"): one for one in file.infolist()}
     if len(file.infolist()) > MEMBERS or len(members) < len(file.infolist()):
-        raise error(f"{path} has more than {MEMBERS} arrays, or two of one name")
+        raise error(f"{begin} it has more than {MEMBERS} arrays, or two of one name")
     sizes = sum(one.file_size for one in members.values())
     if sizes > most:
-        raise error(f"{path} would fill {sizes} bytes; {most} are read at most")
+        raise error(f"{begin} it would fill {sizes} bytes; {most} are read at most")
     headers = {}
     for name, one in members.items():
         with file.open(one) as member:
-            headers[name] = _header(member.read(_HEADER), f"{path}: {name!r:.40}", error)[0]
+            headers[name] = _header(member.read(_HEADER), f"{begin} {name!r:.40}", error)[0]
         if headers[name].size > one.file_size:
-            raise error(f"{path}: {name!r:.40} says that it is larger than it is")
+            raise error(f"{begin} {name!r:.40} says that it is larger than it is")
     if check:
         check(headers)
     found = {}
     for name, one in members.items():
         with file.open(one) as member:
             data = member.read(one.file_size + 1)
-        found[name] = _array(data, f"{path}: {name!r:.40}", error)
+        found[name] = _array(data, f"{begin} {name!r:.40}", error)
     return found
 
 

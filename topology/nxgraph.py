@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 DECORATION = (
-    "id", "label", "title", "description", "comment", "pos", "x", "y", "z", "layer", "subset", "color",
-    "colour", "fill", "shape", "style", "fontsize", "viz",
+    "id", "label", "title", "description", "comment", "pos", "x", "y", "z", "layer", "subset",
+    "color", "colour", "fill", "shape", "style", "fontsize", "viz",
 )  # fmt: skip
 """Attributes of nodes and edges that only pictures and people use."""
 
