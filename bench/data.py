@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.spec import averaged, combiner
+from collectives.spec import averaged, combiner, shares
 
 Array = NDArray[Any]
 
@@ -90,11 +90,17 @@ def wanted(job: Job, rank: int, ranks: int) -> Array:
     total, combine = np.empty(items, job.dtype), combiner(job.redop)
     for at in range(0, items, _STEP):
         n = min(_STEP, items - at)
-        part = _values(job, 0, ranks, first + at, n)
+        part = _added(job, 0, ranks, first + at, n)
         for other in range(1, ranks):
-            part = combine(part, _values(job, other, ranks, first + at, n))
+            part = combine(part, _added(job, other, ranks, first + at, n))
         total[at : at + n] = averaged(part, ranks) if job.redop == "avg" else part
     return total
+
+
+def _added(job: Job, rank: int, ranks: int, first: int, items: int) -> Array:
+    """What of a rank's items is combined."""
+    values = _values(job, rank, ranks, first, items)
+    return shares(values, ranks) if job.redop == "avg" else values
 
 
 def wrong(found: Array, expected: Array) -> int:

@@ -10,7 +10,15 @@ import numpy as np
 
 from collectives.algorithms import buffers, default, schedule
 from collectives.group import Group
-from collectives.views import ArgumentError, Buffer, name_of, reduction, shift
+from collectives.views import (
+    ArgumentError,
+    Buffer,
+    in_place,
+    lowers,
+    name_of,
+    reduction,
+    shift,
+)
 from fabric.control import Advice, Control
 from fabric.execute import Call
 from fabric.plan import Plan, plans
@@ -62,10 +70,11 @@ def collective(asked: Question, group: Group, control: Control) -> Call:
     plan = planned(
         op, ranks, size, told.algorithm, asked.root, dtype.itemsize, told.ranks_per_node
     )[rank]
-    return Call(
-        _words(asked, dtype, items), plan, script(plan, asked.shift), told.operation,
-        combine, dtype, ranks if asked.reduction == "avg" else 0,
-    )  # fmt: skip
+    average = ranks if asked.reduction == "avg" else 0
+    # Else the plan reads a copy, and nothing is shared: see `Communicator._shares`.
+    here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
+    made = script(plan, asked.shift if here else None)
+    return Call(_words(asked, dtype, items), plan, made, told.operation, combine, dtype, average)
 
 
 def advice(
@@ -86,21 +95,26 @@ def custom(
             f"{name}: a plan of rank {plan.rank} of {plan.ranks}, at rank {group.rank} of"
             f" {group.size}"
         )
-    made = script(plan, shift(send, recv))
+    _members(plan, name)
+    dtype = send.dtype if send.items else recv.dtype
+    combine, average = None, 0
+    if any(part.reduces for part in plan.parts):
+        if send.items and recv.items and send.dtype != recv.dtype:
+            raise ArgumentError(
+                f"{name}: send is {name_of(send.dtype)}, and recv is {name_of(recv.dtype)}; its"
+                " steps reduce"
+            )
+        _whole_items(plan, name, dtype.itemsize)
+        combine, average = reduction(op, dtype), group.size if op == "avg" else 0
+    here = not lowers(dtype, average) or in_place(send, recv)
+    made = script(plan, shift(send, recv) if here else None)
     for what, room, buffer in (("send", made.rooms[0], send), ("recv", made.rooms[1], recv)):
         if room > buffer.bytes.size:
             raise ArgumentError(
                 f"{name}: the {what} buffer has {buffer.bytes.size} bytes; its steps need {room}"
             )
-    reduces = any(part.reduces for part in plan.parts)
-    dtype = send.dtype if send.items else recv.dtype
-    _members(plan, name)
-    if reduces:
-        _whole_items(plan, name, dtype.itemsize)
-    return Call(
-        f"{name}({f'{op}, ' if reduces else ''}{name_of(dtype)})", plan, made, operation,
-        reduction(op, dtype) if reduces else None, dtype, group.size if op == "avg" else 0,
-    )  # fmt: skip
+    words = f"{name}({f'{op}, ' if combine else ''}{name_of(dtype)})"
+    return Call(words, plan, made, operation, combine, dtype, average)
 
 
 def _members(plan: Plan, name: str) -> None:

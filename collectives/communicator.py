@@ -24,10 +24,20 @@ from collectives.algorithms import default
 from collectives.anysource import AnyWork, any_source
 from collectives.calls import Question, advice, collective, custom
 from collectives.group import Group
-from collectives.inform import rounds
+from collectives.inform import blocks, rounds
 from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
-from collectives.views import NOTHING, ArgumentError, Buffer, average, name_of, shift, view
+from collectives.views import (
+    NOTHING,
+    Buffer,
+    average,
+    in_place,
+    lower,
+    lowers,
+    name_of,
+    shift,
+    view,
+)
 from collectives.work import Work
 from fabric.control import Machine
 from fabric.endpoint import FREE
@@ -38,6 +48,9 @@ from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step
 from fabric.transport import Bytes, Lender, lender
+from topology import arguments
+from topology.arguments import flag, integer, integers, limit, shown, text
+from topology.errors import ArgumentError
 
 REMEMBERED = 1024
 """Kinds of calls that a communicator remembers."""
@@ -48,9 +61,9 @@ def init(timeout: float | None = None) -> "Communicator":
 
     All ranks call it equally often. ``timeout``: wall seconds after which any call of it raises
     `TimedOut`, unless the call says otherwise; None: never. Raises `WorldError` where the other
-    ranks cannot be reached.
+    ranks cannot be reached, `ArgumentError` for what is no number of seconds.
     """
-    return everybody(member(), timeout)
+    return everybody(member(), limit(timeout))
 
 
 def everybody(me: Member, timeout: float | None = None) -> "Communicator":
@@ -72,6 +85,9 @@ class Communicator:
     All ranks of the group make the same calls in the same order. In strict time a rank is one
     thread, as one that waits cannot do anything else; in eager and paced time several threads of a
     rank may call at once, each with a communicator of its own.
+
+    Numbers are taken from whoever has them (numpy, torch, True for 1), the same on every transport;
+    an integer has to be one (1.0 is none), and ``timeout`` from 0 on: see `topology.arguments`.
 
     Raises `ArgumentError`, `ScheduleError` for what cannot be, before anything is sent, and
     `WorldError` for what goes wrong between the ranks; then the rank can make no more calls.
@@ -112,11 +128,12 @@ class Communicator:
 
     def compute(self, seconds: float) -> None:
         """Let the rank's clock move on as if it had computed for so many emulated seconds."""
+        span = arguments.seconds(seconds)
         if self._driver.paced:  # where the authority learns of it by the wall clock only
             with self.span("compute"):
-                self._driver.compute(seconds)
+                self._driver.compute(span)
         else:
-            self._driver.compute(seconds)
+            self._driver.compute(span)
 
     def machine(self, operation: str) -> Machine | None:
         """The emulated system, and the software stack on it by which ``operation`` is timed.
@@ -134,9 +151,10 @@ class Communicator:
 
         Where no trace is written it costs nothing.
         """
+        called = text(name, "name")
         if self._member.settings.trace is None:
             return nullcontext()
-        return self._marked(name)
+        return self._marked(called)
 
     @contextmanager
     def _marked(self, name: str) -> Iterator[None]:
@@ -165,6 +183,7 @@ class Communicator:
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Fill ``out`` (None: ``x`` itself) at the root with all ranks' ``x`` combined."""
+        root = self._group.check(root, "root")
         send, recv = self._pair(x, out) if self.rank == root else (view(x, "x"), NOTHING)
         return self._collective("reduce", send, recv, op, root, algorithm, async_op, timeout)
 
@@ -189,7 +208,7 @@ class Communicator:
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Fill every rank's ``x`` with the root's."""
-        both = view(x, "x", True)
+        root, both = self._group.check(root, "root"), view(x, "x", True)
         return self._collective("broadcast", both, both, "", root, algorithm, async_op, timeout)
 
     def gather(
@@ -197,6 +216,7 @@ class Communicator:
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Fill ``out`` at the root with all ranks' ``x``; at others it may be None."""
+        root = self._group.check(root, "root")
         send, recv = view(x, "x"), view(out, "out", True) if self.rank == root else NOTHING
         return self._collective("gather", send, recv, "", root, algorithm, async_op, timeout)
 
@@ -205,6 +225,7 @@ class Communicator:
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Fill ``out`` with the rank's own block of the root's ``x``; at others it may be None."""
+        root = self._group.check(root, "root")
         send, recv = view(x, "x") if self.rank == root else NOTHING, view(out, "out", True)
         return self._collective("scatter", send, recv, "", root, algorithm, async_op, timeout)
 
@@ -226,23 +247,24 @@ class Communicator:
         rank knows its own counts only; for the algorithm "hierarchical", which needs all, they
         are gathered first, which takes time as any all_gather does. Not in place.
         """
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         send, recv = view(x, "x"), view(out, "out", True)
         sent = vector.sizes("send_counts", send_counts, send, self.size)
         received = vector.sizes("recv_counts", recv_counts, recv, self.size)
         vector.check(self.rank, send, recv, sent, received)
-        name = algorithm or default("all_to_all_v", self.size, 0)
+        name = _algorithm(algorithm) or default("all_to_all_v", self.size, 0)
         lookup("all_to_all_v", name)
         if name in vector.LOCAL:
             mine = vector.plan(name, self.rank, sent, received)
         else:
             counts = np.empty((self.size, self.size), np.int64)
-            self.all_gather(counts, sent, timeout=timeout)
+            self.all_gather(counts, sent, timeout=time)
             node = advice(
                 "all_to_all_v", self._group, 0, self._member.control, algorithm=name
             ).ranks_per_node
             mine = vector.plan_of_all(name, self.rank, counts, node)
         call = vector.call(send.dtype, mine, name)
-        return self._make(call, send, recv, async_op, timeout)
+        return self._make(call, send, recv, asynchronous, time)
 
     def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
         """Return when all ranks have come."""
@@ -273,13 +295,13 @@ class Communicator:
         Which one does is up to the host, and where none comes, only a time-out ends it. A receive
         that names its sender takes that one's messages first.
         """
-        into = view(x, "x", True)
+        into, stream = view(x, "x", True), integer(tag, "tag")
 
         def receive(src: int) -> Execution:
-            return self._message(Message(src, self.rank, int(tag), NOTHING, into))
+            return self._message(Message(src, self.rank, stream, NOTHING, into))
 
-        words = f"recv({name_of(into.dtype)}[{into.items}], any rank, tag {tag})"
-        return any_source(self._group, self._driver, words, int(tag), receive)
+        words = f"recv({name_of(into.dtype)}[{into.items}], any rank, tag {stream})"
+        return any_source(self._group, self._driver, words, stream, receive)
 
     def batch(
         self, messages: Sequence[Send | Recv], *, async_op: bool = False,
@@ -303,11 +325,13 @@ class Communicator:
         as the steps need it. ``op``: for steps that reduce. ``operation``: whose endpoint costs
         count, as in `Fabric.simulate`. ``name``: what errors and traces call it.
         """
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         given = NOTHING if send is None else view(send, "send")
         filled = NOTHING if recv is None else view(recv, "recv", True)
-        mine = steps if isinstance(steps, Plan) else plan(steps, self.size, self.rank)
-        call = custom(mine, self._group, given, filled, op, operation, name)
-        return self._make(call, given, filled, async_op, timeout)
+        reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
+        mine = steps if isinstance(steps, Plan) else plan(_steps(steps), self.size, self.rank)
+        call = custom(mine, self._group, given, filled, reduction, costs, words)
+        return self._make(call, given, filled, asynchronous, time)
 
     def inform(
         self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
@@ -318,7 +342,8 @@ class Communicator:
         the emulated machine learns it on the way. ``words``: what that call is, in all that ranks
         have to agree on. Both arrays are ``[ranks, ...]``, of one type, without gaps.
         """
-        call = timed_as(words, Plan(self.rank, self.size, ()), FREE)
+        blocks(out, x, self.size)
+        call = timed_as(text(words, "words"), Plan(self.rank, self.size, ()), FREE)
         self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
 
     @property
@@ -338,10 +363,11 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Make a call whose messages are given by themselves: see `fabric.exchange.Exchange`."""
         driver, group = self._driver, self._group
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         number = group.next_call()
         return self._go(
             [Exchange(call, driver.transport, group.members, number, messages, finish)],
-            async_op, timeout,
+            asynchronous, time,
         )  # fmt: skip
 
     def refuse(self, error: Exception) -> NoReturn:
@@ -352,14 +378,16 @@ class Communicator:
     def split(self, color: int | None, key: int = 0) -> "Communicator | None":
         """The communicator of the ranks that give the same ``color``, in order of key and rank.
 
-        None for a rank whose color is None. It takes the time of an all_gather of 24 bytes.
+        Both are any integers of 64 bits. None for a rank whose color is None. It takes the time of
+        an all_gather of 24 bytes.
         """
-        mine = np.array([color is not None, color or 0, key], np.int64)
+        part = None if color is None else integer(color, "color")
+        mine = np.array([part is not None, part or 0, integer(key, "key")], np.int64)
         told = np.empty((self.size, 3), np.int64)
         self.all_gather(told, mine)
-        if color is None:
+        if part is None:
             return None
-        same = np.flatnonzero((told[:, 0] == 1) & (told[:, 1] == color))
+        same = np.flatnonzero((told[:, 0] == 1) & (told[:, 1] == part))
         return self._sub([int(rank) for rank in same[np.argsort(told[same, 2], kind="stable")]])
 
     def group(self, ranks: Sequence[int]) -> "Communicator | None":
@@ -368,7 +396,9 @@ class Communicator:
         Its members call it equally often with the same ranks; the others need not. Nothing is
         sent, and it takes no time.
         """
-        members = [self._group.check(rank, "a rank of the group") for rank in ranks]
+        members = [
+            self._group.check(rank, "a rank of the group") for rank in integers(ranks, "ranks")
+        ]
         if len(set(members)) != len(members):
             raise ArgumentError(f"a rank is twice in the group {members}")
         return self._sub(members) if self.rank in members else None
@@ -391,15 +421,15 @@ class Communicator:
         self, op: str, send: Buffer, recv: Buffer, reduction: str, root: int,
         algorithm: str | None, async_op: bool, timeout: float | None,
     ) -> Work:  # fmt: skip
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         asked = Question(
-            op, (send.dtype, send.items), (recv.dtype, recv.items), reduction, root, algorithm,
-            shift(send, recv),
+            op, (send.dtype, send.items), (recv.dtype, recv.items), text(reduction, "op"), root,
+            _algorithm(algorithm), shift(send, recv),
         )  # fmt: skip
         call = self._calls.get(asked)
         if call is None:
-            self._group.check(root, "root")
             call = self._remember(asked, collective(asked, self._group, self._member.control))
-        return self._make(call, send, recv, async_op, timeout)
+        return self._make(call, send, recv, asynchronous, time)
 
     def _remember(self, key: Hashable, call: Call) -> Call:
         if len(self._calls) >= REMEMBERED:
@@ -415,7 +445,8 @@ class Communicator:
         return self._go([execution], async_op, timeout)
 
     def _messages(self, messages: Sequence[Message], async_op: bool, timeout: float | None) -> Work:
-        return self._go([self._message(each) for each in messages], async_op, timeout)
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        return self._go([self._message(each) for each in messages], asynchronous, time)
 
     def _message(self, message: Message) -> Execution:
         group, (src, dst, tag, send, recv) = self._group, message
@@ -430,11 +461,25 @@ class Communicator:
     ) -> Execution:
         driver = self._driver
         room = driver.room(call.script.rooms[2])
+        given, lent = self._shares(call, send, recv)
         finish = None
-        if room.size or call.average or recv.home is not None:
-            finish = partial(_finish, driver, room, call.average, recv)
-        buffers = (send.bytes, recv.bytes, room)
+        if room.size or lent.size or call.average or recv.home is not None:
+            finish = partial(_finish, driver, (room, lent), call.average, recv)
+        buffers = (given, recv.bytes, room)
         return Execution(call, driver.transport, members, number, buffers, finish)
+
+    def _shares(self, call: Call, send: Buffer, recv: Buffer) -> tuple[Bytes, Bytes]:
+        """What the call sends, and the work buffer that this is in, if any.
+
+        What the user gave, but for averages of floats: see `spec.shares`. Only in place may these
+        replace what was given.
+        """
+        if not lowers(send.dtype, call.average):
+            return send.bytes, NOTHING.bytes
+        lent = NOTHING.bytes if in_place(send, recv) else self._driver.room(send.bytes.size)
+        shares = lent[: send.bytes.size] if lent.size else send.bytes
+        lower(send.bytes, send.dtype, call.average, shares)
+        return shares, lent
 
     def _go(self, executions: Sequence[Execution], async_op: bool, timeout: float | None) -> Work:
         if async_op:
@@ -444,9 +489,24 @@ class Communicator:
         return Work(self._driver, *executions, over=True)
 
 
-def _finish(driver: Driver, room: Bytes, ranks: int, recv: Buffer) -> None:
+def _algorithm(name: str | None) -> str | None:
+    return None if name is None else text(name, "algorithm", "the name of one, or None")
+
+
+def _steps(steps: Any) -> Iterator[Step]:
+    """The steps of a schedule; raises `ArgumentError` for anything that is none."""
+    if not isinstance(steps, Iterable):
+        raise ArgumentError(f"steps is {shown(steps)}; it has to be an iterable of Step, or a Plan")
+    for number, step in enumerate(steps):
+        if not isinstance(step, Step):
+            raise ArgumentError(f"step {number} of the schedule is {shown(step)}, and no Step")
+        yield step
+
+
+def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: Buffer) -> None:
     """What is left to do when all bytes have come."""
-    driver.give(room)
+    for room in rooms:
+        driver.give(room)
     if ranks:
         average(recv, ranks)
     recv.unpack()

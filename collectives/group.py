@@ -8,8 +8,10 @@ import threading
 from collections import Counter
 from hashlib import blake2b
 from itertools import count
+from typing import Any
 
-from collectives.views import ArgumentError
+from topology.arguments import shown, whole
+from topology.errors import ArgumentError
 
 _MASK = (1 << 63) - 1
 
@@ -50,11 +52,12 @@ class Group:
             self._streams[key] = _number((self.id, "message", *key))
         return self._streams[key]
 
-    def check(self, rank: int, name: str) -> int:
+    def check(self, rank: Any, name: str) -> int:
         """``rank`` as an int; raises `ArgumentError` where the group has no such place."""
-        if not 0 <= rank < self.size:
-            raise ArgumentError(f"{name} is {rank}; there are ranks 0 to {self.size - 1}")
-        return int(rank)
+        place = whole(rank)
+        if place is None or not 0 <= place < self.size:
+            raise ArgumentError(f"{name} is {shown(rank)}; there are ranks 0 to {self.size - 1}")
+        return place
 
 
 def _number(lineage: tuple[object, ...]) -> int:

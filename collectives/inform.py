@@ -11,11 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.exchange import Round
+from topology.arguments import shown
+from topology.errors import ArgumentError
 
 FEW = 16
 """Ranks up to which everybody sends to everybody; beyond, blocks go by way of others."""
 
 _Blocks = NDArray[Any]
+
+
+def blocks(out: Any, x: Any, ranks: int) -> None:
+    """Raise `ArgumentError` unless both are a block for each of ``ranks`` ranks, of one kind."""
+    for name, array in (("x", x), ("out", out)):
+        if not isinstance(array, np.ndarray) or not array.ndim or len(array) != ranks:
+            raise ArgumentError(f"{name} is {shown(array)}; it has to be an array [{ranks}, ...]")
+        if array.dtype.hasobject or not array.flags.c_contiguous:
+            raise ArgumentError(f"{name} has to be numbers without gaps, but is {array.dtype}")
+    if (x.shape, x.dtype) != (out.shape, out.dtype):
+        raise ArgumentError(
+            f"out is {out.dtype} {list(out.shape)}; it has to be as x, {x.dtype} {list(x.shape)}"
+        )
+    if not out.flags.writeable:
+        raise ArgumentError("out is read-only, and the call writes it")
 
 
 def rounds(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:

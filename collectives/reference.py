@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.spec import averaged, combiner
+from collectives.spec import averaged, combiner, shares
 from fabric.step import ScheduleError, Step
 
 POISON = 0xA5
@@ -28,12 +28,14 @@ def run(
     """Return the recv buffer of every rank after ``steps``, in the dtype of the send buffers.
 
     ``send[i]`` is what rank i was given, ``recv_size`` the bytes of a recv buffer (of all, or one
-    number a rank). Rows combine in row order. ``op="avg"`` sums, and what is in the recv buffers
-    is divided by the number of ranks after the last step. Raises `ScheduleError` where a row
-    leaves a buffer or a rank is not there.
+    number a rank). Rows combine in row order. ``op="avg"`` adds up what `spec.shares` makes of the
+    send buffers, and what is in the recv buffers is `averaged` after the last step. Raises
+    `ScheduleError` where a row leaves a buffer or a rank is not there.
     """
     ranks, dtype, combine = len(send), send[0].dtype, combiner(op)
     room = np.broadcast_to(recv_size, ranks).tolist()
+    if op == "avg":
+        send = [shares(array, ranks) for array in send]
     buffers = {
         "send": [array.reshape(-1).view(np.uint8) for array in send],
         "recv": [_poison(size) for size in room],

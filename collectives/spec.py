@@ -18,7 +18,7 @@ Array = NDArray[Any]
 COMBINE: Mapping[str, np.ufunc] = MappingProxyType(
     {"sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum, "avg": np.add}
 )
-"""How two items become one; ``avg`` is a sum that is divided at the very end, see `averaged`."""
+"""How two items become one; ``avg`` is a sum of `shares` that is `averaged` at the very end."""
 
 BITWISE: Mapping[str, np.ufunc] = MappingProxyType(
     {"band": np.bitwise_and, "bor": np.bitwise_or, "bxor": np.bitwise_xor}
@@ -35,18 +35,67 @@ def combiner(op: str) -> np.ufunc:
     return combine
 
 
+def shares(items: Array, ranks: int) -> Array:
+    """What of a rank's items an average over the ranks adds up, in their dtype.
+
+    Floats by the largest power of two that is not above 1 / ranks, which is exact but for the
+    smallest numbers: so a sum never overflows where the average does not, as in NCCL, which
+    multiplies by 1 / ranks, rounded to the dtype. Integers as they are.
+    """
+    if np.issubdtype(items.dtype, np.integer):
+        return items
+    with np.errstate(all="ignore"):
+        parts = _wide(items) * (1 / _power(ranks))
+        return np.asarray(parts.astype(_part(items.dtype))).view(items.dtype)
+
+
 def averaged(total: Array, ranks: int) -> Array:
-    """Return a sum over the ranks divided by their number; integers are cut towards 0 as in C."""
-    if not np.issubdtype(total.dtype, np.integer):
-        # Small floats do not even hold every number of ranks.
-        wide = total if total.itemsize >= 4 else total.astype(np.float32)
-        return np.asarray(wide / ranks, total.dtype)
-    number = np.min_scalar_type(ranks).type(ranks)
-    return np.asarray((total - np.fmod(total, number)) // number, total.dtype)
+    """Return the average of which ``total`` is the sum of `shares`, in its dtype.
+
+    Integers are divided by the number of ranks and cut towards 0, as in NCCL: a sum that has
+    wrapped around (int8 100 + 100 is -56) gives a wrong average (-28). The average of finite floats
+    is finite; but float8 is so coarse that a sum of its largest numbers may be rounded beyond them.
+    """
+    if np.issubdtype(total.dtype, np.integer):
+        number = np.min_scalar_type(ranks).type(ranks)
+        return np.asarray((total - np.fmod(total, number)) // number, total.dtype)
+    sums = _wide(total)
+    with np.errstate(all="ignore"):
+        # From 1/2 to 1: every type that is computed in has this number, so one rounding is all.
+        means = sums / sums.dtype.type(ranks / _power(ranks))
+        most = _largest(_part(total.dtype))
+        np.clip(means, -most, most, out=means, where=np.isfinite(sums))
+        return np.asarray(means.astype(_part(total.dtype))).view(total.dtype)
+
+
+def _power(ranks: int) -> int:
+    """The smallest power of two that is not below the number of ranks."""
+    return 1 << (ranks - 1).bit_length()
+
+
+def _part(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type itself; of a complex one that of its real and imaginary part."""
+    return np.zeros(0, dtype).real.dtype if dtype.kind == "c" else dtype
+
+
+def _wide(items: Array) -> Array:
+    """Floats, both parts of a complex one each, in a type that holds every number of ranks."""
+    parts = np.ascontiguousarray(items).view(_part(items.dtype))
+    return parts if parts.itemsize >= 4 else parts.astype(np.float32)
+
+
+def _largest(dtype: np.dtype[Any]) -> Any:
+    if dtype.isbuiltin == 1:  # else it is of ml_dtypes
+        return np.finfo(dtype.type).max
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
 
 
 def combined(inputs: Sequence[Array], op: str) -> Array:
     """Return the items of all ranks combined, in the order of ranks and in their own dtype."""
+    if op == "avg":
+        inputs = [shares(array, len(inputs)) for array in inputs]
     total = inputs[0].copy()
     for array in inputs[1:]:
         total = combiner(op)(total, array)

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from collectives.algorithms import ALGORITHMS
-from collectives.views import ArgumentError, Buffer, name_of, shift
+from collectives.views import Buffer, name_of, shift
 from fabric.execute import Call
 from fabric.plan import Part, Plan
 from fabric.plan import plan as plan_of
 from fabric.script import script
+from topology.arguments import integers
+from topology.errors import ArgumentError
 
 Longs = NDArray[np.int64]
 _Rows = list[tuple[int, Longs, Longs]]
@@ -24,14 +26,11 @@ def sizes(name: str, counts: ArrayLike, buffer: Buffer, ranks: int) -> Longs:
 
     Raises `ArgumentError` that says ``name`` for counts that cannot be, or have no room.
     """
-    given = np.asarray(counts)
-    if given.shape != (ranks,) or not np.issubdtype(given.dtype, np.integer):
-        raise ArgumentError(f"{name} is {given.dtype} {given.shape}, but must be {ranks} integers")
-    if given.min() < 0:
-        raise ArgumentError(f"{name} is {given.min()} for rank {given.argmin()}, below 0")
-    if given.sum() > buffer.items:
-        raise ArgumentError(f"{name} sum to {given.sum()}; the buffer has {buffer.items} items")
-    return given.astype(np.int64) * buffer.dtype.itemsize
+    given = integers(counts, name, ranks, least=0)
+    total = sum(given)  # of Python's integers, which do not wrap around
+    if total > buffer.items:
+        raise ArgumentError(f"{name} sum to {total}; the buffer has {buffer.items} items")
+    return np.array(given, np.int64) * buffer.dtype.itemsize
 
 
 def check(rank: int, send: Buffer, recv: Buffer, sent: Longs, received: Longs) -> None:

@@ -3,7 +3,8 @@
 A buffer is a numpy array, a CPU tensor of torch, or anything else that offers its memory: through
 the buffer protocol (bytearray, memoryview, array) or DLPack. One whose items do not lie side by
 side, such as a column of a matrix, is packed into memory of its own and unpacked when the call is
-over. bfloat16 and the small floats are those of ml_dtypes.
+over. bfloat16 and the small floats are those of ml_dtypes. Of what numbers can be combined, see
+`NUMBERS`; everything else can travel.
 """
 
 import sys
@@ -13,13 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.spec import averaged, combiner
+from collectives.spec import averaged, combiner, shares
 from fabric.transport import Bytes
-from topology.errors import TriplaneError
+from topology.arguments import shown
+from topology.errors import ArgumentError
 
+__all__ = [
+    "NOTHING", "ArgumentError", "Buffer", "average", "in_place", "lower", "lowers", "meet",
+    "name_of", "reduction", "shift", "span", "view",
+]  # fmt: skip
 
-class ArgumentError(TriplaneError):
-    """What was passed to a call cannot be: nothing has been sent, and no other rank knows of it."""
+PIECE = 1 << 15
+"""Items that are averaged at a time, so that what is computed stays in the cache."""
+
+WORK = 10_000
+"""Places of memory that numpy may try to find out whether two arrays with gaps share any."""
 
 
 class Buffer(NamedTuple):
@@ -46,9 +55,10 @@ NOTHING = Buffer(np.zeros(0, np.uint8), np.dtype(np.uint8), 0)
 def view(given: Any, name: str, writable: bool = False) -> Buffer:
     """The memory of what was passed as ``name``; ``writable`` where the call fills it.
 
-    Raises `ArgumentError` for what has no memory of its own, is read-only, or is not on this host.
+    Raises `ArgumentError` for what has no memory of its own, is not on this host, or cannot be
+    filled: it is read-only, or several of its items are one place in memory.
     """
-    array = given if type(given) is np.ndarray else _array(given, name)
+    array = given if type(given) is np.ndarray else _array(given, name, writable)
     flags = array.flags
     if writable and not flags.writeable:
         raise ArgumentError(f"{name} is read-only, and the call writes it")
@@ -56,14 +66,37 @@ def view(given: Any, name: str, writable: bool = False) -> Buffer:
         raise ArgumentError(f"{name} holds {array.dtype}: no numbers, and no bytes")
     if flags.c_contiguous:
         return Buffer(array.reshape(-1).view(np.uint8), array.dtype, array.size)
-    packed = np.ascontiguousarray(array).reshape(-1)
-    return Buffer(packed.view(np.uint8), array.dtype, array.size, array)
+    if writable and _meets_itself(array):
+        raise ArgumentError(
+            f"{name} of shape {list(array.shape)} has several items at one place in memory, and"
+            " the call writes it: pass a copy"
+        )
+    return Buffer(_packed(array, name).view(np.uint8), array.dtype, array.size, array)
 
 
-def _array(given: Any, name: str) -> NDArray[Any]:
+def _packed(array: NDArray[Any], name: str) -> NDArray[Any]:
+    try:
+        return np.ascontiguousarray(array).reshape(-1)
+    except MemoryError:
+        raise ArgumentError(
+            f"{name} is not contiguous, and there is no memory for a copy of {array.nbytes} bytes"
+        ) from None
+
+
+def _meets_itself(array: NDArray[Any]) -> bool:
+    """Whether items may share memory: no stride may be shorter than all that lies within it."""
+    reach = array.itemsize
+    for stride, length in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if length > 1 and stride < reach:
+            return True
+        reach += stride * (length - 1)
+    return False
+
+
+def _array(given: Any, name: str, writable: bool) -> NDArray[Any]:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(given, torch.Tensor):
-        return _tensor(torch, given, name)
+        return _tensor(torch, given, name, writable)
     if isinstance(given, np.ma.MaskedArray):
         raise ArgumentError(f"{name} is a masked array: pass its data, or fill it")
     if isinstance(given, np.ndarray):
@@ -72,7 +105,7 @@ def _array(given: Any, name: str) -> NDArray[Any]:
         return np.asarray(memoryview(given))
     except TypeError:
         pass  # no buffer protocol; there are others
-    except ValueError as error:
+    except (BufferError, NotImplementedError, ValueError) as error:
         raise ArgumentError(f"the memory of {name} is in no format of numpy: {error}") from None
     if hasattr(given, "__dlpack__"):
         return _from_dlpack(given, name)
@@ -80,23 +113,86 @@ def _array(given: Any, name: str) -> NDArray[Any]:
     raise ArgumentError(f"{name} is a {kind}, which has no memory of its own: pass a numpy array")
 
 
-def _tensor(torch: Any, tensor: Any, name: str) -> NDArray[Any]:
-    if tensor.device.type != "cpu" or tensor.layout is not torch.strided:
+def _tensor(torch: Any, tensor: Any, name: str, writable: bool) -> NDArray[Any]:
+    """The memory of a tensor.
+
+    Not by ``numpy()``, ``np.asarray`` or DLPack: torch takes a storage that numpy has seen for one
+    that cannot be resized any more, and FSDP, for one, resizes its storages.
+    """
+    if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_nested:
         raise ArgumentError(
             f"{name} is a tensor on {tensor.device} with layout {tensor.layout}; it must be on the"
             " CPU and strided"
         )
-    tensor = tensor.detach()
     if tensor.is_conj() or tensor.is_neg():
-        raise ArgumentError(f"{name} is a lazy conjugate or negative: call its resolve_ methods")
-    small = str(tensor.dtype).removeprefix("torch.")
-    if small == "bfloat16" or small.startswith("float8_"):
-        # numpy has no such types; the integers of their size only stand for their bytes.
-        carrier = torch.int16 if tensor.element_size() == 2 else torch.uint8
-        stand_in: NDArray[Any] = tensor.view(carrier).numpy()
-        return stand_in.view(_small(small))
-    array: NDArray[Any] = tensor.numpy()
-    return array
+        if writable:
+            raise ArgumentError(
+                f"{name} is a lazy conjugate or negative, and the call writes it: call its resolve_"
+                " methods"
+            )
+        tensor = tensor.resolve_conj().resolve_neg()
+    if tensor.is_quantized:
+        raise ArgumentError(
+            f"{name} is a tensor of {_plain_name(tensor.dtype)}, whose scale would stay behind:"
+            " pass its int_repr()"
+        )
+    memory = _Memory(tensor, name)
+    array: NDArray[Any] = np.asarray(memory)
+    return array if memory.dtype is None else array.view(memory.dtype)
+
+
+class _Memory:
+    """Memory of a tensor by numpy's array interface; an array made of it keeps the tensor alive.
+
+    ``dtype``: what its items are, where that is another type than the interface can say.
+    """
+
+    __slots__ = ("__array_interface__", "_tensor", "dtype")
+
+    def __init__(self, tensor: Any, name: str) -> None:
+        size = tensor.element_size()
+        code, self.dtype = _type_of(tensor.dtype, size)
+        shape, strides = tuple(tensor.shape), tuple([step * size for step in tensor.stride()])
+        self._tensor = tensor
+        self.__array_interface__ = {
+            "version": 3, "typestr": code, "shape": shape, "strides": strides,
+            "data": (_address_of(tensor, name), False),
+        }  # fmt: skip
+
+
+def _address_of(tensor: Any, name: str) -> int:
+    """Where a tensor's items begin; refuses those that have no storage, or a shorter one."""
+    try:
+        address = int(tensor.data_ptr())
+        room = tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size()
+    except (NotImplementedError, RuntimeError) as error:
+        raise ArgumentError(f"{name} is a tensor without memory: {shown(str(error))}") from None
+    reach = sum(step * (n - 1) for step, n in zip(tensor.stride(), tensor.shape, strict=True)) + 1
+    if tensor.numel() and (not address or reach * tensor.element_size() > room):
+        raise ArgumentError(f"{name} is a tensor without memory: its storage is too short for it")
+    return address
+
+
+@lru_cache
+def _type_of(dtype: Any, size: int) -> tuple[str, np.dtype[Any] | None]:
+    """A type of torch: as the array interface can have it, and what it really is, if that is else.
+
+    Those that neither numpy nor ml_dtypes has are a structure of one field, which bears the type's
+    name. So they can travel, and only to where the same type is; no arithmetic takes them.
+    """
+    name = _plain_name(dtype)
+    if name == "bfloat16" or name.startswith("float8_"):
+        return f"|V{size}", _small(name)
+    if name in NUMBERS:
+        return np.dtype(name).str, None
+    return f"|V{size}", np.dtype([(f"{_TORCH}{name}", f"V{size}")])
+
+
+_TORCH = "torch."
+
+
+def _plain_name(dtype: Any) -> str:
+    return str(dtype).removeprefix(_TORCH)
 
 
 def _small(name: str) -> np.dtype[Any]:
@@ -125,6 +221,32 @@ def shift(send: Buffer, recv: Buffer) -> int | None:
     return None
 
 
+def span(buffer: Buffer) -> tuple[int, int]:
+    """The addresses at which the user's memory begins and ends, gaps included."""
+    memory = buffer.bytes if buffer.home is None else buffer.home
+    begin = end = int(memory.__array_interface__["data"][0])
+    for stride, length in zip(memory.strides, memory.shape, strict=True):
+        reach = stride * (length - 1)
+        begin, end = begin + min(reach, 0), end + max(reach, 0)
+    return begin, end + memory.itemsize
+
+
+def meet(one: Buffer, other: Buffer) -> bool:
+    """Whether two buffers whose spans meet share memory; also where that is too hard to tell."""
+    if one.home is None and other.home is None:
+        return True
+    first, second = (each.bytes if each.home is None else each.home for each in (one, other))
+    try:
+        return bool(np.shares_memory(first, second, max_work=WORK))  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
+
+
+def in_place(send: Buffer, recv: Buffer) -> bool:
+    """Whether the two are one memory, from its beginning to its end."""
+    return send.bytes.size == recv.bytes.size and shift(send, recv) == 0
+
+
 def _address(data: Bytes) -> int:
     address: int = data.__array_interface__["data"][0]
     return address
@@ -132,7 +254,23 @@ def _address(data: Bytes) -> int:
 
 def name_of(dtype: np.dtype[Any]) -> str:
     """A type by a name that is the same at every rank whose bytes mean the same."""
-    return dtype.name if dtype.isnative and dtype.names is None else str(dtype)
+    if dtype.names is None:
+        return dtype.name if dtype.isnative else str(dtype)
+    first, *others = dtype.names or ("",)  # a type of torch has one, see `_type_of`
+    return first if first.startswith(_TORCH) and not others else str(dtype)
+
+
+NUMBERS = frozenset(
+    (
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16", "float32", "float64", np.dtype(np.longdouble).name,
+        "complex64", "complex128", np.dtype(np.clongdouble).name,
+        "bfloat16", "float8_e4m3", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz",
+        "float8_e3m4", "float8_e5m2", "float8_e5m2fnuz",
+    )
+)  # fmt: skip
+"""The types that can be combined. All others only travel: they have no sum that is of their type
+(the exponents of float8_e8m0fnu, dates), several in a byte (4 bits), or are bytes to us."""
 
 
 @lru_cache(maxsize=256)
@@ -141,25 +279,43 @@ def reduction(op: str, dtype: np.dtype[Any]) -> np.ufunc:
 
     Integers wrap around; of booleans the sum is "or" and the product "and", as in numpy and torch;
     the minimum and maximum of anything and NaN is NaN. Raises `ScheduleError` for an unknown
-    ``op``, `ArgumentError` for a type that it means nothing for: no order of complex numbers, no
-    average of booleans.
+    ``op``, `ArgumentError` for a type that it means nothing for: none of `NUMBERS`, no order of
+    complex numbers, no average of booleans, no bits of floats.
     """
-    combine = combiner(op)
-    senseless = {"min": "cW", "max": "cW", "avg": "bW"}.get(op, "") + "mMSU"
-    if dtype.kind not in senseless:
+    combine, name = combiner(op), name_of(dtype)
+    if name not in NUMBERS or not dtype.isnative:
+        raise ArgumentError(
+            f"{op} of {name} has no meaning: items of this type can be sent, but not combined;"
+            " cast them first"
+        )
+    if dtype.kind not in {"min": "c", "max": "c", "avg": "b"}.get(op, ""):
         nothing = np.zeros(0, dtype)
         try:
             if combine(nothing, nothing).dtype == dtype:
                 return combine
         except TypeError:
             pass  # no loop of the ufunc for this type
-    raise ArgumentError(f"{op} of {name_of(dtype)} has no meaning")
+    raise ArgumentError(f"{op} of {name} has no meaning")
+
+
+def lowers(dtype: np.dtype[Any], ranks: int) -> bool:
+    """Whether an average over ``ranks`` ranks adds up less than what they bring: see `shares`."""
+    return ranks > 1 and dtype.kind not in "iu"
+
+
+def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
+    """Fill ``into``, which may be ``items``, with what an average adds up: `spec.shares`."""
+    brought, shared = items.view(dtype), into.view(dtype)
+    for at in range(0, brought.size, PIECE):
+        piece = slice(at, at + PIECE)
+        shared[piece] = shares(brought[piece], ranks)
 
 
 def average(buffer: Buffer, ranks: int) -> None:
-    """Divide a sum over ``ranks`` ranks by their number, in place, as `spec.averaged` does."""
+    """Make a sum over ``ranks`` ranks their average, in place, as `spec.averaged` does."""
+    if ranks & (ranks - 1) == 0 and lowers(buffer.dtype, ranks):
+        return  # what was added up were the very shares
     items = buffer.bytes.view(buffer.dtype)
-    if buffer.dtype.kind in "fc" and buffer.dtype.itemsize >= 4:
-        np.divide(items, ranks, out=items)
-    else:
-        items[:] = averaged(items, ranks)
+    for at in range(0, items.size, PIECE):
+        piece = slice(at, at + PIECE)
+        items[piece] = averaged(items[piece], ranks)

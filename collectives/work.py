@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from fabric.execute import Execution
 from fabric.progress import Driver
+from topology.arguments import limit
 
 
 class Work:
@@ -24,9 +25,11 @@ class Work:
         """Return when the call is over at this rank; its clock is then not before the call's end.
 
         ``timeout``: wall seconds. Raises `TimedOut`, after which the call still goes on and may
-        be waited for again, and any other `WorldError`, after which the rank can do nothing more.
+        be waited for again, and any other `WorldError`, after which the rank can do nothing more;
+        `ArgumentError` for what is no number of seconds.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        given = limit(timeout)
+        end = None if given is None else time.monotonic() + given
         while self._executions:
             left = None if end is None else max(end - time.monotonic(), 0.0)
             self._driver.wait(self._executions[0], left)

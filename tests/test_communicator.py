@@ -359,17 +359,18 @@ REFUSED: dict[str, Callable[[Communicator], Any]] = {
     "what the batch does not receive": lambda c: c.batch([Send(np.zeros(2), 0)]),
     r"sends itself float64\[2\] and receives float64\[1\]":
         lambda c: c.batch([Send(np.zeros(2), 0), Recv(np.zeros(1), 0)]),
-    r"send_counts is int64 \(2,\), but must be 1 integers":
+    r"send_counts has 2 entries; it has to be 1 integers":
         lambda c: c.all_to_all_v(np.zeros(2), np.ones(2), [1, 1], [1]),
     "recv_counts sum to 3; the buffer has 2": lambda c: c.all_to_all_v(
         np.zeros(2), np.ones(4), [3], [3]),
-    "send_counts is -1 for rank 0": lambda c: c.all_to_all_v(np.zeros(2), np.ones(2), [-1], [1]),
+    r"send_counts\[0\] is -1; it has to be an integer from 0 on":
+        lambda c: c.all_to_all_v(np.zeros(2), np.ones(2), [-1], [1]),
     "sends 16 bytes to itself and receives 8":
         lambda c: c.all_to_all_v(np.zeros(2), np.ones(2), [2], [1]),
     "x is int64, and out is float64":
         lambda c: c.all_to_all_v(np.zeros(2), np.ones(2, int), [1], [1]),
     "a rank is twice in the group": lambda c: c.group([0, 0]),
-    "computes for -1 s": lambda c: c.compute(-1),
+    "seconds is -1; it has to be a number of seconds from 0 to 1e": lambda c: c.compute(-1),
     "run: the recv buffer has 0 bytes; its steps need 8":
         lambda c: c.run([Step(0, 0, 8)], np.ones(1)),
     "run: a step has rank 4": lambda c: c.run([Step(0, 4, 8)], np.ones(1), np.ones(1)),

@@ -165,11 +165,51 @@ def test_averages_of_integers_by_many_ranks(dtype: type) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, ml_dtypes.bfloat16])
 def test_averages_of_floats_keep_their_dtype(dtype: type) -> None:
-    got = spec.averaged(np.array([3, -5], dtype), 2)
+    got = spec.combined([np.array([1, -5], dtype), np.array([2, 0], dtype)], "avg")
     assert got.dtype == dtype
     assert got.astype(float).tolist() == [1.5, -2.5]
 
 
 def test_averages_divide_by_the_number_of_ranks_even_if_the_dtype_has_none_such() -> None:
-    total = np.array([384], ml_dtypes.float8_e4m3fn)  # 300 is no float8
+    # 300 is no float8: shares are of 512, and a sum of 0.75 of them is 384, of which 300 ranks have
+    total = np.array([384 / 512], ml_dtypes.float8_e4m3fn)
     assert float(spec.averaged(total, 300)[0]) == 1.25  # 1.28 rounded; 384 / 288 would be 1.375
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5, 7, 8, 12])
+@pytest.mark.parametrize(
+    "dtype",
+    [np.float16, np.float32, np.float64, np.longdouble, ml_dtypes.bfloat16,
+     ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2],
+    ids=lambda dtype: np.dtype(dtype).name,
+)  # fmt: skip
+def test_the_average_of_the_largest_number_is_finite_and_that_of_infinity_is_not(
+    dtype: Any, ranks: int
+) -> None:
+    finfo: Any = np.finfo if np.dtype(dtype).isbuiltin == 1 else ml_dtypes.finfo
+    small = np.dtype(dtype).itemsize == 1  # so coarse that a sum of shares may be rounded beyond
+    most = np.array(float(finfo(dtype).max) / 2 if small else finfo(dtype).max, dtype)
+    inputs = [np.stack([most, -most, np.zeros((), dtype)]).astype(dtype)] * ranks
+    got = spec.combined(inputs, "avg").astype(np.longdouble)
+    step = {np.float16: 2e-3, ml_dtypes.bfloat16: 2e-2}.get(dtype, 1e-6)
+    room = 0.4 if small else step
+    np.testing.assert_allclose(got, inputs[0].astype(np.longdouble), rtol=room)
+    if np.isinf(np.array(np.inf, dtype)):
+        endless = [np.array([np.inf, -np.inf], dtype)] * ranks
+        assert spec.combined(endless, "avg").astype(float).tolist() == [np.inf, -np.inf]
+
+
+def test_averages_of_halves_are_as_those_of_nccl() -> None:
+    """Which multiplies by 1 / ranks first; integers are summed, and may wrap around, first."""
+    halves = [np.array([40000, 65504, -6e-8], np.float16)] * 2
+    assert spec.combined(halves, "avg").tolist() == [40000, 65504, 0]
+    assert spec.combined([np.array([100], np.int8)] * 2, "avg").tolist() == [-28]
+    both = spec.combined([np.array([3e38 + 1e38j], np.complex64)] * 3, "avg")
+    np.testing.assert_allclose(both, [3e38 + 1e38j], rtol=1e-6)
+
+
+@pytest.mark.parametrize("ranks", [3, 7, 8, 320])
+def test_averages_of_whole_numbers_are_exact(ranks: int) -> None:
+    drawn = np.random.default_rng(ranks).integers(-999, 999, (ranks, 50)).astype(np.float32)
+    got = spec.combined(list(drawn), "avg")
+    np.testing.assert_array_equal(got, (drawn.astype(float).sum(0) / ranks).astype(np.float32))

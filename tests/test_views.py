@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from collectives import spec
-from collectives.views import NOTHING, ArgumentError, average, name_of, reduction, shift, view
+from collectives.views import (
+    NOTHING,
+    PIECE,
+    ArgumentError,
+    average,
+    lower,
+    name_of,
+    reduction,
+    shift,
+    view,
+)
 from fabric.step import ScheduleError
 
 
@@ -113,23 +123,39 @@ def test_reductions_of_real_numbers(op: str, dtype: Any) -> None:
 
 
 def test_reductions_without_a_meaning() -> None:
-    for op, dtype in (("min", "c8"), ("max", "c16"), ("avg", "?"), ("sum", "m8[s]"), ("sum", "S3")):
+    for op, dtype in (
+        ("min", "c8"), ("max", "c16"), ("avg", "?"), ("band", "f4"), ("sum", "m8[s]"),
+        ("sum", "S3"), ("max", "M8[s]"), ("bxor", "V4"), ("sum", [("a", "f4")]), ("sum", ">f4"),
+    ):  # fmt: skip
         with pytest.raises(ArgumentError, match=f"{op} of .* has no meaning"):
             reduction(op, np.dtype(dtype))
-    with pytest.raises(ArgumentError, match="min of int4 has no meaning"):
-        reduction("min", np.dtype(ml_dtypes.int4))
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4", "float4_e2m1fn", "float8_e8m0fnu"])
+@pytest.mark.parametrize("op", ["sum", "avg", "max", "bor"])
+def test_types_that_only_travel(op: str, name: str) -> None:
+    with pytest.raises(ArgumentError, match=f"{op} of {name} has no meaning: .* can be sent"):
+        reduction(op, np.dtype(getattr(ml_dtypes, name)))
+
+
+def test_an_unknown_reduction() -> None:
     with pytest.raises(ScheduleError, match="unknown reduction 'mean'; choose one of sum, prod"):
         reduction("mean", np.dtype("f4"))
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3])
 @pytest.mark.parametrize(
     "dtype", ["i1", "u2", "i8", "f2", "f4", "f8", "c8", ml_dtypes.bfloat16], ids=str
 )
-def test_averages_are_those_of_the_spec(dtype: Any) -> None:
-    total = (np.arange(-7, 9) if dtype != "u2" else np.arange(16)).astype(dtype)
-    want = spec.averaged(total, 3)
-    average(view(total, "x", True), 3)
+def test_averages_are_those_of_the_spec(dtype: Any, ranks: int) -> None:
+    number = np.arange(PIECE + 9) % 16 - (0 if dtype == "u2" else 7)
+    total, lent = number.astype(dtype), number.astype(dtype)
+    want = spec.averaged(total, ranks)
+    average(view(total, "x", True), ranks)
     assert total.tobytes() == want.tobytes()
+    want = spec.shares(lent, ranks)
+    lower(view(lent, "x").bytes, lent.dtype, ranks, view(lent, "x").bytes)
+    assert lent.tobytes() == want.tobytes()
 
 
 torch_types = [
@@ -153,8 +179,64 @@ def test_tensors_share_their_memory(name: str) -> None:
 
 def test_tensors_that_cannot_be() -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional extra")
-    with pytest.raises(ArgumentError, match="on meta"):
-        view(torch.ones(3, device="meta"), "x")
-    with pytest.raises(ArgumentError, match="conjugate"):
-        view(torch.ones(3, dtype=torch.complex64).conj(), "x")
+    freed = torch.ones(8)
+    freed.untyped_storage().resize_(8)
+    bare = torch.ones(8)
+    bare.untyped_storage().resize_(0)
+    for given, message in (
+        (torch.ones(3, device="meta"), "on meta"),
+        (torch.eye(3).to_sparse(), "layout torch.sparse_coo"),
+        (freed, "storage is too short"),
+        (bare, "storage is too short"),
+        (torch.zeros(1).expand(4), "several items at one place"),
+        (torch.ones(3, dtype=torch.complex64).conj(), "lazy conjugate or negative, and the call w"),
+        (torch.ones(3, dtype=torch.complex64).conj().imag, "lazy conjugate or negative"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            view(given, "x", True)
     assert view(torch.ones(3, requires_grad=True), "x").items == 3
+    read = view(torch.full((3,), 1 + 2j, dtype=torch.complex64).conj(), "x")
+    assert read.bytes.view(np.complex64).tolist() == [1 - 2j] * 3
+    assert view(torch.ones(1).expand(4), "x").bytes.view(np.float32).tolist() == [1] * 4
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
+def test_types_of_torch_that_only_travel() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra")
+    raw = torch.arange(32, dtype=torch.uint8)
+    for name in ("complex32", "float8_e8m0fnu", "float4_e2m1fn_x2", "bits16", "int4", "uint1"):
+        kind = getattr(torch, name)
+        tensor = torch.empty((2, 2), dtype=kind)
+        seen = view(tensor, "x", True)
+        assert (seen.items, seen.bytes.size) == (4, 4 * tensor.element_size())
+        assert name_of(seen.dtype).removeprefix("torch.") == name
+        for op in (*spec.COMBINE, *spec.BITWISE):
+            with pytest.raises(ArgumentError, match=f"{op} of .*{name} has no meaning"):
+                reduction(op, seen.dtype)
+        apart = view(raw.view(kind)[::2], "x", True)  # bytes go home as they were
+        before = raw.clone()
+        apart.unpack()
+        assert torch.equal(raw, before)
+
+
+def test_a_tensor_is_afterwards_what_it_was() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra")
+    for dtype in (torch.float32, torch.bfloat16, torch.complex32):
+        tensor = torch.zeros(4, dtype=dtype)
+        view(tensor, "x", True)
+        tensor.resize_(400)
+        tensor.untyped_storage().resize_(0)
+
+
+def test_items_that_lie_in_one_place_are_not_written() -> None:
+    line = np.zeros(8)
+    strided = np.lib.stride_tricks.as_strided
+    for wrong in (strided(line, (4,), (0,)), strided(line, (3, 4), (8, 8))):
+        with pytest.raises(ArgumentError, match="several items at one place"):
+            view(wrong, "out", True)
+        assert view(wrong, "x").items == wrong.size
+    for right in (line[::-1], line[::3], np.zeros((3, 4)).T, np.zeros((3, 1, 4))[:, :, ::-2]):
+        seen = view(right, "out", True)
+        seen.bytes.view(np.float64)[:] = np.arange(seen.items)
+        seen.unpack()
+        assert right.reshape(-1).tolist() == list(range(seen.items))

@@ -5,6 +5,10 @@ class TriplaneError(ValueError):
     """Something that the caller asked for cannot be had; the base of every error of Triplane."""
 
 
+class ArgumentError(TriplaneError):
+    """What was passed to a call cannot be: nothing was done, and no other rank knows of it."""
+
+
 class UnitError(TriplaneError):
     """A text is not a number with a unit of the quantity asked for."""
 

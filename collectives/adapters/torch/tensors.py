@@ -12,16 +12,6 @@ _NAMES = {
     ReduceOp.PREMUL_SUM: "sum",
 }  # fmt: skip
 
-_PLAIN = frozenset(
-    (
-        torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64,
-        torch.complex128, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8,
-        torch.uint16, torch.uint32, torch.uint64, torch.bool, torch.float8_e4m3fn,
-        torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz,
-    )
-)  # fmt: skip
-"""The types that numpy and ml_dtypes have, too."""
-
 
 def reduction(op: Any) -> tuple[str, Any]:
     """A reduction by its name here, and what PREMUL_SUM multiplies with first, or None.
@@ -35,16 +25,8 @@ def reduction(op: Any) -> tuple[str, Any]:
 
 
 def plain(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor whose bytes are those of the given one, and of a type that numpy has.
-
-    Types without a counterpart there (complex32, float8_e8m0fnu, float4) are sent as bytes, which
-    do not say what they are; they must be contiguous.
-    """
-    if tensor.is_conj() or tensor.is_neg():
-        tensor = tensor.resolve_conj().resolve_neg()
-    if tensor.dtype in _PLAIN:
-        return tensor
-    return tensor.detach().view(torch.uint8)
+    """The tensor as the calls take it: as it is, they see what its type is."""
+    return tensor
 
 
 def items(tensor: torch.Tensor, splits: Sequence[int], ranks: int) -> list[int]:

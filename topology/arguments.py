@@ -1,0 +1,167 @@
+"""Arguments: numbers, truth values and names out of what a user passes, normalised once at a door.
+
+What Python takes for a number of a kind is taken, whoever's number it is (numpy's, torch's of no
+dimension): for an integer whatever has ``__index__``, so True is 1 but 1.0 is no integer; for a
+number of seconds whatever has ``__float__``, but no text, no complex number and no date. What comes
+out is a plain ``int``, ``float``, ``bool`` or ``str``. All else is an `ArgumentError` that says the
+argument's name, what it is, and what it has to be.
+"""
+
+import math
+import operator
+from collections.abc import Collection, Mapping, Set
+from typing import Any
+
+from topology.errors import ArgumentError
+
+INT64 = (-(2**63), 2**63 - 1)
+"""The integers that ranks can exchange."""
+
+LONGEST = 1e9
+"""Seconds of emulated time at most: beyond, float64 cannot tell a tenth of a microsecond."""
+
+NAME = 1000
+"""Characters of a name at most."""
+
+_SHOWN = 60
+"""Characters of a value that an error shows at most."""
+
+_NOT_NUMBERS = (str, bytes, bytearray, memoryview)
+_NOT_SEQUENCES = (*_NOT_NUMBERS[:3], Mapping, Set)
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: one short line, whatever it is; with the type of an object."""
+    if type(value) is int and abs(value) >> 200:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        text = repr(value)[: _SHOWN + 1]
+    except Exception:  # a user's own; what cannot be shown still has a type
+        return f"a {type(value).__name__}"
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    short = line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
+    return short if isinstance(value, int | float | str | None) else f"{short} ({_kind(value)})"
+
+
+def _kind(value: object) -> str:
+    kind = type(value)
+    inside = kind.__module__.partition(".")[0]
+    return kind.__name__ if inside == "builtins" else f"{inside}.{kind.__name__}"
+
+
+def integer(value: Any, name: str, least: int = INT64[0], most: int = INT64[1]) -> int:
+    """``value`` as an int from ``least`` to ``most``; raises `ArgumentError`."""
+    found = whole(value)
+    if found is None or not least <= found <= most:
+        limits = {INT64: "of 64 bits", (0, INT64[1]): "from 0 on"}
+        span = limits.get((least, most), f"from {least} to {most}")
+        raise ArgumentError(f"{name} is {shown(value)}; it has to be an integer {span}")
+    return found
+
+
+def whole(value: Any) -> int | None:
+    """The integer that ``value`` is to Python; None where it is none."""
+    if type(value) is int:
+        return value
+    try:
+        return None if getattr(value, "ndim", 0) else int(operator.index(value))
+    except Exception:  # whatever its own __index__ raises
+        return None
+
+
+def integers(
+    values: Any, name: str, length: int | None = None, least: int = INT64[0], most: int = INT64[1]
+) -> list[int]:
+    """A row of ``length`` integers (None: of any) from ``least`` to ``most``.
+
+    From a list, a tuple, a range or an array or tensor of one dimension. Raises `ArgumentError`
+    also for what has no order (a set), no length (a generator), or is text.
+    """
+    wanted = "a row of integers" if length is None else f"{length} integers"
+    if getattr(values, "ndim", 1) != 1:
+        shape = list(getattr(values, "shape", ()))
+        raise ArgumentError(f"{name} has the shape {shape}; it has to be {wanted}")
+    if isinstance(values, _NOT_SEQUENCES) or not isinstance(values, Collection):
+        raise ArgumentError(f"{name} is {shown(values)}; it has to be {wanted}")
+    if length is not None and len(values) != length:
+        raise ArgumentError(f"{name} has {len(values)} entries; it has to be {wanted}")
+    if "bool" in str(getattr(values, "dtype", "")):
+        raise ArgumentError(f"{name} is an array of booleans; it has to be {wanted}")
+    return [
+        integer(each, f"{name}[{place}]", least, most) for place, each in enumerate(_listed(values))
+    ]
+
+
+def _listed(values: Collection[Any]) -> list[Any]:
+    """The entries; of an array or a tensor as plain numbers, which is much faster."""
+    made = getattr(values, "tolist", None)
+    try:
+        return list(values) if made is None else list(made())
+    except Exception:  # of a tensor that is nowhere (meta), say
+        return [values]
+
+
+def number(
+    value: Any, name: str, least: float = -math.inf, most: float = math.inf, unit: str = ""
+) -> float:
+    """``value`` as a float from ``least`` to ``most``, never NaN; raises `ArgumentError`.
+
+    ``unit``: what errors say that it is a number of, such as "seconds".
+    """
+    found = value if type(value) is float else _float(value)
+    if not least <= found <= most:
+        of = f" of {unit}" if unit else ""
+        low = "" if least == -math.inf else f" from {least:g}"
+        span = f"{low} to {most:g}" if most < math.inf else f"{low} on" if low else ""
+        raise ArgumentError(f"{name} is {shown(value)}; it has to be a number{of}{span}")
+    return found
+
+
+def _float(value: Any) -> float:
+    """NaN for what is no real number."""
+    try:
+        if getattr(value, "ndim", 0) or getattr(getattr(value, "dtype", None), "kind", "") in (
+            "m",
+            "M",
+        ):
+            return math.nan
+        plain = value.item() if hasattr(value, "item") else value  # of numpy and torch
+        return math.nan if isinstance(plain, _NOT_NUMBERS) else float(plain)
+    except Exception:  # whatever its own __float__ raises, and integers beyond float64
+        return math.nan
+
+
+def seconds(value: Any, name: str = "seconds") -> float:
+    """A span of emulated time: 0 to `LONGEST` seconds; raises `ArgumentError`."""
+    return number(value, name, 0.0, LONGEST, "seconds")
+
+
+def limit(value: Any, name: str = "timeout") -> float | None:
+    """Wall seconds that something may take: 0 on, also infinite; None: as long as it takes."""
+    return None if value is None else number(value, name, 0.0, math.inf, "seconds (or None)")
+
+
+def flag(value: Any, name: str) -> bool:
+    """``value`` as a bool: True, False, 1, 0 or numpy's and torch's; raises `ArgumentError`."""
+    if type(value) is bool:
+        return value
+    try:
+        plain = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
+        if type(plain) in (bool, int) and plain in (0, 1):
+            return bool(plain)
+    except Exception:
+        pass  # a tensor that is nowhere, say
+    raise ArgumentError(f"{name} is {shown(value)}; it has to be True or False")
+
+
+def text(value: Any, name: str, wanted: str = "a text") -> str:
+    """``value`` as a plain str of at most `NAME` characters; raises `ArgumentError`."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name} is {shown(value)}; it has to be {wanted}")
+    if len(value) > NAME:
+        raise ArgumentError(f"{name} has {len(value)} characters; {NAME} are allowed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(f"{name} is {shown(value)}, which is no valid Unicode") from None
+    return str(value)
