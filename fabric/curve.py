@@ -4,6 +4,8 @@ Every rank has the pair, as the server of its own sockets and as the client of t
 without it cannot even begin: libzmq asks the `Gate` of its context, which knows one key.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ import zmq
 from zmq.utils import z85
 
 from fabric.failure import TransportError
+from fabric.owned import read_secret, write_owned
 
 PUBLIC, SECRET = "TRIPLANE_CURVE_PUBLIC", "TRIPLANE_CURVE_SECRET"
 """The environment variables that hold the pair, each 40 characters of Z85."""
@@ -52,16 +55,25 @@ class Keys:
 
     @staticmethod
     def from_file(path: Path, make: bool = False) -> "Keys":
-        """The pair in a file; with ``make`` a new one is written where there is none yet."""
-        if make and not path.exists():
-            keys = Keys.make()
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(f"{keys.public} {keys.secret}\n")
-        words = path.read_text(encoding="ascii", errors="replace").split()
+        """The pair in a file; with ``make`` a new one is written where there is none yet.
+
+        Raises `TransportError` for a file that others than this user can read.
+        """
+        try:
+            if make and not os.path.lexists(path):
+                keys = Keys.make()
+                write_owned(path, f"{keys.public} {keys.secret}\n".encode())
+            words = read_secret(path).decode("ascii", errors="replace").split()
+        except OSError as error:
+            raise TransportError(f"no keys from {path}: {_why(error)}") from error
         if len(words) != 2:
             raise TransportError(f"{path} holds no key pair of CURVE")
         return Keys(*words)
+
+    def token(self, *public: str) -> str:
+        """A secret of whoever has the keys, another for other ``public`` words."""
+        words = json.dumps(public).encode()
+        return hashlib.blake2b(words, key=self.secret.encode(), digest_size=16).hexdigest()
 
     def environment(self) -> dict[str, str]:
         """The variables that hand it to a rank."""
@@ -76,6 +88,12 @@ class Keys:
         """Make a socket that will connect to one that serves."""
         socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
         socket.curve_serverkey = self.public.encode()
+
+
+def _why(error: OSError) -> str:
+    why = error.strerror or str(error)
+    forbidden = isinstance(error, PermissionError) and "mode" in why
+    return f"it {why}: only its owner may (chmod 600)" if forbidden else why
 
 
 class Gate:

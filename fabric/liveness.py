@@ -1,12 +1,15 @@
 """Liveness: whether a process of this host runs, stands still or is gone, and how it ended."""
 
 import ctypes
+import math
 import os
 import platform
 import signal
 import subprocess
 import sys
+import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
@@ -30,6 +33,29 @@ def birth(pid: int) -> str:
     """When a process began, in its host's own terms; empty where it is gone."""
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
     return "" if fields is None else fields[1]
+
+
+def began(pid: int) -> float:
+    """When a process began, as `since_boot` counts; where that is not known, infinity."""
+    fields = _stat(pid) if _PROC.is_dir() else None
+    return math.inf if fields is None else int(fields[1]) / os.sysconf("SC_CLK_TCK")
+
+
+def since_boot() -> float:
+    """Seconds since this host booted, or since another moment that is the same for all here."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The parent of a process, its parent, and so on, as far as they are known."""
+    while pid > 1:
+        found = _parent(pid)
+        if found is None:
+            return
+        pid = found
+        yield pid
 
 
 def host() -> str:
@@ -57,6 +83,19 @@ def how_it_ended(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
+
+
+def _parent(pid: int) -> int | None:
+    """Field 4 of proc(5)'s stat, or what ps says."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        if _PROC.is_dir():
+            return None
+    command = ["ps", "-o", "ppid=", "-p", str(pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return int(shown) if shown.isdigit() else None
 
 
 _PROC = Path("/proc/self")

@@ -243,7 +243,7 @@ def test_the_folder_of_a_killed_launcher_is_taken_away_by_the_next(
     with private_folder() as mine:
         assert mine.stat().st_mode & 0o077 == 0
         left = tmp_path / f"{PREFIX}left"
-        left.mkdir()
+        left.mkdir(0o700)
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
         words = (mine / OWNER).read_text().splitlines()

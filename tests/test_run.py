@@ -359,8 +359,9 @@ def test_who_has_no_key_gets_nothing_and_who_has_it_is_served() -> None:
         with closing(Line(server.address, 0, 1, keys=keys)) as line:
             control = ZControl(line, 0, 1)
             assert control.exchange("mine") == ["mine"]
-            control.leave()
-        assert server.world.gone == {0}
+            line.add(("leave",))
+            line.drain(LIMIT)
+            assert server.world.gone == {0}
 
 
 @pytest.mark.parametrize(
@@ -414,6 +415,7 @@ def test_keys_are_checked(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="no key pair"):
         Keys(keys.public, Keys.make().secret)
     (tmp_path / "bad").write_text("one")
+    (tmp_path / "bad").chmod(0o600)
     with pytest.raises(TransportError, match="bad holds no key pair"):
         Keys.from_file(tmp_path / "bad")
     assert keys.secret not in repr(keys)

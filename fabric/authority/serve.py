@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.meeting import withdraw
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
 
@@ -27,23 +29,46 @@ TURN = 0.1
 PATIENCE = 120.0
 """Seconds that the first ranks have to come."""
 
+LINGER = 2.0
+"""Seconds that an authority stays whose world has ended before all ranks had come."""
+
 LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")
 """What the environment variables of MPI's launchers begin with: the authority is no rank."""
 
 
-def start(
-    size: int, settings: Settings, bind: str, token: str, keys: Keys | None,
-    environment: Mapping[str, str],
-) -> str:  # fmt: skip
-    """Start an authority over ``size`` ranks beside this process; returns its address.
+@dataclass(frozen=True)
+class Order:
+    """What an authority is to be over: ``size`` ranks with these settings.
 
-    ``bind``: as in `Server`, or empty: in a private folder. Raises what the authority could not
-    do, such as `TransportError` for an address that is in use.
+    ``bind``, ``token``, ``keys``: as in `Server`; ``bind`` may be empty: in a private folder.
+    ``meeting``: the name under which the ranks have found it, given free at the end.
     """
-    order = {
-        "size": size, "settings": settings.as_json(), "bind": bind, "token": token,
-        "keys": [keys.public, keys.secret] if keys else None,
-    }  # fmt: skip
+
+    size: int
+    settings: Settings
+    bind: str
+    token: str
+    keys: Keys | None
+    meeting: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As `from_json` takes it."""
+        keys = [self.keys.public, self.keys.secret] if self.keys else None
+        return {**vars(self), "settings": self.settings.as_json(), "keys": keys}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "Order":
+        """Back from `as_json`."""
+        keys = Keys(*values["keys"]) if values["keys"] else None
+        settings = Settings.from_json(values["settings"])
+        return Order(**{**values, "settings": settings, "keys": keys})
+
+
+def start(order: Order, environment: Mapping[str, str]) -> str:
+    """Start an authority beside this process; returns its address.
+
+    Raises what the authority could not do, such as `TransportError` for an address that is in use.
+    """
     clean = {key: value for key, value in environment.items() if not key.startswith(LAUNCHERS)}
     ours = str(Path(__file__).parents[1])
     clean["PYTHONPATH"] = os.pathsep.join(filter(None, (ours, environment.get("PYTHONPATH"))))
@@ -54,7 +79,7 @@ def start(
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=clean, start_new_session=True,
     )  # fmt: skip
-    kind, text = _told(process, json.dumps(order).encode() + b"\n")
+    kind, text = _told(process, json.dumps(order.as_json()).encode() + b"\n")
     process.returncode = 0  # it goes on after this process, which must not wait for it
     if kind == "address":
         return text
@@ -74,18 +99,16 @@ def _told(process: "subprocess.Popen[bytes]", order: bytes) -> tuple[str, str]:
     return str(kind), str(text)
 
 
-def serve(order: Mapping[str, Any]) -> tuple[Server, contextlib.ExitStack]:
+def serve(order: Order) -> tuple[Server, contextlib.ExitStack]:
     """The authority that was ordered, and what is to be closed after it."""
-    settings = Settings.from_json(order["settings"])
-    keys = Keys(*order["keys"]) if order["keys"] else None
     stack = contextlib.ExitStack()
     try:
-        world = stack.enter_context(opened(order["size"], settings, settings.system))
-        bind = order["bind"] or endpoint(stack.enter_context(private_folder()), "control")
-        if order["bind"].startswith("ipc://"):  # rank 0 made the folder, and may be gone by then
-            stack.callback(_remove, Path(bind.removeprefix("ipc://")))
-        server = Server(world, settings, bind, token=order["token"], keys=keys, watch=True)
+        world = stack.enter_context(opened(order.size, order.settings, order.settings.system))
+        bind = order.bind or endpoint(stack.enter_context(private_folder()), "control")
+        server = Server(world, order.settings, bind, token=order.token, keys=order.keys, watch=True)
         stack.callback(server.close)
+        if order.meeting:  # as the first thing: nobody else shall come
+            stack.callback(withdraw, order.meeting, order.token)
     except BaseException:
         stack.close()
         raise
@@ -95,7 +118,7 @@ def serve(order: Mapping[str, Any]) -> tuple[Server, contextlib.ExitStack]:
 def main() -> None:
     """Serve what standard input says until nobody is left."""
     parent = os.getppid()
-    order = json.loads(sys.stdin.readline())
+    order = Order.from_json(json.loads(sys.stdin.readline()))
     try:
         server, stack = serve(order)
     except ValueError as error:  # every error of ours is one
@@ -107,13 +130,8 @@ def main() -> None:
         began = time.monotonic()
         while not server.deserted(parent, time.monotonic() - began > PATIENCE):
             time.sleep(TURN)
-
-
-def _remove(path: Path) -> None:
-    """Take away a socket's file, which libzmq leaves, and its folder."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()
+        if server.late_news():
+            time.sleep(LINGER)
 
 
 def _answer(kind: str, text: str) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ from fabric.authority.world import Record, World
 from fabric.curve import Gate, Keys, check_address
 from fabric.failure import TransportError, WorldError, report
 from fabric.launching.supervise import AFTERWORDS
-from fabric.liveness import GONE, host, state
+from fabric.liveness import GONE, ancestors, host, state
 from fabric.settings import Settings
 
 TURN = 0.05
@@ -72,7 +73,7 @@ class Server:
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._host, self._looked = host(), 0.0
-        self._closing = self._ended = False
+        self._closing = self._ended = self._crowded = False
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._gate = Gate(self._context, keys) if keys else None
         self._socket = self._context.socket(zmq.ROUTER)
@@ -130,6 +131,12 @@ class Server:
         if any(not (peer.left or peer.gone) for peer in peers):
             return False
         return len(peers) >= self.world.size or waited or state(starter) == GONE
+
+    def late_news(self) -> bool:
+        """Whether ranks may still come to a world that has ended, and must be told why."""
+        return self.world.error is not None and (
+            self._crowded or len(self._peers) < self.world.size
+        )
 
     def close(self) -> None:
         """Stop; ranks that are still there will find nobody. Idempotent."""
@@ -218,7 +225,9 @@ class Server:
                 self._take(identity, peer, frames)
         except (WireError, IndexError) as error:
             self.dropped += 1
-            _LOG.warning("dropped a message of %d frames: %s", len(frames), error)
+            if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
+                _LOG.warning("dropped %d messages, the last of %d frames: %s",
+                             self.dropped, len(frames), error)  # fmt: skip
 
     def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
         records = peer.unpacker.unpack(frames)
@@ -261,6 +270,9 @@ class Server:
         why = self._refusal(version, token, rank, size)
         if why:
             self._send(identity, [("refused", why)])
+            if self._knows(token) and not self._left(rank) and not self._ours(pid, where):
+                self._crowded = True
+                self.world.stop(WorldError(f"another job has come here: {why}"))
             raise WireError(f"refused: {why}")
         unpacker = Unpacker(self.world.size)
         self._peers[identity] = _Peer(rank, pid, born, where, unpacker, time.monotonic())
@@ -276,16 +288,35 @@ class Server:
             self._send(identity, [self._end()])
 
     def _refusal(self, version: int, token: str, rank: int | None, size: int) -> str:
-        if token != self._token:
+        if not self._knows(token):
             return "this is another world: the token is wrong"
         if version != VERSION:
             return f"this world speaks version {VERSION} of the protocol, not {version}"
         if size != self.world.size or (rank is not None and rank >= size):
             return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
+        if self._left(rank):
+            return f"rank {rank} has left this world already, which is not over yet"
         if rank in self._by_rank:
             pid = self._peers[self._by_rank[rank]].pid
-            return f"rank {rank} is there already, as process {pid}"
+            return (
+                f"rank {rank} is there already, as process {pid}; if two jobs meet here, give each"
+                " a MASTER_PORT of its own"
+            )
         return ""
+
+    def _knows(self, token: str) -> bool:
+        return secrets.compare_digest(token.encode(), self._token.encode())
+
+    def _left(self, rank: int | None) -> bool:
+        """Whether a rank was here and is no more."""
+        peer = self._peers.get(self._by_rank.get(rank, b"")) if rank is not None else None
+        return peer is not None and (peer.left or peer.gone)
+
+    def _ours(self, pid: int, where: str) -> bool:
+        """Whether a process was started by one of the ranks, from which it has its environment."""
+        peers = self._peers.values()
+        ranks = {peer.pid for peer in peers if peer.rank is not None and peer.host == self._host}
+        return where == self._host and not ranks.isdisjoint([pid, *ancestors(pid)])
 
     def _look(self, now: float) -> None:
         """Find ranks that are gone, or silent for too long."""

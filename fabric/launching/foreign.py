@@ -1,25 +1,24 @@
 """Foreign launchers: a rank's seat from what torchrun or mpiexec leaves in the environment.
 
-Rank 0 starts the authority; where the ranks are on several hosts it listens where the others can
+Rank 0 starts the authority. On one host it tells the others by a file that only this user can read
+(`fabric.launching.meeting`); where the ranks are on several hosts it listens where the others can
 reach it, and that needs keys.
 """
 
-import hashlib
-import os
 import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from fabric.authority.serve import start
+from fabric.authority.serve import Order, start
+from fabric.authority.zclient import Line
 from fabric.curve import Keys, private
 from fabric.failure import TimedOut, TransportError, WorldError
-from fabric.launching.folder import MAX_PATH
 from fabric.launching.joining import Seat, number
+from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.launching.mpiexec import library
+from fabric.launching.papers import JOB
 from fabric.settings import Settings
 
 PORT_OFFSET = 17
@@ -31,63 +30,104 @@ PATIENCE = 60.0
 ADDRESS_BYTES = 512
 """Room for what rank 0 tells the others by MPI."""
 
+RING = 5.0
+"""Seconds that a second rank 0 waits for an answer where another listens."""
+
+PUBLIC = (
+    "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "SLURM_JOB_ID",
+    "SLURM_STEP_ID", JOB,
+)  # fmt: skip
+"""What in the environment of a rank names its job: anybody may know it, and others may have the
+same."""
+
 
 def seat_of(given: Mapping[str, str]) -> Seat:
     """The seat of this process; rank 0 starts the authority. Raises `WorldError`."""
-    if {"RANK", "WORLD_SIZE"} <= given.keys():
+    if _has_number(given):
         return _under_torchrun(given)
     return _under_mpi(given)
 
 
+def by_program(given: Mapping[str, str]) -> bool:
+    """Whether nothing but public settings, and what they run, says that ranks are of one job."""
+    return _has_number(given)
+
+
+def _has_number(given: Mapping[str, str]) -> bool:
+    return {"RANK", "WORLD_SIZE"} <= given.keys()
+
+
 def _under_torchrun(given: Mapping[str, str]) -> Seat:
     rank, size = number(given, "RANK"), number(given, "WORLD_SIZE")
-    local = number(given, "LOCAL_RANK", 0)
-    together = number(given, "LOCAL_WORLD_SIZE", 1) == size
-    run = "/".join(
-        given.get(name, "")
-        for name in ("MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")
-    )
-    token = hashlib.blake2b(run.encode(), digest_size=12).hexdigest()
+    if rank >= size:
+        raise WorldError(f"RANK in the environment is {rank}, and WORLD_SIZE {size}")
     keys = Keys.from_environment(given)
-    address = _folder(rank, token) if together else _at_master(given, keys)
-    if rank == 0:
-        address = start(size, Settings.from_environment(given), address, token, keys, given)
     transport = given.get("TRIPLANE_TRANSPORT", "zmq")
+    public = [given.get(name, "") for name in PUBLIC]
+    if _together(given, size, keys):
+        local = number(given, "LOCAL_RANK", rank)
+        address, token = _on_this_host(rank, size, name_of(public), given)
+    else:
+        local = number(given, "LOCAL_RANK", 0)
+        address, token = _at_master(rank, size, public, keys, given)
     return Seat(rank, size, local, address, token, transport, keys)
 
 
-def _at_master(given: Mapping[str, str], keys: Keys | None) -> str:
+def _together(given: Mapping[str, str], size: int, keys: Keys | None) -> bool:
+    """Whether all ranks are on this host: so they say, or they meet where no other host can."""
+    if number(given, "LOCAL_WORLD_SIZE", 1) == size:
+        return True
+    return keys is None and private(_address(given))
+
+
+def _address(given: Mapping[str, str]) -> str:
     """On several hosts, beside torch's own store."""
-    host = given.get("MASTER_ADDR", "")
-    port = number(given, "MASTER_PORT") + PORT_OFFSET
+    host, port = given.get("MASTER_ADDR", ""), number(given, "MASTER_PORT") + PORT_OFFSET
+    if not host:
+        raise WorldError("there is no MASTER_ADDR in the environment, where rank 0 is")
     try:
-        address = f"tcp://{socket.gethostbyname(host)}:{port}"
+        return f"tcp://{socket.gethostbyname(host)}:{port}"
     except OSError as error:
         raise TransportError(f"MASTER_ADDR is {host!r}: {error}") from None
-    if keys is None and not private(address):
+
+
+def _on_this_host(rank: int, size: int, name: str, given: Mapping[str, str]) -> tuple[str, str]:
+    """Where the authority listens, and the token, by a file that only this user can read."""
+    if rank:
+        found = find(name)
+        return found.address, found.token
+    record = claim(name)
+    if not mine(record):
+        return record.address, record.token  # where a second rank 0 is refused, and all are told
+    order = Order(size, Settings.from_environment(given), "", record.token, None, name)
+    try:
+        address = start(order, given)
+        publish(name, record, address)
+    except (OSError, WorldError) as error:
+        fail(name, record, " ".join(str(error).split()))
+        raise
+    return address, record.token
+
+
+def _at_master(
+    rank: int, size: int, public: list[str], keys: Keys | None, given: Mapping[str, str]
+) -> tuple[str, str]:
+    """Where the authority listens, and the token, which is made of the keys."""
+    address = _address(given)
+    if keys is None:
         raise TransportError(
             f"ranks on several hosts meet at {address}, which needs keys: give every host the same"
             " TRIPLANE_CURVE_PUBLIC and TRIPLANE_CURVE_SECRET (`triplane run --make-keys FILE`)"
         )
-    return address
-
-
-def _folder(rank: int, token: str) -> str:
-    """On one host, in a folder that all ranks can name and only this user can enter."""
-    folder = Path(tempfile.gettempdir()) / f"triplane-{os.getuid()}-{token}"
-    if len(os.fsencode(folder)) + len("/control") > MAX_PATH:
-        raise TransportError(f"the path of {folder} is too long for a socket; set TMPDIR")
-    due = time.monotonic() + PATIENCE
-    if rank == 0:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    while not folder.exists():
-        if time.monotonic() > due:
-            raise TimedOut(f"rank 0 has not come to {folder} within {PATIENCE:g} s", 0)
-        time.sleep(0.02)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
-        raise TransportError(f"{folder} is not private: it is not this user's, or others may enter")
-    return f"ipc://{folder}/control"
+    token = keys.token(*public)
+    if rank:
+        return address, token
+    settings = Settings.from_environment(given)
+    try:
+        return start(Order(size, settings, address, token, keys), given), token
+    except TransportError:  # if another rank 0 of the same job listens there, it refuses this one
+        Line(address, rank, size, token=token, keys=keys, patience=RING).close()
+        raise
 
 
 def _under_mpi(given: Mapping[str, str]) -> Seat:
@@ -116,7 +156,8 @@ def _told_by_mpi(size: int, together: bool, given: Mapping[str, str]) -> str:
         if not together:
             keys = keys or Keys.make()
             bind = f"tcp://{socket.gethostbyname(socket.gethostname())}:*"
-        address = start(size, Settings.from_environment(given), bind, token, keys, given)
+        settings = Settings.from_environment(given)
+        address = start(Order(size, settings, bind, token, keys), given)
     except (OSError, WorldError) as error:
         return f"\n{' '.join(str(error).split())[: ADDRESS_BYTES - 8]}\n\n"
     return "\n".join((address, token, keys.public if keys else "", keys.secret if keys else ""))

@@ -18,9 +18,13 @@ from fabric.curve import Keys
 from fabric.failure import TimedOut, WorldError, in_words
 from fabric.forked import only_here
 from fabric.launching.member import Member
+from fabric.launching.papers import compare, own
 from fabric.liveness import die_with_parent
 from fabric.settings import machine
 from fabric.transport import connector
+
+PATIENCE = 600.0
+"""Seconds that ranks wait for each other where nobody of ours has launched them."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,27 @@ def number(given: Mapping[str, str], name: str, default: int | None = None) -> i
 def join(given: Mapping[str, str]) -> Member:
     """The rank that this process is; it leaves when the process ends, well or not."""
     if "TRIPLANE_CONTROL" in given:
-        seat = Seat.from_environment(given)
+        found = sit(Seat.from_environment(given))
     else:
-        from fabric.launching.foreign import seat_of
+        from fabric.launching.foreign import by_program, seat_of
 
         seat = seat_of(given)
-    found = sit(seat)
+        papers = own(given, seat.local_rank, programs=by_program(given))
+        found = sit(seat, patience=PATIENCE, papers=papers)
     _leave_at_exit(found)
     return found
 
 
-def sit(seat: Seat, system: Any = None, patience: float | None = None) -> Member:
+def sit(
+    seat: Seat, system: Any = None, patience: float | None = None,
+    papers: Mapping[str, Any] | None = None,
+) -> Member:  # fmt: skip
     """Take a seat. ``system``: the machine, where it has no name that the settings could give.
 
     ``patience``: seconds after which it raises `TimedOut` if not all have come; None: it waits for
-    ever, as whoever has launched the ranks sees whether they come.
+    ever, as whoever has launched the ranks sees whether they come. ``papers``: what all ranks show
+    each other first, to see that they are of one job (`fabric.launching.papers`); raises
+    `WorldError` where they are not.
     """
     if seat.launcher:
         die_with_parent(seat.launcher)
@@ -96,6 +106,8 @@ def sit(seat: Seat, system: Any = None, patience: float | None = None) -> Member
         if patience is not None:
             watch.start()
         control = ZControl(line, seat.rank, seat.size)
+        if papers is not None:
+            compare(control.exchange(papers), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
     except BaseException:
         line.close()

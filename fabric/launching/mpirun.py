@@ -64,7 +64,7 @@ def run_mpi(job: Job) -> Ended:
     start, environment = mpiexec(job.ranks)
     if settings.trace is not None:
         Path(settings.trace).unlink(missing_ok=True)
-    with private_folder() as folder:
+    with private_folder(for_sockets=False) as folder:
         (folder / ORDER).write_bytes(_order(job.main, job.args))
         process = subprocess.Popen(
             [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],

@@ -1,16 +1,26 @@
 """Nodes: the hosts that share a world, where they meet, and a launcher's line to the first."""
 
-import hashlib
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fabric.authority.zclient import Line
-from fabric.curve import Keys
+from fabric.curve import Keys, check_address
 from fabric.failure import TransportError, WorldError
 from fabric.launching.folder import endpoint
+from fabric.launching.meeting import claim, find, mine, name_of, publish, withdraw
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Where a world's authority listens, and the token; ``opened``: to be called once it does."""
+
+    address: str
+    token: str
+    opened: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,25 @@ class Nodes:
         each = ranks // self.count
         return range(self.rank * each, (self.rank + 1) * each)
 
-    def meeting(self, folder: Path, keys: Keys | None) -> tuple[str, str]:
-        """Where the authority listens, and the token to bring; of one node, in its ``folder``."""
+    @contextmanager
+    def meeting(self, folder: Path, keys: Keys | None) -> Iterator[Meeting]:
+        """Where the authority listens, and the token to bring; of one node, in its ``folder``.
+
+        Without keys, nodes that are on this host find the token in a file that only this user can
+        read, from when the first of them has called ``opened`` until this ends there. Raises
+        `WorldError` where they cannot.
+        """
         if self.count == 1:
-            return endpoint(folder, "control"), secrets.token_hex(16)
+            yield Meeting(endpoint(folder, "control"), secrets.token_hex(16))
+            return
         host, _, port = self.meet.rpartition(":")
-        shared = keys.secret if keys else self.meet
-        token = hashlib.blake2b(shared.encode(), digest_size=16).hexdigest()
-        return f"tcp://{_resolved(host)}:{port}", token
+        address = f"tcp://{_resolved(host)}:{port}"
+        check_address(address, keys)
+        if keys is not None:
+            yield Meeting(address, keys.token(self.meet))
+            return
+        with _by_file(name_of(["nodes", address]), address, self.rank) as found:
+            yield found
 
     def environment(self) -> dict[str, str]:
         """What this node's ranks must know to reach those of others, and torch its own store."""
@@ -63,6 +84,25 @@ class Nodes:
             "MASTER_ADDR": host, "MASTER_PORT": str(int(port) + 1),
             "TRIPLANE_BIND": f"tcp://{address}",
         }  # fmt: skip
+
+
+@contextmanager
+def _by_file(name: str, address: str, node: int) -> Iterator[Meeting]:
+    """Of several nodes on this host: node 0 makes the token, and tells the others."""
+    if node:
+        yield Meeting(address, find(name, "node 0").token)
+        return
+    record = claim(name)
+    if not mine(record):
+        raise TransportError(
+            f"cannot listen at {address}: another launcher (process {record.process}) meets its"
+            " nodes there"
+        )
+    try:
+        # Not before it listens: who listens there until then would be told the token.
+        yield Meeting(address, record.token, lambda: publish(name, record, address))
+    finally:
+        withdraw(name, record.token)
 
 
 def _resolved(host: str) -> str:

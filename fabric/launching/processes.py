@@ -8,6 +8,7 @@ import pickle
 import secrets
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -17,7 +18,7 @@ from typing import Any
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
 from fabric.forked import end_of_child, here
-from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.folder import MAX_PATH, endpoint, private_folder
 from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
@@ -41,7 +42,10 @@ def run_processes(job: Job) -> Ended:
             return Ended(outcomes, world.error)
 
 
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+def _method() -> str:
+    """How `multiprocessing` starts ranks: the faster way needs a socket in the temporary folder."""
+    name = os.fsencode(tempfile.gettempdir()) + b"/pymp-12345678/listener-12345678"
+    return "forkserver" if sys.platform == "linux" and len(name) < MAX_PATH else "spawn"
 
 
 class _Child:
@@ -101,8 +105,10 @@ class _Team:
 
 @contextlib.contextmanager
 def _started(job: Job, seats: list[Seat], folder: Path, server: Server) -> Iterator[_Team]:
-    context: Any = multiprocessing.get_context(METHOD)
-    if METHOD == "forkserver":  # what every rank needs is imported once, and they are forked
+    context: Any = multiprocessing.get_context(_method())
+    if (
+        context.get_start_method() == "forkserver"
+    ):  # what every rank needs is imported once, and they are forked
         context.set_forkserver_preload(
             ["__main__", "fabric.launching.processes", "fabric.transports.zeromq"]
         )

@@ -46,12 +46,14 @@ def run_processes(
     mine = nodes.share(ranks)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
-        address, token = nodes.meeting(folder, keys)
+        meeting = stack.enter_context(nodes.meeting(folder, keys))
+        address, token = meeting.address, meeting.token
         authority: Server | Agent
         if nodes.rank == 0:
             world = stack.enter_context(opened(ranks, settings, settings.system))
             authority = Server(world, settings, address, token=token, keys=keys)
             address = authority.address
+            meeting.opened()
         else:
             authority = Agent(address, mine, ranks, token, keys)
         stack.enter_context(closing(authority))

@@ -17,12 +17,14 @@ import zmq
 
 from fabric.curve import Gate, Keys, check_address
 from fabric.failure import TransportError
+from fabric.launching.folder import endpoint as in_folder
 from fabric.transport import Bytes
 from fabric.transports.frames import PIECE, Frame, FrameError, decode, encode
 from fabric.transports.streams import Incoming, Outgoing
 
 BIND = "TRIPLANE_BIND"
-"""The environment variable that says where to listen: ``ipc`` (a private folder; the default),
+"""The environment variable that says where to listen: ``ipc`` (a private folder; the default; where
+its path is too long for a socket, any free port of the loopback),
 ``tcp://ADDRESS`` (any free port), ``tcp://ADDRESS:PORT`` (that port plus the rank)."""
 
 QUEUE = 8
@@ -207,7 +209,7 @@ def endpoint(rank: int, folder: Path, environment: Mapping[str, str]) -> str:
     """Where a rank shall listen; raises `TransportError` for what may or can not be."""
     wish = environment.get(BIND, "ipc")
     if wish == "ipc":
-        return f"ipc://{folder}/{rank}.socket"
+        return in_folder(folder, f"{rank}.socket")
     match = re.fullmatch(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\[\]]+)(?::(\d+))?", wish)
     if match is None or match[1] in ("*", "0.0.0.0", "[::]"):
         raise TransportError(

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from torch._C._distributed_c10d import PrefixStore, Store
 
-from fabric.authority.serve import start
+from fabric.authority.serve import Order, start
 from fabric.curve import Keys
 from fabric.failure import KINDS, TimedOut, TransportError, WorldError
 from fabric.launching.joining import Seat, sit
@@ -94,7 +94,7 @@ def _started(hosts: Sequence[str], given: Mapping[str, str]) -> str:
     token, keys = secrets.token_hex(16), Keys.from_environment(given)
     try:
         bind = "" if len(set(hosts)) == 1 else _reachable(given, keys)
-        address = start(len(hosts), settings(given), bind, token, keys, given)
+        address = start(Order(len(hosts), settings(given), bind, token, keys), given)
     except (OSError, WorldError) as error:
         return json.dumps([type(error).__name__, str(error)])
     return json.dumps(["address", address, token])

@@ -1,0 +1,99 @@
+"""Papers: what ranks that nobody of ours has launched show each other before they begin.
+
+A port and a number of ranks are public, and two jobs may have been given the same. Ranks that run
+another program, or ask for other settings, are not of one job: then all of them are told so.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from fabric.failure import WorldError
+from fabric.settings import PREFIX, Settings
+
+JOB = "TRIPLANE_JOB"
+"""The environment variable that names a job: ranks that have the same are of one, whatever they
+run; others do not meet."""
+
+WORDS = 64
+"""Arguments of a program that are compared."""
+
+LENGTH = 64
+"""Characters of each that are compared."""
+
+
+def job_of(given: Mapping[str, str]) -> str:
+    """What names the job, and nothing else: our own variable, or an identity of torchrun's."""
+    run = given.get("TORCHELASTIC_RUN_ID", "")
+    return given.get(JOB, "") or ("" if run == "none" else run)
+
+
+def own(given: Mapping[str, str], local_rank: int, programs: bool) -> dict[str, Any]:
+    """What this rank shows. ``programs``: whether what it runs says which job it is of."""
+    named = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
+    settings = {name: given[key] for name, key in named.items() if key in given}
+    program = _program() if programs and not job_of(given) else []
+    return {"settings": settings, "program": program, "local_rank": local_rank}
+
+
+def _program() -> list[str]:
+    """What was started, without the folder that it lies in, which may differ between hosts."""
+    script, *arguments = (list(getattr(sys, "argv", [])) or [""])[:WORDS]
+    return [word[-LENGTH:] for word in (os.path.basename(script), *arguments)]
+
+
+def compare(shown: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    """Check what all ranks have shown, in the order of ranks, against rank 0's, and the world's.
+
+    Raises `WorldError` that names the first rank which differs, at every rank alike.
+    """
+    for rank, papers in enumerate(shown):
+        for name, text in papers["settings"].items():
+            _setting(rank, name, text, getattr(settings, name))
+        first = shown[0]
+        same = _alike(
+            first["program"],
+            papers["program"],
+            {(0, rank), (first["local_rank"], papers["local_rank"])},
+        )
+        if not same:
+            raise WorldError(
+                f"another job is here: rank 0 runs {_line(first)}, rank {rank} runs"
+                f" {_line(papers)}; give each job a MASTER_PORT of its own, or if they are one job"
+                f" all its ranks the same {JOB}",
+                rank,
+            )
+
+
+def _setting(rank: int, name: str, text: str, value: object) -> None:
+    given = Settings.from_environment({PREFIX + name.upper(): text})
+    if getattr(given, name) != value:
+        raise WorldError(
+            f"another job is here, or its ranks do not agree: {PREFIX}{name.upper()} is {text!r} at"
+            f" rank {rank}, and this world's {name} is {value!r}",
+            rank,
+        )
+
+
+def _line(papers: Mapping[str, Any]) -> str:
+    return repr(" ".join(papers["program"]))
+
+
+def _alike(one: Sequence[str], other: Sequence[str], ranks: set[tuple[int, int]]) -> bool:
+    """Whether two command lines are the same, but for numbers that are those of the ranks."""
+    if len(one) != len(other):
+        return False
+    return all(
+        x == y or (x.isdecimal() and y.isdecimal() and (int(x), int(y)) in ranks)
+        for a, b in zip(one, other, strict=True)
+        for x, y in _pieces(a, b)
+    )
+
+
+def _pieces(one: str, other: str) -> list[tuple[str, str]]:
+    """Both cut into numbers and what is between them, side by side."""
+    a, b = re.split(r"([0-9]+)", one), re.split(r"([0-9]+)", other)
+    return list(zip(a, b, strict=True)) if len(a) == len(b) else [(one, other)]
