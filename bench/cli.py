@@ -15,11 +15,14 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bench import streams
 from bench.options import (
     DATATYPES,
+    MAX_LIVE_SIZES,
     REDUCTIONS,
     TRANSPORTS,
     Flags,
+    Number,
     Output,
     Selection,
     gathered,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
-SUMMARY = "NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY"
+SUMMARY, MIN_BW = "NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY", "NCCL_TESTS_MIN_BW"
 
 COLLECTIVES = {
     "all_reduce": "Every rank gets the reduction of all ranks' data.",
@@ -111,6 +114,7 @@ class Group(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> NoReturn:
         """Run the command line and exit: 0, 2 for wrong input, 1 for a file or result, 130."""
         named["standalone_mode"] = False
+        streams.prepare()
         try:
             code = super().main(args, *more, **named)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -121,7 +125,9 @@ class Group(click.Group):
         except click.ClickException as error:
             _fail(_one_line(error), error.exit_code)
         except OSError as error:
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+            _fail(streams.blame(error), 1)
+        except MemoryError as error:
+            _fail(f"out of memory: {error}", 1)
         except ValueError as error:
             # Every error of ours is one, but to name the class would import numpy for --help.
             from topology.errors import TriplaneError
@@ -139,7 +145,9 @@ def _one_line(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo("triplane: error: " + " ".join(message.split()), err=True)
+    from topology.text import one_line
+
+    streams.complain(f"triplane: error: {one_line(message)}")
     sys.exit(code)
 
 
@@ -162,7 +170,7 @@ def _flag(letter: str, name: str, what: str, **more: Any) -> Any:
 
 
 def _number(letter: str, name: str, what: str, low: int = 0, high: int | None = None) -> Any:
-    return _flag(letter, name, what, type=click.IntRange(low, high), metavar="N")
+    return _flag(letter, name, what, type=Number(low, high), metavar="N")
 
 
 def _bytes(letter: str, name: str, what: str) -> Any:
@@ -176,18 +184,18 @@ def _choice(letter: str, name: str, choices: tuple[str, ...], what: str) -> Any:
 nccl_options = gathered(
     "flags",
     Flags,
-    click.option("--ranks", type=click.IntRange(1), metavar="N",
+    click.option("--ranks", type=Number(1), metavar="N",
                  help="Ranks; where not given -t times -g, or 8."),
     _number("t", "nthreads", "Threads; times -g it makes the ranks.", 1),
     _number("g", "ngpus", "Ranks a thread.", 1),
     _bytes("b", "minbytes", "Smallest size; 32M where not given."),
     _bytes("e", "maxbytes", "Largest size; 32M where not given."),
     _bytes("i", "stepbytes", "Step between sizes."),
-    _number("f", "stepfactor", "Factor between sizes, instead of a step.", 2),
+    _number("f", "stepfactor", "Factor between sizes; 0 and 1: none, they go by -i."),
     _number("n", "iters", "Iterations on the wall clock; emulated are all alike.", 1),
     _number("w", "warmup_iters", "Warm-up iterations; a simulation needs none."),
     _number("m", "agg_iters", "Operations launched together; each is simulated alone.", 1),
-    _number("N", "run_cycles", "How often the whole sweep is printed.", 1),
+    _number("N", "run_cycles", "How often the whole sweep is printed."),
     _number("p", "parallel_init", "No meaning in a simulation.", 0, 1),
     _number("c", "check", "Check results, 0 not to; sim moves no data (N/A)."),
     _choice("o", "op", REDUCTIONS, "Reduction."),
@@ -235,21 +243,23 @@ def _run(
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
-    from bench import collective, files, plot, records
+    from bench import collective, files, nccl_format, plot, records
 
+    if transport != "sim":
+        flags.check_sizes(MAX_LIVE_SIZES)
     bench = collective.prepare(
         name, flags, selection, algorithm, matrix, transport=transport,
         trace=None if transport == "sim" else output.trace,
     )  # fmt: skip
     as_nccl = output.format == "table" and len(bench.algorithms) <= 1
-    if flags.output_file and not as_nccl:
-        raise click.UsageError("-J goes with --format table and a single algorithm")
+    if not as_nccl:
+        _check_columns(flags)
     with records.opened(output.output) as file:
         if as_nccl:
             rows, passed = _nccl_text(bench, file)
         else:
             rows = [*records.progress(_sweep(bench), name)]
-            passed = not any(row.wrong for row in rows)
+            passed = nccl_format.summary(rows, os.environ.get(MIN_BW)).passed
             file.write(records.as_text([row.record() for row in rows], output.format))
     if output.plot:
         plot.draw(rows, output.plot)
@@ -258,6 +268,14 @@ def _run(
     if files.wanted(output):
         files.write(collective.last_timeline(bench), output)
     return 0 if passed else 1
+
+
+def _check_columns(flags: Flags) -> None:
+    """Refuse flags that say how nccl-tests' own text or JSON is to look: it is not printed."""
+    given = {"J": flags.output_file, "I": flags.per_iter_timing, "S": flags.report_timestamps}
+    for letter, value in given.items():
+        if value:
+            raise click.UsageError(f"-{letter} goes with --format table and a single algorithm")
 
 
 def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
@@ -280,22 +298,17 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
         sweep = records.progress(sweep, bench.op)
     with records.reserved(flags.output_file) as report:
         if report:
-            print(f"# Writing JSON output to {report.name}", file=file)
+            streams.put(file, f"# Writing JSON output to {report.name}")
         notes = nccl_notes.notes(bench)
-        print(
-            *nccl_format.header(flags, program, where, notes, bench.is_live),
-            sep="\n",
-            file=file,
-            flush=True,
-        )
+        streams.put(file, *nccl_format.header(flags, program, where, notes, bench.is_live))
         rows = []
         for row in sweep:
             rows.append(row)
-            print(nccl_format.row(row, flags), file=file, flush=True)
+            streams.put(file, nccl_format.row(row, flags))
             if bench.op == "all_to_all_v" and os.environ.get(SUMMARY, "0") != "0":
-                print(*nccl_notes.rank_summary(bench, row), sep="\n", file=file)
-        found = nccl_format.summary(rows, os.environ.get("NCCL_TESTS_MIN_BW"))
-        print(*nccl_format.bounds(rows), *nccl_format.footer(found, program), sep="\n", file=file)
+                streams.put(file, *nccl_notes.rank_summary(bench, row))
+        found = nccl_format.summary(rows, os.environ.get(MIN_BW))
+        streams.put(file, *nccl_format.bounds(rows), *nccl_format.footer(found, program))
         if report:
             report.write(nccl_format.report(flags, sys.argv, os.environ, where, rows, found, began))
     return rows, found.passed

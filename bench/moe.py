@@ -15,10 +15,11 @@ from bench.machine import BenchError, fabric_of, stack
 from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
 from bench.plot import draw_moe
 from bench.published import PUBLISHED, read
-from bench.records import Record, Value, as_text, opened, progress
+from bench.records import Record, Value, as_text, in_gb, opened, over, progress
+from bench.streams import put
 from fabric.simulate import Fabric
 from fabric.timeline import Timeline
-from topology.units import GB, US
+from topology.units import US
 
 LAST = {
     "bound us": "bound_us", "set by": "bottleneck", "wall ms": "wall_time_ms",
@@ -71,7 +72,7 @@ def records(
             "op": work.op, "system": name, "software": software, "mode": work.mode,
             "ranks": work.ranks, "tokens": work.tokens, "hidden": work.hidden,
             "top_k": work.top_k, "experts": work.experts, "skew": work.skew, "size_bytes": size,
-            "time_us": predicted, "bandwidth_GBps": moved / timeline.duration / GB,
+            "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, timeline.duration)),
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
@@ -100,7 +101,7 @@ def live(
                 "ranks": work.ranks, "tokens": work.tokens, "hidden": work.hidden,
                 "top_k": work.top_k, "experts": work.experts, "skew": work.skew,
                 "size_bytes": size, "transport": transport, "time_us": emulated / US,
-                "bandwidth_GBps": moved / emulated / GB, "published_us": known,
+                "bandwidth_GBps": in_gb(over(moved, emulated)), "published_us": known,
                 "error_percent": None if known is None else 100 * (emulated / US / known - 1),
                 "wall_time_ms": wall * 1e3, "wrong_tokens": 0,
                 "tokens_checked": work.ranks * work.tokens, "host_time_s": host,
@@ -256,12 +257,13 @@ def command(
         rows = list(progress(measured, "moe", len(works)))
     with opened(output.output) as file:
         if output.format == "table":
-            file.write(
+            put(
+                file,
                 f"# MoE {mode} on {name} with {software}: {works[0].tokens} tokens a"
                 f" rank, hidden {hidden}, top-{top_k}, routing {skew}"
-                + ("" if timelines else f", real tokens over {transport}")
-                + f"\n{table(rows)}{nearest(name, software, works)}"
+                + ("" if timelines else f", real tokens over {transport}"),
             )
+            file.write(table(rows) + nearest(name, software, works))
         else:
             file.write(as_text(rows, output.format))
     if output.plot:

@@ -15,12 +15,15 @@ from datetime import datetime
 from typing import Any
 
 from bench.options import Flags
-from bench.records import Measurement
+from bench.records import Measurement, in_gb
 from topology.units import GB, US
 
 VERSION = "2.19.6"
 JSON_VERSION = 3
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
+
+UNKNOWN = "N/A"
+"""What nccl-tests prints where there is nothing to tell."""
 
 _TITLES = ("size", "count", "type", "redop", "root")
 _UNITS = ("(B)", "(elements)", "", "", "")
@@ -51,17 +54,18 @@ class Device:
 class Summary:
     """What the footer says: the number of rows with wrong data and the mean bus bandwidth.
 
-    ``least``: bytes per second that NCCL_TESTS_MIN_BW asks for, None where it is not set.
+    ``busbw``: None where no row has any. ``least``: bytes per second that NCCL_TESTS_MIN_BW asks
+    for, None where it is not set.
     """
 
     out_of_bounds: int
-    busbw: float
+    busbw: float | None
     least: float | None
 
     @property
     def enough(self) -> bool:
         """Whether the mean is within 10% of what was asked for, as nccl-tests judges it."""
-        return self.least is None or self.busbw >= 0.9 * self.least
+        return self.least is None or (self.busbw or 0.0) >= 0.9 * self.least
 
     @property
     def passed(self) -> bool:
@@ -71,7 +75,8 @@ class Summary:
 
 def summary(rows: Sequence[Measurement], least: str | None = None) -> Summary:
     """Return the footer of these rows; ``least``: NCCL_TESTS_MIN_BW, a number of GB/s, if set."""
-    mean = sum(row.busbw for row in rows) / len(rows) if rows else math.nan
+    known = [row.busbw for row in rows if row.busbw is not None]
+    mean = sum(known) / len(known) if known else None
     wrong = sum(bool(row.wrong) for row in rows)
     return Summary(wrong, mean, None if least is None else _leading_number(least) * GB)
 
@@ -82,8 +87,13 @@ def _leading_number(text: str) -> float:
     return float(match[0]) if match else 0.0
 
 
-def float_text(value: float, width: int) -> str:
-    """nccl-tests' getFloatStr: two decimals, fewer, then an exponent, to stay within ``width``."""
+def float_text(value: float | None, width: int) -> str:
+    """nccl-tests' getFloatStr: two decimals, fewer, then an exponent, to stay within ``width``.
+
+    None is `UNKNOWN`.
+    """
+    if value is None:
+        return f"{UNKNOWN:>{width}}"
     for decimals in (2, 1, 0):
         text = f"{value:{width}.{decimals}f}"
         if len(text) <= width:
@@ -105,7 +115,7 @@ def header(
     0 for the NCCL versions says that there is no NCCL here, and validation, graph and unalign are
     what was done rather than what was asked for.
     """
-    step = f"{flags.stepfactor}(factor)" if flags.stepfactor else f"{flags.stepbytes}(bytes)"
+    step = f"{flags.factor}(factor)" if flags.factor else f"{flags.stepbytes}(bytes)"
     return [
         f"# nccl-tests version {VERSION} nccl-headers=0 nccl-library=0",
         f"# Collective test starting: {program}",
@@ -174,16 +184,16 @@ def row(measurement: Measurement, flags: Flags) -> str:
 
 
 def _on_host(m: Measurement) -> str:
-    if m.wall is None or m.wall_algbw is None or m.wall_busbw is None:
+    if m.wall is None:
         return ""
-    values = (m.wall / US, m.wall_algbw / GB, m.wall_busbw / GB)
+    values = (m.wall / US, in_gb(m.wall_algbw), in_gb(m.wall_busbw))
     return " " + " ".join(float_text(value, 8) for value in values)
 
 
 def _half(measurement: Measurement) -> str:
     time = float_text(measurement.time / US, 7)
-    algbw = float_text(measurement.algbw / GB, 6)
-    busbw = float_text(measurement.busbw / GB, 6)
+    algbw = float_text(in_gb(measurement.algbw), 6)
+    busbw = float_text(in_gb(measurement.busbw), 6)
     wrong = "  N/A" if measurement.wrong is None else f"{measurement.wrong:6g}"
     return f"  {time:>7s}  {algbw:>6s}  {busbw:>6s}  {wrong}"
 
@@ -197,9 +207,10 @@ def footer(found: Summary, program: str) -> list[str]:
     """Everything below the rows; the empty line is where nccl-tests puts NCCL's last error."""
     wrong = f"{found.out_of_bounds} {'FAILED' if found.out_of_bounds else 'OK'}"
     verdict = "" if found.least is None else "OK" if found.enough else "FAILED"
+    mean = UNKNOWN if found.busbw is None else f"{found.busbw / GB:g}"
     return [
         f"# {'Out of bounds values':<20s} : {wrong}",
-        f"# {'Avg bus bandwidth':<20s} : {found.busbw / GB:g} {verdict}",
+        f"# {'Avg bus bandwidth':<20s} : {mean} {verdict}",
         "#",
         f"# Collective test concluded: {program}",
         "#",
@@ -215,9 +226,9 @@ def bounds(rows: Sequence[Measurement]) -> list[str]:
 
 
 def _bound(row: Measurement) -> str:
-    share = 100 * row.bound / row.time if row.bound is not None and row.time else math.nan
-    bound = math.nan if row.bound is None else row.bound / US
-    numbers = f"{row.size:10d}  {float_text(bound, 8)}  {share:7.1f}  {row.host_time:8.3f}"
+    share = f"{100 * row.bound / row.time:.1f}" if row.bound is not None and row.time else UNKNOWN
+    bound = None if row.bound is None else row.bound / US
+    numbers = f"{row.size:10d}  {float_text(bound, 8)}  {share:>7s}  {row.host_time:8.3f}"
     return f"# {numbers}  {row.algorithm:<18s}  {row.bottleneck or '-'}"
 
 
@@ -230,7 +241,7 @@ def report(
     found: Summary,
     began: datetime,
 ) -> str:
-    """nccl-tests' JSON: booleans are strings, a root is text six wide, NaN is ``"nan"``.
+    """nccl-tests' JSON: booleans are strings, a root is text six wide, what is not known is null.
 
     Of the environment only NCCL's and our own variables are written: a report that is sent to
     somebody should not carry the passwords of a shell.
@@ -248,7 +259,7 @@ def report(
         "out_of_bounds": {
             "count": found.out_of_bounds, "okay": _bool(not found.out_of_bounds),
         },
-        "average_bus_bandwidth": {"bandwidth": _double(found.busbw / GB), "okay": okay},
+        "average_bus_bandwidth": {"bandwidth": _double(in_gb(found.busbw)), "okay": okay},
         "errors": [],
         "end_time": datetime.now().strftime(TIMESTAMP),
     }  # fmt: skip
@@ -256,7 +267,7 @@ def report(
 
 
 def _config(flags: Flags) -> dict[str, Any]:
-    factor, step = flags.stepfactor, flags.stepbytes
+    factor, step = flags.factor, flags.stepbytes
     return {
         "nthreads": flags.threads,
         "ngpus": flags.gpus,
@@ -278,8 +289,8 @@ def _config(flags: Flags) -> dict[str, Any]:
 def _result(row: Measurement, flags: Flags) -> dict[str, Any]:
     half = {
         "time": _double(row.time / US),
-        "alg_bw": _double(row.algbw / GB),
-        "bus_bw": _double(row.busbw / GB),
+        "alg_bw": _double(in_gb(row.algbw)),
+        "bus_bw": _double(in_gb(row.busbw)),
         "nwrong": None if row.wrong is None else _double(row.wrong),
     }
     halves: dict[str, Any] = {}
@@ -304,6 +315,6 @@ def _bool(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _double(value: float) -> float | str:
-    """As C's ``%lf``, six decimals; what JSON has no number for is text."""
-    return round(float(value), 6) if math.isfinite(value) else str(value)
+def _double(value: float | None) -> float | None:
+    """As C's ``%lf``, six decimals; what there is no number for is null."""
+    return None if value is None or not math.isfinite(value) else round(float(value), 6)

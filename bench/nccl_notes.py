@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 
 from bench.collective import Benchmark
-from bench.nccl_format import Device
+from bench.nccl_format import UNKNOWN, Device
 from bench.options import DATATYPES
-from bench.records import Measurement, over
-from topology.units import GB, US
+from bench.records import Measurement, in_gb, over
+from topology.units import US
 
 _SIMULATED = (
     "No data is moved, so nothing is validated (#wrong N/A). Each row is simulated once, as",
@@ -64,7 +64,11 @@ def rank_summary(bench: Benchmark, measurement: Measurement) -> Iterator[str]:
     yield f"# NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY: {mode} {micro}"
     counts = traffic.counts(ranks, total)
     for rank, (sent, received) in enumerate(zip(counts.sum(1), counts.sum(0), strict=True)):
-        algbw = over(int(max(sent, received)), measurement.time) / GB
-        busbw = algbw * bench.operation.factor(ranks)
-        bandwidths = f"alg_bw={algbw:.2f} bus_bw={busbw:.2f}"
-        yield f"#   rank={rank} send_bytes={sent} recv_bytes={received} {bandwidths}"
+        algbw = in_gb(over(int(max(sent, received)), measurement.time))
+        busbw = None if algbw is None else algbw * bench.operation.factor(ranks)
+        rates = f"alg_bw={_two_decimals(algbw)} bus_bw={_two_decimals(busbw)}"
+        yield f"#   rank={rank} send_bytes={sent} recv_bytes={received} {rates}"
+
+
+def _two_decimals(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.2f}"

@@ -35,8 +35,16 @@ FORMATS = ("table", "json", "csv")
 PICTURES = (".png", ".svg", ".pdf")
 DEFAULT_RANKS = 8
 
+MAX_SIZES, MAX_LIVE_SIZES = 1 << 28, 1 << 16
+"""Sizes that a benchmark goes through at most, simulated one after the other, or with real ranks,
+which are given all of them at once."""
+
 _SIZE = re.compile(
     r"\s*((?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?:([KMG])(?:i?B)?)?\s*", re.IGNORECASE
+)
+_WHOLE = re.compile(
+    r"\s*(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<octal>0[0-7]{1,10})"
+    r"|(?P<decimal>0|[1-9][0-9]{0,9}))\s*"
 )
 _SCALE = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -44,16 +52,40 @@ _SCALE = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 def parse_size(text: str) -> int:
     """Bytes of ``text`` as nccl-tests reads them: ``8``, ``1.5K``, ``32M``, ``1G``: powers of 1024.
 
-    Raises `click.BadParameter` where it is no size, or outside 1 to `MAX_BYTES`.
+    Raises `click.BadParameter` where it is no size, or above `MAX_BYTES`.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
         raise click.BadParameter(f"{text!r} is no size: bytes, or a number with K, M or G (1024s)")
     size = float(match[1]) * _SCALE[(match[2] or "").upper()]
-    if not 1 <= size <= MAX_BYTES:
+    if size > MAX_BYTES:
         most = f"{MAX_BYTES} ({MAX_BYTES >> 30}G)"
-        raise click.BadParameter(f"{text!r} is outside 1 to {most} bytes")
+        raise click.BadParameter(f"{text!r} is outside 0 to {most} bytes")
     return int(size)
+
+
+def parse_bytes(text: str) -> int:
+    """As `parse_size`, of what cannot be 0."""
+    size = parse_size(text)
+    if not size:
+        raise click.BadParameter(f"{text!r} is less than a byte")
+    return size
+
+
+class Number(click.IntRange):
+    """A whole number as C's strtol reads nccl-tests' flags: 010 is 8, and 0x10 is 16."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; fails as click does where it is none, or out of range."""
+        if isinstance(value, str):
+            found = _WHOLE.fullmatch(value)
+            if found is None:
+                self.fail(f"{value!r} is not a valid integer.", param, ctx)
+            digits = found["hex"] or found["octal"] or found["decimal"]
+            base = 16 if found["hex"] else 8 if found["octal"] else 10
+            value = int(f"{found['sign']}{digits}", base)
+        number: int = super().convert(value, param, ctx)
+        return number
 
 
 def parse_root(text: str) -> int:
@@ -112,6 +144,10 @@ class Flags:
     def __post_init__(self) -> None:
         if self.smallest > self.largest:
             raise click.UsageError(f"-b is {self.smallest} bytes, above -e, {self.largest}")
+        if self.smallest < self.largest:
+            self._check_steps()
+        if not self.run_cycles:
+            raise click.UsageError("-N 0 goes on without end in nccl-tests; a number is needed")
         if self.ranks and not self._unset() and self.ranks != self._product():
             product = f"-t {self.threads} times -g {self.ngpus or 1} is {self._product()}"
             raise click.UsageError(f"--ranks is {self.ranks}, but {product}: give one of the two")
@@ -125,6 +161,22 @@ class Flags:
             )
         if self.output_file is not None and not self.output_file.lower().endswith(".json"):
             raise click.UsageError(f"-J {self.output_file}: only names that end in .json are known")
+
+    def _check_steps(self) -> None:
+        if self.factor and not self.smallest:
+            raise click.UsageError(
+                f"-b 0 times -f {self.factor} stays 0: step by -i, or begin at -b 1"
+            )
+        self.check_sizes(MAX_SIZES)
+
+    def check_sizes(self, most: int) -> None:
+        """Raise `click.UsageError` where there are more sizes than ``most``."""
+        span = self.largest - self.smallest
+        if not self.factor and span and span >= most * self.stepbytes:
+            raise click.UsageError(
+                f"-i {self.stepbytes} from -b {self.smallest} to -e {self.largest} makes more than"
+                f" {most} sizes"
+            )
 
     def _unset(self) -> bool:
         return self.nthreads is None and self.ngpus is None
@@ -148,6 +200,11 @@ class Flags:
         return self.world // self.threads
 
     @property
+    def factor(self) -> int:
+        """-f where it is above 1; 0 where sizes go by -i, as in nccl-tests."""
+        return self.stepfactor if self.stepfactor is not None and self.stepfactor > 1 else 0
+
+    @property
     def smallest(self) -> int:
         """-b, or nccl-tests' 32 MiB."""
         return self.minbytes if self.minbytes is not None else 32 << 20
@@ -158,11 +215,13 @@ class Flags:
         return self.maxbytes if self.maxbytes is not None else 32 << 20
 
     def sizes(self) -> Iterator[int]:
-        """-b to -e, by the factor -f, or by the step -i where there is none."""
+        """-b to -e, by the factor -f where that is above 1, else by the step -i."""
         size = self.smallest
         while size <= self.largest:
             yield size
-            size = size * self.stepfactor if self.stepfactor else size + self.stepbytes
+            if size == self.largest:
+                return
+            size = size * self.factor if self.factor else size + self.stepbytes
 
     def ignored(self, is_live: bool = False) -> list[str]:
         """Return the flags that were set and have no meaning, as written.

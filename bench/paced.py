@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.machine import fabric_of, stack
-from bench.options import FORMATS, Selection, parse_size, system_options
+from bench.options import FORMATS, Selection, parse_bytes, system_options
 from bench.records import Value, as_text, opened
 from collectives import init
 from fabric.launch import launch
@@ -87,7 +87,7 @@ def lasts(fabric: Fabric, size: int) -> float:
 
 
 def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:
-    return parse_size(text)
+    return parse_bytes(text)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,17 +5,19 @@ asked for.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.predict import Prediction
 from bench.published import PUBLISHED, Row, read
-from bench.records import Measurement, Record
+from bench.records import Measurement, Record, in_gb
 from topology.draw.figure_style import INK, QUIET, style, write
 from topology.draw.figure_style import text as shown
-from topology.units import GB, US
+from topology.units import US
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,22 +65,26 @@ def draw(rows: Sequence[Measurement], path: Path) -> None:
 
 
 def _line(left: "Axes", right: "Axes", label: str, rows: Sequence[Measurement]) -> None:
-    sizes = [row.size for row in rows]
-    (line,) = left.plot(sizes, [row.time / US for row in rows], marker="o", label=label)
-    bounded = [row for row in rows if row.bound]
-    left.plot(
-        [row.size for row in bounded], [(row.bound or 0) / US for row in bounded],
-        linestyle="--", linewidth=1, color=line.get_color(),
-    )  # fmt: skip
-    right.plot(sizes, [row.busbw / GB for row in rows], marker="o", label=label)
-    real = [row for row in rows if row.wall is not None and row.wall_busbw is not None]
-    for axes, values in (
-        (left, [(row.wall or 0) / US for row in real]),
-        (right, [(row.wall_busbw or 0) / GB for row in real]),
+    """A line on both sides; what takes no time has no place on them."""
+    (line,) = left.plot(*_of(rows, lambda row: row.time / US), marker="o", label=label)
+    colour = line.get_color()
+    bound = _of(rows, lambda row: (row.bound or 0.0) / US)
+    left.plot(*bound, linestyle="--", linewidth=1, color=colour)
+    right.plot(*_of(rows, lambda row: in_gb(row.busbw), 0.0), marker="o", label=label)
+    for axes, wall in (
+        (left, _of(rows, lambda row: (row.wall or 0.0) / US)),
+        (right, _of(rows, lambda row: in_gb(row.wall_busbw), 0.0)),
     ):
-        if values:
-            axes.plot([row.size for row in real], values, linestyle=":", linewidth=1,
-                      color=line.get_color())  # fmt: skip
+        axes.plot(*wall, linestyle=":", linewidth=1, color=colour)
+
+
+def _of(
+    rows: Sequence[Measurement], value: Callable[[Measurement], float | None], least: float = 1e-300
+) -> tuple[list[int], list[float]]:
+    """Sizes and values of the rows that have such a value, and not below ``least``."""
+    found = [(row.size, value(row)) for row in rows]
+    known = [(size, known) for size, known in found if known is not None and known >= least]
+    return [size for size, _ in known], [known for _, known in known]
 
 
 def _published(left: "Axes", right: "Axes", first: Measurement) -> None:
@@ -114,15 +120,23 @@ def _peers(axes: "Axes", rows: Sequence[Row]) -> None:
 
 
 def _axes(left: "Axes", right: "Axes") -> None:
-    left.set(xlabel="size (bytes)", ylabel="time (us); dashed: bound", yscale="log")
+    left.set(xlabel="size (bytes)", ylabel="time (us); dashed: bound")
+    if _is_drawn(left):
+        left.set_yscale("log")
     right.set(xlabel="size (bytes)", ylabel="bus bandwidth (GB/s)")
     right.set_ylim(bottom=0)
     left.yaxis.set_major_formatter("{x:,.6g}")
     for axes in (left, right):
-        axes.set_xscale("log", base=2)
+        if _is_drawn(axes):
+            axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda size, _: size_text(size))
         if axes.get_lines():
             axes.legend()
+
+
+def _is_drawn(axes: "Axes") -> bool:
+    """Whether any line has a point: an axis without any cannot be logarithmic."""
+    return any(np.size(line.get_xdata()) for line in axes.get_lines())
 
 
 def size_text(size: float) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
+from bench.streams import stdout
+from topology.text import visible
 from topology.units import GB, US
 
 Value = str | int | float | bool | None
@@ -28,10 +30,11 @@ class Measurement:
 
     ``size``: bytes, nccl-tests' S. ``count``: elements, nccl-tests' count. ``time``, ``bound``:
     simulated seconds; no engine may answer less than the bound. ``algbw``, ``busbw``: bytes per
-    second. ``wrong``: elements found wrong, None where nothing was checked. ``host_time``: seconds
-    that this machine took to find out. ``wall``, ``wall_algbw``, ``wall_busbw``: of real ranks,
-    what an operation took on this host; None of a simulation. ``is_chosen``: whether the library
-    would take this algorithm; None where others are not measured beside it.
+    second, None where no time was taken. ``wrong``: elements found wrong, None where nothing was
+    checked. ``host_time``: seconds that this machine took to find out. ``wall``, ``wall_algbw``,
+    ``wall_busbw``: of real ranks, what an operation took on this host; None of a simulation.
+    ``is_chosen``: whether the library would take this algorithm; None where others are not measured
+    beside it.
     """
 
     op: str
@@ -48,8 +51,8 @@ class Measurement:
     size: int
     count: int
     time: float
-    algbw: float
-    busbw: float
+    algbw: float | None
+    busbw: float | None
     bound: float | None
     bottleneck: str | None
     wrong: int | None
@@ -66,7 +69,7 @@ class Measurement:
             "size_bytes": self.size, "count": self.count, "datatype": self.datatype,
             "redop": self.redop, "root": self.root if self.root >= 0 else None,
             "algorithm": self.algorithm, **self._choice(), "time_us": self.time / US,
-            "algbw_GBps": self.algbw / GB, "busbw_GBps": self.busbw / GB, **self._on_host(),
+            "algbw_GBps": in_gb(self.algbw), "busbw_GBps": in_gb(self.busbw), **self._on_host(),
             "bound_us": None if self.bound is None else self.bound / US,
             "bottleneck": self.bottleneck, "transport": self.transport, "engine": self.engine,
             "routing": self.routing, "wrong": self.wrong, "host_time_s": self.host_time,
@@ -76,29 +79,39 @@ class Measurement:
         return {} if self.is_chosen is None else {"chosen": self.is_chosen}
 
     def _on_host(self) -> dict[str, Value]:
-        if self.wall is None or self.wall_algbw is None or self.wall_busbw is None:
+        if self.wall is None:
             return {}
         return {
-            "wall_us": self.wall / US, "wall_algbw_GBps": self.wall_algbw / GB,
-            "wall_busbw_GBps": self.wall_busbw / GB,
+            "wall_us": self.wall / US, "wall_algbw_GBps": in_gb(self.wall_algbw),
+            "wall_busbw_GBps": in_gb(self.wall_busbw),
         }  # fmt: skip
 
 
-def over(size: int, seconds: float) -> float:
-    """Bytes per second: 0 of no bytes, as in nccl-tests; unlimited where they took no time."""
-    if not size:
-        return 0.0
-    return size / seconds if seconds else math.inf
+def over(size: float, seconds: float) -> float | None:
+    """Bytes per second; None where no time was taken, so that there is no bandwidth to tell."""
+    if not seconds > 0:
+        return None
+    rate = size / seconds
+    return rate if math.isfinite(rate) else None
 
 
-def bandwidths(size: int, seconds: float, factor: float) -> tuple[float, float]:
-    """Return algbw and busbw, which is ``factor`` times as much: bytes per second."""
+def in_gb(bandwidth: float | None) -> float | None:
+    """Bytes per second as GB/s; None stays None."""
+    return None if bandwidth is None else bandwidth / GB
+
+
+def bandwidths(size: int, seconds: float, factor: float) -> tuple[float | None, float | None]:
+    """Return algbw and busbw, which is ``factor`` times as much: bytes per second, or None."""
     algbw = over(size, seconds)
-    return algbw, algbw * factor if factor else 0.0
+    return algbw, None if algbw is None else algbw * factor
 
 
 def as_text(records: Sequence[Record], form: str) -> str:
-    """Return the records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line."""
+    """Return the records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line.
+
+    JSON has every text as it is; in the other two a record is a line, and a character that has an
+    effect is written out (`topology.text.visible`).
+    """
     return {"json": _as_json, "csv": _as_csv, "table": as_table}[form](records)
 
 
@@ -119,8 +132,16 @@ def _as_csv(records: Sequence[Record]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns_of(records), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_finite(record) for record in records)
+    writer.writerows(_lines(record) for record in records)
     return text.getvalue()
+
+
+def _lines(record: Record) -> dict[str, Value]:
+    """A record that is a line: what cannot be seen is written out, as in a table."""
+    return {
+        key: visible(value) if isinstance(value, str) else value
+        for key, value in _finite(record).items()
+    }
 
 
 def columns_of(records: Sequence[Record]) -> list[str]:
@@ -147,17 +168,18 @@ def _cell(value: Value) -> str:
         return "-"
     if isinstance(value, bool):
         return "*" if value else ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else visible(str(value))
 
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[IO[str]]:
     """Return the file at ``path``, opened to be written, or standard output where there is none."""
     if path is None:
-        yield sys.stdout
-        sys.stdout.flush()
+        file = stdout()
+        yield file
+        file.flush()
         return
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         yield file
 
 
@@ -188,7 +210,7 @@ def _new(path: str) -> IO[str]:
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items, with a bar on a terminal's standard error; nothing where it is piped."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console

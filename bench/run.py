@@ -15,6 +15,7 @@ import click
 
 from bench.cli import HELP
 from bench.options import gathered
+from bench.streams import complain
 from fabric.curve import Keys
 from fabric.failure import WorldError
 from fabric.launching.mpirun import mpiexec
@@ -151,16 +152,17 @@ def _mpi(ranks: int, settings: Settings, line: Sequence[str]) -> NoReturn:
 
 
 def _failed(error: WorldError, code: int) -> int:
-    click.echo("triplane: error: " + " ".join(str(error).split()), err=True)
+    complain(f"triplane: error: {error}")
     return code
 
 
 def _show(error: BaseException, program: Path) -> None:
-    """Print what Python would, had it run the program itself."""
+    """Print what Python would, had it run the program itself; controls are written out."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != str(program):
         trace = trace.tb_next
-    traceback.print_exception(error.with_traceback(trace or error.__traceback__))
+    lines = traceback.format_exception(error.with_traceback(trace or error.__traceback__))
+    complain("".join(lines).rstrip("\n"))
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def refused(*arguments: str, code: int = 2) -> str:
     ("text", "size"),
     [("8", 8), ("1K", 1024), ("1k", 1024), ("1.5K", 1536), (" 32M ", 32 << 20), ("1G", 1 << 30),
      ("1 G", 1 << 30), ("2GB", 2 << 30), ("2GiB", 2 << 30), (".5K", 512), ("1e3", 1000),
-     ("1048576G", MAX_BYTES)],
+     ("1048576G", MAX_BYTES), ("0", 0), ("0K", 0), ("0.5", 0)],
 )  # fmt: skip
 def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
     assert parse_size(text) == size
@@ -64,7 +64,7 @@ def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "0.5", "-1", "1E", "1T", "K", "1e", "1e18", "10**3", "nan", "1048577G", "9" * 400],
+    ["", "-1", "1E", "1T", "K", "1e", "1e18", "10**3", "nan", "1048577G", "9" * 400],
 )
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
@@ -203,14 +203,14 @@ def test_timestamps_end_the_rows() -> None:
         (["--ranks", "9"], ["9 ranks", "star:8", "8 places"]),
         (["--ranks", "0"], ["--ranks", "0"]),
         (["-g", "3", "-t", "2", "--ranks", "7"], ["--ranks is 7", "6"]),
-        (["-b", "0"], ["-b", "'0'", str(MAX_BYTES)]),
+        (["-b", "0", "-f", "2"], ["-b 0", "-f 2"]),
         (["-e", "1000000000000000000"], ["-e", "1000000000000000000", str(MAX_BYTES)]),
         (["-e", "1E"], ["-e", "'1E'", "K, M or G"]),
         (["-b", "2M", "-e", "1M"], ["-b is 2097152", "-e, 1048576"]),
         (["-b", "64M"], ["-b is 67108864", "-e, 33554432"]),
-        (["-f", "1"], ["-f", "1"]),
-        (["-f", "0"], ["-f", "0"]),
-        (["-i", "0"], ["-i", "'0'"]),
+        (["-b", "1", "-i", "0"], ["-i 0", "-b 1"]),
+        (["-b", "0", "-e", "1G", "-i", "1", "-f", "1"], ["-i 1", "1073741824"]),
+        (["-n", "09"], ["-n", "'09'"]),
         (["-n", "0"], ["-n", "0"]),
         (["-N", "0"], ["-N", "0"]),
         (["-d", "quad"], ["-d", "quad", "bfloat16"]),
@@ -222,6 +222,8 @@ def test_timestamps_end_the_rows() -> None:
         (["-K", "20", "-I", "1"], ["-K is 20", "20"]),
         (["-J", "x.txt"], ["x.txt", ".json"]),
         (["-J", "x.json", "--format", "csv"], ["-J", "--format table"]),
+        (["-I", "1", "--format", "json"], ["-I", "--format table"]),
+        (["-S", "1", "--algorithm", "ring,direct"], ["-S", "--format table"]),
         (["--algorithm", "magic"], ["magic", "ring", "recursive_doubling"]),
         (["--software", "magic"], ["magic", "raw"]),
         (["--engine", "magic"], ["magic", "flow"]),
@@ -246,6 +248,33 @@ def test_timestamps_end_the_rows() -> None:
 def test_wrong_input_is_one_line_that_names_it(arguments: list[str], said: list[str]) -> None:
     line = refused("bench", "all_reduce", *IDEAL, *arguments)
     assert [part for part in said if part not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "sizes"),
+    [("-b 8 -e 24 -i 8 -f 1", [8, 16, 24]), ("-b 0 -e 16 -i 8", [0, 8, 16]),
+     ("-b 0 -e 16 -i 8 -f 0", [0, 8, 16]), ("-b 010 -e 20 -f 0X2", [10, 20]),
+     ("-b 8 -e 8 -i 0", [8]), ("-b 8 -e 100 -f 0x3", [8, 24, 72]),
+     ("-b 8 -e 100 -f 011", [8, 72])],
+)  # fmt: skip
+def test_sizes_go_on_as_in_nccl_tests(flags: str, sizes: list[int]) -> None:
+    text = bench("all_reduce", "-d", "int8", *flags.split()).stdout
+    assert [int(row[0]) for row in rows(text)] == sizes
+    assert ("(factor)" in text) is ("-i" not in flags)
+
+
+def test_nothing_takes_no_time_and_has_no_bandwidth(tmp_path: Path) -> None:
+    """One rank, no bytes: 0 us, and what would be a division by 0 is blank, on real ranks too."""
+    files = [f"--{kind}={tmp_path / kind}.svg" for kind in ("plot", "heatmap")]
+    files += [f"--trace={tmp_path / 't.json'}", f"--timeline={tmp_path / 't.npz'}"]
+    for op, *more in (("all_reduce",), ("barrier",), ("all_to_all_v", "--transport", "inproc")):
+        arguments = [op, *more, "--ranks", "1", "-b", "0", "-e", "8", "-i", "8", "-n", "1", *files]
+        found = json.loads(bench(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)
+        assert {row["time_us"] for row in found} == {0}
+        assert {row["busbw_GBps"] for row in found} == {None}
+        text = bench(*arguments).stdout
+        assert not {"nan", "inf", "NaN"} & set(text.split())
+        assert "# Avg bus bandwidth    : N/A" in text
 
 
 def test_a_root_must_be_a_rank_where_there_is_one() -> None:

@@ -4,7 +4,6 @@ The golden lines come from a C program with the printf formats of nccl-tests 2.1
 """
 
 import json
-import math
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -231,9 +230,18 @@ def test_json_carries_no_secrets_of_the_shell() -> None:
     assert written(Flags(), [MEASURED])["env"] == ["NCCL_TESTS_MIN_BW=1"]
 
 
-def test_json_says_nan_as_text_and_judges_as_text() -> None:
-    content = written(Flags(), [replace(MEASURED, algbw=math.nan, busbw=math.nan)], "1")
-    assert content["average_bus_bandwidth"] == {"bandwidth": "nan", "okay": "false"}
+def test_what_took_no_time_has_no_bandwidth() -> None:
+    free = replace(MEASURED, time=0.0, algbw=None, busbw=None, bound=0.0)
+    (row,) = parse(nccl_format.row(free, Flags()))
+    assert (row["out_time"], row["out_algbw"], row["in_busbw"]) == ("0.00", "N/A", "N/A")
+    assert nccl_format.bounds([free])[-2].split()[:4] == ["#", "1048576", "0.00", "N/A"]
+    content = written(Flags(), [free], "1")
+    assert content["average_bus_bandwidth"] == {"bandwidth": None, "okay": "false"}
+    assert content["results"][0]["in_place"] == {
+        "time": 0.0, "alg_bw": None, "bus_bw": None, "nwrong": None,
+    }  # fmt: skip
+    both = nccl_format.summary([free, MEASURED])
+    assert nccl_format.footer(both, "x")[1] == "# Avg bus bandwidth    : 148.636 "
 
 
 def test_json_has_every_iteration_where_asked_for() -> None:

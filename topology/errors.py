@@ -1,8 +1,17 @@
 """What this package refuses, each with a type: the message names the thing, value and choices."""
 
+from topology.text import one_line
+
 
 class TriplaneError(ValueError):
-    """Something that the caller asked for cannot be had; the base of every error of Triplane."""
+    """Something that the caller asked for cannot be had; the base of every error of Triplane.
+
+    The message is one line that can be shown anywhere: names in it come from files and other
+    programs, so what has an effect on a terminal is written out (`topology.text.one_line`).
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class ArgumentError(TriplaneError):
