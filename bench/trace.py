@@ -1,40 +1,92 @@
 """``triplane bench trace``: workloads of other simulators, on a machine of ours."""
 
 import math
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from bench.machine import BenchError, fabric_of
-from bench.options import FORMATS, Selection, parse_size, system_options
+from bench.options import FORMATS, Selection, gathered, parse_size, system_options
 from bench.records import Value, as_text, opened
-from collectives.interchange import Replay, Workload, chakra, goal, replay
+from collectives.interchange import Replay, Workload, WorkloadError, chakra, goal, replay
 from collectives.interchange.graph import COLLECTIVE, COLLECTIVES, SEND
 from collectives.interchange.replay import MESSAGE
-from topology.units import US
+from topology.reading import whole
+from topology.units import GB, US
+
+TERA = 1e12
+MOST_RANKS = 1 << 20
+"""Ranks along a dimension at most."""
 
 GOAL, CHAKRA = ".goal", (".et", ".et.gz")
 """How the names of files of each kind end."""
 
 
-def load(paths: Sequence[Path]) -> Workload:
+@dataclass(frozen=True)
+class Reading:
+    """How Chakra's traces are read; see `collectives.interchange.chakra.load`.
+
+    ``groups``: a file of groups, else one beside the trace (`beside`). ``peak``: 10^12 operations
+    a second; ``memory``, ``remote``: 10^9 bytes a second.
+    """
+
+    groups: Path | None = None
+    dimensions: tuple[int, ...] = ()
+    peak: float | None = None
+    memory: float | None = None
+    remote: float | None = None
+    ignored: tuple[str, ...] = ()
+
+    def processor(self) -> chakra.Processor | None:
+        """What computes, where any of it was said."""
+        if (self.peak, self.memory, self.remote) == (None, None, None):
+            return None
+        peak, memory = (math.inf if one is None else one for one in (self.peak, self.memory))
+        remote = None if self.remote is None else self.remote * GB
+        return chakra.Processor(peak * TERA, memory * GB, remote)
+
+
+def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, Path | None]:
     """The workload in these files: one of GOAL, or of Chakra one a rank, or their prefix.
 
-    Raises `BenchError`, `WorkloadError`.
+    Also returns the file that groups were read from. Raises `BenchError`, `WorkloadError`.
     """
-    first = paths[0]
+    how, first = how or Reading(), paths[0]
     if first.name.endswith(GOAL):
         if len(paths) > 1:
             raise BenchError(f"a GOAL schedule is one file; {len(paths)} are given")
-        return goal.load(first)
-    if len(paths) > 1:
-        return chakra.load(paths)
-    if first.is_file() and not first.name.endswith(CHAKRA):
+        if how != Reading():
+            raise BenchError(
+                f"{first} is a GOAL schedule; --comm-groups, --dimensions, --ignore and speeds of"
+                " computing are for Chakra's traces"
+            )
+        return goal.load(first), None
+    if len(paths) == 1 and first.is_file() and not first.name.endswith(CHAKRA):
         raise BenchError(f"{first}: the name of a workload ends in {GOAL} or {CHAKRA[0]}")
-    return chakra.load(chakra.files(first))
+    traces = list(paths) if len(paths) > 1 else chakra.files(first)
+    file = how.groups or beside(traces[0])
+    workload = chakra.load(
+        traces, chakra.read_groups(file) if file else None, dimensions=how.dimensions,
+        processor=how.processor(), ignored=how.ignored,
+    )  # fmt: skip
+    return workload, file
+
+
+def beside(trace: Path) -> Path | None:
+    """The file of groups beside a trace under a name that generators give it, if there is one.
+
+    ``PREFIX_comm_group.json``, ``PREFIX.json`` or ``comm_group.json``, as the symbolic tensor
+    graph writes them.
+    """
+    prefix = re.sub(r"\.[0-9]+\.et(\.gz)?$", "", trace.name)
+    names = (f"{prefix}_comm_group.json", f"{prefix}.json", "comm_group.json")
+    return next((one for name in names if (one := trace.with_name(name)).is_file()), None)
 
 
 def record(found: Replay, name: str, system: str, host_time: float) -> dict[str, Value]:
@@ -58,11 +110,58 @@ def _size(_context: click.Context, _option: click.Parameter, text: str | None) -
     return math.inf if text is None else parse_size(text)
 
 
+def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...]:
+    sizes = [whole(part, 1, MOST_RANKS) for part in (text or "").split(",") if text is not None]
+    if text is not None and None in sizes:
+        raise click.BadParameter(f"{text!r:.60} is no list of ranks along dimensions, such as 2,4")
+    return tuple(size for size in sizes if size)
+
+
+class _Speed(click.ParamType[float]):
+    """A number above 0, or inf."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return it; fails for anything else."""
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = math.nan
+        if not speed > 0:
+            self.fail(f"{value!r:.60} is no number above 0", param, ctx)
+        return speed
+
+
+_reading = gathered(
+    "how",
+    Reading,
+    click.option("--comm-groups", "--comm-group-configuration", "groups", metavar="FILE",
+                 type=click.Path(dir_okay=False, path_type=Path),
+                 help="Chakra: groups by pg_name, ASTRA-sim's JSON (default: the one beside the"
+                      " trace)."),
+    click.option("--dimensions", callback=_sizes, metavar="N,N..",
+                 help="Chakra: ranks along each dimension, for involved_dim."),
+    click.option("--peak-perf", "peak", type=_Speed(), metavar="TFLOPS",
+                 help="Chakra: times num_ops of nodes; inf: no time."),
+    click.option("--local-mem-bw", "memory", type=_Speed(), metavar="GB/s",
+                 help="Chakra: times tensor_size of computing."),
+    click.option("--remote-mem-bw", "remote", type=_Speed(), metavar="GB/s",
+                 help="Chakra: times tensor_size of loads and stores."),
+    click.option("--ignore", "ignored", multiple=True, metavar="NAME",
+                 help="Chakra: pass over this attribute; may be given again."),
+)  # fmt: skip
+"""Adds how Chakra's traces are read, which the command gets as ``how``, a `Reading`."""
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
 @system_options
+@_reading
 @click.option("--algorithm", metavar="NAME", help="Of collectives (default: the fastest).")
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
               help="From this size on a message waits for its receive.")  # fmt: skip
@@ -75,17 +174,22 @@ def _size(_context: click.Context, _option: click.Parameter, text: str | None) -
 @click.option("--chakra", "as_chakra", type=click.Path(path_type=Path), metavar="PREFIX",
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
-    files: tuple[Path, ...], selection: Selection, algorithm: str | None, rendezvous: float,
-    form: str, output: Path | None, trace: Path | None, as_goal: Path | None,
+    files: tuple[Path, ...], selection: Selection, how: Reading, algorithm: str | None,
+    rendezvous: float, form: str, output: Path | None, trace: Path | None, as_goal: Path | None,
     as_chakra: Path | None,
 ) -> None:  # fmt: skip
     """Run a workload: FILE.goal, or Chakra's PREFIX, or PREFIX.0.et PREFIX.1.et ... by rank."""
-    workload = load(files)
+    workload, groups = load(files, how)
     fabric = fabric_of(selection)
     began = time.perf_counter()
-    found = replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
+    try:
+        found = replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
+    except WorkloadError as error:
+        raise WorkloadError(f"{files[0]}: {error}") from None
     row = record(found, str(files[0]), selection.system, time.perf_counter() - began)
     with opened(output) as file:
+        if groups and form == "table":
+            file.write(f"# groups of {groups}\n")
         file.write(as_text([row], form))
     if trace:
         found.to_perfetto(trace)

@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +16,12 @@ from hypothesis import strategies as st
 from bench.cli import main
 from collectives import allgather, alltoall
 from collectives.interchange import WorkloadError, chakra, of_steps, protobuf, replay
+from collectives.interchange.chakra_nodes import Unread, attribute_of, node_of
 from collectives.interchange.graph import (
     CALC,
     COLLECTIVE,
     COLLECTIVES,
     RECV,
-    SEND,
     Workload,
     Writer,
 )
@@ -63,7 +66,7 @@ def test_numbers(value: int) -> None:
 def test_whatever_the_bytes_are_there_is_an_answer_or_an_error_of_ours(data: bytes) -> None:
     try:
         for message in protobuf.messages(data):
-            chakra._node(message)
+            node_of(message)
     except (protobuf.ProtobufError, WorkloadError):
         pass
 
@@ -98,12 +101,13 @@ def test_a_trace_as_other_tools_write_it(tmp_path: Path) -> None:
         node(8, chakra.COMP, protobuf.field(7, 5), attribute("num_ops", 9, 10**12)),
         node(9, chakra.COMM_COLL, needs, attribute("comm_type", 13, 0),
              attribute("comm_size", 13, 4 * MiB)),
-        node(10, chakra.LOAD, protobuf.field(4, 9), attribute("tensor_size", 13, 77)),
-        node(11, chakra.METADATA, protobuf.field(4, 10), attribute("x", 4, "not a list")),
+        node(10, chakra.LOAD, protobuf.field(4, 9), protobuf.field(7, 3),
+             attribute("tensor_size", 13, 77)),
+        node(11, chakra.METADATA, protobuf.field(4, 10), attribute("x", 4, "a list")),
     )  # fmt: skip
     found = chakra.load([path])
     assert found.kind.tolist() == [CALC, CALC, COLLECTIVE, CALC, CALC]
-    np.testing.assert_allclose(found.duration, [25 * US, 5 * US, 0, 0, 0])
+    np.testing.assert_allclose(found.duration, [25 * US, 5 * US, 0, 3 * US, 0])
     assert found.unit.tolist() == [1, 0, 0, 0, 0]
     assert found.size.tolist() == [0, 0, 4 * MiB, 0, 0]
     needs_found = sorted(zip(found.later.tolist(), found.earlier.tolist(), strict=True))
@@ -120,16 +124,18 @@ def test_a_trace_as_other_tools_write_it(tmp_path: Path) -> None:
 )
 def test_whole_numbers_of_every_type(number: int, value: int, expected: int) -> None:
     raw = protobuf.field(1, "a") + protobuf.field(number, value)
-    assert chakra._attribute(raw) == {"a": expected}
+    assert attribute_of(raw) == {"a": expected}
 
 
 def test_other_values() -> None:
-    assert chakra._attribute(protobuf.field(1, "a") + protobuf.field(3, 2.5)) == {"a": 2.5}
-    assert chakra._attribute(protobuf.field(1, "a") + protobuf.field(29, "é")) == {"a": "é"}
+    assert attribute_of(protobuf.field(1, "a") + protobuf.field(3, 2.5)) == {"a": 2.5}
+    assert attribute_of(protobuf.field(1, "a") + protobuf.field(29, "é")) == {"a": "é"}
     single = protobuf.varint(5 << 3 | 5) + np.float32(1.5).tobytes()
-    assert chakra._attribute(protobuf.field(1, "a") + single) == {"a": 1.5}
+    assert attribute_of(protobuf.field(1, "a") + single) == {"a": 1.5}
     lists = protobuf.field(1, "a") + protobuf.field(10, b"xx")
-    assert chakra._attribute(lists) == {}
+    assert attribute_of(lists) == {"a": Unread("int64_list")}
+    bools = protobuf.field(28, protobuf.field(1, b"\x01\x00") + protobuf.field(1, 1))
+    assert attribute_of(protobuf.field(1, "a") + bools) == {"a": (True, False, True)}
 
 
 def test_what_we_write_googles_own_reads(tmp_path: Path) -> None:
@@ -290,8 +296,119 @@ def test_a_fault_is_named(tmp_path: Path, nodes: list[bytes], fault: str) -> Non
         chakra.load([trace(tmp_path / "t.0.et", *nodes)])
 
 
+CALL = (attribute("comm_type", 9, 0), attribute("comm_size", 9, MiB))
+
+
+def involved(*dimensions: bool) -> bytes:
+    values = b"".join(protobuf.field(1, int(one)) for one in dimensions)
+    return protobuf.field(10, protobuf.field(1, "involved_dim") + protobuf.field(28, values))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fault"),
+    [
+        ([node(1, 7, *CALL, involved(True, False))], r"involved_dim .* give --dimensions"),
+        ([node(1, 7, *CALL, attribute("involved_dim", 29, "x"))], "'x', not a list of bools"),
+        ([node(1, 7, *CALL, attribute("involved_dims", 9, 1))], "'involved_dims', which is not kn"),
+        ([node(1, 7, *CALL, attribute("comm_size", 9, 4))], "the attribute 'comm_size' twice"),
+        ([node(1, 7, CALL[0])], "node 1 .* has no comm_size"),
+        ([node(1, 7, CALL[1])], "node 1 .* has no comm_type"),
+        ([node(1, 7, *CALL, attribute("is_cpu_op", 27, 1))], "communicates and is_cpu_op"),
+        ([node(1, 7, *CALL, attribute("is_cpu_op", 9, 7))], "is_cpu_op of .* is 7; 0 or 1"),
+        ([node(1, 7, *CALL, attribute("pg_name", 9, 7))], "pg_name of .* is 7; a text is"),
+        ([node(1, 7, *CALL, attribute("pg_name", 29, "7"), attribute("comm_group", 7, 8))],
+         "pg_name '7' and comm_group 8"),
+        ([node(1, 7, *CALL), node(2, 7, *CALL, attribute("comm_priority", 7, 1))],
+         "comm_priority of node 2 .* is 1, and 0 of node 1"),
+        ([node(1, 7, CALL[0], attribute("comm_size", 3, 1.0))], "comm_size of .* is 1.0; a whole"),
+        ([node(1, 7, CALL[0], attribute("comm_size", 9, -4))], "size of node 1 .* is -4, outside"),
+        ([node(1, 5, CALL[1], attribute("comm_dst", 7, 0), attribute("comm_src", 7, 1))],
+         "comm_src of node 1 .* is 1, in the trace of 0"),
+        ([node(1, 6, CALL[1], attribute("comm_src", 7, -1))], "comm_tag below 0"),
+        ([node(1, 4, protobuf.field(7, -5))], "duration_micros of node 1 .* is -5"),
+        ([node(1, 4, attribute("num_ops", 9, 5))], "num_ops 5, .* give --peak-perf"),
+        ([node(1, 2, attribute("tensor_size", 9, 5))], "tensor_size 5 .* give --remote-mem-bw"),
+        ([node(1, 4, attribute("triplane_seconds", 3, math.nan))], "computes for nan s"),
+        ([node(1, 4, protobuf.field(11, 1))], "node 1 has a field 11 of wire type 0"),
+        ([node(1, 4, protobuf.field(7, b"x"))], "node 1 has a field 7 of wire type 2"),
+        ([node(1, 4, attribute("x", 33, 1))], r"\('x'\) has a field 33"),
+    ],
+)  # fmt: skip
+def test_what_would_not_be_heeded_is_refused(
+    tmp_path: Path, nodes: list[bytes], fault: str
+) -> None:
+    with pytest.raises(WorkloadError, match=rf"t(\.0\.et)?: .*{fault}"):
+        chakra.load([trace(tmp_path / "t.0.et", *nodes)])
+
+
+def test_dimensions_and_tags_say_who_meets(tmp_path: Path) -> None:
+    def found(ranks: int, *more: bytes, **how: Any) -> Workload:
+        paths = [trace(tmp_path / f"t.{r}.et", node(0, 7, *CALL, *more)) for r in range(ranks)]
+        return chakra.load(paths, **how)
+
+    first = found(4, involved(True, False), dimensions=(2, 2))
+    assert first.groups[1:] == ((0, 1), (2, 3))
+    assert replay(first, Fabric(star(4))).duration == pytest.approx(6.35 * US, rel=1e-3)
+    second = found(4, involved(False, True), dimensions=(2, 2))
+    assert [second.groups[g] for g in second.group] == [(0, 2), (1, 3), (0, 2), (1, 3)]
+    assert found(4, involved(True, True)).group.tolist() == [0, 0, 0, 0]
+    assert found(2, attribute("pg_name", 29, "0")).group.tolist() == [0, 0]
+    assert found(2, attribute("comm_group", 7, 3), groups={"3": (1, 0)}).group.tolist() == [1, 1]
+    with pytest.raises(WorkloadError, match="dimensions of 2 x 3 are not 4 ranks"):
+        found(4, dimensions=(2, 3))
+    tagged = [attribute("comm_tag", 7, tag) for tag in (5, 6)]
+    paths = [  # the tags meet, though the ids are in another order
+        trace(tmp_path / f"t.{r}.et", node(0, 7, CALL[0], attribute("comm_size", 9, 8 + r), one),
+              node(1, 7, CALL[0], attribute("comm_size", 9, 9 - r), other))
+        for r, (one, other) in enumerate((tagged, tagged[::-1]))
+    ]  # fmt: skip
+    found_tags = replay(chakra.load(paths), Fabric(star(2)))
+    assert found_tags.workload.size.tolist() == [8, 9, 9, 8]
+
+
+def test_order_is_that_of_ids_and_of_ranks_in_names(tmp_path: Path) -> None:
+    a, b = (node(n, 7, CALL[0], attribute("comm_size", 9, 8 << n), name="ab"[n]) for n in range(2))
+    paths = [trace(tmp_path / "t.0.et", a, b), trace(tmp_path / "t.1.et", b, a)]
+    found = chakra.load(paths)
+    assert found.name == ("a", "b", "a", "b")
+    assert chakra.load(paths[::-1]).equals(found, names=True)
+    with pytest.raises(WorkloadError, match=r"there is no .*t\.0\.et"):
+        chakra.load(paths[1:])
+    (tmp_path / "t.01.et.gz").write_bytes(b"")
+    with pytest.raises(WorkloadError, match="are both of rank 1"):
+        chakra.files(tmp_path / "t")
+
+
+def test_a_processor_times_what_says_no_time(tmp_path: Path) -> None:
+    work = attribute("num_ops", 9, 10**12), attribute("tensor_size", 13, 10**9)
+    path = trace(
+        tmp_path / "t.0.et", node(1, 4, *work), node(2, 4, work[1]), node(3, 2, work[1]),
+        node(4, 4, *work, protobuf.field(7, 9), attribute("is_cpu_op", 27, 1)),
+    )  # fmt: skip
+    processor = chakra.Processor(peak=1e14, memory=1e12, remote=1e11)
+    found = chakra.load([path], processor=processor)
+    np.testing.assert_allclose(found.duration, [0.01, 0.001, 0.01, 9 * US])
+    nothing = chakra.load([path], ignored={"num_ops", "tensor_size"})
+    np.testing.assert_allclose(nothing.duration, [0, 0, 0, 9 * US])
+
+
+def test_groups_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "groups.json"
+    path.write_text('\ufeff{"0": [0, 1], "1": [2, 3]}')
+    assert chakra.read_groups(path) == {"0": (0, 1), "1": (2, 3)}
+    for text, fault in [
+        ("[]", "it has to be an object of lists"), ('{"1": 3}', "group '1' is 3; a list of ranks"),
+        ('{"1": [true]}', "group '1' has true, which is no rank"),
+        ('{"1": [0], "1": [1]}', "line 1, column 2: the key '1' comes twice"),
+        ('{"1": [0,\n,]}', "line 2, column 1: a value is expected, not ',]}'"),
+    ]:  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(WorkloadError, match=rf"groups\.json.*{re.escape(fault)}"):
+            chakra.read_groups(path)
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(WorkloadError, match=r"x\.0\.et: it cannot be read: No such file"):
+    with pytest.raises(WorkloadError, match=r"x\.0\.et cannot be read: No such file"):
         chakra.load([tmp_path / "x.0.et"])
     (tmp_path / "e.0.et").write_bytes(b"")
     with pytest.raises(WorkloadError, match="it is empty"):
@@ -299,6 +416,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "z.0.et").write_bytes(b"\x1f\x8bbroken")
     with pytest.raises(WorkloadError, match=r"z\.0\.et: it cannot be read"):
         chakra.load([tmp_path / "z.0.et"])
+    (tmp_path / "c.0.et").write_bytes(gzip.compress(bytes(1000))[:20])
+    with pytest.raises(WorkloadError, match="its gzip is cut off"):
+        chakra.load([tmp_path / "c.0.et"])
+    (tmp_path / "j.0.et").write_bytes(message(protobuf.field(1, 5)))
+    with pytest.raises(WorkloadError, match="does not begin with the metadata"):
+        chakra.load([tmp_path / "j.0.et"])
     with pytest.raises(WorkloadError, match=r"there is no .*q\.0\.et"):
         chakra.files(tmp_path / "q")
     trace(tmp_path / "g.0.et")
@@ -335,4 +458,26 @@ def test_the_command_line(tmp_path: Path) -> None:
         assert row["time_us"] == pytest.approx(expected / US, rel=1e-6)
         assert row["size_bytes"] == 12 * MiB
     assert (tmp_path / "x.goal").read_text().count("send") == 12
-    assert SEND == 1
+
+    for rank in range(4):
+        trace(
+            tmp_path / f"p.{rank}.et", node(0, 7, *CALL, attribute("pg_name", 29, str(rank // 2)))
+        )
+    (tmp_path / "p_comm_group.json").write_text('{"0": [0, 1], "1": [2, 3]}')
+    command = ("bench", "trace", str(tmp_path / "p"), "--system", "star:4", "--software", "raw")
+    assert "p_comm_group.json" in run(*command)
+    (tmp_path / "p_comm_group.json").rename(tmp_path / "other.json")
+    groups = ("--comm-groups", str(tmp_path / "other.json"))
+    (row,) = json.loads(run(*command, *groups, "--format", "json"))
+    assert row["time_us"] == pytest.approx(6.35, rel=1e-3)
+    for more, fault in [
+        ((), r"p.2.et: pg_name of node 0 is '1'; known are none; the groups' file (--comm-groups)"),
+        (("--dimensions", "2,x"), "'2,x' is no list of ranks"),
+        (("--peak-perf", "nan"), "'nan' is no number above 0"),
+    ]:
+        result = CliRunner().invoke(main, [*command, *more], prog_name="triplane")
+        assert result.exit_code == 2
+        assert fault in result.output
+    goal_file = str(tmp_path / "x.goal")
+    result = CliRunner().invoke(main, ["bench", "trace", goal_file, *groups], prog_name="triplane")
+    assert "is a GOAL schedule; --comm-groups," in result.output

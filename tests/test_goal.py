@@ -87,6 +87,8 @@ def test_what_the_grammar_allows() -> None:
         ("num_ranks 1\nrank 0 {\n§", "line 3: '§.*' is no part of GOAL"),
         ("num_ranks 1\nrank 0 {\nl: calc " + "9" * 25, "a size, .* is expected"),
         ("num_ranks 1 /* never closed", "is no part of GOAL"),
+        ("num_ranks 3\nrank 1 {\n}\n", "2 of 3 ranks have no section, rank 0 the first of them"),
+        ("num_ranks 1\nrank 0 {\n  l1:  jump 3\n}", r"line 3: 'jump' is no .* \(column 8\)"),
     ],
 )
 def test_a_fault_is_named_with_its_line(text: str, fault: str) -> None:
@@ -100,6 +102,10 @@ def test_files(tmp_path: Path) -> None:
     assert goal.load(tmp_path / "x.goal").equals(workload)
     with pytest.raises(WorkloadError, match=r"none\.goal cannot be read: No such file"):
         goal.load(tmp_path / "none.goal")
+    (tmp_path / "y.goal").write_bytes(
+        b"\xef\xbb\xbf" + (tmp_path / "x.goal").read_bytes().replace(b"\n", b"\r\n")
+    )
+    assert goal.load(tmp_path / "y.goal").equals(workload)
     (tmp_path / "bad.goal").write_bytes(b"\xff\xfe")
     with pytest.raises(WorkloadError, match=r"bad\.goal is no text"):
         goal.load(tmp_path / "bad.goal")
@@ -191,8 +197,26 @@ def test_costs_of_software_count_for_messages() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("rank 0 {\nrecv 1b from 1\n}", "1 operations never end: rank 0 waits in receive from"),
-        ("rank 0 {\na: calc 1\nb: calc 1\na requires b\nb requires a\n}", "2 operations never end"),
+        (
+            "rank 0 {\nrecv 1b from 1\n}\nrank 1 {\n}",
+            r"1 operations never end: rank 0 waits in receive from rank 1 \(1 bytes, .*, which no",
+        ),
+        (
+            "rank 0 {\na: calc 1\nb: calc 1\nc: calc 1\na requires b\nb irequires c\nc requires a\n"
+            "b requires a\n}\nrank 1 {\n}",
+            r"a circle of 2 operations of rank 0 never ends: line 3 \('a'\) needs line 4 \('b'\),"
+            r" which needs line 3 \('a'\)$",
+        ),
+        (
+            "rank 0 {\na: calc 1\na requires a\n}\nrank 1 {\n}",
+            r"a circle of 1 operations of rank 0 never ends: line 3 \('a'\) needs line 3 \('a'\)",
+        ),
+        (
+            "rank 0 {\nr: recv 1b from 1\ns: send 1b to 1\ns requires r\n}\n"
+            "rank 1 {\nr: recv 1b from 0\ns: send 1b to 0\ns requires r\n}",
+            r"a circle of 4 operations never ends: line 3 \('r'\) of rank 0 waits for line 9 \('s'"
+            r"\) of rank 1, which needs line 8 \('r'\) of rank 1, which waits for line 4 \('s'\)",
+        ),
         ("rank 0 {\nsend 1b to 1\n}\nrank 1 {\nrecv 2b from 0\n}", "sends 1 bytes to rank 1"),
     ],
 )
@@ -207,7 +231,7 @@ def test_a_send_to_oneself_costs_no_wire() -> None:
 
 def test_more_ranks_than_places() -> None:
     with pytest.raises(WorldError, match="a world of 9 ranks"):
-        replay(goal.parse("num_ranks 9"), STAR)
+        replay(goal.parse("num_ranks 9" + "".join(f"\nrank {n} {{\n}}" for n in range(9))), STAR)
 
 
 def test_workloads_that_are_not_sound() -> None:

@@ -4,26 +4,40 @@ A trace is a file a rank, ``PREFIX.RANK.et``: messages of MLCommons' schema
 (mlcommons/chakra, ``schema/protobuf/et_def.proto``), each behind its length, perhaps gzipped; first
 `GlobalMetadata`, then the nodes. Attributes are those of Chakra's feeder (``et_feeder_node.cpp``).
 
-What a node is here: COMP, MEM_LOAD and MEM_STORE compute for their ``duration_micros`` (``num_ops``
-and ``tensor_size`` are not timed: that needs a model of the processor); SEND, RECV and COLL are
-messages and collectives; METADATA and INVALID take no time. ``pg_name`` names a node's group, which
-a metadata node of PyTorch's process groups lists, or `load` is told; without it all ranks are in.
-Sizes are ASTRA-sim's (``Ring.cc``): of an all-gather a rank's part, of the others a rank's whole.
+What a node is here: COMP, MEM_LOAD and MEM_STORE compute for their ``duration_micros``, or where
+`Processor` says how fast one is, for what their ``num_ops`` and ``tensor_size`` take; SEND, RECV
+and COLL are messages and collectives (who takes part: `chakra_groups`); METADATA and INVALID take
+no time. What could begin at the same time begins in the order of ids, as in ASTRA-sim. Sizes are
+ASTRA-sim's (``Ring.cc``): of an all-gather a rank's part, of the others a rank's whole.
+
+Every attribute is heeded, known as `DECORATION`, or refused: what is not known may decide
+something. ``comm_priority`` is refused where it differs, since nothing here has priorities.
 """
 
-import gzip
-import json
+import math
 import re
-import struct
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from collectives.interchange import protobuf
+from collectives.interchange.chakra_groups import Groups, groups_in, read_groups
+from collectives.interchange.chakra_nodes import (
+    COMM_COLL,
+    COMM_RECV,
+    COMM_SEND,
+    COMP,
+    INVALID,
+    LOAD,
+    METADATA,
+    STORE,
+    Node,
+    check_metadata,
+    node_of,
+)
+from collectives.interchange.chakra_write import SECONDS, TYPES, VERSION, save
 from collectives.interchange.graph import (
     CALC,
     COLLECTIVE,
@@ -34,361 +48,298 @@ from collectives.interchange.graph import (
     WorkloadError,
     Writer,
 )
+from topology.reading import read_bytes
 from topology.units import US
 
-INVALID, METADATA, LOAD, STORE, COMP, COMM_SEND, COMM_RECV, COMM_COLL = range(8)
-"""``NodeType`` of the schema."""
+__all__ = [
+    "COMM_COLL", "COMM_RECV", "COMM_SEND", "COMP", "DECORATION", "INVALID", "LOAD", "METADATA",
+    "STORE", "TYPES", "VERSION", "Processor", "files", "load", "read_groups", "save", "sizes",
+]  # fmt: skip
 
-TYPES = {
-    0: "all_reduce", 1: "reduce", 2: "all_gather", 3: "gather", 4: "scatter", 5: "broadcast",
-    6: "all_to_all", 7: "reduce_scatter", 8: "reduce_scatter", 9: "barrier",
+MOST = 1 << 30
+"""Bytes of a rank's trace at most, unpacked."""
+
+DECORATION = (
+    "rf_id", "fw_parent", "seq_id", "scope", "tid", "fw_tid", "op_schema", "stream",  # PyTorch's
+    "op_type", "schema", "inputs", "outputs",  # of the symbolic tensor graph
+)  # fmt: skip
+"""Attributes that decide nothing, in ASTRA-sim neither: where a node comes from, what it is."""
+
+_COMMON = ("is_cpu_op", "num_ops", "tensor_size", SECONDS)
+_MESSAGE = ("comm_size", "comm_src", "comm_dst", "comm_tag", "comm_priority", "pg_name")
+_CALL = ("comm_type", "comm_size", "comm_tag", "comm_priority", "pg_name", "comm_group",
+         "involved_dim", "root_rank")  # fmt: skip
+_KNOWN = {
+    LOAD: _COMMON, STORE: _COMMON, COMP: _COMMON, COMM_SEND: (*_COMMON, *_MESSAGE),
+    COMM_RECV: (*_COMMON, *_MESSAGE), COMM_COLL: (*_COMMON, *_CALL),
 }  # fmt: skip
-"""``CollectiveCommType`` of the schema."""
+"""Attributes that a node of each type may have beside `DECORATION`."""
 
-VERSION = "0.0.4"
-"""Of the schema, as Chakra's own converters write it."""
-
-SECONDS = "triplane_seconds"
-"""An attribute of our own: a computing that is no whole number of microseconds."""
-
-_NAME = re.compile(r"(?P<prefix>.+)\.(?P<rank>[0-9]+)\.et(\.gz)?")
+_NAME = re.compile(r"(?P<prefix>.+)\.(?P<rank>[0-9]{1,9})\.et(\.gz)?")
 _SHARED = ("all_to_all", "reduce_scatter", "gather", "scatter")  # sizes that are of all parts
 
 
-@dataclass
-class _Node:
-    """A node as far as it matters here."""
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """How fast a rank computes, for nodes that say what they compute and not how long.
 
-    id: int = 0
-    name: str = ""
-    type: int = INVALID
-    needs: list[int] = field(default_factory=list)
-    micros: int = 0
-    inputs: str = ""
-    attributes: dict[str, int | float | str] = field(default_factory=dict)
+    ``peak``: operations a second; ``memory``, ``remote``: bytes a second of its own memory and of
+    that behind the network. ASTRA-sim's roofline: operations and bytes overlap, the slower counts.
+    """
 
-    def number(self, name: str, default: int = 0) -> int:
-        """A whole number of the attributes; raises `WorkloadError` where it is none."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, int):
-            raise WorkloadError(f"{name} of node {self.id} ({self.name!r:.60}) is {value!r:.40}")
-        return value
+    peak: float = math.inf
+    memory: float = math.inf
+    remote: float | None = None
+
+    def seconds(self, operations: int, size: int) -> float:
+        """What so many operations on so many bytes take."""
+        return max(operations / self.peak, size / self.memory)
 
 
 def files(prefix: str | Path) -> list[Path]:
     """The files ``PREFIX.0.et``, ``PREFIX.1.et`` ... beside each other, in the order of ranks.
 
-    ``prefix`` may be one of them. Raises `WorkloadError` where one is missing.
+    ``prefix`` may be one of them. Raises `WorkloadError` where one is missing, or there twice.
     """
     given = Path(prefix)
-    match = _NAME.fullmatch(given.name)
-    stem = match["prefix"] if match else given.name
+    stem = _stem(given)
+    try:
+        beside = [path for path in given.parent.iterdir() if path.name.startswith(f"{stem}.")]
+    except (OSError, ValueError):
+        beside = []
+    return _by_rank(given.with_name(stem), beside)
+
+
+def _by_rank(prefix: Path, paths: Sequence[Path]) -> list[Path]:
+    """Those of a prefix in the order of the ranks in their names, of which none may be missing."""
     found: dict[int, Path] = {}
-    for path in given.parent.glob("*.et*") if given.parent.is_dir() else ():
-        one = _NAME.fullmatch(path.name)
-        if one and one["prefix"] == stem:
-            found[int(one["rank"])] = path
-    missing = [rank for rank in range(max(found, default=0) + 1) if rank not in found]
-    if missing:
-        raise WorkloadError(f"there is no {given.with_name(f'{stem}.{missing[0]}.et')}")
+    for path in sorted(paths):
+        name = _NAME.fullmatch(path.name)
+        if name is None or name["prefix"] != prefix.name:
+            continue
+        rank = int(name["rank"])
+        if rank in found:
+            raise WorkloadError(f"{found[rank]} and {path} are both of rank {rank}")
+        found[rank] = path
+    missing = next((rank for rank in range(max(len(found), 1)) if rank not in found), None)
+    if missing is not None:
+        raise WorkloadError(f"there is no {prefix.with_name(f'{prefix.name}.{missing}.et')}")
     return [found[rank] for rank in sorted(found)]
 
 
 def load(
-    paths: Sequence[str | Path], groups: Mapping[str, Sequence[int]] | None = None
-) -> Workload:
-    """The trace in these files, one a rank in order.
+    paths: Sequence[str | Path], groups: Mapping[str, Sequence[int]] | None = None, *,
+    dimensions: Sequence[int] = (), processor: Processor | None = None,
+    ignored: Collection[str] = (),
+) -> Workload:  # fmt: skip
+    """The trace in these files, one a rank: in order, or as their names say.
 
-    ``groups``: the ranks of each ``pg_name``, beside those that the trace lists. Raises
-    `WorkloadError` naming file and fault.
+    ``groups``: the ranks of each ``pg_name``, beside those that the trace lists. ``dimensions``:
+    ranks along each dimension of ``involved_dim``. ``processor``: for nodes that do not say how
+    long they take. ``ignored``: attributes to be passed over. Raises `WorkloadError` naming file
+    and fault.
     """
-    named = {name: tuple(ranks) for name, ranks in (groups or {}).items()}
+    ordered = _in_order([Path(path) for path in paths])
+    given = {name: tuple(ranks) for name, ranks in (groups or {}).items()}
+    reader = _Reader(Groups(len(ordered), tuple(dimensions)), processor, {*DECORATION, *ignored})
     traces = []
-    for path in paths:
-        try:
-            nodes = _nodes(_bytes(Path(path)))
-            for node in nodes:
-                if node.type == METADATA:
-                    named |= _groups_in(node, len(paths))
-        except (protobuf.ProtobufError, WorkloadError) as error:
-            raise WorkloadError(f"{path}: {error}") from error
-        traces.append(nodes)
-    everybody = tuple(range(len(paths)))
-    numbered = {name: place for place, name in enumerate(named, start=1)}
-    writer = Writer()
-    for rank, (path, nodes) in enumerate(zip(paths, traces, strict=True)):
-        try:
-            _add(writer, rank, nodes, {name: (at, named[name]) for name, at in numbered.items()})
-        except WorkloadError as error:
-            raise WorkloadError(f"{path}: {error}") from error
-    return writer.done(len(paths), (everybody, *named.values()))
+    for path in ordered:
+        data = read_bytes(path, WorkloadError, MOST)
+        with _naming(path):
+            traces.append(reader.nodes(_unpacked(data), given))
+    for rank, (path, (nodes, named)) in enumerate(zip(ordered, traces, strict=True)):
+        with _naming(path):
+            reader.add(rank, nodes, named)
+    with _naming(ordered[0].parent / _stem(ordered[0])):
+        return reader.done()
 
 
-def _bytes(path: Path) -> bytes:
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors inside it begin with the name of the file."""
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise WorkloadError(f"it cannot be read: {getattr(error, 'strerror', error)}") from error
+        yield
+    except (protobuf.ProtobufError, WorkloadError) as error:
+        raise WorkloadError(f"{path}: {error}") from None
 
 
-def _nodes(data: bytes) -> list[_Node]:
-    found = protobuf.messages(data)
-    if next(found, None) is None:
-        raise WorkloadError("it is empty: a trace begins with its metadata")
-    return [_node(message) for message in found]
+def _stem(path: Path) -> str:
+    match = _NAME.fullmatch(path.name)
+    return match["prefix"] if match else path.name
 
 
-def _node(message: bytes) -> _Node:
-    node = _Node()
-    for number, kind, value in protobuf.fields(message):
-        if isinstance(value, int):
-            if number == 1:
-                node.id = value
-            elif number == 3:
-                node.type = value
-            elif number in (4, 5) and kind == protobuf.VARINT:
-                node.needs.append(value)
-            elif number == 7:
-                node.micros = value
-        elif number == 2:
-            node.name = _text(value)
-        elif number in (4, 5):
-            node.needs += _packed(value)
-        elif number == 8:
-            node.inputs = next((_text(v) for n, _, v in protobuf.fields(value)
-                                if n == 1 and isinstance(v, bytes)), "")  # fmt: skip
-        elif number == 10:
-            node.attributes |= _attribute(value)
-    if node.type > COMM_COLL:
-        raise WorkloadError(f"node {node.id} is of type {node.type}; there are 0 to {COMM_COLL}")
-    return node
+def _in_order(paths: list[Path]) -> list[Path]:
+    if not paths:
+        raise WorkloadError("a trace of no files")
+    prefixes = {path.with_name(_stem(path)) for path in paths}
+    of_ranks = len(prefixes) == 1 and all(_NAME.fullmatch(path.name) for path in paths)
+    return _by_rank(prefixes.pop(), paths) if of_ranks else paths
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+class _Reader:
+    """Puts a workload together from nodes."""
 
+    def __init__(self, groups: Groups, processor: Processor | None, passed: set[str]) -> None:
+        self.groups, self.processor, self.passed = groups, processor, passed
+        self.writer = Writer("node")
+        self.priority: tuple[int, Node] | None = None
 
-def _packed(value: bytes) -> list[int]:
-    at, found = 0, []
-    while at < len(value):
-        one, at = protobuf.read_varint(value, at)
-        found.append(one)
-    return found
+    def done(self) -> Workload:
+        """All of it."""
+        return self.writer.done(self.groups.ranks, self.groups.listed)
 
+    def nodes(
+        self, data: bytes, given: Mapping[str, tuple[int, ...]]
+    ) -> tuple[list[Node], dict[str, tuple[int, ...]]]:
+        """A rank's nodes in the order of their ids, and the groups that it knows."""
+        nodes, named = _nodes(data), dict(given)
+        for node in nodes:
+            listed = groups_in(node, self.groups.ranks) if node.type == METADATA else {}
+            for name, ranks in listed.items():
+                if named.setdefault(name, ranks) != ranks:
+                    raise WorkloadError(
+                        f"group {name!r:.40} is {list(ranks)!s:.80} in {node}, and elsewhere"
+                        f" {list(named[name])!s:.80}"
+                    )
+        for name, ranks in named.items():
+            self.groups.place(name, ranks)
+        nodes.sort(key=lambda node: node.id)
+        return nodes, named
 
-def _attribute(message: bytes) -> dict[str, int | float | str]:
-    """Name and value, where the value is one number or one text."""
-    name, found = "", None
-    for number, kind, value in protobuf.fields(message):
-        if number == 1 and isinstance(value, bytes):
-            name = _text(value)
-        elif number in _VALUES:
-            wire, read = _VALUES[number]
-            if wire == kind:
-                found = read(value)
-    return {} if found is None else {name: found}
+    def add(self, rank: int, nodes: Sequence[Node], named: Mapping[str, tuple[int, ...]]) -> None:
+        """The operations of a rank."""
+        number: dict[int, int] = {}
+        for node in nodes:
+            if node.id in number:
+                raise WorkloadError(f"two nodes have the id {node.id}")
+            number[node.id] = self._operation(rank, node, named)
+        for node in nodes:
+            for need in dict.fromkeys(node.needs):
+                if need not in number:
+                    raise WorkloadError(f"node {node.id} needs node {need}, which there is not")
+                self.writer.need(number[node.id], number[need])
 
-
-def _double(value: Any) -> float:
-    return float(struct.unpack("<d", value.to_bytes(8, "little"))[0])
-
-
-def _float(value: Any) -> float:
-    return float(struct.unpack("<f", value.to_bytes(4, "little"))[0])
-
-
-def _zigzag(value: Any) -> int:
-    return int(value >> 1) ^ -int(value & 1)
-
-
-_VALUES: dict[int, tuple[int, Any]] = {
-    3: (protobuf.FIXED64, _double), 5: (protobuf.FIXED32, _float),
-    7: (protobuf.VARINT, protobuf.signed), 9: (protobuf.VARINT, protobuf.signed),
-    11: (protobuf.VARINT, int), 13: (protobuf.VARINT, int), 15: (protobuf.VARINT, _zigzag),
-    17: (protobuf.VARINT, _zigzag), 19: (protobuf.FIXED32, int), 21: (protobuf.FIXED64, int),
-    23: (protobuf.FIXED32, lambda v: protobuf.signed(v, 32)),
-    25: (protobuf.FIXED64, protobuf.signed), 27: (protobuf.VARINT, int),
-    29: (protobuf.BYTES, _text),
-}  # fmt: skip
-"""The ``oneof value`` of an attribute by field number: wire type, and how its value is read."""
-
-
-def _groups_in(node: _Node, ranks: int) -> dict[str, tuple[int, ...]]:
-    """PyTorch's process groups: JSON in the node's inputs, a list in quotes."""
-    begin, end = node.inputs.find("["), node.inputs.rfind("]")
-    inner = node.inputs[node.inputs.find("[{") : node.inputs.rfind("}]") + 2]
-    if begin < 0 or end < begin or "pg_name" not in inner:
-        return {}
-    try:
-        listed = json.loads(inner)
-        return {
-            str(one["pg_name"]): tuple(map(int, one["ranks"])) or tuple(range(ranks))
-            for one in listed
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise WorkloadError(f"node {node.id} lists process groups that are none: {error}") from None
-
-
-def _add(
-    writer: Writer, rank: int, nodes: Sequence[_Node],
-    groups: Mapping[str, tuple[int, tuple[int, ...]]],
-) -> None:  # fmt: skip
-    number: dict[int, int] = {}
-    for node in nodes:
-        if node.id in number:
-            raise WorkloadError(f"two nodes have the id {node.id}")
-        number[node.id] = _operation(writer, rank, node, groups)
-    for node in nodes:
-        for need in dict.fromkeys(node.needs):
-            if need not in number:
-                raise WorkloadError(f"node {node.id} needs node {need}, which there is not")
-            writer.need(number[node.id], number[need])
-
-
-def _operation(
-    writer: Writer, rank: int, node: _Node, groups: Mapping[str, tuple[int, tuple[int, ...]]]
-) -> int:
-    if node.type in (COMM_SEND, COMM_RECV):
-        kind, end = (SEND, "comm_dst") if node.type == COMM_SEND else (RECV, "comm_src")
-        if end not in node.attributes:
-            raise WorkloadError(f"node {node.id} ({node.name!r:.60}) has no {end}")
-        return writer.add(
-            rank, kind, node.name, size=node.number("comm_size"), peer=node.number(end),
-            tag=node.number("comm_tag"),
+    def _operation(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+        self._check_attributes(node)
+        if node.type in (COMM_SEND, COMM_RECV):
+            return self._message(rank, node, named)
+        if node.type == COMM_COLL:
+            return self._collective(rank, node, named)
+        # A host and a device compute side by side.
+        timed = node.type in (COMP, LOAD, STORE)
+        return self.writer.add(
+            rank, CALC, node.name, duration=self._seconds(node) if timed else 0.0,
+            unit=int(node.flag("is_cpu_op")) if timed else 0, number=node.id,
         )  # fmt: skip
-    if node.type == COMM_COLL:
-        return _collective(writer, rank, node, groups)
-    timed = node.type in (COMP, LOAD, STORE)
-    seconds = node.attributes.get(SECONDS, node.micros * US)
-    duration = float(seconds) if timed and not isinstance(seconds, str) else 0.0
-    # A host and a device compute side by side.
-    unit = int(bool(node.number("is_cpu_op"))) if timed else 0
-    return writer.add(rank, CALC, node.name, duration=duration, unit=unit)
 
+    def _check_attributes(self, node: Node) -> None:
+        known = _KNOWN.get(node.type, node.attributes)
+        for name in node.attributes:
+            if name not in known and name not in self.passed:
+                raise WorkloadError(
+                    f"{node} has the attribute {name!r:.40}, which is not known here and may decide"
+                    f" something; --ignore {name:.40} passes over it"
+                )
+        if node.type not in (COMM_SEND, COMM_RECV, COMM_COLL):
+            return
+        if node.flag("is_cpu_op"):
+            raise WorkloadError(f"{node} communicates and is_cpu_op; devices communicate")
+        priority = 0 if "comm_priority" in self.passed else node.number("comm_priority")
+        before, first = self.priority or (priority, node)
+        if priority != before:
+            raise WorkloadError(
+                f"comm_priority of {node} is {priority}, and {before} of {first}; nothing here has"
+                " priorities: --ignore comm_priority passes over it"
+            )
+        self.priority = before, first
 
-def _collective(
-    writer: Writer, rank: int, node: _Node, groups: Mapping[str, tuple[int, tuple[int, ...]]]
-) -> int:
-    kind = TYPES.get(node.number("comm_type"))
-    if kind is None:
+    def _seconds(self, node: Node) -> float:
+        if node.micros < 0:
+            raise WorkloadError(f"duration_micros of {node} is {node.micros}")
+        if SECONDS in node.attributes:
+            seconds = node.attributes[SECONDS]
+            if not isinstance(seconds, float):
+                raise WorkloadError(f"{SECONDS} of {node} is {seconds!s:.40}, no double")
+            return seconds
+        operations, size = node.number("num_ops"), node.number("tensor_size")
+        if operations < 0 or size < 0:
+            raise WorkloadError(f"num_ops of {node} is {operations}, and tensor_size {size}")
+        if {"num_ops", "tensor_size"} & self.passed or not (operations or size):
+            return node.micros * US
+        if node.type == COMP and self.processor and not node.flag("is_cpu_op"):
+            return self.processor.seconds(operations, size)
+        if node.type != COMP and self.processor and self.processor.remote:
+            return size / self.processor.remote
+        if node.micros:
+            return node.micros * US
+        option, key = ("--peak-perf", "num_ops") if node.type == COMP else (
+            "--remote-mem-bw", "tensor_size")  # fmt: skip
         raise WorkloadError(
-            f"comm_type of node {node.id} is {node.number('comm_type')}; there are"
-            f" {', '.join(f'{n} ({name})' for n, name in TYPES.items())}"
-        )
-    name, group = str(node.attributes.get("pg_name", "")), 0
-    if name:
-        if name not in groups:
-            known = ", ".join(groups) or "none"
-            raise WorkloadError(f"pg_name of node {node.id} is {name!r:.40}; known are {known}")
-        group = groups[name][0]
-    return writer.add(
-        rank, COLLECTIVE, node.name, size=node.number("comm_size"),
-        collective=COLLECTIVES.index(kind), group=group, root=node.number("root_rank"),
-    )  # fmt: skip
-
-
-# Out.
-
-
-def save(workload: Workload, prefix: str | Path) -> list[Path]:
-    """Write ``workload`` to ``PREFIX.0.et``, ``PREFIX.1.et`` ...; returns these paths.
-
-    Groups other than that of all ranks go into a metadata node of each rank. Raises
-    `WorkloadError` for what a trace cannot say: a need of a begin, or a receive from anybody.
-    """
-    _check(workload)
-    target, written = Path(prefix), []
-    order = np.argsort(workload.later, kind="stable")
-    bounds = np.searchsorted(workload.later[order], np.arange(len(workload) + 1)).tolist()
-    needs = workload.earlier[order].tolist()
-    first = np.searchsorted(workload.rank, np.arange(workload.ranks + 1)).tolist()
-    for rank in range(workload.ranks):
-        path = target.with_name(f"{target.name}.{rank}.et")
-        mine = range(first[rank], first[rank + 1])
-        out = [protobuf.field(1, VERSION), *_listed(workload, len(mine))]
-        for at in mine:
-            earlier = [need - mine.start for need in needs[bounds[at] : bounds[at + 1]]]
-            out.append(_written(workload, at, at - mine.start, earlier))
-        path.write_bytes(b"".join(protobuf.varint(len(one)) + one for one in out))
-        written.append(path)
-    return written
-
-
-def _check(w: Workload) -> None:
-    if w.started.any():
-        raise WorkloadError("a Chakra trace cannot say that an operation needs only a begin")
-    anybody = np.flatnonzero((w.kind == RECV) & ((w.peer < 0) | (w.tag < 0)))
-    if len(anybody):
-        raise WorkloadError(
-            f"a Chakra trace cannot say that rank {w.rank[anybody[0]]} receives from anybody"
+            f"{node} has num_ops {operations}, tensor_size {size} and no duration_micros: give"
+            f" {option}, which says how long it takes, or --ignore {key} for no time"
         )
 
+    def _message(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+        sends = node.type == COMM_SEND
+        peer = node.needed("comm_dst" if sends else "comm_src")
+        if peer < 0 or node.number("comm_tag") < 0:
+            raise WorkloadError(f"{node} has a comm_src, comm_dst or comm_tag below 0")
+        own = "comm_src" if sends else "comm_dst"
+        if node.number(own, rank) != rank:
+            raise WorkloadError(f"{own} of {node} is {node.number(own)}, in the trace of {rank}")
+        members = named.get(node.text("pg_name"), (rank, peer))
+        if not {rank, peer} <= {*members}:
+            raise WorkloadError(
+                f"{node} is between ranks {rank} and {peer}, and its group has {members!s:.80}"
+            )
+        return self.writer.add(
+            rank, SEND if sends else RECV, node.name, size=node.needed("comm_size"), peer=peer,
+            tag=node.number("comm_tag"), number=node.id,
+        )  # fmt: skip
 
-def _listed(w: Workload, number: int) -> list[bytes]:
-    """The metadata node that lists the groups, where there are some."""
-    if len(w.groups) == 1:
-        return []
-    groups = [
-        {"pg_name": str(place), "ranks": list(group)}
-        for place, group in enumerate(w.groups[1:], start=1)
-    ]
-    inputs = protobuf.field(1, f"['{json.dumps(groups)}']")
-    return [
-        protobuf.field(1, number) + protobuf.field(2, "## process_group:init ##")
-        + protobuf.field(3, METADATA) + protobuf.field(8, inputs)
-    ]  # fmt: skip
-
-
-def _written(w: Workload, at: int, number: int, needs: Sequence[int]) -> bytes:
-    kind = int(w.kind[at])
-    types = {CALC: COMP, SEND: COMM_SEND, RECV: COMM_RECV, COLLECTIVE: COMM_COLL}
-    out = [protobuf.field(1, number), protobuf.field(2, w.name[at])]
-    out.append(protobuf.field(3, types[kind]))
-    if needs:
-        out.append(protobuf.field(5, b"".join(map(protobuf.varint, needs))))
-    values: dict[str, int | float | str] = {"is_cpu_op": 0}
-    if kind == CALC:
-        seconds = float(w.duration[at])
-        micros = round(seconds / US)
-        out.append(protobuf.field(7, micros))
-        values["is_cpu_op"] = int(w.unit[at] > 0)
-        if micros * US != seconds:
-            values[SECONDS] = seconds
-    else:
-        values["comm_size"] = int(w.size[at])
-    if kind == SEND:
-        values |= {"comm_src": int(w.rank[at]), "comm_dst": int(w.peer[at])}
-    if kind == RECV:
-        values |= {"comm_src": int(w.peer[at]), "comm_dst": int(w.rank[at])}
-    if kind in (SEND, RECV):
-        values["comm_tag"] = int(w.tag[at])
-    if kind == COLLECTIVE:
-        values |= _call(w, at)
-    return b"".join(out + [protobuf.field(10, _value(name, v)) for name, v in values.items()])
+    def _collective(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+        kind = TYPES.get(node.number("comm_type"))
+        if kind is None:
+            raise WorkloadError(
+                f"comm_type of node {node.id} is {node.number('comm_type')}; there are"
+                f" {', '.join(f'{n} ({name})' for n, name in TYPES.items())}"
+            )
+        size = node.number("comm_size")
+        for name in ("comm_type",) if kind == "barrier" else ("comm_type", "comm_size"):
+            node.needed(name)
+        return self.writer.add(
+            rank, COLLECTIVE, node.name, size=size, collective=COLLECTIVES.index(kind),
+            group=self.groups.of(node, rank, named), root=node.number("root_rank"), number=node.id,
+        )  # fmt: skip
 
 
-def _call(w: Workload, at: int) -> dict[str, int | float | str]:
-    name = COLLECTIVES[int(w.collective[at])]
-    told: dict[str, int | float | str] = {
-        "comm_type": next(number for number, known in TYPES.items() if known == name)
-    }
-    if w.group[at]:
-        told["pg_name"] = str(w.group[at])
-    if w.root[at]:
-        told["root_rank"] = int(w.root[at])
-    return told
+def _unpacked(data: bytes) -> bytes:
+    """The bytes of a trace, whether it is gzipped or not."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    parts, size = [], 0
+    while data.strip(b"\0"):
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(stream.decompress(data, MOST - size + 1))
+        except zlib.error:
+            raise WorkloadError("it cannot be read: it is damaged gzip") from None
+        size += len(parts[-1])
+        if size > MOST:
+            raise WorkloadError(f"it unpacks to more than {MOST} bytes")
+        if not stream.eof:
+            raise WorkloadError("it cannot be read: its gzip is cut off")
+        data = stream.unused_data
+    return b"".join(parts)
 
 
-_FIELDS = {"is_cpu_op": 27, "comm_src": 7, "comm_dst": 7, "comm_tag": 7}
-"""Fields that Chakra's feeder reads an attribute from; others are ``int64_val``."""
-
-
-def _value(name: str, value: int | float | str) -> bytes:
-    number = _FIELDS.get(name, 9)
-    if not isinstance(value, int):
-        number = 3 if isinstance(value, float) else 29
-    return protobuf.field(1, name) + protobuf.field(number, value)
+def _nodes(data: bytes) -> list[Node]:
+    found = protobuf.messages(data)
+    first = next(found, None)
+    if first is None:
+        raise WorkloadError("it is empty: a trace begins with its metadata")
+    check_metadata(first)
+    return [node_of(message) for message in found]
 
 
 def sizes(collective: str, size: int, ranks: int) -> int:

@@ -13,7 +13,10 @@ The grammar is that of LogGOPSim's reader (spcl/LogGOPSim, ``src/LogGOPSim/txt2b
     }
 
 ``requires``: needs its end; ``irequires``: only its begin. What ``calc`` counts is up to whoever
-reads it: nanoseconds in both tools, and here. ``//`` and ``/* */`` are comments.
+reads it: nanoseconds in both tools, and here. ``//`` and ``/* */`` are comments. Every rank needs
+its section, as in LogGOPSim: a file that ends early is refused. ``nic``, and the ``cpu`` of a
+message, are kept and decide nothing here: how a message goes is the fabric's, and what it costs
+the software's.
 """
 
 import re
@@ -33,6 +36,7 @@ from collectives.interchange.graph import (
     WorkloadError,
     Writer,
 )
+from topology.reading import read_text
 from topology.units import NS
 
 _TOKEN = re.compile(
@@ -49,18 +53,16 @@ LONGEST = 1 << 20
 class _Token(NamedTuple):
     text: str
     line: int
+    column: int
 
 
 def load(path: str | Path) -> Workload:
     """The schedule in the file at ``path``; raises `WorkloadError` naming file, line and fault."""
+    text = read_text(path, WorkloadError)
     try:
-        return parse(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WorkloadError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise WorkloadError(f"{path} is no text: {error.reason} at byte {error.start}") from error
+        return parse(text)
     except WorkloadError as error:
-        raise WorkloadError(f"{path}: {error}") from error
+        raise WorkloadError(f"{path}: {error}") from None
 
 
 def parse(text: str) -> Workload:
@@ -71,16 +73,20 @@ def parse(text: str) -> Workload:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    at, line = 0, 1
+    at, line, begin = 0, 1, 0
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
-            raise WorkloadError(f"line {line}: {text[at : at + 20]!r} is no part of GOAL")
+            raise WorkloadError(
+                f"line {line}: {text[at : at + 20]!r} is no part of GOAL (column {at - begin + 1})"
+            )
         if found.lastgroup is not None:
-            yield _Token(found[0], line)
-        line += found[0].count("\n")
+            yield _Token(found[0], line, at - begin + 1)
         at = found.end()
-    yield _Token("", line)
+        if "\n" in found[0]:
+            line += found[0].count("\n")
+            begin = text.rindex("\n", 0, at) + 1
+    yield _Token("", line, at - begin + 1)
 
 
 class _Reader:
@@ -90,7 +96,7 @@ class _Reader:
         self._coming = _tokens(text + "\n")
         self._token = next(self._coming)
         self.ranks = 0
-        self.writer = Writer()
+        self.writer = Writer("line")
 
     def schedule(self) -> None:
         """All of it."""
@@ -108,6 +114,13 @@ class _Reader:
             self._word("{")
             self._rank(rank)
             self._lines()
+        missing = self.ranks - len(seen)
+        if missing:
+            first = next(rank for rank in range(self.ranks) if rank not in seen)
+            raise self._wrong(
+                f"{missing} of {self.ranks} ranks have no section, rank {first} the first of them;"
+                " one that does nothing needs an empty one"
+            )
 
     def _rank(self, rank: int) -> None:
         labels: dict[str, int] = {}
@@ -124,7 +137,7 @@ class _Reader:
                     continue
                 self._word(":")
             if label in labels:
-                raise self._wrong(f"label {label!r} of rank {rank} comes twice")
+                raise self._wrong(f"label {label!r:.40} of rank {rank} comes twice")
             at = self._operation(rank, label)
             if label:
                 labels[label] = at
@@ -133,19 +146,22 @@ class _Reader:
         for later, earlier, started, line in needs:
             for label in (later, earlier):
                 if label not in labels:
-                    raise WorkloadError(f"line {line}: rank {rank} has no label {label!r}")
+                    raise WorkloadError(f"line {line}: rank {rank} has no label {label!r:.40}")
             self.writer.need(labels[later], labels[earlier], started)
 
     def _operation(self, rank: int, label: str) -> int:
-        what = self._next().text
+        what, line = self._token.text, self._token.line
         if what not in _OPERATIONS:
-            raise self._wrong(f"{what!r} is no operation; there are calc, send, recv")
+            raise self._wrong(f"{what!r:.40} is no operation; there are calc, send, recv")
+        self._next()
         kind = _OPERATIONS[what]
         size = self._number("a size", 0, 1 << 62)
         more = {"tag": 0, "cpu": 0, "nic": 0}
         if kind == CALC:
             self._options(more, ("cpu",))
-            return self.writer.add(rank, CALC, label, duration=size * NS, unit=more["cpu"])
+            return self.writer.add(
+                rank, CALC, label, duration=size * NS, unit=more["cpu"], number=line
+            )
         self._word("b")
         self._word("to" if kind == SEND else "from")
         low = ANY if kind == RECV else 0
@@ -153,7 +169,7 @@ class _Reader:
         self._options(more, ("tag", "cpu", "nic"), low)
         return self.writer.add(
             rank, kind, label, size=size, peer=peer, tag=more["tag"], unit=more["cpu"],
-            nic=more["nic"],
+            nic=more["nic"], number=line,
         )  # fmt: skip
 
     def _options(self, more: dict[str, int], known: tuple[str, ...], low: int = 0) -> None:
@@ -171,7 +187,7 @@ class _Reader:
         return token
 
     def _wrong(self, what: str) -> WorkloadError:
-        return WorkloadError(f"line {self._token.line}: {what}")
+        return WorkloadError(f"line {self._token.line}: {what} (column {self._token.column})")
 
     def _word(self, word: str) -> None:
         if self._token.text != word:

@@ -52,7 +52,9 @@ class Workload:
     Over the dependencies: ``later`` needs ``earlier``, both int64, numbers of operations;
     ``started``: bool, it needs only that it has begun.
 
-    ``groups``: the ranks of each group; the first holds them all. Raises `WorkloadError`.
+    ``groups``: the ranks of each group; the first holds them all. ``numbers``: what each operation
+    is called by in its file, and ``numbered`` what these count, such as "line" or "node"; or
+    nothing. Raises `WorkloadError`.
     """
 
     ranks: int
@@ -72,6 +74,8 @@ class Workload:
     earlier: _Longs
     started: NDArray[np.bool_]
     groups: tuple[tuple[int, ...], ...] = field(default=())
+    numbers: tuple[int, ...] = field(default=())
+    numbered: str = ""
 
     def __post_init__(self) -> None:
         if not self.groups:
@@ -120,7 +124,7 @@ def _check(w: Workload) -> None:
         _within(w, name, low, high, rows)
     bad = np.flatnonzero(~((w.duration >= 0) & np.isfinite(w.duration)))
     if len(bad):
-        raise WorkloadError(f"{_called(w, bad[0])} computes for {w.duration[bad[0]]} s")
+        raise WorkloadError(f"{called(w, bad[0])} computes for {w.duration[bad[0]]} s")
     _check_groups(w, calls)
     _check_needs(w)
 
@@ -131,7 +135,10 @@ def _within(w: Workload, name: str, low: ArrayLike, high: int, rows: Any) -> Non
     bad = np.flatnonzero(outside if rows is ... else outside & rows)
     if len(bad):
         at = bad[0]
-        raise WorkloadError(f"{name} of {_called(w, at)} is {column[at]}, outside 0..{high - 1}")
+        least = int(np.broadcast_to(low, column.shape)[at])
+        raise WorkloadError(
+            f"{name} of {called(w, at)} is {column[at]}, outside {least}..{high - 1}"
+        )
 
 
 def _check_groups(w: Workload, calls: NDArray[np.bool_]) -> None:
@@ -142,9 +149,9 @@ def _check_groups(w: Workload, calls: NDArray[np.bool_]) -> None:
     for at in np.flatnonzero(calls).tolist():
         group = members[w.group[at]]
         if int(w.rank[at]) not in group:
-            raise WorkloadError(f"{_called(w, at)} is of a group that rank {w.rank[at]} is not in")
+            raise WorkloadError(f"{called(w, at)} is of a group that rank {w.rank[at]} is not in")
         if not 0 <= w.root[at] < len(group):
-            raise WorkloadError(f"root of {_called(w, at)} is {w.root[at]}, of {len(group)} ranks")
+            raise WorkloadError(f"root of {called(w, at)} is {w.root[at]}, of {len(group)} ranks")
 
 
 def _check_needs(w: Workload) -> None:
@@ -155,20 +162,27 @@ def _check_needs(w: Workload) -> None:
             raise WorkloadError(f"a dependency names operation {column.max()} of {len(w)}")
     bad = np.flatnonzero(w.rank[w.later] != w.rank[w.earlier])
     if len(bad):
-        ends = _called(w, w.later[bad[0]]), _called(w, w.earlier[bad[0]])
+        ends = called(w, w.later[bad[0]]), called(w, w.earlier[bad[0]])
         raise WorkloadError(f"{ends[0]} needs {ends[1]}, which is another rank's")
 
 
-def _called(w: Workload, at: int) -> str:
+def called(w: Workload, at: int, of_rank: bool = True) -> str:
+    """What messages call an operation: ``node 3 ('matmul')``, and ``of rank 1`` where asked for."""
     rank = w.rank[at]
-    number = int((w.rank[:at] == rank).sum())
-    return f"operation {number} ({w.name[at]!r:.60}) of rank {rank}"
+    number = w.numbers[at] if w.numbers else int((w.rank[:at] == rank).sum())
+    name = f" ({w.name[at]!r:.60})" if w.name[at] else ""
+    where = f" of rank {rank}" if of_rank else ""
+    return f"{w.numbered or 'operation'} {number}{name}{where}"
 
 
 class Writer:
-    """Puts a workload together, operation by operation."""
+    """Puts a workload together, operation by operation.
 
-    def __init__(self) -> None:
+    ``numbered``: what the numbers count that `add` is given, see `Workload`.
+    """
+
+    def __init__(self, numbered: str = "") -> None:
+        self._numbered = numbered
         self._rows: list[tuple[Any, ...]] = []
         self._needs: list[tuple[int, int, bool]] = []
 
@@ -178,12 +192,13 @@ class Writer:
     def add(
         self, rank: int, kind: int, name: str, *, size: int = 0, duration: float = 0.0,
         peer: int = 0, tag: int = 0, unit: int = 0, nic: int = 0, collective: int = -1,
-        group: int = 0, root: int = 0,
+        group: int = 0, root: int = 0, number: int = 0,
     ) -> int:  # fmt: skip
-        """Add an operation; returns its number."""
+        """Add an operation; returns its number. ``number``: what its file calls it by."""
         self._rows.append(
-            (rank, kind, size, duration, peer, tag, unit, nic, collective, group, root, name)
-        )
+            (rank, kind, size, duration, peer, tag, unit, nic, collective, group, root, name,
+             number)
+        )  # fmt: skip
         return len(self._rows) - 1
 
     def need(self, later: int, earlier: int, started: bool = False) -> None:
@@ -195,7 +210,7 @@ class Writer:
         order = sorted(range(len(self._rows)), key=lambda at: self._rows[at][0])
         number = np.empty(len(order), np.int64)
         number[order] = np.arange(len(order))
-        columns = list(zip(*(self._rows[at] for at in order), strict=True)) or [()] * 12
+        columns = list(zip(*(self._rows[at] for at in order), strict=True)) or [()] * 13
         try:
             numbers: dict[str, Any] = {
                 name: np.array(column, np.float64 if name == "duration" else np.int64)
@@ -205,9 +220,10 @@ class Writer:
             raise WorkloadError("a number of the workload does not fit into 64 bits") from None
         needs = np.array(list(dict.fromkeys(self._needs)), np.int64).reshape(-1, 3)
         return Workload(
-            ranks, **numbers, name=tuple(columns[-1]), later=number[needs[:, 0]],
+            ranks, **numbers, name=tuple(columns[-2]), later=number[needs[:, 0]],
             earlier=number[needs[:, 1]], started=needs[:, 2].astype(np.bool_),
-            groups=tuple(groups),
+            groups=tuple(groups), numbered=self._numbered,
+            numbers=tuple(columns[-1]) if self._numbered else (),
         )  # fmt: skip
 
 

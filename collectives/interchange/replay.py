@@ -36,6 +36,7 @@ from collectives.interchange.graph import (
     Workload,
     WorkloadError,
 )
+from collectives.interchange.stuck import circle_of_needs, described, reason
 from fabric.authority.call import Call, Catalogue, Family, new_call
 from fabric.authority.traffic import Stage
 from fabric.endpoint import FREE
@@ -99,8 +100,12 @@ def replay(
 
     ``algorithm``: of collectives; None: the fastest on the fabric for each. ``rendezvous``: bytes
     from which on a message waits for its receive. Raises `WorldError` for more ranks than places,
-    and `WorkloadError` for operations that can never begin: it says which, and what they wait for.
+    and `WorkloadError` for operations that can never begin: it says which, and what they wait for,
+    or in which circle.
     """
+    circle = circle_of_needs(workload)
+    if circle:
+        raise WorkloadError(circle)
     run = _Run(workload, fabric, algorithm, rendezvous)
     run.play()
     return Replay(workload, fabric, run.start, run.finish, run.into)
@@ -148,7 +153,7 @@ class _Run:
                     call.open -= 1
                     now += self._lane_ended(call, position, time)
         if np.isnan(self.finish).any():
-            raise WorkloadError(self._stuck())
+            raise WorkloadError(reason(self.w, self.start, self.finish))
 
     def _begin(self, ready: list[tuple[float, int]]) -> None:
         """Operations begin, and whatever waits only for that."""
@@ -273,8 +278,8 @@ class _Run:
         call, ops = self._calls[group, turn]
         if not _alike(w, ops[0], op):
             raise WorkloadError(
-                f"ranks {w.rank[ops[0]]} and {rank} make different calls: {_call(w, ops[0])} and"
-                f" {_call(w, op)}"
+                f"ranks {w.rank[ops[0]]} and {rank} make different calls:"
+                f" {described(w, ops[0])} and {described(w, op)}"
             )
         ops.append(op)
         position = members.index(rank)
@@ -344,31 +349,11 @@ class _Run:
             (at_begin if started else after)[earlier].append(later)
         return after, at_begin
 
-    def _stuck(self) -> str:
-        left = np.flatnonzero(np.isnan(self.finish)).tolist()
-        begun = [op for op in left if not np.isnan(self.start[op])]
-        said = [f"rank {self._rank[op]} waits in {_call(self.w, op)}" for op in begun[:4]]
-        if not begun:
-            said = [f"rank {self._rank[op]}: {_call(self.w, op)} is never begun" for op in left[:4]]
-        more = f", and {len(begun or left) - 4} more" if len(begun or left) > 4 else ""
-        return f"{len(left)} operations never end: {'; '.join(said)}{more}"
-
 
 def _alike(w: Workload, one: int, other: int) -> bool:
     return all(
         getattr(w, name)[one] == getattr(w, name)[other] for name in ("collective", "size", "root")
     )
-
-
-def _call(w: Workload, op: int) -> str:
-    kind, size = int(w.kind[op]), int(w.size[op])
-    if kind == COLLECTIVE:
-        return f"{COLLECTIVES[int(w.collective[op])]}({size} bytes)"
-    if kind == CALC:
-        return f"computing {w.name[op]!r:.40}"
-    peer = "anybody" if w.peer[op] == ANY else f"rank {w.peer[op]}"
-    way = "send to" if kind == SEND else "receive from"
-    return f"{way} {peer} ({size} bytes, tag {w.tag[op]})"
 
 
 def _events(found: Replay) -> Iterator[Event]:
@@ -386,7 +371,7 @@ def _events(found: Replay) -> Iterator[Event]:
     where = [tracks.of(rank, on) for rank, on in zip(columns[0], columns[1], strict=True)]
     for op in shown.tolist():
         _, _, since, until, size = (column[op] for column in columns)
-        yield slice_of(where[op], w.name[op] or _call(w, op), since, until, bytes=size)
+        yield slice_of(where[op], w.name[op] or described(w, op), since, until, bytes=size)
     for op in np.flatnonzero(found.into >= 0).tolist():
         into = int(found.into[op])
         if begin[op] < end[op] and begin[into] < end[into]:

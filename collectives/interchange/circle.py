@@ -1,0 +1,54 @@
+"""Circles: operations that wait for one another, so that none of them can ever begin or end."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+MOST = 2000
+"""Operations from which the shortest circle is looked for, at most: then any short one will do."""
+
+
+def shortest_circle(edges: Iterable[tuple[int, int]]) -> list[int]:
+    """The operations of a shortest circle of ``edges``, from later to earlier; [] for none.
+
+    It begins with its smallest number.
+    """
+    import networkx as nx
+
+    graph = nx.DiGraph(edges)
+    loops = min((node for node in graph if graph.has_edge(node, node)), default=None)
+    if loops is not None:
+        return [loops]
+    rings = [part for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    best: list[int] = []
+    for part in sorted(rings, key=lambda part: (len(part), min(part))):
+        for start in sorted(part)[: MOST // len(rings) + 1]:
+            found = _through(graph, start, len(best))
+            if found and (not best or len(found) < len(best)):
+                best = found
+            if len(best) == 2:
+                break
+    least = best.index(min(best)) if best else 0
+    return best[least:] + best[:least]
+
+
+def _through(graph: "nx.DiGraph", start: int, limit: int) -> list[int]:
+    """A shortest circle through ``start``, or [] where it has ``limit`` operations or more."""
+    before: dict[int, int] = {}
+    front, depth = [start], 0
+    while front and (not limit or depth + 1 < limit):
+        depth, coming = depth + 1, []
+        for node in front:
+            for other in graph[node]:
+                if other == start:
+                    path = [node]
+                    while path[-1] != start:
+                        path.append(before[path[-1]])
+                    return path[::-1]
+                if other not in before:
+                    before[other] = node
+                    coming.append(other)
+        front = coming
+    return []
