@@ -66,7 +66,9 @@ DECORATION = (
 """Attributes that decide nothing, in ASTRA-sim neither: where a node comes from, what it is."""
 
 _COMMON = ("is_cpu_op", "num_ops", "tensor_size", SECONDS)
-_MESSAGE = ("comm_size", "comm_src", "comm_dst", "comm_tag", "comm_priority", "pg_name")
+# ASTRA-sim's converter of algorithms writes the type of the node as comm_type of a message.
+_MESSAGE = ("comm_size", "comm_src", "comm_dst", "comm_tag", "comm_priority", "pg_name",
+            "comm_type")  # fmt: skip
 _CALL = ("comm_type", "comm_size", "comm_tag", "comm_priority", "pg_name", "comm_group",
          "involved_dim", "root_rank")  # fmt: skip
 _KNOWN = {
