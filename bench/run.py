@@ -29,7 +29,6 @@ TERMINATED = 128 + signal.SIGTERM
 """What a shell expects of a command that SIGTERM has ended."""
 
 FAILED = 1
-NO_SYSTEM = "none"
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,6 @@ def command(
         raise click.UsageError(f"there is no program {str(program)!r}")
     if placing.nnodes > 1 and placing.transport != "zmq":
         raise click.UsageError(f"--nnodes goes with --transport zmq, not {placing.transport}")
-    if settings.system == NO_SYSTEM:
-        settings = Settings.from_json({**settings.as_json(), "system": None})
     with _terminable():
         if placing.transport == "inproc":
             return _threads(placing, settings, program, args)

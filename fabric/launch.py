@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
 from fabric.launching.job import Job
-from fabric.settings import Settings
+from fabric.settings import NO_SYSTEM, Settings
+from topology.arguments import flag, integer, limit, shown
+from topology.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fabric.launching.outcome import Ended
@@ -33,27 +35,55 @@ def launch(
 ) -> list[Any]:
     """What each of ``ranks`` ranks returned from ``main(*args)``; each calls `collectives.init`.
 
+    ``system``: the emulated machine; None, or "none": there is none.
     ``transport``: "inproc" runs them as threads; "zmq", and under mpiexec "mpi", as processes,
-    which import ``main`` and get ``args`` by pickle. ``system``, ``software``, ``clock``,
-    ``sync``, ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
+    which import ``main`` and get ``args`` by pickle. ``software``, ``clock``, ``sync``,
+    ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
     which it ends with a `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
 
     What went wrong first is raised: what ``main`` raised in the rank that failed, or the
     `WorldError` that all others saw; with ``return_exceptions`` it is returned instead, for each
     rank what it returned or raised.
     """
-    if ranks < 1:
-        raise WorldError(f"a world has at least one rank, {ranks} are asked for")
-    named = str(system) if isinstance(system, str | Path) else None
+    count, most = integer(ranks, "ranks"), limit(timeout)
+    quiet = flag(return_exceptions, "return_exceptions")
+    if count < 1:
+        raise WorldError(f"a world has at least one rank, {count} are asked for")
+    if not callable(main):
+        raise ArgumentError(f"main is {shown(main)}; it has to be what each rank calls")
+    if not isinstance(args, list | tuple):
+        raise ArgumentError(f"args is {shown(args)}; it has to be a list or tuple of arguments")
+    machine = _machine(system)
     settings = Settings(
-        named, software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
-        trace=None if trace is None else str(Path(trace).absolute()),
+        str(machine) if isinstance(machine, str | Path) else None,
+        software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
+        trace=None if trace is None else _file(trace),
     )  # fmt: skip
-    ended = _runner(transport)(Job(main, ranks, system, settings, tuple(args), timeout))
-    return ended.outcomes if return_exceptions else ended.results()
+    ended = _runner(transport)(Job(main, count, machine, settings, tuple(args), most))
+    return ended.outcomes if quiet else ended.results()
 
 
-def _runner(transport: str) -> "Callable[[Job], Ended]":
+def _machine(system: Any) -> "str | Path | Topology | Fabric | None":
+    """The machine, by name or as it was given; None where there is none."""
+    if system is None or isinstance(system, str | Path):
+        return None if system is None or str(system) == NO_SYSTEM else system
+    from fabric.simulate import Fabric
+    from topology.graph import Topology
+
+    if isinstance(system, Topology | Fabric):
+        return system
+    raise ArgumentError(
+        f"system is {shown(system)}; it has to be a name, a path, a Topology, a Fabric or None"
+    )
+
+
+def _file(trace: Any) -> str:
+    if not isinstance(trace, str | Path):
+        raise ArgumentError(f"trace is {shown(trace)}; it has to be a path")
+    return str(Path(trace).absolute())
+
+
+def _runner(transport: Any) -> "Callable[[Job], Ended]":
     if transport == "inproc":
         from fabric.launching.threads import run_threads
 
@@ -66,4 +96,4 @@ def _runner(transport: str) -> "Callable[[Job], Ended]":
         from fabric.launching.mpirun import run_mpi
 
         return run_mpi
-    raise WorldError(f"launch knows no transport {transport!r}; there are inproc, zmq, mpi")
+    raise WorldError(f"launch knows no transport {shown(transport)}; there are inproc, zmq, mpi")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
+from topology.arguments import PATH, number, text
 from topology.names import near
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 CLOCKS = ("virtual", "paced")
 SYNCS = ("strict", "eager")
+NO_SYSTEM = "none"
+"""The name of no emulated machine."""
+
 PREFIX = "TRIPLANE_"
 """What the environment variables of settings begin with; the rest is the name in capitals."""
 
@@ -25,8 +29,8 @@ PREFIX = "TRIPLANE_"
 class Settings:
     """What all ranks of a world have in common.
 
-    ``system``: as in `topology.system`; None: no emulated machine, `now` is the wall clock.
-    ``software``: whose endpoint costs count, see `fabric.stacks.stacks_of`; None: for each
+    ``system``: as in `topology.system`; None, or "none": no emulated machine, `now` is the wall
+    clock. ``software``: whose endpoint costs count, see `fabric.stacks.stacks_of`; None: for each
     operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``: on
     virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second
     takes.
@@ -35,7 +39,7 @@ class Settings:
     that survivors of a failure are given to end by themselves. ``trace``: the file that gets a
     trace of all that the ranks do, when they have ended; see `fabric.trace.live`.
 
-    Raises `WorldError` with the choices.
+    Raises `WorldError` with the choices, `ArgumentError` for what is of another kind.
     """
 
     system: str | None = "cloudmatrix384"
@@ -49,6 +53,8 @@ class Settings:
     trace: str | None = None
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            object.__setattr__(self, name, _normal(name, value))
         for name, choices in (("clock", CLOCKS), ("sync", SYNCS)):
             value = getattr(self, name)
             if value not in choices:
@@ -89,6 +95,14 @@ class Settings:
             if text is not None:
                 values[field.name] = _value(field.name, text)
         return Settings(**values)
+
+
+def _normal(name: str, value: Any) -> Any:
+    """A setting as a plain value of its kind; raises `ArgumentError`."""
+    if name in ("scale", "heartbeat", "stop_timeout", "grace"):
+        return number(value, name)
+    none = {"system": (None, NO_SYSTEM), "software": (None,), "trace": (None,)}.get(name, ())
+    return None if isinstance(value, str | None) and value in none else text(value, name, most=PATH)
 
 
 def _value(name: str, text: str) -> str | float | None:

@@ -1,6 +1,7 @@
 """`launch`: ranks as threads and as processes; their results, their settings, their time."""
 
 import functools
+import math
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from fabric.launching.member import member
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
 from fabric.settings import Settings
 from topology import star
+from topology.errors import ArgumentError
 
 launch = functools.partial(unlimited, timeout=120.0)
 """So that every test ends by itself."""
@@ -143,6 +145,48 @@ def settings() -> Settings:
 def test_what_cannot_be_is_refused(more: dict[str, Any], words: str) -> None:
     with pytest.raises(WorldError, match=words):
         launch(place, **{"ranks": 2, **more})
+
+
+@pytest.mark.parametrize("odd", [np.int64(2), True, np.array(2)])
+def test_numbers_of_others_are_numbers(odd: Any) -> None:
+    given = launch(settings, odd, "none", scale=np.float32(0.5), timeout=np.int8(60))
+    assert given == [Settings(None, scale=0.5)] * int(odd)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"ranks": 2.0}, "ranks is 2.0; it has to be an integer"),
+        ({"ranks": "2"}, "ranks is '2'"),
+        ({"timeout": "1"}, "timeout is '1'; it has to be a number of seconds"),
+        ({"timeout": -1}, "timeout is -1"),
+        ({"timeout": math.nan}, "timeout is nan"),
+        ({"scale": "1"}, "scale is '1'"),
+        ({"grace": None}, "grace is None"),
+        ({"clock": 5}, "clock is 5"),
+        ({"system": 5}, "system is 5"),
+        ({"args": 5}, "args is 5"),
+        ({"args": "ab"}, "args is 'ab'"),
+        ({"trace": 5}, "trace is 5"),
+        ({"return_exceptions": "no"}, "return_exceptions is 'no'; it has to be True or False"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        launch(place, **{"ranks": 2, **more})
+    with pytest.raises(ArgumentError, match="main is None"):
+        launch(None, 2)  # type: ignore[arg-type]
+
+
+def no_machine() -> tuple[bool, Any]:
+    with init() as comm:
+        return comm.now() > 0, member().settings.system
+
+
+@both
+def test_a_system_called_none_is_no_system(transport: str) -> None:
+    assert launch(no_machine, 2, "none", transport) == [(True, None)] * 2
+    assert Settings.from_environment({"TRIPLANE_SYSTEM": "none"}) == Settings(None)
 
 
 def test_a_program_that_nobody_launched_is_a_world_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ LONGEST = 1e9
 NAME = 1000
 """Characters of a name at most."""
 
+PATH = 4096
+"""Characters of a path at most, as on Linux."""
+
 _SHOWN = 60
 """Characters of a value that an error shows at most."""
 
@@ -154,12 +157,12 @@ def flag(value: Any, name: str) -> bool:
     raise ArgumentError(f"{name} is {shown(value)}; it has to be True or False")
 
 
-def text(value: Any, name: str, wanted: str = "a text") -> str:
-    """``value`` as a plain str of at most `NAME` characters; raises `ArgumentError`."""
+def text(value: Any, name: str, wanted: str = "a text", most: int = NAME) -> str:
+    """``value`` as a plain str of at most ``most`` characters; raises `ArgumentError`."""
     if not isinstance(value, str):
         raise ArgumentError(f"{name} is {shown(value)}; it has to be {wanted}")
-    if len(value) > NAME:
-        raise ArgumentError(f"{name} has {len(value)} characters; {NAME} are allowed")
+    if len(value) > most:
+        raise ArgumentError(f"{name} has {len(value)} characters; {most} are allowed")
     try:
         value.encode()
     except UnicodeEncodeError:
