@@ -7,7 +7,7 @@ from typing import IO
 import numpy as np
 
 from bench.records import Record, Value, as_table, columns_of
-from topology.blocking import tiers
+from topology.clos import tiers
 from topology.draw.labels import label
 from topology.graph import Topology
 from topology.units import GB, NS

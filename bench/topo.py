@@ -1,7 +1,10 @@
 """``triplane topo``: which systems there are, what one is made of, pictures, and other tools."""
 
+import io
 import json
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -12,7 +15,13 @@ from bench.cli import HELP, Group
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
+from topology.errors import TopologyError
+from topology.text import visible
 from topology.units import GB, NS
+from topology.units import show as with_unit
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _FORMAT = click.option("--format", "form", type=click.Choice(FORMATS), default="table")
 _OUTPUT = click.option("--output", type=click.Path(dir_okay=False, path_type=Path))
@@ -135,8 +144,29 @@ def exported(topology: Topology, form: str) -> str:
 
     graph = to_networkx(topology)
     if form == "json":
-        return json.dumps(nx.node_link_data(graph, edges="edges")) + "\n"
-    # GraphML knows numbers, truth and text only.
+        for *_, data in graph.edges(data=True):
+            if math.isinf(data["bandwidth"]):  # JSON has no such number; `from_networkx` reads text
+                data["bandwidth"] = with_unit(data["bandwidth"], "bandwidth")
+        return json.dumps(nx.node_link_data(graph, edges="edges"), allow_nan=False) + "\n"
+    return graphml(graph)
+
+
+def graphml(graph: "nx.MultiDiGraph") -> str:
+    r"""A graph of `to_networkx` as GraphML, which knows numbers, truth and text only.
+
+    XML has no control characters, so in names they are written out, as ``\u001b``. Raises
+    `TopologyError` where two names become one by that.
+    """
+    import networkx as nx
+
     for key in ("planes", "removed"):
         graph.graph[key] = ",".join(graph.graph[key])
-    return "\n".join(nx.generate_graphml(graph)) + "\n"
+    shown = nx.relabel_nodes(graph, {name: visible(name) for name in graph})
+    if len(shown) < len(graph):
+        raise TopologyError("GraphML cannot tell names apart that differ in control characters")
+    parts = [shown.graph, *(data for _, data in shown.nodes(data=True))]
+    for data in (*parts, *(data for *_, data in shown.edges(data=True))):
+        data.update({key: visible(text) for key, text in data.items() if isinstance(text, str)})
+    file = io.BytesIO()
+    nx.write_graphml_xml(shown, file)
+    return file.getvalue().decode() + "\n"

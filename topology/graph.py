@@ -174,6 +174,14 @@ def _check(topology: Topology) -> None:
     _no_link(topology, late, "latency", topology.link_latency, f"0 to {LATEST:g} s")
     loops = topology.link_src == topology.link_dst
     _no_link(topology, loops, "end equal to its start:", topology.link_dst)
+    for name in (topology.name, *names, *topology.vertex_kinds, *topology.planes):
+        if not _is_text(name):
+            raise TopologyError(f"{topology.name}: {name!r} has half of a surrogate pair: no text")
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written anywhere: JSON can hold halves of surrogate pairs, UTF-8 cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _same_length(topology: Topology, column: str, length: int) -> None:

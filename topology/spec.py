@@ -44,6 +44,7 @@ from topology.errors import TopologyError, TriplaneError
 from topology.graph import NOWHERE, Ints, Topology
 from topology.names import near
 from topology.reading import place, read_text, shown
+from topology.text import visible
 from topology.units import parse, show
 
 Table = Mapping[str, Any]
@@ -325,5 +326,8 @@ def _wrapped(items: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    # A TOML basic string is a JSON string, but that it has no bare DEL and no pairs of surrogates.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A basic string of TOML: one of JSON, in which what cannot be seen is written out.
+
+    TOML knows no pairs of surrogates, so that a character above U+FFFF has eight digits.
+    """
+    return visible(json.dumps(text, ensure_ascii=False))

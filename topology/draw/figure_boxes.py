@@ -136,7 +136,8 @@ def _draw_wires(axes: "Axes", drawn: Drawn, boxes: Units, layout: _Layout, betwe
     colour = colours(drawn.topology.planes)
     lit = wires(drawn.topology, boxes.of, drawn.lit[1] & ~drawn.lost[1])
     special = set(zip(lit.a.tolist(), lit.b.tolist(), lit.plane.tolist(), strict=True))
-    widest = max(float(between.bandwidth.max(initial=0.0)), 1.0)
+    finite = between.bandwidth[np.isfinite(between.bandwidth)]
+    widest = max(float(finite.max(initial=0.0)), 1.0)
     for plane in drawn.planes:
         rows = np.flatnonzero(between.plane == plane)
         shift = (plane - (len(drawn.topology.planes) - 1) / 2) * 0.08
@@ -145,7 +146,8 @@ def _draw_wires(axes: "Axes", drawn: Drawn, boxes: Units, layout: _Layout, betwe
             for key in zip(between.a[rows].tolist(), between.b[rows].tolist(), [plane] * len(rows),
                            strict=True)
         ], np.bool_)  # fmt: skip
-        wide = 0.5 + 2.5 * np.sqrt(between.bandwidth[rows] / widest)
+        # An unlimited link is drawn as wide as the widest.
+        wide = 0.5 + 2.5 * np.sqrt(np.minimum(between.bandwidth[rows], widest) / widest)
         faint = 0.08 if drawn.highlights else float(np.clip(60 / max(len(rows), 1), 0.18, 0.9))
         for some, alpha, order in ((~stands_out, faint, 1), (stands_out, 0.95, 2)):
             ends = [_ends(layout, between, row, shift) for row in rows[some]]
