@@ -101,6 +101,60 @@ def test_shared_experts_have_ranks_of_their_own_or_are_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        ([0, 1, 2, 3, 0, 1], [3, 3]),
+        ((0, 1, 2, 3, 0, 1), np.array([3, 3], np.uint8)),
+        (np.array([0, 1, 2, 3, 0, 1], np.int8), [np.int64(3), True + 2]),
+        (np.array([0, 9, 1, 9, 2, 9, 3, 9, 0, 9, 1, 9])[::2], np.array([3, 3], ">i4")),
+    ],
+)
+def test_a_placement_is_made_of_whatever_has_integers(given: Any) -> None:
+    logical = list(given[0])
+    place = Placement(given[0], given[1])
+    assert (place.experts, place.logical.tolist(), place.local.tolist()) == (4, logical, [3, 3])
+    assert place.choose([[0, 3]], 1).tolist() == [[4, 3]]
+    assert not place.logical.flags.writeable
+
+
+def test_a_placement_is_its_own() -> None:
+    logical = np.array([0, 1])
+    place = Placement(logical, [1, 1])
+    logical[0] = 5
+    assert place.logical.tolist() == [0, 1]
+
+
+def test_a_placement_of_tensors() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra")
+    place = Placement(torch.tensor([0, 1, 0]), torch.tensor([2, 1]))
+    assert place.choose(torch.tensor([[0], [1]]), torch.tensor(1)).tolist() == [[2], [1]]
+    assert place.loads(torch.tensor([4.0, 1.0])).tolist() == [3, 2]
+
+
+def test_places_that_are_empty() -> None:
+    place = Placement([0, -1, 1, 0, -1, -1], [3, 2, 1])
+    assert (place.experts, place.count.tolist()) == (2, [2, 1])
+    assert place.replicas.tolist() == [[0, 3], [2, -1]]
+    assert place.loads([4, 1]).tolist() == [3, 2, 0]
+    chosen = [[0, 1, -1], [1, 0, -1]]
+    assert place.choose(chosen, 0).tolist() == [[0, 2, -1], [2, 0, -1]]
+    assert place.choose(chosen, 1).tolist() == [[3, 2, -1], [2, 3, -1]]
+    assert place.choose(chosen, 2).tolist() == [[0, 2, -1], [2, 3, -1]]  # in turn
+    assert place.choose(np.zeros((0, 2)), 0).shape == (0, 2)
+    shared = with_shared(place)
+    assert shared.logical.tolist() == [0, -1, 1, 2, 0, -1, 2, -1, 2]
+
+
+def test_loads_that_say_little() -> None:
+    nothing = balanced(np.zeros(8), 4, 4)
+    assert nothing.count.tolist() == [2] * 4 + [1] * 4
+    # More replicas than ranks would share a rank: the hot expert has one on each.
+    hot = balanced([1000] + [0] * 7, 4, 4)
+    assert hot.count[0] == 4
+    assert hot.loads([1000] + [0] * 7).tolist() == [250] * 4
+
+
+@pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: balanced([1, 2, 3], 2), "3 physical experts do not divide evenly over 2 ranks"),
@@ -108,6 +162,35 @@ def test_shared_experts_have_ranks_of_their_own_or_are_everywhere() -> None:
         (lambda: balanced([1, -2], 2), "load has to be a number from 0 on"),
         (lambda: linear(4, 2).choose([[4]], 1), "rank 1 chooses expert 4 to 4; experts are 0 to 3"),
         (lambda: Placement(np.array([0, 2]), np.array([2])), r"without a replica are \[1\]"),
+        (lambda: Placement([0.0, 1.0], [2]), "logical is float64; it has to be integers"),
+        (lambda: Placement([0, 1], [2.0]), "local is float64; it has to be integers"),
+        (lambda: Placement([True, False], [2]), "logical is bool"),
+        (lambda: Placement([[0, 1]], [2]), r"logical has the shape \[1, 2\]; .* \[any\]"),
+        (lambda: Placement([[0], [1, 2]], [2]), "logical: it is no table"),
+        (lambda: Placement(5, [2]), "logical is a int, which has no memory"),
+        (lambda: Placement([0, -2], [2]), "experts -2 to 0 are placed"),
+        (lambda: Placement([-1, -1], [2]), "experts -1 to -1 are placed"),
+        (lambda: Placement([0, 10**12], [2]), "experts 0 to 1000000000000 are placed"),
+        (lambda: Placement([0, 2**70], [2]), "logical holds object"),
+        (lambda: Placement(np.array([0, 2**63], np.uint64), [2]), "logical holds 92233720368547758"),
+        (lambda: Placement([0], [2]), "ranks host 2 experts, and 1 are placed"),
+        (lambda: Placement([0], [2, -1]), r"local is \[2, -1\]"),
+        (lambda: Placement([], []), r"local is \[\]"),
+        (lambda: linear(4, 2).choose([1, 2], 0), r"topk_idx has the shape \[2\]"),
+        (lambda: linear(4, 2).choose([[0.5]], 0), "topk_idx is float64"),
+        (lambda: linear(4, 2).choose([[0]], 2), "rank is 2; it has to be an integer 0 to 1"),
+        (lambda: linear(4, 2).loads([1.0]), "number from 0 on for each of 4 experts"),
+        (lambda: linear(4, 2).loads([1, 2, 3, np.inf]), "there is inf"),
+        (lambda: balanced([1, np.nan], 2), "there is nan"),
+        (lambda: balanced([1e308, 1e308], 2), "there is inf"),
+        (lambda: balanced(["1", "2"], 2), "load has to be a number"),
+        (lambda: balanced([1, 2j], 2), "load has to be a number"),
+        (lambda: balanced([[1, 2]], 2), "load has to be a number"),
+        (lambda: balanced([1, 2], 2.0), "ranks is 2.0; it has to be an integer"),
+        (lambda: balanced([1, 2], 2, 10**12), "redundant is 1000000000000"),
+        (lambda: balanced([1, 2], 0), "ranks is 0"),
+        (lambda: linear(4, 0), "ranks is 0"),
+        (lambda: with_shared(linear(4, 2), -1), "ranks is -1"),
     ],
 )
 def test_errors_name_the_value_and_the_choices(call: Any, words: str) -> None:
