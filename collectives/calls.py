@@ -10,6 +10,7 @@ import numpy as np
 
 from collectives.algorithms import buffers, default, schedule
 from collectives.group import Group
+from collectives.spec import combiner
 from collectives.views import (
     ArgumentError,
     Buffer,
@@ -96,6 +97,7 @@ def custom(
             f" {group.size}"
         )
     _members(plan, name)
+    combiner(op)  # even where no step of this rank reduces: the same at every rank
     dtype = send.dtype if send.items else recv.dtype
     combine, average = None, 0
     if any(part.reduces for part in plan.parts):

@@ -252,8 +252,8 @@ class Communicator:
         sent = vector.sizes("send_counts", send_counts, send, self.size)
         received = vector.sizes("recv_counts", recv_counts, recv, self.size)
         vector.check(self.rank, send, recv, sent, received)
-        name = _algorithm(algorithm) or default("all_to_all_v", self.size, 0)
-        lookup("all_to_all_v", name)
+        asked = _algorithm("all_to_all_v", algorithm)
+        name = default("all_to_all_v", self.size, 0) if asked is None else asked
         if name in vector.LOCAL:
             mine = vector.plan(name, self.rank, sent, received)
         else:
@@ -424,7 +424,7 @@ class Communicator:
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         asked = Question(
             op, (send.dtype, send.items), (recv.dtype, recv.items), text(reduction, "op"), root,
-            _algorithm(algorithm), shift(send, recv),
+            _algorithm(op, algorithm), shift(send, recv),
         )  # fmt: skip
         call = self._calls.get(asked)
         if call is None:
@@ -489,8 +489,12 @@ class Communicator:
         return Work(self._driver, *executions, over=True)
 
 
-def _algorithm(name: str | None) -> str | None:
-    return None if name is None else text(name, "algorithm", "the name of one, or None")
+def _algorithm(op: str, name: str | None) -> str | None:
+    if name is None:
+        return None
+    called = text(name, "algorithm", "the name of one, or None")
+    lookup(op, called)
+    return called
 
 
 def _steps(steps: Any) -> Iterator[Step]:
