@@ -141,6 +141,7 @@ class Communicator:
         ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None where no
         machine is emulated. The authority is asked once; raises `WorldError`.
         """
+        operation = text(operation, "operation")
         if operation not in self._machines:
             told = self._member.control.advise(operation, (self.members[0],), 0, 1, 0, "any")
             self._machines[operation] = told and Machine(told.system, told.software)

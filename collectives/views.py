@@ -95,7 +95,8 @@ def _meets_itself(array: NDArray[Any]) -> bool:
 
 def _array(given: Any, name: str, writable: bool) -> NDArray[Any]:
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(given, torch.Tensor):
+    tensor = getattr(torch, "Tensor", None)  # not there while another thread imports torch
+    if tensor is not None and isinstance(given, tensor):
         return _tensor(torch, given, name, writable)
     if isinstance(given, np.ma.MaskedArray):
         raise ArgumentError(f"{name} is a masked array: pass its data, or fill it")

@@ -251,7 +251,8 @@ ROOTED = ("reduce", "broadcast", "gather", "scatter")
 COLLECTIVES = (*REDUCING, "all_gather", "broadcast", "gather", "scatter", "all_to_all",
                "all_to_all_v", "barrier")  # fmt: skip
 MESSAGES = ("send", "isend", "any", "batch", "to itself")
-OTHERS = ("run", "compute", "span", "split", "group")
+ALONE = ("compute", "span", "split", "group", "machine")
+"""Calls without buffers."""
 
 
 def _argument(draw: st.DrawFn, call: Call, name: str, pool: tuple[list[Any], list[Any]]) -> None:
@@ -284,10 +285,10 @@ def _form(draw: st.DrawFn, call: Call, *, written: bool, tensors: bool) -> str:
 @st.composite
 def odd_calls(draw: st.DrawFn, *, tensors: bool) -> Call:
     """One call, by all ranks alike."""
-    op = draw(st.sampled_from((*COLLECTIVES, *COLLECTIVES, *MESSAGES, *OTHERS)))
+    op = draw(st.sampled_from((*COLLECTIVES, *COLLECTIVES, *MESSAGES, *ALONE, "run")))
     call = Call(op, draw(st.sampled_from(DTYPES)), draw(st.sampled_from((0, 1, 2, 5, 64, 3000))),
                 "plain", "plain")  # fmt: skip
-    if op in ("compute", "span", "split", "group"):
+    if op in ALONE:
         _alone(draw, call)
         return call
     # At one rank only, an odd buffer would leave the other alone in the call.
@@ -323,7 +324,7 @@ def odd_calls(draw: st.DrawFn, *, tensors: bool) -> Call:
 def _alone(draw: st.DrawFn, call: Call) -> None:
     if call.op == "compute":
         _argument(draw, call, "seconds", SECONDS)
-    elif call.op == "span":
+    elif call.op in ("span", "machine"):
         _argument(draw, call, "name", NAME)
     elif call.op == "split":
         _argument(draw, call, "color", COLOR)
@@ -430,7 +431,7 @@ def wanted(call: Call, rank: int, before: Array) -> tuple[Array, ...]:
     n_x, _ = sizes(call)
     x = [given_by(call, each, n_x) for each in range(RANKS)]
     mine, op = x[rank], call.op
-    if call.refused or op in ("barrier", "compute", "span", "split", "group"):
+    if call.refused or op in ("barrier", *ALONE):
         return mine, before
     root = call.means.get("root", 0)
     if op in ("all_reduce", "run"):
@@ -484,6 +485,8 @@ def make(comm: Communicator, call: Call, x: Any, out: Any) -> Any:
     elif op == "span":
         with comm.span(given_["name"]):
             return None
+    elif op == "machine":
+        return comm.machine(given_["name"])
     elif op == "split":
         return _group(comm.split(**given_))
     elif op == "group":

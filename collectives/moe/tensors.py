@@ -115,7 +115,8 @@ def integers(given: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np
 def like(given: Any, array: Array) -> Any:
     """``array`` as what ``given`` is, a tensor or an array, of the same memory."""
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(given, torch.Tensor):
+    tensor = getattr(torch, "Tensor", None)  # not there while another thread imports torch
+    if torch is None or tensor is None or not isinstance(given, tensor):
         return array
     name = name_of(array.dtype)
     if name == "bfloat16" or name.startswith("float8_"):
