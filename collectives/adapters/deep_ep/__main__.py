@@ -1,6 +1,9 @@
 """Run a program in which ``import deep_ep`` gives Triplane's, in it and all that it starts.
 
+torch.cuda is stood in for as soon as torch is imported.
+
 python -m collectives.adapters.deep_ep [--upstream CHECKOUT] program.py arguments...
+python -m collectives.adapters.deep_ep [--upstream CHECKOUT] -m module arguments...
 """
 
 import argparse
@@ -19,6 +22,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--upstream", metavar="CHECKOUT", help="a checkout of DeepEP, for what is in deep_ep/utils"
     )
+    parser.add_argument("-m", dest="module", action="store_true", help="program is a module's name")
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args(arguments)
@@ -26,7 +30,8 @@ def main(arguments: list[str]) -> None:
         made = environment(os.environ, given.upstream)
     except FileNotFoundError as error:
         parser.error(str(error))
-    os.execve(sys.executable, [sys.executable, given.program, *given.arguments], made)
+    program = ["-m", given.program] if given.module else [given.program]
+    os.execve(sys.executable, [sys.executable, *program, *given.arguments], made)
 
 
 if __name__ == "__main__":

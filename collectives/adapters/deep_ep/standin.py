@@ -49,7 +49,10 @@ def stand_in(upstream: str | Path | None = None) -> cuda.Standing | None:
 
 
 def environment(given: Mapping[str, str], upstream: str | Path | None = None) -> dict[str, str]:
-    """An environment in which every Python program that imports deep_ep gets this adapter."""
+    """An environment in which every Python program that imports deep_ep gets this adapter.
+
+    torch.cuda is stood in for as soon as such a program has imported torch.
+    """
     path = [str(_SHADOW), str(Path(__file__).parents[3]), given.get("PYTHONPATH", "")]
     made = {**given, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     if upstream is not None:

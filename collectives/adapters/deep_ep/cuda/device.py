@@ -1,0 +1,158 @@
+"""Device: what the stand-in for torch.cuda has instead of a GPU."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+
+from collectives.adapters.deep_ep.event import Arrival
+from topology.errors import TriplaneError
+
+SMS = 132
+"""What the device says that it has; an H800's, which DeepEP's configs are for."""
+
+MEMORY = 64 << 30
+"""Bytes of the device: a die of the Ascend 910C has 64 GB."""
+
+DEVICES = 8
+"""Devices of a node, unless a program takes one with a higher index."""
+
+NO_GRAPHS = "calls of a buffer cannot be recorded and repeated; run eagerly (enforce_eager)"
+
+CUDA = 1
+"""torch's number for devices of the type "cuda"."""
+
+StreamId = tuple[int, int, int]
+"""Number of a stream, index and type of its device."""
+
+
+class StandInError(TriplaneError, RuntimeError):
+    """A program asks torch.cuda for something that a CPU cannot stand for."""
+
+
+NOTHING_LIKE_IT = "a CPU has nothing like it"
+
+
+def refused(name: str, why: str = NOTHING_LIKE_IT) -> NoReturn:
+    """Raise the `StandInError` for a name of torch."""
+    raise StandInError(
+        f"{name} is not in Triplane's stand-in for torch.cuda: {why}; see docs/deep_ep.md"
+    )
+
+
+def untraced(call: FunctionType) -> FunctionType:
+    """The same function, into which torch.compile does not look, nor into what it calls."""
+    frames = torch._C._dynamo.eval_frame
+    skip = frames._FrameAction.SKIP
+    frames.set_code_exec_strategy(call.__code__, frames._FrameExecStrategy(skip, skip))
+    call.__dict__.update(_torchdynamo_disable=True, _torchdynamo_disable_msg="Triplane's stand-in")
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What ``torch.cuda.get_device_properties`` gives; numbers are an H800's but the memory."""
+
+    name: str = "Triplane"
+    major: int = 9
+    minor: int = 0
+    total_memory: int = MEMORY
+    multi_processor_count: int = SMS
+    warp_size: int = 32
+    max_threads_per_block: int = 1024
+    max_threads_per_multi_processor: int = 2048
+    regs_per_multiprocessor: int = 65536
+    shared_memory_per_block: int = 49152
+    shared_memory_per_block_optin: int = 232448
+    shared_memory_per_multiprocessor: int = 233472
+    L2_cache_size: int = 50 << 20
+    clock_rate: int = 1_755_000
+    memory_clock_rate: int = 2_619_000
+    memory_bus_width: int = 5120
+    pci_bus_id: int = 0
+    pci_device_id: int = 0
+    pci_domain_id: int = 0
+    uuid: str = "00000000-0000-0000-0000-000000000000"
+    is_integrated: int = 0
+    is_multi_gpu_board: int = 0
+    gcnArchName: str = "triplane"  # noqa: N815 (torch asks for it where there is no version of CUDA)
+
+
+class Device:
+    """The device; ``calls``: dispatches and combines since `forget`, by name, in order."""
+
+    def __init__(self) -> None:
+        self.index = 0
+        self.properties = Properties()
+        self.calls: list[tuple[str, Arrival]] = []
+        self._pending: list[Arrival] = []
+        self._logging = False
+        self._numbers = itertools.count(1)
+        self._streams = threading.local()
+
+    @property
+    def count(self) -> int:
+        """How many devices it says that there are."""
+        return max(DEVICES, self.index + 1)
+
+    def take(self, index: int) -> int:
+        """Have the device be known by another index (below 0: as it is); returns the one before."""
+        before = self.index
+        if index >= 0:
+            self.index = index
+        return before
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream that this thread has set, else the default one."""
+        found: StreamId = getattr(self._streams, "current", (0, self.index, CUDA))
+        return found
+
+    def set_stream(self, stream_id: int, device_index: int, device_type: int = CUDA) -> None:
+        """Have another stream be this thread's."""
+        self._streams.current = stream_id, device_index, device_type
+
+    def new_stream(self) -> int:
+        """The number of a stream that was not there before."""
+        return next(self._numbers)
+
+    def expect(self, arrival: Arrival) -> None:
+        """See a call through at the next `synchronize`."""
+        self._pending.append(arrival)
+
+    def note(self, name: str, arrival: Arrival) -> None:
+        """A call has begun."""
+        if self._logging:
+            self.calls.append((name, arrival))
+
+    @contextmanager
+    def logged(self) -> Iterator[list[tuple[str, Arrival]]]:
+        """The calls that are made in a ``with`` block."""
+        self.calls, self._logging = [], True
+        try:
+            yield self.calls
+        finally:
+            self._logging = False
+
+    def synchronize(self, *_: Any) -> None:
+        """Return when nothing is under way."""
+        pending, self._pending = self._pending, []
+        for arrival in pending:
+            arrival.wait()
+
+    def now(self) -> float:
+        """The emulated clock of the rank, in seconds; the wall clock where there is no rank."""
+        if dist.is_initialized():
+            from collectives.adapters import torch as backend
+
+            world = dist.group.WORLD
+            if isinstance(world, backend.ProcessGroup):
+                return backend.communicator(world).now()
+        return time.perf_counter()
