@@ -1,6 +1,6 @@
 """A stand-in for torch.cuda on the CPU, for programs that know nothing else. Only where asked for.
 
-torch meets CUDA in three places, and each is served here:
+torch meets CUDA in four places, and each is served here:
 
 - **Functions of C** (`boundary`): torch's Python calls ``torch._C._cuda_*`` and ``_accelerator_*``,
   which a CPU build lacks. They are put there, on a `Device`: its index, its streams, its memory
@@ -12,6 +12,8 @@ torch meets CUDA in three places, and each is served here:
   ``torch.device("cuda")`` and integers mean the CPU wherever torch takes a device, in every thread
   that begins while it stands. Tensors are and say that they are on the CPU; what takes a tensor to
   the device or back is a copy, as there.
+- **Kernels** (`kernels`): what a program registers for "CUDA" with ``torch.library`` is called for
+  tensors on the CPU, unless it has registered something for the CPU, too.
 
 There is one device at a time, and everything that a stream would do is over when a call returns,
 but for the calls of a buffer, which `Device.synchronize` sees through. Events take the emulated

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch._library.custom_ops import CustomOpDef
 
 from collectives.adapters.deep_ep.cuda.boundary import Ranges, distinct, functions, refusing
 from collectives.adapters.deep_ep.cuda.device import MEMORY, NO_GRAPHS, Device, refused, untraced
+from collectives.adapters.deep_ep.cuda.kernels import library_impl, register_kernel
 from collectives.adapters.deep_ep.cuda.naming import Naming, is_cuda, on_cpu
 from collectives.adapters.deep_ep.cuda.types import types_on
 
@@ -47,6 +49,9 @@ class Standing:
         self._devices()
         self._process_groups()
         self._threads()
+        self._set(torch.library.Library, "impl", library_impl(torch.library.Library.impl))
+        kernel = register_kernel(CustomOpDef.register_kernel)
+        self._set(CustomOpDef, "register_kernel", kernel)
         self._naming.__enter__()  # type: ignore[no-untyped-call]
 
     def _set(self, where: Any, name: str, value: Any) -> None:

@@ -1,0 +1,45 @@
+"""Kernels that a program registers for CUDA: they are the CPU's, where it has none for that."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch._library.custom_ops import CustomOpDef
+
+
+def library_impl(impl: Callable[..., Any]) -> Callable[..., Any]:
+    """``torch.library.Library.impl``, which also ``torch.library.impl`` comes to."""
+
+    @functools.wraps(impl)
+    def implemented(
+        self: Any, op_name: Any, fn: Any, dispatch_key: str = "", **options: Any
+    ) -> Any:
+        key = dispatch_key or self.dispatch_key
+        if not key.endswith("CUDA"):
+            return impl(self, op_name, fn, dispatch_key, **options)
+        key = key.removesuffix("CUDA") + "CPU"
+        name = op_name if isinstance(op_name, str) else op_name._schema.name
+        if f"{self.ns}/{name.split('::')[-1]}/{key}" in torch.library._impls:
+            return None  # the program has one for the CPU
+        return impl(self, op_name, fn, key, **options)
+
+    return implemented
+
+
+def register_kernel(register: Callable[..., Any]) -> Callable[..., Any]:
+    """``register_kernel`` of what ``torch.library.custom_op`` makes."""
+
+    @functools.wraps(register)
+    def registered(
+        self: CustomOpDef, device_types: str | Sequence[str] | None, fn: Any = None, /
+    ) -> Any:
+        wanted = [device_types] if isinstance(device_types, str) else device_types
+        if wanted is None or "cuda" not in wanted:
+            return register(self, device_types, fn)
+        others = [each for each in wanted if each != "cuda"]
+        if "cpu" not in (*others, *self._backend_fns):
+            others.append("cpu")
+        return register(self, others, fn)
+
+    return registered
