@@ -15,7 +15,19 @@ from hypothesis import strategies as st
 from bench.cli import main
 from bench.records import as_text
 from bench.topo import plane_record
-from topology import Blocking, Topology, cluster, non_blocking, save, star, supernode
+from collectives import init, schedule
+from fabric import Fabric, launch
+from topology import (
+    Blocking,
+    Topology,
+    cluster,
+    from_toml,
+    non_blocking,
+    save,
+    star,
+    supernode,
+    to_toml,
+)
 from topology.draft import Draft
 
 LIMITS = settings(deadline=None, max_examples=50)
@@ -243,3 +255,22 @@ def test_everything_that_shows_a_topology_takes_unlimited_links(
     assert {edge["bandwidth"] for edge in graph["edges"]} == {"inf GB/s"}
     json.loads((folder / "t.json").read_text("utf-8"), parse_constant=pytest.fail)
     assert "nan" not in unlimited(math.inf)._repr_html_()
+
+
+def test_an_engine_takes_an_unlimited_link_for_a_very_wide_one() -> None:
+    """Simulated, and with running ranks; the times are those of links that nothing can fill."""
+    steps = list(schedule("all_to_all", 4, 1 << 20))
+    for uplink in (1e9, math.inf):
+        wide = to_toml(unlimited(uplink)).replace("inf GB/s", "1e15 GB/s")
+        found = [Fabric(made, endpoint="raw") for made in (unlimited(uplink), from_toml(wide))]
+        times = [fabric.simulate(steps).duration for fabric in found]
+        assert times[0] == pytest.approx(times[1], abs=1e-9, rel=1e-3)
+        live = launch(times_of_all_to_all, 4, found[0], "inproc", software="raw")
+        assert live == pytest.approx([times[0]] * 4, abs=1e-12, rel=1e-3)
+
+
+def times_of_all_to_all() -> float:
+    with init() as comm:
+        comm.all_to_all(np.zeros(4 << 20, np.uint8), np.zeros(4 << 20, np.uint8))
+        comm.barrier()
+        return comm.now()
