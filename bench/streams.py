@@ -8,8 +8,9 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
-from typing import IO
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
 
 STDOUT = "standard output"
 
@@ -33,11 +34,44 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class Named:
+    """A stream whose errors say which it is: Python's have no file's name."""
+
+    def __init__(self, stream: IO[str], name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._stream, attribute)
+
+    def write(self, text: str) -> int:
+        """As the stream's own."""
+        with self._naming():
+            return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As the stream's own."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """As the stream's own."""
+        with self._naming():
+            self._stream.flush()
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = self._name
+            raise
+
+
 def stdout() -> IO[str]:
-    """Standard output; raises `OSError` where the caller has closed it."""
+    """Standard output; it raises `OSError` that names it where it is closed or full."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed", STDOUT)
-    return sys.stdout
+    return cast("IO[str]", Named(sys.stdout, STDOUT))
 
 
 def put(file: IO[str], *lines: str) -> None:
@@ -51,26 +85,18 @@ def put(file: IO[str], *lines: str) -> None:
 def blame(error: OSError) -> str:
     """What could not be read or written, and why; standard output is then given up.
 
-    What it holds back could not be written when Python ends, either, which would say so at length.
+    What that holds back could not be written when Python ends, either, which would say so at
+    length.
     """
     reason = error.strerror or str(error) or type(error).__name__
-    if error.filename is not None:
-        name = error.filename
-        return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {reason}"
-    return f"{STDOUT}: {reason}" if _given_up() else reason
-
-
-def _given_up() -> bool:
-    """Whether standard output cannot be written; what is written from now on is dropped."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
+    if error.filename is None:
+        return reason
+    if error.filename == STDOUT and sys.stdout is not None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
-        return True
-    return False
+    name = error.filename
+    return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {reason}"
 
 
 def complain(message: str) -> None:

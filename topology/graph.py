@@ -181,7 +181,7 @@ def _check(topology: Topology) -> None:
 
 def _is_text(name: str) -> bool:
     """Whether it can be written anywhere: JSON can hold halves of surrogate pairs, UTF-8 cannot."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _same_length(topology: Topology, column: str, length: int) -> None:
