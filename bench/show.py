@@ -10,6 +10,7 @@ from bench.records import Record, Value, as_table, columns_of
 from topology.clos import tiers
 from topology.draw.labels import label
 from topology.graph import Topology
+from topology.text import visible
 from topology.units import GB, NS
 
 
@@ -18,7 +19,7 @@ def about(topology: Topology) -> list[str]:
     kinds = topology.vertex_kinds
     ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
     nodes = len(np.unique(topology.node[topology.node >= 0]))
-    return [
+    lines = [
         label(topology.name),
         f"  nodes      {nodes}",
         f"  endpoints  {len(ends)}: {_counted(ends)}; ranks sit on {len(topology.accelerators)}",
@@ -26,6 +27,7 @@ def about(topology: Topology) -> list[str]:
         f"  links      {topology.n_links}, one way each",
         *([f"  without    {', '.join(map(label, topology.removed))}"] if topology.removed else []),
     ]
+    return [visible(line) for line in lines]
 
 
 def _counted(kinds: tuple[str, ...]) -> str:
@@ -82,7 +84,8 @@ def _write_rich(
     console.print(_table("Planes", [_short(plane) for plane in planes]))
     for plane in planes:
         if plane["non_blocking"] != "yes":
-            console.print(Text(f"  {plane['plane']}: non-blocking is {plane['non_blocking']}\n"))
+            words = f"  {plane['plane']}: non-blocking is {plane['non_blocking']}"
+            console.print(Text(f"{visible(words)}\n"))
     console.print(_table("Links, upwards", links))
 
 
@@ -117,4 +120,4 @@ def _cell(value: Value) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-    return str(value)
+    return visible(str(value))

@@ -18,9 +18,10 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bench import show
 from bench.cli import main
 from bench.records import as_text
-from bench.topo import exported
+from bench.topo import exported, plane_record
 from fabric.failure import RankFailed
 from topology import Topology, TopologyError, TriplaneError, from_toml, save, to_toml
 from topology.text import one_line, visible, visible_lines
@@ -31,7 +32,7 @@ ODD = (
 )
 NAMES = (
     f"a{ODD}z", 'q"u\'o<b>t</b>&amp;e,;]]>', "ネット\U0001f468\u200d\U0001f469 Übung",
-    "=1+1\\u001b", "x\r\ny", "  blanks  ",
+    "=1+1\\u001b\x1b[5m", "x\r\ny", "  blanks  ",
 )  # fmt: skip
 """Of endpoints, of a kind, of a switch, of a plane, of the system."""
 
@@ -151,6 +152,15 @@ def test_no_command_lets_a_name_act(charset: str, tmp_path: Path) -> None:
         if code:
             assert done.stderr.startswith("triplane: error: ")
             assert done.stderr.count("\n") == 1
+
+
+def test_a_terminal_gets_no_names_that_act() -> None:
+    topology, file = odd(), io.StringIO()
+    planes = [plane_record(topology, plane) for plane in topology.planes]
+    for each in (planes, [{**planes[0], "non_blocking": f"not proved: {ODD}"}]):
+        show._write_rich(file, show.about(topology), each, show.tier_records(topology))
+    assert "x\\u000d\\u000ay" in file.getvalue()
+    assert not has_effect(file.getvalue())
 
 
 def test_pictures_pages_and_traces_of_odd_names(tmp_path: Path) -> None:
