@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.environment import check as check_environment
 from bench.machine import BenchError, fabric_of, stack
 from bench.operations import OPERATIONS, Operation
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
@@ -101,6 +102,7 @@ def prepare(
     names what is wrong.
     """
     environment = os.environ if environment is None else environment
+    check_environment(environment)
     fabric = fabric_of(selection)
     stack(fabric, selection, op)
     _check_ranks(op, fabric, selection, flags)

@@ -1,17 +1,19 @@
 """One operation of expert parallelism: its routing, its schedule, and the bytes that it moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from bench.machine import BenchError
 from collectives.moe import (
     Format,
     Routing,
     combine_size,
     dispatch_format,
     dispatch_size,
+    from_file,
     logical_bytes,
     low_latency,
     normal,
@@ -32,7 +34,8 @@ class Experts:
     """What is dispatched or combined.
 
     ``op``: one of `OPERATIONS`; ``mode``: one of `MODES`; ``ranks``: the EP size; ``tokens``: of
-    each rank; ``experts``: over all ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
+    each rank, or where a file says how many, of the rank that has most; ``experts``: over all
+    ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
     ``skew``: see `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of
     experts, where the skew limits a token to some of them.
     """
@@ -54,6 +57,17 @@ class Experts:
         return _routing(
             self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.groups, self.seed
         )
+
+    @property
+    def every_token(self) -> int:
+        """Tokens of all ranks together."""
+        return int(self.routing().tokens.sum()) if is_file(self.skew) else self.ranks * self.tokens
+
+    @property
+    def mean_tokens(self) -> int | float:
+        """Tokens of a rank, on the mean where they differ."""
+        mean = self.every_token / self.ranks
+        return int(mean) if mean.is_integer() else mean
 
     @property
     def operation(self) -> str:
@@ -83,6 +97,58 @@ class Experts:
         if self.mode == "low-latency":
             return float(self.routing().counts.sum()) * token_size / self.ranks
         return logical_bytes(self.routing(), token_size, node_ranks)
+
+
+FILE = "file:"
+"""How a skew begins that names a file."""
+
+
+def is_file(skew: str) -> bool:
+    """Whether a routing comes from a file, with tokens, top_k and ranks of its own."""
+    return skew.startswith(FILE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for of a routing; None where nothing."""
+
+    ranks: Sequence[int] | None
+    tokens: int | None
+    top_k: int | None
+    experts: int | None
+    seed: int | None
+
+    def of_file(self, skew: str) -> Routing:
+        """The routing in the file that ``skew`` names; of `EXPERTS` where nothing says how many.
+
+        Raises `BenchError` where something else was asked for, and `RoutingError`.
+        """
+        path = skew.removeprefix(FILE)
+        routing = from_file(path, self.experts, EXPERTS)
+        tokens = sorted(set(routing.tokens.tolist()))
+        for option, asked, found in (
+            ("--ep", None if self.ranks is None else list(self.ranks), [routing.ranks]),
+            ("--tokens", None if self.tokens is None else [self.tokens], tokens),
+            ("--top-k", self.top_k, routing.top_k),
+        ):
+            if asked not in (None, found):
+                raise BenchError(
+                    f"{option} asks for {_list(asked)}, and the routing in {path} has"
+                    f" {_list(found)}: leave {option} out, or take another file"
+                )
+        if self.seed is not None:
+            raise BenchError(f"--seed decides nothing where {path} says who gets which token")
+        return routing
+
+
+def _list(values: object) -> str:
+    return ", ".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
+def tokens_text(routing: Routing) -> str:
+    """How many tokens its ranks have, in words: ``128``, or ``1 to 2``."""
+    least, most = int(routing.tokens.min()), int(routing.tokens.max())
+    return str(most) if least == most else f"{least} to {most}"
 
 
 _MODULES = {"low-latency": low_latency, "normal": normal}

@@ -10,7 +10,19 @@ from typing import Any
 import click
 
 from bench import files
-from bench.experts import EXPERTS, HIDDEN, MODES, OPERATIONS, TOP_K, Experts, dtype_of, node_ranks
+from bench.experts import (
+    EXPERTS,
+    HIDDEN,
+    MODES,
+    OPERATIONS,
+    TOP_K,
+    Asked,
+    Experts,
+    dtype_of,
+    is_file,
+    node_ranks,
+    tokens_text,
+)
 from bench.machine import BenchError, fabric_of, stack
 from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
 from bench.plot import draw_moe
@@ -26,6 +38,9 @@ LAST = {
     "checked": "tokens_checked", "wrong": "wrong_tokens",
 }  # fmt: skip
 """The last columns of the table, where there are such: of a simulation, or of real tokens."""
+
+SIZES = (8, 16, 32, 64, 128, 256, 320)
+"""Ranks of the operations, where nothing else is asked for."""
 
 MAX_SELECTIONS = 1 << 26
 """Token-expert selections of one operation at most: more would not fit in memory."""
@@ -48,7 +63,7 @@ def check(work: Experts, fabric: Fabric) -> None:
     places = len(fabric.places)
     if not 0 < work.ranks <= places:
         raise BenchError(f"EP{work.ranks} does not fit on {fabric.topology.name}: it has {places}")
-    if work.ranks * work.tokens * work.top_k > MAX_SELECTIONS:
+    if work.every_token * work.top_k > MAX_SELECTIONS:
         raise BenchError(
             f"{work.ranks} ranks x {work.tokens} tokens x top-{work.top_k} are more than"
             f" {MAX_SELECTIONS} selections"
@@ -70,7 +85,7 @@ def records(
         predicted = timeline.duration / US
         yield {
             "op": work.op, "system": name, "software": software, "mode": work.mode,
-            "ranks": work.ranks, "tokens": work.tokens, "hidden": work.hidden,
+            "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,
             "top_k": work.top_k, "experts": work.experts, "skew": work.skew, "size_bytes": size,
             "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, timeline.duration)),
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
@@ -98,13 +113,13 @@ def live(
             moved = work.moved(size, nodes_of(work, fabric))
             yield {
                 "op": work.op, "system": name, "software": software, "mode": work.mode,
-                "ranks": work.ranks, "tokens": work.tokens, "hidden": work.hidden,
+                "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,
                 "top_k": work.top_k, "experts": work.experts, "skew": work.skew,
                 "size_bytes": size, "transport": transport, "time_us": emulated / US,
                 "bandwidth_GBps": in_gb(over(moved, emulated)), "published_us": known,
                 "error_percent": None if known is None else 100 * (emulated / US / known - 1),
                 "wall_time_ms": wall * 1e3, "wrong_tokens": 0,
-                "tokens_checked": work.ranks * work.tokens, "host_time_s": host,
+                "tokens_checked": work.every_token, "host_time_s": host,
             }  # fmt: skip
 
 
@@ -174,7 +189,9 @@ def draw(rows: Sequence[Record], path: Path) -> None:
     draw_moe(rows, path, OPERATIONS)
 
 
-def _sizes(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
+def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
     parts = [part.strip() for part in text.split(",")]
     for part in parts:
         if not part.isdecimal() or int(part) == 0:
@@ -188,11 +205,9 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--ep",
-    default="8,16,32,64,128,256,320",
-    show_default=True,
     callback=_sizes,
     metavar="SIZES",
-    help="Expert-parallel sizes: ranks.",
+    help=f"Expert-parallel sizes: ranks (default: {','.join(map(str, SIZES))}).",
 )
 @click.option(
     "--mode",
@@ -203,9 +218,7 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 )
 @click.option("--tokens", type=_AT_LEAST_ONE, help="Of each rank (default: 128, normal mode 4096).")
 @click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True, help="Channels.")
-@click.option(
-    "--top-k", type=_AT_LEAST_ONE, default=TOP_K, show_default=True, help="Experts of a token."
-)
+@click.option("--top-k", type=_AT_LEAST_ONE, help=f"Experts of a token (default: {TOP_K}).")
 @click.option(
     "--experts",
     type=_AT_LEAST_ONE,
@@ -221,7 +234,8 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     default="uniform",
     show_default=True,
     metavar="SKEW",
-    help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH.",
+    help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH (.csv, .json, .npy, .npz),"
+    " which brings ranks, tokens and top-k of its own.",
 )
 @click.option(
     "--transport",
@@ -230,21 +244,29 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     show_default=True,
     help="Simulate, or dispatch and combine real tokens between real ranks.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random routing.")
+@click.option("--seed", type=int, help="Of the random routing (default: 0).")
 @system_options
 @output_options
 def command(
-    ep: list[int], mode: str, tokens: int | None, hidden: int, top_k: int, experts: int | None,
-    dtype: str | None, skew: str, transport: str, seed: int, selection: Selection, output: Output,
+    ep: list[int] | None, mode: str, tokens: int | None, hidden: int, top_k: int | None,
+    experts: int | None, dtype: str | None, skew: str, transport: str, seed: int | None,
+    selection: Selection, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
+    tokens_said, skew_said = None, skew
+    if is_file(skew):
+        routing = Asked(ep, tokens, top_k, experts, seed).of_file(skew)
+        ep, top_k, experts = [routing.ranks], routing.top_k, routing.experts
+        tokens, tokens_said = max(int(routing.tokens.max()), 1), tokens_text(routing)
+        skew_said = f"{skew} ({routing.experts} experts)"
     fabric, software, name = prepared(selection, mode)
     works = [
         Experts(
-            op, mode, ranks, tokens or (128 if mode == MODES[0] else 4096), hidden, top_k,
-            experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew, seed,
+            op, mode, ranks, tokens or (128 if mode == MODES[0] else 4096), hidden, top_k or TOP_K,
+            experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew,
+            seed or 0,
         )
-        for ranks in ep for op in OPERATIONS
+        for ranks in ep or SIZES for op in OPERATIONS
     ]  # fmt: skip
     for work in works:
         check(work, fabric)
@@ -259,8 +281,8 @@ def command(
         if output.format == "table":
             put(
                 file,
-                f"# MoE {mode} on {name} with {software}: {works[0].tokens} tokens a"
-                f" rank, hidden {hidden}, top-{top_k}, routing {skew}"
+                f"# MoE {mode} on {name} with {software}: {tokens_said or works[0].tokens} tokens a"
+                f" rank, hidden {hidden}, top-{works[0].top_k}, routing {skew_said}"
                 + ("" if timelines else f", real tokens over {transport}"),
             )
             file.write(table(rows) + nearest(name, software, works))

@@ -93,7 +93,7 @@ def rank(work: Experts, software: str, node: int | None) -> Sample:
     """One rank's part."""
     with init() as comm:
         choices = work.routing().topk_idx[comm.rank]
-        x = tokens(work, comm.rank)
+        x = tokens(work, comm.rank)[: len(choices)]
         weights = np.random.default_rng(comm.rank).random(choices.shape, np.float32)
         run = _low_latency if work.mode == "low-latency" else _normal
         out, emulated, wall = run(comm, work, software, node, (x, choices, weights))

@@ -8,12 +8,12 @@ which are free, so both halves of a row are the same.
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from bench.environment import least as least_of
 from bench.options import Flags
 from bench.records import Measurement, in_gb
 from topology.units import GB, US
@@ -78,13 +78,7 @@ def summary(rows: Sequence[Measurement], least: str | None = None) -> Summary:
     known = [row.busbw for row in rows if row.busbw is not None]
     mean = sum(known) / len(known) if known else None
     wrong = sum(bool(row.wrong) for row in rows)
-    return Summary(wrong, mean, None if least is None else _leading_number(least) * GB)
-
-
-def _leading_number(text: str) -> float:
-    """Read as C's atof does: the number that the text begins with, or 0."""
-    match = re.match(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", text, re.IGNORECASE)
-    return float(match[0]) if match else 0.0
+    return Summary(wrong, mean, None if least is None else least_of(least) * GB)
 
 
 def float_text(value: float | None, width: int) -> str:

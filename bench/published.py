@@ -4,13 +4,15 @@ The columns of ``published.csv``, in any order; ``source`` and ``note`` may be m
 be written as Python does, sizes also with a unit; text is free, and `bench.workload` reads it.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from topology.errors import TriplaneError
+from topology.names import near
+from topology.reading import shown
+from topology.table_file import Line, read_table
 from topology.units import parse
 
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -63,41 +65,57 @@ OPTIONAL = ("source", "note", "problem")
 
 
 def read(path: Path = PUBLISHED) -> list[Row]:
-    """Every row of a file; raises `TargetsError` naming the columns that are missing."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file, skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TargetsError(f"{path} is no CSV file: {error}") from None
-    header = [name.strip() for name in lines[0]] if lines else []
-    needed = [field.name for field in fields(Row) if field.name not in OPTIONAL]
-    missing = [name for name in needed if name not in header]
+    """Every row of a file; raises `TargetsError` naming the columns that are missing or unclear.
+
+    Columns with other names are passed over, but not one that looks like a known column that the
+    file has not. A row that cannot be read says why in its ``problem``, with the line.
+    """
+    lines = read_table(path, TargetsError)
+    header = lines[0].cells if lines else []
+    names = [field.name for field in fields(Row) if field.name != "problem"]
+    missing = [name for name in names if name not in OPTIONAL and name not in header]
     if missing:
-        raise TargetsError(
-            f"{path} has no column {', '.join(missing)}; it needs {','.join(needed)}"
-        )
-    return [_row(header, cells) for cells in lines[1:] if any(cell.strip() for cell in cells)]
+        needed = ",".join(name for name in names if name not in OPTIONAL)
+        raise TargetsError(f"{path} has no column {', '.join(missing)}; it needs {needed}")
+    absent = [name for name in names if name not in header]
+    for at, name in enumerate(header, start=1):
+        if name and name in header[: at - 1]:
+            raise TargetsError(f"{path}: line {lines[0].number}, column {at}: {name!r} comes twice")
+        if near(name, absent):
+            raise TargetsError(
+                f"{path}: line {lines[0].number}, column {at}: {shown(name)} is no column"
+                f"{near(name, absent)}"
+            )
+    seen: dict[str, int] = {}
+    return [_row(header, line, seen) for line in lines[1:]]
 
 
-def _row(header: list[str], cells: list[str]) -> Row:
+def _row(header: list[str], line: Line, seen: dict[str, int]) -> Row:
+    """``seen``: the ids of earlier rows, and their lines."""
     known = {field.name for field in fields(Row)} - {"problem"}
-    text = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name in known}
+    cells = zip(header, line.cells, strict=False)
+    text = {name: cell for name, cell in cells if name in known}
     problems: list[str] = []
-    if len(cells) != len(header):
-        problems.append(f"the row has {len(cells)} cells, the header {len(header)}")
+    if len(line.cells) != len(header):
+        problems.append(f"the row has {len(line.cells)} cells, the header {len(header)}")
+    first = seen.setdefault(text.get("id", ""), line.number)
+    if first != line.number and text.get("id"):
+        problems.append(f"the id is that of line {first}")
     counts = {name: _count(name, text.pop(name, ""), problems) for name in COUNTS}
     value = _value(text.pop("value", ""), problems)
     columns: dict[str, Any] = {name: text.get(name, "") for name in known - {"value", *COUNTS}}
     columns |= counts
-    return Row(**columns, value=value, problem="; ".join(problems))
+    # Rows without an id are found by their line.
+    place = f" (line {line.number})" if problems and not text.get("id") else ""
+    return Row(**columns, value=value, problem="; ".join(problems) + place)
 
 
 def _count(name: str, text: str, problems: list[str]) -> int | None:
     if not text:
         return None
     value = _number(text, "size" if name == "size" else "")
-    if value is None or not 0 <= value <= 1 << 62:
-        problems.append(f"{name} is {text!r}, no count")
+    if value is None or not 0 <= value <= 1 << 62 or value != round(value):
+        problems.append(f"{name} is {shown(text)}, no count")
         return None
     return round(value)
 
@@ -105,7 +123,7 @@ def _count(name: str, text: str, problems: list[str]) -> int | None:
 def _value(text: str, problems: list[str]) -> float | None:
     value = _number(text, "")
     if value is None or not 0 < value < float("inf"):
-        problems.append(f"value is {text!r}, not a number above 0")
+        problems.append(f"value is {shown(text)}, not a number above 0")
         return None
     return value
 

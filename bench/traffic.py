@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.environment import MATRIX, SCALE, SPREAD, number
 from bench.machine import BenchError
 from bench.options import MAX_BYTES
+from topology.reading import read_text
 
 Counts = NDArray[np.int64]
 """[ranks, ranks]: bytes from rank i to rank j."""
@@ -34,23 +35,15 @@ class Traffic:
 
 def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> Traffic:
     """Return the traffic that ``matrix``, a file, or else nccl-tests' variables ask for."""
-    spread = min(max(_number(environment, "NCCL_TESTS_ALLTOALLV_SPREAD"), 0.0), 1.0)
-    scale = max(_number(environment, "NCCL_TESTS_ALLTOALLV_MATRIX_SCALE"), 0.0)
-    path = matrix or environment.get("NCCL_TESTS_ALLTOALLV_MATRIX_FILE")
+    spread = min(max(number(environment, SPREAD), 0.0), 1.0)
+    scale = max(number(environment, SCALE), 0.0)
+    path = matrix or environment.get(MATRIX)
     if path is None:
         return Traffic(spread)
     counts = read_matrix(path, scale)
     if len(counts) < ranks:
         raise BenchError(f"traffic matrix {path} is {len(counts)} wide; {ranks} ranks need as much")
     return Traffic(spread, counts[:ranks, :ranks], len(counts), scale)
-
-
-def _number(environment: Mapping[str, str], name: str) -> float:
-    text = environment.get(name, "1")
-    try:
-        return float(text)
-    except ValueError:
-        raise BenchError(f"{name} is {text!r}, not a number") from None
 
 
 def busiest(counts: Counts) -> int:
@@ -64,33 +57,33 @@ def read_matrix(path: str, scale: float = 1.0) -> Counts:
     Values are scaled, then rounded down to multiples of 16. Raises `BenchError` naming file and
     place.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise BenchError(f"traffic matrix {path} cannot be read: {reason}") from None
-    rows = [line.split() for line in lines if line.strip()]
-    for number, row in enumerate(rows):
-        if len(row) != len(rows):
-            shape = f"{len(rows)} rows, and row {number} has {len(row)} columns"
-            raise BenchError(f"traffic matrix {path} must be square: it has {shape}")
+    text = read_text(path, BenchError)
+    lines = [(at, line.split()) for at, line in enumerate(text.split("\n"), start=1)]
+    rows = [(at, cells) for at, cells in lines if cells]
     if not rows:
         raise BenchError(f"traffic matrix {path} is empty")
-    values = [[_bytes(path, i, j, text, scale) for j, text in enumerate(row)]
-              for i, row in enumerate(rows)]  # fmt: skip
+    for row, (line, cells) in enumerate(rows):
+        if len(cells) != len(rows):
+            shape = f"{len(rows)} rows, and row {row} has {len(cells)} columns (line {line})"
+            raise BenchError(f"traffic matrix {path} must be square: it has {shape}")
+    values = [
+        [_bytes(f"{path}, row {row}, column {column}", line, cell, scale)
+         for column, cell in enumerate(cells)]
+        for row, (line, cells) in enumerate(rows)
+    ]  # fmt: skip
     return np.array(values, np.int64)
 
 
-def _bytes(path: str, row: int, column: int, text: str, scale: float) -> int:
-    where = f"traffic matrix {path}, row {row}, column {column}: {text!r}"
+def _bytes(place: str, line: int, text: str, scale: float) -> int:
+    where = f"traffic matrix {place}: {text!r:.60}"
     try:
         value = float(text)
     except ValueError:
-        raise BenchError(f"{where} is not a number") from None
+        raise BenchError(f"{where} is not a number (line {line})") from None
     if not value >= 0:
-        raise BenchError(f"{where} is not 0 or more")
-    if value * scale > MAX_BYTES:
-        raise BenchError(f"{where} times {scale:g} is above {MAX_BYTES} bytes")
+        raise BenchError(f"{where} is not 0 or more (line {line})")
+    if value * scale > MAX_BYTES or value == np.inf:
+        raise BenchError(f"{where} times {scale:g} is above {MAX_BYTES} bytes (line {line})")
     return int(value * scale) & ~15
 
 

@@ -269,6 +269,23 @@ def test_nccl_tests_variables_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("NCCL_TESTS_ALLTOALLV_SPREAD", "nan", "is 'nan', not a finite number"),
+        ("NCCL_TESTS_ALLTOALLV_MATRIX_SCALE", "inf", "is 'inf', not a finite number"),
+        ("NCCL_TESTS_MIN_BW", "NaN", "is 'NaN', not a finite number of GB/s"),
+        ("NCCL_TESTS_MIN_BW", "1e999", "is '1e999', not a finite number of GB/s"),
+        ("NCCL_TESTS_SPLIT", "MOD 2", "is set and splits the ranks into groups"),
+        ("NCCL_TESTS_MIN_BV", "1", "is not known; .* near it: NCCL_TESTS_MIN_BW"),
+    ],
+)
+def test_variables_that_would_not_be_heeded_are_refused(name: str, text: str, said: str) -> None:
+    for op in ("all_reduce", "all_to_all_v"):
+        with pytest.raises(BenchError, match=f"{name} {said}"):
+            prepare(op, Flags(), IDEAL, environment={name: text})
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "is empty"),

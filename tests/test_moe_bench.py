@@ -138,3 +138,30 @@ def test_too_many_selections_are_refused():
     fabric, _, _ = moe.prepared(Selection(software="raw"), "low-latency")
     with pytest.raises(TriplaneError, match="selections"):
         moe.simulate(experts.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
+
+
+def test_a_file_brings_its_own_tokens_ranks_and_experts(tmp_path: Path):
+    path = tmp_path / "routing.json"
+    path.write_text('{"experts": 4, "topk_idx": [[[0, 1], [2, 3]], [[1, 2]]]}')
+    skew = ("--skew", f"file:{path}", "--software", "raw", "--hidden", "64")
+    text = printed(*skew, "--mode", "normal")
+    assert ": 1 to 2 tokens a rank, hidden 64, top-2, routing file:" in text
+    assert "(4 experts)" in text
+    told = {}
+    for transport in ("sim", "inproc"):
+        (row, _) = json.loads(printed(*skew, "--transport", transport, "--format", "json"))
+        told[transport] = [row[key] for key in ("ranks", "tokens", "top_k", "experts")]
+    assert told["sim"] == told["inproc"] == [2, 1.5, 2, 4]
+    assert row["tokens_checked"] == 3
+    assert row["wrong_tokens"] == 0
+    for more, fault in [
+        (("--ep", "2,4"), "--ep asks for 2, 4, and the routing in"),
+        (("--tokens", "2"), "has 1, 2: leave --tokens out"),
+        (("--top-k", "8"), "--top-k asks for 8, and the routing"),
+        (("--experts", "8"), "is of 4 experts, not of 8"),
+        (("--seed", "0"), "--seed decides nothing where"),
+    ]:
+        assert fault in refused(*skew, *more)
+    path.write_text("[[[0, 1]], [[1, 2]]]")
+    same = ("--ep", "2", "--tokens", "1", "--top-k", "2", "--format", "json")
+    assert json.loads(printed(*skew, *same))[0]["experts"] == 256

@@ -285,3 +285,90 @@ def test_results_weigh_14_kib_and_odd_formats_are_refused():
         dispatch_size(7168, "cann-ep", "fp8")
     with pytest.raises(FormatError, match="no message format of 'nccl'"):
         dispatch_size(7168, "nccl", "fp8")
+
+
+CSV = "rank,e0,e1\n0,0,1\n0,2,3\n1,1,-1\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CSV.encode(),
+        CSV.replace(",", ";").encode(),
+        CSV.replace(",", "\t").replace("rank", "Rank").encode(),
+        b"\xef\xbb\xbf# by hand\r\n" + CSV.replace("\n", "\r\n").replace(",", " , ").encode(),
+        CSV.replace("\n", "\r").replace("rank", '"RANK_ID"').encode(),
+    ],
+)
+def test_a_table_is_read_however_it_is_written(tmp_path, data):
+    (tmp_path / "a.csv").write_bytes(data)
+    found = from_file(tmp_path / "a.csv", 4)
+    assert [rank.tolist() for rank in found.topk_idx] == [[[0, 1], [2, 3]], [[1, -1]]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("2,3", "2.0,3", "line 3, column 2: '2.0' is no expert: a whole number from 0 to 3 or -1"),
+        ("2,3", "2,4", "line 3, column 3: '4' is no expert"),
+        ("2,3", "2,2", "line 3, column 3: expert 2 comes twice"),
+        ("2,3", "2", "line 3 has 2 cells: 3 cells, as before, are expected"),
+        ("1,1", "-1,1", "line 4, column 1: '-1' is no rank"),
+        ("1,1", "9999999,1", "line 4, column 1: '9999999' is no rank"),
+        ("e0,e1", "token,e0", "line 1, column 2: 'token' is no column of a routing"),
+        ("2,3", '"2,3', "line 3: quotes are not closed"),
+        ("2,3", "2," + "3" * 70000, "line 3: a cell has 70000 characters"),
+        (CSV, "", "it has no token: every line has to be a rank"),
+        (CSV, "rank,e0\n", "it has no token"),
+    ],
+)
+def test_a_fault_of_a_table_has_its_place(tmp_path, old, new, fault):
+    (tmp_path / "a.csv").write_text(CSV.replace(old, new))
+    with pytest.raises(RoutingError, match=f"a.csv: {fault}"):
+        from_file(tmp_path / "a.csv", 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"experts": "4", "topk_idx": [[[0]]]}', "experts is '4'; a whole number of 1 or more"),
+        ('{"experts": 1e3, "topk_idx": [[[0]]]}', "experts is 1000.0; a whole"),
+        ('{"topk_idx": [[[0, 1]], [[2, true]]]}', r"topk_idx\[1\]\[0\]\[1\] is true; an expert"),
+        ('{"topk_idx": [[[0, 1]], [[2]]]}', r"topk_idx\[1\]\[0\] has 1 experts, and others 2"),
+        ('{"topk_idx": [[[0, 1]], 7]}', r"topk_idx\[1\] is 7; a list of tokens is"),
+        ('{"topk_idx": [[[0]]], "top_k": 2}', "top_k is 2, and topk_idx has 1"),
+        ('{"topk_idx": [[[0]]], "tokens": [2]}', r"tokens is \[2\], and topk_idx has \[1\]"),
+        ('{"topk_idx": [[[0]]], "expert": 4}', "it has 'expert'; known are topk_idx, experts"),
+        ("[[], []]", "it has no token that chooses an expert"),
+        ("[" * 90, "line 1, column 65: more than 64 lists"),
+        (
+            "[[[0]\n x",
+            "line 2, column 2: ',' or the end of the list or object is expected, not 'x'",
+        ),
+    ],
+)
+def test_a_fault_of_json_has_its_place(tmp_path, text, fault):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(RoutingError, match=f"a.json: {fault}"):
+        from_file(tmp_path / "a.json", 4)
+
+
+def test_arrays_that_are_no_routing(tmp_path):
+    table = np.zeros((2, 1, 1), np.int64)
+    for arrays, fault in [
+        ({"topk_idx": table, "experts": [4, 4]}, r"experts is int64\[2\]; one whole number"),
+        ({"topk_idx": table, "experts": 4.0}, r"experts is float64\[\]; one whole number"),
+        ({"topk_idx": table.astype(float)}, r"topk_idx is float64\[2, 1, 1\]; integers"),
+        ({"topk_idx": table, "weights": table}, "it has 'weights'; known are"),
+        ({"topk_idx": table, "ranks": 3}, "ranks is 3, and topk_idx has 2"),
+        ({"experts": 4}, "it has no topk_idx; it has experts"),
+        ({"topk_idx": table.astype(np.uint64) - 1}, "18446744073709551615, which is no expert"),
+    ]:
+        np.savez(tmp_path / "a.npz", **arrays)
+        with pytest.raises(RoutingError, match=rf"a\.npz: .*{fault}"):
+            from_file(tmp_path / "a.npz", 4)
+    np.savez(tmp_path / "a.npz", topk_idx=table, experts=1 << 20)
+    assert from_file(tmp_path / "a.npz").experts == 1 << 20
+    np.savez(tmp_path / "a.npz", topk_idx=np.zeros((300, 1, 1), np.int64), experts=1 << 20)
+    with pytest.raises(RoutingError, match="300 ranks and 1048576 experts, more than"):
+        from_file(tmp_path / "a.npz")

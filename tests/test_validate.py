@@ -216,6 +216,23 @@ def test_a_missing_column_is_one_line_and_exit_2(tmp_path: Path, column: str) ->
     assert "Traceback" not in found.stderr
 
 
+def test_what_looks_like_a_column_or_an_id_twice_is_told(tmp_path: Path) -> None:
+    (row,) = cells(READ.id)
+    columns = [name for name in row if name != "note"]
+    path = tmp_path / "targets.csv"
+    lines = [";".join(columns), *[";".join(row[name] for name in columns)] * 2]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    first, second = read(path)
+    assert (first.problem, second.problem) == ("", "the id is that of line 2")
+    for header, fault in [
+        ("notes", f"line 1, column {len(columns) + 1}: 'notes' is no column; near it: note"),
+        ("id", f"column {len(columns) + 1}: 'id' comes twice"),
+    ]:
+        path.write_text(",".join([*columns, header]))
+        with pytest.raises(TargetsError, match=fault):
+            read(path)
+
+
 def test_an_empty_file_and_a_picture_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for content in (b"", b"\x89PNG\r\n\xff\xfe\x00"):

@@ -25,7 +25,8 @@ from collectives.moe.layout import (
 from collectives.moe.normal import logical_bytes
 from collectives.moe.quantise import Wire, decode, encode
 from collectives.moe.routing import MASKED, Routing, RoutingError
-from collectives.moe.skew import from_file, node_limited, parse_skew, uniform, zipf
+from collectives.moe.routing_file import from_file
+from collectives.moe.skew import node_limited, parse_skew, uniform, zipf
 from collectives.moe.spec import weighted_sum
 from collectives.moe.tensors import TokenError
 from collectives.moe.tokens_low_latency import Handle, LowLatency, Received

@@ -248,6 +248,8 @@ def _table(rank: int, array: NDArray[np.generic], top_k: int) -> Ints:
             f"the choices of rank {rank} are {array.dtype} {list(array.shape)}; "
             f"they have to be integers [tokens, {top_k}]"
         )
+    if array.dtype.kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
+        raise RoutingError(f"the choices of rank {rank} have {array.max()}, which is no expert")
     return array.astype(np.int64)
 
 

@@ -1,20 +1,17 @@
-"""Routings made up from a seed, and routings from files.
+"""Routings made up from a seed, and the names by which a command line calls for one.
 
 The generators draw a token's experts one after another without replacement, in proportion to the
 experts' weights (the same distribution as Gumbel top-k). A draw that a token may not have is drawn
 again, for all such tokens at once; after `TRIES` from what its experts so far have left.
 """
 
-import csv
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.moe.routing import Ints, Routing, RoutingError, blocks
+from collectives.moe.routing_file import from_file
 
 TRIES = 4
 """Draws from all experts, which are cheap, before those from what is left, which seldom fail."""
@@ -27,9 +24,6 @@ GROUPS = 8
 
 TOP_GROUPS = 4
 """Groups that a token's experts of DeepSeek-V3 may come from (``topk_group``)."""
-
-SUFFIXES = (".npy", ".npz", ".json", ".csv")
-"""Files that `from_file` reads."""
 
 Tokens = int | Sequence[int] | Ints
 Weights = NDArray[np.float64]
@@ -93,33 +87,6 @@ def node_limited(
     return _drawn(ranks, tokens, top_k, np.ones(experts), rng, group, top_groups)
 
 
-def from_file(path: str | Path, experts: int | None = None) -> Routing:
-    """Read a routing.
-
-    - ``.npy``: integers ``[ranks, tokens, top_k]``.
-    - ``.npz``: the same as ``topk_idx``, and perhaps ``experts``.
-    - ``.json``: ``{"experts": n, "topk_idx": [[[...], ...], ...]}`` by rank, token and slot, or
-      the list alone; ranks may have different numbers of tokens.
-    - ``.csv``: a line a token: its rank, then its experts; lines that begin with ``rank`` or
-      ``#`` are skipped; there are as many ranks as the largest one says.
-
-    ``experts`` has to be given where the file does not tell it. Raises `RoutingError`.
-    """
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise RoutingError(f"cannot read a routing from {path}; can from {', '.join(SUFFIXES)}")
-    try:
-        table, told = _read(path)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise RoutingError(f"cannot read a routing from {path}: {error}") from None
-    known = told if experts is None else experts
-    if known is None:
-        raise RoutingError(f"{path} does not tell how many experts there are; give experts")
-    if told not in (None, known):
-        raise RoutingError(f"{path} is of {told} experts, not of {known}")
-    return _named(path, table, known)
-
-
 def parse_skew(
     text: str,
     ranks: int,
@@ -159,36 +126,6 @@ def _of(ranks: int, routing: Routing, path: str) -> Routing:
     if routing.ranks != ranks:
         raise RoutingError(f"{path} is of {routing.ranks} ranks, not of {ranks}")
     return routing
-
-
-def _read(path: Path) -> tuple[Any, int | None]:
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False), None
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return file["topk_idx"], int(file["experts"]) if "experts" in file else None
-    if path.suffix == ".json":
-        told = json.loads(path.read_text())
-        return (told["topk_idx"], told.get("experts")) if isinstance(told, dict) else (told, None)
-    return _read_csv(path), None
-
-
-def _read_csv(path: Path) -> list[NDArray[np.int64]]:
-    with path.open(newline="") as file:
-        lines = [
-            line for line in csv.reader(file) if line and not line[0].startswith(("#", "rank"))
-        ]
-    table = np.array(lines, np.int64)
-    if table.ndim != 2 or table.shape[1] < 2 or table[:, 0].min() < 0:
-        raise ValueError("every line has to be a rank and its token's experts")
-    return [table[table[:, 0] == rank, 1:] for rank in range(table[:, 0].max() + 1)]
-
-
-def _named(path: Path, table: Any, experts: int) -> Routing:
-    try:
-        return Routing(table, experts)
-    except (RoutingError, TypeError) as error:
-        raise RoutingError(f"{path}: {error}") from None
 
 
 def _drawn(
