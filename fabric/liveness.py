@@ -19,14 +19,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def state(pid: int, born: str = "") -> str:
-    """`RUNNING`, `STOPPED` (by a signal) or `GONE` (also: a zombie, or another's number by now).
+    """`RUNNING`, `STOPPED` or `GONE` (also: a zombie, or another's number by now).
+
+    Stopped is who is stopped by a signal, or by a debugger.
 
     ``born``: what `birth` said of the process, so that a number used again is not mistaken.
     """
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
     if fields is None or fields[0] in "ZX" or (born and fields[1] != born):
         return GONE
-    return STOPPED if fields[0] == "T" else RUNNING
+    return STOPPED if fields[0] in "Tt" else RUNNING
 
 
 def birth(pid: int) -> str:

@@ -130,6 +130,7 @@ def main() -> None:
         began = time.monotonic()
         while not server.deserted(parent, time.monotonic() - began > PATIENCE):
             time.sleep(TURN)
+        server.end_stopped()
         if server.late_news():
             time.sleep(LINGER)
 

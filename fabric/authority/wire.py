@@ -18,7 +18,7 @@ from fabric.authority.world import Record
 from fabric.plan import Plan, Rows
 from topology.errors import TriplaneError
 
-VERSION = 2
+VERSION = 3
 
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
@@ -176,6 +176,7 @@ FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
     "blocked": (_or_none(_whole),),
     "fail": (_text, _text, _or_none(_whole)),
     "leave": (),
+    "over": (),
     "beat": (),
     "lost": (_whole, _text),
     "left": (_whole,),

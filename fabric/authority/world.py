@@ -18,6 +18,8 @@ A record is a tuple that begins with its name:
 - ``("mark", span, name, at)``: for traces, a span of the rank begins, called ``name``, or ends,
   where that is None; ``at`` on paced time only.
 - ``("settle", token)``: answered with ``("time", token, 0.0)`` when it is as `fabric.control` says.
+- ``("over",)``: the rank's program is over, while its process lives on: it makes no more calls,
+  unless it says otherwise by making one. Told again and again.
 - ``("fail", kind, message, rank)``: an exception: its type, its text, whose fault it is.
 
 On paced time ``("finish", op, seconds)`` tells a rank when its part of a call ends, and again when
@@ -55,6 +57,9 @@ SETTLING = 0.06
 """Seconds after which it is known what the others were in when a rank died: they send what they
 have noted every 20 ms."""
 
+OVER = 0.5
+"""Seconds that a rank whose program is over has to make one more call: exit handlers may."""
+
 _LOG = logging.getLogger("triplane")
 
 
@@ -91,6 +96,8 @@ class World:
         self._settling: dict[int, int] = {}
         self._mismatch: int | None = None
         self._missing: int | None = None
+        self._over: dict[int, float] = {}
+        self._given_up: set[int] = set()
         self._brought: deque[dict[int, Any]] = deque()
         self._turns, self._exchanged = [0] * size, 0
         self._replies: list[tuple[int, Reply]] = []
@@ -98,15 +105,21 @@ class World:
             "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
             "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
             "settle": self._settle, "leave": self._leave, "advise": self._advise,
-            "times": self._times, "mark": self._mark,
+            "times": self._times, "mark": self._mark, "over": self._be_over,
         }  # fmt: skip
 
     def handle(self, rank: int, record: Record, wall: float) -> None:
         """A rank has told something; ``wall``: the wall clock now, in seconds."""
         if self.error is not None or rank in self.gone:
+            if rank in self._given_up and record[0] == "begin":
+                self.stop(
+                    WorldError(f"rank {rank} has made a call after its program was over", rank)
+                )
             return
         if self._roll.blocked:
             self._roll.blocked.pop(rank, None)
+        if self._over and record[0] != "over":
+            self._over.pop(rank, None)
         self._guarded(self._does[record[0]], rank, wall, *record[1:])
 
     def lost(self, rank: int, cause: str, wall: float) -> None:
@@ -143,6 +156,8 @@ class World:
             if self._held is not None and wall >= self._held.until:
                 self._end(self._held.error())
             else:
+                if self._over:
+                    self._guarded(self._give_up, wall)
                 self._guarded(self._advance)
 
     def replies(self) -> list[tuple[int, Reply]]:
@@ -266,6 +281,9 @@ class World:
             self._miss(op, wall)
         self._missed()
 
+    def _be_over(self, rank: int, wall: float) -> None:
+        self._over.setdefault(rank, wall)
+
     def _fail(self, rank: int, wall: float, kind: str, message: str, culprit: int | None) -> None:
         self.gone.add(rank)
         if kind not in KINDS:
@@ -298,6 +316,21 @@ class World:
             stuck = self._roll.stuck()
             if stuck:
                 raise self._roll.deadlock(stuck)
+
+    def _give_up(self, wall: float) -> None:
+        """Ranks whose programs are over have left, once others wait for them."""
+        late = [rank for rank, since in self._over.items() if wall - since > OVER]
+        if late and not (self._strict and self.emulator and self._all_wait(late)):
+            late = [rank for rank in late if self._roll.missed_in(rank)]
+        for rank in late:
+            del self._over[rank]
+            self._given_up.add(rank)
+            self._leave(rank, wall)
+
+    def _all_wait(self, late: Iterable[int]) -> bool:
+        """Whether emulated time stands still only because these ranks might still do something."""
+        waits = self.emulator.waits().keys() if self.emulator is not None else ()
+        return bool(waits) and len(self.gone.union(waits, late)) == self.size
 
     def _miss(self, op: int, wall: float) -> None:
         """A rank has left that others wait for; more may come to wait, or it be known why."""

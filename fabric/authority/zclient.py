@@ -45,6 +45,7 @@ PATIENCE = 60.0
 class Line:
     """A connection to the authority: of a rank, or for ``rank`` None of the launcher of a node.
 
+    ``users``: the threads that have begun calls.
     Raises `TransportError` where nobody answers within ``patience`` seconds, or refuses.
     """
 
@@ -55,6 +56,7 @@ class Line:
         self.address, self.inbox = address, Inbox()
         self._log: deque[Record] = deque()
         self._packer, self._noted, self._looked = Packer(), 0, 0.0
+        self.users: set[int] = set()
         self._welcome: dict[str, Any] = {}
         self._trouble, self._closing = "", False
         self._known, self._at_home = threading.Event(), here()
@@ -236,12 +238,24 @@ class Line:
             self._give_up(f"{self.address} refuses the keys of this rank")
 
     def _look(self) -> None:
-        """Find that the authority is gone."""
+        """Find that the authority is gone, or that the rank's own program is over."""
+        if self.rank >= 0 and self._over():
+            self.add(("over",))
         if self._welcome["host"] != self._host:
             self._log.append(("beat",))
         elif state(self._welcome["pid"]) == GONE:
             pid = self._welcome["pid"]
             self._give_up(f"the authority over the ranks (process {pid}) has ended")
+
+    def _over(self) -> bool:
+        """Whether the program is over, and its process only waits for threads or exit handlers.
+
+        A thread that has made calls, and that the process waits for, is the program too.
+        """
+        if threading.main_thread().is_alive():
+            return False
+        others = (t for t in threading.enumerate() if t.is_alive() and not t.daemon)
+        return self.users.isdisjoint(other.ident for other in others)
 
     def _give_up(self, why: str) -> None:
         self._trouble = self._trouble or why
@@ -265,6 +279,7 @@ class ZControl:
     def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
         """Note it; on paced time with the time that the wall clock shows, and at once."""
         at = None if self._pace is None else self._pace.now()
+        self._line.users.add(threading.get_ident())
         self._line.note(("begin", op, group, plan, call, operation, at), self._pace is not None)
 
     def wait(self, op: int) -> None:

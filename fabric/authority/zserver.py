@@ -4,11 +4,13 @@ One ROUTER socket. A peer says hello first, with the world's token, and is a ran
 the launcher of a node); whatever else comes in is dropped, counted and logged.
 """
 
+import contextlib
 import json
 import logging
 import os
 import queue
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,11 +24,17 @@ from fabric.authority.world import Record, World
 from fabric.curve import Gate, Keys, check_address
 from fabric.failure import TransportError, WorldError, report
 from fabric.launching.supervise import AFTERWORDS
-from fabric.liveness import GONE, ancestors, host, state
+from fabric.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
 
 TURN = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""
+
+PROBE = 0.4
+"""Seconds between two looks whether a connection is still there."""
+
+CUT = 0.4
+"""Seconds after the end of a connection in which somebody may know better what has happened."""
 
 FROM_NODES = ("lost", "left", "node")
 """What only the launcher of a node sends."""
@@ -50,6 +58,9 @@ class _Peer:
     left: bool = False
     gone: bool = False
     ranks: range = range(0)
+    probed: float = 0.0
+    cut: float | None = None
+    stopped: float | None = None
 
 
 class Server:
@@ -138,6 +149,17 @@ class Server:
             self._crowded or len(self._peers) < self.world.size
         )
 
+    def end_stopped(self) -> None:
+        """End the processes that were given up because they are stopped, and still are.
+
+        Where no launcher of ours is, nobody else would.
+        """
+        for peer in self._peers.values():
+            stopped = peer.gone and peer.stopped is not None
+            if stopped and state(peer.pid, peer.born) == STOPPED:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(peer.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Stop; ranks that are still there will find nobody. Idempotent."""
         if not self._closing:
@@ -151,6 +173,7 @@ class Server:
         socket = self._socket
         socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, 0
         socket.maxmsgsize, socket.ipv6 = MAX_MESSAGE, "[" in bind
+        socket.router_mandatory = 1  # an error for whom there is no connection to any more
         if keys:
             keys.serve(socket)
         try:
@@ -319,15 +342,52 @@ class Server:
         return where == self._host and not ranks.isdisjoint([pid, *ancestors(pid)])
 
     def _look(self, now: float) -> None:
-        """Find ranks that are gone, or silent for too long."""
-        for peer in self._peers.values():
-            if peer.left or peer.gone:
-                continue
-            silent = now - peer.heard > self._settings.heartbeat
-            if peer.host != self._host and silent:
-                self._miss(peer, f"has not been heard of for {self._settings.heartbeat:g} s", 0.0)
-            elif self._watched(peer) and state(peer.pid, peer.born) == GONE:
-                self._miss(peer, f"has ended (process {peer.pid})", AFTERWORDS)
+        """Find ranks that are gone, cut off, stopped, or silent for too long."""
+        limit = self._settings.heartbeat
+        there = [(i, peer) for i, peer in self._peers.items() if not (peer.left or peer.gone)]
+        for identity, peer in there:
+            if peer.host != self._host and now - peer.heard > limit:
+                self._miss(peer, f"has not been heard of for {limit:g} s", 0.0)
+            elif self._watched(peer):
+                self._look_at(peer, now)
+            self._probe(identity, peer, now)
+        self._stopped([peer for _, peer in there if self._watched(peer)], now)
+
+    def _look_at(self, peer: _Peer, now: float) -> None:
+        found = state(peer.pid, peer.born)
+        if found == GONE:
+            self._miss(peer, f"has ended (process {peer.pid})", AFTERWORDS)
+        elif found != STOPPED or peer.rank is None:
+            peer.stopped = None
+        elif peer.stopped is None:
+            peer.stopped = now
+
+    def _stopped(self, watched: list[_Peer], now: float) -> None:
+        """Give up ranks that are stopped for too long while others run, who may wait for them.
+
+        Where all are stopped, somebody has stopped the job as a whole.
+        """
+        if any(peer.stopped is None for peer in watched):
+            limit = self._settings.stop_timeout
+            for peer in watched:
+                if peer.stopped is not None and now - peer.stopped > limit and not peer.gone:
+                    self._miss(peer, f"has been stopped for more than {limit:g} s", 0.0)
+        else:
+            for peer in watched:
+                peer.stopped = now
+
+    def _probe(self, identity: bytes, peer: _Peer, now: float) -> None:
+        """Find that a connection has ended, as when a process has become another program."""
+        if peer.cut is None and now - peer.probed > PROBE:
+            peer.probed = now
+            self._send(identity, [])
+        if peer.cut is not None and now - peer.cut > CUT and not peer.gone:
+            has = "is cut off from the authority, though it lives"
+            if peer.host == self._host and state(peer.pid, peer.born) == GONE:
+                has = "has ended"
+            elif peer.host == self._host:
+                has = "has become another program, or has closed its connection to the authority"
+            self._miss(peer, f"{has} (process {peer.pid})", 0.0)
 
     def _watched(self, peer: _Peer) -> bool:
         """Whether nobody but the authority would notice the end of a process."""
@@ -358,4 +418,11 @@ class Server:
         return "end", type(error).__name__, str(error), error.rank if error else None
 
     def _send(self, identity: bytes, replies: list[Any]) -> None:
-        self._socket.send_multipart([identity, json.dumps(replies).encode()])
+        try:
+            self._socket.send_multipart([identity, json.dumps(replies).encode()])
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            peer = self._peers.get(identity)
+            if peer is not None and peer.cut is None:
+                peer.cut = time.monotonic()
