@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
-from fabric.launching.job import Job
+from fabric.launching.job import Job, checked_size
 from fabric.settings import NO_SYSTEM, Settings
-from topology.arguments import flag, integer, limit, shown
+from topology.arguments import flag, limit, shown
 from topology.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ def launch(
     `WorldError` that all others saw; with ``return_exceptions`` it is returned instead, for each
     rank what it returned or raised.
     """
-    count, most = integer(ranks, "ranks"), limit(timeout)
+    count, most = checked_size(ranks), limit(timeout)
     quiet = flag(return_exceptions, "return_exceptions")
-    if count < 1:
-        raise WorldError(f"a world has at least one rank, {count} are asked for")
     if not callable(main):
         raise ArgumentError(f"main is {shown(main)}; it has to be what each rank calls")
     if not isinstance(args, list | tuple):

@@ -1,5 +1,6 @@
 """Liveness: whether a process of this host runs, stands still or is gone, and how it ended."""
 
+import contextlib
 import ctypes
 import math
 import os
@@ -7,12 +8,16 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
+
+LOOK = 0.25
+"""Seconds between two looks at a launcher that is not the parent."""
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
@@ -69,12 +74,32 @@ def host() -> str:
         return f"{platform.node()} {uuid.getnode():x}"
 
 
-def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when ``parent`` ends, where it can (Linux)."""
-    if sys.platform == "linux":
+def die_with(launcher: int, born: str) -> None:
+    """End this process when ``launcher`` ends, at once or soon after.
+
+    ``born``: what `birth` says of it. Where it is the parent, the kernel sees to that (Linux).
+    Else (a shell, numactl or a profiler has started this process) a thread looks; if it has no
+    such process in sight, as in a container, nobody does.
+    """
+    if os.getppid() == launcher and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it has ended before the kernel was asked
-            os.kill(os.getpid(), signal.SIGKILL)
+        if os.getppid() != launcher:  # it has ended before the kernel was asked
+            _die(launcher)
+    elif state(launcher, born) != GONE:
+        name = "triplane launcher watch"
+        threading.Thread(target=_watch, args=(launcher, born), name=name, daemon=True).start()
+
+
+def _watch(launcher: int, born: str) -> None:
+    while state(launcher, born) != GONE:
+        time.sleep(LOOK)
+    _die(launcher)
+
+
+def _die(launcher: int) -> None:
+    with contextlib.suppress(OSError):  # standard error may have gone with the launcher
+        os.write(2, b"triplane: the launcher, process %d, has ended; so does a rank\n" % launcher)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def how_it_ended(code: int) -> str:

@@ -4,6 +4,7 @@ What the rank notes is a tuple in a deque, and nothing else: the thread makes me
 there are many, when something waits for an answer, or after `FLUSH` seconds.
 """
 
+import json
 import os
 import threading
 import time
@@ -215,7 +216,17 @@ class Line:
         # Where the other end has refused the keys there is no way out, and a send would wait.
         while log and self._socket.poll(0, zmq.POLLOUT):
             batch = [log.popleft() for _ in range(min(len(log), 16 * BATCH))]
-            self._socket.send_multipart(self._packer.pack(batch))
+            try:
+                frames = self._packer.pack(batch)
+            except (TypeError, ValueError, RecursionError) as error:
+                frames = self._packer.pack([self._unsent(error)])
+            self._socket.send_multipart(frames)
+
+    def _unsent(self, error: Exception) -> Record:
+        """Something among what was noted is no record: the rank ends, and the others learn why."""
+        told = f"rank {self.rank} cannot tell the authority what it does: {error}"
+        self._give_up(told)
+        return "fail", "WorldError", told, None if self.rank < 0 else self.rank
 
     def _told(self, reply: list[Any]) -> None:
         if reply[0] == "welcome":
@@ -240,7 +251,7 @@ class Line:
     def _look(self) -> None:
         """Find that the authority is gone, or that the rank's own program is over."""
         if self.rank >= 0 and self._over():
-            self.add(("over",))
+            self._log.append(("over",))
         if self._welcome["host"] != self._host:
             self._log.append(("beat",))
         elif state(self._welcome["pid"]) == GONE:
@@ -273,6 +284,11 @@ class ZControl:
 
     def exchange(self, mine: Any) -> Sequence[Any]:
         """Wait until all have brought theirs."""
+        try:
+            json.dumps(mine)
+        except (TypeError, ValueError, RecursionError) as error:
+            told = f"rank {self.rank} cannot bring {mine!r:.80}, which is not JSON: {error}"
+            raise WorldError(told, self.rank) from error
         self._line.note(("exchange", mine), now=True)
         return self._inbox.exchanged()
 
@@ -291,7 +307,7 @@ class ZControl:
     def compute(self, seconds: float) -> None:
         """Note it; on paced time sleep as long."""
         if self._pace is None:
-            self._line.note(("compute", seconds))
+            self._line.note(("compute", float(seconds)))
         else:
             self._pace.compute(seconds)
 

@@ -1,7 +1,8 @@
 """The authority over ZeroMQ: a thread that hosts a `World` for ranks in other processes.
 
 One ROUTER socket. A peer says hello first, with the world's token, and is a rank from then on (or
-the launcher of a node); whatever else comes in is dropped, counted and logged.
+the launcher of a node); whatever else comes in from strangers is dropped, counted and logged. What
+cannot be read of a rank ends the world, as that rank would wait for an answer for ever.
 """
 
 import contextlib
@@ -239,18 +240,29 @@ class Server:
 
     def _receive(self, frames: list[bytes]) -> None:
         identity, *frames = frames
+        peer = self._peers.get(identity)
         try:
-            peer = self._peers.get(identity)
             if peer is None:
                 self._hello(identity, frames)
             else:
                 peer.heard = time.monotonic()
                 self._take(identity, peer, frames)
         except (WireError, IndexError) as error:
-            self.dropped += 1
-            if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
-                _LOG.warning("dropped %d messages, the last of %d frames: %s",
-                             self.dropped, len(frames), error)  # fmt: skip
+            if peer is None:
+                self._drop(len(frames), error)
+            else:
+                self._unreadable(peer, error)
+
+    def _drop(self, frames: int, error: Exception) -> None:
+        self.dropped += 1
+        if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
+            _LOG.warning("dropped %d messages, the last of %d frames: %s",
+                         self.dropped, frames, error)  # fmt: skip
+
+    def _unreadable(self, peer: _Peer, error: Exception) -> None:
+        who = f"rank {peer.rank}" if peer.rank is not None else f"the launcher of {peer.ranks}"
+        told = f"{who} has sent to the authority what it cannot read: {error}"
+        self.world.stop(WorldError(told, peer.rank))
 
     def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
         records = peer.unpacker.unpack(frames)
@@ -266,7 +278,7 @@ class Server:
                 peer.left = peer.left or record[0] == "leave"
                 self.world.handle(peer.rank, record, now)
         if peer.rank is not None:
-            counted = sum(record[0] != "beat" for record in records)
+            counted = sum(record[0] not in ("beat", "over") for record in records)
             self._send(identity, [("acknowledged", counted)])
 
     def _of_node(self, peer: _Peer, record: Record) -> None:

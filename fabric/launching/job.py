@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fabric.failure import WorldError
 from fabric.settings import Settings
+from topology.arguments import integer
 
 if TYPE_CHECKING:
     from fabric.simulate import Fabric
@@ -25,3 +27,15 @@ class Job:
     settings: Settings
     args: tuple[Any, ...] = ()
     timeout: float | None = None
+
+
+MOST_RANKS = 1 << 16
+"""Ranks of a world at most: of what nobody can run, nothing is made."""
+
+
+def checked_size(ranks: Any) -> int:
+    """The number of ranks of a world; raises `ArgumentError`, `WorldError` for what is none."""
+    size = integer(ranks, "ranks")
+    if not 1 <= size <= MOST_RANKS:
+        raise WorldError(f"a world has 1 to {MOST_RANKS} ranks, {size} are asked for")
+    return size

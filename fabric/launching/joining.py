@@ -17,9 +17,10 @@ from fabric.authority.zclient import Line, ZControl
 from fabric.curve import Keys
 from fabric.failure import TimedOut, WorldError, in_words
 from fabric.forked import only_here
+from fabric.launching.job import checked_size
 from fabric.launching.member import Member
 from fabric.launching.papers import compare, own
-from fabric.liveness import die_with_parent
+from fabric.liveness import die_with
 from fabric.settings import machine
 from fabric.transport import connector
 
@@ -31,7 +32,8 @@ PATIENCE = 600.0
 class Seat:
     """A rank's place in a world, and where its authority is.
 
-    ``launcher``: the process without which it must not live, or 0.
+    ``launcher``: the process without which it must not live, or 0; ``born``: its
+    `fabric.liveness.birth`. Raises `WorldError` for a rank that is none of the world's.
     """
 
     rank: int
@@ -42,6 +44,12 @@ class Seat:
     transport: str = "zmq"
     keys: Keys | None = None
     launcher: int = 0
+    born: str = ""
+
+    def __post_init__(self) -> None:
+        checked_size(self.size)
+        if not 0 <= self.rank < self.size:
+            raise WorldError(f"rank {self.rank} of {self.size}: there are 0 to {self.size - 1}")
 
     def environment(self) -> dict[str, str]:
         """The variables that hand it to a process."""
@@ -49,7 +57,7 @@ class Seat:
             "RANK": str(self.rank), "WORLD_SIZE": str(self.size),
             "LOCAL_RANK": str(self.local_rank), "TRIPLANE_CONTROL": self.control,
             "TRIPLANE_TOKEN": self.token, "TRIPLANE_TRANSPORT": self.transport,
-            "TRIPLANE_LAUNCHER": str(self.launcher),
+            "TRIPLANE_LAUNCHER": f"{self.launcher} {self.born}",
             **(self.keys.environment() if self.keys else {}),
         }  # fmt: skip
 
@@ -60,8 +68,13 @@ class Seat:
             number(given, "RANK"), number(given, "WORLD_SIZE"), number(given, "LOCAL_RANK", 0),
             given["TRIPLANE_CONTROL"], given.get("TRIPLANE_TOKEN", ""),
             given.get("TRIPLANE_TRANSPORT", "zmq"), Keys.from_environment(given),
-            number(given, "TRIPLANE_LAUNCHER", 0),
+            *_launcher(given.get("TRIPLANE_LAUNCHER", "0")),
         )  # fmt: skip
+
+
+def _launcher(text: str) -> tuple[int, str]:
+    pid, _, born = text.partition(" ")
+    return number({"TRIPLANE_LAUNCHER": pid}, "TRIPLANE_LAUNCHER"), born
 
 
 def number(given: Mapping[str, str], name: str, default: int | None = None) -> int:
@@ -98,19 +111,20 @@ def sit(
     `WorldError` where they are not.
     """
     if seat.launcher:
-        die_with_parent(seat.launcher)
+        die_with(seat.launcher, seat.born)
     line = Line(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
     late = TimedOut(f"rank {seat.rank}: not all of {seat.size} ranks have come within {patience} s")
     watch = threading.Timer(patience or 0.0, line.inbox.stop, [late])
+    control = ZControl(line, seat.rank, seat.size)
     try:
         if patience is not None:
             watch.start()
-        control = ZControl(line, seat.rank, seat.size)
         if papers is not None:
             compare(control.exchange(papers), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
-    except BaseException:
-        line.close()
+    except BaseException as error:  # the others wait for this rank, which will never come
+        control.fail(error)
+        control.leave()
         raise
     finally:
         watch.cancel()

@@ -22,7 +22,7 @@ from fabric.failure import RankLost, TimedOut, TransportError, WorldError
 from fabric.forked import end_of_child, here
 from fabric.launching.folder import private_folder
 from fabric.launching.foreign import seat_of
-from fabric.launching.job import Job
+from fabric.launching.job import Job, checked_size
 from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
@@ -42,6 +42,7 @@ def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
     The one beside this Python is taken, else the first on the path. Raises `TransportError` where
     there is none.
     """
+    ranks = checked_size(ranks)
     beside = str(Path(sys.prefix) / "bin")
     found = shutil.which("mpiexec", path=beside) or shutil.which("mpiexec")
     if found is None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
-from fabric.forked import end_of_child, here
+from fabric.forked import again, end_of_child, here
 from fabric.launching.folder import MAX_PATH, endpoint, private_folder
 from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
@@ -38,7 +38,7 @@ def run_processes(job: Job) -> Ended:
             with _started(job, seats, folder, server) as team:
                 watch = Watch(team.children, server, job.settings)
                 watch.run(job.timeout, team.collect)
-            outcomes = [team.outcome(rank, watch.codes, watch.cut) for rank in ranks]
+            outcomes = [team.outcome(rank, watch) for rank in ranks]
             return Ended(outcomes, world.error)
 
 
@@ -83,14 +83,15 @@ class _Team:
                 pipe.close()
                 del self.pipes[rank]
 
-    def outcome(self, rank: int, codes: dict[int, int], cut: set[int]) -> Any:
+    def outcome(self, rank: int, watch: Watch) -> Any:
         """What a rank returned or raised, or why it could do neither."""
         if rank in self.outcomes:
             return self.outcomes[rank]
         error = self._server.world.error
-        if error is not None and (error.rank == rank or rank in cut):
-            return type(error)(str(error), error.rank)
-        return RankLost(f"rank {rank} {how_it_ended(codes.get(rank, 0))}", rank)
+        if error is not None and (error.rank == rank or rank in watch.cut):
+            return again(error)
+        ended = how_it_ended(watch.codes.get(rank, 0))
+        return watch.given_up(rank) or RankLost(f"rank {rank} {ended}", rank)
 
     def close(self) -> None:
         """Let go of processes and pipes."""

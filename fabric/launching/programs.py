@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import types
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import RankFailed, WorldError
 from fabric.launching.folder import private_folder
-from fabric.launching.job import Job
+from fabric.launching.job import Job, checked_size
 from fabric.launching.joining import Seat
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Ended
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
 from fabric.launching.tracing import opened
-from fabric.liveness import how_it_ended
+from fabric.liveness import birth, how_it_ended
 from fabric.settings import Settings
 
 ALONE = Nodes()
@@ -43,7 +43,7 @@ def run_processes(
     What they print goes where the caller's goes. ``keys``: needed where nodes meet at more than
     the loopback. Raises `WorldError` where they cannot be started.
     """
-    mine = nodes.share(ranks)
+    mine = nodes.share(checked_size(ranks))
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
         meeting = stack.enter_context(nodes.meeting(folder, keys))
@@ -57,8 +57,9 @@ def run_processes(
         else:
             authority = Agent(address, mine, ranks, token, keys)
         stack.enter_context(closing(authority))
+        pid = os.getpid()
         seats = [
-            Seat(rank, ranks, place, address, token, "zmq", keys, os.getpid())
+            Seat(rank, ranks, place, address, token, "zmq", keys, pid, birth(pid))
             for place, rank in enumerate(mine)
         ]
         given = {
@@ -69,7 +70,7 @@ def run_processes(
             watch = Watch(children, authority, settings)
             watch.run(timeout)
         authority.rest()
-        return _exit(authority.error, watch.codes, watch.cut)
+        return _exit(authority.error, watch)
 
 
 @contextmanager
@@ -91,12 +92,13 @@ def _started(
             child.wait()
 
 
-def _exit(error: WorldError | None, codes: Mapping[int, int], cut: Container[int]) -> Exit:
+def _exit(error: WorldError | None, watch: Watch) -> Exit:
     """Not well, where any program has not; of those that were cut, the code means nothing."""
-    bad = {rank: code for rank, code in sorted(codes.items()) if code != 0 and rank not in cut}
+    codes = sorted(watch.codes.items())
+    bad = {rank: code for rank, code in codes if code != 0 and rank not in watch.cut}
     if error is None and bad:
         rank, code = next(iter(bad.items()))
-        error = RankFailed(f"rank {rank} {how_it_ended(code)}", rank)
+        error = watch.given_up(rank) or RankFailed(f"rank {rank} {how_it_ended(code)}", rank)
     if error is None:
         return Exit()
     code = bad.get(-1 if error.rank is None else error.rank, 1)
@@ -114,7 +116,7 @@ def run_in_threads(
     """
     code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
     before = sys.argv, sys.path[0], sys.modules["__main__"]
-    mains = [_main(program) for _ in range(ranks)]
+    mains = [_main(program) for _ in range(checked_size(ranks))]
     sys.argv, sys.path[0] = [str(program), *args], str(program.resolve().parent)
     sys.modules["__main__"] = mains[0]
     seats = iter(mains)  # a list's iterator gives each thread another one

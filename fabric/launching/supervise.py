@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
+from fabric.failure import RankLost
 from fabric.liveness import STOPPED, how_it_ended, state
 from fabric.settings import Settings
 
@@ -15,6 +16,9 @@ TURN = 0.01
 
 LOOK = 0.1
 """Seconds between two looks at who stands still."""
+
+UNMISSED = 0.5
+"""Seconds after which the loss of a rank would have ended the world, if others waited for it."""
 
 LAST_GRACE = 1.0
 """Seconds that a rank has between SIGTERM and SIGKILL."""
@@ -53,12 +57,14 @@ class Reports(Protocol):
 class Watch:
     """Watches ``children``, by rank, and tells ``reports``.
 
-    ``codes``: how each has ended. ``cut``: who still ran when all grace was over.
+    ``codes``: how each has ended. ``cut``: who still ran when all grace was over. A child that is
+    stopped for too long is ended: its rank may have left, so that nobody else misses it.
     """
 
     def __init__(self, children: Mapping[int, Child], reports: Reports, settings: Settings) -> None:
         self.codes: dict[int, int] = {}
         self.cut: set[int] = set()
+        self._given_up: set[int] = set()
         self._children, self._reports, self._settings = children, reports, settings
         self._alive = dict(children)
         self._standing: dict[int, float] = {}
@@ -109,11 +115,24 @@ class Watch:
             kill(self._children[rank].pid, signal.SIGKILL)  # what it has started, if anything
 
     def _stands(self, rank: int, child: Child, now: float) -> None:
-        limit = self._settings.stop_timeout
         if state(child.pid) != STOPPED:
             self._standing.pop(rank, None)
-        elif now - self._standing.setdefault(rank, now) > limit:
-            self._reports.lost(rank, f"has been stopped for more than {limit:g} s")
+            return
+        late = now - self._standing.setdefault(rank, now) - self._settings.stop_timeout
+        if late > 0 and rank not in self._given_up:
+            self._given_up.add(rank)
+            self._reports.lost(rank, self._stopped())
+        elif late > UNMISSED and not self._reports.ended():  # it had left: nobody misses it
+            kill(child.pid, signal.SIGKILL)
+
+    def given_up(self, rank: int) -> RankLost | None:
+        """What is to be said of a rank that was stopped for too long, None for another."""
+        if rank in self._given_up:
+            return RankLost(f"rank {rank} {self._stopped()}", rank)
+        return None
+
+    def _stopped(self) -> str:
+        return f"has been stopped for more than {self._settings.stop_timeout:g} s"
 
     def _finish(self) -> None:
         """End whoever is left, with SIGTERM first, also those who stand still."""

@@ -5,8 +5,14 @@ from pathlib import Path
 
 
 def nameless() -> bool:
-    """Whether a file without a name can be opened by another process, under /proc."""
-    return hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
+    """Whether a file without a name can be made, and opened by another process, under /proc."""
+    if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
+        return False
+    try:
+        os.close(os.memfd_create("triplane", os.MFD_CLOEXEC))
+    except OSError:  # denied, as by a container's seccomp profile; or no descriptor is left
+        return False
+    return True
 
 
 class Bell:
