@@ -13,16 +13,20 @@ from typing import Any
 import torch.distributed as dist
 from torch._C._distributed_c10d import Store
 
+from collectives.adapters.torch.base import DEVICE
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.group import ProcessGroup
 from collectives.adapters.torch.joining import joined
-from collectives.adapters.torch.work import Work
+from collectives.adapters.torch.work import Work, span
 from collectives.communicator import Communicator
 
 __all__ = ["NAME", "ProcessGroup", "communicator", "times"]
 
 NAME = "triplane"
 """What ``init_process_group`` and ``new_group`` call the backend."""
+
+_PROBE = "triplane/device"
+"""A key of a store."""
 
 
 def communicator(group: dist.ProcessGroup | None = None) -> Communicator:
@@ -51,15 +55,17 @@ def times(
     None: the last call of the group, as a call that is waited for has no work. Waits for its end.
     Raises `ValueError` for a work of another backend, or where there was no call.
     """
-    found = _group(group).last if work is None else work
-    if not isinstance(found, Work):
-        raise ValueError(f"there is no call of {NAME!r} whose times could be told: {found}")
-    return found.times()
+    if work is None:
+        return span(_group(group).last)
+    if not isinstance(work, Work):
+        raise ValueError(f"there is no call of {NAME!r} whose times could be told: {work}")
+    return work.times()
 
 
 def _create(options: Any, _: Any = None) -> ProcessGroup:
     """What torch calls for each new group, at each of its members."""
     ranks, timeout = list(options.global_ranks_in_group), options.timeout
+    _check_device(options.store)
     world = dist.group.WORLD
     with translated():
         if ranks and isinstance(world, ProcessGroup):
@@ -67,9 +73,26 @@ def _create(options: Any, _: Any = None) -> ProcessGroup:
         return _of_its_own(options.store, options.group_rank, options.group_size, timeout)
 
 
+def _check_device(store: Store) -> None:
+    """Refuse to stand in for another device: the group would take the place of all its backends.
+
+    torch does not say which device it wants the group for, but it begins the keys of the store that
+    it passes with it.
+    """
+    below = getattr(store, "underlying_store", None)
+    if below is None:
+        return
+    store.set(_PROBE, "")
+    if not below.check([f"{DEVICE}//{_PROBE}"]):
+        raise ValueError(
+            f"the backend {NAME!r} is for tensors on the {DEVICE.upper()}, and its groups have no"
+            f" other backend beside it: give {NAME!r} or '{DEVICE}:{NAME}'"
+        )
+
+
 def _of_its_own(store: Store, rank: int, size: int, timeout: timedelta) -> ProcessGroup:
     """A group that is a world: the default one, or one beside a default of another backend."""
     return ProcessGroup.over(joined(store, rank, size), timeout)
 
 
-dist.Backend.register_backend(NAME, _create, extended_api=True, devices=["cpu"])
+dist.Backend.register_backend(NAME, _create, extended_api=True, devices=[DEVICE])

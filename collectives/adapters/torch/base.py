@@ -1,4 +1,4 @@
-"""Base: what torch asks of every group besides calls: its name, its time-out, its backend."""
+"""Base: what torch asks of every group besides calls: its name, its time-out, its devices."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import Backend
+
+DEVICE = "cpu"
+"""Where tensors have to be."""
 
 _Base: Any = dist.ProcessGroup
 """Its stubs say more than torch asks: every call in all forms that C++ would take."""
@@ -54,8 +57,26 @@ class Named(_Base):  # type: ignore[misc]
 
     group_desc = property(getGroupDesc)
 
+    @property
+    def _device_types(self) -> list[torch.device]:
+        """Where its tensors can be; the base class would say nowhere."""
+        return [torch.device(DEVICE)]
+
     def _get_backend(self, device: torch.device) -> "Named":
+        """Itself; raises `RuntimeError` for another device, in torch's words."""
+        if torch.device(device).type != DEVICE:
+            raise RuntimeError(f"No backend type associated with device type {device}")
         return self
+
+    def _has_hooks(self) -> bool:
+        return False
+
+    def _wait_for_pending_works(self) -> None:
+        """Nothing waits: there are no hooks."""
+
+    def _get_sequence_number_for_group(self) -> int:
+        """How many calls there were before; gloo counts none either."""
+        return 0
 
     def _set_default_timeout(self, timeout: timedelta) -> None:
         self._timeout = timeout

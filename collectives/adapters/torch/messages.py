@@ -4,6 +4,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,8 +64,18 @@ class Half:
             self._work.watch(call)
 
 
+def _checked(tensors: list[Tensor], tag: int) -> Tensor:
+    (tensor,) = tensors
+    if tag < 0:
+        raise ValueError(f"tag is {tag}; it has to be an integer from 0 on")
+    return tensor
+
+
 class Messages:
-    """The messages of a group. ``work`` makes a `Work` of what is pending and what it fills."""
+    """The messages of a group. ``work`` makes a `Work` of what is pending and what it fills.
+
+    ``send``, ``recv_`` and ``recv_any_source_`` are called as torch's dispatcher does it.
+    """
 
     def __init__(
         self, communicator: Communicator, work: Callable[[list[Pending], list[Tensor]], Work]
@@ -72,20 +83,23 @@ class Messages:
         self._communicator, self._work = communicator, work
         self._own: dict[tuple[bool, int], deque[tuple[Send | Recv, Half]]] = defaultdict(deque)
 
-    def send(self, tensor: Tensor, dst: int, tag: int) -> Work:
+    def send(self, tensors: list[Tensor], _group: Any, dst: int, tag: int) -> Work:
         """Begin to send a tensor."""
+        tensor = _checked(tensors, tag)
         if dst == self._communicator.rank:
             return self._to_oneself(tensor, Send(plain(tensor), dst, tag))
         return self._work([self._communicator.isend(plain(tensor), dst, tag)], [tensor])
 
-    def recv(self, tensor: Tensor, src: int, tag: int) -> Work:
+    def recv_(self, tensors: list[Tensor], _group: Any, src: int, tag: int) -> Work:
         """Begin to receive a tensor."""
+        tensor = _checked(tensors, tag)
         if src == self._communicator.rank:
             return self._to_oneself(tensor, Recv(plain(tensor), src, tag))
         return self._work([self._communicator.irecv(plain(tensor), src, tag)], [tensor])
 
-    def recv_anysource(self, tensor: Tensor, tag: int) -> Work:
+    def recv_any_source_(self, tensors: list[Tensor], _group: Any, tag: int) -> Work:
         """Begin to receive a tensor from whichever rank's comes first."""
+        tensor = _checked(tensors, tag)
         begun = self._communicator.irecv_any(plain(tensor), tag)
         work = self._work([begun], [tensor])
         work.sender = begun

@@ -1,47 +1,13 @@
-"""Tensors and reductions of torch, as the calls of a `Communicator` take them."""
+"""Tensors of torch, as the calls of a `Communicator` take them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch.distributed import ReduceOp
-
-_NAMES = {
-    ReduceOp.SUM: "sum", ReduceOp.PRODUCT: "prod", ReduceOp.MIN: "min", ReduceOp.MAX: "max",
-    ReduceOp.AVG: "avg", ReduceOp.BAND: "band", ReduceOp.BOR: "bor", ReduceOp.BXOR: "bxor",
-    ReduceOp.PREMUL_SUM: "sum",
-}  # fmt: skip
-
-
-def reduction(op: Any) -> tuple[str, Any]:
-    """A reduction by its name here, and what PREMUL_SUM multiplies with first, or None.
-
-    Raises `ValueError` for one that has no name.
-    """
-    kind = getattr(op, "op", op)
-    if kind not in _NAMES:
-        raise ValueError(f"unknown reduction {op}; there are {', '.join(map(str, _NAMES))}")
-    return _NAMES[kind], op.factor if kind == ReduceOp.PREMUL_SUM else None
 
 
 def plain(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor as the calls take it: as it is, they see what its type is."""
     return tensor
-
-
-def items(tensor: torch.Tensor, splits: Sequence[int], ranks: int) -> list[int]:
-    """How many items of a tensor go to, or come from, each rank: splits are of its first dimension.
-
-    Raises `ValueError` for splits that do not make up the tensor.
-    """
-    length = tensor.size(0) if tensor.dim() else 1
-    if len(splits) != ranks or sum(splits) != length:
-        raise ValueError(
-            f"splits {list(splits)} must be {ranks} numbers that sum up to {length}, the first"
-            f" dimension of a tensor of shape {tuple(tensor.shape)}"
-        )
-    row = tensor.numel() // length if length else 0
-    return [split * row for split in splits]
 
 
 def alike(tensors: Sequence[torch.Tensor]) -> bool:

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from collectives.adapters.torch.completion import Completion
 from collectives.adapters.torch.errors import translated
 from collectives.anysource import AnyWork
+from fabric.failure import TimedOut
 
 _NONE = timedelta(0)
 
@@ -37,8 +38,20 @@ def seconds(timeout: timedelta | None, default: float) -> float:
     return default if timeout is None or timeout <= _NONE else timeout.total_seconds()
 
 
+def span(parts: Sequence[Pending]) -> tuple[float, float]:
+    """When the first of these began and the last ended at this rank, in emulated seconds.
+
+    Raises ``dist.DistBackendError`` where no machine is emulated, `ValueError` if there is none.
+    """
+    if not parts:
+        raise ValueError("a call of which nothing was sent takes no time")
+    with translated():
+        begin, end = zip(*(part.times() for part in parts), strict=True)
+    return min(begin), max(end)
+
+
 class Work(dist.Work):
-    """A call of a group, made of what is ``pending`` and what is ``over`` already.
+    """A call of a group, made of what is ``pending`` and what is ``over`` already: ``parts``.
 
     ``finish`` is called once, when all is over and before anybody learns of it. ``outputs``: what
     `result` and the future give. ``limit``: seconds that a wait takes at most where it does not
@@ -51,7 +64,7 @@ class Work(dist.Work):
         over: Sequence[Pending] = (),
     ) -> None:  # fmt: skip
         super().__init__()
-        self._parts = (*pending, *over)
+        self.parts = (*pending, *over)
         self.due = time.monotonic() + limit
         self._completion, self._pending, self._limit = completion, pending, limit
         self._outputs, self._finish = outputs, finish
@@ -59,6 +72,8 @@ class Work(dist.Work):
         self.sender: AnyWork | None = None
         self._error: Exception | None = None
         self._future: torch.futures.Future[list[torch.Tensor]] | None = None
+        self._over, self._set = False, False
+        self._then: Callable[[], None] | None = None
         if not pending:
             self._conclude()
 
@@ -67,12 +82,18 @@ class Work(dist.Work):
 
         Raises ``dist.DistBackendError``; after one for a time-out it may be waited for again.
         """
-        if self._pending:
+        if not self._over:
             end = time.monotonic() + seconds(timeout, self._limit)
-            with translated():
-                for part in self._pending:
-                    part.wait(max(end - time.monotonic(), 0.0))
+            try:
+                with translated():
+                    for part in self._pending:
+                        part.wait(max(end - time.monotonic(), 0.0))
+            except dist.DistBackendError as error:
+                if not isinstance(error.__cause__, TimedOut):
+                    self._fail(error)
+                raise
             self._conclude()
+        self._settle(None)
         return True
 
     def times(self) -> tuple[float, float]:
@@ -82,11 +103,7 @@ class Work(dist.Work):
         which nothing was sent.
         """
         self.wait()
-        if not self._parts:
-            raise ValueError("a call of which nothing was sent takes no time")
-        with translated():
-            begin, end = zip(*(part.times() for part in self._parts), strict=True)
-        return min(begin), max(end)
+        return span(self.parts)
 
     def synchronize(self) -> None:
         """As `wait`."""
@@ -98,10 +115,11 @@ class Work(dist.Work):
             with translated():
                 over = all([part.done() for part in self._pending])
         except Exception as error:
-            self._error = error
+            self._fail(error)
             return True
         if over:
             self._conclude()
+            self._settle(None)
         return over
 
     def is_success(self) -> bool:
@@ -129,11 +147,11 @@ class Work(dist.Work):
             future, made = self._future, self._future is None
             if future is None:
                 future = self._future = torch.futures.Future()
-        if made and not self._pending:
-            future.set_result(self._outputs)
+        if made and self._over:
+            self._settle(None)
         elif made:
             self._completion.expect(self)
-            self.watch(self._over)
+            self.watch(self._ended)
         return future
 
     def watch(self, call: Callable[[], None]) -> None:
@@ -145,8 +163,7 @@ class Work(dist.Work):
 
     def end(self, late: bool) -> bool:
         """For the thread that sets futures, see `Completion`."""
-        future = self._future
-        if future is None or not (late or self.is_completed()):
+        if self._future is None or not (late or self.is_completed()):
             return False
         try:
             self.wait(timedelta(microseconds=1) if late else None)
@@ -154,12 +171,23 @@ class Work(dist.Work):
             if late:
                 told = f"the call Timed out (not over after {self._limit:g} s: {error})"
                 error = dist.DistBackendError(told)
-            future.set_exception(error)  # type: ignore[arg-type]  # its stub says the wrong type
-        else:
-            future.set_result(self._outputs)
+            self._settle(error)
         return True
 
-    def _over(self) -> None:
+    def then(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called once, by whoever first finds the call over, and at once if it is."""
+        with self._lock:
+            over = self._over
+            if not over:
+                self._then = call
+        if over:
+            call()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self._settle(error)
+
+    def _ended(self) -> None:
         self._completion.ended(self)
 
     def _conclude(self) -> None:
@@ -167,6 +195,22 @@ class Work(dist.Work):
             finish, self._finish = self._finish, None
             if finish is not None:
                 finish()
+            self._over = True
+            then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def _settle(self, error: Exception | None) -> None:
+        """Set the future, if there is one that is not set yet."""
+        with self._lock:
+            future, settled = self._future, self._set
+            self._set = settled or future is not None
+        if future is None or settled:
+            return
+        if error is None:
+            future.set_result(self._outputs)
+        else:
+            future.set_exception(error)  # type: ignore[arg-type]  # its stub says the wrong type
 
 
 class Coalesced:
