@@ -245,6 +245,7 @@ def _run(
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
     from bench import collective, files, nccl_format, plot, records
 
+    files.check_simulated(output, transport)
     if transport != "sim":
         flags.check_sizes(MAX_LIVE_SIZES)
     bench = collective.prepare(
@@ -254,6 +255,9 @@ def _run(
     as_nccl = output.format == "table" and len(bench.algorithms) <= 1
     if not as_nccl:
         _check_columns(flags)
+        if ignored := flags.ignored(bench.is_live):
+            where = "to real ranks" if bench.is_live else "in a simulation"
+            streams.complain(f"triplane: note: no meaning {where}: {', '.join(ignored)}")
     with records.opened(output.output) as file:
         if as_nccl:
             rows, passed = _nccl_text(bench, file)

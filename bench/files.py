@@ -1,7 +1,19 @@
 """The files that a benchmark writes about one simulation: traces, timeline, heat map, schedules."""
 
+import click
+
 from bench.options import Output
 from fabric.timeline import Timeline
+
+
+def check_simulated(output: Output, transport: str) -> None:
+    """Refuse what is written of a simulation where real ranks run: it would not be of them."""
+    for name in ("timeline", "heatmap", "goal", "chakra") if transport != "sim" else ():
+        if getattr(output, name):
+            raise click.UsageError(
+                f"--{name} is of a simulation, and does not go with --transport {transport};"
+                " --trace does"
+            )
 
 
 def wanted(output: Output) -> bool:

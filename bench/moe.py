@@ -253,6 +253,7 @@ def command(
     selection: Selection, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
+    files.check_simulated(output, transport)
     tokens_said, skew_said = None, skew
     if is_file(skew):
         routing = Asked(ep, tokens, top_k, experts, seed).of_file(skew)

@@ -106,8 +106,7 @@ def command(
         raise click.UsageError("there is no program to run")
     if not program.is_file():
         raise click.UsageError(f"there is no program {str(program)!r}")
-    if placing.nnodes > 1 and placing.transport != "zmq":
-        raise click.UsageError(f"--nnodes goes with --transport zmq, not {placing.transport}")
+    _check(placing, settings)
     with _terminable():
         if placing.transport == "inproc":
             return _threads(placing, settings, program, args)
@@ -115,6 +114,31 @@ def command(
         if placing.transport == "mpi":
             _mpi(placing.ranks, settings, line)
         return _processes(placing, settings, line)
+
+
+def _check(placing: Placing, settings: Settings) -> None:
+    """Refuse options that would change nothing: whoever sets one counts on it."""
+    if placing.make_keys and placing.keys is None:
+        raise click.UsageError("--make-keys needs --keys FILE")
+    default = Settings()
+    of_hosts = ("nnodes", "node_rank", "rdzv_endpoint", "local_addr", "keys", "make_keys")
+    for name in of_hosts if placing.transport != "zmq" else ():
+        if getattr(placing, name) != getattr(Placing, name):
+            _refuse(name, f"goes with --transport zmq, not {placing.transport}")
+    if placing.transport == "mpi" and placing.timeout is not None:
+        _refuse("timeout", "does not go with --transport mpi: mpiexec has one of its own")
+    for name in ("heartbeat", "stop_timeout") if placing.transport == "inproc" else ():
+        if getattr(settings, name) != getattr(default, name):
+            _refuse(name, "does not go with --transport inproc: threads are never stopped alone")
+    if settings.clock != "paced" and settings.scale != default.scale:
+        _refuse("scale", f"goes with --clock paced, not {settings.clock}")
+    for name in ("software", "clock") if settings.system is None else ():
+        if getattr(settings, name) != getattr(default, name):
+            _refuse(name, "does not go with --system none: there is no emulated machine")
+
+
+def _refuse(name: str, why: str) -> NoReturn:
+    raise click.UsageError(f"--{name.replace('_', '-')} {why}")
 
 
 def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence[str]) -> int:

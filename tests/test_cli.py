@@ -233,6 +233,10 @@ def test_timestamps_end_the_rows() -> None:
         (["--transport", "inproc", "-o", "mulsum"], ["mulsum", "real ranks"]),
         (["--transport", "mpi", "--routing", "hash"], ["mpi", "--system"]),
         (["--transport", "magic"], ["magic", "inproc"]),
+        *(
+            (["--transport", "inproc", f"--{kind}", "x.svg"], [f"--{kind}", "inproc", "--trace"])
+            for kind in ("timeline", "heatmap", "goal", "chakra")
+        ),
         (["--matrix", "m"], ["all_reduce takes no --matrix"]),
         (["--format", "xml"], ["xml", "csv"]),
         (["--plot", "x.bmp"], ["x.bmp", ".svg"]),
@@ -265,10 +269,13 @@ def test_sizes_go_on_as_in_nccl_tests(flags: str, sizes: list[int]) -> None:
 
 def test_nothing_takes_no_time_and_has_no_bandwidth(tmp_path: Path) -> None:
     """One rank, no bytes: 0 us, and what would be a division by 0 is blank, on real ranks too."""
-    files = [f"--{kind}={tmp_path / kind}.svg" for kind in ("plot", "heatmap")]
-    files += [f"--trace={tmp_path / 't.json'}", f"--timeline={tmp_path / 't.npz'}"]
-    for op, *more in (("all_reduce",), ("barrier",), ("all_to_all_v", "--transport", "inproc")):
-        arguments = [op, *more, "--ranks", "1", "-b", "0", "-e", "8", "-i", "8", "-n", "1", *files]
+    both = [f"--plot={tmp_path / 'p.svg'}", f"--trace={tmp_path / 't.json'}"]
+    simulated = [f"--heatmap={tmp_path / 'h.svg'}", f"--timeline={tmp_path / 't.npz'}"]
+    for op, *more in (
+        ("all_reduce", *simulated), ("barrier", *simulated),
+        ("all_to_all_v", "--transport", "inproc"),
+    ):  # fmt: skip
+        arguments = [op, *more, *both, "--ranks", "1", "-b", "0", "-e", "8", "-i", "8", "-n", "1"]
         found = json.loads(bench(*arguments, "--format", "json").stdout, parse_constant=pytest.fail)
         assert {row["time_us"] for row in found} == {0}
         assert {row["busbw_GBps"] for row in found} == {None}

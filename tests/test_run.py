@@ -510,3 +510,39 @@ def test_a_rank_of_torchrun_that_is_killed_is_named_and_the_authority_ends(progr
     for survivor in (shown[0], shown[2]):
         assert "RankLost: rank 1 has ended" in survivor.stderr
         assert "barrier()" in survivor.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--transport inproc --keys k", "--keys goes with --transport zmq, not inproc"),
+        ("--transport inproc --node-rank 1", "--node-rank goes with --transport zmq, not inproc"),
+        ("--transport mpi --rdzv-endpoint a:1", "--rdzv-endpoint goes with --transport zmq"),
+        ("--transport mpi --nnodes 2", "--nnodes goes with --transport zmq, not mpi"),
+        ("--transport mpi --timeout 3", "--timeout does not go with --transport mpi"),
+        ("--transport inproc --stop-timeout 3", "--stop-timeout does not go with --transport"),
+        ("--transport inproc --heartbeat 3", "--heartbeat does not go with --transport inproc"),
+        ("--make-keys", "--make-keys needs --keys FILE"),
+        ("--scale 4", "--scale goes with --clock paced, not virtual"),
+        ("--system none --software raw", "--software does not go with --system none"),
+        ("--system none --clock paced", "--clock does not go with --system none"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(options: str, said: str) -> None:
+    done = CliRunner().invoke(main, ["run", "-n", "2", *options.split(), __file__])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_exception_of_threads_is_printed_without_effect(tmp_path: Path) -> None:
+    """Its traceback has lines; what its text would do to a terminal is written out."""
+    program = tmp_path / "odd.py"
+    words = "first\\nsecond\\x1b[31mred\\x1b]0;title\\x07"
+    program.write_text(f"raise ValueError({words!r}.encode().decode('unicode_escape'))\n", "utf-8")
+    done = CliRunner().invoke(main, ["run", "-n", "1", "--transport", "inproc", str(program)])
+    assert done.exit_code == 1
+    assert "\x1b" not in done.output
+    *_, last = done.stderr.splitlines()
+    shown = "first second\\u001b[31mred\\u001b]0;title\\u0007"
+    assert last == f"triplane: error: rank 0 raised ValueError: {shown}"
