@@ -80,6 +80,7 @@ class Driver:
         self._closed = False
         self.rank, self.at_home = transport.rank, here()
         self.disowned: WorldError | None = None
+        self._attended = False
         own(self)
 
     def disown(self, error: WorldError) -> None:
@@ -191,6 +192,18 @@ class Driver:
         """See `Control.mark`."""
         with self:
             self.control.mark(span, name)
+
+    def attend(self) -> None:
+        """Raise what has ended the world, once: for whoever does something long between calls.
+
+        A program that goes on in spite of it is not told again by what it does for itself.
+        """
+        if self.error is None and not self._attended:
+            try:
+                self.control.check()
+            except WorldError:
+                self._attended = True
+                raise
 
     def poll(self, execution: Execution) -> bool:
         """Whether a call that was started is over; does not wait."""

@@ -5,6 +5,8 @@ of other files that it calls, and would run on with their old code. So the cache
 named after the content of all files of the package that compile anything: any change there starts
 a new one. What kernels call or take a constant from stands in such a file.
 
+To compile takes seconds, in which a thread can attend to other things: see `topology.attending`.
+
 Processes that compile one kernel for different types at a time could overwrite each other's code
 under one name, and later ones would run the wrong one: whoever saves holds a lock.
 """
@@ -14,13 +16,15 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import config
 from numba.core.caching import FunctionCache
+
+from topology.attending import attended
 
 try:
     import fcntl
@@ -52,6 +56,7 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     try:
         made = numba.njit(error_model="numpy", **options)(kernel)
         made._cache = _cache_of(kernel)
+        made._compile_for_args = partial(attended, made._compile_for_args)
     finally:
         settings.CACHE_DIR = before
     return cast(Kernel, made)

@@ -16,6 +16,7 @@ from fabric.forked import again, only_here
 from fabric.progress import Driver
 from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
+from topology.attending import ATTENDING
 
 if TYPE_CHECKING:
     from fabric.authority.local import Hub
@@ -48,6 +49,7 @@ class Member:
     def __post_init__(self) -> None:
         paced = self.settings.paced is not None
         object.__setattr__(self, "driver", Driver(self.transport, self.control, paced=paced))
+        ATTENDING.set(self.driver.attend)  # of the thread that has joined: the program's own
 
     @property
     def fabric(self) -> "Fabric | None":
