@@ -405,6 +405,7 @@ class Communicator:
         return self._sub(members) if self.rank in members else None
 
     def _sub(self, places: list[int]) -> "Communicator":
+        self._driver.check_owner()
         members = tuple(self._group.members[place] for place in places)
         origin = (self._group.id, members)
         lineage = ("group", *origin, self._driver.lineages[origin])

@@ -97,6 +97,11 @@ class Driver:
         self._pooling = threading.Lock()
         self._turn.acquire()
 
+    def check_owner(self) -> None:
+        """Raise a `WorldError` in a process that the rank has forked."""
+        if self.disowned is not None:
+            raise again(self.disowned)
+
     def __enter__(self) -> "Driver":
         """Take the turn."""
         with self._door:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from fabric.control import Control
-from fabric.forked import again, only_here
+from fabric.forked import only_here
 from fabric.progress import Driver
 from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
@@ -94,8 +94,7 @@ def member() -> Member:
     `WorldError` where the others cannot be reached, and in a process that a rank has forked.
     """
     found = CURRENT.get(_of_process)()
-    if found.driver.disowned is not None:
-        raise again(found.driver.disowned)
+    found.driver.check_owner()
     return found
 
 
