@@ -117,7 +117,8 @@ def command(
     for name in progress(with_lenders(software or RECIPES), "calibrate"):
         fits[name] = fit(RECIPES[name], rows, fits)
     if write:
-        CONSTANTS.write_text(as_toml(fits), encoding="utf-8")
+        with opened(CONSTANTS) as file:
+            file.write(as_toml(fits))
     with opened(output) as file:
         file.write(as_text(records(fits), form))
         if form == "table":

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from bench.streams import stdout
+from topology.output import text_file
 from topology.text import visible
 from topology.units import GB, US
 
@@ -179,7 +181,7 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
         yield file
         file.flush()
         return
-    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with text_file(path, errors="backslashreplace") as file:
         yield file
 
 
@@ -187,8 +189,8 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
 def reserved(path: str | None) -> Iterator[IO[str] | None]:
     """Open a new file at ``path``, or ``path.0``, ``path.1`` ...: nccl-tests overwrites no report.
 
-    None where there is no path. A file that nothing was written to is taken away again. Raises
-    `OSError` where none can be made.
+    None where there is no path. A device or a pipe is written to. A file that nothing was written
+    to is taken away again. Raises `OSError` where none can be made.
     """
     if path is None:
         yield None
@@ -197,11 +199,13 @@ def reserved(path: str | None) -> Iterator[IO[str] | None]:
         try:
             yield file
         finally:
-            if not file.tell():
+            if os.path.isfile(file.name) and not file.tell():
                 Path(file.name).unlink()
 
 
 def _new(path: str) -> IO[str]:
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        return open(path, "w", encoding="ascii")
     for name in itertools.chain([path], (f"{path}.{i}" for i in itertools.count())):
         with suppress(FileExistsError):
             return open(name, "x", encoding="ascii")

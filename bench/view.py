@@ -13,6 +13,7 @@ from fabric.replay import replay
 from fabric.timeline import Timeline
 from topology import Topology, TopologyError, system
 from topology.draw.page import Run, page
+from topology.output import text_file
 from topology.units import MB
 
 
@@ -94,5 +95,6 @@ def command(names: tuple[str, ...], output: Path, without: tuple[str, ...]) -> N
         raise click.UsageError(f"one or two can be shown, not {len(names)}")
     runs = [opened(name, without) for name in names]
     text = page(*runs)
-    output.write_text(text, encoding="utf-8")
+    with text_file(output) as file:
+        file.write(text)
     click.echo(f"{output}: {len(text) / MB:.2f} MB", err=True)

@@ -25,6 +25,7 @@ from fabric.timeline import Bottleneck, Timeline
 from topology.array_file import Header, read_npz
 from topology.errors import TriplaneError
 from topology.graph import Topology
+from topology.output import byte_file
 from topology.reading import json_of, shown
 from topology.routes import Router
 from topology.spec import from_toml, to_toml
@@ -53,7 +54,7 @@ def save(timeline: Timeline, path: str | Path) -> None:
     }  # fmt: skip
     columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
     texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
-    with Path(path).open("wb") as file:  # numpy would add .npz to a bare path
+    with byte_file(path) as file:  # numpy would add .npz to a bare path
         np.savez_compressed(file, allow_pickle=False, **columns, **texts)
 
 

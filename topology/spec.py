@@ -43,6 +43,7 @@ from topology.draft import Draft
 from topology.errors import TopologyError, TriplaneError
 from topology.graph import NOWHERE, Ints, Topology
 from topology.names import near
+from topology.output import text_file
 from topology.reading import place, read_text, shown
 from topology.text import visible
 from topology.units import parse, show
@@ -73,7 +74,8 @@ def load(path: str | Path) -> Topology:
 
 def save(topology: Topology, path: str | Path) -> None:
     """Write ``topology`` to the TOML file at ``path``, for `load`."""
-    Path(path).write_text(to_toml(topology), encoding="utf-8", newline="\n")
+    with text_file(path) as file:
+        file.write(to_toml(topology))
 
 
 def from_toml(text: str) -> Topology:

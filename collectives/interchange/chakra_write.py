@@ -23,6 +23,7 @@ from collectives.interchange.graph import (
     Workload,
     WorkloadError,
 )
+from topology.output import byte_file
 from topology.units import US
 
 TYPES = {
@@ -57,7 +58,8 @@ def save(workload: Workload, prefix: str | Path) -> list[Path]:
         for at in mine:
             earlier = [need - mine.start for need in needs[bounds[at] : bounds[at + 1]]]
             out.append(_written(workload, at, at - mine.start, earlier))
-        path.write_bytes(b"".join(protobuf.varint(len(one)) + one for one in out))
+        with byte_file(path) as file:
+            file.writelines(protobuf.varint(len(one)) + one for one in out)
         written.append(path)
     return written
 

@@ -36,6 +36,7 @@ from collectives.interchange.graph import (
     WorkloadError,
     Writer,
 )
+from topology.output import text_file
 from topology.reading import read_text
 from topology.units import NS
 
@@ -226,7 +227,7 @@ _OPERATIONS = {"calc": CALC, "send": SEND, "recv": RECV}
 def save(workload: Workload, path: str | Path) -> None:
     """Write ``workload`` to the file at ``path``; raises `WorkloadError` as `dump`."""
     lines = dump(workload)
-    with Path(path).open("w", encoding="ascii", newline="\n") as file:
+    with text_file(path, "ascii") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 

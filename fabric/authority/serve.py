@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,17 @@ from fabric.launching.folder import endpoint, private_folder
 from fabric.launching.meeting import withdraw
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
+from topology.errors import TriplaneError
 
 TURN = 0.1
 """Seconds between two looks whether anybody is left."""
 
 PATIENCE = 120.0
 """Seconds that the first ranks have to come."""
+
+WRITTEN = "TRIPLANE_WRITTEN"
+"""The environment variable that names a file which the authority makes when the world has ended and
+its trace, if one was asked for, is written."""
 
 LINGER = 2.0
 """Seconds that an authority stays whose world has ended before all ranks had come."""
@@ -124,7 +129,7 @@ def main() -> None:
     except ValueError as error:  # every error of ours is one
         _answer(type(error).__name__, str(error))
         return
-    with stack:
+    with _noted(os.environ.get(WRITTEN)), stack:
         _answer("address", server.address)
         sys.stdout.close()
         began = time.monotonic()
@@ -133,6 +138,24 @@ def main() -> None:
         server.end_stopped()
         if server.late_news():
             time.sleep(LINGER)
+
+
+@contextlib.contextmanager
+def _noted(written: str | None) -> Iterator[None]:
+    """Make a file at the end, with what could not be written in it: who waits for a trace sees it.
+
+    It appears as a whole.
+    """
+    why = ""
+    try:
+        yield
+    except TriplaneError as error:
+        why = str(error)
+    if written:
+        part = Path(f"{written}.part")
+        with contextlib.suppress(OSError):  # whoever waited has given up
+            part.write_text(why, encoding="utf-8")
+            part.replace(written)
 
 
 def _answer(kind: str, text: str) -> None:

@@ -18,6 +18,7 @@ from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
+from fabric.authority.serve import WRITTEN
 from fabric.failure import RankLost, TimedOut, TransportError, WorldError
 from fabric.forked import end_of_child, here
 from fabric.launching.folder import private_folder
@@ -63,18 +64,19 @@ def run_mpi(job: Job) -> Ended:
             f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
         )
     start, environment = mpiexec(job.ranks)
-    if settings.trace is not None:
-        Path(settings.trace).unlink(missing_ok=True)
     with private_folder(for_sockets=False) as folder:
         (folder / ORDER).write_bytes(_order(job.main, job.args))
         process = subprocess.Popen(
             [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],
-            env={**os.environ, **environment, **settings.environment(), **_path()},
+            env={
+                **os.environ, **environment, **settings.environment(), **_path(),
+                WRITTEN: str(folder / WRITTEN),
+            },
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
         late = _await(process, job.timeout, settings.grace)
         if settings.trace is not None:
-            _await_trace(Path(settings.trace))
+            _await_trace(settings.trace, folder / WRITTEN)
         code = process.returncode
         outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
         return Ended(outcomes, late or _root(outcomes))
@@ -115,13 +117,19 @@ def _await(
     return None
 
 
-def _await_trace(file: Path) -> None:
-    """Wait for the trace, which the authority writes when it sees that no rank is left."""
+def _await_trace(trace: str, written: Path) -> None:
+    """Wait for the trace, which the authority writes when it sees that no rank is left.
+
+    Raises `WorldError` where it could not.
+    """
     due = time.monotonic() + TRACE_PATIENCE
-    while not file.exists():
+    while not written.exists():
         if time.monotonic() > due:
-            raise TimedOut(f"the trace {file} was not written within {TRACE_PATIENCE:g} s")
+            raise TimedOut(f"the trace {trace} was not written within {TRACE_PATIENCE:g} s")
         time.sleep(0.01)
+    why = written.read_text("utf-8")
+    if why:
+        raise WorldError(why)
 
 
 def _outcome(file: Path, rank: int, code: int) -> Any:

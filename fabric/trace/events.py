@@ -7,7 +7,6 @@ first is taken for the arrow's start. Numbers here are such nanoseconds, int.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topology.errors import TriplaneError
+from topology.output import text_file
 from topology.units import NS
 
 Event = Mapping[str, Any]
@@ -87,22 +87,18 @@ def counter(pid: int, name: str, unit: str, time: int, value: float) -> Event:
 
 
 def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -> None:
-    """Write events to the file at ``path``, which is whole or not there.
+    """Write events to the file at ``path``, as `topology.output` writes all files.
 
     ``about``: what the trace is of, which viewers show beside it. Raises `TraceError` where it
     cannot be written.
     """
-    target = Path(path)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with text_file(path) as file:
             other = json.dumps(about)
             file.write(f'{{"displayTimeUnit": "ns", "otherData": {other}, "traceEvents": [\n')
             file.writelines(_lines(events))
             file.write("\n]}\n")
-        part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise TraceError(f"{path} cannot be written: {error.strerror or error}") from error
 
 

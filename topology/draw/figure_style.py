@@ -1,11 +1,13 @@
 """How figures look: colours that colour-blind people can tell apart, and text that is only text."""
 
+import io
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topology.draw.labels import label
 from topology.errors import TopologyError
+from topology.output import byte_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,4 +81,7 @@ def write(figure: "Figure", path: Path) -> None:
     """Write a figure, without the time of day in it."""
     kind = path.suffix.lower()
     dated = {".svg": "Date", ".pdf": "CreationDate"}.get(kind)
-    figure.savefig(path, metadata={dated: None} if dated else None)
+    drawn = io.BytesIO()  # a pipe could not go back, as some formats do
+    figure.savefig(drawn, format=kind[1:], metadata={dated: None} if dated else None)
+    with byte_file(path) as file:
+        file.write(drawn.getbuffer())
