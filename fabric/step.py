@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from topology.arguments import shown
 from topology.errors import TriplaneError
 
 BUFFERS = ("send", "recv", "work")
@@ -30,7 +31,7 @@ class ScheduleError(TriplaneError):
 class Step:
     """Transfers in flight together: row i moves ``size[i]`` bytes from ``src[i]`` to ``dst[i]``.
 
-    Columns, all of one length (a scalar is spread over the others):
+    Columns of integers, all of one length (a single number is spread over the others):
 
     - ``src``, ``dst``: int64, ranks. A row whose two ranks are one is a copy inside that rank.
     - ``size``: int64, bytes, 0 to `MAX_SIZE`.
@@ -100,14 +101,36 @@ def _spread(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
 
 
 def _converted(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
+    columns = [_column(name, column) for name, column in zip(_COLUMNS, given, strict=False)]
+    n = max([column.size for column in columns if column.ndim], default=1)
+    for name, column in zip(_COLUMNS, columns, strict=False):
+        if column.shape not in ((n,), ()):
+            raise ScheduleError(
+                f"the columns of a step do not fit together: {name} has the shape"
+                f" {list(column.shape)}; it has to be one number, or [{n}]"
+            )
+    return [np.full(n, column) if column.ndim == 0 else column for column in columns]
+
+
+_COLUMNS = ("src", "dst", "size", "src_at", "dst_at", "messages")
+
+
+def _column(name: str, given: ArrayLike) -> NDArray[np.int64]:
+    """A column as int64; floats only where they are whole numbers."""
+    if type(given) is np.ndarray and given.dtype is _INT64:
+        return given
     try:
-        columns = [np.asarray(column, np.int64) for column in given]
-        n = max(column.size for column in columns)
-        if all(column.shape in ((n,), ()) for column in columns):
-            return [np.full(n, c) if c.ndim == 0 else c for c in columns]
-        return [np.atleast_1d(column) for column in np.broadcast_arrays(*columns)]
-    except (ValueError, OverflowError) as error:
-        raise ScheduleError(f"the columns of a step do not fit together: {error}") from None
+        column = np.asarray(given)
+        kind = column.dtype.kind if column.size else "i"
+        if kind == "f" and (np.abs(column) <= MAX_SIZE).all() and (column % 1 == 0).all():
+            kind = "i"
+        if kind == "u" and column.max() <= np.iinfo(np.int64).max:
+            kind = "i"
+        if kind == "i" and not isinstance(given, np.ma.MaskedArray):
+            return column.astype(np.int64, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScheduleError(f"{name} of a step is no column of integers: {error}") from None
+    raise ScheduleError(f"{name} of a step is {shown(given)}; it has to be integers of 64 bits")
 
 
 def _check(step: Step) -> None:

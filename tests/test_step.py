@@ -15,6 +15,14 @@ def test_scalars_are_spread_over_the_rows() -> None:
     assert {column.dtype for column in (step.src, step.dst, step.size)} == {np.dtype(np.int64)}
 
 
+def test_whole_numbers_of_any_kind() -> None:
+    step = Step(np.array([0, 1], np.uint8), np.array([1, 0], ">i2"), 2e6, np.float32(8))
+    assert [column.tolist() for column in (step.src, step.dst, step.size, step.src_at)] == [
+        [0, 1], [1, 0], [2000000] * 2, [8, 8],
+    ]  # fmt: skip
+    assert {column.dtype for column in (step.src, step.dst, step.size)} == {np.dtype(np.int64)}
+
+
 def test_one_row_of_scalars() -> None:
     step = Step(0, 1, 8)
     assert len(step) == 1
@@ -37,7 +45,19 @@ def test_an_empty_step() -> None:
         ((0, 1, 1, -4), "src_at of row 0 is -4"),
         ((0, 1, 1, 0, -4), "dst_at of row 0 is -4"),
         ((0, 1, [1, MAX_SIZE + 1]), "size of row 1 is 9007199254740993 bytes"),
-        ((0, 1, 1 << 70), "do not fit together"),
+        ((0, 1, 1 << 70), "size of a step is 1180591620717411303424; it has to be integers"),
+        (([0, 1], [1], 1), r"dst has the shape \[1\]; it has to be one number, or \[2\]"),
+        (([[0, 1], [1, 0]], [0, 1], 1), "do not fit together"),
+        ((0.5, 1, 1), "src of a step is 0.5"),
+        (([0, 1.5], 1, 1), "src of a step is"),
+        ((0, 1, np.nan), "size of a step is nan"),
+        ((0, 1, np.inf), "size of a step is inf"),
+        ((0, "1", 1), "dst of a step is '1'"),
+        ((0, None, 1), "dst of a step is None"),
+        ((0, 1, [True, False]), "size of a step is"),
+        ((0, 1, np.array([1 << 63], np.uint64)), "size of a step is"),
+        ((0, 1, np.ma.masked_array([1, 2], [0, 1])), "size of a step is"),
+        (([0, [1]], 1, 1), "src of a step is no column of integers"),
     ],
 )
 def test_what_is_not_sound_is_refused(arguments: tuple[object, ...], says: str) -> None:
