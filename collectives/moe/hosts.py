@@ -1,14 +1,14 @@
 """Hosts: which rank hosts which expert, however unevenly."""
 
-import operator
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from collectives.moe.routing import Ints, RoutingError, blocks, starts
+from topology.arguments import integers, shown, whole
+from topology.errors import ArgumentError
 
 MOST = 1 << 24
 """Experts at most: tables of the size of their number are made by every rank."""
@@ -48,28 +48,25 @@ def hosts(experts: int | Sequence[int], ranks: int) -> Hosts:
 
     A rank may host none. Raises `RoutingError`.
     """
-    try:
-        total = operator.index(experts)  # type: ignore[arg-type]
-    except TypeError:
+    total = whole(experts)
+    if total is None:
         local = _listed(experts, ranks)
     else:
         if not 1 <= total <= MOST:
-            raise RoutingError(f"experts is {total}; it has to be 1 to {MOST}")
+            raise RoutingError(f"experts is {shown(total)}; it has to be 1 to {MOST}")
         local = blocks(total, ranks)
     return Hosts(local, starts(local), np.repeat(np.arange(ranks), local))
 
 
 def _listed(experts: Any, ranks: int) -> Ints:
     """How many experts each rank has, from what was passed as a list."""
-    given = np.array([])
-    with suppress(TypeError, ValueError, RuntimeError, OverflowError):
-        given = np.asarray(experts)
-    whole = given.shape == (ranks,) and given.dtype.kind in "iu"
-    if not whole or given.min() < 0 or not 1 <= sum(given.tolist()) <= MOST:
-        kind = type(experts).__name__
-        told = given.tolist() if given.size else f"a {kind}"
+    try:
+        given = integers(experts, "experts", ranks, 0, MOST)
+        if not 1 <= sum(given) <= MOST:
+            raise ArgumentError(f"experts is {shown(experts)}, which add up to {sum(given)}")
+    except ArgumentError as error:
         raise RoutingError(
-            f"experts is {told}; it has to be their number, or a list of {ranks} integers from 0"
-            f" on, one for each rank, that add up to 1 to {MOST}"
-        )
-    return given.astype(np.int64)
+            f"{error}; it has to be their number, or a list of {ranks} numbers from 0 on, one for"
+            f" each rank, that add up to 1 to {MOST}"
+        ) from None
+    return np.array(given, np.int64)

@@ -1,6 +1,5 @@
 """Tensors: what users pass and get, numpy arrays or CPU tensors of torch, as arrays of a shape."""
 
-import operator
 import sys
 from typing import Any, NamedTuple
 
@@ -8,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.views import NOTHING, ArgumentError, Buffer, name_of, view
+from topology import arguments
+from topology.arguments import shown, whole
 from topology.errors import TriplaneError
 
 FLOATS = ("bfloat16", "float16", "float32")
@@ -45,15 +46,33 @@ def integer(given: Any, name: str, least: int, most: int | None = None) -> int:
 
     Whatever Python takes as an index will do: integers of numpy and torch, too, but no floats.
     """
-    try:
-        number = operator.index(given)
-    except (TypeError, RuntimeError, ValueError):
-        raise TokenError(f"{name} is {_told(given)}; it has to be an integer") from None
+    number = whole(given)
+    if number is None:
+        raise TokenError(f"{name} is {shown(given)}; it has to be an integer")
     if number < least:
-        raise TokenError(f"{name} is {number}; it has to be {least} or more")
+        raise TokenError(f"{name} is {shown(number)}; it has to be {least} or more")
     if most is not None and number > most:
-        raise TokenError(f"{name} is {number}; it has to be {most} or less")
+        raise TokenError(f"{name} is {shown(number)}; it has to be {most} or less")
     return number
+
+
+def flag(given: Any, name: str) -> bool:
+    """``given`` as a bool; raises `TokenError`."""
+    try:
+        return arguments.flag(given, name)
+    except ArgumentError as error:
+        raise TokenError(str(error)) from None
+
+
+def modes(async_op: Any, timeout: Any) -> tuple[bool, float | None]:
+    """How a call is to be made: whether it returns at once, and its wall seconds.
+
+    Raises `TokenError`.
+    """
+    try:
+        return arguments.flag(async_op, "async_op"), arguments.limit(timeout)
+    except ArgumentError as error:
+        raise TokenError(str(error)) from None
 
 
 def result_given(size: Any) -> int | None:
@@ -70,8 +89,6 @@ def room_for(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     if given is None:
         return Room(np.empty(shape, dtype), NOTHING)
     buffer = _viewed(given, name, writable=True)
-    if buffer.home is not None and _overlaps(buffer.home):
-        raise TokenError(f"{name} has items that share memory; each needs a place of its own")
     array = _checked(_as_array(given, buffer), name, shape, (name_of(dtype),))
     return Room(array, buffer)
 
@@ -153,22 +170,6 @@ def _as_array(given: Any, buffer: Buffer) -> Array:
     """The memory in the shape of ``given``; what has none, such as a bytearray, is one row."""
     shape = tuple(getattr(given, "shape", (buffer.items,)))
     return buffer.bytes.view(buffer.dtype).reshape(shape)
-
-
-def _overlaps(array: Array) -> bool:
-    """Whether items of an array may lie on each other, as in one that was broadcast."""
-    reach = array.itemsize
-    for stride, items in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
-        if items > 1 and stride < reach:
-            return True
-        reach += stride * max(items - 1, 0)
-    return False
-
-
-def _told(given: Any) -> str:
-    """What was passed, in a few words; some objects cannot be printed."""
-    kind = type(given).__name__
-    return f"{given!r}" if isinstance(given, int | float | str | None) else f"a {kind}"
 
 
 def _shaped(array: Array, name: str, shape: tuple[int | None, ...]) -> Array:

@@ -23,10 +23,12 @@ from collectives.moe.tensors import (
     Array,
     Room,
     TokenError,
+    flag,
     floats,
     integer,
     integers,
     like,
+    modes,
     result_given,
     room_for,
 )
@@ -103,7 +105,7 @@ class LowLatency:
         self.wire.check(self.hidden)
         self._message = message_given(message, self.hidden)
         self._result_size = result_given(result_size)
-        self._repeats = repeats
+        self._repeats = flag(repeats, "repeats")
         self._rooms: dict[tuple[int, np.dtype[Any]], Landing] = {}
         self._made: dict[tuple[int, np.dtype[Any]], Array] = {}
         self._busy: dict[int, Handle] = {}
@@ -133,6 +135,7 @@ class LowLatency:
         rank has come, which takes no emulated time.
         """
         try:
+            async_op, timeout = modes(async_op, timeout)
             array, choices = self._checked(x, topk_idx)
             chosen = selected(choices, self.hosts)
             slot = self._slot()
@@ -180,6 +183,7 @@ class LowLatency:
         ``out``: where it goes; None: into new memory. Until it is over, ``y`` must stay.
         """
         try:
+            async_op, timeout = modes(async_op, timeout)
             results, weights, home = self._results(y, handle, topk_weights, out)
         except TokenError as error:
             self.comm.refuse(self._named(error))

@@ -24,10 +24,12 @@ from collectives.moe.tensors import (
     Room,
     TokenError,
     array_of,
+    flag,
     floats,
     integer,
     integers,
     like,
+    modes,
     result_given,
     room_for,
 )
@@ -123,7 +125,7 @@ class Normal:
         self.chunks = integer(chunks, "chunks", 1, MOST_CHUNKS)
         self._message = message_given(message, self.hidden)
         self._result_size = result_given(result_size)
-        self._repeats = repeats
+        self._repeats = flag(repeats, "repeats")
         self._scratches, self._recycled = Scratches(), Recycled()
 
     @property
@@ -145,6 +147,7 @@ class Normal:
         when the `Work` has been waited for.
         """
         try:
+            async_op, timeout = modes(async_op, timeout)
             load, top_k, dtype = self._load(x, topk_idx, topk_weights, handle)
         except TokenError as error:
             self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
@@ -179,6 +182,7 @@ class Normal:
         ``out``: where the sums go; None: into new memory. Until it is over, ``y`` must stay.
         """
         try:
+            async_op, timeout = modes(async_op, timeout)
             given, begin, whole = self._results(y, handle, topk_weights, start, out)
         except TokenError as error:
             self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))

@@ -8,6 +8,7 @@ import torch
 
 from collectives.adapters.deep_ep import expanding
 from collectives.adapters.deep_ep.buffer import Bias
+from collectives.adapters.deep_ep.config import MOST, MOST_BYTES
 from collectives.adapters.deep_ep.cuda import installed
 from collectives.adapters.deep_ep.domains import domains
 from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap, waited
@@ -18,9 +19,19 @@ from collectives.adapters.deep_ep.parcels import empty
 from collectives.adapters.deep_ep.ranks import communicator, size_of
 from collectives.adapters.deep_ep.runtime import event_of
 from collectives.adapters.deep_ep.slots import BySlot, each_choice, straight
-from collectives.adapters.deep_ep.tensors import Load, choices, expect, ints, load, rows_of, told
+from collectives.adapters.deep_ep.tensors import (
+    Load,
+    choices,
+    expect,
+    flag,
+    ints,
+    load,
+    rows_of,
+    told,
+)
 from collectives.moe.quantise import weighted
-from collectives.moe.tensors import TokenError, bfloat16
+from collectives.moe.tensors import TokenError, bfloat16, integer
+from topology.arguments import shown
 
 ALIGNMENT = 2 << 20
 """Bytes: sizes of buffers are multiples of it, as in DeepEP."""
@@ -55,23 +66,41 @@ class ElasticBuffer:
         """  # noqa: D205
         self._comm = communicator(group)
         self.group, self.rank_idx, self.num_ranks = group, self._comm.rank, self._comm.size
-        self.allow_hybrid_mode = allow_hybrid_mode
-        self.allow_multiple_reduction = allow_multiple_reduction
-        self.prefer_overlap_with_compute = prefer_overlap_with_compute
-        self.deterministic, self.explicitly_destroy = deterministic, explicitly_destroy
-        self.num_max_tokens_per_rank = num_max_tokens_per_rank
         with told(self._comm):
+            self.allow_hybrid_mode = flag(allow_hybrid_mode, "allow_hybrid_mode")
+            self.allow_multiple_reduction = flag(
+                allow_multiple_reduction, "allow_multiple_reduction"
+            )
+            self.prefer_overlap_with_compute = flag(
+                prefer_overlap_with_compute, "prefer_overlap_with_compute"
+            )
+            self.deterministic = flag(deterministic, "deterministic")
+            self.explicitly_destroy = flag(explicitly_destroy, "explicitly_destroy")
+            flag(use_fp8_dispatch, "use_fp8_dispatch")
+            self.num_max_tokens_per_rank = integer(
+                num_max_tokens_per_rank, "num_max_tokens_per_rank", 0, MOST
+            )
+            if num_cpu_bytes:
+                raise TokenError(
+                    f"num_cpu_bytes is {shown(num_cpu_bytes)}; it can be 0: memory of the host is"
+                    " for Engram, which is not here"
+                )
+            qps = integer(num_allocated_qps, "num_allocated_qps", 0, MOST)
             self.num_rdma_ranks, self.num_nvlink_ranks = domains(self.num_ranks)
-            self.num_bytes = num_bytes if num_bytes is not None else _size(
-                self.num_ranks, num_max_tokens_per_rank, hidden, num_topk, allow_multiple_reduction
-            )  # fmt: skip
-        hybrid = allow_hybrid_mode and self.num_rdma_ranks > 1
+            if num_bytes is None:
+                self.num_bytes = _size(
+                    self.num_ranks, num_max_tokens_per_rank, hidden, num_topk,
+                    self.allow_multiple_reduction,
+                )  # fmt: skip
+            else:
+                self.num_bytes = integer(num_bytes, "num_bytes", 1, MOST_BYTES)
+        hybrid = self.allow_hybrid_mode and self.num_rdma_ranks > 1
         self.num_scaleout_ranks = self.num_rdma_ranks if hybrid else 1
         self.num_scaleup_ranks = self.num_ranks // self.num_scaleout_ranks
         self.scaleout_rank_idx, self.scaleup_rank_idx = divmod(
             self.rank_idx, self.num_scaleup_ranks
         )
-        self.num_allocated_qps = num_allocated_qps or (129 if allow_hybrid_mode else 17)
+        self.num_allocated_qps = qps or (129 if self.allow_hybrid_mode else 17)
         self._parcels: dict[tuple[object, ...], BySlot] = {}
 
     def destroy(self) -> None:
@@ -144,33 +173,38 @@ class ElasticBuffer:
         Returns what came; the experts here that a token chose, -1 for others (None if expanded);
         their weights (one a row if expanded); a handle; an event.
         """
-        waited(previous_event)
-        waited(previous_event_before_epilogue)
-        shape = expanding.Wanted(do_expand, do_zero_padding, use_tma_aligned_col_major_sf)
         with told(self._comm):
+            _waited(previous_event, previous_event_before_epilogue)
+            later = flag(async_with_compute_stream, "async_with_compute_stream")
+            if handle is not None:
+                _of_here(handle)
+            shape = expanding.wanted(
+                do_expand, do_zero_padding, use_tma_aligned_col_major_sf, handle
+            )
+            sms, keeps = self._units(num_sms, num_qps), flag(do_handle_copy, "do_handle_copy")
+            synchronous = None if do_cpu_sync is None else flag(do_cpu_sync, "do_cpu_sync")
             found = load(x)
             if handle is not None:
-                _agrees(handle, found, topk_idx, num_experts, expert_alignment, do_cpu_sync)
-                shape = replace(shape, do_expand=handle.do_expand)
-                chosen = handle.way.topk_idx
+                given = (num_experts, expert_alignment, num_max_tokens_per_rank)
+                _agrees(handle, found, topk_idx, given, synchronous)
+                chosen, experts = handle.way.topk_idx, handle.num_experts
             else:
-                most = num_max_tokens_per_rank or self.num_max_tokens_per_rank
-                sizes = self._sizes(expert_alignment or 1, most, do_cpu_sync is not False)
+                most = self._most(num_max_tokens_per_rank)
+                alignment = 1 if expert_alignment is None else expert_alignment
+                sizes = self._sizes(alignment, most, synchronous is not False)
                 chosen = self._chosen(found, topk_idx, num_experts, most)
+                experts = integer(num_experts, "num_experts", 1, MOST)
             weights = _weights(topk_weights, chosen.shape)
+            _countable(cumulative_local_expert_recv_stats, experts // self.num_ranks)
         if handle is not None:
-            return self._again(found, weights, handle, shape, async_with_compute_stream,
+            return self._again(found, weights, handle, shape, later,
                                cumulative_local_expert_recv_stats)  # fmt: skip
-        parcels = self._for(found, num_experts or 0)
-        arrived, routed, work = parcels.dispatch(
-            found, chosen, weights, async_op=async_with_compute_stream
-        )
+        parcels = self._for(found, experts)
+        arrived, routed, work = parcels.dispatch(found, chosen, weights, async_op=later)
         way = self._way(parcels, routed, chosen, arrived)
-        _count(cumulative_local_expert_recv_stats, arrived.counts, self._comm)
-        kept = topk_idx.clone() if do_handle_copy and topk_idx is not None else topk_idx
-        made = expanding.handle(
-            shape.do_expand, sizes, arrived.counts, way, kept, num_sms or SMS, num_experts or 0
-        )
+        _count(cumulative_local_expert_recv_stats, arrived.counts)
+        kept = topk_idx.clone() if keeps and topk_idx is not None else topk_idx
+        made = expanding.handle(shape.do_expand, sizes, arrived.counts, way, kept, sms, experts)
         out = expanding.Out(made, shape, parcels.unpacked(arrived), arrived.topk_weights)
 
         def finish() -> None:
@@ -179,7 +213,7 @@ class ElasticBuffer:
             out.fill()
 
         way.arrival = Arrival(work, finish)
-        event = event_of("dispatch", way.arrival, asynchronous=async_with_compute_stream)
+        event = event_of("dispatch", way.arrival, asynchronous=later)
         return out.x, out.topk_idx, out.topk_weights, made, event
 
     def combine(
@@ -194,20 +228,21 @@ class ElasticBuffer:
         float32; brought home, ``[tokens, top_k]``. ``bias``: what sums begin with. The order of
         sums is that of DeepEP's reference, see `collectives.adapters.deep_ep.slots`.
         """
-        waited(previous_event)
-        waited(previous_event_before_epilogue)
         with told(self._comm):
+            _waited(previous_event, previous_event_before_epilogue)
+            later = flag(async_with_compute_stream, "async_with_compute_stream")
+            self._units(num_sms, num_qps)
+            _of_here(handle)
             way = handle.way
             way.arrival.wait()
-            y = expect(x, "x", torch.bfloat16, (None, None)).detach()
-            least = handle.num_expanded_tokens if handle.do_expand else way.rows
-            if not handle.do_expand and len(y) < least:
-                raise TokenError(f"x has {len(y)} rows; {least} came with the dispatch")
+            y = expanding.results(x, handle)
             each = handle.do_expand and not self.allow_multiple_reduction
             if each and topk_weights is not None:
                 raise TokenError("expanded topk_weights need allow_multiple_reduction=True")
             start = summed_bias(bias, len(way.topk_idx), y.shape[1])
-            weights = None if topk_weights is None else expanding.by_row(topk_weights, handle)
+            weights = (
+                None if topk_weights is None else expanding.by_row(topk_weights, handle, len(y))
+            )
         rows = rows_of(y).view(bfloat16())
         routed = replace(way.routed, top_k=way.topk_idx.shape[1])
         if each:
@@ -219,9 +254,9 @@ class ElasticBuffer:
                 routed = straight(routed, way.topk_idx)
         parcels = self._for(Load(y[:0], None), way.parcels.hosts.experts)
         total, total_weights, work = parcels.combine(
-            results, routed, weights, start=start, async_op=async_with_compute_stream
+            results, routed, weights, start=start, async_op=later
         )
-        event = event_of("combine", Arrival(work), asynchronous=async_with_compute_stream)
+        event = event_of("combine", Arrival(work), asynchronous=later)
         home = torch.from_numpy(total.view(np.int16)).view(torch.bfloat16)
         return home, None if weights is None else torch.from_numpy(total_weights), event
 
@@ -231,7 +266,7 @@ class ElasticBuffer:
     ) -> tuple[Any, torch.Tensor | None, torch.Tensor | None, EPHandle, EventOverlap]:  # fmt: skip
         way = handle.way
         way.arrival.wait()
-        _count(counted, handle.num_unaligned_recv_tokens_per_expert.numpy(), self._comm)
+        _count(counted, handle.num_unaligned_recv_tokens_per_expert)
         both = found if weights is None else expanding.together(found, weights)
         parcels = self._for(both, way.parcels.hosts.experts)
         arrived, _, work = parcels.dispatch(both, handle=way.routed, async_op=asynchronous)
@@ -243,8 +278,9 @@ class ElasticBuffer:
     def _chosen(
         self, found: Load, topk_idx: Any, num_experts: int | None, most: int
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
-        if topk_idx is None or not num_experts:
+        if topk_idx is None or num_experts is None:
             raise TokenError("without a handle both topk_idx and num_experts have to be given")
+        num_experts = integer(num_experts, "num_experts", 1, MOST)
         if num_experts % self.num_ranks:
             raise TokenError(
                 f"num_experts is {num_experts}; it has to be a multiple of the {self.num_ranks}"
@@ -268,13 +304,24 @@ class ElasticBuffer:
             )
         return chosen
 
-    def _sizes(self, alignment: int, most: int, exact: bool) -> Sizes:
-        if alignment < 1 or most < 1:
-            raise TokenError(
-                f"expert_alignment is {alignment} and num_max_tokens_per_rank {most}; both have to"
-                " be 1 or more"
-            )
-        return Sizes(self.num_ranks, self.num_scaleup_ranks, alignment, most, exact)
+    def _units(self, num_sms: Any, num_qps: Any) -> int:
+        """How many processors are told of; raises `TokenError` for more queue pairs than there are.
+
+        Neither has any effect.
+        """
+        sms = integer(num_sms, "num_sms", 0, MOST) or SMS
+        integer(num_qps, "num_qps", 0, self.num_allocated_qps)
+        return sms
+
+    def _most(self, given: Any) -> int:
+        """Tokens of a rank at most."""
+        if given is None:
+            return integer(self.num_max_tokens_per_rank, "num_max_tokens_per_rank", 1, MOST)
+        return integer(given, "num_max_tokens_per_rank", 1, MOST)
+
+    def _sizes(self, alignment: Any, most: int, exact: bool) -> Sizes:
+        each = integer(alignment, "expert_alignment", 1, MOST)
+        return Sizes(self.num_ranks, self.num_scaleup_ranks, each, most, exact)
 
     def _way(self, parcels: BySlot, routed: Any, chosen: Any, arrived: Any) -> Way:
         come = np.asarray(arrived.by_source)
@@ -295,36 +342,47 @@ class ElasticBuffer:
         return self._parcels[key]
 
 
-def _size(ranks: int, tokens: int, hidden: int, top_k: int, multiple: bool) -> int:
-    if tokens < 1 or hidden < 1:
+def _size(ranks: int, tokens: Any, hidden: Any, top_k: Any, multiple: bool) -> int:
+    wanted = "without num_bytes both num_max_tokens_per_rank and hidden have to be 1 or more"
+    if not tokens or not hidden:
         raise TokenError(
-            f"num_max_tokens_per_rank is {tokens} and hidden {hidden}; without num_bytes both have"
-            " to be 1 or more"
+            f"num_max_tokens_per_rank is {shown(tokens)}, hidden {shown(hidden)}; {wanted}"
         )
+    tokens = integer(tokens, "num_max_tokens_per_rank", 1, MOST)
+    hidden, top_k = integer(hidden, "hidden", 1, MOST), integer(top_k, "num_topk", 0, MOST)
     choices_of_each = top_k or _TOP_K
     token = hidden * 2 + -(-hidden // 32) * 4 + choices_of_each * 12
-    whole = ranks * tokens * token * (1 if multiple else choices_of_each)
+    whole: int = ranks * tokens * token * (1 if multiple else choices_of_each)
     return -(-whole // ALIGNMENT) * ALIGNMENT
 
 
-def _agrees(
-    handle: EPHandle, found: Load, topk_idx: Any, experts: int | None, alignment: int | None,
-    do_cpu_sync: bool | None,
-) -> None:  # fmt: skip
+def _waited(*events: Any) -> None:
+    for event, what in zip(
+        events, ("previous_event", "previous_event_before_epilogue"), strict=True
+    ):
+        waited(event, what)
+
+
+def _of_here(handle: Any) -> None:
     if not isinstance(handle, EPHandle):
         raise TokenError(f"handle is a {type(handle).__name__}; it has to be an EPHandle")
+
+
+def _agrees(
+    handle: EPHandle, found: Load, topk_idx: Any, given: tuple[Any, Any, Any],
+    do_cpu_sync: bool | None,
+) -> None:  # fmt: skip
     if topk_idx is not None or do_cpu_sync:
         raise TokenError("a dispatch with a handle has neither topk_idx nor do_cpu_sync")
     if found.tokens != len(handle.way.topk_idx):
         raise TokenError(
             f"x has {found.tokens} tokens; the handle is of {len(handle.way.topk_idx)}"
         )
-    for what, given, has in (
-        ("num_experts", experts, handle.num_experts),
-        ("expert_alignment", alignment, handle.expert_alignment),
-    ):
-        if given not in (None, has):
-            raise TokenError(f"{what} is {given}; that of the handle is {has}")
+    names = ("num_experts", "expert_alignment", "num_max_tokens_per_rank")
+    for what, value in zip(names, given, strict=True):
+        has = getattr(handle, what)
+        if value is not None and integer(value, what, 0) != has:
+            raise TokenError(f"{what} is {shown(value)}; that of the handle is {has}")
 
 
 def _weights(topk_weights: Any, shape: tuple[int, ...]) -> torch.Tensor | None:
@@ -334,12 +392,14 @@ def _weights(topk_weights: Any, shape: tuple[int, ...]) -> torch.Tensor | None:
     return found.detach().contiguous()
 
 
-def _count(counted: torch.Tensor | None, counts: Any, comm: Any) -> None:
-    if counted is None:
-        return
-    with told(comm):
-        expect(counted, "cumulative_local_expert_recv_stats", torch.int32, (len(counts),))
-    counted += ints(counts)
+def _countable(counted: Any, local: int) -> None:
+    if counted is not None:
+        expect(counted, "cumulative_local_expert_recv_stats", torch.int32, (local,))
+
+
+def _count(counted: torch.Tensor | None, counts: Any) -> None:
+    if counted is not None:
+        counted += ints(counts)
 
 
 def _reduced(rows: Any, way: Way) -> Any:

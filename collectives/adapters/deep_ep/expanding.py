@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.handle import EPHandle, Way
 from collectives.adapters.deep_ep.slots import in_slots, places
-from collectives.adapters.deep_ep.tensors import Load, expect, ints, rows_of
+from collectives.adapters.deep_ep.tensors import Load, array_of, expect, flag, ints, rows_of
 from collectives.moe.choices import copied, needed
 from collectives.moe.routing import Ints, sorted_by
-from collectives.moe.tensors import Array
+from collectives.moe.tensors import Array, TokenError
 from collectives.moe.tokens_normal import Arrived
 
 _COLUMN_ALIGNMENT = 4
@@ -26,6 +26,23 @@ class Wanted:
     do_expand: bool
     do_zero_padding: bool
     by_columns: bool
+
+
+def wanted(
+    do_expand: Any, do_zero_padding: Any, by_columns: Any, handle: EPHandle | None
+) -> Wanted:
+    """How rows are to be returned, with a handle as its dispatch did; raises `TokenError`."""
+    expand = flag(do_expand, "do_expand")
+    if handle is not None and expand and not handle.do_expand:
+        raise TokenError("do_expand is True; the handle is of a dispatch that was not expanded")
+    made = Wanted(
+        expand if handle is None else handle.do_expand,
+        flag(do_zero_padding, "do_zero_padding"),
+        flag(by_columns, "use_tma_aligned_col_major_sf"),
+    )
+    if made.do_zero_padding and not made.do_expand:
+        raise TokenError("do_zero_padding needs do_expand=True: there are no gaps otherwise")
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +220,26 @@ def apart(
     return Load(come.numbers, scales.view(len(mixed), *like.scales.shape[1:])), carried
 
 
-def by_row(topk_weights: Any, made: EPHandle) -> NDArray[np.float32]:
+def results(x: Any, made: EPHandle) -> torch.Tensor:
+    """What combine was given: a row for each that was returned; raises `TokenError`."""
+    y = expect(x, "x", torch.bfloat16, (None, None)).detach()
+    last = int(made.way.slots.max(initial=-1))
+    if made.do_expand and len(y) <= last:
+        raise TokenError(f"x has {len(y)} rows; the dispatch has filled row {last}")
+    if not made.do_expand and len(y) != made.num_recv_tokens:
+        raise TokenError(f"x has {len(y)} rows; the dispatch returned {made.num_recv_tokens}")
+    return y
+
+
+def by_row(topk_weights: Any, made: EPHandle, rows: int) -> NDArray[np.float32]:
     """The weights of rows that came, by source: 0 where the expert is elsewhere."""
     way = made.way
+    shape = (rows,) if made.do_expand else (rows, way.local.shape[1])
+    given = array_of(expect(topk_weights, "topk_weights", torch.float32, shape))
     if made.do_expand:
-        given = expect(topk_weights, "topk_weights", torch.float32, (None,)).detach().numpy()
         weights = np.append(given, np.float32(0))[way.slots]
     else:
-        shape = (None, way.local.shape[1])
-        weights = expect(topk_weights, "topk_weights", torch.float32, shape).detach().numpy()
-        weights = np.where(way.local >= 0, weights[: way.rows], np.float32(0))
+        weights = np.where(way.local >= 0, given[: way.rows], np.float32(0))
     home: NDArray[np.float32] = by_source(weights, way)
     return home
 

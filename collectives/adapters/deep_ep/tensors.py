@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 from collectives.communicator import Communicator
 from collectives.moe.layout import FormatError
 from collectives.moe.routing import RoutingError
-from collectives.moe.tensors import TokenError
+from collectives.moe.tensors import TokenError, array_of, flag
 from fabric.transport import Bytes
+from topology.errors import ArgumentError
+
+__all__ = [
+    "Load", "array_of", "checked", "choices", "expect", "flag", "ints", "load", "name", "on_cpu",
+    "rows_of", "tensor_of", "told", "topk_idx_t",
+]  # fmt: skip
 
 topk_idx_t = torch.int64
 """The type of the experts that tokens choose."""
@@ -31,7 +37,7 @@ def told(comm: Communicator) -> Iterator[None]:
     """
     try:
         yield
-    except (TokenError, RoutingError, FormatError) as error:
+    except (ArgumentError, TokenError, RoutingError, FormatError) as error:
         comm.refuse(TokenError(f"rank {comm.rank}: {error}"))
 
 
@@ -133,16 +139,6 @@ def choices(topk_idx: Any, tokens: int | None = None) -> NDArray[np.int64]:
     return array_of(topk_idx).astype(np.int64)
 
 
-def array_of(tensor: torch.Tensor) -> NDArray[Any]:
-    """The memory of a tensor on the CPU, of a type that numpy has.
-
-    Through DLPack: of a tensor that numpy was given by ``numpy()`` torch can never again change
-    the size.
-    """
-    found: NDArray[Any] = np.from_dlpack(tensor.detach().resolve_neg())
-    return found
-
-
 def on_cpu(tensor: torch.Tensor, what: str) -> torch.Tensor:
     """The tensor itself, if its numbers lie in the memory of this host; raises `TokenError`."""
     if tensor.device.type != "cpu" or tensor.layout != torch.strided:
@@ -151,13 +147,6 @@ def on_cpu(tensor: torch.Tensor, what: str) -> torch.Tensor:
             " and strided"
         )
     return tensor
-
-
-def flag(given: Any, what: str) -> bool:
-    """``given``, if it is True or False, of Python, numpy or torch; raises `TokenError`."""
-    if isinstance(given, bool | np.bool_) or given in (0, 1):
-        return bool(given)
-    raise TokenError(f"{what} is {given!r}; it has to be True or False")
 
 
 def expect(

@@ -133,8 +133,9 @@ class Naming(TorchFunctionMode):
 
     def _named(self, func: Any, *given: Any, **options: Any) -> torch.device:
         """``torch.device`` of an index; others stay what they are, but for who compares them."""
-        if sys._getframe(2).f_globals.get("__name__", "").startswith(_COMPARING):
-            return on_cpu(given[0]) if is_cuda(given[0]) else func(*given, **options)
+        asking = sys._getframe(2).f_globals.get("__name__", "")
+        if asking.startswith(_COMPARING) and given and is_cuda(given[0]):
+            return CPU
         index = _index(given[0]) if len(given) == 1 else None
         made: torch.device = func(*given, **options) if index is None else func("cuda", index)
         return made
