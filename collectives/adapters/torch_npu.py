@@ -14,14 +14,19 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
+from collectives.adapters.deep_ep.config import MOST, MOST_BYTES
 from collectives.adapters.deep_ep.low_latency import Reused
 from collectives.adapters.deep_ep.normal import in_range
 from collectives.adapters.deep_ep.ranks import communicator
-from collectives.adapters.deep_ep.tensors import choices, expect, ints, told
+from collectives.adapters.deep_ep.tensors import choices, expect, ints, on_cpu, told
 from collectives.communicator import Communicator
-from collectives.moe.choices import selected
-from collectives.moe.tensors import TokenError
+from collectives.moe.choices import once, selected
+from collectives.moe.tensors import TokenError, array_of, integer
 from collectives.moe.tokens_low_latency import Handle
+from topology.arguments import shown
+
+COMM_ALGS = ("", "fullmesh", "fullmesh_v1", "fullmesh_v2")
+"""Each token straight to each of its experts, whatever it is called."""
 
 QUANT_MODES = (0, 2)
 """As they are; INT8 with a scale a token that is worked out."""
@@ -62,7 +67,8 @@ class _Layout:
 
     def chosen(self, expert_ids: NDArray[np.int64], active: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The experts of each token as they lie on the ranks, the shared ones last."""
-        ids = np.where(active & (expert_ids < self.experts), expert_ids + self.shared_ranks, -1)
+        goes = active & (expert_ids >= 0) & (expert_ids < self.experts)
+        ids = np.where(goes, expert_ids + self.shared_ranks, -1)
         if not self.shared_ranks:
             return ids
         each = self.shared_ranks // self.shared
@@ -85,7 +91,8 @@ def npu_moe_distribute_dispatch_v2(
     """Send each token to each of its experts, and to the shared ones where they have ranks.
 
     ``x``: bfloat16 or float16 ``[tokens, hidden]``. ``expert_ids``: ``[tokens, top_k]``; those of
-    zero and copy experts, from ``moe_expert_num`` on, go nowhere. ``group_ep``: a group of
+    zero and copy experts, from ``moe_expert_num`` on, and -1 go nowhere; all of a token differ.
+    ``group_ep``: a group of
     torch.distributed, its name, or a `Communicator`. ``scales``: float32 ``[shared + experts,
     hidden]``, multiplied with before quantising. ``x_active_mask``: bool, of tokens or of choices.
     ``global_bs``: the most tokens of a rank times the ranks; 0: all ranks have as many.
@@ -98,39 +105,39 @@ def npu_moe_distribute_dispatch_v2(
 
     Raises `TokenError` here and `RankFailed` at every other rank for what cannot be, and for what
     this does not do: other ``quant_mode``s than `QUANT_MODES`, tensor parallel groups, elastic
-    ranks, constant experts, other types.
+    ranks, constant experts, other types, ``performance_info``, a ``comm_alg`` that is none of
+    `COMM_ALGS`.
     """
     comm = _communicator(group_ep)
     with told(comm):
         _unsupported(
-            comm, ep_world_size, ep_rank_id, tp_world_size=tp_world_size, const=const_expert_num,
-            elastic=elastic_info, shard=expert_shard_type, dtypes=(y_dtype, x_dtype, scales_dtype),
+            comm, ep_world_size, ep_rank_id, tp=(group_tp, tp_world_size, tp_rank_id),
+            shard=expert_shard_type, const=const_expert_num, comm_alg=comm_alg,
+            absent={"elastic_info": elastic_info, "performance_info": performance_info,
+                    "y_dtype": y_dtype, "x_dtype": x_dtype, "scales_dtype": scales_dtype},
         )  # fmt: skip
-        if quant_mode not in QUANT_MODES:
-            raise TokenError(f"quant_mode is {quant_mode}; it can be {_some(QUANT_MODES)}")
-        if expert_token_nums_type not in (0, 1):
-            raise TokenError(
-                f"expert_token_nums_type is {expert_token_nums_type}; it can be 0 or 1"
-            )
+        quant = _one_of(quant_mode, "quant_mode", QUANT_MODES)
+        each = _one_of(expert_token_nums_type, "expert_token_nums_type", (0, 1))
+        if scales is not None and not quant:
+            raise TokenError("scales are given, and quant_mode is 0, which does not multiply")
         tokens = _tokens(x)
         layout = _layout(comm, len(x), moe_expert_num, shared_expert_num, shared_expert_rank_num,
                          global_bs)  # fmt: skip
-        ids = choices(expert_ids, len(x))
-        in_range(ids, moe_expert_num + zero_expert_num + copy_expert_num)
+        ids = _ids(expert_ids, len(x), layout, zero_expert_num, copy_expert_num)
         wanted = layout.chosen(ids, _active(x_active_mask, ids))
         weights = _weights(expert_scales, ids, wanted)
         sent = _smoothed(tokens, scales, wanted, layout)
-    # Experts with scales of their own are sent tokens of their own: one for every choice.
-    slots = 1 if scales is None else wanted.shape[1]
-    wire = "int8" if quant_mode else "as-is"
-    mode = _mode(comm, layout.hosted, tokens.shape[1], slots, layout.most, wire)
+        # Experts with scales of their own are sent tokens of their own: one for every choice.
+        slots = 1 if scales is None else wanted.shape[1]
+        wire = "int8" if quant else "as-is"
+        mode = _mode(comm, layout.hosted, tokens.shape[1], slots, layout.most, wire)
     received, _, _ = mode.dispatch(sent, wanted if scales is None else wanted.reshape(-1, 1))
     rows = layout.rows(ids.shape[1])
     source, token = _origins(received.by_source, received.token)
     token //= slots
     counts = received.counts
     expand_x = torch.empty((rows, x.shape[1]), dtype=received.x.dtype)
-    dynamic = torch.zeros((rows,) if quant_mode else (0,), dtype=torch.float32)
+    dynamic = torch.zeros((rows,) if quant else (0,), dtype=torch.float32)
     begin = 0
     for expert, count in enumerate(counts.tolist()):
         expand_x[begin : begin + count] = received.x[expert, :count]
@@ -142,8 +149,8 @@ def npu_moe_distribute_dispatch_v2(
     assist[: begin * ASSIST].view(-1, ASSIST)[:, :3] = ints(np.stack([source, token, slot], axis=1))
     expand_scales = torch.zeros((0 if expert_scales is None else rows,), dtype=torch.float32)
     expand_scales[:begin] = torch.from_numpy(carried)[: len(expand_scales)]
-    nums = counts if expert_token_nums_type else counts.cumsum()
-    tp_counts = torch.full((tp_world_size,), begin, dtype=torch.int32)
+    nums = counts if each else counts.cumsum()
+    tp_counts = torch.full((int(tp_world_size),), begin, dtype=torch.int32)
     return (
         expand_x, dynamic, assist, torch.from_numpy(nums.astype(np.int64)),
         ints(received.by_source.ravel().cumsum()), tp_counts, expand_scales,
@@ -170,45 +177,49 @@ def npu_moe_distribute_combine_v2(
     ``ep_send_counts``: its ``ep_recv_counts``. ``expert_scales``: float32 ``[tokens, top_k]``;
     results of shared experts count once. ``shared_expert_x``: ``[tokens, hidden]``, added, too.
     ``ori_x``: the tokens, for copy experts. Sums are float32: by slot, then shared experts, then
-    copies, then ``shared_expert_x``. ``assist_info_for_combine`` says nothing that ``expert_ids``
-    and the counts do not. Raises as `npu_moe_distribute_dispatch_v2`.
+    copies, then ``shared_expert_x``. ``assist_info_for_combine``: as the dispatch gave it.
+    ``tp_send_counts`` and ``expand_scales`` may be given as the dispatch gave them; they say
+    nothing that is not known. Raises as `npu_moe_distribute_dispatch_v2`.
     """
     comm = _communicator(group_ep)
     with told(comm):
         _unsupported(
-            comm, ep_world_size, ep_rank_id, tp_world_size=tp_world_size, const=const_expert_num,
-            elastic=elastic_info, shard=expert_shard_type, dtypes=(),
+            comm, ep_world_size, ep_rank_id, tp=(group_tp, tp_world_size, tp_rank_id),
+            shard=expert_shard_type, const=const_expert_num, comm_alg=comm_alg,
+            absent={"elastic_info": elastic_info, "performance_info": performance_info,
+                    "const_expert_alpha_1": const_expert_alpha_1,
+                    "const_expert_alpha_2": const_expert_alpha_2, "const_expert_v": const_expert_v},
         )  # fmt: skip
-        if comm_quant_mode:
-            raise TokenError(f"comm_quant_mode is {comm_quant_mode}; it can be 0")
+        _one_of(comm_quant_mode, "comm_quant_mode", (0,))
         results = _tokens(expand_x)
-        ids = choices(expert_ids)
-        in_range(ids, moe_expert_num + zero_expert_num + copy_expert_num)
-        layout = _layout(comm, len(ids), moe_expert_num, shared_expert_num,
-                         shared_expert_rank_num, global_bs)  # fmt: skip
+        tokens = len(expert_ids) if isinstance(expert_ids, torch.Tensor) and expert_ids.dim() else 0
+        layout = _layout(comm, tokens, moe_expert_num, shared_expert_num, shared_expert_rank_num,
+                         global_bs)  # fmt: skip
+        ids = _ids(expert_ids, None, layout, zero_expert_num, copy_expert_num)
         active = _active(x_active_mask, ids)
         wanted = layout.chosen(ids, active)
-        weights = expect(expert_scales, "expert_scales", torch.float32, tuple(ids.shape))
+        weights = expect(expert_scales, "expert_scales", torch.float32, tuple(ids.shape)).detach()
         counts = expect(ep_send_counts, "ep_send_counts", torch.int32, (None,))
         by_source = _by_source(counts, layout, len(results))
-        copies = active & (ids >= moe_expert_num + zero_expert_num)
+        _assisted(assist_info_for_combine, by_source)
+        copies = active & (ids >= layout.experts + integer(zero_expert_num, "zero_expert_num", 0))
+        whole = (len(ids), results.shape[1])
         if copies.any():
-            expect(ori_x, "ori_x", expand_x.dtype, (len(ids), expand_x.shape[1]))
+            expect(ori_x, "ori_x", results.dtype, whole)
         if shared_expert_x is not None:
-            shape = (len(ids), expand_x.shape[1])
-            expect(shared_expert_x, "shared_expert_x", expand_x.dtype, shape)
-    mode = _mode(comm, layout.hosted, results.shape[1], 1, layout.most, "as-is")
-    y = torch.empty((layout.local, mode.rows, results.shape[1]), dtype=expand_x.dtype)
+            expect(shared_expert_x, "shared_expert_x", results.dtype, whole)
+        mode = _mode(comm, layout.hosted, results.shape[1], 1, layout.most, "as-is")
+    y = torch.empty((layout.local, mode.rows, results.shape[1]), dtype=results.dtype)
     begin = 0
     for expert, count in enumerate(by_source.sum(axis=0).tolist()):
         y[expert, :count] = results[begin : begin + count]
         begin += count
     handle = _handle(mode, wanted, by_source, y)
     ones = torch.ones((len(ids), wanted.shape[1] - ids.shape[1]))
-    own = torch.cat([weights.detach(), ones], dim=1) if ones.numel() else weights.detach()
+    own = torch.cat([weights, ones], dim=1) if ones.numel() else weights
     total, _ = mode.combine_as(None, handle, y, own.contiguous())
     if copies.any() and ori_x is not None:
-        share = (weights.detach() * torch.from_numpy(copies)).sum(dim=1, keepdim=True)
+        share = weights.where(torch.from_numpy(copies), 0).sum(dim=1, keepdim=True)
         total = (total.float() + share * ori_x.detach().float()).to(expand_x.dtype)
     if shared_expert_x is not None:
         total = (total.float() + shared_expert_x.detach().float()).to(expand_x.dtype)
@@ -222,7 +233,9 @@ def _communicator(group_ep: Any) -> Communicator:
             if name == group_ep:
                 return _own(group)
         known = _some(tuple(dist.distributed_c10d._world.pg_names.values()))
-        raise TokenError(f"there is no group {group_ep!r}; there are {known}")
+        raise TokenError(f"there is no group {shown(group_ep)}; there are {known}")
+    if not isinstance(group_ep, dist.ProcessGroup | Communicator):
+        return communicator(group_ep)  # which says what it can be
     return _own(group_ep)
 
 
@@ -242,34 +255,78 @@ def _mode(
 
 
 def _unsupported(
-    comm: Communicator, ranks: int, rank: int, *, tp_world_size: int, const: int, elastic: Any,
-    shard: int, dtypes: tuple[int | None, ...],
+    comm: Communicator, ranks: Any, rank: Any, *, tp: tuple[Any, Any, Any], shard: Any, const: Any,
+    comm_alg: Any, absent: dict[str, Any],
 ) -> None:  # fmt: skip
-    if (ranks, rank) != (comm.size, comm.rank):
+    """Raise `TokenError` for another group than that of ``comm``, and for what is not here."""
+    size = integer(ranks, "ep_world_size", 1)
+    if (size, integer(rank, "ep_rank_id", 0)) != (comm.size, comm.rank):
         raise TokenError(
             f"ep_world_size is {ranks} and ep_rank_id {rank}; this is rank {comm.rank} of"
             f" {comm.size}"
         )
-    for what, given, fits in (
-        ("tp_world_size", tp_world_size, tp_world_size in (0, 1)),
-        ("const_expert_num", const, const == 0), ("expert_shard_type", shard, shard == 0),
-        ("elastic_info", elastic, elastic is None),
-        ("y_dtype, x_dtype and scales_dtype", dtypes, not any(d is not None for d in dtypes)),
+    if not isinstance(tp[0], str):
+        raise TokenError(f"group_tp is {shown(tp[0])}; it has to be the name of a group, or ''")
+    for what, given, only in (
+        ("tp_world_size", tp[1], (0, 1)), ("tp_rank_id", tp[2], (0,)),
+        ("expert_shard_type", shard, (0,)), ("const_expert_num", const, (0,)),
     ):  # fmt: skip
-        if not fits:
+        if integer(given, what, 0) not in only:
             raise TokenError(f"{what} is {given}; Triplane has only the default")
+    if not isinstance(comm_alg, str) or comm_alg not in COMM_ALGS:
+        raise TokenError(
+            f"comm_alg is {shown(comm_alg)}; it can be {', '.join(map(repr, COMM_ALGS))}"
+        )
+    for what, given in absent.items():
+        if given is not None:
+            raise TokenError(f"{what} is {shown(given)}; Triplane has only the default")
+
+
+def _one_of(given: Any, what: str, allowed: tuple[int, ...]) -> int:
+    number = integer(given, what, 0)
+    if number not in allowed:
+        raise TokenError(f"{what} is {number}; it can be {_some(allowed)}")
+    return number
+
+
+def _ids(
+    expert_ids: Any, tokens: int | None, layout: _Layout, zeros: Any, copies: Any
+) -> NDArray[np.int64]:
+    """The experts of each token, none twice; raises `TokenError`."""
+    most = 1 << 31
+    special = integer(zeros, "zero_expert_num", 0, most) + integer(
+        copies, "copy_expert_num", 0, most
+    )
+    ids = choices(expert_ids, tokens)
+    in_range(ids, layout.experts + special)
+    once(ids)
+    return ids
+
+
+def _assisted(assist: Any, by_source: NDArray[np.int64]) -> None:
+    """Raise `TokenError` for another ``assist_info_for_combine`` than that of the dispatch."""
+    given = array_of(expect(assist, "assist_info_for_combine", torch.int32, (None,)))
+    rows = int(by_source.sum())
+    source = np.concatenate([np.repeat(np.arange(len(n)), n) for n in by_source.T])
+    fits = len(given) >= rows * ASSIST
+    if not fits or not np.array_equal(given[: rows * ASSIST].reshape(rows, ASSIST)[:, 0], source):
+        raise TokenError("assist_info_for_combine is not that of the dispatch of ep_send_counts")
 
 
 def _tokens(x: Any) -> torch.Tensor:
     if not isinstance(x, torch.Tensor) or x.dim() != 2 or x.dtype not in _FLOATS:
         kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TokenError(f"tokens are {kind}; they have to be [any, hidden] of {_some(_FLOATS)}")
-    return x.detach().contiguous()
+    return on_cpu(x, "x").detach().contiguous()
 
 
 def _layout(
-    comm: Communicator, tokens: int, experts: int, shared: int, shared_ranks: int, global_bs: int
+    comm: Communicator, tokens: int, experts: Any, shared: Any, shared_ranks: Any, global_bs: Any
 ) -> _Layout:
+    experts = integer(experts, "moe_expert_num", 0, MOST)
+    shared = integer(shared, "shared_expert_num", 0, MOST)
+    shared_ranks = integer(shared_ranks, "shared_expert_rank_num", 0, MOST)
+    global_bs = integer(global_bs, "global_bs", 0, MOST_BYTES)
     default = shared_ranks == 0 and shared in (0, 1)
     if not default and not (0 < shared <= shared_ranks < comm.size and shared_ranks % shared == 0):
         raise TokenError(
@@ -292,7 +349,7 @@ def _active(mask: Any, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     if mask is None:
         return np.ones(ids.shape, bool)
     shape = tuple(ids.shape) if getattr(mask, "dim", lambda: 1)() == 2 else (len(ids),)
-    flags = expect(mask, "x_active_mask", torch.bool, shape).detach().numpy()
+    flags = array_of(expect(mask, "x_active_mask", torch.bool, shape))
     return np.broadcast_to(flags.reshape(len(ids), -1), ids.shape)
 
 
@@ -303,7 +360,7 @@ def _weights(
     weights = np.ones(wanted.shape, np.float32)
     if expert_scales is not None:
         given = expect(expert_scales, "expert_scales", torch.float32, tuple(ids.shape))
-        weights[:, : ids.shape[1]] = given.detach().numpy()
+        weights[:, : ids.shape[1]] = array_of(given)
     return weights
 
 
@@ -370,7 +427,7 @@ def _by_source(counts: torch.Tensor, layout: _Layout, rows: int) -> NDArray[np.i
     wanted = layout.ranks * layout.local
     if len(counts) < wanted:
         raise TokenError(f"ep_send_counts has {len(counts)} numbers; it has to have {wanted}")
-    each = np.diff(counts[:wanted].numpy().astype(np.int64), prepend=0)
+    each = np.diff(array_of(counts)[:wanted].astype(np.int64), prepend=0)
     if (each < 0).any() or each.sum() > rows:
         raise TokenError(
             f"ep_send_counts ends with {each.sum()} rows, and expand_x has {rows}; it has to be"
