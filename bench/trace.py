@@ -17,6 +17,7 @@ from bench.records import Value, as_text, opened
 from collectives.interchange import Replay, Workload, WorkloadError, chakra, goal, replay
 from collectives.interchange.graph import COLLECTIVE, COLLECTIVES, SEND
 from collectives.interchange.replay import MESSAGE
+from fabric.simulate import Fabric
 from topology.reading import whole
 from topology.units import GB, US
 
@@ -87,6 +88,17 @@ def beside(trace: Path) -> Path | None:
     prefix = re.sub(r"\.[0-9]+\.et(\.gz)?$", "", trace.name)
     names = (f"{prefix}_comm_group.json", f"{prefix}.json", "comm_group.json")
     return next((one for name in names if (one := trace.with_name(name)).is_file()), None)
+
+
+def replayed(
+    workload: Workload, fabric: Fabric, path: Path, algorithm: str | None = None,
+    rendezvous: float = math.inf,
+) -> Replay:  # fmt: skip
+    """The replay of the workload in the file at ``path``, which errors name."""
+    try:
+        return replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
+    except WorkloadError as error:
+        raise WorkloadError(f"{path}: {error}") from None
 
 
 def record(found: Replay, name: str, system: str, host_time: float) -> dict[str, Value]:
@@ -182,10 +194,7 @@ def command(
     workload, groups = load(files, how)
     fabric = fabric_of(selection)
     began = time.perf_counter()
-    try:
-        found = replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
-    except WorkloadError as error:
-        raise WorkloadError(f"{files[0]}: {error}") from None
+    found = replayed(workload, fabric, files[0], algorithm, rendezvous)
     row = record(found, str(files[0]), selection.system, time.perf_counter() - began)
     with opened(output) as file:
         if groups and form == "table":

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from topology import faults
 from topology.errors import TopologyError
 from topology.names import near
+from topology.reading import shown
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -152,11 +153,11 @@ def _check(topology: Topology) -> None:
     names, links = topology.vertex_names, topology.n_links
     if len(set(names)) < len(names):
         twice = Counter(names).most_common(1)[0][0]
-        raise TopologyError(f"{topology.name}: two vertices are called {twice!r}")
+        raise TopologyError(f"{topology.name}: two vertices are called {shown(twice)}")
     # "a->b" and "a<->b" mean links wherever names are read.
     for name in names:
         if not name or "->" in name:
-            raise TopologyError(f"{topology.name}: a vertex cannot be called {name!r}")
+            raise TopologyError(f"{topology.name}: a vertex cannot be called {shown(name)}")
     for column in ("vertex_kinds", "node", "package"):
         _same_length(topology, column, len(names))
     for column in ("node", "package"):

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 Vertices = NDArray[np.int32]
 
+LONGEST = 100
+"""Characters of a name that near misses are looked for."""
+
 
 def near(name: str, choices: Iterable[str]) -> str:
     """``"; near it: a, b"`` for the choices that look like ``name``, or nothing: ends a message."""
-    found = get_close_matches(name, list(choices), n=3, cutoff=0.6)
+    # Comparing takes the product of the lengths, and nobody mistypes a text of pages.
+    short = [choice for choice in choices if len(choice) <= LONGEST]
+    found = get_close_matches(name, short, n=3, cutoff=0.6) if len(name) <= LONGEST else []
     return f"; near it: {', '.join(found)}" if found else ""
 
 

@@ -85,7 +85,7 @@ def from_toml(text: str) -> Topology:
     planes = tuple(_texts(file, "planes", "the file"))
     twice = next((plane for at, plane in enumerate(planes) if plane in planes[:at]), None)
     if twice is not None:
-        raise TopologyError(f"the file: planes names {twice!r} twice")
+        raise TopologyError(f"the file: planes names {shown(twice)} twice")
     draft = Draft(planes)
     for add, key in ((draft.endpoints, "endpoints"), (draft.switches, "switches")):
         for where, table in _tables(file, key, _VERTICES, text):
@@ -119,7 +119,9 @@ def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str, m
     """Add the links of a table, ``most`` at most; returns how many there were."""
     plane = _text(table, "plane", where)
     if plane not in draft.planes:
-        raise TopologyError(f"{where}: no plane {plane!r}; planes are {', '.join(draft.planes)}")
+        raise TopologyError(
+            f"{where}: no plane {shown(plane)}; planes are {', '.join(draft.planes)}"
+        )
     src, dst = (_ends(table, key, index, where) for key in ("from", "to"))
     if len(src) != len(dst) and 1 not in (len(src), len(dst)):
         raise TopologyError(f"{where}: {len(src)} names in 'from' and {len(dst)} in 'to'")
@@ -154,7 +156,7 @@ def _keys(table: Table, known: dict[str, bool], where: str) -> None:
     for key in table:
         if key not in known:
             raise TopologyError(
-                f"{where}: unknown key {key!r}; known are {', '.join(known)}{near(key, known)}"
+                f"{where}: unknown key {shown(key)}; known are {', '.join(known)}{near(key, known)}"
             )
     missing = [key for key, needed in known.items() if needed and key not in table]
     if missing:
@@ -211,7 +213,9 @@ def _ends(table: Table, key: str, index: dict[str, int], where: str) -> Ints:
     names = _texts(table, key, where)
     for name in names:
         if name not in index:
-            raise TopologyError(f"{where}: {key!r} names no vertex: {name!r}{near(name, index)}")
+            raise TopologyError(
+                f"{where}: {key!r} names no vertex: {shown(name)}{near(name, index)}"
+            )
     return np.array([index[name] for name in names], dtype=np.int32)
 
 
