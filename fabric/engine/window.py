@@ -176,7 +176,7 @@ def binding(table: Routes, capacity: _Floats) -> Binding:
 
     A resource in the middle whose capacity is no less than that of the first (or of the last)
     resources of all paths through it together never does: the uplinks of a node carry what its
-    dies can send. Exact, not an approximation.
+    dies can send. Nor does one without a limit. Exact, not an approximation.
     """
     keep = _can_limit(table.begin, table.resource, table.weight, capacity)
     kept = np.concatenate([[0], np.cumsum(keep)])
@@ -201,7 +201,7 @@ def _can_limit(
                 limits[r] = False
     keep = np.empty(len(resource), np.bool_)
     for e in range(len(resource)):
-        keep[e] = limits[resource[e]]
+        keep[e] = limits[resource[e]] and capacity[resource[e]] < np.inf
     return keep
 
 
