@@ -15,7 +15,7 @@ import numpy as np
 from bench.predict import Prediction
 from bench.published import PUBLISHED, Row, read
 from bench.records import Measurement, Record, in_gb
-from topology.draw.figure_style import INK, QUIET, style, write
+from topology.draw.figure_style import INK, QUIET, library, style, write
 from topology.draw.figure_style import text as shown
 from topology.units import US
 
@@ -32,7 +32,7 @@ _DASHES = ("-", "--", "-.", ":")
 @contextmanager
 def canvas(path: Path, width: float, height: float) -> "Iterator[Figure]":
     """A figure in the house's style, in inches; written to ``path`` at the end."""
-    import matplotlib as mpl
+    mpl = library()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from topology.compiled import _cache_folder, compiled
+
 ROOT = Path(__file__).parents[1]
 KERNEL = """
 import sys
@@ -40,3 +44,71 @@ def test_processes_that_compile_at_once_do_not_take_each_others_code(tmp_path: P
     code = list(folder.rglob("*.nbc"))
     assert len(code) == len(TYPES)  # none was written over another
     assert start(*TYPES).wait(120) == 0
+
+
+def test_where_no_code_can_be_kept_it_is_said_once_and_all_is_right(tmp_path: Path) -> None:
+    program, nothing = tmp_path / "kernel.py", tmp_path / "file"
+    program.write_text(
+        KERNEL
+        + """
+import subprocess
+if sys.argv[1:] != ["int8"]:
+    subprocess.run([sys.executable, __file__, "int8"], check=True)
+""",
+        "utf-8",
+    )
+    nothing.write_text("")
+    shown = subprocess.run(
+        [sys.executable, program, "int32", "int64"], capture_output=True, text=True, check=True,
+        env={
+            **os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(nothing / "cache"),
+            "HOME": "/proc/none",
+        },
+    )  # fmt: skip
+    assert shown.stdout == ""
+    assert shown.stderr.splitlines() == [
+        f"machine code cannot be kept in {nothing}/cache (Not a directory), and is compiled anew on"
+        " every run; NUMBA_CACHE_DIR may name another folder"
+    ]
+
+
+def test_where_code_lies_of_what_is_installed_where_nobody_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def folder(chosen: str = "") -> Path:
+        _cache_folder.cache_clear()
+        return Path(_cache_folder(package, chosen)).parent
+
+    assert folder() == package / "__pycache__"
+    (package / "__pycache__").rmdir()
+    (package / "__pycache__").write_text("no folder, which even root cannot write to")
+    assert folder() == tmp_path / "cache" / "triplane"
+    assert folder(str(tmp_path / "chosen")) == tmp_path / "chosen"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert folder() == tmp_path / "home" / ".cache" / "triplane"
+    monkeypatch.setenv("HOME", "/proc/none")
+    assert folder() == package / "__pycache__"
+
+
+def test_code_that_was_cut_off_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+
+    def total(x: int) -> int:
+        return x + 1
+
+    _cache_folder.cache_clear()
+    assert compiled(total)(1) == 2
+    kept = [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]
+    assert len(kept) == 2
+    for path in kept:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        assert compiled(total)(1) == 2
+        assert path.read_bytes() != whole[: len(whole) // 2]

@@ -1,7 +1,10 @@
 """Figures: what is in the file is what was asked for, and names are only text."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -282,3 +285,14 @@ def test_a_plane_is_as_wide_as_its_links(tmp_path: Path) -> None:
     for level in LEVELS:
         draw(odd, tmp_path / "x.svg", level=level)
         assert "net: 3 links" in svg_text(tmp_path / "x.svg")
+
+
+def test_matplotlib_needs_no_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shown = subprocess.run(
+        [sys.executable, "-c", "from topology.draw.figure_style import library; library()"],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "below")},
+    )  # fmt: skip
+    assert shown.stderr.count("\n") == 1
+    assert "matplotlib can keep nothing in" in shown.stderr

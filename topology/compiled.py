@@ -9,20 +9,23 @@ To compile takes seconds, in which a thread can attend to other things: see `top
 
 Processes that compile one kernel for different types at a time could overwrite each other's code
 under one name, and later ones would run the wrong one: whoever saves holds a lock.
+
+A cache is not a precondition: where none can be kept, it says so in a line, and is slower.
 """
 
 import hashlib
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import config
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
 from topology.attending import attended
 
@@ -30,6 +33,11 @@ try:
     import fcntl
 except ImportError:  # not of this system, whose files nobody can lock so
     fcntl = None  # type: ignore[assignment]
+
+UNCACHED = "TRIPLANE_UNCACHED"
+"""The environment variable that is set once somebody has been told that there is no cache."""
+
+_LOG = logging.getLogger("triplane")
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -62,25 +70,66 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     return cast(Kernel, made)
 
 
+class _Locator(UserProvidedCacheLocator):
+    """Finds a kernel's cache without asking that anything can be written there."""
+
+    def ensure_cache_path(self) -> None:
+        """Leave it to whoever writes."""
+
+
+class _Files(CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # noqa: RUF012
+
+
 class _Cache(FunctionCache):
-    """numba's cache of one kernel, which one process at a time writes."""
+    """numba's cache of one kernel, which one process at a time writes, and which may be missing.
+
+    Where it cannot be read or written the kernel is compiled by every process for itself.
+    """
+
+    _impl_class = _Files
+
+    def load_overload(self, sig: object, target_context: object) -> object:
+        """What was kept for these types; None where nothing (sound) was."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except OSError:
+            return None
+        except Exception:  # cut off or overwritten: unpickling raises whatever it likes
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
 
     def save_overload(self, sig: object, data: object) -> None:
         """Find a free name, enter it, and write what it stands for, as one."""
-        with _alone(Path(self.cache_path)):
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        try:
+            with _alone(Path(self.cache_path)):
+                super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            _say_that_nothing_is_kept(Path(self.cache_path).parents[1], error.strerror)
 
 
 _cache_of: Callable[[object], object] = _Cache
 
 
+@cache
+def _say_that_nothing_is_kept(folder: Path, why: str | None) -> None:
+    """Once, and not again in processes that this one starts."""
+    if UNCACHED not in os.environ:
+        os.environ[UNCACHED] = "1"
+        _LOG.warning(
+            "machine code cannot be kept in %s (%s), and is compiled anew on every run;"
+            " NUMBA_CACHE_DIR may name another folder", folder, why,
+        )  # fmt: skip
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process is in here for that folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # let go when the file is closed, or its process ends
         yield
@@ -88,11 +137,34 @@ def _alone(folder: Path) -> Iterator[None]:
 
 @cache
 def _cache_folder(package: Path, chosen: str) -> str:
-    """Where the machine code of a package lies: beside it, or in the folder that a user chose."""
+    """Where the machine code of a package lies: beside it, or in the folder that a user chose.
+
+    Beside an installation that this user cannot write to it would lie for nobody: then with the
+    user's other caches.
+    """
     digest = hashlib.sha256(Path(__file__).read_bytes() + numba.__version__.encode())
     for file in sorted(package.glob("*.py")):
         source = file.read_bytes()
         if b"from topology.compiled import" in source:
             digest.update(source)
-    folder = Path(chosen) if chosen else package / "__pycache__"
+    beside = package / "__pycache__"
+    folders = [Path(chosen)] if chosen else [beside, *_of_user()]
+    folder = next(filter(_writable, folders), folders[0])
     return os.fspath(folder / f"numba-{digest.hexdigest()[:16]}")
+
+
+def _of_user() -> Iterator[Path]:
+    """Where the user's caches lie, as the XDG Base Directory Specification has it."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    home = os.path.expanduser("~")
+    if os.path.isabs(given) or os.path.isabs(home):
+        yield Path(given if os.path.isabs(given) else f"{home}/.cache") / "triplane"
+
+
+def _writable(folder: Path) -> bool:
+    """Whether there is such a folder to write to, or one can be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)

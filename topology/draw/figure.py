@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.draw.figure_style import check, style, text, write
+from topology.draw.figure_style import check, library, style, text, write
 from topology.draw.figure_units import LEVELS
 from topology.errors import TopologyError
 from topology.faults import called
@@ -60,15 +60,13 @@ def draw(
     ``without``: what is drawn as taken out; names as in `Topology.without`. Raises `TopologyError`
     for what is unknown, and `OSError` for a file that cannot be written.
     """
-    import matplotlib as mpl
-
     check(Path(path))
     if level not in LEVELS:
         raise TopologyError(
             f"no level {level!r}; there are {', '.join(LEVELS)}{near(level, LEVELS)}"
         )
     drawn = _drawn(topology, tuple(planes), tuple(highlight), tuple(without))
-    with mpl.rc_context(style()):
+    with library().rc_context(style()):
         write(figure(drawn, level), Path(path))
 
 

@@ -1,6 +1,8 @@
 """How figures look: colours that colour-blind people can tell apart, and text that is only text."""
 
 import io
+import logging
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,11 @@ QUIET = "#8A8F98"
 INK, FAINT, LOST = "#1F2933", "#C5CAD3", "#B00020"
 """Text and outlines; what is not meant now; what has been taken out."""
 
+SETTINGS = "MPLCONFIGDIR"
+"""The environment variable of matplotlib that names a folder for its settings and caches."""
+
+_LOG = logging.getLogger("triplane")
+
 
 def colours(planes: tuple[str, ...]) -> dict[str, str]:
     """A colour for each plane; the eighth and later planes share the last."""
@@ -44,6 +51,25 @@ def _letters() -> frozenset[int]:
     from matplotlib.ft2font import FT2Font
 
     return frozenset(FT2Font(findfont("DejaVu Sans")).get_charmap())
+
+
+def library() -> Any:
+    """Matplotlib; where it can keep neither settings nor fonts, one line says so."""
+    log, before = logging.getLogger("matplotlib"), os.environ.get(SETTINGS)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        import matplotlib as mpl
+
+        mpl.get_cachedir()
+    finally:
+        log.setLevel(level)
+    if os.environ.get(SETTINGS) != before:  # it has made a folder for as long as this process lives
+        _LOG.warning(
+            "matplotlib can keep nothing in %s, and looks for fonts on every run; %s may name"
+            " another folder", before or "the home folder", SETTINGS,
+        )  # fmt: skip
+    return mpl
 
 
 def style() -> Any:
