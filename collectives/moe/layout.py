@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collectives.moe.routing import Copies, Ints, Routing, RoutingError, pairs, starts
+from topology.arguments import shown, whole
 from topology.errors import TriplaneError
 
 SCALE = 4
@@ -180,8 +181,11 @@ MAX_MESSAGE = 1 << 32
 
 def check_size(message_size: int) -> None:
     """Raise `RoutingError` where a message would have no bytes, or more than any memory."""
-    if not 1 <= message_size <= MAX_MESSAGE:
-        raise RoutingError(f"a message of {message_size} bytes; it has to have 1 to {MAX_MESSAGE}")
+    size = whole(message_size)
+    if size is None or not 1 <= size <= MAX_MESSAGE:
+        raise RoutingError(
+            f"a message of {shown(message_size)} bytes; it has to have 1 to {MAX_MESSAGE}"
+        )
 
 
 def message_given(message: object, hidden: int) -> "Format | None":

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from collectives.moe.layout import Buffers, check_size
-from collectives.moe.routing import Ints, Routing, RoutingError
+from collectives.moe.routing import Ints, Routing, RoutingError, count
 from fabric.step import Step
 
 COUNT = 4
@@ -50,7 +50,8 @@ def dispatch(
     Raises `RoutingError` where a rank has more than ``max_tokens`` tokens.
     """
     room = _room(routing, message_size, max_tokens)
-    return _dispatch(routing, message_size, room, flag_size)
+    flag = None if flag_size is None else count(flag_size, "flag_size")
+    return _dispatch(routing, message_size, room, flag)
 
 
 def _dispatch(
@@ -87,7 +88,7 @@ def combine(
     unwritten. Rows of "combine" are the routing's selections, in order; raises as `dispatch`.
     """
     room = _room(routing, message_size, max_tokens)
-    return _combine(routing, message_size, room, flag_size)
+    return _combine(routing, message_size, room, count(flag_size, "flag_size"))
 
 
 def _combine(routing: Routing, message_size: int, room: int, flag_size: int) -> Iterator[Step]:
@@ -158,10 +159,10 @@ def _slots_end(routing: Routing, room: int) -> Ints:
 def _room(routing: Routing, message_size: int, max_tokens: int | None) -> int:
     check_size(message_size)
     most = int(routing.tokens.max())
-    if max_tokens is not None and most > max_tokens:
+    room = most if max_tokens is None else count(max_tokens, "max_tokens")
+    if most > room:
         rank = int(routing.tokens.argmax())
         raise RoutingError(
-            f"rank {rank} has {most} tokens, and max_tokens is {max_tokens}; "
-            f"it has to be {most} or more"
+            f"rank {rank} has {most} tokens, and max_tokens is {room}; it has to be {most} or more"
         )
-    return most if max_tokens is None else max_tokens
+    return room

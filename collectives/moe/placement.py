@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from collectives.moe.routing import MASKED, Ints, RoutingError, blocks, starts
+from collectives.moe.routing import MASKED, Ints, RoutingError, blocks, count, starts
 from collectives.moe.tensors import TokenError, integers
 from collectives.views import name_of, view
-from topology.arguments import shown, whole
+from topology.arguments import shown
 from topology.errors import ArgumentError
 
 EMPTY = -1
@@ -99,7 +99,7 @@ class Placement:
         stay. Raises `RoutingError` for an expert or a rank that there is not.
         """
         chosen = _integers(topk_idx, "topk_idx", 2)
-        mine = _count(rank, "rank", 0, len(self.local) - 1)
+        mine = count(rank, "rank", 0, len(self.local) - 1)
         if chosen.size and not -1 <= chosen.min() <= chosen.max() < self.experts:
             raise RoutingError(
                 f"rank {mine} chooses expert {chosen.min()} to {chosen.max()}; experts are 0 to"
@@ -164,16 +164,9 @@ def _loads(given: Any, experts: int | None = None) -> _Loads:
     return loads
 
 
-def _count(value: Any, name: str, least: int, most: int = MOST) -> int:
-    found = whole(value)
-    if found is None or not least <= found <= most:
-        raise RoutingError(f"{name} is {shown(value)}; it has to be an integer {least} to {most}")
-    return found
-
-
 def linear(experts: int, ranks: int) -> Placement:
     """Place each expert once, in order, as `Routing` does. Raises `RoutingError`."""
-    placed, places = _count(experts, "experts", 1), _count(ranks, "ranks", 1)
+    placed, places = count(experts, "experts", 1, MOST), count(ranks, "ranks", 1, MOST)
     return Placement(np.arange(placed), blocks(placed, places))
 
 
@@ -186,9 +179,9 @@ def balanced(
     node, as its tokens then cross nodes once (group-limited routing); 1 and 1: anywhere. Raises
     `RoutingError` where experts, groups, nodes and ranks do not divide evenly.
     """
-    loads, more = _loads(load), _count(redundant, "redundant", 0)
+    loads, more = _loads(load), count(redundant, "redundant", 0, MOST)
     ranks, nodes, groups = (
-        _count(value, name, 1)
+        count(value, name, 1, MOST)
         for value, name in ((ranks, "ranks"), (nodes, "nodes"), (groups, "groups"))
     )
     experts, physical = len(loads), len(loads) + more
@@ -216,7 +209,7 @@ def with_shared(placement: Placement, ranks: int = 0) -> Placement:
     ``ranks``: so many ranks of its own before all others, each with a replica (as
     CloudMatrix-Infer's EP320 has, arXiv:2506.12708 4.2.1); 0: one on every rank that there is.
     """
-    shared, apart = placement.experts, _count(ranks, "ranks", 0)
+    shared, apart = placement.experts, count(ranks, "ranks", 0, MOST)
     if apart:
         return Placement(
             np.concatenate([np.full(apart, shared), placement.logical]),

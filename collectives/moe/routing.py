@@ -12,11 +12,12 @@ normal mode sends a message for each, however many experts of that rank the toke
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from topology.arguments import shown, whole
 from topology.errors import TriplaneError
 
 Ints = NDArray[np.int64]
@@ -27,6 +28,21 @@ MASKED = -1
 
 class RoutingError(TriplaneError):
     """A routing table is not sound, or does not fit what is asked of it."""
+
+
+MOST = 1 << 31
+"""Tokens, experts and the like at most."""
+
+
+def count(value: Any, name: str, least: int = 0, most: int = MOST) -> int:
+    """``value`` as an int from ``least`` to ``most``; raises `RoutingError`.
+
+    Whatever Python takes as an index will do: integers of numpy and torch, too, but no floats.
+    """
+    found = whole(value)
+    if found is None or not least <= found <= most:
+        raise RoutingError(f"{name} is {shown(value)}; it has to be an integer {least} to {most}")
+    return found
 
 
 class Selections(NamedTuple):
@@ -73,7 +89,7 @@ class Routing:
     experts: int
 
     def __init__(self, topk_idx: Sequence[ArrayLike] | NDArray[np.integer], experts: int) -> None:
-        tables = _tables(topk_idx)
+        experts, tables = count(experts, "experts"), _tables(topk_idx)
         flat = np.concatenate(tables)
         flat.setflags(write=False)
         ends = np.cumsum([len(table) for table in tables])
@@ -166,7 +182,8 @@ class Routing:
 
     def nodes(self, ranks_per_node: int) -> int:
         """Count the nodes; raises `RoutingError` where one would not be full."""
-        if ranks_per_node < 1 or self.ranks % ranks_per_node:
+        width = count(ranks_per_node, "ranks_per_node")
+        if width < 1 or self.ranks % width:
             choices = [n for n in range(1, self.ranks + 1) if self.ranks % n == 0]
             raise RoutingError(
                 f"{self.ranks} ranks do not fill nodes of {ranks_per_node} ranks; "
@@ -229,7 +246,7 @@ def sorted_by(keys: Ints, limit: int) -> NDArray[np.intp]:
 def _tables(given: Sequence[ArrayLike] | NDArray[np.integer]) -> list[Ints]:
     try:
         arrays = [np.asarray(table) for table in given]
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise RoutingError(f"the choices of a rank are not a table: {error}") from None
     shapes = {array.shape[1] for array in arrays if array.ndim == 2}
     if len(shapes) != 1:
@@ -249,7 +266,7 @@ def _table(rank: int, array: NDArray[np.generic], top_k: int) -> Ints:
             f"they have to be integers [tokens, {top_k}]"
         )
     if array.dtype.kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
-        raise RoutingError(f"the choices of rank {rank} have {array.max()}, which is no expert")
+        raise RoutingError(f"the choices of rank {rank} are up to {array.max()}, which is no int64")
     return array.astype(np.int64)
 
 

@@ -5,13 +5,17 @@ experts' weights (the same distribution as Gumbel top-k). A draw that a token ma
 again, for all such tokens at once; after `TRIES` from what its experts so far have left.
 """
 
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.moe.routing import Ints, Routing, RoutingError, blocks
+from collectives.moe.routing import MOST, Ints, Routing, RoutingError, blocks, count
 from collectives.moe.routing_file import from_file
+from topology.arguments import integers, number, shown, whole
+from topology.errors import ArgumentError
 
 TRIES = 4
 """Draws from all experts, which are cheap, before those from what is left, which seldom fail."""
@@ -36,7 +40,7 @@ def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0)
     ``tokens``: of each rank, one number or one a rank. The same seed gives the same routing.
     Raises `RoutingError`.
     """
-    return _drawn(ranks, tokens, top_k, np.ones(max(experts, 0)), np.random.default_rng(seed))
+    return _drawn(ranks, tokens, top_k, np.ones(count(experts, "experts")), _generator(seed))
 
 
 def zipf(
@@ -47,11 +51,14 @@ def zipf(
     Which expert has which place is drawn too, and is the same for all ranks. 0 is uniform. The
     rest is as in `uniform`.
     """
-    if not 0 <= exponent < np.inf:
-        raise RoutingError(f"the exponent of zipf is {exponent}; it has to be 0 or more")
-    rng = np.random.default_rng(seed)
-    place = rng.permutation(max(experts, 0))
-    weights = np.maximum((1.0 + place) ** -exponent, LEAST)
+    try:
+        power = number(exponent, "the exponent of zipf", 0.0, sys.float_info.max)
+    except ArgumentError:
+        told = f"the exponent of zipf is {shown(exponent)}; it has to be 0 or more"
+        raise RoutingError(told) from None
+    rng = _generator(seed)
+    place = rng.permutation(count(experts, "experts"))
+    weights = np.maximum((1.0 + place) ** -power, LEAST)
     return _drawn(ranks, tokens, top_k, weights, rng)
 
 
@@ -72,6 +79,13 @@ def node_limited(
     DeepEP's benchmark (tests/test_internode.py) has this gate, the model sums a group's best two.
     The rest is as in `uniform`.
     """
+    ranks, top_k, experts, groups, top_groups = (
+        count(value, name)
+        for value, name in (
+            (ranks, "ranks"), (top_k, "top_k"), (experts, "experts"), (groups, "groups"),
+            (top_groups, "top_groups"),
+        )
+    )  # fmt: skip
     if not 1 <= top_groups <= groups <= experts:
         raise RoutingError(
             f"{top_groups} of {groups} groups of {experts} experts; "
@@ -83,8 +97,7 @@ def node_limited(
             f"{top_groups * (experts // groups)} experts"
         )
     group = np.repeat(np.arange(groups), blocks(experts, groups))
-    rng = np.random.default_rng(seed)
-    return _drawn(ranks, tokens, top_k, np.ones(experts), rng, group, top_groups)
+    return _drawn(ranks, tokens, top_k, np.ones(experts), _generator(seed), group, top_groups)
 
 
 def parse_skew(
@@ -137,17 +150,34 @@ def _drawn(
     group: Ints | None = None,
     top_groups: int = 0,
 ) -> Routing:
-    experts = len(weights)
-    if ranks < 1 or np.min(tokens) < 0 or np.size(tokens) not in (1, ranks):
-        raise RoutingError(f"{tokens} tokens on {ranks} ranks: one number, or one for each rank")
+    experts, ranks, top_k = len(weights), count(ranks, "ranks"), count(top_k, "top_k")
+    each = _each(tokens, ranks)
     if not 1 <= top_k <= experts:
         raise RoutingError(f"top_k is {top_k} of {experts} experts; it has to be 1 to {experts}")
-    each = np.broadcast_to(np.asarray(tokens, np.int64), ranks)
     limit = None if group is None else _Limit(group, top_groups, each.sum())
     chosen = np.full((top_k, each.sum()), -1, np.int32)
     for slot in range(top_k):
         _fill(chosen, slot, weights, rng, limit)
     return Routing(np.split(chosen.T.astype(np.int64), each.cumsum()[:-1]), experts)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    return np.random.default_rng(count(seed, "seed", 0, 2**64))
+
+
+def _each(tokens: Any, ranks: int) -> Ints:
+    """How many tokens every rank has, from one number or one for each rank."""
+    alike = whole(tokens)
+    try:
+        given = [alike] * ranks if alike is not None else integers(tokens, "tokens", ranks)
+    except ArgumentError:
+        given = [-1]
+    if ranks < 1 or min(given) < 0 or sum(given) > MOST:
+        raise RoutingError(
+            f"{shown(tokens)} tokens on {ranks} ranks: one number, or one for each rank, that add"
+            f" up to {MOST} at most"
+        )
+    return np.array(given, np.int64)
 
 
 def _fill(

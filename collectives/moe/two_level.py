@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.moe.layout import check_size
-from collectives.moe.routing import Copies, Ints, Routing, RoutingError, pairs, sorted_by, starts
+from collectives.moe.routing import (
+    Copies,
+    Ints,
+    Routing,
+    RoutingError,
+    count,
+    pairs,
+    sorted_by,
+    starts,
+)
 from fabric.step import Step
 
 PACK, BOTH = "pack", "rdma+nvlink"
@@ -57,7 +66,7 @@ def plan(
 ) -> Plan:
     """Check and count what a schedule needs; raises `RoutingError`."""
     check_size(message_size)
-    if chunks < 1:
+    if count(chunks, "chunks") < 1:
         raise RoutingError(f"{chunks} chunks; there have to be 1 or more")
     copies = routing.node_copies(width)
     counts = pairs(copies.src, copies.dst, (routing.ranks, routing.nodes(width)))
