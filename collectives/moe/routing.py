@@ -266,7 +266,7 @@ def _table(rank: int, array: NDArray[np.generic], top_k: int) -> Ints:
             f"they have to be integers [tokens, {top_k}]"
         )
     if array.dtype.kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
-        raise RoutingError(f"the choices of rank {rank} are up to {array.max()}, which is no int64")
+        raise RoutingError(f"the choices of rank {rank} have {array.max()}, which is no expert")
     return array.astype(np.int64)
 
 
