@@ -199,7 +199,7 @@ def test_node_limited_is_the_gate_of_deepeps_benchmark():
         (lambda: zipf(1, 1, 1, 4, exponent="1"), "exponent of zipf is '1'"),
         (lambda: node_limited(1, 1, 1, 4, groups=2.0), "groups is 2.0"),
         (lambda: Routing([[[0]]], 2.0), "experts is 2.0"),
-        (lambda: Routing([np.array([[2**64 - 1]], np.uint64)], 2), "which is no int64"),
+        (lambda: Routing([np.array([[2**64 - 1]], np.uint64)], 2), "which is no expert"),
         (lambda: Routing([[[True]]], 2), "choices of rank 0 are bool"),
         (lambda: Routing(5, 2), "not a table"),
         (lambda: uniform(6, 1, 1, 6).node_counts(2.0), "ranks_per_node is 2.0"),
