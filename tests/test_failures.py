@@ -24,6 +24,7 @@ from fabric.failure import (
     TimedOut,
     TransportError,
     WorldError,
+    report,
 )
 from fabric.launch import launch
 from fabric.launching.folder import PREFIX
@@ -342,3 +343,89 @@ def test_a_function_that_cannot_be_imported_is_refused(transport: str) -> None:
     else:
         with pytest.raises(WorldError, match="another process can import"):
             launch(lambda: 1, 2, None, transport)
+
+
+class Unspeakable(Exception):
+    """Has no text, and no copy."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __reduce__(self) -> Any:
+        raise SystemExit(7)
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+def raises_oddly(comm: Communicator) -> None:
+    if comm.rank == AWAY:
+        raise Unspeakable
+    reduce_and_go(comm)
+
+
+@both
+def test_an_exception_that_cannot_be_told_is_told_by_its_type(transport: str) -> None:
+    outcomes = survive(raises_oddly, transport)
+    error = told(
+        outcomes, RankFailed, "rank 2 raised Unspeakable: its text cannot be had", "RuntimeError"
+    )
+    assert error.rank == AWAY
+    assert type(outcomes[AWAY]) is (Unspeakable if transport == "inproc" else RankFailed)
+
+
+class Unloadable:
+    def __reduce__(self) -> Any:
+        return _boom, ()
+
+
+def _boom() -> None:
+    raise TypeError("cannot be made here")
+
+
+def returns_oddly(comm: Communicator) -> Any:
+    comm.barrier()
+    return [lambda: 1, Unloadable(), RankFailed("mine", 99)][comm.rank]
+
+
+def test_results_that_cannot_come_back_are_named() -> None:
+    first, second, third = survive(returns_oddly, "zmq")
+    assert "rank 0 returned a function that cannot be handed back: pickle raises" in str(first)
+    assert "rank 1 returned a result that cannot be handed back: pickle raises TypeError" in str(
+        second
+    )
+    assert (type(third), third.rank) == (RankFailed, 99)
+
+
+def test_whose_fault_it_is_may_be_nobody_of_this_world() -> None:
+    with pytest.raises(RankFailed, match="mine"):
+        launch(_body, RANKS, None, args=(blames_nobody,), timeout=60)
+
+
+def blames_nobody(comm: Communicator) -> None:
+    if comm.rank == AWAY:
+        raise RankFailed("mine", 99)
+    reduce_and_go(comm)
+
+
+class TimedOut2(TimedOut):
+    """Of a program's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words", "rank"),
+    [
+        (KeyError("x"), "KeyError", "'x'", None),
+        (RankLost("gone", 1), "RankLost", "gone", 1),
+        (RankLost("gone", 3), "RankLost", "gone", None),
+        (RankLost("gone", -1), "RankLost", "gone", None),
+        (RankLost("gone", "1"), "RankLost", "gone", None),  # type: ignore[arg-type]
+        (TimedOut2("late", 1), "TimedOut2", "late", 1),
+        (type("Deadlock", (Exception,), {})("own"), f"{__name__}.Deadlock", "own", None),
+        (ValueError("x" * 10_000), "ValueError", "x" * 4000 + "... (10000 characters)", None),
+        (ValueError("\udcff\n"), "ValueError", "\udcff\n", None),
+        (SystemExit(3), "SystemExit", "3", None),
+    ],
+)
+def test_reports(error: BaseException, kind: str, words: str, rank: int | None) -> None:
+    assert report(error, 3) == (kind, words, rank)

@@ -134,7 +134,10 @@ def settings() -> Settings:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"ranks": 0}, "at least one rank"),
+        ({"ranks": 0}, "a world has 1 to 65536 ranks, 0 are asked for"),
+        ({"ranks": 10**12}, "a world has 1 to 65536 ranks"),
+        ({"ranks": 2.0}, "a world of 2.0 ranks: the number must be an integer"),
+        ({"ranks": True}, "a world of True ranks"),
         ({"transport": "udp"}, "no transport 'udp'; there are inproc, zmq, mpi"),
         ({"clock": "slow"}, "no clock 'slow'; there are virtual, paced"),
         ({"sync": "lazy"}, "no sync 'lazy'; there are strict, eager"),

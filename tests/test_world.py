@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fabric.authority.emulator import Emulator
 from fabric.authority.roll import ranks
-from fabric.authority.world import PATIENCE, SETTLING, World
+from fabric.authority.world import OVER, PATIENCE, SETTLING, World
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
 from fabric.plan import Rows, plans
 from fabric.simulate import Fabric
@@ -334,3 +334,53 @@ def test_the_order_in_which_records_come_changes_nothing(order: list[tuple[int, 
 )  # fmt: skip
 def test_ranks_in_words(numbers: list[int], words: str) -> None:
     assert ranks(numbers) == words
+
+
+def test_a_rank_whose_program_is_over_is_missed_after_a_while() -> None:
+    told = Told(3)
+    for rank in (0, 2):
+        told.begin(rank)
+    told.tell(1, "over")
+    told.tell(1, "over", at=OVER)
+    told.tick(OVER)
+    assert told.world.error is None
+    told.tick(OVER + 0.01)
+    told.tick(OVER + 0.01 + PATIENCE)
+    error = told.error()
+    assert isinstance(error, RankLost)
+    assert str(error).startswith(
+        f"rank 1 has ended without calling {WORDS}, in which ranks 0 and 2"
+    )
+
+
+def test_one_that_still_makes_calls_was_not_over() -> None:
+    """As a thread does, or an exit handler."""
+    told = Told(2)
+    told.begin(0)
+    told.tell(1, "over")
+    told.tell(1, "wait", 7, at=OVER / 2)
+    told.tell(1, "over", at=OVER / 2)
+    told.tick(1.2 * OVER)
+    assert told.world.error is None
+    told.begin(1)
+    told.tell(1, "over", at=3 * OVER)
+    told.tick(9 * OVER)  # nobody waits for it
+    assert told.world.error is None
+    told.tell(1, "leave", at=9 * OVER)
+    assert 1 in told.world.gone
+
+
+def test_emulated_time_goes_on_without_a_rank_whose_program_is_over() -> None:
+    told = Told(3, timed=True)
+    for rank in (0, 2):
+        told.tell(rank, "begin", 1, (0, 2), plans([Step(0, 1, 1000)], 2)[rank // 2].rows, WORDS,
+                  "all_reduce", None)  # fmt: skip
+        told.tell(rank, "wait", 1)
+    told.tell(0, "now", 5)
+    told.tell(1, "over")
+    told.tick(OVER / 2)
+    assert not told.replies[0]
+    told.tick(OVER + 0.01)
+    assert [reply[:2] for reply in told.replies[0]] == [("time", 5)]
+    told.begin(1, 2, wait=False)
+    assert "rank 1 has made a call after its program was over" in str(told.world.error)

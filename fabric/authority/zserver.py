@@ -310,7 +310,8 @@ class Server:
                 self.world.stop(WorldError(f"another job has come here: {why}"))
             raise WireError(f"refused: {why}")
         unpacker = Unpacker(self.world.size)
-        self._peers[identity] = _Peer(rank, pid, born, where, unpacker, time.monotonic())
+        now = time.monotonic()
+        self._peers[identity] = _Peer(rank, pid, born, where, unpacker, now, probed=now)
         if rank is not None:
             self._by_rank[rank] = identity
         welcome = {

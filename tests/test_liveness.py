@@ -1,0 +1,266 @@
+"""Who stands still, is cut off or fails before it has joined is told to the others, with the cause.
+
+Ranks are sockets of the test here, and their processes some that sleep.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from fabric.authority.wire import VERSION
+from fabric.authority.world import World
+from fabric.authority.zclient import Line, ZControl
+from fabric.authority.zserver import Server
+from fabric.failure import RankLost, TransportError, WorldError
+from fabric.launching.joining import Seat, sit
+from fabric.launching.supervise import Watch
+from fabric.liveness import GONE, RUNNING, STOPPED, birth, host, state
+from fabric.settings import Settings
+from fabric.transports.bell import nameless
+from topology.attending import ATTENDING, attended
+
+LIMIT = 60.0
+"""Seconds that anything may take."""
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc and signals")
+
+
+def await_(come: Callable[[], object]) -> None:
+    due = time.monotonic() + LIMIT
+    while not come():
+        assert time.monotonic() < due
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(["sleep", "600"], process_group=0) as process:
+        yield process
+        process.kill()
+
+
+@contextmanager
+def authority(size: int, **more: Any) -> Iterator[Server]:
+    server = Server(World(size), Settings(stop_timeout=0.3), "tcp://127.0.0.1:*", **more)
+    with closing(server):
+        yield server
+
+
+@contextmanager
+def rank_of(server: Server, rank: int, pid: int) -> Iterator["zmq.Socket[bytes]"]:
+    """A connection that says that it is a rank, in that process."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.connect(server.address)
+    hello = ["hello", VERSION, "", rank, server.world.size, pid, birth(pid), host()]
+    socket.send(json.dumps([hello]).encode())
+    assert json.loads(socket.recv())[0][0] == "welcome"
+    try:
+        yield socket
+    finally:
+        context.destroy(linger=0)
+
+
+def replies_to(socket: "zmq.Socket[bytes]") -> list[list[Any]]:
+    """The next replies that there are; what only asks whether a rank is there has none."""
+    while True:
+        replies: list[list[Any]] = json.loads(socket.recv())
+        if replies:
+            return replies
+
+
+def error_of(server: Server) -> WorldError:
+    await_(server.ended)
+    assert server.error is not None
+    return server.error
+
+
+@linux
+def test_a_stopped_rank_is_given_up_where_no_launcher_of_ours_is(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    pid = sleeper.pid
+    with (
+        authority(2, watch=True) as server,
+        rank_of(server, 0, os.getpid()) as other, rank_of(server, 1, pid),
+    ):  # fmt: skip
+        os.kill(pid, signal.SIGSTOP)
+        error = error_of(server)
+        assert isinstance(error, RankLost)
+        assert str(error) == "rank 1 has been stopped for more than 0.3 s"
+        other.send(b'[["leave"]]')
+        await_(lambda: server.deserted(os.getpid(), waited=True))
+        server.end_stopped()
+        assert sleeper.wait(LIMIT) == -signal.SIGKILL
+
+
+@linux
+def test_a_job_that_is_stopped_as_a_whole_is_waited_for(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    with (
+        authority(2, watch=True) as server,
+        rank_of(server, 0, sleeper.pid) as socket, rank_of(server, 1, sleeper.pid),
+    ):  # fmt: skip
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        await_(lambda: state(sleeper.pid) == STOPPED)
+        time.sleep(0.8)  # longer than a single rank may be stopped
+        assert not server.ended(), server.error
+        os.kill(sleeper.pid, signal.SIGCONT)
+        socket.send(b'[["now", 0]]')
+        assert replies_to(socket)
+
+
+def test_a_connection_that_ends_while_the_process_lives_is_a_lost_rank() -> None:
+    """As of a rank that becomes another program."""
+    with authority(2) as server, rank_of(server, 0, os.getpid()):
+        with rank_of(server, 1, os.getpid()):
+            pass
+        error = error_of(server)
+    assert isinstance(error, RankLost)
+    assert error.rank == 1
+    assert "rank 1 has become another program, or has closed its connection" in str(error)
+
+
+def test_one_that_has_left_may_hang_up() -> None:
+    with authority(2) as server, rank_of(server, 0, os.getpid()) as stays:
+        with rank_of(server, 1, os.getpid()) as leaves:
+            leaves.send(b'[["leave"]]')
+            await_(lambda: 1 in server.world.gone)
+        time.sleep(1.2)  # longer than it takes to notice
+        assert not server.ended()
+        stays.send(b'[["now", 0]]')
+        await_(lambda: any(reply[0] == "time" for reply in replies_to(stays)))
+
+
+@pytest.mark.parametrize("message", [b"{", b"[1]", b'[["wait", -1]]', b'[["lost", 0, "x"]]', b""])
+def test_what_cannot_be_read_of_a_rank_is_answered(message: bytes) -> None:
+    with authority(1) as server, rank_of(server, 0, os.getpid()) as socket:
+        socket.send(message)
+        name, kind, words, rank = replies_to(socket)[0]
+    assert (name, kind, rank) == ("end", "WorldError", 0)
+    assert words.startswith("rank 0 has sent to the authority what it cannot read: ")
+
+
+def test_what_a_rank_cannot_send_is_its_error_and_the_others() -> None:
+    with (
+        authority(2) as server,
+        closing(Line(server.address, 0, 2)) as line, closing(Line(server.address, 1, 2)),
+    ):  # fmt: skip
+        control = ZControl(line, 0, 2)
+        with pytest.raises(WorldError, match=r"rank 0 cannot bring .*, which is not JSON"):
+            control.exchange(np.zeros(2))
+        control.compute(np.float32(0.5))  # a number like any other
+        assert control.now() >= 0
+        line.note(("wait", np.int32(3)), now=True)
+        error = error_of(server)
+        assert str(error).startswith("rank 0 cannot tell the authority what it does: ")
+        with pytest.raises(WorldError, match="cannot tell the authority"):
+            control.now()
+
+
+def test_what_fails_before_a_rank_has_joined_is_told_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIPLANE_BIND", "tcp://10.255.255.1")
+    with authority(2) as server, closing(Line(server.address, 0, 2)):
+        with pytest.raises(TransportError, match="needs keys"):
+            sit(Seat(1, 2, 0, server.address))
+        error = error_of(server)
+    assert isinstance(error, TransportError)
+    assert str(error).startswith("rank 1: tcp://10.255.255.1:0 can be reached from other hosts")
+
+
+@pytest.mark.parametrize(("rank", "size"), [(2, 2), (0, 0), (0, 10**9)])
+def test_seats_that_no_world_has(rank: int, size: int) -> None:
+    with pytest.raises(WorldError, match=rf"{rank}|{size}"):
+        Seat(rank, size, 0, "")
+
+
+class Reported:
+    """What a `Watch` has reported."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
+        self.told.append(f"{rank} {cause}")
+
+    def left(self, rank: int) -> None:
+        self.told.append(f"{rank} left")
+
+    def late(self, ranks: Any, timeout: float) -> None:
+        self.told.append(f"{sorted(ranks)} late")
+
+    def ended(self) -> bool:
+        return False
+
+
+@linux
+def test_a_rank_that_is_stopped_after_it_has_left_is_given_up(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    reports = Reported()
+    watch = Watch({3: sleeper}, reports, Settings(stop_timeout=0.1))
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    watch.run(LIMIT)
+    given_up = watch.given_up(3)
+    assert str(given_up) == "rank 3 has been stopped for more than 0.1 s"
+    assert reports.told[0] == "3 has been stopped for more than 0.1 s"
+    assert watch.codes == {3: -signal.SIGKILL}
+
+
+@linux
+def test_states_of_processes(sleeper: "subprocess.Popen[bytes]") -> None:
+    born = birth(sleeper.pid)
+    assert state(sleeper.pid, born) == RUNNING
+    assert state(sleeper.pid, "long ago") == GONE
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    await_(lambda: state(sleeper.pid, born) == STOPPED)
+    sleeper.kill()
+    await_(lambda: state(sleeper.pid, born) == GONE)
+
+
+def test_without_files_that_have_no_name_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*given: Any) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "memfd_create", denied, raising=False)
+    assert not nameless()
+
+
+def test_who_has_something_to_attend_to_hears_of_it_while_another_thread_works() -> None:
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def work() -> str:
+        at_work.set()
+        assert go_on.wait(LIMIT)
+        return "done"
+
+    def attend() -> None:
+        if at_work.is_set():
+            raise RankLost("rank 1 has died", 1)
+
+    before = ATTENDING.set(attend)
+    try:
+        with pytest.raises(RankLost, match="rank 1 has died"):
+            attended(work)
+        go_on.set()
+        ATTENDING.set(lambda: None)
+        assert attended(work) == "done"
+        with pytest.raises(ZeroDivisionError):
+            attended(divmod, 1, 0)
+    finally:
+        ATTENDING.reset(before)
+    assert attended(divmod, 7, 2) == (3, 1)
