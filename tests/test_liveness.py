@@ -23,6 +23,7 @@ from fabric.authority.world import World
 from fabric.authority.zclient import Line, ZControl
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, TransportError, WorldError
+from fabric.launching.early import tell_failures
 from fabric.launching.joining import Seat, sit
 from fabric.launching.supervise import Watch
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, host, state
@@ -264,3 +265,38 @@ def test_who_has_something_to_attend_to_hears_of_it_while_another_thread_works()
     finally:
         ATTENDING.reset(before)
     assert attended(divmod, 7, 2) == (3, 1)
+
+
+def test_what_a_launcher_ends_when_it_is_stopped_is_told(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    def interrupt() -> None:
+        if reports.told == []:
+            raise KeyboardInterrupt
+
+    reports = Reported()
+    watch = Watch({3: sleeper}, reports, Settings())
+    with pytest.raises(KeyboardInterrupt):
+        watch.run(LIMIT, interrupt)
+    assert reports.told == ["3 was ended by its launcher, which was stopped"]
+    assert watch.codes == {3: -signal.SIGTERM}
+
+
+def test_a_program_that_fails_before_it_joins_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: shown.append(error))
+    plain, error = sys.excepthook, KeyError("no such setting")
+    with authority(2) as server, closing(Line(server.address, 0, 2)):
+        given = Seat(1, 2, 0, server.address, launcher=os.getppid()).environment()
+        for other in ({}, {**given, "TRIPLANE_LAUNCHER": str(os.getpid())}):
+            tell_failures(other, lambda: False)  # no rank, or a process that a rank has started
+            assert sys.excepthook is plain
+        joined = [True]
+        tell_failures(given, lambda: joined[0])
+        sys.excepthook(KeyError, error, None)
+        assert len(server._peers) == 1
+        joined.clear()
+        joined.append(False)
+        sys.excepthook(KeyError, error, None)
+        assert str(error_of(server)) == "rank 1 raised KeyError: 'no such setting'"
+    assert shown == [error, error]

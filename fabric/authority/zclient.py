@@ -46,7 +46,8 @@ PATIENCE = 60.0
 class Line:
     """A connection to the authority: of a rank, or for ``rank`` None of the launcher of a node.
 
-    ``users``: the threads that have begun calls.
+    ``users``: the threads that have made it, or begun calls.
+
     Raises `TransportError` where nobody answers within ``patience`` seconds, or refuses.
     """
 
@@ -57,7 +58,7 @@ class Line:
         self.address, self.inbox = address, Inbox()
         self._log: deque[Record] = deque()
         self._packer, self._noted, self._looked = Packer(), 0, 0.0
-        self.users: set[int] = set()
+        self.users = {threading.get_ident()}
         self._welcome: dict[str, Any] = {}
         self._trouble, self._closing = "", False
         self._known, self._at_home = threading.Event(), here()
@@ -261,7 +262,7 @@ class Line:
     def _over(self) -> bool:
         """Whether the program is over, and its process only waits for threads or exit handlers.
 
-        A thread that has made calls, and that the process waits for, is the program too.
+        A thread that has joined or made calls, and that the process waits for, is the program too.
         """
         if threading.main_thread().is_alive():
             return False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fabric.control import Control
 from fabric.forked import only_here
+from fabric.launching.early import tell_failures
 from fabric.progress import Driver
 from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
@@ -106,6 +107,9 @@ def _of_process() -> Member:
 
         return join(given)
     return alone(Settings.from_environment(given))
+
+
+tell_failures(os.environ, lambda: bool(_of_process.cache_info().currsize))
 
 
 def _under_mpi(given: Mapping[str, str]) -> bool:

@@ -90,6 +90,9 @@ class Watch:
                     self._reports.late(self._alive, timeout or 0.0)
                 time.sleep(TURN)
         finally:
+            if not self._reports.ended():  # an interrupt, say: ranks of other nodes wait for these
+                for rank in self._alive:
+                    self._reports.lost(rank, "was ended by its launcher, which was stopped")
             self._finish()
             each()
 

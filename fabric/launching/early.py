@@ -1,0 +1,52 @@
+"""Early: a program that fails before it has called `collectives.init` tells the others why.
+
+It has no line to the authority yet, and the launcher would only see its exit code.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fabric.failure import WorldError
+from fabric.forked import here
+
+PATIENCE = 5.0
+"""Seconds that a program which has failed looks for the authority."""
+
+
+def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
+    """From now on, an exception that ends this program before ``joined()`` is told to the others.
+
+    Only in a process that ``triplane run`` has started itself: what its ranks start in turn has
+    the same environment, and is no rank.
+    """
+    launcher = given.get("TRIPLANE_LAUNCHER", "").partition(" ")[0]
+    if "TRIPLANE_CONTROL" not in given or launcher != str(os.getppid()):
+        return
+    hook, at_home = sys.excepthook, here()
+
+    def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        try:
+            hook(kind, error, trace)
+        finally:
+            if at_home() and not joined():
+                _tell(dict(given), error)
+
+    sys.excepthook = failed
+
+
+def _tell(given: Mapping[str, str], error: BaseException) -> None:
+    from fabric.authority.zclient import Line, ZControl
+    from fabric.launching.joining import Seat
+
+    try:
+        seat = Seat.from_environment(given)
+        line = Line(
+            seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys, patience=PATIENCE
+        )
+    except WorldError:  # the rank was there, and has said what there is to say; or nobody listens
+        return
+    control = ZControl(line, seat.rank, seat.size)
+    control.fail(error)
+    control.leave()
