@@ -26,12 +26,13 @@ _PR_SET_PDEATHSIG = 1
 def state(pid: int, born: str = "") -> str:
     """`RUNNING`, `STOPPED` or `GONE` (also: a zombie, or another's number by now).
 
-    Stopped is who is stopped by a signal, or by a debugger.
+    Stopped is who is stopped by a signal, or by a debugger. Running is also of whom nothing can be
+    known now, as where this process has no file descriptor left.
 
     ``born``: what `birth` said of the process, so that a number used again is not mistaken.
     """
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
-    if fields is None or fields[0] in "ZX" or (born and fields[1] != born):
+    if fields is None or fields[0] in "ZX" or (born and fields[1] not in ("", born)):
         return GONE
     return STOPPED if fields[0] in "Tt" else RUNNING
 
@@ -127,13 +128,17 @@ def _parent(pid: int) -> int | None:
 
 _PROC = Path("/proc/self")
 
+_UNKNOWN = "?", ""
+
 
 def _stat(pid: int) -> tuple[str, str] | None:
     """State and start time, fields 3 and 22 of proc(5)'s stat; a name may hold spaces and ")"."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    except OSError:
+        return _UNKNOWN
     fields = text.rpartition(")")[2].split()
     return (fields[0], fields[19]) if len(fields) > 19 else None
 

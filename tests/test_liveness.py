@@ -5,6 +5,7 @@ Ranks are sockets of the test here, and their processes some that sleep.
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -231,6 +232,18 @@ def test_states_of_processes(sleeper: "subprocess.Popen[bytes]") -> None:
     await_(lambda: state(sleeper.pid, born) == STOPPED)
     sleeper.kill()
     await_(lambda: state(sleeper.pid, born) == GONE)
+
+
+@linux
+def test_who_cannot_be_looked_at_is_not_gone() -> None:
+    """Where this process has no descriptor left, of whatever process it is."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        found = state(os.getppid(), "some time")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert found == RUNNING
 
 
 def test_without_files_that_have_no_name_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:

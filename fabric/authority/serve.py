@@ -19,6 +19,7 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.job import checked_size
 from fabric.launching.meeting import withdraw
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
@@ -55,6 +56,9 @@ class Order:
     token: str
     keys: Keys | None
     meeting: str = ""
+
+    def __post_init__(self) -> None:
+        checked_size(self.size)
 
     def as_json(self) -> dict[str, Any]:
         """As `from_json` takes it."""

@@ -56,8 +56,10 @@ class World:
             sys.excepthook = self._hook
 
     def _failed(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        self._hook(kind, error, trace)
-        self.close(error)
+        try:
+            self._hook(kind, error, trace)
+        finally:  # the program's own hook may fail
+            self.close(error)
 
 
 def communicator_of(world: World, ranks: list[int]) -> Communicator:
