@@ -237,7 +237,7 @@ def test_names_that_others_have_taken_are_passed_over(
 
 
 def papers(*words: str, local: int = 0, **settings: str) -> dict[str, Any]:
-    return {"program": ["p.py", *words], "local_rank": local, "settings": settings}
+    return {"program": ["p.py", *words], "local_rank": local, "settings": settings, "host": "h"}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,7 @@ def papers(*words: str, local: int = 0, **settings: str) -> dict[str, Any]:
     [(papers("-n", "1"), papers("-n", "1", local=1)),
      (papers("--device=cuda:0", "log.0"), papers("--device=cuda:1", "log.1", local=1)),
      (papers("4", local=4), papers("6", local=6)),
+     (papers("head"), {**papers("worker"), "host": "another"}),
      (papers(scale="1.0"), papers(scale="1", clock="virtual", local=1))],
 )  # fmt: skip
 def test_ranks_of_one_job_may_differ_in_their_own_numbers(

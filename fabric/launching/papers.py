@@ -1,7 +1,8 @@
 """Papers: what ranks that nobody of ours has launched show each other before they begin.
 
 A port and a number of ranks are public, and two jobs may have been given the same. Ranks that run
-another program, or ask for other settings, are not of one job: then all of them are told so.
+another program, or ask for other settings, are not of one job: then all of them are told so. On
+other hosts a job may be started with other words, and who is let in there has the keys.
 """
 
 import os
@@ -12,6 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from fabric.failure import WorldError
+from fabric.liveness import host
 from fabric.settings import PREFIX, Settings
 
 JOB = "TRIPLANE_JOB"
@@ -36,7 +38,7 @@ def own(given: Mapping[str, str], local_rank: int, programs: bool) -> dict[str, 
     named = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
     settings = {name: given[key] for name, key in named.items() if key in given}
     program = _program() if programs and not job_of(given) else []
-    return {"settings": settings, "program": program, "local_rank": local_rank}
+    return {"settings": settings, "program": program, "local_rank": local_rank, "host": host()}
 
 
 def _program() -> list[str]:
@@ -54,12 +56,9 @@ def compare(shown: Sequence[Mapping[str, Any]], settings: Settings) -> None:
         for name, text in papers["settings"].items():
             _setting(rank, name, text, getattr(settings, name))
         first = shown[0]
-        same = _alike(
-            first["program"],
-            papers["program"],
-            {(0, rank), (first["local_rank"], papers["local_rank"])},
-        )
-        if not same:
+        numbers = {(0, rank), (first["local_rank"], papers["local_rank"])}
+        here = papers["host"] == first["host"]
+        if here and not _alike(first["program"], papers["program"], numbers):
             raise WorldError(
                 f"another job is here: rank 0 runs {_line(first)}, rank {rank} runs"
                 f" {_line(papers)}; give each job a MASTER_PORT of its own, or if they are one job"

@@ -21,6 +21,7 @@ from fabric.curve import Keys
 from fabric.failure import KINDS, TimedOut, TransportError, WorldError
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import Member, alone, member
+from fabric.launching.papers import own
 from fabric.liveness import host
 from fabric.settings import PREFIX, Settings
 
@@ -67,7 +68,10 @@ def joined(
     local = hosts[:rank].count(hosts[rank])
     transport = given.get(PREFIX + "TRANSPORT", "zmq")
     seat = Seat(rank, size, local, address, token, transport, Keys.from_environment(given))
-    return sit(seat, patience=PATIENCE)
+    # Engines have a store of their own, and their parts may be different programs.
+    by_port = given.get("RANK") == str(rank) and given.get("WORLD_SIZE") == str(size)
+    papers = own(given, local, programs=environment is None and by_port)
+    return sit(seat, patience=PATIENCE, papers=papers)
 
 
 def _got(store: Store, key: str) -> bytes:
