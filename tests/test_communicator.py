@@ -124,6 +124,57 @@ def test_in_place() -> None:
         assert held["scatter"] == [0, 10, 20, 30]
 
 
+def averaged_in_place() -> dict[str, Any]:
+    with init() as comm:
+        n, me = comm.size, comm.rank
+        blocks = np.full(2 * n, 40000, np.float16)
+        comm.reduce_scatter(blocks[2 * me : 2 * me + 2], blocks, "avg")
+        x = np.full((2, 4), 40000 + 32 * me, np.float16)
+        comm.all_reduce(x[:, ::2], "avg")
+        kept = np.full(3, 40000, np.float16)
+        root = np.zeros(3, np.float16)
+        comm.reduce(kept, 1, "avg", root)
+        steps = [Step([0, 1, 2], [0, 1, 2], 6), Step([0, 1], [2, 2], 6, reduces=True)]
+        out = np.zeros(3, np.float16)
+        comm.run(steps, kept, out, "avg")
+        comm.run(steps, same := kept.copy(), same, "avg")
+    return {
+        "blocks": blocks.tolist(), "x": x.tolist(), "kept": kept.tolist(), "root": root.tolist(),
+        "run": [out.tolist(), same.tolist()],
+    }  # fmt: skip
+
+
+def test_averages_change_no_more_than_they_fill() -> None:
+    for me, held in enumerate(world(averaged_in_place, 3)):
+        assert held["blocks"] == [40000.0] * 6
+        assert held["x"] == [[40032, 40000 + 32 * me] * 2] * 2
+        assert held["kept"] == [40000.0] * 3
+        assert held["root"] == ([40000.0] * 3 if me == 1 else [0] * 3)
+        if me == 2:
+            assert held["run"] == [[40000.0] * 3] * 2
+
+
+def averages() -> int:
+    made = 0
+    with init() as comm:
+        for op in ("all_reduce", "reduce", "reduce_scatter"):
+            for name, dtype in itertools.product(ALGORITHMS[op], ("float16", "bfloat16", "int8")):
+                kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+                value = {"float16": 40000, "bfloat16": 2.0**127, "int8": 100}[dtype]
+                x = np.full(5 * comm.size, value).astype(kind)
+                out = np.zeros(5 if op == "reduce_scatter" else 5 * comm.size, kind)
+                call(comm, op, x, out, 0, "avg", algorithm=name)
+                if op != "reduce" or comm.rank == 0:
+                    want = [14 if dtype == "int8" else value]  # 300 is 44 in int8
+                    assert out.astype(float).tolist() == want * len(out), (op, name, dtype)
+                made += 1
+    return made
+
+
+def test_averages_overflow_no_sooner_than_their_numbers_by_every_algorithm() -> None:
+    assert world(averages, 3)[0] > 40
+
+
 def apart() -> tuple[list[Any], list[Any], list[Any], float]:
     with init() as comm:
         matrix = np.zeros((4, 3))
@@ -369,6 +420,21 @@ REFUSED: dict[str, Callable[[Communicator], Any]] = {
         lambda c: c.all_to_all_v(np.zeros(2), np.ones(2), [2], [1]),
     "x is int64, and out is float64":
         lambda c: c.all_to_all_v(np.zeros(2), np.ones(2, int), [1], [1]),
+    r"messages is .* \(generator\); it has to be a list of Send and Recv":
+        lambda c: c.batch(each for each in ()),
+    r"messages\[1\] is 5; it has to be a Send or Recv":
+        lambda c: c.batch([Send(np.zeros(2), 0), 5]),
+    "two messages of the batch share memory": lambda c: (lambda line: c.batch(
+        [Send(np.ones(2), 0), Recv(line[:2], 0), Send(np.ones(2), 0), Recv(line[1:], 0)]
+    ))(np.zeros(3)),
+    "step 1 of the schedule is 5, and no Step": lambda c: c.run([Step(0, 0, 0), 5]),
+    "steps is 5; it has to be an iterable of Step": lambda c: c.run(5),
+    "send is float64, and recv is int64": lambda c: c.run(
+        [Step(0, 0, 8, reduces=True)], np.ones(1), np.ones(1, int)),
+    r"out is float64 \[1, 3\]; it has to be as x, float64 \[1, 2\]":
+        lambda c: c.inform(np.zeros((1, 3)), np.zeros((1, 2)), "words"),
+    r"it has to be an array \[1, ...\]":
+        lambda c: c.inform(np.zeros((2, 3)), np.zeros((2, 3)), "words"),
     "a rank is twice in the group": lambda c: c.group([0, 0]),
     "seconds is -1; it has to be a number of seconds from 0 to 1e": lambda c: c.compute(-1),
     "run: the recv buffer has 0 bytes; its steps need 8":
@@ -391,6 +457,18 @@ def refused(comm: Communicator, message: str, do: Callable[[Communicator], Any])
 @pytest.mark.parametrize("message", REFUSED)
 def test_what_cannot_be_is_refused_before_anything_is_sent(message: str) -> None:
     world(lambda: refused(init(), message, REFUSED[message]), 1)
+
+
+def beside() -> list[Any]:
+    comm = init()
+    table = np.zeros((3, 4))
+    columns = [Recv(table[:, k], 1 - comm.rank, k) for k in range(3)]  # that lie between each other
+    comm.batch([*columns, *(Send(np.full(3, k + 1.0), 1 - comm.rank, k) for k in range(3))])
+    return table.tolist()
+
+
+def test_messages_into_columns_of_one_table() -> None:
+    assert world(beside, 2) == [[[1, 2, 3, 0]] * 3] * 2
 
 
 def overlapping(op: str) -> None:
