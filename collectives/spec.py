@@ -45,8 +45,8 @@ def shares(items: Array, ranks: int) -> Array:
     if np.issubdtype(items.dtype, np.integer):
         return items
     with np.errstate(all="ignore"):
-        parts = _wide(items) * (1 / _power(ranks))
-        return np.asarray(parts.astype(_part(items.dtype))).view(items.dtype)
+        parts = _wide(items) * (1 / power(ranks))
+        return np.asarray(parts.astype(real_part(items.dtype))).view(items.dtype)
 
 
 def averaged(total: Array, ranks: int) -> Array:
@@ -62,25 +62,25 @@ def averaged(total: Array, ranks: int) -> Array:
     sums = _wide(total)
     with np.errstate(all="ignore"):
         # From 1/2 to 1: every type that is computed in has this number, so one rounding is all.
-        means = sums / sums.dtype.type(ranks / _power(ranks))
-        most = _largest(_part(total.dtype))
+        means = sums / sums.dtype.type(ranks / power(ranks))
+        most = _largest(real_part(total.dtype))
         np.clip(means, -most, most, out=means, where=np.isfinite(sums))
-        return np.asarray(means.astype(_part(total.dtype))).view(total.dtype)
+        return np.asarray(means.astype(real_part(total.dtype))).view(total.dtype)
 
 
-def _power(ranks: int) -> int:
-    """The smallest power of two that is not below the number of ranks."""
+def power(ranks: int) -> int:
+    """Return the smallest power of two that is not below the number of ranks."""
     return 1 << (ranks - 1).bit_length()
 
 
-def _part(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type itself; of a complex one that of its real and imaginary part."""
+def real_part(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type itself; of a complex one that of its real and imaginary part."""
     return np.zeros(0, dtype).real.dtype if dtype.kind == "c" else dtype
 
 
 def _wide(items: Array) -> Array:
     """Floats, both parts of a complex one each, in a type that holds every number of ranks."""
-    parts = np.ascontiguousarray(items).view(_part(items.dtype))
+    parts = np.ascontiguousarray(items).view(real_part(items.dtype))
     return parts if parts.itemsize >= 4 else parts.astype(np.float32)
 
 

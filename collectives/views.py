@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.spec import averaged, combiner, shares
+from collectives.spec import averaged, combiner, power, real_part, shares
 from fabric.transport import Bytes
 from topology.arguments import shown
 from topology.errors import ArgumentError
@@ -306,17 +306,36 @@ def lowers(dtype: np.dtype[Any], ranks: int) -> bool:
 
 def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
     """Fill ``into``, which may be ``items``, with what an average adds up: `spec.shares`."""
-    brought, shared = items.view(dtype), into.view(dtype)
-    for at in range(0, brought.size, PIECE):
-        piece = slice(at, at + PIECE)
-        shared[piece] = shares(brought[piece], ranks)
+    part = real_part(dtype)
+    factor = part.type(1 / power(ranks))
+    if float(factor) * power(ranks) == 1:
+        with np.errstate(all="ignore"):
+            np.multiply(items.view(part), factor, out=into.view(part))
+    else:  # a type so small that it has no such number
+        into.view(dtype)[:] = shares(items.view(dtype), ranks)
 
 
 def average(buffer: Buffer, ranks: int) -> None:
     """Make a sum over ``ranks`` ranks their average, in place, as `spec.averaged` does."""
-    if ranks & (ranks - 1) == 0 and lowers(buffer.dtype, ranks):
+    dtype = buffer.dtype
+    if lowers(dtype, ranks) and power(ranks) == ranks:
         return  # what was added up were the very shares
-    items = buffer.bytes.view(buffer.dtype)
+    if dtype.kind in "fc" and dtype.isbuiltin == 1 and real_part(dtype).itemsize >= 4:
+        _divide(buffer.bytes.view(real_part(dtype)), ranks)
+        return
+    items = buffer.bytes.view(dtype)
     for at in range(0, items.size, PIECE):
         piece = slice(at, at + PIECE)
         items[piece] = averaged(items[piece], ranks)
+
+
+def _divide(sums: NDArray[Any], ranks: int) -> None:
+    """`spec.averaged` of what is wide enough to be divided as it is."""
+    room, divisor = np.empty(min(PIECE, sums.size), sums.dtype), ranks / power(ranks)
+    with np.errstate(all="ignore", over="raise"):
+        for at in range(0, sums.size, PIECE):
+            part = sums[at : at + PIECE]
+            try:
+                part[:] = np.divide(part, sums.dtype.type(divisor), out=room[: part.size])
+            except FloatingPointError:  # rounded beyond the largest number: seldom
+                part[:] = averaged(part, ranks)
