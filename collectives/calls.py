@@ -10,16 +10,9 @@ import numpy as np
 
 from collectives.algorithms import buffers, default, schedule
 from collectives.group import Group
+from collectives.reductions import lowers, reduction
 from collectives.spec import combiner
-from collectives.views import (
-    ArgumentError,
-    Buffer,
-    in_place,
-    lowers,
-    name_of,
-    reduction,
-    shift,
-)
+from collectives.views import ArgumentError, Buffer, in_place, name_of, shift
 from fabric.control import Advice, Control
 from fabric.execute import Call
 from fabric.plan import Plan, plans

@@ -27,17 +27,8 @@ from collectives.group import Group
 from collectives.inform import blocks, rounds
 from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
-from collectives.views import (
-    NOTHING,
-    Buffer,
-    average,
-    in_place,
-    lower,
-    lowers,
-    name_of,
-    shift,
-    view,
-)
+from collectives.reductions import average, lower, lowers
+from collectives.views import NOTHING, Buffer, in_place, name_of, shift, view
 from collectives.work import Work
 from fabric.control import Machine
 from fabric.endpoint import FREE
@@ -174,7 +165,7 @@ class Communicator:
         """Fill ``out`` (None: ``x`` itself) with all ranks' ``x`` combined.
 
         ``op``: "sum", "prod", "min", "max", "avg", "band", "bor" or "bxor" (bits); see
-        `collectives.views.reduction`.
+        `collectives.reductions.reduction`.
         """
         send, recv = self._pair(x, out)
         return self._collective("all_reduce", send, recv, op, 0, algorithm, async_op, timeout)

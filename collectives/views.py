@@ -3,29 +3,24 @@
 A buffer is a numpy array, a CPU tensor of torch, or anything else that offers its memory: through
 the buffer protocol (bytearray, memoryview, array) or DLPack. One whose items do not lie side by
 side, such as a column of a matrix, is packed into memory of its own and unpacked when the call is
-over. bfloat16 and the small floats are those of ml_dtypes. Of what numbers can be combined, see
-`NUMBERS`; everything else can travel.
+over. bfloat16 and the small floats are those of ml_dtypes. What can be combined is in
+`collectives.dtypes.NUMBERS`; everything else can travel.
 """
 
 import sys
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.spec import averaged, combiner, power, real_part, shares
+from collectives.dtypes import name_of, plain_name, type_of
 from fabric.transport import Bytes
 from topology.arguments import shown
 from topology.errors import ArgumentError
 
 __all__ = [
-    "NOTHING", "ArgumentError", "Buffer", "average", "in_place", "lower", "lowers", "meet",
-    "name_of", "reduction", "shift", "span", "view",
+    "NOTHING", "ArgumentError", "Buffer", "in_place", "meet", "name_of", "shift", "span", "view",
 ]  # fmt: skip
-
-PIECE = 1 << 15
-"""Items that are averaged at a time, so that what is computed stays in the cache."""
 
 WORK = 10_000
 """Places of memory that numpy may try to find out whether two arrays with gaps share any."""
@@ -134,7 +129,7 @@ def _tensor(torch: Any, tensor: Any, name: str, writable: bool) -> NDArray[Any]:
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.is_quantized:
         raise ArgumentError(
-            f"{name} is a tensor of {_plain_name(tensor.dtype)}, whose scale would stay behind:"
+            f"{name} is a tensor of {plain_name(tensor.dtype)}, whose scale would stay behind:"
             " pass its int_repr()"
         )
     memory = _Memory(tensor, name)
@@ -152,7 +147,7 @@ class _Memory:
 
     def __init__(self, tensor: Any, name: str) -> None:
         size = tensor.element_size()
-        code, self.dtype = _type_of(tensor.dtype, size)
+        code, self.dtype = type_of(tensor.dtype, size)
         shape, strides = tuple(tensor.shape), tuple([step * size for step in tensor.stride()])
         self._tensor = tensor
         self.__array_interface__ = {
@@ -172,35 +167,6 @@ def _address_of(tensor: Any, name: str) -> int:
     if tensor.numel() and (not address or reach * tensor.element_size() > room):
         raise ArgumentError(f"{name} is a tensor without memory: its storage is too short for it")
     return address
-
-
-@lru_cache
-def _type_of(dtype: Any, size: int) -> tuple[str, np.dtype[Any] | None]:
-    """A type of torch: as the array interface can have it, and what it really is, if that is else.
-
-    Those that neither numpy nor ml_dtypes has are a structure of one field, which bears the type's
-    name. So they can travel, and only to where the same type is; no arithmetic takes them.
-    """
-    name = _plain_name(dtype)
-    if name == "bfloat16" or name.startswith("float8_"):
-        return f"|V{size}", _small(name)
-    if name in NUMBERS:
-        return np.dtype(name).str, None
-    return f"|V{size}", np.dtype([(f"{_TORCH}{name}", f"V{size}")])
-
-
-_TORCH = "torch."
-
-
-def _plain_name(dtype: Any) -> str:
-    return str(dtype).removeprefix(_TORCH)
-
-
-def _small(name: str) -> np.dtype[Any]:
-    import ml_dtypes
-
-    dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-    return dtype
 
 
 def _from_dlpack(given: Any, name: str) -> NDArray[Any]:
@@ -251,91 +217,3 @@ def in_place(send: Buffer, recv: Buffer) -> bool:
 def _address(data: Bytes) -> int:
     address: int = data.__array_interface__["data"][0]
     return address
-
-
-def name_of(dtype: np.dtype[Any]) -> str:
-    """A type by a name that is the same at every rank whose bytes mean the same."""
-    if dtype.names is None:
-        return dtype.name if dtype.isnative else str(dtype)
-    first, *others = dtype.names or ("",)  # a type of torch has one, see `_type_of`
-    return first if first.startswith(_TORCH) and not others else str(dtype)
-
-
-NUMBERS = frozenset(
-    (
-        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-        "float16", "float32", "float64", np.dtype(np.longdouble).name,
-        "complex64", "complex128", np.dtype(np.clongdouble).name,
-        "bfloat16", "float8_e4m3", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz",
-        "float8_e3m4", "float8_e5m2", "float8_e5m2fnuz",
-    )
-)  # fmt: skip
-"""The types that can be combined. All others only travel: they have no sum that is of their type
-(the exponents of float8_e8m0fnu, dates), several in a byte (4 bits), or are bytes to us."""
-
-
-@lru_cache(maxsize=256)
-def reduction(op: str, dtype: np.dtype[Any]) -> np.ufunc:
-    """What combines two items of ``dtype`` under ``op``, each result rounded to the dtype.
-
-    Integers wrap around; of booleans the sum is "or" and the product "and", as in numpy and torch;
-    the minimum and maximum of anything and NaN is NaN. Raises `ScheduleError` for an unknown
-    ``op``, `ArgumentError` for a type that it means nothing for: none of `NUMBERS`, no order of
-    complex numbers, no average of booleans, no bits of floats.
-    """
-    combine, name = combiner(op), name_of(dtype)
-    if name not in NUMBERS or not dtype.isnative:
-        raise ArgumentError(
-            f"{op} of {name} has no meaning: items of this type can be sent, but not combined;"
-            " cast them first"
-        )
-    if dtype.kind not in {"min": "c", "max": "c", "avg": "b"}.get(op, ""):
-        nothing = np.zeros(0, dtype)
-        try:
-            if combine(nothing, nothing).dtype == dtype:
-                return combine
-        except TypeError:
-            pass  # no loop of the ufunc for this type
-    raise ArgumentError(f"{op} of {name} has no meaning")
-
-
-def lowers(dtype: np.dtype[Any], ranks: int) -> bool:
-    """Whether an average over ``ranks`` ranks adds up less than what they bring: see `shares`."""
-    return ranks > 1 and dtype.kind not in "iu"
-
-
-def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
-    """Fill ``into``, which may be ``items``, with what an average adds up: `spec.shares`."""
-    part = real_part(dtype)
-    factor = part.type(1 / power(ranks))
-    if float(factor) * power(ranks) == 1:
-        with np.errstate(all="ignore"):
-            np.multiply(items.view(part), factor, out=into.view(part))
-    else:  # a type so small that it has no such number
-        into.view(dtype)[:] = shares(items.view(dtype), ranks)
-
-
-def average(buffer: Buffer, ranks: int) -> None:
-    """Make a sum over ``ranks`` ranks their average, in place, as `spec.averaged` does."""
-    dtype = buffer.dtype
-    if lowers(dtype, ranks) and power(ranks) == ranks:
-        return  # what was added up were the very shares
-    if dtype.kind in "fc" and dtype.isbuiltin == 1 and real_part(dtype).itemsize >= 4:
-        _divide(buffer.bytes.view(real_part(dtype)), ranks)
-        return
-    items = buffer.bytes.view(dtype)
-    for at in range(0, items.size, PIECE):
-        piece = slice(at, at + PIECE)
-        items[piece] = averaged(items[piece], ranks)
-
-
-def _divide(sums: NDArray[Any], ranks: int) -> None:
-    """`spec.averaged` of what is wide enough to be divided as it is."""
-    room, divisor = np.empty(min(PIECE, sums.size), sums.dtype), ranks / power(ranks)
-    with np.errstate(all="ignore", over="raise"):
-        for at in range(0, sums.size, PIECE):
-            part = sums[at : at + PIECE]
-            try:
-                part[:] = np.divide(part, sums.dtype.type(divisor), out=room[: part.size])
-            except FloatingPointError:  # rounded beyond the largest number: seldom
-                part[:] = averaged(part, ranks)

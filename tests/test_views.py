@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 
 from collectives import spec
-from collectives.views import (
-    NOTHING,
-    PIECE,
-    ArgumentError,
-    average,
-    lower,
-    name_of,
-    reduction,
-    shift,
-    view,
-)
+from collectives.reductions import PIECE, average, lower, reduction
+from collectives.views import NOTHING, ArgumentError, name_of, shift, view
 from fabric.step import ScheduleError
 
 

@@ -1,0 +1,60 @@
+"""Types of items: what they are called, which are numbers, and torch's that numpy has not."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+NUMBERS = frozenset(
+    (
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16", "float32", "float64", np.dtype(np.longdouble).name,
+        "complex64", "complex128", np.dtype(np.clongdouble).name,
+        "bfloat16", "float8_e4m3", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz",
+        "float8_e3m4", "float8_e5m2", "float8_e5m2fnuz",
+    )
+)  # fmt: skip
+"""The types that can be combined. All others only travel: they have no sum that is of their type
+(the exponents of float8_e8m0fnu, dates), several in a byte (4 bits), or are bytes to us."""
+
+
+def name_of(dtype: np.dtype[Any]) -> str:
+    """A type by a name that is the same at every rank whose bytes mean the same."""
+    if dtype.names is None:
+        return dtype.name if dtype.isnative else str(dtype)
+    first, *others = dtype.names or ("",)  # a type of torch has one, see `type_of`
+    return first if first.startswith(_TORCH) and not others else str(dtype)
+
+
+@lru_cache
+def type_of(dtype: Any, size: int) -> tuple[str, np.dtype[Any] | None]:
+    """A type of torch: as the array interface can have it, and what it really is, if that is else.
+
+    Those that neither numpy nor ml_dtypes has are a structure of one field, which bears the type's
+    name. So they can travel, and only to where the same type is; no arithmetic takes them.
+    """
+    name = plain_name(dtype)
+    small = _small(name)
+    if small is not None:
+        return f"|V{size}", small
+    if name in NUMBERS:
+        return np.dtype(name).str, None
+    return f"|V{size}", np.dtype([(f"{_TORCH}{name}", f"V{size}")])
+
+
+_TORCH = "torch."
+
+
+def plain_name(dtype: Any) -> str:
+    """A type of torch by its name alone."""
+    return str(dtype).removeprefix(_TORCH)
+
+
+def _small(name: str) -> np.dtype[Any] | None:
+    """bfloat16, or a float of 8 bits; None for every other type, and what ml_dtypes has not."""
+    if name != "bfloat16" and not name.startswith("float8_"):
+        return None
+    import ml_dtypes
+
+    found = getattr(ml_dtypes, name, None)
+    return None if found is None else np.dtype(found)
