@@ -235,6 +235,7 @@ class Call:
     means: dict[str, Any] = field(default_factory=dict)
     refused: bool = False
     longer: int = 0
+    shared: str = ""  # how x and out share memory: "same", "block" or "shifted"
 
     def __str__(self) -> str:
         shown = {}
@@ -243,13 +244,17 @@ class Call:
                 shown[name] = repr(value)[:80]
             except Exception as error:
                 shown[name] = f"({type(value).__name__}: {error})"[:80]
-        return f"{self.op} {self.dtype}[{self.items}] x {self.x}, out {self.out} {shown}"
+        buffers = f"x {self.x}, out {self.out}, {self.longer} longer, memory {self.shared!r}"
+        return f"{self.op} {self.dtype}[{self.items}] {buffers} {shown}"
 
 
 REDUCING = ("all_reduce", "reduce", "reduce_scatter")
 ROOTED = ("reduce", "broadcast", "gather", "scatter")
 COLLECTIVES = (*REDUCING, "all_gather", "broadcast", "gather", "scatter", "all_to_all",
                "all_to_all_v", "barrier")  # fmt: skip
+MATCHED = ("all_reduce", "reduce_scatter", "all_gather", "all_to_all")
+"""Those that compare the lengths of x and out at every rank."""
+
 MESSAGES = ("send", "isend", "any", "batch", "to itself")
 ALONE = ("compute", "span", "split", "group", "machine")
 """Calls without buffers."""
@@ -312,9 +317,12 @@ def odd_calls(draw: st.DrawFn, *, tensors: bool) -> Call:
         _argument(draw, call, "async_op", FLAG)
     if op == "all_to_all_v":
         _counts(draw, call)
-    if op in ("all_reduce", "reduce_scatter", "all_gather", "all_to_all") and not draw(
-        st.integers(0, 9)
-    ):
+    often = draw(st.integers(0, 9)) if op in MATCHED else 9
+    if often < 2 and call.x == call.out == "plain" and call.items:
+        call.shared = draw(st.sampled_from(("same", "block", "shifted")))
+        fits = {"all_reduce": "same", "reduce_scatter": "block", "all_gather": "block"}
+        call.refused |= call.shared != fits.get(op)
+    elif often == 2:
         call.longer = draw(st.sampled_from((-1, 1)))
         call.longer = max(call.longer, -call.items)
         call.refused |= call.longer != 0
@@ -426,6 +434,19 @@ def sizes(call: Call) -> tuple[int, int]:
     return x, out + call.longer
 
 
+def shared(call: Call, rank: int, x: Array, before: Array) -> tuple[Array, Array]:
+    """Views of x and out in one memory, that holds what x is to be at last."""
+    short, long_ = sorted((len(x), len(before)))
+    begin = {"same": 0, "block": rank * short if short < long_ else 1, "shifted": 1}[call.shared]
+    if call.shared == "same" and short < long_ and rank == 0:
+        begin = 1  # where the block of rank 0 is, it would be in place
+    line = np.zeros(long_ + short + 1, x.dtype)
+    longer, shorter = line[:long_], line[begin : begin + short]
+    own, other = (longer, shorter) if len(x) >= len(before) else (shorter, longer)
+    other[...], own[...] = before, x
+    return own, other
+
+
 def wanted(call: Call, rank: int, before: Array) -> tuple[Array, ...]:
     """What x and out must hold at a rank; ``before``: what was in out."""
     n_x, _ = sizes(call)
@@ -534,6 +555,9 @@ def outcome(comm: Communicator, call: Call) -> tuple[str, ...]:
     before = np.repeat(before[:1], n_out) if call.out == "spread" else before
     x, x_items = made(call.x, mine)
     out, out_items = made(call.out, before)
+    if call.shared:
+        x, out = x_items, out_items = shared(call, comm.rank, mine, before)
+        before = out.copy()
     try:
         told = make(comm, call, x, out)
     except TriplaneError as error:
@@ -546,8 +570,8 @@ def outcome(comm: Communicator, call: Call) -> tuple[str, ...]:
         ("x", "out"), (call.x, call.out), (x_items, out_items),
         wanted(call, comm.rank, before), strict=True,
     ):  # fmt: skip
-        if form in (*NEVER, "meta", "sparse"):
-            continue
+        if form in (*NEVER, "meta", "sparse") or (call.shared and name == "x" and not call.refused):
+            continue  # what is no memory; what the call has filled, too
         has, must = np.array(items), np.asarray(want, dtype_of(call.dtype))  # of its byte order
         if has.tobytes() != must.tobytes():
             return "wrong", name, f"{has.ravel()[:9]} and not {must[:9]}"
@@ -563,4 +587,6 @@ def outcomes(calls: list[Call]) -> list[tuple[str, ...]]:
             expected = REFUSED if call.refused else "made"
             assert found[-1][0] == expected, f"call {place}, {call}: {found[-1]}"
         comm.barrier(timeout=60)
+        if comm.machine("all_reduce") is not None:
+            found.append(("over", "at", repr(comm.now())))
     return found
