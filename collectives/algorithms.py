@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from collectives import (
     sendrecv,
 )
 from fabric.step import ScheduleError, Step
+from topology.arguments import shown, whole
 
 Algorithm = Callable[..., Iterator[Step]]
 
@@ -85,16 +87,18 @@ MOST_DIRECT = 1024
 
 def algorithms(op: str) -> Mapping[str, Algorithm]:
     """Return the algorithms of a collective by name; raise `ScheduleError` for an unknown one."""
-    if op not in ALGORITHMS:
-        raise ScheduleError(f"unknown collective {op!r}; choose one of {', '.join(ALGORITHMS)}")
+    if not isinstance(op, str) or op not in ALGORITHMS:
+        choices = ", ".join(ALGORITHMS)
+        raise ScheduleError(f"unknown collective {shown(op)}; choose one of {choices}")
     return ALGORITHMS[op]
 
 
 def algorithm(op: str, name: str) -> Algorithm:
     """Return the algorithm of that name; raise `ScheduleError` with the choices otherwise."""
     table = algorithms(op)
-    if name not in table:
-        raise ScheduleError(f"{op} has no algorithm {name!r}; choose one of {', '.join(table)}")
+    if not isinstance(name, str) or name not in table:
+        choices = ", ".join(table)
+        raise ScheduleError(f"{op} has no algorithm {shown(name)}; choose one of {choices}")
     return table[name]
 
 
@@ -110,6 +114,7 @@ def default(op: str, ranks: int, size: int) -> str:
     tree below 12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
     """
     algorithms(op)
+    ranks, size = _door(ranks, size)
     many = ranks > MOST_DIRECT
     rules = {
         "all_reduce": "recursive_doubling" if size <= 32 << 10 else "halving_doubling",
@@ -135,7 +140,7 @@ def buffers(op: str, ranks: int, size: int) -> tuple[int, int]:
     block for the all-to-alls (here all blocks of all_to_all_v are alike).
     """
     algorithms(op)
-    _door(ranks, size)
+    ranks, size = _door(ranks, size)
     if op == "barrier":
         return 0, 0
     sends_all = op in ("reduce_scatter", "scatter", "all_to_all", "all_to_all_v")
@@ -159,9 +164,11 @@ def schedule(
     ``ranks_per_node`` matters to the hierarchical algorithms; a node of CloudMatrix384 has 16 dies.
     Raises `ScheduleError` at the call, not later, for what is unknown or cannot be.
     """
-    name = default(op, ranks, size) if algorithm is None else algorithm
-    steps = _lookup(op, name)
-    _door(ranks, size)
+    algorithms(op)
+    ranks, size = _door(ranks, size)
+    steps = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
+    root, itemsize = _integer(root, "root"), _integer(itemsize, "itemsize")
+    ranks_per_node = _integer(ranks_per_node, "ranks_per_node")
     if not 0 <= root < ranks:
         raise ScheduleError(f"root is {root}; there are ranks 0 to {ranks - 1}")
     if itemsize < 1 or size % itemsize:
@@ -183,8 +190,22 @@ def schedule(
 _lookup = algorithm
 
 
-def _door(ranks: int, size: int) -> None:
-    if ranks < 1:
-        raise ScheduleError(f"{ranks} ranks; there must be 1 or more")
-    if size < 0:
-        raise ScheduleError(f"size is {size} bytes, below 0")
+def _door(ranks: Any, size: Any) -> tuple[int, int]:
+    count, room = whole(ranks), whole(size)
+    if room is None and isinstance(size, float) and size.is_integer():
+        room = int(size)  # 64e6, say
+    for name, given, found in (("ranks", ranks, count), ("size", size, room)):
+        if found is None:
+            raise ScheduleError(f"{name} is {shown(given)}; it has to be an integer")
+    if count is None or count < 1:
+        raise ScheduleError(f"{count} ranks; there must be 1 or more")
+    if room is None or room < 0:
+        raise ScheduleError(f"size is {room} bytes, below 0")
+    return count, room
+
+
+def _integer(given: Any, name: str) -> int:
+    found = whole(given)
+    if found is None:
+        raise ScheduleError(f"{name} is {shown(given)}; it has to be an integer")
+    return found

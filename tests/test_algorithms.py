@@ -57,6 +57,15 @@ def test_schedule_without_a_name_takes_the_default(op: str) -> None:
         ({"algorithm": "rings"}, "all_reduce has no algorithm 'rings'; choose one of direct, "),
         ({"ranks": 0}, "0 ranks"),
         ({"size": -4}, "size is -4 bytes"),
+        ({"size": 8.5}, "size is 8.5; it has to be an integer"),
+        ({"size": "8"}, "size is '8'"),
+        ({"ranks": 4.0}, "ranks is 4.0"),
+        ({"ranks": None}, "ranks is None"),
+        ({"op": []}, r"unknown collective \[\]"),
+        ({"algorithm": 5}, "no algorithm 5"),
+        ({"root": 0.5}, "root is 0.5"),
+        ({"itemsize": 1.0}, "itemsize is 1.0"),
+        ({"ranks_per_node": "2"}, "ranks_per_node is '2'"),
         ({"root": 4}, "root is 4; there are ranks 0 to 3"),
         ({"root": -1}, "root is -1"),
         ({"itemsize": 3}, "8 bytes is not a number of items of 3 bytes"),
@@ -68,6 +77,11 @@ def test_bad_input_is_refused_at_the_call(arguments: dict[str, Any], message: st
     good: dict[str, Any] = {"op": "all_reduce", "ranks": 4, "size": 8}
     with pytest.raises(ScheduleError, match=message):
         schedule(**{**good, **arguments})
+
+
+def test_sizes_of_a_narrow_type_do_not_wrap_around() -> None:
+    assert buffers("all_gather", np.int8(2), np.uint8(200)) == (200, 400)
+    assert buffers("all_to_all", 4, 64e6) == (256_000_000, 256_000_000)
 
 
 def test_unknown_names() -> None:
