@@ -28,6 +28,7 @@ from collectives.moe.layout import (
 )
 from collectives.moe.tensors import Array, TokenError, bfloat16, typed
 from fabric.transport import Bytes
+from topology.arguments import shown
 
 KINDS = ("as-is", "int8", "fp8")
 
@@ -54,8 +55,8 @@ class Wire:
     ue8m0: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise TokenError(f"wire is {self.kind!r}; there are {', '.join(KINDS)}")
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            raise TokenError(f"wire is {shown(self.kind)}; there are {', '.join(KINDS)}")
         if self.kind != "fp8" and (self.round_scale or self.ue8m0):
             raise TokenError(f"wire {self.kind!r} has no rounded scales; 'fp8' has")
         if self.ue8m0 and not self.round_scale:

@@ -80,7 +80,7 @@ class ElasticBuffer:
             self.num_max_tokens_per_rank = integer(
                 num_max_tokens_per_rank, "num_max_tokens_per_rank", 0, MOST
             )
-            if num_cpu_bytes:
+            if integer(num_cpu_bytes, "num_cpu_bytes", 0):
                 raise TokenError(
                     f"num_cpu_bytes is {shown(num_cpu_bytes)}; it can be 0: memory of the host is"
                     " for Engram, which is not here"
@@ -204,8 +204,9 @@ class ElasticBuffer:
         way = self._way(parcels, routed, chosen, arrived)
         _count(cumulative_local_expert_recv_stats, arrived.counts)
         kept = topk_idx.clone() if keeps and topk_idx is not None else topk_idx
-        made = expanding.handle(shape.do_expand, sizes, arrived.counts, way, kept, sms, experts)
-        out = expanding.Out(made, shape, parcels.unpacked(arrived), arrived.topk_weights)
+        with told(self._comm):
+            made = expanding.handle(shape.do_expand, sizes, arrived.counts, way, kept, sms, experts)
+            out = expanding.Out(made, shape, parcels.unpacked(arrived), arrived.topk_weights)
 
         def finish() -> None:
             source = expanding.known(way, arrived, made)
@@ -271,7 +272,8 @@ class ElasticBuffer:
         parcels = self._for(both, way.parcels.hosts.experts)
         arrived, _, work = parcels.dispatch(both, handle=way.routed, async_op=asynchronous)
         come, come_weights = expanding.apart(parcels.unpacked(arrived), found, weights)
-        out = expanding.Out(handle, shape, come, come_weights)
+        with told(self._comm):
+            out = expanding.Out(handle, shape, come, come_weights)
         event = event_of("dispatch", Arrival(work, out.fill), asynchronous=asynchronous)
         return out.x, out.topk_idx, out.topk_weights, handle, event
 
@@ -343,16 +345,16 @@ class ElasticBuffer:
 
 
 def _size(ranks: int, tokens: Any, hidden: Any, top_k: Any, multiple: bool) -> int:
-    wanted = "without num_bytes both num_max_tokens_per_rank and hidden have to be 1 or more"
-    if not tokens or not hidden:
+    most = integer(tokens, "num_max_tokens_per_rank", 0, MOST)
+    hidden, top_k = integer(hidden, "hidden", 0, MOST), integer(top_k, "num_topk", 0, MOST)
+    if not most or not hidden:
         raise TokenError(
-            f"num_max_tokens_per_rank is {shown(tokens)}, hidden {shown(hidden)}; {wanted}"
+            f"num_max_tokens_per_rank is {most} and hidden {hidden}; without num_bytes both have to"
+            " be 1 or more"
         )
-    tokens = integer(tokens, "num_max_tokens_per_rank", 1, MOST)
-    hidden, top_k = integer(hidden, "hidden", 1, MOST), integer(top_k, "num_topk", 0, MOST)
     choices_of_each = top_k or _TOP_K
     token = hidden * 2 + -(-hidden // 32) * 4 + choices_of_each * 12
-    whole: int = ranks * tokens * token * (1 if multiple else choices_of_each)
+    whole: int = ranks * most * token * (1 if multiple else choices_of_each)
     return -(-whole // ALIGNMENT) * ALIGNMENT
 
 

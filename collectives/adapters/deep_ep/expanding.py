@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.handle import EPHandle, Way
 from collectives.adapters.deep_ep.slots import in_slots, places
-from collectives.adapters.deep_ep.tensors import Load, array_of, expect, flag, ints, rows_of
+from collectives.adapters.deep_ep.tensors import Load, array_of, expect, flag, ints, memory, rows_of
 from collectives.moe.choices import copied, needed
 from collectives.moe.routing import Ints, sorted_by
 from collectives.moe.tensors import Array, TokenError
@@ -86,7 +86,7 @@ def handle(
         psum_num_recv_tokens_per_scaleup_rank=ints(per_place.cumsum()),
         psum_num_recv_tokens_per_expert=ints(begin + counts if expand else begin + aligned),
         num_unaligned_recv_tokens_per_expert=ints(counts),
-        recv_src_metadata=torch.full((rows, top_k + 2), -1, dtype=torch.int32),
+        recv_src_metadata=memory((rows, top_k + 2), torch.int32).fill_(-1),
         dst_buffer_slot_idx=_rows_there(way), way=way,
     )  # fmt: skip
 
@@ -141,16 +141,16 @@ class Out:
         self._made, self._wanted, self._come, self._weights = made, wanted, come, weights
         expand, top_k = wanted.do_expand, made.way.topk_idx.shape[1]
         rows = made.num_expanded_tokens if expand else made.num_recv_tokens
-        self._x = torch.empty((rows, come.hidden), dtype=come.numbers.dtype)
+        self._x = memory((rows, come.hidden), come.numbers.dtype)
         self._scales = None if come.scales is None else self._room(come.scales, rows)
         self.x: Any = self._x if self._scales is None else (self._x, self._scales)
-        self.topk_idx = None if expand else torch.empty((rows, top_k), dtype=torch.int64)
+        self.topk_idx = None if expand else memory((rows, top_k), torch.int64)
         shape = (rows,) if expand else (rows, top_k)
-        self.topk_weights = None if weights is None else torch.empty(shape, dtype=torch.float32)
+        self.topk_weights = None if weights is None else memory(shape, torch.float32)
 
     def _room(self, scales: torch.Tensor, rows: int) -> torch.Tensor:
         if not self._wanted.by_columns or scales.dim() == 1:
-            return torch.empty((rows, *scales.shape[1:]), dtype=scales.dtype)
+            return memory((rows, *scales.shape[1:]), scales.dtype)
         column = -(-rows // _COLUMN_ALIGNMENT) * _COLUMN_ALIGNMENT
         strides = (1, column)
         return torch.empty_strided((rows, scales.shape[1]), strides, dtype=scales.dtype)

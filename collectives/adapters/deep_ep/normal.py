@@ -7,15 +7,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from collectives.adapters.deep_ep.config import MOST
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.parcels import Parcels, empty
-from collectives.adapters.deep_ep.tensors import Load, array_of, checked, choices, expect, ints
+from collectives.adapters.deep_ep.tensors import (
+    Load,
+    array_of,
+    checked,
+    choices,
+    expect,
+    ints,
+    memory,
+)
 from collectives.communicator import Communicator
 from collectives.moe.choices import needed
 from collectives.moe.hosts import hosts
 from collectives.moe.paths import Relayed
 from collectives.moe.routing import Ints
-from collectives.moe.tensors import TokenError
+from collectives.moe.tensors import TokenError, integer
 from collectives.moe.tokens_normal import Arrived, Routed
 
 Flags = NDArray[np.bool_]
@@ -76,12 +85,13 @@ class Handle(tuple[torch.Tensor, ...]):
         return made
 
 
-def layout(topk_idx: NDArray[np.int64], experts: int, ranks: int) -> tuple[Ints, Ints, Flags]:
+def layout(topk_idx: NDArray[np.int64], experts: Any, ranks: int) -> tuple[Ints, Ints, Flags]:
     """Tokens for each rank, for each expert, and which token goes to which rank.
 
     Raises `TokenError` for experts that cannot be.
     """
-    if experts < 1 or experts % ranks:
+    experts = integer(experts, "num_experts", 1, MOST)
+    if experts % ranks:
         raise TokenError(f"num_experts is {experts}; it has to be a multiple of the {ranks} ranks")
     in_range(topk_idx, experts)
     flags = needed(topk_idx, hosts(experts, ranks).rank, ranks)
@@ -253,7 +263,7 @@ def _heads(goes: Flags) -> torch.Tensor:
 
 def padded(tensor: torch.Tensor, rows: int, value: int) -> torch.Tensor:
     """So many rows more, which hold ``value``."""
-    more = torch.empty((rows, *tensor.shape[1:]), dtype=tensor.dtype)
+    more = memory((rows, *tensor.shape[1:]), tensor.dtype)
     more.view(torch.uint8).zero_() if value == 0 else more.fill_(value)
     return more
 

@@ -16,7 +16,8 @@ from fabric.transport import Bytes
 from topology.errors import ArgumentError
 
 __all__ = [
-    "Load", "array_of", "checked", "choices", "expect", "flag", "ints", "load", "name", "on_cpu",
+    "Load", "array_of", "checked", "choices", "expect", "flag", "ints", "load", "memory", "name",
+    "on_cpu",
     "rows_of", "tensor_of", "told", "topk_idx_t",
 ]  # fmt: skip
 
@@ -181,6 +182,15 @@ def tensor_of(array: NDArray[Any], dtype: torch.dtype, *shape: int) -> torch.Ten
     """The memory of an array as a tensor of that type, ``[rows, *shape]``."""
     flat = torch.from_numpy(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     return flat.view(dtype).view(len(array), *shape)
+
+
+def memory(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """A tensor with anything in it; raises `TokenError` where the host has not so much memory."""
+    try:
+        return torch.empty(shape, dtype=dtype)
+    except RuntimeError:
+        dims = " x ".join(map(str, shape))
+        raise TokenError(f"{dims} {name(dtype)} are more memory than this host gives") from None
 
 
 def ints(values: Any) -> torch.Tensor:
