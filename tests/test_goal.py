@@ -12,6 +12,7 @@ from bench.cli import main
 from collectives import allreduce, alltoall, schedule
 from collectives.interchange import WorkloadError, goal, of_steps, of_timeline, replay
 from collectives.interchange.graph import ANY, CALC, RECV, SEND, Writer
+from collectives.interchange.mailbox import Mailbox
 from fabric import Costs, Endpoint, Fabric, Step
 from fabric.failure import WorldError
 from tests.workloads import workloads
@@ -290,3 +291,15 @@ def test_steps_with_copies_and_several_messages_of_a_pair() -> None:
     found = of_steps(steps, 3)
     assert found.size[found.kind == SEND].tolist() == [10, 20, 7]
     assert replay(found, STAR).duration == pytest.approx(2 * HOP + 37 * NS, rel=1e-3)
+
+
+def test_very_long_computing_is_refused_and_very_many_messages_find_their_receives() -> None:
+    writer = Writer()
+    writer.add(0, CALC, "a", duration=1e308)  # the sum of two is infinite, and nothing ends
+    with pytest.raises(WorkloadError, match=r"\('a'\) of rank 0 computes for 1e.308 s; 0 to 1e.12"):
+        writer.done(1)
+    box = Mailbox()
+    assert [box.wanted(1, 5, 7), box.wanted(2, ANY, 7), box.wanted(3, 5, ANY)] == [None] * 3
+    assert [box.sent(op, 5, 7) for op in (11, 12, 13, 14, 15)] == [1, 2, 3, None, None]
+    assert [box.sent(16, 6, 7), box.wanted(4, ANY, 7), box.wanted(5, 6, ANY)] == [None, 14, 16]
+    assert [box.wanted(6, ANY, ANY), box.wanted(7, ANY, ANY)] == [15, None]

@@ -120,7 +120,7 @@ def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str, m
     plane = _text(table, "plane", where)
     if plane not in draft.planes:
         raise TopologyError(
-            f"{where}: no plane {shown(plane)}; planes are {', '.join(draft.planes)}"
+            f"{where}: no plane {shown(plane)}; planes are {', '.join(draft.planes):.200}"
         )
     src, dst = (_ends(table, key, index, where) for key in ("from", "to"))
     if len(src) != len(dst) and 1 not in (len(src), len(dst)):

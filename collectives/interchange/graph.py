@@ -30,6 +30,10 @@ COLLECTIVES = (
 """The collectives that workloads may name, as `collectives.schedule` does."""
 
 
+LONGEST = 1e12
+"""Seconds of a computing at most, thirty thousand years: sums of them stay finite."""
+
+
 class WorkloadError(TriplaneError):
     """A workload is not sound, cannot be read, or can never end."""
 
@@ -122,9 +126,12 @@ def _check(w: Workload) -> None:
         ("group", 0, len(w.groups), calls),
     ):  # fmt: skip
         _within(w, name, low, high, rows)
-    bad = np.flatnonzero(~((w.duration >= 0) & np.isfinite(w.duration)))
+    bad = np.flatnonzero(~((w.duration >= 0) & (w.duration <= LONGEST)))
     if len(bad):
-        raise WorkloadError(f"{called(w, bad[0])} computes for {w.duration[bad[0]]} s")
+        seconds = w.duration[bad[0]]
+        raise WorkloadError(
+            f"{called(w, bad[0])} computes for {seconds} s; 0 to {LONGEST:g} s is possible"
+        )
     _check_groups(w, calls)
     _check_needs(w)
 

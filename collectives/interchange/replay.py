@@ -14,7 +14,7 @@ is a lane that loads nothing.
 
 import heapq
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,7 +28,6 @@ from collectives.algorithms import schedule
 from collectives.choose import choose, node_size
 from collectives.interchange.chakra import sizes
 from collectives.interchange.graph import (
-    ANY,
     CALC,
     COLLECTIVE,
     COLLECTIVES,
@@ -36,6 +35,7 @@ from collectives.interchange.graph import (
     Workload,
     WorkloadError,
 )
+from collectives.interchange.mailbox import Mailbox
 from collectives.interchange.stuck import circle_of_needs, described, reason
 from fabric.authority.call import Call, Catalogue, Family, new_call
 from fabric.authority.traffic import Stage
@@ -130,8 +130,7 @@ class _Run:
         self._kind, self._rank = workload.kind.tolist(), workload.rank.tolist()
         self._free: dict[tuple[int, int], bool] = defaultdict(lambda: True)
         self._waiting: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
-        self._sent: dict[int, deque[int]] = defaultdict(deque)
-        self._wanted: dict[int, deque[int]] = defaultdict(deque)
+        self._boxes: dict[int, Mailbox] = defaultdict(Mailbox)
         self._there: dict[int, float] = {}
         self._turn: dict[tuple[int, int], int] = defaultdict(int)
         self._calls: dict[tuple[int, int], tuple[Call, list[int]]] = {}
@@ -211,39 +210,31 @@ class _Run:
     # Messages.
 
     def _send(self, time: float, op: int) -> list[tuple[float, int]]:
-        self._sent[int(self.w.peer[op])].append(op)
         if self.w.size[op] < self.rendezvous:
             self._set_out(time, op)
-        return self._match(int(self.w.peer[op]), time)
+        box = self._boxes[int(self.w.peer[op])]
+        return self._met(time, op, box.sent(op, self._rank[op], int(self.w.tag[op])))
 
     def _receive(self, time: float, op: int) -> list[tuple[float, int]]:
-        self._wanted[self._rank[op]].append(op)
-        return self._match(self._rank[op], time)
+        box = self._boxes[self._rank[op]]
+        return self._met(time, box.wanted(op, int(self.w.peer[op]), int(self.w.tag[op])), op)
 
-    def _match(self, rank: int, time: float) -> list[tuple[float, int]]:
-        """Give each receive of a rank, in order, the first message that fits it."""
-        ended: list[tuple[float, int]] = []
-        for recv in list(self._wanted[rank]):
-            send = next((one for one in self._sent[rank] if self._fits(one, recv)), None)
-            if send is None:
-                continue
-            self._wanted[rank].remove(recv)
-            self._sent[rank].remove(send)
-            if self.w.size[send] != self.w.size[recv]:
-                raise WorkloadError(
-                    f"rank {self._rank[send]} sends {self.w.size[send]} bytes to rank {rank},"
-                    f" which receives {self.w.size[recv]}"
-                )
-            self.into[send] = recv
-            if self.w.size[send] >= self.rendezvous:
-                self._set_out(time, send)
-            elif send in self._there:
-                ended += self._ended(recv, time)
-        return ended
-
-    def _fits(self, send: int, recv: int) -> bool:
-        w = self.w
-        return w.peer[recv] in (ANY, self._rank[send]) and w.tag[recv] in (ANY, w.tag[send])
+    def _met(self, time: float, send: int | None, recv: int | None) -> list[tuple[float, int]]:
+        """A receive takes a message, where there are both; returns what that lets begin."""
+        if send is None or recv is None:
+            return []
+        rank = self._rank[recv]
+        if self.w.size[send] != self.w.size[recv]:
+            raise WorkloadError(
+                f"rank {self._rank[send]} sends {self.w.size[send]} bytes to rank {rank},"
+                f" which receives {self.w.size[recv]}"
+            )
+        self.into[send] = recv
+        if self.w.size[send] >= self.rendezvous:
+            self._set_out(time, send)
+        elif send in self._there:
+            return list(self._ended(recv, time))
+        return []
 
     def _set_out(self, time: float, op: int) -> None:
         src, dst, size = self._rank[op], int(self.w.peer[op]), int(self.w.size[op])
