@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-torch test-deep-ep check page test-engines clean
+.PHONY: demo test test-pages test-torch test-deep-ep check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -27,6 +27,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-for-tests
 	$(BIN)/python -m pytest
+
+# The pages, with those of their commands that take long; `make test` leaves these out.
+test-pages: $(VENV)/.ready-for-tests
+	TRIPLANE_ALL_PAGES=1 $(BIN)/python -m pytest -q tests/test_docs.py
 
 # All of the tests that torch has for backends of its own; `make test` runs a part of them.
 test-torch: $(VENV)/.ready-for-tests

@@ -1,52 +1,227 @@
-"""The programs in docs/ that begin with their file's name print what is shown below them.
+"""Every code block of README and docs runs as it stands, and prints what is shown below it.
 
-``python -m tests.test_docs`` writes that anew.
+What does not run here is listed with the reason; ``make test-pages`` runs what only takes long.
+``python -m tests.test_docs`` shows the outputs that are no longer right, and writes them anew.
 """
 
-import re
+import json
+import os
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.test_readme import printed_by
+from tests.pages import (
+    NAMED,
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    matches,
+    printed_by,
+    printed_from,
+    rewritten,
+)
 
-DOCS = Path(__file__).parents[1] / "docs"
-RUN = re.compile(r"```python\n(# (\w+\.py)\n[^`]*)```\n\n```console\n\$ triplane (.*)\n([^`]*)```")
-SHOWN = [
-    pytest.param(*found.groups(), id=f"{page.stem}/{found[2]}")
-    for page in sorted(DOCS.glob("*.md"))
-    for found in RUN.finditer(page.read_text("utf-8"))
-]
+LONG = "takes long: make test-pages runs it"
+ENGINE = "needs an engine's environment: make test-engines makes the same calls"
+SETS_UP = "sets up an environment from the package registry"
+HOSTS = "needs several hosts, or addresses that belong to one"
+MPI = "needs mpiexec, of which the tests have two: tests/test_mpi.py starts programs with both"
+TORCHRUN = "starts eight processes with torch: tests/test_torch_backend.py and test_run.py do"
+OUTPUT = "shows what the programs above it print, which make test-engines runs"
+
+NOT_HERE = {
+    ("README.md", "make demo     # sets up"): "tests/test_examples.py runs the demo",
+    ("README.md", "make test     # sets up"): "this is it",
+    ("benchmarks/README.md", "python benchmarks/"): "measures for minutes to hours",
+    ("benchmarks/README.md", "apt install"): SETS_UP,
+    ("benchmarks/README.md", "python -m venv"): SETS_UP,
+    ("benchmarks/README.md", "/tmp/simgrid/bin/pip"): SETS_UP,
+    ("benchmarks/README.md", "export LD_LIBRARY_PATH"): SETS_UP,
+    ("docs/deep_ep.md", "python -m collectives.adapters.deep_ep"):
+        "names no program in particular: tests/test_deep_ep_standin.py starts one",
+    ("docs/deep_ep.md", "git clone"): "needs a checkout of DeepEP: make test-deep-ep",
+    ("docs/deep_ep.md", "git -C ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
+    ("docs/deep_ep.md", "make test-deep-ep"): "needs a checkout of DeepEP: make test-deep-ep",
+    ("docs/moe.md", "triplane bench moe --software cann-ep --ep 320"): LONG,
+    ("docs/mpi.md", "pip install"): SETS_UP,
+    ("docs/mpi.md", "mpiexec"): MPI,
+    ("docs/mpi.md", ".venv/"): MPI,
+    ("docs/mpi.md", "PYTHONPATH=. .venv/bin/mpiexec"): MPI,
+    ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o hurt.png"): LONG,
+    ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o ub.png"): LONG,
+    ("docs/running.md", "triplane run -n 8 program.py"): LONG,  # as one of README's
+    ("docs/running.md", "triplane run -n 8 --transport mpi"): MPI,
+    ("docs/running.md", "mpiexec"): MPI,
+    ("docs/running.md", "torchrun"): TORCHRUN,
+    ("docs/running.md", "triplane run -n 16 --nnodes 2"): HOSTS,
+    ("docs/torch.md", "torchrun"): TORCHRUN,
+    ("docs/torch.md", "triplane run -n 8 --sync eager program.py"): TORCHRUN,
+    ("docs/transformers.md", "pip install"): SETS_UP,
+    ("docs/transformers.md", "triplane run"): ENGINE,
+    ("docs/transformers.md", "rank 0 generates"): OUTPUT,
+    ("docs/transformers.md", "import torch.distributed"): ENGINE,
+    ("docs/transformers.md", "model = "): ENGINE,
+    ("docs/transformers.md", "from collectives.adapters.transformers"): ENGINE,
+    ("docs/view.md", "triplane view ep64.npz ep320.npz"): LONG,
+    ("docs/vllm.md", "python3 -m venv"): SETS_UP,
+    ("docs/vllm.md", ".venv-vllm/bin/pip"): SETS_UP,
+    ("docs/vllm.md", ".venv-vllm/bin/python"): ENGINE,
+    ("docs/vllm.md", "from fetched KV"): OUTPUT,
+    ("docs/vllm.md", "# one process for each rank"): ENGINE,
+    ("docs/vllm.md", "KVTransferConfig("): ENGINE,
+    ("docs/vllm.md", "from collectives.adapters.steps"): ENGINE,
+}  # fmt: skip
+"""By page and how a block or a command begins: why it is not run here."""
+
+ALL = bool(os.environ.get("TRIPLANE_ALL_PAGES"))
+"""Whether what takes long is run, too."""
+
+TENSORS = """
+import torch
+x, out = torch.arange(4.0), torch.empty(4)
+"""
+MOE = """
+import torch
+import torch.distributed as dist
+import collectives.adapters.torch
+dist.init_process_group("triplane")
+group, ep_world_size, ep_rank_id, moe_expert_num = dist.group.WORLD, 2, dist.get_rank(), 4
+x = torch.randn(8, 256, dtype=torch.bfloat16)
+expert_ids = torch.stack([torch.randperm(4)[:2] for _ in range(8)]).int()
+expert_scales = torch.full((8, 2), 0.5)
+def experts(rows, scales, counts):
+    return rows.to(torch.bfloat16)
+"""
+BEFORE = {
+    ("README.md", "import torch.distributed as dist"): TENSORS,
+    ("docs/torch.md", "import torch.distributed as dist"): "",
+    ("docs/torch.md", "from collectives.adapters.torch import communicator, times"):
+        f"{TENSORS}\nimport torch.distributed as dist\nimport collectives.adapters.torch\n"
+        "dist.init_process_group('triplane')\n",
+    ("docs/deep_ep.md", "import collectives.adapters.torch"): "import torch.distributed\n",
+    ("docs/ascend.md", "from collectives.adapters.torch_npu import ("): MOE,
+}  # fmt: skip
+"""Blocks about torch.distributed: by page and first line what a program has before them."""
+
+RANK_TABLE = {
+    "version": "1.0", "status": "completed", "server_count": "1",
+    "server_list": [{"server_id": "a", "device": [
+        {"device_id": str(i), "rank_id": str(i), "device_ip": f"10.0.0.{i + 1}"} for i in range(4)
+    ]}],
+}  # fmt: skip
+HERE_BEFORE = {
+    ("docs/ascend.md", "from fabric import Fabric, launch"):
+        "import json, pathlib\n"
+        f"pathlib.Path('rank_table.json').write_text(json.dumps({RANK_TABLE!r}))\n"
+        "from collectives import init\n"
+        "def main():\n    with init() as comm:\n        comm.barrier()\n",
+}  # fmt: skip
+"""The same of blocks that need no launcher."""
+
+SHOWN_IN = {"README.md": "examples/all_reduce.py"}
+"""Pages whose block of ranks is the program of this file."""
 
 
-def printed_of(folder: Path, source: str, name: str, command: str) -> str:
-    (folder / name).write_text(source, "utf-8")
-    return printed_by(command, folder)
+def reason(page: str, line: str) -> str | None:
+    """Why what begins so is not run here."""
+    found = [why for (where, first), why in NOT_HERE.items()
+             if where == page and line.startswith(first)]  # fmt: skip
+    return None if not found or (ALL and found[0] == LONG) else found[0]
 
 
-@pytest.mark.parametrize(("source", "name", "command", "output"), SHOWN)
-def test_program_prints_what_its_page_shows(
-    source: str, name: str, command: str, output: str, tmp_path: Path
-) -> None:
-    assert printed_of(tmp_path, source, name, command) == output
+def key(block: Block) -> tuple[str, str]:
+    return block.page, block.first
 
 
-def test_there_are_such_programs() -> None:
-    assert len(SHOWN) >= 3
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
+    printed = ""
+    for block in blocks(page):
+        if block.language == "text":
+            assert matches(printed, block.text), (block.first, printed)
+        elif block.language == "csv":
+            (tmp_path / "routing.csv").write_text(block.text, "utf-8")
+        elif reason(block.page, block.first) is not None and block.language in ("python", ""):
+            continue
+        elif block.language == "python":
+            printed = run_python(block, tmp_path)
+        else:
+            assert block.language in ("sh", "console", ""), f"{block}: what runs that?"
+            run_commands(block, tmp_path)
 
 
-def rewrite() -> None:
-    def anew(found: re.Match[str]) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            printed = printed_of(Path(folder), *found.group(1, 2, 3))
-        return found[0].removesuffix(f"{found[4]}```") + f"{printed}```"
+def run_commands(block: Block, folder: Path) -> None:
+    where = ROOT if ". .venv" in block.text else folder
+    for command in block.commands:
+        if reason(block.page, command.line) is None:
+            printed = printed_by(command.line, where)
+            assert command.shown is None or matches(printed, command.shown), printed
 
-    for page in DOCS.glob("*.md"):
-        text = page.read_text("utf-8")
-        if RUN.search(text):
-            page.write_text(RUN.sub(anew, text), "utf-8")
+
+def run_python(block: Block, folder: Path) -> str:
+    """What a Python block prints; one that is shown as a file is one for the commands after it."""
+    named = NAMED.match(block.text)
+    if named:
+        (folder / named[1]).write_text(block.text, "utf-8")
+        return ""
+    if key(block) in BEFORE:  # below, in one world of processes
+        return ""
+    if "init()" in block.text:
+        (folder / "block.py").write_text(block.text, "utf-8")
+        line = "triplane run -n 8 --transport inproc block.py"
+        printed = printed_by(line, folder)
+        if block.page in SHOWN_IN:
+            assert printed == printed_by(line.replace("block.py", SHOWN_IN[block.page]), folder)
+        return printed
+    return printed_from(HERE_BEFORE.get(key(block), "") + block.text, folder)
+
+
+def test_blocks_about_torch_run_between_processes(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    parts = [block for page in PAGES for block in blocks(page) if key(block) in BEFORE]
+    names = []
+    for number, block in enumerate(parts):
+        part = {"name": "/".join(key(block)), "before": BEFORE[key(block)], "block": block.text}
+        (tmp_path / f"{number}.json").write_text(json.dumps(part), "utf-8")
+        names.append(f"{number}.json")
+    program = ROOT / "tests" / "page_ranks.py"
+    printed = printed_by(f"triplane run -n 2 --sync eager {program} {' '.join(names)}", tmp_path)
+    for block in parts:
+        assert printed.count("/".join(key(block))) == 2
+
+
+def test_what_is_said_of_blocks_is_of_blocks_that_there_are() -> None:
+    every = [block for page in PAGES for block in blocks(page)]
+    begins = [(block.page, block.first) for block in every]
+    begins += [(block.page, command.line) for block in every for command in block.commands]
+    for where, first in [*NOT_HERE, *BEFORE, *HERE_BEFORE]:
+        assert any(page == where and line.startswith(first) for page, line in begins), (
+            where,
+            first,
+        )
+    for page in PAGES:  # what is indented as code is not seen here
+        assert page.read_text("utf-8").count("\n```") % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "same"),
+    [
+        ("a 12.5 b\n", "a 12.5 b\n", True), ("a 12.5 b\n", "a 12.4 b\n", False),
+        ("a 12.5 b\n", "a ... b\n", True), ("a 12.5 c\n", "a ... b\n", False),
+        ("1\n2\n3\n", "1\n...\n3\n", True), ("1\n3\n", "1\n...\n3\n", True),
+        ("1\n2\n", "1\n", False), ("1 \n", "1\n", False), ("1", "1\n", False),
+    ],
+)  # fmt: skip
+def test_only_dots_stand_for_anything(printed: str, shown: str, same: bool) -> None:
+    assert matches(printed, shown) is same
 
 
 if __name__ == "__main__":
-    rewrite()
+    for one in PAGES:
+        with tempfile.TemporaryDirectory() as scratch:
+            for before, after in rewritten(one, Path(scratch)):
+                sys.stdout.write(f"{one.name}:\n{after}\n")
+                one.write_text(one.read_text("utf-8").replace(before, after), "utf-8")
