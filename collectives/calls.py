@@ -49,8 +49,11 @@ class Question(NamedTuple):
     shift: int | None
 
 
-def collective(asked: Question, group: Group, control: Control) -> Call:
-    """The call of a collective; raises `TriplaneError` for what cannot be."""
+def collective(asked: Question, group: Group, control: Control, wide: int | None = None) -> Call:
+    """The call of a collective; raises `TriplaneError` for what cannot be.
+
+    ``wide``: see `script`.
+    """
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
     size = items * dtype.itemsize
@@ -67,7 +70,7 @@ def collective(asked: Question, group: Group, control: Control) -> Call:
     average = ranks if asked.reduction == "avg" else 0
     # Else the plan reads a copy, and nothing is shared: see `Communicator._shares`.
     here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
-    made = script(plan, asked.shift if here else None)
+    made = script(plan, asked.shift if here else None, wide)
     return Call(_words(asked, dtype, items), plan, made, told.operation, combine, dtype, average)
 
 
@@ -81,9 +84,13 @@ def advice(
 
 
 def custom(
-    plan: Plan, group: Group, send: Buffer, recv: Buffer, op: str, operation: str, name: str
-) -> Call:
-    """The call of a schedule of the user's own; raises `TriplaneError` for what cannot be."""
+    plan: Plan, group: Group, send: Buffer, recv: Buffer, op: str, operation: str, name: str,
+    wide: int | None = None,
+) -> Call:  # fmt: skip
+    """The call of a schedule of the user's own; raises `TriplaneError` for what cannot be.
+
+    ``wide``: see `script`.
+    """
     if (plan.rank, plan.ranks) != (group.rank, group.size):
         raise ArgumentError(
             f"{name}: a plan of rank {plan.rank} of {plan.ranks}, at rank {group.rank} of"
@@ -102,7 +109,7 @@ def custom(
         _whole_items(plan, name, dtype.itemsize)
         combine, average = reduction(op, dtype), group.size if op == "avg" else 0
     here = not lowers(dtype, average) or in_place(send, recv)
-    made = script(plan, shift(send, recv) if here else None)
+    made = script(plan, shift(send, recv) if here else None, wide)
     for what, room, buffer in (("send", made.rooms[0], send), ("recv", made.rooms[1], recv)):
         if room > buffer.bytes.size:
             raise ArgumentError(

@@ -38,7 +38,8 @@ from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step
-from fabric.transport import Bytes, Lender, lender
+from fabric.transport import Bytes, Lender, lender, many
+from fabric.wide import WIDE
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
 from topology.errors import ArgumentError
@@ -92,6 +93,7 @@ class Communicator:
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, Call] = {}
         self._machines: dict[str, Machine | None] = {}
+        self._wide = WIDE if many(self._driver.transport) else None
 
     def __enter__(self) -> "Communicator":
         """Itself; at the end of the block it is closed."""
@@ -255,7 +257,7 @@ class Communicator:
                 "all_to_all_v", self._group, 0, self._member.control, algorithm=name
             ).ranks_per_node
             mine = vector.plan_of_all(name, self.rank, counts, node)
-        call = vector.call(send.dtype, mine, name)
+        call = vector.call(send.dtype, mine, name, self._wide)
         return self._make(call, send, recv, asynchronous, time)
 
     def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
@@ -322,7 +324,7 @@ class Communicator:
         filled = NOTHING if recv is None else view(recv, "recv", True)
         reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
         mine = steps if isinstance(steps, Plan) else plan(_steps(steps), self.size, self.rank)
-        call = custom(mine, self._group, given, filled, reduction, costs, words)
+        call = custom(mine, self._group, given, filled, reduction, costs, words, self._wide)
         return self._make(call, given, filled, asynchronous, time)
 
     def inform(

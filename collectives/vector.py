@@ -48,9 +48,13 @@ def check(rank: int, send: Buffer, recv: Buffer, sent: Longs, received: Longs) -
         )
 
 
-def call(dtype: np.dtype[np.generic], mine: Plan, name: str) -> Call:
-    """The call of a plan; the counts are no part of its words, as each rank has others."""
-    return Call(f"all_to_all_v({name_of(dtype)}, {name})", mine, script(mine), "all_to_all_v")
+def call(dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None) -> Call:
+    """The call of a plan; the counts are no part of its words, as each rank has others.
+
+    ``wide``: see `script`.
+    """
+    made = script(mine, wide=wide)
+    return Call(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
 
 
 def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Plan:

@@ -5,6 +5,7 @@ depend on what the one before has brought.
 """
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from fabric.execute import Call, Execution
 from fabric.plan import Plan
 from fabric.script import Script
-from fabric.transport import Bytes, Take, Transport
+from fabric.transport import SMALL, Bytes, Take, Transport, many
+from fabric.wide import WIDE
 
 NO_SCRIPT = Script((), (0, 0, 0))
 """The script of a call whose messages are those of an `Exchange`."""
@@ -62,13 +64,43 @@ class Exchange(Execution):
 
     def _begin(self, number: int, messages: Round) -> None:
         """Receives first: what comes early then goes where it belongs."""
-        transport = self._transport
+        transport, wide = self._transport, many(self._transport)
         members, tag, mark = self.members, self.tag, self._mark
-        for peer, size, take in messages.receives:
+        sends, receives = messages
+        if wide is not None and _wide([(peer, size) for peer, size, _ in receives]):
+            peers, sizes, takes = zip(*receives, strict=True)
+            world = [members[peer] for peer in peers]
+            request = wide.receive_many(world, sizes, tag, mark, partial(_take_all, takes))
+            self._receiving.append((number, request))
+            receives = ()
+        if wide is not None and _wide([(peer, data.size) for peer, data in sends]):
+            world = [members[peer] for peer, _ in sends]
+            pieces = [data.tobytes() for _, data in sends]
+            self._sending.append((number, wide.send_many(world, tag, mark, pieces)))
+            sends = ()
+        for peer, size, take in receives:
             request = transport.receive(members[peer], tag, mark, size, take)
             if not request.done or request.error is not None:
                 self._receiving.append((number, request))
-        for peer, data in messages.sends:
+        for peer, data in sends:
             request = transport.send(members[peer], tag, mark, data)
             if not request.done or request.error is not None:
                 self._sending.append((number, request))
+
+
+def _wide(messages: Sequence[tuple[int, int]]) -> bool:
+    """Whether messages, by peer and size, are many small ones, one for each peer."""
+    return (
+        len(messages) >= WIDE
+        and max(size for _, size in messages) <= SMALL
+        and len({peer for peer, _ in messages}) == len(messages)
+    )
+
+
+def _take_all(takes: Sequence[Take | Bytes], pieces: Sequence[bytes]) -> None:
+    for take, piece in zip(takes, pieces, strict=True):
+        data = np.frombuffer(piece, np.uint8)
+        if isinstance(take, np.ndarray):
+            take[:] = data
+        elif data.size:
+            take(0, data)

@@ -8,7 +8,7 @@ for bit.
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zlib import crc32
 
 import numpy as np
@@ -18,7 +18,8 @@ from fabric.failure import WorldError
 from fabric.plan import Plan
 from fabric.script import Script, Stage, Write
 from fabric.step import ScheduleError
-from fabric.transport import Bytes, Request, Take, Transport
+from fabric.transport import Bytes, Many, Request, Take, Transport
+from fabric.wide import Fold, Gather, Spread
 
 
 class Call(NamedTuple):
@@ -111,7 +112,7 @@ class Execution:
     def missing(self) -> tuple[list[int], list[int]]:
         """The ranks whose messages have not come, and those that have not taken theirs."""
         come, taken = (
-            sorted({request.peer for _, request in requests if not request.done})
+            sorted({peer for _, request in requests for peer in request.missing()})
             for requests in (self._receiving, self._sending)
         )
         return come, taken
@@ -128,7 +129,7 @@ class Execution:
             while not self._taken(stage.early):
                 yield
             if posted <= number:
-                self._receive(number, stage)
+                self._receive(number, stage, source)
                 posted = number + 1
             if not stage.chains:  # whose receives, too, come before later ones from one peer
                 posted = self._ahead(number, posted)
@@ -148,8 +149,12 @@ class Execution:
         buffer = self._buffers[stage.reads]
         aside = np.empty_like(buffer)
         local = (w for w in (*stage.copies, *chain(*stage.chains)) if w.peer is None)
-        sent = (s for s in stage.sends if s.buffer == stage.reads)
-        for at, size in (*((s.at, s.size) for s in sent), *((w.source, w.size) for w in local)):
+        folds = stage.gather.folds if stage.gather is not None else ()
+        for at, size in (
+            *((s.at, s.size) for s in stage.sends if s.buffer == stage.reads),
+            *((w.source, w.size) for w in local),
+            *((own, fold.size) for fold in folds for own in fold.sources if own >= 0),
+        ):
             aside[at : at + size] = buffer[at : at + size]
         return aside
 
@@ -160,6 +165,19 @@ class Execution:
             request = send(members[peer], tag, mark, data[at : at + size])
             if not request.done or request.error is not None:
                 self._sending.append((number, request))
+        if stage.spread is not None:
+            self._sending.append((number, self._send_many(stage.spread)))
+
+    def _send_many(self, spread: Spread) -> Request:
+        peers, buffer, begin, end, first, last = spread
+        data = self._buffers[buffer][begin:end].tobytes()
+        pieces = (
+            [data[a:b] for a, b in zip(first, last, strict=True)] if first else [data] * len(peers)
+        )
+        transport, members = cast(Many, self._transport), self.members
+        return transport.send_many(
+            list(map(members.__getitem__, peers)), self.tag, self._mark, pieces
+        )
 
     def _taken(self, number: int) -> bool:
         """Whether the sends of the stages before that one are done."""
@@ -179,18 +197,35 @@ class Execution:
             receiving.popleft()
         return True
 
-    def _receive(self, number: int, stage: Stage) -> None:
+    def _receive(self, number: int, stage: Stage, source: Bytes) -> None:
         for write in stage.receives:
             self._post(number, stage, write)
+        if stage.gather is not None:
+            self._receive_many(number, stage, stage.gather, source)
+
+    def _receive_many(self, number: int, stage: Stage, gather: Gather, source: Bytes) -> None:
+        def take(pieces: list[bytes]) -> None:
+            into = self._buffers[stage.writes]
+            for at, size, first, last in gather.runs:
+                into[at : at + size] = np.frombuffer(b"".join(pieces[first:last]), np.uint8)
+            rest = iter(pieces[gather.runs[-1].last :] if gather.runs else pieces)
+            for fold in gather.folds:
+                self._fold(stage, fold, source, rest)
+
+        transport, members = cast(Many, self._transport), self.members
+        peers = list(map(members.__getitem__, gather.peers))
+        self._receiving.append(
+            (number, transport.receive_many(peers, gather.sizes, self.tag, self._mark, take))
+        )
 
     def _ahead(self, number: int, posted: int) -> int:
         """Post the receives of later stages that need not wait for this one: how many are now."""
         stages = self.call.script.stages
         while posted < len(stages) and stages[posted].early <= number:
             stage = stages[posted]
-            if stage.chains or not self._taken(stage.early):
+            if stage.chains or stage.gather is not None or not self._taken(stage.early):
                 break
-            self._receive(posted, stage)
+            self._receive(posted, stage, self._buffers[stage.reads])
             posted += 1
         return posted
 
@@ -228,10 +263,30 @@ class Execution:
             while not _ended(request):
                 yield
 
-    def _combining(self, into: Bytes, write: Write) -> Take:
-        combine, dtype = self.call.combine, self.call.dtype
-        if combine is None or dtype is None:
+    def _fold(self, stage: Stage, fold: Fold, source: Bytes, pieces: Iterator[bytes]) -> None:
+        """One write after the other; those of other ranks are the next of ``pieces`` each."""
+        at, size, base, sources = fold
+        data = b"".join(
+            next(pieces) if own < 0 else source[own : own + size].tobytes() for own in sources
+        )
+        into = self._buffers[stage.writes][at : at + size]
+        if not stage.reduces:
+            into[:] = np.frombuffer(data, np.uint8)[len(data) - size :]  # the last one stays
+        elif size:
+            combine, dtype = self._combiner()
+            items = into.view(dtype)
+            first = items if base is None else self._buffers[0][base : base + size].view(dtype)
+            with np.errstate(all="ignore"):  # as in `_combining`
+                for brought in np.frombuffer(data, dtype).reshape(-1, items.size):
+                    combine(first, brought, out=items)
+
+    def _combiner(self) -> tuple[np.ufunc, np.dtype[Any]]:
+        if self.call.combine is None or self.call.dtype is None:
             raise ScheduleError("a step reduces, but nobody has said how")
+        return self.call.combine, self.call.dtype
+
+    def _combining(self, into: Bytes, write: Write) -> Take:
+        combine, dtype = self._combiner()
         items, itemsize = into.view(dtype), dtype.itemsize
         base = items
         if write.base is not None:

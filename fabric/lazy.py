@@ -7,7 +7,7 @@ a large all-reduce saves a quarter of its time or more.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,7 +48,7 @@ def without_copies(parts: Sequence[Part], rank: int) -> tuple[list[Part], list[D
         if part.writes == target:
             _write(part, rank, pending, detour)
     if target == "work":  # nobody looks there in the end
-        pending.overwrite(0, MAX_SIZE)
+        pending.overwrite(np.array([0]), np.array([MAX_SIZE]))
     parts[0] = _with(parts[0], copies, pending.kept(), rank)
     return parts, detours
 
@@ -89,6 +89,17 @@ class _Pending:
         self.waits = [True] * len(self.begin)
         self.keeps = [True] * len(self.begin)
 
+    def waiting(self, begin: _Longs, end: _Longs) -> NDArray[np.bool_]:
+        """Whether anything in each of these ranges waits."""
+        first, last = (np.searchsorted(self.begin, edge) for edge in (begin, end))
+        before = np.concatenate([[0], np.cumsum(self.waits)])
+        found: NDArray[np.bool_] = before[last] > before[first]
+        return found
+
+    def waits_in(self, begin: int, end: int) -> bool:
+        """The same of one range."""
+        return any(self.waits[i] for i in self._inside(begin, end))
+
     def place(self, begin: int, end: int) -> int | None:
         """Where those bytes are in the send buffer, if all of them still wait."""
         inside = self._inside(begin, end)
@@ -103,20 +114,20 @@ class _Pending:
         for i in self._inside(begin, end):
             self.waits[i] = False
 
-    def overwrite(self, begin: int, end: int) -> None:
-        """What waits there need not be copied any more."""
-        for i in self._inside(begin, end):
-            self.keeps[i] &= not self.waits[i]
-            self.waits[i] = False
+    def overwrite(self, begin: _Longs, end: _Longs) -> None:
+        """What waits in any of these ranges need not be copied any more."""
+        first, last = (np.searchsorted(self.begin, edge) for edge in (begin, end))
+        n = len(self.begin)
+        inside = np.cumsum(np.bincount(first, minlength=n + 1) - np.bincount(last, minlength=n + 1))
+        for i in np.flatnonzero((inside[:n] > 0) & self.waits).tolist():
+            self.keeps[i] = self.waits[i] = False
 
     def kept(self) -> _Longs:
         """Source, place and size of what is copied after all, in as few rows as can be."""
         made: list[tuple[int, int, int]] = []
-        for begin, end, shift, keeps in zip(
-            self.begin, self.end, self.shift, self.keeps, strict=True
-        ):
-            if not keeps:
-                continue
+        kept = (number for number, keeps in enumerate(self.keeps) if keeps)
+        for number in kept:
+            begin, end, shift = self.begin[number], self.end[number], self.shift[number]
             source = begin + shift
             if made and (made[-1][0] + made[-1][2], made[-1][1] + made[-1][2]) == (source, begin):
                 source, begin, _ = made.pop()
@@ -141,25 +152,46 @@ def _cuts(parts: Sequence[Part], rank: int, target: str) -> _Longs:
 
 
 def _read(part: Part, rank: int, pending: _Pending, detour: Detours) -> None:
-    for row in np.flatnonzero((part.src == rank) & (part.size > 0)).tolist():
-        begin, end = int(part.src_at[row]), int(part.src_at[row] + part.size[row])
-        place = pending.place(begin, end) if part.dst[row] != rank else None
+    begin, end = part.src_at, part.src_at + part.size
+    for row in _rows(part.src == rank, begin, end, pending):
+        at, until = int(begin[row]), int(end[row])
+        place = pending.place(at, until) if part.dst[row] != rank else None
         if place is None:
-            pending.need(begin, end)
+            pending.need(at, until)
         else:
             detour.sends[row] = place
 
 
 def _write(part: Part, rank: int, pending: _Pending, detour: Detours) -> None:
-    for row in np.flatnonzero((part.dst == rank) & (part.size > 0)).tolist():
-        begin, end = int(part.dst_at[row]), int(part.dst_at[row] + part.size[row])
-        if part.reduces:
-            place = pending.place(begin, end)
-            if place is None:
-                pending.need(begin, end)
-                continue
+    begin, end, mine = part.dst_at, part.dst_at + part.size, part.dst == rank
+    if not part.reduces:
+        pending.overwrite(begin[mine], end[mine])
+        return
+    for row in _rows(mine, begin, end, pending):
+        at, until = int(begin[row]), int(end[row])
+        place = pending.place(at, until)
+        if place is None:
+            pending.need(at, until)
+        else:
             detour.bases[row] = place
-        pending.overwrite(begin, end)
+            pending.overwrite(begin[[row]], end[[row]])
+
+
+def _rows(mine: NDArray[np.bool_], begin: _Longs, end: _Longs, pending: _Pending) -> Iterator[int]:
+    """Those of the rows from ``begin`` to ``end`` in whose range anything waits.
+
+    To the others nothing happens. Most rows of wide steps are: once a place is written, all that
+    comes to it later.
+    """
+    rows = np.flatnonzero(mine & (begin < end) & pending.waiting(begin, end))
+    over = None
+    for row, *place in zip(rows.tolist(), begin[rows].tolist(), end[rows].tolist(), strict=True):
+        if place == over:
+            continue
+        if pending.waits_in(*place):  # still, as rows before it may have changed that
+            yield row
+        else:
+            over = place
 
 
 def _with(first: Part, copies: _Longs, kept: _Longs, rank: int) -> Part:

@@ -27,7 +27,7 @@ from fabric.failure import (
     in_words,
 )
 from fabric.forked import Refused, again, here, own
-from fabric.transport import Bytes, Transport
+from fabric.transport import Bytes, Transport, many
 
 SLICE = 0.05
 """Seconds that a wait for the transport takes at most before the world is looked at again."""
@@ -37,6 +37,10 @@ SOON = 0.01
 
 PATIENCE = 1.0
 """Seconds that a transport's error waits for the authority's, which knows what all have called."""
+
+CROWD = 64
+"""Ranks that are threads of one interpreter from where on each looks more seldom, the more they
+are: they take turns, and looks at what has not changed would be most of what they do."""
 
 NAP = 0.0005
 """Seconds that the driver's own thread gives to who has begun a call: most wait for it at once, and
@@ -82,6 +86,8 @@ class Driver:
         self.disowned: WorldError | None = None
         self._attended = False
         own(self)
+        crowd = max(transport.size / CROWD, 1.0) if many(transport) else 1.0
+        self._soon, self._slice = crowd * SOON, crowd * SLICE
 
     def disown(self, error: WorldError) -> None:
         """See `fabric.forked`: no call can be made, and none that was begun goes on."""
@@ -277,7 +283,7 @@ class Driver:
     def _driven(self, execution: Execution, timeout: float | None, tells: bool) -> TimedOut | None:
         now = moved_at = looked_at = time.monotonic()
         deadline = math.inf if timeout is None else now + timeout
-        pause, told = SOON, False
+        pause, told = self._soon, False
         while True:
             moved = self._step(min(pause, max(deadline - now, 0.0)))
             if execution.advance():
@@ -289,15 +295,15 @@ class Driver:
             now = time.monotonic()
             if moved:
                 moved_at = now
-                if now - looked_at < SLICE:
+                if now - looked_at < self._slice:
                     continue
             looked_at = now
             self._look()
             if now >= deadline:
                 return _late(self.transport.rank, execution, timeout)
-            if tells and not told and now - moved_at >= SOON:
+            if tells and not told and now - moved_at >= self._soon:
                 self.control.blocked(execution.tag)
-                pause, told = SLICE, True
+                pause, told = self._slice, True
 
     def _step(self, pause: float) -> bool:
         """Whether anything moved; all executions are then as far as they can be."""
@@ -340,7 +346,7 @@ class Driver:
             naps = 0
             try:
                 with self:
-                    if self._active and not self._step(SLICE):
+                    if self._active and not self._step(self._slice):
                         self._look()
             except BaseException:
                 # It is every execution's error by now, and raised by whoever waits for one.

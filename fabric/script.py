@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fabric.lazy import Detours, without_copies
 from fabric.plan import Part, Plan
 from fabric.step import BUFFERS, MAX_SIZE, ScheduleError
+from fabric.wide import Gather, Spread, Written, gather, spread
 
 AHEAD = 8
 """Steps by which receives are posted early at most. More find no message that early anyhow."""
@@ -51,7 +52,9 @@ class Stage:
     ``copies`` and ``receives`` may be done in any order; each of
     ``chains`` writes one place more than once, in this order. ``reads``, ``writes``: numbers of
     `BUFFERS`. ``staged``: what it sends and copies is put aside first, as it writes there too.
-    ``early``: when the stages before that one are over, this one may write.
+    ``early``: when the stages before that one are over, this one may write. ``spread``: what it
+    sends, instead of ``sends``; ``gather``: what it receives and does with it, instead of
+    ``receives`` and ``chains``.
     """
 
     sends: tuple[Send, ...]
@@ -63,6 +66,8 @@ class Stage:
     reduces: bool
     staged: bool
     early: int
+    spread: Spread | None = None
+    gather: Gather | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,13 @@ class Script:
     rooms: tuple[int, int, int]
 
 
-def script(plan: Plan, shift: int | None = None) -> Script:
+def script(plan: Plan, shift: int | None = None, wide: int | None = None) -> Script:
     """The plan of a rank made ready to be run.
 
     ``shift``: where the recv buffer begins, in bytes from the beginning of the send buffer, if
-    they share memory; None if they do not. Raises `ScheduleError` for a step that writes "send".
+    they share memory; None if they do not. ``wide``: from how many small messages of a step on
+    they are handled as one, which the transport must be able to (`fabric.transport.many`); None:
+    never. Raises `ScheduleError` for a step that writes "send".
     """
     far = 2 * MAX_SIZE  # buffers that share no memory are so far apart on one line of addresses
     bases = (0, far if shift is None else shift, 2 * far)
@@ -89,7 +96,7 @@ def script(plan: Plan, shift: int | None = None) -> Script:
         draft for part, detour in zip(parts, detours, strict=True)
         if len((draft := _draft(part, detour, plan.rank, bases)).part)
     ]  # fmt: skip
-    stages = tuple(_stage(drafts, number) for number in range(len(drafts)))
+    stages = tuple(_stage(drafts, number, wide) for number in range(len(drafts)))
     return Script(stages, _rooms(plan))
 
 
@@ -141,30 +148,80 @@ def _without(part: Part, rows: NDArray[np.bool_]) -> Part:
     return replace(part, **{name: getattr(part, name)[~rows] for name in columns})
 
 
-def _stage(drafts: list[_Draft], number: int) -> Stage:
+def _stage(drafts: list[_Draft], number: int, wide: int | None) -> Stage:
     draft = drafts[number]
-    part, rank = draft.part, draft.rank
-    reads, detours = BUFFERS.index(part.reads), draft.detours
-    columns = (part.src, part.dst, part.size, part.src_at, part.dst_at)
-    rows = list(enumerate(zip(*(column.tolist() for column in columns), strict=True)))
-    sends = tuple(
-        Send(dst, 0 if row in detours.sends else reads, detours.sends.get(row, at), size)
-        for row, (src, dst, size, at, _) in rows if src == rank != dst
-    )  # fmt: skip
-    writes = [
-        Write(None if src == rank else src, source, at, size, detours.bases.get(row))
-        for row, (src, dst, size, source, at) in rows if dst == rank
-    ]  # fmt: skip
-    chains = _chains(draft, writes)
-    chained = {id(write) for chain in chains for write in chain}
-    free = [write for write in writes if id(write) not in chained]
+    part, rank, reads = draft.part, draft.rank, BUFFERS.index(draft.part.reads)
+    away = np.flatnonzero((part.src == rank) & (part.dst != rank))
+    spreads = None
+    if wide is not None and len(away) >= wide:
+        spreads = spread(
+            away, part.dst[away], part.src_at[away], part.size[away], reads, draft.detours.sends
+        )
+    copies, receives, chains, gathers = _written(draft, wide)
+    ordered = bool(chains or (gathers and gathers.folds))
     staged = _meet(draft.reads, draft.writes)
     return Stage(
-        sends, tuple(w for w in free if w.peer is None),
-        tuple(w for w in free if w.peer is not None), chains,
+        () if spreads else _sends(draft, away, reads), copies, receives, chains,
         reads, BUFFERS.index(part.writes), part.reduces, staged,
-        number if chains or staged else _early(drafts, number),
+        number if ordered or staged else _early(drafts, number), spreads, gathers,
     )  # fmt: skip
+
+
+def _sends(draft: _Draft, rows: _Longs, reads: int) -> tuple[Send, ...]:
+    part, detours = draft.part, draft.detours.sends
+    columns = (column[rows].tolist() for column in (part.dst, part.src_at, part.size))
+    return tuple(
+        Send(dst, 0 if row in detours else reads, detours.get(row, at), size)
+        for row, dst, at, size in zip(rows.tolist(), *columns, strict=True)
+    )
+
+
+_Writes = tuple[Write, ...]
+
+
+def _written(
+    draft: _Draft, wide: int | None
+) -> tuple[_Writes, _Writes, tuple[_Writes, ...], Gather | None]:
+    """What `Stage` calls copies, receives, chains and gather."""
+    columns = _columns(draft)
+    mine = columns.peer < 0
+    order, joined = _order(draft.writes[0], columns.size)
+    chains = [] if joined is None else _chains(order, joined, columns.peer)
+    free = np.ones(len(mine), np.bool_)
+    for chain in chains:
+        free[chain] = False
+    copies, others = np.flatnonzero(free & mine), np.flatnonzero(free & ~mine)
+    if wide is not None and len(mine) - mine.sum() >= wide:
+        gathers = (
+            gather(columns, others[:0], [*chains, others]) if draft.part.reduces
+            else gather(columns, others, chains)
+        )  # fmt: skip
+        if gathers is not None:
+            return _writes(columns, copies), (), (), gathers
+    return (
+        _writes(columns, copies), _writes(columns, others),
+        tuple(_writes(columns, chain) for chain in chains), None,
+    )  # fmt: skip
+
+
+def _columns(draft: _Draft) -> Written:
+    part, rank, bases = draft.part, draft.rank, draft.detours.bases
+    rows = np.flatnonzero(part.dst == rank)
+    src, source, at, size = (
+        column[rows] for column in (part.src, part.src_at, part.dst_at, part.size)
+    )
+    base = np.full(len(part), -1)
+    base[list(bases)] = list(bases.values())
+    return Written(np.where(src == rank, -1, src), source, at, size, base[rows])
+
+
+def _writes(columns: Written, numbers: _Longs) -> _Writes:
+    return tuple(
+        Write(None if peer < 0 else peer, source, at, size, None if base < 0 else base)
+        for peer, source, at, size, base in zip(
+            *(column[numbers].tolist() for column in columns), strict=True
+        )
+    )
 
 
 def _early(drafts: list[_Draft], number: int) -> int:
@@ -195,19 +252,16 @@ def _meet(one: tuple[_Longs, _Longs], other: tuple[_Longs, _Longs]) -> bool:
     return bool(((reach[before] > one[0]) & (one[0] < one[1])).any())
 
 
-def _chains(draft: _Draft, writes: list[Write]) -> tuple[tuple[Write, ...], ...]:
+def _chains(order: _Longs, joined: NDArray[np.bool_], peer: _Longs) -> list[_Longs]:
     """Writes that must keep their order, as they meet, or are of one peer and others meet them."""
-    begin, end = draft.writes
-    order, joined = _order(begin, end - begin)
-    if joined is None:
-        return ()
+    if joined.all():
+        return [np.arange(len(order))]
     cluster = np.empty(len(order), np.int64)
     cluster[order] = np.concatenate([[0], np.cumsum(~joined)])
-    groups = _merged(cluster.tolist(), [write.peer for write in writes])
-    chains: dict[int, list[Write]] = {}
-    for group, write in zip(groups, writes, strict=True):
-        chains.setdefault(group, []).append(write)
-    return tuple(tuple(chain) for chain in chains.values())
+    groups = np.array(_merged(cluster.tolist(), peer.tolist()))
+    by_group = groups.argsort(kind="stable")
+    edges = np.flatnonzero(np.diff(groups[by_group])) + 1
+    return np.split(by_group, edges)
 
 
 def _order(begin: _Longs, size: _Longs) -> tuple[_Longs, NDArray[np.bool_] | None]:
@@ -218,7 +272,7 @@ def _order(begin: _Longs, size: _Longs) -> tuple[_Longs, NDArray[np.bool_] | Non
     return order, joined if joined.any() else None
 
 
-def _merged(clusters: list[int], peers: list[int | None]) -> list[int]:
+def _merged(clusters: list[int], peers: list[int]) -> list[int]:
     """The clusters, those of one peer made one: its messages come in one order only."""
     root = list(range(max(clusters) + 1))
 
@@ -229,6 +283,6 @@ def _merged(clusters: list[int], peers: list[int | None]) -> list[int]:
 
     first: dict[int, int] = {}
     for cluster, peer in zip(clusters, peers, strict=True):
-        if peer is not None:
+        if peer >= 0:
             root[find(cluster)] = find(first.setdefault(peer, cluster))
     return [find(cluster) for cluster in clusters]

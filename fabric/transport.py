@@ -7,9 +7,9 @@ yet never holds up another.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ Connect = Callable[[int, int, Exchange], "Transport"]
 """``connect(rank, size, exchange)``: what an entry point of the group `ENTRY_POINTS` must be."""
 
 ENTRY_POINTS = "triplane.transports"
+
+SMALL = 8192
+"""Bytes of a message up to which one copy more costs less than to make its sender wait."""
 
 
 class Lender:
@@ -79,6 +82,10 @@ class Request:
         self.peer, self.done = peer, False
         self.error: WorldError | None = None
 
+    def missing(self) -> Iterable[int]:
+        """The ranks without which it is not done."""
+        return () if self.done else (self.peer,)
+
 
 class Transport(Protocol):
     """What a transport must do; `fabric.conformance` tests one."""
@@ -118,6 +125,34 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of everything: sockets, files, memory. What is not done is dropped. Idempotent."""
+
+
+class Many(Transport, Protocol):
+    """A transport that takes many small messages in one call: see `many`.
+
+    They are messages like others: what is sent in one call may be received one by one, and the
+    other way round.
+    """
+
+    def send_many(
+        self, peers: Sequence[int], tag: int, mark: int, pieces: Sequence[bytes]
+    ) -> Request:
+        """Send ``pieces[k]`` to rank ``peers[k]``, each of which is named once."""
+
+    def receive_many(
+        self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
+        take: Callable[[list[bytes]], None],
+    ) -> Request:  # fmt: skip
+        """Receive ``sizes[k]`` bytes from rank ``peers[k]``, each of which is named once.
+
+        ``take`` gets all of the messages in that order, once they have come. The ranks' earlier
+        receives of this tag must be done; there is one such request a tag at a time.
+        """
+
+
+def many(transport: Transport) -> Many | None:
+    """The transport itself, where it takes many messages in one call; else None."""
+    return cast(Many, transport) if hasattr(transport, "send_many") else None
 
 
 def transports() -> tuple[str, ...]:

@@ -52,12 +52,16 @@ def execute(
     all_plans: Sequence[Plan], send: Sequence[Array], recv: Sequence[Array], op: str = "sum",
     seed: int = 0, shifts: Sequence[int | None] | None = None,
 ) -> None:  # fmt: skip
-    """Run the plans of all ranks to their end, in an order that the seed decides."""
+    """Run the plans of all ranks to their end, in an order that the seed decides.
+
+    By an odd seed, ranks handle the messages of a step as one from another number of them on each.
+    """
     ranks = len(all_plans)
     transports, chance = connected(ranks), random.Random(seed)
     running: list[tuple[Execution, Inproc]] = []
     for plan, transport in zip(all_plans, transports, strict=True):
-        made = script(plan, shifts[plan.rank] if shifts else None)
+        wide = chance.choice((None, 1, 2)) if seed % 2 else None
+        made = script(plan, shifts[plan.rank] if shifts else None, wide)
         mine, filled = bytes_of(send[plan.rank]), bytes_of(recv[plan.rank])
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
         call = Call("test", plan, made, "", combiner(op), send[plan.rank].dtype)
@@ -116,7 +120,9 @@ def test_every_reduction_of_every_type(dtype: Any, reduction: str) -> None:
             send_size, recv_size = buffers(op, 4, 11 * itemsize)
             steps = schedule(op, 4, 11 * itemsize, name, itemsize=itemsize, ranks_per_node=2)
             send = numbers(4, send_size // itemsize, dtype)
-            verify(steps, send, recv_size, reduction)
+            steps = list(steps)
+            for seed in (0, 1):
+                verify(steps, send, recv_size, reduction, seed)
 
 
 def large(op: str, name: str, ranks: int = 4) -> tuple[list[Step], list[Array], int]:

@@ -13,9 +13,8 @@ import zmq
 from fabric import conformance
 from fabric.curve import Keys
 from fabric.failure import CallMismatch, RankLost, TransportError
-from fabric.transport import Exchange, Transport, connector, transports
+from fabric.transport import SMALL, Exchange, Transport, connector, transports
 from fabric.transports import ways
-from fabric.transports.inproc import EAGER
 from fabric.transports.sockets import BIND
 from fabric.transports.ways import FOLDER, SHARED_MEMORY
 from tests.worlds import connected, finish, good, noise, processes, run, threads
@@ -135,7 +134,7 @@ def test_who_sends_to_one_that_has_closed_learns_it(name: str) -> None:
             early = transport.send(1, 1, 0, noise(1, 8 << 20))
             exchange("sent")
             exchange("closed")
-            late = transport.send(1, 2, 0, noise(1, EAGER))
+            late = transport.send(1, 2, 0, noise(1, SMALL))
             for request in (early, late):
                 with pytest.raises(RankLost, match="rank 1 has closed its transport"):
                     finish(transport, request)

@@ -1,18 +1,17 @@
 """Transport between threads of one process: a large message is read where the sender has it."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.forked import Refused, here, own
-from fabric.transport import ANY, Bytes, Exchange, Lender, Request, Take
+from fabric.transport import ANY, SMALL, Bytes, Exchange, Lender, Request, Take
+from fabric.transports.many import Bundle, Collection
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
-
-EAGER = 8192
-"""Bytes up to which a message is copied when it is sent, so that its sender need not wait; one
-copy of so many costs less than waking the sender."""
 
 
 class _Parcel(Message):
@@ -26,25 +25,39 @@ class _Parcel(Message):
 
 
 class _Mailbox:
-    """What others have for a rank: parcels, and None for each of its own that was taken.
+    """What others have for a rank: parcels, bundles, and None for each of its parcels taken.
 
     Appending and popping at the two ends of a deque are atomic, so the lock is no mutex: it is
-    what the owner sleeps on, released by whoever finds it sleeping.
+    what the owner sleeps on, released by whoever finds it sleeping. Bundles wake the owner only
+    when there are ``enough`` in the ``tally`` of those of the ``tag`` that it waits for (`ANY`:
+    of all), anything else (``urgent``) at once.
     """
 
-    __slots__ = ("bell", "closed", "items", "lender", "sleeping")
+    __slots__ = (
+        "bell", "closed", "enough", "items", "lender", "sleeping", "tag", "tally", "urgent",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.items: deque[_Parcel | None] = deque()
+        self.items: deque[_Parcel | Bundle | None] = deque()
         self.lender = Lender()
-        self.sleeping = self.closed = False
+        self.sleeping = self.closed = self.urgent = False
+        self.tag, self.enough = ANY, 1
+        self.tally: list[Bundle] = []
         self.bell = Lock()
         self.bell.acquire()
 
     def put(self, item: _Parcel | None) -> None:
         self.items.append(item)
+        self.urgent = True
         if self.sleeping:
             self.ring()
+
+    def put_bundle(self, bundle: Bundle) -> None:
+        self.items.append(bundle)
+        if self.tag in (bundle.tag, ANY):
+            self.tally.append(bundle)
+            if self.sleeping and len(self.tally) >= self.enough:
+                self.ring()
 
     def ring(self) -> None:
         self.sleeping = False
@@ -53,16 +66,20 @@ class _Mailbox:
         except RuntimeError:  # somebody else has rung
             return
 
-    def wait(self, timeout: float) -> None:
-        """Return when there is something, somebody has rung, or the time is over."""
+    def wait(self, timeout: float, tag: int, enough: int) -> None:
+        """Return when there is enough, somebody has rung, or the time is over."""
+        self.tally, self.tag = [], tag
+        # What is there already may be of that tag; some of it is in the tally, too: a wake-up that
+        # comes early does no harm, one that does not come would.
+        self.enough = enough - len(self.items)
         self.sleeping = True  # first this and then the look, or a put between them is missed
-        if not self.items:
+        if not self.urgent and len(self.tally) < self.enough:
             self.bell.acquire(timeout=timeout)
         self.sleeping = False
 
 
 class Inproc:
-    """A `fabric.transport.Transport` of one rank; ``boxes``: the mailboxes of all of them.
+    """A `fabric.transport.Many` of one rank; ``boxes``: the mailboxes of all of them.
 
     ``lender``: see `fabric.transport.lender`; it lives as long as any rank does.
     """
@@ -72,6 +89,10 @@ class Inproc:
         self._boxes, self._box = boxes, boxes[rank]
         self.lender = self._box.lender
         self._matching: Matching[_Parcel] = Matching()
+        self._collections: dict[int, Collection] = {}
+        # Bundles that nobody waits for yet, by tag, in the order in which they have come. Of one
+        # tag and peer, what the matching has is always older.
+        self._early: dict[int, list[Bundle]] = {}
         self._at_home = here()
         own(self)
 
@@ -86,7 +107,7 @@ class Inproc:
         self._check_open()
         request = Request(peer)
         box = self._boxes[peer]
-        if data.size > EAGER:
+        if data.size > SMALL:
             parcel = _Parcel(self.rank, tag, mark, data, request)
         else:
             request.done = True
@@ -103,29 +124,77 @@ class Inproc:
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
+        if tag in self._early:
+            self._unpack(tag)
         receive = Receive(peer, tag, mark, size, take)
         parcel = self._matching.post(receive)
         if parcel is not None:
             self._deliver(receive, parcel)
         return receive
 
+    def send_many(
+        self, peers: Sequence[int], tag: int, mark: int, pieces: Sequence[bytes]
+    ) -> Request:
+        """Put one bundle into the mailboxes of all; done at once, unless a peer has closed."""
+        self._check_open()
+        for peer in (min(peers), max(peers)):
+            check_peer(self.rank, self.size, peer)
+        bundle = Bundle(self.rank, tag, mark, dict(zip(peers, pieces, strict=True)))
+        boxes = list(map(self._boxes.__getitem__, peers))
+        for box in boxes:
+            box.put_bundle(bundle)
+        request = Request(peers[0])
+        request.done = True
+        for peer, box in zip(peers, boxes, strict=True):
+            if box.closed and peer in bundle.pieces:  # see `send`
+                _lost(request, peer)
+        return request
+
+    def receive_many(
+        self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
+        take: Callable[[list[bytes]], None],
+    ) -> Request:  # fmt: skip
+        """Take what has come already, and the rest as it comes."""
+        self._check_open()
+        for peer in (min(peers), max(peers)):
+            check_peer(self.rank, self.size, peer)
+        collection = Collection(peers, sizes, tag, mark, take)
+        for parcel in self._matching.earliest(tag, peers):
+            self._collect(collection, parcel)
+        later = []
+        for bundle in self._early.pop(tag, ()):
+            if bundle.peer in collection.lacks:
+                collection.put(self.rank, bundle.peer, bundle.mark, bundle.pieces.pop(self.rank))
+            else:
+                later.append(bundle)
+        if later:
+            self._early[tag] = later
+        if collection.lacks:
+            self._collections[tag] = collection
+        return collection
+
     def progress(self, timeout: float) -> bool:
         """Deliver what has come."""
-        items = self._box.items
-        if not items and timeout > 0:
-            self._box.wait(timeout)
+        box = self._box
+        items = box.items
+        if timeout > 0:
+            tag, enough = self._enough()
+            if not box.urgent and len(items) < enough:
+                box.wait(timeout, tag, enough)
+        box.urgent = False  # before the look: what comes from now on says so again
         come = len(items)  # what comes meanwhile is for the next time, or this might never end
         for _ in range(come):
-            parcel = items.popleft()
-            if parcel is None:
-                continue
-            receive = self._matching.arrive(parcel)
-            if receive is not None:
-                self._deliver(receive, parcel)
+            item = items.popleft()
+            if isinstance(item, Bundle):
+                self._open(item)
+            elif item is not None:
+                self._arrive(item)
         return come > 0
 
     def unclaimed(self) -> list[tuple[int, int]]:
         """What the matching has kept."""
+        for tag in list(self._early):
+            self._unpack(tag)
         return self._matching.unclaimed()
 
     def wake(self) -> None:
@@ -138,14 +207,64 @@ class Inproc:
             return
         self._box.closed = True
         while self._box.items:
-            parcel = self._box.items.popleft()
-            if parcel is not None:
-                self._matching.arrive(parcel)
+            item = self._box.items.popleft()
+            if isinstance(item, _Parcel):
+                self._matching.arrive(item)
         for parcel in self._matching.messages():
             if parcel.request is not None:
                 _lost(parcel.request, self.rank)
                 self._boxes[parcel.peer].put(None)
         self._matching = Matching()
+        self._collections.clear()
+        self._early.clear()
+
+    def _enough(self) -> tuple[int, int]:
+        """How many bundles of a tag, or of `ANY`, may complete something that is waited for."""
+        if not self._collections or self._matching.awaits():
+            return ANY, 1
+        lacks = {tag: len(collection.lacks) for tag, collection in self._collections.items()}
+        return next(iter(lacks)) if len(lacks) == 1 else ANY, min(lacks.values())
+
+    def _arrive(self, parcel: _Parcel) -> None:
+        tag = parcel.tag
+        collection = self._collections.get(tag)
+        if collection is not None and parcel.peer in collection.lacks:
+            self._collect(collection, parcel)
+            return
+        if tag in self._early:
+            self._unpack(tag)
+        receive = self._matching.arrive(parcel)
+        if receive is not None:
+            self._deliver(receive, parcel)
+
+    def _open(self, bundle: Bundle) -> None:
+        tag, peer = bundle.tag, bundle.peer
+        collection = self._collections.get(tag)
+        if collection is not None and peer in collection.lacks:
+            if collection.put(self.rank, peer, bundle.mark, bundle.pieces.pop(self.rank)):
+                del self._collections[tag]
+        elif self._matching.awaits(tag, peer):
+            self._unwrap(bundle)
+        else:
+            self._early.setdefault(tag, []).append(bundle)
+
+    def _collect(self, collection: Collection, parcel: _Parcel) -> None:
+        parcel.taken = True
+        if collection.put(self.rank, parcel.peer, parcel.mark, parcel.data.tobytes()):
+            self._collections.pop(collection.tag, None)
+        self._release(parcel)
+
+    def _unpack(self, tag: int) -> None:
+        """Have the early bundles of a tag matched one by one."""
+        for bundle in self._early.pop(tag):
+            self._unwrap(bundle)
+
+    def _unwrap(self, bundle: Bundle) -> None:
+        data = np.frombuffer(bundle.pieces.pop(self.rank), np.uint8)
+        parcel = _Parcel(bundle.peer, bundle.tag, bundle.mark, data, None)
+        receive = self._matching.arrive(parcel)
+        if receive is not None:
+            self._deliver(receive, parcel)
 
     def _check_open(self) -> None:
         if self._box.closed:
@@ -157,6 +276,10 @@ class Inproc:
         receive.done = parcel.taken = True
         if receive.error is None and parcel.size:
             receive.take(0, parcel.data)
+        self._release(parcel)
+
+    def _release(self, parcel: _Parcel) -> None:
+        """The sender may do what it likes with its bytes again."""
         if parcel.request is not None:
             parcel.request.done = True
             self._boxes[parcel.peer].put(None)

@@ -4,6 +4,7 @@ A receive and a message meet when their tag and peer agree, the earliest posted 
 come; whichever is first waits here for the other. What they meet with is checked by `refusal`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -84,6 +85,20 @@ class Matching(Generic[M]):
         self._order = message.order = self._order + 1
         _push(self._messages, key, message)
         return None
+
+    def awaits(self, tag: int = -1, peer: int = ANY) -> bool:
+        """Whether any receive waits for a message; or for one of that tag from that peer."""
+        if tag < 0 or not self._receives:
+            return bool(self._receives)
+        key = tag << 32
+        return key in self._receives or key | peer + 1 in self._receives
+
+    def earliest(self, tag: int, peers: Sequence[int]) -> list[M]:
+        """The earliest message of a tag from each of these peers that has sent one; removed."""
+        if not self._messages:
+            return []
+        keys = (tag << 32 | peer + 1 for peer in peers)
+        return [_pop(self._messages, key) for key in keys if key in self._messages]
 
     def messages(self) -> list[M]:
         """All messages that nobody waits for yet."""

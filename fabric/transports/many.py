@@ -1,0 +1,68 @@
+"""Many: small messages from one rank to many, or from many to one, handled as one.
+
+Between hundreds of threads a collective step is some 100,000 messages of a few bytes. An object and
+a wake-up for each of them cost far more than the copy of its bytes; so what a rank sends in a step
+is one `Bundle` that all its peers share, and what it waits for is one `Collection`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from fabric.transport import Bytes, Request
+from fabric.transports.matching import Message, Receive, refusal
+
+
+class Bundle:
+    """One message to each of many ranks; ``pieces``: by receiver, those not taken yet."""
+
+    __slots__ = ("mark", "peer", "pieces", "tag")
+
+    def __init__(self, peer: int, tag: int, mark: int, pieces: dict[int, bytes]) -> None:
+        self.peer, self.tag, self.mark, self.pieces = peer, tag, mark, pieces
+
+
+class Collection(Request):
+    """One message from each of many ranks; ``lacks``: the sizes of those that have not come."""
+
+    __slots__ = ("_peers", "_pieces", "_take", "lacks", "mark", "tag")
+
+    def __init__(
+        self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
+        take: Callable[[list[bytes]], None],
+    ) -> None:  # fmt: skip
+        super().__init__(peers[0] if peers else 0)
+        self.tag, self.mark = tag, mark
+        self.lacks = dict(zip(peers, sizes, strict=True))
+        self._peers, self._take = peers, take
+        self._pieces: dict[int, bytes] = {}
+        if not self.lacks:
+            self._finish()
+
+    def put(self, rank: int, peer: int, mark: int, piece: bytes) -> bool:
+        """A message for ``rank`` from ``peer``, which is one that it lacks; whether it lacks none.
+
+        One that is not what it waits for ends it, with the error that says so.
+        """
+        size = self.lacks.pop(peer)
+        self._pieces[peer] = piece
+        if size != len(piece) or mark != self.mark:
+            awaited = Receive(peer, self.tag, self.mark, size, _nothing)
+            sent = Message(peer, self.tag, mark, len(piece))
+            self.error = self.error or refusal(rank, awaited, sent)
+            self.done = True
+        if self.lacks:
+            return False
+        self._finish()
+        return True
+
+    def missing(self) -> Sequence[int]:
+        """The ranks whose messages have not come."""
+        return () if self.done else tuple(self.lacks)
+
+    def _finish(self) -> None:
+        if not self.done:
+            self._take(list(map(self._pieces.__getitem__, self._peers)))
+            self.done = True
+
+
+def _nothing(at: int, piece: Bytes) -> None:
+    """Take nothing of a message that is refused."""
