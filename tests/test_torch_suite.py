@@ -4,11 +4,11 @@ It runs by two names of torch's own backends, as some tests are for these only.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.torch_suite import NEVER, Suite, documented, excluded, names, suite
+from tests.torch_suite import NEVER, Suite, documented, excluded, is_alone, names, suite
 
 RANKS = 4
 AS_GLOO = (
@@ -53,13 +53,18 @@ def as_mpi() -> Iterator[Suite]:
         yield made
 
 
-@pytest.mark.parametrize("test", [test for test in AS_GLOO if test in KNOWN])
+def in_order(tests: Sequence[str]) -> list[str]:
+    """Those that torch has; last those that need a world of their own, or the next ones do, too."""
+    return sorted(KNOWN.intersection(tests), key=lambda test: (is_alone(test), test))
+
+
+@pytest.mark.parametrize("test", in_order(AS_GLOO))
 def test_of_torch(as_gloo: Suite, test: str) -> None:
     how, about = as_gloo.run(test)
     assert how == "passed", about
 
 
-@pytest.mark.parametrize("test", [test for test in AS_MPI if test in KNOWN])
+@pytest.mark.parametrize("test", in_order(AS_MPI))
 def test_of_torch_for_more_backends(as_mpi: Suite, test: str) -> None:
     how, about = as_mpi.run(test)
     assert how == "passed", about

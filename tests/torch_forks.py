@@ -33,7 +33,7 @@ def close(pipes: Sequence[tuple[int, int]]) -> None:
         os.close(descriptor)
 
 
-def leave(run: Callable[[], None]) -> NoReturn:
+def leave(run: Callable[[], object]) -> NoReturn:
     """End this process with what it has run; taking down all that was imported takes seconds."""
     code = 1
     try:
@@ -62,7 +62,7 @@ def main() -> None:
         ranks.append(number)
     close(given)
     codes = [os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) for number in ranks]
-    sys.stdout.write(json.dumps(codes))
+    leave(lambda: sys.stdout.write(json.dumps(codes)))
 
 
 if __name__ == "__main__":

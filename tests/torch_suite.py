@@ -52,6 +52,11 @@ def names() -> list[str]:
     return sorted(set(re.findall(r"^        def (test_\w+)\(", code, re.MULTILINE)))
 
 
+def is_alone(test: str) -> bool:
+    """Whether a test needs a world of its own."""
+    return any(part in test for part in ALONE)
+
+
 def excluded(test: str, name: str) -> str:
     """Why a test is not run as the backend ``name``, if so."""
     if test in AS_ITSELF and name != "triplane":
@@ -99,7 +104,7 @@ class Suite:
         if self._lost:
             self.close(0)
             self._start()
-        alone = any(part in test for part in ALONE)
+        alone = is_alone(test)
         for ask in self._asks:
             with suppress(BrokenPipeError):  # it has ended, and so says nothing
                 ask.write(json.dumps([test, alone or self._fresh]) + "\n")
