@@ -43,6 +43,9 @@ FROM_NODES = ("lost", "left", "node")
 MAX_MESSAGE = 1 << 28
 """Bytes of a message at most."""
 
+HELLO = 4096
+"""Bytes of a hello at most."""
+
 _LOG = logging.getLogger("triplane")
 
 
@@ -298,6 +301,8 @@ class Server:
             self.left(values[0])
 
     def _hello(self, identity: bytes, frames: list[bytes]) -> None:
+        if len(frames) != 1 or len(frames[0]) > HELLO:  # looked at before it costs anything
+            raise WireError(f"a stranger says {sum(map(len, frames))} bytes")
         items = parsed(frames[0])
         if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != ["hello"]:
             raise WireError("a stranger says something else than hello")
