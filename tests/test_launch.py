@@ -363,6 +363,25 @@ def test_a_rank_in_a_process_starts_without_the_engine_that_the_authority_has() 
     assert launch(_loaded, ranks=2, system=star(2), transport="zmq") == [False, False]
 
 
+def test_the_temporary_folder_may_have_a_long_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setenv("TRIPLANE_SHARED_MEMORY", "0")  # so that ranks have sockets, too
+    assert launch(_sum, ranks=2, system=None, transport="zmq") == [3.0, 3.0]
+    assert list(long.iterdir()) == []
+
+
+def _sum() -> float:
+    with init() as comm:
+        x = np.full(4, comm.rank + 1.0)
+        comm.all_reduce(x)
+        return float(x[0])
+
+
 def the_mood() -> str:
     with init():
         return os.environ.get("MOOD", "")

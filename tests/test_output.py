@@ -16,7 +16,7 @@ from fabric import Fabric
 from fabric.timeline import Timeline
 from fabric.trace.events import TraceError
 from topology import spec, star
-from topology.draw.figure import draw
+from topology.draw import figure_style
 from topology.output import PART, byte_file, text_file
 
 NOBODY = 65534
@@ -34,7 +34,9 @@ def _text(timeline: Timeline, path: Path) -> None:
 
 
 def _figure(timeline: Timeline, path: Path) -> None:
-    draw(timeline.topology, path)
+    from matplotlib.figure import Figure
+
+    figure_style.write(Figure(figsize=(1, 1)), path)
 
 
 def _report(timeline: Timeline, path: Path) -> None:

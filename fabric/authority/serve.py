@@ -35,7 +35,7 @@ WRITTEN = "TRIPLANE_WRITTEN"
 """The environment variable that names a file which the authority makes when the world has ended and
 its trace, if one was asked for, is written."""
 
-LINGER = 2.0
+LINGER = 1.0
 """Seconds that an authority stays whose world has ended before all ranks had come."""
 
 LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")

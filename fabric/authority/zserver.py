@@ -20,7 +20,7 @@ from typing import Any
 
 import zmq
 
-from fabric.authority.wire import VERSION, Unpacker, WireError, checked, parsed
+from fabric.authority.wire import LEFT_ALREADY, VERSION, Unpacker, WireError, checked, parsed
 from fabric.authority.world import Record, World
 from fabric.curve import Gate, Keys, check_address
 from fabric.failure import TransportError, WorldError, report
@@ -336,7 +336,9 @@ class Server:
         if size != self.world.size or (rank is not None and rank >= size):
             return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
         if self._left(rank):
-            return f"rank {rank} has left this world already, which is not over yet"
+            if self.world.error is not None:
+                return f"this world has ended: {self.world.error}"
+            return f"rank {rank} {LEFT_ALREADY}"
         if rank in self._by_rank:
             pid = self._peers[self._by_rank[rank]].pid
             return (

@@ -9,13 +9,15 @@ import atexit
 import functools
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fabric.authority.wire import LEFT_ALREADY
 from fabric.authority.zclient import Line, ZControl
 from fabric.curve import Keys
-from fabric.failure import TimedOut, WorldError, in_words
+from fabric.failure import TimedOut, TransportError, WorldError, in_words
 from fabric.forked import only_here
 from fabric.launching.job import checked_size
 from fabric.launching.member import Member
@@ -26,6 +28,10 @@ from fabric.transport import connector
 
 PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
+
+
+TURN = 0.1
+"""Seconds between two looks whether there is a next world."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +96,29 @@ def join(given: Mapping[str, str]) -> Member:
     if "TRIPLANE_CONTROL" in given:
         found = sit(Seat.from_environment(given))
     else:
-        from fabric.launching.foreign import by_program, seat_of
-
-        seat = seat_of(given)
-        papers = own(given, seat.local_rank, programs=by_program(given))
-        found = sit(seat, patience=PATIENCE, papers=papers)
+        found = _sit_among_others(given)
     _leave_at_exit(found)
     return found
+
+
+def _sit_among_others(given: Mapping[str, str]) -> Member:
+    """Take the seat that a launcher of others has left in the environment.
+
+    Where a process before this one has been that rank, and the others are not through with that
+    world yet, it waits for them to begin the next.
+    """
+    from fabric.launching.foreign import by_program, seat_of
+
+    due = time.monotonic() + PATIENCE
+    while True:
+        seat = seat_of(given)
+        papers = own(given, seat.local_rank, programs=by_program(given))
+        try:
+            return sit(seat, patience=PATIENCE, papers=papers)
+        except TransportError as error:
+            if LEFT_ALREADY not in str(error) or time.monotonic() > due:
+                raise
+        time.sleep(TURN)
 
 
 def sit(
