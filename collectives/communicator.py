@@ -469,7 +469,7 @@ class Communicator:
         What the user gave, but for averages of floats: see `spec.shares`. Only in place may these
         replace what was given.
         """
-        if not lowers(send.dtype, call.average):
+        if not (send.items and lowers(send.dtype, call.average)):
             return send.bytes, NOTHING.bytes
         lent = NOTHING.bytes if in_place(send, recv) else self._driver.room(send.bytes.size)
         shares = lent[: send.bytes.size] if lent.size else send.bytes
