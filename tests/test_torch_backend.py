@@ -84,3 +84,9 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+def test_odd_arguments_have_the_outcome_that_gloo_has_or_are_refused() -> None:
+    for code, (*wrong, cases), errors in said("torch_odd.py", 2):
+        assert (code, wrong) == (0, []), errors
+        assert cases >= 200

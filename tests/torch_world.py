@@ -46,20 +46,23 @@ def end(process: subprocess.Popen[str], patience: float) -> list[int]:
     return list(json.loads(said)) if said else []
 
 
-def said(program: str, ranks: int) -> list[tuple[int, list[Any], str]]:
+def said(
+    program: str, ranks: int, *arguments: str, patience: float = PATIENCE
+) -> list[tuple[int, list[Any], str]]:
     """Of each rank of a program for `torch_forks`: its exit code, what it said, its stderr."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with ExitStack() as stack:
             nothing = stack.enter_context(Path(os.devnull).open())
             files = [stack.enter_context((folder / f"said{r}").open("w")) for r in range(ranks)]
-            process = forked(program, [(nothing.fileno(), f.fileno()) for f in files], folder)
-        codes = end(process, PATIENCE)
+            pipes = [(nothing.fileno(), f.fileno()) for f in files]
+            process = forked(program, pipes, folder, *arguments)
+        codes = end(process, patience)
         errors = [folder / f"errors{r}" for r in range(ranks)]
         told = [each.read_text() if each.exists() else "" for each in errors]
         if len(codes) != ranks:
             first = (folder / "errors").read_text()
-            raise AssertionError(f"{program} has not ended in {PATIENCE:g} s\n{first}\n{told}")
+            raise AssertionError(f"{program} has not ended in {patience:g} s\n{first}\n{told}")
         lines = [(folder / f"said{r}").read_text().splitlines() for r in range(ranks)]
     return [
         (code, [json.loads(line) for line in own], why)

@@ -16,6 +16,7 @@ from collectives.adapters.torch import sparse
 from collectives.adapters.torch.checks import (
     check_length,
     check_list,
+    check_pairs,
     check_same,
     divided,
     items,
@@ -77,8 +78,16 @@ class Calls:
     # Collectives.
 
     def allreduce_(
-        self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, _indices: Any = None,
+        self, op: Any, tensors: list[Tensor], group: Any, _op: Any, _indices: Any = None,
         async_op: bool = True, timeout: int = -1,
+    ) -> Work:  # fmt: skip
+        """Combine the tensor with those of the other ranks, in place."""
+        check_list("tensors of this rank", tensors, 1)
+        return self.allreduce_coalesced_(op, tensors, group, _op, async_op, timeout)
+
+    def allreduce_coalesced_(
+        self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, async_op: bool = True,
+        timeout: int = -1,
     ) -> Work:  # fmt: skip
         """Combine each tensor with those of the other ranks, in place."""
         limit = self._seconds(timeout)
@@ -93,19 +102,13 @@ class Calls:
             calls.append(partial(self.communicator.all_reduce, *args))
         return self._make(calls, tensors, async_op, limit)
 
-    def allreduce_coalesced_(
-        self, op: Any, tensors: list[Tensor], group: Any, _op: Any, async_op: bool = True,
-        timeout: int = -1,
-    ) -> Work:  # fmt: skip
-        """`allreduce_` of several tensors."""
-        return self.allreduce_(op, tensors, group, _op, None, async_op, timeout)
-
     def reduce_(
         self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, root: int, _which: int,
         async_op: bool = True, timeout: int = -1,
     ) -> Work:  # fmt: skip
         """Combine all ranks' tensors into the root's; the others' stay as they are."""
-        (tensor,) = tensors
+        check_list("tensors of this rank", tensors, 1)
+        tensor = tensors[0]
         into = plain(tensor) if self.communicator.rank == root else None
         args = plain(scaled(op, tensor)), root, reduction(op, tensor), into
         return self._make(
@@ -116,9 +119,10 @@ class Calls:
         self, tensors: list[Tensor], _group: Any, root: int, _which: int, async_op: bool = True,
         timeout: int = -1,
     ) -> Work:  # fmt: skip
-        """Fill every rank's tensors with the root's."""
-        calls = [partial(self.communicator.broadcast, plain(tensor), root) for tensor in tensors]
-        return self._make(calls, tensors, async_op, self._seconds(timeout))
+        """Fill every rank's tensor with the root's."""
+        check_list("tensors of this rank", tensors, 1)
+        call = partial(self.communicator.broadcast, plain(tensors[0]), root)
+        return self._make([call], tensors, async_op, self._seconds(timeout))
 
     def allgather_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], _group: Any,
@@ -162,6 +166,7 @@ class Calls:
     ) -> Work:  # fmt: skip
         """`_allgather_base_` of several tensors."""
         check_list("output tensors", outputs, len(inputs))
+        check_pairs(outputs, inputs)
         calls = [
             partial(self.communicator.all_gather, plain(output), plain(tensor))
             for output, tensor in zip(outputs, inputs, strict=True)
@@ -173,7 +178,8 @@ class Calls:
         async_op: bool = True, timeout: int = -1,
     ) -> Work:  # fmt: skip
         """Fill a list of tensors of the root, one for each rank, with all ranks' tensors."""
-        (tensor,), into = inputs, list[Tensor]()
+        check_list("input tensors of this rank", inputs, 1)
+        tensor, into = inputs[0], list[Tensor]()
         if self.communicator.rank == root:
             check_list("lists of output tensors at the root", outputs, 1)
             into = outputs[0]
@@ -188,7 +194,8 @@ class Calls:
         async_op: bool = True, timeout: int = -1,
     ) -> Work:  # fmt: skip
         """Fill a tensor with the rank's own of a list of the root's."""
-        (output,), flat = outputs, None
+        check_list("output tensors of this rank", outputs, 1)
+        output, flat = outputs[0], None
         if self.communicator.rank == root:
             check_list("lists of input tensors at the root", inputs, 1)
             self._check_equal("input tensors", inputs[0], output)
@@ -228,6 +235,7 @@ class Calls:
         """`_reduce_scatter_base_` of several tensors."""
         calls = []
         check_list("output tensors", outputs, len(inputs))
+        check_pairs(outputs, inputs)
         for output, tensor in zip(outputs, inputs, strict=True):
             args = plain(output), plain(scaled(op, tensor)), reduction(op, output)
             calls.append(partial(self.communicator.reduce_scatter, *args))
@@ -242,6 +250,7 @@ class Calls:
         With splits at one rank, all ranks give them.
         """
         into, sent, ranks = plain(output), plain(tensor), self.communicator.size
+        check_pairs([output], [tensor])
         if not output_splits and not input_splits:
             divided("input", tensor, ranks)
             divided("output", output, ranks)

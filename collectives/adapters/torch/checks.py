@@ -34,7 +34,10 @@ def scaled(op: Any, tensor: Tensor) -> Tensor:
     if isinstance(factor, Tensor) and factor.numel() != 1:
         raise ValueError(f"PREMUL_SUM by a tensor of {factor.numel()} items; it has to be one")
     number = factor.item() if isinstance(factor, Tensor) else factor
-    return tensor.detach() * number
+    try:
+        return tensor.detach() * number
+    except NotImplementedError:
+        raise ValueError(f"PREMUL_SUM of {tensor.dtype}: torch cannot multiply it") from None
 
 
 def check_list(what: str, given: Sequence[Any], length: int) -> None:
@@ -48,6 +51,15 @@ def check_same(what: str, tensors: Sequence[Tensor], like: Tensor) -> None:
     for number, each in enumerate(tensors):
         if each.dtype != like.dtype:
             raise ValueError(f"{what}[{number}] is {each.dtype}; it has to be {like.dtype}")
+
+
+def check_pairs(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+    """What is filled has to be of the type of what fills it."""
+    for number, (output, tensor) in enumerate(zip(outputs, inputs, strict=True)):
+        if output.dtype != tensor.dtype:
+            raise ValueError(
+                f"output tensor {number} is {output.dtype}; it has to be {tensor.dtype}"
+            )
 
 
 def check_length(what: str, tensor: Tensor, like: Tensor) -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
+from collectives.adapters.torch.watch import TITLES
 from collectives.adapters.torch.work import Work
 
 Kernel = Callable[[str, Sequence[Any], Mapping[str, Any], Any], Work | None]
@@ -35,22 +36,34 @@ class _Below(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Stands where a backend of C++ would: makes the calls that come through."""
 
     def __init__(self, kernel: Kernel, reduction: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._kernel, self._reduction = kernel, reduction
+        # What the base class sets up is for ``with``, and costs as much as all the rest.
+        self.kernel, self.reduction = kernel, reduction
         self.work: Work | None = None
         """What the kernel has made: of what comes back by C++ only that half would be left."""
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if types:  # a subclass of Tensor: it says what its calls are of, and then they come again
-            return NotImplemented
-        if func.namespace != "c10d":
-            return func(*args, **(kwargs or {}))
-        name = func.name().removeprefix("c10d::")
-        work = self.work = self._kernel(name, args, kwargs or {}, self._reduction)
-        if work is None:
-            return None
-        boxed = work.boxed()
-        return boxed if len(func._schema.returns) == 1 else (args[0], boxed)
+
+def _dispatched(mode: _Below, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """An operation of torch while a call is on its way."""
+    if types:  # a subclass of Tensor: it says what its calls are of, and then they come again
+        return NotImplemented
+    name = _CALLS.get(func)
+    if name is None:
+        return func(*args, **(kwargs or {}))
+    work = mode.work = mode.kernel(name, args, kwargs or {}, mode.reduction)
+    if work is None:
+        return None
+    boxed = work.boxed()
+    return boxed if name in _WORK_ONLY else (args[0], boxed)
+
+
+# As a part of the class it would be wrapped to keep compilers away, which never come here.
+_Below.__torch_dispatch__ = _dispatched  # type: ignore[method-assign, assignment]
+
+_CALLS = {getattr(torch.ops.c10d, name).default: name for name in (*TITLES, "monitored_barrier_")}
+"""The calls by their operations."""
+
+_WORK_ONLY = frozenset(name for func, name in _CALLS.items() if len(func._schema.returns) == 1)
+"""Those that return nothing else; the others return what they fill, too."""
 
 
 @contextmanager
@@ -85,15 +98,21 @@ def entrance(name: str) -> Callable[..., Any]:
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         mode = _Below(self._kernel, _reduction_of([*args, *kwargs.values()]))
-        if _DEPTH():
-            with _beneath(mode):
-                front(self, *args, **kwargs)
-            return mode.work
-        _PUSH(mode)
+        recording = torch.is_grad_enabled()
         try:
-            front(self, *args, **kwargs)
+            # Or else torch would make of what is filled from a parameter a result of computing.
+            torch._C._set_grad_enabled(False)
+            if _DEPTH():
+                with _beneath(mode):
+                    front(self, *args, **kwargs)
+            else:
+                _PUSH(mode)
+                try:
+                    front(self, *args, **kwargs)
+                finally:
+                    _POP(None)
         finally:
-            _POP(None)
+            torch._C._set_grad_enabled(recording)
         return mode.work
 
     # By the name of the calling function C++ tells that it is to run its own code, and not this.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import collectives
+from collectives.adapters.torch.checks import check_list
 from collectives.adapters.torch.tensors import plain
 from collectives.adapters.torch.work import Pending, Work
 from collectives.communicator import Communicator
@@ -65,7 +66,8 @@ class Half:
 
 
 def _checked(tensors: list[Tensor], tag: int) -> Tensor:
-    (tensor,) = tensors
+    check_list("tensors of this rank", tensors, 1)
+    tensor = tensors[0]
     if tag < 0:
         raise ValueError(f"tag is {tag}; it has to be an integer from 0 on")
     return tensor
