@@ -309,7 +309,8 @@ class Indexed:
 ARRAYS: dict[str, Callable[[Any], Any]] = {
     "strided": _strided, "read-only": _read_only, "overlapping": _overlapping,
     "array": _array, "tensor": lambda v: v if isinstance(v, torch.Tensor) else torch.from_numpy(v),
-    "list": lambda v: v.tolist(), "transposed": lambda v: v.swapaxes(0, -1), "3-d": lambda v: v[None],
+    "list": lambda v: v.tolist(), "transposed": lambda v: v.swapaxes(0, -1),
+    "3-d": lambda v: v[None],
     "1-d": lambda v: v.reshape(-1), "first row": lambda v: v[:1], "no rows": lambda v: v[:0],
     "one column": lambda v: v[..., :1], "fortran": lambda v: np.asfortranarray(_array(v)),
     "float64": lambda v: _array(v).astype(np.float64), "int8": lambda v: _array(v).astype(np.int8),

@@ -219,3 +219,82 @@ def test_the_memory_of_a_buffer_is_there_and_ends() -> None:
             buffer.destroy()
 
     launch(with_buffer, 1, args=(memory, made(1, 1)))
+
+
+def repeated(world: World) -> World:
+    """The same with each token's second choice once more its first."""
+    for own in world.tokens:
+        own.idx[:, 1] = own.idx[:, 0]
+    return world
+
+
+def twice(buffer: Buffer, world: World) -> None:
+    """A token goes once to its rank; both slots name the expert, and both weights come home."""
+    given, rank = laid_out(buffer, world), buffer.rank
+    own = world.tokens[rank]
+    slots = torch.tensor([(own.idx == e).sum() for e in range(world.experts)], dtype=torch.int32)
+    assert same(given["num_tokens_per_expert"], slots)
+    x, idx, weights, listed, handle, _ = buffer.dispatch(
+        own.x, topk_idx=own.idx, topk_weights=own.weights, **given
+    )
+    assert same(x, world.gather(rank, "x"))
+    place = [world.place(rank, *row) for row in world.arrivals(rank)]
+    assert idx.tolist() == place
+    assert same(weights, world.gather(rank, "weights").masked_fill(idx < 0, 0))
+    assert listed == [sum(row.count(e) for row in place) for e in range(world.local)]
+    total, home, _ = buffer.combine(result(x, rank), handle, topk_weights=weights)
+    assert same(total, summed(world, rank, 8 if world.ranks > 8 else None, []))
+    assert same(home, own.weights.masked_fill(own.idx < 0, 0))
+
+
+@pytest.mark.parametrize("ranks", [2, 16])
+def test_an_expert_twice_in_a_choice_is_two_slots_of_one_row(ranks: int) -> None:
+    launch(with_buffer, ranks, args=(twice, repeated(made(ranks, 5, local=2))))
+
+
+def nan_weights(buffer: Buffer, world: World) -> None:
+    """A weight that is NaN stays where its expert is; elsewhere the slot has the weight 0."""
+    given, rank = laid_out(buffer, world), buffer.rank
+    own = world.tokens[rank]
+    own.weights[:, 0] = torch.nan
+    _, idx, weights, *_ = buffer.dispatch(
+        own.x, topk_idx=own.idx, topk_weights=own.weights, **given
+    )
+    assert weights[idx < 0].eq(0).all()
+    assert weights[:, 0][idx[:, 0] >= 0].isnan().all()
+
+
+def test_weights_of_experts_elsewhere_are_0_whatever_they_are() -> None:
+    launch(with_buffer, 2, args=(nan_weights, made(2, 5, idle=False)))
+
+
+def contradicted(buffer: Buffer, world: World, what: str) -> None:
+    given, own = laid_out(buffer, world), world.tokens[buffer.rank]
+    wide, guilty = {**given, "topk_idx": own.idx, "topk_weights": own.weights}, buffer.rank == 1
+    if what == "weights" and guilty:
+        wide["topk_idx"] = None
+    if what == "config" and guilty:
+        wide["config"] = Config(23, 4, 256)
+    x, *_, handle, _ = buffer.dispatch(own.x, **wide)
+    if what == "layout":
+        other = {"is_token_in_rank": ~given["is_token_in_rank"]} if guilty else {}
+        buffer.dispatch(own.x, handle, **other)
+    elif what == "worst":
+        buffer.dispatch(own.x, handle, num_worst_tokens=50 * guilty)
+    else:
+        buffer.combine(torch.cat([x, x[: 2 * guilty]]), handle)
+
+
+CONTRADICTED = {
+    "weights": "topk_weights are given without topk_idx",
+    "config": "num_sms of the config is 23; it has to be even",
+    "layout": "is_token_in_rank is not that of the handle",
+    "worst": "num_worst_tokens is 50; the handle is of a dispatch with 0",
+    "rows": r"x has \d+ rows; the dispatch returned \d+",
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTED)
+def test_what_was_passed_over_is_refused(what: str) -> None:
+    main, world = functools.partial(contradicted, what=what), made(2, 6, idle=False)
+    every_rank_is_told(with_buffer, 2, 1, CONTRADICTED[what], (main, world))

@@ -186,3 +186,56 @@ WRONG = {
 def test_what_is_wrong_is_told_to_every_rank(what: str) -> None:
     main, world = functools.partial(wrong, what=what), made(2, 4, hidden=HIDDEN, idle=False)
     every_rank_is_told(with_buffer, 2, 0, WRONG[what], (main, world))
+
+
+def twice(buffer: Buffer, world: World) -> None:
+    """An expert twice in a choice: a row for each slot, and both weights count."""
+    rank, own = buffer.rank, world.tokens[buffer.rank]
+    x, counts, handle, *_ = dispatched(buffer, world, use_fp8=False)
+    y = torch.zeros_like(x)
+    for here in range(world.local):
+        expert = rank * world.local + here
+        came = [
+            (source, row) for source in range(world.ranks)
+            for row, chosen in enumerate(world.tokens[source].idx.tolist())
+            for _ in range(chosen.count(expert))
+        ]  # fmt: skip
+        assert int(counts[here]) == len(came)
+        assert handle[0][here, : len(came)].tolist() == [row for _, row in came]
+        for number, (source, row) in enumerate(came):
+            assert same(x[here, number], world.tokens[source].x[row])
+            y[here, number] = result(x[here, number], rank)
+    own.weights[own.idx < 0] = torch.nan  # nobody's, so it does not matter
+    total, *_ = buffer.low_latency_combine(y, own.idx, own.weights, handle)
+    torch.testing.assert_close(total.float(), wanted(world, rank), rtol=2**-7, atol=2**-9)
+
+
+def test_an_expert_twice_in_a_choice_is_two_rows() -> None:
+    world = made(2, 9, hidden=HIDDEN, idle=False, local=6)
+    for own in world.tokens:
+        own.idx[:3, 1] = own.idx[:3, 0]  # of expert 0 then as many as there is room for
+    launch(with_buffer, 2, args=(twice, world))
+
+
+def contradicted(buffer: Buffer, world: World, what: str) -> None:
+    own, guilty = world.tokens[buffer.rank], buffer.rank == 1
+    if what == "rows" and guilty:
+        own.idx[:] = 0
+    x, _, handle, *_ = dispatched(buffer, world, use_fp8=False, use_int8=what == "int8" and guilty,
+                                  round_scale=what == "int8" and guilty)  # fmt: skip
+    if what == "choices" and guilty:
+        own.idx[0, 0] = (own.idx[0, 0] + 1) % world.experts
+    buffer.low_latency_combine(torch.zeros_like(x), own.idx, own.weights, handle)
+
+
+CONTRADICTED = {
+    "rows": "rank 1: expert 0 is chosen 24 times, and the buffers were made for 12",
+    "choices": r"rank 1: topk_idx\[0, 0\] is expert \d; in the dispatch it was -?\d",
+    "int8": "rank 1: wire 'int8' has no rounded scales",
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTED)
+def test_what_was_passed_over_is_refused(what: str) -> None:
+    main, world = functools.partial(contradicted, what=what), made(2, 4, hidden=HIDDEN, idle=False)
+    every_rank_is_told(with_buffer, 2, 1, CONTRADICTED[what], (main, world))

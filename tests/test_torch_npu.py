@@ -214,3 +214,41 @@ WRONG = {
 @pytest.mark.parametrize("words", WRONG)
 def test_what_is_wrong_is_told_to_every_rank(words: str) -> None:
     every_rank_is_told(wrong, 2, 1, words, (WRONG[words],))
+
+
+def minus_one() -> None:
+    """A choice of -1 goes nowhere, also where the first rank has the shared expert."""
+    with init() as comm:
+        case = Case(3, 6, shared=1, shared_ranks=1)
+        x, ids, _, _ = case.data(comm.rank)
+        ids[:, 0] = -1
+        given = (comm, comm.size, comm.rank, case.experts)
+        got, _, assist, nums, counts, *_ = npu_moe_distribute_dispatch_v2(
+            x, ids, *given, **case.options
+        )
+        if comm.rank == 0:
+            assert nums.tolist() == [3 * case.tokens]
+        weights = torch.full(ids.shape, 0.25)
+        weights[:, 0] = torch.nan  # of no choice
+        total = npu_moe_distribute_combine_v2(
+            got, ids, assist, counts, weights, *given, ori_x=x, **case.options
+        )
+        torch.testing.assert_close(total.float(), 1.5 * x.float(), rtol=2**-7, atol=2**-7)
+
+
+def test_a_choice_that_was_not_made_is_none_of_the_shared_expert() -> None:
+    launch(minus_one, 3)
+
+
+PASSED_OVER = {
+    "token 1 chooses expert 3 in slots": lambda g: g["expert_ids"][1].fill_(3),
+    "scales are given, and quant_mode is 0": lambda g: g.update(scales=torch.ones((8, HIDDEN))),
+    "comm_alg is 'hierarchy'; it can be ''": lambda g: g.update(comm_alg="hierarchy"),
+    "performance_info is .* Triplane has only": lambda g: g.update(performance_info=torch.ones(2)),
+    "ep_world_size is 2.0; it has to be an integer": lambda g: g.update(ep_world_size=2.0),
+}
+
+
+@pytest.mark.parametrize("words", PASSED_OVER)
+def test_what_was_passed_over_is_refused(words: str) -> None:
+    every_rank_is_told(wrong, 2, 1, words, (PASSED_OVER[words],))
