@@ -117,7 +117,7 @@ def prepare(
 
 
 def _check_ranks(op: str, fabric: Fabric, selection: Selection, flags: Flags) -> None:
-    places = len(fabric.topology.accelerators)
+    places = len(fabric.places)
     if flags.world > places:
         raise BenchError(
             f"{flags.world} ranks do not fit on {selection.system}: it has {places} places for one"

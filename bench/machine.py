@@ -1,12 +1,16 @@
 """The machine that was chosen: its topology, with the software stacks that it usually runs."""
 
 import re
+from pathlib import Path
+
+import numpy as np
 
 from bench.options import Selection
 from fabric.simulate import Fabric
 from fabric.stacks import named, stacks_of
 from topology.errors import TriplaneError
-from topology.graph import Topology
+from topology.graph import Ints, Topology
+from topology.ranktable import rank_table
 from topology.systems import system
 
 
@@ -27,7 +31,20 @@ def fabric_of(selection: Selection) -> Fabric:
         topology, engine=selection.engine, routing=selection.routing,
         endpoint=stacks_of(selection.software, topology.name),
         planes=tuple(re.split(r"\s*,\s*", selection.planes)) if selection.planes else None,
+        placement=_placement(selection, topology),
     )  # fmt: skip
+
+
+def _placement(selection: Selection, topology: Topology) -> Ints | None:
+    """Where the rank table puts the ranks on what is left of the system; None: in order."""
+    if selection.rank_table is None:
+        return None
+    path, part = selection.rank_table, None
+    if not Path(path).exists() and ":" in path:
+        path, _, part = path.rpartition(":")
+    whole = system(selection.system)  # devices are counted with those that have failed
+    places = rank_table(path, part).placement(whole)
+    return np.array([topology.vertex(whole.vertex_names[at]) for at in places], np.int32)
 
 
 def stack(fabric: Fabric, selection: Selection, operation: str) -> str:

@@ -43,7 +43,7 @@ def devices(bench: Benchmark) -> list[Device]:
     seen: dict[int, int] = {}
     kind = "emulated" if bench.is_live else "simulated"
     found = []
-    for rank, vertex in enumerate(topology.accelerators[: bench.ranks]):
+    for rank, vertex in enumerate(bench.fabric.places[: bench.ranks]):
         node = int(topology.node[vertex])
         device = seen[node] = seen.get(node, -1) + 1
         info = f"{bench.selection.system} {topology.vertex_names[vertex]} ({kind})"

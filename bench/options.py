@@ -246,7 +246,10 @@ _LIVE = ("timeout", "warmup_iters")  # these mean something to real ranks
 
 @dataclass(frozen=True)
 class Selection:
-    """Which machine is simulated, how, and what has failed in it."""
+    """Which machine is simulated, how, what has failed in it, and where its ranks are.
+
+    ``rank_table``: HCCL's, a file's path, or ``PATH:PART`` of one with several worlds.
+    """
 
     system: str = "cloudmatrix384"
     software: str | None = None
@@ -254,6 +257,7 @@ class Selection:
     routing: str = "spray"
     planes: str | None = None
     without: tuple[str, ...] = ()
+    rank_table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -315,6 +319,8 @@ system_options = gathered(
     click.option("--planes", metavar="NAMES", help="Use these planes only, e.g. rdma or ub,rdma."),
     click.option("--without", multiple=True, metavar="NAME",
                  help="Take this switch, link or node out; may be given again."),
+    click.option("--rank-table", metavar="FILE[:PART]",
+                 help="Ranks are where HCCL's rank table says (default: in order)."),
 )  # fmt: skip
 """Adds the choice of a machine, which the command gets as ``selection``, a `Selection`."""
 

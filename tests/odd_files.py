@@ -250,7 +250,7 @@ def complaint(read: Callable[[Path], Any], path: Path) -> str:
         text = str(error)
         if "\n" in text or path.name.split(".")[0] not in text:
             return f"the error is not one line with the file's name: {text[:300]!r}"
-        if len(text) > 2000:
+        if len(text) > 2100:
             return f"the error has {len(text)} characters: {text[:200]!r}"
         if re.search(r"Traceback|Error\(|NoneType|numpy\.|object at 0x|invalid literal", text):
             return f"the error has words of Python: {text[:300]!r}"

@@ -1,5 +1,6 @@
 """The benchmark's values: nccl-tests' sizes and bandwidths, and times with a closed form."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bench.machine import BenchError
 from bench.operations import OPERATIONS
 from bench.options import Flags, Selection
 from bench.records import Measurement
+from topology.errors import TriplaneError
 from topology.units import GB, US
 
 IDEAL = Selection(system="star:8", software="raw")
@@ -331,3 +333,31 @@ def test_the_summary_of_ranks_is_nccl_tests(tmp_path: Path) -> None:
         "#   rank=0 send_bytes=32 recv_bytes=64 alg_bw=0.06 bus_bw=0.03",
         "#   rank=1 send_bytes=64 recv_bytes=32 alg_bw=0.06 bus_bw=0.03",
     ]
+
+
+def test_a_rank_table_says_where_ranks_are(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    devices = [("b", [(3, 1)]), ("a", [(5, 0), (6, 2)])]
+    path.write_text(json.dumps({"version": "1.0", "status": "completed", "server_list": [
+        {"server_id": server, "device": [{"device_id": d, "rank_id": r} for d, r in listed]}
+        for server, listed in devices
+    ]}))  # fmt: skip
+    chosen = Selection(rank_table=str(path))
+    bench = prepare("all_reduce", Flags(ranks=3), chosen, environment={})
+    there = ["node1.die5", "node0.die3", "node1.die6"]
+    assert [device.device_info.split()[1] for device in nccl_notes.devices(bench)] == there
+    topology = bench.fabric.topology
+    assert [topology.vertex_names[place] for place in bench.fabric.places] == there
+    with pytest.raises(BenchError, match="4 ranks do not fit on cloudmatrix384: it has 3 places"):
+        prepare("all_reduce", Flags(ranks=4), chosen, environment={})
+    less = prepare(
+        "all_reduce", Flags(ranks=3), replace(chosen, without=("node1.die2",)), environment={}
+    )
+    names = less.fabric.topology.vertex_names
+    assert [names[place] for place in less.fabric.places] == there
+    with pytest.raises(TriplaneError, match=r"no vertex 'node0\.die3'"):
+        prepare(
+            "all_reduce", Flags(ranks=3), replace(chosen, without=("node0.die3",)), environment={}
+        )
+    with pytest.raises(TriplaneError, match="there is no part 'decode'"):
+        prepare("all_reduce", Flags(), replace(chosen, rank_table=f"{path}:decode"), environment={})

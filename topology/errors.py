@@ -2,16 +2,23 @@
 
 from topology.text import one_line
 
+LONGEST = 2000
+"""Characters of an error's message at most."""
+
 
 class TriplaneError(ValueError):
     """Something that the caller asked for cannot be had; the base of every error of Triplane.
 
     The message is one line that can be shown anywhere: names in it come from files and other
-    programs, so what has an effect on a terminal is written out (`topology.text.one_line`).
+    programs, so what has an effect on a terminal is written out (`topology.text.one_line`), and of
+    a message longer than `LONGEST`, as names may make it, begin and end are left.
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(one_line(str(message)))
+        text = one_line(str(message))
+        if len(text) > LONGEST:
+            text = f"{text[: LONGEST * 3 // 4]} ... {text[-LONGEST // 5 :]}"
+        super().__init__(text)
 
 
 class ArgumentError(TriplaneError):
