@@ -225,8 +225,18 @@ def test_names_that_others_have_taken_are_passed_over(
     record = meeting.claim("a")
     meeting.publish("a", record, "ipc://here")
     assert meeting.find("a").token == record.token
-    assert (shared / f"{PREFIX}{os.geteuid()}.1" / "a").exists()
+    second = shared / f"{PREFIX}{os.geteuid()}.1"
+    assert (second / "a").exists()
+    other = shared / f"{PREFIX}{os.geteuid()}"
+    other.rename(shared / "away")  # as if the other user had taken it away
+    beside = meeting.claim("b")
+    assert (other / "b").exists()
+    assert meeting.find("a").token == meeting.claim("a").token == record.token
+    meeting.withdraw("b", beside.token)
+    assert not other.exists()
+    (shared / "away").rename(other)
     meeting.withdraw("a", record.token)
+    assert not second.exists()
     for number in range(1, meeting.NAMES):
         lay(shared / f"{PREFIX}{os.geteuid()}.{number}")
     with pytest.raises(TransportError, match="belong to other users"):

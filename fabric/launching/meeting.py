@@ -76,7 +76,7 @@ def claim(name: str) -> Record:
     """
     while True:
         with _locked() as folder:
-            found = _read(folder / name)
+            found = _found(name)
             if found is None or found.abandoned:
                 pid = os.getpid()
                 record = Record(pid, birth(pid), since_boot(), token_hex(16))
@@ -108,14 +108,20 @@ def fail(name: str, record: Record, error: str) -> None:
 
 def withdraw(name: str, token: str) -> None:
     """Give a name free, if it is still claimed with this token; the folder goes with the last."""
-    with suppress(OSError, WorldError), _locked() as folder:
-        found = _read(folder / name)
-        if found is not None and found.token == token:
-            (folder / name).unlink()
-        for other in folder.iterdir():
-            if _leftover(other):
-                other.unlink()
-        folder.rmdir()
+    for place in _folders():
+        with suppress(OSError, WorldError), _locked(place) as folder:
+            _clear(folder, name, token)
+
+
+def _clear(folder: Path, name: str, token: str) -> None:
+    """Remove a record, what else is left over, and the folder with the last of them."""
+    found = _read(folder / name)
+    if found is not None and found.token == token:
+        (folder / name).unlink()
+    for other in folder.iterdir():
+        if _leftover(other):
+            other.unlink()
+    folder.rmdir()
 
 
 def _leftover(path: Path) -> bool:
@@ -133,8 +139,7 @@ def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> Record:
     """
     due = time.monotonic() + patience
     while time.monotonic() < due:
-        folder = _folder()
-        found = None if folder is None else _read(folder / name)
+        found = _found(name)
         if found is not None and not (found.abandoned and found.at < began(os.getpid())):
             if found.error:
                 raise WorldError(f"{who} could not start the authority: {found.error}", 0)
@@ -160,9 +165,15 @@ def _candidates() -> Iterator[Path]:
     yield from (first.with_name(f"{first.name}.{number}") for number in range(1, NAMES))
 
 
-def _folder() -> Path | None:
-    """The user's folder, if there is one; what others have laid under its names is passed over."""
-    return next((path for path in _candidates() if is_owned(path)), None)
+def _folders() -> Iterator[Path]:
+    """The user's folder; several only if others have laid something under its names meanwhile."""
+    return filter(is_owned, _candidates())
+
+
+def _found(name: str) -> Record | None:
+    """The record of that name, if there is one."""
+    records = (_read(folder / name) for folder in _folders())
+    return next((record for record in records if record is not None), None)
 
 
 def _make() -> Path:
@@ -178,10 +189,10 @@ def _make() -> Path:
 
 
 @contextmanager
-def _locked() -> Iterator[Path]:
-    """The user's folder, made if need be, with nobody else in here."""
+def _locked(place: Path | None = None) -> Iterator[Path]:
+    """The user's folder, or the one at ``place``, made if need be, with nobody else in here."""
     try:
-        folder, handle = _open()
+        folder, handle = _open(place)
     except OSError as error:
         raise TransportError(f"ranks cannot meet in {_first().parent}: {error}") from error
     try:
@@ -190,9 +201,9 @@ def _locked() -> Iterator[Path]:
         os.close(handle)  # which unlocks it
 
 
-def _open() -> tuple[Path, int]:
-    while True:
-        folder = _make()
+def _open(place: Path | None) -> tuple[Path, int]:
+    while place is None or is_owned(place):
+        folder = place or _make()
         with suppress(FileNotFoundError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -203,6 +214,7 @@ def _open() -> tuple[Path, int]:
                 os.close(handle)
                 raise
             os.close(handle)  # it was removed meanwhile, and perhaps made anew
+    raise FileNotFoundError(f"{place} was removed")
 
 
 def _read(path: Path) -> Record | None:
