@@ -37,11 +37,11 @@ from fabric.execute import Call, Execution
 from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
-from fabric.step import Step
+from fabric.step import Step, only_steps
 from fabric.transport import Bytes, Lender, lender, many
 from fabric.wide import WIDE
 from topology import arguments
-from topology.arguments import flag, integer, integers, limit, shown, text
+from topology.arguments import flag, integer, integers, limit, text
 from topology.errors import ArgumentError
 
 REMEMBERED = 1024
@@ -323,7 +323,7 @@ class Communicator:
         given = NOTHING if send is None else view(send, "send")
         filled = NOTHING if recv is None else view(recv, "recv", True)
         reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
-        mine = steps if isinstance(steps, Plan) else plan(_steps(steps), self.size, self.rank)
+        mine = steps if isinstance(steps, Plan) else plan(only_steps(steps), self.size, self.rank)
         call = custom(mine, self._group, given, filled, reduction, costs, words, self._wide)
         return self._make(call, given, filled, asynchronous, time)
 
@@ -490,16 +490,6 @@ def _algorithm(op: str, name: str | None) -> str | None:
     called = text(name, "algorithm", "the name of one, or None")
     lookup(op, called)
     return called
-
-
-def _steps(steps: Any) -> Iterator[Step]:
-    """The steps of a schedule; raises `ArgumentError` for anything that is none."""
-    if not isinstance(steps, Iterable):
-        raise ArgumentError(f"steps is {shown(steps)}; it has to be an iterable of Step, or a Plan")
-    for number, step in enumerate(steps):
-        if not isinstance(step, Step):
-            raise ArgumentError(f"step {number} of the schedule is {shown(step)}, and no Step")
-        yield step
 
 
 def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: Buffer) -> None:

@@ -11,8 +11,10 @@ from fabric.endpoint import Endpoint, EndpointError
 from fabric.engine.run import Run
 from fabric.engine.window import Binding, batches, binding
 from fabric.stacks import named
-from fabric.step import ScheduleError, Step
+from fabric.step import ScheduleError, Step, only_steps
 from fabric.timeline import Timeline
+from topology.arguments import integer, integers, number, shown, text
+from topology.errors import ArgumentError
 from topology.graph import Ints, Topology
 from topology.routes import Router
 
@@ -53,9 +55,15 @@ class Fabric:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise EndpointError(f"no engine {self.engine!r}; there are {', '.join(ENGINES)}")
-        if not 0 <= self.tolerance < 1:
+        if not isinstance(self.topology, Topology):
+            raise ArgumentError(f"topology is {shown(self.topology)}; it has to be a Topology")
+        if not 0 <= number(self.tolerance, "tolerance") < 1:
             raise EndpointError(f"the tolerance is {self.tolerance}, outside 0 to 1")
         endpoint = named(self.endpoint) if isinstance(self.endpoint, str) else self.endpoint
+        if not isinstance(endpoint, Endpoint):
+            raise EndpointError(
+                f"endpoint is {shown(endpoint)}; it has to be a name or an Endpoint"
+            )
         planes = self.planes or endpoint.planes
         set_field = object.__setattr__
         set_field(self, "software", endpoint)
@@ -74,10 +82,12 @@ class Fabric:
 
         ``operation``: picks the endpoint's constants ("dispatch", "all_gather", ...). ``ranks``:
         how many take part; default: the highest rank of the first steps, plus one. Raises
-        `ScheduleError` for a rank that has no place, `RouteError` for ranks that are cut off.
+        `ScheduleError` for a rank that has no place, `RouteError` for ranks that are cut off,
+        `ArgumentError` for what is no schedule.
         """
-        run = Run(self, operation, ranks)
-        coming = batches(iter(steps), len(self.places), WINDOW_ROWS)
+        given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
+        run = Run(self, text(operation, "operation"), given)
+        coming = batches(only_steps(steps), len(self.places), WINDOW_ROWS)
         batch = next(coming, None)
         while batch is not None:
             following = next(coming, None)
@@ -102,11 +112,11 @@ class Fabric:
 def _places(topology: Topology, placement: ArrayLike | None) -> Ints:
     if placement is None:
         return topology.accelerators
-    places = np.asarray(placement, np.int32)
+    places = np.array(integers(placement, "placement"), np.int64)
     bad = np.flatnonzero((places < 0) | (places >= topology.n_endpoints))
     if len(bad):
         raise ScheduleError(
             f"rank {bad[0]} is placed on endpoint {places[bad[0]]}, outside"
             f" 0..{topology.n_endpoints - 1} of {topology.name}"
         )
-    return places
+    return places.astype(np.int32)

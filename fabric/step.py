@@ -6,15 +6,16 @@ its step. A collective is an iterable of steps; the reference, the engines, the 
 pictures all read the same one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from itertools import count
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topology.arguments import shown
-from topology.errors import TriplaneError
+from topology.errors import ArgumentError, TriplaneError
 
 BUFFERS = ("send", "recv", "work")
 """What a rank has: what it was given, what it must fill, and room of its own."""
@@ -86,6 +87,19 @@ class Step:
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.src)
+
+
+def only_steps(steps: Iterable[Any]) -> Iterator[Step]:
+    """The steps of a schedule that a user gives; raises `ArgumentError` for what is none."""
+    if not isinstance(steps, Iterable):
+        raise ArgumentError(f"steps is {shown(steps)}; it has to be an iterable of Step")
+    return map(_step, steps, count())
+
+
+def _step(step: Any, number: int) -> Step:
+    if not isinstance(step, Step):
+        raise ArgumentError(f"step {number} of the schedule is {shown(step)}, and no Step")
+    return step
 
 
 _INT64 = np.dtype(np.int64)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from topology import (
     star,
     supernode,
 )
+from topology.errors import TriplaneError
 from topology.units import GB, US
 
 Ints = NDArray[np.int64]
@@ -447,6 +449,28 @@ def test_rows_between_the_same_ranks_are_one_stream() -> None:
     cut = flow(star(3)).simulate([Step([0, 0, 0, 2], [1, 1, 1, 1], [100, 200, 300, 600])])
     whole = flow(star(3)).simulate([Step([0, 2], [1, 1], 600)])
     assert cut.finish == pytest.approx(np.full(4, whole.finish[0]))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Fabric("star:4"), "topology is 'star:4'; it has to be a Topology"),
+        (lambda: Fabric(star(4), endpoint=5), "endpoint is 5; it has to be a name or an Endpoint"),
+        (lambda: Fabric(star(4), tolerance="0"), "tolerance is '0'"),
+        (lambda: Fabric(star(4), placement=[0.5, 1]), r"placement\[0\] is 0.5"),
+        (lambda: Fabric(star(4), placement=[[0, 1]]), r"placement\[0\] is \[0, 1\]"),
+        (lambda: Fabric(star(4), placement=np.array([True])), "placement is an array of booleans"),
+        (lambda: Fabric(star(4), placement=[0, 2**32]), "rank 1 is placed on endpoint 4294967296"),
+        (lambda: Fabric(star(4)).simulate([], ranks=2.0), "ranks is 2.0"),
+        (lambda: Fabric(star(4)).simulate([], ranks=5), "ranks is 5; .* from 0 to 4"),
+        (lambda: Fabric(star(4)).simulate([], operation=5), "operation is 5"),
+        (lambda: Fabric(star(4)).simulate(5), "steps is 5; it has to be an iterable of Step"),
+        (lambda: Fabric(star(4)).simulate([5]), "step 0 of the schedule is 5"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(call: Any, words: str) -> None:
+    with pytest.raises(TriplaneError, match=words):
+        call()
 
 
 def test_a_rank_that_does_not_exist() -> None:
