@@ -2,13 +2,16 @@
 
 import sys
 
-import deep_ep
 import torch
-import torch.distributed as dist
-from deep_ep import Buffer, ElasticBuffer
-from deep_ep.utils.envs import init_dist
-from deep_ep.utils.math import calc_diff, per_token_cast_back
-from deep_ep.utils.testing import bench, bench_kineto
+
+BEFORE: torch.cuda.Stream = torch.cuda.current_stream()  # looked at before deep_ep is there
+
+import deep_ep  # noqa: E402
+import torch.distributed as dist  # noqa: E402
+from deep_ep import Buffer, ElasticBuffer  # noqa: E402
+from deep_ep.utils.envs import init_dist  # noqa: E402
+from deep_ep.utils.math import calc_diff, per_token_cast_back  # noqa: E402
+from deep_ep.utils.testing import bench, bench_kineto  # noqa: E402
 
 
 def normal(buffer: Buffer, x: torch.Tensor, idx: torch.Tensor) -> float:
