@@ -384,7 +384,7 @@ def _listed(target: Callable[[Communicator, Give], Any], seen: dict[str, Any]) -
 
 def rank(case: Case) -> bool:
     """A rank's part: whether what came home is right."""
-    with init(timeout=60) as comm:
+    with init(timeout=300) as comm:
 
         def give(name: str, value: Any) -> Any:
             mine = case.everywhere or comm.rank == GUILTY
@@ -400,7 +400,7 @@ def rank(case: Case) -> bool:
 
 def outcomes(case: Case, transport: str) -> list[Any]:
     """What each rank has to show."""
-    return launch(rank, RANKS, None, transport, args=(case,), timeout=90, return_exceptions=True)
+    return launch(rank, RANKS, None, transport, args=(case,), timeout=400, return_exceptions=True)
 
 
 def fault(case: Case, transport: str) -> str | None:
