@@ -22,6 +22,10 @@ from topology.reading import whole
 from topology.units import GB, US
 
 TERA = 1e12
+
+NO_GROUPS = Path("empty")
+"""What ASTRA-sim takes for no file of groups."""
+
 MOST_RANKS = 1 << 20
 """Ranks along a dimension at most."""
 
@@ -71,7 +75,9 @@ def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, P
     if len(paths) == 1 and first.is_file() and not first.name.endswith(CHAKRA):
         raise BenchError(f"{first}: the name of a workload ends in {GOAL} or {CHAKRA[0]}")
     traces = list(paths) if len(paths) > 1 else chakra.files(first)
-    file = how.groups or beside(traces[0])
+    file = beside(traces[0]) if how.groups is None else how.groups
+    if how.groups == NO_GROUPS:
+        file = None
     workload = chakra.load(
         traces, chakra.read_groups(file) if file else None, dimensions=how.dimensions,
         processor=how.processor(), ignored=how.ignored,

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectives.interchange.circle import shortest_circle
 from fabric import Timeline
 from fabric.timeline_file import TimelineError
 from tests.odd_files import READERS, bounded_memory, byte_changed, complaint, mutated, write
-from topology import TopologyError, load, star, system, to_toml
+from topology import TopologyError, from_toml, load, star, system, to_toml
 from topology.array_file import read_npz
 from topology.errors import TriplaneError, UnitError
 from topology.reading import DEEPEST, json_of, read_bytes, read_text, shown, whole
@@ -220,3 +221,18 @@ def test_numbers_and_values_of_files() -> None:
     assert shown(10**50) == "a number of dozens of digits"
     with pytest.raises(UnitError, match="is no time"):
         parse("nan us", "time")
+
+
+def test_what_is_many_is_looked_at_once() -> None:
+    """Sixty thousand of everything: what compared each with each took minutes."""
+    many = 60_000
+    planes = f"name = 't'\nplanes = {json.dumps([f'p{at}' for at in range(many)])}\nendpoints = []"
+    with pytest.raises(TopologyError, match="planes names 60000; 100 are possible"):
+        from_toml(planes)
+    keys = ",".join(f'"k{at}":1' for at in range(many))
+    with pytest.raises(ReadingError, match="the key 'k59999' comes twice"):
+        json_of("{" + keys + ',"k59999":2}', "f", ReadingError)
+    ring = [(at, (at + 1) % many) for at in range(many)]
+    assert shortest_circle(ring) == list(range(many))
+    assert shortest_circle([*ring, (40_002, 40_000)]) == [40_000, 40_001, 40_002]
+    assert shortest_circle(ring[:-1]) == []

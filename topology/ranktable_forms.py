@@ -10,6 +10,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,11 +57,12 @@ def _of_lists(name: str, table: Table, part: str | None) -> Table:
     key = _LISTS[part]
     devices = objects_in(name, table, key)
     ids = [whole(one.get("cluster_id"), 0, 1 << 31) for one in devices]
-    if None in ids or len(set(ids)) < len(ids):
-        bad = next(one.get("cluster_id") for at, one in enumerate(devices)
-                   if ids[at] is None or ids[at] in ids[:at])  # fmt: skip
+    times = Counter(ids)
+    bad = [one.get("cluster_id") for one, at in zip(devices, ids, strict=True)
+           if at is None or times[at] > 1]  # fmt: skip
+    if bad:
         raise TopologyError(
-            f"cluster_id in {key} of {name} is {shown(bad)}; it has to be a number of its own"
+            f"cluster_id in {key} of {name} is {shown(bad[0])}; it has to be a number of its own"
         )
     ordered = sorted(range(len(devices)), key=lambda at: ids[at] or 0)
     rank = {at: number for number, at in enumerate(ordered)}

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import stat
+from collections import Counter
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,7 @@ def _finite(text: str) -> float:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _RefusedError(json.dumps(twice), f"the key {shown(twice)} comes twice in an object")
     return found
 

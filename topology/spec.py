@@ -31,6 +31,7 @@ vertices and links. Numbers with a unit are texts, as `topology.units.parse` rea
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -52,6 +53,9 @@ Table = Mapping[str, Any]
 
 MOST = 1 << 26
 """Bytes of a file at most: forty times those of CloudMatrix384's."""
+
+MAX_PLANES = 100
+"""Planes of a file at most."""
 
 MAX_LINKS = 1 << 22
 """Links of a file at most: 150 times those of CloudMatrix384."""
@@ -83,9 +87,10 @@ def from_toml(text: str) -> Topology:
     file = _parsed(text)
     _keys(file, _FILE, "the file")
     planes = tuple(_texts(file, "planes", "the file"))
-    twice = next((plane for at, plane in enumerate(planes) if plane in planes[:at]), None)
-    if twice is not None:
-        raise TopologyError(f"the file: planes names {shown(twice)} twice")
+    twice, times = Counter(planes).most_common(1)[0] if planes else ("", 1)
+    if times > 1 or len(planes) > MAX_PLANES:
+        what = f"{shown(twice)} twice" if times > 1 else f"{len(planes)}; {MAX_PLANES} are possible"
+        raise TopologyError(f"the file: planes names {what}")
     draft = Draft(planes)
     for add, key in ((draft.endpoints, "endpoints"), (draft.switches, "switches")):
         for where, table in _tables(file, key, _VERTICES, text):
@@ -171,7 +176,9 @@ def _tables(
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise TopologyError(f"{key} is no array of tables; write [[{key}]]")
     heads = re.finditer(rf"^[ \t]*\[\[[ \t]*{key}[ \t]*\]\]", text, re.MULTILINE)
-    lines = [text.count("\n", 0, head.start()) + 1 for head in heads]
+    starts = np.array([head.start() for head in heads])
+    breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le"), np.uint32) == ord("\n"))
+    lines = (np.searchsorted(breaks, starts) + 1).tolist()
     for number, table in enumerate(tables, start=1):
         # A file may also write its tables inline, and then no line is known.
         where = f"line {lines[number - 1]}, " if len(lines) == len(tables) else ""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
-MOST = 2000
-"""Operations from which the shortest circle is looked for, at most: then any short one will do."""
+STEPS = 1_000_000
+"""Operations that are looked at for a shorter circle than the one that is known."""
 
 
 def shortest_circle(edges: Iterable[tuple[int, int]]) -> list[int]:
@@ -23,19 +23,22 @@ def shortest_circle(edges: Iterable[tuple[int, int]]) -> list[int]:
         return [loops]
     rings = [part for part in nx.strongly_connected_components(graph) if len(part) > 1]
     best: list[int] = []
+    left = STEPS
     for part in sorted(rings, key=lambda part: (len(part), min(part))):
-        for start in sorted(part)[: MOST // len(rings) + 1]:
-            found = _through(graph, start, len(best))
-            if found and (not best or len(found) < len(best)):
-                best = found
-            if len(best) == 2:
+        for start in sorted(part):
+            if best and (left < 0 or len(best) == 2):
                 break
+            found, steps = _through(graph, start, len(best))
+            best, left = found or best, left - steps
     least = best.index(min(best)) if best else 0
     return best[least:] + best[:least]
 
 
-def _through(graph: "nx.DiGraph", start: int, limit: int) -> list[int]:
-    """A shortest circle through ``start``, or [] where it has ``limit`` operations or more."""
+def _through(graph: "nx.DiGraph", start: int, limit: int) -> tuple[list[int], int]:
+    """A shortest circle through ``start``, or [] where it has ``limit`` operations or more.
+
+    And how many operations were looked at for it.
+    """
     before: dict[int, int] = {}
     front, depth = [start], 0
     while front and (not limit or depth + 1 < limit):
@@ -46,9 +49,9 @@ def _through(graph: "nx.DiGraph", start: int, limit: int) -> list[int]:
                     path = [node]
                     while path[-1] != start:
                         path.append(before[path[-1]])
-                    return path[::-1]
+                    return path[::-1], len(before)
                 if other not in before:
                     before[other] = node
                     coming.append(other)
         front = coming
-    return []
+    return [], len(before)

@@ -242,12 +242,15 @@ def _cell(line: Line, at: int, low: int, high: int, what: str) -> int:
 
 
 def _check_chosen(line: Line, chosen: list[int]) -> None:
+    seen: set[int] = set()
     for at, expert in enumerate(chosen):
-        if expert != MASKED and expert in chosen[:at]:
+        if expert in seen:
             raise RoutingError(
                 f"line {line.number}, column {at + 2}: expert {expert} comes twice; the experts of"
                 " a token have to differ"
             )
+        if expert != MASKED:
+            seen.add(expert)
 
 
 _READERS = {".npy": _of_npy, ".npz": _of_npz, ".json": _of_json, ".csv": _of_csv}
