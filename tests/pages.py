@@ -109,7 +109,7 @@ def _by_main(arguments: list[str], folder: Path) -> str:
 def _by_a_process(arguments: list[str], folder: Path) -> str:
     run = subprocess.run(
         [sys.executable, "-c", "from bench.cli import main; main()", *arguments],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=300,
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return run.stdout

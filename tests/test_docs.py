@@ -40,8 +40,9 @@ NOT_HERE = {
     ("benchmarks/README.md", "python -m venv"): SETS_UP,
     ("benchmarks/README.md", "/tmp/simgrid/bin/pip"): SETS_UP,
     ("benchmarks/README.md", "export LD_LIBRARY_PATH"): SETS_UP,
-    ("docs/deep_ep.md", "python -m collectives.adapters.deep_ep"):
-        "names no program in particular: tests/test_deep_ep_standin.py starts one",
+    ("docs/deep_ep.md", "cd ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
+    ("docs/deep_ep.md", "python -m collectives.adapters.deep_ep --upstream"):
+        "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "git clone"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "git -C ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "make test-deep-ep"): "needs a checkout of DeepEP: make test-deep-ep",
@@ -83,43 +84,14 @@ TENSORS = """
 import torch
 x, out = torch.arange(4.0), torch.empty(4)
 """
-MOE = """
-import torch
-import torch.distributed as dist
-import collectives.adapters.torch
-dist.init_process_group("triplane")
-group, ep_world_size, ep_rank_id, moe_expert_num = dist.group.WORLD, 2, dist.get_rank(), 4
-x = torch.randn(8, 256, dtype=torch.bfloat16)
-expert_ids = torch.stack([torch.randperm(4)[:2] for _ in range(8)]).int()
-expert_scales = torch.full((8, 2), 0.5)
-def experts(rows, scales, counts):
-    return rows.to(torch.bfloat16)
-"""
 BEFORE = {
     ("README.md", "import torch.distributed as dist"): TENSORS,
     ("docs/torch.md", "import torch.distributed as dist"): "",
     ("docs/torch.md", "from collectives.adapters.torch import communicator, times"):
         f"{TENSORS}\nimport torch.distributed as dist\nimport collectives.adapters.torch\n"
         "dist.init_process_group('triplane')\n",
-    ("docs/deep_ep.md", "import collectives.adapters.torch"): "import torch.distributed\n",
-    ("docs/ascend.md", "from collectives.adapters.torch_npu import ("): MOE,
 }  # fmt: skip
 """Blocks about torch.distributed: by page and first line what a program has before them."""
-
-RANK_TABLE = {
-    "version": "1.0", "status": "completed", "server_count": "1",
-    "server_list": [{"server_id": "a", "device": [
-        {"device_id": str(i), "rank_id": str(i), "device_ip": f"10.0.0.{i + 1}"} for i in range(4)
-    ]}],
-}  # fmt: skip
-HERE_BEFORE = {
-    ("docs/ascend.md", "from fabric import Fabric, launch"):
-        "import json, pathlib\n"
-        f"pathlib.Path('rank_table.json').write_text(json.dumps({RANK_TABLE!r}))\n"
-        "from collectives import init\n"
-        "def main():\n    with init() as comm:\n        comm.barrier()\n",
-}  # fmt: skip
-"""The same of blocks that need no launcher."""
 
 SHOWN_IN = {"README.md": "examples/all_reduce.py"}
 """Pages whose block of ranks is the program of this file."""
@@ -176,7 +148,7 @@ def run_python(block: Block, folder: Path) -> str:
         if block.page in SHOWN_IN:
             assert printed == printed_by(line.replace("block.py", SHOWN_IN[block.page]), folder)
         return printed
-    return printed_from(HERE_BEFORE.get(key(block), "") + block.text, folder)
+    return printed_from(block.text, folder)
 
 
 def test_blocks_about_torch_run_between_processes(tmp_path: Path) -> None:
@@ -197,7 +169,7 @@ def test_what_is_said_of_blocks_is_of_blocks_that_there_are() -> None:
     every = [block for page in PAGES for block in blocks(page)]
     begins = [(block.page, block.first) for block in every]
     begins += [(block.page, command.line) for block in every for command in block.commands]
-    for where, first in [*NOT_HERE, *BEFORE, *HERE_BEFORE]:
+    for where, first in [*NOT_HERE, *BEFORE]:
         assert any(page == where and line.startswith(first) for page, line in begins), (
             where,
             first,
