@@ -168,6 +168,8 @@ def _stage(drafts: list[_Draft], number: int, wide: int | None) -> Stage:
 
 
 def _sends(draft: _Draft, rows: _Longs, reads: int) -> tuple[Send, ...]:
+    if not len(rows):
+        return ()
     part, detours = draft.part, draft.detours.sends
     columns = (column[rows].tolist() for column in (part.dst, part.src_at, part.size))
     return tuple(
@@ -187,10 +189,10 @@ def _written(
     mine = columns.peer < 0
     order, joined = _order(draft.writes[0], columns.size)
     chains = [] if joined is None else _chains(order, joined, columns.peer)
-    free = np.ones(len(mine), np.bool_)
-    for chain in chains:
-        free[chain] = False
-    copies, others = np.flatnonzero(free & mine), np.flatnonzero(free & ~mine)
+    free = np.arange(len(mine))
+    if chains:
+        free = np.delete(free, np.concatenate(chains))
+    copies, others = free[mine[free]], free[~mine[free]]
     if wide is not None and len(mine) - mine.sum() >= wide:
         gathers = (
             gather(columns, others[:0], [*chains, others]) if draft.part.reduces
@@ -210,12 +212,15 @@ def _columns(draft: _Draft) -> Written:
     src, source, at, size = (
         column[rows] for column in (part.src, part.src_at, part.dst_at, part.size)
     )
-    base = np.full(len(part), -1)
-    base[list(bases)] = list(bases.values())
-    return Written(np.where(src == rank, -1, src), source, at, size, base[rows])
+    base = np.full(len(rows), -1)
+    if bases:
+        base[np.searchsorted(rows, list(bases))] = list(bases.values())
+    return Written(np.where(src == rank, -1, src), source, at, size, base)
 
 
 def _writes(columns: Written, numbers: _Longs) -> _Writes:
+    if not len(numbers):
+        return ()
     return tuple(
         Write(None if peer < 0 else peer, source, at, size, None if base < 0 else base)
         for peer, source, at, size, base in zip(
