@@ -207,9 +207,9 @@ class Driver:
     def attend(self) -> None:
         """Raise what has ended the world, once: for whoever does something long between calls.
 
-        A program that goes on in spite of it is not told again by what it does for itself.
+        A program that goes on in spite of it, or has left, is not told by what it does for itself.
         """
-        if self.error is None and not self._attended:
+        if self.error is None and not (self._attended or self._closed):
             try:
                 self.control.check()
             except WorldError:

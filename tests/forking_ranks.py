@@ -1,7 +1,6 @@
 """What test_forked.py runs as ranks: each forks children, which use and end what is not theirs.
 
-``forking_ranks.py [WRAP]``: with WRAP, the ranks are started by a program between the launcher and
-them, and rank 1's program ends while its process lives on.
+``forking_ranks.py [LATE]``: with LATE, rank 1's program then ends while its process lives on.
 """
 
 import os
@@ -106,7 +105,7 @@ def main() -> tuple[list[int], bool]:
     comm.all_reduce(np.zeros(4, np.float32))
     found = codes(comm)
     right = sums_right(comm)
-    if "WRAP" not in sys.argv:
+    if "LATE" not in sys.argv:
         comm.close()
     return found, right
 
@@ -125,10 +124,7 @@ def late_end() -> None:
 
 
 if __name__ == "__main__":
-    if "WRAP" in sys.argv and "WRAPPED" not in os.environ:
-        inside = {**os.environ, "WRAPPED": "1"}
-        sys.exit(subprocess.run([sys.executable, *sys.argv], env=inside, check=False).returncode)
     sys.stdout.write(f"{main()}\n")
     sys.stdout.flush()
-    if "WRAP" in sys.argv:
+    if "LATE" in sys.argv:
         late_end()

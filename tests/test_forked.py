@@ -41,7 +41,7 @@ def test_children_of_a_launched_function_return_nothing_for_it() -> None:
 
 def test_children_of_programs_in_a_wrapper_and_a_program_that_is_over() -> None:
     """The last: its process goes on for as long as a thread of it."""
-    ended = run("-n", 3, "--grace", 0.2, HERE / "forking_ranks.py", "WRAP")
+    ended = run("-n", 3, "--grace", 0.2, HERE / "wrapper.py", HERE / "forking_ranks.py", "LATE")
     lines = sorted(ended.stdout.splitlines())
     late = (
         "RankLost"
