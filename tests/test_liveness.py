@@ -19,11 +19,15 @@ import numpy as np
 import pytest
 import zmq
 
+from collectives import init
+from fabric.authority import zserver
 from fabric.authority.wire import VERSION
 from fabric.authority.world import World
 from fabric.authority.zclient import Line, ZControl
 from fabric.authority.zserver import Server
 from fabric.failure import RankLost, TransportError, WorldError
+from fabric.launch import launch
+from fabric.launching import supervise
 from fabric.launching.early import tell_failures
 from fabric.launching.joining import Seat, sit
 from fabric.launching.supervise import Watch
@@ -36,6 +40,14 @@ LIMIT = 60.0
 """Seconds that anything may take."""
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc and signals")
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks does so at once, as only what it finds is looked at here."""
+    monkeypatch.setattr(zserver, "PROBE", 0.05)
+    monkeypatch.setattr(zserver, "CUT", 0.05)
+    monkeypatch.setattr(supervise, "UNMISSED", 0.05)
 
 
 def await_(come: Callable[[], object]) -> None:
@@ -54,7 +66,7 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
 
 @contextmanager
 def authority(size: int, **more: Any) -> Iterator[Server]:
-    server = Server(World(size), Settings(stop_timeout=0.3), "tcp://127.0.0.1:*", **more)
+    server = Server(World(size), Settings(stop_timeout=0.1), "tcp://127.0.0.1:*", **more)
     with closing(server):
         yield server
 
@@ -100,7 +112,7 @@ def test_a_stopped_rank_is_given_up_where_no_launcher_of_ours_is(
         os.kill(pid, signal.SIGSTOP)
         error = error_of(server)
         assert isinstance(error, RankLost)
-        assert str(error) == "rank 1 has been stopped for more than 0.3 s"
+        assert str(error) == "rank 1 has been stopped for more than 0.1 s"
         other.send(b'[["leave"]]')
         await_(lambda: server.deserted(os.getpid(), waited=True))
         server.end_stopped()
@@ -117,13 +129,14 @@ def test_a_job_that_is_stopped_as_a_whole_is_waited_for(
     ):  # fmt: skip
         os.kill(sleeper.pid, signal.SIGSTOP)
         await_(lambda: state(sleeper.pid) == STOPPED)
-        time.sleep(0.8)  # longer than a single rank may be stopped
+        time.sleep(0.3)  # longer than a single rank may be stopped
         assert not server.ended(), server.error
         os.kill(sleeper.pid, signal.SIGCONT)
         socket.send(b'[["now", 0]]')
         assert replies_to(socket)
 
 
+@pytest.mark.usefixtures("_soon")
 def test_a_connection_that_ends_while_the_process_lives_is_a_lost_rank() -> None:
     """As of a rank that becomes another program."""
     with authority(2) as server, rank_of(server, 0, os.getpid()):
@@ -135,12 +148,13 @@ def test_a_connection_that_ends_while_the_process_lives_is_a_lost_rank() -> None
     assert "rank 1 has become another program, or has closed its connection" in str(error)
 
 
+@pytest.mark.usefixtures("_soon")
 def test_one_that_has_left_may_hang_up() -> None:
     with authority(2) as server, rank_of(server, 0, os.getpid()) as stays:
         with rank_of(server, 1, os.getpid()) as leaves:
             leaves.send(b'[["leave"]]')
             await_(lambda: 1 in server.world.gone)
-        time.sleep(1.2)  # longer than it takes to notice
+        time.sleep(0.3)  # longer than it takes to notice
         assert not server.ended()
         stays.send(b'[["now", 0]]')
         await_(lambda: any(reply[0] == "time" for reply in replies_to(stays)))
@@ -210,6 +224,7 @@ class Reported:
 
 
 @linux
+@pytest.mark.usefixtures("_soon")
 def test_a_rank_that_is_stopped_after_it_has_left_is_given_up(
     sleeper: "subprocess.Popen[bytes]",
 ) -> None:
@@ -313,3 +328,25 @@ def test_a_program_that_fails_before_it_joins_says_why(monkeypatch: pytest.Monke
         sys.excepthook(KeyError, error, None)
         assert str(error_of(server)) == "rank 1 raised KeyError: 'no such setting'"
     assert shown == [error, error]
+
+
+def test_what_has_ended_the_world_is_heard_once_between_calls() -> None:
+    heard: list[str] = []
+
+    def body() -> None:
+        comm = init()
+        comm.barrier()
+        if comm.rank == 1:
+            raise KeyError("x")
+        driver, due = comm._member.driver, time.monotonic() + LIMIT
+        while not heard and time.monotonic() < due:
+            try:
+                driver.attend()
+            except WorldError as error:
+                heard.append(str(error))
+            time.sleep(0.001)
+        driver.attend()
+
+    outcomes = launch(body, 2, None, return_exceptions=True)
+    assert heard == [str(outcomes[0])]
+    assert heard[0].startswith("rank 1 raised KeyError: 'x'")
