@@ -26,7 +26,7 @@ from collectives.adapters.torch.checks import (
 from collectives.adapters.torch.completion import Completion
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.messages import Messages
-from collectives.adapters.torch.tensors import Row, alike, plain
+from collectives.adapters.torch.tensors import Row, alike
 from collectives.adapters.torch.watch import TITLES, event, watched
 from collectives.adapters.torch.work import Coalesced, Pending, Work, span
 from collectives.communicator import Communicator
@@ -97,8 +97,8 @@ class Calls:
                 with translated():
                     sparse.all_reduce(self.communicator, tensor, reduction(op, tensor), limit)
                 continue
-            name, into, sent = reduction(op, tensor), plain(tensor), scaled(op, tensor)
-            args = (into, name) if sent is tensor else (plain(sent), name, into)
+            name, into, sent = reduction(op, tensor), tensor, scaled(op, tensor)
+            args = (into, name) if sent is tensor else (sent, name, into)
             calls.append(partial(self.communicator.all_reduce, *args))
         return self._make(calls, tensors, async_op, limit)
 
@@ -109,8 +109,8 @@ class Calls:
         """Combine all ranks' tensors into the root's; the others' stay as they are."""
         check_list("tensors of this rank", tensors, 1)
         tensor = tensors[0]
-        into = plain(tensor) if self.communicator.rank == root else None
-        args = plain(scaled(op, tensor)), root, reduction(op, tensor), into
+        into = tensor if self.communicator.rank == root else None
+        args = scaled(op, tensor), root, reduction(op, tensor), into
         return self._make(
             [partial(self.communicator.reduce, *args)], tensors, async_op, self._seconds(timeout)
         )
@@ -121,7 +121,7 @@ class Calls:
     ) -> Work:  # fmt: skip
         """Fill every rank's tensor with the root's."""
         check_list("tensors of this rank", tensors, 1)
-        call = partial(self.communicator.broadcast, plain(tensors[0]), root)
+        call = partial(self.communicator.broadcast, tensors[0], root)
         return self._make([call], tensors, async_op, self._seconds(timeout))
 
     def allgather_(
@@ -136,9 +136,7 @@ class Calls:
             self._check_pieces("output tensors", into, tensor)
             if alike(into):
                 rows.append(Row(into, filled=True))
-                calls.append(
-                    partial(self.communicator.all_gather, plain(rows[-1].flat), plain(tensor))
-                )
+                calls.append(partial(self.communicator.all_gather, rows[-1].flat, tensor))
             else:
                 calls += self._each_broadcast(into, tensor)
         listed = [tensor for into in outputs for tensor in into]
@@ -168,7 +166,7 @@ class Calls:
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)
         calls = [
-            partial(self.communicator.all_gather, plain(output), plain(tensor))
+            partial(self.communicator.all_gather, output, tensor)
             for output, tensor in zip(outputs, inputs, strict=True)
         ]
         return self._make(calls, outputs, async_op, self._seconds(timeout))
@@ -185,8 +183,8 @@ class Calls:
             into = outputs[0]
             self._check_equal("output tensors", into, tensor)
         rows = [Row(into, filled=True)] if into else []
-        flat = plain(rows[0].flat) if rows else None
-        call = partial(self.communicator.gather, flat, plain(tensor), root)
+        flat = rows[0].flat if rows else None
+        call = partial(self.communicator.gather, flat, tensor, root)
         return self._make([call], into, async_op, self._seconds(timeout), _spread(rows))
 
     def scatter_(
@@ -199,8 +197,8 @@ class Calls:
         if self.communicator.rank == root:
             check_list("lists of input tensors at the root", inputs, 1)
             self._check_equal("input tensors", inputs[0], output)
-            flat = plain(Row(inputs[0], filled=False).flat)
-        call = partial(self.communicator.scatter, plain(output), flat, root)
+            flat = Row(inputs[0], filled=False).flat
+        call = partial(self.communicator.scatter, output, flat, root)
         return self._make([call], outputs, async_op, self._seconds(timeout))
 
     def reduce_scatter_(
@@ -214,8 +212,8 @@ class Calls:
             self._check_pieces("input tensors", tensors, output)
             name, sent = reduction(op, output), [scaled(op, tensor) for tensor in tensors]
             if alike(sent):
-                flat = plain(Row(sent, filled=False).flat)
-                calls.append(partial(self.communicator.reduce_scatter, plain(output), flat, name))
+                flat = Row(sent, filled=False).flat
+                calls.append(partial(self.communicator.reduce_scatter, output, flat, name))
             else:
                 calls += self._each_reduced(output, sent, name)
         return self._make(calls, outputs, async_op, self._seconds(timeout))
@@ -237,7 +235,7 @@ class Calls:
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)
         for output, tensor in zip(outputs, inputs, strict=True):
-            args = plain(output), plain(scaled(op, tensor)), reduction(op, output)
+            args = output, scaled(op, tensor), reduction(op, output)
             calls.append(partial(self.communicator.reduce_scatter, *args))
         return self._make(calls, outputs, async_op, self._seconds(timeout))
 
@@ -249,7 +247,7 @@ class Calls:
 
         With splits at one rank, all ranks give them.
         """
-        into, sent, ranks = plain(output), plain(tensor), self.communicator.size
+        into, sent, ranks = output, tensor, self.communicator.size
         check_pairs([output], [tensor])
         if not output_splits and not input_splits:
             divided("input", tensor, ranks)
@@ -272,7 +270,7 @@ class Calls:
             check_same(what, each, outputs[0])
         into, sent = Row(outputs, filled=True), Row(inputs, filled=False)
         counts = [[tensor.numel() for tensor in each] for each in (inputs, outputs)]
-        call = partial(self.communicator.all_to_all_v, plain(into.flat), plain(sent.flat), *counts)
+        call = partial(self.communicator.all_to_all_v, into.flat, sent.flat, *counts)
         return self._make([call], outputs, async_op, self._seconds(timeout), into.spread)
 
     def barrier(
@@ -342,13 +340,13 @@ class Calls:
         own = into[self.communicator.rank].detach()
         own.copy_(tensor.detach().reshape(own.shape))
         broadcast = self.communicator.broadcast
-        return [partial(broadcast, plain(each), root) for root, each in enumerate(into)]
+        return [partial(broadcast, each, root) for root, each in enumerate(into)]
 
     def _each_reduced(self, output: Tensor, tensors: Sequence[Tensor], op: str) -> list[Call]:
         """A reduce-scatter of tensors of several lengths."""
         reduce, rank = self.communicator.reduce, self.communicator.rank
         return [
-            partial(reduce, plain(each), root, op, plain(output) if root == rank else None)
+            partial(reduce, each, root, op, output if root == rank else None)
             for root, each in enumerate(tensors)
         ]
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 import collectives
 from collectives.adapters.torch.checks import check_list
-from collectives.adapters.torch.tensors import plain
 from collectives.adapters.torch.work import Pending, Work
 from collectives.communicator import Communicator
 from collectives.messages import Recv, Send
@@ -89,20 +88,20 @@ class Messages:
         """Begin to send a tensor."""
         tensor = _checked(tensors, tag)
         if dst == self._communicator.rank:
-            return self._to_oneself(tensor, Send(plain(tensor), dst, tag))
-        return self._work([self._communicator.isend(plain(tensor), dst, tag)], [tensor])
+            return self._to_oneself(tensor, Send(tensor, dst, tag))
+        return self._work([self._communicator.isend(tensor, dst, tag)], [tensor])
 
     def recv_(self, tensors: list[Tensor], _group: Any, src: int, tag: int) -> Work:
         """Begin to receive a tensor."""
         tensor = _checked(tensors, tag)
         if src == self._communicator.rank:
-            return self._to_oneself(tensor, Recv(plain(tensor), src, tag))
-        return self._work([self._communicator.irecv(plain(tensor), src, tag)], [tensor])
+            return self._to_oneself(tensor, Recv(tensor, src, tag))
+        return self._work([self._communicator.irecv(tensor, src, tag)], [tensor])
 
     def recv_any_source_(self, tensors: list[Tensor], _group: Any, tag: int) -> Work:
         """Begin to receive a tensor from whichever rank's comes first."""
         tensor = _checked(tensors, tag)
-        begun = self._communicator.irecv_any(plain(tensor), tag)
+        begun = self._communicator.irecv_any(tensor, tag)
         work = self._work([begun], [tensor])
         work.sender = begun
         return work

@@ -5,11 +5,6 @@ from collections.abc import Sequence
 import torch
 
 
-def plain(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor as the calls take it: as it is, they see what its type is."""
-    return tensor
-
-
 def alike(tensors: Sequence[torch.Tensor]) -> bool:
     """Whether they all have equally many items."""
     return len({tensor.numel() for tensor in tensors}) <= 1
