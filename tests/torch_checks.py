@@ -7,6 +7,7 @@ name and what went wrong, or an empty text.
 
 import json
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -534,6 +535,186 @@ def sparse_tensors() -> None:
     mine = dense[rank].to_sparse()
     dist.all_reduce(mine)
     same(mine.to_dense(), combined(dense, torch.add))
+
+
+@check
+def tensors_stay_what_they_were() -> None:
+    rank, ranks = dist.get_rank(), dist.get_world_size()
+    parameter, out = torch.nn.Parameter(torch.full((4,), float(rank))), torch.zeros(4 * ranks)
+    dist.all_gather_single(out, parameter)
+    dist.reduce_scatter_single(torch.zeros(4), out)
+    dist.all_reduce(parameter)
+    dist.broadcast(parameter, 0)
+    if out.requires_grad or not parameter.is_leaf or parameter[0] != ranks * (ranks - 1) / 2:
+        raise AssertionError((out, parameter))
+    for each in (parameter.detach(), out, torch.zeros(4, dtype=torch.bfloat16)):
+        dist.broadcast(each, 0)
+        each.untyped_storage().resize_(0)
+        each.untyped_storage().resize_(1024)
+    mine = torch.full((3,), 1j + rank).conj()
+    got = torch.zeros(3 * ranks, dtype=torch.complex64)
+    dist.group.WORLD.all_gather_single(got, mine).wait()
+    same(got[3:6], torch.full((3,), 1 - 1j))
+
+
+@check
+def sharded_as_of_old() -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    alone = trained(lambda model: model, None)
+    mine = trained(lambda model: FullyShardedDataParallel(model, device_id=torch.device("cpu")),
+                   dist.get_rank())  # fmt: skip
+    whole = torch.cat([each.flatten() for each in alone])
+    flat = torch.cat([each.flatten() for each in mine])
+    share = -(-len(whole) // dist.get_world_size())
+    at = share * dist.get_rank()
+    torch.testing.assert_close(flat[: len(whole) - at], whole[at : at + share])
+
+
+@check
+def states_that_are_loaded() -> None:
+    from torch.distributed.checkpoint.state_dict import (
+        StateDictOptions,
+        get_model_state_dict,
+        set_model_state_dict,
+    )  # fmt: skip
+    from torch.distributed.fsdp import fully_shard
+
+    torch.manual_seed(dist.get_rank())
+    model = torch.nn.Linear(6, 5)
+    fully_shard(model)
+    full = {name: torch.full(value.shape, 3.0) for name, value in model.state_dict().items()}
+    options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+    set_model_state_dict(model, full if dist.get_rank() == 0 else {}, options=options)
+    found = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+    for name, value in found.items():
+        same(value, torch.full(value.shape, 3.0), name)
+
+
+@check
+def who_watches() -> None:
+    from torch.distributed.tensor.debug import CommDebugMode
+
+    x, ranks = torch.ones(4), dist.get_world_size()
+    with torch.profiler.profile(record_shapes=True) as profile, CommDebugMode() as counted:
+        dist.all_reduce(x)
+        dist.all_gather_single(torch.zeros(4 * ranks), x, async_op=True).wait()
+    seen = {event.name: event for event in profile.events()}
+    if not {"c10d::allreduce_", "c10d::_allgather_base_"} <= set(seen):
+        raise AssertionError(sorted(seen))
+    if seen["triplane::all_gather"].concrete_inputs[2] != ranks:
+        raise AssertionError(seen["triplane::all_gather"].concrete_inputs)
+    begin, took = seen["triplane::all_reduce"].concrete_inputs[3:]
+    if not (begin > 0 and 0 < took < 1000):
+        raise AssertionError((begin, took))
+    if counted.get_total_counts() != 2 or x[0] != ranks:
+        raise AssertionError((counted.get_comm_counts(), x))
+
+
+@check
+def traces_of_executions() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file, observer = Path(folder) / "trace.json", torch.profiler.ExecutionTraceObserver()
+        observer.register_callback(str(file))
+        observer.start()
+        dist.all_reduce(torch.ones(4))
+        observer.stop()
+        observer.unregister_callback()
+        nodes = {each["name"]: each["inputs"] for each in json.loads(file.read_text())["nodes"]}
+    if nodes["c10d::allreduce_"]["shapes"][0] != [[4]]:
+        raise AssertionError(nodes["c10d::allreduce_"])
+    shown = nodes["triplane::all_reduce"]["values"]
+    if shown[1:3] != [dist.group.WORLD.group_name, dist.get_world_size()] or not 0 < shown[4] < 1e3:
+        raise AssertionError(shown)
+
+
+@check
+def futures_are_set_by_those_who_wait() -> None:
+    for begin in (
+        lambda: dist.all_reduce(torch.ones(2), async_op=True),
+        lambda: dist.broadcast(torch.ones(2), 0, async_op=True),
+        lambda: dist.barrier(async_op=True),
+    ):
+        for early in (True, False):
+            work = begin()
+            future = work.get_future() if early else None
+            work.wait()
+            future = future or work.get_future()
+            if not (future.done() and work.is_completed() and future.value() == work.result()):
+                raise AssertionError((early, future.done()))
+    work = dist.all_reduce(torch.ones(2), async_op=True)
+    doubled = work.get_future().then(lambda each: each.value()[0] * 2)
+    work.wait()
+    same(doubled.wait(), torch.full((2,), 2.0 * dist.get_world_size()))
+
+
+@check
+def what_stands_for_splits() -> None:
+    import numpy as np
+
+    ranks = dist.get_world_size()
+    x = torch.arange(2.0 * ranks) + 100 * dist.get_rank()
+    want = torch.empty(2 * ranks)
+    dist.all_to_all_single(want, x)
+    for form in (tuple, np.array, torch.Size, lambda each: [torch.tensor(n) for n in each]):
+        out = torch.empty(2 * ranks)
+        dist.all_to_all_single(out, x, form([2] * ranks), form([2] * ranks))
+        same(out, want, form)
+    first = [2 * ranks - 1, -1] + [1] + [0] * (ranks - 3)
+    for splits in (first, [3] * ranks, [2] * (ranks - 1)):
+        refused(lambda splits=splits: dist.all_to_all_single(want, x, splits, splits), "splits")
+    refused(lambda: dist.all_to_all_single(want[1:], x[1:]), "divided equally")
+
+
+@check
+def types_that_only_travel() -> None:
+    half = torch.full((2,), 1.5 + 0j, dtype=torch.complex32)
+    for x, word in (
+        (half, "complex32"), (torch.ones(2).to(torch.float8_e8m0fnu), "float8_e8m0fnu"),
+        (torch.zeros(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "float4_e2m1fn_x2"),
+    ):  # fmt: skip
+        refused(lambda x=x: dist.reduce(x, 0), word)
+        refused(lambda x=x: dist.group.WORLD.allreduce([x]), word)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch does not want such types to be used any more
+        packed = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)
+    refused(lambda: dist.broadcast(packed, 0), "quint8")
+    refused(lambda: dist.all_reduce(torch.ones(2, dtype=torch.int32), PREMUL), "PREMUL_SUM")
+    for dtype, large in ((torch.float16, 40000.0), (torch.bfloat16, 3e38), (torch.float32, 3e38)):
+        x = torch.full((3,), large, dtype=dtype)
+        dist.all_reduce(x, dist.ReduceOp.AVG)
+        torch.testing.assert_close(x, torch.full((3,), large, dtype=dtype))
+
+
+PREMUL = dist.ReduceOp.PREMUL_SUM(2.0)
+
+
+def refused(call: Callable[[], object], word: str) -> None:
+    """Such a call is a `ValueError` with that word; nothing was sent, so the next ones go on."""
+    try:
+        call()
+    except ValueError as error:
+        if word not in str(error):
+            raise
+    else:
+        raise AssertionError(f"{word} was not refused")
+
+
+@check
+def other_lists_than_there_can_be() -> None:
+    ranks, x = dist.get_world_size(), torch.ones(2)
+    fitting = [torch.zeros(2) for _ in range(ranks)]
+    other = [torch.zeros(2, dtype=torch.float64) for _ in range(ranks)]
+    refused(lambda: dist.all_gather(fitting[1:], x), "output tensors")
+    refused(lambda: dist.all_gather(other, x), "float64")
+    refused(lambda: dist.all_gather([torch.zeros(3) for _ in fitting], x), "shape")
+    refused(lambda: dist.reduce_scatter(x, fitting[1:]), "input tensors")
+    refused(lambda: dist.all_to_all(fitting, fitting[1:]), "input tensors")
+    refused(lambda: dist.group.WORLD.allreduce([x, x]), "tensors of this rank")
+    refused(lambda: dist.isend(x, 0, tag=-1), "tag")
+    refused(lambda: dist.new_group(backend="cpu:gloo,cuda:triplane"), "CPU")
+    if dist.group.WORLD._device_types != [torch.device("cpu")]:
+        raise AssertionError(dist.group.WORLD._device_types)
 
 
 @check
