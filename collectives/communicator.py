@@ -423,7 +423,9 @@ class Communicator:
         )  # fmt: skip
         call = self._calls.get(asked)
         if call is None:
-            call = self._remember(asked, collective(asked, self._group, self._member.control))
+            call = self._remember(
+                asked, collective(asked, self._group, self._member.control, self._wide)
+            )
         return self._make(call, send, recv, asynchronous, time)
 
     def _remember(self, key: Hashable, call: Call) -> Call:

@@ -181,7 +181,16 @@ def test_threads_get_the_bytes_and_times_that_they_get_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert many(connected(1)[0])
+    sent: list[int] = []  # who has sent many at once, and whether it is done at all
+    send_many = Inproc.send_many
+
+    def counted(self: Inproc, *what: Any) -> Request:
+        sent.append(self.rank)
+        return send_many(self, *what)
+
+    monkeypatch.setattr(Inproc, "send_many", counted)
     wide = launch(everything, ranks=RANKS, system="cloudmatrix384")
+    assert min(sent.count(rank) for rank in range(RANKS)) > 20
     monkeypatch.delattr(Inproc, "send_many")
     assert not many(connected(1)[0])
     assert launch(everything, ranks=RANKS, system="cloudmatrix384") == wide
