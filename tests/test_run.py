@@ -495,6 +495,32 @@ def test_ranks_of_torchrun(program: Any) -> None:
     assert [one.stdout for one in shown] == [f"{rank} of 3: 6  __main__\n" for rank in range(3)]
 
 
+def test_a_trace_is_written_though_ranks_die_with_all_their_descendants(
+    program: Any, tmp_path: Path
+) -> None:
+    """As servers of engines end: whom they have started, and whom those have, is killed."""
+    trace = tmp_path / "trace.json"
+    lines = f"""
+        import os
+        os.environ["TRIPLANE_TRACE"] = {str(trace)!r}
+        from collectives import init
+        comm = init()
+        comm.barrier()
+        def end(process):
+            with open(f"/proc/{{process}}/task/{{process}}/children") as children:
+                for child in children.read().split():
+                    end(child)
+            os.kill(int(process), 9)
+        end(os.getpid())
+    """
+    # One of them may hear of the other's end before it ends itself.
+    assert -9 in [one.returncode for one in under_torchrun(program(lines), 2)]
+    due = time.monotonic() + 60.0
+    while not trace.exists() and time.monotonic() < due:
+        time.sleep(0.02)
+    assert "barrier" in trace.read_text()
+
+
 def test_a_rank_of_torchrun_that_is_killed_is_named_and_the_authority_ends(program: Any) -> None:
     lines = """
         import os, time

@@ -1,14 +1,17 @@
 """The authority as a process of its own, where no launcher of ours is.
 
 Rank 0 starts it (`start`) and tells it on its standard input what to serve, as JSON; it answers
-with its address. It ends by itself when no rank is left, however the ranks have ended.
+with its address. It ends by itself when no rank is left, however the ranks have ended, or by
+SIGTERM or SIGINT; the trace is written in any case.
 """
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,15 +84,16 @@ def start(order: Order, environment: Mapping[str, str]) -> str:
     clean = {key: value for key, value in environment.items() if not key.startswith(LAUNCHERS)}
     ours = str(Path(__file__).parents[1])
     clean["PYTHONPATH"] = os.pathsep.join(filter(None, (ours, environment.get("PYTHONPATH"))))
-    # In a session of its own, and with none of the launcher's pipes, it outlives whoever is killed
-    # just long enough to tell the others.
+    # In a session of its own, no descendant of this process (see `main`), and with none of the
+    # launcher's pipes, it outlives whoever is killed just long enough to tell the others and to
+    # write the trace: servers of engines kill all their descendants when they end.
     process = subprocess.Popen(
         [sys.executable, "-m", "fabric.authority.serve"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=clean, start_new_session=True,
     )  # fmt: skip
     kind, text = _told(process, json.dumps(order.as_json()).encode() + b"\n")
-    process.returncode = 0  # it goes on after this process, which must not wait for it
+    process.wait()  # what answers is a child of it, and it is over
     if kind == "address":
         return text
     raise KINDS.get(kind, WorldError)(text)
@@ -126,8 +130,11 @@ def serve(order: Order) -> tuple[Server, contextlib.ExitStack]:
 
 def main() -> None:
     """Serve what standard input says until nobody is left."""
-    parent = os.getppid()
+    starter = os.getppid()
     order = Order.from_json(json.loads(sys.stdin.readline()))
+    if os.fork():
+        os._exit(0)
+    stopped = _stopped()
     try:
         server, stack = serve(order)
     except ValueError as error:  # every error of ours is one
@@ -137,11 +144,21 @@ def main() -> None:
         _answer("address", server.address)
         sys.stdout.close()
         began = time.monotonic()
-        while not server.deserted(parent, time.monotonic() - began > PATIENCE):
-            time.sleep(TURN)
+        while not stopped.is_set() and not server.deserted(
+            starter, time.monotonic() - began > PATIENCE
+        ):
+            stopped.wait(TURN)
         server.end_stopped()
         if server.late_news():
             time.sleep(LINGER)
+
+
+def _stopped() -> threading.Event:
+    """Set by a signal to end; what has been made is then closed, in its order."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
 
 
 @contextlib.contextmanager
