@@ -506,6 +506,7 @@ def test_a_trace_is_written_though_ranks_die_with_all_their_descendants(
         from collectives import init
         comm = init()
         comm.barrier()
+        comm.now()  # the authority has answered, so it knows of all before
         def end(process):
             with open(f"/proc/{{process}}/task/{{process}}/children") as children:
                 for child in children.read().split():
