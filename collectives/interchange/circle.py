@@ -25,7 +25,9 @@ def shortest_circle(edges: Iterable[tuple[int, int]]) -> list[int]:
     best: list[int] = []
     left = STEPS
     for part in sorted(rings, key=lambda part: (len(part), min(part))):
-        for start in sorted(part):
+        # A part that is more than one circle has a branch in each of its circles.
+        branches = [one for one in part if sum(other in part for other in graph[one]) > 1]
+        for start in sorted(branches or part):
             if best and (left < 0 or len(best) == 2):
                 break
             found, steps = _through(graph, start, len(best))
