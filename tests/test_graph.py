@@ -15,13 +15,17 @@ from topology import (
     Topology,
     TopologyError,
     cloudmatrix384,
+    cluster,
+    dgx_h800,
     fat_tree,
     from_networkx,
+    ring,
     star,
     supernode,
     to_networkx,
 )
 from topology.draft import Draft
+from topology.errors import ArgumentError
 from topology.units import GB, US
 
 
@@ -202,3 +206,15 @@ def test_importing_topology_loads_no_heavyweight() -> None:
     code = "import sys, topology; print([m for m in ('networkx', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("make", [star, ring, supernode, cluster, dgx_h800])
+@pytest.mark.parametrize("size", [10**9, 2.5, "8", None])
+def test_a_size_that_is_none_is_refused_before_anything_is_made(make: Any, size: Any) -> None:
+    with pytest.raises(ArgumentError, match="it has to be an integer"):
+        make(size)
+
+
+def test_a_fat_tree_has_no_more_hosts_than_fit() -> None:
+    with pytest.raises(ArgumentError, match=r"hosts of fat_tree\(2000\) is 2000000000"):
+        fat_tree(2000)

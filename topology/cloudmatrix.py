@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topology.draft import Draft
+from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
 from topology.scaleout import leaf_of, leaf_spine
@@ -158,9 +158,10 @@ def supernode(
     nodes alone reach only 12 of 16 links. `topology.non_blocking` tells; ``l2_chips=16`` avoids it.
     The paper's own wiring for these sizes is not published.
 
-    Raises `TopologyError` for a size that is no whole number of nodes, or too few ports.
+    Raises `ArgumentError` for a size that is no number, or too large; `TopologyError` for one that
+    is no whole number of nodes, or too few ports.
     """
-    node = node or Node()
+    node, npus = node or Node(), count(npus, "npus of a supernode")
     for part in ("npus", "dies_per_npu", "sub_planes", "l1_uplinks"):
         if getattr(node, part) < 1:
             raise TopologyError(f"a node with {part} = {getattr(node, part)}: it must be 1 or more")

@@ -6,8 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from topology.arguments import integer
 from topology.errors import TopologyError
 from topology.graph import NOWHERE, Ints, Topology, joined
+
+MOST_VERTICES = 1 << 21
+"""Endpoints and switches that a preset is asked for at most: more would not fit in memory."""
+
+
+def count(value: int, name: str) -> int:
+    """``value``, a number of parts called ``name``, as an int up to `MOST_VERTICES`.
+
+    Raises `ArgumentError`; whether it is too small, the caller knows best.
+    """
+    return integer(value, name, most=MOST_VERTICES)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.draft import Draft
+from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
 from topology.units import GB, US, Gbit
@@ -103,11 +103,13 @@ def cluster(
     latencies in seconds, end to end one way: ``fabric_latency`` inside a node, ``nic_latency``
     under one leaf; ``hop_latency`` is that of each of the two switches more across leaves.
     Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``NIC.leafN``, ``NIC.spineN``. The defaults are
-    those of `topology.nvidia`, with sources there. Raises `TopologyError`.
+    those of `topology.nvidia`, with sources there. Raises `ArgumentError`, `TopologyError`.
     """
-    for what, count in (("nodes", nodes), ("per_node", per_node)):
-        if count < 1:
-            raise TopologyError(f"a cluster with {what} = {count}: it must be 1 or more")
+    nodes, per_node = count(nodes, "nodes of a cluster"), count(per_node, "per_node of a cluster")
+    count(nodes * per_node, "nodes * per_node of a cluster")
+    for what, number in (("nodes", nodes), ("per_node", per_node)):
+        if number < 1:
+            raise TopologyError(f"a cluster with {what} = {number}: it must be 1 or more")
     draft = Draft((fabric, nic))
     every, rail = np.arange(nodes), np.arange(per_node)
     ranks = draft.endpoints(

@@ -7,7 +7,7 @@ star, ``d + 1`` times that between hosts ``d`` apart in a ring, and 1, 3 or 5 ti
 
 import numpy as np
 
-from topology.draft import Draft
+from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
 from topology.units import GB, US
@@ -22,8 +22,9 @@ LATENCY = 1 * US
 def star(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
     """``n`` hosts on one switch: the ideal fabric, in which only ports limit.
 
-    ``host0`` ... and ``switch``. Raises `TopologyError`.
+    ``host0`` ... and ``switch``. Raises `ArgumentError`, `TopologyError`.
     """
+    n = count(n, "n of a star")
     draft, hosts = _hosts("star", n)
     switch = draft.switches(["switch"], "switch")
     draft.connect(hosts, switch, "net", bandwidth, latency)
@@ -34,8 +35,9 @@ def ring(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> T
     """``n`` hosts, each on a router of its own, and a link each way between neighbouring routers.
 
     Endpoints do not forward traffic here, so routers must: ``host0``, ``router0`` ... Two hosts
-    have one link each way between their routers. Raises `TopologyError`.
+    have one link each way between their routers. Raises `ArgumentError`, `TopologyError`.
     """
+    n = count(n, "n of a ring")
     draft, hosts = _hosts("ring", n)
     routers = draft.switches([f"router{i}" for i in range(n)], "router", node=np.arange(n))
     draft.connect(hosts, routers, "net", bandwidth, latency)
@@ -51,9 +53,11 @@ def fat_tree(k: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) 
     al., SIGCOMM 2008): ``host0``, ``pod0.edge0``, ``pod0.agg0``, ``core0`` ... Raises
     `TopologyError` where ``k`` is not an even number of 2 or more.
     """
+    k = count(k, "k of a fat tree")
     if k < 2 or k % 2:
         raise TopologyError(f"fat_tree({k}): k must be an even number of 2 or more")
     half = k // 2
+    count(k * half * half, f"the number of hosts of fat_tree({k})")
     draft, hosts = _hosts("fat_tree", k * half * half)
     pods = [f"pod{pod}.{{}}{i}" for pod in range(k) for i in range(half)]
     edges = draft.switches([pod.format("edge") for pod in pods], "edge").reshape(k, half, 1)
