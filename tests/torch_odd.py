@@ -322,7 +322,12 @@ def main(rank: int, ranks: int, folder: Path) -> None:
             if found:
                 sys.stdout.write(json.dumps([f"{kind.__name__} {case}: {found}"[:2000]]) + "\n")
                 sys.stdout.flush()
-            if not everywhere(well):
+            try:
+                usable = everywhere(well)
+            except dist.DistBackendError as error:
+                error.add_note(f"after {kind.__name__} {case}")
+                raise
+            if not usable:
                 dist.destroy_process_group(gloo)
                 gloo = beside()
     sys.stdout.write(json.dumps(number) + "\n")
