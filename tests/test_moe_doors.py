@@ -17,7 +17,8 @@ KNOWN = moe_doors.arguments()
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     target, argument, oddnesses = draw(st.sampled_from(KNOWN))
-    return Case(target, argument, draw(st.sampled_from(oddnesses)), draw(st.booleans()))
+    oddness = draw(st.sampled_from(oddnesses))
+    return moe_doors.made(target, argument, oddness, draw(st.booleans()))
 
 
 @settings(max_examples=100, deadline=None)

@@ -200,6 +200,9 @@ def npu_moe_distribute_combine_v2(
         wanted = layout.chosen(ids, active)
         weights = expect(expert_scales, "expert_scales", torch.float32, tuple(ids.shape)).detach()
         counts = expect(ep_send_counts, "ep_send_counts", torch.int32, (None,))
+        room = layout.rows(ids.shape[1])
+        if len(results) != room:
+            raise TokenError(f"expand_x has {len(results)} rows; the dispatch returned {room}")
         by_source = _by_source(counts, layout, len(results))
         _assisted(assist_info_for_combine, by_source)
         copies = active & (ids >= layout.experts + integer(zero_expert_num, "zero_expert_num", 0))
