@@ -58,7 +58,7 @@ def launch(
         trace=None if trace is None else _file(trace),
     )  # fmt: skip
     ended = _runner(transport)(Job(main, count, machine, settings, tuple(args), most))
-    return ended.outcomes if quiet else ended.results()
+    return ended.handed_over() if quiet else ended.results()
 
 
 def _machine(system: Any) -> "str | Path | Topology | Fabric | None":

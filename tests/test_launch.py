@@ -392,3 +392,15 @@ def test_ranks_have_the_environment_of_their_launch(monkeypatch: pytest.MonkeyPa
         assert launch(the_mood, 2, None, "zmq") == [mood] * 2
     monkeypatch.delenv("MOOD")
     assert launch(the_mood, 2, None, "zmq") == [""] * 2
+
+
+def returned_error() -> Exception:
+    return ValueError("a result like any other")
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq"])
+def test_an_exception_that_is_returned_is_a_result(transport: str) -> None:
+    found = launch(returned_error, 2, None, transport)
+    assert [(type(each), str(each)) for each in found] == [
+        (ValueError, "a result like any other")
+    ] * 2

@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from fabric.launching.member import Member
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """An exception that a rank has returned as its result: nothing was raised."""
+
+    value: BaseException
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a world has ended.
 
-    ``outcomes``: what each rank returned, or the exception that it ended with. ``error``: what
-    has ended the world before its time, if anything has.
+    ``outcomes``: what each rank returned, or the exception that it ended with; an exception that it
+    returned is `Returned`. ``error``: what has ended the world before its time, if anything has.
     """
 
     outcomes: list[Any]
@@ -27,10 +34,14 @@ class Ended:
     def results(self) -> list[Any]:
         """What each rank returned; raises what went wrong first where a rank returned nothing."""
         if not any(isinstance(outcome, BaseException) for outcome in self.outcomes):
-            return self.outcomes
+            return self.handed_over()
         root = self.root()
         # An exit is the rank's own business: raised here it would end the launcher, too.
         raise root if isinstance(root, Exception) else self.cause()
+
+    def handed_over(self) -> list[Any]:
+        """For each rank what it returned or raised, which look alike where both are exceptions."""
+        return [each.value if isinstance(each, Returned) else each for each in self.outcomes]
 
     def cause(self) -> WorldError:
         """The same in words."""
@@ -60,7 +71,7 @@ def raised_by(rank: int, error: BaseException) -> RankFailed:
 def outcome_of(
     main: Callable[..., Any], args: tuple[Any, ...], join: "functools._lru_cache_wrapper[Member]"
 ) -> Any:
-    """What a rank returns from ``main(*args)``, or the exception that it ends with.
+    """What a rank returns from ``main(*args)``, or the exception that it ends with; see `Ended`.
 
     ``join``: gives it its membership when it asks; what it has joined it also leaves. A
     ``sys.exit`` that tells of success is None.
@@ -69,6 +80,7 @@ def outcome_of(
     outcome: Any = None
     try:
         outcome = main(*args)
+        outcome = Returned(outcome) if isinstance(outcome, BaseException) else outcome
     except BaseException as raised:
         well = isinstance(raised, SystemExit) and exit_code(raised.code) == 0
         error = None if well else raised
