@@ -115,7 +115,7 @@ class Work(dist.Work):
             with translated():
                 over = all([part.done() for part in self._pending])
         except Exception as error:
-            self._fail(error)
+            self._error = error  # the future is told by `end`: who waits learns more of the cause
             return True
         if over:
             self._conclude()
