@@ -23,6 +23,7 @@ def all_to_all(machine: Topology, routing: str) -> Timeline:
 def main(folder: Path) -> None:
     whole = supernode(16)
     dead: list[str] = []
+    print(f"an all-to-all on {whole.name}, by the wire alone (raw)")
     print("dead L2 chips      spray us   adaptive us   set by (adaptive)")
     for chip in (None, "l2.3.0", "l2.4.0", "l2.5.*"):
         dead += [chip] if chip else []

@@ -22,12 +22,14 @@ def main(folder: Path) -> None:
 
     fabric = Fabric(machine, endpoint="hccl")
     timeline = fabric.simulate(schedule("all_reduce", 32, 1 << 24), operation="all_reduce")
-    print(f"all_reduce of 16 MiB over 32 dies: {timeline.duration * 1e6:.1f} us")
+    print(f"all_reduce of 16 MiB over 32 dies with {timeline.software}:", end=" ")
+    print(f"{timeline.duration * 1e6:.1f} us")
     print(f"  at least {timeline.bound * 1e6:.1f} us, which {timeline.bottleneck} sets")
     timeline.to_perfetto(folder / "all_reduce.json")
     timeline.save(folder / "all_reduce.npz")
 
     results = collective("all_reduce", ranks=32, sizes=[1 << 16, 1 << 20, 1 << 24])
+    print(f"{results.title} with {results.records[0]['software']}:")
     for row in results:
         size, time, algorithm = row["size_bytes"], row["time_us"], row["algorithm"]
         print(f"  {size:>9} bytes  {time:8.1f} us  {algorithm}")
