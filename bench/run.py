@@ -25,8 +25,9 @@ from fabric.settings import CLOCKS, SYNCS, Settings
 
 TRANSPORTS = ("inproc", "zmq", "mpi")
 
-TERMINATED = 128 + signal.SIGTERM
-"""What a shell expects of a command that SIGTERM has ended."""
+ENDING = signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
+"""The signals, beside SIGINT, by which a launcher is asked to end: `kill`, a terminal that is
+closed, and Ctrl-backslash. Its exit code is then what a shell expects, 128 and the number."""
 
 FAILED = 1
 
@@ -107,7 +108,7 @@ def command(
     if not program.is_file():
         raise click.UsageError(f"there is no program {str(program)!r}")
     _check(placing, settings)
-    with _terminable():
+    with terminable():
         if placing.transport == "inproc":
             return _threads(placing, settings, program, args)
         line = [sys.executable, str(program), *args]
@@ -187,14 +188,21 @@ def _show(error: BaseException, program: Path) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """While this lasts SIGTERM ends the ranks, too."""
+def terminable() -> Iterator[None]:
+    """While this lasts the signals in `ENDING` end the ranks, too.
+
+    Not those that whoever has started this command wants ignored, as nohup does.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(TERMINATED)
+        for other in before:  # a second one must not interrupt the ending
+            signal.signal(other, signal.SIG_IGN)
+        sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,12 +5,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 
 from fabric import conformance
 from fabric.failure import TransportError
-from fabric.launching.mpiexec import MAPS, SEGMENTS, exchange, library
+from fabric.launching.mpiexec import exchange, library
+from fabric.launching.sweep import SEGMENTS
 from fabric.transport import Bytes, Request
 from fabric.transports import mpi
 
@@ -105,7 +107,8 @@ def wrong_worlds() -> None:
 def nothing_is_left_for_the_killed() -> None:
     """MPI's shared memory has no name any more, so it goes with its processes."""
     WORLD.Barrier()
-    mapped = MAPS.read_text().splitlines() if MAPS.exists() else []
+    maps = Path("/proc/self/maps")
+    mapped = maps.read_text().splitlines() if maps.exists() else []
     named = [line for line in mapped if any(begin in line for begin in SEGMENTS)]
     assert named or WORLD.size == 1 or not mapped
     assert all(line.endswith("(deleted)") for line in named)

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from zmq.utils import z85
 
 from bench.cli import main
+from bench.run import ENDING, terminable
 from fabric.authority.world import World
 from fabric.authority.zclient import Line, ZControl
 from fabric.authority.zserver import Server
@@ -185,17 +186,80 @@ def test_a_place_to_meet_that_is_in_use_is_named(program: Any) -> None:
         assert f"cannot listen at tcp://{meet}: Address already in use" in failed(shown, 2)
 
 
-def test_sigterm_ends_all(program: Any) -> None:
-    lines = "import os, time\nos.write(1, b'.')\ntime.sleep(100)"
-    with subprocess.Popen(
-        [*TRIPLANE, "run", "-n", "2", "--system", "none", program(lines)],
-        stdout=subprocess.PIPE, env=environment(),
-    ) as launcher:  # fmt: skip
-        assert launcher.stdout is not None
-        assert launcher.stdout.read(2) == b".."
-        launcher.send_signal(signal.SIGTERM)
-        assert launcher.communicate(timeout=LIMIT) == (b"", None)  # when nobody holds the pipe
-    assert launcher.returncode == 128 + signal.SIGTERM
+ENDLESS = """
+    import os, subprocess, sys, time
+    sleep = [sys.executable, "-S", "-c", "import os, time; os.write(1, b'.'); time.sleep(500)"]
+    subprocess.Popen(sleep)
+    subprocess.Popen(sleep, start_new_session=True)
+    if os.environ["RANK"] == "0":  # the other waits for it, or has not even come
+        time.sleep(500)
+    from collectives import init
+    init()
+"""
+
+LAUNCHED = """
+    import runpy, sys
+    from fabric import launch
+    def main(): runpy.run_path(sys.argv[1])
+    if __name__ == "__main__":
+        launch(main, 2, None, "zmq")
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_signals_that_end_a_launcher_go_through_its_clean_up(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended, terminable():
+        signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) == before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_nothing_outlives_a_launcher_that_is_ended_or_killed(program: Any, tmp_path: Path) -> None:
+    """Ranks that have not joined, what ranks have started, and what that has left their group."""
+    (tmp_path / "launched.py").write_text(textwrap.dedent(LAUNCHED))
+    endless = program(ENDLESS)
+    by_run = [*TRIPLANE, "run", "-n", "2", "--system", "none", endless]
+    by_launch = [sys.executable, str(tmp_path / "launched.py"), endless]
+    ways = [
+        (by_run, signal.SIGHUP, 128 + signal.SIGHUP),
+        *((way, signal.SIGKILL, -signal.SIGKILL) for way in (by_run, by_launch)),
+    ]
+    with ExitStack() as stack:
+        launchers = []
+        for way, number, _ in ways:
+            launcher = stack.enter_context(
+                subprocess.Popen(
+                    way, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+                    env=environment(TMPDIR=str(tmp_path)),
+                    preexec_fn=lambda number=number: signal.signal(number, signal.SIG_DFL)
+                    if number != signal.SIGKILL else None,
+                )
+            )  # fmt: skip
+            stack.callback(launcher.kill)
+            launchers.append(launcher)
+        for launcher, (_, number, _) in zip(launchers, ways, strict=True):
+            assert launcher.stdout is not None
+            assert launcher.stdout.read(4) == b"...."
+            launcher.send_signal(number)
+        for launcher, (_, _, code) in zip(launchers, ways, strict=True):
+            # Over when nobody holds the pipe any more.
+            assert launcher.communicate(timeout=LIMIT) == (b"", None)
+            assert launcher.returncode == code
+    due = time.monotonic() + LIMIT
+    while list(tmp_path.glob("triplane-*")):
+        assert time.monotonic() < due
+        time.sleep(0.05)
 
 
 # Several hosts.

@@ -6,11 +6,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fabric.failure import TransportError, exit_code
 from fabric.forked import only_here
+from fabric.launching.sweep import mapped
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -21,12 +21,6 @@ LAST = 5.0
 It waits for all ranks then, and Open MPI for a dead one too, for ever. As long as the survivors of
 a failure are given (`fabric.settings.Settings.grace`), who may still want to save something.
 """
-
-
-MAPS = Path("/proc/self/maps")
-
-SEGMENTS = "/dev/shm/mpich_shm_", "/dev/shm/sm_segment."
-"""What the shared memory of MPICH 5 and of Open MPI 5 begins with, on Linux."""
 
 
 def library() -> None:
@@ -85,13 +79,8 @@ def unlink_segments(comm: "MPI.Comm") -> None:
     sent, come = np.zeros((2, comm.Get_size()), np.uint8)
     comm.Alltoallv((sent, (ones, places)), (come, (ones, places)))
     comm.Barrier()
-    for path in _mapped() if MAPS.exists() else ():
+    for path in mapped(os.getpid()):
         path.unlink(missing_ok=True)
-
-
-def _mapped() -> set[Path]:
-    lines = (line.split(maxsplit=5) for line in MAPS.read_text().splitlines())
-    return {Path(line[-1]) for line in lines if line[-1].startswith(SEGMENTS)}
 
 
 def kept_to_the_end() -> list[object]:

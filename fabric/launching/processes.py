@@ -19,6 +19,7 @@ from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
 from fabric.forked import again, end_of_child, here
 from fabric.launching.folder import MAX_PATH, endpoint, private_folder
+from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
@@ -31,14 +32,19 @@ from fabric.liveness import how_it_ended
 def run_processes(job: Job) -> Ended:
     """Run a job with its ranks as processes; see `fabric.launch`."""
     token, ranks = secrets.token_hex(16), range(job.ranks)
-    with opened(job.ranks, job.settings, job.system) as world, private_folder() as folder:
+    with (
+        opened(job.ranks, job.settings, job.system) as world, private_folder() as folder,
+        guarded(folder) as guard,
+    ):  # fmt: skip
         server = Server(world, job.settings, endpoint(folder, "control"), token=token)
         with contextlib.closing(server):
             seats = [Seat(rank, job.ranks, rank, server.address, token) for rank in ranks]
-            with _started(job, seats, folder, server) as team:
+            with _started(job, seats, folder, server, guard) as team:
                 watch = Watch(team.children, server, job.settings)
                 watch.run(job.timeout, team.collect)
             outcomes = [team.outcome(rank, watch) for rank in ranks]
+            if world.error is None:
+                guard.over()
             return Ended(outcomes, world.error)
 
 
@@ -105,7 +111,9 @@ class _Team:
 
 
 @contextlib.contextmanager
-def _started(job: Job, seats: list[Seat], folder: Path, server: Server) -> Iterator[_Team]:
+def _started(
+    job: Job, seats: list[Seat], folder: Path, server: Server, guard: Guard
+) -> Iterator[_Team]:
     context: Any = multiprocessing.get_context(_method())
     if (
         context.get_start_method() == "forkserver"
@@ -115,7 +123,7 @@ def _started(job: Job, seats: list[Seat], folder: Path, server: Server) -> Itera
         )
     team = _Team(server)
     unnamed = None if isinstance(job.system, str | Path) else job.system
-    environment = {**os.environ, "TRIPLANE_FOLDER": str(folder)}
+    environment = {**os.environ, "TRIPLANE_FOLDER": str(folder), **guard.environment}
     try:
         for seat in seats:
             mine, theirs = context.Pipe()
@@ -134,6 +142,7 @@ def _started(job: Job, seats: list[Seat], folder: Path, server: Server) -> Itera
             finally:
                 theirs.close()
             team.children[seat.rank] = _Child(process)
+            guard.watch(team.children[seat.rank].pid)
         yield team
     finally:
         team.close()

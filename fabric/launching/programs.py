@@ -13,6 +13,7 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import RankFailed, WorldError
 from fabric.launching.folder import private_folder
+from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import Job, checked_size
 from fabric.launching.joining import Seat
 from fabric.launching.nodes import Agent, Nodes
@@ -46,6 +47,7 @@ def run_processes(
     mine = nodes.share(checked_size(ranks))
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
+        guard = stack.enter_context(guarded(folder))
         meeting = stack.enter_context(nodes.meeting(folder, keys))
         address, token = meeting.address, meeting.token
         authority: Server | Agent
@@ -64,18 +66,21 @@ def run_processes(
         ]
         given = {
             **os.environ, **nodes.environment(), "TRIPLANE_FOLDER": str(folder),
-            "LOCAL_WORLD_SIZE": str(len(mine)),
+            "LOCAL_WORLD_SIZE": str(len(mine)), **guard.environment,
         }  # fmt: skip
-        with _started(command, seats, given) as children:
+        with _started(command, seats, given, guard) as children:
             watch = Watch(children, authority, settings)
             watch.run(timeout)
         authority.rest()
-        return _exit(authority.error, watch)
+        ended = _exit(authority.error, watch)
+        if ended.error is None:
+            guard.over()
+        return ended
 
 
 @contextmanager
 def _started(
-    command: Sequence[str], seats: Sequence[Seat], given: Mapping[str, str]
+    command: Sequence[str], seats: Sequence[Seat], given: Mapping[str, str], guard: Guard
 ) -> Iterator[dict[int, "subprocess.Popen[bytes]"]]:
     children: dict[int, subprocess.Popen[bytes]] = {}
     try:
@@ -84,6 +89,7 @@ def _started(
                 command, env={**given, **seat.environment()}, stdin=subprocess.DEVNULL,
                 process_group=0,
             )  # fmt: skip
+            guard.watch(children[seat.rank].pid)
         yield children
     finally:
         for child in children.values():

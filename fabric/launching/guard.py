@@ -1,0 +1,73 @@
+"""Guard: a small process that outlives the launcher, and ends what it has started if it is killed.
+
+The ranks' own watch (`fabric.liveness.die_with`) begins when they join; before that, and for what
+ranks have started in turn, there is only the guard. It is `fabric.launching.sweep`, as a program.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fabric.launching import sweep
+
+GUARDED = "TRIPLANE_GUARDED"
+"""The environment variable by which the processes of a world are known: its private folder."""
+
+PATIENCE = 10.0
+"""Seconds that the guard has to end what is left."""
+
+
+class Guard:
+    """The launcher's end of it. ``environment``: what all that is started must have."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {GUARDED: str(folder)}
+        mark = f"{GUARDED}={folder}"
+        # In a session of its own, where no key and no closed terminal reaches it; with none of the
+        # launcher's pipes, whose readers would wait for it; and without an environment, which may
+        # hold the mark of a world that this launcher is a rank of.
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-I", "-S", sweep.__file__, mark, str(folder),
+                str(os.getpid()), str(os.getsid(0)),
+            ],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={}, cwd="/", start_new_session=True, bufsize=0,
+        )  # fmt: skip
+
+    def watch(self, group: int) -> None:
+        """Say that a process was started which leads this process group, or soon will."""
+        self._say(b"%d" % group)
+
+    def over(self) -> None:
+        """Say that all has ended well: whatever lives on is meant to."""
+        self._say(sweep.OVER)
+
+    def close(self) -> None:
+        """Have it end what is left, unless `over` was said, and wait until it has."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _say(self, line: bytes) -> None:
+        pipe = self._process.stdin
+        if pipe is not None:
+            with suppress(OSError):  # somebody has killed it; the ranks still have their own watch
+                pipe.write(line + b"\n")
+
+
+@contextmanager
+def guarded(folder: Path) -> Iterator[Guard]:
+    """A guard over a world with this private folder, until the end of the context."""
+    guard = Guard(folder)
+    try:
+        yield guard
+    finally:
+        guard.close()

@@ -1,0 +1,142 @@
+"""Sweep: end the processes of a world whose launcher was killed. Also a program of its own.
+
+`fabric.launching.guard` starts it as ``python sweep.py MARK FOLDER LAUNCHER SESSION``. It
+has only the standard library, and must not import this project: it is there before the first rank
+is, and has to cost next to nothing. A process is of the world if its environment holds the mark, or
+if it is in the process group of a rank that the launcher has named.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+OVER = b"over"
+"""The line by which the launcher says that all has ended well and nothing is to be swept."""
+
+LOOK = 0.25
+"""Seconds between two looks at the launcher, where another process keeps its pipe open."""
+
+ROUNDS = 50
+"""How often what is left is looked for: a process may start another while it is being ended."""
+
+PROC = Path("/proc")
+
+SEGMENTS = "/dev/shm/mpich_shm_", "/dev/shm/sm_segment."
+"""What the shared memory of MPICH 5 and of Open MPI 5 begins with, on Linux."""
+
+
+def marked(mark: str) -> set[int]:
+    """The processes of this user, other than this one, that have ``mark`` in their environment."""
+    wanted, found = mark.encode(), set[int]()
+    for pid in _numbers():
+        with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def grouped(groups: Iterable[int], session: int) -> set[int]:
+    """The processes of these process groups, as far as they are of this session.
+
+    The number of a group that has ended may be another's by now, but hardly in the same session.
+    """
+    groups, found = set(groups), set[int]()
+    for pid in _numbers() if groups else ():
+        with contextlib.suppress(OSError):
+            text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+            state, _, group, its_session = text.rpartition(")")[2].split()[:4]
+            if state not in "ZX" and int(group) in groups and int(its_session) == session:
+                found.add(pid)
+    return found
+
+
+def mapped(pid: int) -> set[Path]:
+    """The shared memory of MPI that a process has mapped."""
+    try:
+        lines = (PROC / str(pid) / "maps").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    fields = (line.split(maxsplit=5) for line in lines)
+    return {Path(line[-1]) for line in fields if line[-1].startswith(SEGMENTS)}
+
+
+def sweep(mark: str, groups: Iterable[int] = (), session: int = 0) -> None:
+    """End all of a world's processes, and remove the shared memory that MPI has made in them."""
+    left, groups = set[Path](), set(groups)
+    if not PROC.is_dir():
+        for group in groups:
+            with contextlib.suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        return
+    nobody = 0
+    for _ in range(ROUNDS):
+        found = marked(mark) | grouped(groups, session)
+        nobody = 0 if found else nobody + 1
+        if nobody > 1:  # the first time, one may have been about to begin its program
+            break
+        for pid in found:
+            left |= stopped_with(pid)
+            _signal(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    for path in left:
+        path.unlink(missing_ok=True)
+
+
+def stopped_with(pid: int) -> set[Path]:
+    """Stop a process, so that it makes no more shared memory; what of MPI's it has mapped."""
+    _signal(pid, signal.SIGSTOP)
+    due = time.monotonic() + 0.2
+    while _state(pid) not in "TtZX" and time.monotonic() < due:
+        time.sleep(0.001)
+    return mapped(pid)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _state(pid: int) -> str:
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        return text.rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
+
+
+def _numbers() -> list[int]:
+    me = os.getpid()
+    try:
+        return [int(n) for n in os.listdir(PROC) if n.isdigit() and int(n) != me]
+    except OSError:
+        return []
+
+
+def main(mark: str, folder: str, launcher: int, session: int) -> None:
+    """Hear the process groups of the ranks on standard input, a number a line; sweep at its end."""
+    heard, groups = b"", set[int]()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    while os.getppid() == launcher:
+        if not select.select([0], [], [], LOOK)[0]:
+            continue
+        piece = os.read(0, 1 << 16)
+        if not piece:
+            break
+        heard += piece
+        *lines, heard = heard.split(b"\n")
+        if OVER in lines:
+            return
+        groups.update(int(line) for line in lines)
+    sweep(mark, groups, session)
+    shutil.rmtree(folder, ignore_errors=True)  # the launcher has closed what it had there, or died
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
