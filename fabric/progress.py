@@ -84,7 +84,7 @@ class Driver:
         self._closed = False
         self.rank, self.at_home = transport.rank, here()
         self.disowned: WorldError | None = None
-        self._attended = False
+        self._has_raised = False
         own(self)
         crowd = max(transport.size / CROWD, 1.0) if many(transport) else 1.0
         self._soon, self._slice = crowd * SOON, crowd * SLICE
@@ -204,16 +204,17 @@ class Driver:
         with self:
             self.control.mark(span, name)
 
-    def attend(self) -> None:
-        """Raise what has ended the world, once: for whoever does something long between calls.
+    def check_world(self) -> None:
+        """Raise what has ended the world, if anything has: between calls, during long work.
 
-        A program that goes on in spite of it, or has left, is not told by what it does for itself.
+        It raises once only, and never after the rank has left: a program that goes on in spite of
+        it can then do work of its own.
         """
-        if self.error is None and not (self._attended or self._closed):
+        if self.error is None and not (self._has_raised or self._closed):
             try:
                 self.control.check()
             except WorldError:
-                self._attended = True
+                self._has_raised = True
                 raise
 
     def poll(self, execution: Execution) -> bool:

@@ -34,7 +34,7 @@ from fabric.launching.supervise import Watch
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, host, state
 from fabric.settings import Settings
 from fabric.transports.bell import nameless
-from topology.attending import ATTENDING, attended
+from topology.background import CHECK, in_background
 
 LIMIT = 60.0
 """Seconds that anything may take."""
@@ -269,7 +269,7 @@ def test_without_files_that_have_no_name_there_are_others(monkeypatch: pytest.Mo
     assert not nameless()
 
 
-def test_who_has_something_to_attend_to_hears_of_it_while_another_thread_works() -> None:
+def test_a_thread_is_interrupted_while_another_one_works_for_it() -> None:
     at_work, go_on = threading.Event(), threading.Event()
 
     def work() -> str:
@@ -277,22 +277,22 @@ def test_who_has_something_to_attend_to_hears_of_it_while_another_thread_works()
         assert go_on.wait(LIMIT)
         return "done"
 
-    def attend() -> None:
+    def check() -> None:
         if at_work.is_set():
             raise RankLost("rank 1 has died", 1)
 
-    before = ATTENDING.set(attend)
+    before = CHECK.set(check)
     try:
         with pytest.raises(RankLost, match="rank 1 has died"):
-            attended(work)
+            in_background(work)
         go_on.set()
-        ATTENDING.set(lambda: None)
-        assert attended(work) == "done"
+        CHECK.set(lambda: None)
+        assert in_background(work) == "done"
         with pytest.raises(ZeroDivisionError):
-            attended(divmod, 1, 0)
+            in_background(divmod, 1, 0)
     finally:
-        ATTENDING.reset(before)
-    assert attended(divmod, 7, 2) == (3, 1)
+        CHECK.reset(before)
+    assert in_background(divmod, 7, 2) == (3, 1)
 
 
 def test_what_a_launcher_ends_when_it_is_stopped_is_told(
@@ -341,11 +341,11 @@ def test_what_has_ended_the_world_is_heard_once_between_calls() -> None:
         driver, due = comm._member.driver, time.monotonic() + LIMIT
         while not heard and time.monotonic() < due:
             try:
-                driver.attend()
+                driver.check_world()
             except WorldError as error:
                 heard.append(str(error))
             time.sleep(0.001)
-        driver.attend()
+        driver.check_world()
 
     outcomes = launch(body, 2, None, return_exceptions=True)
     assert heard == [str(outcomes[0])]

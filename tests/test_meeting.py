@@ -18,8 +18,8 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import RankLost, TimedOut, TransportError, WorldError
 from fabric.launching import meeting
+from fabric.launching.agreement import compare, description
 from fabric.launching.folder import OWNER, PREFIX, endpoint, private_folder, sweep
-from fabric.launching.papers import compare, own
 from fabric.liveness import ancestors, birth, host, since_boot
 from fabric.owned import MOST, is_owned, read_owned, read_secret, write_owned
 from fabric.settings import Settings
@@ -246,17 +246,17 @@ def test_names_that_others_have_taken_are_passed_over(
 # Jobs that meet though they should not.
 
 
-def papers(*words: str, local: int = 0, **settings: str) -> dict[str, Any]:
+def described(*words: str, local: int = 0, **settings: str) -> dict[str, Any]:
     return {"program": ["p.py", *words], "local_rank": local, "settings": settings, "host": "h"}
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(papers("-n", "1"), papers("-n", "1", local=1)),
-     (papers("--device=cuda:0", "log.0"), papers("--device=cuda:1", "log.1", local=1)),
-     (papers("4", local=4), papers("6", local=6)),
-     (papers("head"), {**papers("worker"), "host": "another"}),
-     (papers(scale="1.0"), papers(scale="1", clock="virtual", local=1))],
+    [(described("-n", "1"), described("-n", "1", local=1)),
+     (described("--device=cuda:0", "log.0"), described("--device=cuda:1", "log.1", local=1)),
+     (described("4", local=4), described("6", local=6)),
+     (described("head"), {**described("worker"), "host": "another"}),
+     (described(scale="1.0"), described(scale="1", clock="virtual", local=1))],
 )  # fmt: skip
 def test_ranks_of_one_job_may_differ_in_their_own_numbers(
     one: dict[str, Any], other: dict[str, Any]
@@ -266,27 +266,28 @@ def test_ranks_of_one_job_may_differ_in_their_own_numbers(
 
 @pytest.mark.parametrize(
     ("other", "words"),
-    [(papers("2"), "another job is here: rank 0 runs 'p.py 1', rank 1 runs 'p.py 2'; give each"),
-     (papers("1", "2"), "rank 1 runs 'p.py 1 2'"),
-     (papers("1a"), "rank 1 runs 'p.py 1a'"),
-     (papers("1", scale="2"), "TRIPLANE_SCALE is '2' at rank 1, and this world's scale is 1.0"),
-     (papers("1", system=""), "TRIPLANE_SYSTEM is '' at rank 1, and this world's system is 'clou")],
+    [(described("2"), "another job is here: rank 0 runs 'p.py 1', rank 1 runs 'p.py 2'; give each"),
+     (described("1", "2"), "rank 1 runs 'p.py 1 2'"),
+     (described("1a"), "rank 1 runs 'p.py 1a'"),
+     (described("1", scale="2"), "TRIPLANE_SCALE is '2' at rank 1, and this world's scale is 1.0"),
+     (described("1", system=""),
+      "TRIPLANE_SYSTEM is '' at rank 1, and this world's system is 'clou")],
 )  # fmt: skip
 def test_ranks_that_run_or_ask_for_something_else_are_of_another_job(
     other: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(WorldError) as caught:
-        compare([papers("1"), other], Settings())
+        compare([described("1"), other], Settings())
     assert words in str(caught.value)
     assert caught.value.rank == 1
 
 
 def test_a_job_that_has_a_name_may_run_several_programs() -> None:
-    assert own({}, 0, programs=True)["program"]
-    assert not own({}, 0, programs=False)["program"]
-    assert not own({"TRIPLANE_JOB": "mine"}, 0, programs=True)["program"]
-    assert not own({"TORCHELASTIC_RUN_ID": "7"}, 0, programs=True)["program"]
-    assert own({"TORCHELASTIC_RUN_ID": "none"}, 0, programs=True)["program"]
+    assert description({}, 0, programs=True)["program"]
+    assert not description({}, 0, programs=False)["program"]
+    assert not description({"TRIPLANE_JOB": "mine"}, 0, programs=True)["program"]
+    assert not description({"TORCHELASTIC_RUN_ID": "7"}, 0, programs=True)["program"]
+    assert description({"TORCHELASTIC_RUN_ID": "none"}, 0, programs=True)["program"]
 
 
 @pytest.mark.parametrize(

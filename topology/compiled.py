@@ -5,7 +5,7 @@ of other files that it calls, and would run on with their old code. So the cache
 named after the content of all files of the package that compile anything: any change there starts
 a new one. What kernels call or take a constant from stands in such a file.
 
-To compile takes seconds, in which a thread can attend to other things: see `topology.attending`.
+To compile takes seconds, in which the waiting thread can be interrupted: `topology.background`.
 
 Processes that compile one kernel for different types at a time could overwrite each other's code
 under one name, and later ones would run the wrong one: whoever saves holds a lock.
@@ -27,7 +27,7 @@ import numba
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
-from topology.attending import attended
+from topology.background import in_background
 
 try:
     import fcntl
@@ -64,7 +64,7 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     try:
         made = numba.njit(error_model="numpy", **options)(kernel)
         made._cache = _cache_of(kernel)
-        made._compile_for_args = partial(attended, made._compile_for_args)
+        made._compile_for_args = partial(in_background, made._compile_for_args)
     finally:
         settings.CACHE_DIR = before
     return cast(Kernel, made)

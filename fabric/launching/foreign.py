@@ -15,10 +15,10 @@ from fabric.authority.serve import Order, start
 from fabric.authority.zclient import Line
 from fabric.curve import Keys, private
 from fabric.failure import TimedOut, TransportError, WorldError
+from fabric.launching.agreement import JOB
 from fabric.launching.joining import Seat, number
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.launching.mpiexec import library
-from fabric.launching.papers import JOB
 from fabric.settings import Settings
 
 PORT_OFFSET = 17

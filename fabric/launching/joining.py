@@ -19,9 +19,9 @@ from fabric.authority.zclient import Line, ZControl
 from fabric.curve import Keys
 from fabric.failure import TimedOut, TransportError, WorldError, in_words
 from fabric.forked import only_here
+from fabric.launching.agreement import compare, description
 from fabric.launching.job import checked_size
 from fabric.launching.member import Member
-from fabric.launching.papers import compare, own
 from fabric.liveness import die_with
 from fabric.settings import machine
 from fabric.transport import connector
@@ -112,9 +112,9 @@ def _sit_among_others(given: Mapping[str, str]) -> Member:
     due = time.monotonic() + PATIENCE
     while True:
         seat = seat_of(given)
-        papers = own(given, seat.local_rank, programs=by_program(given))
+        mine = description(given, seat.local_rank, programs=by_program(given))
         try:
-            return sit(seat, patience=PATIENCE, papers=papers)
+            return sit(seat, patience=PATIENCE, described=mine)
         except TransportError as error:
             if LEFT_ALREADY not in str(error) or time.monotonic() > due:
                 raise
@@ -123,14 +123,14 @@ def _sit_among_others(given: Mapping[str, str]) -> Member:
 
 def sit(
     seat: Seat, system: Any = None, patience: float | None = None,
-    papers: Mapping[str, Any] | None = None,
+    described: Mapping[str, Any] | None = None,
 ) -> Member:  # fmt: skip
     """Take a seat. ``system``: the machine, where it has no name that the settings could give.
 
     ``patience``: seconds after which it raises `TimedOut` if not all have come; None: it waits for
-    ever, as whoever has launched the ranks sees whether they come. ``papers``: what all ranks show
-    each other first, to see that they are of one job (`fabric.launching.papers`); raises
-    `WorldError` where they are not.
+    ever, as whoever has launched the ranks sees whether they come. ``described``: this
+    rank's description, which all ranks compare first, to see that they are of one job
+    (`fabric.launching.agreement`); raises `WorldError` where they are not.
     """
     if seat.launcher:
         die_with(seat.launcher, seat.born)
@@ -141,8 +141,8 @@ def sit(
     try:
         if patience is not None:
             watch.start()
-        if papers is not None:
-            compare(control.exchange(papers), line.settings)
+        if described is not None:
+            compare(control.exchange(described), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
     except BaseException as error:  # the others wait for this rank, which will never come
         control.fail(error)

@@ -17,7 +17,7 @@ from fabric.launching.early import tell_failures
 from fabric.progress import Driver
 from fabric.settings import Settings, machine
 from fabric.transport import Transport, connector
-from topology.attending import ATTENDING
+from topology.background import CHECK
 
 if TYPE_CHECKING:
     from fabric.authority.local import Hub
@@ -50,7 +50,7 @@ class Member:
     def __post_init__(self) -> None:
         paced = self.settings.paced is not None
         object.__setattr__(self, "driver", Driver(self.transport, self.control, paced=paced))
-        ATTENDING.set(self.driver.attend)  # of the thread that has joined: the program's own
+        CHECK.set(self.driver.check_world)  # of the thread that has joined: the program's own
 
     @property
     def fabric(self) -> "Fabric | None":

@@ -1,7 +1,7 @@
 """Calls: what a process group is asked for, made as calls of a `Communicator`.
 
 The methods are called as torch's dispatcher calls these operations (``c10d::allreduce_`` for one),
-and take what it passes: see `collectives.adapters.torch.door`.
+and take what it passes: see `collectives.adapters.torch.dispatcher`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

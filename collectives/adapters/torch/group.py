@@ -1,6 +1,6 @@
 """ProcessGroup: a group of torch.distributed whose calls are those of a `Communicator`.
 
-Its calls go through torch's own front, see `collectives.adapters.torch.door`, and are made by
+Its calls go through torch's own front, see `collectives.adapters.torch.dispatcher`, and are made by
 `Calls`.
 """
 
@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from collectives.adapters.torch.base import Named
 from collectives.adapters.torch.calls import Calls
-from collectives.adapters.torch.door import entrance
+from collectives.adapters.torch.dispatcher import entrance
 from collectives.adapters.torch.joining import launched
 from collectives.adapters.torch.work import Pending, Work
 from collectives.adapters.torch.world import World, communicator_of

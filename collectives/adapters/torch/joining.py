@@ -19,9 +19,9 @@ from torch._C._distributed_c10d import PrefixStore, Store
 from fabric.authority.serve import Order, start
 from fabric.curve import Keys
 from fabric.failure import KINDS, TimedOut, TransportError, WorldError
+from fabric.launching.agreement import description
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import Member, alone, member
-from fabric.launching.papers import own
 from fabric.liveness import host
 from fabric.settings import PREFIX, Settings
 
@@ -70,8 +70,8 @@ def joined(
     seat = Seat(rank, size, local, address, token, transport, Keys.from_environment(given))
     # Engines have a store of their own, and their parts may be different programs.
     by_port = given.get("RANK") == str(rank) and given.get("WORLD_SIZE") == str(size)
-    papers = own(given, local, programs=environment is None and by_port)
-    return sit(seat, patience=PATIENCE, papers=papers)
+    mine = description(given, local, programs=environment is None and by_port)
+    return sit(seat, patience=PATIENCE, described=mine)
 
 
 def _got(store: Store, key: str) -> bytes:

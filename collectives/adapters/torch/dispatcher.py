@@ -1,4 +1,4 @@
-"""The door: calls of a process group go through torch's own front before they are made here.
+"""The dispatcher: calls of a process group go through torch's own before they are made here.
 
 torch's C++ takes the arguments of a call (any sequence for splits, options or single values), and
 makes of them one call of its dispatcher, ``c10d::allreduce_`` for one. That is what its own

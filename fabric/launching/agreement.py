@@ -1,8 +1,10 @@
-"""Papers: what ranks that nobody of ours has launched show each other before they begin.
+"""Agreement: a check that all ranks of a world which another launcher has started are of one job.
 
-A port and a number of ranks are public, and two jobs may have been given the same. Ranks that run
-another program, or ask for other settings, are not of one job: then all of them are told so. On
-other hosts a job may be started with other words, and who is let in there has the keys.
+A port and a number of ranks are public, and two jobs may have been given the same. So each rank
+describes what it runs and with which settings, and all compare these descriptions before they
+begin: where two differ, the ranks are not of one job, and every rank raises the same error. Command
+lines are compared on one host only: on other hosts a job may be started by another command, and
+whoever joins from there has proved with the keys that it belongs here.
 """
 
 import os
@@ -33,8 +35,11 @@ def job_of(given: Mapping[str, str]) -> str:
     return given.get(JOB, "") or ("" if run == "none" else run)
 
 
-def own(given: Mapping[str, str], local_rank: int, programs: bool) -> dict[str, Any]:
-    """What this rank shows. ``programs``: whether what it runs says which job it is of."""
+def description(given: Mapping[str, str], local_rank: int, programs: bool) -> dict[str, Any]:
+    """Describe this rank, in what JSON can have, from its environment ``given``.
+
+    ``programs``: whether its command line is a part of it, as ranks of one job run one program.
+    """
     named = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
     settings = {name: given[key] for name, key in named.items() if key in given}
     program = _program() if programs and not job_of(given) else []
@@ -47,21 +52,22 @@ def _program() -> list[str]:
     return [word[-LENGTH:] for word in (os.path.basename(script), *arguments)]
 
 
-def compare(shown: Sequence[Mapping[str, Any]], settings: Settings) -> None:
-    """Check what all ranks have shown, in the order of ranks, against rank 0's, and the world's.
+def compare(descriptions: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    """Check the descriptions of all ranks, in the order of ranks, against each other.
 
-    Raises `WorldError` that names the first rank which differs, at every rank alike.
+    The command lines have to be rank 0's, and the settings those of the world. Raises `WorldError`
+    that names the first rank which differs, the same at every rank.
     """
-    for rank, papers in enumerate(shown):
-        for name, text in papers["settings"].items():
+    for rank, one in enumerate(descriptions):
+        for name, text in one["settings"].items():
             _setting(rank, name, text, getattr(settings, name))
-        first = shown[0]
-        numbers = {(0, rank), (first["local_rank"], papers["local_rank"])}
-        here = papers["host"] == first["host"]
-        if here and not _alike(first["program"], papers["program"], numbers):
+        first = descriptions[0]
+        numbers = {(0, rank), (first["local_rank"], one["local_rank"])}
+        here = one["host"] == first["host"]
+        if here and not _alike(first["program"], one["program"], numbers):
             raise WorldError(
                 f"another job is here: rank 0 runs {_line(first)}, rank {rank} runs"
-                f" {_line(papers)}; give each job a MASTER_PORT of its own, or if they are one job"
+                f" {_line(one)}; give each job a MASTER_PORT of its own, or if they are one job"
                 f" all its ranks the same {JOB}",
                 rank,
             )
@@ -77,8 +83,8 @@ def _setting(rank: int, name: str, text: str, value: object) -> None:
         )
 
 
-def _line(papers: Mapping[str, Any]) -> str:
-    return repr(" ".join(papers["program"]))
+def _line(one: Mapping[str, Any]) -> str:
+    return repr(" ".join(one["program"]))
 
 
 def _alike(one: Sequence[str], other: Sequence[str], ranks: set[tuple[int, int]]) -> bool:

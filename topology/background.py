@@ -1,7 +1,7 @@
-"""Attending: what a thread looks at while something long goes on that has nothing to do with it.
+"""Background: long work that a thread can be interrupted in, since another thread does it.
 
 Kernels are compiled when they are first called, which takes seconds, once on a machine. A rank that
-does so in the middle of a call would hear that another one has died when it is through.
+compiled one itself in the middle of a call would learn only afterwards that another rank has died.
 """
 
 import threading
@@ -11,22 +11,23 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-ATTENDING: ContextVar[Callable[[], None]] = ContextVar("triplane_attending")
-"""Called in this thread again and again during `attended`, which raises what it raises."""
+CHECK: ContextVar[Callable[[], None]] = ContextVar("triplane_check")
+"""Of a thread: what `in_background` calls again and again while it waits; it raises to end that."""
 
-LOOK = 0.05
+INTERVAL = 0.05
 """Seconds between two such calls."""
 
 
-def attended(do: Callable[..., Result], *args: Any, **named: Any) -> Result:
-    """``do(*args, **named)``, in another thread where this one has something to attend to.
+def in_background(do: Callable[..., Result], *args: Any, **named: Any) -> Result:
+    """``do(*args, **named)``, done by another thread where this one has a `CHECK`.
 
-    Raises what that raises; ``do`` then ends in its own time, and nobody has its result.
+    Raises what ``do`` raises, and at once what the check raises: then ``do`` goes on to its end,
+    and its result is dropped.
     """
-    attend = ATTENDING.get(None)
-    if attend is None:
+    check = CHECK.get(None)
+    if check is None:
         return do(*args, **named)
-    attend()
+    check()
     done: list[Result] = []
     failed: list[BaseException] = []
 
@@ -40,8 +41,8 @@ def attended(do: Callable[..., Result], *args: Any, **named: Any) -> Result:
     thread = threading.Thread(target=beside, name="triplane-compile", daemon=False)
     thread.start()
     while thread.is_alive():
-        thread.join(LOOK)
-        attend()
+        thread.join(INTERVAL)
+        check()
     if failed:
         raise failed[0]
     return done[0]
