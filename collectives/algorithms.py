@@ -20,7 +20,7 @@ from collectives import (
     sendrecv,
 )
 from fabric.step import ScheduleError, Step
-from topology.arguments import shown, whole
+from topology.arguments import integer, shown, whole
 
 Algorithm = Callable[..., Iterator[Step]]
 
@@ -114,7 +114,7 @@ def default(op: str, ranks: int, size: int) -> str:
     tree below 12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
     """
     algorithms(op)
-    ranks, size = _door(ranks, size)
+    ranks, size = _counts(ranks, size)
     many = ranks > MOST_DIRECT
     rules = {
         "all_reduce": "recursive_doubling" if size <= 32 << 10 else "halving_doubling",
@@ -140,7 +140,7 @@ def buffers(op: str, ranks: int, size: int) -> tuple[int, int]:
     block for the all-to-alls (here all blocks of all_to_all_v are alike).
     """
     algorithms(op)
-    ranks, size = _door(ranks, size)
+    ranks, size = _counts(ranks, size)
     if op == "barrier":
         return 0, 0
     sends_all = op in ("reduce_scatter", "scatter", "all_to_all", "all_to_all_v")
@@ -165,10 +165,14 @@ def schedule(
     Raises `ScheduleError` at the call, not later, for what is unknown or cannot be.
     """
     algorithms(op)
-    ranks, size = _door(ranks, size)
+    ranks, size = _counts(ranks, size)
     steps = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
-    root, itemsize = _integer(root, "root"), _integer(itemsize, "itemsize")
-    ranks_per_node = _integer(ranks_per_node, "ranks_per_node")
+    root, itemsize, ranks_per_node = (
+        integer(value, name, error=ScheduleError)
+        for value, name in (
+            (root, "root"), (itemsize, "itemsize"), (ranks_per_node, "ranks_per_node")
+        )
+    )  # fmt: skip
     if not 0 <= root < ranks:
         raise ScheduleError(f"root is {root}; there are ranks 0 to {ranks - 1}")
     if itemsize < 1 or size % itemsize:
@@ -190,7 +194,8 @@ def schedule(
 _lookup = algorithm
 
 
-def _door(ranks: Any, size: Any) -> tuple[int, int]:
+def _counts(ranks: Any, size: Any) -> tuple[int, int]:
+    """How many ranks and bytes; raises `ScheduleError`."""
     count, room = whole(ranks), whole(size)
     if room is None and isinstance(size, float) and size.is_integer():
         room = int(size)  # 64e6, say
@@ -202,10 +207,3 @@ def _door(ranks: Any, size: Any) -> tuple[int, int]:
     if room is None or room < 0:
         raise ScheduleError(f"size is {room} bytes, below 0")
     return count, room
-
-
-def _integer(given: Any, name: str) -> int:
-    found = whole(given)
-    if found is None:
-        raise ScheduleError(f"{name} is {shown(given)}; it has to be an integer")
-    return found

@@ -178,7 +178,7 @@ def test_loads_that_say_little() -> None:
         (lambda: Placement([], []), r"local is \[\]"),
         (lambda: linear(4, 2).choose([1, 2], 0), r"topk_idx has the shape \[2\]"),
         (lambda: linear(4, 2).choose([[0.5]], 0), "topk_idx is float64"),
-        (lambda: linear(4, 2).choose([[0]], 2), "rank is 2; it has to be an integer 0 to 1"),
+        (lambda: linear(4, 2).choose([[0]], 2), "rank is 2; it has to be an integer from 0 to 1"),
         (lambda: linear(4, 2).loads([1.0]), "number from 0 on for each of 4 experts"),
         (lambda: linear(4, 2).loads([1, 2, 3, np.inf]), "there is inf"),
         (lambda: balanced([1, np.nan], 2), "there is nan"),

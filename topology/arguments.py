@@ -12,7 +12,8 @@ import operator
 from collections.abc import Collection, Mapping, Set
 from typing import Any
 
-from topology.errors import ArgumentError
+from topology.errors import ArgumentError, TriplaneError
+from topology.text import one_line
 
 INT64 = (-(2**63), 2**63 - 1)
 """The integers that ranks can exchange."""
@@ -34,14 +35,17 @@ _NOT_SEQUENCES = (*_NOT_NUMBERS[:3], Mapping, Set)
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: one short line, whatever it is; with the type of an object."""
+    """A Python value as an error shows it: one short line, whatever it is, with its type.
+
+    Values out of files are shown as files have them: `topology.reading.shown`.
+    """
     if type(value) is int and abs(value) >> 200:
         return f"an integer of {value.bit_length()} bits"
     try:
         text = repr(value)[: _SHOWN + 1]
     except Exception:  # a user's own; what cannot be shown still has a type
         return f"a {type(value).__name__}"
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    line = one_line(text)
     short = line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
     return short if isinstance(value, int | float | str | None) else f"{short} ({_kind(value)})"
 
@@ -52,18 +56,24 @@ def _kind(value: object) -> str:
     return kind.__name__ if inside == "builtins" else f"{inside}.{kind.__name__}"
 
 
-def integer(value: Any, name: str, least: int = INT64[0], most: int = INT64[1]) -> int:
-    """``value`` as an int from ``least`` to ``most``; raises `ArgumentError`."""
+def integer(
+    value: Any, name: str, least: int = INT64[0], most: int = INT64[1],
+    error: type[TriplaneError] = ArgumentError,
+) -> int:  # fmt: skip
+    """``value`` as an int from ``least`` to ``most``; raises ``error``, the caller's own type."""
     found = whole(value)
     if found is None or not least <= found <= most:
         limits = {INT64: "of 64 bits", (0, INT64[1]): "from 0 on"}
         span = limits.get((least, most), f"from {least} to {most}")
-        raise ArgumentError(f"{name} is {shown(value)}; it has to be an integer {span}")
+        raise error(f"{name} is {shown(value)}; it has to be an integer {span}")
     return found
 
 
 def whole(value: Any) -> int | None:
-    """The integer that ``value`` is to Python; None where it is none."""
+    """The integer that ``value`` is to Python; None where it is none.
+
+    Out of files, integers are read more strictly: `topology.reading.whole`.
+    """
     if type(value) is int:
         return value
     try:

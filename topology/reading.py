@@ -184,7 +184,11 @@ def _expected(text: str, fault: json.JSONDecodeError) -> str:
 
 
 def shown(value: object, most: int = 60) -> str:
-    """``value`` as a file would write it, cut short: for messages, whatever it is."""
+    """``value``, which a file holds, for messages: null and true as in JSON, texts in quotes.
+
+    It is cut after ``most`` characters, and lists after three levels. Values that a program passes
+    are shown as Python has them: `topology.arguments.shown`.
+    """
     text = _shown(value, 3, most)
     return text if len(text) <= most else f"{text[:most]}..."
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from topology.arguments import shown, whole
+from topology.arguments import integer
 from topology.errors import TriplaneError
 
 Ints = NDArray[np.int64]
@@ -35,14 +35,8 @@ MOST = 1 << 31
 
 
 def count(value: Any, name: str, least: int = 0, most: int = MOST) -> int:
-    """``value`` as an int from ``least`` to ``most``; raises `RoutingError`.
-
-    Whatever Python takes as an index will do: integers of numpy and torch, too, but no floats.
-    """
-    found = whole(value)
-    if found is None or not least <= found <= most:
-        raise RoutingError(f"{name} is {shown(value)}; it has to be an integer {least} to {most}")
-    return found
+    """``value`` as an int from ``least`` to ``most``; raises `RoutingError`."""
+    return integer(value, name, least, most, RoutingError)
 
 
 class Selections(NamedTuple):

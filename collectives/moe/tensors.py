@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from collectives.views import NOTHING, ArgumentError, Buffer, name_of, view
 from topology import arguments
-from topology.arguments import shown, whole
+from topology.arguments import INT64
 from topology.errors import TriplaneError
 
 FLOATS = ("bfloat16", "float16", "float32")
@@ -41,19 +41,9 @@ class Room(NamedTuple):
         self.buffer.unpack()
 
 
-def integer(given: Any, name: str, least: int, most: int | None = None) -> int:
-    """``given`` as an int from ``least`` to ``most`` (None: any); raises `TokenError`.
-
-    Whatever Python takes as an index will do: integers of numpy and torch, too, but no floats.
-    """
-    number = whole(given)
-    if number is None:
-        raise TokenError(f"{name} is {shown(given)}; it has to be an integer")
-    if number < least:
-        raise TokenError(f"{name} is {shown(number)}; it has to be {least} or more")
-    if most is not None and number > most:
-        raise TokenError(f"{name} is {shown(number)}; it has to be {most} or less")
-    return number
+def integer(given: Any, name: str, least: int, most: int = INT64[1]) -> int:
+    """``given`` as an int from ``least`` to ``most``; raises `TokenError`."""
+    return arguments.integer(given, name, least, most, TokenError)
 
 
 def flag(given: Any, name: str) -> bool:
