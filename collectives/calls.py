@@ -68,7 +68,7 @@ def collective(asked: Question, group: Group, control: Control, wide: int | None
         op, ranks, size, told.algorithm, asked.root, dtype.itemsize, told.ranks_per_node
     )[rank]
     average = ranks if asked.reduction == "avg" else 0
-    # Else the plan reads a copy, and nothing is shared: see `Communicator._shares`.
+    # Else the plan reads a copy, and nothing is shared: see `collectives.execution`.
     here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
     made = script(plan, asked.shift if here else None, wide)
     return Call(_words(asked, dtype, items), plan, made, told.operation, combine, dtype, average)

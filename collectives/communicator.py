@@ -11,7 +11,6 @@ same bits at every rank.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -23,12 +22,12 @@ from collectives.algorithms import algorithm as lookup
 from collectives.algorithms import default
 from collectives.anysource import AnyWork, any_source
 from collectives.calls import Question, advice, collective, custom
+from collectives.execution import execution
 from collectives.group import Group
 from collectives.inform import blocks, rounds
 from collectives.messages import Message, Recv, Send, checked, checked_all
 from collectives.messages import call as message_call
-from collectives.reductions import average, lower, lowers
-from collectives.views import NOTHING, Buffer, in_place, name_of, shift, view
+from collectives.views import NOTHING, Buffer, name_of, shift, view
 from collectives.work import Work
 from fabric.control import Machine
 from fabric.endpoint import FREE
@@ -38,7 +37,7 @@ from fabric.launching.member import Member, member
 from fabric.plan import Plan, plan
 from fabric.progress import Driver
 from fabric.step import Step, only_steps
-from fabric.transport import Bytes, Lender, lender, many
+from fabric.transport import Lender, lender, many
 from fabric.wide import WIDE
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, text
@@ -438,8 +437,8 @@ class Communicator:
         self, call: Call, send: Buffer, recv: Buffer, async_op: bool, timeout: float | None
     ) -> Work:
         number = self._group.next_call()
-        execution = self._execution(call, self._group.members, number, send, recv)
-        return self._go([execution], async_op, timeout)
+        one = execution(self._driver, call, self._group.members, number, send, recv)
+        return self._go([one], async_op, timeout)
 
     def _messages(self, messages: Sequence[Message], async_op: bool, timeout: float | None) -> Work:
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
@@ -451,32 +450,8 @@ class Communicator:
         if call is None:
             call = self._remember(message.kind, message_call(message, self.rank))
         members = tuple(group.members[place] for place in dict.fromkeys((src, dst)))
-        return self._execution(call, members, group.next_message(src, dst, tag), send, recv)
-
-    def _execution(
-        self, call: Call, members: tuple[int, ...], number: int, send: Buffer, recv: Buffer
-    ) -> Execution:
-        driver = self._driver
-        room = driver.room(call.script.rooms[2])
-        given, lent = self._shares(call, send, recv)
-        finish = None
-        if room.size or lent.size or call.average or recv.home is not None:
-            finish = partial(_finish, driver, (room, lent), call.average, recv)
-        buffers = (given, recv.bytes, room)
-        return Execution(call, driver.transport, members, number, buffers, finish)
-
-    def _shares(self, call: Call, send: Buffer, recv: Buffer) -> tuple[Bytes, Bytes]:
-        """What the call sends, and the work buffer that this is in, if any.
-
-        What the user gave, but for averages of floats: see `spec.shares`. Only in place may these
-        replace what was given.
-        """
-        if not (send.items and lowers(send.dtype, call.average)):
-            return send.bytes, NOTHING.bytes
-        lent = NOTHING.bytes if in_place(send, recv) else self._driver.room(send.bytes.size)
-        shares = lent[: send.bytes.size] if lent.size else send.bytes
-        lower(send.bytes, send.dtype, call.average, shares)
-        return shares, lent
+        number = group.next_message(src, dst, tag)
+        return execution(self._driver, call, members, number, send, recv)
 
     def _go(self, executions: Sequence[Execution], async_op: bool, timeout: float | None) -> Work:
         if async_op:
@@ -492,12 +467,3 @@ def _algorithm(op: str, name: str | None) -> str | None:
     called = text(name, "algorithm", "the name of one, or None")
     lookup(op, called)
     return called
-
-
-def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: Buffer) -> None:
-    """What is left to do when all bytes have come."""
-    for room in rooms:
-        driver.give(room)
-    if ranks:
-        average(recv, ranks)
-    recv.unpack()
