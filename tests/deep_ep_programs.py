@@ -53,10 +53,10 @@ def programs() -> list[Program]:
             {"TRIPLANE_DEEP_EP_SCALEUP": "2"},
         ),
         Program("V2, masked choices", elastic, 2, ("--masked-ratio", "0.3"), modes),
-        Program(
-            "V2, deterministic, sizes not known", elastic, 2,
-            ("--deterministic", "--do-cpu-sync", "0"), modes,
-        ),
+        # Not both at once: the program then compares what has come, cut to its size, with the same
+        # not cut, which are equal only where sizes are known.
+        Program("V2, deterministic", elastic, 2, ("--deterministic",), modes),
+        Program("V2, sizes not known", elastic, 2, ("--do-cpu-sync", "0"), modes),
     ]  # fmt: skip
 
 
