@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fabric.bells import Latch
 from fabric.control import Control
 from fabric.execute import Execution
 from fabric.failure import (
@@ -77,8 +78,12 @@ class Driver:
         self._pooling = threading.Lock()
         # Who wants the turn takes the door first: whoever has the turn sees that it is wanted, and
         # cannot take it again before the other has had it.
-        self._door, self._turn = threading.Lock(), threading.Lock()
-        self._busy = threading.Event()
+        # The turn knows its thread, as an exception out of a signal handler can come before the
+        # first instruction of `__exit__`; ``within`` says whether a turn has begun and not ended.
+        self._door = threading.Lock()
+        self._turn: Any = threading.RLock()
+        self._within = False
+        self._busy = Latch()
         self._thread: threading.Thread | None = None
         self._waiting = 0
         self._closed = False
@@ -110,10 +115,17 @@ class Driver:
 
     def __enter__(self) -> "Driver":
         """Take the turn."""
-        with self._door:
-            if not self._turn.acquire(blocking=False):
-                self.transport.wake()
-                self._turn.acquire()
+        try:
+            with self._door:
+                if not self._turn.acquire(blocking=False):
+                    self.transport.wake()
+                    self._turn.acquire()
+            if self._within:
+                self._break(WorldError("an exception out of a signal handler has ended a call"))
+            self._within = True
+        except BaseException:
+            self._let_go()
+            raise
         return self
 
     def __exit__(
@@ -125,7 +137,11 @@ class Driver:
             if error is not None:
                 self._break(error)
         finally:
-            self._turn.release()
+            if error is None:
+                self._within = False
+                self._turn.release()
+            else:
+                self._let_go()
 
     def run(self, executions: Sequence[Execution], timeout: float | None = None) -> None:
         """Make these calls, and return when all are over.
@@ -254,10 +270,12 @@ class Driver:
                 self.wait(execution, timeout, last=True)
         finally:
             self._closed = True
+            self._let_go()
             self._busy.set()
-            if self._thread is not None:
+            # One that an exception has kept from beginning will not end either.
+            if self._thread is not None and self._thread.is_alive():
                 self.transport.wake()
-                self._thread.join()
+                self._thread.join(CLOSING)
             self._pool.clear()
 
     def _begin(self, execution: Execution) -> None:
@@ -322,9 +340,21 @@ class Driver:
 
     def _let_by(self) -> None:
         """Let a thread that waits for the turn have it."""
+        self._within = False
         self._turn.release()
         with self._door:
             self._turn.acquire()
+        self._within = True
+
+    def _let_go(self) -> None:
+        """Give back the turn, if this thread has it, however often it has taken it."""
+        if self._turn.acquire(blocking=False):
+            self._within = False
+            try:
+                while True:
+                    self._turn.release()
+            except RuntimeError:  # it has it no more
+                return
 
     def _background(self) -> None:
         """See that the thread drives what is under way."""

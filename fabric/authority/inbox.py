@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fabric.authority.pace import Pace
+from fabric.bells import Bells
 from fabric.failure import KINDS, WorldError
 
 SLICE = 0.25
@@ -24,13 +25,13 @@ class Inbox:
         self._tokens = itertools.count()
         self._answers: dict[int, Any] = {}
         self._exchanged: deque[Sequence[Any]] = deque()
-        self._news = threading.Condition()
+        self._lock, self._news = threading.Lock(), Bells()
         self._end: tuple[str, str, int | None] | None = None
 
     def told(self, reply: Sequence[Any]) -> None:
         """Take a reply of `fabric.authority.world`, or ``("acknowledged", records)``."""
         kind, *rest = reply
-        with self._news:
+        with self._lock:
             if kind in ("time", "times", "advice"):
                 self._answers[rest[0]] = rest[1]
             elif kind == "exchanged":
@@ -41,7 +42,7 @@ class Inbox:
                 self.pace.told(rest[0], rest[1])
             elif kind == "end" and self._end is None:
                 self._end = rest[0], rest[1], rest[2]
-            self._news.notify_all()
+        self._news.ring()
         if kind == "end" and self.pace is not None:
             self.pace.wake()
 
@@ -51,7 +52,7 @@ class Inbox:
 
     def disown(self, error: WorldError) -> None:
         """See `fabric.forked`."""
-        self._news = threading.Condition()
+        self._lock, self._news = threading.Lock(), Bells()
         self._end = type(error).__name__, str(error), error.rank
 
     def check(self) -> None:
@@ -77,9 +78,7 @@ class Inbox:
         """Wait until it has come; raises what has ended the world."""
         while not come():
             self.check()
-            with self._news:
-                if not come() and self._end is None:
-                    self._news.wait(SLICE)
+            self._news.wait(lambda: come() or self._end is not None, SLICE)
 
 
 def known(told: Sequence[float] | str, op: int) -> tuple[float, float]:

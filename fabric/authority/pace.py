@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+
+from fabric.bells import Bells
 
 SPIN = 0.0004
 """Seconds before the time from when a rank no longer sleeps: what a sleep may be late by."""
@@ -28,7 +31,7 @@ class Pace:
         self.start, self.scale = start, scale
         self._check = check
         self._ends: dict[int, float] = {}
-        self._news = threading.Condition()
+        self._lock, self._news = threading.Lock(), Bells()
 
     def now(self) -> float:
         """Emulated seconds."""
@@ -36,31 +39,31 @@ class Pace:
 
     def told(self, op: int, end: float) -> None:
         """The rank's part of ``op`` ends at ``end``, in emulated seconds, as far as known now."""
-        with self._news:
+        with self._lock:
             self._ends[op] = end
             if len(self._ends) > KEPT:
                 del self._ends[next(iter(self._ends))]
-            self._news.notify_all()
+        self._news.ring()
 
     def wake(self) -> None:
         """Let whoever waits look again whether the world has ended."""
-        with self._news:
-            self._news.notify_all()
+        self._news.ring()
 
     def wait(self, op: int) -> None:
         """Return as soon as the rank's part of ``op`` is over, and not before; once for each."""
         while True:
             self._check()
-            with self._news:
-                end = self._ends.get(op)
-                left = SLICE if end is None else self._left(end)
-                if left > SPIN:
-                    self._news.wait(min(left - SPIN, SLICE) if end is not None else left)
-                    continue
-                if left <= 0:
+            end = self._ends.get(op)
+            left = SLICE if end is None else self._left(end)
+            if left > SPIN:
+                least = left if end is None else min(left - SPIN, SLICE)
+                self._news.wait(partial(self._moved, op, end), least)
+            elif left <= 0:
+                with self._lock:
                     del self._ends[op]
-                    return
-            time.sleep(NAP)
+                return
+            else:
+                time.sleep(NAP)
 
     def compute(self, seconds: float) -> None:
         """Return when so many emulated seconds have passed."""
@@ -68,6 +71,10 @@ class Pace:
         while (left := self._left(end)) > 0:
             self._check()
             time.sleep(min(left - SPIN, SLICE) if left > SPIN else NAP)
+
+    def _moved(self, op: int, end: float | None) -> bool:
+        """Whether more is known now of when the rank's part of ``op`` ends."""
+        return self._ends.get(op) != end
 
     def _left(self, end: float) -> float:
         """Wall seconds until an emulated time."""

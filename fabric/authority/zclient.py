@@ -19,6 +19,7 @@ from fabric.authority.inbox import LEFT, Inbox, known
 from fabric.authority.pace import Pace
 from fabric.authority.wire import VERSION, Packer, parsed
 from fabric.authority.world import Record
+from fabric.bells import Latch
 from fabric.control import Advice
 from fabric.curve import Keys, private
 from fabric.failure import TransportError, WorldError, report
@@ -38,6 +39,10 @@ BACKLOG = 1 << 14
 
 LOOK = 0.25
 """Seconds between two looks at the authority's process."""
+
+PARTING = 5.0
+"""Seconds that the thread is given to send the last of it. It has not even begun to run where an
+exception out of a signal handler has come between its start and its first step."""
 
 PATIENCE = 60.0
 """Seconds that a rank waits for the authority to be there."""
@@ -61,7 +66,7 @@ class Line:
         self.users = {threading.get_ident()}
         self._welcome: dict[str, Any] = {}
         self._trouble, self._closing = "", False
-        self._known, self._at_home = threading.Event(), here()
+        self._known, self._at_home = Latch(), here()
         self.rank = -1 if rank is None else rank
         self._host = host()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -115,9 +120,11 @@ class Line:
         if not self.closed:
             self._closing = True
             os.write(self._bell, b"!")
-            self._thread.join()
-            os.close(self._bell)
-            os.close(self._ear)
+            if self._thread.is_alive():
+                self._thread.join(PARTING)
+            if not self._thread.is_alive():
+                os.close(self._bell)
+                os.close(self._ear)
 
     @property
     def closed(self) -> bool:
@@ -164,7 +171,7 @@ class Line:
             zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
         )  # fmt: skip
-        self._beaten, self._beat = threading.Event(), 0.0
+        self._beaten, self._beat = Latch(), 0.0
         socket.connect(self.address)
         return socket
 

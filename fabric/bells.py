@@ -1,0 +1,67 @@
+"""Bells: waiting for what other threads tell, safe where a signal handler raises at any moment.
+
+Python's own `threading.Condition` and `threading.Event` take their lock in Python code. An
+exception out of a signal handler (Ctrl-C, an alarm) that comes just after that leaves the lock held
+for ever, and with it every thread that has something to tell. Here nothing is held while Python
+code runs: each that waits sleeps on a lock of its own, and who has news releases them all.
+"""
+
+from _thread import LockType, allocate_lock
+from collections import deque
+from collections.abc import Callable
+
+
+class Bells:
+    """The bells of whoever waits for the same news."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[LockType] = deque()
+
+    def ring(self) -> None:
+        """Wake all that wait; to be called after the news is there to be seen."""
+        for bell in tuple(self._waiting) if self._waiting else ():
+            if bell.locked():
+                try:
+                    bell.release()
+                except RuntimeError:  # another has rung it meanwhile
+                    continue
+
+    def wait(self, come: Callable[[], bool], timeout: float = -1.0) -> None:
+        """Return when somebody has rung, or after ``timeout`` seconds; at once if it has come."""
+        bell = allocate_lock()
+        bell.acquire()
+        self._waiting.append(bell)  # first this and then the look, or news between them is missed
+        try:
+            if not come():
+                bell.acquire(timeout=timeout)
+        finally:
+            self._waiting.remove(bell)
+
+
+class Latch:
+    """Set or not, as `threading.Event`; false at first."""
+
+    __slots__ = ("_bells", "_on")
+
+    def __init__(self) -> None:
+        self._on, self._bells = False, Bells()
+
+    def __bool__(self) -> bool:
+        return self._on
+
+    def set(self) -> None:
+        """Wake whoever waits for it."""
+        self._on = True
+        self._bells.ring()
+
+    def clear(self) -> None:
+        """Not set any more."""
+        self._on = False
+
+    def wait(self, timeout: float = -1.0) -> bool:
+        """Wait until it is set, or for so many seconds; whether it is."""
+        if not self._on:
+            self._bells.wait(self.__bool__, timeout)
+        return self._on
