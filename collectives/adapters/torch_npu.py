@@ -391,7 +391,7 @@ def _origins(
     source = np.concatenate(
         [np.repeat(np.arange(len(counts)), counts) for counts in by_source]
     ).astype(np.int64)
-    rows = [token[e, :n].numpy() for e, n in enumerate(by_source.sum(axis=1).tolist())]
+    rows = [array_of(token[e, :n]) for e, n in enumerate(by_source.sum(axis=1).tolist())]
     return source, np.concatenate(rows).astype(np.int64)
 
 

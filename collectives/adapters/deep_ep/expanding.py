@@ -104,8 +104,8 @@ def known(way: Way, arrived: Arrived, made: EPHandle) -> tuple[Ints, Ints]:
     way.local[...] = arrived.topk_idx[way.order]
     way.slots[...] = -1
     if made.do_expand:
-        aligned = made.psum_num_recv_tokens_per_expert.numpy().astype(np.int64)
-        begin = aligned - made.num_unaligned_recv_tokens_per_expert.numpy()
+        aligned = array_of(made.psum_num_recv_tokens_per_expert).astype(np.int64)
+        begin = aligned - array_of(made.num_unaligned_recv_tokens_per_expert)
         here = way.local >= 0
         expert = way.local[here]
         order = sorted_by(expert, max(len(begin), 1))
@@ -126,7 +126,7 @@ def described(made: EPHandle, source: tuple[Ints, Ints], inside: int, domains: i
     if domains > 1:
         each = np.bincount(place, minlength=inside)
         place = np.arange(len(place)) - (each.cumsum() - each)[place]
-    rows = made.recv_src_metadata.numpy()[: way.rows]
+    rows = array_of(made.recv_src_metadata)[: way.rows]
     rows[:, 0] = rank * made.num_max_tokens_per_rank + token
     rows[:, 1] = place * top_k + last
     rows[:, 2:] = way.slots
@@ -213,7 +213,7 @@ def apart(
         return come, None
     mixed = come.scales
     at = mixed.shape[1] - weights.shape[1] * 4
-    carried = mixed.numpy()[:, at:].view(np.float32)
+    carried = array_of(mixed)[:, at:].view(np.float32)
     if like.scales is None:
         return Load(come.numbers, None), carried
     scales = mixed[:, :at].view(like.scales.dtype)
