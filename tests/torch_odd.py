@@ -199,10 +199,13 @@ def scattered(draw: Draw, dtype: torch.dtype) -> Made:
 
 def exchanged(draw: Draw, dtype: torch.dtype) -> Made:
     length = draw.one(0, 2, 4, 5, 6)
-    # torch itself takes complex numbers for pairs of real ones here, of either tensor by itself.
-    x, other = draw.tensor(length, dtype), draw.mostly(dtype, *TYPES)
+    way, other = draw.one("even", "splits", "lists"), draw.mostly(dtype, *TYPES)
+    # torch itself takes complex numbers for pairs of real ones here, of either tensor by itself. So
+    # a single one can be split where two numbers can: then less is sent than received, which only
+    # the ranks that receive it can refuse.
+    paired = ("scalar",) if dtype.is_complex and way == "splits" else ()
+    x = draw.tensor(length, dtype, *paired)
     other = other if other.is_complex == dtype.is_complex else dtype
-    way = draw.one("even", "splits", "lists")
     if way == "even":
         out = draw.tensor(length, other)
         return lambda group: dist.all_to_all_single(out, x, group=group)
