@@ -10,6 +10,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -242,10 +243,58 @@ def futures_and_what_follows_them() -> None:
     mine = inputs[rank].clone()
     work = dist.all_reduce(mine, async_op=True)
     same(work.get_future().then(again).wait(), total * ranks)
+
+    def waits(future: Any) -> Tensor:  # as PowerSGD's hook does
+        tensor = future.value()[0].clone()
+        inner = dist.all_reduce(tensor, async_op=True).get_future()
+        nested = inner.then(lambda each: dist.all_reduce(each.value()[0]) or each.value()[0])
+        return nested.wait()  # type: ignore[no-any-return]
+
+    outer = dist.all_reduce(inputs[rank].clone(), async_op=True).get_future()
+    same(outer.then(waits).wait(), total * ranks**2)
     over = dist.all_reduce(mine, async_op=True)
     over.wait()
     same(over.get_future().wait()[0], total * ranks**2)
     same(over.result()[0], total * ranks**2)
+
+
+@check
+def calls_of_one_memory_are_in_order() -> None:
+    rank, inputs = dist.get_rank(), everybody((6,), torch.float32)
+    total, ranks = combined(inputs, torch.add), dist.get_world_size()
+    x = inputs[rank].clone()
+    works = [dist.all_reduce(x, async_op=True) for _ in range(3)]
+    dist.all_reduce(x)  # one that waits, after those that nobody has waited for yet
+    same(x, total * ranks**3)
+    for work in works:
+        work.wait()
+    both = torch.cat([inputs[rank]] * ranks)
+    mine = both[rank * 6 : rank * 6 + 6]
+    works = [dist.reduce_scatter_single(mine, both, async_op=True),
+             dist.all_gather_single(both, mine, async_op=True)]  # fmt: skip
+    for work in reversed(works):
+        work.wait()
+    same(both, torch.cat([total] * ranks))
+    wide = torch.zeros(6, 2)
+    outs, gaps = [torch.zeros(6) for _ in range(ranks)], wide[:, 0]
+    works = [dist.all_gather(outs, inputs[rank], async_op=True),
+             dist.all_reduce(outs[1], dist.ReduceOp.PREMUL_SUM(2.0), async_op=True)]  # fmt: skip
+    gaps.copy_(inputs[rank])
+    works += [dist.all_reduce(gaps, async_op=True), dist.broadcast(gaps, 0, async_op=True)]
+    for work in works:
+        work.wait()
+    same(outs[1], inputs[1] * 2 * ranks)
+    same(gaps, total)
+    unused = torch.ones(2)
+    kept = weakref.ref(unused)
+    dist.all_reduce(unused, async_op=True)
+    del unused
+    for _ in range(3):  # what nobody waits for is not kept
+        for _ in range(70):
+            dist.all_reduce(torch.ones(2), async_op=True)
+        dist.barrier()
+    if kept() is not None:
+        raise AssertionError("a tensor of a call that is over is kept")
 
 
 @check

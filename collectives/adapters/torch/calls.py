@@ -26,6 +26,7 @@ from collectives.adapters.torch.checks import (
 from collectives.adapters.torch.completion import Completion
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.messages import Messages
+from collectives.adapters.torch.order import Order
 from collectives.adapters.torch.tensors import Row, alike
 from collectives.adapters.torch.watch import TITLES, event, watched
 from collectives.adapters.torch.work import Coalesced, Pending, Work, span
@@ -50,6 +51,7 @@ class Calls:
         self._completion, self._emulates = completion, emulates
         self._messages = Messages(communicator, self._work)
         self._coalesced: list[Work] | None = None
+        self._order = Order()
         self.last: Sequence[Pending] = ()
 
     def make(
@@ -58,11 +60,16 @@ class Calls:
         """Make the call of this name; ``op``: its ``ReduceOp``, where it combines."""
         if name.startswith(("allreduce", "reduce", "_reduce")):
             args = op, *args
-        where = self if hasattr(self, name) else self._messages
+        collective = hasattr(self, name)
+        if collective:
+            self._order.await_earlier(args)
         with translated():
+            where = self if collective else self._messages
             work: Work | None = getattr(where, name)(*args, **kwargs)
         if work is not None:
             self._keep(TITLES[name], work)
+            if collective:
+                self._order.add(work, args)
         return work
 
     def start_coalescing(self) -> None:

@@ -1,13 +1,17 @@
-"""Completion: a thread that sets the futures of calls that end while nobody waits for them.
+"""Completion: threads that set the futures of calls that end while nobody waits for them.
 
 What has ended is reported by whoever drives the rank's calls, who must not be held up: callbacks of
-a future may compute, or make further calls. A call without an end in time fails its future.
+a future may compute, make further calls, and wait for their futures (as PowerSGD's do). So there is
+always one thread more than those that are in callbacks. A call without an end in time fails its
+future.
 """
 
 import math
 import queue
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -21,48 +25,69 @@ class Ending(Protocol):
 
 
 class Completion:
-    """The thread, which begins with the first call that it is given."""
+    """The threads, of which the first begins with the first call that is expected."""
 
     def __init__(self) -> None:
         self._ended: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()
         self._open: dict[int, Ending] = {}
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
 
     def expect(self, call: Ending) -> None:
         """See to this call's future."""
         with self._lock:
             self._open[id(call)] = call
-            if self._thread is None:
-                name = "triplane-completion"
-                self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-                self._thread.start()
-        self.ended(call)  # perhaps it is, and else the thread learns when it is due
+            if not self._threads:
+                self._begin()
+        self.ended(call)  # perhaps it is, and else a thread learns when it is due
 
     def ended(self, call: Ending) -> None:
         """A call that is expected may be over; returns at once."""
         self._ended.put(call)
 
     def close(self) -> None:
-        """End the thread; what has not ended by now is late. Idempotent."""
+        """End the threads; what has not ended by now is late. Idempotent."""
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
+            threads, self._threads = self._threads, []
+        for _ in threads:
             self._ended.put(None)
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
 
+    def _begin(self) -> None:
+        name = f"triplane-completion-{len(self._threads)}"
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _serve(self) -> None:
-        while True:
+        over = False
+        while not over:
             try:
-                call = self._ended.get(timeout=self._pause())
+                calls, now = [self._ended.get(timeout=self._pause())], 0.0
             except queue.Empty:
-                self._late(time.monotonic())
-                continue
-            if call is None:
-                break
-            self._end(call, late=False)
-        self._late(math.inf)
+                calls, now = [], time.monotonic()
+            over = None in calls
+            with self._in_callbacks():
+                for call in calls:
+                    if call is not None:
+                        self._end(call, late=False)
+                self._late(math.inf if over else now)
+
+    @contextmanager
+    def _in_callbacks(self) -> Iterator[None]:
+        """A callback may hold this thread up; there is another one meanwhile."""
+        with self._lock:
+            self._busy += 1
+            if threading.current_thread() in self._threads and self._busy >= len(self._threads):
+                self._begin()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def _pause(self) -> float | None:
         with self._lock:
@@ -78,4 +103,4 @@ class Completion:
     def _end(self, call: Ending, late: bool) -> None:
         if id(call) in self._open and call.end(late):
             with self._lock:
-                del self._open[id(call)]
+                self._open.pop(id(call), None)

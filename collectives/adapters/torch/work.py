@@ -55,7 +55,8 @@ class Work(dist.Work):
 
     ``finish`` is called once, when all is over and before anybody learns of it. ``outputs``: what
     `result` and the future give. ``limit``: seconds that a wait takes at most where it does not
-    say, and after which the future fails. ``sender``: knows the sender, of a receive from any rank.
+    say, and after which the future fails. ``over``: it is known to be so. ``sender``: knows the
+    sender, of a receive from any rank.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Work(dist.Work):
         self.sender: AnyWork | None = None
         self._error: Exception | None = None
         self._future: torch.futures.Future[list[torch.Tensor]] | None = None
-        self._over, self._set = False, False
+        self.over, self._set = False, False
         self._then: Callable[[], None] | None = None
         if not pending:
             self._conclude()
@@ -82,7 +83,7 @@ class Work(dist.Work):
 
         Raises ``dist.DistBackendError``; after one for a time-out it may be waited for again.
         """
-        if not self._over:
+        if not self.over:
             end = time.monotonic() + seconds(timeout, self._limit)
             try:
                 with translated():
@@ -147,7 +148,7 @@ class Work(dist.Work):
             future, made = self._future, self._future is None
             if future is None:
                 future = self._future = torch.futures.Future()
-        if made and self._over:
+        if made and self.over:
             self._settle(None)
         elif made:
             self._completion.expect(self)
@@ -177,7 +178,7 @@ class Work(dist.Work):
     def then(self, call: Callable[[], None]) -> None:
         """Have ``call`` called once, by whoever first finds the call over, and at once if it is."""
         with self._lock:
-            over = self._over
+            over = self.over
             if not over:
                 self._then = call
         if over:
@@ -195,7 +196,7 @@ class Work(dist.Work):
             finish, self._finish = self._finish, None
             if finish is not None:
                 finish()
-            self._over = True
+            self.over = True
             then, self._then = self._then, None
         if then is not None:
             then()

@@ -1,0 +1,100 @@
+"""Order: a call that touches memory of an earlier one, which is still under way, begins after it.
+
+torch's users know that from NCCL, where the calls of a group are work of one stream: two
+asynchronous all-reduces of one tensor give the sum of sums. Calls of a `Communicator` run side by
+side, and would read what the other one is about to write.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from collectives.adapters.torch.work import Work
+
+Span = tuple[int, int]
+"""The addresses at which memory begins and ends."""
+
+_ENOUGH = 64
+"""Calls that are kept before it is asked which of them are over: their users may never wait."""
+
+
+class Touched(NamedTuple):
+    """The memory that a call fills, and what it only reads."""
+
+    written: list[Span]
+    read: list[Span]
+
+    def before(self, later: "Touched") -> bool:
+        """Whether ``later`` has to begin after this one: both touch, and one of them writes."""
+        all_of_it = later.written + later.read
+        return _meet(self.written, all_of_it) or _meet(self.read, later.written)
+
+
+def _meet(some: Sequence[Span], others: Sequence[Span]) -> bool:
+    return any(begin < last and first < end for begin, end in some for first, last in others)
+
+
+def touched(args: Sequence[Any]) -> Touched:
+    """What a call of the dispatcher with these arguments touches: it fills its first tensors."""
+    spans = [list(_spans(each)) for each in args if isinstance(each, Tensor | list | tuple)]
+    given = [each for each in spans if each]
+    return Touched(given[0] if given else [], [span for each in given[1:] for span in each])
+
+
+def _spans(given: Any) -> Iterator[Span]:
+    if isinstance(given, list | tuple):
+        for each in given:
+            yield from _spans(each)
+    elif (
+        isinstance(given, Tensor) and given.layout is torch.strided
+        and given.device.type == "cpu" and given.numel()
+    ):  # fmt: skip
+        steps = zip(given.shape, given.stride(), strict=True)
+        reach = sum([(length - 1) * step for length, step in steps]) + 1
+        begin = given.data_ptr()
+        yield begin, begin + reach * given.element_size()
+
+
+class _Call:
+    """A call that was begun; what it touches is found out when another one asks, which is rare."""
+
+    def __init__(self, work: Work, args: Sequence[Any]) -> None:
+        self.work, self._args = work, args
+
+    @cached_property
+    def touched(self) -> Touched:
+        return touched(self._args)
+
+
+class Order:
+    """The asynchronous collectives of a group that may be under way."""
+
+    def __init__(self) -> None:
+        self._open: list[_Call] = []
+        self._room = _ENOUGH
+
+    def await_earlier(self, args: Sequence[Any]) -> None:
+        """Wait for the calls whose memory one with these arguments is about to touch.
+
+        Raises ``dist.DistBackendError``, where one of them goes wrong.
+        """
+        if not self._open:
+            return
+        self._open = [call for call in self._open if not call.work.over]
+        if self._open:
+            mine = touched(args)
+            for call in self._open:
+                if call.touched.before(mine):
+                    call.work.wait()
+
+    def add(self, work: Work, args: Sequence[Any]) -> None:
+        """A call that was begun with these arguments."""
+        if work.over:
+            return
+        if len(self._open) >= self._room:
+            self._open = [call for call in self._open if not call.work.is_completed()]
+            self._room = 2 * len(self._open) + _ENOUGH
+        self._open.append(_Call(work, args))
