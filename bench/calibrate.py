@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from bench.fit import Fit, fit, nested, with_lenders
+from bench.new_file import NewFile
 from bench.published import PUBLISHED, read
 from bench.recipes import RECIPES, Fixed, Recipe
 from bench.records import Value, as_text, opened, progress
@@ -103,7 +104,7 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     help="Write the answer here instead of printing it.",
 )
 def command(

@@ -11,18 +11,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from bench import streams
+from bench.new_file import check_apart
+from bench.numbers import Number
 from bench.options import (
     DATATYPES,
     MAX_LIVE_SIZES,
     REDUCTIONS,
     TRANSPORTS,
     Flags,
-    Number,
     Output,
     Selection,
     gathered,
@@ -246,6 +248,8 @@ def _run(
     from bench import collective, files, nccl_format, plot, records
 
     files.check_simulated(output, transport)
+    if flags.output_file:
+        check_apart({**output.single(), "-J": Path(flags.output_file)}, output.chakra)
     if transport != "sim":
         flags.check_sizes(MAX_LIVE_SIZES)
     bench = collective.prepare(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.environment import check as check_environment
-from bench.machine import BenchError, fabric_of, stack
+from bench.machine import BenchError, check_fits, fabric_of, stack
 from bench.operations import OPERATIONS, Operation
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement, bandwidths
@@ -117,11 +117,7 @@ def prepare(
 
 
 def _check_ranks(op: str, fabric: Fabric, selection: Selection, flags: Flags) -> None:
-    places = len(fabric.places)
-    if flags.world > places:
-        raise BenchError(
-            f"{flags.world} ranks do not fit on {selection.system}: it has {places} places for one"
-        )
+    check_fits(flags.world, fabric, selection)
     if OPERATIONS[op].rooted and flags.root >= flags.world:
         raise BenchError(f"-r is {flags.root}, but the ranks are 0 to {flags.world - 1}")
 

@@ -8,7 +8,7 @@ import numpy as np
 from bench.options import Selection
 from fabric.simulate import Fabric
 from fabric.stacks import named, stacks_of
-from topology.errors import TriplaneError
+from topology.errors import TopologyError, TriplaneError
 from topology.graph import Ints, Topology
 from topology.ranktable import rank_table
 from topology.systems import system
@@ -43,8 +43,23 @@ def _placement(selection: Selection, topology: Topology) -> Ints | None:
     if not Path(path).exists() and ":" in path:
         path, _, part = path.rpartition(":")
     whole = system(selection.system)  # devices are counted with those that have failed
-    places = rank_table(path, part).placement(whole)
+    table = rank_table(path, part)
+    try:
+        places = table.placement(whole)
+    except TopologyError as error:
+        raise TopologyError(f"{path}: {error}") from None
     return np.array([topology.vertex(whole.vertex_names[at]) for at in places], np.int32)
+
+
+def check_fits(ranks: int, fabric: Fabric, selection: Selection) -> None:
+    """Raise `BenchError` for more ranks than there are places, and say what has so many."""
+    places, table = len(fabric.places), selection.rank_table
+    if ranks > places and table is None:
+        raise BenchError(
+            f"{ranks} ranks do not fit on {selection.system}: it has {places} places for one"
+        )
+    if ranks > places:
+        raise BenchError(f"{ranks} ranks are asked for, and the rank table {table} has {places}")
 
 
 def stack(fabric: Fabric, selection: Selection, operation: str) -> str:

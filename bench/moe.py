@@ -62,7 +62,10 @@ def check(work: Experts, fabric: Fabric) -> None:
     """Raise `BenchError` for an operation that does not fit."""
     places = len(fabric.places)
     if not 0 < work.ranks <= places:
-        raise BenchError(f"EP{work.ranks} does not fit on {fabric.topology.name}: it has {places}")
+        where = fabric.topology.name
+        if fabric.placement is not None:
+            where = f"the ranks of the rank table on {where}"
+        raise BenchError(f"EP{work.ranks} does not fit on {where}: there are places for {places}")
     if work.every_token * work.top_k > MAX_SELECTIONS:
         raise BenchError(
             f"{work.ranks} ranks x {work.tokens} tokens x top-{work.top_k} are more than"

@@ -1,8 +1,8 @@
 """What the user may ask for: sizes as nccl-tests reads them, its flags, and ours, checked once.
 
 `system_options` and `output_options` are decorators: each adds its options to a command and hands
-their values over as one frozen dataclass; nccl-tests' own are in `bench.cli`. Nothing of ours and
-nothing heavy is imported here, so that ``--help`` stays quick; what is refused here is refused as
+their values over as one frozen dataclass; nccl-tests' own are in `bench.cli`. Nothing heavy is
+imported here, so that ``--help`` stays quick; what is refused here is refused as
 click does.
 """
 
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from bench.new_file import NewFile, check_apart
 
 MAX_BYTES = 1 << 50
 """The largest size that a benchmark takes, 1 PiB: twenty times the memory of a CloudMatrix384."""
@@ -42,10 +44,6 @@ which are given all of them at once."""
 _SIZE = re.compile(
     r"\s*((?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?:([KMG])(?:i?B)?)?\s*", re.IGNORECASE
 )
-_WHOLE = re.compile(
-    r"\s*(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<octal>0[0-7]{1,10})"
-    r"|(?P<decimal>0|[1-9][0-9]{0,9}))\s*"
-)
 _SCALE = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -70,22 +68,6 @@ def parse_bytes(text: str) -> int:
     if not size:
         raise click.BadParameter(f"{text!r} is less than a byte")
     return size
-
-
-class Number(click.IntRange):
-    """A whole number as C's strtol reads nccl-tests' flags: 010 is 8, and 0x10 is 16."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; fails as click does where it is none, or out of range."""
-        if isinstance(value, str):
-            found = _WHOLE.fullmatch(value)
-            if found is None:
-                self.fail(f"{value!r} is not a valid integer.", param, ctx)
-            digits = found["hex"] or found["octal"] or found["decimal"]
-            base = 16 if found["hex"] else 8 if found["octal"] else 10
-            value = int(f"{found['sign']}{digits}", base)
-        number: int = super().convert(value, param, ctx)
-        return number
 
 
 def parse_root(text: str) -> int:
@@ -264,7 +246,7 @@ class Selection:
 class Output:
     """Where the answer goes and in which form; `None` is standard output, or not at all.
 
-    Raises `click.UsageError` for a file that could not be written: before the work, not after it.
+    Raises `click.UsageError` where two would be written to one file, or a picture has no such name.
     """
 
     format: str = "table"
@@ -277,15 +259,26 @@ class Output:
     chakra: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("output", "plot", "trace", "timeline", "heatmap", "goal", "chakra"):
-            path = getattr(self, name)
-            if path and not path.parent.is_dir():
-                raise click.UsageError(f"--{name} {path}: there is no folder {path.parent}")
+        check_apart(self.single(), self.chakra)
         for name in ("plot", "heatmap"):
             path = getattr(self, name)
             if path and path.suffix.lower() not in PICTURES:
                 choices = ", ".join(PICTURES)
                 raise click.UsageError(f"--{name} {path}: the name must end in {choices}")
+
+    def single(self) -> dict[str, Path | None]:
+        """What each option names that writes one file."""
+        names = ("output", "plot", "trace", "timeline", "heatmap", "goal")
+        return {f"--{name}": getattr(self, name) for name in names}
+
+
+def _check_none_empty(ctx: click.Context) -> None:
+    """Refuse options without a word, such as a shell makes of a variable that is not set."""
+    for param in ctx.command.params:
+        value = ctx.params.get(param.name or "")
+        words = value if isinstance(value, tuple) else (value,)
+        if isinstance(param, click.Option) and "" in words:
+            raise click.UsageError(f"{param.opts[0]} is empty: give a value, or leave it out")
 
 
 def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -294,6 +287,7 @@ def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(**values: Any) -> Any:
+            _check_none_empty(click.get_current_context())
             own = {field.name: values.pop(field.name) for field in fields(kind)}
             given = {key: value for key, value in own.items() if value is not None}
             return function(**{name: kind(**given)}, **values)
@@ -324,7 +318,7 @@ system_options = gathered(
 )  # fmt: skip
 """Adds the choice of a machine, which the command gets as ``selection``, a `Selection`."""
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = NewFile()
 
 output_options = gathered(
     "output",
@@ -339,7 +333,7 @@ output_options = gathered(
     click.option("--heatmap", type=_FILE,
                  help="Draw the last row's bytes and time, ranks by ranks (png, svg or pdf)."),
     click.option("--goal", type=_FILE, help="Write the last row's schedule as GOAL."),
-    click.option("--chakra", type=_FILE, metavar="PREFIX",
+    click.option("--chakra", type=NewFile(is_prefix=True), metavar="PREFIX",
                  help="Write the last row's schedule as Chakra traces, PREFIX.RANK.et."),
 )  # fmt: skip
 """Adds the choice of an output, which the command gets as ``output``, an `Output`."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.machine import fabric_of, stack
+from bench.new_file import NewFile
+from bench.numbers import Positive
 from bench.options import FORMATS, Selection, parse_bytes, system_options
 from bench.records import Value, as_text, opened
 from collectives import init
@@ -93,13 +95,13 @@ def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--transfers", type=click.IntRange(1), default=1000, show_default=True, metavar="N")
 @click.option("--size", callback=_size, default="1M", show_default=True, help="Of a transfer.")
-@click.option("--scale", type=click.FloatRange(0, min_open=True), default=1000.0,
+@click.option("--scale", type=Positive(), default=1000.0,
               show_default=True, help="Wall seconds that an emulated second takes.")  # fmt: skip
 @click.option("--transport", type=click.Choice(("inproc", "zmq")), default="zmq",
               show_default=True, help="Ranks are threads, or processes.")  # fmt: skip
 @system_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--output", type=NewFile(), metavar="FILE")
 def command(
     transfers: int, size: int, scale: float, transport: str, selection: Selection, form: str,
     output: Path | None,

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from bench.cli import HELP
+from bench.numbers import Positive
 from bench.options import gathered
 from bench.streams import complain
 from fabric.curve import Keys
@@ -53,7 +54,7 @@ placing_options = gathered(
     click.option("-n", "--ranks", type=click.IntRange(1), metavar="N", help="Ranks in all [8]."),
     click.option("--transport", type=click.Choice(TRANSPORTS),
                  help="Ranks are threads, processes, or MPI's [zmq]."),
-    click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    click.option("--timeout", type=Positive(), metavar="SECONDS",
                  help="End them all after so long."),
     click.option("--nnodes", type=click.IntRange(1), metavar="N", help="Hosts [1]."),
     click.option("--node-rank", type=click.IntRange(0), metavar="I", help="Which of them this is."),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench import show
 from bench.cli import HELP, Group
+from bench.new_file import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _FORMAT = click.option("--format", "form", type=click.Choice(FORMATS), default="table")
-_OUTPUT = click.option("--output", type=click.Path(dir_okay=False, path_type=Path))
+_OUTPUT = click.option("--output", type=NewFile())
 _WITHOUT = click.option("--without", multiple=True, metavar="NAME",
                         help="Take this switch, link or node out; may be given again.")  # fmt: skip
 
@@ -62,7 +63,7 @@ def show_system(name: str, without: tuple[str, ...], form: str, output: Path | N
 
 @topo.command("draw", context_settings=HELP)
 @click.argument("name", metavar="SYSTEM")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+@click.option("-o", "--output", required=True, type=NewFile(),
               metavar="FILE", help="The picture: .svg, .png or .pdf.")  # fmt: skip
 @click.option("--plane", "planes", multiple=True, metavar="NAME",
               help="Only this plane; may be given again.")  # fmt: skip

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
 from bench.machine import BenchError, fabric_of
+from bench.new_file import NewFile, check_apart
+from bench.numbers import Positive
 from bench.options import FORMATS, Selection, gathered, parse_size, system_options
 from bench.records import Value, as_text, opened
 from collectives.interchange import Replay, Workload, WorkloadError, chakra, goal, replay
@@ -72,7 +73,7 @@ def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, P
                 " computing are for Chakra's traces"
             )
         return goal.load(first), None
-    if len(paths) == 1 and first.is_file() and not first.name.endswith(CHAKRA):
+    if len(paths) == 1 and _is_no_folder(first) and not first.name.endswith(CHAKRA):
         raise BenchError(f"{first}: the name of a workload ends in {GOAL} or {CHAKRA[0]}")
     traces = list(paths) if len(paths) > 1 else chakra.files(first)
     file = beside(traces[0]) if how.groups is None else how.groups
@@ -83,6 +84,11 @@ def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, P
         processor=how.processor(), ignored=how.ignored,
     )  # fmt: skip
     return workload, file
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether a file is there, also a pipe, such as a shell makes of ``<(command)``."""
+    return path.exists() and not path.is_dir()
 
 
 def beside(trace: Path) -> Path | None:
@@ -135,24 +141,6 @@ def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) 
     return tuple(size for size in sizes if size)
 
 
-class _Speed(click.ParamType[float]):
-    """A number above 0, or inf."""
-
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return it; fails for anything else."""
-        try:
-            speed = float(value)
-        except ValueError:
-            speed = math.nan
-        if not speed > 0:
-            self.fail(f"{value!r:.60} is no number above 0", param, ctx)
-        return speed
-
-
 _reading = gathered(
     "how",
     Reading,
@@ -162,11 +150,11 @@ _reading = gathered(
                       " trace)."),
     click.option("--dimensions", callback=_sizes, metavar="N,N..",
                  help="Chakra: ranks along each dimension, for involved_dim."),
-    click.option("--peak-perf", "peak", type=_Speed(), metavar="TFLOPS",
+    click.option("--peak-perf", "peak", type=Positive(), metavar="TFLOPS",
                  help="Chakra: times num_ops of nodes; inf: no time."),
-    click.option("--local-mem-bw", "memory", type=_Speed(), metavar="GB/s",
+    click.option("--local-mem-bw", "memory", type=Positive(), metavar="GB/s",
                  help="Chakra: times tensor_size of computing."),
-    click.option("--remote-mem-bw", "remote", type=_Speed(), metavar="GB/s",
+    click.option("--remote-mem-bw", "remote", type=Positive(), metavar="GB/s",
                  help="Chakra: times tensor_size of loads and stores."),
     click.option("--ignore", "ignored", multiple=True, metavar="NAME",
                  help="Chakra: pass over this attribute; may be given again."),
@@ -184,12 +172,12 @@ _reading = gathered(
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
               help="From this size on a message waits for its receive.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--output", type=NewFile(), metavar="FILE")
+@click.option("--trace", type=NewFile(), metavar="FILE",
               help="Write what happens when, for ui.perfetto.dev.")  # fmt: skip
-@click.option("--goal", "as_goal", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--goal", "as_goal", type=NewFile(), metavar="FILE",
               help="Write the workload as GOAL.")  # fmt: skip
-@click.option("--chakra", "as_chakra", type=click.Path(path_type=Path), metavar="PREFIX",
+@click.option("--chakra", "as_chakra", type=NewFile(is_prefix=True), metavar="PREFIX",
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
     files: tuple[Path, ...], selection: Selection, how: Reading, algorithm: str | None,
@@ -197,7 +185,12 @@ def command(
     as_chakra: Path | None,
 ) -> None:  # fmt: skip
     """Run a workload: FILE.goal, or Chakra's PREFIX, or PREFIX.0.et PREFIX.1.et ... by rank."""
+    check_apart({"--output": output, "--trace": trace, "--goal": as_goal}, as_chakra)
     workload, groups = load(files, how)
+    if algorithm is not None and not (workload.kind == COLLECTIVE).any():
+        raise BenchError(
+            f"--algorithm {algorithm} is of collectives, and {files[0]} has none, only messages"
+        )
     fabric = fabric_of(selection)
     began = time.perf_counter()
     found = replayed(workload, fabric, files[0], algorithm, rendezvous)

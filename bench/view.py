@@ -9,6 +9,7 @@ import click
 
 from bench.cli import HELP
 from bench.machine import BenchError
+from bench.new_file import NewFile
 from fabric.replay import replay
 from fabric.timeline import Timeline
 from topology import Topology, TopologyError, system
@@ -75,7 +76,7 @@ def opened(name: str, without: tuple[str, ...]) -> Run:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     required=True,
     help="The page to write, such as page.html.",
 )

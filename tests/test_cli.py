@@ -243,6 +243,28 @@ def test_timestamps_end_the_rows() -> None:
         (["--plot", "/none/x.svg"], ["/none"]),
         (["--trace", "/none/x"], ["/none"]),
         (["--output", "/none/x"], ["/none"]),
+        (["--output", "none/"], ["--output", "'none/'", "folder"]),
+        (["--output", "-"], ["--output", "'-'", "/dev/stdout"]),
+        (["--output", "x.json", "--trace", "./x.json"], ["--output", "--trace", "x.json"]),
+        (["-J", "x.json", "--goal", "x.json"], ["-J", "--goal", "x.json"]),
+        (["--plot", "x.0.svg", "--heatmap", "x.0.svg"], ["--plot", "--heatmap"]),
+        (["--trace", "x.12.et", "--chakra", "x"], ["--trace", "--chakra", "x.12.et"]),
+        *(
+            ([option, ""], [option])
+            for option in (
+                "--output",
+                "--trace",
+                "--chakra",
+                "--plot",
+                "-J",
+                "--planes",
+                "--rank-table",
+                "--software",
+                "--algorithm",
+                "--matrix",
+                "--without",
+            )
+        ),
         (["--magic"], ["--magic"]),
         (["magic"], ["magic"]),
         (["-b"], ["-b"]),
@@ -310,6 +332,46 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     gone = tmp_path / "gone" / "x.json"
     assert "gone" in refused("bench", "all_reduce", *IDEAL, "-J", str(gone), code=1)
     assert str(tmp_path) in refused("bench", "all_reduce", *IDEAL, "--trace", str(tmp_path))
+
+
+def test_a_device_takes_several_files() -> None:
+    bench("all_reduce", *IDEAL, "--output", os.devnull, "--trace", os.devnull)
+
+
+def test_outputs_are_looked_at_before_the_work(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone" / "x.svg")
+    for command in ("topo draw star:2 -o", "topo export star:2 --output", "view star:2 -o"):
+        assert "there is no folder" in refused(*command.split(), gone)
+    for option in ("--output", "--trace", "--goal", "--chakra"):
+        assert option in refused("bench", "trace", "x.goal", option, gone)
+    assert "--trace and --goal" in refused("bench", "trace", "x", "--goal", "y", "--trace", "./y")
+
+
+def test_seconds_are_a_number_above_0() -> None:
+    for text in ("nan", "0", "-1", "x"):
+        assert text in refused("run", "--timeout", text, "x.py")
+    for text in ("nan", "0"):
+        assert text in refused("bench", "paced", "--scale", text)
+
+
+def test_an_algorithm_without_a_collective_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.goal"
+    path.write_text("num_ranks 1\nrank 0 {\nl1: calc 5\n}\n")
+    assert "--algorithm ring" in refused("bench", "trace", str(path), "--algorithm", "ring")
+    for name in ("", "."):
+        assert "prefix" in refused("bench", "trace", name)
+
+
+def test_what_a_rank_table_cannot_be_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    device = {"device_id": "0", "rank_id": "0"}
+    path.write_text(json.dumps({"server_list": [{"server_id": "a", "device": [device]}]}))
+    placed = ("--rank-table", str(path), "--system", "star:8")
+    assert str(path) in refused("bench", "all_reduce", "--ranks", "2", *placed)
+    assert "rank table" in refused("bench", "moe", "--ep", "8", *placed)
+    device["device_id"] = "9"
+    path.write_text(json.dumps({"server_list": [{"server_id": "a", "device": [device]}]}))
+    assert str(path) in refused("bench", "all_reduce", "--ranks", "1", *placed)
 
 
 def test_help_is_there_at_every_level() -> None:

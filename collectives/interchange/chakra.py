@@ -104,6 +104,8 @@ def files(prefix: str | Path) -> list[Path]:
     ``prefix`` may be one of them. Raises `WorkloadError` where one is missing, or there twice.
     """
     given = Path(prefix)
+    if not given.name:
+        raise WorkloadError(f"{str(prefix)!r} is no prefix of names of traces, such as run/ring")
     stem = _stem(given)
     try:
         beside = [path for path in given.parent.iterdir() if path.name.startswith(f"{stem}.")]

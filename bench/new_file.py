@@ -1,0 +1,60 @@
+"""Names of files that a command is to write, looked at before it does any work.
+
+Nothing of ours is imported here, so that ``--help`` stays quick.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class NewFile(click.ParamType[Path]):
+    """The name of a file to write, or (``is_prefix``) what the names of several begin with.
+
+    Fails for no name at all, for ``-``, for a folder, and where the folder to write to is missing.
+    """
+
+    name = "file"
+
+    def __init__(self, *, is_prefix: bool = False) -> None:
+        self.is_prefix = is_prefix
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; fails as click does."""
+        text, path = os.fspath(value), Path(value)
+        if not text:
+            self.fail("'' is no name of a file", param, ctx)
+        if text == "-":
+            self.fail(
+                "'-' is no name of a file: /dev/stdout is standard output, ./- a file of that name",
+                param, ctx,
+            )  # fmt: skip
+        if text.endswith("/") or (path.is_dir() and not self.is_prefix):
+            self.fail(f"{text!r} is a folder; a file's name is expected", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"{text!r}: there is no folder {str(path.parent)!r}", param, ctx)
+        return path
+
+
+def check_apart(files: Mapping[str, Path | None], prefix: Path | None = None) -> None:
+    """Refuse options, by name, that would write to the same file: the last would replace the first.
+
+    ``prefix``: of Chakra's traces, ``PREFIX.RANK.et``. Devices and pipes take any number of texts.
+    """
+    taken: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        real = Path(os.path.realpath(path))
+        if real in taken:
+            raise click.UsageError(f"{taken[real]} and {option} would both write {path}")
+        taken[real] = option
+    if prefix is not None:
+        name = re.compile(re.escape(os.path.realpath(prefix)) + r"\.\d+\.et")
+        for real, option in taken.items():
+            if name.fullmatch(str(real)):
+                raise click.UsageError(f"{option} and --chakra {prefix} would both write {real}")

@@ -1,0 +1,49 @@
+"""Numbers on the command line; what is none is refused as click does.
+
+Nothing of ours is imported here, so that ``--help`` stays quick.
+"""
+
+import math
+import re
+from typing import Any
+
+import click
+
+_WHOLE = re.compile(
+    r"\s*(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<octal>0[0-7]{1,10})"
+    r"|(?P<decimal>0|[1-9][0-9]{0,9}))\s*"
+)
+
+
+class Number(click.IntRange):
+    """A whole number as C's strtol reads nccl-tests' flags: 010 is 8, and 0x10 is 16."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; fails as click does where it is none, or out of range."""
+        if isinstance(value, str):
+            found = _WHOLE.fullmatch(value)
+            if found is None:
+                self.fail(f"{value!r} is not a valid integer.", param, ctx)
+            digits = found["hex"] or found["octal"] or found["decimal"]
+            base = 16 if found["hex"] else 8 if found["octal"] else 10
+            value = int(f"{found['sign']}{digits}", base)
+        number: int = super().convert(value, param, ctx)
+        return number
+
+
+class Positive(click.ParamType[float]):
+    """A number above 0, or inf."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return it; fails for anything else."""
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = math.nan
+        if not speed > 0:
+            self.fail(f"{value!r:.60} is no number above 0", param, ctx)
+        return speed
