@@ -30,7 +30,7 @@ def fabric_of(selection: Selection) -> Fabric:
     return Fabric(
         topology, engine=selection.engine, routing=selection.routing,
         endpoint=stacks_of(selection.software, topology.name),
-        planes=tuple(re.split(r"\s*,\s*", selection.planes)) if selection.planes else None,
+        planes=tuple(re.split(r"\s*,\s*", selection.planes.strip())) if selection.planes else None,
         placement=_placement(selection, topology),
     )  # fmt: skip
 

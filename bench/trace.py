@@ -80,10 +80,24 @@ def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, P
     if how.groups == NO_GROUPS:
         file = None
     workload = chakra.load(
-        traces, chakra.read_groups(file) if file else None, dimensions=how.dimensions,
+        traces, _groups(file, is_named=how.groups is not None), dimensions=how.dimensions,
         processor=how.processor(), ignored=how.ignored,
     )  # fmt: skip
     return workload, file
+
+
+def _groups(file: Path | None, *, is_named: bool) -> dict[str, tuple[int, ...]] | None:
+    """The groups in ``file``, if there is one; an error says how to do without one not named."""
+    if file is None:
+        return None
+    try:
+        return chakra.read_groups(file)
+    except WorkloadError as error:
+        if is_named:
+            raise
+        raise WorkloadError(
+            f"{error} (it lies beside the trace; --comm-groups {NO_GROUPS} reads no file of groups)"
+        ) from None
 
 
 def _is_no_folder(path: Path) -> bool:

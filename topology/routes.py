@@ -80,6 +80,8 @@ class Router:
         self.topology, self.policy = topology, policy
         self.planes = tuple(topology.planes if planes is None else planes)
         numbers = [topology.plane(name) for name in self.planes]
+        if len(set(numbers)) < len(numbers):
+            raise TopologyError(f"planes {', '.join(self.planes)} name a plane twice")
         self._folds = [_fold(topology, number, policy) for number in numbers]
         self.link_resource = _number_bundles(self._folds, topology.n_links)
         used = self.link_resource >= 0

@@ -175,7 +175,7 @@ def _stem(path: Path) -> str:
 def _in_order(paths: list[Path]) -> list[Path]:
     if not paths:
         raise WorkloadError("a trace of no files")
-    prefixes = {path.with_name(_stem(path)) for path in paths}
+    prefixes = {path.parent / _stem(path) for path in paths}
     of_ranks = len(prefixes) == 1 and all(_NAME.fullmatch(path.name) for path in paths)
     return _by_rank(prefixes.pop(), paths) if of_ranks else paths
 

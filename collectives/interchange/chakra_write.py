@@ -47,6 +47,8 @@ def save(workload: Workload, prefix: str | Path) -> list[Path]:
     """
     _check(workload)
     target, written = Path(prefix), []
+    if not target.name:
+        raise WorkloadError(f"{str(prefix)!r} is no prefix of names of traces, such as run/ring")
     order = np.argsort(workload.later, kind="stable")
     bounds = np.searchsorted(workload.later[order], np.arange(len(workload) + 1)).tolist()
     needs = workload.earlier[order].tolist()
