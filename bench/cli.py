@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
-SUMMARY, MIN_BW = "NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY", "NCCL_TESTS_MIN_BW"
-
 COLLECTIVES = {
     "all_reduce": "Every rank gets the reduction of all ranks' data.",
     "all_gather": "Every rank gets every rank's data.",
@@ -245,7 +243,7 @@ def _run(
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
-    from bench import collective, files, nccl_format, plot, records
+    from bench import collective, environment, files, nccl_format, plot, records
 
     files.check_simulated(output, transport)
     if flags.output_file:
@@ -267,7 +265,7 @@ def _run(
             rows, passed = _nccl_text(bench, file)
         else:
             rows = [*records.progress(_sweep(bench), name)]
-            passed = nccl_format.summary(rows, os.environ.get(MIN_BW)).passed
+            passed = nccl_format.summary(rows, os.environ.get(environment.LEAST)).passed
             file.write(records.as_text([row.record() for row in rows], output.format))
     if output.plot:
         plot.draw(rows, output.plot)
@@ -298,7 +296,7 @@ def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
 
 def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
-    from bench import nccl_format, nccl_notes, records
+    from bench import environment, nccl_format, nccl_notes, records
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
     where, sweep = nccl_notes.devices(bench), _sweep(bench)
@@ -313,9 +311,9 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
         for row in sweep:
             rows.append(row)
             streams.put(file, nccl_format.row(row, flags))
-            if bench.op == "all_to_all_v" and os.environ.get(SUMMARY, "0") != "0":
+            if bench.op == "all_to_all_v" and os.environ.get(environment.SUMMARY, "0") != "0":
                 streams.put(file, *nccl_notes.rank_summary(bench, row))
-        found = nccl_format.summary(rows, os.environ.get(MIN_BW))
+        found = nccl_format.summary(rows, os.environ.get(environment.LEAST))
         streams.put(file, *nccl_format.bounds(rows), *nccl_format.footer(found, program))
         if report:
             report.write(nccl_format.report(flags, sys.argv, os.environ, where, rows, found, began))

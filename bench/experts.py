@@ -25,6 +25,9 @@ from topology.graph import Ints, Topology
 MODES = ("low-latency", "normal")
 OPERATIONS = ("dispatch", "combine")
 
+TOKENS = dict(zip(MODES, (128, 4096), strict=True))
+"""Tokens of each rank by mode, where nothing else is asked for: of decoding, and of prefill."""
+
 EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
 """DeepSeek-V3's routed experts, experts of a token, and channels."""
 

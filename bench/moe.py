@@ -15,6 +15,7 @@ from bench.experts import (
     HIDDEN,
     MODES,
     OPERATIONS,
+    TOKENS,
     TOP_K,
     Asked,
     Experts,
@@ -266,7 +267,7 @@ def command(
     fabric, software, name = prepared(selection, mode)
     works = [
         Experts(
-            op, mode, ranks, tokens or (128 if mode == MODES[0] else 4096), hidden, top_k or TOP_K,
+            op, mode, ranks, tokens or TOKENS[mode], hidden, top_k or TOP_K,
             experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew,
             seed or 0,
         )

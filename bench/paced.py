@@ -15,6 +15,7 @@ from bench.numbers import Positive
 from bench.options import FORMATS, Selection, parse_bytes, system_options
 from bench.records import Value, as_text, opened
 from collectives import init
+from fabric.endpoint import MESSAGE
 from fabric.launch import launch
 from fabric.launching.member import member
 from fabric.simulate import Fabric
@@ -23,8 +24,6 @@ from topology.units import US
 
 Moments = NDArray[np.float64]
 """[transfers, 2]: the wall clock before a rank's call and after it, in seconds."""
-
-OPERATION = "send_recv"
 
 PATIENCE = 60.0
 """Wall seconds over those that all transfers need, after which it is given up."""
@@ -84,7 +83,7 @@ def compared(sent: Moments, received: Moments, needed: float) -> Measured:
 
 def lasts(fabric: Fabric, size: int) -> float:
     """Emulated seconds of a transfer between the first two ranks."""
-    operation = fabric.software.variant(OPERATION, size)
+    operation = fabric.software.variant(MESSAGE, size)
     return fabric.simulate((Step(0, 1, size),), operation=operation, ranks=2).duration
 
 
@@ -108,11 +107,11 @@ def command(
 ) -> int:  # fmt: skip
     """Transfers on paced time: never early, and how late; 1 where one is early."""
     fabric = fabric_of(selection)
-    software = stack(fabric, selection, OPERATION)
+    software = stack(fabric, selection, MESSAGE)
     found = measure(fabric, transport, transfers, size, scale)
     emulated = lasts(fabric, size)
     record: dict[str, Value] = {
-        "op": OPERATION, "system": selection.system, "software": software,
+        "op": MESSAGE, "system": selection.system, "software": software,
         "transport": transport, "transfers": transfers, "size_bytes": size, "scale": scale,
         "time_us": emulated / US, "wall_us": emulated * scale / US, **found.record(),
     }  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench import collective as collectives
 from bench import moe as experts_bench
-from bench.experts import EXPERTS, HIDDEN, OPERATIONS, TOP_K, Experts, dtype_of
+from bench.experts import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
 from bench.options import Flags, Selection
 from bench.records import Record, as_table
 from topology.html import table
@@ -64,9 +64,8 @@ def moe(
     """MoE dispatch and combine over expert-parallel sizes, simulated; as ``triplane bench moe``."""
     selection = Selection(system, software, without=tuple(without))
     fabric, software, name = experts_bench.prepared(selection, mode)
-    count = tokens or (128 if mode == "low-latency" else 4096)
     works = [
-        Experts(op, mode, ranks, count, HIDDEN, TOP_K, max(EXPERTS, ranks),
+        Experts(op, mode, ranks, tokens or TOKENS[mode], HIDDEN, TOP_K, max(EXPERTS, ranks),
                 dtype_of(software), skew)
         for ranks in ep for op in OPERATIONS
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from bench.options import FORMATS, Selection, gathered, parse_size, system_optio
 from bench.records import Value, as_text, opened
 from collectives.interchange import Replay, Workload, WorkloadError, chakra, goal, replay
 from collectives.interchange.graph import COLLECTIVE, COLLECTIVES, SEND
-from collectives.interchange.replay import MESSAGE
+from fabric.endpoint import MESSAGE
 from fabric.simulate import Fabric
 from topology.reading import whole
 from topology.units import GB, US

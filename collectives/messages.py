@@ -8,6 +8,7 @@ import numpy as np
 
 from collectives.group import Group
 from collectives.views import NOTHING, Buffer, meet, name_of, span, view
+from fabric.endpoint import MESSAGE
 from fabric.execute import Call
 from fabric.plan import Part, Plan
 from fabric.script import script
@@ -134,4 +135,4 @@ def call(message: Message, rank: int) -> Call:
         f"send_recv({name_of(used.dtype)}[{used.items}], rank {message.src} to rank"
         f" {message.dst}, tag {message.tag})"
     )
-    return Call(words, plan, script(plan), "send_recv")
+    return Call(words, plan, script(plan), MESSAGE)

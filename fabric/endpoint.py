@@ -21,6 +21,9 @@ from topology.errors import TriplaneError
 FREE = "free"
 """The operation that costs nothing in any stack: what a host does and the machine does not."""
 
+MESSAGE = "send_recv"
+"""The operation of a message from one rank to another."""
+
 
 WIRE = "raw"
 """The stack that costs nothing: the wire alone."""

@@ -71,6 +71,11 @@ def in_words(error: BaseException) -> str:
     return f"{kind}: {text}" if text else kind
 
 
+def as_parts(error: WorldError) -> tuple[str, str, int | None]:
+    """An error of ours as it travels between processes: a key of `KINDS`, its text, its rank."""
+    return type(error).__name__, str(error), error.rank
+
+
 def report(error: BaseException, size: int) -> tuple[str, str, int | None]:
     """What the other ranks are told of an exception: its type, its text, whose fault it is.
 

@@ -1,9 +1,9 @@
-"""Arguments: numbers, truth values and names out of what a user passes, normalised once at a door.
+"""Arguments: numbers, truth values and names that a user passes, checked and made plain once.
 
-What Python takes for a number of a kind is taken, whoever's number it is (numpy's, torch's of no
-dimension): for an integer whatever has ``__index__``, so True is 1 but 1.0 is no integer; for a
-number of seconds whatever has ``__float__``, but no text, no complex number and no date. What comes
-out is a plain ``int``, ``float``, ``bool`` or ``str``. All else is an `ArgumentError` that says the
+What Python takes for a number is taken, of whichever type it is (numpy's, too, and torch's without
+a dimension): for an integer whatever has ``__index__``, so True is 1 but 1.0 is no integer; for a
+number of seconds whatever has ``__float__``, but no text, no complex number and no date. Results
+are plain ``int``, ``float``, ``bool`` or ``str``. All else is an `ArgumentError` that says the
 argument's name, what it is, and what it has to be.
 """
 

@@ -8,15 +8,11 @@ where what the one sends into leads to what the other receives from.
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topology.graph import NOWHERE, Ints, Topology
-
-if TYPE_CHECKING:
-    pass
 
 _Longs = NDArray[np.int64]
 

@@ -39,7 +39,7 @@ from collectives.interchange.mailbox import Mailbox
 from collectives.interchange.stuck import circle_of_needs, described, reason
 from fabric.authority.call import Call, Catalogue, Family, new_call
 from fabric.authority.traffic import Stage
-from fabric.endpoint import FREE
+from fabric.endpoint import FREE, MESSAGE
 from fabric.engine.lane import Ground
 from fabric.plan import Rows, plans
 from fabric.simulate import Fabric
@@ -48,9 +48,6 @@ from fabric.trace.events import write as write_events
 from fabric.trace.tracks import Tracks, assigned, ranks_and_nodes
 
 _Floats = NDArray[np.float64]
-
-MESSAGE = "send_recv"
-"""The operation whose endpoint costs count for messages."""
 
 
 @dataclass(frozen=True, eq=False)

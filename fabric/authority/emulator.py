@@ -25,16 +25,13 @@ from typing import Any
 from fabric.authority.call import Call, Catalogue, Finished, grid, new_call
 from fabric.authority.record import Part, Record
 from fabric.authority.traffic import Merged, Strict
-from fabric.endpoint import FREE
+from fabric.endpoint import FREE, MESSAGE
 from fabric.engine.lane import Ground
 from fabric.failure import Deadlock, WorldError
 from fabric.plan import Rows
 from fabric.simulate import Fabric
 
 MODES = ("strict", "eager", "paced")
-
-MESSAGE = "send_recv"
-"""The operation of a message from one rank to another."""
 
 _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
 

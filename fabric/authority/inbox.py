@@ -8,7 +8,7 @@ from typing import Any
 
 from fabric.authority.pace import Pace
 from fabric.bells import Bells
-from fabric.failure import KINDS, WorldError
+from fabric.failure import KINDS, WorldError, as_parts
 
 SLICE = 0.25
 """Seconds after which one that waits looks again, though nothing has been told."""
@@ -48,12 +48,12 @@ class Inbox:
 
     def stop(self, error: WorldError) -> None:
         """As if the authority had ended the world."""
-        self.told(("end", type(error).__name__, str(error), error.rank))
+        self.told(("end", *as_parts(error)))
 
     def disown(self, error: WorldError) -> None:
         """See `fabric.forked`."""
         self._lock, self._news = threading.Lock(), Bells()
-        self._end = type(error).__name__, str(error), error.rank
+        self._end = as_parts(error)
 
     def check(self) -> None:
         """Raise what has ended the world, if anything has."""

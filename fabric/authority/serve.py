@@ -27,6 +27,7 @@ from fabric.launching.meeting import withdraw
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
 from topology.errors import TriplaneError
+from topology.output import text_file
 
 TURN = 0.1
 """Seconds between two looks whether anybody is left."""
@@ -163,20 +164,15 @@ def _stopped() -> threading.Event:
 
 @contextlib.contextmanager
 def _noted(written: str | None) -> Iterator[None]:
-    """Make a file at the end, with what could not be written in it: who waits for a trace sees it.
-
-    It appears as a whole.
-    """
+    """Make a file at the end, for whoever waits for a trace; in it, why that was not written."""
     why = ""
     try:
         yield
     except TriplaneError as error:
         why = str(error)
     if written:
-        part = Path(f"{written}.part")
-        with contextlib.suppress(OSError):  # whoever waited has given up
-            part.write_text(why, encoding="utf-8")
-            part.replace(written)
+        with contextlib.suppress(OSError), text_file(written) as file:  # nobody may wait any more
+            file.write(why)
 
 
 def _answer(kind: str, text: str) -> None:

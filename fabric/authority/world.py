@@ -36,7 +36,16 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.authority.roll import Roll, ranks
 from fabric.control import Advice
-from fabric.failure import KINDS, CallMismatch, RankFailed, RankLost, TimedOut, WorldError
+from fabric.failure import (
+    KINDS,
+    CallMismatch,
+    RankFailed,
+    RankLost,
+    TimedOut,
+    WorldError,
+    as_parts,
+    in_words,
+)
 from fabric.plan import Rows
 from topology.errors import TriplaneError
 
@@ -179,7 +188,7 @@ class World:
             self._end(WorldError(str(error)))
         except Exception as error:
             _LOG.exception("the authority over the ranks has failed")
-            self._end(WorldError(f"internal error, {type(error).__name__}: {error}"))
+            self._end(WorldError(f"internal error, {in_words(error)}"))
 
     # What ranks tell.
 
@@ -361,7 +370,7 @@ class World:
         if self._held is not None and self._held.sure:
             error, self._held = self._held.error(), None
         self.error = error
-        end = ("end", type(error).__name__, str(error), error.rank)
+        end = ("end", *as_parts(error))
         self._replies += [(rank, end) for rank in range(self.size)]
 
 

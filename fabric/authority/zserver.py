@@ -23,7 +23,7 @@ import zmq
 from fabric.authority.wire import LEFT_ALREADY, VERSION, Unpacker, WireError, checked, parsed
 from fabric.authority.world import Record, World
 from fabric.curve import Gate, Keys, check_address
-from fabric.failure import TransportError, WorldError, report
+from fabric.failure import TransportError, WorldError, as_parts, in_words, report
 from fabric.launching.supervise import AFTERWORDS
 from fabric.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
@@ -218,7 +218,7 @@ class Server:
             self._turn()
         except Exception as error:
             _LOG.exception("the authority over the ranks has failed")
-            self.world.stop(WorldError(f"internal error, {type(error).__name__}: {error}"))
+            self.world.stop(WorldError(f"internal error, {in_words(error)}"))
 
     def _turn(self) -> None:
         while self._socket.poll(0):
@@ -326,7 +326,7 @@ class Server:
         }  # fmt: skip
         self._send(identity, [("welcome", welcome)])
         if self.world.error is not None:
-            self._send(identity, [self._end()])
+            self._send(identity, [("end", *as_parts(self.world.error))])
 
     def _refusal(self, version: int, token: str, rank: int | None, size: int) -> str:
         if not self._knows(token):
@@ -431,11 +431,7 @@ class Server:
             self._ended = True
             for identity, peer in self._peers.items():
                 if peer.rank is None:
-                    self._send(identity, [self._end()])
-
-    def _end(self) -> tuple[Any, ...]:
-        error = self.world.error
-        return "end", type(error).__name__, str(error), error.rank if error else None
+                    self._send(identity, [("end", *as_parts(self.world.error))])
 
     def _send(self, identity: bytes, replies: list[Any]) -> None:
         try:

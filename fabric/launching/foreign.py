@@ -14,7 +14,7 @@ from typing import Any
 from fabric.authority.serve import Order, start
 from fabric.authority.zclient import Line
 from fabric.curve import Keys, private
-from fabric.failure import TimedOut, TransportError, WorldError
+from fabric.failure import TimedOut, TransportError, WorldError, words
 from fabric.launching.agreement import JOB
 from fabric.launching.joining import Seat, number
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
@@ -104,7 +104,7 @@ def _on_this_host(rank: int, size: int, name: str, given: Mapping[str, str]) -> 
         address = start(order, given)
         publish(name, record, address)
     except (OSError, WorldError) as error:
-        fail(name, record, " ".join(str(error).split()))
+        fail(name, record, words(error))
         raise
     return address, record.token
 

@@ -71,8 +71,8 @@ def claim(name: str) -> Record:
     """Claim a name for this process; the record, without an address yet.
 
     Where another process has it and lives, that one's record is returned instead, once it has an
-    address (see `mine`). Raises `TransportError` where no file can be made, and `WorldError` where
-    the other fails meanwhile.
+    address (see `mine`); where that process fails or ends before, this one claims the name. Raises
+    `TransportError` where no file can be made.
     """
     while True:
         with _locked() as folder:
