@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import queue
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ import torch
 from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Kept
+from tests.worlds import free_port
 
 PATIENCE = 240.0
 """Seconds: kernels may have to be compiled, on a machine that has much else to do."""
@@ -30,12 +30,6 @@ def blocks(count: int, seed: int) -> dict[str, torch.Tensor]:
         name: torch.randn(count, *shape, generator=generator).to(kind)
         for name, (shape, kind) in SHAPES.items()
     }
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def producer(rank: int, port: int, said: Any, steps: Any) -> None:

@@ -27,6 +27,7 @@ from fabric.curve import Gate, Keys, check_address, private
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.launching.nodes import Nodes
 from fabric.settings import Settings
+from tests.worlds import free_port
 
 ROOT = Path(__file__).parents[1]
 TRIPLANE = [sys.executable, "-c", "from bench.cli import main; main()"]
@@ -263,12 +264,6 @@ def test_nothing_outlives_a_launcher_that_is_ended_or_killed(program: Any, tmp_p
 
 
 # Several hosts.
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

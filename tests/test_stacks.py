@@ -70,6 +70,9 @@ def test_settings_without_software_are_those_of_the_system() -> None:
     assert Settings.from_environment(given) == Settings()
 
 
+RANKS = 4
+
+
 def rank_main() -> dict[str, Any]:
     import numpy as np
 
@@ -80,7 +83,10 @@ def rank_main() -> dict[str, Any]:
         x = np.ones(1024, np.float32)
         for name, call in (
             ("all_reduce", lambda: comm.all_reduce(x, algorithm="direct")),
-            ("all_gather", lambda: comm.all_gather(np.empty((8, 128), np.float32), x[:128])),
+            (
+                "all_gather",
+                lambda: comm.all_gather(np.empty((comm.size, 128), np.float32), x[:128]),
+            ),
         ):
             begin = comm.now()
             call()
@@ -96,11 +102,11 @@ def rank_main() -> dict[str, Any]:
 
 @pytest.mark.parametrize("transport", ["inproc", "zmq"])
 def test_running_ranks_are_timed_by_the_stack_that_a_benchmark_takes(transport: str) -> None:
-    found = launch(rank_main, ranks=8, transport=transport)[0]
+    found = launch(rank_main, ranks=RANKS, transport=transport)[0]
     assert found["says"] == [
         "cloudmatrix384 with hccl", "cloudmatrix384 with sgl-kernel-npu"
     ]  # fmt: skip
-    given = "--ranks 8 -b 4K -e 4K --algorithm direct --format json"
+    given = f"--ranks {RANKS} -b 4K -e 4K --algorithm direct --format json"
     ran = CliRunner().invoke(cli, ["bench", "all_reduce", *given.split()])
     row = json.loads(ran.output)[0]
     assert row["software"] == "hccl"
@@ -108,11 +114,11 @@ def test_running_ranks_are_timed_by_the_stack_that_a_benchmark_takes(transport: 
     assert found["all_reduce"] > 10  # the wire alone: 0.3
     # No step of a dispatch is shorter than what cann-ep takes before the first.
     costs = preset("cann-ep").costs("dispatch")
-    assert found["dispatch"] > costs.start(8) * 1e6 > 10
+    assert found["dispatch"] > costs.start(RANKS) * 1e6 > 10
 
 
 def test_a_trace_names_the_machine_and_the_stack_of_every_call(tmp_path: Path) -> None:
-    launch(rank_main, ranks=8, trace=tmp_path / "trace.json")
+    launch(rank_main, ranks=RANKS, trace=tmp_path / "trace.json")
     trace = json.loads((tmp_path / "trace.json").read_text())
     assert trace["otherData"]["system"] == "cloudmatrix384"
     assert trace["otherData"]["software"] == "cann-ep,sgl-kernel-npu,hccl"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.torch_world import HERE, PATIENCE, environment, said
+from tests.worlds import free_port
 
 RANKS = 4
 CHECKS = re.findall(r"^@check\ndef (\w+)", (HERE / "torch_checks.py").read_text(), re.MULTILINE)
@@ -76,14 +77,6 @@ def test_every_launcher(launcher: str, tmp_path: Path) -> None:
     )
     assert ended.stdout.split() == ["2", "1.0", "1.0", "True"], ended.stderr
     assert ended.returncode == 0
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def test_odd_arguments_have_the_outcome_that_gloo_has_or_are_refused() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,13 @@ from fabric.transport import Bytes, Exchange, Request, Transport, connector
 
 PATIENCE = 90.0
 HERE = Path(__file__).parent
+
+
+def free_port() -> int:
+    """A port of this host that nothing listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def threads(ranks: int, main: Callable[[int, Exchange], Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The one place with powers of ten: SI inside, units at the doors.
+"""The one place with powers of ten: SI inside, units where users read and write.
 
 A bare name is SI (seconds, bytes, bytes per second); literals read like the data sheet:
 ``196 * GB``, ``400 * Gbit``, ``1.2 * US``. GB is 10^9, as in nccl-tests; KiB, MiB, GiB are powers

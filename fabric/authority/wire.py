@@ -21,7 +21,7 @@ from topology.errors import TriplaneError
 VERSION = 3
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
-"""What a process is told that comes as a rank which was here: there may be a next world for it."""
+"""The refusal of a process that would be a rank which has left: it may wait for the next world."""
 
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
