@@ -15,14 +15,13 @@ something. ``comm_priority`` is refused where it differs, since nothing here has
 """
 
 import math
-import re
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectives.interchange import protobuf
+from collectives.interchange.chakra_files import MOST, files, in_order, stem, unpacked
 from collectives.interchange.chakra_groups import Groups, groups_in, read_groups
 from collectives.interchange.chakra_nodes import (
     COMM_COLL,
@@ -56,9 +55,6 @@ __all__ = [
     "STORE", "TYPES", "VERSION", "Processor", "files", "load", "read_groups", "save", "sizes",
 ]  # fmt: skip
 
-MOST = 1 << 30
-"""Bytes of a rank's trace at most, unpacked."""
-
 DECORATION = (
     "rf_id", "fw_parent", "seq_id", "scope", "tid", "fw_tid", "op_schema", "stream",  # PyTorch's
     "op_type", "schema", "inputs", "outputs",  # of the symbolic tensor graph
@@ -77,7 +73,6 @@ _KNOWN = {
 }  # fmt: skip
 """Attributes that a node of each type may have beside `DECORATION`."""
 
-_NAME = re.compile(r"(?P<prefix>.+)\.(?P<rank>[0-9]{1,9})\.et(\.gz)?")
 _SHARED = ("all_to_all", "reduce_scatter", "gather", "scatter")  # sizes that are of all parts
 
 
@@ -98,39 +93,6 @@ class Processor:
         return max(operations / self.peak, size / self.memory)
 
 
-def files(prefix: str | Path) -> list[Path]:
-    """The files ``PREFIX.0.et``, ``PREFIX.1.et`` ... beside each other, in the order of ranks.
-
-    ``prefix`` may be one of them. Raises `WorkloadError` where one is missing, or there twice.
-    """
-    given = Path(prefix)
-    if not given.name:
-        raise WorkloadError(f"{str(prefix)!r} is no prefix of names of traces, such as run/ring")
-    stem = _stem(given)
-    try:
-        beside = [path for path in given.parent.iterdir() if path.name.startswith(f"{stem}.")]
-    except (OSError, ValueError):
-        beside = []
-    return _by_rank(given.with_name(stem), beside)
-
-
-def _by_rank(prefix: Path, paths: Sequence[Path]) -> list[Path]:
-    """Those of a prefix in the order of the ranks in their names, of which none may be missing."""
-    found: dict[int, Path] = {}
-    for path in sorted(paths):
-        name = _NAME.fullmatch(path.name)
-        if name is None or name["prefix"] != prefix.name:
-            continue
-        rank = int(name["rank"])
-        if rank in found:
-            raise WorkloadError(f"{found[rank]} and {path} are both of rank {rank}")
-        found[rank] = path
-    missing = next((rank for rank in range(max(len(found), 1)) if rank not in found), None)
-    if missing is not None:
-        raise WorkloadError(f"there is no {prefix.with_name(f'{prefix.name}.{missing}.et')}")
-    return [found[rank] for rank in sorted(found)]
-
-
 def load(
     paths: Sequence[str | Path], groups: Mapping[str, Sequence[int]] | None = None, *,
     dimensions: Sequence[int] = (), processor: Processor | None = None,
@@ -143,18 +105,18 @@ def load(
     long they take. ``ignored``: attributes to be passed over. Raises `WorkloadError` naming file
     and fault.
     """
-    ordered = _in_order([Path(path) for path in paths])
+    ordered = in_order([Path(path) for path in paths])
     given = {name: tuple(ranks) for name, ranks in (groups or {}).items()}
     reader = _Reader(Groups(len(ordered), tuple(dimensions)), processor, {*DECORATION, *ignored})
     traces = []
     for path in ordered:
         data = read_bytes(path, WorkloadError, MOST)
         with _naming(path):
-            traces.append(reader.nodes(_unpacked(data), given))
+            traces.append(reader.nodes(unpacked(data), given))
     for rank, (path, (nodes, named)) in enumerate(zip(ordered, traces, strict=True)):
         with _naming(path):
             reader.add(rank, nodes, named)
-    with _naming(ordered[0].parent / _stem(ordered[0])):
+    with _naming(ordered[0].parent / stem(ordered[0])):
         return reader.done()
 
 
@@ -165,19 +127,6 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except (protobuf.ProtobufError, WorkloadError) as error:
         raise WorkloadError(f"{path}: {error}") from None
-
-
-def _stem(path: Path) -> str:
-    match = _NAME.fullmatch(path.name)
-    return match["prefix"] if match else path.name
-
-
-def _in_order(paths: list[Path]) -> list[Path]:
-    if not paths:
-        raise WorkloadError("a trace of no files")
-    prefixes = {path.parent / _stem(path) for path in paths}
-    of_ranks = len(prefixes) == 1 and all(_NAME.fullmatch(path.name) for path in paths)
-    return _by_rank(prefixes.pop(), paths) if of_ranks else paths
 
 
 class _Reader:
@@ -315,26 +264,6 @@ class _Reader:
             rank, COLLECTIVE, node.name, size=size, collective=COLLECTIVES.index(kind),
             group=self.groups.of(node, rank, named), root=node.number("root_rank"), number=node.id,
         )  # fmt: skip
-
-
-def _unpacked(data: bytes) -> bytes:
-    """The bytes of a trace, whether it is gzipped or not."""
-    if data[:2] != b"\x1f\x8b":
-        return data
-    parts, size = [], 0
-    while data.strip(b"\0"):
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(stream.decompress(data, MOST - size + 1))
-        except zlib.error:
-            raise WorkloadError("it cannot be read: it is damaged gzip") from None
-        size += len(parts[-1])
-        if size > MOST:
-            raise WorkloadError(f"it unpacks to more than {MOST} bytes")
-        if not stream.eof:
-            raise WorkloadError("it cannot be read: its gzip is cut off")
-        data = stream.unused_data
-    return b"".join(parts)
 
 
 def _nodes(data: bytes) -> list[Node]:
