@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,11 @@ from fabric.failure import RankLost, TransportError, WorldError
 from fabric.launch import launch
 from fabric.launching import supervise
 from fabric.launching.early import tell_failures
+from fabric.launching.guard import GUARDED
 from fabric.launching.joining import Seat, sit
+from fabric.launching.mpirun import _end
 from fabric.launching.supervise import Watch
+from fabric.launching.sweep import mapped, marked, sweep
 from fabric.liveness import GONE, RUNNING, STOPPED, birth, host, state
 from fabric.settings import Settings
 from fabric.transports.bell import nameless
@@ -350,3 +354,44 @@ def test_what_has_ended_the_world_is_heard_once_between_calls() -> None:
     outcomes = launch(body, 2, None, return_exceptions=True)
     assert heard == [str(outcomes[0])]
     assert heard[0].startswith("rank 1 raised KeyError: 'x'")
+
+
+MAPPER = """
+import mmap, os, sys, time
+with open(sys.argv[1], "w+b") as file:
+    file.truncate(4096)
+    mapped = mmap.mmap(file.fileno(), 4096)
+os.write(1, b".")
+time.sleep(500)
+"""
+
+
+@linux
+@pytest.mark.parametrize("how", ["end", "sweep"])
+def test_what_mpi_has_made_at_its_start_goes_with_ranks_that_are_ended(how: str) -> None:
+    """Only what a process of this world has mapped, whatever else lies there."""
+    unique = f"{os.getpid()}-{how}"
+    ours, others = (Path(f"/dev/shm/mpich_shm_{name}-{unique}") for name in ("ours", "others"))
+    others.touch()
+    mark = f"{GUARDED}={unique}"
+    given = {**os.environ, GUARDED: unique, "PMI_RANK": "0"}
+    command = [sys.executable, "-I", "-S", "-c", MAPPER, str(ours)]
+    try:
+        with subprocess.Popen(
+            command, env=given, stdout=subprocess.PIPE, process_group=0
+        ) as rank:  # fmt: skip
+            assert rank.stdout is not None
+            assert rank.stdout.read(1) == b"."
+            assert marked(mark) == {rank.pid}
+            assert mapped(rank.pid) == {ours}
+            if how == "end":
+                _end(rank, 1.0, mark)
+            else:
+                sweep(mark)
+            assert rank.wait(LIMIT) < 0
+        assert not marked(mark)
+        assert not ours.exists()
+        assert others.exists()
+    finally:
+        ours.unlink(missing_ok=True)
+        others.unlink()

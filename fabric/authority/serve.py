@@ -22,6 +22,7 @@ from fabric.authority.zserver import Server
 from fabric.curve import Keys
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.launching.folder import endpoint, private_folder
+from fabric.launching.guard import GUARDED
 from fabric.launching.job import checked_size
 from fabric.launching.meeting import withdraw
 from fabric.launching.tracing import opened
@@ -82,7 +83,10 @@ def start(order: Order, environment: Mapping[str, str]) -> str:
 
     Raises what the authority could not do, such as `TransportError` for an address that is in use.
     """
-    clean = {key: value for key, value in environment.items() if not key.startswith(LAUNCHERS)}
+    clean = {
+        key: value for key, value in environment.items()
+        if not key.startswith(LAUNCHERS) and key != GUARDED
+    }  # fmt: skip
     ours = str(Path(__file__).parents[1])
     clean["PYTHONPATH"] = os.pathsep.join(filter(None, (ours, environment.get("PYTHONPATH"))))
     # In a session of its own, no descendant of this process (see `main`), and with none of the

@@ -21,17 +21,20 @@ PATIENCE = 10.0
 
 
 class Guard:
-    """The launcher's end of it. ``environment``: what all that is started must have."""
+    """The launcher's end of it.
+
+    ``environment``: what all that is started must have; ``mark``: the same, as it stands there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.environment = {GUARDED: str(folder)}
-        mark = f"{GUARDED}={folder}"
+        self.mark = f"{GUARDED}={folder}"
         # In a session of its own, where no key and no closed terminal reaches it; with none of the
         # launcher's pipes, whose readers would wait for it; and without an environment, which may
         # hold the mark of a world that this launcher is a rank of.
         self._process = subprocess.Popen(
             [
-                sys.executable, "-I", "-S", sweep.__file__, mark, str(folder),
+                sys.executable, "-I", "-S", sweep.__file__, self.mark, str(folder),
                 str(os.getpid()), str(os.getsid(0)),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -23,15 +23,20 @@ from fabric.failure import RankLost, TimedOut, TransportError, WorldError
 from fabric.forked import end_of_child, here
 from fabric.launching.folder import private_folder
 from fabric.launching.foreign import seat_of
+from fabric.launching.guard import guarded
 from fabric.launching.job import Job, checked_size
 from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
+from fabric.launching.sweep import marked, stopped_with
 from fabric.liveness import how_it_ended
 
 ORDER = "order"
 """The file that holds the function and its arguments."""
+
+RANK = "PMI_RANK=", "OMPI_COMM_WORLD_RANK="
+"""What is in the environment of a rank, and not of mpiexec and its helpers."""
 
 TRACE_PATIENCE = 60.0
 """Seconds that the authority has to write a trace after the end of the ranks."""
@@ -64,21 +69,24 @@ def run_mpi(job: Job) -> Ended:
             f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
         )
     start, environment = mpiexec(job.ranks)
-    with private_folder(for_sockets=False) as folder:
+    with private_folder(for_sockets=False) as folder, guarded(folder) as guard:
         (folder / ORDER).write_bytes(_order(job.main, job.args))
         process = subprocess.Popen(
             [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],
             env={
                 **os.environ, **environment, **settings.environment(), **_path(),
-                WRITTEN: str(folder / WRITTEN),
+                WRITTEN: str(folder / WRITTEN), **guard.environment,
             },
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
-        late = _await(process, job.timeout, settings.grace)
+        guard.watch(process.pid)
+        late = _await(process, job.timeout, settings.grace, guard.mark)
         if settings.trace is not None:
             _await_trace(settings.trace, folder / WRITTEN)
         code = process.returncode
         outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
+        if code == 0:
+            guard.over()
         return Ended(outcomes, late or _root(outcomes))
 
 
@@ -101,7 +109,7 @@ def _path() -> dict[str, str]:
 
 
 def _await(
-    process: "subprocess.Popen[bytes]", timeout: float | None, grace: float
+    process: "subprocess.Popen[bytes]", timeout: float | None, grace: float, mark: str
 ) -> TimedOut | None:
     """Wait for mpiexec, and whatever happens end it, and with it the ranks."""
     try:
@@ -109,12 +117,29 @@ def _await(
     except subprocess.TimeoutExpired:
         return TimedOut(f"the ranks under mpiexec have not ended within {timeout:g} s")
     finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                kill(process.pid, number)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(LAST_GRACE + grace)
+        if process.poll() is None:
+            _end(process, grace, mark)
     return None
+
+
+def _end(process: "subprocess.Popen[bytes]", grace: float, mark: str) -> None:
+    """End mpiexec and its ranks, and remove the shared memory that MPI would have removed.
+
+    A rank stands still while it is looked at: what it makes after that would be missed. It goes on
+    to find the SIGTERM, which it dies of if it is still about to start MPI.
+    """
+    left = set[Path]()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for rank in marked(mark, RANK):
+            left |= stopped_with(rank)
+            kill(rank, number)
+            kill(rank, signal.SIGCONT)
+        kill(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_GRACE + grace)
+            break
+    for path in left:
+        path.unlink(missing_ok=True)
 
 
 def _await_trace(trace: str, written: Path) -> None:

@@ -31,12 +31,16 @@ SEGMENTS = "/dev/shm/mpich_shm_", "/dev/shm/sm_segment."
 """What the shared memory of MPICH 5 and of Open MPI 5 begins with, on Linux."""
 
 
-def marked(mark: str) -> set[int]:
-    """The processes of this user, other than this one, that have ``mark`` in their environment."""
-    wanted, found = mark.encode(), set[int]()
+def marked(mark: str, also: tuple[str, ...] = ("",)) -> set[int]:
+    """The processes of this user, other than this one, that have ``mark`` in their environment.
+
+    ``also``: and something that begins so.
+    """
+    begins, found = tuple(map(os.fsencode, also)), set[int]()
     for pid in _numbers():
         with contextlib.suppress(OSError):  # another user's, or gone meanwhile
-            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            given = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+            if os.fsencode(mark) in given and any(item.startswith(begins) for item in given):
                 found.add(pid)
     return found
 
@@ -80,8 +84,11 @@ def sweep(mark: str, groups: Iterable[int] = (), session: int = 0) -> None:
         nobody = 0 if found else nobody + 1
         if nobody > 1:  # the first time, one may have been about to begin its program
             break
+        for pid in found:  # all at once: the end of one may be the end of another
+            _signal(pid, signal.SIGSTOP)
         for pid in found:
             left |= stopped_with(pid)
+        for pid in found:
             _signal(pid, signal.SIGKILL)
         time.sleep(0.01)
     for path in left:
