@@ -97,6 +97,8 @@ def plain(buffer: ElasticBuffer, world: World, groups: list[int]) -> None:
     until = [sum(s % inside <= r for s, _ in came) for r in range(inside)]
     assert handle.psum_num_recv_tokens_per_scaleup_rank.tolist() == until
     assert handle.recv_src_metadata[:, 0].tolist() == [s * MOST + t for s, t in came]
+    for each in (handle.recv_src_metadata, handle.psum_num_recv_tokens_per_expert):
+        assert each.untyped_storage().resizable()
     assert handle.topk_idx is not own.idx
     assert same(handle.topk_idx, own.idx)
     bias = torch.randn(own.x.shape, dtype=torch.float32).to(BF16)

@@ -194,8 +194,8 @@ def memory(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
 
 
 def ints(values: Any) -> torch.Tensor:
-    """Numbers as a tensor of int32."""
-    return torch.from_numpy(np.ascontiguousarray(values, np.int32))
+    """Numbers as a tensor of int32, copied: what numpy owns torch would not resize."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.int32)).clone()
 
 
 def name(dtype: torch.dtype) -> str:
