@@ -81,7 +81,8 @@ class Fabric:
         """When every transfer of a schedule happens.
 
         ``operation``: picks the endpoint's constants ("dispatch", "all_gather", ...). ``ranks``:
-        how many take part; default: the highest rank of the first steps, plus one. Raises
+        how many take part; default: the highest rank of the first steps, plus one. Where it is
+        given, each rank pays what a call costs its software also if there is no step. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks that are cut off,
         `ArgumentError` for what is no schedule.
         """
@@ -89,6 +90,8 @@ class Fabric:
         run = Run(self, text(operation, "operation"), given)
         coming = batches(only_steps(steps), len(self.places), WINDOW_ROWS)
         batch = next(coming, None)
+        if batch is None and given:  # nothing is moved, yet the call has been made
+            batch = next(batches(iter((Step((), (), 0),)), len(self.places), WINDOW_ROWS))
         while batch is not None:
             following = next(coming, None)
             run.window(batch, more=following is not None)

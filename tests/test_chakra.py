@@ -481,3 +481,20 @@ def test_the_command_line(tmp_path: Path) -> None:
     goal_file = str(tmp_path / "x.goal")
     result = CliRunner().invoke(main, ["bench", "trace", goal_file, *groups], prog_name="triplane")
     assert "is a GOAL schedule; --comm-groups," in result.output
+
+
+def test_names_that_are_no_prefix_and_files_beside_that_are_no_groups(tmp_path: Path) -> None:
+    workload = of_steps([], 2)
+    for call in (chakra.files, lambda name: chakra.save(workload, name)):
+        with pytest.raises(WorkloadError, match="no prefix"):
+            call(".")
+    with pytest.raises(WorkloadError, match="cannot be read"):
+        chakra.load(["."])
+    chakra.save(workload, tmp_path / "x")
+    (tmp_path / "x.json").write_text('{"displayTimeUnit": "ns"}')
+    command = ["bench", "trace", str(tmp_path / "x"), "--system", "star:2"]
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 2
+    assert "x.json" in found.stderr
+    assert "--comm-groups empty" in found.stderr
+    assert CliRunner().invoke(main, [*command, "--comm-groups", "empty"]).exit_code == 0

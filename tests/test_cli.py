@@ -229,6 +229,7 @@ def test_timestamps_end_the_rows() -> None:
         (["--engine", "magic"], ["magic", "flow"]),
         (["--routing", "magic"], ["magic", "spray", "hash", "adaptive"]),
         (["--planes", "magic"], ["magic", "net"]),
+        (["--planes", "net, net"], ["net, net", "twice"]),
         (["--without", "magic"], ["magic"]),
         (["--transport", "inproc", "-o", "mulsum"], ["mulsum", "real ranks"]),
         (["--transport", "mpi", "--routing", "hash"], ["mpi", "--system"]),

@@ -53,6 +53,17 @@ def test_where_ranks_sit_and_what_their_software_costs_count() -> None:
     assert row.time == pytest.approx(sim.time, rel=1e-3)
 
 
+@pytest.mark.parametrize("op", ["all_reduce", "gather", "all_to_all", "send_recv"])
+def test_a_call_without_bytes_costs_its_software_here_and_there(op: str) -> None:
+    flags = replace(FEW, minbytes=0, maxbytes=0, iters=1)
+    (row,) = rows(op, flags, system="cloudmatrix384", software="hccl")
+    chosen = Selection("cloudmatrix384", "hccl")
+    (sim,) = collective.sweep(collective.prepare(op, flags, chosen, environment={}))
+    assert sim.time > 0
+    assert row.time == pytest.approx(sim.time, rel=1e-3)
+    assert sim.bound == sim.time
+
+
 def test_every_type_and_reduction_is_right() -> None:
     flags = replace(FEW, datatype="all", op="all", minbytes=1 << 10, maxbytes=1 << 10, iters=1)
     found = rows("all_reduce", flags)
