@@ -12,6 +12,7 @@ from bench.plot import draw_validation
 from bench.predict import Prediction, answered, predict
 from bench.published import PUBLISHED, Row, read
 from bench.records import Value, as_text, opened, progress
+from fabric.simulate import check_engine
 from fabric.timeline import Timeline
 
 
@@ -40,7 +41,8 @@ class Summary:
 
 
 def validate(rows: Iterable[Row], engine: str = "flow") -> list[Prediction]:
-    """The model's answer to every row, in order."""
+    """The model's answer to every row, in order. Raises `EndpointError` for an unknown engine."""
+    check_engine(engine)
     return [predict(row, engine) for row in rows]
 
 

@@ -25,6 +25,12 @@ WINDOW_ROWS = 1 << 20
 """Rows in memory at a time: longer schedules pass through in windows."""
 
 
+def check_engine(name: str) -> None:
+    """Raise `EndpointError` where no engine has this name."""
+    if name not in ENGINES:
+        raise EndpointError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+
+
 @dataclass(frozen=True, eq=False)
 class Fabric:
     """How long schedules take on a topology.
@@ -53,8 +59,7 @@ class Fabric:
     places: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise EndpointError(f"no engine {self.engine!r}; there are {', '.join(ENGINES)}")
+        check_engine(self.engine)
         if not isinstance(self.topology, Topology):
             raise ArgumentError(f"topology is {shown(self.topology)}; it has to be a Topology")
         if not 0 <= number(self.tolerance, "tolerance") < 1:

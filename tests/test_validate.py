@@ -295,9 +295,10 @@ def test_a_picture_and_a_trace(tmp_path: Path) -> None:
     assert json.loads(trace.read_text())["traceEvents"]
 
 
-def test_an_unknown_engine_is_a_reason(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", cells(READ.id))
-    assert "no engine 'warp'" in run("--targets", str(path), "--engine", "warp").stdout
+def test_an_unknown_engine_is_refused() -> None:
+    result = CliRunner().invoke(main, ["bench", "validate", "--engine", "magic"])
+    assert result.exit_code == 2
+    assert "no engine 'magic'; there are flow" in result.stderr
 
 
 def test_a_record_of_a_prediction() -> None:
