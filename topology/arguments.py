@@ -158,13 +158,18 @@ def flag(value: Any, name: str) -> bool:
     """``value`` as a bool: True, False, 1, 0 or numpy's and torch's; raises `ArgumentError`."""
     if type(value) is bool:
         return value
-    try:
-        plain = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
-        if type(plain) in (bool, int) and plain in (0, 1):
-            return bool(plain)
-    except Exception:
-        pass  # a tensor that is nowhere, say
+    plain = _item(value)
+    if type(plain) in (bool, int) and plain in (0, 1):
+        return bool(plain)
     raise ArgumentError(f"{name} is {shown(value)}; it has to be True or False")
+
+
+def _item(value: Any) -> Any:
+    """What is in a scalar of numpy or torch; ``value`` as it is where that cannot be had."""
+    try:
+        return value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
+    except Exception:  # a tensor that is nowhere (meta), say: it is refused for what it is
+        return value
 
 
 def text(value: Any, name: str, wanted: str = "a text", most: int = NAME) -> str:
