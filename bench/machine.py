@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from bench.options import Selection
-from fabric.simulate import Fabric
-from fabric.stacks import named, stacks_of
+from fabric.endpoint.stacks import named, stacks_of
+from fabric.fabric import Fabric
 from topology.errors import TopologyError, TriplaneError
+from topology.formats.rank_table import rank_table
 from topology.graph import Ints, Topology
-from topology.ranktable import rank_table
-from topology.systems import system
+from topology.presets.catalogue import system
 
 
 class BenchError(TriplaneError):

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from bench.new_file import NewFile, check_apart
+from bench.new_files import NewFile, check_apart
 
 MAX_BYTES = 1 << 50
 """The largest size that a benchmark takes, 1 PiB: twenty times the memory of a CloudMatrix384."""

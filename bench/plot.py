@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.predict import Prediction
-from bench.published import PUBLISHED, Row, read
 from bench.records import Measurement, Record, in_gb
+from bench.validation.predict import Prediction
+from bench.validation.published import PUBLISHED, Row, read
 from topology.draw.figure_style import INK, QUIET, library, style, write
 from topology.draw.figure_style import text as shown
 from topology.units import US
@@ -150,7 +150,7 @@ def size_text(size: float) -> str:
 def draw_moe(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
     """Draw time over EP size, a line a system and stack, a panel for each operation of ``panels``.
 
-    ``rows``: records of `bench.moe`.
+    ``rows``: records of `bench.moe.command`.
     """
     with canvas(path, 10, 4.5) as figure:
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]

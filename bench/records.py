@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from bench.streams import stdout
-from topology.output import text_file
+from topology.files.output import text_file
 from topology.text import visible
 from topology.units import GB, US
 

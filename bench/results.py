@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import collective as collectives
-from bench import moe as experts_bench
-from bench.experts import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
+from bench.collectives import measure as collectives
+from bench.moe import command as experts_bench
+from bench.moe.case import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
 from bench.options import Flags, Selection
 from bench.records import Record, as_table
-from topology.html import table
+from topology.files.html import table
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from bench.cli import HELP
 from bench.numbers import Positive
 from bench.options import gathered
 from bench.streams import complain
-from fabric.curve import Keys
 from fabric.failure import WorldError
+from fabric.host.curve import Keys
 from fabric.launching.mpirun import mpiexec
 from fabric.launching.nodes import Nodes
 from fabric.launching.programs import run_in_threads, run_processes

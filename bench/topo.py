@@ -10,9 +10,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import show
+from bench import topology_tables
 from bench.cli import HELP, Group
-from bench.new_file import NewFile
+from bench.new_files import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
@@ -56,7 +56,9 @@ def show_system(name: str, without: tuple[str, ...], form: str, output: Path | N
     rows = [plane_record(topology, plane) for plane in topology.planes]
     with opened(output) as file:
         if form == "table":
-            show.write(file, show.about(topology), rows, show.tier_records(topology))
+            topology_tables.write(
+                file, topology_tables.about(topology), rows, topology_tables.tier_records(topology)
+            )
         else:
             file.write(as_text(rows, form))
 

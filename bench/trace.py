@@ -11,15 +11,16 @@ import click
 import numpy as np
 
 from bench.machine import BenchError, fabric_of
-from bench.new_file import NewFile, check_apart
+from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
 from bench.options import FORMATS, Selection, gathered, parse_size, system_options
 from bench.records import Value, as_text, opened
-from collectives.interchange import Replay, Workload, WorkloadError, chakra, goal, replay
-from collectives.interchange.graph import COLLECTIVE, COLLECTIVES, SEND
-from fabric.endpoint import MESSAGE
-from fabric.simulate import Fabric
-from topology.reading import whole
+from collectives.workloads import Replay, Workload, WorkloadError, goal, replay
+from collectives.workloads.chakra import trace as chakra
+from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
+from fabric.endpoint.costs import MESSAGE
+from fabric.fabric import Fabric
+from topology.files.reading import whole
 from topology.units import GB, US
 
 TERA = 1e12
@@ -36,7 +37,7 @@ GOAL, CHAKRA = ".goal", (".et", ".et.gz")
 
 @dataclass(frozen=True)
 class Reading:
-    """How Chakra's traces are read; see `collectives.interchange.chakra.load`.
+    """How Chakra's traces are read; see `collectives.workloads.chakra.trace.load`.
 
     ``groups``: a file of groups, else one beside the trace (`beside`). ``peak``: 10^12 operations
     a second; ``memory``, ``remote``: 10^9 bytes a second.

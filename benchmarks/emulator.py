@@ -14,10 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from collectives import alltoall, schedule
+from collectives import schedule
+from collectives.algorithms import alltoall
 from fabric import Fabric, Step
-from fabric.authority.emulator import Emulator
-from fabric.plan import Rows, plans
+from fabric.clock.emulator import Emulator
+from fabric.schedule.plan import Rows, plans
 from topology import cloudmatrix384, star
 from topology.units import KiB
 

@@ -21,17 +21,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from fabric import Fabric
-from fabric.authority.emulator import Emulator
-from fabric.authority.wire import Packer, Unpacker, WireError
-from fabric.authority.world import World
-from fabric.plan import plans
-from fabric.step import Step
-from fabric.transport import Exchange, Transport
-from fabric.transports.frames import PIECE, Frame, FrameError, decode, encode
-from fabric.transports.sockets import Sockets
-from fabric.transports.ways import SHARED_MEMORY
-from fabric.transports.zeromq import connect
-from tests.worlds import stranger, threads
+from fabric.clock.emulator import Emulator
+from fabric.schedule.plan import plans
+from fabric.schedule.step import Step
+from fabric.transports.base import Exchange, Transport
+from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
+from fabric.transports.zmq.reach import SHARED_MEMORY
+from fabric.transports.zmq.sockets import Sockets
+from fabric.transports.zmq.transport import connect
+from fabric.world.wire import Packer, Unpacker, WireError
+from fabric.world.world import World
+from tests.support.worlds import stranger, threads
 from topology import star
 
 RANKS = 3

@@ -20,7 +20,7 @@ import torch.distributed as dist
 
 from collectives import Communicator, init
 from collectives.moe import LowLatency, Normal, uniform
-from fabric.launch import launch
+from fabric.launching.launch import launch
 
 WARM_UP, BATCHES = 2, 9
 

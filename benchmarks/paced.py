@@ -1,6 +1,6 @@
 """How late transfers are on paced time: ``python benchmarks/paced.py``; `triplane bench paced`."""
 
-from bench.paced import command
+from bench.collectives.paced import command
 
 if __name__ == "__main__":
     command()

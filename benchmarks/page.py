@@ -25,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, CDPSession, Page
 
-from bench.experts import OPERATIONS, Experts
-from bench.moe import simulate
+from bench.moe.case import OPERATIONS, Experts
+from bench.moe.command import simulate
+from bench.view.page import Run, page
 from fabric import Fabric
-from fabric.replay import replay
-from tests.browser import browser
+from fabric.timeline.film import film_of
+from tests.support.browser import browser
 from topology import Topology, cloudmatrix384, supernode
-from topology.draw.page import Run, page
 from topology.units import MB
 
 SECONDS = 6.0
@@ -61,7 +61,7 @@ def played(topology: Topology, title: str, whole: Topology | None = None) -> Run
     """MoE dispatch over 320 ranks."""
     work = Experts(OPERATIONS[0], "low-latency", 320, 128, 7168, 8, 320, "int8", "uniform", 0)
     timeline = simulate(work, Fabric(topology, endpoint="cann-ep"))
-    return Run(topology, replay(timeline, title=title), whole)
+    return Run(topology, film_of(timeline, title=title), whole)
 
 
 @dataclass(frozen=True)

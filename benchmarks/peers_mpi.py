@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from peers import Peer, arguments, report
 
-from fabric.launching.mpiexec import library
+from fabric.transports.mpi.mpiexec import library
 
 library()
 from mpi4py import MPI  # noqa: E402  (only now is it the MPI of this mpiexec)

@@ -12,7 +12,7 @@ import numpy as np
 from peers import Peer, arguments, report
 
 from collectives import Communicator, default, init
-from fabric.launch import launch
+from fabric.launching.launch import launch
 
 
 def prepare(comm: Communicator, op: str, size: int) -> Callable[[], object]:

@@ -21,9 +21,9 @@ import numpy as np
 
 from collectives import Communicator, init
 from fabric.failure import RankLost, WorldError
-from fabric.launch import launch
-from fabric.launching.folder import OWNER, PREFIX
-from fabric.transport import Bytes
+from fabric.host.folder import OWNER, PREFIX
+from fabric.launching.launch import launch
+from fabric.transports.base import Bytes
 
 RANKS = 4
 LONGEST = 20_000

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from collectives import allreduce, alltoall
-from collectives.moe import low_latency, uniform
+from collectives.algorithms import allreduce, alltoall
+from collectives.moe import uniform
+from collectives.moe.schedules import low_latency
 from fabric import Endpoint, Fabric, Step
 from topology import Topology, cloudmatrix384, star
 from topology.units import GB, US

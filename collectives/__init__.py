@@ -1,10 +1,10 @@
 """Who sends what to whom, in which steps, and the calls that do it with real data."""
 
-from collectives.algorithms import ALGORITHMS, algorithm, buffers, default, schedule
-from collectives.communicator import Communicator, init
-from collectives.messages import Recv, Send
-from collectives.views import ArgumentError
-from collectives.work import Work
+from collectives.algorithms.table import ALGORITHMS, algorithm, buffers, default, schedule
+from collectives.calls.buffers import ArgumentError
+from collectives.calls.communicator import Communicator, init
+from collectives.calls.messages import Recv, Send
+from collectives.calls.work import Work
 
 __all__ = [
     "ALGORITHMS",

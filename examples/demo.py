@@ -4,8 +4,8 @@ published: a table, and a plot in out/. ``make demo`` runs it."""
 import sys
 from pathlib import Path
 
-from bench import moe
-from bench.experts import OPERATIONS, Experts, dtype_of
+from bench.moe import command
+from bench.moe.case import OPERATIONS, Experts, dtype_of
 from bench.options import Selection
 from bench.records import Record
 
@@ -14,14 +14,14 @@ SYSTEMS = ("cloudmatrix384", "h800")
 
 
 def measured(system: str) -> list[Record]:
-    fabric, software, name = moe.prepared(Selection(system=system), "low-latency")
+    fabric, software, name = command.prepared(Selection(system=system), "low-latency")
     dtype = dtype_of(software)
     works = [
         Experts(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)
         for ranks in SIZES
         for op in OPERATIONS
     ]
-    return [row for row, _ in moe.records(fabric, name, works)]
+    return [row for row, _ in command.records(fabric, name, works)]
 
 
 def main() -> None:
@@ -30,10 +30,10 @@ def main() -> None:
         found = measured(system)
         rows += found
         print(f"MoE on {system} with {found[0]['software']}: 128 tokens a rank, hidden 7168, top-8")
-        print(moe.table(found), flush=True)
+        print(command.table(found), flush=True)
     plot = Path(sys.argv[1] if len(sys.argv) > 1 else "out/moe.svg")
     plot.parent.mkdir(parents=True, exist_ok=True)
-    moe.draw(rows, plot)
+    command.draw(rows, plot)
     print(f"The same as a plot: {plot}")
 
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from bench import heatmap, plot
-from bench.experts import Experts
-from bench.moe import simulate
+from bench.moe.case import Experts
+from bench.moe.command import simulate
 from bench.records import Record
 from bench.results import moe
 from fabric import Fabric

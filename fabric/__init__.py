@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from fabric.endpoint import Costs, Endpoint, EndpointError
-from fabric.launch import launch
-from fabric.step import ScheduleError, Step
+from fabric.endpoint.costs import Costs, Endpoint, EndpointError
+from fabric.launching.launch import launch
+from fabric.schedule.step import ScheduleError, Step
 
 if TYPE_CHECKING:
-    from fabric.simulate import Fabric
-    from fabric.timeline import Bottleneck, Timeline
+    from fabric.fabric import Fabric
+    from fabric.timeline.value import Bottleneck, Timeline
 
 __all__ = [
     "Bottleneck",
@@ -26,11 +26,11 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the engine when it is asked for: a rank that only moves bytes starts without it."""
     if name == "Fabric":
-        from fabric.simulate import Fabric
+        from fabric.fabric import Fabric
 
         return Fabric
     if name in ("Bottleneck", "Timeline"):
-        from fabric import timeline
+        from fabric.timeline import value
 
-        return getattr(timeline, name)
+        return getattr(value, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

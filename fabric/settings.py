@@ -12,8 +12,8 @@ from topology.arguments import PATH, number, text
 from topology.names import near
 
 if TYPE_CHECKING:
-    from fabric.authority.emulator import Emulator
-    from fabric.simulate import Fabric
+    from fabric.clock.emulator import Emulator
+    from fabric.fabric import Fabric
     from topology.graph import Topology
 
 CLOCKS = ("virtual", "paced")
@@ -30,14 +30,14 @@ class Settings:
     """What all ranks of a world have in common.
 
     ``system``: as in `topology.system`; None, or "none": no emulated machine, `now` is the wall
-    clock. ``software``: whose endpoint costs count, see `fabric.stacks.stacks_of`; None: for each
-    operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``: on
-    virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second
+    clock. ``software``: whose endpoint costs count, see `fabric.endpoint.stacks.stacks_of`; None:
+    for each operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``:
+    on virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second
     takes.
     ``heartbeat``: seconds of silence after which a rank on another host is given up.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
     that survivors of a failure are given to end by themselves. ``trace``: the file that gets a
-    trace of all that the ranks do, when they have ended; see `fabric.trace.live`.
+    trace of all that the ranks do, when they have ended; see `fabric.clock.perfetto`.
 
     Raises `WorldError` with the choices, `ArgumentError` for what is of another kind.
     """
@@ -118,9 +118,9 @@ def _value(name: str, text: str) -> str | float | None:
 
 def machine(settings: Settings, system: "str | Path | Topology | Fabric | None") -> "Fabric | None":
     """The fabric that the settings speak of, or the one that is given; None without a system."""
-    from fabric.simulate import Fabric
-    from fabric.stacks import stacks_of
-    from topology.systems import system as named
+    from fabric.endpoint.stacks import stacks_of
+    from fabric.fabric import Fabric
+    from topology.presets.catalogue import system as named
 
     if system is None or isinstance(system, Fabric):
         return system
@@ -135,7 +135,7 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
     """
     if fabric is None:
         return None
-    from fabric.authority.emulator import Emulator
+    from fabric.clock.emulator import Emulator
 
     if size > len(fabric.places):
         raise WorldError(
@@ -153,6 +153,6 @@ def _compile(fabric: "Fabric") -> None:
 
     Later they would be compiled by every rank for itself, while the others wait.
     """
-    from fabric.step import Step
+    from fabric.schedule.step import Step
 
     fabric.simulate([Step([0, 1], [1, 0], 1)], ranks=2)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectives import ALGORITHMS, algorithm, buffers, default, schedule
-from collectives.scatter import edges, fold, folded, lanes, stand_in
-from collectives.sendrecv import pairs, transfers
-from fabric.step import ScheduleError
+from collectives.algorithms.scatter import edges, fold, folded, lanes, stand_in
+from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.step import ScheduleError
 
 EVERY = [(op, name) for op in ALGORITHMS for name in ALGORITHMS[op]]
 

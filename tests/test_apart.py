@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fabric.simulate as fabric_simulate
-from collectives import allgather, allreduce, alltoall, broadcast
+import fabric.fabric as fabric_simulate
+from collectives.algorithms import allgather, allreduce, alltoall, broadcast
 from fabric import Costs, Endpoint, Fabric, Step, Timeline
-from fabric.engine import apart, window
-from tests.slow_fluid import simulate
+from fabric.engines import columns
+from fabric.engines.flow import uncontended
+from tests.support.slow_fluid import simulate
 from topology import Topology, cloudmatrix384, ring, star, supernode
 from topology.units import GB, US
 
@@ -25,14 +26,14 @@ class Asked:
     """Stands for `apart.rates` and notes what it says; ``never``: says that flows may meet."""
 
     def __init__(self, patch: pytest.MonkeyPatch, never: bool = False) -> None:
-        real, self.apart = apart.rates, list[bool]()
+        real, self.apart = uncontended.rates, list[bool]()
 
         def rates(*columns: object) -> object:
             found = real(*columns)  # type: ignore[arg-type]
             self.apart.append(len(found) > 0)
             return found[:0] if never else found
 
-        patch.setattr(apart, "rates", rates)
+        patch.setattr(uncontended, "rates", rates)
 
 
 def with_events(fabric: Fabric, steps: list[Step], ranks: int | None = None) -> Timeline:
@@ -180,5 +181,5 @@ def test_rows_in_any_order_among_very_many_ranks(
     src, size = [1, 0, 3], [1_000_000, 5, 70_000]
     steps = [Step(src, dst, size), Step([*src, 1], [*dst, dst[0]], [*size, 900])]
     expected = flow(star(4)).simulate(steps)
-    monkeypatch.setattr(window, "_DENSE_RANKS", 0)
+    monkeypatch.setattr(columns, "_DENSE_RANKS", 0)
     same(flow(star(4)).simulate(steps), expected)

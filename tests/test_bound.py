@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives import allreduce, alltoall, barrier
+from collectives.algorithms import allreduce, alltoall, barrier
 from fabric import Costs, Endpoint, Fabric, Step, Timeline
 from topology import Topology, fat_tree, ring, star, supernode
 from topology.units import GB, US

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.calibrate import as_toml, command
-from bench.fit import CalibrationError, Fit, calibrate, placed, with_lenders
-from bench.published import CALIBRATE, PUBLISHED, read
-from bench.recipes import RECIPES, Fixed, Same
-from fabric.presets import ALIASES, CONSTANTS, names, preset
+from bench.validation.calibrate import as_toml, command
+from bench.validation.fit import CalibrationError, Fit, calibrate, placed, with_lenders
+from bench.validation.published import CALIBRATE, PUBLISHED, read
+from bench.validation.recipes import RECIPES, Fixed, Same
+from fabric.endpoint.presets import ALIASES, CONSTANTS, names, preset
 
 CHEAP = ["hccl", "nccl", "hixl-roce", "mooncake"]
 

@@ -14,19 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cli import main
-from collectives import allgather, alltoall
-from collectives.interchange import WorkloadError, chakra, of_steps, protobuf, replay
-from collectives.interchange.chakra_nodes import Unread, attribute_of, node_of
-from collectives.interchange.graph import (
-    CALC,
-    COLLECTIVE,
-    COLLECTIVES,
-    RECV,
-    Workload,
-    Writer,
-)
+from collectives.algorithms import allgather, alltoall
+from collectives.workloads import WorkloadError, of_steps, replay
+from collectives.workloads.chakra import protobuf
+from collectives.workloads.chakra import trace as chakra
+from collectives.workloads.chakra.nodes import Unread, attribute_of, node_of
+from collectives.workloads.workload import CALC, COLLECTIVE, COLLECTIVES, RECV, Workload, Writer
 from fabric import Costs, Endpoint, Fabric
-from tests.workloads import workloads
+from tests.support.workloads import workloads
 from topology import star
 from topology.units import GB, US
 
@@ -187,7 +182,7 @@ def calls(ranks: int, *operations: tuple[str, int]) -> Workload:
 @pytest.mark.parametrize("name", COLLECTIVES)
 def test_a_collective_takes_what_its_simulation_takes(tmp_path: Path, name: str) -> None:
     from collectives import schedule
-    from collectives.choose import choose, node_size
+    from collectives.algorithms.choose import choose, node_size
 
     fabric = Fabric(star(8, bandwidth=50 * GB))
     found = replay(chakra.load(chakra.save(calls(8, (name, MiB)), tmp_path / "x")), fabric)

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from collectives.algorithms import ALGORITHMS, default, schedule
-from collectives.choose import MOST_ASKED, TIE, choose, rounded, table
-from fabric.engine.least import least
-from fabric.simulate import Fabric
-from fabric.step import ScheduleError
+from collectives.algorithms.choose import MOST_ASKED, TIE, choose, rounded, table
+from collectives.algorithms.table import ALGORITHMS, default, schedule
+from fabric.engines.least import least
+from fabric.fabric import Fabric
+from fabric.schedule.step import ScheduleError
 from topology import cloudmatrix384, dgx_h800, star
 from topology.graph import Topology
 from topology.units import GB, US

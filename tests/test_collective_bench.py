@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import collective, machine, nccl_notes, traffic
-from bench.collective import Benchmark, prepare, sweep
+from bench import machine
+from bench.collectives import measure, nccl_notes, vector_counts
+from bench.collectives.measure import Benchmark, prepare, sweep
+from bench.collectives.operations import OPERATIONS
 from bench.machine import BenchError
-from bench.operations import OPERATIONS
 from bench.options import Flags, Selection
 from bench.records import Measurement
 from topology.errors import TriplaneError
@@ -136,7 +137,7 @@ def test_ranks_are_threads_times_gpus() -> None:
 
 def rows_of(op: str, flags: Flags) -> list[tuple[str, str, int]]:
     """Type, reduction and root of the rows to come."""
-    tasks = collective.tasks(prepare(op, flags, IDEAL, environment={}))
+    tasks = measure.tasks(prepare(op, flags, IDEAL, environment={}))
     return [(task.datatype, task.redop, task.root) for task in tasks]
 
 
@@ -208,11 +209,11 @@ def test_without_takes_parts_of_the_machine_out() -> None:
 
 def test_the_generated_pattern_is_nccl_tests() -> None:
     # By hand from AlltoAllvGetPeerBytesDistanceWeighted: distance * 6000 / 6, down to 16s.
-    assert traffic.spread_counts(4, 6000, 1.0)[0].tolist() == [0, 992, 2000, 2992]
-    assert traffic.spread_counts(4, 6000, 1.0)[1].tolist() == [2992, 0, 992, 2000]
-    assert traffic.spread_counts(4, 6000, 0.0)[2].tolist() == [1488] * 4
-    assert traffic.spread_counts(4, 6000, 0.5)[0].tolist() == [736, 1248, 1744, 2240]
-    assert traffic.spread_counts(1, 100, 1.0).tolist() == [[96]]
+    assert vector_counts.spread_counts(4, 6000, 1.0)[0].tolist() == [0, 992, 2000, 2992]
+    assert vector_counts.spread_counts(4, 6000, 1.0)[1].tolist() == [2992, 0, 992, 2000]
+    assert vector_counts.spread_counts(4, 6000, 0.0)[2].tolist() == [1488] * 4
+    assert vector_counts.spread_counts(4, 6000, 0.5)[0].tolist() == [736, 1248, 1744, 2240]
+    assert vector_counts.spread_counts(1, 100, 1.0).tolist() == [[96]]
 
 
 def test_the_size_of_a_row_of_all_to_all_v_is_what_the_busiest_rank_moves() -> None:

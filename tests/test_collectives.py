@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from collectives import ALGORITHMS, broadcast, buffers, schedule, sendrecv, spec
-from collectives.alltoall import direct_v, hierarchical_v, pairwise_v
-from collectives.reference import check, run
-from fabric.step import ScheduleError, Step
+from collectives import ALGORITHMS, buffers, schedule
+from collectives.algorithms import broadcast, sendrecv, spec
+from collectives.algorithms.alltoall import direct_v, hierarchical_v, pairwise_v
+from collectives.algorithms.reference import check, run
+from fabric.schedule.step import ScheduleError, Step
 
 RANKS = (1, 2, 3, 5, 7, 8, 16)
 ITEMS = (0, 1, 7, 37)

@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from collectives import ALGORITHMS, Communicator, Recv, Send, buffers, init, reference, spec
-from collectives.algorithms import schedule
+from collectives import ALGORITHMS, Communicator, Recv, Send, buffers, init
+from collectives.algorithms import reference, spec
+from collectives.algorithms.table import schedule
 from fabric.failure import CallMismatch, Deadlock, RankFailed, TimedOut, WorldError
-from fabric.launch import launch
-from fabric.plan import plan
-from fabric.step import ScheduleError, Step
-from tests.every_byte import EXACT, FLOATS, REDUCING, ROOTED, call, numbers, reductions, wanted
+from fabric.launching.launch import launch
+from fabric.schedule.plan import plan
+from fabric.schedule.step import ScheduleError, Step
+from tests.support.every_byte import (
+    EXACT,
+    FLOATS,
+    REDUCING,
+    ROOTED,
+    call,
+    numbers,
+    reductions,
+    wanted,
+)
 
 Array = NDArray[Any]
 RANKS = (1, 2, 3, 4, 7, 8)
@@ -622,10 +632,10 @@ def timed(op: str) -> float:
 
 @pytest.mark.parametrize("op", ["all_reduce", "all_to_all"])
 def test_emulated_time_is_that_of_the_simulation(op: str) -> None:
-    from collectives.choose import choose, node_size
-    from fabric.simulate import Fabric
-    from fabric.stacks import usual
-    from topology.systems import system
+    from collectives.algorithms.choose import choose, node_size
+    from fabric.endpoint.stacks import usual
+    from fabric.fabric import Fabric
+    from topology.presets.catalogue import system
 
     fabric = Fabric(system("cloudmatrix384"), endpoint=usual("cloudmatrix384"))
     size = 4 * 1024 * (4 if op == "all_reduce" else 1)

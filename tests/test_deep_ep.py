@@ -10,8 +10,8 @@ import torch
 from collectives import init
 from collectives.adapters.deep_ep import Buffer, Config, EventHandle, EventOverlap
 from collectives.moe import TokenError
-from tests.adapter_ranks import every_rank_is_told, launch
-from tests.deep_ep_oracle import BF16, World, fp8, made, result, same, summed
+from tests.support.adapter_ranks import every_rank_is_told, launch
+from tests.support.deep_ep_oracle import BF16, World, fp8, made, result, same, summed
 
 
 def with_buffer(check: Callable[[Buffer, World], Any], world: World) -> Any:

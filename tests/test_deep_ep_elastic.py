@@ -11,8 +11,8 @@ from collectives import init
 from collectives.adapters.deep_ep import ElasticBuffer, get_logical_domain_size
 from collectives.adapters.deep_ep.domains import SCALEUP
 from collectives.moe import TokenError
-from tests.adapter_ranks import every_rank_is_told, launch
-from tests.deep_ep_oracle import BF16, World, fp8, made, same
+from tests.support.adapter_ranks import every_rank_is_told, launch
+from tests.support.deep_ep_oracle import BF16, World, fp8, made, same
 
 MOST, ALIGN = 10, 4
 

@@ -9,8 +9,8 @@ import torch
 
 from collectives import init
 from collectives.adapters.deep_ep import Buffer
-from tests.adapter_ranks import every_rank_is_told, launch
-from tests.deep_ep_oracle import BF16, World, fp8, made, result, same
+from tests.support.adapter_ranks import every_rank_is_told, launch
+from tests.support.deep_ep_oracle import BF16, World, fp8, made, result, same
 
 MOST = 12
 HIDDEN = 1024

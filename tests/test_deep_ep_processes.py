@@ -8,8 +8,8 @@ from collectives.adapters.deep_ep.domains import SCALEUP
 from tests import test_deep_ep as normal
 from tests import test_deep_ep_elastic as elastic
 from tests import test_deep_ep_low_latency as low_latency
-from tests.adapter_ranks import launch
-from tests.deep_ep_oracle import made
+from tests.support.adapter_ranks import launch
+from tests.support.deep_ep_oracle import made
 
 RANKS = 4
 

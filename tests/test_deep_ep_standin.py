@@ -25,8 +25,8 @@ def test_a_program_for_deep_ep_runs_with_no_line_changed() -> None:
     environment = {**os.environ, "MASTER_PORT": str(deep_ep_programs._port())}
     environment["OMP_NUM_THREADS"] = "1"
     ended = subprocess.run(
-        [*command, str(HERE / "deep_ep_user.py")], env=environment, cwd=HERE.parent, text=True,
-        capture_output=True, timeout=240,
+        [*command, str(HERE / "programs" / "deep_ep_user.py")], env=environment, cwd=HERE.parent,
+        text=True, capture_output=True, timeout=240,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     lines = sorted(ended.stdout.splitlines())

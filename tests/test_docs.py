@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import (
+from tests.support.pages import (
     NAMED,
     PAGES,
     ROOT,
@@ -73,7 +73,7 @@ NOT_HERE = {
     ("docs/vllm.md", "from fetched KV"): OUTPUT,
     ("docs/vllm.md", "# one process for each rank"): ENGINE,
     ("docs/vllm.md", "KVTransferConfig("): ENGINE,
-    ("docs/vllm.md", "from collectives.adapters.steps"): ENGINE,
+    ("docs/vllm.md", "from collectives.adapters.step_log"): ENGINE,
 }  # fmt: skip
 """By page and how a block or a command begins: why it is not run here."""
 
@@ -159,7 +159,7 @@ def test_blocks_about_torch_run_between_processes(tmp_path: Path) -> None:
         part = {"name": "/".join(key(block)), "before": BEFORE[key(block)], "block": block.text}
         (tmp_path / f"{number}.json").write_text(json.dumps(part), "utf-8")
         names.append(f"{number}.json")
-    program = ROOT / "tests" / "page_ranks.py"
+    program = ROOT / "tests" / "programs" / "page_ranks.py"
     printed = printed_by(f"triplane run -n 2 --sync eager {program} {' '.join(names)}", tmp_path)
     for block in parts:
         assert printed.count("/".join(key(block))) == 2

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives import allreduce, alltoall
-from collectives.algorithms import ALGORITHMS, schedule
+from collectives.algorithms import allreduce, alltoall
+from collectives.algorithms.table import ALGORITHMS, schedule
 from fabric import Costs, Endpoint, Fabric, Step
-from fabric.authority.call import TICK, grid
-from fabric.authority.emulator import Answer, Emulator
+from fabric.clock.calls import TICK, grid
+from fabric.clock.emulator import Answer, Emulator
 from fabric.failure import CallMismatch, WorldError
-from fabric.plan import Rows, plans
-from tests.slow_fluid import Stream, _prepare, _run, _streams, spray
+from fabric.schedule.plan import Rows, plans
+from tests.support.slow_fluid import Stream, _prepare, _run, _streams, spray
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
 
@@ -371,7 +371,7 @@ def test_what_has_ended_is_forgotten_without_a_trace(monkeypatch: pytest.MonkeyP
         for rank in group
     ]
     kept = run(Emulator(machine("ring"), 4), programs)
-    monkeypatch.setattr("fabric.engine.live._MANY", 16)
+    monkeypatch.setattr("fabric.engines.flow.live._MANY", 16)
     assert run(Emulator(machine("ring"), 4), programs) == kept
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectives import init
-from collectives.adapters.exchange import MODES, Rows, exchange
-from collectives.adapters.steps import Record, Timed, as_json, table
+from collectives.adapters.step_log import Record, Timed, as_json, table
+from collectives.adapters.token_exchange import MODES, Rows, exchange
 from collectives.moe import TokenError
 from fabric import launch
 

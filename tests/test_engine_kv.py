@@ -16,7 +16,7 @@ import torch
 from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Kept
-from tests.worlds import free_port
+from tests.support.worlds import free_port
 
 PATIENCE = 240.0
 """Seconds: kernels may have to be compiled, on a machine that has much else to do."""
@@ -257,7 +257,7 @@ def test_what_an_instance_is_told() -> None:
 def test_kv_is_timed_on_the_rdma_plane_and_has_a_trace_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fabric.presets import preset
+    from fabric.endpoint.presets import preset
 
     monkeypatch.delenv("TRIPLANE_SOFTWARE", raising=False)
     monkeypatch.setenv("TRIPLANE_TRACE", "out/step.json")

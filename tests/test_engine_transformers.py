@@ -139,7 +139,7 @@ def test_deepseek_over_processes_is_deepseek(ranks: int, arguments: tuple[str, .
     assert all(float(dispatch) > 1 and float(combine) > 1 for *_, dispatch, combine in steps)
 
 
-PROGRAM = str(Path(__file__).parent / "transformers_ranks.py")
+PROGRAM = str(Path(__file__).parent / "programs" / "transformers_ranks.py")
 
 
 @pytest.mark.parametrize("what", ["tensor", "train", "whole"])

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from fabric.launch import launch
-from tests.every_byte import GROUPS, cases, main
+from fabric.launching.launch import launch
+from tests.support.every_byte import GROUPS, cases, main
 from tests.test_mpi import HERE, both, ranks_of, run
 
 
@@ -20,5 +20,5 @@ def test_every_collective_equals_numpy(transport: str) -> None:
 @both
 def test_every_collective_equals_numpy_and_mpi(mpiexec: list[object]) -> None:
     """Of up to 3 ranks, for the sake of time: docs/mpi.md has the command for 8."""
-    code, output = run(*mpiexec, "-n", 3, sys.executable, HERE / "every_byte.py")
+    code, output = run(*mpiexec, "-n", 3, sys.executable, HERE / "support" / "every_byte.py")
     assert (code, ranks_of(output)) == (0, [0, 1, 2]), output

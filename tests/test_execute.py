@@ -1,7 +1,7 @@
 """The executor against the reference, bit for bit: every algorithm, and schedules nobody wrote.
 
 All ranks run in this one thread, each advanced when chance says so: whatever order the messages of
-a schedule can come in, the bytes must be those of `collectives.reference`.
+a schedule can come in, the bytes must be those of `collectives.algorithms.reference`.
 """
 
 import random
@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from collectives import ALGORITHMS, buffers, reference, schedule
-from collectives.spec import combiner
-from fabric.execute import Call, Execution
+from collectives import ALGORITHMS, buffers, schedule
+from collectives.algorithms import reference
+from collectives.algorithms.spec import combiner
 from fabric.failure import CallMismatch
-from fabric.plan import Plan, plans
-from fabric.script import AHEAD, Script, script
-from fabric.step import ScheduleError, Step
+from fabric.ranks.execution import Call, Execution
+from fabric.ranks.ready import AHEAD, Script, script
+from fabric.schedule.plan import Plan, plans
+from fabric.schedule.step import ScheduleError, Step
 from fabric.transports.inproc import Inproc, connect
 
 Array = NDArray[Any]

@@ -26,8 +26,8 @@ from fabric.failure import (
     WorldError,
     report,
 )
-from fabric.launch import launch
-from fabric.launching.folder import PREFIX
+from fabric.host.folder import PREFIX
+from fabric.launching.launch import launch
 from topology import star
 
 RANKS = 3
@@ -319,9 +319,9 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_address_that_is_in_use_is_named() -> None:
-    from fabric.authority.world import World
-    from fabric.authority.zserver import Server
     from fabric.settings import Settings
+    from fabric.world.world import World
+    from fabric.world.zmq_server import Server
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -330,9 +330,9 @@ def test_an_address_that_is_in_use_is_named() -> None:
 
 
 def test_an_address_that_others_can_reach_needs_keys() -> None:
-    from fabric.authority.world import World
-    from fabric.authority.zserver import Server
     from fabric.settings import Settings
+    from fabric.world.world import World
+    from fabric.world.zmq_server import Server
 
     with pytest.raises(TransportError, match="needs keys"):
         Server(World(1), Settings(), "tcp://0.0.0.0:*")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import fabric.simulate as fabric_simulate
-from collectives import allreduce, alltoall
+import fabric.fabric as fabric_simulate
+from collectives.algorithms import allreduce, alltoall
 from fabric import Costs, Endpoint, Fabric, ScheduleError, Step, Timeline
-from tests.slow_fluid import Path, simulate, spray
+from tests.support.slow_fluid import Path, simulate, spray
 from topology import (
     Node,
     RouteError,

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from fabric.forked import end_of_child, here, only_here
-from fabric.launch import launch
-from tests.forking_ranks import main
+from fabric.host.forked import end_of_child, here, only_here
+from fabric.launching.launch import launch
+from tests.programs.forking_ranks import main
 
 HERE = Path(__file__).parent
+PROGRAMS = HERE / "programs"
 TRIPLANE = [sys.executable, "-c", "from bench.cli import main; main()", "run", "--system", "none"]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -41,7 +42,9 @@ def test_children_of_a_launched_function_return_nothing_for_it() -> None:
 
 def test_children_of_programs_in_a_wrapper_and_a_program_that_is_over() -> None:
     """The last: its process goes on for as long as a thread of it."""
-    ended = run("-n", 3, "--grace", 0.2, HERE / "wrapper.py", HERE / "forking_ranks.py", "LATE")
+    ended = run(
+        "-n", 3, "--grace", 0.2, PROGRAMS / "wrapper.py", PROGRAMS / "forking_ranks.py", "LATE"
+    )
     lines = sorted(ended.stdout.splitlines())
     late = (
         "RankLost"
@@ -56,7 +59,7 @@ def test_children_under_mpi() -> None:
     pytest.importorskip("mpi4py")
     if not (Path(sys.prefix) / "bin" / "mpiexec").exists():
         pytest.skip("pip install mpich")
-    ended = run("-n", 2, "--transport", "mpi", HERE / "forking_ranks.py")
+    ended = run("-n", 2, "--transport", "mpi", PROGRAMS / "forking_ranks.py")
     assert sorted(ended.stdout.splitlines()) == [str((ENDS, True)), str(([], True))], ended.stderr
     assert ended.returncode == 0
 

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabric.failure import TransportError
-from fabric.step import MAX_SIZE
-from fabric.transport import Transport
-from fabric.transports.frames import HEADER, PIECE, Frame, FrameError, decode, encode
-from fabric.transports.sockets import BIND
-from fabric.transports.ways import SHARED_MEMORY
-from tests.worlds import connected, finish, good, noise, stranger
+from fabric.schedule.step import MAX_SIZE
+from fabric.transports.base import Transport
+from fabric.transports.zmq.frames import HEADER, PIECE, Frame, FrameError, decode, encode
+from fabric.transports.zmq.reach import SHARED_MEMORY
+from fabric.transports.zmq.sockets import BIND
+from tests.support.worlds import connected, finish, good, noise, stranger
 
 TOKEN = bytes(range(16))
 RANKS = 5

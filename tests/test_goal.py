@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 
 from bench.cli import main
-from collectives import allreduce, alltoall, schedule
-from collectives.interchange import WorkloadError, goal, of_steps, of_timeline, replay
-from collectives.interchange.graph import ANY, CALC, RECV, SEND, Writer
-from collectives.interchange.mailbox import Mailbox
+from collectives import schedule
+from collectives.algorithms import allreduce, alltoall
+from collectives.workloads import WorkloadError, goal, of_steps, of_timeline, replay
+from collectives.workloads.mailbox import Mailbox
+from collectives.workloads.workload import ANY, CALC, RECV, SEND, Writer
 from fabric import Costs, Endpoint, Fabric, Step
 from fabric.failure import WorldError
-from tests.workloads import workloads
+from tests.support.workloads import workloads
 from topology import star, supernode
 from topology.units import GB, NS, US
 

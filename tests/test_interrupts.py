@@ -10,8 +10,8 @@ import pytest
 
 from collectives import init
 from fabric import launch
-from fabric.bells import Bells, Latch
 from fabric.failure import RankFailed, WorldError
+from fabric.host.waiting import Bells, Latch
 
 LIMIT = 120.0
 """Seconds that anything may take."""

@@ -17,10 +17,10 @@ import pytest
 
 from collectives import init
 from fabric.failure import WorldError
-from fabric.launch import launch as unlimited
-from fabric.launching.folder import OWNER, PREFIX, private_folder, sweep
+from fabric.host.folder import OWNER, PREFIX, private_folder, sweep
+from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
+from fabric.launching.launch import launch as unlimited
 from fabric.launching.member import member
-from fabric.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
 from fabric.settings import Settings
 from topology import star
 from topology.errors import ArgumentError
@@ -251,7 +251,7 @@ def test_launches_do_not_disturb_each_other() -> None:
 
 INTERRUPTED = """
 import os, sys, time
-from fabric.launch import launch
+from fabric import launch
 def main():
     from fabric.launching.member import member
     os.write(1, b"%d\\n" % member().rank)

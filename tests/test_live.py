@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from fabric import Costs, Endpoint, Fabric, Step
-from fabric.authority.call import Part
-from fabric.engine.lane import Ground
-from fabric.engine.live import AWAY, GONE, Live, Seats
+from fabric.clock.calls import Part
+from fabric.engines.flow.live import AWAY, GONE, Live, Seats
+from fabric.engines.flow.rank_streams import Ground
 from fabric.failure import CallMismatch, WorldError
-from fabric.plan import plans
+from fabric.schedule.plan import plans
 from topology import cloudmatrix384, star
 from topology.units import GB, US
 

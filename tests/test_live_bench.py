@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import collective, data, live, paced
 from bench.cli import main
-from bench.data import DTYPES, Job, given, wanted, wrong
+from bench.collectives import measure, paced, real_ranks, test_data
+from bench.collectives.test_data import DTYPES, Job, given, wanted, wrong
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement
-from collectives import spec
-from collectives.algorithms import ALGORITHMS
-from fabric.launch import launch
+from collectives.algorithms import spec
+from collectives.algorithms.table import ALGORITHMS
+from fabric.launching.launch import launch
 from fabric.launching.mpirun import mpiexec
 
 IDEAL = Selection(system="star:8", software="raw")
@@ -27,14 +27,14 @@ JOB = Job("all_reduce", "ring", "float", "sum", 0, 96, None, "all_reduce", 0, 1,
 def rows(op: str, flags: Flags, algorithm: str | None = None, **more: object) -> list[Measurement]:
     """What a benchmark on threads finds."""
     chosen = replace(IDEAL, **more)
-    bench = collective.prepare(op, flags, chosen, algorithm, environment={}, transport="inproc")
-    return list(live.sweep(bench))
+    bench = measure.prepare(op, flags, chosen, algorithm, environment={}, transport="inproc")
+    return list(real_ranks.sweep(bench))
 
 
 @pytest.mark.parametrize("op", ALGORITHMS)
 def test_real_ranks_take_the_time_of_the_simulation_and_get_the_right_data(op: str) -> None:
     found = rows(op, FEW, "all")
-    simulated = collective.sweep(collective.prepare(op, FEW, IDEAL, "all", environment={}))
+    simulated = measure.sweep(measure.prepare(op, FEW, IDEAL, "all", environment={}))
     for row, sim in zip(found, simulated, strict=True):
         assert (row.algorithm, row.size, row.count) == (sim.algorithm, sim.size, sim.count)
         first = (op, row.algorithm) == ("all_to_all_v", "hierarchical")  # gathers the counts
@@ -48,7 +48,7 @@ def test_where_ranks_sit_and_what_their_software_costs_count() -> None:
     flags = replace(FEW, ranks=5, minbytes=1 << 16, maxbytes=1 << 16)
     (row,) = rows("all_reduce", flags, system="cloudmatrix384", software="hccl")
     chosen = Selection("cloudmatrix384", "hccl")
-    (sim,) = collective.sweep(collective.prepare("all_reduce", flags, chosen, environment={}))
+    (sim,) = measure.sweep(measure.prepare("all_reduce", flags, chosen, environment={}))
     assert (row.algorithm, row.wrong) == (sim.algorithm, 0)
     assert row.time == pytest.approx(sim.time, rel=1e-3)
 
@@ -58,7 +58,7 @@ def test_a_call_without_bytes_costs_its_software_here_and_there(op: str) -> None
     flags = replace(FEW, minbytes=0, maxbytes=0, iters=1)
     (row,) = rows(op, flags, system="cloudmatrix384", software="hccl")
     chosen = Selection("cloudmatrix384", "hccl")
-    (sim,) = collective.sweep(collective.prepare(op, flags, chosen, environment={}))
+    (sim,) = measure.sweep(measure.prepare(op, flags, chosen, environment={}))
     assert sim.time > 0
     assert row.time == pytest.approx(sim.time, rel=1e-3)
     assert sim.bound == sim.time
@@ -77,7 +77,7 @@ def test_what_is_not_checked_is_not_said_to_be_right() -> None:
     assert row.wrong is None
 
 
-@pytest.mark.parametrize("op", data._PIECES)
+@pytest.mark.parametrize("op", test_data._PIECES)
 def test_what_must_be_held_is_what_the_specification_says(op: str) -> None:
     ranks, size = 4, 48
     sizes = [[16 * (src + dst) for dst in range(ranks)] for src in range(ranks)]
@@ -202,7 +202,7 @@ def test_all_algorithms_are_timed_and_the_librarys_choice_is_marked() -> None:
 def test_without_a_name_the_librarys_choice_is_measured() -> None:
     for size, name in ((8, "direct"), (8 << 20, "two_shot")):
         flags = Flags(minbytes=size, maxbytes=size)
-        (row,) = collective.sweep(collective.prepare("all_reduce", flags, IDEAL, environment={}))
+        (row,) = measure.sweep(measure.prepare("all_reduce", flags, IDEAL, environment={}))
         assert (row.algorithm, row.is_chosen) == (name, None)
 
 
@@ -248,22 +248,22 @@ def test_paced_prints_the_measured_error(tmp_path: Path) -> None:
 
 
 def test_a_program_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "main", broken)
+    monkeypatch.setattr(real_ranks, "main", broken)
     result = bench("all_reduce", "--transport", "inproc", *SMALL)
     assert result.exit_code != 0
 
 
 def broken(jobs: list[Job]) -> None:
     """A rank that cannot go on."""
-    raise live.BenchError(f"{len(jobs)} jobs are too many")
+    raise real_ranks.BenchError(f"{len(jobs)} jobs are too many")
 
 
 def test_a_fabric_reaches_other_processes_without_what_was_found_out_about_it() -> None:
-    bench = collective.prepare("all_reduce", FEW, IDEAL, environment={})
-    list(collective.sweep(bench))  # its choices hold a lock
+    bench = measure.prepare("all_reduce", FEW, IDEAL, environment={})
+    list(measure.sweep(bench))  # its choices hold a lock
     assert launch(name_of, 1, bench.fabric, "zmq", args=(bench.fabric,)) == ["star(8)"]
 
 
-def name_of(fabric: collective.Fabric) -> str:
+def name_of(fabric: measure.Fabric) -> str:
     """What a rank knows of a fabric."""
     return fabric.topology.name

@@ -21,23 +21,23 @@ import pytest
 import zmq
 
 from collectives import init
-from fabric.authority import zserver
-from fabric.authority.wire import VERSION
-from fabric.authority.world import World
-from fabric.authority.zclient import Line, ZControl
-from fabric.authority.zserver import Server
 from fabric.failure import RankLost, TransportError, WorldError
-from fabric.launch import launch
+from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, host, state
+from fabric.host.sweep import mapped, marked, sweep
 from fabric.launching import supervise
 from fabric.launching.early import tell_failures
 from fabric.launching.guard import GUARDED
 from fabric.launching.joining import Seat, sit
+from fabric.launching.launch import launch
 from fabric.launching.mpirun import _end
 from fabric.launching.supervise import Watch
-from fabric.launching.sweep import mapped, marked, sweep
-from fabric.liveness import GONE, RUNNING, STOPPED, birth, host, state
 from fabric.settings import Settings
-from fabric.transports.bell import nameless
+from fabric.transports.zmq.doorbell import nameless
+from fabric.world import zmq_server
+from fabric.world.wire import VERSION
+from fabric.world.world import World
+from fabric.world.zmq_client import Line, ZControl
+from fabric.world.zmq_server import Server
 from topology.background import CHECK, in_background
 
 LIMIT = 60.0
@@ -49,8 +49,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks does so at once, as only what it finds is looked at here."""
-    monkeypatch.setattr(zserver, "PROBE", 0.05)
-    monkeypatch.setattr(zserver, "CUT", 0.05)
+    monkeypatch.setattr(zmq_server, "PROBE", 0.05)
+    monkeypatch.setattr(zmq_server, "CUT", 0.05)
     monkeypatch.setattr(supervise, "UNMISSED", 0.05)
 
 

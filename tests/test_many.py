@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from collectives import init
 from fabric import launch
 from fabric.failure import CallMismatch, RankLost, TransportError
-from fabric.transport import ANY, SMALL, Request, many
+from fabric.ranks.wide import WIDE
+from fabric.transports.base import ANY, SMALL, Request, many
 from fabric.transports.inproc import Inproc, connect
-from fabric.wide import WIDE
 
 TAG = 7
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.transport import ANY, Bytes
+from fabric.transports.base import ANY, Bytes
 from fabric.transports.matching import Matching, Message, Receive, refusal
 
 

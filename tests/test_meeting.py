@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from fabric.authority.world import World
-from fabric.authority.zclient import Line
-from fabric.authority.zserver import Server
-from fabric.curve import Keys
 from fabric.failure import RankLost, TimedOut, TransportError, WorldError
+from fabric.host.curve import Keys
+from fabric.host.folder import OWNER, PREFIX, endpoint, private_folder, sweep
+from fabric.host.liveness import ancestors, birth, host, since_boot
+from fabric.host.owned import MOST, is_owned, read_owned, read_secret, write_owned
 from fabric.launching import meeting
 from fabric.launching.agreement import compare, description
-from fabric.launching.folder import OWNER, PREFIX, endpoint, private_folder, sweep
-from fabric.liveness import ancestors, birth, host, since_boot
-from fabric.owned import MOST, is_owned, read_owned, read_secret, write_owned
 from fabric.settings import Settings
+from fabric.world.world import World
+from fabric.world.zmq_client import Line
+from fabric.world.zmq_server import Server
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 180.0
@@ -35,7 +35,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for temporary files that anybody may write to, used by this process alone."""
     tmp_path.chmod(0o1777)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("fabric.launching.folder.OTHERS", ())
+    monkeypatch.setattr("fabric.host.folder.OTHERS", ())
     return tmp_path
 
 
@@ -305,8 +305,8 @@ def test_who_comes_from_another_job_is_refused_and_all_are_told(
         with pytest.raises(TransportError, match=words):  # a child of rank 1, with its settings
             Line(server.address, rank, size, token="t")
         assert server.world.error is None
-        monkeypatch.setattr("fabric.authority.zserver.ancestors", lambda pid: iter(()))
-        monkeypatch.setattr("fabric.authority.zclient.os.getpid", os.getppid)
+        monkeypatch.setattr("fabric.world.zmq_server.ancestors", lambda pid: iter(()))
+        monkeypatch.setattr("fabric.world.zmq_client.os.getpid", os.getppid)
         with pytest.raises(TransportError, match=words):
             Line(server.address, rank, size, token="t")
         monkeypatch.undo()

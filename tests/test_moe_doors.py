@@ -1,7 +1,8 @@
 """One odd argument in a round trip: what comes home is right, or every rank has one of our errors.
 
-`tests.moe_doors` has the round trips and what can be odd; ``python -m tests.moe_doors 600`` tries
-more of it for so many seconds, over ZeroMQ and MPI, too, and whether all of them say the same.
+`tests.support.moe_doors` has the round trips and what can be odd; ``python -m
+tests.support.moe_doors 600`` tries more of it for so many seconds, over ZeroMQ and MPI, too, and
+whether all of them say the same.
 """
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import moe_doors
-from tests.moe_doors import Case
+from tests.support.moe_doors import Case
 
 KNOWN = moe_doors.arguments()
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives.moe import Routing, RoutingError, low_latency, spec, uniform, weighted_sum
-from collectives.reference import run
+from collectives.algorithms.reference import run
+from collectives.moe import Routing, RoutingError, oracle, uniform, weighted_sum
+from collectives.moe.schedules import low_latency
 
 MESSAGE = 8  # two int32: (rank, token)
 
@@ -72,10 +73,10 @@ def check_dispatch(routing, spare):
     received = dispatched(routing, **({} if spare is None else {"max_tokens": room}))
     for rank, held in enumerate(received):
         cells, counts = split(routing, rank, held, room)
-        mine = [e for e in range(routing.experts) if spec.host(routing, e) == rank]
+        mine = [e for e in range(routing.experts) if oracle.host(routing, e) == rank]
         for local, expert in enumerate(mine):
             for src in range(routing.ranks):
-                tokens = spec.chosen(routing, src, expert)
+                tokens = oracle.chosen(routing, src, expert)
                 got = cells[local, src, : len(tokens)]
                 assert got.tolist() == [[src, token] for token in tokens]
                 assert counts.reshape(routing.ranks, -1)[src, local] == len(tokens)

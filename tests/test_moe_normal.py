@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectives.algorithms.reference import run
 from collectives.moe import (
     BLOCK_FP8,
     Routing,
@@ -12,12 +13,11 @@ from collectives.moe import (
     logical_bytes,
     node_layout,
     node_limited,
-    normal,
+    oracle,
     rank_layout,
-    spec,
     uniform,
 )
-from collectives.reference import run
+from collectives.moe.schedules import normal
 
 MESSAGE = 8  # two int32: (rank, token), or sums of them
 
@@ -62,7 +62,7 @@ def check(routing, **how):
     held = run(normal.dispatch(routing, MESSAGE, **how), send, sizes.recv.tolist())
     results = []
     for rank, got in enumerate(held):
-        needed = spec.received(routing, rank)
+        needed = oracle.received(routing, rank)
         rows = got[: 2 * len(needed)].reshape(-1, 2)
         assert [tuple(row) for row in rows.tolist()] == needed
         results.append(rows * [1, 10] + [1 + rank, 0])  # (owner + 1 + me, 10 tokens)
@@ -76,7 +76,7 @@ def check(routing, **how):
         total = np.zeros((routing.tokens[rank], 2), int)
         np.add.at(total, order, got[: 2 * len(order)].reshape(-1, 2))
         for token, row in enumerate(total.tolist()):
-            hosts = spec.places(routing, rank, token)
+            hosts = oracle.places(routing, rank, token)
             assert row == [sum(rank + 1 + host for host in hosts), 10 * token * len(hosts)]
 
 
@@ -109,14 +109,14 @@ def test_layouts_say_who_holds_what(routing):
     layout = rank_layout(routing)
     for dst in range(routing.ranks):
         src, token = (column.tolist() for column in layout.unpacking(dst))
-        assert list(zip(src, token, strict=True)) == spec.received(routing, dst)
+        assert list(zip(src, token, strict=True)) == oracle.received(routing, dst)
         assert layout.recv_at[layout.dst == dst].tolist() == list(range(len(src)))
     for src in range(routing.ranks):
         order = [
             token
             for dst in range(routing.ranks)
             for token in range(routing.tokens[src])
-            if dst in spec.places(routing, src, token)
+            if dst in oracle.places(routing, src, token)
         ]
         assert layout.packing(src).tolist() == order
 
@@ -200,13 +200,13 @@ def test_rows_to_be_timed_only_stay_in_their_buffers_and_are_few():
 def test_logical_bytes_are_what_deepeps_tests_count():
     routing, width = node_limited(16, 30, 8, 64, groups=2, top_groups=2, seed=4), 8
     nodes = [
-        len(spec.places(routing, rank, token, width)) for rank in range(16) for token in range(30)
+        len(oracle.places(routing, rank, token, width)) for rank in range(16) for token in range(30)
     ]
     size = BLOCK_FP8.size(7168)
     assert size == 7168 * 2 * (1 + 4 / 128) / 2
     rdma = logical_bytes(routing, size, ranks_per_node=width)
     assert rdma == pytest.approx(sum(nodes) * size / 16)
-    received = [len(spec.received(routing, rank)) for rank in range(16)]
+    received = [len(oracle.received(routing, rank)) for rank in range(16)]
     assert logical_bytes(routing, size) == pytest.approx(sum(received) * size / 16)
 
 

@@ -16,14 +16,13 @@ from collectives.moe import (
     combine_size,
     dispatch_size,
     from_file,
-    low_latency,
     node_limited,
-    normal,
+    oracle,
     parse_skew,
-    spec,
     uniform,
     zipf,
 )
+from collectives.moe.schedules import low_latency, normal
 
 
 @st.composite
@@ -45,13 +44,13 @@ def routings(draw, ranks=(1, 2, 3, 5, 8, 16)):
 @given(routings())
 def test_counts_are_what_loops_count(routing):
     ranks = range(routing.ranks)
-    host = [spec.host(routing, expert) for expert in range(routing.experts)]
+    host = [oracle.host(routing, expert) for expert in range(routing.experts)]
     assert routing.expert_rank.tolist() == host
     assert routing.local_experts.tolist() == [host.count(rank) for rank in ranks]
     for src, expert in itertools.product(ranks, range(routing.experts)):
-        assert routing.expert_counts[src, expert] == len(spec.chosen(routing, src, expert))
+        assert routing.expert_counts[src, expert] == len(oracle.chosen(routing, src, expert))
     for dst in ranks:
-        got = [src for src, _ in spec.received(routing, dst)]
+        got = [src for src, _ in oracle.received(routing, dst)]
         assert routing.rank_counts[:, dst].tolist() == [got.count(src) for src in ranks]
     assert routing.counts.sum() == sum((table != -1).sum() for table in routing.topk_idx)
     assert (routing.rank_counts <= routing.counts).all()
@@ -62,7 +61,7 @@ def test_counts_are_what_loops_count(routing):
 def test_a_node_needs_a_token_once(routing, width):
     counts = routing.node_counts(width)
     for node in range(routing.ranks // width):
-        got = [src for src, _ in spec.received(routing, node, width)]
+        got = [src for src, _ in oracle.received(routing, node, width)]
         assert counts[:, node].tolist() == [got.count(src) for src in range(routing.ranks)]
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectives.moe import Wire, uniform
-from fabric.launch import launch
-from tests.moe_ranks import Case, dense, rank
+from fabric.launching.launch import launch
+from tests.support.moe_ranks import Case, dense, rank
 
 MPI = (Path(sys.prefix) / "bin" / "mpiexec").exists()
 TYPES = {
@@ -102,7 +102,7 @@ def every(transport: str) -> None:
 
 def ranks(cases: list[Case]) -> list[Any]:
     from collectives import init
-    from tests.moe_ranks import parts
+    from tests.support.moe_ranks import parts
 
     with init() as comm:
         return [[(out.tobytes(), *times) for out, *times in parts(case, comm)] for case in cases]

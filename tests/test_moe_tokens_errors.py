@@ -12,7 +12,7 @@ import pytest
 from collectives import Communicator, init
 from collectives.moe import LowLatency, Normal, TokenError, Wire
 from fabric.failure import CallMismatch, RankFailed, RankLost
-from fabric.launch import launch
+from fabric.launching.launch import launch
 
 RANKS, HIDDEN = 3, 128
 X = np.ones((4, HIDDEN), np.float32)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.moe import command
+from bench.moe.command import command
 from collectives import init
 from collectives.moe import LowLatency, Normal, Wire, decode, uniform
-from collectives.moe.landing import Recycled
-from collectives.moe.placement import balanced, linear, with_shared
-from collectives.moe.quantise import address_of, bound, rounded
-from fabric.launch import launch
-from tests.moe_ranks import factor
+from collectives.moe.routing.placement import balanced, linear, with_shared
+from collectives.moe.tokens.arrivals import Recycled
+from collectives.moe.tokens.quantise import address_of, bound, rounded
+from fabric.launching.launch import launch
+from tests.support.moe_ranks import factor
 
 RANKS, HIDDEN, TOP_K = 4, 512, 2
 BF16 = np.dtype(ml_dtypes.bfloat16)

@@ -8,24 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectives import init
-from collectives.moe import (
-    LowLatency,
-    Routing,
-    low_latency,
-    normal,
-    parse_skew,
-    timed,
-    timed_two_level,
-)
-from collectives.moe.agreed import Layout
-from collectives.moe.choices import needed
-from collectives.moe.hosts import hosts
-from collectives.moe.quantise import Wire
-from fabric.launch import launch
-from fabric.plan import Plan, plan
-from fabric.presets import preset
-from fabric.simulate import Fabric
-from tests.moe_ranks import Case, parts
+from collectives.moe import LowLatency, Routing, parse_skew
+from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.schedules import low_latency, normal, timed, timed_two_level
+from collectives.moe.tokens.counts_exchange import Layout
+from collectives.moe.tokens.quantise import Wire
+from collectives.moe.tokens.selection import needed
+from fabric.endpoint.presets import preset
+from fabric.fabric import Fabric
+from fabric.launching.launch import launch
+from fabric.schedule.plan import Plan, plan
+from tests.support.moe_ranks import Case, parts
 from topology import cloudmatrix384
 
 APART = 1.0

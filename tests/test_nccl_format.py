@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench import nccl_format, records
+from bench import records
+from bench.collectives import nccl_format
 from bench.options import Flags
 from bench.records import Measurement
 

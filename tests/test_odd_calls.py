@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fabric.launch import launch
-from tests.odd_calls import RANKS, Call, drawn, outcomes
+from fabric.launching.launch import launch
+from tests.support.odd_calls import RANKS, Call, drawn, outcomes
 
 MANY = int(os.environ.get("ODD_CALLS", "0"))
 SEED = int(os.environ.get("ODD_SEED", "1"))

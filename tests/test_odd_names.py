@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench import show
+from bench import topology_tables
 from bench.cli import main
 from bench.records import as_text
 from bench.topo import exported, plane_record
@@ -158,7 +158,9 @@ def test_a_terminal_gets_no_names_that_act() -> None:
     topology, file = odd(), io.StringIO()
     planes = [plane_record(topology, plane) for plane in topology.planes]
     for each in (planes, [{**planes[0], "non_blocking": f"not proved: {ODD}"}]):
-        show._write_rich(file, show.about(topology), each, show.tier_records(topology))
+        topology_tables._write_rich(
+            file, topology_tables.about(topology), each, topology_tables.tier_records(topology)
+        )
     assert "x\\u000d\\u000ay" in file.getvalue()
     assert not has_effect(file.getvalue())
 

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from bench.records import opened, reserved
-from collectives.algorithms import schedule
-from collectives.interchange import chakra, goal, of_timeline
+from collectives.algorithms.table import schedule
+from collectives.workloads import goal, of_timeline
+from collectives.workloads.chakra import trace as chakra
 from fabric import Fabric
-from fabric.timeline import Timeline
-from fabric.trace.events import TraceError
-from topology import spec, star
+from fabric.timeline.perfetto.events import TraceError
+from fabric.timeline.value import Timeline
+from topology import star
 from topology.draw import figure_style
-from topology.output import PART, byte_file, text_file
+from topology.files.output import PART, byte_file, text_file
+from topology.formats import toml
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to play another user")
@@ -49,7 +51,7 @@ WRITERS: dict[str, Callable[[Timeline, Path], object]] = {
     "trace": lambda timeline, path: timeline.to_perfetto(path),
     "npz": lambda timeline, path: timeline.save(path),
     "goal": lambda timeline, path: goal.save(of_timeline(timeline), path),
-    "toml": lambda timeline, path: spec.save(timeline.topology, path),
+    "toml": lambda timeline, path: toml.save(timeline.topology, path),
     "text": _text,
     "pdf": _figure,
 }

@@ -18,19 +18,20 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.view import command, whole_of
+from bench.view.command import command, whole_of
+from bench.view.packing import narrow, pack
+from bench.view.page import Run, page
+from bench.view.sources import constants, sources
+from bench.view.topology_payload import shown
 from fabric import Fabric, Step
-from fabric.replay import replay
+from fabric.timeline.film import film_of
 from topology import Topology, TopologyError, cloudmatrix384, fat_tree, star, supernode, system
-from topology import cloudmatrix as preset
 from topology.draw.groups import groups
 from topology.draw.labels import LONGEST, label
-from topology.draw.packing import narrow, pack
-from topology.draw.page import Run, page
-from topology.draw.page_payload import shown
-from topology.draw.sources import constants, sources
+from topology.presets import cloudmatrix as preset
+from topology.presets import nvidia
 
-WEB = Path(__file__).parents[1] / "topology" / "draw" / "web"
+WEB = Path(__file__).parents[1] / "bench" / "view" / "web"
 SMALL = supernode(16)
 
 
@@ -123,7 +124,7 @@ def test_only_its_own_script_and_style_may_act() -> None:
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", document, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert rules[rule] == f"'sha256-{digest}'"
-    body = document.replace((WEB / "page.js").read_text(), "")
+    body = document.replace((WEB / "built" / "page.js").read_text(), "")
     assert not re.search(r'\b(src|href)="?(https?:)?//', body)
 
 
@@ -154,13 +155,13 @@ def test_what_is_gone_is_marked_in_the_whole() -> None:
 
 
 def test_traffic_of_another_topology_is_refused() -> None:
-    moved = replay(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
+    moved = film_of(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
     with pytest.raises(TopologyError, match="traffic over 8 links cannot be shown on star"):
         page(Run(star(3), moved))
 
 
 def test_two_runs_on_one_topology_share_it() -> None:
-    moved = replay(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
+    moved = film_of(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
     data = data_of(page(Run(star(4), moved), Run(star(4))))
     assert len(data["topologies"]) == 1
     assert [run["topology"] for run in data["runs"]] == [0, 0]
@@ -198,8 +199,9 @@ def test_sources_are_what_the_preset_says() -> None:
     for row in found:  # every source is of a value that some link has
         column = getattr(graph, f"link_{row['quantity']}")[graph.link_plane == row["plane"]]
         assert np.isclose(column, row["value"]).any(), row
+    said = constants(nvidia)["H800_NVLINK"]
     assert {row["text"] for row in sources(system("h800"))} >= {
-        f"{constants(__import__('topology.nvidia').nvidia)['H800_NVLINK']} (topology/nvidia.py)"
+        f"{said} (topology/presets/nvidia.py)"
     }
 
 
@@ -261,7 +263,7 @@ def test_the_committed_script_is_what_its_sources_build_to() -> None:
         name for name in ("esbuild", "@deck.gl") if not (WEB / "node_modules" / name).exists()
     ]
     if missing:
-        pytest.skip(f"no {', '.join(missing)} in topology/draw/web/node_modules: make page gets it")
+        pytest.skip(f"no {', '.join(missing)} in bench/view/web/node_modules: make page gets it")
     built = subprocess.run(
         ["node", "build.mjs", "--check"], cwd=WEB, capture_output=True, text=True, timeout=120
     )
@@ -269,7 +271,7 @@ def test_the_committed_script_is_what_its_sources_build_to() -> None:
 
 
 def test_the_licences_of_what_is_in_it_are_kept() -> None:
-    text = (WEB / "page.licences.txt").read_text(encoding="utf-8")
+    text = (WEB / "built" / "page.licences.txt").read_text(encoding="utf-8")
     packages = re.findall(r"^(\S+) \d\S* \(([^)]*)\)$", text, re.MULTILINE)
     assert {"@deck.gl/core", "@deck.gl/layers", "@luma.gl/core"} <= {name for name, _ in packages}
     assert {licence for _, licence in packages} <= {"MIT", "ISC", "BSD-2-Clause", "Apache-2.0"}

@@ -14,11 +14,11 @@ import pytest
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
+from bench.view.page import Run, page
 from fabric import Fabric, Step
-from fabric.replay import replay
-from tests.browser import browser as running_browser
+from fabric.timeline.film import film_of
+from tests.support.browser import browser as running_browser
 from topology import Router, Topology, cloudmatrix384, fat_tree, supernode
-from topology.draw.page import Run, page
 
 WIDE, PHONE = (1280, 800), (390, 844)
 HEALTHY = cloudmatrix384()
@@ -57,11 +57,11 @@ class Files:
             return page(supernode(8192))
         if name == "routes":
             return page(Run(DEAD, None, HEALTHY), Run(fat_tree(4)))
-        before = Run(SMALL, replay(RUN, title="healthy"))
+        before = Run(SMALL, film_of(RUN, title="healthy"))
         if name == "traffic":
             return page(before)
         assert name == "compare"
-        return page(before, Run(HURT, replay(HURT_RUN, title="two chips dead"), SMALL))
+        return page(before, Run(HURT, film_of(HURT_RUN, title="two chips dead"), SMALL))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectives.moe import RoutingError
-from collectives.moe.placement import Placement, balanced, linear, packed, replicated, with_shared
+from collectives.moe.routing.placement import (
+    Placement,
+    balanced,
+    linear,
+    packed,
+    replicated,
+    with_shared,
+)
 
 
 @st.composite

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fabric import Costs, EndpointError, Fabric, Step
-from fabric.presets import ALIASES, CONSTANTS, UNITS, endpoint, names, preset
+from fabric.endpoint.presets import ALIASES, CONSTANTS, UNITS, endpoint, names, preset
 from topology import cloudmatrix384
 from topology.units import GB, US
 

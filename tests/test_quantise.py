@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from collectives.moe import TokenError, Wire, decode, encode
-from collectives.moe.quantise import as_float32, bound, decode_into, rounded
+from collectives.moe.tokens.quantise import as_float32, bound, decode_into, rounded
 
 BF16 = np.dtype(ml_dtypes.bfloat16)
 WIRES = [Wire("int8"), Wire("fp8"), Wire("fp8", True), Wire("fp8", True, True)]

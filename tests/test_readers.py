@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives.interchange.circle import shortest_circle
+from collectives.workloads.circle import shortest_circle
 from fabric import Timeline
-from fabric.timeline_file import TimelineError
-from tests.odd_files import READERS, bounded_memory, byte_changed, complaint, mutated, write
+from fabric.timeline.file import TimelineError
+from tests.support.odd_files import READERS, bounded_memory, byte_changed, complaint, mutated, write
 from topology import TopologyError, from_toml, load, star, system, to_toml
-from topology.array_file import read_npz
 from topology.errors import TriplaneError, UnitError
-from topology.reading import DEEPEST, json_of, read_bytes, read_text, shown, whole
+from topology.files.arrays import read_npz
+from topology.files.reading import DEEPEST, json_of, read_bytes, read_text, shown, whole
 from topology.units import parse
 
 

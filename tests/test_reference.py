@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from collectives import spec
-from collectives.reference import POISON, check, run
-from fabric.step import ScheduleError, Step
+from collectives.algorithms import spec
+from collectives.algorithms.reference import POISON, check, run
+from fabric.schedule.step import ScheduleError, Step
 
 
 def rows(*arrays: list[int]) -> list[NDArray[np.int64]]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bench.results import Results, collective, moe
-from collectives import allreduce
+from collectives.algorithms import allreduce
 from fabric import Fabric, Step
 from topology import Topology, TriplaneError, cloudmatrix384, star
-from topology.html import bars, cell, facts, table
+from topology.files.html import bars, cell, facts, table
 
 
 class Tags(HTMLParser):

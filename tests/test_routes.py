@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric import Endpoint, Fabric, Step
-from tests.slow_fluid import spray
+from tests.support.slow_fluid import spray
 from topology import (
     Node,
     RouteError,

@@ -20,14 +20,14 @@ from zmq.utils import z85
 
 from bench.cli import main
 from bench.run import ENDING, terminable
-from fabric.authority.world import World
-from fabric.authority.zclient import Line, ZControl
-from fabric.authority.zserver import Server
-from fabric.curve import Gate, Keys, check_address, private
 from fabric.failure import RankLost, TransportError, WorldError
+from fabric.host.curve import Gate, Keys, check_address, private
 from fabric.launching.nodes import Nodes
 from fabric.settings import Settings
-from tests.worlds import free_port
+from fabric.world.world import World
+from fabric.world.zmq_client import Line, ZControl
+from fabric.world.zmq_server import Server
+from tests.support.worlds import free_port
 
 ROOT = Path(__file__).parents[1]
 TRIPLANE = [sys.executable, "-c", "from bench.cli import main; main()"]
@@ -441,7 +441,7 @@ def test_where_nobody_listens_a_rank_says_so() -> None:
 
 
 def test_a_rank_on_another_host_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.authority.zclient.host", lambda: "another")
+    monkeypatch.setattr("fabric.world.zmq_client.host", lambda: "another")
     settings = Settings(heartbeat=0.6)
     with closing(Server(World(2), settings, "tcp://127.0.0.1:*")) as server:
         with closing(Line(server.address, 0, 2)) as stays, closing(Line(server.address, 1, 2)):

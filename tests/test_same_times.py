@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from collectives import init
-from fabric.launch import launch
+from fabric.launching.launch import launch
 
 RANKS = 4
 MPI = (Path(sys.prefix) / "bin" / "mpiexec").exists()

@@ -10,14 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric.failure import RankLost, TransportError
-from fabric.transport import ALIGNMENT, Bytes, Request
-from fabric.transports import ring, shm
-from fabric.transports.bell import Bell
-from fabric.transports.peek import Peek, address_of, peeks
-from fabric.transports.ring import Inlet, Outlet
-from fabric.transports.shm import ASLEEP, LEAST, RING, Home, Neighbour, open_neighbour, ring_size
-from fabric.transports.streams import Incoming, Outgoing
-from tests.worlds import noise
+from fabric.transports.base import ALIGNMENT, Bytes, Request
+from fabric.transports.zmq import byte_ring, shm
+from fabric.transports.zmq.byte_ring import Inlet, Outlet
+from fabric.transports.zmq.doorbell import Bell
+from fabric.transports.zmq.partial import Incoming, Outgoing
+from fabric.transports.zmq.peer_memory import Peek, address_of, peeks
+from fabric.transports.zmq.shm import (
+    ASLEEP,
+    LEAST,
+    RING,
+    Home,
+    Neighbour,
+    open_neighbour,
+    ring_size,
+)
+from tests.support.worlds import noise
 
 SMALL = 1024
 LENDABLE = 4000
@@ -44,7 +52,7 @@ class Pair:
             assert at + piece.size == message.size or piece.size % ALIGNMENT == 0
             pieces.append(piece.copy())
 
-        message.meet(1, ring.Receive(0, message.tag, message.mark, message.size, take))
+        message.meet(1, byte_ring.Receive(0, message.tag, message.mark, message.size, take))
 
     def close(self) -> None:
         for closable in (*self.neighbours, *self.homes, *self.bells):
@@ -55,9 +63,9 @@ class Pair:
 def pair(lends: bool = False) -> Iterator[Pair]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shm, "ring_size", lambda ranks: SMALL)
-        patch.setattr(ring, "LEND", LENDABLE)
-        patch.setattr(ring, "FETCH", 1280)
-        patch.setattr(ring, "PIECE", 256)
+        patch.setattr(byte_ring, "LEND", LENDABLE)
+        patch.setattr(byte_ring, "FETCH", 1280)
+        patch.setattr(byte_ring, "PIECE", 256)
         made = Pair(Path(), lends)
         try:
             yield made

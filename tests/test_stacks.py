@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from bench.cli import main as cli
 from collectives import init
 from fabric import Fabric, launch
-from fabric.endpoint import EndpointError
-from fabric.presets import preset
+from fabric.endpoint.costs import EndpointError
+from fabric.endpoint.presets import preset
+from fabric.endpoint.stacks import named, stacks_of, usual
 from fabric.settings import Settings
-from fabric.stacks import named, stacks_of, usual
 from topology import cloudmatrix384
 
 OPERATIONS = ("all_reduce", "all_gather:small", "send_recv", "dispatch", "combine:normal", "")

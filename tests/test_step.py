@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fabric import ScheduleError, Step
-from fabric.step import MAX_SIZE
+from fabric.schedule.step import MAX_SIZE
 
 
 def test_scalars_are_spread_over_the_rows() -> None:

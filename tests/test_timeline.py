@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from collectives import allreduce
+from collectives.algorithms import allreduce
 from fabric import Costs, Endpoint, Fabric, Step, Timeline
 from topology import Topology, fat_tree, ring, star, supernode
 from topology.units import GB, US

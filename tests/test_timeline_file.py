@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives import allreduce
+from collectives.algorithms import allreduce
 from fabric import Fabric, Step, Timeline
-from fabric.timeline_file import TimelineError
+from fabric.timeline.file import TimelineError
 from topology import Topology, fat_tree, ring, star, supernode
 
 SYSTEMS = {

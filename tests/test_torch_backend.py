@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.torch_world import HERE, PATIENCE, environment, said
-from tests.worlds import free_port
+from tests.support.torch_world import PATIENCE, PROGRAMS, environment, said
+from tests.support.worlds import free_port
 
 RANKS = 4
-CHECKS = re.findall(r"^@check\ndef (\w+)", (HERE / "torch_checks.py").read_text(), re.MULTILINE)
+CHECKS = re.findall(r"^@check\ndef (\w+)", (PROGRAMS / "torch_checks.py").read_text(), re.MULTILINE)
 PROGRAM = """
 import os, sys
 import torch, torch.distributed as dist

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.torch_world import said
+from tests.support.torch_world import said
 
 RANKS = 3
 NOBODY, ALL, OTHERS, FIRST = (), (0, 1, 2), (0, 2), (0,)

@@ -11,7 +11,7 @@ from collectives.adapters.torch_npu import (
     npu_moe_distribute_combine_v2,
     npu_moe_distribute_dispatch_v2,
 )
-from tests.adapter_ranks import every_rank_is_told, launch
+from tests.support.adapter_ranks import every_rank_is_told, launch
 
 HIDDEN = 64
 

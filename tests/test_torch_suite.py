@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.torch_suite import NEVER, Suite, documented, excluded, is_alone, names, suite
+from tests.support.torch_suite import NEVER, Suite, documented, excluded, is_alone, names, suite
 
 RANKS = 4
 AS_GLOO = (

@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fabric.trace.simulated as simulated
-from collectives import Communicator, allreduce, alltoall, init
+import fabric.timeline.perfetto.simulated as simulated
+from collectives import Communicator, init
+from collectives.algorithms import allreduce, alltoall
 from fabric import Fabric, Step, Timeline, launch
-from fabric.authority.record import Part
+from fabric.clock.perfetto import _laid, _Slice
+from fabric.clock.record import Part
 from fabric.failure import WorldError
-from fabric.trace.events import TraceError, nanoseconds, stamp
-from fabric.trace.live import _laid, _Slice
-from fabric.trace.tracks import assigned
+from fabric.timeline.perfetto.events import TraceError, nanoseconds, stamp
+from fabric.timeline.perfetto.tracks import assigned
 from topology import Topology, star, supernode
 from topology.units import NS, US
 
@@ -409,7 +410,7 @@ def forgets() -> str:
 
 
 def test_calls_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.authority.emulator._PAST", -26)  # of 2 ranks: three calls
+    monkeypatch.setattr("fabric.clock.emulator._PAST", -26)  # of 2 ranks: three calls
     for said in launch(forgets, 2, "star:2"):
         assert said.endswith("is not known: the call was too long ago")
 

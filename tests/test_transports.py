@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import zmq
 
-from fabric import conformance
-from fabric.curve import Keys
 from fabric.failure import CallMismatch, RankLost, TransportError
-from fabric.transport import SMALL, Exchange, Transport, connector, transports
-from fabric.transports import ways
-from fabric.transports.sockets import BIND
-from fabric.transports.ways import FOLDER, SHARED_MEMORY
-from tests.worlds import connected, finish, good, noise, processes, run, threads
+from fabric.host.curve import Keys
+from fabric.transports import conformance
+from fabric.transports.base import SMALL, Exchange, Transport, connector, transports
+from fabric.transports.zmq import reach
+from fabric.transports.zmq.reach import FOLDER, SHARED_MEMORY
+from fabric.transports.zmq.sockets import BIND
+from tests.support.worlds import connected, finish, good, noise, processes, run, threads
 
 WORLDS = (1, 2, 3, 4, 7)
 SOCKETS = {SHARED_MEMORY: "0"}
@@ -77,19 +77,19 @@ def test_sockets_with_keys_conform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rings_alone_conform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.transports.shm.peeks", lambda *_: None)
+    monkeypatch.setattr("fabric.transports.zmq.shm.peeks", lambda *_: None)
     conforms("zmq", 3)
 
 
 def test_files_with_names_conform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.transports.ways.nameless", lambda: False)
+    monkeypatch.setattr("fabric.transports.zmq.reach.nameless", lambda: False)
     conforms("zmq", 3)
 
 
 def test_a_rank_that_cannot_be_opened_is_reached_by_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = ways.open_neighbour
+    opened = reach.open_neighbour
     monkeypatch.setattr(
-        "fabric.transports.ways.open_neighbour",
+        "fabric.transports.zmq.reach.open_neighbour",
         lambda peer, ranks, door: None if peer == 1 else opened(peer, ranks, door),
     )
     conforms("zmq", 4)

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.predict import Prediction, predict
-from bench.published import PUBLISHED, Row, TargetsError, read
-from bench.validate import as_page, record, summaries, validate
+from bench.validation.predict import Prediction, predict
+from bench.validation.published import PUBLISHED, Row, TargetsError, read
+from bench.validation.validate import as_page, record, summaries, validate
 
 ROWS = {row.id: row for row in read()}
 DISPATCH = ROWS["t7_cm384_dispatch_ep8_lat"]

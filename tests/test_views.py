@@ -7,10 +7,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from collectives import spec
-from collectives.reductions import PIECE, average, lower, reduction
-from collectives.views import NOTHING, ArgumentError, name_of, shift, view
-from fabric.step import ScheduleError
+from collectives.algorithms import spec
+from collectives.calls.buffers import NOTHING, ArgumentError, name_of, shift, view
+from collectives.calls.reductions import PIECE, average, lower, reduction
+from fabric.schedule.step import ScheduleError
 
 
 def test_the_bytes_are_the_users_own() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.authority.wire import FIELDS, SLOTS, Packer, Unpacker, WireError, parsed
-from fabric.plan import Plan, plan
-from fabric.step import Step
+from fabric.schedule.plan import Plan, plan
+from fabric.schedule.step import Step
+from fabric.world.wire import FIELDS, SLOTS, Packer, Unpacker, WireError, parsed
 
 SIZE = 4
 GROUP = (3, 0, 2, 1)

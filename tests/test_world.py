@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.authority.emulator import Emulator
-from fabric.authority.roll import ranks
-from fabric.authority.world import OVER, PATIENCE, SETTLING, World
+from fabric.clock.emulator import Emulator
+from fabric.fabric import Fabric
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
-from fabric.plan import Rows, plans
-from fabric.simulate import Fabric
-from fabric.step import Step
+from fabric.schedule.plan import Rows, plans
+from fabric.schedule.step import Step
+from fabric.world.register import ranks
+from fabric.world.world import OVER, PATIENCE, SETTLING, World
 from topology import star
 
 WORDS = "all_reduce(sum, float32[4])"

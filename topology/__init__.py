@@ -7,26 +7,26 @@
 
 from typing import TYPE_CHECKING
 
-from topology.blocking import Blocking, non_blocking
-from topology.cloudmatrix import Node, cloudmatrix384, supernode
+from topology.analysis.nonblocking import Blocking, non_blocking
 from topology.errors import RouteError, TopologyError, TriplaneError, UnitError
+from topology.formats.networkx import from_networkx, to_networkx
+from topology.formats.rank_table import RankTable, rank_table
+from topology.formats.toml import from_toml, load, save, to_toml
 from topology.graph import NOWHERE, Topology
-from topology.nvidia import dgx_h100, dgx_h800
-from topology.nxgraph import from_networkx, to_networkx
-from topology.ranktable import RankTable, rank_table
-from topology.scaleout import cluster
-from topology.shapes import fat_tree, ring, star
-from topology.spec import from_toml, load, save, to_toml
-from topology.systems import system, systems
+from topology.presets.catalogue import system, systems
+from topology.presets.cloudmatrix import Node, cloudmatrix384, supernode
+from topology.presets.nvidia import dgx_h100, dgx_h800
+from topology.presets.scaleout import cluster
+from topology.presets.shapes import fat_tree, ring, star
 
 if TYPE_CHECKING:
-    from topology.routes import Router
+    from topology.routing.router import Router
 else:
 
     def __getattr__(name: str) -> object:
         # Routing is compiled: who only looks at a topology does not wait for numba.
         if name == "Router":
-            from topology.routes import Router
+            from topology.routing.router import Router
 
             return Router
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,7 +37,7 @@ _NOT_SEQUENCES = (*_NOT_NUMBERS[:3], Mapping, Set)
 def shown(value: object) -> str:
     """A Python value as an error shows it: one short line, whatever it is, with its type.
 
-    Values out of files are shown as files have them: `topology.reading.shown`.
+    Values out of files are shown as files have them: `topology.files.reading.shown`.
     """
     if type(value) is int and abs(value) >> 200:
         return f"an integer of {value.bit_length()} bits"
@@ -72,7 +72,7 @@ def integer(
 def whole(value: Any) -> int | None:
     """The integer that ``value`` is to Python; None where it is none.
 
-    Out of files, integers are read more strictly: `topology.reading.whole`.
+    Out of files, integers are read more strictly: `topology.files.reading.whole`.
     """
     if type(value) is int:
         return value

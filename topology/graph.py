@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from topology import faults
 from topology.errors import TopologyError
+from topology.files.reading import shown
 from topology.names import near
-from topology.reading import shown
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]

@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
+from topology.files.html import facts, table
 from topology.graph import Topology
-from topology.html import facts, table
 from topology.units import GB, NS
 
 

@@ -9,7 +9,7 @@ import math
 import re
 
 from topology.errors import UnitError
-from topology.reading import shown
+from topology.files.reading import shown
 
 NS = 1e-9
 US = 1e-6

@@ -19,10 +19,10 @@ from collectives.adapters.deep_ep.low_latency import Reused
 from collectives.adapters.deep_ep.normal import in_range
 from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.tensors import choices, expect, ints, on_cpu, told
-from collectives.communicator import Communicator
-from collectives.moe.choices import once, selected
-from collectives.moe.tensors import TokenError, array_of, integer
-from collectives.moe.tokens_low_latency import Handle
+from collectives.calls.communicator import Communicator
+from collectives.moe.tokens.low_latency import Handle
+from collectives.moe.tokens.selection import once, selected
+from collectives.moe.tokens.tensors import TokenError, array_of, integer
 from topology.arguments import shown
 
 COMM_ALGS = ("", "fullmesh", "fullmesh_v1", "fullmesh_v2")
@@ -443,7 +443,7 @@ def _handle(
     mode: Reused, wanted: NDArray[np.int64], by_source: NDArray[np.int64], y: torch.Tensor
 ) -> Handle:
     """As a dispatch of ``mode`` would have left it."""
-    from collectives.moe.tensors import bfloat16
+    from collectives.moe.tokens.tensors import bfloat16
 
     dtype = bfloat16() if y.dtype == torch.bfloat16 else np.dtype(np.float16)
     chosen = selected(wanted, mode.hosts)

@@ -5,8 +5,13 @@ looked at. `LowLatency` and `Normal` are what a rank calls with its own tokens; 
 time.
 """
 
-from collectives.moe import low_latency, normal, spec
-from collectives.moe.layout import (
+from collectives.moe import oracle
+from collectives.moe.oracle import weighted_sum
+from collectives.moe.routing.file import from_file
+from collectives.moe.routing.routing import MASKED, Routing, RoutingError
+from collectives.moe.routing.skew import node_limited, parse_skew, uniform, zipf
+from collectives.moe.schedules import low_latency, normal
+from collectives.moe.schedules.formats import (
     BF16,
     BLOCK_FP8,
     CANN_INT8,
@@ -22,15 +27,11 @@ from collectives.moe.layout import (
     node_layout,
     rank_layout,
 )
-from collectives.moe.normal import logical_bytes
-from collectives.moe.quantise import Wire, decode, encode
-from collectives.moe.routing import MASKED, Routing, RoutingError
-from collectives.moe.routing_file import from_file
-from collectives.moe.skew import node_limited, parse_skew, uniform, zipf
-from collectives.moe.spec import weighted_sum
-from collectives.moe.tensors import TokenError
-from collectives.moe.tokens_low_latency import Handle, LowLatency, Received
-from collectives.moe.tokens_normal import Arrived, Normal, Routed
+from collectives.moe.schedules.normal import logical_bytes
+from collectives.moe.tokens.low_latency import Handle, LowLatency, Received
+from collectives.moe.tokens.normal import Arrived, Normal, Routed
+from collectives.moe.tokens.quantise import Wire, decode, encode
+from collectives.moe.tokens.tensors import TokenError
 
 __all__ = [
     "BF16",
@@ -64,9 +65,9 @@ __all__ = [
     "node_layout",
     "node_limited",
     "normal",
+    "oracle",
     "parse_skew",
     "rank_layout",
-    "spec",
     "uniform",
     "weighted_sum",
     "zipf",

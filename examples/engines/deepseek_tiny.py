@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, DeepseekV3Config
 from transformers.distributed import DistributedConfig
 
 import collectives.adapters.torch  # noqa: F401  # the backend
-from collectives.adapters.steps import table
+from collectives.adapters.step_log import table
 from collectives.adapters.transformers import register
 
 CONFIG = DeepseekV3Config(

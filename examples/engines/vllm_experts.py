@@ -15,7 +15,7 @@ from typing import Any
 
 from tiny_engine import end, engine, environment, free_port, generated, save, tokens_of
 
-from collectives.adapters.steps import Timed, table
+from collectives.adapters.step_log import Timed, table
 
 PROMPTS = [[5, 6, 7, 8], [9, 10], [100, 200, 300], [11, 12, 13, 14, 15, 16, 17]]
 

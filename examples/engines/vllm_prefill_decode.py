@@ -14,7 +14,7 @@ from typing import Any
 
 from tiny_engine import end, engine, environment, free_port, generated, save, tokens_of
 
-from collectives.adapters.steps import Timed, table
+from collectives.adapters.step_log import Timed, table
 
 PROMPTS = [list(range(5, 75)), list(range(300, 340))]
 BLOCK = 32

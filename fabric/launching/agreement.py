@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any
 
 from fabric.failure import WorldError
-from fabric.liveness import host
+from fabric.host.liveness import host
 from fabric.settings import PREFIX, Settings
 
 JOB = "TRIPLANE_JOB"

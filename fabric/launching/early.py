@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fabric.failure import WorldError
-from fabric.forked import here
+from fabric.host.forked import here
 
 PATIENCE = 5.0
 """Seconds that a program which has failed looks for the authority."""
@@ -37,8 +37,8 @@ def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
 
 
 def _tell(given: Mapping[str, str], error: BaseException) -> None:
-    from fabric.authority.zclient import Line, ZControl
     from fabric.launching.joining import Seat
+    from fabric.world.zmq_client import Line, ZControl
 
     try:
         seat = Seat.from_environment(given)

@@ -11,15 +11,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from fabric.authority.serve import Order, start
-from fabric.authority.zclient import Line
-from fabric.curve import Keys, private
 from fabric.failure import TimedOut, TransportError, WorldError, words
+from fabric.host.curve import Keys, private
 from fabric.launching.agreement import JOB
+from fabric.launching.authority import Order, start
 from fabric.launching.joining import Seat, number
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
-from fabric.launching.mpiexec import library
 from fabric.settings import Settings
+from fabric.transports.mpi.mpiexec import library
+from fabric.world.zmq_client import Line
 
 PORT_OFFSET = 17
 """From ``MASTER_PORT``, where torch's own store listens, to the authority's port."""

@@ -1,7 +1,7 @@
 """Guard: a small process that outlives the launcher, and ends what it has started if it is killed.
 
-The ranks' own watch (`fabric.liveness.die_with`) begins when they join; before that, and for what
-ranks have started in turn, there is only the guard. It is `fabric.launching.sweep`, as a program.
+The ranks' own watch (`fabric.host.liveness.die_with`) begins when they join; before that, and for
+what ranks have started in turn, there is only the guard. It is `fabric.host.sweep`, as a program.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fabric.launching import sweep
+from fabric.host import sweep
 
 GUARDED = "TRIPLANE_GUARDED"
 """The environment variable by which the processes of a world are known: its private folder."""

@@ -10,7 +10,7 @@ from fabric.settings import Settings
 from topology.arguments import integer
 
 if TYPE_CHECKING:
-    from fabric.simulate import Fabric
+    from fabric.fabric import Fabric
     from topology.graph import Topology
 
 

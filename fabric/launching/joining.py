@@ -2,7 +2,7 @@
 
 ``triplane run`` and `fabric.launch` leave ``TRIPLANE_CONTROL``. torchrun leaves ``RANK``,
 ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``, and MPI its own: then rank 0 starts the
-authority, as a process of its own (`fabric.authority.serve`).
+authority, as a process of its own (`fabric.launching.authority`).
 """
 
 import atexit
@@ -14,17 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fabric.authority.wire import LEFT_ALREADY
-from fabric.authority.zclient import Line, ZControl
-from fabric.curve import Keys
 from fabric.failure import TimedOut, TransportError, WorldError, in_words
-from fabric.forked import only_here
+from fabric.host.curve import Keys
+from fabric.host.forked import only_here
+from fabric.host.liveness import die_with
 from fabric.launching.agreement import compare, description
 from fabric.launching.job import checked_size
 from fabric.launching.member import Member
-from fabric.liveness import die_with
 from fabric.settings import machine
-from fabric.transport import connector
+from fabric.transports.base import connector
+from fabric.world.wire import LEFT_ALREADY
+from fabric.world.zmq_client import Line, ZControl
 
 PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
@@ -39,7 +39,7 @@ class Seat:
     """A rank's place in a world, and where its authority is.
 
     ``launcher``: the process without which it must not live, or 0; ``born``: its
-    `fabric.liveness.birth`. Raises `WorldError` for a rank that is none of the world's.
+    `fabric.host.liveness.birth`. Raises `WorldError` for a rank that is none of the world's.
     """
 
     rank: int

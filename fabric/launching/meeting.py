@@ -19,8 +19,8 @@ from pathlib import Path
 from secrets import token_hex
 
 from fabric.failure import RankLost, TimedOut, TransportError, WorldError
-from fabric.liveness import GONE, began, birth, host, since_boot, state
-from fabric.owned import is_owned, read_owned, write_owned
+from fabric.host.liveness import GONE, began, birth, host, since_boot, state
+from fabric.host.owned import is_owned, read_owned, write_owned
 
 PATIENCE = 60.0
 """Seconds that ranks wait for rank 0 to be there; once it is, they wait as long as it lives."""
@@ -39,7 +39,7 @@ NAMES = 16
 class Record:
     """What stands in the file: who claims the name, and where its authority is.
 
-    ``process`` and ``birth``: as in `fabric.liveness`; ``at``: when, in seconds since the host
+    ``process`` and ``birth``: as in `fabric.host.liveness`; ``at``: when, in seconds since the host
     booted; ``token``: lets ranks in; ``address``: empty as long as nobody listens; ``error``: why
     nobody ever will.
     """

@@ -11,17 +11,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from fabric.control import Control
-from fabric.forked import only_here
+from fabric.host.forked import only_here
 from fabric.launching.early import tell_failures
-from fabric.progress import Driver
+from fabric.ranks.driver import Driver
 from fabric.settings import Settings, machine
-from fabric.transport import Transport, connector
+from fabric.transports.base import Transport, connector
+from fabric.world.control import Control
 from topology.background import CHECK
 
 if TYPE_CHECKING:
-    from fabric.authority.local import Hub
-    from fabric.simulate import Fabric
+    from fabric.fabric import Fabric
+    from fabric.world.local import Hub
 
 Made = TypeVar("Made")
 
@@ -118,8 +118,8 @@ def _under_mpi(given: Mapping[str, str]) -> bool:
 
 def alone(settings: Settings) -> Member:
     """The only rank of a world."""
-    from fabric.authority.local import Hub
     from fabric.launching.tracing import opened
+    from fabric.world.local import Hub
 
     stack = ExitStack()
     world = stack.enter_context(opened(1, settings, settings.system))

@@ -18,10 +18,12 @@ from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
-from fabric.authority.serve import WRITTEN
 from fabric.failure import RankLost, TimedOut, TransportError, WorldError
-from fabric.forked import end_of_child, here
-from fabric.launching.folder import private_folder
+from fabric.host.folder import private_folder
+from fabric.host.forked import end_of_child, here
+from fabric.host.liveness import how_it_ended
+from fabric.host.sweep import marked, stopped_with
+from fabric.launching.authority import WRITTEN
 from fabric.launching.foreign import seat_of
 from fabric.launching.guard import guarded
 from fabric.launching.job import Job, checked_size
@@ -29,8 +31,6 @@ from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
-from fabric.launching.sweep import marked, stopped_with
-from fabric.liveness import how_it_ended
 
 ORDER = "order"
 """The file that holds the function and its arguments."""

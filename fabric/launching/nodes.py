@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabric.authority.zclient import Line
-from fabric.curve import Keys, check_address
 from fabric.failure import TransportError, WorldError
-from fabric.launching.folder import endpoint
+from fabric.host.curve import Keys, check_address
+from fabric.host.folder import endpoint
 from fabric.launching.meeting import claim, find, mine, name_of, publish, withdraw
+from fabric.world.zmq_client import Line
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fabric.authority.zserver import Server
 from fabric.failure import RankLost, WorldError
-from fabric.forked import again, end_of_child, here
-from fabric.launching.folder import MAX_PATH, endpoint, private_folder
+from fabric.host.folder import MAX_PATH, endpoint, private_folder
+from fabric.host.forked import again, end_of_child, here
+from fabric.host.liveness import how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import Job
 from fabric.launching.joining import Seat, sit
@@ -26,7 +26,7 @@ from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
 from fabric.launching.supervise import Watch, kill
 from fabric.launching.tracing import opened
-from fabric.liveness import how_it_ended
+from fabric.world.zmq_server import Server
 
 
 def run_processes(job: Job) -> Ended:
@@ -119,7 +119,7 @@ def _started(
         context.get_start_method() == "forkserver"
     ):  # what every rank needs is imported once, and they are forked
         context.set_forkserver_preload(
-            ["__main__", "fabric.launching.processes", "fabric.transports.zeromq"]
+            ["__main__", "fabric.launching.processes", "fabric.transports.zmq.transport"]
         )
     team = _Team(server)
     unnamed = None if isinstance(job.system, str | Path) else job.system

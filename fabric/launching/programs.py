@@ -9,10 +9,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabric.authority.zserver import Server
-from fabric.curve import Keys
 from fabric.failure import RankFailed, WorldError
-from fabric.launching.folder import private_folder
+from fabric.host.curve import Keys
+from fabric.host.folder import private_folder
+from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import Job, checked_size
 from fabric.launching.joining import Seat
@@ -21,8 +21,8 @@ from fabric.launching.outcome import Ended
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
 from fabric.launching.tracing import opened
-from fabric.liveness import birth, how_it_ended
 from fabric.settings import Settings
+from fabric.world.zmq_server import Server
 
 ALONE = Nodes()
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from fabric.failure import RankLost
-from fabric.liveness import STOPPED, how_it_ended, state
+from fabric.host.liveness import STOPPED, how_it_ended, state
 from fabric.settings import Settings
 
 TURN = 0.01

@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fabric.authority.local import Hub
-from fabric.authority.world import World
 from fabric.failure import RankLost, WorldError
-from fabric.forked import end_of_child, here
+from fabric.host.forked import end_of_child, here
 from fabric.launching.job import Job
 from fabric.launching.member import CURRENT, local, once
 from fabric.launching.outcome import Ended, outcome_of
 from fabric.launching.tracing import opened
 from fabric.settings import Settings, machine
-from fabric.transport import connector
+from fabric.transports.base import connector
+from fabric.world.local import Hub
+from fabric.world.world import World
 
 if TYPE_CHECKING:
-    from fabric.simulate import Fabric
+    from fabric.fabric import Fabric
 
 TICK = 0.05
 """Seconds between two looks of the launcher at the world."""

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fabric.authority.world import World
 from fabric.failure import WorldError
-from fabric.forked import here
+from fabric.host.forked import here
 from fabric.settings import Settings, emulator, machine
+from fabric.world.world import World
 
 if TYPE_CHECKING:
-    from fabric.simulate import Fabric
+    from fabric.fabric import Fabric
     from topology.graph import Topology
 
 
@@ -49,6 +49,6 @@ def _traced(world: World, settings: Settings) -> Iterator[None]:
         yield
     finally:
         if at_home():  # not at the end of a process that was forked meanwhile
-            from fabric.trace.live import write
+            from fabric.clock.perfetto import write
 
             write(world.emulator, path)

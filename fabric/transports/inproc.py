@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
-from fabric.forked import Refused, here, own
-from fabric.transport import ANY, SMALL, Bytes, Exchange, Lender, Request, Take
+from fabric.host.forked import Refused, here, own
+from fabric.transports.base import ANY, SMALL, Bytes, Exchange, Lender, Request, Take
 from fabric.transports.many import Bundle, Collection
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
 
@@ -79,9 +79,9 @@ class _Mailbox:
 
 
 class Inproc:
-    """A `fabric.transport.Many` of one rank; ``boxes``: the mailboxes of all of them.
+    """A `fabric.transports.base.Many` of one rank; ``boxes``: the mailboxes of all of them.
 
-    ``lender``: see `fabric.transport.lender`; it lives as long as any rank does.
+    ``lender``: see `fabric.transports.base.lender`; it lives as long as any rank does.
     """
 
     def __init__(self, rank: int, boxes: Sequence[_Mailbox]) -> None:
@@ -97,7 +97,7 @@ class Inproc:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.forked`."""
+        """See `fabric.host.forked`."""
         refused: Any = Refused(error)
         self._boxes = self._box = refused
 

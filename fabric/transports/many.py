@@ -7,7 +7,7 @@ is one `Bundle` that all its peers share, and what it waits for is one `Collecti
 
 from collections.abc import Callable, Sequence
 
-from fabric.transport import Bytes, Request
+from fabric.transports.base import Bytes, Request
 from fabric.transports.matching import Message, Receive, refusal
 
 

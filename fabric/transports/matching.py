@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from fabric.failure import CallMismatch, TransportError
-from fabric.transport import ANY, Bytes, Request, Take
+from fabric.transports.base import ANY, Bytes, Request, Take
 
 
 class Receive(Request):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.clos import tiers
+from topology.analysis.clos import tiers
 from topology.draw.figure import Drawn
 from topology.draw.figure_style import FAINT, INK, LOST, colours, text
 from topology.draw.groups import groups

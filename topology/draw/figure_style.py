@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from topology.draw.labels import label
 from topology.errors import TopologyError
-from topology.output import byte_file
+from topology.files.output import byte_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from collectives.moe.tensors import TokenError
-from collectives.work import Work
+from collectives.calls.work import Work
+from collectives.moe.tokens.tensors import TokenError
 
 
 class Arrival:

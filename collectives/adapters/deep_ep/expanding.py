@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from collectives.adapters.deep_ep.handle import EPHandle, Way
 from collectives.adapters.deep_ep.slots import in_slots, places
 from collectives.adapters.deep_ep.tensors import Load, array_of, expect, flag, ints, memory, rows_of
-from collectives.moe.choices import copied, needed
-from collectives.moe.routing import Ints, sorted_by
-from collectives.moe.tensors import Array, TokenError
-from collectives.moe.tokens_normal import Arrived
+from collectives.moe.routing.routing import Ints, sorted_by
+from collectives.moe.tokens.normal import Arrived
+from collectives.moe.tokens.selection import copied, needed
+from collectives.moe.tokens.tensors import Array, TokenError
 
 _COLUMN_ALIGNMENT = 4
 """Rows that a column of scales is rounded up to (``kNumAlignedSFPacks``)."""

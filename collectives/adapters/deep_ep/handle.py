@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.slots import BySlot
-from collectives.moe.routing import Ints
-from collectives.moe.tokens_normal import Routed
+from collectives.moe.routing.routing import Ints
+from collectives.moe.tokens.normal import Routed
 
 
 @dataclass(eq=False, slots=True)

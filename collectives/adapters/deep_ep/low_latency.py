@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from collectives.adapters.deep_ep.config import MOST, low_latency_size
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.tensors import choices, expect, ints, told
-from collectives.communicator import Communicator
-from collectives.moe import tokens_low_latency
-from collectives.moe.layout import DEEPEP_BF16
-from collectives.moe.quantise import Wire
-from collectives.moe.routing import Ints
-from collectives.moe.tensors import TokenError, integer
-from collectives.work import Work
+from collectives.calls.communicator import Communicator
+from collectives.calls.work import Work
+from collectives.moe.routing.routing import Ints
+from collectives.moe.schedules.formats import DEEPEP_BF16
+from collectives.moe.tokens import low_latency
+from collectives.moe.tokens.quantise import Wire
+from collectives.moe.tokens.tensors import TokenError, integer
 
 
 class Shape(NamedTuple):
@@ -44,7 +44,7 @@ class Handle(tuple[Any, ...]):
     """
 
     owner: "Reused"
-    inner: tokens_low_latency.Handle
+    inner: low_latency.Handle
     choices: Ints
 
     @classmethod
@@ -65,7 +65,7 @@ class Got:
     arrival: Arrival
 
 
-class Reused(tokens_low_latency.LowLatency):
+class Reused(low_latency.LowLatency):
     """As DeepEP's: a dispatch takes the buffer of the last but one, whether combined or not.
 
     A handle is good for any number of combines. ``all_rows``: that an expert has room for.
@@ -85,7 +85,7 @@ class Reused(tokens_low_latency.LowLatency):
         self._busy.clear()
         return super().dispatch(*given, **options)
 
-    def combine_as(self, size: int | None, handle: tokens_low_latency.Handle, *given: Any,
+    def combine_as(self, size: int | None, handle: low_latency.Handle, *given: Any,
                    **options: Any) -> tuple[Any, Work]:  # fmt: skip
         """As `combine`; ``given``: results, weights; ``size``: bytes that a result is timed as."""
         self._busy[handle.slot], self._result_size = handle, size
@@ -294,7 +294,7 @@ def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]
     return (received.x, scales), order
 
 
-def _counting(handle: Handle, chosen: Ints) -> tokens_low_latency.Handle:
+def _counting(handle: Handle, chosen: Ints) -> low_latency.Handle:
     """The handle, without the choices that were masked since; raises `TokenError` for others."""
     if chosen.shape != handle.choices.shape:
         raise TokenError(

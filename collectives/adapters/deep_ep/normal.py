@@ -19,13 +19,13 @@ from collectives.adapters.deep_ep.tensors import (
     ints,
     memory,
 )
-from collectives.communicator import Communicator
-from collectives.moe.choices import needed
-from collectives.moe.hosts import hosts
-from collectives.moe.paths import Relayed
-from collectives.moe.routing import Ints
-from collectives.moe.tensors import TokenError, integer
-from collectives.moe.tokens_normal import Arrived, Routed
+from collectives.calls.communicator import Communicator
+from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.routing.routing import Ints
+from collectives.moe.tokens.normal import Arrived, Routed
+from collectives.moe.tokens.rank_transfer import Relayed
+from collectives.moe.tokens.selection import needed
+from collectives.moe.tokens.tensors import TokenError, integer
 
 Flags = NDArray[np.bool_]
 

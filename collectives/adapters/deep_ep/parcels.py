@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from collectives.adapters.deep_ep.tensors import Load, rows_of, tensor_of
-from collectives.communicator import Communicator
-from collectives.moe.layout import Format
-from collectives.moe.quantise import Wire
-from collectives.moe.tensors import Array
-from collectives.moe.tokens_normal import Arrived, Normal
+from collectives.calls.communicator import Communicator
+from collectives.moe.schedules.formats import Format
+from collectives.moe.tokens.normal import Arrived, Normal
+from collectives.moe.tokens.quantise import Wire
+from collectives.moe.tokens.tensors import Array
 
 _CARRIERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
 

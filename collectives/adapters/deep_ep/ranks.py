@@ -4,8 +4,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from collectives.communicator import Communicator, init
-from collectives.moe.tensors import TokenError
+from collectives.calls.communicator import Communicator, init
+from collectives.moe.tokens.tensors import TokenError
 
 
 def communicator(group: Any, comm: Any = None) -> Communicator:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from collectives.adapters.deep_ep.parcels import Parcels
-from collectives.moe.choices import Copied, copied, needed
-from collectives.moe.hosts import Hosts
-from collectives.moe.landing import Landing
-from collectives.moe.paths import Direct, Load, Relayed
-from collectives.moe.routing import Ints, sorted_by
-from collectives.moe.tokens_normal import Routed
-from fabric.exchange import Round
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import Ints, sorted_by
+from collectives.moe.tokens.arrivals import Landing
+from collectives.moe.tokens.normal import Routed
+from collectives.moe.tokens.rank_transfer import Direct, Load, Relayed
+from collectives.moe.tokens.selection import Copied, copied, needed
+from fabric.ranks.message_execution import Round
 
 
 class BySlot(Parcels):

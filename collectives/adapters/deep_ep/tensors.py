@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from collectives.communicator import Communicator
-from collectives.moe.layout import FormatError
-from collectives.moe.routing import RoutingError
-from collectives.moe.tensors import TokenError, array_of, flag
-from fabric.transport import Bytes
+from collectives.calls.communicator import Communicator
+from collectives.moe.routing.routing import RoutingError
+from collectives.moe.schedules.formats import FormatError
+from collectives.moe.tokens.tensors import TokenError, array_of, flag
+from fabric.transports.base import Bytes
 from topology.errors import ArgumentError
 
 __all__ = [

@@ -18,7 +18,7 @@ from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.group import ProcessGroup
 from collectives.adapters.torch.joining import joined
 from collectives.adapters.torch.work import Work, span
-from collectives.communicator import Communicator
+from collectives.calls.communicator import Communicator
 
 __all__ = ["NAME", "ProcessGroup", "communicator", "times"]
 

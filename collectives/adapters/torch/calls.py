@@ -30,7 +30,7 @@ from collectives.adapters.torch.order import Order
 from collectives.adapters.torch.tensors import Row, alike
 from collectives.adapters.torch.watch import TITLES, event, watched
 from collectives.adapters.torch.work import Coalesced, Pending, Work, span
-from collectives.communicator import Communicator
+from collectives.calls.communicator import Communicator
 
 Call = Callable[..., collectives.Work]
 """A call of a communicator, but for whether it is asynchronous."""

@@ -17,7 +17,7 @@ from collectives.adapters.torch.dispatcher import entrance
 from collectives.adapters.torch.joining import launched
 from collectives.adapters.torch.work import Pending, Work
 from collectives.adapters.torch.world import World, communicator_of
-from collectives.communicator import Communicator
+from collectives.calls.communicator import Communicator
 from fabric.launching.member import Member
 
 

@@ -16,13 +16,13 @@ from datetime import timedelta
 
 from torch._C._distributed_c10d import PrefixStore, Store
 
-from fabric.authority.serve import Order, start
-from fabric.curve import Keys
 from fabric.failure import KINDS, TimedOut, TransportError, WorldError
+from fabric.host.curve import Keys
+from fabric.host.liveness import host
 from fabric.launching.agreement import description
+from fabric.launching.authority import Order, start
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import Member, alone, member
-from fabric.liveness import host
 from fabric.settings import PREFIX, Settings
 
 PATIENCE = 120.0

@@ -12,8 +12,8 @@ from torch import Tensor
 import collectives
 from collectives.adapters.torch.checks import check_list
 from collectives.adapters.torch.work import Pending, Work
-from collectives.communicator import Communicator
-from collectives.messages import Recv, Send
+from collectives.calls.communicator import Communicator
+from collectives.calls.messages import Recv, Send
 from fabric.failure import TimedOut, WorldError
 
 _COME, _GO = -1, -2

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from collectives.communicator import Communicator
+from collectives.calls.communicator import Communicator
 
 
 def all_reduce(communicator: Communicator, tensor: Tensor, op: str, timeout: float) -> None:

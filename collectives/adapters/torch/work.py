@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from collectives.adapters.torch.completion import Completion
 from collectives.adapters.torch.errors import translated
-from collectives.anysource import AnyWork
+from collectives.calls.any_source import AnyWork
 from fabric.failure import TimedOut
 
 _NONE = timedelta(0)

@@ -7,7 +7,7 @@ from multiprocessing import util
 from typing import Any
 
 from collectives.adapters.torch.completion import Completion
-from collectives.communicator import Communicator, everybody
+from collectives.calls.communicator import Communicator, everybody
 from fabric.failure import WorldError
 from fabric.launching.member import Member
 

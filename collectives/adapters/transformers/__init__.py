@@ -16,8 +16,8 @@ or, in one process that stands for many ranks:
 See docs/transformers.md.
 """
 
-from collectives.adapters.exchange import MAX_TOKENS
-from collectives.adapters.steps import Record
+from collectives.adapters.step_log import Record
+from collectives.adapters.token_exchange import MAX_TOKENS
 from collectives.adapters.transformers.function import register_function
 from collectives.adapters.transformers.inprocess import in_process
 from collectives.adapters.transformers.layers import Choice
@@ -36,7 +36,7 @@ def register(
     As ``ep_implementation`` of a `DistributedConfig` (transformers 5.23) each rank has its own
     experts only. As ``experts_implementation`` every rank of the default process group has all, and
     works on its share of them. ``mode``, ``wire``, ``max_tokens``: as in
-    `collectives.adapters.exchange.exchange`. Raises `TokenError` with the choices, and
+    `collectives.adapters.token_exchange.exchange`. Raises `TokenError` with the choices, and
     `ImportError` without transformers.
     """
     choice = Choice(mode, wire, max_tokens)

@@ -5,11 +5,11 @@ from typing import Any
 import torch.distributed as dist
 from torch import Tensor
 
-from collectives.adapters.steps import Record
+from collectives.adapters.step_log import Record
 from collectives.adapters.torch import communicator
 from collectives.adapters.transformers.layers import Choice, Experts, Layers, mixture
 from collectives.moe import TokenError
-from collectives.moe.hosts import hosts
+from collectives.moe.routing.expert_ranks import hosts
 
 
 def register_function(name: str, choice: Choice, record: Record) -> None:

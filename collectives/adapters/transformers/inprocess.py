@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from collectives.adapters.exchange import MAX_TOKENS
-from collectives.adapters.steps import Record, Timed
+from collectives.adapters.step_log import Record, Timed
+from collectives.adapters.token_exchange import MAX_TOKENS
 from collectives.adapters.transformers.function import share
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
-from collectives.communicator import Communicator, init
+from collectives.calls.communicator import Communicator, init
 from collectives.moe import TokenError, Wire
 from fabric.failure import WorldError
-from fabric.launch import launch
+from fabric.launching.launch import launch
 
 Task = Callable[[Communicator, Layers], Tensor]
 

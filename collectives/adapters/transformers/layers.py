@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from collectives.adapters.exchange import MAX_TOKENS, MODES, Exchange, exchange
-from collectives.adapters.steps import Record
-from collectives.communicator import Communicator
+from collectives.adapters.step_log import Record
+from collectives.adapters.token_exchange import MAX_TOKENS, MODES, Exchange, exchange
+from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError, Wire
 
 Experts = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -18,7 +18,7 @@ Experts = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How tokens travel, see `collectives.adapters.exchange.exchange`; raises `TokenError`."""
+    """How tokens travel, see `adapters.token_exchange.exchange`; raises `TokenError`."""
 
     mode: str = "normal"
     wire: str | Wire = "as-is"

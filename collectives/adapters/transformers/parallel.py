@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from collectives.adapters.steps import Record
+from collectives.adapters.step_log import Record
 from collectives.adapters.torch import communicator
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from vllm.distributed.device_communicators.base_device_communicator import All2AllManagerBase
 from vllm.forward_context import get_forward_context
 
-from collectives.adapters.exchange import MAX_TOKENS, Exchange, Rows, exchange
-from collectives.adapters.steps import Record
-from collectives.communicator import Communicator
+from collectives.adapters.step_log import Record
+from collectives.adapters.token_exchange import MAX_TOKENS, Exchange, Rows, exchange
+from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError
 from topology.names import near
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorRole
 from vllm.logger import init_logger
 
-from collectives.adapters.steps import Record
+from collectives.adapters.step_log import Record
 from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.orders import Load, Orders
 from collectives.adapters.vllm.scheduling import Scheduling

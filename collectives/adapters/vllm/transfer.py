@@ -24,10 +24,10 @@ from collectives.adapters.torch.joining import joined
 from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
-from collectives.communicator import Communicator, everybody
-from collectives.work import Work
-from fabric.control import Machine
+from collectives.calls.communicator import Communicator, everybody
+from collectives.calls.work import Work
 from fabric.failure import WorldError
+from fabric.world.control import Machine
 
 EVER = timedelta(days=365)
 """How long the serving thread waits for the next wish; the last one is `close`'s."""

@@ -6,7 +6,7 @@ rows = [Timed(**row) for row in llm.collective_rpc("triplane_times")[0]]
 
 from typing import Any
 
-from collectives.adapters.steps import as_json
+from collectives.adapters.step_log import as_json
 
 
 class Times:

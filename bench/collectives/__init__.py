@@ -1,0 +1,1 @@
+"""Benchmarks of collectives, with nccl-tests' flags and columns."""

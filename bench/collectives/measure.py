@@ -1,0 +1,299 @@
+"""The collective benchmark itself: returns values, prints nothing.
+
+Sizes mean what they mean in nccl-tests: S, the size of a row, is the whole of what an operation
+moves into or out of a rank; where it is shared out over ranks, a rank's part is rounded down to a
+multiple of 16 bytes. algbw is S over time, busbw makes it comparable with a port's bandwidth.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.collectives.nccl_environment import check as check_environment
+from bench.collectives.operations import OPERATIONS, Operation
+from bench.collectives.vector_counts import Traffic, busiest, traffic_of
+from bench.machine import BenchError, check_fits, fabric_of, stack
+from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
+from bench.records import Measurement, bandwidths
+from collectives.algorithms.choose import choose, node_size
+from collectives.algorithms.table import algorithm as algorithm_of
+from collectives.algorithms.table import algorithms, default, schedule
+from fabric.fabric import Fabric
+from fabric.schedule.step import Step
+from fabric.timeline.value import Timeline
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A checked request: what is to be measured, and on what."""
+
+    op: str
+    flags: Flags
+    fabric: Fabric
+    selection: Selection
+    algorithms: tuple[str, ...]
+    ranks_per_node: int
+    traffic: Traffic
+    transport: str = "sim"
+    trace: Path | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real ranks run."""
+        return self.transport != "sim"
+
+    @property
+    def operation(self) -> Operation:
+        """How nccl-tests measures this collective."""
+        return OPERATIONS[self.op]
+
+    @property
+    def software(self) -> str:
+        """The name of the stack whose costs count."""
+        return self.fabric.software.stack(self.op)
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks take part."""
+        return self.flags.world
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row to come.
+
+    ``size``, ``count``: as in the row; ``argument``: bytes for `schedule`; ``is_chosen``: whether
+    the algorithm is the library's choice.
+    """
+
+    algorithm: str
+    datatype: str
+    redop: str
+    root: int
+    size: int
+    count: int
+    argument: int
+    is_chosen: bool
+
+
+def prepare(
+    op: str,
+    flags: Flags,
+    selection: Selection,
+    algorithm: str | None = None,
+    matrix: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    transport: str = "sim",
+    trace: Path | None = None,
+) -> Benchmark:
+    """Return the benchmark of ``op`` that was asked for, checked.
+
+    ``algorithm``: names with commas between them, or ``"all"``; None is the library's choice.
+    ``matrix``: the file that all_to_all_v takes its bytes from. ``environment``: where nccl-tests'
+    variables are looked up. ``transport``: of real ranks, or "sim"; ``trace``: the file that gets
+    the trace of real ranks. Raises `TriplaneError` that
+    names what is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    check_environment(environment)
+    fabric = fabric_of(selection)
+    stack(fabric, selection, op)
+    _check_ranks(op, fabric, selection, flags)
+    traffic = Traffic()
+    if op == "all_to_all_v":
+        traffic = traffic_of(flags.world, matrix, environment)
+        flags = _with_matrix(flags, traffic, matrix is not None)
+    return Benchmark(
+        op, flags, fabric, selection, _algorithms(op, algorithm),
+        node_size(fabric, flags.world), traffic, transport, trace,
+    )  # fmt: skip
+
+
+def _check_ranks(op: str, fabric: Fabric, selection: Selection, flags: Flags) -> None:
+    check_fits(flags.world, fabric, selection)
+    if OPERATIONS[op].rooted and flags.root >= flags.world:
+        raise BenchError(f"-r is {flags.root}, but the ranks are 0 to {flags.world - 1}")
+
+
+def _algorithms(op: str, text: str | None) -> tuple[str, ...]:
+    """Return the names that were asked for; none: the library's choice by size."""
+    if text is None:
+        return ()
+    known = algorithms(op)
+    names = tuple(known) if text == "all" else tuple(text.split(","))
+    for name in names:
+        if name not in known:
+            choices = ", ".join(known)
+            raise BenchError(f"{op} has no algorithm {name!r}; it has {choices}, or all")
+    return names
+
+
+def _with_matrix(flags: Flags, traffic: Traffic, ours: bool) -> Flags:
+    """Return the flags with -b and -e as the matrix needs them, or refuse as nccl-tests does.
+
+    Where the matrix is given by our own option, -b and -e may be left out.
+    """
+    if traffic.matrix is None:
+        return flags
+    needed = busiest(traffic.matrix)
+    if ours and flags.minbytes is None and flags.maxbytes is None:
+        return replace(flags, minbytes=needed, maxbytes=needed)
+    if flags.smallest != flags.largest:
+        raise BenchError("with a traffic matrix -b and -e must be the same (e.g. -b 32M -e 32M)")
+    if flags.largest < needed:
+        raise BenchError(f"-e is {flags.largest} bytes; the matrix needs {needed}: increase -e")
+    return flags
+
+
+def tasks(bench: Benchmark) -> Iterator[Task]:
+    """Return the rows to come, in nccl-tests' order: types, reductions, roots, cycles, sizes.
+
+    Of every size all algorithms that were named, or else the library's choice.
+    """
+    flags, operation = bench.flags, bench.operation
+    types = tuple(DATATYPES) if flags.datatype == "all" else (flags.datatype,)
+    known = tuple(name for name in REDUCTIONS if not (bench.is_live and name == SCALED))
+    reductions = known if flags.op == "all" else (flags.op,)
+    roots = range(bench.ranks) if flags.root < 0 else (flags.root,)
+    columns = itertools.product(
+        types,
+        reductions if operation.reduces else ("none",),
+        roots if operation.rooted else (-1,),
+        range(flags.run_cycles),
+    )
+    for datatype, redop, root, _ in columns:
+        for asked in _asked(bench):
+            size, count, argument = sizes_of(bench, asked, DATATYPES[datatype])
+            best = chosen(bench, argument, DATATYPES[datatype], max(root, 0))
+            for name in bench.algorithms or (best,):
+                yield Task(name, datatype, redop, root, size, count, argument, name == best)
+
+
+def chosen(bench: Benchmark, argument: int, itemsize: int, root: int) -> str:
+    """The library's choice; of all_to_all_v its ranks do not know the sizes that others send."""
+    op, ranks = bench.op, bench.ranks
+    if op == "all_to_all_v":
+        return default(op, ranks, argument)
+    return choose(
+        bench.fabric, op, ranks, argument, itemsize=itemsize, root=root,
+        ranks_per_node=bench.ranks_per_node,
+    )  # fmt: skip
+
+
+def _asked(bench: Benchmark) -> Iterable[int]:
+    """Return the sizes to go through; a barrier has none."""
+    return (0,) if bench.op == "barrier" else bench.flags.sizes()
+
+
+def sizes_of(bench: Benchmark, asked: int, itemsize: int) -> tuple[int, int, int]:
+    """Return what ``asked`` bytes become: the row's size and count, and `schedule`'s bytes.
+
+    As ``getCollByteCount`` of each of nccl-tests' programs.
+    """
+    if bench.op == "barrier":
+        return 0, 0, 0
+    if bench.traffic.matrix is not None:
+        return busiest(bench.traffic.matrix), 0, 0
+    items = asked // itemsize
+    if not bench.operation.shared:
+        return items * itemsize, items, items * itemsize
+    part = (items // bench.ranks) & ~(16 // itemsize - 1)
+    size = part * bench.ranks * itemsize
+    if bench.op == "all_to_all_v":
+        return busiest(bench.traffic.counts(bench.ranks, size)), part, size
+    return size, part, part * itemsize
+
+
+def steps_of(bench: Benchmark, task: Task) -> Iterator[Step]:
+    """Return the schedule of one row."""
+    if bench.op == "all_to_all_v":
+        counts = bench.traffic.counts(bench.ranks, task.argument)
+        grouped = {"ranks_per_node": bench.ranks_per_node} if task.algorithm in _GROUPED else {}
+        return algorithm_of(bench.op, task.algorithm)(counts, **grouped)
+    return schedule(
+        bench.op, bench.ranks, task.argument, task.algorithm, root=max(task.root, 0),
+        itemsize=DATATYPES[task.datatype], ranks_per_node=bench.ranks_per_node,
+    )  # fmt: skip
+
+
+_GROUPED = ("hierarchical",)
+"""Algorithms of all_to_all_v that want to know how many ranks share a node."""
+
+
+def simulated(bench: Benchmark, task: Task) -> Timeline:
+    """Return the simulation of one row."""
+    operation = operation_of(bench, task)
+    return bench.fabric.simulate(steps_of(bench, task), operation=operation, ranks=bench.ranks)
+
+
+def operation_of(bench: Benchmark, task: Task) -> str:
+    """Whose endpoint constants count: running ranks say the same of the same call.
+
+    Blocks of all_to_all_v have sizes of their own, so it has no variant of one size.
+    """
+    if bench.op == "all_to_all_v":
+        return bench.op
+    return bench.fabric.software.variant(bench.op, task.argument)
+
+
+def sweep(bench: Benchmark) -> Iterator[Measurement]:
+    """Measure row after row; what has been simulated is not simulated again."""
+    known: dict[tuple[str, int, int, int], Found] = {}
+    for task in tasks(bench):
+        # A reduction costs the same whatever it is, a type only by the size of its items.
+        key = task.algorithm, task.argument, max(task.root, 0), DATATYPES[task.datatype]
+        if key not in known:
+            known[key] = found(bench, task)
+        yield measurement(bench, task, known[key])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one simulation says: seconds, and what sets them."""
+
+    time: float
+    bound: float
+    bottleneck: str
+    host_time: float
+
+
+def found(bench: Benchmark, task: Task) -> Found:
+    """Simulate one row."""
+    began = time.perf_counter()
+    timeline = simulated(bench, task)
+    host_time = time.perf_counter() - began
+    seconds = AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks])
+    return Found(float(seconds), timeline.bound, str(timeline.bottleneck), host_time)
+
+
+AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
+    None: np.max, 0: lambda finish: finish[0], 1: np.mean, 2: np.min, 3: np.max,
+}  # fmt: skip
+"""By -a. Without it the last rank counts, as for nccl-tests where one process runs every rank."""
+
+
+def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
+    """The row that a task becomes."""
+    selection = bench.selection
+    algbw, busbw = bandwidths(task.size, answer.time, bench.operation.factor(bench.ranks))
+    return Measurement(
+        op=bench.op, system=selection.system, software=bench.software, transport=bench.transport,
+        engine=selection.engine, routing=selection.routing, ranks=bench.ranks,
+        algorithm=task.algorithm, datatype=task.datatype, redop=task.redop, root=task.root,
+        size=task.size, count=task.count, time=answer.time, algbw=algbw,
+        busbw=busbw, bound=answer.bound, bottleneck=answer.bottleneck, wrong=None,
+        host_time=answer.host_time, is_chosen=task.is_chosen if len(bench.algorithms) > 1 else None,
+    )  # fmt: skip
+
+
+def last_timeline(bench: Benchmark) -> Timeline:
+    """Return the simulation of the last row, made again."""
+    *_, task = tasks(bench)
+    return simulated(bench, task)

@@ -1,0 +1,120 @@
+"""``bench paced``: whether transfers on paced time arrive when they should, never early."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.machine import fabric_of, stack
+from bench.new_files import NewFile
+from bench.numbers import Positive
+from bench.options import FORMATS, Selection, parse_bytes, system_options
+from bench.records import Value, as_text, opened
+from collectives import init
+from fabric.endpoint.costs import MESSAGE
+from fabric.fabric import Fabric
+from fabric.launching.launch import launch
+from fabric.launching.member import member
+from fabric.schedule.step import Step
+from topology.units import US
+
+Moments = NDArray[np.float64]
+"""[transfers, 2]: the wall clock before a rank's call and after it, in seconds."""
+
+PATIENCE = 60.0
+"""Wall seconds over those that all transfers need, after which it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How late transfers were, in seconds of the wall clock: float64 [transfers].
+
+    Counted from when the later of the two ranks came to its call, plus what the fabric says that
+    the transfer takes, to when the later one was told that it is over. So it holds all that the
+    calls themselves cost. ``early``: how many ends, of both ranks, were before.
+    """
+
+    late: NDArray[np.float64]
+    early: int
+
+    def record(self) -> dict[str, Value]:
+        """In microseconds."""
+        median, most = np.percentile(self.late, [50, 99]) / US
+        return {
+            "early": self.early, "late_median_us": float(median), "late_p99_us": float(most),
+            "late_max_us": float(self.late.max()) / US,
+        }  # fmt: skip
+
+
+def main(transfers: int, size: int) -> Moments:
+    """What a rank does: 0 sends to 1, again and again; both look at the clock of their host."""
+    with init() as comm:
+        data, moments = np.ones(size, np.uint8), np.zeros((transfers, 2))
+        call: Callable[..., object] = comm.send if comm.rank == 0 else comm.recv
+        call(data, 1 - comm.rank)  # the first one also finds its way
+        for row in moments:
+            member().control.exchange(None)
+            row[0] = time.monotonic()
+            call(data, 1 - comm.rank)
+            row[1] = time.monotonic()
+        return moments
+
+
+def measure(fabric: Fabric, transport: str, transfers: int, size: int, scale: float) -> Measured:
+    """Run the transfers. ``scale``: wall seconds that an emulated second takes."""
+    needed = lasts(fabric, size) * scale
+    sent, received = launch(
+        main, 2, fabric, transport, clock="paced", scale=scale, args=(transfers, size),
+        timeout=transfers * needed + PATIENCE,
+    )  # fmt: skip
+    return compared(sent, received, needed)
+
+
+def compared(sent: Moments, received: Moments, needed: float) -> Measured:
+    """What the clocks of both ranks say of transfers that need so many seconds."""
+    due = np.maximum(sent[:, 0], received[:, 0]) + needed
+    early = (sent[:, 1] < due).sum() + (received[:, 1] < due).sum()
+    return Measured(np.maximum(sent[:, 1], received[:, 1]) - due, int(early))
+
+
+def lasts(fabric: Fabric, size: int) -> float:
+    """Emulated seconds of a transfer between the first two ranks."""
+    operation = fabric.software.variant(MESSAGE, size)
+    return fabric.simulate((Step(0, 1, size),), operation=operation, ranks=2).duration
+
+
+def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:
+    return parse_bytes(text)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--transfers", type=click.IntRange(1), default=1000, show_default=True, metavar="N")
+@click.option("--size", callback=_size, default="1M", show_default=True, help="Of a transfer.")
+@click.option("--scale", type=Positive(), default=1000.0,
+              show_default=True, help="Wall seconds that an emulated second takes.")  # fmt: skip
+@click.option("--transport", type=click.Choice(("inproc", "zmq")), default="zmq",
+              show_default=True, help="Ranks are threads, or processes.")  # fmt: skip
+@system_options
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=NewFile(), metavar="FILE")
+def command(
+    transfers: int, size: int, scale: float, transport: str, selection: Selection, form: str,
+    output: Path | None,
+) -> int:  # fmt: skip
+    """Transfers on paced time: never early, and how late; 1 where one is early."""
+    fabric = fabric_of(selection)
+    software = stack(fabric, selection, MESSAGE)
+    found = measure(fabric, transport, transfers, size, scale)
+    emulated = lasts(fabric, size)
+    record: dict[str, Value] = {
+        "op": MESSAGE, "system": selection.system, "software": software,
+        "transport": transport, "transfers": transfers, "size_bytes": size, "scale": scale,
+        "time_us": emulated / US, "wall_us": emulated * scale / US, **found.record(),
+    }  # fmt: skip
+    with opened(output) as file:
+        file.write(as_text([record], form))
+    return int(found.early > 0)

@@ -1,0 +1,101 @@
+"""Who sends how much in all_to_all_v: nccl-tests' generated traffic, or a matrix from a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.collectives.nccl_environment import MATRIX, SCALE, SPREAD, number
+from bench.machine import BenchError
+from bench.options import MAX_BYTES
+from topology.files.reading import read_text
+
+Counts = NDArray[np.int64]
+"""[ranks, ranks]: bytes from rank i to rank j."""
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Who sends how much in all_to_all_v: a ``matrix`` of bytes, or nccl-tests' generated pattern.
+
+    ``spread``: of the generated pattern, 0 uniform to 1, more for farther ranks. ``dimension``,
+    ``scale``: of the file that the matrix came from.
+    """
+
+    spread: float = 1.0
+    matrix: Counts | None = None
+    dimension: int = 0
+    scale: float = 1.0
+
+    def counts(self, ranks: int, total: int) -> Counts:
+        """Return the matrix, or the pattern in which each of ``ranks`` sends ``total`` bytes."""
+        return spread_counts(ranks, total, self.spread) if self.matrix is None else self.matrix
+
+
+def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> Traffic:
+    """Return the traffic that ``matrix``, a file, or else nccl-tests' variables ask for."""
+    spread = min(max(number(environment, SPREAD), 0.0), 1.0)
+    scale = max(number(environment, SCALE), 0.0)
+    path = matrix or environment.get(MATRIX)
+    if path is None:
+        return Traffic(spread)
+    counts = read_matrix(path, scale)
+    if len(counts) < ranks:
+        raise BenchError(f"traffic matrix {path} is {len(counts)} wide; {ranks} ranks need as much")
+    return Traffic(spread, counts[:ranks, :ranks], len(counts), scale)
+
+
+def busiest(counts: Counts) -> int:
+    """Return the most bytes that any rank sends or receives."""
+    return int(max(counts.sum(0).max(), counts.sum(1).max()))
+
+
+def read_matrix(path: str, scale: float = 1.0) -> Counts:
+    """Return a traffic matrix of nccl-tests: in line i, between spaces, bytes from i to each j.
+
+    Values are scaled, then rounded down to multiples of 16. Raises `BenchError` naming file and
+    place.
+    """
+    text = read_text(path, BenchError)
+    lines = [(at, line.split()) for at, line in enumerate(text.split("\n"), start=1)]
+    rows = [(at, cells) for at, cells in lines if cells]
+    if not rows:
+        raise BenchError(f"traffic matrix {path} is empty")
+    for row, (line, cells) in enumerate(rows):
+        if len(cells) != len(rows):
+            shape = f"{len(rows)} rows, and row {row} has {len(cells)} columns (line {line})"
+            raise BenchError(f"traffic matrix {path} must be square: it has {shape}")
+    values = [
+        [_bytes(f"{path}, row {row}, column {column}", line, cell, scale)
+         for column, cell in enumerate(cells)]
+        for row, (line, cells) in enumerate(rows)
+    ]  # fmt: skip
+    return np.array(values, np.int64)
+
+
+def _bytes(place: str, line: int, text: str, scale: float) -> int:
+    where = f"traffic matrix {place}: {text!r:.60}"
+    try:
+        value = float(text)
+    except ValueError:
+        raise BenchError(f"{where} is not a number (line {line})") from None
+    if not value >= 0:
+        raise BenchError(f"{where} is not 0 or more (line {line})")
+    if value * scale > MAX_BYTES or value == np.inf:
+        raise BenchError(f"{where} times {scale:g} is above {MAX_BYTES} bytes (line {line})")
+    return int(value * scale) & ~15
+
+
+def spread_counts(ranks: int, total: int, spread: float) -> Counts:
+    """nccl-tests' generated traffic: ``total`` bytes a rank, more for farther ranks by ``spread``.
+
+    0 is uniform; at 1 a rank gets bytes in proportion to its distance. [ranks, ranks] bytes.
+    """
+    if ranks == 1:
+        return np.array([[total & ~15]])
+    me = np.arange(ranks)
+    distance = (me[None, :] - me[:, None]) % ranks
+    far = distance * float(total) / float(ranks * (ranks - 1) // 2)
+    mixed = (1.0 - spread) * (float(total) / ranks) + spread * far
+    return mixed.astype(np.int64) & ~15

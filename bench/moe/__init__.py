@@ -1,0 +1,1 @@
+"""Benchmarks of MoE dispatch and combine."""

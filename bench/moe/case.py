@@ -1,0 +1,181 @@
+"""One operation of expert parallelism: its routing, its schedule, and the bytes that it moves."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from bench.machine import BenchError
+from collectives.moe import (
+    Format,
+    Routing,
+    combine_size,
+    dispatch_format,
+    dispatch_size,
+    from_file,
+    logical_bytes,
+)
+from collectives.moe.routing.skew import GROUPS, parse_skew
+from collectives.moe.schedules import low_latency, normal
+from fabric.schedule.step import Step
+from topology.graph import Ints, Topology
+
+MODES = ("low-latency", "normal")
+OPERATIONS = ("dispatch", "combine")
+
+TOKENS = dict(zip(MODES, (128, 4096), strict=True))
+"""Tokens of each rank by mode, where nothing else is asked for: of decoding, and of prefill."""
+
+EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
+"""DeepSeek-V3's routed experts, experts of a token, and channels."""
+
+
+@dataclass(frozen=True)
+class Experts:
+    """What is dispatched or combined.
+
+    ``op``: one of `OPERATIONS`; ``mode``: one of `MODES`; ``ranks``: the EP size; ``tokens``: of
+    each rank, or where a file says how many, of the rank that has most; ``experts``: over all
+    ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
+    ``skew``: see `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of
+    experts, where the skew limits a token to some of them.
+    """
+
+    op: str
+    mode: str
+    ranks: int
+    tokens: int = 128
+    hidden: int = HIDDEN
+    top_k: int = TOP_K
+    experts: int = EXPERTS
+    dtype: str = "int8"
+    skew: str = "uniform"
+    seed: int = 0
+    groups: int = GROUPS
+
+    def routing(self) -> Routing:
+        """Which token goes to which experts; `TriplaneError` where that cannot be."""
+        return _routing(
+            self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.groups, self.seed
+        )
+
+    @property
+    def every_token(self) -> int:
+        """Tokens of all ranks together."""
+        return int(self.routing().tokens.sum()) if is_file(self.skew) else self.ranks * self.tokens
+
+    @property
+    def mean_tokens(self) -> int | float:
+        """Tokens of a rank, on the mean where they differ."""
+        mean = self.every_token / self.ranks
+        return int(mean) if mean.is_integer() else mean
+
+    @property
+    def operation(self) -> str:
+        """The name by which endpoint presets know it."""
+        return self.op if self.mode == "low-latency" else f"{self.op}:normal"
+
+    def message_size(self, software: str) -> int:
+        """Bytes of a token on the wire, as ``software`` sends it."""
+        if self.op == "combine":
+            return combine_size(self.hidden)
+        return dispatch_size(self.hidden, software, self.dtype, self.mode)
+
+    def format(self, software: str) -> Format:
+        """How ``software`` writes a token that it dispatches."""
+        return dispatch_format(software, self.dtype, self.mode)
+
+    def steps(self, software: str, node_ranks: int | None) -> Iterator[Step]:
+        """The schedule; in normal mode of two levels where ``node_ranks`` is given."""
+        size, module = self.message_size(software), _MODULES[self.mode]
+        make: Callable[..., Iterator[Step]] = getattr(module, self.op)
+        if self.mode == "low-latency":
+            return make(self.routing(), size)
+        return make(self.routing(), size, ranks_per_node=node_ranks, exact=False)
+
+    def moved(self, token_size: int, node_ranks: int | None) -> float:
+        """Bytes a rank that benchmarks of this mode divide by the time: see `logical_bytes`."""
+        if self.mode == "low-latency":
+            return float(self.routing().counts.sum()) * token_size / self.ranks
+        return logical_bytes(self.routing(), token_size, node_ranks)
+
+
+FILE = "file:"
+"""How a skew begins that names a file."""
+
+
+def is_file(skew: str) -> bool:
+    """Whether a routing comes from a file, with tokens, top_k and ranks of its own."""
+    return skew.startswith(FILE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for of a routing; None where nothing."""
+
+    ranks: Sequence[int] | None
+    tokens: int | None
+    top_k: int | None
+    experts: int | None
+    seed: int | None
+
+    def of_file(self, skew: str) -> Routing:
+        """The routing in the file that ``skew`` names; of `EXPERTS` where nothing says how many.
+
+        Raises `BenchError` where something else was asked for, and `RoutingError`.
+        """
+        path = skew.removeprefix(FILE)
+        routing = from_file(path, self.experts, EXPERTS)
+        tokens = sorted(set(routing.tokens.tolist()))
+        for option, asked, found in (
+            ("--ep", None if self.ranks is None else list(self.ranks), [routing.ranks]),
+            ("--tokens", None if self.tokens is None else [self.tokens], tokens),
+            ("--top-k", self.top_k, routing.top_k),
+        ):
+            if asked not in (None, found):
+                raise BenchError(
+                    f"{option} asks for {_list(asked)}, and the routing in {path} has"
+                    f" {_list(found)}: leave {option} out, or take another file"
+                )
+        if self.seed is not None:
+            raise BenchError(f"--seed decides nothing where {path} says who gets which token")
+        return routing
+
+
+def _list(values: object) -> str:
+    return ", ".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
+def tokens_text(routing: Routing) -> str:
+    """How many tokens its ranks have, in words: ``128``, or ``1 to 2``."""
+    least, most = int(routing.tokens.min()), int(routing.tokens.max())
+    return str(most) if least == most else f"{least} to {most}"
+
+
+_MODULES = {"low-latency": low_latency, "normal": normal}
+
+
+@cache
+def _routing(
+    skew: str, ranks: int, tokens: int, top_k: int, experts: int, groups: int, seed: int
+) -> Routing:
+    return parse_skew(skew, ranks, tokens, top_k, experts, groups=groups, seed=seed)
+
+
+def node_ranks(
+    topology: Topology, planes: tuple[str, ...], ranks: int, places: Ints | None = None
+) -> int | None:
+    """Ranks of a node, where the ranks span nodes and nodes have a network of their own.
+
+    ``places``: the endpoint of every rank; None: the accelerators in order.
+    """
+    where = topology.accelerators if places is None else places
+    nodes = topology.node[where[:ranks]]
+    two_level = "nvlink" in planes and bool(np.any(nodes != nodes[0]))
+    return int((nodes == nodes[0]).sum()) if two_level else None
+
+
+def dtype_of(software: str) -> str:
+    """What that stack sends in dispatch: its own default."""
+    return "fp8" if software.startswith("deepep") else "int8"

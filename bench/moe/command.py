@@ -1,0 +1,299 @@
+"""``bench moe``: what MoE dispatch and combine cost over expert-parallel sizes."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import written_files
+from bench.machine import BenchError, fabric_of, stack
+from bench.moe.case import (
+    EXPERTS,
+    HIDDEN,
+    MODES,
+    OPERATIONS,
+    TOKENS,
+    TOP_K,
+    Asked,
+    Experts,
+    dtype_of,
+    is_file,
+    node_ranks,
+    tokens_text,
+)
+from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
+from bench.plot import draw_moe
+from bench.records import Record, Value, as_text, in_gb, opened, over, progress
+from bench.streams import put
+from bench.validation.published import PUBLISHED, read
+from fabric.fabric import Fabric
+from fabric.timeline.value import Timeline
+from topology.units import US
+
+LAST = {
+    "bound us": "bound_us", "set by": "bottleneck", "wall ms": "wall_time_ms",
+    "checked": "tokens_checked", "wrong": "wrong_tokens",
+}  # fmt: skip
+"""The last columns of the table, where there are such: of a simulation, or of real tokens."""
+
+SIZES = (8, 16, 32, 64, 128, 256, 320)
+"""Ranks of the operations, where nothing else is asked for."""
+
+MAX_SELECTIONS = 1 << 26
+"""Token-expert selections of one operation at most: more would not fit in memory."""
+
+
+def simulate(work: Experts, fabric: Fabric) -> Timeline:
+    """When everything of an operation happens."""
+    check(work, fabric)
+    steps = work.steps(fabric.software.stack(work.operation), nodes_of(work, fabric))
+    return fabric.simulate(steps, operation=work.operation, ranks=work.ranks)
+
+
+def nodes_of(work: Experts, fabric: Fabric) -> int | None:
+    """Ranks of a node, where normal mode has two levels; see `node_ranks`."""
+    return node_ranks(fabric.topology, fabric.router.planes, work.ranks, fabric.places)
+
+
+def check(work: Experts, fabric: Fabric) -> None:
+    """Raise `BenchError` for an operation that does not fit."""
+    places = len(fabric.places)
+    if not 0 < work.ranks <= places:
+        where = fabric.topology.name
+        if fabric.placement is not None:
+            where = f"the ranks of the rank table on {where}"
+        raise BenchError(f"EP{work.ranks} does not fit on {where}: there are places for {places}")
+    if work.every_token * work.top_k > MAX_SELECTIONS:
+        raise BenchError(
+            f"{work.ranks} ranks x {work.tokens} tokens x top-{work.top_k} are more than"
+            f" {MAX_SELECTIONS} selections"
+        )
+
+
+def records(
+    fabric: Fabric, name: str, works: Iterable[Experts]
+) -> Iterator[tuple[dict[str, Value], Timeline]]:
+    """Each operation's record, and its timeline; ``name``: of the system."""
+    for work in works:
+        software = fabric.software.stack(work.operation)
+        begun = time.perf_counter()
+        timeline = simulate(work, fabric)
+        host = time.perf_counter() - begun
+        size = work.message_size(software)
+        moved = work.moved(size, nodes_of(work, fabric))
+        known = published(name, software, work)
+        predicted = timeline.duration / US
+        yield {
+            "op": work.op, "system": name, "software": software, "mode": work.mode,
+            "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,
+            "top_k": work.top_k, "experts": work.experts, "skew": work.skew, "size_bytes": size,
+            "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, timeline.duration)),
+            "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
+            "published_us": known,
+            "error_percent": None if known is None else 100 * (predicted / known - 1),
+            "host_time_s": host,
+        }, timeline  # fmt: skip
+
+
+def live(
+    fabric: Fabric, name: str, works: Sequence[Experts], selection: Selection, transport: str,
+    trace: Path | None = None,
+) -> Iterator[dict[str, Value]]:  # fmt: skip
+    """Each operation's record, of real tokens between real ranks; see `bench.moe.real_ranks`."""
+    from bench.moe.real_ranks import measure, slowest
+
+    for both in zip(works[::2], works[1::2], strict=True):
+        begun = time.perf_counter()
+        samples = measure(both[0], fabric, selection, transport, nodes_of(both[0], fabric), trace)
+        host = time.perf_counter() - begun
+        for number, work in enumerate(both):
+            software = fabric.software.stack(work.operation)
+            known, size = published(name, software, work), work.message_size(software)
+            emulated, wall = slowest(samples, number)
+            moved = work.moved(size, nodes_of(work, fabric))
+            yield {
+                "op": work.op, "system": name, "software": software, "mode": work.mode,
+                "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,
+                "top_k": work.top_k, "experts": work.experts, "skew": work.skew,
+                "size_bytes": size, "transport": transport, "time_us": emulated / US,
+                "bandwidth_GBps": in_gb(over(moved, emulated)), "published_us": known,
+                "error_percent": None if known is None else 100 * (emulated / US / known - 1),
+                "wall_time_ms": wall * 1e3, "wrong_tokens": 0,
+                "tokens_checked": work.every_token, "host_time_s": host,
+            }  # fmt: skip
+
+
+def published(name: str, software: str, work: Experts) -> float | None:
+    """The published latency of this very operation in microseconds, None where there is none."""
+    wanted = (name, software, work.op, work.mode, work.ranks, work.tokens, work.hidden, work.top_k)
+    same = work.skew == "uniform" and work.experts == EXPERTS
+    return _latencies().get(wanted) if same else None
+
+
+def nearest(name: str, software: str, works: Sequence[Experts]) -> str:
+    """A line for each EP size of which nothing is published: what is of the size next to it."""
+    unknown = [work for work in works if published(name, software, work) is None]
+    lines = dict.fromkeys(_next_to(name, software, work) for work in unknown)
+    return "".join(f"# {line}\n" for line in lines if line)
+
+
+def _next_to(name: str, software: str, work: Experts) -> str:
+    of_mode = {key[4] for key in _latencies() if (*key[:2], key[3]) == (name, software, work.mode)}
+    for ranks in sorted(of_mode, key=lambda ranks: abs(ranks - work.ranks)):
+        there = [replace(work, op=op, ranks=ranks, experts=EXPERTS) for op in OPERATIONS]
+        known = {each.op: published(name, software, each) for each in there}
+        if all(known.values()):
+            times = ", ".join(f"{op} {time:g} us" for op, time in known.items())
+            return f"published next to EP{work.ranks}: EP{ranks}, {times}"
+    return ""
+
+
+@cache
+def _latencies() -> dict[tuple[Any, ...], float]:
+    return {
+        (row.system, row.software, row.op, row.mode, row.ranks, row.tokens, row.hidden, row.top_k):
+            row.value
+        for row in read(PUBLISHED)
+        if row.op in OPERATIONS and row.metric == "latency" and row.unit == "us"
+        and row.value is not None
+    }  # fmt: skip
+
+
+def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
+    """The fabric of a selection, the stack that speaks MoE there, and the system's short name.
+
+    Raises `BenchError` where a stack was named that does not.
+    """
+    fabric = fabric_of(selection)
+    variant = "" if mode == MODES[0] else f":{mode}"
+    speaks, *others = {stack(fabric, selection, op + variant): None for op in OPERATIONS}
+    if others:
+        raise BenchError(f"dispatch is timed by {speaks} and combine by {others[0]}: name one")
+    return fabric, speaks, selection.system.removeprefix("dgx_")
+
+
+def table(rows: Sequence[Record]) -> str:
+    """Rows for a person: a line an EP size and operation."""
+    lines = [
+        {
+            "EP": row["ranks"], "op": row["op"], "time us": row["time_us"],
+            "published": row["published_us"], "error %": row["error_percent"],
+        } | {name: row[key] for name, key in LAST.items() if key in row}
+        for row in rows
+    ]  # fmt: skip
+    return as_text(lines, "table")
+
+
+def draw(rows: Sequence[Record], path: Path) -> None:
+    """Draw time over EP size, a line a system and operation; published points as crosses."""
+    draw_moe(rows, path, OPERATIONS)
+
+
+def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not part.isdecimal() or int(part) == 0:
+            raise click.BadParameter(f"{part!r} is no number of ranks; such as 8,16,32 is needed")
+    return [int(part) for part in parts]
+
+
+_AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--ep",
+    callback=_sizes,
+    metavar="SIZES",
+    help=f"Expert-parallel sizes: ranks (default: {','.join(map(str, SIZES))}).",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default=MODES[0],
+    show_default=True,
+    help="One message a token-expert, or one copy a rank.",
+)
+@click.option("--tokens", type=_AT_LEAST_ONE, help="Of each rank (default: 128, normal mode 4096).")
+@click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True, help="Channels.")
+@click.option("--top-k", type=_AT_LEAST_ONE, help=f"Experts of a token (default: {TOP_K}).")
+@click.option(
+    "--experts",
+    type=_AT_LEAST_ONE,
+    help="Over all ranks (default: 256, and one a rank above EP256).",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(("int8", "fp8", "bf16")),
+    help="What dispatch sends (default: the software's own).",
+)
+@click.option(
+    "--skew",
+    default="uniform",
+    show_default=True,
+    metavar="SKEW",
+    help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH (.csv, .json, .npy, .npz),"
+    " which brings ranks, tokens and top-k of its own.",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(TRANSPORTS),
+    default=TRANSPORTS[0],
+    show_default=True,
+    help="Simulate, or dispatch and combine real tokens between real ranks.",
+)
+@click.option("--seed", type=int, help="Of the random routing (default: 0).")
+@system_options
+@output_options
+def command(
+    ep: list[int] | None, mode: str, tokens: int | None, hidden: int, top_k: int | None,
+    experts: int | None, dtype: str | None, skew: str, transport: str, seed: int | None,
+    selection: Selection, output: Output,
+) -> None:  # fmt: skip
+    """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
+    written_files.check_simulated(output, transport)
+    tokens_said, skew_said = None, skew
+    if is_file(skew):
+        routing = Asked(ep, tokens, top_k, experts, seed).of_file(skew)
+        ep, top_k, experts = [routing.ranks], routing.top_k, routing.experts
+        tokens, tokens_said = max(int(routing.tokens.max()), 1), tokens_text(routing)
+        skew_said = f"{skew} ({routing.experts} experts)"
+    fabric, software, name = prepared(selection, mode)
+    works = [
+        Experts(
+            op, mode, ranks, tokens or TOKENS[mode], hidden, top_k or TOP_K,
+            experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew,
+            seed or 0,
+        )
+        for ranks in ep or SIZES for op in OPERATIONS
+    ]  # fmt: skip
+    for work in works:
+        check(work, fabric)
+    timelines: list[Timeline] = []
+    if transport == "sim":
+        found = list(progress(records(fabric, name, works), "moe", len(works)))
+        rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
+    else:
+        measured = live(fabric, name, works, selection, transport, output.trace)
+        rows = list(progress(measured, "moe", len(works)))
+    with opened(output.output) as file:
+        if output.format == "table":
+            put(
+                file,
+                f"# MoE {mode} on {name} with {software}: {tokens_said or works[0].tokens} tokens a"
+                f" rank, hidden {hidden}, top-{works[0].top_k}, routing {skew_said}"
+                + ("" if timelines else f", real tokens over {transport}"),
+            )
+            file.write(table(rows) + nearest(name, software, works))
+        else:
+            file.write(as_text(rows, output.format))
+    if output.plot:
+        draw(rows, output.plot)
+    if timelines and written_files.wanted(output):
+        written_files.write(timelines[-1], output)

@@ -1,0 +1,123 @@
+"""What ``triplane topo show`` writes: rich tables on a terminal, plain ones where it is piped."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import numpy as np
+
+from bench.records import Record, Value, as_table, columns_of
+from topology.analysis.clos import tiers
+from topology.draw.labels import label
+from topology.graph import Topology
+from topology.text import visible
+from topology.units import GB, NS
+
+
+def about(topology: Topology) -> list[str]:
+    """What a topology is made of, in lines; the first is its name."""
+    kinds = topology.vertex_kinds
+    ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
+    nodes = len(np.unique(topology.node[topology.node >= 0]))
+    lines = [
+        label(topology.name),
+        f"  nodes      {nodes}",
+        f"  endpoints  {len(ends)}: {_counted(ends)}; ranks sit on {len(topology.accelerators)}",
+        f"  switches   {len(switches)}: {_counted(switches)}",
+        f"  links      {topology.n_links}, one way each",
+        *([f"  without    {', '.join(map(label, topology.removed))}"] if topology.removed else []),
+    ]
+    return [visible(line) for line in lines]
+
+
+def _counted(kinds: tuple[str, ...]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items()) or "none"
+
+
+def tier_records(topology: Topology) -> list[Record]:
+    """The links of each plane by the kinds that they join, upwards, one way.
+
+    ``total_GBps``: of all of them together.
+    """
+    return [record for plane in topology.planes for record in _of_plane(topology, plane)]
+
+
+def _of_plane(topology: Topology, plane: str) -> Iterator[Record]:
+    links = np.flatnonzero(topology.link_plane == topology.plane(plane))
+    src, dst = topology.link_src[links], topology.link_dst[links]
+    tier = tiers(topology, src, dst)
+    up = links[(tier[src] < tier[dst]) | ((tier[src] == tier[dst]) & (src < dst))]
+    kinds = topology.vertex_kinds
+    ends = [
+        (int(tier[a]), kinds[a], kinds[b])
+        for a, b in zip(topology.link_src[up].tolist(), topology.link_dst[up].tolist(), strict=True)
+    ]
+    for key in sorted(set(ends)):
+        mine = up[[end == key for end in ends]]
+        bandwidth = topology.link_bandwidth[mine] / GB
+        yield {
+            "plane": plane, "from": key[1], "to": key[2], "links": len(mine),
+            "link_GBps": float(bandwidth.mean()), "total_GBps": float(bandwidth.sum()),
+            "latency_ns": float(topology.link_latency[mine].max() / NS),
+        }  # fmt: skip
+
+
+def write(
+    file: IO[str], lines: Sequence[str], planes: Sequence[Record], links: Sequence[Record]
+) -> None:
+    """Write all of it for a person."""
+    if file.isatty():
+        _write_rich(file, lines, planes, links)
+        return
+    file.write("\n".join(lines) + "\n\n" + as_table(planes) + "\n" + as_table(links))
+
+
+def _write_rich(
+    file: IO[str], lines: Sequence[str], planes: Sequence[Record], links: Sequence[Record]
+) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=file)
+    console.print(Text(lines[0], style="bold"))
+    console.print(Text("\n".join(lines[1:])), end="\n\n")
+    console.print(_table("Planes", [_short(plane) for plane in planes]))
+    for plane in planes:
+        if plane["non_blocking"] != "yes":
+            words = f"  {plane['plane']}: non-blocking is {plane['non_blocking']}"
+            console.print(Text(f"{visible(words)}\n"))
+    console.print(_table("Links, upwards", links))
+
+
+def _short(plane: Record) -> Record:
+    """What of a plane fits on a terminal."""
+    ports = f"{plane['endpoints']} {plane['ports_of']}, {_cell(plane['port_GBps'])} GB/s each"
+    share = plane["guaranteed_share"]
+    return {
+        "plane": plane["plane"], "links": plane["links"], "ports": ports, "tiers": plane["tiers"],
+        "oversubscription": plane["oversubscription"], "bisection_GBps": plane["bisection_GBps"],
+        "sure_of": f"{share:.0%}" if isinstance(share, float) else None,
+        "non-blocking": "yes" if plane["non_blocking"] == "yes" else "not proved",
+    }  # fmt: skip
+
+
+def _table(title: str, records: Sequence[Record]) -> object:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in columns_of(records):
+        is_text = any(isinstance(record.get(name), str) for record in records)
+        table.add_column(Text(name.replace("_", " ")), justify="left" if is_text else "right")
+    for record in records:
+        table.add_row(*(Text(_cell(value)) for value in record.values()))
+    return table
+
+
+def _cell(value: Value) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return visible(str(value))

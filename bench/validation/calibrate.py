@@ -1,0 +1,137 @@
+"""``triplane bench calibrate``: fit the endpoint constants to published rows, and write them down.
+
+How is in `bench.validation.fit`, what in `bench.validation.recipes`; only rows marked ``calibrate``
+are looked at.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from bench.new_files import NewFile
+from bench.records import Value, as_text, opened, progress
+from bench.validation.fit import Fit, fit, nested, with_lenders
+from bench.validation.published import PUBLISHED, read
+from bench.validation.recipes import RECIPES, Fixed, Recipe
+from fabric.endpoint.presets import CONSTANTS, UNITS
+
+HEADER = """\
+# The constants of every software stack. Made by `triplane bench calibrate --write` from the rows of
+# bench/validation/published.csv marked "calibrate": change bench/validation/recipes.py and run it
+# again, not this file. A key ends in its unit (ps: of a byte). "fitted": least squares; otherwise
+# the reason is beside.
+"""
+
+
+def as_toml(fits: Mapping[str, Fit]) -> str:
+    """What `fabric.endpoint.presets` reads: the constants, each with where it comes from."""
+    return HEADER + "".join(_stack(one) for one in fits.values())
+
+
+def _stack(one: Fit) -> str:
+    recipe, quoted = one.recipe, json.dumps
+    lines = [f"\n[{recipe.name}]", f"source = {quoted(recipe.source)}"]
+    if recipe.planes is not None:
+        lines.append(f"planes = {quoted(list(recipe.planes))}")
+    if recipe.small_bytes:
+        lines.append(f"small_bytes = {recipe.small_bytes}")
+    lines.append(f"fitted_to = {json.dumps([row.id for row in one.rows], indent=4)}")
+    for operation, costs in sorted(nested(one.places).items()):
+        lines.append(f"\n[{recipe.name}.costs.{quoted(operation)}]")
+        lines += [_line(recipe, operation, name, value) for name, value in sorted(costs.items())]
+    if recipe.others_free:
+        lines.append(f"\n[{recipe.name}.costs.default]")
+    return "\n".join(lines) + "\n"
+
+
+def _line(recipe: Recipe, operation: str, name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        parts = ", ".join(f"{plane} = {number:.6g}" for plane, number in value.items())
+        places = [f"{operation}.{name}.{plane}" for plane in value]
+        return f"{name} = {{ {parts} }}  # {'; '.join(_why(recipe, place) for place in places)}"
+    suffix, unit = UNITS[name]
+    return f"{name}{suffix} = {value / unit:.6g}  # {_why(recipe, f'{operation}.{name}')}"
+
+
+def _why(recipe: Recipe, place: str) -> str:
+    reasons = [
+        known.why if isinstance(known, Fixed) else f"{known.stack}'s {known.place}: {known.why}"
+        for known in recipe.known if place in known.places
+    ]  # fmt: skip
+    factors = [p for free in recipe.free for p in free.places if p.rpartition("*")[2] == place]
+    fitted = [p.replace(place, "what is fitted") if "*" in p else "fitted" for p in factors]
+    return " + ".join([*reasons, *fitted])
+
+
+def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
+    """Every fitted or known constant as a record, in the unit of its key."""
+    found: list[dict[str, Value]] = []
+    for one in fits.values():
+        for place, value in one.places.items():
+            operation, name, *plane = place.split(".")
+            suffix, unit = UNITS.get(name, ("", 1.0))
+            found.append({
+                "software": one.recipe.name, "operation": operation,
+                "constant": ".".join([name, *plane]), "value": float(f"{value / unit:.6g}"),
+                "unit": suffix.removeprefix("_").replace("GBps", "GB/s"),
+                "rows": len(one.rows), "origin": _why(one.recipe, place),
+            })  # fmt: skip
+    return found
+
+
+@click.command("calibrate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--targets",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=PUBLISHED,
+    help="Measurements; default: the project's own.",
+)
+@click.option(
+    "--software",
+    multiple=True,
+    metavar="NAME",
+    help="Fit this stack only, and those that it builds on; may be given again.",
+)
+@click.option("--write", is_flag=True, help="Rewrite fabric/endpoint/constants.toml.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json", "csv")),
+    default="table",
+    help="Text for people, or records for programs.",
+)
+@click.option(
+    "--output",
+    type=NewFile(),
+    help="Write the answer here instead of printing it.",
+)
+def command(
+    targets: Path, software: tuple[str, ...], write: bool, form: str, output: Path | None
+) -> None:
+    """Fit the endpoint constants to published rows marked "calibrate"."""
+    if write and software:
+        raise click.UsageError("--write writes all stacks; it does not go with --software")
+    rows = read(targets)
+    fits: dict[str, Fit] = {}
+    for name in progress(with_lenders(software or RECIPES), "calibrate"):
+        fits[name] = fit(RECIPES[name], rows, fits)
+    if write:
+        with opened(CONSTANTS) as file:
+            file.write(as_toml(fits))
+    with opened(output) as file:
+        file.write(as_text(records(fits), form))
+        if form == "table":
+            file.writelines(f"# {line}\n" for line in summary(fits))
+
+
+def summary(fits: Mapping[str, Fit]) -> list[str]:
+    """A line a stack: how many constants, how many rows, and how well they fit."""
+    return [
+        f"{name}: {len(one.recipe.free)} constants fitted to {len(one.rows)} rows, mean error "
+        f"{np.abs(one.errors).mean():.2f}%, worst {np.abs(one.errors).max():.2f}%"
+        for name, one in fits.items()
+    ]

@@ -1,0 +1,230 @@
+"""Fit a stack's constants to published rows: what `bench.validation.calibrate` runs.
+
+Gauss-Newton on ln(predicted / published), every prediction a simulation without tolerance. What is
+fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is linear but
+for the choice of a bottleneck. Constants never go below 0 and are rounded to four digits, so that
+the same rows give the same constants again.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.validation.predict import in_unit, timeline
+from bench.validation.published import Row, calibration
+from bench.validation.published_case import Workload, workload
+from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
+from fabric.endpoint.costs import Costs, Endpoint
+from topology.errors import TriplaneError
+
+DIGITS = 4
+"""Significant digits of a fitted constant."""
+
+ROUNDS = 12
+"""Gauss-Newton steps at most; two or three are enough where no bottleneck changes."""
+
+_SETTLED = 1e-6  # a step this small beside the constant is the last
+_NUDGE = 1e-4  # of a constant, to see what it does
+
+_Floats = NDArray[np.float64]
+Places = Mapping[str, float]
+"""Constants in SI by place, as `bench.validation.recipes` writes places."""
+
+
+class CalibrationError(TriplaneError):
+    """There is nothing to fit a stack to, or no such stack."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a stack's constants came out as.
+
+    ``places``: every constant. ``rows``: what was fitted to; ``errors``: percent, signed, of each.
+    """
+
+    recipe: Recipe
+    places: Places
+    rows: tuple[Row, ...]
+    errors: tuple[float, ...]
+
+    def endpoint(self) -> Endpoint:
+        """The stack with these constants."""
+        return endpoint_with(self.recipe, self.places)
+
+
+def calibrate(rows: Sequence[Row], names: Iterable[str] = RECIPES) -> dict[str, Fit]:
+    """Fit the named stacks, and those that they take constants from, in the recipes' order.
+
+    Raises `CalibrationError` for a stack that is not known or has too few rows.
+    """
+    wanted = with_lenders(names)
+    fits: dict[str, Fit] = {}
+    for recipe in RECIPES.values():
+        if recipe.name in wanted:
+            fits[recipe.name] = fit(recipe, rows, fits)
+    return fits
+
+
+def with_lenders(names: Iterable[str]) -> list[str]:
+    """The named stacks and those that they take constants from, in the recipes' order."""
+    wanted = set(names)
+    unknown = sorted(wanted - RECIPES.keys())
+    if unknown:
+        raise CalibrationError(f"no stack {unknown[0]!r}; there are {', '.join(RECIPES)}")
+    while more := {lender for name in wanted for lender in _lenders(name)} - wanted:
+        wanted |= more
+    return [name for name in RECIPES if name in wanted]
+
+
+def _lenders(name: str) -> list[str]:
+    return [known.stack for known in RECIPES[name].known if isinstance(known, Same)]
+
+
+def fit(recipe: Recipe, rows: Sequence[Row], others: Mapping[str, Fit]) -> Fit:
+    """Fit one stack; ``others``: the fits that it takes constants from."""
+    mine = tuple(calibration(rows, recipe.name, recipe.system))
+    if len(mine) < len(recipe.free):
+        raise CalibrationError(
+            f"{recipe.name} has {len(recipe.free)} constants to fit and {len(mine)} rows for it"
+        )
+    known = _known(recipe, others)
+    begin = endpoint_with(recipe, placed(recipe, known, [free.start for free in recipe.free]))
+    problem = _Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
+    found = _gauss_newton(problem)
+    values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
+    places = placed(recipe, problem.known, values)
+    errors = 100 * np.expm1(problem.residuals(places, range(len(mine))))
+    return Fit(recipe, places, mine, tuple(errors.tolist()))
+
+
+def _known(recipe: Recipe, others: Mapping[str, Fit]) -> Places:
+    return {
+        place: known.value if isinstance(known, Fixed) else others[known.stack].places[known.place]
+        for known in recipe.known for place in known.places
+    }  # fmt: skip
+
+
+def _turned(free: Free, value: float) -> float:
+    """From a constant to what is fitted, and back: bandwidths and efficiencies upside down."""
+    upside_down = "bandwidth" in free.places[0] or "efficiency" in free.places[0]
+    return 1 / value if upside_down else value
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS - 1}e}")
+
+
+def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
+    """Every constant by place: a free one comes on top of what is known there."""
+    places = dict(known)
+    for free, value in zip(recipe.free, values, strict=True):
+        for text in free.places:
+            factor, star, place = text.rpartition("*")
+            places[place] = places.get(place, 0.0) + (float(factor) if star else 1.0) * value
+    return places
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """One stack's rows, what each measured, and the times that have been simulated, in seconds."""
+
+    recipe: Recipe
+    known: Places
+    rows: tuple[Row, ...]
+    tasks: tuple[Workload, ...]
+    times: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def places(self, unknowns: _Floats) -> Places:
+        pairs = zip(self.recipe.free, unknowns, strict=True)
+        return placed(self.recipe, self.known, [_turned(free, u) for free, u in pairs])
+
+    def residuals(self, places: Places, rows: Iterable[int]) -> _Floats:
+        endpoint = endpoint_with(self.recipe, places)
+        return np.array([self._residual(i, endpoint) for i in rows])
+
+    def _residual(self, i: int, endpoint: Endpoint) -> float:
+        row, task = self.rows[i], self.tasks[i]
+        time = endpoint.costs(task.operation).start(task.ranks) + self._time(i, endpoint)
+        assert row.value is not None
+        return math.log(in_unit(row, task, time) / row.value)
+
+    def _time(self, i: int, endpoint: Endpoint) -> float:
+        """Without launch and barrier, which only put off the beginning of everything."""
+        task = self.tasks[i]
+        costs = replace(endpoint.costs(task.operation), launch=0.0, barrier=0.0)
+        key = i, repr(costs)
+        if key not in self.times:
+            bare = replace(endpoint, by_operation={"": costs})
+            self.times[key] = timeline(task, bare, tolerance=0.0).duration
+        return self.times[key]
+
+    def touched(self, free: Free, places: Places) -> list[int]:
+        """The rows that a constant has a say in."""
+        endpoint = endpoint_with(self.recipe, places)
+        operations = {place.rpartition("*")[2].split(".")[0] for place in free.places}
+        keys = [endpoint.key(task.operation) for task in self.tasks]
+        return [i for i, key in enumerate(keys) if _name(key) in operations]
+
+
+def _name(key: str | None) -> str:
+    """An operation as places write it: "default" for the one without a name."""
+    return key if key and not key.startswith(":") else f"default{key or ''}"
+
+
+def _gauss_newton(problem: _Problem) -> _Floats:
+    at = np.array([_turned(free, free.start) for free in problem.recipe.free])
+    everything = range(len(problem.rows))
+    for _ in range(ROUNDS):
+        here = problem.residuals(problem.places(at), everything)
+        slopes = _slopes(problem, at, here)
+        change = np.linalg.lstsq(slopes, -here, rcond=None)[0] * at
+        before, at = at, np.maximum(at + change, _floor(problem.recipe, at))
+        if (np.abs(at - before) <= _SETTLED * before).all():
+            break
+    return at
+
+
+def _slopes(problem: _Problem, at: _Floats, here: _Floats) -> _Floats:
+    """How residuals follow each constant, by its own size: [rows, constants]."""
+    slopes = np.zeros((len(here), len(at)))
+    for column, free in enumerate(problem.recipe.free):
+        nudged = at.copy()
+        nudged[column] *= 1 + _NUDGE
+        places = problem.places(nudged)
+        rows = problem.touched(free, places)
+        slopes[rows, column] = (problem.residuals(places, rows) - here[rows]) / _NUDGE
+    return slopes
+
+
+def _floor(recipe: Recipe, at: _Floats) -> _Floats:
+    """No constant falls to less than a thousandth at once, and no efficiency rises above 1."""
+    least = [1.0 if "efficiency" in free.places[0] else 0.0 for free in recipe.free]
+    return np.maximum(1e-3 * at, least)
+
+
+def nested(places: Places) -> dict[str, dict[str, Any]]:
+    """Constants by operation and name; an efficiency is a table by plane."""
+    table: dict[str, dict[str, Any]] = {}
+    for place, value in places.items():
+        operation, constant, *plane = place.split(".")
+        costs = table.setdefault(operation, {})
+        if plane:
+            costs.setdefault(constant, {})[plane[0]] = value
+        else:
+            costs[constant] = value
+    return table
+
+
+def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
+    """The stack of a recipe with these constants."""
+    by_operation = {
+        "" if key == "default" else key.removeprefix("default"): Costs(**costs)
+        for key, costs in nested(places).items()
+    }
+    if recipe.others_free:
+        by_operation[""] = Costs()
+    return Endpoint(recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes)

@@ -1,0 +1,113 @@
+"""One published row to what the model says of it: simulated, in the row's own unit."""
+
+from dataclasses import dataclass
+
+from bench.validation.published import Row
+from bench.validation.published_case import NotModelledError, Workload, workload
+from fabric.endpoint.costs import Endpoint
+from fabric.endpoint.presets import preset
+from fabric.fabric import Fabric
+from fabric.timeline.value import Timeline
+from topology.errors import TriplaneError
+from topology.units import BANDWIDTHS, TIMES
+
+INSTEAD = {
+    ("hccl", "dispatch"): "cann-ep",
+    ("hccl", "combine"): "cann-ep",
+    ("deepep-2025-02", "normal"): "deepep-v1",
+}
+"""(software, operation or mode) that another stack's constants stand for: CANN's EP operators are
+HCCL's, and DeepEP's normal kernels were already in its first release."""
+
+NO_CONSTANTS = {
+    "zbal": "zbal has no rows to calibrate, and no other stack is known to work alike",
+}
+"""Stacks that are known and have no constants, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``."""
+
+    row: Row
+    value: float | None
+    reason: str | None = None
+
+    @property
+    def error_percent(self) -> float | None:
+        """Signed, of the published value; None where there is nothing to compare."""
+        if self.value is None or self.row.value is None:
+            return None
+        return 100 * (self.value - self.row.value) / self.row.value
+
+
+def predict(row: Row, engine: str = "flow") -> Prediction:
+    """The prediction of a row by its stack's preset; never raises for what a row says."""
+    try:
+        endpoint = endpoint_of(row)
+        return Prediction(row, answer(row, endpoint, engine=engine))
+    except TriplaneError as error:
+        return Prediction(row, None, str(error))
+
+
+def endpoint_of(row: Row) -> Endpoint:
+    """The stack whose constants count for a row; raises `EndpointError`, `NotModelledError`."""
+    if row.problem:
+        raise NotModelledError(row.problem)
+    if row.software in NO_CONSTANTS:
+        raise NotModelledError(NO_CONSTANTS[row.software])
+    instead = INSTEAD.get((row.software, row.op)) or INSTEAD.get((row.software, row.mode))
+    return preset(instead or row.software)
+
+
+def answer(row: Row, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3) -> float:
+    """What a row would be with these constants, in its own unit; raises errors of ours."""
+    task = workload(row, endpoint)
+    _scale(row)
+    return in_unit(row, task, timeline(task, endpoint, engine, tolerance).duration)
+
+
+def in_unit(row: Row, task: Workload, time: float) -> float:
+    """What a row's benchmark prints for a time in seconds; raises `NotModelledError`."""
+    if row.metric == "latency":
+        return time / _scale(row)
+    if not time > 0:
+        raise NotModelledError(f"{row.op} takes no time, so that it has no bandwidth")
+    return task.moved * (task.bus_factor if row.metric == "busbw" else 1.0) / time / _scale(row)
+
+
+METRICS = {
+    "latency": TIMES, "bandwidth": BANDWIDTHS, "algbw": BANDWIDTHS, "busbw": BANDWIDTHS,
+    "bottleneck_bandwidth": BANDWIDTHS,
+}  # fmt: skip
+"""Metrics, each with its units."""
+
+SPELLINGS = {"µs": "us", "μs": "us", "usec": "us", "msec": "ms", "GBps": "GB/s", "Gbps": "Gbit/s"}
+"""Other ways to write a unit."""
+
+
+def _scale(row: Row) -> float:
+    if row.metric not in METRICS:
+        raise NotModelledError(f"no metric {row.metric!r}; there are {', '.join(METRICS)}")
+    units = METRICS[row.metric]
+    unit = SPELLINGS.get(row.unit, row.unit)
+    if unit not in units:
+        raise NotModelledError(f"{row.metric} in {row.unit!r}; it can be in {', '.join(units)}")
+    return units[unit]
+
+
+def timeline(
+    task: Workload, endpoint: Endpoint, engine: str = "flow", tolerance: float = 1e-3
+) -> Timeline:
+    """Simulate what a row measured."""
+    fabric = Fabric(
+        task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
+        placement=task.places, tolerance=tolerance,
+    )  # fmt: skip
+    return fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)
+
+
+def answered(row: Row, engine: str = "flow") -> Timeline:
+    """The simulation behind the prediction of a row; raises errors of ours."""
+    endpoint = endpoint_of(row)
+    return timeline(workload(row, endpoint), endpoint, engine)

@@ -1,0 +1,268 @@
+"""What a published row measured: the machine, the places, the schedule, and the bytes it counts.
+
+A row's text is read tolerantly; what cannot be told apart is a `NotModelledError` with the reason.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from bench.collectives.operations import OPERATIONS
+from bench.moe.case import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
+from bench.validation.published import Row
+from collectives.algorithms.table import ALGORITHMS, schedule
+from collectives.moe.routing.skew import TOP_GROUPS
+from fabric.endpoint.costs import Endpoint
+from fabric.schedule.step import Step
+from topology import Topology, dgx_h100, dgx_h800, system
+from topology.errors import TriplaneError
+from topology.graph import Ints
+from topology.routing.router import PACKAGE, Router
+from topology.units import MiB
+
+BULK = 128 * MiB
+"""Bytes that a bandwidth of one pair is measured over, in blocks of the row's size.
+
+As HIXL's benchmark does (hicann/hixl benchmarks/performance_en.md); ``raw`` rows are one transfer.
+"""
+
+SEED = 0
+"""Of the routings: the same row always gets the same answer."""
+
+SPELLINGS = {name.replace("_", ""): name for name in (*OPERATIONS, "kv_transfer")} | {
+    "get": "read", "put": "write",
+}  # fmt: skip
+"""Operations by how else they are written: "allgather", "alltoall"."""
+
+
+class NotModelledError(TriplaneError):
+    """The model has no answer to a row; the text says why."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is to be simulated for a row.
+
+    ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
+    accelerators in order. ``operation``: whose constants count. ``moved``: bytes that bandwidths
+    count; ``bus_factor``: what makes busbw of them.
+    """
+
+    topology: Topology
+    planes: tuple[str, ...]
+    operation: str
+    ranks: int
+    steps: Callable[[], Iterator[Step]]
+    moved: float
+    places: Ints | None = None
+    bus_factor: float = 1.0
+
+
+def workload(row: Row, endpoint: Endpoint) -> Workload:
+    """Read what a row measured; raises `NotModelledError`, or another error of ours."""
+    row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
+    if row.op in ("read", "write"):
+        return _pair(row, endpoint)
+    if row.op in ("dispatch", "combine"):
+        return _moe(row, endpoint)
+    if row.op == "kv_transfer":
+        return _kv_transfer(row, endpoint)
+    if row.op in OPERATIONS:
+        return _collective(row, endpoint)
+    known = ", ".join(("read", "write", "dispatch", "combine", "kv_transfer", *OPERATIONS))
+    raise NotModelledError(f"no operation {row.op!r}; there are {known}")
+
+
+def topology_of(row: Row) -> Topology:
+    """The system that a row was measured on; its text says which RDMA, where there is a choice."""
+    text = f"{row.placement} {row.note}".lower()
+    rdma = "ib" if re.search(r"infiniband|\bib\b", text) else "roce" if "roce" in text else ""
+    return _system(row.system, rdma)
+
+
+@cache
+def _system(name: str, rdma: str) -> Topology:
+    makers = {"h800": dgx_h800, "h100": dgx_h100}
+    return makers[name](rdma=rdma) if rdma and name in makers else system(name)
+
+
+def planes_of(row: Row, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:
+    """The planes that a row names ("nvlink+rdma"), else the stack's, else the topology's."""
+    named = tuple(re.findall(r"[a-z0-9_-]+", row.plane.lower()))
+    planes = named or endpoint.planes or topology.planes
+    unknown = [name for name in planes if name not in topology.planes]
+    if unknown:
+        there = ", ".join(topology.planes)
+        raise NotModelledError(f"{row.system} has no plane {unknown[0]!r}; there are {there}")
+    inside = (PACKAGE,) if PACKAGE in topology.planes and PACKAGE not in planes else ()
+    return inside + planes if "ub" in planes else planes
+
+
+def _needed(row: Row, *names: str) -> list[int]:
+    values = [getattr(row, name) for name in names]
+    for name, value in zip(names, values, strict=True):
+        if not value:
+            raise NotModelledError(f"{row.op} needs {name}, and the row has {value}")
+    return values
+
+
+def _key(endpoint: Endpoint, row: Row, operation: str) -> str:
+    """Refuse what the stack has no constants for, rather than take it to be free."""
+    key = endpoint.key(operation)
+    if key is None or (key != operation and operation.endswith(":normal") and key):
+        raise NotModelledError(f"{row.software} has no constants for {operation}")
+    return operation
+
+
+# --- one pair of ranks
+
+
+def _pair(row: Row, endpoint: Endpoint) -> Workload:
+    (size,) = _needed(row, "size")
+    topology, reads = topology_of(row), row.op == "read"
+    planes = planes_of(row, endpoint, topology)
+    far_cpu = bool(re.search(r"(npu|die|gpu|device|d)\s*(-|to|<->|,)\s*r?(cpu|host|dram)",
+                             row.placement.lower()))  # fmt: skip
+    operation = ("read" if reads else "write") + (":cpu" if far_cpu else "")
+    free = endpoint.name == "raw" and "ub" not in planes
+    blocks = row.metric != "latency" and endpoint.name != "raw"
+    messages = max(1, math.ceil(BULK / size)) if blocks else 1
+    step = Step(int(reads), int(not reads), size * messages, messages=messages, label=row.op)
+    return Workload(
+        topology, planes, "" if free else _key(endpoint, row, operation), 2, lambda: iter((step,)),
+        size * messages, _ends(topology, planes, far_cpu, _distance(row)),
+    )  # fmt: skip
+
+
+def _distance(row: Row) -> str:
+    """How far apart the two ends are, by the row's wording."""
+    text, plane = row.placement.lower(), row.plane.lower()
+    wordings = {
+        "package": r"same package|intra-package|on-package|die-to-die|die-die",
+        "cross leaf": r"cross[ -]leaf|across leaves|inter-leaf",
+        "same leaf": r"same[ -]leaf|intra-leaf",
+        "intra": r"intra|same node|within|nvlink",
+    }
+    default = "intra" if plane == "nvlink" else "package" if plane == PACKAGE else "inter"
+    return next((name for name, words in wordings.items() if re.search(words, text)), default)
+
+
+@cache
+def _ends(topology: Topology, planes: tuple[str, ...], far_cpu: bool, distance: str) -> Ints:
+    """The first accelerator, and the first peer that is so far away; the nearest leaf first.
+
+    Where CPUs have no port of their own, as on RDMA, an accelerator's stands for its node's.
+    """
+    first = int(topology.accelerators[0])
+    to_cpu = far_cpu and "ub" in planes
+    peers = topology.of_kind("cpu") if to_cpu else topology.accelerators[1:]
+    near = topology.node[peers] == topology.node[first]
+    twins = (topology.package[peers] == topology.package[first]) & (topology.package[first] >= 0)
+    fits = {"package": twins, "intra": near & ~twins}.get(distance, ~near)
+    peers = peers[fits]
+    if not len(peers):
+        raise NotModelledError(f"{topology.name} has no pair of ranks that is {distance}")
+    router = Router(topology, "spray", planes)
+    path = router.paths(np.full(len(peers), first, np.int32), peers)
+    latency = router.table.latency[path]
+    at = latency.argmax() if distance == "cross leaf" else latency.argmin()
+    return np.array([first, peers[at]], np.int32)
+
+
+def _kv_transfer(row: Row, endpoint: Endpoint) -> Workload:
+    """A node's ranks each send an equal part to the rank of their number on another node."""
+    ranks, size = _needed(row, "ranks", "size")
+    topology, half = topology_of(row), ranks // 2
+    where, per_node = topology.accelerators, _per_node(topology)
+    second = math.ceil(half / per_node) * per_node
+    if not half or second + half > len(where):
+        raise NotModelledError(f"{ranks} ranks do not make pairs of nodes of {topology.name}")
+    me = np.arange(half)
+    step = Step(me, me + half, max(1, size // half), label=row.op)
+    return Workload(
+        topology, planes_of(row, endpoint, topology), _key(endpoint, row, row.op), 2 * half,
+        lambda: iter((step,)), size, np.concatenate([where[:half], where[second : second + half]]),
+    )  # fmt: skip
+
+
+def _per_node(topology: Topology) -> int:
+    nodes = topology.node[topology.accelerators]
+    return int((nodes == nodes[0]).sum()) if nodes[0] >= 0 else 1
+
+
+# --- many ranks
+
+
+def _moe(row: Row, endpoint: Endpoint) -> Workload:
+    """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
+    ranks, tokens = _needed(row, "ranks", "tokens")
+    topology, mode = topology_of(row), "normal" if "normal" in row.mode.lower() else "low-latency"
+    planes = planes_of(row, endpoint, topology)
+    _fits(topology, ranks)
+    width = node_ranks(topology, planes, ranks) if mode == "normal" else None
+    nodes = ranks // width if width else 1
+    work = Experts(
+        row.op, mode, ranks, tokens, row.hidden or HIDDEN, row.top_k or TOP_K,
+        row.experts or EXPERTS, row.dispatch_dtype or dtype_of(endpoint.name),
+        f"node-limited:{min(nodes, TOP_GROUPS)}" if width else "uniform", SEED, nodes,
+    )  # fmt: skip
+    operation = _key(endpoint, row, work.operation)
+    moved = float(work.moved(_counted(row, work, endpoint), width))
+    return Workload(
+        topology, planes, operation, ranks, lambda: work.steps(endpoint.name, width), moved,
+        _spread(row, topology),
+    )  # fmt: skip
+
+
+def _counted(row: Row, work: Experts, endpoint: Endpoint) -> int:
+    """Bytes of a token that benchmarks count."""
+    if row.op == "combine" and row.combine_dtype not in ("", "bf16", "bfloat16", "fp16"):
+        raise NotModelledError(f"combine in {row.combine_dtype!r}; only in bf16")
+    bare = row.op == "dispatch" and work.mode == "normal" and work.dtype == "int8"
+    return work.hidden if bare else work.message_size(endpoint.name)
+
+
+def _fits(topology: Topology, ranks: int) -> None:
+    if ranks > len(topology.accelerators):
+        raise NotModelledError(
+            f"{ranks} ranks do not fit on {topology.name} with {len(topology.accelerators)}"
+        )
+
+
+def _spread(row: Row, topology: Topology) -> Ints | None:
+    """None for ranks packed one after the other; a die a package where the row says so."""
+    if not re.search(r"one (rank|die) (per|a|an|each) (npu|package)", row.placement.lower()):
+        return None
+    where = topology.accelerators
+    places: Ints = where[np.unique(topology.package[where], return_index=True)[1]]
+    return places
+
+
+def _collective(row: Row, endpoint: Endpoint) -> Workload:
+    """``size`` is a rank's block for HCCL, and nccl-tests' S for NCCL."""
+    ranks, size = _needed(row, "ranks", "size")
+    topology, operation = topology_of(row), OPERATIONS[row.op]
+    _fits(topology, ranks)
+    block = size
+    if operation.shared and endpoint.name == "nccl":
+        block = max(1, size // ranks)
+    algorithm = _algorithm(row, endpoint, ranks > _per_node(topology))
+    return Workload(
+        topology, planes_of(row, endpoint, topology),
+        endpoint.variant(_key(endpoint, row, row.op), block), ranks,
+        lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=_per_node(topology)),
+        block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
+    )  # fmt: skip
+
+
+def _algorithm(row: Row, endpoint: Endpoint, between_nodes: bool) -> str | None:
+    """The one that the row's mode names, else the library's for large messages, else ours."""
+    if row.mode in ALGORITHMS[row.op]:
+        return row.mode
+    if row.op == "all_reduce" and endpoint.name == "nccl":
+        return "hierarchical" if between_nodes else "ring"
+    return "two_shot" if row.op == "all_reduce" and endpoint.name == "hccl" else None

@@ -1,0 +1,120 @@
+"""``triplane bench validate``: every published measurement beside the model's answer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bench import written_files
+from bench.options import Output, output_options
+from bench.plot import draw_validation
+from bench.records import Value, as_text, opened, progress
+from bench.validation.predict import Prediction, answered, predict
+from bench.validation.published import PUBLISHED, Row, read
+from fabric.fabric import check_engine
+from fabric.timeline.value import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The errors of one stack and use, in percent: ``worst`` is signed, ``row`` its id.
+
+    ``modelled``: of ``rows``, those that the model has an answer to; the others do not count.
+    """
+
+    software: str
+    use: str
+    rows: int
+    modelled: int
+    mean: float | None
+    worst: float | None
+    row: str | None
+
+    def record(self) -> dict[str, Value]:
+        """Return the summary as a record."""
+        return {
+            "software": self.software, "use": self.use, "rows": self.rows,
+            "modelled": self.modelled, "mean_abs_error_percent": self.mean,
+            "worst_error_percent": self.worst, "worst_id": self.row,
+        }  # fmt: skip
+
+
+def validate(rows: Iterable[Row], engine: str = "flow") -> list[Prediction]:
+    """The model's answer to every row, in order. Raises `EndpointError` for an unknown engine."""
+    check_engine(engine)
+    return [predict(row, engine) for row in rows]
+
+
+def record(found: Prediction) -> dict[str, Value]:
+    """Return a prediction as DESIGN's record."""
+    row = found.row
+    return {
+        "id": row.id, "software": row.software, "use": row.use, "metric": row.metric,
+        "unit": row.unit, "predicted": found.value, "published": row.value,
+        "error_percent": found.error_percent, "reason": found.reason,
+    }  # fmt: skip
+
+
+def summaries(found: Sequence[Prediction]) -> list[Summary]:
+    """One summary for each stack and use, in order of first sight."""
+    keys = dict.fromkeys((one.row.software, one.row.use) for one in found)
+    return [
+        _summary(*key, [one for one in found if (one.row.software, one.row.use) == key])
+        for key in keys
+    ]
+
+
+def _summary(software: str, use: str, found: Sequence[Prediction]) -> Summary:
+    errors = {i: error for i, one in enumerate(found) if (error := one.error_percent) is not None}
+    if not errors:
+        return Summary(software, use, len(found), 0, None, None, None)
+    worst = max(errors, key=lambda i: abs(errors[i]))
+    mean = sum(map(abs, errors.values())) / len(errors)
+    return Summary(software, use, len(found), len(errors), mean, errors[worst], found[worst].row.id)
+
+
+def as_page(found: Sequence[Prediction]) -> str:
+    """Rows, then what is not modelled and why, then errors by stack and use: for a person."""
+    rows = [{key: value for key, value in record(one).items() if key != "reason"} for one in found]
+    parts = [as_text(rows, "table")]
+    missing: list[dict[str, Value]] = [
+        {"not modelled": one.row.id, "reason": one.reason} for one in found if one.value is None
+    ]
+    if missing:
+        parts.append(as_text(missing, "table"))
+    parts.append(as_text([one.record() for one in summaries(found)], "table"))
+    return "\n".join(parts)
+
+
+@click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--targets",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=PUBLISHED,
+    metavar="FILE",
+    help="Measurements with the columns of bench/validation/published.csv, which is the default.",
+)
+@click.option(
+    "--engine", default="flow", show_default=True, metavar="NAME", help="How transfers are timed."
+)
+@output_options
+def command(targets: Path, engine: str, output: Output) -> None:
+    """Put every published measurement beside the model's answer, with the errors."""
+    found = validate(progress(read(targets), "validate"), engine)
+    with opened(output.output) as file:
+        if output.format == "table":
+            file.write(as_page(found))
+        else:
+            file.write(as_text([record(one) for one in found], output.format))
+    if output.plot:
+        draw_validation(found, output.plot)
+    if written_files.wanted(output):
+        written_files.write(_last(found, engine), output)
+
+
+def _last(found: Sequence[Prediction], engine: str) -> Timeline:
+    modelled = [one.row for one in found if one.value is not None]
+    if not modelled:
+        raise click.UsageError("there is no timeline to write: no row is modelled")
+    return answered(modelled[-1], engine)

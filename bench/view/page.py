@@ -1,0 +1,103 @@
+"""One HTML file that shows a topology and the traffic on it: no server, no network.
+
+Everything is in the file: the drawing library (deck.gl, bundled beside this module by
+``web/build.mjs``), the style, and the data as one compressed block. The page's own content security
+policy lets exactly these two blocks of code and style act, and nothing be loaded.
+"""
+
+import base64
+import hashlib
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from bench.view.film_payload import film_part
+from bench.view.packing import pack
+from bench.view.topology_payload import Shown, shown, topology_part
+from fabric.timeline.film import Film
+from topology.draw.labels import label
+from topology.graph import Topology
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One of the things on a page: a topology, what ran on it, and what it was taken out of.
+
+    ``film``: `None` where nothing ran. ``whole``: the fault-free topology, `None` where that is
+    not known; what is missing is then shown as such.
+    """
+
+    topology: Topology
+    film: Film | None = None
+    whole: Topology | None = None
+
+
+def page(first: Run | Topology, second: Run | None = None) -> str:
+    """The page of ``first``, a whole HTML document; of two runs, they stand side by side.
+
+    Raises `TopologyError` where a whole or the film does not fit its topology.
+    """
+    runs = [first if isinstance(first, Run) else Run(first), *([second] if second else [])]
+    views = [shown(run.topology, run.whole) for run in runs]
+    kept = _distinct(views)
+    data = {
+        "format": 1,
+        "title": _title(runs),
+        "topologies": [topology_part(view) for view in kept],
+        "runs": [
+            {"topology": _number(view, kept)}
+            | ({} if run.film is None else {"traffic": film_part(run.film, view)})
+            for view, run in zip(views, runs, strict=True)
+        ],
+    }
+    return _document(_title(runs), pack(data))
+
+
+def _title(runs: Sequence[Run]) -> str:
+    return " and ".join(dict.fromkeys(label(run.topology.name) for run in runs))
+
+
+def _distinct(views: Sequence[Shown]) -> list[Shown]:
+    kept: list[Shown] = []
+    for view in views:
+        if not any(_same(view, other) for other in kept):
+            kept.append(view)
+    return kept
+
+
+def _number(view: Shown, views: Sequence[Shown]) -> int:
+    return next(i for i, other in enumerate(views) if _same(view, other))
+
+
+def _same(a: Shown, b: Shown) -> bool:
+    return (
+        a.removed == b.removed
+        and a.whole.equals(b.whole)
+        and a.vertices.tolist() == b.vertices.tolist()
+        and a.links.tolist() == b.links.tolist()
+    )
+
+
+def _document(title: str, data: str) -> str:
+    style, script = _file("page.css"), _file("built/page.js")
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        "TITLE": html.escape(title), "POLICY": html.escape(policy, quote=True),
+        "STYLE": style, "SCRIPT": script, "DATA": data,
+        "LICENCES": _file("built/page.licences.txt"),
+    }  # fmt: skip
+    # Cut once, then joined: what is put in is never searched for marks again.
+    pieces = _file("page.html").split("%%")
+    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _file(name: str) -> str:
+    return (resources.files("bench.view") / "web" / name).read_text(encoding="utf-8")

@@ -1,0 +1,42 @@
+"""The files that a benchmark writes about one simulation: traces, timeline, heat map, schedules."""
+
+import click
+
+from bench.options import Output
+from fabric.timeline.value import Timeline
+
+
+def check_simulated(output: Output, transport: str) -> None:
+    """Refuse what is written of a simulation where real ranks run: it would not be of them."""
+    for name in ("timeline", "heatmap", "goal", "chakra") if transport != "sim" else ():
+        if getattr(output, name):
+            raise click.UsageError(
+                f"--{name} is of a simulation, and does not go with --transport {transport};"
+                " --trace does"
+            )
+
+
+def wanted(output: Output) -> bool:
+    """Whether any of these files was asked for."""
+    return any((output.trace, output.timeline, output.heatmap, output.goal, output.chakra))
+
+
+def write(timeline: Timeline, output: Output) -> None:
+    """Write what was asked for."""
+    if output.trace:
+        timeline.to_perfetto(output.trace)
+    if output.timeline:
+        timeline.save(output.timeline)
+    if output.heatmap:
+        from bench.heatmap import draw
+
+        draw(timeline, output.heatmap)
+    if output.goal or output.chakra:
+        from collectives.workloads import goal, of_timeline
+        from collectives.workloads.chakra import trace as chakra
+
+        workload = of_timeline(timeline)
+        if output.goal:
+            goal.save(workload, output.goal)
+        if output.chakra:
+            chakra.save(workload, output.chakra)

@@ -1,0 +1,151 @@
+"""All-gather: every rank's ``size`` bytes come to every rank, in the order of ranks.
+
+The parts that other collectives use too take ``who`` (the ranks that take part), ``cut`` (bounds
+of the chunks, of which ``who[i]`` begins with number ``i``) and the buffer to work in.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.algorithms.scatter import fold, folded, lanes, stand_in
+from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.step import Step
+
+
+def direct(ranks: int, size: int) -> Iterator[Step]:
+    """Every rank sends its bytes to every other at once.
+
+    Steps: 1.
+    Bytes sent by a rank: S (P - 1).
+    """
+    src, dst = pairs(ranks)
+    yield from transfers(src, dst, size, 0, src * size, label="all-gather")
+
+
+def ring(ranks: int, size: int) -> Iterator[Step]:
+    """Each rank passes on to the next one what it got last from the one before.
+
+    Steps: P - 1.
+    Bytes sent by a rank: S (P - 1).
+
+    Thakur, Rabenseifner, Gropp 2005; NCCL.
+    """
+    me = np.arange(ranks)
+    yield from transfers(me, me, size, 0, me * size, label="copy")
+    yield from around(me, np.arange(ranks + 1) * size, "recv")
+
+
+def recursive_doubling(ranks: int, size: int) -> Iterator[Step]:
+    """Ranks at distances 1, 2, 4 and so on exchange all they have.
+
+    Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
+    Bytes sent by a rank: S (P - 1); less than 2.4 S P where P is no power of two.
+
+    Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give their bytes to a partner
+    before, and get everything from it after.
+    """
+    me, extra, bounds = np.arange(ranks), folded(ranks), fold(ranks)
+    yield from transfers(me, me, size, 0, me * size, label="copy")
+    yield from transfers(extra, extra - 1, size, 0, extra * size, label="fold")
+    yield from doubling(bounds[:-1], bounds * size, "recv")
+    yield from transfers(extra - 1, extra, ranks * size, reads="recv", label="unfold")
+
+
+def bruck(ranks: int, size: int) -> Iterator[Step]:
+    """Each rank sends all it has to the ranks at distances 1, 2, 4 and so on before it.
+
+    Steps: ceil(log2 P), for any P.
+    Bytes sent by a rank: S (P - 1).
+
+    Bruck, Ho, Kipnis, Upfal, Weathersby 1997. A rank keeps its own bytes first, and turns them
+    all into the order of ranks in the end.
+    """
+    me = np.arange(ranks)
+    yield from transfers(me, me, size, writes="work", label="copy")
+    for have in (1 << k for k in range((ranks - 1).bit_length())):
+        blocks = min(have, ranks - have)
+        yield from transfers(
+            me, (me - have) % ranks, blocks * size, 0, have * size,
+            reads="work", writes="work", label="all-gather",
+        )  # fmt: skip
+    head = (ranks - me) * size
+    yield from transfers(me, me, head, 0, me * size, reads="work", label="copy")
+    yield from transfers(me, me, me * size, head, 0, reads="work", label="copy")
+
+
+def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator[Step]:
+    """Each rank sends its bytes to one rank of every other node, which shares them in its node.
+
+    Steps: 2; one between nodes, one within.
+    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
+    """
+    me = np.arange(ranks)
+    position, _ = lanes(ranks, ranks_per_node)
+    yield from transfers(me, me, size, 0, position * size, writes="work", label="copy")
+    cut = np.arange(ranks + 1) * size
+    yield from by_node(cut, "work", ranks_per_node)
+    src, peer = pairs(ranks)
+    yield from transfers(
+        src, src, size, position[peer] * size, peer * size, reads="work", label="copy"
+    )
+
+
+def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
+    """Gather in place around the ring ``who``."""
+    ranks, after = len(who), np.roll(who, -1)
+    # Chunk (i - k) % ranks for all i at once is a window of the chunks laid out twice.
+    at, size = np.tile(cut[:-1], 2), np.tile(np.diff(cut), 2)
+    for k in range(ranks - 1):
+        window = slice(ranks - k, 2 * ranks - k)
+        yield from transfers(
+            who, after, size[window], at[window], at[window],
+            reads=buffer, writes=buffer, label="all-gather",
+        )  # fmt: skip
+
+
+def doubling(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
+    """Gather in place among ``who``, a power of two of ranks, by recursive doubling."""
+    me = np.arange(len(who))
+    for have in (1 << k for k in range((len(who) - 1).bit_length())):
+        first = me & -have
+        at = cut[first]
+        yield from transfers(
+            who, who[me ^ have], cut[first + have] - at, at, at,
+            reads=buffer, writes=buffer, label="all-gather",
+        )  # fmt: skip
+
+
+def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
+    """Gather in place over the nodes; chunks are in the order of `lanes`."""
+    ranks = len(cut) - 1
+    position, _ = lanes(ranks, ranks_per_node)
+    owner, proxy = across(ranks, ranks_per_node)
+    at, size = cut[:-1][position[owner]], np.diff(cut)[position[owner]]
+    yield from transfers(owner, proxy, size, at, at, reads=buffer, writes=buffer, label="across")
+    holder, mate, begin, end = within(cut, ranks_per_node)
+    yield from transfers(
+        holder, mate, end - begin, begin, begin, reads=buffer, writes=buffer, label="within"
+    )
+
+
+def across(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each rank, as often as there are other nodes, and who stands for it in each."""
+    nodes = np.arange(0, ranks, ranks_per_node)
+    rank = np.repeat(np.arange(ranks), len(nodes))
+    proxy = stand_in(np.tile(nodes, ranks), rank, ranks, ranks_per_node)
+    away = proxy != rank
+    return rank[away], proxy[away]
+
+
+def within(cut: NDArray[np.int64], ranks_per_node: int) -> tuple[NDArray[np.int64], ...]:
+    """Return holder and mate in a node, begin and end in bytes, of every lane a mate is without."""
+    ranks = len(cut) - 1
+    _, bounds = lanes(ranks, ranks_per_node)
+    lane = np.tile(np.arange(len(bounds) - 1), ranks)
+    mate = np.repeat(np.arange(ranks), len(bounds) - 1)
+    holder = stand_in(mate, lane, ranks, ranks_per_node)
+    other = holder != mate
+    lane = lane[other]
+    return holder[other], mate[other], cut[bounds[lane]], cut[bounds[lane + 1]]

@@ -1,0 +1,144 @@
+"""All-reduce: all ranks' send buffers, combined, come to every rank.
+
+Every algorithm here combines the items of one place in one order for all ranks, or in orders that
+differ only by ``a + b == b + a``: all ranks end with the same bits, floating point included.
+Send and recv may be one buffer, as they may in `broadcast`, in `allgather` and `reducescatter`
+(there the rank's own block of the longer buffer) and in `reduce`: a row that would copy bytes to
+where they are is then nothing to do.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from collectives.algorithms import allgather, broadcast, reduce, reducescatter
+from collectives.algorithms.scatter import edges, fold, folded
+from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.step import Step
+
+
+def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Every rank sends everything to every other at once, and each combines it all ("one-shot").
+
+    Steps: 1.
+    Bytes sent by a rank: S (P - 1).
+
+    TensorRT-LLM and MSCCL++ take it for the smallest sizes.
+    """
+    src, dst = pairs(ranks)
+    yield from transfers(src, dst, size, 0, src * size, writes="work", label="all-reduce")
+    # First all into a place of its own: combined on arrival, each rank would begin with itself.
+    me, later = np.arange(ranks), np.arange(1, ranks) * size
+    yield from transfers(me, me, size, reads="work", label="copy")
+    me, at = np.repeat(me, ranks - 1), np.tile(later, ranks)
+    yield from transfers(me, me, size, at, 0, reduces=True, reads="work", label="reduce")
+
+
+def two_shot(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Each rank combines one chunk of everybody's bytes, and then sends it to all.
+
+    Steps: 2.
+    Bytes sent by a rank: 2 S (P - 1) / P.
+
+    TensorRT-LLM, MSCCL++.
+    """
+    cut = edges(size, ranks, itemsize)
+    at, length = cut[:-1], np.diff(cut)
+    src, dst = pairs(ranks, 1)
+    yield from _copy(ranks, size)
+    yield from transfers(
+        src, dst, length[dst], at[dst], at[dst], reduces=True, label="reduce-scatter"
+    )
+    yield from transfers(src, dst, length[src], at[src], at[src], reads="recv", label="all-gather")
+
+
+def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Chunks travel around the ring twice: once to be combined, once to come to everybody.
+
+    Steps: 2 (P - 1).
+    Bytes sent by a rank: 2 S (P - 1) / P.
+
+    Patarasuk, Yuan 2009; NCCL.
+    """
+    me, cut = np.arange(ranks), edges(size, ranks, itemsize)
+    yield from _copy(ranks, size)
+    yield from reducescatter.around(me, cut, "recv")
+    yield from allgather.around(me, cut, "recv")
+
+
+def recursive_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Ranks at distances 1, 2, 4 and so on exchange and combine all they have.
+
+    Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
+    Bytes sent by a rank: S log2 P; at most S (floor(log2 P) + 1) where P is no power of two.
+
+    Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give their bytes to a partner
+    before, and get the result from it after.
+    """
+    core = fold(ranks)[:-1]
+    me = np.arange(len(core))
+    yield from _folded_copy(ranks, size)
+    for far in (1 << k for k in range((len(core) - 1).bit_length())):
+        yield from transfers(
+            core, core[me ^ far], size, reads="recv", writes="work", label="all-reduce"
+        )
+        yield from transfers(core, core, size, reduces=True, reads="work", label="reduce")
+    yield from _unfold(ranks, size)
+
+
+def halving_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Reduce-scatter by recursive halving, then all-gather by recursive doubling.
+
+    Steps: 2 log2 P; 2 floor(log2 P) + 2 where P is no power of two.
+    Bytes sent by a rank: 2 S (Q - 1) / Q with Q the power of two; S more where P is above Q.
+
+    Rabenseifner 2004; Thakur, Rabenseifner, Gropp 2005.
+    """
+    core = fold(ranks)[:-1]
+    cut = edges(size, len(core), itemsize)
+    yield from _folded_copy(ranks, size)
+    yield from reducescatter.halving(core, cut, "recv")
+    yield from allgather.doubling(core, cut, "recv")
+    yield from _unfold(ranks, size)
+
+
+def tree(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Combine everything at rank 0 by a binomial tree, and take it back to all by another.
+
+    Steps: 2 ceil(log2 P).
+    Bytes sent by a rank: at most S ceil(log2 P).
+    """
+    me = np.arange(ranks)
+    yield from _copy(ranks, size)
+    yield from reduce.tree(me, size, "recv")
+    yield from broadcast.tree(me, size)
+
+
+def hierarchical(
+    ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
+) -> Iterator[Step]:
+    """Nodes combine within, ranks of one lane between the nodes, and the result goes back.
+
+    Steps: 4; two within nodes, two between.
+    Bytes sent by a rank: 2 S (P - 1) / P, of which 2 S (P / L - 1) / P leave its node of L ranks.
+    """
+    cut = edges(size, ranks, itemsize)
+    yield from _copy(ranks, size)
+    yield from reducescatter.by_node(cut, "recv", ranks_per_node)
+    yield from allgather.by_node(cut, "recv", ranks_per_node)
+
+
+def _copy(ranks: int, size: int) -> Iterator[Step]:
+    me = np.arange(ranks)
+    return transfers(me, me, size, label="copy")
+
+
+def _folded_copy(ranks: int, size: int) -> Iterator[Step]:
+    core, extra = fold(ranks)[:-1], folded(ranks)
+    yield from transfers(core, core, size, label="copy")
+    yield from transfers(extra, extra - 1, size, reduces=True, label="fold")
+
+
+def _unfold(ranks: int, size: int) -> Iterator[Step]:
+    extra = folded(ranks)
+    return transfers(extra - 1, extra, size, reads="recv", label="unfold")

@@ -1,0 +1,20 @@
+"""Barrier: no rank leaves before every rank has come."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fabric.schedule.step import Step
+
+
+def dissemination(ranks: int) -> Iterator[Step]:
+    """Each rank tells ranks at distances 1, 2, 4 and so on that all it has heard of have come.
+
+    Steps: ceil(log2 P).
+    Bytes sent by a rank: 0; a message without bytes in each step.
+
+    Hensgen, Finkel, Manber 1988.
+    """
+    me = np.arange(ranks)
+    for far in (1 << k for k in range((ranks - 1).bit_length())):
+        yield Step(me, (me + far) % ranks, 0, label="barrier")

@@ -1,0 +1,191 @@
+"""Which algorithm for this size on this topology: ask the fabric, once, and remember.
+
+The answer depends on nothing but the question: the same at every rank, in every run, whatever was
+asked before. So ranks that ask by themselves, in processes of their own, agree.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from collectives.algorithms.table import algorithms, default, schedule
+from fabric.engines.least import least
+from fabric.fabric import Fabric
+from fabric.schedule.step import ScheduleError, Step
+from fabric.world.control import Advice
+
+MOST_ASKED = 1024
+"""Ranks up to which the fabric is asked; beyond, `default` answers: a row for every pair of ranks
+would take longer to simulate than the choice is worth."""
+
+TIE = 0.01
+"""Times that differ by no more than this fraction are alike. Of those `collectives.default`'s is
+taken, else the algorithm that comes first in `collectives.algorithms.table.ALGORITHMS`: what saves
+a latency of a long transfer there can move twice the bytes here."""
+
+_REMEMBERED = 1 << 12  # answers kept for a fabric
+_PANELS = 8  # groups of ranks whose routes are kept for a fabric
+
+
+def choose(
+    fabric: Fabric, op: str, ranks: int, size: int, *, group: Sequence[int] | None = None,
+    itemsize: int = 1, root: int = 0, ranks_per_node: int = 16,
+) -> str:  # fmt: skip
+    """The algorithm of ``op`` that is fastest on ``fabric``, or within `TIE` of it, by its name.
+
+    ``group``: which ranks of the fabric take part, in their order; default: its first ``ranks``.
+    The rest means what it means in `schedule`. Of a size (bytes) only the three leading bits
+    count, rounded up, so sizes that hardly differ share an answer. Raises `ScheduleError` for
+    what `schedule` refuses, and for ranks that have no place.
+    """
+    names = algorithms(op)
+    if len(names) == 1 or not 1 < ranks <= MOST_ASKED:
+        return default(op, ranks, size)
+    question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
+    memory = fabric.kept(_Memory)
+    with memory.lock:  # ranks that are threads ask all at once: one of them works, all learn
+        if question not in memory.answers:
+            _check(fabric, question, ranks)
+            while len(memory.answers) >= _REMEMBERED:
+                memory.answers.popitem(last=False)
+            memory.answers[question] = _fastest(_panel(fabric, memory, question.group), question)
+        return memory.answers[question]
+
+
+def advice(
+    fabric: Fabric, op: str, group: Sequence[int], size: int, itemsize: int, root: int,
+    algorithm: str | None,
+) -> Advice:  # fmt: skip
+    """How ranks ``group`` of the fabric make a call: the answer of `Control.advise`."""
+    node = node_size(fabric, group)
+    name = algorithm or choose(
+        fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
+        ranks_per_node=node,
+    )  # fmt: skip
+    operation = fabric.software.variant(op, size)
+    return Advice(name, node, operation, fabric.topology.name, fabric.software.stack(operation))
+
+
+def table(
+    fabric: Fabric, op: str, ranks: int, size: int, *, group: Sequence[int] | None = None,
+    itemsize: int = 1, root: int = 0, ranks_per_node: int = 16,
+) -> Mapping[str, float]:  # fmt: skip
+    """Seconds that each algorithm of ``op`` takes, of this very size; arguments as in `choose`."""
+    question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
+    _check(fabric, question, ranks)
+    memory = fabric.kept(_Memory)
+    with memory.lock:
+        panel = _panel(fabric, memory, question.group)
+        return {name: _time(panel, question, name, size) for name in algorithms(op)}
+
+
+def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
+    """How many ranks of a group share its first one's node: what to group by, see `schedule`.
+
+    ``group``: ranks of the fabric, or how many of its first ones. 1 where there are no nodes.
+    """
+    members = range(group) if isinstance(group, int) else group
+    nodes = fabric.topology.node[fabric.places[list(members)]]
+    return int((nodes == nodes[0]).sum()) if nodes[0] >= 0 else 1
+
+
+def rounded(size: int, itemsize: int = 1) -> int:
+    """``size`` with its three leading bits, rounded up, to a number of whole items (bytes)."""
+    unit = 1 << max(size.bit_length() - 3, 0)
+    return -(-(-(-size // unit) * unit) // itemsize) * itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    op: str
+    group: tuple[int, ...]
+    size: int
+    itemsize: int
+    root: int
+    ranks_per_node: int
+
+    def steps(self, algorithm: str, size: int) -> Iterator[Step]:
+        return schedule(
+            self.op, len(self.group), size, algorithm, root=self.root, itemsize=self.itemsize,
+            ranks_per_node=self.ranks_per_node,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What is kept with a fabric: answers, and by group the fabric as its ranks see it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    answers: OrderedDict[_Question, str] = field(default_factory=OrderedDict)
+    panels: OrderedDict[tuple[int, ...], Fabric] = field(default_factory=OrderedDict)
+
+
+def _question(
+    ranks: int, op: str, size: int, group: Sequence[int] | None, itemsize: int, root: int,
+    ranks_per_node: int,
+) -> _Question:  # fmt: skip
+    if size < 0 or itemsize < 1 or size % itemsize:  # what rounding would hide
+        schedule(op, ranks, size, root=root, itemsize=itemsize)
+    members = tuple(range(ranks) if group is None else group)
+    return _Question(op, members, rounded(size, itemsize), itemsize, root, ranks_per_node)
+
+
+def _check(fabric: Fabric, question: _Question, ranks: int) -> None:
+    """Raise `ScheduleError` for a group that does not fit the fabric, or what cannot be."""
+    members, places = question.group, len(fabric.places)
+    if len(members) != ranks:
+        raise ScheduleError(f"a group of {len(members)} ranks was named, but {ranks} take part")
+    outside = [rank for rank in members if not 0 <= rank < places]
+    if outside:
+        there = f"0 to {places - 1} of {fabric.topology.name}"
+        raise ScheduleError(f"rank {outside[0]} has no place; there are {there}")
+    question.steps(default(question.op, ranks, question.size), question.size)
+
+
+def _panel(fabric: Fabric, memory: _Memory, group: tuple[int, ...]) -> Fabric:
+    """The fabric under a group alone, with routes of its own.
+
+    Its own, because the caller's is used by others meanwhile; and all of them looked up now,
+    because which are known can change the last bits of an answer.
+    """
+    if group not in memory.panels:
+        while len(memory.panels) >= _PANELS:
+            memory.panels.popitem(last=False)
+        places = fabric.places[list(group)]
+        panel = Fabric(
+            fabric.topology, fabric.engine, fabric.routing, fabric.software,
+            fabric.router.planes, places, fabric.tolerance,
+        )  # fmt: skip
+        panel.router.paths(np.repeat(places, len(places)), np.tile(places, len(places)))
+        memory.panels[group] = panel
+    memory.panels.move_to_end(group)
+    return memory.panels[group]
+
+
+def _fastest(panel: Fabric, question: _Question) -> str:
+    """Branch and bound: only what its closed form does not rule out is simulated."""
+    names, size, ranks = tuple(algorithms(question.op)), question.size, len(question.group)
+    first = default(question.op, ranks, size)
+    times = {first: _time(panel, question, first, size)}
+    operation = panel.software.variant(question.op, size)
+
+    def enough() -> float:
+        return min(times.values()) * (1 + TIE)
+
+    bounds = {
+        name: least(panel, question.steps(name, size), ranks, operation=operation, above=enough())
+        for name in names if name != first
+    }  # fmt: skip
+    for name in sorted(bounds, key=lambda name: bounds[name]):
+        if bounds[name] <= enough():
+            times[name] = _time(panel, question, name, size)
+    return next(name for name in (first, *names) if times.get(name, np.inf) <= enough())
+
+
+def _time(panel: Fabric, question: _Question, name: str, size: int) -> float:
+    operation = panel.software.variant(question.op, size)
+    steps = question.steps(name, size)
+    return panel.simulate(steps, operation=operation, ranks=len(question.group)).duration

@@ -1,0 +1,141 @@
+"""Reduce-scatter: block ``i`` of all ranks' send buffers, combined, comes to rank ``i``.
+
+The parts that `allreduce` and `reduce` use too work in place and take ``who``, ``cut`` and the
+buffer as those of `allgather` do: ``who[i]`` ends with chunk ``i``.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.algorithms.allgather import across, within
+from collectives.algorithms.scatter import fold, folded, lanes
+from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.step import Step
+
+
+def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Every rank sends every other its block at once; each combines what it gets.
+
+    Steps: 1.
+    Bytes sent by a rank: S (P - 1).
+    """
+    src, dst = pairs(ranks, 1)
+    yield from _own_block(ranks, size)
+    yield from transfers(src, dst, size, dst * size, 0, reduces=True, label="reduce-scatter")
+
+
+def pairwise(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """In step k each rank sends its block to the rank k places on, which combines it.
+
+    Steps: P - 1.
+    Bytes sent by a rank: S (P - 1).
+
+    Thakur, Rabenseifner, Gropp 2005.
+    """
+    yield from _own_block(ranks, size)
+    me, twice = np.arange(ranks), np.tile(np.arange(ranks), 2)
+    at = twice * size
+    for k in range(1, ranks):
+        window = slice(k, k + ranks)
+        yield from transfers(
+            me, twice[window], size, at[window], 0, reduces=True, label="reduce-scatter"
+        )
+
+
+def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Each block travels once around the ring and is combined on its way to its rank.
+
+    Steps: P - 1.
+    Bytes sent by a rank: S (P - 1).
+
+    NCCL; Patarasuk, Yuan 2009.
+    """
+    me = np.arange(ranks)
+    yield from transfers(me, me, ranks * size, writes="work", label="copy")
+    yield from around(me, np.arange(ranks + 1) * size, "work")
+    yield from transfers(me, me, size, me * size, 0, reads="work", label="copy")
+
+
+def recursive_halving(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """Ranks half, a quarter, an eighth of all ranks apart exchange the halves they are not for.
+
+    Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
+    Bytes sent by a rank: S (P - 1); at most S P where P is no power of two.
+
+    Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give everything to a partner
+    before, and get their block from it after.
+    """
+    extra, bounds = folded(ranks), fold(ranks)
+    core = bounds[:-1]
+    yield from transfers(core, core, ranks * size, writes="work", label="copy")
+    yield from transfers(extra, extra - 1, ranks * size, reduces=True, writes="work", label="fold")
+    yield from halving(core, bounds * size, "work")
+    yield from transfers(extra - 1, extra, size, extra * size, 0, reads="work", label="unfold")
+    yield from transfers(core, core, size, core * size, 0, reads="work", label="copy")
+
+
+def hierarchical(
+    ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
+) -> Iterator[Step]:
+    """Combine within each node what its ranks have for others; each sends on what is for its lane.
+
+    Steps: 2; one within nodes, one between.
+    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
+    """
+    position, _ = lanes(ranks, ranks_per_node)
+    src, peer = pairs(ranks)
+    yield from transfers(
+        src, src, size, peer * size, position[peer] * size, writes="work", label="copy"
+    )
+    yield from by_node(np.arange(ranks + 1) * size, "work", ranks_per_node)
+    me = np.arange(ranks)
+    yield from transfers(me, me, size, position * size, 0, reads="work", label="copy")
+
+
+def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
+    """Combine in place around the ring ``who``."""
+    ranks, after = len(who), np.roll(who, -1)
+    # Chunk (i - k) % ranks for all i at once is a window of the chunks laid out twice.
+    at, size = np.tile(cut[:-1], 2), np.tile(np.diff(cut), 2)
+    for k in range(1, ranks):
+        window = slice(ranks - k, 2 * ranks - k)
+        yield from transfers(
+            who, after, size[window], at[window], at[window],
+            reduces=True, reads=buffer, writes=buffer, label="reduce-scatter",
+        )  # fmt: skip
+
+
+def halving(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
+    """Combine in place among ``who``, a power of two of ranks, by recursive halving."""
+    me = np.arange(len(who))
+    for keep in reversed([1 << k for k in range((len(who) - 1).bit_length())]):
+        peer = me ^ keep
+        first = peer & -keep
+        at = cut[first]
+        yield from transfers(
+            who, who[peer], cut[first + keep] - at, at, at,
+            reduces=True, reads=buffer, writes=buffer, label="reduce-scatter",
+        )  # fmt: skip
+
+
+def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
+    """Combine in place over the nodes; chunks are in the order of `lanes`. The way in, reversed."""
+    ranks = len(cut) - 1
+    holder, mate, begin, end = within(cut, ranks_per_node)
+    yield from transfers(
+        mate, holder, end - begin, begin, begin,
+        reduces=True, reads=buffer, writes=buffer, label="within",
+    )  # fmt: skip
+    position, _ = lanes(ranks, ranks_per_node)
+    owner, proxy = across(ranks, ranks_per_node)
+    at, size = cut[:-1][position[owner]], np.diff(cut)[position[owner]]
+    yield from transfers(
+        proxy, owner, size, at, at, reduces=True, reads=buffer, writes=buffer, label="across"
+    )
+
+
+def _own_block(ranks: int, size: int) -> Iterator[Step]:
+    me = np.arange(ranks)
+    return transfers(me, me, size, me * size, 0, label="copy")

@@ -1,0 +1,73 @@
+"""Send and receive: transfers between two ranks, of which every other collective is made."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fabric.schedule.step import Step
+
+
+def transfers(
+    src: ArrayLike,
+    dst: ArrayLike,
+    size: ArrayLike,
+    src_at: ArrayLike = 0,
+    dst_at: ArrayLike = 0,
+    *,
+    reduces: bool = False,
+    reads: str = "send",
+    writes: str = "recv",
+    label: str = "",
+) -> Iterator[Step]:
+    """Yield the `Step` of these columns without its rows of 0 bytes, or nothing if none is left.
+
+    An empty row still is a message, and would cost one: algorithms that cut a buffer in more
+    parts than it has items must not send the empty parts.
+    """
+    step = Step(
+        src, dst, size, src_at, dst_at, reduces=reduces, reads=reads, writes=writes, label=label
+    )
+    if not np.logical_and.reduce(step.size):
+        full = step.size > 0
+        columns = (step.src, step.dst, step.size, step.src_at, step.dst_at)
+        step = Step(
+            *(column[full] for column in columns),
+            reduces=reduces, reads=reads, writes=writes, label=label,
+        )  # fmt: skip
+    if len(step):
+        yield step
+
+
+def pairs(ranks: int, first: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ``src`` and ``dst`` of every pair whose distance ``(dst - src) % ranks >= first``.
+
+    Sources ascend, so that rows which reduce at one target do so in the order of ranks. A source
+    begins with its next neighbour, so that not all of them turn to rank 0 at once.
+    """
+    me = np.arange(ranks)
+    src = np.repeat(me, ranks - first)
+    dst = np.add.outer(me, np.arange(first, ranks)).ravel()
+    dst[dst >= ranks] -= ranks
+    return src, dst
+
+
+def shift(ranks: int, size: int) -> Iterator[Step]:
+    """Each rank sends ``size`` bytes to the next one and receives as many from the one before.
+
+    Steps: 1.
+    Bytes sent by a rank: S.
+
+    The pattern of nccl-tests' sendrecv.
+    """
+    me = np.arange(ranks)
+    yield from transfers(me, np.roll(me, -1), size, label="send-recv")
+
+
+def point_to_point(src: int, dst: int, size: int) -> Iterator[Step]:
+    """Rank ``src`` sends ``size`` bytes to rank ``dst``; nobody else takes part.
+
+    Steps: 1.
+    Bytes sent by a rank: S.
+    """
+    yield from transfers(src, dst, size, label="send-recv")

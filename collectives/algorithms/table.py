@@ -1,0 +1,209 @@
+"""The table of collectives and their algorithms, and the one door to all of them: `schedule`."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from collectives.algorithms import (
+    allgather,
+    allreduce,
+    alltoall,
+    barrier,
+    broadcast,
+    gather,
+    reduce,
+    reducescatter,
+    scatter,
+    sendrecv,
+)
+from fabric.schedule.step import ScheduleError, Step
+from topology.arguments import integer, shown, whole
+
+Algorithm = Callable[..., Iterator[Step]]
+
+ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
+    {
+        "all_reduce": {
+            "direct": allreduce.direct,
+            "two_shot": allreduce.two_shot,
+            "ring": allreduce.ring,
+            "recursive_doubling": allreduce.recursive_doubling,
+            "halving_doubling": allreduce.halving_doubling,
+            "tree": allreduce.tree,
+            "hierarchical": allreduce.hierarchical,
+        },
+        "all_gather": {
+            "direct": allgather.direct,
+            "ring": allgather.ring,
+            "recursive_doubling": allgather.recursive_doubling,
+            "bruck": allgather.bruck,
+            "hierarchical": allgather.hierarchical,
+        },
+        "reduce_scatter": {
+            "direct": reducescatter.direct,
+            "pairwise": reducescatter.pairwise,
+            "ring": reducescatter.ring,
+            "recursive_halving": reducescatter.recursive_halving,
+            "hierarchical": reducescatter.hierarchical,
+        },
+        "all_to_all": {
+            "direct": alltoall.direct,
+            "pairwise": alltoall.pairwise,
+            "bruck": alltoall.bruck,
+            "hierarchical": alltoall.hierarchical,
+        },
+        "all_to_all_v": {
+            "direct": alltoall.direct_v,
+            "pairwise": alltoall.pairwise_v,
+            "hierarchical": alltoall.hierarchical_v,
+        },
+        "broadcast": {
+            "direct": broadcast.direct,
+            "binomial": broadcast.binomial,
+            "scatter_allgather": broadcast.scatter_allgather,
+            "chain": broadcast.chain,
+            "hierarchical": broadcast.hierarchical,
+        },
+        "reduce": {
+            "direct": reduce.direct,
+            "binomial": reduce.binomial,
+            "rabenseifner": reduce.rabenseifner,
+        },
+        "gather": {"direct": gather.direct, "binomial": gather.binomial},
+        "scatter": {"direct": scatter.direct, "binomial": scatter.binomial},
+        "send_recv": {"shift": sendrecv.shift},
+        "barrier": {"dissemination": barrier.dissemination},
+    }
+)
+"""Every collective with its algorithms by name. All take what they need of ranks, size (or, for
+``all_to_all_v``, counts), root, itemsize and ranks_per_node."""
+
+MOST_DIRECT = 1024
+"""Ranks up to which `default` takes a ``direct`` algorithm, which has a row for every pair."""
+
+
+def algorithms(op: str) -> Mapping[str, Algorithm]:
+    """Return the algorithms of a collective by name; raise `ScheduleError` for an unknown one."""
+    if not isinstance(op, str) or op not in ALGORITHMS:
+        choices = ", ".join(ALGORITHMS)
+        raise ScheduleError(f"unknown collective {shown(op)}; choose one of {choices}")
+    return ALGORITHMS[op]
+
+
+def algorithm(op: str, name: str) -> Algorithm:
+    """Return the algorithm of that name; raise `ScheduleError` with the choices otherwise."""
+    table = algorithms(op)
+    if not isinstance(name, str) or name not in table:
+        choices = ", ".join(table)
+        raise ScheduleError(f"{op} has no algorithm {shown(name)}; choose one of {choices}")
+    return table[name]
+
+
+def default(op: str, ranks: int, size: int) -> str:
+    """Return the name of an algorithm that is good enough where nobody has asked the fabric.
+
+    On a fabric without bottlenecks one step of all pairs has the least latency and moves no byte
+    twice: ``direct`` for the all-to-alls, ``all_gather`` and ``reduce_scatter`` of up to
+    `MOST_DIRECT` ranks, and beyond, where its rows would fill the memory, ``pairwise`` or ``ring``.
+    The others follow MPICH (Thakur, Rabenseifner, Gropp 2005, with its thresholds but one):
+    all_reduce of whole vectors up to 32 KiB, where a step costs more than halves save on the links
+    of today, and by halves above; reduce by a tree up to 2 KiB, by halves above; broadcast by a
+    tree below 12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
+    """
+    algorithms(op)
+    ranks, size = _counts(ranks, size)
+    many = ranks > MOST_DIRECT
+    rules = {
+        "all_reduce": "recursive_doubling" if size <= 32 << 10 else "halving_doubling",
+        "all_gather": "ring" if many else "direct",
+        "reduce_scatter": "pairwise" if many else "direct",
+        "all_to_all": "pairwise" if many else "direct",
+        "all_to_all_v": "pairwise" if many else "direct",
+        "broadcast": "binomial" if size < 12288 or ranks < 8 else "scatter_allgather",
+        "reduce": "binomial" if size <= 2048 else "rabenseifner",
+        "gather": "binomial",
+        "scatter": "binomial",
+        "send_recv": "shift",
+        "barrier": "dissemination",
+    }
+    return rules[op]
+
+
+def buffers(op: str, ranks: int, size: int) -> tuple[int, int]:
+    """Return the bytes of a rank's send and recv buffer for what `schedule` gives for the same.
+
+    ``size``: a rank's whole buffer for all_reduce, reduce, broadcast and send_recv; what a rank
+    contributes for all_gather and gather; what it receives for reduce_scatter and scatter; one
+    block for the all-to-alls (here all blocks of all_to_all_v are alike).
+    """
+    algorithms(op)
+    ranks, size = _counts(ranks, size)
+    if op == "barrier":
+        return 0, 0
+    sends_all = op in ("reduce_scatter", "scatter", "all_to_all", "all_to_all_v")
+    recvs_all = op in ("all_gather", "gather", "all_to_all", "all_to_all_v")
+    return size * (ranks if sends_all else 1), size * (ranks if recvs_all else 1)
+
+
+def schedule(
+    op: str,
+    ranks: int,
+    size: int,
+    algorithm: str | None = None,
+    *,
+    root: int = 0,
+    itemsize: int = 1,
+    ranks_per_node: int = 16,
+) -> Iterator[Step]:
+    """Return the steps of a collective, by the named algorithm or by `default`.
+
+    ``size`` is in bytes and means what `buffers` says; ``itemsize`` bytes are never cut.
+    ``ranks_per_node`` matters to the hierarchical algorithms; a node of CloudMatrix384 has 16 dies.
+    Raises `ScheduleError` at the call, not later, for what is unknown or cannot be.
+    """
+    algorithms(op)
+    ranks, size = _counts(ranks, size)
+    steps = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
+    root, itemsize, ranks_per_node = (
+        integer(value, name, error=ScheduleError)
+        for value, name in (
+            (root, "root"), (itemsize, "itemsize"), (ranks_per_node, "ranks_per_node")
+        )
+    )  # fmt: skip
+    if not 0 <= root < ranks:
+        raise ScheduleError(f"root is {root}; there are ranks 0 to {ranks - 1}")
+    if itemsize < 1 or size % itemsize:
+        raise ScheduleError(f"size of {size} bytes is not a number of items of {itemsize} bytes")
+    if ranks_per_node < 1:
+        raise ScheduleError(f"ranks_per_node is {ranks_per_node}, below 1")
+    given = {
+        "ranks": ranks, "size": size, "root": root, "itemsize": itemsize,
+        "ranks_per_node": ranks_per_node,
+    }  # fmt: skip
+    takes = inspect.signature(steps).parameters
+    arguments = {key: value for key, value in given.items() if key in takes}
+    if "counts" in takes:
+        return steps(np.full((ranks, ranks), size, np.int64), **arguments)
+    return steps(**arguments)
+
+
+# `schedule` has a parameter of the same name, which is what its callers write.
+_lookup = algorithm
+
+
+def _counts(ranks: Any, size: Any) -> tuple[int, int]:
+    """How many ranks and bytes; raises `ScheduleError`."""
+    count, room = whole(ranks), whole(size)
+    if room is None and isinstance(size, float) and size.is_integer():
+        room = int(size)  # 64e6, say
+    for name, given, found in (("ranks", ranks, count), ("size", size, room)):
+        if found is None:
+            raise ScheduleError(f"{name} is {shown(given)}; it has to be an integer")
+    if count is None or count < 1:
+        raise ScheduleError(f"{count} ranks; there must be 1 or more")
+    if room is None or room < 0:
+        raise ScheduleError(f"size is {room} bytes, below 0")
+    return count, room

@@ -1,0 +1,1 @@
+"""The calls of a program: buffers in, buffers out."""

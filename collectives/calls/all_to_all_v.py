@@ -1,0 +1,99 @@
+"""All-to-all-v as a call. A rank knows its own counts, and needs nobody else's for most of it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from collectives.algorithms.table import ALGORITHMS
+from collectives.calls.buffers import Buffer, name_of, shift
+from fabric.ranks.execution import Call
+from fabric.ranks.ready import script
+from fabric.schedule.plan import Part, Plan
+from fabric.schedule.plan import plan as plan_of
+from topology.arguments import integers
+from topology.errors import ArgumentError
+
+Longs = NDArray[np.int64]
+_Rows = list[tuple[int, Longs, Longs]]
+
+LOCAL = ("direct", "pairwise")
+"""The algorithms that can be planned from a rank's own counts."""
+
+
+def sizes(name: str, counts: ArrayLike, buffer: Buffer, ranks: int) -> Longs:
+    """The bytes of each of ``ranks`` blocks in a buffer, from counts of items.
+
+    Raises `ArgumentError` that says ``name`` for counts that cannot be, or have no room.
+    """
+    given = integers(counts, name, ranks, least=0)
+    total = sum(given)  # of Python's integers, which do not wrap around
+    if total > buffer.items:
+        raise ArgumentError(f"{name} sum to {total}; the buffer has {buffer.items} items")
+    return np.array(given, np.int64) * buffer.dtype.itemsize
+
+
+def check(rank: int, send: Buffer, recv: Buffer, sent: Longs, received: Longs) -> None:
+    """Raise `ArgumentError` for buffers and bytes that do not go together."""
+    if send.dtype != recv.dtype:
+        raise ArgumentError(
+            f"all_to_all_v: x is {name_of(send.dtype)}, and out is {name_of(recv.dtype)}"
+        )
+    if shift(send, recv) is not None:
+        raise ArgumentError("all_to_all_v: what it reads and what it fills share memory")
+    if sent[rank] != received[rank]:
+        raise ArgumentError(
+            f"all_to_all_v: rank {rank} sends {sent[rank]} bytes to itself and receives"
+            f" {received[rank]} from itself"
+        )
+
+
+def call(dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None) -> Call:
+    """The call of a plan; the counts are no part of its words, as each rank has others.
+
+    ``wide``: see `script`.
+    """
+    made = script(mine, wide=wide)
+    return Call(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
+
+
+def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Plan:
+    """A rank's part by an algorithm that needs all counts: bytes, [ranks, ranks]."""
+    steps = ALGORITHMS["all_to_all_v"][name](counts, ranks_per_node=ranks_per_node)
+    return plan_of(steps, len(counts), rank)
+
+
+def plan(name: str, rank: int, sent: Longs, received: Longs) -> Plan:
+    """A rank's part by one of `LOCAL`: the rows of `alltoall.direct_v` and `pairwise_v`.
+
+    ``sent[j]`` bytes go to rank j, ``received[i]`` come from rank i.
+    """
+    rows = {"direct": _direct_rows, "pairwise": _pairwise_rows}[name](rank, len(sent))
+    return Plan(rank, len(sent), tuple(_exchanges(rank, sent, received, rows)))
+
+
+def _direct_rows(me: int, ranks: int) -> _Rows:
+    others, after = np.delete(np.arange(ranks), me), (me + np.arange(ranks)) % ranks
+    src = np.concatenate([others[:me], np.full(ranks, me), others[me:]])
+    dst = np.concatenate([np.full(me, me), after, np.full(ranks - 1 - me, me)])
+    return [(0, src, dst)]
+
+
+def _pairwise_rows(me: int, ranks: int) -> _Rows:
+    steps = (sorted({(me, (me + k) % ranks), ((me - k) % ranks, me)}) for k in range(ranks))
+    columns = (np.array(rows).T for rows in steps)
+    return [(k, src, dst) for k, (src, dst) in enumerate(columns)]
+
+
+def _exchanges(me: int, sent: Longs, received: Longs, steps: _Rows) -> Iterator[Part]:
+    send_at, recv_at = sent.cumsum() - sent, received.cumsum() - received
+    for number, src, dst in steps:
+        size = np.where(src == me, sent[dst], received[src])
+        full = size > 0
+        if full.any():
+            src, dst, size = src[full], dst[full], size[full]
+            yield Part(
+                number, src, dst, size, np.where(src == me, send_at[dst], 0),
+                np.where(dst == me, recv_at[src], 0), np.ones_like(size),
+                False, "send", "recv", "all-to-all",
+            )  # fmt: skip

@@ -1,0 +1,111 @@
+"""Receives from whichever rank sends first: what `Communicator.irecv_any` begins.
+
+A message is known to both of its ends by its number among those from one rank to another, so a
+receive without a sender has none. It looks at what has come and nobody waits for, takes the
+earliest message whose number is the next of its sender's, and is the receive of that from then on.
+Which one that is, is up to the host; all that follows is timed as if it had been named.
+"""
+
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from collectives.calls.group import Group
+from collectives.calls.work import Work
+from fabric.failure import WorldError
+from fabric.ranks.driver import Driver
+from fabric.ranks.execution import Call, Execution
+from fabric.ranks.ready import Script
+from fabric.schedule.plan import Plan
+from fabric.transports.base import Transport
+from fabric.world.control import Control
+
+_NO_CALL = 0
+"""No call of the authority's: what it is told of a rank that waits for nobody in particular."""
+
+
+class Search(Execution):
+    """A receive that looks for its message; ``found`` is the receive of it.
+
+    ``find`` gives that when there is one.
+    """
+
+    __slots__ = ("_control", "_find", "found")
+
+    def __init__(
+        self, words: str, transport: Transport, find: Callable[[], Execution | None]
+    ) -> None:
+        self.found: Execution | None = None
+        self._control: Control | None = None
+        self._find = find
+        nothing = np.zeros(0, np.uint8)
+        call = Call(words, Plan(0, 1, ()), Script((), (0, 0, 0)))
+        super().__init__(call, transport, (), _NO_CALL, (nothing, nothing, nothing))
+        self.noted = True  # the authority learns of what is found
+
+    def begin(self, control: Control) -> None:
+        """Tell the authority nothing: it has no name for the call yet."""
+        self._control = control
+
+    def refused(self) -> WorldError | None:
+        """That of what was found."""
+        return None if self.found is None else self.found.refused()
+
+    def missing(self) -> tuple[list[int], list[int]]:
+        """Nobody in particular, until it is known who sends."""
+        return ([], []) if self.found is None else self.found.missing()
+
+    def _run(self) -> Generator[None, None, None]:
+        while self.found is None:
+            self.found = self._find()
+            if self.found is None:
+                yield
+            elif self._control is not None:
+                self.found.begin(self._control)
+        while not self.found.advance():
+            yield
+
+
+class AnyWork(Work):
+    """The `Work` of a receive from any rank."""
+
+    __slots__ = ("_search", "_sender")
+
+    def __init__(self, driver: Driver, search: Search, sender: list[int]) -> None:
+        """``sender``: holds the rank whose message it is, once that is known."""
+        super().__init__(driver, search)
+        self._search, self._sender = search, sender
+
+    @property
+    def source(self) -> int:
+        """The rank of the group whose message has come; -1 where none has yet."""
+        return self._sender[0] if self._sender else -1
+
+    def wait(self, timeout: float | None = None) -> None:
+        """As `Work.wait`."""
+        super().wait(timeout)
+        if self._search.found is not None:  # whose time is known to the authority
+            self._tags = (self._search.found.tag,)
+            self._driver.wait(self._search.found, timeout)
+
+
+def any_source(
+    group: Group, driver: Driver, words: str, tag: int, receive: Callable[[int], Execution]
+) -> AnyWork:
+    """Begin to look for a message of ``tag``; ``receive`` makes the receive from a rank."""
+    transport, sender = driver.transport, list[int]()
+    others = [rank for rank in range(group.size) if rank != group.rank]
+
+    def find() -> Execution | None:
+        coming = {
+            (group.members[src], group.coming_message(src, group.rank, tag)): src for src in others
+        }
+        for message in transport.unclaimed():
+            if message in coming:
+                sender.append(coming[message])
+                return receive(sender[0])
+        return None
+
+    search = Search(words, transport, find)
+    driver.start([search])
+    return AnyWork(driver, search, sender)

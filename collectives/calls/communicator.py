@@ -1,0 +1,471 @@
+"""Communicator: the calls that a rank makes, buffers in, buffers out.
+
+Every call is checked before anything is sent: what cannot be raises at this rank alone. Then the
+rank's part of the schedule runs with real bytes (`fabric.ranks.execution`), and the authority
+learns of it and says how long it takes (`fabric.world.control`). Calls of a kind are worked out
+once (`Call`).
+
+Reductions combine items two at a time in their own dtype, each result rounded to it, in the order
+that the algorithm's schedule says: what `collectives.algorithms.reference` computes, bit for bit,
+and the same bits at every rank.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from collectives.algorithms.table import algorithm as lookup
+from collectives.algorithms.table import default
+from collectives.calls import all_to_all_v
+from collectives.calls.any_source import AnyWork, any_source
+from collectives.calls.buffers import NOTHING, Buffer, name_of, shift, view
+from collectives.calls.execution import execution
+from collectives.calls.group import Group
+from collectives.calls.messages import Message, Recv, Send, checked, checked_all
+from collectives.calls.messages import call as message_call
+from collectives.calls.prepared import Question, advice, collective, custom
+from collectives.calls.untimed import blocks, rounds
+from collectives.calls.work import Work
+from fabric.endpoint.costs import FREE
+from fabric.launching.member import Member, member
+from fabric.ranks.driver import Driver
+from fabric.ranks.execution import Call, Execution
+from fabric.ranks.message_execution import Exchange, Round, timed_as
+from fabric.ranks.wide import WIDE
+from fabric.schedule.plan import Plan, plan
+from fabric.schedule.step import Step, only_steps
+from fabric.transports.base import Lender, lender, many
+from fabric.world.control import Machine
+from topology import arguments
+from topology.arguments import flag, integer, integers, limit, text
+from topology.errors import ArgumentError
+
+REMEMBERED = 1024
+"""Kinds of calls that a communicator remembers."""
+
+
+def init(timeout: float | None = None) -> "Communicator":
+    """The communicator of all ranks; the caller is one of them, however it was launched.
+
+    All ranks call it equally often. ``timeout``: wall seconds after which any call of it raises
+    `TimedOut`, unless the call says otherwise; None: never. Raises `WorldError` where the other
+    ranks cannot be reached, `ArgumentError` for what is no number of seconds.
+    """
+    return everybody(member(), limit(timeout))
+
+
+def everybody(me: Member, timeout: float | None = None) -> "Communicator":
+    """The communicator of all ranks of the world in which the caller is ``me``, as `init`."""
+    driver = me.driver
+    lineage = ("world", driver.lineages["world"])
+    driver.lineages["world"] += 1
+    group = Group(lineage, tuple(range(me.size)), me.rank)
+    return Communicator(me, group, timeout, everybody=True)
+
+
+class Communicator:
+    """A group of ranks as one of them sees it: ``rank`` of ``size``; made by `init`.
+
+    Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.calls.buffers`
+    for what they can be; both hold items of one type, and their shapes do not matter, only how many
+    items there are. ``async_op``: return at once; see `Work`. ``algorithm``: one of
+    `collectives.ALGORITHMS`; None: the fastest on the emulated fabric. ``timeout``: wall seconds.
+    All ranks of the group make the same calls in the same order. In strict time a rank is one
+    thread, as one that waits cannot do anything else; in eager and paced time several threads of a
+    rank may call at once, each with a communicator of its own.
+
+    Numbers are taken from whoever has them (numpy, torch, True for 1), the same on every transport;
+    an integer has to be one (1.0 is none), and ``timeout`` from 0 on: see `topology.arguments`.
+
+    Raises `ArgumentError`, `ScheduleError` for what cannot be, before anything is sent, and
+    `WorldError` for what goes wrong between the ranks; then the rank can make no more calls.
+    """
+
+    def __init__(
+        self, me: Member, group: Group, timeout: float | None = None, *, everybody: bool = False
+    ) -> None:
+        self.rank, self.size, self._everybody = group.rank, group.size, everybody
+        self._member, self._group, self._timeout = me, group, timeout
+        self._driver: Driver = me.driver
+        self._calls: dict[Hashable, Call] = {}
+        self._machines: dict[str, Machine | None] = {}
+        self._wide = WIDE if many(self._driver.transport) else None
+
+    def __enter__(self) -> "Communicator":
+        """Itself; at the end of the block it is closed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Leave the world; with an error, the others learn of it."""
+        if self._everybody:
+            self._member.close(error)
+
+    def close(self) -> None:
+        """See through what was begun, and leave the world: no rank expects more of this one.
+
+        Of one that `split` or `group` made there is nothing to close.
+        """
+        if self._everybody:
+            self._member.close()
+
+    def now(self) -> float:
+        """The rank's clock, in emulated seconds; without an emulated machine, the wall clock's."""
+        return self._driver.now()
+
+    def compute(self, seconds: float) -> None:
+        """Let the rank's clock move on as if it had computed for so many emulated seconds."""
+        span = arguments.seconds(seconds)
+        if self._driver.paced:  # where the authority learns of it by the wall clock only
+            with self.span("compute"):
+                self._driver.compute(span)
+        else:
+            self._driver.compute(span)
+
+    def machine(self, operation: str) -> Machine | None:
+        """The emulated system, and the software stack on it by which ``operation`` is timed.
+
+        ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None where no
+        machine is emulated. The authority is asked once; raises `WorldError`.
+        """
+        operation = text(operation, "operation")
+        if operation not in self._machines:
+            told = self._member.control.advise(operation, (self.members[0],), 0, 1, 0, "any")
+            self._machines[operation] = told and Machine(told.system, told.software)
+        return self._machines[operation]
+
+    def span(self, name: str) -> AbstractContextManager[None]:
+        """A ``with`` block that traces show by this name, from the rank's clock to its clock.
+
+        Where no trace is written it costs nothing.
+        """
+        called = text(name, "name")
+        if self._member.settings.trace is None:
+            return nullcontext()
+        return self._marked(called)
+
+    @contextmanager
+    def _marked(self, name: str) -> Iterator[None]:
+        driver, number = self._driver, next(self._member.spans)
+        driver.mark(number, name)
+        try:
+            yield
+        finally:
+            if driver.error is None:
+                driver.mark(number, None)
+
+    def all_reduce(
+        self, x: Any, op: str = "sum", out: Any = None, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` (None: ``x`` itself) with all ranks' ``x`` combined.
+
+        ``op``: "sum", "prod", "min", "max", "avg", "band", "bor" or "bxor" (bits); see
+        `collectives.calls.reductions.reduction`.
+        """
+        send, recv = self._pair(x, out)
+        return self._collective("all_reduce", send, recv, op, 0, algorithm, async_op, timeout)
+
+    def reduce(
+        self, x: Any, root: int = 0, op: str = "sum", out: Any = None, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` (None: ``x`` itself) at the root with all ranks' ``x`` combined."""
+        root = self._group.check(root, "root")
+        send, recv = self._pair(x, out) if self.rank == root else (view(x, "x"), NOTHING)
+        return self._collective("reduce", send, recv, op, root, algorithm, async_op, timeout)
+
+    def reduce_scatter(
+        self, out: Any, x: Any, op: str = "sum", *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with the rank's own of as many blocks as ranks of all ``x`` combined."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("reduce_scatter", send, recv, op, 0, algorithm, async_op, timeout)
+
+    def all_gather(
+        self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with all ranks' ``x``, one after the other."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("all_gather", send, recv, "", 0, algorithm, async_op, timeout)
+
+    def broadcast(
+        self, x: Any, root: int = 0, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill every rank's ``x`` with the root's."""
+        root, both = self._group.check(root, "root"), view(x, "x", True)
+        return self._collective("broadcast", both, both, "", root, algorithm, async_op, timeout)
+
+    def gather(
+        self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` at the root with all ranks' ``x``; at others it may be None."""
+        root = self._group.check(root, "root")
+        send, recv = view(x, "x"), view(out, "out", True) if self.rank == root else NOTHING
+        return self._collective("gather", send, recv, "", root, algorithm, async_op, timeout)
+
+    def scatter(
+        self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
+        algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Fill ``out`` with the rank's own block of the root's ``x``; at others it may be None."""
+        root = self._group.check(root, "root")
+        send, recv = view(x, "x") if self.rank == root else NOTHING, view(out, "out", True)
+        return self._collective("scatter", send, recv, "", root, algorithm, async_op, timeout)
+
+    def all_to_all(
+        self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Send block j of ``x`` to rank j; block i of ``out`` is that of rank i. Not in place."""
+        send, recv = view(x, "x"), view(out, "out", True)
+        return self._collective("all_to_all", send, recv, "", 0, algorithm, async_op, timeout)
+
+    def all_to_all_v(
+        self, out: Any, x: Any, send_counts: ArrayLike, recv_counts: ArrayLike, *,
+        async_op: bool = False, algorithm: str | None = None, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Send ``send_counts[j]`` items to rank j and receive ``recv_counts[i]`` from rank i.
+
+        Both buffers hold the blocks without gaps in the order of ranks, and may be longer. Each
+        rank knows its own counts only; for the algorithm "hierarchical", which needs all, they
+        are gathered first, which takes time as any all_gather does. Not in place.
+        """
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        send, recv = view(x, "x"), view(out, "out", True)
+        sent = all_to_all_v.sizes("send_counts", send_counts, send, self.size)
+        received = all_to_all_v.sizes("recv_counts", recv_counts, recv, self.size)
+        all_to_all_v.check(self.rank, send, recv, sent, received)
+        asked = _algorithm("all_to_all_v", algorithm)
+        name = default("all_to_all_v", self.size, 0) if asked is None else asked
+        if name in all_to_all_v.LOCAL:
+            mine = all_to_all_v.plan(name, self.rank, sent, received)
+        else:
+            counts = np.empty((self.size, self.size), np.int64)
+            self.all_gather(counts, sent, timeout=time)
+            node = advice(
+                "all_to_all_v", self._group, 0, self._member.control, algorithm=name
+            ).ranks_per_node
+            mine = all_to_all_v.plan_of_all(name, self.rank, counts, node)
+        call = all_to_all_v.call(send.dtype, mine, name, self._wide)
+        return self._make(call, send, recv, asynchronous, time)
+
+    def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
+        """Return when all ranks have come."""
+        return self._collective("barrier", NOTHING, NOTHING, "", 0, None, async_op, timeout)
+
+    def send(self, x: Any, dst: int, tag: int = 0, *, timeout: float | None = None) -> Work:
+        """Send ``x`` to rank ``dst``; over, in emulated time, when it is received.
+
+        So two ranks that both send first wait for each other, as in NCCL; use `batch`.
+        """
+        return self._messages([checked(Send(x, dst, tag), self._group)], False, timeout)
+
+    def recv(self, x: Any, src: int, tag: int = 0, *, timeout: float | None = None) -> Work:
+        """Fill ``x`` with what rank ``src`` sends, which must be as long."""
+        return self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
+
+    def isend(self, x: Any, dst: int, tag: int = 0) -> Work:
+        """As `send`, and return at once."""
+        return self._messages([checked(Send(x, dst, tag), self._group)], True, None)
+
+    def irecv(self, x: Any, src: int, tag: int = 0) -> Work:
+        """As `recv`, and return at once."""
+        return self._messages([checked(Recv(x, src, tag), self._group)], True, None)
+
+    def irecv_any(self, x: Any, tag: int = 0) -> AnyWork:
+        """As `irecv`, from whichever rank's message of ``tag`` comes first: `AnyWork.source`.
+
+        Which one does is up to the host, and where none comes, only a time-out ends it. A receive
+        that names its sender takes that one's messages first.
+        """
+        into, stream = view(x, "x", True), integer(tag, "tag")
+
+        def receive(src: int) -> Execution:
+            return self._message(Message(src, self.rank, stream, NOTHING, into))
+
+        words = f"recv({name_of(into.dtype)}[{into.items}], any rank, tag {stream})"
+        return any_source(self._group, self._driver, words, stream, receive)
+
+    def batch(
+        self, messages: Sequence[Send | Recv], *, async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """All of these messages at once: nobody waits for one before the next has begun.
+
+        The one way to send to oneself: the first `Send` to it goes to the first `Recv` from it.
+        """
+        return self._messages(checked_all(messages, self._group), async_op, timeout)
+
+    def run(
+        self, steps: Iterable[Step] | Plan, send: Any = None, recv: Any = None, op: str = "sum", *,
+        operation: str = "", name: str = "run", async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Run any schedule with real bytes: of `fabric.schedule.step.Step`, the same at every rank.
+
+        ``steps``: or this rank's `fabric.schedule.plan.Plan` of them, which saves working it out
+        again.
+        ``send``, ``recv``: the rank's buffers, None where it has none; room to work in is given
+        as the steps need it. ``op``: for steps that reduce. ``operation``: whose endpoint costs
+        count, as in `Fabric.simulate`. ``name``: what errors and traces call it.
+        """
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        given = NOTHING if send is None else view(send, "send")
+        filled = NOTHING if recv is None else view(recv, "recv", True)
+        reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
+        mine = steps if isinstance(steps, Plan) else plan(only_steps(steps), self.size, self.rank)
+        call = custom(mine, self._group, given, filled, reduction, costs, words, self._wide)
+        return self._make(call, given, filled, asynchronous, time)
+
+    def inform(
+        self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
+    ) -> None:
+        """Send block ``x[j]`` to rank j at once and for free, as `all_to_all` does it in time.
+
+        For what ranks have to know of each other before they can tell what a call of theirs is:
+        the emulated machine learns it on the way. ``words``: what that call is, in all that ranks
+        have to agree on. Both arrays are ``[ranks, ...]``, of one type, without gaps.
+        """
+        blocks(out, x, self.size)
+        call = timed_as(text(words, "words"), Plan(self.rank, self.size, ()), FREE)
+        self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The world's ranks in this group, by their rank here."""
+        return self._group.members
+
+    @property
+    def lender(self) -> Lender | None:
+        """Where all ranks can read each other's memory: see `fabric.transports.base.lender`."""
+        return lender(self._driver.transport)
+
+    def exchange(
+        self, call: Call, messages: Sequence[Callable[[], Round]],
+        finish: Callable[[], None] | None = None, *, async_op: bool = False,
+        timeout: float | None = None,
+    ) -> Work:  # fmt: skip
+        """Make a call whose messages are given by themselves: see `Exchange`."""
+        driver, group = self._driver, self._group
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        number = group.next_call()
+        return self._go(
+            [Exchange(call, driver.transport, group.members, number, messages, finish)],
+            asynchronous, time,
+        )  # fmt: skip
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """Raise ``error``, and tell every other rank: none then waits for a call of this one."""
+        with self._driver:
+            raise error
+
+    def split(self, color: int | None, key: int = 0) -> "Communicator | None":
+        """The communicator of the ranks that give the same ``color``, in order of key and rank.
+
+        Both are any integers of 64 bits. None for a rank whose color is None. It takes the time of
+        an all_gather of 24 bytes.
+        """
+        part = None if color is None else integer(color, "color")
+        mine = np.array([part is not None, part or 0, integer(key, "key")], np.int64)
+        told = np.empty((self.size, 3), np.int64)
+        self.all_gather(told, mine)
+        if part is None:
+            return None
+        same = np.flatnonzero((told[:, 0] == 1) & (told[:, 1] == part))
+        return self._sub([int(rank) for rank in same[np.argsort(told[same, 2], kind="stable")]])
+
+    def group(self, ranks: Sequence[int]) -> "Communicator | None":
+        """The communicator of these ranks, in this order; None for a rank that is not one.
+
+        Its members call it equally often with the same ranks; the others need not. Nothing is
+        sent, and it takes no time.
+        """
+        members = [
+            self._group.check(rank, "a rank of the group") for rank in integers(ranks, "ranks")
+        ]
+        if len(set(members)) != len(members):
+            raise ArgumentError(f"a rank is twice in the group {members}")
+        return self._sub(members) if self.rank in members else None
+
+    def _sub(self, places: list[int]) -> "Communicator":
+        self._driver.check_owner()
+        members = tuple(self._group.members[place] for place in places)
+        origin = (self._group.id, members)
+        lineage = ("group", *origin, self._driver.lineages[origin])
+        self._driver.lineages[origin] += 1
+        group = Group(lineage, members, places.index(self.rank))
+        return Communicator(self._member, group, self._timeout)
+
+    def _pair(self, x: Any, out: Any) -> tuple[Buffer, Buffer]:
+        if out is None:
+            both = view(x, "x", True)
+            return both, both
+        return view(x, "x"), view(out, "out", True)
+
+    def _collective(
+        self, op: str, send: Buffer, recv: Buffer, reduction: str, root: int,
+        algorithm: str | None, async_op: bool, timeout: float | None,
+    ) -> Work:  # fmt: skip
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        asked = Question(
+            op, (send.dtype, send.items), (recv.dtype, recv.items), text(reduction, "op"), root,
+            _algorithm(op, algorithm), shift(send, recv),
+        )  # fmt: skip
+        call = self._calls.get(asked)
+        if call is None:
+            call = self._remember(
+                asked, collective(asked, self._group, self._member.control, self._wide)
+            )
+        return self._make(call, send, recv, asynchronous, time)
+
+    def _remember(self, key: Hashable, call: Call) -> Call:
+        if len(self._calls) >= REMEMBERED:
+            self._calls.clear()
+        self._calls[key] = call
+        return call
+
+    def _make(
+        self, call: Call, send: Buffer, recv: Buffer, async_op: bool, timeout: float | None
+    ) -> Work:
+        number = self._group.next_call()
+        one = execution(self._driver, call, self._group.members, number, send, recv)
+        return self._go([one], async_op, timeout)
+
+    def _messages(self, messages: Sequence[Message], async_op: bool, timeout: float | None) -> Work:
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        return self._go([self._message(each) for each in messages], asynchronous, time)
+
+    def _message(self, message: Message) -> Execution:
+        group, (src, dst, tag, send, recv) = self._group, message
+        call = self._calls.get(message.kind)
+        if call is None:
+            call = self._remember(message.kind, message_call(message, self.rank))
+        members = tuple(group.members[place] for place in dict.fromkeys((src, dst)))
+        number = group.next_message(src, dst, tag)
+        return execution(self._driver, call, members, number, send, recv)
+
+    def _go(self, executions: Sequence[Execution], async_op: bool, timeout: float | None) -> Work:
+        if async_op:
+            self._driver.start(executions)
+            return Work(self._driver, *executions)
+        self._driver.run(executions, self._timeout if timeout is None else timeout)
+        return Work(self._driver, *executions, over=True)
+
+
+def _algorithm(op: str, name: str | None) -> str | None:
+    if name is None:
+        return None
+    called = text(name, "algorithm", "the name of one, or None")
+    lookup(op, called)
+    return called

@@ -1,0 +1,49 @@
+"""A call with the buffers of its user, ready to be run, and what is left to do when it is over."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from collectives.calls.buffers import NOTHING, Buffer, in_place
+from collectives.calls.reductions import average, lower, lowers
+from fabric.ranks.driver import Driver
+from fabric.ranks.execution import Call, Execution
+from fabric.transports.base import Bytes
+
+
+def execution(
+    driver: Driver, call: Call, members: tuple[int, ...], number: int, send: Buffer, recv: Buffer
+) -> Execution:
+    """``call`` of these members, the one with that ``number``, from ``send`` into ``recv``.
+
+    It works in room of the driver's, which has that back when the call is over.
+    """
+    room = driver.room(call.script.rooms[2])
+    given, lent = _shares(driver, call, send, recv)
+    finish = None
+    if room.size or lent.size or call.average or recv.home is not None:
+        finish = partial(_finish, driver, (room, lent), call.average, recv)
+    buffers = (given, recv.bytes, room)
+    return Execution(call, driver.transport, members, number, buffers, finish)
+
+
+def _shares(driver: Driver, call: Call, send: Buffer, recv: Buffer) -> tuple[Bytes, Bytes]:
+    """What the call sends, and the work buffer that this is in, if any.
+
+    What the user gave, but for averages of floats: see `spec.shares`. Only in place may these
+    replace what was given.
+    """
+    if not (send.items and lowers(send.dtype, call.average)):
+        return send.bytes, NOTHING.bytes
+    lent = NOTHING.bytes if in_place(send, recv) else driver.room(send.bytes.size)
+    shares = lent[: send.bytes.size] if lent.size else send.bytes
+    lower(send.bytes, send.dtype, call.average, shares)
+    return shares, lent
+
+
+def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: Buffer) -> None:
+    """When all bytes have come. ``ranks``: so many have added up to an average; 0: it is none."""
+    for room in rooms:
+        driver.give(room)
+    if ranks:
+        average(recv, ranks)
+    recv.unpack()

@@ -1,0 +1,65 @@
+"""Work: a call that was begun, and can be waited for."""
+
+import time
+from collections.abc import Callable
+
+from fabric.ranks.driver import Driver
+from fabric.ranks.execution import Execution
+from topology.arguments import limit
+
+
+class Work:
+    """What a call of a `Communicator` returns; over already unless the call was ``async_op``.
+
+    Until it is over nobody may write what the call reads, nor read or write what it fills.
+    """
+
+    __slots__ = ("_driver", "_executions", "_tags")
+
+    def __init__(self, driver: Driver, *executions: Execution, over: bool = False) -> None:
+        """``executions``: those that were started; ``over``: and waited for."""
+        self._driver, self._executions = driver, () if over else executions
+        self._tags = tuple([execution.tag for execution in executions])
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when the call is over at this rank; its clock is then not before the call's end.
+
+        ``timeout``: wall seconds. Raises `TimedOut`, after which the call still goes on and may
+        be waited for again, and any other `WorldError`, after which the rank can do nothing more;
+        `ArgumentError` for what is no number of seconds.
+        """
+        given = limit(timeout)
+        end = None if given is None else time.monotonic() + given
+        while self._executions:
+            left = None if end is None else max(end - time.monotonic(), 0.0)
+            self._driver.wait(self._executions[0], left)
+            self._executions = self._executions[1:]
+
+    def times(self) -> tuple[float, float]:
+        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+
+        The rank came to it at the first, and its part was through at the second; of several
+        messages of a `Communicator.batch`, the first begin and the last end. Raises `WorldError`
+        where no machine is emulated, and for a call that some ten thousand others have followed.
+        """
+        self.wait()
+        begin, end = zip(*map(self._driver.times, self._tags), strict=True)
+        return min(begin), max(end)
+
+    def done(self) -> bool:
+        """Whether the bytes are where they belong; does not wait.
+
+        When that is so is up to the host, and says nothing about emulated time: a program that
+        asks may not run alike twice.
+        """
+        return all([each.done or self._driver.poll(each) for each in self._executions])
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when it may be over, or has failed: at least once, at any time.
+
+        Whatever thread drives calls it: it must be quick, and must not make calls of its own.
+        """
+        for execution in self._executions:
+            execution.watch = call
+        if all([each.done or each.error is not None for each in self._executions]):
+            call()

@@ -1,0 +1,1 @@
+"""Which experts every token has chosen, and which rank hosts which expert."""

@@ -1,0 +1,236 @@
+"""Routings made up from a seed, and the names by which a command line calls for one.
+
+The generators draw a token's experts one after another without replacement, in proportion to the
+experts' weights (the same distribution as Gumbel top-k). A draw that a token may not have is drawn
+again, for all such tokens at once; after `TRIES` from what its experts so far have left.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.moe.routing.file import from_file
+from collectives.moe.routing.routing import MOST, Ints, Routing, RoutingError, blocks, count
+from topology.arguments import integers, number, shown, whole
+from topology.errors import ArgumentError
+
+TRIES = 4
+"""Draws from all experts, which are cheap, before those from what is left, which seldom fail."""
+
+LEAST = 1e-12
+"""No expert is less popular than this beside the first: float64 has to tell their sums apart."""
+
+GROUPS = 8
+"""Groups of DeepSeek-V3's experts (``n_group``, arXiv:2412.19437)."""
+
+TOP_GROUPS = 4
+"""Groups that a token's experts of DeepSeek-V3 may come from (``topk_group``)."""
+
+Tokens = int | Sequence[int] | Ints
+Weights = NDArray[np.float64]
+Chosen = NDArray[np.int32]  # [slot, token]: a slot of all tokens lies together
+
+
+def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0) -> Routing:
+    """Draw distinct experts for every token, each set of ``top_k`` equally likely.
+
+    ``tokens``: of each rank, one number or one a rank. The same seed gives the same routing.
+    Raises `RoutingError`.
+    """
+    return _drawn(ranks, tokens, top_k, np.ones(count(experts, "experts")), _generator(seed))
+
+
+def zipf(
+    ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0, *, exponent: float
+) -> Routing:
+    """Draw distinct experts whose popularity falls as ``1 / place ** exponent``.
+
+    Which expert has which place is drawn too, and is the same for all ranks. 0 is uniform. The
+    rest is as in `uniform`.
+    """
+    try:
+        power = number(exponent, "the exponent of zipf", 0.0, sys.float_info.max)
+    except ArgumentError:
+        told = f"the exponent of zipf is {shown(exponent)}; it has to be 0 or more"
+        raise RoutingError(told) from None
+    rng = _generator(seed)
+    place = rng.permutation(count(experts, "experts"))
+    weights = np.maximum((1.0 + place) ** -power, LEAST)
+    return _drawn(ranks, tokens, top_k, weights, rng)
+
+
+def node_limited(
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    experts: int,
+    seed: int = 0,
+    *,
+    groups: int = GROUPS,
+    top_groups: int = TOP_GROUPS,
+) -> Routing:
+    """Draw distinct experts of at most ``top_groups`` groups a token, as DeepSeek-V3 does.
+
+    Experts lie in ``groups`` contiguous groups, one a node. A token has independent scores; the
+    groups with the best single scores are allowed, and the best experts of those are chosen:
+    DeepEP's benchmark (tests/test_internode.py) has this gate, the model sums a group's best two.
+    The rest is as in `uniform`.
+    """
+    ranks, top_k, experts, groups, top_groups = (
+        count(value, name)
+        for value, name in (
+            (ranks, "ranks"), (top_k, "top_k"), (experts, "experts"), (groups, "groups"),
+            (top_groups, "top_groups"),
+        )
+    )  # fmt: skip
+    if not 1 <= top_groups <= groups <= experts:
+        raise RoutingError(
+            f"{top_groups} of {groups} groups of {experts} experts; "
+            f"they have to be 1 <= top_groups <= groups <= experts"
+        )
+    if top_k > top_groups * (experts // groups):
+        raise RoutingError(
+            f"top_k is {top_k}, and {top_groups} groups may have only "
+            f"{top_groups * (experts // groups)} experts"
+        )
+    group = np.repeat(np.arange(groups), blocks(experts, groups))
+    return _drawn(ranks, tokens, top_k, np.ones(experts), _generator(seed), group, top_groups)
+
+
+def parse_skew(
+    text: str,
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    experts: int,
+    *,
+    groups: int = GROUPS,
+    seed: int = 0,
+) -> Routing:
+    """Make the routing that a command line names.
+
+    ``text``: ``uniform``, ``zipf:EXPONENT``, ``node-limited[:TOP_GROUPS]`` or ``file:PATH``,
+    which brings its own tokens and top_k and has to be of as many ranks. Raises `RoutingError`.
+    """
+    name, _, value = text.partition(":")
+    what = (ranks, tokens, top_k, experts, seed)
+    try:
+        if name == "uniform" and not value:
+            return uniform(*what)
+        if name == "zipf" and value:
+            return zipf(*what, exponent=float(value))
+        if name == "node-limited":
+            return node_limited(*what, groups=groups, top_groups=int(value or TOP_GROUPS))
+    except ValueError as error:
+        if isinstance(error, RoutingError):
+            raise
+        raise RoutingError(f"no number in skew {text!r}: {value!r}") from None
+    if name == "file" and value:
+        return _of(ranks, from_file(value, experts), value)
+    raise RoutingError(
+        f"unknown skew {text!r}; known: uniform, zipf:EXPONENT, node-limited:TOP_GROUPS, file:PATH"
+    )
+
+
+def _of(ranks: int, routing: Routing, path: str) -> Routing:
+    if routing.ranks != ranks:
+        raise RoutingError(f"{path} is of {routing.ranks} ranks, not of {ranks}")
+    return routing
+
+
+def _drawn(
+    ranks: int,
+    tokens: Tokens,
+    top_k: int,
+    weights: Weights,
+    rng: np.random.Generator,
+    group: Ints | None = None,
+    top_groups: int = 0,
+) -> Routing:
+    experts, ranks, top_k = len(weights), count(ranks, "ranks"), count(top_k, "top_k")
+    each = _each(tokens, ranks)
+    if not 1 <= top_k <= experts:
+        raise RoutingError(f"top_k is {top_k} of {experts} experts; it has to be 1 to {experts}")
+    limit = None if group is None else _Limit(group, top_groups, each.sum())
+    chosen = np.full((top_k, each.sum()), -1, np.int32)
+    for slot in range(top_k):
+        _fill(chosen, slot, weights, rng, limit)
+    return Routing(np.split(chosen.T.astype(np.int64), each.cumsum()[:-1]), experts)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    return np.random.default_rng(count(seed, "seed", 0, 2**64))
+
+
+def _each(tokens: Any, ranks: int) -> Ints:
+    """How many tokens every rank has, from one number or one for each rank."""
+    alike = whole(tokens)
+    try:
+        given = [alike] * ranks if alike is not None else integers(tokens, "tokens", ranks)
+    except ArgumentError:
+        given = [-1]
+    if ranks < 1 or min(given) < 0 or sum(given) > MOST:
+        raise RoutingError(
+            f"{shown(tokens)} tokens on {ranks} ranks: one number, or one for each rank, that add"
+            f" up to {MOST} at most"
+        )
+    return np.array(given, np.int64)
+
+
+def _fill(
+    chosen: Chosen, slot: int, weights: Weights, rng: np.random.Generator, limit: "_Limit | None"
+) -> None:
+    # Gives every token an expert in this slot: one it has not, of the groups it is allowed.
+    left, tries = np.arange(chosen.shape[1]), 0
+    while len(left):
+        before = chosen[:slot, left] if tries else chosen[:slot]
+        drawn = _draw(weights, len(left), rng) if tries < TRIES else _other(weights, before, rng)
+        chosen[slot, left] = drawn
+        refused = np.zeros(len(left), bool) if limit is None else limit.refused(left, drawn)
+        for experts in before:
+            refused |= experts == drawn
+        left, tries = left[refused], tries + 1
+    if limit is not None:
+        limit.take(chosen[slot])
+
+
+class _Limit:
+    """The groups that each token has taken, of which it may have so many at most."""
+
+    def __init__(self, group: Ints, most: int, tokens: int) -> None:
+        self.group, self.most = group.astype(np.int32), most
+        self.taken = np.zeros((tokens, int(group[-1]) + 1), bool)
+        self.count = np.zeros(tokens, np.int32)
+
+    def refused(self, tokens: NDArray[np.intp], experts: NDArray[np.integer]) -> NDArray[np.bool_]:
+        full = self.count[tokens] >= self.most
+        return full & ~self.taken[tokens, self.group[experts]] if full.any() else full
+
+    def take(self, experts: NDArray[np.integer]) -> None:
+        at = np.arange(len(experts)), self.group[experts]
+        self.count += ~self.taken[at]
+        self.taken[at] = True
+
+
+def _draw(weights: Weights, rows: int, rng: np.random.Generator) -> NDArray[np.integer]:
+    if (weights == weights[0]).all():
+        return rng.integers(len(weights), size=rows, dtype=np.int32)
+    return _at(weights, rng.random(rows) * weights.sum())
+
+
+def _other(weights: Weights, before: Chosen, rng: np.random.Generator) -> NDArray[np.integer]:
+    # Draws from what the experts before leave, and steps over each of them in turn.
+    before = np.sort(before, axis=0)
+    begin = weights.cumsum() - weights
+    at = rng.random(before.shape[1]) * (weights.sum() - weights[before].sum(axis=0))
+    for expert in before:
+        at += np.where(at >= begin[expert], weights[expert], 0)
+    return _at(weights, at)
+
+
+def _at(weights: Weights, at: NDArray[np.float64]) -> NDArray[np.integer]:
+    # Rounding may put the last one past the end.
+    return np.minimum(np.searchsorted(weights.cumsum(), at, side="right"), len(weights) - 1)

@@ -1,0 +1,1 @@
+"""Dispatch and combine as schedules: who sends which bytes to whom, in which steps."""

@@ -1,0 +1,83 @@
+"""Timed: the rows of one rank of a dispatch or combine, from what that rank knows.
+
+They are those of `collectives.moe.schedules.low_latency` and `normal`, which know every rank's
+choices; `tests/test_moe_tokens_times.py` holds them to that.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import Ints
+from collectives.moe.schedules import low_latency, normal
+from fabric.schedule.plan import Part, Plan
+
+
+def low_latency_dispatch(rank: int, size: int, sent: Ints, come: Ints, hosts: Hosts) -> Plan:
+    """Rows of `low_latency.dispatch`; ``size``: bytes of a message.
+
+    ``sent``, ``come``: choices of this rank for experts of each rank, and of each rank for experts
+    here. Those between two ranks are one row of so many messages, which takes the same time.
+    """
+    owner, host = _peers(rank, hosts)
+    flags = _part(1, owner, host, low_latency.COUNT * hosts.local[host], low_latency.FLAGS)
+    return _plan(rank, len(sent), [_direct(rank, size, sent, come, low_latency.DISPATCH), flags])
+
+
+def low_latency_combine(
+    rank: int, size: int, sent: Ints, come: Ints, hosts: Hosts, flag_size: int = low_latency.FLAG
+) -> Plan:
+    """Rows of `low_latency.combine`; as `low_latency_dispatch`, which it sends back."""
+    owner, host = _peers(rank, hosts)
+    flags = _part(1, owner, host, np.full(len(owner), flag_size), low_latency.FLAGS)
+    parts = [_direct(rank, size, sent, come, low_latency.COMBINE), flags]
+    return _plan(rank, len(sent), [_turned(part) for part in parts])
+
+
+def normal_dispatch(rank: int, size: int, sent: Ints, come: Ints) -> Plan:
+    """Rows of `normal.dispatch` of one level; ``sent``, ``come``: copies to and from each rank."""
+    return _plan(rank, len(sent), [_direct(rank, size, sent, come, normal.DISPATCH)])
+
+
+def normal_combine(rank: int, size: int, sent: Ints, come: Ints) -> Plan:
+    """Rows of `normal.combine` of one level; as `normal_dispatch`, which it sends back."""
+    return _plan(rank, len(sent), [_turned(_direct(rank, size, sent, come, normal.COMBINE))])
+
+
+def _direct(rank: int, size: int, sent: Ints, come: Ints, label: str) -> Part:
+    owner, host = _woven(rank, (come > 0).astype(np.int64), np.flatnonzero(sent))
+    n = np.where(owner == rank, sent[host], come[owner])
+    return _part(0, owner, host, n * size, label, n)
+
+
+def _turned(part: Part) -> Part:
+    return replace(part, src=part.dst, dst=part.src)
+
+
+def _woven(me: int, others: Ints, mine: Ints) -> tuple[Ints, Ints]:
+    # Rows by owner: others[r] of each other rank for me, and in my own place one for each of mine.
+    before, after = others[:me], others[me + 1 :]
+    owner = np.concatenate([
+        np.repeat(np.arange(me), before), np.full(len(mine), me),
+        np.repeat(np.arange(me + 1, len(others)), after),
+    ])  # fmt: skip
+    host = np.concatenate([np.full(before.sum(), me), mine, np.full(after.sum(), me)])
+    return owner, host
+
+
+def _peers(me: int, hosts: Hosts) -> tuple[Ints, Ints]:
+    every = np.full(hosts.ranks, int(hosts.local[me] > 0))
+    return _woven(me, every, np.flatnonzero(hosts.local))
+
+
+def _part(
+    number: int, src: Ints, dst: Ints, size: Ints, label: str, messages: Ints | None = None
+) -> Part:
+    nowhere = np.zeros_like(src)
+    carried = np.ones_like(src) if messages is None else messages
+    return Part(number, src, dst, size, nowhere, nowhere, carried, False, "send", "recv", label)
+
+
+def _plan(rank: int, ranks: int, parts: list[Part]) -> Plan:
+    return Plan(rank, ranks, tuple(part for part in parts if len(part)))

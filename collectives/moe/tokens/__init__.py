@@ -1,0 +1,1 @@
+"""Dispatch and combine with real tokens."""

@@ -1,0 +1,142 @@
+"""Landing: memory for tokens that come, with their scales and what else is known of each."""
+
+import math
+import mmap
+import weakref
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from collectives.calls.buffers import name_of
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import Ints
+from collectives.moe.tokens.quantise import Wire
+from collectives.moe.tokens.tensors import Array, TokenError
+from fabric.transports.base import Bytes
+
+LARGE = 1 << 22
+"""Bytes from which on numpy asks for large pages."""
+
+
+def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Memory for an array, in pages of the usual size.
+
+    numpy asks for pages of 2 MiB, of which a single row of an expert would fill one, and all of
+    which the kernel clears first. Raises `TokenError` where the host has not so much.
+    """
+    size = dtype.itemsize * math.prod(shape)
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError, ValueError) as error:
+        dims = " x ".join(map(str, shape))
+        raise TokenError(
+            f"a buffer of {dims} {name_of(dtype)} takes {size} bytes, which this host does not"
+            f" give: {error}"
+        ) from None
+    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+
+
+class _Owner(np.ndarray[Any, np.dtype[Any]]):
+    """What holds a piece of memory while anybody has an array, view or tensor of it."""
+
+
+class Recycled:
+    """Memory for arrays that users get, taken back when nobody has any view of it any more.
+
+    Fresh memory of that size costs more than to fill it.
+    """
+
+    def __init__(self, most: int = 4) -> None:
+        """``most``: pieces that are kept."""
+        self._free: deque[Bytes] = deque(maxlen=most)
+
+    def room(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """An array with anything in it."""
+        size = dtype.itemsize * math.prod(shape)
+        if size < LARGE:
+            return np.empty(shape, dtype)
+        memory = self._taken(size)
+        owner = memory.view(_Owner)  # numpy keeps it as the base of what is made of it
+        weakref.finalize(owner, self._free.append, memory).atexit = False
+        return owner[:size].view(np.ndarray).view(dtype).reshape(shape)
+
+    def _taken(self, size: int) -> Bytes:
+        for _ in range(len(self._free)):
+            try:
+                memory = self._free.popleft()
+            except IndexError:  # another thread was faster
+                break
+            if size <= memory.size <= 4 * size:
+                return memory
+            self._free.append(memory)
+        return mapped((size,), np.dtype(np.uint8))
+
+
+class Landing:
+    """``shape`` tokens of ``hidden`` channels, of the wire's type; memory never written takes none.
+
+    ``x``: ``[*shape, hidden]``; ``scales``: ``[*shape, ...]`` or None; ``about``: ``shape`` items
+    of ``about``, which is a type of numpy. ``pool``: where ``x`` is from; None: it is new. Raises
+    `TokenError` where the host has not so much memory.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], hidden: int, wire: Wire, dtype: np.dtype[Any],
+        about: np.dtype[Any], pool: Recycled | None = None,
+    ) -> None:  # fmt: skip
+        room = mapped if pool is None else pool.room
+        self.x = room((*shape, hidden), wire.dtype(dtype))
+        kind = wire.scales(hidden)
+        self.scales = None if kind is None else mapped((*shape, *kind[0]), kind[1])
+        try:
+            self.about = np.empty(shape, about)
+        except MemoryError as error:
+            raise TokenError(f"what is known of {math.prod(shape)} tokens: {error}") from None
+
+    def parts(self, first: int, last: int, *at: int) -> tuple[Bytes, ...]:
+        """The bytes of some tokens: numbers, scales, and what is known; ``at``: leading indices."""
+        where: Any = (*at, slice(first, last))
+        arrays = (self.x, self.scales, self.about)
+        return tuple(bytes_of(a[where]) for a in arrays if a is not None and a.dtype.itemsize)
+
+    def rows(self) -> tuple[Bytes, Bytes]:
+        """The bytes of all tokens and of their scales: ``[tokens, bytes]`` each."""
+        tokens = len(self.x)
+        scales = np.empty((tokens, 0), np.uint8) if self.scales is None else self.scales
+        return _table(self.x, tokens), _table(scales, tokens)
+
+
+def about_tokens(top_k: int, weights: bool) -> np.dtype[Any]:
+    """What normal mode says of a token: its row at its source, its experts, their weights."""
+    carried = (top_k if weights else 0,)
+    return np.dtype([("token", "i4"), ("expert", "i8", (top_k,)), ("weight", "f4", carried)])
+
+
+def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
+    """What is known of tokens, as their destinations see it: experts there by place, -1 elsewhere.
+
+    Written into ``about``; weights of experts elsewhere become 0. ``dst``: of each token.
+    """
+    if not about.dtype.itemsize:
+        return about
+    told = about
+    expert = told["expert"]
+    here = (np.append(hosts.rank, -1)[expert] == dst[:, None]) & (expert >= 0)
+    told["expert"] = np.where(here, expert - hosts.first[dst][:, None], -1)
+    carried = told["weight"].shape[1]
+    # Not multiplied: 0 times NaN is NaN.
+    told["weight"] = np.where(here[:, :carried], told["weight"], np.float32(0))
+    return told
+
+
+def bytes_of(array: Array) -> Bytes:
+    """The bytes of an array without gaps."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def _table(array: Array, rows: int) -> Bytes:
+    width = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+    return array.reshape(-1).view(np.uint8).reshape(rows, width)

@@ -1,0 +1,105 @@
+"""Agreed: what ranks tell each other of a dispatch of the normal mode, so that all know their part.
+
+A rank tells each other how many of its tokens chose each expert there, and how many tokens it has
+for it, by chunk. Where there are two levels it also tells the relay of each node how many tokens
+come for the node and for each rank there. What is told is int32 ``[ranks, ...]``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import Ints
+from collectives.moe.schedules.timed_two_level import Chunked
+from collectives.moe.tokens.rank_transfer import Direct, Relayed
+from collectives.moe.tokens.selection import copied
+
+_Told = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """How ``rank`` lays out what it tells; ``width``: ranks of a node, None for one level."""
+
+    rank: int
+    hosts: Hosts
+    width: int | None
+    chunks: int
+
+    def tell(self, expert: Ints, to_rank: NDArray[np.bool_]) -> _Told:
+        """What to tell each rank; ``expert``: ``[tokens, top_k]``; ``to_rank``: see `needed`."""
+        blocks = [self._by_expert(expert), _by_chunk(to_rank, self._pieces)]
+        if self.width is not None:
+            blocks += self._for_relays(to_rank, self.width)
+        return np.concatenate(blocks, axis=1)
+
+    def experts(self, told: _Told) -> Ints:
+        """How many tokens chose each expert here."""
+        local = int(self.hosts.local[self.rank])
+        counts: Ints = told[:, :local].sum(axis=0, dtype=np.int64)
+        return counts
+
+    def path(
+        self, told: _Told, mine: _Told, to_rank: NDArray[np.bool_]
+    ) -> tuple[Direct | Relayed, Chunked | None]:
+        """How tokens travel; and what two levels are timed by. ``told``: by the others."""
+        rank, hosts, width = self.rank, self.hosts, self.width
+        most = int(hosts.local.max())
+        come = told[:, most : most + self._pieces].astype(np.int64)
+        if width is None:
+            return Direct(rank, hosts, copied(to_rank), come.sum(axis=1)), None
+        known = self._passing(told, mine, come, width)
+        held = known.to_node[:, rank % width :: width, rank // width].sum(axis=0)
+        sent = copied(_to_node(to_rank, width))
+        return Relayed(rank, hosts, width, sent, come.sum(axis=1), held), known
+
+    @property
+    def _pieces(self) -> int:
+        return 1 if self.width is None else self.chunks
+
+    def _by_expert(self, expert: Ints) -> _Told:
+        local = self.hosts.local
+        most = int(local.max())
+        counts = np.zeros((len(local), most), np.int32)
+        chosen = np.bincount(expert[expert >= 0], minlength=self.hosts.experts)
+        counts[np.arange(most) < local[:, None]] = chosen
+        return counts
+
+    def _for_relays(self, to_rank: NDArray[np.bool_], width: int) -> list[_Told]:
+        ranks = self.hosts.ranks
+        relay = np.arange(self.rank % width, ranks, width)
+        node = np.zeros((ranks, self.chunks), np.int32)
+        node[relay] = _by_chunk(_to_node(to_rank, width), self.chunks)
+        inside = np.zeros((ranks, width * self.chunks), np.int32)
+        inside[relay] = _by_chunk(to_rank, self.chunks).reshape(len(relay), -1)
+        return [node, inside]
+
+    def _passing(self, told: _Told, mine: _Told, come: Ints, width: int) -> Chunked:
+        ranks, rank, chunks = self.hosts.ranks, self.rank, self.chunks
+        at = int(self.hosts.local.max()) + chunks
+        to_node = np.zeros((chunks, ranks, ranks // width), np.int64)
+        to_rank = np.zeros((chunks, ranks, ranks), np.int64)
+        relay = np.arange(rank % width, ranks, width)
+        to_node[:, rank] = mine[relay, at : at + chunks].T
+        to_node[:, relay, rank // width] = told[relay, at : at + chunks].T
+        mates = slice(rank // width * width, (rank // width + 1) * width)
+        inside = told[relay, at + chunks :].reshape(len(relay), width, chunks)
+        to_rank[:, relay, mates] = inside.transpose(2, 0, 1)
+        to_rank[:, :, rank] = come.T
+        return Chunked(rank, width, to_node, to_rank)
+
+
+def _to_node(to_rank: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    tokens, ranks = to_rank.shape
+    by_node = to_rank.reshape(tokens, ranks // width, width)
+    node: NDArray[np.bool_] = np.logical_or.reduce(by_node, axis=2)
+    return node
+
+
+def _by_chunk(places: NDArray[np.bool_], chunks: int) -> _Told:
+    """How many tokens of each chunk each place needs: ``[places, chunks]``."""
+    first = -(-np.arange(chunks + 1) * len(places) // chunks)
+    total = np.concatenate([np.zeros((1, places.shape[1]), np.int64), places.cumsum(axis=0)])
+    return np.diff(total[first], axis=0).T.astype(np.int32)

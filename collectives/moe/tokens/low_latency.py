@@ -1,0 +1,303 @@
+"""The low-latency mode with real tokens: a row for every choice, into buffers fixed beforehand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.calls.buffers import name_of
+from collectives.calls.communicator import Communicator
+from collectives.calls.work import Work
+from collectives.moe.routing.expert_ranks import Hosts, hosts
+from collectives.moe.routing.routing import MASKED, Ints
+from collectives.moe.schedules import timed
+from collectives.moe.schedules.formats import Format, message_given
+from collectives.moe.tokens.arrivals import Landing, mapped
+from collectives.moe.tokens.quantise import Wire, encode
+from collectives.moe.tokens.scratch import Scratch
+from collectives.moe.tokens.selection import Selected, check, selected
+from collectives.moe.tokens.slot_transfer import Home, Tokens
+from collectives.moe.tokens.tensors import (
+    MOST_CHANNELS,
+    MOST_TOKENS,
+    Array,
+    Room,
+    TokenError,
+    flag,
+    floats,
+    integer,
+    integers,
+    like,
+    modes,
+    result_given,
+    room_for,
+)
+from fabric.ranks.message_execution import timed_as
+
+IN_FLIGHT = 2
+"""Dispatches whose results have not been combined: so many buffers there are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Received:
+    """What a dispatch has brought. Rows of an expert come by (source rank, token), without gaps.
+
+    ``x``: ``[local experts, ranks * max_tokens, hidden]`` of the wire's type, of which the first
+    ``counts[e]`` rows of an expert mean anything. ``scales``: ``[local experts, rows, ...]``, see
+    `Wire.scales`, or None. ``counts``: int64 ``[local experts]``. ``token``: int32 ``[local
+    experts, rows]``, the row of each token at its source. ``by_source``: int64 ``[local experts,
+    ranks]``, how many of the rows are of each source.
+
+    It lies in one of the fixed buffers: the dispatch after the next writes there again.
+    """
+
+    x: Any
+    scales: Any
+    counts: NDArray[np.int64]
+    token: Any
+    by_source: NDArray[np.int64]
+
+
+@dataclass(slots=True, eq=False)
+class Handle:
+    """What combine has to know of a dispatch; it is good for one combine, see `release`."""
+
+    owner: "LowLatency"
+    chosen: Selected
+    choices: Ints  # [tokens, top_k]
+    by_source: Ints  # [ranks, local experts]
+    tokens: int
+    dtype: np.dtype[Any]
+    given: Any
+    slot: int
+
+    def release(self) -> None:
+        """Give the buffer back without a combine."""
+        self.owner._busy.pop(self.slot, None)
+
+
+class LowLatency:
+    """Dispatch and combine of few tokens a rank, as in decoding.
+
+    ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
+    ``max_tokens``: that a rank brings at most. ``wire``: "as-is", "int8", "fp8" or a `Wire`.
+    ``message``: what a dispatched token is timed as; None: `Wire.format`. ``result_size``: bytes
+    that a result is timed as; None: what it has. ``repeats``: whether a token may choose an expert
+    more than once; each such choice has a row and a weight of its own, and a rank may then have at
+    most ``max_tokens`` choices of one expert.
+
+    All ranks make one with the same arguments, and the same calls. What cannot be raises
+    `TokenError` at the rank that it happens at, and `RankFailed` with the same words at every
+    other; ranks whose calls do not fit together raise `CallMismatch`.
+    """
+
+    def __init__(
+        self, comm: Communicator, *, experts: int | Sequence[int], hidden: int, max_tokens: int,
+        wire: str | Wire = "as-is", message: Format | None = None, result_size: int | None = None,
+        repeats: bool = False,
+    ) -> None:  # fmt: skip
+        self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
+        self.max_tokens = integer(max_tokens, "max_tokens", 1, MOST_TOKENS)
+        self.hosts: Hosts = hosts(experts, comm.size)
+        self.wire = wire if isinstance(wire, Wire) else Wire(wire)
+        self.wire.check(self.hidden)
+        self._message = message_given(message, self.hidden)
+        self._result_size = result_given(result_size)
+        self._repeats = flag(repeats, "repeats")
+        self._rooms: dict[tuple[int, np.dtype[Any]], Landing] = {}
+        self._made: dict[tuple[int, np.dtype[Any]], Array] = {}
+        self._busy: dict[int, Handle] = {}
+        self._scratch = [Scratch() for _ in range(IN_FLIGHT)]
+        self._works: list[list[Work]] = [[] for _ in range(IN_FLIGHT)]
+        self._next = 0
+
+    @property
+    def local_experts(self) -> int:
+        """How many experts this rank hosts."""
+        return int(self.hosts.local[self.comm.rank])
+
+    @property
+    def rows(self) -> int:
+        """Rows that an expert has room for."""
+        return self.comm.size * self.max_tokens
+
+    def dispatch(
+        self, x: Any, topk_idx: Any, *, async_op: bool = False, timeout: float | None = None
+    ) -> tuple[Received, Handle, Work]:
+        """Send each token to the experts that it has chosen.
+
+        ``x``: ``[tokens, hidden]``, numpy or CPU torch, of bfloat16, float16 or float32.
+        ``topk_idx``: integers ``[tokens, top_k]``, the experts of each token, all different, -1
+        for a choice that was not made. With ``async_op`` what was received is there when the
+        `Work` has been waited for, and ``x`` must stay as it is until then; it returns when every
+        rank has come, which takes no emulated time.
+        """
+        try:
+            async_op, timeout = modes(async_op, timeout)
+            array, choices = self._checked(x, topk_idx)
+            chosen = selected(choices, self.hosts)
+            slot = self._slot()
+            room = self._room(slot, array.dtype)
+        except TokenError as error:
+            self.comm.refuse(self._named(error))
+        comm, rank, words = self.comm, self.comm.rank, self._words(array.dtype)
+        tokens = Tokens(comm, encode(array, self.wire), chosen, self.hosts)
+        by_source, source = self._told(chosen, tokens, words, timeout)
+        handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
+        self._busy[slot] = handle
+        size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
+        plan = timed.low_latency_dispatch(
+            rank, size, chosen.sent, by_source.sum(axis=1), self.hosts
+        )
+        work = comm.exchange(
+            timed_as(words, plan, "dispatch"),
+            tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
+            async_op=async_op, timeout=timeout,
+        )  # fmt: skip
+        self._works[slot].append(work)
+        return self._received(x, room, by_source), handle, work
+
+    def results(self, handle: Handle) -> Any:
+        """Room for the ``y`` of a combine, with anything in it: a fixed buffer, as `Received` is.
+
+        ``[local experts, ranks * max_tokens, hidden]`` of the type of ``x``. It saves memory that
+        would be touched for the first time at each call.
+        """
+        key = handle.slot, handle.dtype
+        if key not in self._made:
+            shape = (self.local_experts, self.rows, self.hidden)
+            self._made[key] = mapped(shape, handle.dtype)
+        return like(handle.given, self._made[key])
+
+    def combine(
+        self, y: Any, handle: Handle, topk_weights: Any, *, out: Any = None,
+        async_op: bool = False, timeout: float | None = None,
+    ) -> tuple[Any, Work]:  # fmt: skip
+        """Bring the results home, and add them up for each token: ``[tokens, hidden]``.
+
+        ``y``: a result for each received row, as `Received.x` has them, in the type of ``x``.
+        ``topk_weights``: ``[tokens, top_k]``. The sum is float32 over the slots, first to last,
+        each product rounded and then each sum; it is rounded to the type of ``x`` at the end.
+        ``out``: where it goes; None: into new memory. Until it is over, ``y`` must stay.
+        """
+        try:
+            async_op, timeout = modes(async_op, timeout)
+            results, weights, home = self._results(y, handle, topk_weights, out)
+        except TokenError as error:
+            self.comm.refuse(self._named(error))
+        chosen, come = handle.chosen, handle.by_source.sum(axis=1)
+        size = self._result_size or self.hidden * handle.dtype.itemsize
+        plan = timed.low_latency_combine(self.comm.rank, size, chosen.sent, come, self.hosts)
+        words = self._words(handle.dtype).replace("dispatch", "combine")
+        rows = Home(self.comm, chosen, self.hosts, results, handle.by_source,
+                    self._scratch[handle.slot])  # fmt: skip
+
+        def finish() -> None:
+            rows.finish()
+            home.deliver()
+            handle.release()
+
+        work = self.comm.exchange(
+            timed_as(words, plan, "combine"), rows.rounds(weights, home.array), finish,
+            async_op=async_op, timeout=timeout,
+        )  # fmt: skip
+        self._works[handle.slot].append(work)
+        return like(handle.given, home.array) if out is None else out, work
+
+    # Dispatch.
+
+    def _checked(self, x: Any, topk_idx: Any) -> tuple[Array, Ints]:
+        array = floats(x, "x", (None, self.hidden))
+        if len(array) > self.max_tokens:
+            raise TokenError(
+                f"x has {len(array)} tokens, and the buffers were made for {self.max_tokens};"
+                f" max_tokens has to be {len(array)} or more"
+            )
+        choices = integers(topk_idx, "topk_idx", (len(array), None))
+        check(choices, self.hosts.experts, repeats=self._repeats)
+        if self._repeats:
+            self._fit(choices)
+        if len(self._busy) == IN_FLIGHT:
+            raise TokenError(
+                f"{IN_FLIGHT} dispatches are in flight, for which there are buffers; combine or"
+                " release one of them first"
+            )
+        return array, choices
+
+    def _fit(self, choices: Ints) -> None:
+        """Raise `TokenError` where a rank's choices of an expert are more than it has rows for."""
+        counts = np.bincount(choices[choices != MASKED], minlength=1)
+        if counts.max() > self.max_tokens:
+            raise TokenError(
+                f"expert {counts.argmax()} is chosen {counts.max()} times, and the buffers were"
+                f" made for {self.max_tokens}; max_tokens has to be {counts.max()} or more"
+            )
+
+    def _named(self, error: TokenError) -> TokenError:
+        return TokenError(f"rank {self.comm.rank}: {error}")
+
+    def _words(self, dtype: np.dtype[Any]) -> str:
+        return (
+            f"low_latency.dispatch({name_of(dtype)}[<= {self.max_tokens}, {self.hidden}],"
+            f" {self.hosts.words}, {self.wire.words})"
+        )
+
+    def _told(
+        self, chosen: Selected, tokens: Tokens, words: str, timeout: float | None
+    ) -> tuple[Ints, Ints]:
+        """Of every rank: its choices of each expert here; and where they lie, of `Tokens.places`.
+
+        ``[ranks, local experts]`` and ``[ranks, 4]``.
+        """
+        local = self.hosts.local
+        most = int(local.max())
+        mine = np.zeros((len(local), most + 4), np.int64)
+        mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts
+        mine[:, most:] = tokens.places
+        told = np.empty_like(mine)
+        self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
+        return np.ascontiguousarray(told[:, : self.local_experts]), told[:, most:].copy()
+
+    def _slot(self) -> int:
+        slot = self._next if self._next not in self._busy else 1 - self._next
+        self._next = 1 - slot
+        for work in self._works[slot]:  # over already, unless a handle was released before its time
+            work.wait()
+        self._works[slot].clear()
+        return slot
+
+    def _room(self, slot: int, dtype: np.dtype[Any]) -> Landing:
+        key = slot, dtype
+        if key not in self._rooms:
+            self._rooms[key] = Landing(
+                (self.local_experts, self.rows), self.hidden, self.wire, dtype, np.dtype(np.int32)
+            )
+        return self._rooms[key]
+
+    def _received(self, x: Any, room: Landing, by_source: Ints) -> Received:
+        arrays = (room.x, room.scales, room.about)
+        whole, scales, token = (None if a is None else like(x, a) for a in arrays)
+        return Received(
+            whole, scales, by_source.sum(axis=0), token, np.ascontiguousarray(by_source.T)
+        )
+
+    # Combine.
+
+    def _results(
+        self, y: Any, handle: Handle, topk_weights: Any, out: Any
+    ) -> tuple[Array, NDArray[np.float32], Room]:
+        if not isinstance(handle, Handle):
+            raise TokenError(
+                f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
+            )
+        if handle.owner is not self or self._busy.get(handle.slot) is not handle:
+            raise TokenError("the handle is not of a dispatch in flight here: it was combined")
+        name = name_of(handle.dtype)
+        results = floats(y, "y", (self.local_experts, self.rows, self.hidden), name)
+        weights = floats(topk_weights, "topk_weights", handle.chosen.row.shape)
+        room = room_for(out, "out", (handle.tokens, self.hidden), handle.dtype)
+        if out is not None and np.may_share_memory(room.array, results):
+            raise TokenError("out lies in y, which other ranks read while out is filled")
+        return results, weights.astype(np.float32), room

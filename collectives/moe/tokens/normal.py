@@ -1,0 +1,341 @@
+"""The normal mode with real tokens: exact sizes, a token once to each rank that needs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.calls.buffers import NOTHING as NO_BUFFER
+from collectives.calls.buffers import name_of
+from collectives.calls.communicator import Communicator
+from collectives.calls.work import Work
+from collectives.moe.routing.expert_ranks import Hosts, hosts
+from collectives.moe.schedules import timed, timed_two_level
+from collectives.moe.schedules.formats import Format, message_given
+from collectives.moe.schedules.normal import CHUNKS
+from collectives.moe.tokens.arrivals import Landing, Recycled, about_tokens
+from collectives.moe.tokens.counts_exchange import Layout
+from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
+from collectives.moe.tokens.rank_transfer import Direct, Load, Relayed, ones
+from collectives.moe.tokens.scratch import Scratches
+from collectives.moe.tokens.selection import check, needed
+from collectives.moe.tokens.tensors import (
+    MOST_CHANNELS,
+    Array,
+    Room,
+    TokenError,
+    array_of,
+    flag,
+    floats,
+    integer,
+    integers,
+    like,
+    modes,
+    result_given,
+    room_for,
+)
+from fabric.ranks.message_execution import timed_as
+from fabric.schedule.plan import Plan
+
+MOST_ALIGNMENT = 1 << 31
+"""What counts of experts are rounded up to at most."""
+
+MOST_CHUNKS = 1 << 10
+"""Chunks that two levels are timed in at most: ranks tell each other counts of each."""
+
+NOTHING = np.dtype([])
+"""What is known of a token where it was told before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """What a dispatch has brought: a row for each token that needs this rank, by (source, token).
+
+    ``x``: ``[rows, hidden]`` of the wire's type; ``scales``: ``[rows, ...]``, see `Wire.scales`,
+    or None. ``topk_idx``: int64 ``[rows, top_k]``, experts by their place on this rank, -1 for
+    others; ``topk_weights``: float32 of that shape, 0 for others; None where none were given.
+    ``token``: int32 ``[rows]``, the row of each token at its source. These three are None for a
+    dispatch with a handle. ``by_source``: int64 ``[ranks]``, how many rows are of each source.
+    ``counts``: int64 ``[local experts]``, how many rows chose each, rounded up to the alignment.
+    """
+
+    x: Any
+    scales: Any
+    topk_idx: Any
+    topk_weights: Any
+    token: Any
+    by_source: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Routed:
+    """The handle of a dispatch: for its combine, and for others of the same layout.
+
+    ``tokens``: of this rank; ``top_k``; ``dtype``: of its results, None where any will do;
+    ``counts``: as in `Arrived`; ``known``: what the two levels are timed by.
+    """
+
+    path: Direct | Relayed
+    tokens: int
+    top_k: int
+    dtype: np.dtype[Any] | None
+    counts: NDArray[np.int64]
+    known: timed_two_level.Chunked | None
+
+    @property
+    def by_source(self) -> NDArray[np.int64]:
+        """How many tokens came of each rank."""
+        return self.path.come
+
+    @property
+    def sent(self) -> NDArray[np.int64]:
+        """Copies that this rank sent to each rank, or to each node where there are two levels."""
+        return self.path.sent.counts
+
+
+class Normal:
+    """Dispatch and combine of many tokens a rank, as in prefill and training.
+
+    ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
+    ``wire``: "as-is", "int8", "fp8" or a `Wire`. ``expert_alignment``: what counts of experts are
+    rounded up to. ``ranks_per_node``: a token then goes once to each node, and on from there; None:
+    once to each rank. ``chunks``: that the two levels are timed in. ``message``: what a dispatched
+    token is timed as; None: `Wire.format`. ``result_size``: bytes that a result is timed as; None:
+    what it has. ``repeats``: whether a token may choose an expert more than once; it goes once to
+    its rank, and each such choice keeps its own slot and weight.
+
+    Calls and errors as in `collectives.moe.LowLatency`.
+    """
+
+    def __init__(
+        self, comm: Communicator, *, experts: int | Sequence[int], hidden: int,
+        wire: str | Wire = "as-is", expert_alignment: int = 1, ranks_per_node: int | None = None,
+        chunks: int = CHUNKS, message: Format | None = None, result_size: int | None = None,
+        repeats: bool = False,
+    ) -> None:  # fmt: skip
+        self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
+        self.alignment = integer(expert_alignment, "expert_alignment", 1, MOST_ALIGNMENT)
+        self.hosts: Hosts = hosts(experts, comm.size)
+        self.wire = wire if isinstance(wire, Wire) else Wire(wire)
+        self.wire.check(self.hidden)
+        self.width = _width(ranks_per_node, comm.size)
+        self.chunks = integer(chunks, "chunks", 1, MOST_CHUNKS)
+        self._message = message_given(message, self.hidden)
+        self._result_size = result_given(result_size)
+        self._repeats = flag(repeats, "repeats")
+        self._scratches, self._recycled = Scratches(), Recycled()
+
+    @property
+    def local_experts(self) -> int:
+        """How many experts this rank hosts."""
+        return int(self.hosts.local[self.comm.rank])
+
+    def dispatch(
+        self, x: Any, topk_idx: Any = None, topk_weights: Any = None, *,
+        handle: Routed | None = None, async_op: bool = False, timeout: float | None = None,
+    ) -> tuple[Arrived, Routed, Work]:  # fmt: skip
+        """Send each token once to each rank that hosts one of its experts.
+
+        ``x``: ``[tokens, hidden]``, numpy or CPU torch, of bfloat16, float16 or float32; or what
+        the wire would make of it, with its scales: ``(numbers, scales)``. ``topk_idx``: as in
+        `LowLatency.dispatch`. ``topk_weights``: float32 ``[tokens, top_k]``, carried along where
+        given. ``handle``: of a dispatch before, whose choices are taken again, and no counts are
+        exchanged; then there is neither of the two. With ``async_op`` what was received is there
+        when the `Work` has been waited for.
+        """
+        try:
+            async_op, timeout = modes(async_op, timeout)
+            load, top_k, dtype = self._load(x, topk_idx, topk_weights, handle)
+        except TokenError as error:
+            self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
+        words = self._words("dispatch", dtype, top_k, topk_weights is not None, handle)
+        if handle is None:
+            handle = self._routed(load, top_k, dtype, words, timeout)
+        about = load.about.dtype
+        given = np.dtype(np.float32) if dtype is None else dtype
+        landing = Landing((int(handle.by_source.sum()),), self.hidden, self.wire, given, about,
+                          self._recycled)  # fmt: skip
+        arrived = self._arrived(x, landing, handle, topk_weights is not None)
+        size = (self._message or self.wire.format("normal", given)).size(self.hidden)
+        scratch = self._scratches.free()
+        work = self.comm.exchange(
+            timed_as(words, self._plan(handle, size, back=False), "dispatch:normal"),
+            handle.path.dispatch(load, landing, scratch), lambda: _told(arrived, landing),
+            async_op=async_op, timeout=timeout,
+        )  # fmt: skip
+        self._scratches.lend(scratch, work)
+        return arrived, handle, work
+
+    def combine(
+        self, y: Any, handle: Routed, topk_weights: Any = None, *, start: Any = None,
+        out: Any = None, async_op: bool = False, timeout: float | None = None,
+    ) -> tuple[Any, Any, Work]:  # fmt: skip
+        """Bring the results home and add them up for each token: ``[tokens, hidden]``.
+
+        ``y``: a result for each received row. The sum is float32 over ranks, ascending, without
+        weights, and rounded to the type of ``y`` at the end; with two levels first over the ranks
+        of a node, rounded, then over nodes. ``start``: ``[tokens, hidden]``, what it begins with.
+        ``topk_weights``: float32 ``[rows, top_k]``, added up likewise, by slot; the second result.
+        ``out``: where the sums go; None: into new memory. Until it is over, ``y`` must stay.
+        """
+        try:
+            async_op, timeout = modes(async_op, timeout)
+            given, begin, whole = self._results(y, handle, topk_weights, start, out)
+        except TokenError as error:
+            self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
+        path, row = handle.path, handle.path.sent.row
+        scratch, copies = self._scratches.free(), len(path.sent.token)
+        home = [scratch.table(str(number), copies, a) for number, a in enumerate(given)]
+        sums = [whole.array, *(np.empty((handle.tokens, a.shape[1]), a.dtype) for a in given[1:])]
+
+        def finish() -> None:
+            for results, total, first in zip(home, sums, (begin, None), strict=False):
+                weighted(results, row, ones(row), total, first)
+            whole.deliver()
+
+        size = self._result_size or self.hidden * given[0].dtype.itemsize
+        words = self._words("combine", given[0].dtype, handle.top_k, len(given) > 1, None)
+        work = self.comm.exchange(
+            timed_as(words, self._plan(handle, size, back=True), "combine:normal"),
+            path.combine(given, home), finish, async_op=async_op, timeout=timeout,
+        )  # fmt: skip
+        self._scratches.lend(scratch, work)
+        weights = like(topk_weights, sums[1]) if len(sums) > 1 else None
+        return like(y, whole.array) if out is None else out, weights, work
+
+    # Dispatch.
+
+    def _load(
+        self, x: Any, topk_idx: Any, topk_weights: Any, handle: Routed | None
+    ) -> tuple[Load, int, np.dtype[Any] | None]:
+        if handle is not None:
+            self._of_such(handle)
+        (rows, scales), dtype = self._rows(x)
+        tokens, given = len(rows), np.dtype(np.float32) if dtype is None else dtype
+        if handle is not None:
+            if topk_idx is not None or topk_weights is not None:
+                raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
+            if tokens != handle.tokens:
+                raise TokenError(f"x has {tokens} tokens; the handle is of {handle.tokens}")
+            return Load(rows, scales, np.empty(tokens, NOTHING), self.wire, given), 0, dtype
+        choices = integers(topk_idx, "topk_idx", (tokens, None))
+        check(choices, self.hosts.experts, repeats=self._repeats)
+        about = np.zeros(tokens, about_tokens(choices.shape[1], topk_weights is not None))
+        about["token"], about["expert"] = np.arange(tokens), choices
+        if topk_weights is not None:
+            about["weight"] = floats(topk_weights, "topk_weights", choices.shape, "float32")
+        return Load(rows, scales, about, self.wire, given), choices.shape[1], dtype
+
+    def _rows(self, x: Any) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
+        if isinstance(x, tuple):
+            return given_encoded(x, self.wire, self.hidden), None
+        array = floats(x, "x", (None, self.hidden))
+        return encode(array, self.wire), array.dtype
+
+    def _words(
+        self, op: str, dtype: np.dtype[Any] | None, top_k: int, weights: bool, handle: Routed | None
+    ) -> str:
+        told = "a handle" if handle is not None else f"top-{top_k}{' with weights' * weights}"
+        nodes = "" if self.width is None else f", nodes of {self.width}"
+        kind = "any" if dtype is None else name_of(dtype)
+        return (
+            f"normal.{op}({kind}[*, {self.hidden}], {told}, {self.hosts.words},"
+            f" {self.wire.words}{nodes})"
+        )
+
+    def _routed(
+        self, load: Load, top_k: int, dtype: np.dtype[Any] | None, words: str,
+        timeout: float | None,
+    ) -> Routed:  # fmt: skip
+        layout = Layout(self.comm.rank, self.hosts, self.width, self.chunks)
+        to_rank = needed(load.about["expert"], self.hosts.rank, self.comm.size)
+        mine = layout.tell(load.about["expert"], to_rank)
+        told = np.empty_like(mine)
+        self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
+        counts = layout.experts(told)
+        aligned = -(-counts // self.alignment) * self.alignment
+        path, known = layout.path(told, mine, to_rank)
+        return Routed(path, len(to_rank), top_k, dtype, aligned, known)
+
+    def _plan(self, handle: Routed, size: int, *, back: bool) -> Plan:
+        rank = self.comm.rank
+        if handle.known is not None:
+            return timed_two_level.plan(handle.known, size, back=back)
+        make = timed.normal_combine if back else timed.normal_dispatch
+        return make(rank, size, handle.sent, handle.by_source)
+
+    def _arrived(self, x: Any, landing: Landing, handle: Routed, weights: bool) -> Arrived:
+        given = x[0] if isinstance(x, tuple) else x
+        rows, top_k, told = len(landing.x), handle.top_k, bool(landing.about.dtype.names)
+
+        def room(wanted: bool, dtype: type, *shape: int) -> Any:
+            return like(given, np.empty(shape, dtype)) if wanted else None
+
+        scales = None if landing.scales is None else like(given, landing.scales)
+        return Arrived(
+            like(given, landing.x), scales, room(told, np.int64, rows, top_k),
+            room(told and weights, np.float32, rows, top_k), room(told, np.int32, rows),
+            handle.by_source, handle.counts,
+        )  # fmt: skip
+
+    # Combine.
+
+    def _of_such(self, handle: Routed) -> None:
+        """Raise `TokenError` for a handle that no dispatch over such ranks and experts has left."""
+        if not isinstance(handle, Routed):
+            raise TokenError(
+                f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
+            )
+        path = handle.path
+        same = path.rank == self.comm.rank and np.array_equal(path.hosts.local, self.hosts.local)
+        if not same:
+            raise TokenError(
+                f"the handle is of rank {path.rank} of {path.hosts.ranks} with {path.hosts.words};"
+                f" this is rank {self.comm.rank} of {self.comm.size} with {self.hosts.words}"
+            )
+
+    def _results(
+        self, y: Any, handle: Routed, topk_weights: Any, start: Any, out: Any
+    ) -> tuple[list[Array], NDArray[np.float32] | None, Room]:
+        self._of_such(handle)
+        rows = int(handle.by_source.sum())
+        kind = None if handle.dtype is None else name_of(handle.dtype)
+        given = [floats(y, "y", (rows, self.hidden), kind)]
+        if topk_weights is not None:
+            shape = (rows, handle.top_k)
+            given.append(floats(topk_weights, "topk_weights", shape, "float32"))
+        shape = (handle.tokens, self.hidden)
+        begin = None if start is None else floats(start, "start", shape).astype(np.float32)
+        dtype = given[0].dtype
+        if out is None:
+            return given, begin, Room(self._recycled.room(shape, dtype), NO_BUFFER)
+        room = room_for(out, "out", shape, dtype)
+        if any(np.may_share_memory(room.array, each) for each in given):
+            raise TokenError(
+                "out lies in y or topk_weights, which are still read when it is filled"
+            )
+        return given, begin, room
+
+
+def _width(ranks_per_node: Any, ranks: int) -> int | None:
+    if ranks_per_node is None:
+        return None
+    fits = [n for n in range(1, ranks + 1) if ranks % n == 0]
+    width = integer(ranks_per_node, "ranks_per_node", 1)
+    if width not in fits:
+        raise TokenError(
+            f"ranks_per_node is {width}; {ranks} ranks fill nodes of {', '.join(map(str, fits))}"
+        )
+    return width
+
+
+def _told(arrived: Arrived, landing: Landing) -> None:
+    """Set apart what has come of each token."""
+    for name, into in (
+        ("token", arrived.token), ("expert", arrived.topk_idx), ("weight", arrived.topk_weights),
+    ):  # fmt: skip
+        if into is not None:
+            array_of(into)[...] = landing.about[name]

@@ -1,0 +1,232 @@
+"""Paths of the normal mode: how tokens get to the ranks that need them, and results back.
+
+A path belongs to a handle. `Direct` sends a token once to each rank. `Relayed` sends it once to
+each node, to the rank there with its source's place within the node, which passes it on; on the
+way back that rank adds up what its node has for a token.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import Ints
+from collectives.moe.tokens.arrivals import Landing, bytes_of, localised
+from collectives.moe.tokens.quantise import Wire, weighted
+from collectives.moe.tokens.scratch import Scratch
+from collectives.moe.tokens.segments import into
+from collectives.moe.tokens.selection import Copied, copied, needed
+from collectives.moe.tokens.tensors import Array
+from fabric.ranks.message_execution import Round
+from fabric.transports.base import Bytes
+
+Rounds = list[Callable[[], Round]]
+Parts = tuple[Bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """What a rank dispatches: bytes of its tokens and their scales, what is known of each token.
+
+    ``about``: items of its type, by token; ``wire``, ``dtype``: see `Landing`.
+    """
+
+    rows: Bytes
+    scales: Bytes
+    about: Array
+    wire: Wire
+    dtype: np.dtype[Any]
+
+
+@dataclass(slots=True, eq=False)
+class Direct:
+    """One level. ``sent``: copies by rank; ``come``: how many tokens of each rank come here."""
+
+    rank: int
+    hosts: Hosts
+    sent: Copied
+    come: Ints
+
+    def dispatch(self, load: Load, landing: Landing, scratch: Scratch | None = None) -> Rounds:
+        """Bring tokens to the ranks; they land by (source, token). ``scratch``: to pack them in."""
+        return [partial(self._out, load, landing, scratch)]
+
+    def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
+        """Bring back results: ``given`` as the tokens came, ``home`` as they were sent."""
+        return [partial(self._back, given, home)]
+
+    def _out(self, load: Load, landing: Landing, scratch: Scratch | None) -> Round:
+        dst = np.repeat(np.arange(self.hosts.ranks), self.sent.counts)
+        about = localised(load.about[self.sent.token], dst, self.hosts)
+        rows = load.rows, load.scales
+        packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)
+        takes = [
+            (source, [landing.parts(first, last)])
+            for source, first, last in _spans(self.come)
+        ]  # fmt: skip
+        return _round(self.rank, list(enumerate(packed)), takes)
+
+    def _back(self, given: Sequence[Array], home: Sequence[Array]) -> Round:
+        sends = [(s, bytes_of(a[i:j])) for a in given for s, i, j in _spans(self.come)]
+        takes: list[tuple[int, list[Parts]]] = [
+            (dst, [(bytes_of(a[i:j]),)]) for a in home for dst, i, j in _spans(self.sent.counts)
+        ]
+        return _round(self.rank, sends, takes)
+
+
+@dataclass(slots=True, eq=False)
+class Relayed:
+    """Two levels. ``sent``: copies by node; ``come``: as in `Direct`.
+
+    ``held``: how many tokens the rank passes on of each source with its place in a node, by node;
+    ``passed``: copies of those by rank of the own node, once they are known.
+    """
+
+    rank: int
+    hosts: Hosts
+    width: int
+    sent: Copied
+    come: Ints
+    held: Ints
+    passed: Copied | None = field(default=None)
+
+    def dispatch(self, load: Load, landing: Landing, scratch: Scratch | None = None) -> Rounds:
+        """As in `Direct`."""
+        hidden = landing.x.shape[-1]
+        shape = (int(self.held.sum()),)
+        held = Landing(shape, hidden, load.wire, load.dtype, load.about.dtype)
+        return [partial(self._to_relays, load, held, scratch), partial(self._on, held, landing)]
+
+    def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
+        """As in `Direct`; ``home`` has a result for each node, rounded."""
+        rows = 0 if self.passed is None else len(self.passed.token)
+        held = [np.empty((rows, *a.shape[1:]), a.dtype) for a in given]
+        return [partial(self._to_relay, given, held), partial(self._home, held, home)]
+
+    @property
+    def _node(self) -> int:
+        return self.rank // self.width
+
+    def _mates(self) -> range:
+        return range(self._node * self.width, (self._node + 1) * self.width)
+
+    def _twins(self) -> range:
+        """The ranks with this one's place in their nodes, in order of nodes."""
+        return range(self.rank % self.width, self.hosts.ranks, self.width)
+
+    def _to_relays(self, load: Load, held: Landing, scratch: Scratch | None) -> Round:
+        about = load.about[self.sent.token]
+        rows = load.rows, load.scales
+        packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)
+        sends = list(zip(self._twins(), packed, strict=True))
+        takes = [(self._twins()[n], [held.parts(i, j)]) for n, i, j in _spans(self.held)]
+        return _round(self.rank, sends, takes)
+
+    def _on(self, held: Landing, landing: Landing) -> Round:
+        if self.passed is None:
+            place = np.where(self.hosts.rank // self.width == self._node,
+                             self.hosts.rank % self.width, self.width)  # fmt: skip
+            table = needed(held.about["expert"], place, self.width + 1)
+            self.passed = copied(table[:, : self.width])
+        token, counts = self.passed.token, self.passed.counts
+        dst = np.repeat(np.array(self._mates()), counts)
+        about = localised(held.about[token], dst, self.hosts)
+        packed = _packed(*held.rows(), about, token, counts)
+        sends = list(zip(self._mates(), packed, strict=True))
+        spans = self._by_relay()
+        takes = [
+            (mate, [landing.parts(i, j) for i, j in spans[place]])
+            for place, mate in enumerate(self._mates())
+        ]
+        return _round(self.rank, sends, takes)
+
+    def _by_relay(self) -> list[list[tuple[int, int]]]:
+        """Where what comes by each relay of the node lies here, by source."""
+        spans: list[list[tuple[int, int]]] = [[] for _ in range(self.width)]
+        for source, i, j in _spans(self.come):
+            spans[source % self.width].append((i, j))
+        return spans
+
+    def _to_relay(self, given: Sequence[Array], held: Sequence[Array]) -> Round:
+        if self.passed is None:
+            raise AssertionError("results come back before their tokens went out")
+        sends: list[tuple[int, Bytes]] = []
+        takes: list[tuple[int, list[Parts]]] = []
+        for array, room in zip(given, held, strict=True):
+            for mate, spans in zip(self._mates(), self._by_relay(), strict=True):
+                pieces = [array[i:j] for i, j in spans]
+                if pieces:
+                    sends.append((mate, bytes_of(np.concatenate(pieces))))
+            for place, i, j in _spans(self.passed.counts):
+                takes.append((self._mates()[place], [(bytes_of(room[i:j]),)]))
+        return _round(self.rank, sends, takes)
+
+    def _home(self, held: Sequence[Array], home: Sequence[Array]) -> Round:
+        if self.passed is None:
+            raise AssertionError("results come back before their tokens went out")
+        sends: list[tuple[int, Bytes]] = []
+        takes: list[tuple[int, list[Parts]]] = []
+        for array, room in zip(held, home, strict=True):
+            summed = np.empty((len(self.passed.row), *array.shape[1:]), array.dtype)
+            weighted(array, self.passed.row, ones(self.passed.row), summed)
+            sends += [(self._twins()[n], bytes_of(summed[i:j])) for n, i, j in _spans(self.held)]
+            takes += [
+                (self._twins()[n], [(bytes_of(room[i:j]),)])
+                for n, i, j in _spans(self.sent.counts)
+            ]  # fmt: skip
+        return _round(self.rank, sends, takes)
+
+
+def ones(row: Ints) -> NDArray[np.float32]:
+    """The weights of a sum without any."""
+    return np.ones(row.shape, np.float32)
+
+
+def _packed(
+    rows: Bytes, scales: Bytes, about: Array, token: Ints, counts: Ints,
+    scratch: Scratch | None = None,
+) -> list[Bytes]:  # fmt: skip
+    """The message for each peer: the tokens of ``token``, so many for each."""
+    from collectives.moe.tokens import kernels
+
+    size = about.dtype.itemsize
+    extra = about.view(np.uint8).reshape(-1, size) if size else np.empty((len(about), 0), np.uint8)
+    begin = np.append(0, counts.cumsum())
+    each = rows.shape[1] + scales.shape[1] + extra.shape[1]
+    out = (scratch or Scratch()).room("packed", len(token) * each)
+    kernels.pack(rows, scales, extra, token, begin, out)
+    edges = (begin * each).tolist()
+    return [out[a:b] for a, b in pairwise(edges)]
+
+
+def _spans(counts: Ints) -> list[tuple[int, int, int]]:
+    """Of each place with any: its number, where its items begin, and end."""
+    ends = counts.cumsum().tolist()
+    return [
+        (place, end - n, end)
+        for place, (n, end) in enumerate(zip(counts.tolist(), ends, strict=True)) if n
+    ]  # fmt: skip
+
+
+def _round(
+    rank: int, sends: list[tuple[int, Bytes]], takes: Sequence[tuple[int, Sequence[Parts]]]
+) -> Round:
+    """Messages between ranks; one's own are copied. The parts of a message: by kind, then place."""
+    receives, own = [], [data for peer, data in sends if peer == rank and data.size]
+    for peer, places in takes:
+        parts = [part for kind in zip(*places, strict=True) for part in kind]
+        if not parts:
+            continue
+        take = parts[0] if len(parts) == 1 else into(parts)
+        if peer != rank:
+            receives.append((peer, sum(part.size for part in parts), take))
+        elif callable(take):
+            take(0, own.pop(0))
+        else:
+            take[:] = own.pop(0)
+    return Round([(peer, data) for peer, data in sends if peer != rank and data.size], receives)

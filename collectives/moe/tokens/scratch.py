@@ -1,0 +1,46 @@
+"""Scratch: memory that calls use again and again."""
+
+import numpy as np
+
+from collectives.calls.work import Work
+from collectives.moe.tokens.tensors import Array
+from fabric.transports.base import Bytes
+
+
+class Scratch:
+    """Memory that is used again: to touch it for the first time costs more than most copies."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Bytes] = {}
+
+    def room(self, name: str, size: int) -> Bytes:
+        """``size`` bytes with anything in them; those of one name are the same ones again."""
+        if name not in self._kept or self._kept[name].size < size:
+            self._kept[name] = np.empty(size, np.uint8)
+        return self._kept[name][:size]
+
+    def table(self, name: str, rows: int, like: Array) -> Array:
+        """As `room`, for so many rows that are as long as those of ``like``."""
+        shape = (rows, *like.shape[1:])
+        size = int(np.prod(shape)) * like.dtype.itemsize
+        array: Array = self.room(name, size).view(like.dtype).reshape(shape)
+        return array
+
+
+class Scratches:
+    """As many as there are calls under way at a time."""
+
+    def __init__(self) -> None:
+        self._lent: list[tuple[Scratch, Work]] = []
+
+    def free(self) -> Scratch:
+        """One that no call uses any more."""
+        for number, (scratch, work) in enumerate(self._lent):
+            if work.done():
+                del self._lent[number]
+                return scratch
+        return Scratch()
+
+    def lend(self, scratch: Scratch, work: Work) -> None:
+        """A call uses it until it is over."""
+        self._lent.append((scratch, work))

@@ -1,0 +1,104 @@
+"""Choices: the experts of a rank's own tokens, checked, and in the order in which they are sent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.routing import MASKED, Ints, sorted_by
+from collectives.moe.tokens.tensors import TokenError
+
+
+def check(topk_idx: Ints, experts: int, *, repeats: bool = False) -> None:
+    """Raise `TokenError` for a choice out of range.
+
+    And for a token that chooses an expert more than once, unless ``repeats``.
+    """
+    if not topk_idx.size:
+        return
+    wrong = (topk_idx < MASKED) | (topk_idx >= experts)
+    if wrong.any():
+        token, slot = np.argwhere(wrong)[0]
+        raise TokenError(
+            f"token {token} slot {slot} chooses expert {topk_idx[token, slot]}; experts are 0 to"
+            f" {experts - 1}, and {MASKED} is a masked choice"
+        )
+    if not repeats:
+        once(topk_idx)
+
+
+def once(topk_idx: Ints) -> None:
+    """Raise `TokenError` for a token that chooses an expert more than once."""
+    ordered = np.sort(topk_idx, axis=1)
+    twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != MASKED)
+    if twice.any():
+        token, slot = np.argwhere(twice)[0]
+        expert = ordered[token, slot]
+        slots = np.flatnonzero(topk_idx[token] == expert).tolist()
+        raise TokenError(
+            f"token {token} chooses expert {expert} in slots {slots}; the experts of a token have"
+            " to differ"
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Selected:
+    """A rank's choices that are not masked, as the low-latency mode sends them: by expert, token.
+
+    ``token``: of every one; ``counts``: ``[experts]``; ``row``: where a choice stands in that
+    order, ``[tokens, top_k]``, -1 where masked; ``sent``: how many for experts of each rank.
+    """
+
+    token: Ints
+    counts: Ints
+    row: Ints
+    sent: Ints
+
+
+def selected(topk_idx: Ints, hosts: Hosts) -> Selected:
+    """Order checked choices."""
+    made = topk_idx != MASKED
+    expert, token = topk_idx[made], np.nonzero(made)[0]
+    order = sorted_by(expert, hosts.experts)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    row = np.full(topk_idx.shape, -1, np.int64)
+    row[made] = place
+    counts = np.bincount(expert, minlength=hosts.experts)
+    sent = np.bincount(hosts.rank[expert], minlength=hosts.ranks)
+    return Selected(token[order], counts, row, sent)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Copied:
+    """A rank's tokens as the normal mode sends them: once to each place, by place and token.
+
+    ``token``: of every copy; ``counts``: ``[places]``; ``row``: where the copy for a place stands
+    in that order, ``[tokens, copies of a token at most]`` by place ascending, -1 at the end.
+    """
+
+    token: Ints
+    counts: Ints
+    row: Ints
+
+
+def copied(needed: NDArray[np.bool_]) -> Copied:
+    """Order the copies of tokens; ``needed``: ``[tokens, places]``."""
+    place, token = np.nonzero(needed.T)
+    each = needed.sum(axis=1)
+    most = int(each.max(initial=0))
+    # The n-th place of a token, counted in the order of places.
+    order = sorted_by(token, max(len(needed), 1))
+    nth = np.arange(len(token)) - np.repeat(each.cumsum() - each, each)
+    row = np.full((len(needed), most), -1, np.int64)
+    row[token[order], nth] = order
+    return Copied(token, np.bincount(place, minlength=needed.shape[1]), row)
+
+
+def needed(topk_idx: Ints, place: Ints, places: int) -> NDArray[np.bool_]:
+    """Which places host an expert of each token: ``[tokens, places]``."""
+    table = np.zeros((len(topk_idx), places + 1), bool)
+    where = np.append(place, places)[topk_idx]  # the last entry answers for MASKED, which is -1
+    np.put_along_axis(table, where, True, axis=1)
+    return table[:, :places]

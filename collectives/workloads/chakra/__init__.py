@@ -1,0 +1,1 @@
+"""Chakra execution traces: the files, their messages, and what they mean."""

@@ -1,0 +1,153 @@
+"""Call: what an emulator knows of one collective in progress, and what its repeats share."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fabric.engines.flow.rank_streams import Ground, Lane
+from fabric.failure import WorldError
+from fabric.schedule.plan import Rows
+
+TICK = 2.0**-40
+"""Seconds between two instants of emulated time, 0.9 ps: sums of multiples of it are exact, for
+two hours and a quarter."""
+
+_TICKS = 2.0**40  # in a second
+_EXACT = 2.0**53 * TICK  # seconds from where on a float64 has no finer grid anyway
+_KEPT = 1 << 20  # transfers in the lanes that a catalogue remembers; each takes some 200 bytes
+_FAMILIES = 1 << 14
+
+
+def grid(seconds: float) -> float:
+    """The instant nearest to a time."""
+    return round(seconds * _TICKS) * TICK if seconds < _EXACT else seconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What one rank brings to a call.
+
+    ``digest`` of its rows; their ``lane``, None where it has none, with the ``limits`` in it;
+    ``alone``: it has no transfer with another rank; ``least``: seconds that it takes at least.
+    """
+
+    digest: str
+    lane: Lane | None
+    limits: frozenset[float]
+    alone: bool
+    least: float
+
+
+@dataclass(eq=False, slots=True)
+class Family:
+    """The calls of one operation by one group: where ranks stand in it, and their parts so far.
+
+    ``start``: seconds from a rank's coming to its first step.
+    """
+
+    group: tuple[int, ...]
+    operation: str
+    start: float
+    position: dict[int, int]
+    parts: dict[tuple[str, int], Part] = field(default_factory=dict)
+
+
+class Catalogue:
+    """The families over some ground, and their lanes: ranks make the same calls over and over."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground, self._kept = ground, 0
+        self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
+
+    def family(self, operation: str, group: tuple[int, ...]) -> Family:
+        """The family of that operation and group; raises `WorldError` for a group that is none."""
+        family = self._families.get((operation, group))
+        if family is None:
+            if len(self._families) >= _FAMILIES:
+                self._forget()
+            family = self._families[operation, group] = self._make(operation, group)
+        return family
+
+    def part(self, family: Family, rows: Rows, position: int) -> Part:
+        """The part of the rank at ``position``; raises as `Ground.lane` does."""
+        key = rows.digest, position
+        part = family.parts.get(key)
+        if part is None:
+            self._kept += len(rows)
+            if self._kept > _KEPT:
+                self._forget()
+            part = family.parts[key] = self._part(family, rows, position)
+        return part
+
+    def _part(self, family: Family, rows: Rows, position: int) -> Part:
+        lane = self.ground.lane(rows, family.group, position, family.operation)
+        return Part(
+            rows.digest, lane if len(lane.key) else None, frozenset(np.unique(lane.limit).tolist()),
+            bool((lane.src == lane.dst).all()), self.ground.least(lane),
+        )  # fmt: skip
+
+    def _make(self, operation: str, group: tuple[int, ...]) -> Family:
+        bad = [rank for rank in group if not 0 <= rank < self.ground.size]
+        if bad:
+            raise WorldError(f"a group names rank {bad[0]} of a world of {self.ground.size} ranks")
+        position = {rank: at for at, rank in enumerate(group)}
+        if not group or len(position) < len(group):
+            raise WorldError(f"a group of ranks {list(group)} is empty or names one twice")
+        start = self.ground.fabric.software.costs(operation).start(len(group))
+        return Family(group, operation, start, position)
+
+    def _forget(self) -> None:
+        for family in self._families.values():
+            family.parts.clear()
+        self._families.clear()
+        self._kept = 0
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One call. Over the positions in its group: ``parts`` once posted, ``came``: when the rank
+    came to it, ``end``: when its part ends; None where not known yet. ``away``: how many ranks have
+    not come; ``lanes``: how many that came have transfers; ``open``: how many ends are not known.
+    """  # noqa: D205
+
+    op: int
+    family: Family
+    parts: list[Part | None]
+    came: list[float | None]
+    end: list[float | None]
+    away: int
+    open: int
+    lanes: int = 0
+
+    @property
+    def first(self) -> float:
+        """When the first rank came."""
+        return min(at for at in self.came if at is not None)
+
+    @property
+    def last(self) -> float:
+        """The last end that is known."""
+        return max((end for end in self.end if end is not None), default=-math.inf)
+
+    def missing(self) -> tuple[int, ...]:
+        """The ranks that have not come."""
+        pairs = zip(self.family.group, self.came, strict=True)
+        return tuple(rank for rank, at in pairs if at is None)
+
+
+def new_call(op: int, family: Family) -> Call:
+    """A call to which nobody has come."""
+    n = len(family.group)
+    return Call(op, family, [None] * n, [None] * n, [None] * n, n, n)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A call that is over: when its ranks came, and when their parts ended, in emulated seconds."""
+
+    op: int
+    operation: str
+    group: tuple[int, ...]
+    begin: tuple[float, ...]
+    finish: tuple[float, ...]

@@ -1,0 +1,363 @@
+"""Emulator: the one authority over time for running ranks. It does no I/O.
+
+Ranks post what they do: they begin their part of a call, wait for its end, compute. Posts may run
+ahead of emulated time; each rank's are taken in order. A call is a schedule of transfers under the
+one ordering rule, and calls in flight together share links. Three modes:
+
+- ``"strict"``: time goes on only when every rank waits or has ended, to the next instant at which
+  one of them can go on. So no answer depends on when a post came in, and where nobody can ever go
+  on, that is a deadlock, known at once.
+- ``"eager"``: a call is timed when all of its ranks have come, against what is on the fabric by
+  then; what has been told stays.
+- ``"paced"``: as eager, but calls begin when the wall clock says so, and what was told of a call is
+  corrected when a later one contends with it.
+
+Clocks tick on a grid of `fabric.clock.calls.TICK`: sums and differences of times are exact, so
+nothing depends on when a program began.
+"""
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fabric.clock.calls import Call, Catalogue, Finished, grid, new_call
+from fabric.clock.modes import Merged, Strict
+from fabric.clock.record import Part, Record
+from fabric.endpoint.costs import FREE, MESSAGE
+from fabric.engines.flow.rank_streams import Ground
+from fabric.fabric import Fabric
+from fabric.failure import Deadlock, WorldError
+from fabric.schedule.plan import Rows
+
+MODES = ("strict", "eager", "paced")
+
+_PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The clock of a rank when it came to what it asked with ``token``, in emulated seconds.
+
+    To `Emulator.times`: when its part of the call ended, and ``begin``, when it began.
+    """
+
+    rank: int
+    token: int
+    time: float
+    begin: float | None = None
+
+
+class _Rank:
+    """Where one rank is: its clock, what it waits for, and what it has posted behind that."""
+
+    __slots__ = ("clock", "ended", "ends", "leaving", "posted", "waits")
+
+    def __init__(self) -> None:
+        self.clock = 0.0
+        self.waits: Call | None = None
+        self.posted: deque[tuple[Any, ...]] = deque()
+        self.ends: dict[int, float] = {}  # of its parts that it has not waited for yet
+        self.leaving = self.ended = False
+
+
+class Emulator:
+    """Time for a world of ``size`` ranks, placed on ``fabric`` as in `Fabric.simulate`.
+
+    ``mode``: one of `MODES`. ``record``: keep what happens, for `finished` and traces, in
+    ``record``. Methods raise
+    `WorldError` for what cannot be; what a rank does after another one's error is of no use.
+    """
+
+    def __init__(
+        self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False
+    ) -> None:
+        if mode not in MODES:
+            raise WorldError(f"no emulated clock {mode!r}; there are {', '.join(MODES)}")
+        self.mode, self.size, self.fabric = mode, size, fabric
+        ground = Ground(fabric, size)
+        self._catalogue = Catalogue(ground)
+        self._traffic: Strict | Merged = (
+            Strict(ground) if mode == "strict" else Merged(ground, correct=mode == "paced")
+        )
+        self._ranks = [_Rank() for _ in range(size)]
+        self._running = size  # ranks that neither wait nor have ended
+        self._calls: dict[int, Call] = {}
+        self._past: OrderedDict[int, Call] = OrderedDict()
+        self._answers: list[Answer] = []
+        self._news: dict[tuple[int, int], float] = {}
+        self.record = Record() if record else None
+        self._stuck = False
+
+    # What ranks post.
+
+    def begin(
+        self, rank: int, op: int, group: tuple[int, ...], rows: Rows, operation: str,
+        at: float | None = None,
+    ) -> None:  # fmt: skip
+        """The rank comes to its part of call ``op``, which has ``rows``.
+
+        ``group``: the world's ranks that the positions in ``rows`` stand for. ``operation``: as in
+        `Fabric.simulate`. ``at``: on paced time, when, in emulated seconds. Raises `RouteError`
+        where the fabric does not connect two ranks.
+        """
+        state = self._posting(rank)
+        if operation == MESSAGE:  # both ends know its size, so both are given the same variant
+            operation = self.fabric.software.variant(MESSAGE, int(rows.size.sum()))
+        call = self._calls.get(op)
+        if call is None:
+            call = self._open(op, group, operation)
+        family = call.family
+        if family.group != group or family.operation != operation:
+            raise WorldError(
+                f"call {op} is {family.operation!r} of ranks {_some(family.group)}; rank {rank} has"
+                f" begun it as {operation!r} of ranks {_some(group)}", rank,
+            )  # fmt: skip
+        position = family.position.get(rank)
+        if position is None:
+            raise WorldError(f"rank {rank} is not in the group {_some(group)} of call {op}", rank)
+        if call.parts[position] is not None:
+            raise WorldError(f"rank {rank} has begun call {op} twice", rank)
+        if at is not None and not 0 <= at < math.inf:
+            raise WorldError(f"rank {rank} begins call {op} at {at} s, which is no time", rank)
+        call.parts[position] = self._catalogue.part(family, rows, position)
+        self._post(state, self._begin, call, position, at)
+
+    def wait(self, rank: int, op: int) -> None:
+        """From here on the rank's clock is not before the end of its part of call ``op``."""
+        state = self._posting(rank)
+        call = self._calls.get(op)
+        if call is None or call.parts[call.family.position.get(rank, 0)] is None:
+            call = self._past.get(op)
+            if op not in state.ends and (call is None or rank not in call.family.position):
+                raise WorldError(f"rank {rank} waits for call {op}, which it has not begun", rank)
+        self._post(state, self._wait, op, call)
+
+    def compute(self, rank: int, seconds: float) -> None:
+        """The rank's clock moves on by so many seconds."""
+        if not 0 <= seconds < math.inf:
+            raise WorldError(f"rank {rank} computes for {seconds} s, which is no duration", rank)
+        self._post(self._posting(rank), self._compute, rank, grid(seconds))
+
+    def ask(self, rank: int, token: int) -> None:
+        """What is the rank's clock here? `advance` gives the `Answer` when it is known."""
+        self._post(self._posting(rank), self._ask, rank, token)
+
+    def times(self, rank: int, token: int, op: int) -> bool:
+        """When the rank's part of call ``op``, for which it has waited, has begun and ended.
+
+        `advance` gives the `Answer`; none will come, and this is False, where the call is
+        forgotten, as many others have ended since.
+        """
+        call = self._calls.get(op) or self._past.get(op)
+        if call is None:
+            return False
+        if rank not in call.family.position:
+            raise WorldError(f"rank {rank} asks for the times of call {op}, which it is not in")
+        self._post(self._posting(rank), self._times, rank, token, call)
+        return True
+
+    def mark(self, rank: int, span: int, name: str | None, at: float | None = None) -> None:
+        """Span number ``span`` of the rank begins here, called ``name``; or, for None, ends.
+
+        ``at``: on paced time, when, in emulated seconds. For traces only.
+        """
+        if self.record is not None:
+            self._post(self._posting(rank), self._mark, rank, span, name, at)
+
+    def end(self, rank: int) -> None:
+        """The rank posts no more."""
+        state = self._posting(rank)
+        state.leaving = True
+        self._post(state, self._end)
+
+    # What comes of it.
+
+    def advance(self) -> list[Answer]:
+        """Do all that can be done with what has been posted; the answers that are new.
+
+        Raises `CallMismatch` where the transfers of a call's ranks do not fit together.
+        """
+        strict = self.mode == "strict"
+        while not (strict and self._running):
+            ended = self._traffic.next()
+            if not ended:
+                self._stuck = strict
+                break
+            for call, position, time in ended:
+                self._tell(call, position, time)
+        answers, self._answers = self._answers, []
+        return answers
+
+    def stalled(self) -> Deadlock | None:
+        """In strict time, after `advance`: why nobody can ever go on, if so."""
+        if not self._stuck or self._running:
+            return None
+        waits = self.waits()
+        words = [
+            f"rank {rank} waits in call {op} ({self._calls[op].family.operation}) for "
+            + (f"rank{'s' * (len(missing) > 1)} {_some(missing)}" if missing else "its transfers")
+            for rank, (op, missing) in waits.items()
+        ]
+        return Deadlock("; ".join(words)) if words else None
+
+    def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
+        """For each rank that waits: for which call, and who of its group has not come there."""
+        pairs = ((rank, state.waits) for rank, state in enumerate(self._ranks))
+        return {rank: (call.op, call.missing()) for rank, call in pairs if call is not None}
+
+    def clock(self, rank: int) -> float:
+        """The rank's clock as far as it is known, in emulated seconds."""
+        return self._of(rank).clock
+
+    def finish(self, rank: int, op: int) -> float | None:
+        """When the rank's part of a call ends, where that is known; on paced time, as of now."""
+        call = self._calls.get(op) or self._past.get(op)
+        if call is not None and rank in call.family.position:
+            return call.end[call.family.position[rank]]
+        return self._of(rank).ends.get(op)
+
+    def predictions(self) -> list[tuple[int, int, float]]:
+        """On paced time: (rank, op, end) of parts whose end is news since last asked."""
+        news, self._news = self._news, {}
+        return [(rank, op, time) for (rank, op), time in news.items()]
+
+    def finished(self) -> list[Finished]:
+        """Every call that is over, in the order in which they ended, where they are recorded."""
+        return [
+            Finished(call.op, call.family.operation, call.family.group,
+                     tuple(at for at in call.came if at is not None),
+                     tuple(end for end in call.end if end is not None))
+            for call in (self.record.over if self.record else ())
+        ]  # fmt: skip
+
+    def recorded(self) -> list[Part]:
+        """The part of every rank in every call so far, where they are recorded."""
+        return self.record.parts(list(self._calls.values())) if self.record else []
+
+    # How posts are taken: in order, and not beyond a wait whose end is not known.
+
+    def _of(self, rank: int) -> _Rank:
+        if not 0 <= rank < self.size:
+            raise WorldError(f"rank {rank} of a world of {self.size} ranks")
+        return self._ranks[rank]
+
+    def _posting(self, rank: int) -> _Rank:
+        state = self._of(rank)
+        if state.leaving:
+            raise WorldError(f"rank {rank} has ended, and still posts", rank)
+        return state
+
+    def _open(self, op: int, group: tuple[int, ...], operation: str) -> Call:
+        if op in self._past:
+            raise WorldError(f"call {op} is over; its number was used twice")
+        call = self._calls[op] = new_call(op, self._catalogue.family(operation, group))
+        return call
+
+    def _post(self, state: _Rank, take: Callable[..., None], *what: Any) -> None:
+        if state.waits is None and not state.ended:
+            take(state, *what)
+        else:
+            state.posted.append((take, what))
+
+    def _begin(self, state: _Rank, call: Call, position: int, at: float | None) -> None:
+        if at is not None:  # what the wall clock says, not what a wait was told before
+            state.clock = grid(at)
+        call.came[position] = state.clock
+        call.away -= 1
+        part = call.parts[position]
+        if call.family.operation == FREE:
+            self._meet(call)
+        elif part is None or part.lane is None:
+            self._tell(call, position, grid(state.clock + call.family.start))
+        else:
+            call.lanes += 1
+            self._traffic.come(call, position, state.clock)
+
+    def _meet(self, call: Call) -> None:
+        """What ranks tell each other for free is known to all when the last of them has come.
+
+        Were the others' parts over before, they would wait for its bytes while it waits, in strict
+        time, for theirs to stand still.
+        """
+        if not call.away:
+            last = max(at for at in call.came if at is not None)
+            for position in range(len(call.came)):
+                self._tell(call, position, last)
+
+    def _wait(self, state: _Rank, op: int, call: Call | None) -> None:
+        end = state.ends.pop(op, None)
+        if end is not None:
+            state.clock = max(state.clock, end)
+        elif call is not None and call.op in self._calls:
+            state.waits = call
+            self._running -= 1
+
+    def _compute(self, state: _Rank, rank: int, seconds: float) -> None:
+        begin = state.clock
+        state.clock += seconds
+        if self.record is not None:
+            self.record.computed(rank, begin, state.clock)
+
+    def _ask(self, state: _Rank, rank: int, token: int) -> None:
+        self._answers.append(Answer(rank, token, state.clock))
+
+    def _times(self, state: _Rank, rank: int, token: int, call: Call) -> None:
+        position = call.family.position[rank]
+        begin, end = call.came[position], call.end[position]
+        if begin is None or end is None:
+            raise WorldError(
+                f"rank {rank} asks for the times of call {call.op}, for which it has not waited",
+                rank,
+            )
+        self._answers.append(Answer(rank, token, end, begin))
+
+    def _mark(self, state: _Rank, rank: int, span: int, name: str | None, at: float | None) -> None:
+        if self.record is not None:
+            self.record.mark(rank, span, name, state.clock if at is None else grid(at))
+
+    def _end(self, state: _Rank) -> None:
+        state.ended = True
+        self._running -= 1
+
+    def _tell(self, call: Call, position: int, time: float) -> None:
+        """A rank's part of a call ends, or does at another time than was told."""
+        rank = call.family.group[position]
+        state, news = self._ranks[rank], call.end[position] is None
+        call.end[position] = time
+        if self.mode == "paced":
+            self._news[rank, call.op] = time
+        if news or call.op in state.ends:
+            state.ends[call.op] = time
+        if not news:
+            return
+        call.open -= 1
+        if not call.open:
+            self._close(call)
+        if state.waits is call:
+            self._free(state, call)
+
+    def _close(self, call: Call) -> None:
+        del self._calls[call.op]
+        self._past[call.op] = call
+        if len(self._past) > 16 + _PAST // self.size:
+            self._past.popitem(last=False)
+        if self.record is not None:
+            self.record.over.append(call)
+
+    def _free(self, state: _Rank, call: Call) -> None:
+        """The rank goes on from its wait, through what it has posted behind it."""
+        state.waits = None
+        state.clock = max(state.clock, state.ends.pop(call.op))
+        self._running += 1
+        while state.posted and state.waits is None and not state.ended:
+            take, what = state.posted.popleft()
+            take(state, *what)
+
+
+def _some(ranks: tuple[int, ...]) -> str:
+    """Ranks in words, not all of a thousand."""
+    if len(ranks) <= 8:
+        return ", ".join(map(str, ranks))
+    return f"{', '.join(map(str, ranks[:4]))}, ... {ranks[-1]} ({len(ranks)} ranks)"

@@ -1,0 +1,77 @@
+"""Record: what an emulator keeps for a trace: calls, computing and named spans of every rank."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fabric.clock.calls import Call
+
+COMPUTE = "compute"
+"""What computing is called."""
+
+
+class Stretch(NamedTuple):
+    """A rank was at something from ``begin`` to ``end``, in emulated seconds; None: it still is."""
+
+    rank: int
+    name: str
+    begin: float
+    end: float | None
+
+
+class Part(NamedTuple):
+    """A rank's part of a call; ``end`` is None where the world has ended before it.
+
+    ``words``: what the rank called, such as ``"all_reduce(sum, float32[1024])"``; ``group``: the
+    world's ranks in it; ``position``: the rank's place there; ``op``: the number of the call;
+    ``operation``: whose endpoint constants count.
+    """
+
+    rank: int
+    op: int
+    words: str
+    group: tuple[int, ...]
+    position: int
+    begin: float
+    end: float | None
+    operation: str
+
+
+@dataclass(eq=False, slots=True)
+class Record:
+    """Filled by an `Emulator` that was made with ``record``.
+
+    ``over``: the calls that are; ``words``: of each call, by number; ``stretches``: computing and
+    spans, those of a rank in the order in which they began.
+    """
+
+    over: list[Call] = field(default_factory=list)
+    words: dict[int, str] = field(default_factory=dict)
+    stretches: list[Stretch] = field(default_factory=list)
+    _open: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def computed(self, rank: int, begin: float, end: float) -> None:
+        """A rank has computed."""
+        if end > begin:
+            self.stretches.append(Stretch(rank, COMPUTE, begin, end))
+
+    def mark(self, rank: int, span: int, name: str | None, time: float) -> None:
+        """A span of a rank begins with its name, and ends with None."""
+        if name is not None:
+            self._open[rank, span] = len(self.stretches)
+            self.stretches.append(Stretch(rank, name, time, None))
+            return
+        at = self._open.pop((rank, span), None)
+        if at is not None:
+            self.stretches[at] = self.stretches[at]._replace(end=time)
+
+    def parts(self, under_way: list[Call]) -> list[Part]:
+        """What each rank did in each call, of those that are over and of those ``under_way``."""
+        return [
+            Part(rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,
+                 position, came, end, call.family.operation)
+            for call in [*self.over, *under_way]
+            for position, (rank, came, end) in enumerate(
+                zip(call.family.group, call.came, call.end, strict=True)
+            )
+            if came is not None
+        ]  # fmt: skip

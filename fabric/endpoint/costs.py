@@ -1,0 +1,128 @@
+"""What software costs at the two ends of a transfer: few, named constants a stack.
+
+A wire model alone misses half of a dispatch. `Costs` are paid by ranks, in seconds:
+
+- once, before its first step: ``launch + barrier * ceil(log2(ranks))`` (the rounds of a
+  dissemination barrier);
+- at the end of each step: per message and per peer that it sent to, per byte that it received;
+- under way: ``latency`` of every transfer, and ``crossings`` of the path (2 where the initiator
+  waits for the answer, as in a one-sided read);
+- as limits: ``pair_bandwidth`` of one pair of ranks, ``initiator_bandwidth`` of one rank over all
+  its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair, and
+  ``efficiency``, the fraction of a plane's links that the software gets to use, both ways.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from topology.errors import TriplaneError
+
+FREE = "free"
+"""The operation that costs nothing in any stack: what a host does and the machine does not."""
+
+MESSAGE = "send_recv"
+"""The operation of a message from one rank to another."""
+
+
+WIRE = "raw"
+"""The stack that costs nothing: the wire alone."""
+
+
+class EndpointError(TriplaneError):
+    """An endpoint preset or one of its constants is not sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The constants of one operation of one stack; all free and unlimited by default.
+
+    Seconds: ``launch``, ``barrier`` (a round), ``latency`` (a transfer), ``per_message``,
+    ``message_gap``, ``per_peer``; seconds per byte: ``per_byte`` received, ``per_reduced_byte``
+    received and reduced; bytes per second: ``pair_bandwidth``, ``initiator_bandwidth``; by plane,
+    above 0 and up to 1: ``efficiency``. Raises `EndpointError`.
+    """
+
+    launch: float = 0.0
+    barrier: float = 0.0
+    latency: float = 0.0
+    crossings: float = 1.0
+    per_message: float = 0.0
+    message_gap: float = 0.0
+    per_peer: float = 0.0
+    per_byte: float = 0.0
+    per_reduced_byte: float = 0.0
+    pair_bandwidth: float = math.inf
+    initiator_bandwidth: float = math.inf
+    efficiency: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if not value >= 0 or (name.endswith("bandwidth") and value == 0):
+                raise EndpointError(f"{name} is {value}; it cannot be")
+        for plane, value in self.efficiency.items():
+            if not 0 < value <= 1:
+                raise EndpointError(f"efficiency of {plane} is {value}; it cannot be")
+
+    def start(self, ranks: int) -> float:
+        """Seconds before the first step of a collective over ``ranks`` ranks."""
+        return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
+
+
+NUMBERS = tuple(constant.name for constant in fields(Costs) if constant.name != "efficiency")
+"""The constants of `Costs` that are one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A software stack: `Costs` by operation, those of ``""`` for every other operation.
+
+    An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
+    ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``; see `variant`.
+    ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
+    ``source``: where the constants come from. ``speakers``: where several stacks were joined (see
+    `fabric.endpoint.stacks`), the name of the one that each entry of ``by_operation`` is from.
+    """
+
+    name: str
+    by_operation: Mapping[str, Costs] = field(default_factory=lambda: {"": Costs()})
+    planes: tuple[str, ...] | None = None
+    source: str = ""
+    small: int = 0
+    speakers: Mapping[str, str] = field(default_factory=dict)
+
+    def costs(self, operation: str = "") -> Costs:
+        """What ``operation`` costs: its own constants, else those of every other operation.
+
+        A variant that has none is taken for its operation's. An operation of which the stack says
+        nothing costs the wire alone, and `stack` says so: see `fabric.endpoint.stacks.stacks_of`
+        for what speaks it on a system.
+        """
+        key = self.key(operation)
+        return Costs() if key is None else self.by_operation[key]
+
+    def known(self) -> str:
+        """The operations that the stack has constants for, in words, for an error."""
+        named = sorted(operation for operation in self.by_operation if operation)
+        return f"it has {', '.join(named)}" if named else "it has none at all"
+
+    def stack(self, operation: str = "") -> str:
+        """The name of the software stack whose constants count for ``operation``; or `WIRE`."""
+        key = self.key(operation)
+        return WIRE if key is None else self.speakers.get(key, self.name)
+
+    def key(self, operation: str) -> str | None:
+        """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
+        if operation == FREE:
+            return None
+        stem, colon, variant = operation.partition(":")
+        parts = operation.split(":")
+        keys = [":".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        keys += [] if stem in self.by_operation else [colon + variant, ""]
+        return next((key for key in keys if key in self.by_operation), None)
+
+    def variant(self, operation: str, size: int | None = None) -> str:
+        """``operation``, or its small variant where ``size`` bytes are at most ``small``."""
+        is_small = size is not None and size <= self.small
+        return f"{operation}:small" if is_small else operation

@@ -1,0 +1,89 @@
+"""Which software stacks a machine runs, and several of them as one `Endpoint`.
+
+Real machines run one stack for collectives and others for MoE's dispatch and combine. What was
+named is asked first; for an operation of which it says nothing, the system's usual stacks are.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from fabric.endpoint.costs import WIRE, Costs, Endpoint, EndpointError
+from fabric.endpoint.presets import preset
+
+USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cloudmatrix": ("cann-ep", "sgl-kernel-npu", "hccl"),
+        "supernode": ("cann-ep", "sgl-kernel-npu", "hccl"),
+        "dgx_h": ("deepep-v1", "nccl"),
+    }
+)
+"""By how a system's name begins: the stacks that it usually runs and the calibration knows. Every
+other system is the wire alone."""
+
+
+def usual(system: str) -> Endpoint:
+    """The stacks that a system of this name usually runs, as one."""
+    stacks = next((known for prefix, known in USUAL.items() if system.startswith(prefix)), (WIRE,))
+    return joined([preset(stack) for stack in stacks])
+
+
+def stacks_of(software: str | None, system: str) -> Endpoint:
+    """What a system of this name runs where ``software`` was asked for; None: what it usually does.
+
+    ``software``: as in `named`. Operations of which it says nothing are the usual stacks'. Raises
+    `EndpointError` as `named`.
+    """
+    if software is None:
+        return usual(system)
+    return completed(named(software), usual(system))
+
+
+def named(software: str) -> Endpoint:
+    """The stack called ``software``, or several with commas between them as one.
+
+    Raises `EndpointError` for a name that is none, and for stacks that use different planes.
+    """
+    names = [name.strip() for name in software.split(",")]
+    if len(names) != len(set(names)):
+        raise EndpointError(f"software {software!r} names a stack twice")
+    return joined([preset(name) for name in names])
+
+
+def joined(stacks: Sequence[Endpoint]) -> Endpoint:
+    """Several stacks as one.
+
+    For an operation the first stack that names it counts; where none does, the first that has
+    constants for whatever is not named. Raises `EndpointError` as `named`.
+    """
+    if len(stacks) == 1:
+        return stacks[0]
+    planes = {stack.planes for stack in stacks if stack.planes is not None}
+    if len(planes) > 1:
+        said = "; ".join(f"{stack.name}: {', '.join(stack.planes or ())}" for stack in stacks)
+        raise EndpointError(f"these stacks use different planes, and one machine has one: {said}")
+    return _of(stacks, [{key for key in stack.by_operation} for stack in stacks])
+
+
+def completed(stack: Endpoint, others: Endpoint) -> Endpoint:
+    """``stack``, and ``others`` for the operations of which it says nothing."""
+    missing = {key for key in others.by_operation if stack.key(key) is None}
+    if not missing:
+        return stack
+    return _of([stack, others], [set(stack.by_operation), missing])
+
+
+def _of(stacks: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
+    by_operation: dict[str, Costs] = {}
+    speakers: dict[str, str] = {}
+    for stack, own in zip(stacks, keys, strict=True):
+        for key, costs in stack.by_operation.items():
+            if key in own and key not in by_operation:
+                by_operation[key], speakers[key] = costs, stack.speakers.get(key, stack.name)
+    smalls = {stack.small for stack, own in zip(stacks, keys, strict=True) if stack.small and own}
+    if len(smalls) > 1:
+        names = ", ".join(stack.name for stack in stacks)
+        raise EndpointError(f"{names} disagree on what is small: {sorted(smalls)} bytes")
+    planes = next((stack.planes for stack in stacks if stack.planes is not None), None)
+    name = ",".join(dict.fromkeys(speakers.values()))
+    source = "; ".join(dict.fromkeys(stack.source for stack in stacks))
+    return Endpoint(name, by_operation, planes, source, max(smalls, default=0), speakers)

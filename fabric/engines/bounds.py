@@ -1,0 +1,173 @@
+"""Closed forms: the least time that any engine may answer, and what sets it.
+
+A rank needs for each step at least the longest of: one of its transfers alone on its path, and its
+own bytes over each resource that nobody else loads in that step; then what its software costs. Its
+steps follow one another, so these add up. A resource needs at least its bytes over all steps. The
+bound is the largest of all of these.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.compiled import compiled, inlined
+
+_Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float64]
+
+PAIR = -1
+"""In `Chain.setter`: a limit of a pair of ranks, not a resource, sets the time."""
+
+_FEW = 4  # resources remembered for each rank
+
+
+class Chain(NamedTuple):
+    """What the steps of each rank need at least, one after the other.
+
+    float64 [ranks], seconds: ``wire``, ``latency``, ``cost``. ``setter``: int64 [ranks, few], the
+    resources (or `PAIR`) that set most of ``wire``, with their ``votes`` in seconds: heavy hitters
+    kept as by Misra and Gries, since no table of all ranks and resources would fit.
+    """
+
+    wire: _Floats
+    latency: _Floats
+    cost: _Floats
+    setter: _Longs
+    votes: _Floats
+
+
+class Columns(NamedTuple):
+    """What `extend` needs to know of the flows of a window; see `flow.events.Window`."""
+
+    step: _Longs
+    src: _Ints
+    dst: _Ints
+    src_cost: _Floats
+    dst_cost: _Floats
+    latency: _Floats
+    size: _Floats
+    limit: _Floats
+    entries: _Longs
+    resource: _Ints
+    weight: _Floats
+
+
+def make_chain(ranks: int) -> Chain:
+    """The chains of ranks that have done nothing yet."""
+    zero = np.zeros
+    few = (ranks, _FEW)
+    return Chain(zero(ranks), zero(ranks), zero(ranks), np.full(few, PAIR), zero(few))
+
+
+@compiled
+def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
+    """Add the steps of a window to every rank's chain."""
+    ranks, resources = len(chain.wire), len(capacity)
+    work = _Work(
+        np.zeros(resources), np.full(resources, -1), np.full(resources, -1), np.zeros(ranks),
+        np.zeros(ranks), np.full(ranks, np.inf), np.full(ranks, PAIR), np.zeros(ranks, np.bool_),
+        np.zeros(ranks, np.int64), 1 / capacity,
+    )  # fmt: skip
+    first = 0
+    while first < len(c.step):
+        end = first + 1
+        while end < len(c.step) and c.step[end] == c.step[first]:
+            end += 1
+        _add_step(chain, c, work, first, end)
+        first = end
+
+
+class _Work(NamedTuple):
+    """Of the step at hand. Resources: ``load`` in seconds, and whose flows alone load it (none: -1,
+    several: -2), as ``sender`` or ``receiver``. Ranks: what they ``need``, of it ``late`` for
+    latency, the ``soonest`` latency, what sets it, and the ``ranks`` that have flows.
+    """  # noqa: D205
+
+    load: _Floats
+    sender: _Longs
+    receiver: _Longs
+    need: _Floats
+    late: _Floats
+    soonest: _Floats
+    setter: _Longs
+    is_in: NDArray[np.bool_]
+    ranks: _Longs
+    per_byte: _Floats
+
+
+@compiled
+def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> None:
+    n = 0
+    for i in range(first, end):
+        src, dst = c.src[i], c.dst[i]
+        chain.cost[src] += c.src_cost[i]
+        chain.cost[dst] += c.dst_cost[i]
+        time, by = c.size[i] / c.limit[i], PAIR
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            share = c.size[i] * c.weight[e] * work.per_byte[r]
+            work.load[r] += share
+            if work.sender[r] != src:
+                work.sender[r] = src if work.sender[r] == -1 else -2
+            if work.receiver[r] != dst:
+                work.receiver[r] = dst if work.receiver[r] == -1 else -2
+            if share > time:
+                time, by = share, r
+        for side in range(2):
+            rank = src if side == 0 else dst
+            if not work.is_in[rank]:
+                work.is_in[rank] = True
+                work.ranks[n] = rank
+                n += 1
+            if src != dst:
+                work.soonest[rank] = min(work.soonest[rank], c.latency[i])
+            if c.latency[i] + time > work.need[rank]:
+                work.need[rank] = c.latency[i] + time
+                work.late[rank] = c.latency[i]
+                work.setter[rank] = by
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            for side in range(2):
+                rank = work.sender[r] if side == 0 else work.receiver[r]
+                if rank >= 0 and work.load[r] + work.soonest[rank] > work.need[rank]:
+                    work.need[rank] = work.load[r] + work.soonest[rank]
+                    work.late[rank] = work.soonest[rank]
+                    work.setter[rank] = r
+    for i in range(first, end):
+        for e in range(c.entries[i], c.entries[i + 1]):
+            r = c.resource[e]
+            work.load[r] = 0.0
+            work.sender[r] = -1
+            work.receiver[r] = -1
+    setters, votes = chain.setter, chain.votes
+    for k in range(n):
+        rank = work.ranks[k]
+        wire = work.need[rank] - work.late[rank]
+        chain.latency[rank] += work.late[rank]
+        chain.wire[rank] += wire
+        _vote(setters, votes, rank, work.setter[rank], wire)
+        work.need[rank] = 0.0
+        work.late[rank] = 0.0
+        work.soonest[rank] = np.inf
+        work.setter[rank] = PAIR
+        work.is_in[rank] = False
+
+
+@inlined
+def _vote(setters: _Longs, votes: _Floats, rank: int, setter: int, time: float) -> None:
+    slot = 0
+    for k in range(_FEW):
+        if setters[rank, k] == setter and votes[rank, k] > 0.0:
+            votes[rank, k] += time
+            return
+        if votes[rank, k] < votes[rank, slot]:
+            slot = k
+    least = min(votes[rank, slot], time)
+    for k in range(_FEW):
+        votes[rank, k] -= least
+    if time > least:
+        setters[rank, slot] = setter
+        votes[rank, slot] = time - least

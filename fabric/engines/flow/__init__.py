@@ -1,0 +1,1 @@
+"""The flow engine: transfers in flight share links max-min fairly."""

@@ -1,0 +1,353 @@
+"""The flow engine: steps run under the one ordering rule, transfers share links max-min fairly.
+
+Time goes from event to event. A transfer begins when both of its ranks have come to its step,
+is under way for its latency, then moves at its max-min fair rate until its bytes are through. A
+rank goes on to its next step when its last transfer of this one is through, plus what its software
+costs.
+
+The tolerance: between two solves of the rates at most a share of the flows in flight ends (one at
+a time when they are few, which is exact). What the ended flows leave free until the next solve is
+kept as credit and carried by the same full resources right after, so no capacity is lost, and none
+is ever used twice: no answer lies below the closed form.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.engines.flow import maxmin
+from fabric.engines.flow.maxmin import Flows, join, leave, mark, solve, sort_by
+from topology.compiled import compiled
+
+_Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float64]
+
+WAITING, UNDER_WAY, IN_FLIGHT, DONE = range(4)
+"""What a flow's status may be."""
+
+UNDER, IDLE, RANKS, GONE, WAITING_FLOWS, FREED = range(6)
+"""What the numbers of `Window.n` are: flows under way, ranks without flows, ..."""
+
+EXACT_BELOW = 500  # with fewer flows in flight, one ends at a time
+SAMPLE = 1024  # of the flows in flight, to see when a share of them will have ended
+
+
+class Window(NamedTuple):
+    """Some consecutive steps of a schedule, as columns over their flows and over the ranks.
+
+    Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
+    (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
+    have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
+    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, for `run` those
+    after the window's first step; ``open``: flows of its step not yet done; ``ready``: when it came
+    to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows that wait
+    for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
+    ``soonest``: when the next of those under way arrives; when credit must be settled; the least
+    latency; over how long credit is carried; how far arrivals may lie apart to share a solve (s).
+    """
+
+    src: _Ints
+    dst: _Ints
+    step: _Longs
+    latency: _Floats
+    src_cost: _Floats
+    dst_cost: _Floats
+    status: NDArray[np.int8]
+    missing: NDArray[np.int8]
+    start: _Floats
+    arrive: _Floats
+    finish: _Floats
+    rank_flow: _Longs
+    rank_at: _Longs
+    rank_end: _Longs
+    open: _Longs
+    ready: _Floats
+    latest: _Floats
+    cost: _Floats
+    under_way: _Longs
+    ended: _Longs
+    through: _Longs
+    freed: _Longs
+    dues: _Floats
+    soonest: _Floats
+    n: _Longs
+
+
+@compiled
+def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
+    """Run until everything has ended or, where ``more`` steps will come, a rank runs out.
+
+    ``share``: of the flows in flight, how many may end between two solves. ``grain``: events closer
+    than this fraction of what a flow has taken are dealt with in one solve, each at its own time.
+    Returns the time.
+    """
+    _resume(w, f, time)
+    time = proceed(w, f, time, share, grain, more)
+    for k in range(f.n[maxmin.IN_FLIGHT]):
+        i = f.active[k]
+        if f.rate[i] > 0.0:
+            f.size[i] = min(max((f.due[i] - time) * f.rate[i], 0.0), f.size[i])
+    return time
+
+
+@compiled
+def enter_and_proceed(w: Window, f: Flows, time: float, share: float, grain: float) -> float:
+    """Ranks in ``freed`` come to their next step; then as `proceed` where more steps will come."""
+    _enter(w)
+    return proceed(w, f, time, share, grain, True)
+
+
+@compiled
+def proceed(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
+    """Go on as `run` says, from what is under way and in flight. Stopping changes no answer."""
+    span = w.soonest[3]
+    while not (more and w.n[IDLE] > 0):
+        if w.soonest[0] <= time * (1 + 1e-12):
+            _arrivals(w, f, time, grain)
+            continue
+        if f.n[maxmin.CHANGED] > 0 and f.n[maxmin.ALIVE] > 0:
+            everything = solve(f, time, max(span, 1e-30))
+            owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
+            w.soonest[1] = owed if everything else min(owed, w.soonest[1])
+        coming = _horizon(w, f, share, grain) - time
+        if f.n[maxmin.IN_FLIGHT] == 0:
+            if w.n[UNDER] == 0:
+                break
+            time = w.soonest[0]
+            continue
+        before = time
+        time = _departures(w, f, min(time + coming, w.soonest[1]))
+        if f.n[maxmin.CREDITED] > 0:
+            w.soonest[1] = _settle_credit(f, time, time - before, span)
+        if w.n[GONE] > 0:
+            leave(f, w.ended[: w.n[GONE]], time)
+        if coming > 0.0:
+            span = coming
+    w.soonest[3] = span
+    return time
+
+
+@compiled
+def _resume(w: Window, f: Flows, time: float) -> None:
+    """Take up what the window before left; every rank comes to its next step."""
+    w.soonest[0] = np.inf
+    n = 0
+    for i in range(len(w.src)):
+        if w.status[i] == IN_FLIGHT:
+            w.ended[n] = i
+            n += 1
+        elif w.status[i] == UNDER_WAY:
+            w.under_way[w.n[UNDER]] = i
+            w.n[UNDER] += 1
+            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+    join(f, w.ended[:n], time)
+    _enter_first(w)
+
+
+@compiled
+def _enter_first(w: Window) -> None:
+    """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
+    i, waiting, soonest = 0, w.n[UNDER], w.soonest[0]
+    while i < len(w.src) and w.step[i] == w.step[0]:
+        src, dst = w.src[i], w.dst[i]
+        w.open[src] += 1
+        if src != dst:
+            w.open[dst] += 1
+        if w.status[i] == WAITING:
+            w.start[i] = max(w.ready[src], w.ready[dst])
+            w.arrive[i] = w.start[i] + w.latency[i]
+            w.status[i] = UNDER_WAY
+            w.n[WAITING_FLOWS] -= 1
+            w.under_way[waiting] = i
+            waiting += 1
+            soonest = min(soonest, w.arrive[i])
+        i += 1
+    w.n[UNDER], w.soonest[0] = waiting, soonest
+    for r in range(len(w.ready)):
+        if w.open[r] == 0:
+            w.freed[w.n[FREED]] = r
+            w.n[FREED] += 1
+    _enter(w)
+
+
+@compiled
+def _enter(w: Window) -> None:
+    """Freed ranks come to their next step: flows whose two ranks are there set out."""
+    for k in range(w.n[FREED]):
+        r = w.freed[k]
+        at, end = w.rank_at[r], w.rank_end[r]
+        w.open[r] = 0
+        if at == end:
+            w.n[IDLE] += r < w.n[RANKS]
+            continue
+        step = w.step[w.rank_flow[at]]
+        while at < end and w.step[w.rank_flow[at]] == step:
+            i = w.rank_flow[at]
+            at += 1
+            w.open[r] += 1
+            w.missing[i] -= 1
+            if w.missing[i] == 0 and w.status[i] == WAITING:
+                w.start[i] = max(w.ready[w.src[i]], w.ready[w.dst[i]])
+                w.arrive[i] = w.start[i] + w.latency[i]
+                w.status[i] = UNDER_WAY
+                w.n[WAITING_FLOWS] -= 1
+                w.under_way[w.n[UNDER]] = i
+                w.n[UNDER] += 1
+                w.soonest[0] = min(w.soonest[0], w.arrive[i])
+        w.rank_at[r] = at
+    w.n[FREED] = 0
+
+
+@compiled
+def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
+    """Flows whose latency is over go into flight, with those of nearly the same instant."""
+    waiting, arrived, through = w.n[UNDER], 0, 0
+    late = np.inf
+    for k in range(waiting):
+        i = w.under_way[k]
+        if w.arrive[i] <= time * (1 + 1e-12):
+            late = min(late, w.latency[i])
+    until = time * (1 + 1e-12) + max(grain * late, w.soonest[4])
+    w.n[UNDER] = 0
+    w.soonest[0] = np.inf
+    for k in range(waiting):
+        i = w.under_way[k]
+        if w.arrive[i] > until:
+            w.under_way[w.n[UNDER]] = i
+            w.n[UNDER] += 1
+            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+        elif f.size[i] == 0.0 or (
+            f.record[i + 1] == f.record[i] + 2 and f.limits[f.limit[i]] == np.inf
+        ):
+            f.due[i] = w.arrive[i]
+            w.through[through] = i
+            through += 1
+        else:
+            w.status[i] = IN_FLIGHT
+            f.due[i] = w.arrive[i]
+            w.ended[arrived] = i
+            arrived += 1
+    join(f, w.ended[:arrived], time)
+    if through > 0:
+        _complete(w, f.due, w.through[:through], np.inf, False)
+        _enter(w)
+
+
+@compiled
+def _complete(w: Window, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
+    """``flows`` are through; ranks that are thereby through with their step are freed.
+
+    Where they are ``ordered``, only those due ``until`` then, and only up to the first instant that
+    frees a rank. Returns how many are through.
+    """
+    instant = until
+    for k in range(len(flows)):
+        i = flows[k]
+        if ordered and due[i] > instant:
+            return k
+        w.finish[i] = due[i]
+        w.status[i] = DONE
+        for side in range(2):
+            r = w.src[i] if side == 0 else w.dst[i]
+            w.cost[r] += w.src_cost[i] if side == 0 else w.dst_cost[i]
+            if side == 0 and w.dst[i] == r:
+                continue  # a copy inside a rank: counted once
+            w.latest[r] = max(w.latest[r], due[i])
+            w.open[r] -= 1
+            if w.open[r] == 0:
+                w.ready[r] = w.latest[r] + w.cost[r]
+                w.latest[r] = 0.0
+                w.cost[r] = 0.0
+                w.freed[w.n[FREED]] = r
+                w.n[FREED] += 1
+                instant = min(instant, due[i] * (1 + 1e-12))
+    return len(flows)
+
+
+@compiled
+def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
+    """Until when the present rates may hold: a share of the flows has ended, or one arrives.
+
+    Drops the flows that have ended from ``active`` on the way.
+    """
+    n, soonest, first = 0, np.inf, 0
+    for k in range(f.n[maxmin.IN_FLIGHT]):
+        i = f.active[k]
+        if f.rate[i] >= 0.0:
+            f.active[n] = i
+            w.dues[n] = f.due[i]
+            if f.due[i] < soonest:
+                soonest, first = f.due[i], i
+            n += 1
+    f.n[maxmin.IN_FLIGHT] = n
+    if share * (n - EXACT_BELOW) > 1.0:
+        sample = np.empty(SAMPLE, np.int32)
+        dues = np.empty(SAMPLE)
+        size = min(n, SAMPLE)
+        for k in range(size):
+            sample[k] = k
+            dues[k] = w.dues[k * n // size]
+        many = int(share * (n - EXACT_BELOW) / n * size)
+        sort_by(dues[:size], sample[:size], 2 * many + 2)
+        last = dues[sample[many]]
+        if dues[sample[min(2 * many + 1, size - 1)]] <= last * (1 + 1e-9):
+            # Many end together: whatever ends before must be dealt with before, for what it leaves
+            # free is of use to nobody afterwards.
+            while many > 0 and dues[sample[many]] >= last * (1 - 1e-9):
+                many -= 1
+        soonest = max(soonest, dues[sample[many]])
+    elif n > 0:
+        soonest += grain * max(soonest - w.arrive[first], 0.0)
+    return float(min(soonest * (1 + 1e-12), w.soonest[0]))
+
+
+@compiled
+def _departures(w: Window, f: Flows, until: float) -> float:
+    """End the flows that are due, in order, unless one lets another arrive before that.
+
+    Returns the time at which the last of them ended, or ``until`` where none did.
+    """
+    ended = 0
+    for k in range(f.n[maxmin.IN_FLIGHT]):
+        if w.dues[k] <= until:
+            w.ended[ended] = f.active[k]
+            ended += 1
+    low, high = np.inf, 0.0
+    for k in range(ended):
+        low, high = min(low, f.due[w.ended[k]]), max(high, f.due[w.ended[k]])
+    ordered = w.n[WAITING_FLOWS] > 0 and high - low >= w.soonest[2]
+    if ordered:  # else none can let another arrive before the last of them has ended
+        for k in range(ended):
+            w.dues[k] = f.due[w.ended[k]]
+        sort_by(w.dues[:ended], w.ended[:ended], ended)
+    done = 0
+    while done < ended and (not ordered or f.due[w.ended[done]] <= w.soonest[0]):
+        until_then = w.soonest[0] if ordered else np.inf
+        done += _complete(w, f.due, w.ended[done:ended], until_then, ordered)
+        _enter(w)
+    w.n[GONE] = done
+    last = 0.0
+    for k in range(done):
+        last = max(last, f.due[w.ended[k]])
+    return last if done > 0 else until
+
+
+@compiled
+def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
+    """Take off what full resources carried above their capacity; returns until when they may."""
+    if f.n[maxmin.CREDITED] == 0:
+        return np.inf
+    f.n[maxmin.CREDITED] = 0
+    until = np.inf
+    for r in range(len(f.credit)):
+        if f.bonus[r] > 0.0:
+            f.n[maxmin.CREDITED] = 1
+            f.credit[r] -= f.bonus[r] * passed
+            if f.credit[r] <= 1e-6 * f.bonus[r] * span:  # too little to be worth an event
+                f.credit[r] = 0.0
+                mark(f, r)
+            else:
+                until = min(until, time + f.credit[r] / f.bonus[r])
+    return until

@@ -1,0 +1,255 @@
+"""Live: the flow engine for calls whose ranks come one by one, while others are in flight.
+
+A *lane* is one rank's part in one call; to the engine it is a rank. It comes at a time, perhaps
+while other lanes move, and its transfers set out when the lanes at their other ends have come too.
+The engine stops whenever a lane ends, goes on from exactly there, and never forgets on the way what
+it knows of rates and credit: stopping changes no answer. Lanes of the same rank share the links of
+its endpoint and its limit as an initiator.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.clock.calls import Part
+from fabric.engines.flow import events, live_columns, maxmin
+from fabric.engines.flow.events import Window
+from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
+from fabric.engines.flow.maxmin import Flows
+from fabric.engines.flow.rank_streams import Ground, Lane
+from fabric.engines.flow.run import liberties
+from fabric.failure import CallMismatch
+
+_Longs = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+
+
+_MANY = 1 << 14  # transfers from which on those that have ended are forgotten
+_FIRST_ROOM = 64  # lanes and flows that there is room for at first
+_AT_RESOURCE = 4  # and transfers of a resource
+
+
+class Seats:
+    """Where a call's lanes are. Both int64 [ranks of the group].
+
+    ``lane``: the number of each position's lane, `AWAY` before it has come, `GONE` when it has been
+    forgotten. ``open``: how many transfers those who have come have with a position that has not.
+    """
+
+    __slots__ = ("lane", "open")
+
+    def __init__(self, ranks: int) -> None:
+        self.lane, self.open = np.full(ranks, AWAY), np.zeros(ranks, np.int64)
+
+
+class Live:
+    """The engine over some ground, with lanes in it. Times are in seconds since `reset`.
+
+    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and it is time
+    to `compact`.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._share, self._grain = liberties(ground.fabric.tolerance)
+        self._least: dict[int, float] = {}
+        self.time, self.lanes, self._many = 0.0, 0, _MANY
+        self._have = np.zeros(5, np.int64)
+        self._w = _window(_FIRST_ROOM)
+        self._f = _flows(_FIRST_ROOM, ground.capacity)
+        self._room = np.full(len(ground.capacity), _AT_RESOURCE)
+        self._need = np.zeros(len(ground.capacity), np.int64)
+        self._key, self._first = np.zeros(_FIRST_ROOM, np.int64), np.zeros(_FIRST_ROOM, np.int64)
+        self._ended = np.zeros(_FIRST_ROOM, np.int64)
+        self._limits = frozenset([np.inf])
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every lane; time begins again."""
+        w, f = self._w, self._f
+        for column in (self._have, self._need, w.n, f.n, f.length, f.load, f.seen):
+            column.fill(0)
+        for room in (f.pull, f.credit, f.bonus):
+            room.fill(0.0)
+        f.full.fill(False)
+        f.is_changed.fill(False)
+        w.soonest[:] = np.inf, np.inf, np.inf, 0.0, 0.0
+        w.n[events.RANKS] = 1 << 62  # all lanes are watched: whenever one ends, the engine stops
+        self._f, self._limits = f._replace(limits=np.array([np.inf])), frozenset([np.inf])
+        self._least.clear()
+        self.time, self.lanes, self._many = 0.0, 0, _MANY
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is much to forget."""
+        return bool(self._have[FLOWS] > self._many)
+
+    def add(
+        self, seats: Seats, positions: Sequence[int], parts: Sequence[Part], ready: Sequence[float]
+    ) -> None:
+        """Ranks at these ``positions`` of a call come to their first steps, each when ``ready``.
+
+        Lanes get numbers in order, from 0. Raises `CallMismatch` where the transfers of a rank are
+        not those of the ranks that have come before it.
+        """
+        lanes = [part.lane for part in parts if part.lane is not None]
+        first = int(self._have[LANES])
+        self._make_room(lanes)
+        self._learn(frozenset().union(*(part.limits for part in parts)))
+        begin = np.cumsum([0, *(len(lane.key) for lane in lanes)])
+        bad = live_columns.add(
+            self._w, self._f, self._have, self._key, self._first, self._need, self._room,
+            seats.lane, seats.open, np.array(positions), np.array(ready), begin, _joined(lanes),
+        )  # fmt: skip
+        if bad >= 0:
+            raise CallMismatch(_mismatch(bad, positions, begin, _joined(lanes)))
+        self.lanes += len(lanes)
+        self._least |= {first + k: part.least for k, part in enumerate(parts)}
+
+    def go(self) -> list[tuple[int, float]]:
+        """On to the next instant at which a lane ends: those that end, and when.
+
+        None: nothing more can happen before others come.
+        """
+        if not self.lanes:
+            return []
+        if self._have[CROWDED]:
+            self._spread()
+        dense = self._have[FLOWS] > events.EXACT_BELOW
+        self._w.soonest[4] = self._grain * min(self._least.values()) if dense else 0.0
+        self.time, ended = live_columns.go(
+            self._w, self._f, self._have, self._ended, self.time, self._share, self._grain
+        )
+        which = self._ended[:ended].tolist()
+        self.lanes -= ended
+        for lane in which:
+            del self._least[lane]
+        return [(lane, float(self._w.ready[lane])) for lane in which]
+
+    def compact(self, seats: Iterable[_Longs]) -> _Longs:
+        """Forget the lanes that have ended, and their transfers; no answer changes.
+
+        Returns the new number of each lane, -1 for those; ``seats``: the `Seats.lane` of every call
+        that has lanes, which get the new numbers.
+        """
+        number = np.full(int(self._have[LANES]), GONE)
+        live_columns.compact(
+            self._w, self._f, self._have, self._key, self._first, self._need, number
+        )
+        for lane in seats:
+            here = lane >= 0
+            lane[here] = number[lane[here]]
+        self._least = {int(number[lane]): least for lane, least in self._least.items()}
+        self._many = max(_MANY, 2 * int(self._have[FLOWS]))
+        return number
+
+    def _make_room(self, lanes: Sequence[Lane]) -> None:
+        have, flows, listed, recorded, _ = self._have.tolist()
+        n = sum(len(lane.key) for lane in lanes)
+        if have + len(lanes) > len(self._ended):
+            self._grow_lanes(2 * (have + len(lanes)))
+        if listed + n > len(self._w.rank_flow):
+            self._w = self._w._replace(rank_flow=_longer(self._w.rank_flow, 2 * (listed + n)))
+        if flows + n >= len(self._key):
+            self._grow_flows(2 * (flows + n))
+        recorded += 2 * n + sum(len(lane.resource) for lane in lanes)
+        if recorded > len(self._f.records):
+            self._f = self._f._replace(
+                records=_longer(self._f.records, 2 * recorded),
+                weights=_longer(self._f.weights, 2 * recorded),
+            )
+
+    def _grow_lanes(self, n: int) -> None:
+        names = ("rank_at", "rank_end", "open", "ready", "latest", "cost", "freed")
+        self._w = self._w._replace(**{name: _longer(getattr(self._w, name), n) for name in names})
+        self._first, self._ended = _longer(self._first, n), _longer(self._ended, n)
+
+    def _grow_flows(self, n: int) -> None:
+        of_window = (
+            "src", "dst", "step", "latency", "src_cost", "dst_cost", "status", "missing", "start",
+            "arrive", "finish", "under_way", "ended", "through", "dues",
+        )  # fmt: skip
+        of_flows = ("size", "rate", "due", "limit", "record", "active", "found")
+        self._w = self._w._replace(**{k: _longer(getattr(self._w, k), n) for k in of_window})
+        self._f = self._f._replace(**{k: _longer(getattr(self._f, k), n) for k in of_flows})
+        self._key = _longer(self._key, n)
+
+    def _learn(self, limits: frozenset[float]) -> None:
+        """Limits, perhaps not seen before: their table stays sorted."""
+        if limits <= self._limits:
+            return
+        self._limits |= limits
+        table = np.array(sorted(self._limits))
+        of = self._f.limit[: self._have[FLOWS]]
+        of[:] = np.searchsorted(table, self._f.limits)[of]
+        self._f = self._f._replace(limits=table)
+
+    def _spread(self) -> None:
+        """Longer lists for the resources that need them."""
+        self._room = np.where(self._need > self._room, 2 * self._need, self._room)
+        first = np.cumsum(self._room) - self._room
+        inside = np.zeros(int(self._room.sum()), np.int32)
+        live_columns.move(self._f, first, inside)
+        self._f = self._f._replace(first=first, inside=inside)
+        self._have[CROWDED] = 0
+
+
+def _window(n: int) -> Window:
+    def floats() -> _Floats:
+        return np.zeros(n)
+
+    def longs() -> _Longs:
+        return np.zeros(n, np.int64)
+
+    return Window(
+        src=np.zeros(n, np.int32), dst=np.zeros(n, np.int32), step=longs(), latency=floats(),
+        src_cost=floats(), dst_cost=floats(), status=np.zeros(n, np.int8),
+        missing=np.zeros(n, np.int8), start=floats(), arrive=floats(), finish=floats(),
+        rank_flow=longs(), rank_at=longs(), rank_end=longs(), open=longs(), ready=floats(),
+        latest=floats(), cost=floats(), under_way=longs(), ended=longs(), through=longs(),
+        freed=longs(), dues=floats(), soonest=np.zeros(5), n=np.zeros(6, np.int64),
+    )  # fmt: skip
+
+
+def _flows(n: int, capacity: _Floats) -> Flows:
+    """No flows yet, with room for ``n`` of two resources each."""
+    size = len(capacity)
+    empty = np.zeros(0, np.int32)
+    flows = maxmin.make_flows(
+        np.zeros(n), np.zeros(n, np.int32), np.array([np.inf]), np.zeros(n + 1, np.int64), empty,
+        np.zeros(0), capacity,
+    )  # fmt: skip
+    room = np.full(size, _AT_RESOURCE)
+    return flows._replace(
+        records=np.zeros(4 * n, np.int32), weights=np.zeros(4 * n),
+        first=np.cumsum(room) - room, inside=np.zeros(int(room.sum()), np.int32),
+    )  # fmt: skip
+
+
+def _longer(column: NDArray[Any], n: int) -> NDArray[Any]:
+    longer = np.zeros(n, column.dtype)
+    longer[: len(column)] = column
+    return longer
+
+
+def _joined(lanes: Sequence[Lane]) -> Lane:
+    """One after another, as if they were one."""
+    if len(lanes) == 1:
+        return lanes[0]
+    columns = Lane(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
+    ends = np.cumsum([0, *(len(lane.resource) for lane in lanes)])
+    entries = [lane.entries[:-1] + end for lane, end in zip(lanes, ends[:-1], strict=True)]
+    return columns._replace(entries=np.concatenate([*entries, ends[-1:]]))
+
+
+def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: Lane) -> str:
+    if bad >= len(lanes.key):
+        who = positions[bad - len(lanes.key)]
+        return f"rank {who} of the group lacks transfers that others have with it"
+    who = positions[int(np.searchsorted(begin, bad, side="right")) - 1]
+    return (
+        f"rank {who} of the group has a transfer of {lanes.size[bad]:.0f} bytes from"
+        f" {lanes.src[bad]} to {lanes.dst[bad]} in step {lanes.step[bad]}; the rank at its other"
+        " end has not"
+    )

@@ -1,0 +1,145 @@
+"""CURVE: the one key pair of a world, with which its sockets encrypt, and know each other.
+
+Every rank has the pair, as the server of its own sockets and as the client of the others'. A peer
+without it cannot even begin: libzmq asks the `Gate` of its context, which knows one key.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from fabric.failure import TransportError
+from fabric.host.owned import read_secret, write_owned
+
+PUBLIC, SECRET = "TRIPLANE_CURVE_PUBLIC", "TRIPLANE_CURVE_SECRET"
+"""The environment variables that hold the pair, each 40 characters of Z85."""
+
+ZAP = "inproc://zeromq.zap.01"
+"""Where libzmq asks whom to let in (ZeroMQ RFC 27)."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A key pair in Z85. Raises `TransportError` for what is none."""
+
+    public: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            fits = zmq.curve_public(self.secret.encode()).decode() == self.public
+        except (ValueError, zmq.ZMQError):
+            fits = False
+        if not fits:
+            raise TransportError(f"{PUBLIC} and {SECRET} are no key pair of CURVE")
+
+    @staticmethod
+    def make() -> "Keys":
+        """A new pair."""
+        public, secret = zmq.curve_keypair()
+        return Keys(public.decode(), secret.decode())
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str]) -> "Keys | None":
+        """The pair that the environment holds, if it does."""
+        if PUBLIC not in environment and SECRET not in environment:
+            return None
+        return Keys(environment.get(PUBLIC, ""), environment.get(SECRET, ""))
+
+    @staticmethod
+    def from_file(path: Path, make: bool = False) -> "Keys":
+        """The pair in a file; with ``make`` a new one is written where there is none yet.
+
+        Raises `TransportError` for a file that others than this user can read.
+        """
+        try:
+            if make and not os.path.lexists(path):
+                keys = Keys.make()
+                write_owned(path, f"{keys.public} {keys.secret}\n".encode())
+            words = read_secret(path).decode("ascii", errors="replace").split()
+        except OSError as error:
+            raise TransportError(f"no keys from {path}: {_why(error)}") from error
+        if len(words) != 2:
+            raise TransportError(f"{path} holds no key pair of CURVE")
+        return Keys(*words)
+
+    def token(self, *public: str) -> str:
+        """A secret of whoever has the keys, another for other ``public`` words."""
+        words = json.dumps(public).encode()
+        return hashlib.blake2b(words, key=self.secret.encode(), digest_size=16).hexdigest()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that hand it to a rank."""
+        return {PUBLIC: self.public, SECRET: self.secret}
+
+    def serve(self, socket: "zmq.Socket[bytes]") -> None:
+        """Let only those with the pair connect to a socket that will be bound; needs a `Gate`."""
+        socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
+        socket.curve_server = True
+
+    def join(self, socket: "zmq.Socket[bytes]") -> None:
+        """Make a socket that will connect to one that serves."""
+        socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
+        socket.curve_serverkey = self.public.encode()
+
+
+def _why(error: OSError) -> str:
+    why = error.strerror or str(error)
+    forbidden = isinstance(error, PermissionError) and "mode" in why
+    return f"it {why}: only its owner may (chmod 600)" if forbidden else why
+
+
+class Gate:
+    """Answers libzmq's questions in one context: only the world's key is let in.
+
+    Its ``socket`` is to be polled along with the others, and `answer` called when it has something.
+    ``refused``: how many were turned away.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys) -> None:
+        self.socket = context.socket(zmq.REP)
+        self.socket.linger = 0
+        self.socket.bind(ZAP)
+        self.refused = 0
+        self._key = z85.decode(keys.public)
+
+    def answer(self) -> None:
+        """Answer all questions that wait."""
+        while self.socket.poll(0):
+            frames = self.socket.recv_multipart()
+            known = len(frames) == 7 and frames[5] == b"CURVE" and frames[6] == self._key
+            self.refused += not known
+            code, text = (b"200", b"OK") if known else (b"400", b"not a key of this world")
+            request = frames[1] if len(frames) > 1 else b""
+            self.socket.send_multipart([b"1.0", request, code, text, b"rank", b""])
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self.socket.close()
+
+
+def check_address(address: str, keys: Keys | None) -> None:
+    """Refuse to listen where others can hear without keys; raises `TransportError`."""
+    if keys is None and not private(address):
+        raise TransportError(
+            f"{address} can be reached from other hosts, so it needs keys: give {PUBLIC} and"
+            f" {SECRET}, or `triplane run --keys FILE`"
+        )
+
+
+def private(address: str) -> bool:
+    """Whether only this host can reach an endpoint such as ``tcp://127.0.0.1:5000``."""
+    if address.startswith(("ipc://", "inproc://")):
+        return True
+    name = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,90 @@
+"""A private folder for a world's sockets; those of launchers that were killed are taken away.
+
+It lies in the temporary folder, or where a socket's path would be too long there, in another that
+programs have for such files. Whatever else lies there is not touched: it may be anybody's.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fabric.failure import TransportError
+from fabric.host.forked import here
+from fabric.host.liveness import GONE, birth, host, state
+from fabric.host.owned import is_owned, read_owned, write_owned
+
+PREFIX = "triplane-"
+OWNER = "owner"
+"""The file that says whose the folder is: process, its birth, its host, a line each."""
+
+MAX_PATH = 100
+"""Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
+
+LONGEST = len(f"/{PREFIX}12345678/1234567.socket")
+"""What a socket's path adds to that of the folder for temporary files, at most."""
+
+OTHERS = ("/tmp", "/var/tmp", "/dev/shm")
+"""Where a private folder may lie if not in the temporary folder; and in ``XDG_RUNTIME_DIR``."""
+
+
+@contextmanager
+def private_folder(for_sockets: bool = True) -> Iterator[Path]:
+    """A new folder that only this user can enter; gone afterwards, with all that is in it.
+
+    ``for_sockets``: where the path of a socket in it is short enough, if there is such a place.
+    Raises `TransportError` where no folder can be made.
+    """
+    sweep()
+    at_home = here()
+    folder = _made(for_sockets)
+    try:
+        pid = os.getpid()
+        write_owned(folder / OWNER, f"{pid}\n{birth(pid)}\n{host()}\n".encode())
+        yield folder
+    finally:
+        if at_home():  # not at the end of a process that was forked meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(for_sockets: bool) -> Path:
+    bases = _bases()
+    short = [base for base in bases if len(os.fsencode(base)) + LONGEST < MAX_PATH]
+    why = ""
+    for base in [*short, *bases] if for_sockets else bases:
+        try:
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        except OSError as error:
+            why = why or str(error)
+    raise TransportError(f"no folder can be made for a world's files: {why}; set TMPDIR to one")
+
+
+def _bases() -> list[Path]:
+    """The folders in which private ones may lie, the best first."""
+    named = [*OTHERS, os.environ.get("XDG_RUNTIME_DIR", "")]
+    with suppress(FileNotFoundError):  # there is none that this process can write to
+        named.insert(0, tempfile.gettempdir())
+    return [Path(name) for name in dict.fromkeys(named) if name and os.path.isdir(name)]
+
+
+def sweep() -> None:
+    """Take away the folders that killed launchers of this user and host have left."""
+    for base in _bases():
+        for folder in base.glob(f"{PREFIX}*"):
+            if not is_owned(folder):
+                continue
+            with suppress(OSError, ValueError):
+                pid, born, where = read_owned(folder / OWNER).decode().splitlines()
+                if where == host() and state(int(pid), born) == GONE:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def endpoint(folder: Path, name: str) -> str:
+    """Where a socket of that name listens.
+
+    In the folder, or, where its path is too long, on any port of the loopback.
+    """
+    path = folder / name
+    return f"ipc://{path}" if len(os.fsencode(path)) < MAX_PATH else "tcp://127.0.0.1:*"

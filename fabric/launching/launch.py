@@ -1,0 +1,97 @@
+"""Launch: n ranks as threads of this process or as processes of this host, to their end."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabric.failure import WorldError
+from fabric.launching.job import Job, checked_size
+from fabric.settings import NO_SYSTEM, Settings
+from topology.arguments import flag, limit, shown
+from topology.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from fabric.fabric import Fabric
+    from fabric.launching.outcome import Ended
+    from topology.graph import Topology
+
+
+def launch(
+    main: Callable[..., Any],
+    ranks: int = 8,
+    system: "str | Path | Topology | Fabric | None" = "cloudmatrix384",
+    transport: str = "inproc",
+    *,
+    software: str | None = None,
+    clock: str = "virtual",
+    sync: str = "strict",
+    scale: float = 1.0,
+    args: Sequence[Any] = (),
+    timeout: float | None = None,
+    grace: float = 5.0,
+    stop_timeout: float = 1.5,
+    return_exceptions: bool = False,
+    trace: str | Path | None = None,
+) -> list[Any]:
+    """What each of ``ranks`` ranks returned from ``main(*args)``; each calls `collectives.init`.
+
+    ``system``: the emulated machine; None, or "none": there is none.
+    ``transport``: "inproc" runs them as threads; "zmq", and under mpiexec "mpi", as processes,
+    which import ``main`` and get ``args`` by pickle. ``software``, ``clock``, ``sync``,
+    ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
+    which it ends with a `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
+
+    What went wrong first is raised: what ``main`` raised in the rank that failed, or the
+    `WorldError` that all others saw; with ``return_exceptions`` it is returned instead, for each
+    rank what it returned or raised.
+    """
+    count, most = checked_size(ranks), limit(timeout)
+    quiet = flag(return_exceptions, "return_exceptions")
+    if not callable(main):
+        raise ArgumentError(f"main is {shown(main)}; it has to be what each rank calls")
+    if not isinstance(args, list | tuple):
+        raise ArgumentError(f"args is {shown(args)}; it has to be a list or tuple of arguments")
+    machine = _machine(system)
+    settings = Settings(
+        str(machine) if isinstance(machine, str | Path) else None,
+        software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
+        trace=None if trace is None else _file(trace),
+    )  # fmt: skip
+    ended = _runner(transport)(Job(main, count, machine, settings, tuple(args), most))
+    return ended.handed_over() if quiet else ended.results()
+
+
+def _machine(system: Any) -> "str | Path | Topology | Fabric | None":
+    """The machine, by name or as it was given; None where there is none."""
+    if system is None or isinstance(system, str | Path):
+        return None if system is None or str(system) == NO_SYSTEM else system
+    from fabric.fabric import Fabric
+    from topology.graph import Topology
+
+    if isinstance(system, Topology | Fabric):
+        return system
+    raise ArgumentError(
+        f"system is {shown(system)}; it has to be a name, a path, a Topology, a Fabric or None"
+    )
+
+
+def _file(trace: Any) -> str:
+    if not isinstance(trace, str | Path):
+        raise ArgumentError(f"trace is {shown(trace)}; it has to be a path")
+    return str(Path(trace).absolute())
+
+
+def _runner(transport: Any) -> "Callable[[Job], Ended]":
+    if transport == "inproc":
+        from fabric.launching.threads import run_threads
+
+        return run_threads
+    if transport == "zmq":
+        from fabric.launching.processes import run_processes
+
+        return run_processes
+    if transport == "mpi":
+        from fabric.launching.mpirun import run_mpi
+
+        return run_mpi
+    raise WorldError(f"launch knows no transport {shown(transport)}; there are inproc, zmq, mpi")

@@ -1,0 +1,434 @@
+"""Progress: who drives the executions under way of one rank, and what happens if they cannot go on.
+
+A rank has one `Driver`. Whoever waits drives everything that is under way, in its own thread, as
+that has the least latency. While nobody waits, a thread of the driver's own does; it begins with
+the first call that is not waited for at once. Control and transport are used by one thread at a
+time, the one that has the turn: ``with driver``.
+"""
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from fabric.failure import (
+    CallMismatch,
+    RankLost,
+    TimedOut,
+    TransportError,
+    WorldError,
+    in_words,
+)
+from fabric.host.forked import Refused, again, here, own
+from fabric.host.waiting import Latch
+from fabric.ranks.execution import Execution
+from fabric.transports.base import Bytes, Transport, many
+from fabric.world.control import Control
+
+SLICE = 0.05
+"""Seconds that a wait for the transport takes at most before the world is looked at again."""
+
+SOON = 0.01
+"""Seconds without a message after which the authority is told that the rank really waits."""
+
+PATIENCE = 1.0
+"""Seconds that a transport's error waits for the authority's, which knows what all have called."""
+
+CROWD = 64
+"""Ranks that are threads of one interpreter from where on each looks more seldom, the more they
+are: they take turns, and looks at what has not changed would be most of what they do."""
+
+NAP = 0.0005
+"""Seconds that the driver's own thread gives to who has begun a call: most wait for it at once, and
+drive it better than a thread that they first have to take the turn from."""
+
+NAPS = 20
+"""Naps with nothing to do after which that thread sleeps until it is woken."""
+
+CLOSING = 10.0
+"""Seconds that what is still under way is given at the end of a rank's program."""
+
+POOLED = 4
+"""Work buffers that are kept for the next call: fresh memory costs more than most combining."""
+
+SMALL = 1 << 16
+"""Bytes up to which a work buffer is not worth keeping."""
+
+
+class Driver:
+    """Drives a rank's executions; ``with`` it, a thread has the turn.
+
+    ``paced``: waiting for a call takes wall time, see `Control.wait`. ``error``: why the rank can
+    do nothing more, if so. ``lineages``: how many groups of each origin the rank has made.
+    ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
+    it, why nothing can be done there.
+    """
+
+    def __init__(self, transport: Transport, control: Control, *, paced: bool = False) -> None:
+        self.transport, self.control, self.paced = transport, control, paced
+        self.error: BaseException | None = None
+        self.lineages: Counter[Hashable] = Counter()
+        self._active: list[Execution] = []
+        self._pool: list[Bytes] = []
+        self._pooling = threading.Lock()
+        # Who wants the turn takes the door first: whoever has the turn sees that it is wanted, and
+        # cannot take it again before the other has had it.
+        # The turn knows its thread, as an exception out of a signal handler can come before the
+        # first instruction of `__exit__`; ``within`` says whether a turn has begun and not ended.
+        self._door = threading.Lock()
+        self._turn: Any = threading.RLock()
+        self._within = False
+        self._busy = Latch()
+        self._thread: threading.Thread | None = None
+        self._waiting = 0
+        self._closed = False
+        self.rank, self.at_home = transport.rank, here()
+        self.disowned: WorldError | None = None
+        self._has_raised = False
+        own(self)
+        crowd = max(transport.size / CROWD, 1.0) if many(transport) else 1.0
+        self._soon, self._slice = crowd * SOON, crowd * SLICE
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.host.forked`: no call can be made, and none that was begun goes on."""
+        self.error = self.disowned = error
+        for execution in self._active:
+            execution.error = error
+        self._active, self._thread = [], None
+        refused: Any = Refused(error)
+        self.transport = self.control = refused
+        # New ones: nobody is here who would let go of the old ones. The turn is taken for good, so
+        # that who wants it asks the transport to wake its owner, which raises.
+        self._door, self._turn = threading.Lock(), threading.Lock()
+        self._pooling = threading.Lock()
+        self._turn.acquire()
+
+    def check_owner(self) -> None:
+        """Raise a `WorldError` in a process that the rank has forked."""
+        if self.disowned is not None:
+            raise again(self.disowned)
+
+    def __enter__(self) -> "Driver":
+        """Take the turn."""
+        try:
+            with self._door:
+                if not self._turn.acquire(blocking=False):
+                    self.transport.wake()
+                    self._turn.acquire()
+            if self._within:
+                self._break(WorldError("an exception out of a signal handler has ended a call"))
+            self._within = True
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Give the turn back. With an error the rank is at its end, and every rank is told why."""
+        try:
+            if error is not None:
+                self._break(error)
+        finally:
+            if error is None:
+                self._within = False
+                self._turn.release()
+            else:
+                self._let_go()
+
+    def run(self, executions: Sequence[Execution], timeout: float | None = None) -> None:
+        """Make these calls, and return when all are over.
+
+        Raises `WorldError`; `TimedOut` after ``timeout`` seconds. After an error the rank can make
+        no more calls.
+        """
+        with self:
+            for execution in executions:
+                self._begin(execution)
+            for execution in executions:
+                if not self.paced:
+                    self.control.wait(execution.tag)
+                if not execution.advance():
+                    self._active.append(execution)
+            for execution in executions:
+                late = None if execution.done else self._drive(execution, timeout)
+                if late is not None:
+                    raise late
+        if self.paced:
+            for execution in executions:
+                self.control.wait(execution.tag)
+
+    def start(self, executions: Sequence[Execution]) -> None:
+        """Make these calls and return; they are driven until they are over."""
+        with self:
+            for execution in executions:
+                self._begin(execution)
+            self._active += [execution for execution in executions if not execution.advance()]
+            if self._active:
+                self._background()
+
+    def wait(
+        self, execution: Execution, timeout: float | None = None, *, last: bool = False
+    ) -> None:
+        """Return when a call that was started is over; after a `TimedOut` it still goes on.
+
+        So with a ``timeout`` the rank is in no deadlock, unless this is the ``last`` it does.
+        """
+        late = None
+        with self:
+            if not (self.paced or execution.noted):
+                self.control.wait(execution.tag)
+                execution.noted = True
+            if not execution.advance():
+                late = self._drive(execution, timeout, tells=last or timeout is None)
+        if late is not None:
+            raise late
+        if self.paced:
+            self.control.wait(execution.tag)
+
+    def now(self) -> float:
+        """The rank's clock; others drive meanwhile, as what it waits for may need its bytes."""
+        if self.error is not None:
+            raise _again(self.error)
+        return self.control.now()
+
+    def compute(self, seconds: float) -> None:
+        """See `Control.compute`; raises `WorldError` for what is no span of time."""
+        if not 0 <= seconds < math.inf:
+            raise WorldError(f"a rank computes for {seconds} s; it must be a number from 0 on")
+        if self.paced:
+            self.control.compute(seconds)
+        else:
+            with self:
+                self.control.compute(seconds)
+
+    def times(self, tag: int) -> tuple[float, float]:
+        """See `Control.times`; others drive meanwhile."""
+        if self.error is not None:
+            raise _again(self.error)
+        return self.control.times(tag)
+
+    def mark(self, span: int, name: str | None) -> None:
+        """See `Control.mark`."""
+        with self:
+            self.control.mark(span, name)
+
+    def check_world(self) -> None:
+        """Raise what has ended the world, if anything has: between calls, during long work.
+
+        It raises once only, and never after the rank has left: a program that goes on in spite of
+        it can then do work of its own.
+        """
+        if self.error is None and not (self._has_raised or self._closed):
+            try:
+                self.control.check()
+            except WorldError:
+                self._has_raised = True
+                raise
+
+    def poll(self, execution: Execution) -> bool:
+        """Whether a call that was started is over; does not wait."""
+        with self:
+            if not execution.advance():
+                self._step(0.0)
+            return execution.done
+
+    def room(self, size: int) -> Bytes:
+        """A work buffer of at least ``size`` bytes, with anything in it."""
+        if size <= SMALL:
+            return np.empty(size, np.uint8)
+        with self._pooling:
+            for number, buffer in enumerate(self._pool):
+                if size <= buffer.size <= 4 * size:
+                    return self._pool.pop(number)
+        return np.empty(size, np.uint8)
+
+    def give(self, room: Bytes) -> None:
+        """Take back a work buffer."""
+        if room.size > SMALL:
+            with self._pooling:
+                self._pool.append(room)
+                del self._pool[:-POOLED]
+
+    def close(self, error: BaseException | None = None, timeout: float = CLOSING) -> None:
+        """See through what is under way, as others may wait for it; end the thread. Idempotent.
+
+        With an ``error``, what is under way is dropped. Raises `WorldError` where it does not end
+        well. In a forked child it does nothing.
+        """
+        if not self.at_home():
+            return
+        try:
+            for execution in [] if error is not None else list(self._active):
+                self.wait(execution, timeout, last=True)
+        finally:
+            self._closed = True
+            self._let_go()
+            self._busy.set()
+            # One that an exception has kept from beginning will not end either.
+            if self._thread is not None and self._thread.is_alive():
+                self.transport.wake()
+                self._thread.join(CLOSING)
+            self._pool.clear()
+
+    def _begin(self, execution: Execution) -> None:
+        call = execution.call
+        if self.error is not None:
+            raise _again(self.error)
+        if self._closed:
+            raise WorldError(f"{call.words} was called after its communicator was closed")
+        execution.begin(self.control)
+
+    def _drive(
+        self, execution: Execution, timeout: float | None, tells: bool = True
+    ) -> TimedOut | None:
+        """Drive all executions until this one is over, or the time.
+
+        ``tells``: the authority is told where the rank cannot go on without it.
+        """
+        self._waiting += 1  # who has the turn counts
+        try:
+            return self._driven(execution, timeout, tells)
+        finally:
+            self._waiting -= 1
+
+    def _driven(self, execution: Execution, timeout: float | None, tells: bool) -> TimedOut | None:
+        now = moved_at = looked_at = time.monotonic()
+        deadline = math.inf if timeout is None else now + timeout
+        pause, told = self._soon, False
+        while True:
+            moved = self._step(min(pause, max(deadline - now, 0.0)))
+            if execution.advance():
+                if told:  # a broadcast, say, can be over before all its ranks have come
+                    self.control.blocked(None)
+                return None
+            if self._door.locked():
+                self._let_by()
+            now = time.monotonic()
+            if moved:
+                moved_at = now
+                if now - looked_at < self._slice:
+                    continue
+            looked_at = now
+            self._look()
+            if now >= deadline:
+                return _late(self.transport.rank, execution, timeout)
+            if tells and not told and now - moved_at >= self._soon:
+                self.control.blocked(execution.tag)
+                pause, told = self._slice, True
+
+    def _step(self, pause: float) -> bool:
+        """Whether anything moved; all executions are then as far as they can be."""
+        moved = self.transport.progress(pause)
+        self._active = [execution for execution in self._active if not execution.advance()]
+        return moved
+
+    def _look(self) -> None:
+        """Raise what has ended the world, or what stands behind messages that never come."""
+        self.control.check()
+        for execution in self._active:
+            refused = execution.refused()
+            if refused is not None:
+                raise refused
+
+    def _let_by(self) -> None:
+        """Let a thread that waits for the turn have it."""
+        self._within = False
+        self._turn.release()
+        with self._door:
+            self._turn.acquire()
+        self._within = True
+
+    def _let_go(self) -> None:
+        """Give back the turn, if this thread has it, however often it has taken it."""
+        if self._turn.acquire(blocking=False):
+            self._within = False
+            try:
+                while True:
+                    self._turn.release()
+            except RuntimeError:  # it has it no more
+                return
+
+    def _background(self) -> None:
+        """See that the thread drives what is under way."""
+        if self._thread is None:
+            name = f"triplane-progress-{self.transport.rank}"
+            self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            self._thread.start()
+        self._busy.set()
+
+    def _serve(self) -> None:
+        naps = 0
+        while not self._closed:
+            self._busy.wait()
+            if self._waiting or not self._active:
+                naps = 0 if self._active else naps + 1
+                if naps > NAPS:
+                    self._sleep()
+                time.sleep(NAP)
+                continue
+            naps = 0
+            try:
+                with self:
+                    if self._active and not self._step(self._slice):
+                        self._look()
+            except BaseException:
+                # It is every execution's error by now, and raised by whoever waits for one.
+                self._busy.clear()
+
+    def _sleep(self) -> None:
+        """Until the next call begins; one that has begun meanwhile is not slept through."""
+        self._busy.clear()
+        if self._active or self._closed:
+            self._busy.set()
+
+    def _break(self, error: BaseException) -> None:
+        """Stop everything; raises where somebody knows better than ``error`` what is wrong."""
+        if self.error is None:
+            self.error = self._cause(error)
+            for execution in self._active:
+                execution.stop(self.error)
+            self._active = []
+            if self.error is not error:
+                raise self.error from error
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """The authority's word for what has gone wrong; where it has none, it is told."""
+        until = time.monotonic()
+        try:
+            self.control.check()
+            if isinstance(error, CallMismatch | RankLost | TransportError):
+                until += PATIENCE
+                self.control.blocked(None)
+            while time.monotonic() < until:
+                time.sleep(SOON)
+                self.control.check()
+        except WorldError as known:
+            return known
+        self.control.fail(error)
+        return error
+
+
+def _late(rank: int, execution: Execution, timeout: float | None) -> TimedOut:
+    come, taken = execution.missing()
+    parts = [
+        f"{what} {', '.join(map(str, ranks))}"
+        for what, ranks in (("nothing has come from rank", come), ("not taken by rank", taken))
+        if ranks
+    ]
+    over = f"was not over after {timeout:.3g} s"
+    return TimedOut(f"rank {rank}: {execution.call.words} {over}: {'; '.join(parts)}")
+
+
+def _again(error: BaseException) -> BaseException:
+    """An error to be raised once more: its traceback is another one."""
+    if isinstance(error, WorldError):
+        return again(error)
+    return WorldError(f"an earlier call has failed: {in_words(error)}")

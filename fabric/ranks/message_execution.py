@@ -1,0 +1,106 @@
+"""Exchange: a call whose messages lie in memory of their own, and not in the buffers of a schedule.
+
+What is sent and received is worked out when it is needed, round by round: what a round sends may
+depend on what the one before has brought.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from fabric.ranks.execution import Call, Execution
+from fabric.ranks.ready import Script
+from fabric.ranks.wide import WIDE
+from fabric.schedule.plan import Plan
+from fabric.transports.base import SMALL, Bytes, Take, Transport, many
+
+NO_SCRIPT = Script((), (0, 0, 0))
+"""The script of a call whose messages are those of an `Exchange`."""
+
+
+class Round(NamedTuple):
+    """Messages under way together, by ranks of the plan: to whom what, and from whom into what.
+
+    A receive is its peer, its bytes and what takes them, as in `Transport.receive`. Both ends of
+    a message have to know it, and those of one pair have one order; empty ones are left out.
+    """
+
+    sends: Sequence[tuple[int, Bytes]]
+    receives: Sequence[tuple[int, int, Take | Bytes]]
+
+
+def timed_as(words: str, plan: Plan, operation: str) -> Call:
+    """The call of an `Exchange`, which takes the time of ``plan``."""
+    return Call(words, plan, NO_SCRIPT, operation)
+
+
+class Exchange(Execution):
+    """A call under way; ``rounds``: each is asked for its messages when those before are in.
+
+    ``finish``: called when all have come. The rest as in `Execution`.
+    """
+
+    __slots__ = ("_rounds",)
+
+    def __init__(
+        self, call: Call, transport: Transport, members: tuple[int, ...], tag: int,
+        rounds: Sequence[Callable[[], Round]], finish: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._rounds = rounds
+        nothing = np.zeros(0, np.uint8)
+        super().__init__(call, transport, members, tag, (nothing, nothing, nothing), finish)
+
+    def _run(self) -> Generator[None, None, None]:
+        for number, messages in enumerate(self._rounds):
+            self._begin(number, messages())
+            while not self._come(number):
+                yield
+        if self._finish is not None:
+            self._finish()  # before others have taken all: they may wait for what it gives back
+        while not self._taken(len(self._rounds)):
+            yield
+
+    def _begin(self, number: int, messages: Round) -> None:
+        """Receives first: what comes early then goes where it belongs."""
+        transport, wide = self._transport, many(self._transport)
+        members, tag, mark = self.members, self.tag, self._mark
+        sends, receives = messages
+        if wide is not None and _wide([(peer, size) for peer, size, _ in receives]):
+            peers, sizes, takes = zip(*receives, strict=True)
+            world = [members[peer] for peer in peers]
+            request = wide.receive_many(world, sizes, tag, mark, partial(_take_all, takes))
+            self._receiving.append((number, request))
+            receives = ()
+        if wide is not None and _wide([(peer, data.size) for peer, data in sends]):
+            world = [members[peer] for peer, _ in sends]
+            pieces = [data.tobytes() for _, data in sends]
+            self._sending.append((number, wide.send_many(world, tag, mark, pieces)))
+            sends = ()
+        for peer, size, take in receives:
+            request = transport.receive(members[peer], tag, mark, size, take)
+            if not request.done or request.error is not None:
+                self._receiving.append((number, request))
+        for peer, data in sends:
+            request = transport.send(members[peer], tag, mark, data)
+            if not request.done or request.error is not None:
+                self._sending.append((number, request))
+
+
+def _wide(messages: Sequence[tuple[int, int]]) -> bool:
+    """Whether messages, by peer and size, are many small ones, one for each peer."""
+    return (
+        len(messages) >= WIDE
+        and max(size for _, size in messages) <= SMALL
+        and len({peer for peer, _ in messages}) == len(messages)
+    )
+
+
+def _take_all(takes: Sequence[Take | Bytes], pieces: Sequence[bytes]) -> None:
+    for take, piece in zip(takes, pieces, strict=True):
+        data = np.frombuffer(piece, np.uint8)
+        if isinstance(take, np.ndarray):
+            take[:] = data
+        elif data.size:
+            take(0, data)

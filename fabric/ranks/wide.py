@@ -1,0 +1,145 @@
+"""Wide: many small messages of a step as one, for transports that take them so.
+
+`fabric.transports.base.Many` sends to hundreds of ranks, and collects from them, in one call each.
+What can be done with all the bytes at once is worked out here, in columns: an object for each of
+the messages would take longer than to make the call.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.transports.base import SMALL
+
+WIDE = 16
+"""Messages of one step from where on it is worth it."""
+
+_Longs = NDArray[np.int64]
+
+
+class Spread(NamedTuple):
+    """Messages to many ranks: ``first`` and ``last``: for each of ``peers`` where its bytes begin
+    and end, from ``begin`` of that buffer, a number of `BUFFERS`; empty: all to ``end`` for each.
+    """  # noqa: D205
+
+    peers: tuple[int, ...]
+    buffer: int
+    begin: int
+    end: int
+    first: tuple[int, ...] = ()
+    last: tuple[int, ...] = ()
+
+
+class Run(NamedTuple):
+    """Messages that lie side by side: those from ``first`` to ``last`` fill ``size`` bytes from
+    ``at``.
+    """  # noqa: D205
+
+    at: int
+    size: int
+    first: int
+    last: int
+
+
+class Fold(NamedTuple):
+    """Writes of ``size`` bytes to ``at``, one after the other, combined as in a `Write`.
+
+    ``sources``: for each, where in the buffer that is read the rank's own bytes are; -1: it is the
+    next message.
+    """
+
+    at: int
+    size: int
+    base: int | None
+    sources: tuple[int, ...]
+
+
+class Gather(NamedTuple):
+    """Messages from many ranks, of ``sizes`` bytes: first those of ``runs``, then those that
+    ``folds`` take, in their order.
+    """  # noqa: D205
+
+    peers: tuple[int, ...]
+    sizes: tuple[int, ...]
+    runs: tuple[Run, ...]
+    folds: tuple[Fold, ...]
+
+
+class Written(NamedTuple):
+    """What a rank writes in a step, in row order: int64 columns as the fields of a `Write`.
+
+    ``peer`` and ``base``: -1 for None.
+    """
+
+    peer: _Longs
+    source: _Longs
+    at: _Longs
+    size: _Longs
+    base: _Longs
+
+
+def spread(
+    rows: _Longs, dst: _Longs, at: _Longs, size: _Longs, buffer: int, detours: Mapping[int, int]
+) -> Spread | None:
+    """What is sent in those rows of a step, by columns of these; None where it is not alike enough.
+
+    ``buffer``: where it is sent from; ``detours``: by row, another place, in the send buffer.
+    """
+    if not _small(dst, size):
+        return None
+    if detours:
+        if len(detours) < len(rows):  # from two buffers
+            return None
+        buffer, at = 0, np.array([detours[row] for row in rows.tolist()], np.int64)
+    begin, end = int(at.min()), int((at + size).max())
+    peers = tuple(dst.tolist())
+    if (size == end - begin).all():
+        return Spread(peers, buffer, begin, end)
+    if end - begin > 2 * int(size.sum()):  # mostly gaps
+        return None
+    first = at - begin
+    return Spread(peers, buffer, begin, end, tuple(first.tolist()), tuple((first + size).tolist()))
+
+
+def gather(written: Written, free: _Longs, chains: Sequence[_Longs]) -> Gather | None:
+    """What is received for those writes; None where it is not one small message a rank.
+
+    ``free``: the numbers of writes of other ranks' bytes that meet no other, and replace what is
+    there; ``chains``: of those that are made one after the other.
+    """
+    order = free[written.at[free].argsort(kind="stable")]
+    taken = np.concatenate([order, *(chain[written.peer[chain] >= 0] for chain in chains)])
+    peer, size = written.peer[taken], written.size[taken]
+    if not _small(peer, size):
+        return None
+    folds = tuple(fold for chain in chains for fold in _folds(written, chain))
+    return Gather(tuple(peer.tolist()), tuple(size.tolist()), _runs(written, order), folds)
+
+
+def _runs(written: Written, order: _Longs) -> tuple[Run, ...]:
+    if not len(order):
+        return ()
+    at, size = written.at[order], written.size[order]
+    first = np.concatenate([[0], np.flatnonzero(at[1:] != (at + size)[:-1]) + 1])
+    last = np.append(first[1:], len(at))
+    columns = (at[first], np.add.reduceat(size, first), first, last)
+    return tuple(map(Run, *(column.tolist() for column in columns)))
+
+
+def _folds(written: Written, chain: _Longs) -> Iterator[Fold]:
+    peer, source, at, size, base = (column[chain] for column in written)
+    source = np.where(peer < 0, source, -1)
+    other = (np.diff(at) != 0) | (np.diff(size) != 0) | (np.diff(base) != 0)
+    edges = [0, *(np.flatnonzero(other) + 1).tolist(), len(chain)]
+    for first, last in pairwise(edges):
+        if first < last:
+            place = int(at[first]), int(size[first]), int(base[first])
+            yield Fold(*place[:2], None if place[2] < 0 else place[2],
+                       tuple(source[first:last].tolist()))  # fmt: skip
+
+
+def _small(peers: _Longs, size: _Longs) -> bool:
+    return bool(size.max(initial=0) <= SMALL) and len(set(peers.tolist())) == len(peers)

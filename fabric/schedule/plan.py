@@ -1,0 +1,147 @@
+"""Plan: one rank's rows of a schedule, step by step: all that it needs to run, and to be timed."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.schedule.step import Step
+
+_Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rank's rows of one step, in row order, as int64 columns.
+
+    ``src``, ``dst`` (one of them is the rank), ``size``, ``src_at``, ``dst_at``; ``number``: the
+    step's place in the schedule; ``messages``: one a row; the rest as in `Step`.
+    """
+
+    number: int
+    src: _Longs
+    dst: _Longs
+    size: _Longs
+    src_at: _Longs
+    dst_at: _Longs
+    messages: _Longs
+    reduces: bool
+    reads: str
+    writes: str
+    label: str
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What of a plan takes time: its rows, in order, as int64 columns.
+
+    ``step``: the number of each row's step; ``reduces``: 0 or 1; the rest as in `Part`.
+    """
+
+    step: _Longs
+    src: _Longs
+    dst: _Longs
+    size: _Longs
+    messages: _Longs
+    reduces: _Longs
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for rows that take the same time."""
+        digest = hashlib.blake2b(digest_size=16)
+        for column in fields(self):
+            digest.update(getattr(self, column.name).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _balances(self) -> dict[int, int]:
+        return {}
+
+    def balance(self, rank: int) -> int:
+        """A number for what ``rank`` sends, less that for what it receives.
+
+        Over all ranks of a call these sum up to 0, modulo 2**64, where each transfer is known at
+        both of its ends, and alike; else they hardly ever do.
+        """
+        if rank not in self._balances:
+            mixed = self.step.astype(np.uint64)
+            for column in (self.src, self.dst, self.size):
+                mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+                mixed ^= mixed >> np.uint64(29)
+            sent, received = (int(mixed[end == rank].sum()) for end in (self.src, self.dst))
+            self._balances[rank] = sent - received
+        return self._balances[rank]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``rank`` of ``ranks`` sends, receives and copies; parts without rows are left out."""
+
+    rank: int
+    ranks: int
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def rows(self) -> Rows:
+        """All that an emulator must know of it."""
+        parts, none = self.parts, np.zeros(0, np.int64)
+
+        def column(name: str) -> _Longs:
+            return np.concatenate([none, *(getattr(part, name) for part in parts)])
+
+        def spread(values: list[int]) -> _Longs:
+            return np.repeat(np.array(values, np.int64), [len(part) for part in parts])
+
+        return Rows(
+            spread([part.number for part in parts]), column("src"), column("dst"), column("size"),
+            column("messages"), spread([int(part.reduces) for part in parts]),
+        )  # fmt: skip
+
+
+def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
+    """The plans of all ranks of a schedule, in one pass over it."""
+    parts: list[list[Part]] = [[] for _ in range(ranks)]
+    for number, step in enumerate(steps):
+        for rank, rows in _by_rank(step, ranks):
+            parts[rank].append(_part(number, step, rows))
+    return tuple(Plan(rank, ranks, tuple(mine)) for rank, mine in enumerate(parts))
+
+
+def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
+    """The plan of one rank: for schedules of which it knows only its own rows."""
+    parts = []
+    for number, step in enumerate(steps):
+        rows = np.flatnonzero((step.src == rank) | (step.dst == rank))
+        if len(rows):
+            parts.append(_part(number, step, rows))
+    return Plan(rank, ranks, tuple(parts))
+
+
+def _by_rank(step: Step, ranks: int) -> Iterator[tuple[int, _Longs]]:
+    """Each rank that has rows in a step, with their numbers in row order."""
+    row = np.arange(len(step))
+    apart = step.src != step.dst
+    rank = np.concatenate([step.src, step.dst[apart]])
+    rows = np.concatenate([row, row[apart]])
+    order = np.lexsort((rows, rank))
+    edges = np.searchsorted(rank[order], np.arange(ranks + 1))
+    for r in range(ranks):
+        if edges[r] < edges[r + 1]:
+            yield r, rows[order[edges[r] : edges[r + 1]]]
+
+
+def _part(number: int, step: Step, rows: _Longs) -> Part:
+    messages = np.ones(len(rows), np.int64) if step.messages is None else step.messages[rows]
+    return Part(
+        number, step.src[rows], step.dst[rows], step.size[rows], step.src_at[rows],
+        step.dst_at[rows], messages, step.reduces, step.reads, step.writes, step.label,
+    )  # fmt: skip

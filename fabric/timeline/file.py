@@ -1,0 +1,191 @@
+"""A Timeline as one file: numpy's ``.npz`` with the topology in it, in and out, without loss.
+
+Arrays, all readable with ``numpy.load(path)`` alone:
+
+- ``src``, ``dst``, ``size``, ``step``: int64 [rows]; ``start``, ``finish``: float64 [rows],
+  seconds; ``rank_finish``: float64 [ranks]; ``places``: int32, the endpoint of each rank.
+- ``link_bytes``, ``link_busy``: float64 [links], bytes and seconds; ``resource_bytes``: float64.
+- ``topology``: uint8, the TOML text of `topology.formats.toml`; ``about``: uint8, a JSON text:
+``format``,
+  ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds), ``bottleneck``,
+  ``software``, ``operation``, ``title``.
+
+Nothing in it is code: it is read without pickle, and checked.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.timeline.value import Bottleneck, Timeline
+from topology.errors import TriplaneError
+from topology.files.arrays import Header, read_npz
+from topology.files.output import byte_file
+from topology.files.reading import json_of, shown
+from topology.formats.toml import from_toml, to_toml
+from topology.graph import Topology
+from topology.routing.router import Router
+
+FORMAT = 1
+"""The version of what is in a file."""
+
+_ROWS = {"src": "i8", "dst": "i8", "size": "i8", "step": "i8", "start": "f8", "finish": "f8"}
+_OTHERS = {"rank_finish": "f8", "places": "i4", "resource_bytes": "f8"}
+_TEXTS = {"topology": "u1", "about": "u1"}
+_FOR_OTHERS = ("link_bytes", "link_busy")  # which follow from the rest
+
+
+class TimelineError(TriplaneError):
+    """A file holds no timeline that can be read."""
+
+
+def save(timeline: Timeline, path: str | Path) -> None:
+    """Write ``timeline`` to the file at ``path``, whatever its name ends in."""
+    cause, router = timeline.bottleneck, timeline.router
+    about = {
+        "format": FORMAT, "routing": router.policy, "planes": router.planes,
+        "labels": timeline.labels, "bound": timeline.bound,
+        "bottleneck": [cause.kind, cause.name, cause.time, cause.share],
+        "software": timeline.software, "operation": timeline.operation, "title": timeline.title,
+    }  # fmt: skip
+    columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
+    texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
+    with byte_file(path) as file:  # numpy would add .npz to a bare path
+        np.savez_compressed(file, allow_pickle=False, **columns, **texts)
+
+
+def load(path: str | Path) -> Timeline:
+    """The timeline in the file at ``path``; raises `TimelineError` naming file and fault."""
+    arrays = read_npz(
+        path, TimelineError, "timeline file", lambda headers: _check_headers(path, headers)
+    )
+    try:
+        about = _about(arrays["about"])
+    except TimelineError as error:
+        raise TimelineError(f"{path} is no timeline file: {error}") from None
+    columns = {name: arrays[name] for name in _ROWS | _OTHERS}
+    try:
+        return _timeline(about, from_toml(_text(arrays["topology"], "topology")), columns)
+    except TriplaneError as error:
+        raise TimelineError(f"{path}: {error}") from None
+
+
+def _check_headers(path: str | Path, headers: Mapping[str, Header]) -> None:
+    try:
+        for name, kind in (_ROWS | _OTHERS | _TEXTS).items():
+            _check_header(headers, name, kind)
+        rows = headers["src"].shape[0]
+        for name in _ROWS:
+            if headers[name].shape[0] != rows:
+                raise TimelineError(f"{name} has {headers[name].shape[0]} rows, src has {rows}")
+    except TimelineError as error:
+        raise TimelineError(f"{path}: {error}") from None
+
+
+def _check_header(headers: Mapping[str, Header], name: str, kind: str) -> None:
+    if name not in headers:
+        raise TimelineError(f"it has no array {name!r}")
+    shape, dtype = headers[name]
+    if len(shape) != 1 or dtype.newbyteorder("=") != np.dtype(kind):
+        raise TimelineError(
+            f"{name} is {dtype}{list(shape)}, not {np.dtype(kind)} in one dimension"
+        )
+
+
+class _About(NamedTuple):
+    """What a file says in JSON, checked."""
+
+    routing: str
+    planes: tuple[str, ...]
+    labels: tuple[str, ...]
+    bound: float
+    bottleneck: tuple[str, str, float, float]
+    software: str
+    operation: str
+    title: str
+
+
+def _about(column: NDArray[Any]) -> _About:
+    about = json_of(_text(column, "about"), "about", TimelineError)
+    if not isinstance(about, dict):
+        raise TimelineError(f"about is {shown(about)}, not an object")
+    if _of(about, "format", int) != FORMAT:
+        raise TimelineError(f"its format is {shown(about['format'])}; known is {FORMAT}")
+    cause = _of(about, "bottleneck", list)
+    if len(cause) != 4 or not all(isinstance(text, str) for text in cause[:2]):
+        raise TimelineError(f"bottleneck is {shown(cause)}; kind, name, time and share are needed")
+    time, share = (_number(value, "bottleneck") for value in cause[2:])
+    texts = {key: _of(about, key, str) for key in ("routing", "software", "operation", "title")}
+    return _About(
+        planes=_names(about, "planes"), labels=_names(about, "labels"),
+        bound=_number(about.get("bound"), "bound"), bottleneck=(cause[0], cause[1], time, share),
+        **texts,
+    )  # fmt: skip
+
+
+def _timeline(about: _About, topology: Topology, columns: dict[str, NDArray[Any]]) -> Timeline:
+    router = Router(topology, about.routing, about.planes)
+    _check(columns, len(about.labels), topology.n_endpoints, len(router.capacity))
+    return Timeline(
+        **columns, router=router, labels=about.labels, bound=about.bound,
+        bottleneck=Bottleneck(*about.bottleneck), software=about.software,
+        operation=about.operation, title=about.title,
+    )  # fmt: skip
+
+
+def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    if key not in about:
+        raise TimelineError(f"{key!r} is missing")
+    if type(about[key]) is not kind:
+        raise TimelineError(f"{key} is {shown(about[key])}, not of the type {kind.__name__}")
+    return about[key]
+
+
+def _names(about: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = _of(about, key, list)
+    if not all(isinstance(name, str) for name in names):
+        raise TimelineError(f"{key} is {shown(names)}, not a list of texts")
+    return tuple(names)
+
+
+def _number(value: object, key: str) -> float:
+    small = type(value) is int and value.bit_length() < 1000
+    if not (small or type(value) is float) or not math.isfinite(value) or value < 0:  # type: ignore[arg-type, operator]
+        raise TimelineError(f"{key} has {shown(value)}, which is no finite number of 0 or more")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _text(column: NDArray[Any], name: str) -> str:
+    try:
+        return column.tobytes().decode()
+    except UnicodeDecodeError as error:
+        raise TimelineError(f"{name} is no text in UTF-8, at its byte {error.start}") from None
+
+
+def _bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _check(columns: Mapping[str, NDArray[Any]], steps: int, endpoints: int, resources: int) -> None:
+    ranks, places = len(columns["rank_finish"]), len(columns["places"])
+    if ranks > places:
+        raise TimelineError(f"it has {ranks} ranks on {places} places")
+    if len(columns["resource_bytes"]) != resources:
+        raise TimelineError(
+            f"resource_bytes has {len(columns['resource_bytes'])} rows; the topology's routes have"
+            f" {resources} resources"
+        )
+    limits = {"src": ranks, "dst": ranks, "step": steps, "places": endpoints}
+    for name, limit in limits.items():
+        column = columns[name]
+        if len(column) and not 0 <= column.min() <= column.max() < limit:
+            raise TimelineError(f"{name} has a value outside 0..{limit - 1}")
+    for name in ("size", "start", "finish", "rank_finish", "resource_bytes"):
+        column = columns[name]
+        if not (np.isfinite(column).all() and (column >= 0).all()):
+            raise TimelineError(f"{name} has a value that is negative or no number")

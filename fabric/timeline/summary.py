@@ -1,0 +1,30 @@
+"""What a simulation found, in few words: for notebooks."""
+
+import numpy as np
+
+from fabric.timeline.value import Timeline
+from topology.files.html import bars, facts
+from topology.units import US
+
+BUSIEST = 8
+"""Links, or bundles of them, that are listed."""
+
+
+def as_html(timeline: Timeline) -> str:
+    """A timeline for a notebook: its times, what bounds it, and the busiest links."""
+    duration, bound = timeline.duration, timeline.bound
+    about = [
+        ("system", timeline.topology.name), ("software", timeline.software or "-"),
+        ("operation", timeline.operation or "-"), ("ranks", timeline.ranks),
+        ("transfers", len(timeline.src)), ("bytes", f"{int(timeline.size.sum()):,}"),
+        ("duration", f"{duration / US:,.4f} us"),
+        ("no engine may answer less than", f"{bound / US:,.4f} us"),
+        ("set by", str(timeline.bottleneck)),
+    ]  # fmt: skip
+    busy = timeline.resource_bytes / timeline.router.capacity
+    most = np.argsort(-busy, kind="stable")[:BUSIEST]
+    shares = [
+        (timeline.router.name(int(r)), float(busy[r]) / duration) for r in most if busy[r] > 0
+    ]
+    listed = bars(shares, "busiest links, of the duration") if shares else ""
+    return facts(about, timeline.title or "timeline") + listed

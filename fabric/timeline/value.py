@@ -1,0 +1,116 @@
+"""Timeline: when everything happened, what the links carried, and what set the time."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.graph import Ints, Topology
+from topology.routing.router import Router
+from topology.units import US
+
+_Floats = NDArray[np.float64]
+_Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """What sets the least time: ``kind`` is link, limit, latency or endpoint.
+
+    ``time``: seconds of the bound that it accounts for; ``share``: that over the duration.
+    """
+
+    kind: str
+    name: str
+    time: float
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.time / US:.4g} us, {self.share:.0%}"
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """The answer of an engine.
+
+    - ``src``, ``dst``, ``size``, ``step``: int64 [rows], the schedule's rows in order.
+    - ``start``, ``finish``: float64 [rows], seconds: set out, last byte there.
+    - ``rank_finish``: float64 [ranks]; ``duration``: the last of them.
+    - ``bound``: seconds, the closed form that no engine can beat; ``bottleneck``: what sets it.
+    - ``labels``: a text a step. ``resource_bytes``: float64 [resources of ``router``].
+    - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
+    - ``software``, ``operation``: whose costs count; ``title``: what pictures and files call it.
+    """
+
+    src: _Longs
+    dst: _Longs
+    size: _Longs
+    step: _Longs
+    start: _Floats
+    finish: _Floats
+    rank_finish: _Floats
+    bound: float
+    bottleneck: Bottleneck
+    labels: tuple[str, ...]
+    resource_bytes: _Floats
+    router: Router
+    places: Ints
+    software: str = ""
+    operation: str = ""
+    title: str = ""
+
+    @property
+    def topology(self) -> Topology:
+        """The interconnect that it all happened on."""
+        return self.router.topology
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks took part."""
+        return len(self.rank_finish)
+
+    @property
+    def duration(self) -> float:
+        """Seconds until the last rank is through."""
+        return float(self.rank_finish.max(initial=0.0))
+
+    @cached_property
+    def link_bytes(self) -> _Floats:
+        """float64 [links of the topology]: bytes that each physical link carried."""
+        resource = self.router.link_resource
+        used = resource >= 0
+        alike = np.bincount(resource[used], minlength=len(self.resource_bytes))
+        carried = np.zeros(len(resource))
+        carried[used] = (self.resource_bytes / np.maximum(alike, 1))[resource[used]]
+        return carried
+
+    @cached_property
+    def link_busy(self) -> _Floats:
+        """float64 [links]: seconds that each link needs for its bytes at full speed."""
+        return self.link_bytes / self.router.topology.link_bandwidth
+
+    def _repr_html_(self) -> str:
+        from fabric.timeline.summary import as_html
+
+        return as_html(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a ``.npz`` file, topology and all; see `fabric.timeline.file`."""
+        from fabric.timeline.file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> "Timeline":
+        """The timeline in a file that `save` wrote; raises `TimelineError` naming the fault."""
+        from fabric.timeline.file import load
+
+        return load(path)
+
+    def to_perfetto(self, path: str | Path) -> None:
+        """Write a trace for ui.perfetto.dev; see `fabric.timeline.perfetto.simulated`."""
+        from fabric.timeline.perfetto.simulated import write
+
+        write(self, path)

@@ -1,0 +1,170 @@
+"""Transport: how bytes really get from one rank to another. Six methods; the rest is built on it.
+
+A transport belongs to one rank and is used by one of its threads at a time; only `wake` may be
+called while another thread is in `progress`. Between two ranks, messages of one tag arrive in the
+order in which they were sent; messages of different tags are independent: one that nobody waits for
+yet never holds up another.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.failure import TransportError, WorldError
+
+Bytes = NDArray[np.uint8]
+
+ANY = -1
+"""As the peer of a receive: whoever sends first."""
+
+ALIGNMENT = 64
+"""A message arrives in pieces; each but its last is a multiple of so many bytes long."""
+
+Take = Callable[[int, Bytes], None]
+"""``take(at, piece)``: the bytes from ``at`` of a message have come. Pieces come in order, whole
+messages one after the other; ``piece`` must not be kept, it is the transport's own memory."""
+
+Exchange = Callable[[Any], Sequence[Any]]
+"""Gives every rank what each of them brought, in order of ranks; all ranks call it equally often.
+What is exchanged is JSON (in one process: any object)."""
+
+Connect = Callable[[int, int, Exchange], "Transport"]
+"""``connect(rank, size, exchange)``: what an entry point of the group `ENTRY_POINTS` must be."""
+
+ENTRY_POINTS = "triplane.transports"
+
+SMALL = 8192
+"""Bytes of a message up to which one copy more costs less than to make its sender wait."""
+
+
+class Lender:
+    """Keeps alive what ranks of the same process may read where it lies, by its address.
+
+    It belongs to the world: a rank that fails takes nothing away that others are reading.
+    """
+
+    one_process = True
+
+    def __init__(self) -> None:
+        self._held: dict[int, Any] = {}
+
+    def hold(self, what: Any) -> None:
+        """Keep it until `let_go`, or until the world is over."""
+        self._held[id(what)] = what
+
+    def let_go(self, what: Any) -> None:
+        """Nobody reads it any more."""
+        self._held.pop(id(what), None)
+
+
+def lender(transport: "Transport") -> Lender | None:
+    """The rank's own, where all ranks can read each other's memory; None where they cannot.
+
+    Where ranks are processes (not `Lender.one_process`) it is a
+    `fabric.transports.zmq.peer_memory.Reader`.
+    """
+    return getattr(transport, "lender", None)
+
+
+class Request:
+    """A send or a receive under way.
+
+    ``peer``: the other rank (of a receive from `ANY`: the sender, once ``done``). ``error``: why it
+    never will be right, set together with ``done``.
+    """
+
+    __slots__ = ("done", "error", "peer")
+
+    def __init__(self, peer: int) -> None:
+        self.peer, self.done = peer, False
+        self.error: WorldError | None = None
+
+    def missing(self) -> Iterable[int]:
+        """The ranks without which it is not done."""
+        return () if self.done else (self.peer,)
+
+
+class Transport(Protocol):
+    """What a transport must do; `fabric.transports.conformance` tests one."""
+
+    rank: int
+    size: int
+
+    def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
+        """Begin to send ``data``, which must stay as it is until the request is done.
+
+        ``tag``: which stream of messages, 0 to 2**64 - 1. ``mark``: 0 to 2**32 - 1, what the
+        sender believes that the call is; it is compared with the receiver's. Never blocks, and is
+        done (perhaps at once) without the receiver having asked for it where there is room.
+        """
+
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
+        """Begin to receive a message of ``size`` bytes from ``peer`` (or `ANY`).
+
+        ``take`` is called from `progress`, or at once. It may be an array of ``size`` bytes, which
+        is then filled; some transports do that with a copy less. A message of another mark or size
+        ends the request with a `CallMismatch` that names both, and nothing is taken. Never blocks.
+        """
+
+    def unclaimed(self) -> Sequence[tuple[int, int]]:
+        """Peer and tag of each message that has come, or begun to, and has no receive: the earliest
+        first.
+        """  # noqa: D205
+
+    def progress(self, timeout: float) -> bool:
+        """Move what can be moved; where nothing can, wait up to ``timeout`` seconds for something.
+
+        True where anything was moved. Raises `RankLost` for a peer that is found gone.
+        """
+
+    def wake(self) -> None:
+        """Make a `progress` that waits in another thread return soon."""
+
+    def close(self) -> None:
+        """Let go of everything: sockets, files, memory. What is not done is dropped. Idempotent."""
+
+
+class Many(Transport, Protocol):
+    """A transport that takes many small messages in one call: see `many`.
+
+    They are messages like others: what is sent in one call may be received one by one, and the
+    other way round.
+    """
+
+    def send_many(
+        self, peers: Sequence[int], tag: int, mark: int, pieces: Sequence[bytes]
+    ) -> Request:
+        """Send ``pieces[k]`` to rank ``peers[k]``, each of which is named once."""
+
+    def receive_many(
+        self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
+        take: Callable[[list[bytes]], None],
+    ) -> Request:  # fmt: skip
+        """Receive ``sizes[k]`` bytes from rank ``peers[k]``, each of which is named once.
+
+        ``take`` gets all of the messages in that order, once they have come. The ranks' earlier
+        receives of this tag must be done; there is one such request a tag at a time.
+        """
+
+
+def many(transport: Transport) -> Many | None:
+    """The transport itself, where it takes many messages in one call; else None."""
+    return cast(Many, transport) if hasattr(transport, "send_many") else None
+
+
+def transports() -> tuple[str, ...]:
+    """The names of all transports that are installed."""
+    return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
+
+
+@functools.cache  # a look for entry points reads the metadata of everything installed: 5 ms
+def connector(name: str) -> Connect:
+    """The transport of that name; raises `TransportError` with the choices for an unknown one."""
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        connect: Connect = entry.load()
+        return connect
+    raise TransportError(f"no transport {name!r}; there are {', '.join(transports())}")

@@ -1,0 +1,1 @@
+"""The transport over MPI, and what a process must know of the MPI that started it."""

@@ -1,0 +1,1 @@
+"""The transport between processes: shared memory on one host, ZeroMQ sockets between hosts."""

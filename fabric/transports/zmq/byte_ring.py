@@ -1,0 +1,279 @@
+"""Rings: one way between two processes through shared memory, one producer and one consumer each.
+
+A ring is a stream of bytes in units of a line: for each message a header of one line, and then its
+bytes. Two counters say how many bytes were ever written and read; each has one writer. A rank that
+finds nothing to do says so in its arena before it sleeps and then looks once more; whoever has
+written for it, or has made room, looks for that note and wakes it. Both put a full fence between
+what they write and what they look at, so at least one of them sees the other.
+
+A large message does not pass the ring where its receiver may read the sender's memory: it is lent.
+The header says where it is and gives it a number, which the receiver writes into a slot of the
+sender's when it is done with it. That saves a copy, and only one of the two must work.
+"""
+
+import platform
+import struct
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+
+from fabric.failure import RankLost, TransportError
+from fabric.schedule.step import MAX_SIZE
+from fabric.transports.base import ALIGNMENT as LINE
+from fabric.transports.base import Bytes
+from fabric.transports.matching import Receive
+from fabric.transports.zmq.partial import Incoming, Outgoing
+from fabric.transports.zmq.peer_memory import address_of
+from fabric.transports.zmq.shm import ASLEEP, SLOTS, Home, Neighbour
+
+PIECE = 1 << 18
+"""Bytes after which the other side is told: small enough for both to work at once, large enough
+that telling costs nothing beside the copy."""
+
+LEND = 1 << 20
+"""Bytes from which a message is lent: smaller ones the ring moves faster, as it stays in caches."""
+
+FETCH = 1 << 18
+"""Bytes of a lent message that are read at a time for `Receive.take`: a part of the second-level
+cache, so that who combines them finds them there."""
+
+FILL = 1 << 20
+"""Bytes of a lent message that are read at a time where they are to stay."""
+
+_HEADER = struct.Struct("<IIQQQQ")
+_HERE, _LENT = 0x33504C4E, 0x33504C4F
+_WEAK = platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686")
+"""Whether stores may overtake stores, and loads loads."""
+
+Begin = Callable[[Incoming], None]
+"""Told of each message that begins; after that, the message is fed its bytes."""
+
+
+def fence() -> Callable[[], None]:
+    """What no load or store passes: a lock of one's own, let go and taken again."""
+    lock = Lock()
+    lock.acquire()
+    release, acquire = lock.release, lock.acquire
+
+    def full() -> None:
+        release()
+        acquire()
+
+    return full
+
+
+class Outlet:
+    """The ring to a neighbour, from its producer's side. ``lends``: whether it can read us.
+
+    ``lent``: what it has not given back yet: number and message, by slot.
+    """
+
+    def __init__(self, home: Home, neighbour: Neighbour, lends: bool) -> None:
+        self.neighbour, self._home = neighbour, home
+        self._words, self._theirs = home.arena.words, neighbour.arena.words
+        self._tail, self._head, self._slots = home.arena.counters(neighbour.rank)
+        self._size = home.arena.ring
+        self._ring: Bytes | None = None
+        self._lines = home.arena.view(neighbour.rank)
+        self._written = 0
+        self._fence = fence()
+        self._lends, self._number = lends, 0
+        self.lent: dict[int, tuple[int, Outgoing]] = {}
+
+    @property
+    def closed(self) -> bool:
+        """Whether the neighbour takes no more."""
+        return self.neighbour.closed
+
+    def push(self, out: Outgoing) -> bool:
+        """Write of a message what there is room for; False where there is none."""
+        ring = self._ring
+        if ring is None:  # most pairs of a wide world never talk
+            ring = self._ring = self._home.allocate(self.neighbour.rank)
+        size, written = self._size, self._written
+        free = size - (written - self._words[self._head])
+        if free == 0:
+            return False
+        data, at, end = out.data, out.at, out.data.size
+        if at < 0:
+            if self._lends and end >= LEND and self._lend(out, written & size - 1):
+                return True
+            _HEADER.pack_into(self._lines, written & size - 1, _HERE, out.mark, out.tag, end, 0, 0)
+            at, written, free = 0, written + LINE, free - LINE
+        while at < end and free:
+            to = written & size - 1
+            n = min(end - at, free, size - to, PIECE)
+            ring[to : to + n] = data[at : at + n]
+            taken = -(-n // LINE) * LINE
+            at, written, free = at + n, written + taken, free - taken
+            if at < end:
+                self._publish(written)
+        out.at = at
+        out.request.done = at == end
+        self._publish(written)
+        return True
+
+    def _lend(self, out: Outgoing, at: int) -> bool:
+        """Write where the message is, if there is a slot for its number."""
+        number, size = self._number + 1, out.data.size
+        if number % SLOTS in self.lent:
+            return False
+        _HEADER.pack_into(
+            self._lines, at, _LENT, out.mark, out.tag, size, address_of(out.data), number
+        )
+        self._number = number
+        self.lent[number % SLOTS] = number, out
+        out.at = size
+        self._publish(self._written + LINE)
+        return True
+
+    def settle(self) -> bool:
+        """End what was given back, or never will be; False where that is nothing."""
+        ended = [slot for slot, (number, _) in self.lent.items()
+                 if self._words[self._slots + slot] == number]  # fmt: skip
+        for slot in ended:
+            self.lent.pop(slot)[1].request.done = True
+        if self.lent and self.closed:
+            for _, out in self.lent.values():
+                out.lost()
+            ended += self.lent
+            self.lent.clear()
+        return bool(ended)
+
+    def _publish(self, written: int) -> None:
+        if _WEAK:
+            self._fence()
+        self._words[self._tail] = self._written = written
+        self._fence()
+        if self._theirs[ASLEEP]:
+            self.neighbour.wake()
+
+
+class Lent(Incoming):
+    """A message whose bytes stay with the sender until somebody wants them."""
+
+    __slots__ = ("address", "inlet", "number")
+
+    def __init__(
+        self, peer: int, tag: int, mark: int, size: int, lent: tuple["Inlet", int, int]
+    ) -> None:
+        super().__init__(peer, tag, mark, size)
+        self.inlet, self.address, self.number = lent
+
+    def meet(self, rank: int, receive: Receive) -> None:
+        """Its inlet shall read it."""
+        super().meet(rank, receive)
+        self.inlet.want(self)
+
+    def keep(self, rank: int) -> None:
+        """It is out of the way already."""
+
+
+class Inlet:
+    """The ring from a neighbour, from its consumer's side."""
+
+    def __init__(self, home: Home, neighbour: Neighbour, begin: Begin) -> None:
+        arena = neighbour.arena
+        self.neighbour, self._begin = neighbour, begin
+        self._words = arena.words
+        self._tail, self._head, self._slots = arena.counters(home.rank)
+        self._ring, self._size = arena.bytes(home.rank), arena.ring
+        self._lines = arena.view(home.rank)
+        self._message: Incoming | None = None
+        self._read = 0
+        self._fence = fence()
+        self.wanted: deque[Lent] = deque()
+        self._scratch: Bytes | None = None
+
+    def pull(self) -> bool:
+        """Read all that has come; False where that is nothing."""
+        written, read = self._words[self._tail], self._read
+        if written == read:
+            return False
+        if written - read > self._size:
+            raise self._broken(f"has written {written} bytes, of which {read} were read")
+        if _WEAK:
+            self._fence()
+        while read < written:
+            at = read & self._size - 1
+            message = self._message
+            if message is None:
+                self._message = self._header(at)
+                read += LINE
+            else:
+                n = min(message.size - message.at, written - read, self._size - at, PIECE)
+                message.feed(self._ring[at : at + n])
+                read += -(-n // LINE) * LINE
+                if message.at == message.size:
+                    self._message = None
+            if read - self._read >= PIECE:
+                self._publish(read)
+        self._publish(read)
+        return True
+
+    def _header(self, at: int) -> Incoming | None:
+        """Begin the message with the header there; None if none of it follows in the ring."""
+        kind, mark, tag, size, address, number = _HEADER.unpack_from(self._lines, at)
+        peer = self.neighbour.rank
+        if kind not in (_HERE, _LENT) or size > MAX_SIZE:
+            raise self._broken(f"has a header of kind {kind:#x} for {size} bytes")
+        if kind == _LENT:
+            self._begin(Lent(peer, tag, mark, size, (self, address, number)))
+            return None
+        message = Incoming(peer, tag, mark, size)
+        self._begin(message)
+        return message if size else None
+
+    def want(self, message: Lent) -> None:
+        """Fetch a lent message from now on; give it back at once if it is not what was wanted."""
+        if message.receive is None:
+            self._give_back(message)
+        else:
+            self.wanted.append(message)
+
+    def fetch(self) -> None:
+        """Read more of the first message in ``wanted``."""
+        message = self.wanted[0]
+        receive, at = message.receive, message.at
+        if receive is None or self.neighbour.peek is None:
+            raise self._broken("has lent a message that nobody can take")
+        n = min(message.size - at, FETCH if receive.into is None else FILL)
+        if receive.into is None:
+            piece = self._room()[:n]
+            self.neighbour.peek.read(message.address + at, piece)
+        else:
+            self.neighbour.peek.read(message.address + at, receive.into[at : at + n])
+        if self.neighbour.closed:  # what was read may have been freed before
+            raise RankLost(f"rank {message.peer} has closed its transport while sending")
+        if receive.into is None:
+            receive.take(at, piece)
+        message.at = at + n
+        if message.at == message.size:
+            self.wanted.popleft()
+            receive.done = True
+            self._give_back(message)
+
+    def _room(self) -> Bytes:
+        if self._scratch is None:
+            self._scratch = np.empty(FETCH, np.uint8)
+        return self._scratch
+
+    def _give_back(self, message: Lent) -> None:
+        self._words[self._slots + message.number % SLOTS] = message.number
+        self._fence()
+        if self._words[ASLEEP]:
+            self.neighbour.wake()
+
+    def _publish(self, read: int) -> None:
+        if _WEAK:
+            self._fence()
+        self._words[self._head] = self._read = read
+        self._fence()
+        if self._words[ASLEEP]:
+            self.neighbour.wake()
+
+    def _broken(self, what: str) -> TransportError:
+        rank = self.neighbour.rank
+        return TransportError(f"the ring from rank {rank} is broken: it {what}", rank)

@@ -1,0 +1,83 @@
+"""Messages that move in pieces: what is left to send of one, and where what comes of one goes."""
+
+import numpy as np
+
+from fabric.failure import RankLost, TransportError
+from fabric.transports.base import Bytes, Request
+from fabric.transports.matching import Matching, Message, Receive, refusal
+
+
+class Outgoing:
+    """A message to send. ``at``: the bytes that have gone; -1 before even its header has."""
+
+    __slots__ = ("at", "data", "mark", "request", "tag")
+
+    def __init__(self, request: Request, tag: int, mark: int, data: Bytes) -> None:
+        self.request, self.tag, self.mark, self.data = request, tag, mark, data
+        self.at = -1
+
+    def lost(self) -> None:
+        """Its receiver has closed."""
+        peer = self.request.peer
+        why = f"rank {peer} has closed its transport: it takes no more"
+        self.request.error = RankLost(why, peer)
+        self.request.done = True
+
+
+class Incoming(Message):
+    """A message that comes. ``at``: the bytes that have come.
+
+    They go to its ``receive``; while it has none, to a ``buffer``; after a refusal, nowhere.
+    """
+
+    __slots__ = ("at", "buffer", "receive")
+
+    def __init__(self, peer: int, tag: int, mark: int, size: int) -> None:
+        super().__init__(peer, tag, mark, size)
+        self.at = 0
+        self.buffer: Bytes | None = None
+        self.receive: Receive | None = None
+
+    def feed(self, piece: Bytes) -> None:
+        """The next bytes have come."""
+        at, end = self.at, self.at + piece.size
+        if self.receive is not None:
+            self.receive.take(at, piece)
+        elif self.buffer is not None:
+            self.buffer[at:end] = piece
+        self.at = end
+        if end == self.size and self.receive is not None:
+            self.receive.done = True
+
+    def meet(self, rank: int, receive: Receive) -> None:
+        """Go to ``receive``, which is one of ``rank``; what has come already, at once."""
+        receive.peer = self.peer
+        receive.error = refusal(rank, receive, self)
+        come, self.buffer = self.buffer, None
+        if receive.error is not None:
+            receive.done = True
+            return
+        self.receive = receive
+        if come is not None and self.at:
+            receive.take(0, come[: self.at])
+        receive.done = self.at == self.size
+
+    def keep(self, rank: int) -> None:
+        """It waits for a receive, out of the way of what comes after it."""
+        try:
+            self.buffer = np.empty(self.size, np.uint8)
+        except MemoryError:
+            raise TransportError(
+                f"rank {rank} has no memory for {self.size} bytes from rank {self.peer}, "
+                "which it does not wait for yet",
+                rank,
+            ) from None
+
+
+def begin(rank: int, matching: Matching[Incoming], message: Incoming) -> None:
+    """A message begins to come to ``rank``."""
+    receive = matching.arrive(message)
+    if receive is not None:
+        message.meet(rank, receive)
+    elif message.size:
+        message.keep(rank)

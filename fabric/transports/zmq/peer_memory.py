@@ -1,0 +1,116 @@
+"""Peek: reading the memory of another process of this host, where the kernel allows it.
+
+Linux has a call for it (``process_vm_readv``), which MPI libraries use for the same purpose under
+the name of cross-memory attach: one copy instead of two, and only the reader works. It is allowed
+between processes of one user unless a security module says no.
+"""
+
+import ctypes
+import errno
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fabric.failure import RankLost, TransportError
+from fabric.transports.base import Bytes, Lender
+
+MOST = 1024
+"""Stretches that one call reads at most: Linux's ``IOV_MAX``."""
+
+
+class _Stretch(ctypes.Structure):
+    """What C calls ``struct iovec``."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+_STRETCHES = ctypes.POINTER(_Stretch)
+
+
+class Peek:
+    """Reads the memory of ``process``, which is rank ``rank``."""
+
+    def __init__(self, rank: int, process: int) -> None:
+        self._rank, self._process = rank, process
+        self._call = _call()
+        self._here, self._there = _Stretch(), _Stretch()
+        self._stretches = ctypes.byref(self._here), ctypes.byref(self._there)
+
+    def read(self, address: int, into: Bytes) -> None:
+        """Fill ``into`` from there. Raises `RankLost` where the process has gone."""
+        size = into.size
+        self._here.base, self._here.length = address_of(into), size
+        self._there.base, self._there.length = address, size
+        here, there = self._stretches
+        read = self._call(self._process, here, 1, there, 1, 0) if self._call else -1
+        if read != size:
+            raise self._failed(size, read)
+
+    def gather(self, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """As `read`, of many stretches: their addresses in that process, and in this one."""
+        table = np.empty((2, np.size(there), 2), np.uint64)
+        table[0, :, 0], table[1, :, 0], table[:, :, 1] = here, there, sizes
+        for first in range(0, table.shape[1], MOST):
+            mine, theirs = np.ascontiguousarray(table[:, first : first + MOST])
+            many, size = len(mine), int(mine[:, 1].sum())
+            to, of = (ctypes.cast(each.ctypes.data, _STRETCHES) for each in (mine, theirs))
+            read = self._call(self._process, to, many, of, many, 0) if self._call else -1
+            if read != size:
+                raise self._failed(size, read)
+
+    def _failed(self, size: int, read: int) -> RankLost | TransportError:
+        code = ctypes.get_errno()
+        if read >= 0 or code == errno.ESRCH:
+            return RankLost(f"rank {self._rank} has died", self._rank)
+        return TransportError(
+            f"{size} bytes of the memory of rank {self._rank} cannot be read: {os.strerror(code)}",
+            self._rank,
+        )
+
+
+class Reader(Lender):
+    """As `Lender`, of ranks that are processes of one host: ``peeks`` by rank."""
+
+    one_process = False
+
+    def __init__(self, peeks: Mapping[int, Peek]) -> None:
+        super().__init__()
+        self._peeks = peeks
+
+    def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """See `Peek.gather`."""
+        self._peeks[rank].gather(there, here, sizes)
+
+
+def peeks(rank: int, process: int, address: int, expected: bytes) -> Peek | None:
+    """A way to read that process, if ``expected`` can be read at ``address``."""
+    if _call() is None:
+        return None
+    peek, room = Peek(rank, process), np.zeros(len(expected), np.uint8)
+    try:
+        peek.read(address, room)
+    except (RankLost, TransportError):
+        return None
+    return peek if room.tobytes() == expected else None
+
+
+def address_of(data: Bytes) -> int:
+    """Where the bytes are in this process's memory."""
+    address: int = data.__array_interface__["data"][0]
+    return address
+
+
+@functools.cache
+def _call() -> Callable[..., Any] | None:
+    try:
+        call = ctypes.CDLL(None, use_errno=True).process_vm_readv
+    except (OSError, AttributeError):  # not Linux
+        return None
+    many = ctypes.c_ulong
+    call.argtypes = (ctypes.c_int, _STRETCHES, many, _STRETCHES, many, many)
+    call.restype = ctypes.c_ssize_t
+    return call

@@ -1,0 +1,247 @@
+"""Shared memory between the processes of one host: each rank has an arena, and others open it.
+
+Where the system can, an arena is a file without a name, which others open under /proc: the kernel
+frees it with the last process that has it mapped, however that ends, and the size of /dev/shm does
+not matter. Elsewhere it is a file that is unlinked as soon as everybody has opened it.
+"""
+
+import mmap
+import os
+import platform
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fabric.failure import RankLost, TransportError
+from fabric.transports.base import Bytes
+from fabric.transports.zmq.doorbell import Bell, pull_rope, ring
+from fabric.transports.zmq.peer_memory import peeks
+
+RING = 1 << 20
+"""Bytes of a ring at most: the rings of two ranks stay in the second-level caches of today."""
+
+LEAST = 1 << 16
+"""Bytes of a ring at least."""
+
+ROOM = 1 << 26
+"""Bytes of all rings of a rank, where their number does not make that less than `LEAST` each."""
+
+ASLEEP, CLOSED = 16, 32
+"""Words of an arena that say so of its rank. Words with different writers are two lines apart,
+because processors fetch lines of 64 bytes in pairs."""
+
+SLOTS = 16
+"""How many messages to one peer can be lent at a time."""
+
+_COUNTERS, _APART = 48, 16
+_WORD = 8
+_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Door:
+    """How others find a rank's arena and bell: paths, and what they must find there.
+
+    ``token``: stands at the beginning of the arena; ``host``: from where it can be opened;
+    ``process`` and ``address``: whose memory it is, and where.
+    """
+
+    memory: str
+    bell: str
+    token: str
+    host: str
+    process: int
+    address: int
+
+
+def ring_size(ranks: int) -> int:
+    """The bytes of each ring in a world of so many ranks, a power of two."""
+    share = ROOM // max(1, ranks - 1)
+    return max(LEAST, min(RING, 1 << share.bit_length() - 1))
+
+
+def machine() -> str:
+    """The same for all processes that run under one kernel."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"{platform.node()} {uuid.getnode():#x}"
+
+
+def host() -> str:
+    """The same for processes that can open each other's files: of one kernel, user and /proc."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return f"{machine()} {processes} {os.getuid()}"
+
+
+class Arena:
+    """A rank's memory, mapped: counters, and a ring for each peer. ``words``: the counters."""
+
+    def __init__(self, descriptor: int, ranks: int) -> None:
+        self.ring = ring_size(ranks)
+        self.memory = mmap.mmap(descriptor, _length(ranks))
+        self.words = memoryview(self.memory).cast("Q")
+        self._first = _control(ranks)
+
+    @property
+    def address(self) -> int:
+        """Where it is in this process's memory."""
+        return int(np.frombuffer(self.memory, np.uint8, 1).ctypes.data)
+
+    def counters(self, peer: int) -> tuple[int, int, int]:
+        """Which words say how many bytes were written to, and read from, the ring to a peer.
+
+        The third is the first of `SLOTS`, which say which lent messages were given back.
+        """
+        at = _COUNTERS + (2 * _APART + SLOTS) * peer
+        return at, at + _APART, at + 2 * _APART
+
+    def at(self, peer: int) -> int:
+        """Where the ring to a peer begins."""
+        return self._first + peer * self.ring
+
+    def view(self, peer: int) -> memoryview:
+        """The ring to a peer, for headers."""
+        return memoryview(self.memory)[self.at(peer) : self.at(peer) + self.ring]
+
+    def bytes(self, peer: int) -> Bytes:
+        """The ring to a peer."""
+        return np.frombuffer(self.memory, np.uint8, self.ring, self.at(peer))
+
+
+def _control(ranks: int) -> int:
+    """The bytes before the first ring, a whole number of pages."""
+    used = (_COUNTERS + (2 * _APART + SLOTS) * ranks) * _WORD
+    return -(-used // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _length(ranks: int) -> int:
+    return _control(ranks) + ranks * ring_size(ranks)
+
+
+class Home:
+    """A rank's own arena. ``file``: where to make it; None: without a name, if `bell.nameless`.
+
+    Only what is used takes memory: the rings are a hole in the file until `allocate`. Raises
+    `TransportError` where there is no room.
+    """
+
+    def __init__(self, rank: int, ranks: int, file: Path | None) -> None:
+        self.rank = rank
+        self._file = file
+        if file is None:
+            self._descriptor = os.memfd_create("triplane", os.MFD_CLOEXEC)
+        else:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._descriptor = os.open(file, flags, 0o600)
+        try:
+            with _room(rank, _length(ranks), "its messages"):
+                os.ftruncate(self._descriptor, _length(ranks))
+                _allocate(self._descriptor, 0, _control(ranks))
+                self.arena = Arena(self._descriptor, ranks)
+        except BaseException:
+            self.hide()
+            os.close(self._descriptor)
+            raise
+        self.arena.memory[:_TOKEN] = secrets.token_bytes(_TOKEN)
+
+    def door(self, bell: Bell) -> Door:
+        """What others must know."""
+        path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
+        token = self.arena.memory[:_TOKEN].hex()
+        return Door(path, bell.path, token, host(), os.getpid(), self.arena.address)
+
+    def allocate(self, peer: int) -> Bytes:
+        """The ring to a peer, now with memory: to touch a page that cannot be had would kill us."""
+        with _room(self.rank, self.arena.ring, f"its messages to rank {peer}"):
+            _allocate(self._descriptor, self.arena.at(peer), self.arena.ring)
+        return self.arena.bytes(peer)
+
+    def hide(self) -> None:
+        """Everybody has opened it: the file goes."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def shut(self) -> None:
+        """Take no more."""
+        self.arena.words[CLOSED] = 1
+
+    def close(self) -> None:
+        """Let go of it; what was sent stays readable for those who have it mapped."""
+        self.hide()
+        os.close(self._descriptor)
+
+
+@contextmanager
+def _room(rank: int, size: int, what: str) -> Iterator[None]:
+    """Turn the system's words for "no room" into ours."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise TransportError(
+            f"no room in shared memory: rank {rank} needs {size} bytes for {what}: {error}", rank
+        ) from error
+
+
+def _allocate(descriptor: int, at: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, at, size)
+    else:
+        os.pwrite(descriptor, bytes(size), at)
+
+
+class Neighbour:
+    """The arena and bell of another rank of this host, opened. Raises `OSError`.
+
+    ``peek``: reads the rest of its memory, where that is allowed.
+    """
+
+    def __init__(self, rank: int, ranks: int, door: Door) -> None:
+        self.rank = rank
+        memory = os.open(door.memory, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if os.pread(memory, _TOKEN, 0).hex() != door.token:
+                raise FileNotFoundError(f"{door.memory} is not the memory of rank {rank}")
+            self.arena = Arena(memory, ranks)
+        finally:
+            os.close(memory)
+        self._rope = pull_rope(door.bell)
+        self.peek = peeks(rank, door.process, door.address, bytes.fromhex(door.token))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has let go of its transport."""
+        return bool(self.arena.words[CLOSED])
+
+    def wake(self) -> None:
+        """Wake it, as it sleeps. Raises `RankLost` where nobody is there."""
+        self.arena.words[ASLEEP] = 0
+        if not ring(self._rope) and not self.closed:
+            raise RankLost(f"rank {self.rank} has died", self.rank)
+
+    def nudge(self) -> None:
+        """Wake it if it sleeps, and is there."""
+        if self.arena.words[ASLEEP]:
+            ring(self._rope)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._rope)
+
+
+def open_neighbour(rank: int, ranks: int, door: Door) -> Neighbour | None:
+    """The other rank, where it is on this host and lets us in."""
+    if door.host != host():
+        return None
+    try:
+        return Neighbour(rank, ranks, door)
+    except (OSError, ValueError):  # another container, say: there are sockets
+        return None

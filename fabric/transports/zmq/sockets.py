@@ -1,0 +1,223 @@
+"""Sockets between processes: one that each rank binds, and one to each peer that it sends to.
+
+Memory stays bounded: a socket takes `QUEUE` pieces at each end, and what has no room waits where
+the sender has it. What comes in is dropped, counted and logged unless it is the next frame of a
+rank of this world.
+"""
+
+import logging
+import re
+import secrets
+import select
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import zmq
+
+from fabric.failure import TransportError
+from fabric.host.curve import Gate, Keys, check_address
+from fabric.host.folder import endpoint as in_folder
+from fabric.transports.base import Bytes
+from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
+from fabric.transports.zmq.partial import Incoming, Outgoing
+
+BIND = "TRIPLANE_BIND"
+"""The environment variable that says where to listen: ``ipc`` (a private folder; the default; where
+its path is too long for a socket, any free port of the loopback),
+``tcp://ADDRESS`` (any free port), ``tcp://ADDRESS:PORT`` (that port plus the rank)."""
+
+QUEUE = 8
+"""Pieces that wait at each end of a connection at most."""
+
+MARGIN = 256
+"""Bytes by which encryption makes a piece longer, at most."""
+
+LINGER = 1000
+"""Milliseconds that closing waits for what was sent to leave, where the peer is still there."""
+
+Begin = Callable[[Incoming], None]
+"""Told of each message that begins; after that, the message is fed its bytes."""
+
+_Socket = zmq.Socket[bytes]
+_LOG = logging.getLogger("triplane")
+
+
+class Sockets:
+    """The sockets of one rank. ``token``: what senders must know; ``address``: where it listens.
+
+    ``dropped``: how many frames were malformed. Raises `TransportError` for an address that cannot
+    be had.
+    """
+
+    def __init__(self, rank: int, ranks: int, folder: Path, environment: Mapping[str, str]) -> None:
+        self.rank, self._ranks = rank, ranks
+        self.token = secrets.token_bytes(16)
+        self.address = ""
+        self.dropped = 0
+        self._keys = Keys.from_environment(environment)
+        self._expected = [0] * ranks
+        self._coming: dict[int, Incoming] = {}
+        self._wires: dict[int, Wire] = {}
+        self._context: zmq.Context[_Socket] = zmq.Context()
+        self._gate = Gate(self._context, self._keys) if self._keys else None
+        self._pull = self._context.socket(zmq.PULL)
+        try:
+            self.address = self._bind(endpoint(rank, folder, environment))
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind(self, address: str) -> str:
+        self._pull.linger = 0
+        self._pull.rcvhwm = QUEUE
+        self._pull.maxmsgsize = PIECE + MARGIN
+        if self._keys:
+            self._keys.serve(self._pull)
+        try:
+            self._pull.bind(address)
+        except zmq.ZMQError as error:
+            raise TransportError(
+                f"rank {self.rank} cannot listen at {address}: {error}", self.rank
+            ) from error
+        bound = self._pull.get(zmq.LAST_ENDPOINT)
+        return bound.rstrip(b"\0").decode() if isinstance(bound, bytes) else address
+
+    def connect(self, peer: int, address: str, token: bytes) -> "Wire":
+        """The way to a peer that listens there."""
+        socket = self._context.socket(zmq.PUSH)
+        socket.linger = LINGER
+        socket.sndhwm = QUEUE
+        if self._keys:
+            self._keys.join(socket)
+        socket.connect(address)
+        self._wires[peer] = Wire(self.rank, socket, token)
+        return self._wires[peer]
+
+    def pull(self, begin: Begin) -> bool:
+        """Read what has come; False where that is nothing."""
+        if self._gate is not None:
+            self._gate.answer()
+        come = 0
+        while come < QUEUE and _can(self._pull, zmq.POLLIN):
+            come += 1
+            try:
+                self._accept(self._pull.recv_multipart(zmq.NOBLOCK, copy=False), begin)
+            except FrameError as error:
+                self._drop(error)
+            except zmq.Again:  # its sender was cut off in the middle of it
+                break
+        return come > 0
+
+    def _accept(self, parts: list[zmq.Frame], begin: Begin) -> None:
+        if len(parts) != 2:
+            raise FrameError(f"{len(parts)} parts; a frame has a header and a piece")
+        piece: Bytes = np.frombuffer(parts[1].buffer, np.uint8)
+        frame = decode(parts[0].bytes, piece.size, self.token, self._ranks)
+        self._in_turn(frame)
+        message = self._coming.pop(frame.source, None)
+        if message is None:
+            message = Incoming(frame.source, frame.tag, frame.mark, frame.size)
+            begin(message)
+        if piece.size:
+            message.feed(piece)
+        if message.at < message.size:
+            self._coming[frame.source] = message
+
+    def _in_turn(self, frame: Frame) -> None:
+        """Check that it is the next frame of its source, and of the message that comes."""
+        source, expected = frame.source, self._expected[frame.source]
+        if frame.sequence < expected:
+            raise FrameError(f"frame {frame.sequence} of rank {source} has come before")
+        message = self._coming.get(source)
+        belongs = (0,) if message is None else (message.at, message.tag, message.mark, message.size)
+        if belongs != (frame.at, frame.tag, frame.mark, frame.size)[: len(belongs)]:
+            raise FrameError(f"frame {frame.sequence} of rank {source} is not of its message")
+        if frame.sequence > expected:  # whoever has the token is no stranger: what is lost is ours
+            raise TransportError(
+                f"{frame.sequence - expected} frames from rank {source} to rank {self.rank} were"
+                " lost on the way",
+                source,
+            )
+        self._expected[source] += 1
+
+    def _drop(self, error: FrameError) -> None:
+        self.dropped += 1
+        if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
+            _LOG.warning("rank %d has dropped %d malformed frames, the last: %s",
+                         self.rank, self.dropped, error)  # fmt: skip
+
+    def watch(self, poll: select.poll, waiting: Iterable[int]) -> None:
+        """Add to ``poll`` what wakes a rank that waits to `pull`, or for room to some peers.
+
+        It must just have found nothing, and no room: a socket's descriptor tells of changes only.
+        """
+        gate = [] if self._gate is None else [self._gate.socket]
+        wires = [self._wires[peer].socket for peer in waiting if peer in self._wires]
+        for socket in (self._pull, *gate, *wires):
+            poll.register(int(socket.get(zmq.FD)), select.POLLIN)
+
+    def close(self) -> None:
+        """Close all, and let what was sent leave."""
+        for wire in self._wires.values():
+            wire.socket.close()
+        self._pull.close()
+        if self._gate is not None:
+            self._gate.close()
+        self._context.term()
+        if self.address.startswith("ipc://"):  # libzmq leaves it
+            Path(self.address.removeprefix("ipc://")).unlink(missing_ok=True)
+
+
+class Wire:
+    """The way to one peer over a socket."""
+
+    closed = False
+
+    def __init__(self, rank: int, socket: _Socket, token: bytes) -> None:
+        self.socket = socket
+        self._rank, self._token, self._sequence = rank, token, 0
+
+    def push(self, out: Outgoing) -> bool:
+        """Send of a message what there is room for; False where there is none."""
+        moved = False
+        while out.at < out.data.size and self._piece(out):
+            moved = True
+        return moved
+
+    def _piece(self, out: Outgoing) -> bool:
+        if not _can(self.socket, zmq.POLLOUT):
+            return False
+        at = max(out.at, 0)
+        piece = out.data[at : at + PIECE]
+        size = out.data.size
+        header = encode(
+            Frame(self._token, self._rank, self._sequence, out.tag, out.mark, size, at, piece.size)
+        )
+        self.socket.send_multipart([header, piece.data])
+        self._sequence += 1
+        out.at = at + piece.size
+        out.request.done = out.at == size
+        return True
+
+
+def _can(socket: _Socket, event: int) -> bool:
+    return bool(int(socket.get(zmq.EVENTS)) & event)
+
+
+def endpoint(rank: int, folder: Path, environment: Mapping[str, str]) -> str:
+    """Where a rank shall listen; raises `TransportError` for what may or can not be."""
+    wish = environment.get(BIND, "ipc")
+    if wish == "ipc":
+        return in_folder(folder, f"{rank}.socket")
+    match = re.fullmatch(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\[\]]+)(?::(\d+))?", wish)
+    if match is None or match[1] in ("*", "0.0.0.0", "[::]"):
+        raise TransportError(
+            f"{BIND} is {wish!r}; it must be ipc, tcp://ADDRESS or tcp://ADDRESS:PORT, with an"
+            " address by which others reach this host"
+        )
+    port = int(match[2]) + rank if match[2] else 0
+    if port > 65535:
+        raise TransportError(f"{BIND} is {wish!r}: rank {rank} would have port {port}")
+    check_address(f"tcp://{match[1]}:{port}", Keys.from_environment(environment))
+    return f"tcp://{match[1]}:{port or '*'}"

@@ -1,0 +1,233 @@
+"""Transport between processes: shared memory on one host, ZeroMQ sockets between hosts."""
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from fabric.failure import TransportError, WorldError
+from fabric.host.forked import again, here, own
+from fabric.transports.base import ANY, Bytes, Exchange, Request, Take
+from fabric.transports.matching import Matching, Receive, check_peer
+from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
+from fabric.transports.zmq.partial import Incoming, Outgoing, begin
+from fabric.transports.zmq.reach import Ways, find
+from fabric.transports.zmq.shm import ASLEEP
+from fabric.transports.zmq.sockets import Wire
+
+SPIN = 200e-6
+"""Seconds that an idle `progress` looks again and again before it sleeps. To fall asleep and be
+woken takes some 50 us, so a rank that would be woken sooner is better off awake."""
+
+
+class _Self:
+    """The way to oneself."""
+
+    closed = False
+
+    def __init__(self, begin: Callable[[Incoming], None]) -> None:
+        self._begin = begin
+
+    def push(self, out: Outgoing) -> bool:
+        message = Incoming(out.request.peer, out.tag, out.mark, out.data.size)
+        self._begin(message)
+        if out.data.size:
+            message.feed(out.data)
+        out.at = out.data.size
+        out.request.done = True
+        return True
+
+
+class Zmq:
+    """A `fabric.transports.base.Transport` of one rank; made by `connect`.
+
+    ``lender``: see `fabric.transports.base.lender`.
+    """
+
+    def __init__(self, ways: Ways) -> None:
+        self.rank, self.size, self.lender = ways.rank, ways.size, ways.reader
+        self._ways, self._sockets = ways, ways.sockets
+        self._matching: Matching[Incoming] = Matching()
+        self._paths: dict[int, Outlet | Wire | _Self] = {}
+        self._paths[self.rank] = _Self(self._begin)
+        self._outlets: list[Outlet] = []
+        self._inlets: list[Inlet] = []
+        if ways.home is not None:
+            for neighbour in ways.neighbours:
+                outlet = Outlet(ways.home, neighbour, neighbour.rank in ways.readers)
+                self._paths[neighbour.rank] = outlet
+                self._outlets.append(outlet)
+                self._inlets.append(Inlet(ways.home, neighbour, self._begin))
+        self._queues: dict[int, deque[Outgoing]] = {}
+        self._woken = self._closed = False
+        self._fence = fence()
+        self._at_home = here()
+        self._disowned: WorldError | None = None
+        own(self)
+
+    def disown(self, error: WorldError) -> None:
+        """See `fabric.host.forked`: rings and sockets belong to the rank, and are left alone."""
+        self._closed, self._disowned = True, error
+        self._let_go()
+
+    @property
+    def dropped(self) -> int:
+        """How many malformed frames have come."""
+        return self._sockets.dropped if self._sockets else 0
+
+    def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
+        """Write at once what there is room for, where nothing before it waits."""
+        path = self._paths.get(peer) or self._connected(peer)
+        request = Request(peer)
+        out = Outgoing(request, tag, mark, data)
+        queue = self._queues.get(peer)
+        if path.closed:
+            out.lost()
+        elif queue is not None:
+            queue.append(out)
+        elif not path.push(out) or out.at < data.size:
+            self._queues[peer] = deque((out,))
+        return request
+
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
+        """Take at once what has come already."""
+        if peer != ANY:
+            check_peer(self.rank, self.size, peer)
+        self._check_open()
+        receive = Receive(peer, tag, mark, size, take)
+        message = self._matching.post(receive)
+        if message is not None:
+            message.meet(self.rank, receive)
+        return receive
+
+    def progress(self, timeout: float) -> bool:
+        """Move pieces both ways; look for more for a little while, and only then sleep."""
+        if self._closed:
+            self._check_inherited()
+            return False
+        moved = self._pump() or (timeout > 0 and (self._spin(timeout) or self._sleep(timeout)))
+        self._woken = False
+        return moved
+
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """What the matching has kept."""
+        return self._matching.unclaimed()
+
+    def wake(self) -> None:
+        """Ring one's own bell."""
+        if not self._closed:
+            self._woken = True
+            self._ways.bell.ring()
+
+    def close(self) -> None:
+        """Let go; what was sent can still be received. In a forked child it does nothing."""
+        if self._closed or not self._at_home():
+            return
+        self._closed = True
+        ways = self._let_go()
+        if ways.home is not None:
+            ways.home.shut()
+            self._fence()
+            for neighbour in ways.neighbours:
+                neighbour.nudge()
+        ways.leave()
+
+    def _let_go(self) -> Ways:
+        """Nothing of this object keeps memory mapped any longer; what it had."""
+        for kept in (self._paths, self._outlets, self._inlets, self._queues):
+            kept.clear()
+        self._matching = Matching()
+        ways, self._sockets = self._ways, None
+        self._ways = replace(ways, home=None, neighbours=(), sockets=None)
+        return ways
+
+    def _begin(self, message: Incoming) -> None:
+        begin(self.rank, self._matching, message)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            self._check_inherited()
+            raise TransportError(f"the transport of rank {self.rank} is closed", self.rank)
+
+    def _check_inherited(self) -> None:
+        if self._disowned is not None:
+            raise again(self._disowned)
+
+    def _connected(self, peer: int) -> Wire:
+        self._check_open()
+        check_peer(self.rank, self.size, peer)
+        if self._sockets is None:
+            raise TransportError(f"rank {self.rank} has no way to rank {peer}", peer)
+        wire = self._sockets.connect(peer, *self._ways.peers[peer])
+        self._paths[peer] = wire
+        return wire
+
+    def _pump(self) -> bool:
+        moved = False
+        for inlet in self._inlets:
+            if inlet.pull():
+                moved = True
+            if inlet.wanted:
+                inlet.fetch()
+                moved = True
+        for outlet in self._outlets:
+            if outlet.lent and outlet.settle():
+                moved = True
+        if self._sockets is not None and self._sockets.pull(self._begin):
+            moved = True
+        if self._queues and self._push():
+            moved = True
+        return moved
+
+    def _push(self) -> bool:
+        """Go on with the first message that waits for each peer."""
+        moved = False
+        for peer, queue in list(self._queues.items()):
+            out, path = queue[0], self._paths[peer]
+            if path.push(out):
+                moved = True
+            if out.at == out.data.size:
+                queue.popleft()
+            elif path.closed:
+                moved = True
+                while queue:
+                    queue.popleft().lost()
+            if not queue:
+                del self._queues[peer]
+        return moved
+
+    def _spin(self, timeout: float) -> bool:
+        end = time.perf_counter() + min(timeout, SPIN)
+        while not self._woken and time.perf_counter() < end:
+            os.sched_yield()
+            if self._pump():
+                return True
+        return False
+
+    def _sleep(self, timeout: float) -> bool:
+        home = self._ways.home
+        if home is not None:
+            home.arena.words[ASLEEP] = 1
+            self._fence()
+        # Whoever has written before the note was there will not ring: so look once more.
+        moved = self._pump()
+        if not moved and not self._woken:
+            self._poll().poll(timeout * 1000)
+        if home is not None:
+            home.arena.words[ASLEEP] = 0
+        self._ways.bell.listen()
+        return moved or self._pump()
+
+    def _poll(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._ways.bell.ear, select.POLLIN)
+        if self._sockets is not None:
+            self._sockets.watch(poll, self._queues)
+        return poll
+
+
+def connect(rank: int, size: int, exchange: Exchange) -> Zmq:
+    """The transport of a process; raises `TransportError`."""
+    return Zmq(find(rank, size, exchange))

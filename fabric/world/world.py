@@ -1,0 +1,390 @@
+"""World: the one authority over who is in which call, what time it is, and what went wrong.
+
+No I/O and no clock of its own: it is told what the ranks tell (`World.handle`), what became of
+them (`World.lost`) and the wall clock, and it says what to tell them (`World.replies`). Threads
+reach it under a lock (`fabric.world.local`), processes over sockets
+(`fabric.world.zmq_server`).
+
+A record is a tuple that begins with its name:
+
+- ``("exchange", mine)``: answered with ``("exchanged", [of rank 0, of rank 1, ...])``.
+- ``("begin", op, group, rows, call, operation, at)``, ``("wait", op)``, ``("compute", seconds)``,
+  ``("blocked", op)``, ``("leave",)``: as in `fabric.world.control`; ``at`` on paced time only.
+- ``("now", token)``: answered with ``("time", token, seconds)``.
+- ``("advise", token, op, group, size, itemsize, root, algorithm)``: answered with ``("advice",
+  token, advice)``, None where no machine is emulated.
+- ``("times", token, op)``: answered with ``("times", token, [begin, end])`` of the rank's part of
+  a call for which it has waited, in emulated seconds, or in their place why there are none.
+- ``("mark", span, name, at)``: for traces, a span of the rank begins, called ``name``, or ends,
+  where that is None; ``at`` on paced time only.
+- ``("settle", token)``: answered with ``("time", token, 0.0)`` when it is as `fabric.world.control`
+says.
+- ``("over",)``: the rank's program is over, while its process lives on: it makes no more calls,
+  unless it says otherwise by making one. Told again and again.
+- ``("fail", kind, message, rank)``: an exception: its type, its text, whose fault it is.
+
+On paced time ``("finish", op, seconds)`` tells a rank when its part of a call ends, and again when
+that moves. ``("end", kind, message, rank)`` is the last reply that anybody gets: a `WorldError`.
+"""
+
+import functools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from fabric.failure import (
+    KINDS,
+    CallMismatch,
+    RankFailed,
+    RankLost,
+    TimedOut,
+    WorldError,
+    as_parts,
+    in_words,
+)
+from fabric.schedule.plan import Rows
+from fabric.world.control import Advice
+from fabric.world.register import Roll, ranks
+from topology.errors import TriplaneError
+
+if TYPE_CHECKING:
+    from fabric.clock.emulator import Answer, Emulator
+
+Record = tuple[Any, ...]
+Reply = tuple[Any, ...]
+
+ADVICE = "triplane.advice"
+"""The group of the entry point that answers ``advise``."""
+
+PATIENCE = 0.5
+"""Seconds that an error which may have a better explanation waits for it: who else called what, or
+of what a rank that cannot be reached has died."""
+
+SETTLING = 0.06
+"""Seconds after which it is known what the others were in when a rank died: they send what they
+have noted every 20 ms."""
+
+OVER = 0.5
+"""Seconds that a rank whose program is over has to make one more call: exit handlers may."""
+
+_LOG = logging.getLogger("triplane")
+
+
+@dataclass(slots=True)
+class _Held:
+    """An error that waits for a better explanation; a ``sure`` one only for more of its words."""
+
+    error: Callable[[], WorldError]
+    until: float
+    sure: bool
+
+
+class World:
+    """``size`` ranks and what they do together.
+
+    ``emulator``: says how long it takes; None: emulated time is the wall clock's. ``start``: the
+    wall clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
+    emulated second takes; None on virtual time, or without an emulator.
+    ``error``: what has ended the world, if anything.
+    """
+
+    def __init__(
+        self, size: int, emulator: "Emulator | None" = None, *,
+        start: float = 0.0, scale: float | None = None,
+    ) -> None:  # fmt: skip
+        self.size, self.start = size, start
+        self.scale = scale if emulator is not None else None
+        self.error: WorldError | None = None
+        self._roll = Roll()
+        self.gone = self._roll.gone
+        self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
+        self._fed = False
+        self._held: _Held | None = None
+        self._settling: dict[int, int] = {}
+        self._mismatch: int | None = None
+        self._missing: int | None = None
+        self._over: dict[int, float] = {}
+        self._given_up: set[int] = set()
+        self._brought: deque[dict[int, Any]] = deque()
+        self._turns, self._exchanged = [0] * size, 0
+        self._replies: list[tuple[int, Reply]] = []
+        self._does: dict[str, Callable[..., None]] = {
+            "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
+            "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
+            "settle": self._settle, "leave": self._leave, "advise": self._advise,
+            "times": self._times, "mark": self._mark, "over": self._be_over,
+        }  # fmt: skip
+
+    def handle(self, rank: int, record: Record, wall: float) -> None:
+        """A rank has told something; ``wall``: the wall clock now, in seconds."""
+        if self.error is not None or rank in self.gone:
+            if rank in self._given_up and record[0] == "begin":
+                self.stop(
+                    WorldError(f"rank {rank} has made a call after its program was over", rank)
+                )
+            return
+        if self._roll.blocked:
+            self._roll.blocked.pop(rank, None)
+        if self._over and record[0] != "over":
+            self._over.pop(rank, None)
+        self._guarded(self._does[record[0]], rank, wall, *record[1:])
+
+    def lost(self, rank: int, cause: str, wall: float) -> None:
+        """A rank is known to be gone, such as ``"was killed by SIGKILL"``; where it was is added.
+
+        Of one that had left, and whom nobody misses, it is no news.
+        """
+        missed = self._missing is not None and self._missing in self._roll.missed_in(rank)
+        if self.error is None and (missed or rank not in self.gone):
+            self.gone.add(rank)
+
+            def explained() -> WorldError:
+                return RankLost(f"rank {rank} {cause}{self._roll.where(rank)}", rank)
+
+            self._hold(explained, wall + SETTLING, sure=True)
+
+    def stop(self, error: WorldError) -> None:
+        """End the world from outside: a time-out, an interrupt."""
+        if self.error is None:
+            self._end(error)
+
+    def late(self, who: Iterable[int], timeout: float) -> None:
+        """End the world, as these ranks have not ended within so many seconds."""
+        late = sorted(who)
+        has = "have" if len(late) > 1 else "has"
+        waits = self._roll.who_waits()
+        told = f"{ranks(late)} {has} not ended within {timeout:g} s"
+        culprit = late[0] if len(late) == 1 else None
+        self.stop(TimedOut(told + (f": {waits}" if waits else ""), culprit))
+
+    def tick(self, wall: float) -> None:
+        """Do all that can be done with what is known; call it after records, and now and then."""
+        if self.error is None:
+            if self._held is not None and wall >= self._held.until:
+                self._end(self._held.error())
+            else:
+                if self._over:
+                    self._guarded(self._give_up, wall)
+                self._guarded(self._advance)
+
+    def replies(self) -> list[tuple[int, Reply]]:
+        """What to tell to whom, since last asked."""
+        replies, self._replies = self._replies, []
+        return replies
+
+    def time(self, wall: float) -> float:
+        """Emulated seconds at a time of the wall clock, where these follow it."""
+        return (wall - self.start) / (self.scale or 1.0)
+
+    def _guarded(self, do: Callable[..., None], *args: Any) -> None:
+        """Whatever goes wrong here goes to every rank: a world that only stopped would hang."""
+        try:
+            do(*args)
+        except WorldError as error:
+            self._end(error)
+        except TriplaneError as error:
+            self._end(WorldError(str(error)))
+        except Exception as error:
+            _LOG.exception("the authority over the ranks has failed")
+            self._end(WorldError(f"internal error, {in_words(error)}"))
+
+    # What ranks tell.
+
+    def _begin(
+        self, rank: int, wall: float, op: int, group: tuple[int, ...], rows: Rows,
+        words: str, operation: str, at: float | None,
+    ) -> None:  # fmt: skip
+        call, fits = self._roll.come(rank, op, group, words)
+        if not fits:
+            self._mismatched(op, wall)
+        if self._mismatch is not None:
+            if self._mismatch == op and not call.missing():
+                self._end(self._roll.who_called(op))
+            return
+        if self.emulator is None:  # which else finds it, and says where
+            call.balance += rows.balance(group.index(rank))
+        if len(call.came) == len(call.group):
+            self._roll.close(op, call)
+            for settling, token in list(self._settling.items()):
+                self._settle(settling, wall, token)
+        if self.emulator is not None:
+            if self.emulator.record is not None:
+                self.emulator.record.words.setdefault(op, words)
+            self.emulator.begin(rank, op, group, rows, operation, at)
+            self._fed = True
+
+    def _wait(self, rank: int, wall: float, op: int) -> None:
+        if self._roll.wait(rank, op):
+            self._miss(op, wall)
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.wait(rank, op)
+            self._fed = True
+
+    def _compute(self, rank: int, wall: float, seconds: float) -> None:
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.compute(rank, seconds)
+            self._fed = True
+
+    def _now(self, rank: int, wall: float, token: int) -> None:
+        if self.emulator is None or self.scale is not None:
+            self._replies.append((rank, ("time", token, self.time(wall))))
+        elif self._mismatch is None:
+            self.emulator.ask(rank, token)
+            self._fed = True
+
+    def _times(self, rank: int, wall: float, token: int, op: int) -> None:
+        if self.emulator is None:
+            self._replies.append((rank, ("times", token, "no machine is emulated")))
+        elif self._mismatch is None:
+            if not self.emulator.times(rank, token, op):
+                self._replies.append((rank, ("times", token, "the call was too long ago")))
+            self._fed = True
+
+    def _mark(self, rank: int, wall: float, span: int, name: str | None, at: float | None) -> None:
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.mark(rank, span, name, at)
+            self._fed = True
+
+    def _settle(self, rank: int, wall: float, token: int) -> None:
+        if self._roll.waits(rank):
+            self._settling[rank] = token
+        else:
+            self._settling.pop(rank, None)
+            self._replies.append((rank, ("time", token, 0.0)))
+
+    def _advise(
+        self, rank: int, wall: float, token: int, op: str, group: Sequence[int], *about: Any
+    ) -> None:
+        told = None
+        if self.emulator is not None:
+            told = _advisor()(self.emulator.fabric, op, tuple(group), *about)
+        self._replies.append((rank, ("advice", token, told)))
+
+    def _block(self, rank: int, wall: float, op: int | None) -> None:
+        if op is not None:
+            self._roll.blocked[rank] = op
+            if self._roll.wait(rank, op):
+                self._miss(op, wall)
+
+    def _exchange(self, rank: int, wall: float, mine: Any) -> None:
+        turn = self._turns[rank]
+        self._turns[rank] += 1
+        if turn - self._exchanged == len(self._brought):
+            self._brought.append({})
+        self._brought[turn - self._exchanged][rank] = mine
+        if len(self._brought[0]) == self.size:
+            brought = self._brought.popleft()
+            values = [brought[r] for r in range(self.size)]
+            self._exchanged += 1
+            self._replies += [(r, ("exchanged", values)) for r in range(self.size)]
+        self._missed()
+
+    def _leave(self, rank: int, wall: float) -> None:
+        self.gone.add(rank)
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.end(rank)
+            self._fed = True
+        for op in self._roll.missed_in(rank):
+            self._miss(op, wall)
+        self._missed()
+
+    def _be_over(self, rank: int, wall: float) -> None:
+        self._over.setdefault(rank, wall)
+
+    def _fail(self, rank: int, wall: float, kind: str, message: str, culprit: int | None) -> None:
+        self.gone.add(rank)
+        if kind not in KINDS:
+            told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
+            self._end(RankFailed(told + self._roll.where(rank), rank))
+            return
+        own = message.startswith((f"rank {rank} ", f"rank {rank}:"))
+        told = message if own else f"rank {rank}: {message}"
+        error = KINDS[kind](told, culprit)
+        if isinstance(error, RankLost | CallMismatch):
+            self._hold(lambda: error, wall + PATIENCE)
+        else:
+            self._end(error)
+
+    # What follows from it.
+
+    def _advance(self) -> None:
+        if self.emulator is not None and self._fed and self._mismatch is None:
+            self._fed = False
+            answers = self.emulator.advance()
+            self._replies += [(a.rank, _told(a)) for a in answers]
+            if self.scale is not None:
+                self._replies += [
+                    (rank, ("finish", op, time)) for rank, op, time in self.emulator.predictions()
+                ]
+            if self._missing is None and self.emulator.stalled() is not None:
+                waits = self.emulator.waits()
+                raise self._roll.deadlock({rank: op for rank, (op, _) in waits.items()})
+        if self._strict and self._roll.blocked and self._missing is None:
+            stuck = self._roll.stuck()
+            if stuck:
+                raise self._roll.deadlock(stuck)
+
+    def _give_up(self, wall: float) -> None:
+        """Ranks whose programs are over have left, once others wait for them."""
+        late = [rank for rank, since in self._over.items() if wall - since > OVER]
+        if late and not (self._strict and self.emulator and self._all_wait(late)):
+            late = [rank for rank in late if self._roll.missed_in(rank)]
+        for rank in late:
+            del self._over[rank]
+            self._given_up.add(rank)
+            self._leave(rank, wall)
+
+    def _all_wait(self, late: Iterable[int]) -> bool:
+        """Whether emulated time stands still only because these ranks might still do something."""
+        waits = self.emulator.waits().keys() if self.emulator is not None else ()
+        return bool(waits) and len(self.gone.union(waits, late)) == self.size
+
+    def _miss(self, op: int, wall: float) -> None:
+        """A rank has left that others wait for; more may come to wait, or it be known why."""
+        if self._missing is None:
+            self._missing = op
+            self._hold(lambda: self._roll.left(op), wall + PATIENCE)
+
+    def _missed(self) -> None:
+        """Ranks that wait in an exchange for one that has left wait for ever."""
+        if self._brought and self.gone:
+            absent = sorted(self.gone - self._brought[0].keys())
+            if absent and self._brought[0]:
+                raise RankLost(
+                    f"{ranks(absent)} ended before joining what {ranks(self._brought[0])} set up",
+                    absent[0],
+                )
+
+    def _mismatched(self, op: int, wall: float) -> None:
+        """Wait a little for what the others call: the message then says who is odd."""
+        self._mismatch = op
+        self._hold(lambda: self._roll.who_called(op), wall + PATIENCE, sure=True)
+
+    def _hold(self, error: Callable[[], WorldError], until: float, sure: bool = False) -> None:
+        if self._held is None or (sure and not self._held.sure):
+            self._held = _Held(error, until, sure)
+
+    def _end(self, error: WorldError) -> None:
+        if self._held is not None and self._held.sure:
+            error, self._held = self._held.error(), None
+        self.error = error
+        end = ("end", *as_parts(error))
+        self._replies += [(rank, end) for rank in range(self.size)]
+
+
+def _told(answer: "Answer") -> Reply:
+    if answer.begin is None:
+        return "time", answer.token, answer.time
+    return "times", answer.token, [answer.begin, answer.time]
+
+
+@functools.cache
+def _advisor() -> Callable[..., Advice]:
+    """What knows the collectives, which this package does not: an entry point of `ADVICE`."""
+    for entry in entry_points(group=ADVICE):
+        advise: Callable[..., Advice] = entry.load()
+        return advise
+    raise WorldError(f"Triplane is not installed whole: nothing is registered as {ADVICE}")

@@ -1,0 +1,444 @@
+"""The authority over ZeroMQ: a thread that hosts a `World` for ranks in other processes.
+
+One ROUTER socket. A peer says hello first, with the world's token, and is a rank from then on (or
+the launcher of a node); whatever else comes in from strangers is dropped, counted and logged. What
+cannot be read of a rank ends the world, as that rank would wait for an answer for ever.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from fabric.failure import TransportError, WorldError, as_parts, in_words, report
+from fabric.host.curve import Gate, Keys, check_address
+from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
+from fabric.launching.supervise import AFTERWORDS
+from fabric.settings import Settings
+from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, WireError, checked, parsed
+from fabric.world.world import Record, World
+
+TURN = 0.05
+"""Seconds between two looks at the ranks' processes and at the time."""
+
+PROBE = 0.4
+"""Seconds between two looks whether a connection is still there."""
+
+CUT = 0.4
+"""Seconds after the end of a connection in which somebody may know better what has happened."""
+
+FROM_NODES = ("lost", "left", "node")
+"""What only the launcher of a node sends."""
+
+MAX_MESSAGE = 1 << 28
+"""Bytes of a message at most."""
+
+HELLO = 4096
+"""Bytes of a hello at most."""
+
+_LOG = logging.getLogger("triplane")
+
+
+@dataclass
+class _Peer:
+    """Who is behind a connection: a rank, or for ``rank`` None the launcher of a node."""
+
+    rank: int | None
+    pid: int
+    born: str
+    host: str
+    unpacker: Unpacker
+    heard: float
+    left: bool = False
+    gone: bool = False
+    ranks: range = range(0)
+    probed: float = 0.0
+    cut: float | None = None
+    stopped: float | None = None
+
+
+class Server:
+    """Hosts ``world`` at ``address``, from now until `close`.
+
+    ``bind``: a ZeroMQ endpoint; ``tcp://ADDRESS:*`` takes any port that is free. ``token``: what
+    a hello must bring. ``watch``: whether it looks itself whether ranks of this host live; a
+    launcher knows better. Raises `TransportError` for an address that is in use, or that needs
+    keys.
+    """
+
+    def __init__(
+        self, world: World, settings: Settings, bind: str, *,
+        token: str = "", keys: Keys | None = None, watch: bool = False,
+    ) -> None:  # fmt: skip
+        check_address(bind, keys)
+        self.world, self.dropped = world, 0
+        self._settings, self._token, self._watch = settings, token, watch
+        self._peers: dict[bytes, _Peer] = {}
+        self._by_rank: dict[int, bytes] = {}
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._host, self._looked = host(), 0.0
+        self._closing = self._ended = self._crowded = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._gate = Gate(self._context, keys) if keys else None
+        self._socket = self._context.socket(zmq.ROUTER)
+        self.address = self._bind(bind, keys)
+        self._ear, self._bell = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="triplane authority", daemon=True)
+        self._thread.start()
+
+    def order(self, do: Callable[[], None], delay: float = 0.0) -> None:
+        """Let the server's thread do something, ``delay`` seconds after what has come in by now."""
+        self._orders.put(lambda: self._due.append((time.monotonic() + delay, do)))
+        os.write(self._bell, b"!")
+
+    def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
+        """A rank is gone, such as ``"was killed by SIGKILL"``."""
+        self.order(lambda: self.world.lost(rank, cause, time.monotonic()), delay)
+
+    def failed(self, rank: int, error: BaseException) -> None:
+        """A rank's program has raised; of one that said so itself this is not news."""
+        record = ("fail", *report(error, self.world.size))
+        self.order(lambda: self.world.handle(rank, record, time.monotonic()))
+
+    def left(self, rank: int) -> None:
+        """A rank's process has ended well."""
+        self.order(lambda: self.world.handle(rank, ("leave",), time.monotonic()), AFTERWORDS)
+
+    def late(self, ranks: Iterable[int], timeout: float) -> None:
+        """These ranks have not ended within so many seconds, so the world must."""
+        late = list(ranks)
+        self.order(lambda: self.world.late(late, timeout))
+
+    def ended(self) -> bool:
+        """Whether something has ended the world before its time."""
+        return self.world.error is not None
+
+    @property
+    def error(self) -> WorldError | None:
+        """What has ended the world before its time, if anything has."""
+        return self.world.error
+
+    def rest(self) -> None:
+        """Wait until other nodes have ended, too, or something has ended the world."""
+        while self.world.error is None and (
+            len(self.world.gone) < self.world.size
+            or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
+        ):
+            time.sleep(TURN)
+
+    def deserted(self, starter: int, waited: bool) -> bool:
+        """Whether no rank is left, or, where ``waited`` long enough, none has ever come.
+
+        ``starter``: the process whose rank will come, unless it has died.
+        """
+        peers = list(self._peers.values())
+        if any(not (peer.left or peer.gone) for peer in peers):
+            return False
+        return len(peers) >= self.world.size or waited or state(starter) == GONE
+
+    def late_news(self) -> bool:
+        """Whether ranks may still come to a world that has ended, and must be told why."""
+        return self.world.error is not None and (
+            self._crowded or len(self._peers) < self.world.size
+        )
+
+    def end_stopped(self) -> None:
+        """End the processes that were given up because they are stopped, and still are.
+
+        Where no launcher of ours is, nobody else would.
+        """
+        for peer in self._peers.values():
+            stopped = peer.gone and peer.stopped is not None
+            if stopped and state(peer.pid, peer.born) == STOPPED:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(peer.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Stop; ranks that are still there will find nobody. Idempotent."""
+        if not self._closing:
+            self._closing = True
+            os.write(self._bell, b"!")
+            self._thread.join()
+            os.close(self._bell)
+            os.close(self._ear)
+
+    def _bind(self, bind: str, keys: Keys | None) -> str:
+        socket = self._socket
+        socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, 0
+        socket.maxmsgsize, socket.ipv6 = MAX_MESSAGE, "[" in bind
+        socket.router_mandatory = 1  # an error for whom there is no connection to any more
+        if keys:
+            keys.serve(socket)
+        try:
+            socket.bind(bind)
+        except zmq.ZMQError as error:
+            if self._gate:
+                self._gate.close()
+            self._context.destroy(linger=0)
+            raise TransportError(f"cannot listen at {bind}: {error.strerror}") from None
+        return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    # The thread.
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._ear, zmq.POLLIN)
+        if self._gate:
+            poller.register(self._gate.socket, zmq.POLLIN)
+        while not self._closing:
+            began = time.monotonic()
+            ready = dict(poller.poll(int(TURN * 1000)))
+            if self._ear in ready:
+                os.read(self._ear, 4096)
+            if self._gate:
+                self._gate.answer()
+            self._guarded_turn()
+            if time.monotonic() - began > TURN + self._settings.heartbeat / 2:
+                self._excuse()
+        self._guarded_turn()
+        if self._gate:
+            self._gate.close()
+        self._context.destroy()
+
+    def _guarded_turn(self) -> None:
+        """A thread that died of a mistake here would leave every rank waiting."""
+        try:
+            self._turn()
+        except Exception as error:
+            _LOG.exception("the authority over the ranks has failed")
+            self.world.stop(WorldError(f"internal error, {in_words(error)}"))
+
+    def _turn(self) -> None:
+        while self._socket.poll(0):
+            self._receive(self._socket.recv_multipart())
+        while not self._orders.empty():
+            self._orders.get()()
+        now = time.monotonic()
+        due = [do for at, do in self._due if at <= now]
+        self._due = [(at, do) for at, do in self._due if at > now]
+        for do in due:
+            do()
+        if now - self._looked > TURN:
+            self._looked = now
+            self._look(now)
+        self.world.tick(now)
+        self._deliver()
+
+    def _excuse(self) -> None:
+        """The authority itself was busy: nobody is to blame for not having been heard."""
+        for peer in self._peers.values():
+            peer.heard = time.monotonic()
+
+    def _receive(self, frames: list[bytes]) -> None:
+        identity, *frames = frames
+        peer = self._peers.get(identity)
+        try:
+            if peer is None:
+                self._hello(identity, frames)
+            else:
+                peer.heard = time.monotonic()
+                self._take(identity, peer, frames)
+        except (WireError, IndexError) as error:
+            if peer is None:
+                self._drop(len(frames), error)
+            else:
+                self._unreadable(peer, error)
+
+    def _drop(self, frames: int, error: Exception) -> None:
+        self.dropped += 1
+        if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
+            _LOG.warning("dropped %d messages, the last of %d frames: %s",
+                         self.dropped, frames, error)  # fmt: skip
+
+    def _unreadable(self, peer: _Peer, error: Exception) -> None:
+        who = f"rank {peer.rank}" if peer.rank is not None else f"the launcher of {peer.ranks}"
+        told = f"{who} has sent to the authority what it cannot read: {error}"
+        self.world.stop(WorldError(told, peer.rank))
+
+    def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
+        records = peer.unpacker.unpack(frames)
+        now = time.monotonic()
+        for record in records:
+            if record[0] == "beat":
+                self._send(identity, [("beat", now)])
+            elif peer.rank is None:
+                self._of_node(peer, record)
+            elif record[0] in FROM_NODES or record[0] == "hello":
+                raise WireError(f"rank {peer.rank} sends {record[0]}")
+            else:
+                peer.left = peer.left or record[0] == "leave"
+                self.world.handle(peer.rank, record, now)
+        if peer.rank is not None:
+            counted = sum(record[0] not in ("beat", "over") for record in records)
+            self._send(identity, [("acknowledged", counted)])
+
+    def _of_node(self, peer: _Peer, record: Record) -> None:
+        """What the launcher of another node says of its ranks."""
+        name, *values = record
+        if name == "leave":
+            peer.left = True
+        elif name not in FROM_NODES or max(values[0], values[-1] if name == "node" else 0) > (
+            self.world.size
+        ):
+            raise WireError(f"the launcher of a node sends {record!r:.80}")
+        elif name == "node":
+            peer.ranks = range(values[0], values[1])
+        elif name == "lost":
+            self.lost(values[0], values[1], AFTERWORDS)
+        else:
+            self.left(values[0])
+
+    def _hello(self, identity: bytes, frames: list[bytes]) -> None:
+        if len(frames) != 1 or len(frames[0]) > HELLO:  # looked at before it costs anything
+            raise WireError(f"a stranger says {sum(map(len, frames))} bytes")
+        items = parsed(frames[0])
+        if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != ["hello"]:
+            raise WireError("a stranger says something else than hello")
+        _, version, token, rank, size, pid, born, where = checked(items[0])
+        why = self._refusal(version, token, rank, size)
+        if why:
+            self._send(identity, [("refused", why)])
+            if self._knows(token) and not self._left(rank) and not self._ours(pid, where):
+                self._crowded = True
+                self.world.stop(WorldError(f"another job has come here: {why}"))
+            raise WireError(f"refused: {why}")
+        unpacker = Unpacker(self.world.size)
+        now = time.monotonic()
+        self._peers[identity] = _Peer(rank, pid, born, where, unpacker, now, probed=now)
+        if rank is not None:
+            self._by_rank[rank] = identity
+        welcome = {
+            "settings": self._settings.as_json(), "start": self.world.start,
+            "paced": self.world.scale, "now": time.monotonic(), "pid": os.getpid(),
+            "host": self._host,
+        }  # fmt: skip
+        self._send(identity, [("welcome", welcome)])
+        if self.world.error is not None:
+            self._send(identity, [("end", *as_parts(self.world.error))])
+
+    def _refusal(self, version: int, token: str, rank: int | None, size: int) -> str:
+        if not self._knows(token):
+            return "this is another world: the token is wrong"
+        if version != VERSION:
+            return f"this world speaks version {VERSION} of the protocol, not {version}"
+        if size != self.world.size or (rank is not None and rank >= size):
+            return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
+        if self._left(rank):
+            if self.world.error is not None:
+                return f"this world has ended: {self.world.error}"
+            return f"rank {rank} {LEFT_ALREADY}"
+        if rank in self._by_rank:
+            pid = self._peers[self._by_rank[rank]].pid
+            return (
+                f"rank {rank} is there already, as process {pid}; if two jobs meet here, give each"
+                " a MASTER_PORT of its own"
+            )
+        return ""
+
+    def _knows(self, token: str) -> bool:
+        return secrets.compare_digest(token.encode(), self._token.encode())
+
+    def _left(self, rank: int | None) -> bool:
+        """Whether a rank was here and is no more."""
+        peer = self._peers.get(self._by_rank.get(rank, b"")) if rank is not None else None
+        return peer is not None and (peer.left or peer.gone)
+
+    def _ours(self, pid: int, where: str) -> bool:
+        """Whether a process was started by one of the ranks, from which it has its environment."""
+        peers = self._peers.values()
+        ranks = {peer.pid for peer in peers if peer.rank is not None and peer.host == self._host}
+        return where == self._host and not ranks.isdisjoint([pid, *ancestors(pid)])
+
+    def _look(self, now: float) -> None:
+        """Find ranks that are gone, cut off, stopped, or silent for too long."""
+        limit = self._settings.heartbeat
+        there = [(i, peer) for i, peer in self._peers.items() if not (peer.left or peer.gone)]
+        for identity, peer in there:
+            if peer.host != self._host and now - peer.heard > limit:
+                self._miss(peer, f"has not been heard of for {limit:g} s", 0.0)
+            elif self._watched(peer):
+                self._look_at(peer, now)
+            self._probe(identity, peer, now)
+        self._stopped([peer for _, peer in there if self._watched(peer)], now)
+
+    def _look_at(self, peer: _Peer, now: float) -> None:
+        found = state(peer.pid, peer.born)
+        if found == GONE:
+            self._miss(peer, f"has ended (process {peer.pid})", AFTERWORDS)
+        elif found != STOPPED or peer.rank is None:
+            peer.stopped = None
+        elif peer.stopped is None:
+            peer.stopped = now
+
+    def _stopped(self, watched: list[_Peer], now: float) -> None:
+        """Give up ranks that are stopped for too long while others run, who may wait for them.
+
+        Where all are stopped, somebody has stopped the job as a whole.
+        """
+        if any(peer.stopped is None for peer in watched):
+            limit = self._settings.stop_timeout
+            for peer in watched:
+                if peer.stopped is not None and now - peer.stopped > limit and not peer.gone:
+                    self._miss(peer, f"has been stopped for more than {limit:g} s", 0.0)
+        else:
+            for peer in watched:
+                peer.stopped = now
+
+    def _probe(self, identity: bytes, peer: _Peer, now: float) -> None:
+        """Find that a connection has ended, as when a process has become another program."""
+        if peer.cut is None and now - peer.probed > PROBE:
+            peer.probed = now
+            self._send(identity, [])
+        if peer.cut is not None and now - peer.cut > CUT and not peer.gone:
+            has = "is cut off from the authority, though it lives"
+            if peer.host == self._host and state(peer.pid, peer.born) == GONE:
+                has = "has ended"
+            elif peer.host == self._host:
+                has = "has become another program, or has closed its connection to the authority"
+            self._miss(peer, f"{has} (process {peer.pid})", 0.0)
+
+    def _watched(self, peer: _Peer) -> bool:
+        """Whether nobody but the authority would notice the end of a process."""
+        return peer.host == self._host and (self._watch or peer.rank is None)
+
+    def _miss(self, peer: _Peer, what: str, delay: float) -> None:
+        peer.gone = True
+        if peer.rank is not None:
+            self.lost(peer.rank, what, delay)
+        for rank in peer.ranks:
+            self.lost(rank, f"cannot be reached: its node's launcher {what}", delay)
+
+    def _deliver(self) -> None:
+        batches: dict[int, list[Any]] = {}
+        for rank, reply in self.world.replies():
+            batches.setdefault(rank, []).append(reply)
+        for rank, replies in batches.items():
+            if rank in self._by_rank:
+                self._send(self._by_rank[rank], replies)
+        if self.world.error is not None and not self._ended:
+            self._ended = True
+            for identity, peer in self._peers.items():
+                if peer.rank is None:
+                    self._send(identity, [("end", *as_parts(self.world.error))])
+
+    def _send(self, identity: bytes, replies: list[Any]) -> None:
+        try:
+            self._socket.send_multipart([identity, json.dumps(replies).encode()])
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            peer = self._peers.get(identity)
+            if peer is not None and peer.cut is None:
+                peer.cut = time.monotonic()

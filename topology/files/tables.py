@@ -1,0 +1,60 @@
+"""CSV files: cells by line, with the number of every line, whatever separates the cells.
+
+Commas, semicolons (a spreadsheet's own where the comma is a decimal point) and tabs are told apart
+by the first line that is no comment.
+"""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+from topology.files.reading import Error, read_text
+
+SEPARATORS = ",;\t"
+
+LONGEST = 1 << 16
+"""Characters of a cell at most."""
+
+
+class Line(NamedTuple):
+    """A line of a table: its number in the file, from 1, and its cells without the space around."""
+
+    number: int
+    cells: list[str]
+
+
+def read_table(path: str | Path, error: Error) -> list[Line]:
+    """The lines of the CSV file at ``path`` that are neither empty nor begin with ``#``.
+
+    Raises ``error`` as `read_text`, and for quotes that are never closed.
+    """
+    text = read_text(path, error)
+    separator = separator_of(text)
+    found: list[Line] = []
+    reader = csv.reader(
+        text.split("\n"), delimiter=separator, skipinitialspace=separator != "\t", strict=True
+    )
+    number = 1
+    while True:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            raise error(
+                f"{path}: line {number}: quotes are not closed, or followed by no separator"
+            ) from None
+        if cells is None:
+            return found
+        cells = [cell.strip() for cell in cells]
+        if any(cells) and not cells[0].startswith("#"):
+            longest = max(map(len, cells))
+            if longest > LONGEST:
+                raise error(f"{path}: line {number}: a cell has {longest} characters")
+            found.append(Line(number, cells))
+
+
+def separator_of(text: str) -> str:
+    """What separates the cells of ``text``: the most frequent of `SEPARATORS` in its first line."""
+    lines = (line for line in text.split("\n") if line.strip() and not line.startswith("#"))
+    first = next(lines, "")
+    return max(SEPARATORS, key=lambda mark: (first.count(mark), -SEPARATORS.index(mark)))

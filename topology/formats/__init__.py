@@ -1,0 +1,1 @@
+"""Topologies and placements in files and in other libraries' terms: TOML, networkx, rank tables."""

@@ -1,0 +1,1 @@
+"""The systems that have a name: every number with its source."""

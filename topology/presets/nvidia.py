@@ -1,0 +1,70 @@
+"""NVIDIA's eight-GPU servers in clusters: the systems that CloudMatrix384 is compared with.
+
+Latencies are of DeepSeek's ISCA'25 paper (arXiv 2505.09343, Table 5: 64 B, end to end, as the CPU
+sees it). The model puts all of a path that does not depend on its length on the link out of the
+GPU, and half of what a cross-leaf path adds on each of its two switches more, so that sums over
+paths give exactly the published figures.
+"""
+
+from topology.errors import TopologyError
+from topology.graph import Topology
+from topology.names import near
+from topology.presets.scaleout import cluster
+from topology.units import GB, US, Gbit
+
+H100_NVLINK = 450 * GB
+"""Each way a GPU: 18 NVLink 4 links of 25 GB/s (NVIDIA H100 data sheet: 900 GB/s both ways)."""
+
+H800_NVLINK = 200 * GB
+"""Each way a GPU (data sheet: 400 GB/s both ways); DeepEP calls about 160 GB/s of it usable."""
+
+NVLINK_LATENCY = 3.33 * US
+"""GPU to GPU in a node (arXiv 2505.09343, Table 5)."""
+
+NIC = 400 * Gbit
+"""One ConnectX-7 NDR port a GPU."""
+
+NIC_LATENCY = {"roce": (3.6 * US, 5.6 * US), "ib": (2.8 * US, 3.7 * US)}
+"""Under one leaf, and across leaves (arXiv 2505.09343, Table 5)."""
+
+SWITCH_PORTS = 64
+"""Ports of a 400 Gbit/s leaf or spine (NVIDIA QM9700 and SN5400 class)."""
+
+NODES = 40
+"""Enough for EP320 with a rank a GPU."""
+
+
+def dgx_h800(
+    nodes: int = NODES, *, rdma: str = "roce", oversubscription: float = 1.0,
+    spines: int | None = None, name: str | None = None,
+) -> Topology:  # fmt: skip
+    """A cluster of H800 servers: planes ``nvlink`` (200 GB/s each way a GPU) and ``rdma``.
+
+    ``rdma`` is ``"roce"`` or ``"ib"``, and only sets latencies. See `topology.cluster` for wiring,
+    vertices and the other parameters. Raises `TopologyError`.
+    """
+    name = name or f"dgx_h800(nodes={nodes}, rdma={rdma!r})"
+    return _dgx(nodes, H800_NVLINK, rdma, oversubscription, spines, name)
+
+
+def dgx_h100(
+    nodes: int = NODES, *, rdma: str = "ib", oversubscription: float = 1.0,
+    spines: int | None = None, name: str | None = None,
+) -> Topology:  # fmt: skip
+    """A cluster of H100 servers: as `dgx_h800`, with NVLink of 450 GB/s each way a GPU."""
+    name = name or f"dgx_h100(nodes={nodes}, rdma={rdma!r})"
+    return _dgx(nodes, H100_NVLINK, rdma, oversubscription, spines, name)
+
+
+def _dgx(
+    nodes: int, nvlink: float, rdma: str, oversubscription: float, spines: int | None, name: str
+) -> Topology:
+    if rdma not in NIC_LATENCY:
+        choices = ", ".join(NIC_LATENCY)
+        raise TopologyError(f"rdma is {rdma!r}, not one of {choices}{near(rdma, NIC_LATENCY)}")
+    same, across = NIC_LATENCY[rdma]
+    return cluster(
+        nodes, fabric_bandwidth=nvlink, fabric_latency=NVLINK_LATENCY, nic_bandwidth=NIC,
+        nic_latency=same, hop_latency=(across - same) / 2, radix=SWITCH_PORTS,
+        oversubscription=oversubscription, spines=spines, name=name,
+    )  # fmt: skip

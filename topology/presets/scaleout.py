@@ -1,0 +1,126 @@
+"""Leaf/spine networks, and clusters of nodes that have one fabric inside and NICs between them."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.draft import Draft, count
+from topology.errors import TopologyError
+from topology.graph import Ints, Topology
+from topology.units import GB, US, Gbit
+
+
+def leaf_spine(
+    draft: Draft,
+    plane: str,
+    ports: Ints,
+    leaf: NDArray[np.integer],
+    *,
+    bandwidth: float,
+    trunk: float,
+    into_leaf: float,
+    hop: float,
+    into_port: float = 0.0,
+    radix: int,
+    oversubscription: float = 1.0,
+    spines: int | None = None,
+) -> None:
+    """Hang ``ports`` on leaf switches, and the leaves on spines, every leaf on every spine.
+
+    ``ports``: vertices [N]; ``leaf``: int [N], the leaf of each. ``bandwidth`` of a port and
+    ``trunk`` of one leaf-spine link are in bytes per second each way; ``into_leaf``, ``into_port``
+    and ``hop`` (leaf to spine, spine to leaf) are the links' latencies in seconds. A leaf has so
+    many uplinks that its ports' bandwidth is at most ``oversubscription`` times theirs. ``spines``
+    is the least number that divides the uplinks evenly on switches of ``radix`` ports; a single
+    leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds ``PLANE-leaf``,
+    ``PLANE-spine``. Raises `TopologyError` where two tiers are not enough.
+    """
+    if not oversubscription > 0:
+        raise TopologyError(f"oversubscription is {oversubscription}; it must be above 0")
+    counts = np.bincount(leaf)
+    leaves = draft.switches([f"{plane}.leaf{i}" for i in range(len(counts))], f"{plane}-leaf")
+    draft.connect(ports, leaves[leaf], plane, bandwidth, into_leaf, into_port)
+    if len(leaves) == 1:
+        return
+    uplinks = max(1, math.ceil(counts.max() * bandwidth / (oversubscription * trunk) - 1e-9))
+    spines = _spines(plane, len(leaves), uplinks, radix) if spines is None else spines
+    if spines < 1:
+        raise TopologyError(f"spines is {spines}; it must be 1 or more")
+    tops = draft.switches([f"{plane}.spine{i}" for i in range(spines)], f"{plane}-spine")
+    parallel = math.ceil(uplinks / spines)
+    draft.connect(leaves[:, None], np.repeat(tops, parallel), plane, trunk, hop, hop)
+
+
+def _spines(plane: str, leaves: int, uplinks: int, radix: int) -> int:
+    for spines in range(1, uplinks + 1):
+        if uplinks % spines == 0 and leaves * (uplinks // spines) <= radix:
+            return spines
+    raise TopologyError(
+        f"plane {plane}: {leaves} leaves need spines of {leaves} ports or more, not {radix}; "
+        f"ask for fewer nodes, fewer rails or a number of spines"
+    )
+
+
+def leaf_of(nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int) -> Ints:
+    """The leaf of each port, int32 [nodes, len(rail)]: rail by rail, in as few pods as will do.
+
+    Port ``p`` of every node is on rail ``rail[p]``, and a rail of a node takes ``ports_each`` ports
+    of a leaf, half of whose ``radix`` ports face down. Nodes are spread evenly over the pods.
+    """
+    rails = int(rail.max()) + 1
+    most = max(1, int(radix / 2 / ports_each))
+    pods = math.ceil(nodes / most)
+    pod = np.arange(nodes) * pods // nodes
+    return (pod[:, None] * rails + rail).astype(np.int32)
+
+
+def cluster(
+    nodes: int,
+    *,
+    per_node: int = 8,
+    kind: str = "gpu",
+    fabric: str = "nvlink",
+    switch: str = "nvswitch",
+    fabric_bandwidth: float = 450 * GB,
+    fabric_latency: float = 3.33 * US,
+    nic: str = "rdma",
+    nic_bandwidth: float = 400 * Gbit,
+    nic_latency: float = 3.6 * US,
+    hop_latency: float = 1.0 * US,
+    radix: int = 64,
+    oversubscription: float = 1.0,
+    spines: int | None = None,
+    name: str | None = None,
+) -> Topology:
+    """Nodes of ``per_node`` accelerators with a fabric inside, and one NIC each to leaf/spine.
+
+    Planes ``(fabric, nic)``. Inside a node one logical ``switch`` joins the accelerators: it stands
+    for several chips (four NVSwitches in a DGX) over which the hardware spreads each message, so a
+    fault of one chip cannot be told. NIC ``i`` of every node is on rail ``i``: a leaf a rail for
+    each pod of up to ``radix / 2`` nodes, and spines over all leaves, non-blocking unless
+    ``oversubscription`` says otherwise. Bandwidths are in bytes per second each way an accelerator;
+    latencies in seconds, end to end one way: ``fabric_latency`` inside a node, ``nic_latency``
+    under one leaf; ``hop_latency`` is that of each of the two switches more across leaves.
+    Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``NIC.leafN``, ``NIC.spineN``. The defaults are
+    those of `topology.presets.nvidia`, with sources there. Raises `ArgumentError`, `TopologyError`.
+    """
+    nodes, per_node = count(nodes, "nodes of a cluster"), count(per_node, "per_node of a cluster")
+    count(nodes * per_node, "nodes * per_node of a cluster")
+    for what, number in (("nodes", nodes), ("per_node", per_node)):
+        if number < 1:
+            raise TopologyError(f"a cluster with {what} = {number}: it must be 1 or more")
+    draft = Draft((fabric, nic))
+    every, rail = np.arange(nodes), np.arange(per_node)
+    ranks = draft.endpoints(
+        [f"node{n}.{kind}{i}" for n in range(nodes) for i in range(per_node)],
+        kind, node=np.repeat(every, per_node), package=np.arange(nodes * per_node),
+    ).reshape(nodes, per_node)  # fmt: skip
+    hubs = draft.switches([f"node{n}.{switch}" for n in range(nodes)], switch, node=every)
+    draft.connect(ranks, hubs[:, None], fabric, fabric_bandwidth, fabric_latency)
+    leaf_spine(
+        draft, nic, ranks.ravel(), leaf_of(nodes, rail, 1, radix).ravel(),
+        bandwidth=nic_bandwidth, trunk=nic_bandwidth, into_leaf=nic_latency, hop=hop_latency,
+        radix=radix, oversubscription=oversubscription, spines=spines,
+    )  # fmt: skip
+    return draft.freeze(name or f"cluster(nodes={nodes})")

@@ -1,0 +1,1 @@
+"""Which links carry what goes from one endpoint to another."""
