@@ -82,7 +82,7 @@ COMMANDS = {
 """The groups of ``triplane``."""
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group whose commands are imported when called, and whose errors are one line.
 
     ``lazy``: name to ("module:attribute", help), in the order in which they are listed.
@@ -160,13 +160,13 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@click.group(cls=Group, lazy=COMMANDS, context_settings=HELP)
+@click.group(cls=CommandGroup, lazy=COMMANDS, context_settings=HELP)
 @click.version_option(package_name="triplane", message="triplane %(version)s")
 def main() -> None:
     """Triplane: a CloudMatrix384-class AI supernode on a laptop."""
 
 
-@click.group(cls=Group, lazy=BENCHMARKS, context_settings=HELP)
+@click.group(cls=CommandGroup, lazy=BENCHMARKS, context_settings=HELP)
 def bench() -> None:
     """Benchmarks: how fast it is."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.records import Measurement, Record, in_gb
 from bench.validation.predict import Prediction
-from bench.validation.published import PUBLISHED, Row, read
+from bench.validation.published import PUBLISHED, PublishedRow, read
 from topology.draw.figure_style import INK, QUIET, library, style, write
 from topology.draw.figure_style import text as shown
 from topology.units import US
@@ -101,15 +101,15 @@ def _published(left: "Axes", right: "Axes", first: Measurement) -> None:
                       color=INK, markersize=7, label="published", zorder=5)  # fmt: skip
 
 
-def _same(row: Row, first: Measurement) -> bool:
+def _same(row: PublishedRow, first: Measurement) -> bool:
     return (row.system, row.software, row.ranks) == (first.system, first.software, first.ranks)
 
 
-def _size(row: Row) -> int:
+def _size(row: PublishedRow) -> int:
     return (row.size or 0) * ((row.ranks or 1) if row.op in PER_RANK else 1)
 
 
-def _peers(axes: "Axes", rows: Sequence[Row]) -> None:
+def _peers(axes: "Axes", rows: Sequence[PublishedRow]) -> None:
     names = dict.fromkeys((row.system, row.software, row.ranks) for row in rows)
     for number, name in enumerate(names):
         mine = [row for row in rows if (row.system, row.software, row.ranks) == name]

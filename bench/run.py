@@ -21,7 +21,7 @@ from fabric.failure import WorldError
 from fabric.host.curve import Keys
 from fabric.launching.mpirun import mpiexec
 from fabric.launching.nodes import Nodes
-from fabric.launching.programs import run_in_threads, run_processes
+from fabric.launching.programs import run_in_threads, run_program_processes
 from fabric.settings import CLOCKS, SYNCS, Settings
 
 TRANSPORTS = ("inproc", "zmq", "mpi")
@@ -161,7 +161,7 @@ def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int
     keys = Keys.from_environment(os.environ)
     if placing.keys is not None:
         keys = Keys.from_file(placing.keys, make=placing.make_keys)
-    ended = run_processes(
+    ended = run_program_processes(
         line, placing.ranks, settings, nodes=nodes, keys=keys, timeout=placing.timeout
     )
     return 0 if ended.error is None else _failed(ended.error, ended.code)

@@ -34,7 +34,7 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-class Named:
+class NamedStream:
     """A stream whose errors say which it is: Python's have no file's name."""
 
     def __init__(self, stream: IO[str], name: str) -> None:
@@ -71,7 +71,7 @@ def stdout() -> IO[str]:
     """Standard output; it raises `OSError` that names it where it is closed or full."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed", STDOUT)
-    return cast("IO[str]", Named(sys.stdout, STDOUT))
+    return cast("IO[str]", NamedStream(sys.stdout, STDOUT))
 
 
 def put(file: IO[str], *lines: str) -> None:

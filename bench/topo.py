@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import topology_tables
-from bench.cli import HELP, Group
+from bench.cli import HELP, CommandGroup
 from bench.new_files import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
@@ -30,7 +30,7 @@ _WITHOUT = click.option("--without", multiple=True, metavar="NAME",
                         help="Take this switch, link or node out; may be given again.")  # fmt: skip
 
 
-@click.group(cls=Group, lazy={}, context_settings=HELP)
+@click.group(cls=CommandGroup, lazy={}, context_settings=HELP)
 def topo() -> None:
     """Systems: list, show, draw, export."""
 

@@ -18,7 +18,7 @@ from collectives import schedule
 from collectives.algorithms import alltoall
 from fabric import Fabric, Step
 from fabric.clock.emulator import Emulator
-from fabric.schedule.plan import Rows, plans
+from fabric.schedule.plan import TimedRows, plans
 from topology import cloudmatrix384, star
 from topology.units import KiB
 
@@ -37,7 +37,7 @@ Calls = Callable[[int], None]
 """Makes the call of that number, with all that it takes."""
 
 
-def calls(fabric: Fabric, rows: Sequence[Rows], op: str, late: float) -> Calls:
+def calls(fabric: Fabric, rows: Sequence[TimedRows], op: str, late: float) -> Calls:
     """Blocking calls of these rows; each rank computes for up to ``late`` seconds before."""
     ranks, rng = len(rows), np.random.default_rng(1)
     emulator, group = Emulator(fabric, ranks), tuple(range(ranks))
@@ -65,7 +65,7 @@ def cost(call: Calls, repeats: int) -> float:
     return (time.process_time() - begin) / repeats * 1e6
 
 
-def dispatch(rng: np.random.Generator) -> list[Rows]:
+def dispatch(rng: np.random.Generator) -> list[TimedRows]:
     """An irregular all-to-all of `MANY` ranks."""
     counts = rng.poisson(4, (MANY, MANY)) * TOKEN
     return [plan.rows for plan in plans(alltoall.direct_v(counts), MANY)]

@@ -24,7 +24,7 @@ from fabric import Fabric
 from fabric.clock.emulator import Emulator
 from fabric.schedule.plan import plans
 from fabric.schedule.step import Step
-from fabric.transports.base import Exchange, Transport
+from fabric.transports.base import Rendezvous, Transport
 from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import Sockets
@@ -104,7 +104,7 @@ def sockets(chance: random.Random, tally: Tally) -> None:
     """Two ranks exchange messages while strangers write to their sockets."""
     seed = chance.randrange(1 << 60)
 
-    def run(rank: int, exchange: Exchange) -> None:
+    def run(rank: int, exchange: Rendezvous) -> None:
         _molested(rank, exchange, random.Random(seed + rank), tally)
 
     errors = [result for result in threads(2, run) if result is not None]
@@ -112,7 +112,7 @@ def sockets(chance: random.Random, tally: Tally) -> None:
         raise Wrong(f"seed {seed}: {errors}")
 
 
-def _molested(rank: int, exchange: Exchange, chance: random.Random, tally: Tally) -> None:
+def _molested(rank: int, exchange: Rendezvous, chance: random.Random, tally: Tally) -> None:
     transport = connect(rank, 2, exchange)
     ours: Sockets = transport._ways.sockets  # type: ignore[assignment]
     sent = 0

@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 
 from bench.moe.case import OPERATIONS, Experts
 from bench.moe.command import simulate
-from bench.view.page import Run, page
+from bench.view.page import Exhibit, page
 from fabric import Fabric
 from fabric.timeline.film import film_of
 from tests.support.browser import browser
@@ -38,30 +38,30 @@ SECONDS = 6.0
 """How long each page is played."""
 
 
-def pages() -> Iterator[tuple[str, Callable[[], Sequence[Run]], str]]:
+def pages() -> Iterator[tuple[str, Callable[[], Sequence[Exhibit]], str]]:
     """Name, what makes the page's runs, and the address's fragment of each that is measured."""
     every = "#level=link"
     whole = cloudmatrix384()
 
-    def healthy() -> Sequence[Run]:
+    def healthy() -> Sequence[Exhibit]:
         return [played(whole, "healthy")]
 
-    def both() -> Sequence[Run]:
+    def both() -> Sequence[Exhibit]:
         return [*healthy(), played(whole.without("l2.3.0"), "l2.3.0 dead", whole)]
 
-    yield "cloudmatrix384", lambda: [Run(whole)], ""
-    yield "cloudmatrix384, every link", lambda: [Run(whole)], every
+    yield "cloudmatrix384", lambda: [Exhibit(whole)], ""
+    yield "cloudmatrix384, every link", lambda: [Exhibit(whole)], every
     yield "EP320 dispatch", healthy, ""
     yield "EP320 dispatch, every link", healthy, every
     yield "two runs, every link", both, every
-    yield "supernode:8192", lambda: [Run(supernode(8192))], ""
+    yield "supernode:8192", lambda: [Exhibit(supernode(8192))], ""
 
 
-def played(topology: Topology, title: str, whole: Topology | None = None) -> Run:
+def played(topology: Topology, title: str, whole: Topology | None = None) -> Exhibit:
     """MoE dispatch over 320 ranks."""
     work = Experts(OPERATIONS[0], "low-latency", 320, 128, 7168, 8, 320, "int8", "uniform", 0)
     timeline = simulate(work, Fabric(topology, endpoint="cann-ep"))
-    return Run(topology, film_of(timeline, title=title), whole)
+    return Exhibit(topology, film_of(timeline, title=title), whole)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
 from fabric.engines.columns import Binding, batches, binding
-from fabric.engines.flow.run import Run
+from fabric.engines.flow.run import Simulation
 from fabric.schedule.step import ScheduleError, Step, only_steps
 from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, number, shown, text
@@ -92,7 +92,7 @@ class Fabric:
         `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
-        run = Run(self, text(operation, "operation"), given)
+        run = Simulation(self, text(operation, "operation"), given)
         coming = batches(only_steps(steps), len(self.places), WINDOW_ROWS)
         batch = next(coming, None)
         if batch is None and given:  # nothing is moved, yet the call has been made

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectives import ALGORITHMS, algorithm, buffers, default, schedule
-from collectives.algorithms.scatter import edges, fold, folded, lanes, stand_in
+from collectives.algorithms.scatter import edges, fold, folded, stand_in, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.step import ScheduleError
 
@@ -148,7 +148,7 @@ def test_stand_ins_are_mates_and_oneself_at_home(ranks: int, ranks_per_node: int
 
 
 def test_lanes_put_one_place_of_all_nodes_side_by_side() -> None:
-    position, bounds = lanes(7, 3)  # nodes 0 1 2, 3 4 5, 6
+    position, bounds = within_and_across(7, 3)  # nodes 0 1 2, 3 4 5, 6
     assert position.tolist() == [0, 3, 5, 1, 4, 6, 2]
     assert bounds.tolist() == [0, 3, 5, 7]
 

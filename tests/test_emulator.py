@@ -14,7 +14,7 @@ from fabric import Costs, Endpoint, Fabric, Step
 from fabric.clock.calls import TICK, grid
 from fabric.clock.emulator import Answer, Emulator
 from fabric.failure import CallMismatch, WorldError
-from fabric.schedule.plan import Rows, plans
+from fabric.schedule.plan import TimedRows, plans
 from tests.support.slow_fluid import Stream, _prepare, _run, _streams, spray
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
@@ -43,7 +43,7 @@ GAPS = {
 }
 
 
-def rows_of(steps: list[Step], ranks: int) -> list[Rows]:
+def rows_of(steps: list[Step], ranks: int) -> list[TimedRows]:
     return [plan.rows for plan in plans(steps, ranks)]
 
 
@@ -69,7 +69,7 @@ def answers(given: list[Answer]) -> dict[tuple[int, int], float]:
     return {(answer.rank, answer.token): answer.time for answer in given}
 
 
-def blocking(op: int, group: tuple[int, ...], rows: Rows, operation: str) -> list[Post]:
+def blocking(op: int, group: tuple[int, ...], rows: TimedRows, operation: str) -> list[Post]:
     return [("begin", op, group, rows, operation), ("wait", op), ("ask", op)]
 
 
@@ -128,7 +128,7 @@ def test_calls_one_after_another_take_what_their_steps_take_in_one_schedule() ->
 # Calls in flight together.
 
 
-def all_to_all(ranks: int, size: int) -> list[Rows]:
+def all_to_all(ranks: int, size: int) -> list[TimedRows]:
     return rows_of(list(alltoall.direct(ranks, size)), ranks)
 
 
@@ -378,7 +378,7 @@ def test_what_has_ended_is_forgotten_without_a_trace(monkeypatch: pytest.MonkeyP
 # Deadlocks.
 
 
-def transfer(src: int, dst: int, size: int = 1000) -> list[Rows]:
+def transfer(src: int, dst: int, size: int = 1000) -> list[TimedRows]:
     return rows_of([Step(src, dst, size)], 2)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectives import init
-from collectives.adapters.step_log import Record, Timed, as_json, table
-from collectives.adapters.token_exchange import MODES, Rows, exchange
+from collectives.adapters.step_log import StepEntry, StepLog, as_json, table
+from collectives.adapters.token_exchange import MODES, ExpertRows, exchange
 from collectives.moe import TokenError
 from fabric import launch
 
@@ -32,7 +32,7 @@ def dense(x: torch.Tensor, idx: torch.Tensor, w: torch.Tensor, expert: torch.Ten
     return out
 
 
-def local(rows: Rows, expert: torch.Tensor, first: int, count: int) -> torch.Tensor:
+def local(rows: ExpertRows, expert: torch.Tensor, first: int, count: int) -> torch.Tensor:
     mine = expert[first : first + count]
     return dense(rows.x, rows.experts, rows.weights, mine)
 
@@ -123,7 +123,7 @@ def test_what_has_no_gradients_says_so() -> None:
 
 def recorded() -> Any:
     with init() as comm, torch.no_grad():
-        record = Record()
+        record = StepLog()
         made = exchange(comm, "normal", experts=EXPERTS, hidden=HIDDEN, record=record)
         for step in range(2):
             for layer in ("moe 0", "moe 1"):
@@ -147,7 +147,7 @@ def test_the_record_has_every_call_of_every_step_in_emulated_time() -> None:
         assert all(row.duration > 1e-6 for row in rows)
         assert {(row.system, row.software) for row in rows} == {("cloudmatrix384", "cann-ep")}
         assert rows[-1].end == now
-        assert [Timed(**row) for row in as_json(rows)] == rows
+        assert [StepEntry(**row) for row in as_json(rows)] == rows
 
 
 def test_a_record_without_a_machine_says_so() -> None:
@@ -157,15 +157,15 @@ def test_a_record_without_a_machine_says_so() -> None:
 
 def test_a_table_names_the_machine_and_the_stacks_by_which_it_is_timed() -> None:
     times = [
-        Timed(0, "moe", operation, 3, 1.0, 2.0, "h800", stack)
+        StepEntry(0, "moe", operation, 3, 1.0, 2.0, "h800", stack)
         for operation, stack in (("dispatch", "deepep-v1"), ("kv transfer", "mooncake"))
     ]
     for by in ("step", "layer"):
         assert table(times, by).splitlines()[0] == "# h800 with deepep-v1, mooncake"
 
 
-def row(step: int, layer: str, operation: str, tokens: int, duration: float) -> Timed:
-    return Timed(step, layer, operation, tokens, 1.0, 1.0 + duration)
+def row(step: int, layer: str, operation: str, tokens: int, duration: float) -> StepEntry:
+    return StepEntry(step, layer, operation, tokens, 1.0, 1.0 + duration)
 
 
 def test_tables_add_up_steps_and_average_layers() -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has
 
 from collectives.adapters.vllm import platform, register
 from collectives.adapters.vllm.errors import KVError
-from collectives.adapters.vllm.orders import Load, Save
+from collectives.adapters.vllm.orders import LoadOrder, Save
 from collectives.adapters.vllm.scheduling import Scheduling
 from collectives.adapters.vllm.settings import Instance
 
@@ -141,7 +141,7 @@ def test_whole_blocks_are_fetched_and_the_last_token_is_computed(
     consumer.begin(asked)
     assert consumer.matched(asked, computed) == matched
     consumer.allocated(asked, [5, 6, 7], matched)
-    expected = [Load("a", 0, first, matched, blocks)] if matched else []
+    expected = [LoadOrder("a", 0, first, matched, blocks)] if matched else []
     assert consumer.orders(step([], [], {})).loads == expected
     assert consumer.orders(step([], [], {})).loads == []
 

@@ -19,8 +19,8 @@ from collectives import ALGORITHMS, buffers, schedule
 from collectives.algorithms import reference
 from collectives.algorithms.spec import combiner
 from fabric.failure import CallMismatch
-from fabric.ranks.execution import Call, Execution
-from fabric.ranks.ready import AHEAD, Script, script
+from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.ready import AHEAD, ReadyPlan, made_ready
 from fabric.schedule.plan import Plan, plans
 from fabric.schedule.step import ScheduleError, Step
 from fabric.transports.inproc import Inproc, connect
@@ -62,10 +62,10 @@ def execute(
     running: list[tuple[Execution, Inproc]] = []
     for plan, transport in zip(all_plans, transports, strict=True):
         wide = chance.choice((None, 1, 2)) if seed % 2 else None
-        made = script(plan, shifts[plan.rank] if shifts else None, wide)
+        made = made_ready(plan, shifts[plan.rank] if shifts else None, wide)
         mine, filled = bytes_of(send[plan.rank]), bytes_of(recv[plan.rank])
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
-        call = Call("test", plan, made, "", combiner(op), send[plan.rank].dtype)
+        call = PreparedCall("test", plan, made, "", combiner(op), send[plan.rank].dtype)
         everybody = tuple(range(ranks))
         running.append((Execution(call, transport, everybody, 7, (mine, filled, room)), transport))
     for _ in range(10_000):
@@ -204,8 +204,8 @@ def test_any_schedule_means_what_the_reference_says(
     verify(steps, send, 40, seed=seed)
 
 
-def stages(*steps: Step, shift: int | None = None, rank: int = 0, ranks: int = 3) -> Script:
-    return script(plans(steps, ranks)[rank], shift)
+def stages(*steps: Step, shift: int | None = None, rank: int = 0, ranks: int = 3) -> ReadyPlan:
+    return made_ready(plans(steps, ranks)[rank], shift)
 
 
 def test_what_a_step_also_writes_is_put_aside() -> None:
@@ -272,7 +272,7 @@ def test_messages_of_other_calls_are_refused() -> None:
     nothing = np.zeros(0, np.uint8)
     runs = []
     for plan, words in zip(plans([step], 2), ("all_reduce(4)", "broadcast(4)"), strict=True):
-        call = Call(words, plan, script(plan))
+        call = PreparedCall(words, plan, made_ready(plan))
         buffers = (np.zeros(8, np.uint8), np.zeros(8, np.uint8), nothing)
         runs.append(Execution(call, transports[plan.rank], (0, 1), 1, buffers))
     assert not runs[0].advance()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fabric import Costs, Endpoint, Fabric, Step
-from fabric.clock.calls import Part
-from fabric.engines.flow.live import AWAY, GONE, Live, Seats
-from fabric.engines.flow.rank_streams import Ground
+from fabric.clock.calls import CallShare
+from fabric.engines.flow.live import AWAY, GONE, Live, PeersHere
+from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.failure import CallMismatch, WorldError
 from fabric.schedule.plan import plans
 from topology import cloudmatrix384, star
@@ -13,34 +13,34 @@ from topology.units import GB, US
 MB = 1_000_000
 
 
-def ground(ranks: int = 4, **costs: float) -> Ground:
-    return Ground(Fabric(star(ranks), endpoint=Endpoint("test", {"": Costs(**costs)})), ranks)
+def ground(ranks: int = 4, **costs: float) -> PlacedFabric:
+    return PlacedFabric(Fabric(star(ranks), endpoint=Endpoint("test", {"": Costs(**costs)})), ranks)
 
 
-def parts(on: Ground, group: tuple[int, ...], *steps: Step) -> list[Part]:
+def parts(on: PlacedFabric, group: tuple[int, ...], *steps: Step) -> list[CallShare]:
     """What each rank of a group brings to a call of these steps."""
     made = []
     for position, plan in enumerate(plans(steps, len(group))):
         lane = on.lane(plan.rows, group, position, "")
         limits = frozenset(lane.limit.tolist())
-        made.append(Part(plan.rows.digest, lane, limits, False, on.least(lane)))
+        made.append(CallShare(plan.rows.digest, lane, limits, False, on.least(lane)))
     return made
 
 
-def enter(live: Live, given: list[Part], at: float) -> Seats:
-    seats, n = Seats(len(given)), len(given)
+def enter(live: Live, given: list[CallShare], at: float) -> PeersHere:
+    seats, n = PeersHere(len(given)), len(given)
     live.add(seats, range(n), given, [at] * n)
     return seats
 
 
-def alone(on: Ground, size: int) -> float:
+def alone(on: PlacedFabric, size: int) -> float:
     return on.fabric.simulate([Step(0, 1, size)]).duration
 
 
 def test_nothing_moves_before_the_other_end_has_come() -> None:
     on = ground()
     live, (mine, other) = Live(on), parts(on, (0, 1), Step(0, 1, MB))
-    seats = Seats(2)
+    seats = PeersHere(2)
     live.add(seats, [0], [mine], [0.0])
     assert live.go() == []
     live.add(seats, [1], [other], [3 * US])
@@ -89,7 +89,7 @@ def test_limits_of_later_calls_join_those_of_calls_in_flight() -> None:
     live = Live(on)
     enter(live, parts(on, (0, 1), Step(0, 1, 40_000, messages=4)), 0.0)  # 10 GB/s
     enter(live, parts(on, (2, 3), Step(0, 1, 20_000, messages=4)), 0.0)  # 5 GB/s
-    live.add(Seats(1), [0], parts(on, (1,), Step(0, 0, 8)), [1.0])
+    live.add(PeersHere(1), [0], parts(on, (1,), Step(0, 0, 8)), [1.0])
     (a, b, c, d), (e,) = live.go(), live.go()
     assert a[1] == b[1] == c[1] == d[1] == pytest.approx(alone(on, 0) + 4 * US)
     assert e == (4, 1.0)
@@ -100,7 +100,7 @@ def test_what_has_ended_can_be_forgotten() -> None:
     live = Live(on)
     over = enter(live, parts(on, (0, 1), Step(0, 1, 1000)), 0.0)
     going = enter(live, parts(on, (2, 3), Step(0, 1, MB), Step(1, 0, MB)), 0.0)
-    hanging = Seats(2)
+    hanging = PeersHere(2)
     live.add(hanging, [0], parts(on, (1, 2), Step(0, 1, MB))[:1], [0.0])
     assert [lane for lane, _ in live.go()] == [0, 1]
     number = live.compact([over.lane, going.lane, hanging.lane])
@@ -133,7 +133,7 @@ def test_reset_forgets_everything() -> None:
     ],
 )
 def test_lanes_must_fit_together(mine: list[Step], other: list[Step], words: str) -> None:
-    on, seats = ground(), Seats(2)
+    on, seats = ground(), PeersHere(2)
     live = Live(on)
     live.add(seats, [0], parts(on, (0, 1), *mine)[:1], [0.0])
     with pytest.raises(CallMismatch, match=f"rank 1 of the group .*{words}"):
@@ -149,7 +149,7 @@ def test_operations_of_one_stack_share_links_in_their_own_measure() -> None:
         "half": Costs(efficiency={"net": 0.5}, initiator_bandwidth=20 * GB),
         "whole": Costs(initiator_bandwidth=40 * GB),
     }
-    on = Ground(Fabric(star(2), endpoint=Endpoint("two", by_operation)), 2)
+    on = PlacedFabric(Fabric(star(2), endpoint=Endpoint("two", by_operation)), 2)
     rows = plans([Step(0, 1, MB)], 2)[0].rows
     half, whole = (on.lane(rows, (0, 1), 0, name) for name in ("half", "whole"))
     assert on.capacity[-2:].tolist() == [40 * GB, 40 * GB]
@@ -173,13 +173,13 @@ def test_rows_between_the_same_ranks_are_one_stream() -> None:
 
 def test_a_world_is_no_larger_than_its_fabric() -> None:
     with pytest.raises(WorldError, match="a world of 5 ranks; the fabric has 4 places"):
-        Ground(Fabric(star(4)), 5)
+        PlacedFabric(Fabric(star(4)), 5)
 
 
 def test_paths_found_later_do_not_matter() -> None:
     """Simulations on the same fabric find more of them, and so other limits."""
     fabric = Fabric(cloudmatrix384())
-    on = Ground(fabric, 2)
+    on = PlacedFabric(fabric, 2)
     rows = plans([Step(0, 1, MB)], 2)[0].rows
     before = on.lane(rows, (0, 1), 0, "")
     fabric.simulate([Step(np.arange(64), np.arange(64)[::-1] + 64, MB)])

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.collectives import measure, paced, real_ranks, test_data
-from bench.collectives.test_data import DTYPES, Job, given, wanted, wrong
+from bench.collectives.test_data import DTYPES, RowJob, given, wanted, wrong
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement
 from collectives.algorithms import spec
@@ -21,7 +21,7 @@ from fabric.launching.mpirun import mpiexec
 
 IDEAL = Selection(system="star:8", software="raw")
 FEW = Flags(ranks=3, minbytes=1 << 12, maxbytes=1 << 12, iters=2)
-JOB = Job("all_reduce", "ring", "float", "sum", 0, 96, None, "all_reduce", 0, 1, True)
+JOB = RowJob("all_reduce", "ring", "float", "sum", 0, 96, None, "all_reduce", 0, 1, True)
 
 
 def rows(op: str, flags: Flags, algorithm: str | None = None, **more: object) -> list[Measurement]:
@@ -253,7 +253,7 @@ def test_a_program_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code != 0
 
 
-def broken(jobs: list[Job]) -> None:
+def broken(jobs: list[RowJob]) -> None:
     """A rank that cannot go on."""
     raise real_ranks.BenchError(f"{len(jobs)} jobs are too many")
 

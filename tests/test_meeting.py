@@ -162,8 +162,8 @@ def test_sockets_have_a_place_where_the_temporary_folder_has_a_long_path(
 # Meetings.
 
 
-def record_of(process: tuple[int, str], at: float, **more: str) -> meeting.Record:
-    return meeting.Record(*process, at, "token", **more)
+def record_of(process: tuple[int, str], at: float, **more: str) -> meeting.MeetingRecord:
+    return meeting.MeetingRecord(*process, at, "token", **more)
 
 
 def test_one_process_at_a_time_has_a_name(shared: Path, gone: tuple[int, str]) -> None:

@@ -11,7 +11,7 @@ from collectives import init
 from collectives.moe import LowLatency, Routing, parse_skew
 from collectives.moe.routing.expert_ranks import hosts
 from collectives.moe.schedules import low_latency, normal, timed, timed_two_level
-from collectives.moe.tokens.counts_exchange import Layout
+from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.quantise import Wire
 from collectives.moe.tokens.selection import needed
 from fabric.endpoint.presets import preset
@@ -80,7 +80,7 @@ def test_rows_of_two_levels_are_those_of_the_schedule(
     routing, width = drawn
     ranks = routing.ranks
     where = hosts(routing.experts, ranks)
-    layouts = [Layout(me, where, width, chunks) for me in range(ranks)]
+    layouts = [CountsLayout(me, where, width, chunks) for me in range(ranks)]
     tables = [needed(one, where.rank, ranks) for one in routing.topk_idx]
     three = zip(layouts, routing.topk_idx, tables, strict=True)
     told = np.stack([layout.tell(expert, table) for layout, expert, table in three])

@@ -40,7 +40,7 @@ MEASURED = Measurement(
     size=1048576, count=262144, time=12.3456e-6, algbw=84.935e9, busbw=148.636e9, bound=12e-6,
     bottleneck="link a->b", wrong=None, host_time=0.01,
 )  # fmt: skip
-DEVICE = nccl_format.Device(3, 0, 77, "node0", 3, "0000:03:00", "x y")
+DEVICE = nccl_format.DeviceLine(3, 0, 77, "node0", 3, "0000:03:00", "x y")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from bench.view.command import command, whole_of
 from bench.view.packing import narrow, pack
-from bench.view.page import Run, page
+from bench.view.page import Exhibit, page
 from bench.view.sources import constants, sources
 from bench.view.topology_payload import shown
 from fabric import Fabric, Step
@@ -142,7 +142,7 @@ def test_names_cannot_leave_the_place_they_are_put_in() -> None:
 
 def test_what_is_gone_is_marked_in_the_whole() -> None:
     left = SMALL.without("l2.3.0", "node1.die3->node1.l1.2")
-    part = data_of(page(Run(left, None, SMALL)))["topologies"][0]
+    part = data_of(page(Exhibit(left, None, SMALL)))["topologies"][0]
     gone = part["vertices"]["gone"].astype(bool)
     assert [SMALL.vertex_names[v] for v in np.flatnonzero(gone)] == ["l2.3.0"]
     there = ~part["links"]["gone"].astype(bool)
@@ -157,16 +157,16 @@ def test_what_is_gone_is_marked_in_the_whole() -> None:
 def test_traffic_of_another_topology_is_refused() -> None:
     moved = film_of(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
     with pytest.raises(TopologyError, match="traffic over 8 links cannot be shown on star"):
-        page(Run(star(3), moved))
+        page(Exhibit(star(3), moved))
 
 
 def test_two_runs_on_one_topology_share_it() -> None:
     moved = film_of(Fabric(star(4)).simulate([Step(np.arange(4), np.arange(4)[::-1], 100)]))
-    data = data_of(page(Run(star(4), moved), Run(star(4))))
+    data = data_of(page(Exhibit(star(4), moved), Exhibit(star(4))))
     assert len(data["topologies"]) == 1
     assert [run["topology"] for run in data["runs"]] == [0, 0]
     assert ["traffic" in run for run in data["runs"]] == [True, False]
-    assert len(data_of(page(Run(star(4)), Run(star(5))))["topologies"]) == 2
+    assert len(data_of(page(Exhibit(star(4)), Exhibit(star(5))))["topologies"]) == 2
 
 
 def test_boxes_are_nodes_racks_and_sub_planes() -> None:

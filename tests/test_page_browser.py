@@ -14,7 +14,7 @@ import pytest
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
-from bench.view.page import Run, page
+from bench.view.page import Exhibit, page
 from fabric import Fabric, Step
 from fabric.timeline.film import film_of
 from tests.support.browser import browser as running_browser
@@ -56,12 +56,12 @@ class Files:
         if name == "big":
             return page(supernode(8192))
         if name == "routes":
-            return page(Run(DEAD, None, HEALTHY), Run(fat_tree(4)))
-        before = Run(SMALL, film_of(RUN, title="healthy"))
+            return page(Exhibit(DEAD, None, HEALTHY), Exhibit(fat_tree(4)))
+        before = Exhibit(SMALL, film_of(RUN, title="healthy"))
         if name == "traffic":
             return page(before)
         assert name == "compare"
-        return page(before, Run(HURT, film_of(HURT_RUN, title="two chips dead"), SMALL))
+        return page(before, Exhibit(HURT, film_of(HURT_RUN, title="two chips dead"), SMALL))
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from fabric.failure import RankLost, TransportError
 from fabric.transports.base import ALIGNMENT, Bytes, Request
 from fabric.transports.zmq import byte_ring, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
-from fabric.transports.zmq.doorbell import Bell
-from fabric.transports.zmq.partial import Incoming, Outgoing
+from fabric.transports.zmq.doorbell import Doorbell
+from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 from fabric.transports.zmq.peer_memory import Peek, address_of, peeks
 from fabric.transports.zmq.shm import (
     ASLEEP,
     LEAST,
     RING,
-    Home,
     Neighbour,
+    OwnArena,
     open_neighbour,
     ring_size,
 )
@@ -35,15 +35,15 @@ class Pair:
     """Rank 0 sends to rank 1 through a small ring; ``received`` are the messages that came."""
 
     def __init__(self, folder: Path, lends: bool) -> None:
-        self.bells = [Bell(None), Bell(None)]
-        self.homes = [Home(rank, 2, None) for rank in range(2)]
+        self.bells = [Doorbell(None), Doorbell(None)]
+        self.homes = [OwnArena(rank, 2, None) for rank in range(2)]
         doors = [home.door(bell) for home, bell in zip(self.homes, self.bells, strict=True)]
         self.neighbours = [Neighbour(1, 2, doors[1]), Neighbour(0, 2, doors[0])]
         self.outlet = Outlet(self.homes[0], self.neighbours[0], lends)
         self.inlet = Inlet(self.homes[1], self.neighbours[1], self._begin)
-        self.received: list[tuple[Incoming, list[Bytes]]] = []
+        self.received: list[tuple[IncomingMessage, list[Bytes]]] = []
 
-    def _begin(self, message: Incoming) -> None:
+    def _begin(self, message: IncomingMessage) -> None:
         pieces: list[Bytes] = []
         self.received.append((message, pieces))
 
@@ -194,7 +194,7 @@ def test_a_broken_ring_is_no_crash(counter: int) -> None:
 
 
 def test_memory_is_found_only_by_its_token_and_on_its_host(tmp_path: Path) -> None:
-    home, bell = Home(0, 2, tmp_path / "memory"), Bell(tmp_path / "bell")
+    home, bell = OwnArena(0, 2, tmp_path / "memory"), Doorbell(tmp_path / "bell")
     try:
         door = home.door(bell)
         for wrong in (
@@ -215,7 +215,7 @@ def test_memory_is_found_only_by_its_token_and_on_its_host(tmp_path: Path) -> No
 
 
 def test_a_bell_can_be_rung_any_number_of_times() -> None:
-    bell = Bell(None)
+    bell = Doorbell(None)
     try:
         for _ in range(100_000):
             bell.ring()

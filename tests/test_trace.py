@@ -20,7 +20,7 @@ from collectives import Communicator, init
 from collectives.algorithms import allreduce, alltoall
 from fabric import Fabric, Step, Timeline, launch
 from fabric.clock.perfetto import _laid, _Slice
-from fabric.clock.record import Part
+from fabric.clock.record import RecordedShare
 from fabric.failure import WorldError
 from fabric.timeline.perfetto.events import TraceError, nanoseconds, stamp
 from fabric.timeline.perfetto.tracks import assigned
@@ -249,7 +249,7 @@ def test_every_slice_is_laid_once_and_nests(
 ) -> None:
     names = {"s": "span", "c": "compute"}
     own = [_Slice(0, names[kind], at, at + length) for at, length, kind in done]
-    parts = [Part(0, i, "call", (0,), 0, 0.0, 0.0, "") for i in range(len(calls))]
+    parts = [RecordedShare(0, i, "call", (0,), 0, 0.0, 0.0, "") for i in range(len(calls))]
     made = [
         _Slice(0, "call", at, at + length, True, part)
         for (at, length), part in zip(calls, parts, strict=True)

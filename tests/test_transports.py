@@ -13,7 +13,7 @@ import zmq
 from fabric.failure import CallMismatch, RankLost, TransportError
 from fabric.host.curve import Keys
 from fabric.transports import conformance
-from fabric.transports.base import SMALL, Exchange, Transport, connector, transports
+from fabric.transports.base import SMALL, Rendezvous, Transport, connector, transports
 from fabric.transports.zmq import reach
 from fabric.transports.zmq.reach import FOLDER, SHARED_MEMORY
 from fabric.transports.zmq.sockets import BIND
@@ -43,7 +43,7 @@ def _open() -> int:
 
 
 def conforms(name: str, ranks: int) -> None:
-    def main(rank: int, exchange: Exchange) -> None:
+    def main(rank: int, exchange: Rendezvous) -> None:
         conformance.check(connector(name), rank, ranks, exchange)
 
     good(threads(ranks, main))
@@ -123,7 +123,7 @@ def test_a_mismatch_names_both_sides(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["inproc", "zmq"])
 def test_who_sends_to_one_that_has_closed_learns_it(name: str) -> None:
-    def main(rank: int, exchange: Exchange) -> list[Any]:
+    def main(rank: int, exchange: Rendezvous) -> list[Any]:
         transport = connector(name)(rank, 2, exchange)
         try:
             if rank == 1:

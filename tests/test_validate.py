@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.validation.predict import Prediction, predict
-from bench.validation.published import PUBLISHED, Row, TargetsError, read
+from bench.validation.published import PUBLISHED, PublishedRow, TargetsError, read
 from bench.validation.validate import as_page, record, summaries, validate
 
 ROWS = {row.id: row for row in read()}
@@ -29,14 +29,14 @@ def found() -> list[Prediction]:
     return validate(ROWS.values())
 
 
-def value(row: Row, **changes: object) -> float:
+def value(row: PublishedRow, **changes: object) -> float:
     """The model's answer to a changed row; there must be one."""
     prediction = predict(replace(row, **changes))  # type: ignore[arg-type]
     assert prediction.value is not None, prediction.reason
     return prediction.value
 
 
-def reason(row: Row, **changes: object) -> str:
+def reason(row: PublishedRow, **changes: object) -> str:
     """Why a changed row is not modelled."""
     prediction = predict(replace(row, **changes))  # type: ignore[arg-type]
     assert prediction.value is None
@@ -44,7 +44,7 @@ def reason(row: Row, **changes: object) -> str:
     return prediction.reason
 
 
-def errors(found: list[Prediction], which: Callable[[Row], bool]) -> list[float]:
+def errors(found: list[Prediction], which: Callable[[PublishedRow], bool]) -> list[float]:
     """Absolute errors of some rows, in percent."""
     return [abs(one.error_percent) for one in found
             if which(one.row) and one.error_percent is not None]  # fmt: skip
@@ -169,7 +169,7 @@ def test_stacks_that_stand_in_for_others() -> None:
     ],
 )
 def test_what_cannot_be_modelled_has_a_reason(
-    row: Row, changes: dict[str, object], text: str
+    row: PublishedRow, changes: dict[str, object], text: str
 ) -> None:
     assert text in reason(row, **changes)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fabric.clock.emulator import Emulator
 from fabric.fabric import Fabric
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
-from fabric.schedule.plan import Rows, plans
+from fabric.schedule.plan import TimedRows, plans
 from fabric.schedule.step import Step
 from fabric.world.register import ranks
 from fabric.world.world import OVER, PATIENCE, SETTLING, World
@@ -19,7 +19,7 @@ from topology import star
 WORDS = "all_reduce(sum, float32[4])"
 
 
-def rows(size: int) -> list[Rows]:
+def rows(size: int) -> list[TimedRows]:
     """Each rank's part of a ring: 1000 bytes to the next."""
     me = list(range(size))
     return [plan.rows for plan in plans([Step(me, [*me[1:], 0], 1000)], size)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.operations import OPERATIONS, Operation
-from bench.collectives.vector_counts import Traffic, busiest, traffic_of
+from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
 from bench.machine import BenchError, check_fits, fabric_of, stack
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
 from bench.records import Measurement, bandwidths
@@ -40,7 +40,7 @@ class Benchmark:
     selection: Selection
     algorithms: tuple[str, ...]
     ranks_per_node: int
-    traffic: Traffic
+    traffic: VectorCounts
     transport: str = "sim"
     trace: Path | None = None
 
@@ -106,7 +106,7 @@ def prepare(
     fabric = fabric_of(selection)
     stack(fabric, selection, op)
     _check_ranks(op, fabric, selection, flags)
-    traffic = Traffic()
+    traffic = VectorCounts()
     if op == "all_to_all_v":
         traffic = traffic_of(flags.world, matrix, environment)
         flags = _with_matrix(flags, traffic, matrix is not None)
@@ -135,7 +135,7 @@ def _algorithms(op: str, text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _with_matrix(flags: Flags, traffic: Traffic, ours: bool) -> Flags:
+def _with_matrix(flags: Flags, traffic: VectorCounts, ours: bool) -> Flags:
     """Return the flags with -b and -e as the matrix needs them, or refuse as nccl-tests does.
 
     Where the matrix is given by our own option, -b and -e may be left out.

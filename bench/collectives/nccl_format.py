@@ -32,7 +32,7 @@ _PER_ITERATION = (("i_min", "(us)"), ("i_max", "(us)"), ("i_p99", "(us)"), ("i_c
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DeviceLine:
     """Where a rank sits, as a line of ``# Using devices``; keys as in nccl-tests' JSON."""
 
     rank: int
@@ -51,7 +51,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Footer:
     """What the footer says: the number of rows with wrong data and the mean bus bandwidth.
 
     ``busbw``: None where no row has any. ``least``: bytes per second that NCCL_TESTS_MIN_BW asks
@@ -73,12 +73,12 @@ class Summary:
         return self.enough and not self.out_of_bounds
 
 
-def summary(rows: Sequence[Measurement], least: str | None = None) -> Summary:
+def summary(rows: Sequence[Measurement], least: str | None = None) -> Footer:
     """Return the footer of these rows; ``least``: NCCL_TESTS_MIN_BW, a number of GB/s, if set."""
     known = [row.busbw for row in rows if row.busbw is not None]
     mean = sum(known) / len(known) if known else None
     wrong = sum(bool(row.wrong) for row in rows)
-    return Summary(wrong, mean, None if least is None else least_of(least) * GB)
+    return Footer(wrong, mean, None if least is None else least_of(least) * GB)
 
 
 def float_text(value: float | None, width: int) -> str:
@@ -98,7 +98,7 @@ def float_text(value: float | None, width: int) -> str:
 def header(
     flags: Flags,
     program: str,
-    devices: Iterable[Device],
+    devices: Iterable[DeviceLine],
     notes: Iterable[str],
     is_live: bool = False,
 ) -> list[str]:
@@ -197,7 +197,7 @@ def _iterations_text(measurement: Measurement) -> str:
     return "".join(f"  {text:>7s}" for text in (time, time, time, float_text(0.0, 7)))
 
 
-def footer(found: Summary, program: str) -> list[str]:
+def footer(found: Footer, program: str) -> list[str]:
     """Everything below the rows; the empty line is where nccl-tests puts NCCL's last error."""
     wrong = f"{found.out_of_bounds} {'FAILED' if found.out_of_bounds else 'OK'}"
     verdict = "" if found.least is None else "OK" if found.enough else "FAILED"
@@ -230,9 +230,9 @@ def report(
     flags: Flags,
     arguments: Sequence[str],
     environment: Mapping[str, str],
-    devices: Iterable[Device],
+    devices: Iterable[DeviceLine],
     rows: Sequence[Measurement],
-    found: Summary,
+    found: Footer,
     began: datetime,
 ) -> str:
     """nccl-tests' JSON: booleans are strings, a root is text six wide, what is not known is null.

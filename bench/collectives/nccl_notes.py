@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from bench.collectives.measure import Benchmark
-from bench.collectives.nccl_format import UNKNOWN, Device
+from bench.collectives.nccl_format import UNKNOWN, DeviceLine
 from bench.options import DATATYPES
 from bench.records import Measurement, in_gb, over
 from topology.units import US
@@ -37,7 +37,7 @@ def notes(bench: Benchmark) -> Iterator[str]:
         yield "A barrier has no size: -b, -e, -i, -f and -d are not used"
 
 
-def devices(bench: Benchmark) -> list[Device]:
+def devices(bench: Benchmark) -> list[DeviceLine]:
     """Where each rank sits. The address is a device's number in its node: there is no PCI here."""
     topology, pid = bench.fabric.topology, os.getpid()
     seen: dict[int, int] = {}
@@ -48,7 +48,7 @@ def devices(bench: Benchmark) -> list[Device]:
         device = seen[node] = seen.get(node, -1) + 1
         info = f"{bench.selection.system} {topology.vertex_names[vertex]} ({kind})"
         host = f"node{node}" if node >= 0 else "-"
-        found.append(Device(rank, 0, pid, host, device, f"0000:{device:02x}:00", info))
+        found.append(DeviceLine(rank, 0, pid, host, device, f"0000:{device:02x}:00", info))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.collectives.test_data import POISON, Array, Job, given, wanted, wrong
+from bench.collectives.test_data import POISON, Array, RowJob, given, wanted, wrong
 from collectives import init
 from collectives.algorithms.table import schedule
 from fabric.schedule.plan import plan
@@ -21,7 +21,7 @@ APART = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RankSample:
     """What a rank found: seconds an operation, ``emulated`` and on the ``wall`` clock of its host,
     and how many elements are ``wrong``, None where they were not checked.
     """  # noqa: D205
@@ -31,13 +31,13 @@ class Sample:
     wrong: int | None
 
 
-def main(jobs: Sequence[Job]) -> list[Sample]:
+def main(jobs: Sequence[RowJob]) -> list[RankSample]:
     """Run every job: one rank's part of `bench.collectives.real_ranks.sweep`."""
     with init() as comm:
         return [_measured(comm, job) for job in jobs]
 
 
-def _measured(comm: "Communicator", job: Job) -> Sample:
+def _measured(comm: "Communicator", job: RowJob) -> RankSample:
     sent, expected = given(job, comm.rank, comm.size), wanted(job, comm.rank, comm.size)
     room = np.full(expected.nbytes, POISON, np.uint8).view(job.dtype)
     if job.op == "broadcast" and comm.rank == job.root:
@@ -53,7 +53,7 @@ def _measured(comm: "Communicator", job: Job) -> Sample:
     began = time.perf_counter()
     for _ in range(job.iters):
         operation()
-    return Sample(emulated, (time.perf_counter() - began) / job.iters, found)
+    return RankSample(emulated, (time.perf_counter() - began) / job.iters, found)
 
 
 def _together(comm: "Communicator") -> float:
@@ -68,7 +68,7 @@ def _together(comm: "Communicator") -> float:
     return start
 
 
-def _operation(comm: "Communicator", job: Job, x: Array, out: Array) -> Callable[[], object]:
+def _operation(comm: "Communicator", job: RowJob, x: Array, out: Array) -> Callable[[], object]:
     """One operation, out of place where there is a choice."""
     by, items = job.algorithm, job.dtype.itemsize
     if job.op == "send_recv":  # nccl-tests' ring in one group call: a schedule like any other

@@ -16,8 +16,8 @@ from bench.collectives.measure import (
     operation_of,
     tasks,
 )
-from bench.collectives.rank_program import Sample, main
-from bench.collectives.test_data import Job
+from bench.collectives.rank_program import RankSample, main
+from bench.collectives.test_data import RowJob
 from bench.machine import BenchError
 from bench.options import SCALED, Selection
 from bench.records import Measurement, bandwidths
@@ -54,14 +54,14 @@ def _machine(bench: Benchmark) -> Fabric | str:
     return asked.system
 
 
-def _job(bench: Benchmark, task: Task) -> Job:
+def _job(bench: Benchmark, task: Task) -> RowJob:
     if task.redop == SCALED:
         raise BenchError("-o mulsum needs a scalar before the sum; real ranks have none")
     flags = bench.flags
     counts = None
     if bench.op == "all_to_all_v":
         counts = bench.traffic.counts(bench.ranks, task.argument).tolist()
-    return Job(
+    return RowJob(
         bench.op, task.algorithm, task.datatype, "sum" if task.redop == "none" else task.redop,
         max(task.root, 0), task.argument, counts,
         operation_of(bench, task), flags.warmup_iters, flags.iters,
@@ -69,7 +69,9 @@ def _job(bench: Benchmark, task: Task) -> Job:
     )  # fmt: skip
 
 
-def _row(bench: Benchmark, task: Task, samples: Sequence[Sample], host_time: float) -> Measurement:
+def _row(
+    bench: Benchmark, task: Task, samples: Sequence[RankSample], host_time: float
+) -> Measurement:
     average = AVERAGES[bench.flags.average]
     time = float(average(np.array([sample.emulated for sample in samples])))
     wall = float(average(np.array([sample.wall for sample in samples])))

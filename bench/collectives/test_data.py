@@ -39,7 +39,7 @@ Pieces = list[tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
-class Job:
+class RowJob:
     """A row to be measured. Plain values only: it travels between processes.
 
     ``redop``, ``root``: where there are none, "sum" and 0. ``size``: bytes, as in
@@ -71,7 +71,7 @@ class Job:
         return self.op in ("all_reduce", "reduce", "reduce_scatter")
 
 
-def given(job: Job, rank: int, ranks: int) -> Array:
+def given(job: RowJob, rank: int, ranks: int) -> Array:
     """What a rank sends; of no length where it sends nothing."""
     if job.reduces:
         items = job.size // job.dtype.itemsize
@@ -79,7 +79,7 @@ def given(job: Job, rank: int, ranks: int) -> Array:
     return _made(job, _PIECES[job.op](job, rank, ranks)[0])
 
 
-def wanted(job: Job, rank: int, ranks: int) -> Array:
+def wanted(job: RowJob, rank: int, ranks: int) -> Array:
     """What a rank must hold afterwards; of no length where it receives nothing."""
     if not job.reduces:
         return _made(job, _PIECES[job.op](job, rank, ranks)[1])
@@ -97,7 +97,7 @@ def wanted(job: Job, rank: int, ranks: int) -> Array:
     return total
 
 
-def _added(job: Job, rank: int, ranks: int, first: int, items: int) -> Array:
+def _added(job: RowJob, rank: int, ranks: int, first: int, items: int) -> Array:
     """What of a rank's items is combined."""
     values = _values(job, rank, ranks, first, items)
     return shares(values, ranks) if job.redop == "avg" else values
@@ -110,7 +110,7 @@ def wrong(found: Array, expected: Array) -> int:
     return int(np.not_equal(*pairs).any(1).sum())
 
 
-def _values(job: Job, rank: int, ranks: int, first: int, items: int) -> Array:
+def _values(job: RowJob, rank: int, ranks: int, first: int, items: int) -> Array:
     """A rank's items from number ``first``: a pattern that differs between ranks and places."""
     place = np.arange(first, first + items) + rank
     if job.redop in ("min", "max"):
@@ -121,7 +121,7 @@ def _values(job: Job, rank: int, ranks: int, first: int, items: int) -> Array:
     return (place < _ONES).astype(job.dtype)
 
 
-def _made(job: Job, pieces: Pieces) -> Array:
+def _made(job: RowJob, pieces: Pieces) -> Array:
     drawn = [
         np.random.default_rng([src, dst]).integers(0, 256, size, np.uint8)
         for src, dst, size in pieces
@@ -129,40 +129,40 @@ def _made(job: Job, pieces: Pieces) -> Array:
     return np.concatenate([np.zeros(0, np.uint8), *drawn]).view(job.dtype)
 
 
-def _all_gather(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _all_gather(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     return [(rank, 0, job.size)], [(src, 0, job.size) for src in range(ranks)]
 
 
-def _gather(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _gather(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     sent, received = _all_gather(job, rank, ranks)
     return sent, received if rank == job.root else []
 
 
-def _scatter(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _scatter(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     sent = [(job.root, dst, job.size) for dst in range(ranks)]
     return sent if rank == job.root else [], [(job.root, rank, job.size)]
 
 
-def _broadcast(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _broadcast(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     piece = [(job.root, 0, job.size)]
     return piece if rank == job.root else [], piece
 
 
-def _all_to_all(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _all_to_all(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     counts = job.counts or [[job.size] * ranks] * ranks
     sent = [(rank, dst, counts[rank][dst]) for dst in range(ranks)]
     return sent, [(src, rank, counts[src][rank]) for src in range(ranks)]
 
 
-def _send_recv(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _send_recv(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     return [(rank, 0, job.size)], [((rank - 1) % ranks, 0, job.size)]
 
 
-def _nothing(job: Job, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
+def _nothing(job: RowJob, rank: int, ranks: int) -> tuple[Pieces, Pieces]:
     return [], []
 
 
-_PIECES: dict[str, Callable[[Job, int, int], tuple[Pieces, Pieces]]] = {
+_PIECES: dict[str, Callable[[RowJob, int, int], tuple[Pieces, Pieces]]] = {
     "all_gather": _all_gather, "gather": _gather, "scatter": _scatter, "broadcast": _broadcast,
     "all_to_all": _all_to_all, "all_to_all_v": _all_to_all, "send_recv": _send_recv,
     "barrier": _nothing,

@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Traffic:
+class VectorCounts:
     """Who sends how much in all_to_all_v: a ``matrix`` of bytes, or nccl-tests' generated pattern.
 
     ``spread``: of the generated pattern, 0 uniform to 1, more for farther ranks. ``dimension``,
@@ -33,17 +33,17 @@ class Traffic:
         return spread_counts(ranks, total, self.spread) if self.matrix is None else self.matrix
 
 
-def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> Traffic:
+def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> VectorCounts:
     """Return the traffic that ``matrix``, a file, or else nccl-tests' variables ask for."""
     spread = min(max(number(environment, SPREAD), 0.0), 1.0)
     scale = max(number(environment, SCALE), 0.0)
     path = matrix or environment.get(MATRIX)
     if path is None:
-        return Traffic(spread)
+        return VectorCounts(spread)
     counts = read_matrix(path, scale)
     if len(counts) < ranks:
         raise BenchError(f"traffic matrix {path} is {len(counts)} wide; {ranks} ranks need as much")
-    return Traffic(spread, counts[:ranks, :ranks], len(counts), scale)
+    return VectorCounts(spread, counts[:ranks, :ranks], len(counts), scale)
 
 
 def busiest(counts: Counts) -> int:

@@ -111,7 +111,7 @@ def is_file(skew: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RoutingOptions:
     """What the user asked for of a routing; None where nothing."""
 
     ranks: Sequence[int] | None

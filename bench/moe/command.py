@@ -18,8 +18,8 @@ from bench.moe.case import (
     OPERATIONS,
     TOKENS,
     TOP_K,
-    Asked,
     Experts,
+    RoutingOptions,
     dtype_of,
     is_file,
     node_ranks,
@@ -260,7 +260,7 @@ def command(
     written_files.check_simulated(output, transport)
     tokens_said, skew_said = None, skew
     if is_file(skew):
-        routing = Asked(ep, tokens, top_k, experts, seed).of_file(skew)
+        routing = RoutingOptions(ep, tokens, top_k, experts, seed).of_file(skew)
         ep, top_k, experts = [routing.ranks], routing.top_k, routing.experts
         tokens, tokens_said = max(int(routing.tokens.max()), 1), tokens_text(routing)
         skew_said = f"{skew} ({routing.experts} experts)"

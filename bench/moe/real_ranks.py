@@ -43,7 +43,7 @@ _Times = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Sample:
+class MoeSample:
     """What a rank found of dispatch and combine: seconds, emulated and of its host's clock.
 
     ``wrong``: tokens that did not come back as they must.
@@ -57,7 +57,7 @@ class Sample:
 def measure(
     work: Experts, fabric: Fabric, selection: Selection, transport: str, node: int | None,
     trace: Path | None = None,
-) -> list[Sample]:  # fmt: skip
+) -> list[MoeSample]:  # fmt: skip
     """What every rank found; ``work.op`` does not matter. Raises `BenchError`."""
     machine: Fabric | str = fabric
     if transport == "mpi":  # its ranks know the machine by its name alone
@@ -68,7 +68,7 @@ def measure(
     work.routing()
     tokens(work, 0)  # both are made once, where ranks are threads of this process
     with _without_collector():
-        samples: list[Sample] = launch(
+        samples: list[MoeSample] = launch(
             rank, work.ranks, machine, transport, software=selection.software,
             args=(work, software, node), trace=trace,
         )  # fmt: skip
@@ -89,7 +89,7 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def rank(work: Experts, software: str, node: int | None) -> Sample:
+def rank(work: Experts, software: str, node: int | None) -> MoeSample:
     """One rank's part."""
     with init() as comm:
         choices = work.routing().topk_idx[comm.rank]
@@ -100,7 +100,7 @@ def rank(work: Experts, software: str, node: int | None) -> Sample:
         gain = (weights * np.where(choices < 0, 0, factor(choices))).sum(axis=1)
         with _turn():
             wrong = _wrong(x, gain, out, WIRES[work.dtype])
-        return Sample(emulated, wall, wrong)
+        return MoeSample(emulated, wall, wrong)
 
 
 def tokens(work: Experts, rank: int) -> NDArray[Any]:
@@ -235,7 +235,7 @@ def _blocks(rows: int) -> Iterator[slice]:
     return (slice(first, min(first + BLOCK, rows)) for first in range(0, rows, BLOCK))
 
 
-def slowest(samples: Sequence[Sample], op: int) -> _Times:
+def slowest(samples: Sequence[MoeSample], op: int) -> _Times:
     """Emulated and wall seconds of dispatch (0) or combine (1), of the slowest rank."""
     return (
         max(sample.emulated[op] for sample in samples), max(sample.wall[op] for sample in samples)

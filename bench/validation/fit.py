@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.validation.predict import in_unit, timeline
-from bench.validation.published import Row, calibration
-from bench.validation.published_case import Workload, workload
+from bench.validation.published import PublishedRow, calibration
+from bench.validation.published_case import PublishedCase, workload
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
 from topology.errors import TriplaneError
@@ -48,7 +48,7 @@ class Fit:
 
     recipe: Recipe
     places: Places
-    rows: tuple[Row, ...]
+    rows: tuple[PublishedRow, ...]
     errors: tuple[float, ...]
 
     def endpoint(self) -> Endpoint:
@@ -56,7 +56,7 @@ class Fit:
         return endpoint_with(self.recipe, self.places)
 
 
-def calibrate(rows: Sequence[Row], names: Iterable[str] = RECIPES) -> dict[str, Fit]:
+def calibrate(rows: Sequence[PublishedRow], names: Iterable[str] = RECIPES) -> dict[str, Fit]:
     """Fit the named stacks, and those that they take constants from, in the recipes' order.
 
     Raises `CalibrationError` for a stack that is not known or has too few rows.
@@ -84,7 +84,7 @@ def _lenders(name: str) -> list[str]:
     return [known.stack for known in RECIPES[name].known if isinstance(known, Same)]
 
 
-def fit(recipe: Recipe, rows: Sequence[Row], others: Mapping[str, Fit]) -> Fit:
+def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit]) -> Fit:
     """Fit one stack; ``others``: the fits that it takes constants from."""
     mine = tuple(calibration(rows, recipe.name, recipe.system))
     if len(mine) < len(recipe.free):
@@ -134,8 +134,8 @@ class _Problem:
 
     recipe: Recipe
     known: Places
-    rows: tuple[Row, ...]
-    tasks: tuple[Workload, ...]
+    rows: tuple[PublishedRow, ...]
+    tasks: tuple[PublishedCase, ...]
     times: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def places(self, unknowns: _Floats) -> Places:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bench.validation.published import Row
-from bench.validation.published_case import NotModelledError, Workload, workload
+from bench.validation.published import PublishedRow
+from bench.validation.published_case import NotModelledError, PublishedCase, workload
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
 from fabric.fabric import Fabric
@@ -29,7 +29,7 @@ NO_CONSTANTS = {
 class Prediction:
     """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``."""
 
-    row: Row
+    row: PublishedRow
     value: float | None
     reason: str | None = None
 
@@ -41,7 +41,7 @@ class Prediction:
         return 100 * (self.value - self.row.value) / self.row.value
 
 
-def predict(row: Row, engine: str = "flow") -> Prediction:
+def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
     """The prediction of a row by its stack's preset; never raises for what a row says."""
     try:
         endpoint = endpoint_of(row)
@@ -50,7 +50,7 @@ def predict(row: Row, engine: str = "flow") -> Prediction:
         return Prediction(row, None, str(error))
 
 
-def endpoint_of(row: Row) -> Endpoint:
+def endpoint_of(row: PublishedRow) -> Endpoint:
     """The stack whose constants count for a row; raises `EndpointError`, `NotModelledError`."""
     if row.problem:
         raise NotModelledError(row.problem)
@@ -60,14 +60,16 @@ def endpoint_of(row: Row) -> Endpoint:
     return preset(instead or row.software)
 
 
-def answer(row: Row, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3) -> float:
+def answer(
+    row: PublishedRow, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3
+) -> float:
     """What a row would be with these constants, in its own unit; raises errors of ours."""
     task = workload(row, endpoint)
     _scale(row)
     return in_unit(row, task, timeline(task, endpoint, engine, tolerance).duration)
 
 
-def in_unit(row: Row, task: Workload, time: float) -> float:
+def in_unit(row: PublishedRow, task: PublishedCase, time: float) -> float:
     """What a row's benchmark prints for a time in seconds; raises `NotModelledError`."""
     if row.metric == "latency":
         return time / _scale(row)
@@ -86,7 +88,7 @@ SPELLINGS = {"µs": "us", "μs": "us", "usec": "us", "msec": "ms", "GBps": "GB/s
 """Other ways to write a unit."""
 
 
-def _scale(row: Row) -> float:
+def _scale(row: PublishedRow) -> float:
     if row.metric not in METRICS:
         raise NotModelledError(f"no metric {row.metric!r}; there are {', '.join(METRICS)}")
     units = METRICS[row.metric]
@@ -97,7 +99,7 @@ def _scale(row: Row) -> float:
 
 
 def timeline(
-    task: Workload, endpoint: Endpoint, engine: str = "flow", tolerance: float = 1e-3
+    task: PublishedCase, endpoint: Endpoint, engine: str = "flow", tolerance: float = 1e-3
 ) -> Timeline:
     """Simulate what a row measured."""
     fabric = Fabric(
@@ -107,7 +109,7 @@ def timeline(
     return fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)
 
 
-def answered(row: Row, engine: str = "flow") -> Timeline:
+def answered(row: PublishedRow, engine: str = "flow") -> Timeline:
     """The simulation behind the prediction of a row; raises errors of ours."""
     endpoint = endpoint_of(row)
     return timeline(workload(row, endpoint), endpoint, engine)

@@ -12,7 +12,7 @@ from typing import Any
 
 from topology.errors import TriplaneError
 from topology.files.reading import shown
-from topology.files.tables import Line, read_table
+from topology.files.tables import NumberedLine, read_table
 from topology.names import near
 from topology.units import parse
 
@@ -28,7 +28,7 @@ class TargetsError(TriplaneError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PublishedRow:
     """One published measurement; None or "" where the file says nothing.
 
     ``size``: bytes. ``value``: in ``unit``. ``problem``: why the row cannot be read, or "".
@@ -62,10 +62,10 @@ COUNTS = ("ranks", "size", "tokens", "hidden", "top_k", "experts")
 """Columns of whole numbers."""
 
 OPTIONAL = ("source", "note", "problem")
-"""Fields of `Row` that a file need not have."""
+"""Fields of `PublishedRow` that a file need not have."""
 
 
-def read(path: Path = PUBLISHED) -> list[Row]:
+def read(path: Path = PUBLISHED) -> list[PublishedRow]:
     """Every row of a file; raises `TargetsError` naming the columns that are missing or unclear.
 
     Columns with other names are passed over, but not one that looks like a known column that the
@@ -73,7 +73,7 @@ def read(path: Path = PUBLISHED) -> list[Row]:
     """
     lines = read_table(path, TargetsError)
     header = lines[0].cells if lines else []
-    names = [field.name for field in fields(Row) if field.name != "problem"]
+    names = [field.name for field in fields(PublishedRow) if field.name != "problem"]
     missing = [name for name in names if name not in OPTIONAL and name not in header]
     if missing:
         needed = ",".join(name for name in names if name not in OPTIONAL)
@@ -91,9 +91,9 @@ def read(path: Path = PUBLISHED) -> list[Row]:
     return [_row(header, line, seen) for line in lines[1:]]
 
 
-def _row(header: list[str], line: Line, seen: dict[str, int]) -> Row:
+def _row(header: list[str], line: NumberedLine, seen: dict[str, int]) -> PublishedRow:
     """``seen``: the ids of earlier rows, and their lines."""
-    known = {field.name for field in fields(Row)} - {"problem"}
+    known = {field.name for field in fields(PublishedRow)} - {"problem"}
     cells = zip(header, line.cells, strict=False)
     text = {name: cell for name, cell in cells if name in known}
     problems: list[str] = []
@@ -108,7 +108,7 @@ def _row(header: list[str], line: Line, seen: dict[str, int]) -> Row:
     columns |= counts
     # Rows without an id are found by their line.
     place = f" (line {line.number})" if problems and not text.get("id") else ""
-    return Row(**columns, value=value, problem="; ".join(problems) + place)
+    return PublishedRow(**columns, value=value, problem="; ".join(problems) + place)
 
 
 def _count(name: str, text: str, problems: list[str]) -> int | None:
@@ -136,7 +136,9 @@ def _number(text: str, quantity: str) -> float | None:
         return None
 
 
-def calibration(rows: Iterable[Row], software: str, system: str | None = None) -> list[Row]:
+def calibration(
+    rows: Iterable[PublishedRow], software: str, system: str | None = None
+) -> list[PublishedRow]:
     """The rows that the constants of ``software`` may be fitted to."""
     return [
         row for row in rows

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.collectives.operations import OPERATIONS
 from bench.moe.case import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
-from bench.validation.published import Row
+from bench.validation.published import PublishedRow
 from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint
@@ -44,7 +44,7 @@ class NotModelledError(TriplaneError):
 
 
 @dataclass(frozen=True)
-class Workload:
+class PublishedCase:
     """What is to be simulated for a row.
 
     ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
@@ -62,7 +62,7 @@ class Workload:
     bus_factor: float = 1.0
 
 
-def workload(row: Row, endpoint: Endpoint) -> Workload:
+def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """Read what a row measured; raises `NotModelledError`, or another error of ours."""
     row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
     if row.op in ("read", "write"):
@@ -77,7 +77,7 @@ def workload(row: Row, endpoint: Endpoint) -> Workload:
     raise NotModelledError(f"no operation {row.op!r}; there are {known}")
 
 
-def topology_of(row: Row) -> Topology:
+def topology_of(row: PublishedRow) -> Topology:
     """The system that a row was measured on; its text says which RDMA, where there is a choice."""
     text = f"{row.placement} {row.note}".lower()
     rdma = "ib" if re.search(r"infiniband|\bib\b", text) else "roce" if "roce" in text else ""
@@ -90,7 +90,7 @@ def _system(name: str, rdma: str) -> Topology:
     return makers[name](rdma=rdma) if rdma and name in makers else system(name)
 
 
-def planes_of(row: Row, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:
+def planes_of(row: PublishedRow, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:
     """The planes that a row names ("nvlink+rdma"), else the stack's, else the topology's."""
     named = tuple(re.findall(r"[a-z0-9_-]+", row.plane.lower()))
     planes = named or endpoint.planes or topology.planes
@@ -102,7 +102,7 @@ def planes_of(row: Row, endpoint: Endpoint, topology: Topology) -> tuple[str, ..
     return inside + planes if "ub" in planes else planes
 
 
-def _needed(row: Row, *names: str) -> list[int]:
+def _needed(row: PublishedRow, *names: str) -> list[int]:
     values = [getattr(row, name) for name in names]
     for name, value in zip(names, values, strict=True):
         if not value:
@@ -110,7 +110,7 @@ def _needed(row: Row, *names: str) -> list[int]:
     return values
 
 
-def _key(endpoint: Endpoint, row: Row, operation: str) -> str:
+def _key(endpoint: Endpoint, row: PublishedRow, operation: str) -> str:
     """Refuse what the stack has no constants for, rather than take it to be free."""
     key = endpoint.key(operation)
     if key is None or (key != operation and operation.endswith(":normal") and key):
@@ -121,7 +121,7 @@ def _key(endpoint: Endpoint, row: Row, operation: str) -> str:
 # --- one pair of ranks
 
 
-def _pair(row: Row, endpoint: Endpoint) -> Workload:
+def _pair(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     (size,) = _needed(row, "size")
     topology, reads = topology_of(row), row.op == "read"
     planes = planes_of(row, endpoint, topology)
@@ -132,13 +132,13 @@ def _pair(row: Row, endpoint: Endpoint) -> Workload:
     blocks = row.metric != "latency" and endpoint.name != "raw"
     messages = max(1, math.ceil(BULK / size)) if blocks else 1
     step = Step(int(reads), int(not reads), size * messages, messages=messages, label=row.op)
-    return Workload(
+    return PublishedCase(
         topology, planes, "" if free else _key(endpoint, row, operation), 2, lambda: iter((step,)),
         size * messages, _ends(topology, planes, far_cpu, _distance(row)),
     )  # fmt: skip
 
 
-def _distance(row: Row) -> str:
+def _distance(row: PublishedRow) -> str:
     """How far apart the two ends are, by the row's wording."""
     text, plane = row.placement.lower(), row.plane.lower()
     wordings = {
@@ -173,7 +173,7 @@ def _ends(topology: Topology, planes: tuple[str, ...], far_cpu: bool, distance: 
     return np.array([first, peers[at]], np.int32)
 
 
-def _kv_transfer(row: Row, endpoint: Endpoint) -> Workload:
+def _kv_transfer(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """A node's ranks each send an equal part to the rank of their number on another node."""
     ranks, size = _needed(row, "ranks", "size")
     topology, half = topology_of(row), ranks // 2
@@ -183,7 +183,7 @@ def _kv_transfer(row: Row, endpoint: Endpoint) -> Workload:
         raise NotModelledError(f"{ranks} ranks do not make pairs of nodes of {topology.name}")
     me = np.arange(half)
     step = Step(me, me + half, max(1, size // half), label=row.op)
-    return Workload(
+    return PublishedCase(
         topology, planes_of(row, endpoint, topology), _key(endpoint, row, row.op), 2 * half,
         lambda: iter((step,)), size, np.concatenate([where[:half], where[second : second + half]]),
     )  # fmt: skip
@@ -197,7 +197,7 @@ def _per_node(topology: Topology) -> int:
 # --- many ranks
 
 
-def _moe(row: Row, endpoint: Endpoint) -> Workload:
+def _moe(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
     ranks, tokens = _needed(row, "ranks", "tokens")
     topology, mode = topology_of(row), "normal" if "normal" in row.mode.lower() else "low-latency"
@@ -212,13 +212,13 @@ def _moe(row: Row, endpoint: Endpoint) -> Workload:
     )  # fmt: skip
     operation = _key(endpoint, row, work.operation)
     moved = float(work.moved(_counted(row, work, endpoint), width))
-    return Workload(
+    return PublishedCase(
         topology, planes, operation, ranks, lambda: work.steps(endpoint.name, width), moved,
         _spread(row, topology),
     )  # fmt: skip
 
 
-def _counted(row: Row, work: Experts, endpoint: Endpoint) -> int:
+def _counted(row: PublishedRow, work: Experts, endpoint: Endpoint) -> int:
     """Bytes of a token that benchmarks count."""
     if row.op == "combine" and row.combine_dtype not in ("", "bf16", "bfloat16", "fp16"):
         raise NotModelledError(f"combine in {row.combine_dtype!r}; only in bf16")
@@ -233,7 +233,7 @@ def _fits(topology: Topology, ranks: int) -> None:
         )
 
 
-def _spread(row: Row, topology: Topology) -> Ints | None:
+def _spread(row: PublishedRow, topology: Topology) -> Ints | None:
     """None for ranks packed one after the other; a die a package where the row says so."""
     if not re.search(r"one (rank|die) (per|a|an|each) (npu|package)", row.placement.lower()):
         return None
@@ -242,7 +242,7 @@ def _spread(row: Row, topology: Topology) -> Ints | None:
     return places
 
 
-def _collective(row: Row, endpoint: Endpoint) -> Workload:
+def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """``size`` is a rank's block for HCCL, and nccl-tests' S for NCCL."""
     ranks, size = _needed(row, "ranks", "size")
     topology, operation = topology_of(row), OPERATIONS[row.op]
@@ -251,7 +251,7 @@ def _collective(row: Row, endpoint: Endpoint) -> Workload:
     if operation.shared and endpoint.name == "nccl":
         block = max(1, size // ranks)
     algorithm = _algorithm(row, endpoint, ranks > _per_node(topology))
-    return Workload(
+    return PublishedCase(
         topology, planes_of(row, endpoint, topology),
         endpoint.variant(_key(endpoint, row, row.op), block), ranks,
         lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=_per_node(topology)),
@@ -259,7 +259,7 @@ def _collective(row: Row, endpoint: Endpoint) -> Workload:
     )  # fmt: skip
 
 
-def _algorithm(row: Row, endpoint: Endpoint, between_nodes: bool) -> str | None:
+def _algorithm(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> str | None:
     """The one that the row's mode names, else the library's for large messages, else ours."""
     if row.mode in ALGORITHMS[row.op]:
         return row.mode

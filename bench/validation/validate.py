@@ -11,13 +11,13 @@ from bench.options import Output, output_options
 from bench.plot import draw_validation
 from bench.records import Value, as_text, opened, progress
 from bench.validation.predict import Prediction, answered, predict
-from bench.validation.published import PUBLISHED, Row, read
+from bench.validation.published import PUBLISHED, PublishedRow, read
 from fabric.fabric import check_engine
 from fabric.timeline.value import Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class StackErrors:
     """The errors of one stack and use, in percent: ``worst`` is signed, ``row`` its id.
 
     ``modelled``: of ``rows``, those that the model has an answer to; the others do not count.
@@ -40,7 +40,7 @@ class Summary:
         }  # fmt: skip
 
 
-def validate(rows: Iterable[Row], engine: str = "flow") -> list[Prediction]:
+def validate(rows: Iterable[PublishedRow], engine: str = "flow") -> list[Prediction]:
     """The model's answer to every row, in order. Raises `EndpointError` for an unknown engine."""
     check_engine(engine)
     return [predict(row, engine) for row in rows]
@@ -56,7 +56,7 @@ def record(found: Prediction) -> dict[str, Value]:
     }  # fmt: skip
 
 
-def summaries(found: Sequence[Prediction]) -> list[Summary]:
+def summaries(found: Sequence[Prediction]) -> list[StackErrors]:
     """One summary for each stack and use, in order of first sight."""
     keys = dict.fromkeys((one.row.software, one.row.use) for one in found)
     return [
@@ -65,13 +65,15 @@ def summaries(found: Sequence[Prediction]) -> list[Summary]:
     ]
 
 
-def _summary(software: str, use: str, found: Sequence[Prediction]) -> Summary:
+def _summary(software: str, use: str, found: Sequence[Prediction]) -> StackErrors:
     errors = {i: error for i, one in enumerate(found) if (error := one.error_percent) is not None}
     if not errors:
-        return Summary(software, use, len(found), 0, None, None, None)
+        return StackErrors(software, use, len(found), 0, None, None, None)
     worst = max(errors, key=lambda i: abs(errors[i]))
     mean = sum(map(abs, errors.values())) / len(errors)
-    return Summary(software, use, len(found), len(errors), mean, errors[worst], found[worst].row.id)
+    return StackErrors(
+        software, use, len(found), len(errors), mean, errors[worst], found[worst].row.id
+    )
 
 
 def as_page(found: Sequence[Prediction]) -> str:

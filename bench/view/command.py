@@ -10,7 +10,7 @@ import click
 from bench.cli import HELP
 from bench.machine import BenchError
 from bench.new_files import NewFile
-from bench.view.page import Run, page
+from bench.view.page import Exhibit, page
 from fabric.timeline.film import film_of
 from fabric.timeline.value import Timeline
 from topology import Topology, TopologyError, system
@@ -54,7 +54,7 @@ def _rebuilt(name: str, topology: Topology) -> Topology | None:
     return whole if left.equals(topology) else None
 
 
-def opened(name: str, without: tuple[str, ...]) -> Run:
+def opened(name: str, without: tuple[str, ...]) -> Exhibit:
     """What ``name`` shows: a timeline's file, or a system without what is taken out of it.
 
     Raises `TriplaneError` where it is neither.
@@ -64,11 +64,11 @@ def opened(name: str, without: tuple[str, ...]) -> Run:
         if without:
             raise BenchError(f"{name} is a timeline: what it ran on cannot be changed any more")
         timeline = Timeline.load(path)
-        return Run(timeline.topology, film_of(timeline), whole_of(timeline.topology))
+        return Exhibit(timeline.topology, film_of(timeline), whole_of(timeline.topology))
     if path.suffix == ".npz":
         raise BenchError(f"there is no file {name}")
     whole = system(name)
-    return Run(whole.without(*without), None, whole) if without else Run(whole)
+    return Exhibit(whole.without(*without), None, whole) if without else Exhibit(whole)
 
 
 @click.command(context_settings=HELP)

@@ -21,7 +21,7 @@ from topology.graph import Topology
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Exhibit:
     """One of the things on a page: a topology, what ran on it, and what it was taken out of.
 
     ``film``: `None` where nothing ran. ``whole``: the fault-free topology, `None` where that is
@@ -33,12 +33,12 @@ class Run:
     whole: Topology | None = None
 
 
-def page(first: Run | Topology, second: Run | None = None) -> str:
+def page(first: Exhibit | Topology, second: Exhibit | None = None) -> str:
     """The page of ``first``, a whole HTML document; of two runs, they stand side by side.
 
     Raises `TopologyError` where a whole or the film does not fit its topology.
     """
-    runs = [first if isinstance(first, Run) else Run(first), *([second] if second else [])]
+    runs = [first if isinstance(first, Exhibit) else Exhibit(first), *([second] if second else [])]
     views = [shown(run.topology, run.whole) for run in runs]
     kept = _distinct(views)
     data = {
@@ -54,7 +54,7 @@ def page(first: Run | Topology, second: Run | None = None) -> str:
     return _document(_title(runs), pack(data))
 
 
-def _title(runs: Sequence[Run]) -> str:
+def _title(runs: Sequence[Exhibit]) -> str:
     return " and ".join(dict.fromkeys(label(run.topology.name) for run in runs))
 
 

@@ -14,7 +14,7 @@ UNSETTLED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class StepEntry:
     """A call of an engine: when it was, in emulated seconds, and how many ``tokens`` it had.
 
     ``system``, ``software``: the emulated machine, and the stack by which the call is timed there.
@@ -35,14 +35,14 @@ class Timed:
         return self.end - self.begin
 
 
-class Call(Protocol):
+class TimedWork(Protocol):
     """What has times, such as a `collectives.Work`."""
 
     def times(self) -> tuple[float, float]:
         """When it began and ended, in emulated seconds."""
 
 
-class Record:
+class StepLog:
     """The calls of one rank's engine, in order.
 
     A step is over when a layer makes a call a second time: layers are called in turn.
@@ -51,11 +51,11 @@ class Record:
     def __init__(self) -> None:
         self._step = 0
         self._seen: set[tuple[str, str]] = set()
-        self._open: list[tuple[int, str, str, int, Call, tuple[str, str]]] = []
-        self._rows: list[Timed] = []
+        self._open: list[tuple[int, str, str, int, TimedWork, tuple[str, str]]] = []
+        self._rows: list[StepEntry] = []
 
     def add(
-        self, layer: str, operation: str, tokens: int, work: Call,
+        self, layer: str, operation: str, tokens: int, work: TimedWork,
         machine: tuple[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Learn of a call that is over; ``machine``: as `Communicator.machine` says."""
@@ -67,7 +67,7 @@ class Record:
         if len(self._open) >= UNSETTLED:
             self._settle()
 
-    def rows(self) -> list[Timed]:
+    def rows(self) -> list[StepEntry]:
         """All calls so far. Raises `WorldError` where no machine is emulated."""
         self._settle()
         return list(self._rows)
@@ -75,15 +75,15 @@ class Record:
     def _settle(self) -> None:
         taken, self._open = self._open, []
         for step, layer, operation, tokens, work, machine in taken:
-            self._rows.append(Timed(step, layer, operation, tokens, *work.times(), *machine))
+            self._rows.append(StepEntry(step, layer, operation, tokens, *work.times(), *machine))
 
 
-def as_json(rows: Iterable[Timed]) -> list[dict[str, Any]]:
-    """Rows as JSON has them; back by ``Timed(**row)``."""
+def as_json(rows: Iterable[StepEntry]) -> list[dict[str, Any]]:
+    """Rows as JSON has them; back by ``StepEntry(**row)``."""
     return [asdict(row) for row in rows]
 
 
-def table(rows: Sequence[Timed], by: str) -> str:
+def table(rows: Sequence[StepEntry], by: str) -> str:
     """Emulated microseconds of each operation, as text; ``by``: "step" or "layer".
 
     By step: tokens of the rank, and the sum over layers. By layer: calls, and the mean of a call.
@@ -101,7 +101,7 @@ def table(rows: Sequence[Timed], by: str) -> str:
     return _machines(rows) + _aligned(lines)
 
 
-def _machines(rows: Sequence[Timed]) -> str:
+def _machines(rows: Sequence[StepEntry]) -> str:
     software: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.system:
@@ -109,7 +109,7 @@ def _machines(rows: Sequence[Timed]) -> str:
     return "".join(f"# {system} with {', '.join(of)}\n" for system, of in software.items())
 
 
-def _time(rows: Sequence[Timed], operation: str, by: str) -> str:
+def _time(rows: Sequence[StepEntry], operation: str, by: str) -> str:
     times = [row.duration for row in rows if row.operation == operation]
     if not times:
         return "-"

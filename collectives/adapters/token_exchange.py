@@ -1,4 +1,4 @@
-"""Exchange: an engine's tokens to the ranks of their experts and back, as tensors of torch.
+"""TokenExchange: an engine's tokens to the ranks of their experts and back, as tensors of torch.
 
 What the engines' adapters share. An engine has a layer's tokens, the experts that each has chosen
 and their weights; it wants rows for the experts of its own rank, and gives back their results.
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from collectives.adapters.step_log import Record
+from collectives.adapters.step_log import StepLog
 from collectives.calls.communicator import Communicator
 from collectives.moe import LowLatency, Normal, TokenError, Wire, decode
 from collectives.moe.tokens.tensors import array_of
@@ -21,13 +21,13 @@ MAX_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class ExpertRows:
     """What the experts of a rank are to work on.
 
     ``x``: ``[rows, hidden]`` in the type of the tokens. ``experts``: int64 ``[rows, choices]``, by
     their place on this rank, -1 where a choice is none of them. ``weights``: float32 of that
     shape. The result of a row is the sum over its experts, each times its weight. ``handle``: for
-    `Exchange.combine`.
+    `TokenExchange.combine`.
     """
 
     x: Tensor
@@ -36,30 +36,30 @@ class Rows:
     handle: Any
 
 
-class Exchange(Protocol):
+class TokenExchange(Protocol):
     """Of one layer, or of several that are alike. All ranks make the same calls."""
 
-    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> Rows:
+    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
         """Send ``x`` ``[tokens, hidden]`` where ``topk_idx`` ``[tokens, top_k]`` says.
 
-        ``layer``: what `Record` calls it. Raises `TokenError`, `WorldError`.
+        ``layer``: what `StepLog` calls it. Raises `TokenError`, `WorldError`.
         """
 
-    def combine(self, y: Tensor, rows: Rows, layer: str) -> Tensor:
+    def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
         """The results ``y`` of the rows, back at their tokens: ``[tokens, hidden]``."""
 
 
 def exchange(
     comm: Communicator, mode: str, *, experts: int, hidden: int, wire: str | Wire = "as-is",
-    max_tokens: int = MAX_TOKENS, record: Record | None = None,
-) -> Exchange:  # fmt: skip
+    max_tokens: int = MAX_TOKENS, record: StepLog | None = None,
+) -> TokenExchange:  # fmt: skip
     """An exchange over ``comm``; ``mode``: one of `MODES`.
 
     ``max_tokens``: that a rank brings at most, in low-latency mode. ``record``: learns what the
     calls are. Raises `TokenError` with the choices.
     """
     kind = wire if isinstance(wire, Wire) else Wire(wire)
-    kept = Record() if record is None else record
+    kept = StepLog() if record is None else record
     if mode == "normal":
         return ExactSizes(Normal(comm, experts=experts, hidden=hidden, wire=kind), kept)
     if mode == "low-latency":
@@ -73,10 +73,10 @@ class ExactSizes:
     """The normal mode: a token travels once to each rank. With gradients, if not quantised."""
 
     normal: Normal
-    record: Record
+    record: StepLog
 
-    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> Rows:
-        """As `Exchange.dispatch`."""
+    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
+        """As `TokenExchange.dispatch`."""
         weights = topk_weights.float()
         if not (torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)):
             return self.sent(x, topk_idx, weights, layer)
@@ -85,24 +85,24 @@ class ExactSizes:
                 f"the wire is {self.normal.wire.words!r}, through which there are no gradients;"
                 " it has to be 'as-is', or without gradients (torch.no_grad)"
             )
-        kept: list[Rows] = []
+        kept: list[ExpertRows] = []
         came = _Dispatch.apply(x, weights, topk_idx, self, layer, kept)  # type: ignore[no-untyped-call]
-        return Rows(came[0], kept[0].experts, came[1], kept[0].handle)
+        return ExpertRows(came[0], kept[0].experts, came[1], kept[0].handle)
 
-    def combine(self, y: Tensor, rows: Rows, layer: str) -> Tensor:
-        """As `Exchange.combine`."""
+    def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
+        """As `TokenExchange.combine`."""
         if torch.is_grad_enabled() and y.requires_grad:
             summed: Tensor = _Combine.apply(y, rows.handle, self, layer)  # type: ignore[no-untyped-call]
             return summed
         return self.returned(y, rows.handle, layer)
 
-    def sent(self, x: Tensor, topk_idx: Tensor, weights: Tensor, layer: str) -> Rows:
+    def sent(self, x: Tensor, topk_idx: Tensor, weights: Tensor, layer: str) -> ExpertRows:
         """`dispatch`, of which autograd knows nothing."""
         args = (x.detach().contiguous(), topk_idx.contiguous(), weights.detach().contiguous())
         arrived, handle, work = self.normal.dispatch(*args)
         self._learn(layer, "dispatch", len(x), work)
         came = _plain(arrived.x, arrived.scales, x.dtype)
-        return Rows(came, arrived.topk_idx, arrived.topk_weights, handle)
+        return ExpertRows(came, arrived.topk_idx, arrived.topk_weights, handle)
 
     def sent_again(self, x: Tensor, handle: Any, layer: str) -> Tensor:
         """The rows of ``x``, which goes where a dispatch before has gone."""
@@ -137,7 +137,7 @@ class _Dispatch(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weights: Tensor, topk_idx: Tensor, exchange: ExactSizes, layer: str,
-        kept: list[Rows],
+        kept: list[ExpertRows],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         rows = exchange.sent(x, topk_idx, weights, layer)
         kept.append(rows)
@@ -170,10 +170,10 @@ class FixedBuffers:
     """The low-latency mode: a row for every choice, and weights only when they come home."""
 
     low: LowLatency
-    record: Record
+    record: StepLog
 
-    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> Rows:
-        """As `Exchange.dispatch`; without gradients."""
+    def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
+        """As `TokenExchange.dispatch`; without gradients."""
         if torch.is_grad_enabled() and (x.requires_grad or topk_weights.requires_grad):
             raise TokenError(
                 "the low-latency mode has no gradients; use the normal mode, or torch.no_grad"
@@ -186,10 +186,10 @@ class FixedBuffers:
         experts = torch.repeat_interleave(counts)[:, None]
         rows = _plain(received.x[used], scales, x.dtype)
         ones = torch.ones(experts.shape)
-        return Rows(rows, experts, ones, (handle, used, topk_weights.float().contiguous()))
+        return ExpertRows(rows, experts, ones, (handle, used, topk_weights.float().contiguous()))
 
-    def combine(self, y: Tensor, rows: Rows, layer: str) -> Tensor:
-        """As `Exchange.combine`."""
+    def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
+        """As `TokenExchange.combine`."""
         handle, used, weights = rows.handle
         room = y.new_empty((self.low.local_experts, self.low.rows, self.low.hidden))
         room[used] = y.detach()

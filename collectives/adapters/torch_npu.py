@@ -38,7 +38,7 @@ _FLOATS = (torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _ExpertLayout:
     """Who hosts what: ``shared`` experts on the first ``shared_ranks`` of ``ranks``."""
 
     ranks: int
@@ -293,7 +293,7 @@ def _one_of(given: Any, what: str, allowed: tuple[int, ...]) -> int:
 
 
 def _ids(
-    expert_ids: Any, tokens: int | None, layout: _Layout, zeros: Any, copies: Any
+    expert_ids: Any, tokens: int | None, layout: _ExpertLayout, zeros: Any, copies: Any
 ) -> NDArray[np.int64]:
     """The experts of each token, none twice; raises `TokenError`."""
     most = 1 << 31
@@ -325,7 +325,7 @@ def _tokens(x: Any) -> torch.Tensor:
 
 def _layout(
     comm: Communicator, tokens: int, experts: Any, shared: Any, shared_ranks: Any, global_bs: Any
-) -> _Layout:
+) -> _ExpertLayout:
     experts = integer(experts, "moe_expert_num", 0, MOST)
     shared = integer(shared, "shared_expert_num", 0, MOST)
     shared_ranks = integer(shared_ranks, "shared_expert_rank_num", 0, MOST)
@@ -345,7 +345,7 @@ def _layout(
             f"global_bs is {global_bs}; it has to be {comm.size} times the most tokens of a rank,"
             f" and this one has {tokens}"
         )
-    return _Layout(comm.size, comm.rank, experts, max(shared, 1), shared_ranks, max(most, 1))
+    return _ExpertLayout(comm.size, comm.rank, experts, max(shared, 1), shared_ranks, max(most, 1))
 
 
 def _active(mask: Any, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -368,7 +368,7 @@ def _weights(
 
 
 def _smoothed(
-    x: torch.Tensor, scales: Any, wanted: NDArray[np.int64], layout: _Layout
+    x: torch.Tensor, scales: Any, wanted: NDArray[np.int64], layout: _ExpertLayout
 ) -> torch.Tensor:
     """The tokens; where experts have scales, one for every choice, multiplied with them."""
     if scales is None:
@@ -396,8 +396,8 @@ def _origins(
 
 
 def _exchanged(
-    comm: Communicator, wanted: NDArray[np.int64], weights: NDArray[np.float32], layout: _Layout,
-    by_source: NDArray[np.int64],
+    comm: Communicator, wanted: NDArray[np.int64], weights: NDArray[np.float32],
+    layout: _ExpertLayout, by_source: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # fmt: skip
     """Slot and weight of every row that came, as by `_origins`.
 
@@ -425,7 +425,7 @@ def _exchanged(
     return whole["slot"].astype(np.int64), np.ascontiguousarray(whole["weight"])
 
 
-def _by_source(counts: torch.Tensor, layout: _Layout, rows: int) -> NDArray[np.int64]:
+def _by_source(counts: torch.Tensor, layout: _ExpertLayout, rows: int) -> NDArray[np.int64]:
     """``[ranks, local experts]`` of what ``ep_recv_counts`` says with all before."""
     wanted = layout.ranks * layout.local
     if len(counts) < wanted:

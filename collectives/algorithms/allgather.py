@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.algorithms.scatter import fold, folded, lanes, stand_in
+from collectives.algorithms.scatter import fold, folded, stand_in, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.step import Step
 
@@ -82,7 +82,7 @@ def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator
     Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
     """
     me = np.arange(ranks)
-    position, _ = lanes(ranks, ranks_per_node)
+    position, _ = within_and_across(ranks, ranks_per_node)
     yield from transfers(me, me, size, 0, position * size, writes="work", label="copy")
     cut = np.arange(ranks + 1) * size
     yield from by_node(cut, "work", ranks_per_node)
@@ -120,7 +120,7 @@ def doubling(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Ite
 def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
     """Gather in place over the nodes; chunks are in the order of `lanes`."""
     ranks = len(cut) - 1
-    position, _ = lanes(ranks, ranks_per_node)
+    position, _ = within_and_across(ranks, ranks_per_node)
     owner, proxy = across(ranks, ranks_per_node)
     at, size = cut[:-1][position[owner]], np.diff(cut)[position[owner]]
     yield from transfers(owner, proxy, size, at, at, reads=buffer, writes=buffer, label="across")
@@ -142,7 +142,7 @@ def across(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[
 def within(cut: NDArray[np.int64], ranks_per_node: int) -> tuple[NDArray[np.int64], ...]:
     """Return holder and mate in a node, begin and end in bytes, of every lane a mate is without."""
     ranks = len(cut) - 1
-    _, bounds = lanes(ranks, ranks_per_node)
+    _, bounds = within_and_across(ranks, ranks_per_node)
     lane = np.tile(np.arange(len(bounds) - 1), ranks)
     mate = np.repeat(np.arange(ranks), len(bounds) - 1)
     holder = stand_in(mate, lane, ranks, ranks_per_node)

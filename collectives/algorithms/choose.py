@@ -45,7 +45,7 @@ def choose(
     if len(names) == 1 or not 1 < ranks <= MOST_ASKED:
         return default(op, ranks, size)
     question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
-    memory = fabric.kept(_Memory)
+    memory = fabric.kept(_Answers)
     with memory.lock:  # ranks that are threads ask all at once: one of them works, all learn
         if question not in memory.answers:
             _check(fabric, question, ranks)
@@ -76,7 +76,7 @@ def table(
     """Seconds that each algorithm of ``op`` takes, of this very size; arguments as in `choose`."""
     question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
     _check(fabric, question, ranks)
-    memory = fabric.kept(_Memory)
+    memory = fabric.kept(_Answers)
     with memory.lock:
         panel = _panel(fabric, memory, question.group)
         return {name: _time(panel, question, name, size) for name in algorithms(op)}
@@ -115,7 +115,7 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Memory:
+class _Answers:
     """What is kept with a fabric: answers, and by group the fabric as its ranks see it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,7 +145,7 @@ def _check(fabric: Fabric, question: _Question, ranks: int) -> None:
     question.steps(default(question.op, ranks, question.size), question.size)
 
 
-def _panel(fabric: Fabric, memory: _Memory, group: tuple[int, ...]) -> Fabric:
+def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
     """The fabric under a group alone, with routes of its own.
 
     Its own, because the caller's is used by others meanwhile; and all of them looked up now,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.algorithms.allgather import across, within
-from collectives.algorithms.scatter import fold, folded, lanes
+from collectives.algorithms.scatter import fold, folded, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.step import Step
 
@@ -84,7 +84,7 @@ def hierarchical(
     Steps: 2; one within nodes, one between.
     Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
     """
-    position, _ = lanes(ranks, ranks_per_node)
+    position, _ = within_and_across(ranks, ranks_per_node)
     src, peer = pairs(ranks)
     yield from transfers(
         src, src, size, peer * size, position[peer] * size, writes="work", label="copy"
@@ -128,7 +128,7 @@ def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterato
         mate, holder, end - begin, begin, begin,
         reduces=True, reads=buffer, writes=buffer, label="within",
     )  # fmt: skip
-    position, _ = lanes(ranks, ranks_per_node)
+    position, _ = within_and_across(ranks, ranks_per_node)
     owner, proxy = across(ranks, ranks_per_node)
     at, size = cut[:-1][position[owner]], np.diff(cut)[position[owner]]
     yield from transfers(

@@ -58,7 +58,9 @@ def stand_in(
     return np.asarray(first + rank % ranks_per_node % mates, np.int64)
 
 
-def lanes(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def within_and_across(
+    ranks: int, ranks_per_node: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the position of each rank when sorted by place in its node, and the lanes' bounds.
 
     A lane is the ranks with one place in their nodes. With chunks in this order, what a rank has

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from collectives.algorithms.table import ALGORITHMS
-from collectives.calls.buffers import Buffer, name_of, shift
-from fabric.ranks.execution import Call
-from fabric.ranks.ready import script
-from fabric.schedule.plan import Part, Plan
+from collectives.calls.buffers import UserBuffer, name_of, shift
+from fabric.ranks.execution import PreparedCall
+from fabric.ranks.ready import made_ready
+from fabric.schedule.plan import Plan, PlanStep
 from fabric.schedule.plan import plan as plan_of
 from topology.arguments import integers
 from topology.errors import ArgumentError
@@ -21,7 +21,7 @@ LOCAL = ("direct", "pairwise")
 """The algorithms that can be planned from a rank's own counts."""
 
 
-def sizes(name: str, counts: ArrayLike, buffer: Buffer, ranks: int) -> Longs:
+def sizes(name: str, counts: ArrayLike, buffer: UserBuffer, ranks: int) -> Longs:
     """The bytes of each of ``ranks`` blocks in a buffer, from counts of items.
 
     Raises `ArgumentError` that says ``name`` for counts that cannot be, or have no room.
@@ -33,7 +33,7 @@ def sizes(name: str, counts: ArrayLike, buffer: Buffer, ranks: int) -> Longs:
     return np.array(given, np.int64) * buffer.dtype.itemsize
 
 
-def check(rank: int, send: Buffer, recv: Buffer, sent: Longs, received: Longs) -> None:
+def check(rank: int, send: UserBuffer, recv: UserBuffer, sent: Longs, received: Longs) -> None:
     """Raise `ArgumentError` for buffers and bytes that do not go together."""
     if send.dtype != recv.dtype:
         raise ArgumentError(
@@ -48,13 +48,15 @@ def check(rank: int, send: Buffer, recv: Buffer, sent: Longs, received: Longs) -
         )
 
 
-def call(dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None) -> Call:
+def call(
+    dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None
+) -> PreparedCall:
     """The call of a plan; the counts are no part of its words, as each rank has others.
 
-    ``wide``: see `script`.
+    ``wide``: see `made_ready`.
     """
-    made = script(mine, wide=wide)
-    return Call(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
+    made = made_ready(mine, wide=wide)
+    return PreparedCall(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
 
 
 def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Plan:
@@ -85,14 +87,14 @@ def _pairwise_rows(me: int, ranks: int) -> _Rows:
     return [(k, src, dst) for k, (src, dst) in enumerate(columns)]
 
 
-def _exchanges(me: int, sent: Longs, received: Longs, steps: _Rows) -> Iterator[Part]:
+def _exchanges(me: int, sent: Longs, received: Longs, steps: _Rows) -> Iterator[PlanStep]:
     send_at, recv_at = sent.cumsum() - sent, received.cumsum() - received
     for number, src, dst in steps:
         size = np.where(src == me, sent[dst], received[src])
         full = size > 0
         if full.any():
             src, dst, size = src[full], dst[full], size[full]
-            yield Part(
+            yield PlanStep(
                 number, src, dst, size, np.where(src == me, send_at[dst], 0),
                 np.where(dst == me, recv_at[src], 0), np.ones_like(size),
                 False, "send", "recv", "all-to-all",

@@ -14,8 +14,8 @@ from collectives.calls.group import Group
 from collectives.calls.work import Work
 from fabric.failure import WorldError
 from fabric.ranks.driver import Driver
-from fabric.ranks.execution import Call, Execution
-from fabric.ranks.ready import Script
+from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan
 from fabric.transports.base import Transport
 from fabric.world.control import Control
@@ -39,7 +39,7 @@ class Search(Execution):
         self._control: Control | None = None
         self._find = find
         nothing = np.zeros(0, np.uint8)
-        call = Call(words, Plan(0, 1, ()), Script((), (0, 0, 0)))
+        call = PreparedCall(words, Plan(0, 1, ()), ReadyPlan((), (0, 0, 0)))
         super().__init__(call, transport, (), _NO_CALL, (nothing, nothing, nothing))
         self.noted = True  # the authority learns of what is found
 

@@ -19,14 +19,15 @@ from topology.arguments import shown
 from topology.errors import ArgumentError
 
 __all__ = [
-    "NOTHING", "ArgumentError", "Buffer", "in_place", "meet", "name_of", "shift", "span", "view",
+    "NOTHING", "ArgumentError", "UserBuffer", "in_place", "meet", "name_of", "shift", "span",
+    "view",
 ]  # fmt: skip
 
 WORK = 10_000
 """Places of memory that numpy may try to find out whether two arrays with gaps share any."""
 
 
-class Buffer(NamedTuple):
+class UserBuffer(NamedTuple):
     """Memory of a user. ``bytes``: uint8, one after the other. ``items``: how many of ``dtype``.
 
     ``home``: where the bytes belong after the call, if this is a packed copy.
@@ -43,11 +44,11 @@ class Buffer(NamedTuple):
             self.home[...] = self.bytes.view(self.dtype).reshape(self.home.shape)
 
 
-NOTHING = Buffer(np.zeros(0, np.uint8), np.dtype(np.uint8), 0)
+NOTHING = UserBuffer(np.zeros(0, np.uint8), np.dtype(np.uint8), 0)
 """The buffer of a rank that neither gives nor gets anything."""
 
 
-def view(given: Any, name: str, writable: bool = False) -> Buffer:
+def view(given: Any, name: str, writable: bool = False) -> UserBuffer:
     """The memory of what was passed as ``name``; ``writable`` where the call fills it.
 
     Raises `ArgumentError` for what has no memory of its own, is not on this host, or cannot be
@@ -60,13 +61,13 @@ def view(given: Any, name: str, writable: bool = False) -> Buffer:
     if array.dtype.hasobject or not array.dtype.itemsize:
         raise ArgumentError(f"{name} holds {array.dtype}: no numbers, and no bytes")
     if flags.c_contiguous:
-        return Buffer(array.reshape(-1).view(np.uint8), array.dtype, array.size)
+        return UserBuffer(array.reshape(-1).view(np.uint8), array.dtype, array.size)
     if writable and _meets_itself(array):
         raise ArgumentError(
             f"{name} of shape {list(array.shape)} has several items at one place in memory, and"
             " the call writes it: pass a copy"
         )
-    return Buffer(_packed(array, name).view(np.uint8), array.dtype, array.size, array)
+    return UserBuffer(_packed(array, name).view(np.uint8), array.dtype, array.size, array)
 
 
 def _packed(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -132,12 +133,12 @@ def _tensor(torch: Any, tensor: Any, name: str, writable: bool) -> NDArray[Any]:
             f"{name} is a tensor of {plain_name(tensor.dtype)}, whose scale would stay behind:"
             " pass its int_repr()"
         )
-    memory = _Memory(tensor, name)
+    memory = _TensorMemory(tensor, name)
     array: NDArray[Any] = np.asarray(memory)
     return array if memory.dtype is None else array.view(memory.dtype)
 
 
-class _Memory:
+class _TensorMemory:
     """Memory of a tensor by numpy's array interface; an array made of it keeps the tensor alive.
 
     ``dtype``: what its items are, where that is another type than the interface can say.
@@ -176,7 +177,7 @@ def _from_dlpack(given: Any, name: str) -> NDArray[Any]:
         raise ArgumentError(f"the memory of {name} cannot be reached: {error}") from None
 
 
-def shift(send: Buffer, recv: Buffer) -> int | None:
+def shift(send: UserBuffer, recv: UserBuffer) -> int | None:
     """Where recv begins, in bytes from the beginning of send, if they share memory; else None."""
     if send is recv:
         return 0
@@ -188,7 +189,7 @@ def shift(send: Buffer, recv: Buffer) -> int | None:
     return None
 
 
-def span(buffer: Buffer) -> tuple[int, int]:
+def span(buffer: UserBuffer) -> tuple[int, int]:
     """The addresses at which the user's memory begins and ends, gaps included."""
     memory = buffer.bytes if buffer.home is None else buffer.home
     begin = end = int(memory.__array_interface__["data"][0])
@@ -198,7 +199,7 @@ def span(buffer: Buffer) -> tuple[int, int]:
     return begin, end + memory.itemsize
 
 
-def meet(one: Buffer, other: Buffer) -> bool:
+def meet(one: UserBuffer, other: UserBuffer) -> bool:
     """Whether two buffers whose spans meet share memory; also where that is too hard to tell."""
     if one.home is None and other.home is None:
         return True
@@ -209,7 +210,7 @@ def meet(one: Buffer, other: Buffer) -> bool:
         return True
 
 
-def in_place(send: Buffer, recv: Buffer) -> bool:
+def in_place(send: UserBuffer, recv: UserBuffer) -> bool:
     """Whether the two are one memory, from its beginning to its end."""
     return send.bytes.size == recv.bytes.size and shift(send, recv) == 0
 

@@ -3,7 +3,7 @@
 Every call is checked before anything is sent: what cannot be raises at this rank alone. Then the
 rank's part of the schedule runs with real bytes (`fabric.ranks.execution`), and the authority
 learns of it and says how long it takes (`fabric.world.control`). Calls of a kind are worked out
-once (`Call`).
+once (`PreparedCall`).
 
 Reductions combine items two at a time in their own dtype, each result rounded to it, in the order
 that the algorithm's schedule says: what `collectives.algorithms.reference` computes, bit for bit,
@@ -22,10 +22,10 @@ from collectives.algorithms.table import algorithm as lookup
 from collectives.algorithms.table import default
 from collectives.calls import all_to_all_v
 from collectives.calls.any_source import AnyWork, any_source
-from collectives.calls.buffers import NOTHING, Buffer, name_of, shift, view
+from collectives.calls.buffers import NOTHING, UserBuffer, name_of, shift, view
 from collectives.calls.execution import execution
 from collectives.calls.group import Group
-from collectives.calls.messages import Message, Recv, Send, checked, checked_all
+from collectives.calls.messages import CheckedMessage, Recv, Send, checked, checked_all
 from collectives.calls.messages import call as message_call
 from collectives.calls.prepared import Question, advice, collective, custom
 from collectives.calls.untimed import blocks, rounds
@@ -33,8 +33,8 @@ from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
 from fabric.launching.member import Member, member
 from fabric.ranks.driver import Driver
-from fabric.ranks.execution import Call, Execution
-from fabric.ranks.message_execution import Exchange, Round, timed_as
+from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.message_execution import MessageExecution, Round, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
@@ -91,7 +91,7 @@ class Communicator:
         self.rank, self.size, self._everybody = group.rank, group.size, everybody
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
-        self._calls: dict[Hashable, Call] = {}
+        self._calls: dict[Hashable, PreparedCall] = {}
         self._machines: dict[str, Machine | None] = {}
         self._wide = WIDE if many(self._driver.transport) else None
 
@@ -292,7 +292,7 @@ class Communicator:
         into, stream = view(x, "x", True), integer(tag, "tag")
 
         def receive(src: int) -> Execution:
-            return self._message(Message(src, self.rank, stream, NOTHING, into))
+            return self._message(CheckedMessage(src, self.rank, stream, NOTHING, into))
 
         words = f"recv({name_of(into.dtype)}[{into.items}], any rank, tag {stream})"
         return any_source(self._group, self._driver, words, stream, receive)
@@ -352,16 +352,16 @@ class Communicator:
         return lender(self._driver.transport)
 
     def exchange(
-        self, call: Call, messages: Sequence[Callable[[], Round]],
+        self, call: PreparedCall, messages: Sequence[Callable[[], Round]],
         finish: Callable[[], None] | None = None, *, async_op: bool = False,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Make a call whose messages are given by themselves: see `Exchange`."""
+        """Make a call whose messages are given by themselves: see `MessageExecution`."""
         driver, group = self._driver, self._group
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         number = group.next_call()
         return self._go(
-            [Exchange(call, driver.transport, group.members, number, messages, finish)],
+            [MessageExecution(call, driver.transport, group.members, number, messages, finish)],
             asynchronous, time,
         )  # fmt: skip
 
@@ -407,14 +407,14 @@ class Communicator:
         group = Group(lineage, members, places.index(self.rank))
         return Communicator(self._member, group, self._timeout)
 
-    def _pair(self, x: Any, out: Any) -> tuple[Buffer, Buffer]:
+    def _pair(self, x: Any, out: Any) -> tuple[UserBuffer, UserBuffer]:
         if out is None:
             both = view(x, "x", True)
             return both, both
         return view(x, "x"), view(out, "out", True)
 
     def _collective(
-        self, op: str, send: Buffer, recv: Buffer, reduction: str, root: int,
+        self, op: str, send: UserBuffer, recv: UserBuffer, reduction: str, root: int,
         algorithm: str | None, async_op: bool, timeout: float | None,
     ) -> Work:  # fmt: skip
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
@@ -429,24 +429,31 @@ class Communicator:
             )
         return self._make(call, send, recv, asynchronous, time)
 
-    def _remember(self, key: Hashable, call: Call) -> Call:
+    def _remember(self, key: Hashable, call: PreparedCall) -> PreparedCall:
         if len(self._calls) >= REMEMBERED:
             self._calls.clear()
         self._calls[key] = call
         return call
 
     def _make(
-        self, call: Call, send: Buffer, recv: Buffer, async_op: bool, timeout: float | None
+        self,
+        call: PreparedCall,
+        send: UserBuffer,
+        recv: UserBuffer,
+        async_op: bool,
+        timeout: float | None,
     ) -> Work:
         number = self._group.next_call()
         one = execution(self._driver, call, self._group.members, number, send, recv)
         return self._go([one], async_op, timeout)
 
-    def _messages(self, messages: Sequence[Message], async_op: bool, timeout: float | None) -> Work:
+    def _messages(
+        self, messages: Sequence[CheckedMessage], async_op: bool, timeout: float | None
+    ) -> Work:
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         return self._go([self._message(each) for each in messages], asynchronous, time)
 
-    def _message(self, message: Message) -> Execution:
+    def _message(self, message: CheckedMessage) -> Execution:
         group, (src, dst, tag, send, recv) = self._group, message
         call = self._calls.get(message.kind)
         if call is None:

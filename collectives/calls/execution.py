@@ -3,21 +3,26 @@
 from collections.abc import Sequence
 from functools import partial
 
-from collectives.calls.buffers import NOTHING, Buffer, in_place
+from collectives.calls.buffers import NOTHING, UserBuffer, in_place
 from collectives.calls.reductions import average, lower, lowers
 from fabric.ranks.driver import Driver
-from fabric.ranks.execution import Call, Execution
+from fabric.ranks.execution import Execution, PreparedCall
 from fabric.transports.base import Bytes
 
 
 def execution(
-    driver: Driver, call: Call, members: tuple[int, ...], number: int, send: Buffer, recv: Buffer
+    driver: Driver,
+    call: PreparedCall,
+    members: tuple[int, ...],
+    number: int,
+    send: UserBuffer,
+    recv: UserBuffer,
 ) -> Execution:
     """``call`` of these members, the one with that ``number``, from ``send`` into ``recv``.
 
     It works in room of the driver's, which has that back when the call is over.
     """
-    room = driver.room(call.script.rooms[2])
+    room = driver.room(call.ready.rooms[2])
     given, lent = _shares(driver, call, send, recv)
     finish = None
     if room.size or lent.size or call.average or recv.home is not None:
@@ -26,7 +31,9 @@ def execution(
     return Execution(call, driver.transport, members, number, buffers, finish)
 
 
-def _shares(driver: Driver, call: Call, send: Buffer, recv: Buffer) -> tuple[Bytes, Bytes]:
+def _shares(
+    driver: Driver, call: PreparedCall, send: UserBuffer, recv: UserBuffer
+) -> tuple[Bytes, Bytes]:
     """What the call sends, and the work buffer that this is in, if any.
 
     What the user gave, but for averages of floats: see `spec.shares`. Only in place may these
@@ -40,7 +47,7 @@ def _shares(driver: Driver, call: Call, send: Buffer, recv: Buffer) -> tuple[Byt
     return shares, lent
 
 
-def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: Buffer) -> None:
+def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: UserBuffer) -> None:
     """When all bytes have come. ``ranks``: so many have added up to an average; 0: it is none."""
     for room in rooms:
         driver.give(room)

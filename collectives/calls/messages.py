@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from collectives.calls.buffers import NOTHING, Buffer, meet, name_of, span, view
+from collectives.calls.buffers import NOTHING, UserBuffer, meet, name_of, span, view
 from collectives.calls.group import Group
 from fabric.endpoint.costs import MESSAGE
-from fabric.ranks.execution import Call
-from fabric.ranks.ready import script
-from fabric.schedule.plan import Part, Plan
+from fabric.ranks.execution import PreparedCall
+from fabric.ranks.ready import made_ready
+from fabric.schedule.plan import Plan, PlanStep
 from topology.arguments import integer, shown
 from topology.errors import ArgumentError
 
@@ -34,33 +34,33 @@ class Recv:
     tag: int = 0
 
 
-class Message(NamedTuple):
+class CheckedMessage(NamedTuple):
     """One message that was checked: from place to place in the group, and this rank's buffers."""
 
     src: int
     dst: int
     tag: int
-    send: Buffer
-    recv: Buffer
+    send: UserBuffer
+    recv: UserBuffer
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Messages of a kind are one `Call`."""
+        """Messages of a kind are one `PreparedCall`."""
         used = self.send if self.send is not NOTHING else self.recv
         return "message", self.src, self.dst, self.tag, used.dtype, used.items
 
 
-def checked(each: Send | Recv, group: Group) -> Message:
+def checked(each: Send | Recv, group: Group) -> CheckedMessage:
     """A message to or from another rank; raises `ArgumentError` for what cannot be."""
     rank, peer, tag = group.rank, _peer(each, group), integer(each.tag, "tag")
     if peer == rank:
         raise ArgumentError(f"rank {rank} sends to itself: that needs both ends in one batch")
     if isinstance(each, Send):
-        return Message(rank, peer, tag, view(each.x, "x"), NOTHING)
-    return Message(peer, rank, tag, NOTHING, view(each.x, "x", True))
+        return CheckedMessage(rank, peer, tag, view(each.x, "x"), NOTHING)
+    return CheckedMessage(peer, rank, tag, NOTHING, view(each.x, "x", True))
 
 
-def checked_all(batch: Any, group: Group) -> list[Message]:
+def checked_all(batch: Any, group: Group) -> list[CheckedMessage]:
     """The messages of a batch; those to oneself are pairs of an equal tag, in order.
 
     Raises `ArgumentError` also where one fills what another reads or fills.
@@ -82,7 +82,7 @@ def _ends(batch: Any) -> list[Send | Recv]:
     return list(batch)
 
 
-def _to_oneself(own: list[Send | Recv], rank: int) -> list[Message]:
+def _to_oneself(own: list[Send | Recv], rank: int) -> list[CheckedMessage]:
     tagged = [(integer(each.tag, "tag"), each) for each in own]
     # Sorting keeps the order of those that are alike.
     tagged.sort(key=lambda pair: pair[0])
@@ -97,16 +97,16 @@ def _to_oneself(own: list[Send | Recv], rank: int) -> list[Message]:
                 f" {name_of(recv.dtype)}[{recv.items}]"
             )
     return [
-        Message(rank, rank, tag, send, recv)
+        CheckedMessage(rank, rank, tag, send, recv)
         for (tag, send), (_, recv) in zip(sends, recvs, strict=True)
     ]
 
 
-def _apart(messages: list[Message]) -> None:
+def _apart(messages: list[CheckedMessage]) -> None:
     """Refuse messages that fill what another one of the batch reads or fills."""
     read = [(message.send, False) for message in messages if message.send.items]
     filled = [(message.recv, True) for message in messages if message.recv.items]
-    under_way: list[tuple[Buffer, bool]] = []  # that reach beyond where the last one begins
+    under_way: list[tuple[UserBuffer, bool]] = []  # that reach beyond where the last one begins
     for each, writes in sorted([*read, *filled], key=lambda end: span(end[0])):
         begin, _ = span(each)
         under_way = [end for end in under_way if span(end[0])[1] > begin]
@@ -122,17 +122,17 @@ def _peer(each: Send | Recv, group: Group) -> int:
     return group.check(*((each.dst, "dst") if isinstance(each, Send) else (each.src, "src")))
 
 
-def call(message: Message, rank: int) -> Call:
+def call(message: CheckedMessage, rank: int) -> PreparedCall:
     """The call of a message, at ``rank``: in it the sender is rank 0, and the receiver 1."""
     used = message.send if message.send is not NOTHING else message.recv
     alone = message.src == message.dst
     none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
     dst = none if alone else one
     size = np.array([used.bytes.size])
-    part = Part(0, none, dst, size, none, none, one, False, "send", "recv", "send-recv")
+    part = PlanStep(0, none, dst, size, none, none, one, False, "send", "recv", "send-recv")
     plan = Plan(0 if rank == message.src else 1, 1 if alone else 2, (part,))
     words = (
         f"send_recv({name_of(used.dtype)}[{used.items}], rank {message.src} to rank"
         f" {message.dst}, tag {message.tag})"
     )
-    return Call(words, plan, script(plan), MESSAGE)
+    return PreparedCall(words, plan, made_ready(plan), MESSAGE)

@@ -10,11 +10,11 @@ import numpy as np
 
 from collectives.algorithms.spec import combiner
 from collectives.algorithms.table import buffers, default, schedule
-from collectives.calls.buffers import ArgumentError, Buffer, in_place, name_of, shift
+from collectives.calls.buffers import ArgumentError, UserBuffer, in_place, name_of, shift
 from collectives.calls.group import Group
 from collectives.calls.reductions import lowers, reduction
-from fabric.ranks.execution import Call
-from fabric.ranks.ready import script
+from fabric.ranks.execution import PreparedCall
+from fabric.ranks.ready import made_ready
 from fabric.schedule.plan import Plan, plans
 from fabric.world.control import Advice, Control
 
@@ -38,7 +38,7 @@ both are one, or the shorter is the rank's own block of the longer, as in NCCL. 
 
 
 class Question(NamedTuple):
-    """All that a collective's `Call` depends on, besides the group; ``shift``: see `script`."""
+    """All that a `PreparedCall` depends on, besides the group; ``shift``: see `made_ready`."""
 
     op: str
     send: tuple[np.dtype[Any], int]
@@ -49,10 +49,12 @@ class Question(NamedTuple):
     shift: int | None
 
 
-def collective(asked: Question, group: Group, control: Control, wide: int | None = None) -> Call:
+def collective(
+    asked: Question, group: Group, control: Control, wide: int | None = None
+) -> PreparedCall:
     """The call of a collective; raises `TriplaneError` for what cannot be.
 
-    ``wide``: see `script`.
+    ``wide``: see `made_ready`.
     """
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
@@ -70,8 +72,10 @@ def collective(asked: Question, group: Group, control: Control, wide: int | None
     average = ranks if asked.reduction == "avg" else 0
     # Else the plan reads a copy, and nothing is shared: see `collectives.calls.execution`.
     here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
-    made = script(plan, asked.shift if here else None, wide)
-    return Call(_words(asked, dtype, items), plan, made, told.operation, combine, dtype, average)
+    made = made_ready(plan, asked.shift if here else None, wide)
+    return PreparedCall(
+        _words(asked, dtype, items), plan, made, told.operation, combine, dtype, average
+    )
 
 
 def advice(
@@ -84,12 +88,12 @@ def advice(
 
 
 def custom(
-    plan: Plan, group: Group, send: Buffer, recv: Buffer, op: str, operation: str, name: str,
-    wide: int | None = None,
-) -> Call:  # fmt: skip
+    plan: Plan, group: Group, send: UserBuffer, recv: UserBuffer, op: str, operation: str,
+    name: str, wide: int | None = None,
+) -> PreparedCall:  # fmt: skip
     """The call of a schedule of the user's own; raises `TriplaneError` for what cannot be.
 
-    ``wide``: see `script`.
+    ``wide``: see `made_ready`.
     """
     if (plan.rank, plan.ranks) != (group.rank, group.size):
         raise ArgumentError(
@@ -109,14 +113,14 @@ def custom(
         _whole_items(plan, name, dtype.itemsize)
         combine, average = reduction(op, dtype), group.size if op == "avg" else 0
     here = not lowers(dtype, average) or in_place(send, recv)
-    made = script(plan, shift(send, recv) if here else None, wide)
+    made = made_ready(plan, shift(send, recv) if here else None, wide)
     for what, room, buffer in (("send", made.rooms[0], send), ("recv", made.rooms[1], recv)):
         if room > buffer.bytes.size:
             raise ArgumentError(
                 f"{name}: the {what} buffer has {buffer.bytes.size} bytes; its steps need {room}"
             )
     words = f"{name}({f'{op}, ' if combine else ''}{name_of(dtype)})"
-    return Call(words, plan, made, operation, combine, dtype, average)
+    return PreparedCall(words, plan, made, operation, combine, dtype, average)
 
 
 def _members(plan: Plan, name: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.algorithms.spec import averaged, combiner, power, real_part, shares
-from collectives.calls.buffers import Buffer
+from collectives.calls.buffers import UserBuffer
 from collectives.calls.dtypes import NUMBERS, name_of
 from fabric.transports.base import Bytes
 from topology.errors import ArgumentError
@@ -57,7 +57,7 @@ def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
         into.view(dtype)[:] = shares(items.view(dtype), ranks)
 
 
-def average(buffer: Buffer, ranks: int) -> None:
+def average(buffer: UserBuffer, ranks: int) -> None:
     """Make a sum over ``ranks`` ranks their average, in place, as `spec.averaged` does."""
     dtype = buffer.dtype
     if lowers(dtype, ranks) and power(ranks) == ranks:

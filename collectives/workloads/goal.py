@@ -68,7 +68,7 @@ def load(path: str | Path) -> Workload:
 
 def parse(text: str) -> Workload:
     """The schedule that ``text`` is; raises `WorkloadError` naming line and fault."""
-    reader = _Reader(text)
+    reader = _GoalReader(text)
     reader.schedule()
     return reader.writer.done(reader.ranks)
 
@@ -90,7 +90,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("", line, at - begin + 1)
 
 
-class _Reader:
+class _GoalReader:
     """Reads a schedule token by token; the last token is empty."""
 
     def __init__(self, text: str) -> None:

@@ -37,12 +37,12 @@ from collectives.workloads.workload import (
     Workload,
     WorkloadError,
 )
-from fabric.clock.calls import Call, Catalogue, Family, new_call
-from fabric.clock.modes import Stage
+from fabric.clock.calls import Catalogue, Family, TimedCall, new_call
+from fabric.clock.modes import CallsInFlight
 from fabric.endpoint.costs import FREE, MESSAGE
-from fabric.engines.flow.rank_streams import Ground
+from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.fabric import Fabric
-from fabric.schedule.plan import Rows, plans
+from fabric.schedule.plan import TimedRows, plans
 from fabric.timeline.perfetto.events import Event, arrow, nanoseconds, slice_of, track
 from fabric.timeline.perfetto.events import write as write_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
@@ -117,8 +117,8 @@ class _Run:
         self.w, self.fabric, self.algorithm, self.rendezvous = (
             workload, fabric, algorithm, rendezvous,
         )  # fmt: skip
-        ground = Ground(fabric, workload.ranks)
-        self._catalogue, self._stage = Catalogue(ground), Stage(ground)
+        ground = PlacedFabric(fabric, workload.ranks)
+        self._catalogue, self._stage = Catalogue(ground), CallsInFlight(ground)
         n = len(workload)
         self.start, self.finish = np.full(n, np.nan), np.full(n, np.nan)
         self.into = np.full(n, -1)
@@ -130,7 +130,7 @@ class _Run:
         self._boxes: dict[int, Mailbox] = defaultdict(Mailbox)
         self._there: dict[int, float] = {}
         self._turn: dict[tuple[int, int], int] = defaultdict(int)
-        self._calls: dict[tuple[int, int], tuple[Call, list[int]]] = {}
+        self._calls: dict[tuple[int, int], tuple[TimedCall, list[int]]] = {}
         self._ends: dict[tuple[int, int], int] = {}
         self._number = 0
         self._nothing = self._rows(0, 0, 0)
@@ -276,7 +276,7 @@ class _Run:
             del self._calls[group, turn]
         self._enter(call, [(time, position, rows, op)])
 
-    def _parts(self, op: int) -> Sequence[Rows]:
+    def _parts(self, op: int) -> Sequence[TimedRows]:
         (name, size), ranks = self._asked(op), len(self.w.groups[int(self.w.group[op])])
         return self._planned(name, ranks, size, int(self.w.root[op]))
 
@@ -287,7 +287,7 @@ class _Run:
         return name, sizes(name, int(w.size[op]), len(w.groups[int(w.group[op])]))
 
     @lru_cache(maxsize=64)  # noqa: B019 - a run does not outlive its workload
-    def _planned(self, name: str, ranks: int, size: int, root: int) -> tuple[Rows, ...]:
+    def _planned(self, name: str, ranks: int, size: int, root: int) -> tuple[TimedRows, ...]:
         node = node_size(self.fabric, ranks)
         algorithm = self.algorithm or choose(
             self.fabric, name, ranks, size, itemsize=1, root=root, ranks_per_node=node
@@ -297,11 +297,11 @@ class _Run:
 
     # Lanes.
 
-    def _new(self, family: Family) -> Call:
+    def _new(self, family: Family) -> TimedCall:
         self._number += 1
         return new_call(self._number, family)
 
-    def _enter(self, call: Call, lanes: Iterable[tuple[float, int, Rows, int]]) -> None:
+    def _enter(self, call: TimedCall, lanes: Iterable[tuple[float, int, TimedRows, int]]) -> None:
         coming = []
         for time, position, rows, op in lanes:
             part = self._catalogue.part(call.family, rows, position)
@@ -310,7 +310,7 @@ class _Run:
             coming.append((time, call.op, position, call))
         self._stage.enter(coming)
 
-    def _lane_ended(self, call: Call, position: int, time: float) -> list[tuple[float, int]]:
+    def _lane_ended(self, call: TimedCall, position: int, time: float) -> list[tuple[float, int]]:
         op = self._ends.pop((call.op, position))
         kind = self._kind[op]
         if kind == SEND:
@@ -323,9 +323,9 @@ class _Run:
         return ended
 
     @staticmethod
-    def _rows(src: int, dst: int, size: int) -> Rows:
+    def _rows(src: int, dst: int, size: int) -> TimedRows:
         one, none = np.ones(1, np.int64), np.zeros(1, np.int64)
-        return Rows(none, none + src, none + dst, none + size, one, none)
+        return TimedRows(none, none + src, none + dst, none + size, one, none)
 
     @staticmethod
     def _followers(w: Workload) -> tuple[list[list[int]], list[list[int]]]:

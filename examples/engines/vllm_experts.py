@@ -15,7 +15,7 @@ from typing import Any
 
 from tiny_engine import end, engine, environment, free_port, generated, save, tokens_of
 
-from collectives.adapters.step_log import Timed, table
+from collectives.adapters.step_log import StepEntry, table
 
 PROMPTS = [[5, 6, 7, 8], [9, 10], [100, 200, 300], [11, 12, 13, 14, 15, 16, 17]]
 
@@ -77,7 +77,7 @@ def main() -> None:
         what = "as one engine does" if tokens == expected else f"NOT as one engine: {expected}"
         print(f"rank {rank} generates {tokens}, {what}")
     print(f"\n{given.ranks} ranks, {given.mode} mode, wire {given.wire}: rank 0's emulated time")
-    rows = [Timed(**row) for row in answers[0][1]]
+    rows = [StepEntry(**row) for row in answers[0][1]]
     print(table(rows, "step"))
     print(table(rows, "layer"))
     sys.exit(0 if same else 1)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tiny_engine import end, engine, environment, free_port, generated, save, tokens_of
 
-from collectives.adapters.step_log import Timed, table
+from collectives.adapters.step_log import StepEntry, table
 
 PROMPTS = [list(range(5, 75)), list(range(300, 340))]
 BLOCK = 32
@@ -78,8 +78,8 @@ def main() -> None:
     print(f"from fetched KV: {served}, {word}")
     print(f"vLLM counts {counted:g} tokens of the prompts as served from outside\n")
     print("transfers, emulated: a step is a prompt, a layer's blocks travel together")
-    print(table([Timed(**row) for row in times], "step"))
-    print(table([Timed(**row) for row in times], "layer"))
+    print(table([StepEntry(**row) for row in times], "step"))
+    print(table([StepEntry(**row) for row in times], "layer"))
     sys.exit(0 if same and counted == 96 else 1)
 
 

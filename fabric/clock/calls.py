@@ -1,13 +1,13 @@
-"""Call: what an emulator knows of one collective in progress, and what its repeats share."""
+"""TimedCall: what an emulator knows of one collective in progress, and what its repeats share."""
 
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from fabric.engines.flow.rank_streams import Ground, Lane
+from fabric.engines.flow.rank_streams import PlacedFabric, RankStreams
 from fabric.failure import WorldError
-from fabric.schedule.plan import Rows
+from fabric.schedule.plan import TimedRows
 
 TICK = 2.0**-40
 """Seconds between two instants of emulated time, 0.9 ps: sums of multiples of it are exact, for
@@ -25,7 +25,7 @@ def grid(seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class CallShare:
     """What one rank brings to a call.
 
     ``digest`` of its rows; their ``lane``, None where it has none, with the ``limits`` in it;
@@ -33,7 +33,7 @@ class Part:
     """
 
     digest: str
-    lane: Lane | None
+    lane: RankStreams | None
     limits: frozenset[float]
     alone: bool
     least: float
@@ -50,13 +50,13 @@ class Family:
     operation: str
     start: float
     position: dict[int, int]
-    parts: dict[tuple[str, int], Part] = field(default_factory=dict)
+    parts: dict[tuple[str, int], CallShare] = field(default_factory=dict)
 
 
 class Catalogue:
     """The families over some ground, and their lanes: ranks make the same calls over and over."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: PlacedFabric) -> None:
         self.ground, self._kept = ground, 0
         self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
 
@@ -69,8 +69,8 @@ class Catalogue:
             family = self._families[operation, group] = self._make(operation, group)
         return family
 
-    def part(self, family: Family, rows: Rows, position: int) -> Part:
-        """The part of the rank at ``position``; raises as `Ground.lane` does."""
+    def part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
+        """The part of the rank at ``position``; raises as `PlacedFabric.lane` does."""
         key = rows.digest, position
         part = family.parts.get(key)
         if part is None:
@@ -80,9 +80,9 @@ class Catalogue:
             part = family.parts[key] = self._part(family, rows, position)
         return part
 
-    def _part(self, family: Family, rows: Rows, position: int) -> Part:
+    def _part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
         lane = self.ground.lane(rows, family.group, position, family.operation)
-        return Part(
+        return CallShare(
             rows.digest, lane if len(lane.key) else None, frozenset(np.unique(lane.limit).tolist()),
             bool((lane.src == lane.dst).all()), self.ground.least(lane),
         )  # fmt: skip
@@ -105,7 +105,7 @@ class Catalogue:
 
 
 @dataclass(eq=False, slots=True)
-class Call:
+class TimedCall:
     """One call. Over the positions in its group: ``parts`` once posted, ``came``: when the rank
     came to it, ``end``: when its part ends; None where not known yet. ``away``: how many ranks have
     not come; ``lanes``: how many that came have transfers; ``open``: how many ends are not known.
@@ -113,7 +113,7 @@ class Call:
 
     op: int
     family: Family
-    parts: list[Part | None]
+    parts: list[CallShare | None]
     came: list[float | None]
     end: list[float | None]
     away: int
@@ -136,10 +136,10 @@ class Call:
         return tuple(rank for rank, at in pairs if at is None)
 
 
-def new_call(op: int, family: Family) -> Call:
+def new_call(op: int, family: Family) -> TimedCall:
     """A call to which nobody has come."""
     n = len(family.group)
-    return Call(op, family, [None] * n, [None] * n, [None] * n, n, n)
+    return TimedCall(op, family, [None] * n, [None] * n, [None] * n, n, n)
 
 
 @dataclass(frozen=True, slots=True)

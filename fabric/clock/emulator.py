@@ -22,14 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fabric.clock.calls import Call, Catalogue, Finished, grid, new_call
+from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.modes import Merged, Strict
-from fabric.clock.record import Part, Record
+from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
-from fabric.engines.flow.rank_streams import Ground
+from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.fabric import Fabric
 from fabric.failure import Deadlock, WorldError
-from fabric.schedule.plan import Rows
+from fabric.schedule.plan import TimedRows
 
 MODES = ("strict", "eager", "paced")
 
@@ -49,14 +49,14 @@ class Answer:
     begin: float | None = None
 
 
-class _Rank:
+class _RankClock:
     """Where one rank is: its clock, what it waits for, and what it has posted behind that."""
 
     __slots__ = ("clock", "ended", "ends", "leaving", "posted", "waits")
 
     def __init__(self) -> None:
         self.clock = 0.0
-        self.waits: Call | None = None
+        self.waits: TimedCall | None = None
         self.posted: deque[tuple[Any, ...]] = deque()
         self.ends: dict[int, float] = {}  # of its parts that it has not waited for yet
         self.leaving = self.ended = False
@@ -76,24 +76,24 @@ class Emulator:
         if mode not in MODES:
             raise WorldError(f"no emulated clock {mode!r}; there are {', '.join(MODES)}")
         self.mode, self.size, self.fabric = mode, size, fabric
-        ground = Ground(fabric, size)
+        ground = PlacedFabric(fabric, size)
         self._catalogue = Catalogue(ground)
         self._traffic: Strict | Merged = (
             Strict(ground) if mode == "strict" else Merged(ground, correct=mode == "paced")
         )
-        self._ranks = [_Rank() for _ in range(size)]
+        self._ranks = [_RankClock() for _ in range(size)]
         self._running = size  # ranks that neither wait nor have ended
-        self._calls: dict[int, Call] = {}
-        self._past: OrderedDict[int, Call] = OrderedDict()
+        self._calls: dict[int, TimedCall] = {}
+        self._past: OrderedDict[int, TimedCall] = OrderedDict()
         self._answers: list[Answer] = []
         self._news: dict[tuple[int, int], float] = {}
-        self.record = Record() if record else None
+        self.record = Recording() if record else None
         self._stuck = False
 
     # What ranks post.
 
     def begin(
-        self, rank: int, op: int, group: tuple[int, ...], rows: Rows, operation: str,
+        self, rank: int, op: int, group: tuple[int, ...], rows: TimedRows, operation: str,
         at: float | None = None,
     ) -> None:  # fmt: skip
         """The rank comes to its part of call ``op``, which has ``rows``.
@@ -232,36 +232,36 @@ class Emulator:
             for call in (self.record.over if self.record else ())
         ]  # fmt: skip
 
-    def recorded(self) -> list[Part]:
+    def recorded(self) -> list[RecordedShare]:
         """The part of every rank in every call so far, where they are recorded."""
         return self.record.parts(list(self._calls.values())) if self.record else []
 
     # How posts are taken: in order, and not beyond a wait whose end is not known.
 
-    def _of(self, rank: int) -> _Rank:
+    def _of(self, rank: int) -> _RankClock:
         if not 0 <= rank < self.size:
             raise WorldError(f"rank {rank} of a world of {self.size} ranks")
         return self._ranks[rank]
 
-    def _posting(self, rank: int) -> _Rank:
+    def _posting(self, rank: int) -> _RankClock:
         state = self._of(rank)
         if state.leaving:
             raise WorldError(f"rank {rank} has ended, and still posts", rank)
         return state
 
-    def _open(self, op: int, group: tuple[int, ...], operation: str) -> Call:
+    def _open(self, op: int, group: tuple[int, ...], operation: str) -> TimedCall:
         if op in self._past:
             raise WorldError(f"call {op} is over; its number was used twice")
         call = self._calls[op] = new_call(op, self._catalogue.family(operation, group))
         return call
 
-    def _post(self, state: _Rank, take: Callable[..., None], *what: Any) -> None:
+    def _post(self, state: _RankClock, take: Callable[..., None], *what: Any) -> None:
         if state.waits is None and not state.ended:
             take(state, *what)
         else:
             state.posted.append((take, what))
 
-    def _begin(self, state: _Rank, call: Call, position: int, at: float | None) -> None:
+    def _begin(self, state: _RankClock, call: TimedCall, position: int, at: float | None) -> None:
         if at is not None:  # what the wall clock says, not what a wait was told before
             state.clock = grid(at)
         call.came[position] = state.clock
@@ -275,7 +275,7 @@ class Emulator:
             call.lanes += 1
             self._traffic.come(call, position, state.clock)
 
-    def _meet(self, call: Call) -> None:
+    def _meet(self, call: TimedCall) -> None:
         """What ranks tell each other for free is known to all when the last of them has come.
 
         Were the others' parts over before, they would wait for its bytes while it waits, in strict
@@ -286,7 +286,7 @@ class Emulator:
             for position in range(len(call.came)):
                 self._tell(call, position, last)
 
-    def _wait(self, state: _Rank, op: int, call: Call | None) -> None:
+    def _wait(self, state: _RankClock, op: int, call: TimedCall | None) -> None:
         end = state.ends.pop(op, None)
         if end is not None:
             state.clock = max(state.clock, end)
@@ -294,16 +294,16 @@ class Emulator:
             state.waits = call
             self._running -= 1
 
-    def _compute(self, state: _Rank, rank: int, seconds: float) -> None:
+    def _compute(self, state: _RankClock, rank: int, seconds: float) -> None:
         begin = state.clock
         state.clock += seconds
         if self.record is not None:
             self.record.computed(rank, begin, state.clock)
 
-    def _ask(self, state: _Rank, rank: int, token: int) -> None:
+    def _ask(self, state: _RankClock, rank: int, token: int) -> None:
         self._answers.append(Answer(rank, token, state.clock))
 
-    def _times(self, state: _Rank, rank: int, token: int, call: Call) -> None:
+    def _times(self, state: _RankClock, rank: int, token: int, call: TimedCall) -> None:
         position = call.family.position[rank]
         begin, end = call.came[position], call.end[position]
         if begin is None or end is None:
@@ -313,15 +313,17 @@ class Emulator:
             )
         self._answers.append(Answer(rank, token, end, begin))
 
-    def _mark(self, state: _Rank, rank: int, span: int, name: str | None, at: float | None) -> None:
+    def _mark(
+        self, state: _RankClock, rank: int, span: int, name: str | None, at: float | None
+    ) -> None:
         if self.record is not None:
             self.record.mark(rank, span, name, state.clock if at is None else grid(at))
 
-    def _end(self, state: _Rank) -> None:
+    def _end(self, state: _RankClock) -> None:
         state.ended = True
         self._running -= 1
 
-    def _tell(self, call: Call, position: int, time: float) -> None:
+    def _tell(self, call: TimedCall, position: int, time: float) -> None:
         """A rank's part of a call ends, or does at another time than was told."""
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
@@ -338,7 +340,7 @@ class Emulator:
         if state.waits is call:
             self._free(state, call)
 
-    def _close(self, call: Call) -> None:
+    def _close(self, call: TimedCall) -> None:
         del self._calls[call.op]
         self._past[call.op] = call
         if len(self._past) > 16 + _PAST // self.size:
@@ -346,7 +348,7 @@ class Emulator:
         if self.record is not None:
             self.record.over.append(call)
 
-    def _free(self, state: _Rank, call: Call) -> None:
+    def _free(self, state: _RankClock, call: TimedCall) -> None:
         """The rank goes on from its wait, through what it has posted behind it."""
         state.waits = None
         state.clock = max(state.clock, state.ends.pop(call.op))

@@ -10,28 +10,28 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from fabric.clock.calls import Call, grid
-from fabric.engines.flow.live import Live, Seats
-from fabric.engines.flow.rank_streams import Ground
+from fabric.clock.calls import TimedCall, grid
+from fabric.engines.flow.live import Live, PeersHere
+from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.failure import WorldError
 
 _REMEMBERED = 1 << 18  # ends in the memory of what calls took; each takes some 100 bytes
 _RECENT = 64  # calls that a new one may contend with
 
-End = tuple[Call, int, float]
+End = tuple[TimedCall, int, float]
 """A call, the position of a rank in its group, and when that rank's part ends."""
 
-_Lane = tuple[float, int, int, Call]  # when it comes, op, position, call
+_Lane = tuple[float, int, int, TimedCall]  # when it comes, op, position, call
 _Stop = tuple[tuple[int, int, float], ...]  # number of the call, position, seconds from the first
 
 
-class Stage:
+class CallsInFlight:
     """The engine with the lanes of calls on it; ``origin`` is its time 0."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: PlacedFabric) -> None:
         self.live, self.origin = Live(ground), 0.0
-        self._who: list[tuple[Call, int]] = []
-        self._seats: dict[Call, Seats] = {}
+        self._who: list[tuple[TimedCall, int]] = []
+        self._seats: dict[TimedCall, PeersHere] = {}
 
     def clear(self, origin: float) -> None:
         """Nobody is on it; time begins at ``origin``."""
@@ -44,7 +44,7 @@ class Stage:
         """Lanes come onto it, those of a call together."""
         for call, mine in groupby(sorted(lanes, key=_order), key=itemgetter(3)):
             if call not in self._seats:
-                self._seats[call] = Seats(len(call.parts))
+                self._seats[call] = PeersHere(len(call.parts))
             start, parts = call.family.start, call.parts
             came = [(at, position, parts[position]) for at, _, position, _ in mine]
             self.live.add(
@@ -68,7 +68,7 @@ class Stage:
         for call in [call for call in self._seats if not call.open]:
             del self._seats[call]
 
-    def play(self, calls: Sequence[Call], origin: float) -> list[list[End]]:
+    def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:
         """All that happens when these calls, whose ranks have all come, are alone on it."""
         self.clear(origin)
         self.enter(lane for call in calls for lane in _lanes(call))
@@ -86,7 +86,7 @@ def _order(lane: _Lane) -> tuple[int, float, int]:
     return op, at, position
 
 
-def _lanes(call: Call) -> list[_Lane]:
+def _lanes(call: TimedCall) -> list[_Lane]:
     """The lanes of all ranks that have come."""
     came = enumerate(zip(call.came, call.parts, strict=True))
     return [
@@ -96,14 +96,14 @@ def _lanes(call: Call) -> list[_Lane]:
     ]
 
 
-class _Memory:
+class _TimesAlone:
     """What calls took that were alone on the fabric, by all that it depends on."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: CallsInFlight) -> None:
         self._stage, self._size = stage, 0
         self._stops: OrderedDict[object, tuple[_Stop, ...]] = OrderedDict()
 
-    def stops(self, calls: Sequence[Call], first: float) -> tuple[_Stop, ...]:
+    def stops(self, calls: Sequence[TimedCall], first: float) -> tuple[_Stop, ...]:
         """Which lanes of ``calls`` end one after another, and when after ``first``."""
         key = tuple([_key(call, first) for call in calls])
         stops = self._stops.get(key)
@@ -116,7 +116,7 @@ class _Memory:
             self._stops.move_to_end(key)
         return stops
 
-    def _play(self, calls: Sequence[Call], first: float) -> tuple[_Stop, ...]:
+    def _play(self, calls: Sequence[TimedCall], first: float) -> tuple[_Stop, ...]:
         number = {call: i for i, call in enumerate(calls)}
         stops = [
             tuple((number[call], at, end - first) for call, at, end in stop)
@@ -127,7 +127,7 @@ class _Memory:
         return tuple(stops)
 
 
-def _key(call: Call, first: float) -> object:
+def _key(call: TimedCall, first: float) -> object:
     """All that the ends of a call alone depend on; its ranks come so long after ``first``."""
     rows = [part.digest for part in call.parts if part is not None]
     after = [None if at is None else at - first for at in call.came]
@@ -144,16 +144,16 @@ class Strict:
     was told. That gives what it would have given from the start: the memory is filled by it.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self._stage = Stage(ground)
-        self._memory = _Memory(Stage(ground))
-        self._coming: dict[Call, list[_Lane]] = {}  # who has come and not set out
-        self._alone: list[Call] = []  # calls alone on the fabric, since ..
+    def __init__(self, ground: PlacedFabric) -> None:
+        self._stage = CallsInFlight(ground)
+        self._memory = _TimesAlone(CallsInFlight(ground))
+        self._coming: dict[TimedCall, list[_Lane]] = {}  # who has come and not set out
+        self._alone: list[TimedCall] = []  # calls alone on the fabric, since ..
         self._first = self._last = 0.0  # .. this time, until that
         self._stops: tuple[_Stop, ...] = ()  # what the memory says of them
         self._told = 0  # and how much of it has been told
 
-    def come(self, call: Call, position: int, at: float) -> None:
+    def come(self, call: TimedCall, position: int, at: float) -> None:
         """A rank has come to its part of a call."""
         self._coming.setdefault(call, []).append((at, call.op, position, call))
 
@@ -172,7 +172,7 @@ class Strict:
         self._stage.enter(lane for call in ripe for lane in self._coming.pop(call))
         return self._stage.go()
 
-    def _remember(self, calls: list[Call]) -> list[End]:
+    def _remember(self, calls: list[TimedCall]) -> list[End]:
         """Calls that set out on an idle fabric, and are alone there so far."""
         self._alone = sorted(calls, key=lambda call: call.op)
         for call in calls:
@@ -196,7 +196,7 @@ class Strict:
         self._told = 0
 
 
-def _ripe(call: Call, lanes: list[_Lane]) -> bool:
+def _ripe(call: TimedCall, lanes: list[_Lane]) -> bool:
     """Whether anything of the call can happen: two have come, or one that needs no other."""
     return len(call.parts) - call.away > 1 or any(_is_alone(lane) for lane in lanes)
 
@@ -220,14 +220,14 @@ class Merged:
     ``correct``: what was told of those is corrected where it is not over when the call begins.
     """
 
-    def __init__(self, ground: Ground, correct: bool) -> None:
-        self._stage = Stage(ground)
-        self._memory = _Memory(self._stage)
+    def __init__(self, ground: PlacedFabric, correct: bool) -> None:
+        self._stage = CallsInFlight(ground)
+        self._memory = _TimesAlone(self._stage)
         self._correct = correct
-        self._open: list[Call] = []  # not timed yet
-        self._recent: deque[Call] = deque(maxlen=_RECENT)
+        self._open: list[TimedCall] = []  # not timed yet
+        self._recent: deque[TimedCall] = deque(maxlen=_RECENT)
 
-    def come(self, call: Call, position: int, at: float) -> None:
+    def come(self, call: TimedCall, position: int, at: float) -> None:
         """A rank has come to its part of a call."""
         if call.lanes == 1:
             self._open.append(call)
@@ -246,14 +246,14 @@ class Merged:
             return [(call, at, first + end) for stop in stops for _, at, end in stop]
         return self._beside(call, others)
 
-    def _beside(self, call: Call, others: list[Call]) -> list[End]:
+    def _beside(self, call: TimedCall, others: list[TimedCall]) -> list[End]:
         """What ``call`` takes beside the ``others``, and theirs that are other than told."""
         first = min(one.first for one in [call, *others])
         ends = [end for stop in self._stage.play([call, *others], first) for end in stop]
         mine = [end for end in ends if end[0] is call]
         return mine + self._corrections(ends, call) if self._correct else mine
 
-    def _corrections(self, ends: list[End], call: Call) -> list[End]:
+    def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
         """The ends of others that are not over when ``call`` begins, where they are news."""
         changed = []
         for one, at, end in ends:

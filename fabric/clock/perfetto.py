@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fabric.clock.record import COMPUTE, Part, Stretch
+from fabric.clock.record import COMPUTE, RecordedShare, Stretch
 from fabric.endpoint.costs import FREE, Endpoint
 from fabric.timeline.perfetto.events import Event, arrival, arrow, slice_of, track
 from fabric.timeline.perfetto.events import write as write_events
@@ -36,7 +36,7 @@ class _Slice(NamedTuple):
     begin: int
     end: int
     finished: bool = True
-    part: Part | None = None
+    part: RecordedShare | None = None
 
 
 def write(emulator: "Emulator", path: str | Path) -> None:
@@ -82,7 +82,7 @@ def _recorded(
     known += [one.begin if one.end is None else one.end for one in record.stretches]
     over = max([0.0, *clocks, *known])
 
-    def slice_(what: Stretch | Part, name: str, call: Part | None) -> _Slice:
+    def slice_(what: Stretch | RecordedShare, name: str, call: RecordedShare | None) -> _Slice:
         end = over if what.end is None else what.end
         return _Slice(what.rank, name, _grid(what.begin), _grid(end), what.end is not None, call)
 
@@ -93,7 +93,7 @@ def _recorded(
     return done, calls
 
 
-def _numbered(parts: Sequence[Part]) -> list[Part]:
+def _numbered(parts: Sequence[RecordedShare]) -> list[RecordedShare]:
     began: dict[int, float] = {}
     for part in parts:
         began[part.op] = min(part.begin, began.get(part.op, part.begin))

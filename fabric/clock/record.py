@@ -1,9 +1,9 @@
-"""Record: what an emulator keeps for a trace: calls, computing and named spans of every rank."""
+"""Recording: what an emulator keeps for a trace: calls, computing and named spans of every rank."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fabric.clock.calls import Call
+from fabric.clock.calls import TimedCall
 
 COMPUTE = "compute"
 """What computing is called."""
@@ -18,7 +18,7 @@ class Stretch(NamedTuple):
     end: float | None
 
 
-class Part(NamedTuple):
+class RecordedShare(NamedTuple):
     """A rank's part of a call; ``end`` is None where the world has ended before it.
 
     ``words``: what the rank called, such as ``"all_reduce(sum, float32[1024])"``; ``group``: the
@@ -37,14 +37,14 @@ class Part(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Record:
+class Recording:
     """Filled by an `Emulator` that was made with ``record``.
 
     ``over``: the calls that are; ``words``: of each call, by number; ``stretches``: computing and
     spans, those of a rank in the order in which they began.
     """
 
-    over: list[Call] = field(default_factory=list)
+    over: list[TimedCall] = field(default_factory=list)
     words: dict[int, str] = field(default_factory=dict)
     stretches: list[Stretch] = field(default_factory=list)
     _open: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -64,11 +64,13 @@ class Record:
         if at is not None:
             self.stretches[at] = self.stretches[at]._replace(end=time)
 
-    def parts(self, under_way: list[Call]) -> list[Part]:
+    def parts(self, under_way: list[TimedCall]) -> list[RecordedShare]:
         """What each rank did in each call, of those that are over and of those ``under_way``."""
         return [
-            Part(rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,
-                 position, came, end, call.family.operation)
+            RecordedShare(
+                rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,
+                position, came, end, call.family.operation,
+            )
             for call in [*self.over, *under_way]
             for position, (rank, came, end) in enumerate(
                 zip(call.family.group, call.came, call.end, strict=True)

@@ -240,7 +240,7 @@ def _behind(
 
 
 @dataclass(frozen=True)
-class Load:
+class FlowLoads:
     """What the flows of a window load and cost: columns over flows, entries over resources.
 
     ``limits``: the rate limits that occur, rising; ``limit``: each flow's index in them.
@@ -256,7 +256,7 @@ class Load:
     weight: _Floats
 
 
-class Ways(Protocol):
+class PathSource(Protocol):
     """What `load` must know of a `topology.routing.router.Router`."""
 
     @property
@@ -268,7 +268,9 @@ class Ways(Protocol):
         """Which paths are a network's."""
 
 
-def load(streams: Streams, path: _Ints, bound: Binding, router: Ways, costs: Costs) -> Load:
+def load(
+    streams: Streams, path: _Ints, bound: Binding, router: PathSource, costs: Costs
+) -> FlowLoads:
     """The load of flows that take these paths (indices of ``bound``)."""
     leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
     limit, limits = _limits(streams, leaves, costs)
@@ -281,7 +283,7 @@ def load(streams: Streams, path: _Ints, bound: Binding, router: Ways, costs: Cos
         bound.latency, costs.crossings, costs.latency, costs.per_peer, costs.per_message,
         costs.per_byte, costs.per_reduced_byte,
     )  # fmt: skip
-    return Load(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
+    return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
 
 
 @compiled

@@ -48,7 +48,7 @@ LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")
 
 
 @dataclass(frozen=True)
-class Order:
+class AuthorityOrder:
     """What an authority is to be over: ``size`` ranks with these settings.
 
     ``bind``, ``token``, ``keys``: as in `Server`; ``bind`` may be empty: in a private folder.
@@ -71,14 +71,14 @@ class Order:
         return {**vars(self), "settings": self.settings.as_json(), "keys": keys}
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> "Order":
+    def from_json(values: Mapping[str, Any]) -> "AuthorityOrder":
         """Back from `as_json`."""
         keys = Keys(*values["keys"]) if values["keys"] else None
         settings = Settings.from_json(values["settings"])
-        return Order(**{**values, "settings": settings, "keys": keys})
+        return AuthorityOrder(**{**values, "settings": settings, "keys": keys})
 
 
-def start(order: Order, environment: Mapping[str, str]) -> str:
+def start(order: AuthorityOrder, environment: Mapping[str, str]) -> str:
     """Start an authority beside this process; returns its address.
 
     Raises what the authority could not do, such as `TransportError` for an address that is in use.
@@ -117,7 +117,7 @@ def _told(process: "subprocess.Popen[bytes]", order: bytes) -> tuple[str, str]:
     return str(kind), str(text)
 
 
-def serve(order: Order) -> tuple[Server, contextlib.ExitStack]:
+def serve(order: AuthorityOrder) -> tuple[Server, contextlib.ExitStack]:
     """The authority that was ordered, and what is to be closed after it."""
     stack = contextlib.ExitStack()
     try:
@@ -136,7 +136,7 @@ def serve(order: Order) -> tuple[Server, contextlib.ExitStack]:
 def main() -> None:
     """Serve what standard input says until nobody is left."""
     starter = os.getppid()
-    order = Order.from_json(json.loads(sys.stdin.readline()))
+    order = AuthorityOrder.from_json(json.loads(sys.stdin.readline()))
     if os.fork():
         os._exit(0)
     stopped = _stopped()

@@ -14,7 +14,7 @@ from typing import Any
 from fabric.failure import TimedOut, TransportError, WorldError, words
 from fabric.host.curve import Keys, private
 from fabric.launching.agreement import JOB
-from fabric.launching.authority import Order, start
+from fabric.launching.authority import AuthorityOrder, start
 from fabric.launching.joining import Seat, number
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.settings import Settings
@@ -99,7 +99,7 @@ def _on_this_host(rank: int, size: int, name: str, given: Mapping[str, str]) -> 
     record = claim(name)
     if not mine(record):
         return record.address, record.token  # where a second rank 0 is refused, and all are told
-    order = Order(size, Settings.from_environment(given), "", record.token, None, name)
+    order = AuthorityOrder(size, Settings.from_environment(given), "", record.token, None, name)
     try:
         address = start(order, given)
         publish(name, record, address)
@@ -124,7 +124,7 @@ def _at_master(
         return address, token
     settings = Settings.from_environment(given)
     try:
-        return start(Order(size, settings, address, token, keys), given), token
+        return start(AuthorityOrder(size, settings, address, token, keys), given), token
     except TransportError:  # if another rank 0 of the same job listens there, it refuses this one
         Line(address, rank, size, token=token, keys=keys, patience=RING).close()
         raise
@@ -157,7 +157,7 @@ def _told_by_mpi(size: int, together: bool, given: Mapping[str, str]) -> str:
             keys = keys or Keys.make()
             bind = f"tcp://{socket.gethostbyname(socket.gethostname())}:*"
         settings = Settings.from_environment(given)
-        address = start(Order(size, settings, bind, token, keys), given)
+        address = start(AuthorityOrder(size, settings, bind, token, keys), given)
     except (OSError, WorldError) as error:
         return f"\n{' '.join(str(error).split())[: ADDRESS_BYTES - 8]}\n\n"
     return "\n".join((address, token, keys.public if keys else "", keys.secret if keys else ""))

@@ -1,4 +1,4 @@
-"""Job: what `fabric.launch` is asked for, as its ways to run it take it."""
+"""LaunchJob: what `fabric.launch` is asked for, as its ways to run it take it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class LaunchJob:
     """``main(*args)`` in each of ``ranks`` ranks, on ``system``, with what they have in common.
 
     ``timeout``: seconds after which they are ended; None: never.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
-from fabric.launching.job import Job, checked_size
+from fabric.launching.job import LaunchJob, checked_size
 from fabric.settings import NO_SYSTEM, Settings
 from topology.arguments import flag, limit, shown
 from topology.errors import ArgumentError
@@ -57,7 +57,7 @@ def launch(
         software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace),
     )  # fmt: skip
-    ended = _runner(transport)(Job(main, count, machine, settings, tuple(args), most))
+    ended = _runner(transport)(LaunchJob(main, count, machine, settings, tuple(args), most))
     return ended.handed_over() if quiet else ended.results()
 
 
@@ -81,7 +81,7 @@ def _file(trace: Any) -> str:
     return str(Path(trace).absolute())
 
 
-def _runner(transport: Any) -> "Callable[[Job], Ended]":
+def _runner(transport: Any) -> "Callable[[LaunchJob], Ended]":
     if transport == "inproc":
         from fabric.launching.threads import run_threads
 

@@ -36,7 +36,7 @@ NAMES = 16
 
 
 @dataclass(frozen=True)
-class Record:
+class MeetingRecord:
     """What stands in the file: who claims the name, and where its authority is.
 
     ``process`` and ``birth``: as in `fabric.host.liveness`; ``at``: when, in seconds since the host
@@ -67,7 +67,7 @@ def name_of(public: Sequence[str]) -> str:
     return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
 
 
-def claim(name: str) -> Record:
+def claim(name: str) -> MeetingRecord:
     """Claim a name for this process; the record, without an address yet.
 
     Where another process has it and lives, that one's record is returned instead, once it has an
@@ -79,7 +79,7 @@ def claim(name: str) -> Record:
             found = _found(name)
             if found is None or found.abandoned:
                 pid = os.getpid()
-                record = Record(pid, birth(pid), since_boot(), token_hex(16))
+                record = MeetingRecord(pid, birth(pid), since_boot(), token_hex(16))
                 _write(folder / name, record)
                 return record
         if found.address:
@@ -87,18 +87,18 @@ def claim(name: str) -> Record:
         time.sleep(TURN)
 
 
-def mine(record: Record) -> bool:
+def mine(record: MeetingRecord) -> bool:
     """Whether it is this process that has made the claim."""
     return record.process == os.getpid()
 
 
-def publish(name: str, record: Record, address: str) -> None:
+def publish(name: str, record: MeetingRecord, address: str) -> None:
     """Say where the authority listens."""
     with _locked() as folder:
         _write(folder / name, replace(record, address=address))
 
 
-def fail(name: str, record: Record, error: str) -> None:
+def fail(name: str, record: MeetingRecord, error: str) -> None:
     """Say why there will be no authority, to whoever asks within `LINGER` seconds."""
     with _locked() as folder:
         _write(folder / name, replace(record, error=error))
@@ -131,7 +131,7 @@ def _leftover(path: Path) -> bool:
     return old or "." in path.name
 
 
-def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> Record:
+def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> MeetingRecord:
     """The record of whoever has claimed the name, once there is an authority.
 
     ``who``: whom it waits for. Raises `TimedOut` where nobody has claimed it for so many seconds,
@@ -170,7 +170,7 @@ def _folders() -> Iterator[Path]:
     return filter(is_owned, _candidates())
 
 
-def _found(name: str) -> Record | None:
+def _found(name: str) -> MeetingRecord | None:
     """The record of that name, if there is one."""
     records = (_read(folder / name) for folder in _folders())
     return next((record for record in records if record is not None), None)
@@ -217,11 +217,11 @@ def _open(place: Path | None) -> tuple[Path, int]:
     raise FileNotFoundError(f"{place} was removed")
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path) -> MeetingRecord | None:
     """The record in a file; None where there is none, or not a sound one."""
     try:
         values = json.loads(read_owned(path))
-        record = Record(**values)
+        record = MeetingRecord(**values)
     except (OSError, ValueError, TypeError):
         return None
     kinds = (int, str, float, str, str, str)
@@ -229,7 +229,7 @@ def _read(path: Path) -> Record | None:
     return record if sound else None
 
 
-def _write(path: Path, record: Record) -> None:
+def _write(path: Path, record: MeetingRecord) -> None:
     """Replace the file as a whole: whoever reads it meanwhile gets the old or the new one."""
     part = path.with_name(f"{path.name}.{token_hex(8)}")
     try:

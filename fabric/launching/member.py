@@ -21,7 +21,7 @@ from topology.background import CHECK
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
-    from fabric.world.local import Hub
+    from fabric.world.local import SharedLine
 
 Made = TypeVar("Made")
 
@@ -119,13 +119,13 @@ def _under_mpi(given: Mapping[str, str]) -> bool:
 def alone(settings: Settings) -> Member:
     """The only rank of a world."""
     from fabric.launching.tracing import opened
-    from fabric.world.local import Hub
+    from fabric.world.local import SharedLine
 
     stack = ExitStack()
     world = stack.enter_context(opened(1, settings, settings.system))
     atexit.register(only_here(stack.close))
     make = once(lambda: machine(settings, settings.system))
-    return local(Hub(world), 0, settings, make, stack.close)
+    return local(SharedLine(world), 0, settings, make, stack.close)
 
 
 def once(make: Callable[[], Made]) -> Callable[[], Made]:
@@ -140,7 +140,7 @@ def once(make: Callable[[], Made]) -> Callable[[], Made]:
 
 
 def local(
-    hub: "Hub", rank: int, settings: Settings, make: "Callable[[], Fabric | None]",
+    hub: "SharedLine", rank: int, settings: Settings, make: "Callable[[], Fabric | None]",
     after: Callable[[], None] | None = None,
 ) -> Member:  # fmt: skip
     """A rank that is a thread."""

@@ -26,7 +26,7 @@ from fabric.host.sweep import marked, stopped_with
 from fabric.launching.authority import WRITTEN
 from fabric.launching.foreign import seat_of
 from fabric.launching.guard import guarded
-from fabric.launching.job import Job, checked_size
+from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.joining import sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
@@ -60,7 +60,7 @@ def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
     return [found, "--oversubscribe", "-n", str(ranks)], root if os.getuid() == 0 else {}
 
 
-def run_mpi(job: Job) -> Ended:
+def run_mpi(job: LaunchJob) -> Ended:
     """Run a job with its ranks under mpiexec; see `fabric.launch`."""
     system, settings = job.system, job.settings
     if not (system is None or isinstance(system, str | Path)):

@@ -20,7 +20,7 @@ from fabric.host.folder import MAX_PATH, endpoint, private_folder
 from fabric.host.forked import again, end_of_child, here
 from fabric.host.liveness import how_it_ended
 from fabric.launching.guard import Guard, guarded
-from fabric.launching.job import Job
+from fabric.launching.job import LaunchJob
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
@@ -29,7 +29,7 @@ from fabric.launching.tracing import opened
 from fabric.world.zmq_server import Server
 
 
-def run_processes(job: Job) -> Ended:
+def run_processes(job: LaunchJob) -> Ended:
     """Run a job with its ranks as processes; see `fabric.launch`."""
     token, ranks = secrets.token_hex(16), range(job.ranks)
     with (
@@ -68,7 +68,7 @@ class _Child:
         return self.process.exitcode
 
 
-class _Team:
+class _ProcessTeam:
     """The processes of a world, and what they returned or raised, as far as it has come."""
 
     def __init__(self, server: Server) -> None:
@@ -112,8 +112,8 @@ class _Team:
 
 @contextlib.contextmanager
 def _started(
-    job: Job, seats: list[Seat], folder: Path, server: Server, guard: Guard
-) -> Iterator[_Team]:
+    job: LaunchJob, seats: list[Seat], folder: Path, server: Server, guard: Guard
+) -> Iterator[_ProcessTeam]:
     context: Any = multiprocessing.get_context(_method())
     if (
         context.get_start_method() == "forkserver"
@@ -121,7 +121,7 @@ def _started(
         context.set_forkserver_preload(
             ["__main__", "fabric.launching.processes", "fabric.transports.zmq.transport"]
         )
-    team = _Team(server)
+    team = _ProcessTeam(server)
     unnamed = None if isinstance(job.system, str | Path) else job.system
     environment = {**os.environ, "TRIPLANE_FOLDER": str(folder), **guard.environment}
     try:

@@ -14,7 +14,7 @@ from fabric.host.curve import Keys
 from fabric.host.folder import private_folder
 from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
-from fabric.launching.job import Job, checked_size
+from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.joining import Seat
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Ended
@@ -35,7 +35,7 @@ class Exit:
     code: int = 0
 
 
-def run_processes(
+def run_program_processes(
     command: Sequence[str], ranks: int, settings: Settings, *,
     nodes: Nodes = ALONE, keys: Keys | None = None, timeout: float | None = None,
 ) -> Exit:  # fmt: skip
@@ -131,7 +131,7 @@ def run_in_threads(
         exec(code, next(seats).__dict__)
 
     try:
-        return run_threads(Job(body, ranks, settings.system, settings, timeout=timeout))
+        return run_threads(LaunchJob(body, ranks, settings.system, settings, timeout=timeout))
     finally:
         sys.argv, sys.path[0], sys.modules["__main__"] = before
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.failure import RankLost, WorldError
 from fabric.host.forked import end_of_child, here
-from fabric.launching.job import Job
+from fabric.launching.job import LaunchJob
 from fabric.launching.member import CURRENT, local, once
 from fabric.launching.outcome import Ended, outcome_of
 from fabric.launching.tracing import opened
 from fabric.settings import Settings, machine
 from fabric.transports.base import connector
-from fabric.world.local import Hub
+from fabric.world.local import SharedLine
 from fabric.world.world import World
 
 if TYPE_CHECKING:
@@ -31,16 +31,18 @@ TURN = 0.0002
 """Seconds, for each rank, after which the interpreter looks whether another thread should go on."""
 
 
-class _Team:
+class _ThreadTeam:
     """The threads of a world and what became of them."""
 
-    def __init__(self, hub: Hub, settings: Settings, make: "Callable[[], Fabric | None]") -> None:
+    def __init__(
+        self, hub: SharedLine, settings: Settings, make: "Callable[[], Fabric | None]"
+    ) -> None:
         self.hub, self.settings, self.make = hub, settings, make
         self.outcomes: dict[int, Any] = {}
         self.ended = threading.Condition()
         self._at_home = here()
 
-    def run(self, rank: int, job: Job) -> None:
+    def run(self, rank: int, job: LaunchJob) -> None:
         """The body of a rank's thread."""
         join = functools.cache(lambda: local(self.hub, rank, self.settings, self.make))
         CURRENT.set(join)
@@ -71,7 +73,7 @@ class _Team:
                 self.hub.late(set(range(len(threads))) - self.outcomes.keys(), timeout or 0.0)
 
 
-def run_threads(job: Job) -> Ended:
+def run_threads(job: LaunchJob) -> Ended:
     """Run a job with its ranks as threads; see `fabric.launch`."""
     with opened(job.ranks, job.settings, job.system) as world, _longer_turns(job.ranks):
         return _run(world, job)
@@ -92,9 +94,9 @@ def _longer_turns(ranks: int) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _run(world: World, job: Job) -> Ended:
+def _run(world: World, job: LaunchJob) -> Ended:
     make = once(lambda: machine(job.settings, job.system))
-    team = _Team(Hub(world), job.settings, make)
+    team = _ThreadTeam(SharedLine(world), job.settings, make)
     threads = [
         threading.Thread(
             target=contextvars.copy_context().run, args=(team.run, rank, job),
@@ -113,6 +115,6 @@ def _run(world: World, job: Job) -> Ended:
     return Ended([_outcome(team, rank) for rank in range(job.ranks)], world.error)
 
 
-def _outcome(team: _Team, rank: int) -> Any:
+def _outcome(team: _ThreadTeam, rank: int) -> Any:
     running = RankLost(f"rank {rank} still runs, after {team.settings.grace:g} s of grace", rank)
     return team.outcomes.get(rank, running)

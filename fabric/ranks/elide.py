@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.schedule.plan import Part
+from fabric.schedule.plan import PlanStep
 from fabric.schedule.step import MAX_SIZE
 
 _Longs = NDArray[np.int64]
@@ -31,7 +31,7 @@ class Detours:
     bases: dict[int, int] = field(default_factory=dict)
 
 
-def without_copies(parts: Sequence[Part], rank: int) -> tuple[list[Part], list[Detours]]:
+def without_copies(parts: Sequence[PlanStep], rank: int) -> tuple[list[PlanStep], list[Detours]]:
     """The parts of a rank without copies that its later parts can do without, and what they do.
 
     Its send and recv buffer must not share memory. Parts that end up without rows are left in.
@@ -53,7 +53,7 @@ def without_copies(parts: Sequence[Part], rank: int) -> tuple[list[Part], list[D
     return parts, detours
 
 
-def _copies(first: Part, rank: int) -> _Longs:
+def _copies(first: PlanStep, rank: int) -> _Longs:
     """The rows that copy from the send buffer, where no other row writes; none where one does."""
     none = np.zeros(0, np.int64)
     if first.reduces or first.reads != "send":
@@ -74,7 +74,7 @@ class _Pending:
     came from. A segment waits until it is written, or read in a way that needs the copy.
     """
 
-    def __init__(self, parts: Sequence[Part], rank: int, copies: _Longs) -> None:
+    def __init__(self, parts: Sequence[PlanStep], rank: int, copies: _Longs) -> None:
         first = parts[0]
         cut = _cuts(parts[1:], rank, first.writes)
         self.begin: list[int] = []
@@ -138,7 +138,7 @@ class _Pending:
         return range(bisect_left(self.begin, begin), bisect_left(self.begin, end))
 
 
-def _cuts(parts: Sequence[Part], rank: int, target: str) -> _Longs:
+def _cuts(parts: Sequence[PlanStep], rank: int, target: str) -> _Longs:
     """Where the rows of a rank begin and end in a buffer."""
     cuts = [np.zeros(0, np.int64)]
     for part in parts:
@@ -151,7 +151,7 @@ def _cuts(parts: Sequence[Part], rank: int, target: str) -> _Longs:
     return np.unique(np.concatenate(cuts))
 
 
-def _read(part: Part, rank: int, pending: _Pending, detour: Detours) -> None:
+def _read(part: PlanStep, rank: int, pending: _Pending, detour: Detours) -> None:
     begin, end = part.src_at, part.src_at + part.size
     for row in _rows(part.src == rank, begin, end, pending):
         at, until = int(begin[row]), int(end[row])
@@ -162,7 +162,7 @@ def _read(part: Part, rank: int, pending: _Pending, detour: Detours) -> None:
             detour.sends[row] = place
 
 
-def _write(part: Part, rank: int, pending: _Pending, detour: Detours) -> None:
+def _write(part: PlanStep, rank: int, pending: _Pending, detour: Detours) -> None:
     begin, end, mine = part.dst_at, part.dst_at + part.size, part.dst == rank
     if not part.reduces:
         pending.overwrite(begin[mine], end[mine])
@@ -194,7 +194,7 @@ def _rows(mine: NDArray[np.bool_], begin: _Longs, end: _Longs, pending: _Pending
             over = place
 
 
-def _with(first: Part, copies: _Longs, kept: _Longs, rank: int) -> Part:
+def _with(first: PlanStep, copies: _Longs, kept: _Longs, rank: int) -> PlanStep:
     """The part with the copies ``kept`` instead of these."""
     me = np.full(len(kept), rank)
     source, at, size = kept.T

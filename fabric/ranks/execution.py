@@ -1,8 +1,8 @@
 """One rank's part of a schedule with real data, over a transport: what a plan means to bytes.
 
-`Execution` runs a `fabric.ranks.ready.Script` as a state machine: `advance` does what can be done
-and returns, so one thread drives many of them. `collectives.algorithms.reference` defines what must
-come out, bit for bit.
+`Execution` runs a `fabric.ranks.ready.ReadyPlan` as a state machine: `advance` does what can be
+done and returns, so one thread drives many of them. `collectives.algorithms.reference` defines what
+must come out, bit for bit.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from fabric.failure import WorldError
-from fabric.ranks.ready import Script, Stage, Write
+from fabric.ranks.ready import ReadyPlan, ReadyStep, Write
 from fabric.ranks.wide import Fold, Gather, Spread
 from fabric.schedule.plan import Plan
 from fabric.schedule.step import ScheduleError
@@ -22,7 +22,7 @@ from fabric.transports.base import Bytes, Many, Request, Take, Transport
 from fabric.world.control import Control
 
 
-class Call(NamedTuple):
+class PreparedCall(NamedTuple):
     """What there is to do, the same whenever the call is made again.
 
     ``words``: what it is to all its ranks; ``plan``, ``operation``: see `Control.begin`;
@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
     words: str
     plan: Plan
-    script: Script
+    ready: ReadyPlan
     operation: str = ""
     combine: np.ufunc | None = None
     dtype: np.dtype[Any] | None = None
@@ -44,7 +44,7 @@ class Execution:
 
     ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their mark is
     made of the words. ``buffers``: the bytes of the rank's send, recv and work buffer, as long as
-    `Script.rooms` says. ``finish``: called when all is over. ``noted``: whether the authority
+    `ReadyPlan.rooms` says. ``finish``: called when all is over. ``noted``: whether the authority
     knows that the rank waits for it, see `fabric.ranks.driver`. ``watch``: called, perhaps more
     than once, when ``done`` or ``error`` is set, by the thread that drives; it must be quick, and
     must not make calls.
@@ -57,7 +57,7 @@ class Execution:
 
     def __init__(
         self,
-        call: Call,
+        call: PreparedCall,
         transport: Transport,
         members: tuple[int, ...],
         tag: int,
@@ -122,7 +122,7 @@ class Execution:
             self.watch()
 
     def _run(self) -> Generator[None, None, None]:
-        stages, posted = self.call.script.stages, 0
+        stages, posted = self.call.ready.stages, 0
         for number, stage in enumerate(stages):
             source = self._aside(stage) if stage.staged else self._buffers[stage.reads]
             self._send(number, stage, source)
@@ -144,7 +144,7 @@ class Execution:
         if self._finish is not None:
             self._finish()
 
-    def _aside(self, stage: Stage) -> Bytes:
+    def _aside(self, stage: ReadyStep) -> Bytes:
         """What the stage reads, where no write of it can reach."""
         buffer = self._buffers[stage.reads]
         aside = np.empty_like(buffer)
@@ -158,7 +158,7 @@ class Execution:
             aside[at : at + size] = buffer[at : at + size]
         return aside
 
-    def _send(self, number: int, stage: Stage, source: Bytes) -> None:
+    def _send(self, number: int, stage: ReadyStep, source: Bytes) -> None:
         send, members, tag, mark = self._transport.send, self.members, self.tag, self._mark
         for peer, buffer, at, size in stage.sends:
             data = source if buffer == stage.reads else self._buffers[buffer]
@@ -197,13 +197,13 @@ class Execution:
             receiving.popleft()
         return True
 
-    def _receive(self, number: int, stage: Stage, source: Bytes) -> None:
+    def _receive(self, number: int, stage: ReadyStep, source: Bytes) -> None:
         for write in stage.receives:
             self._post(number, stage, write)
         if stage.gather is not None:
             self._receive_many(number, stage, stage.gather, source)
 
-    def _receive_many(self, number: int, stage: Stage, gather: Gather, source: Bytes) -> None:
+    def _receive_many(self, number: int, stage: ReadyStep, gather: Gather, source: Bytes) -> None:
         def take(pieces: list[bytes]) -> None:
             into = self._buffers[stage.writes]
             for at, size, first, last in gather.runs:
@@ -220,7 +220,7 @@ class Execution:
 
     def _ahead(self, number: int, posted: int) -> int:
         """Post the receives of later stages that need not wait for this one: how many are now."""
-        stages = self.call.script.stages
+        stages = self.call.ready.stages
         while posted < len(stages) and stages[posted].early <= number:
             stage = stages[posted]
             if stage.chains or stage.gather is not None or not self._taken(stage.early):
@@ -229,7 +229,7 @@ class Execution:
             posted += 1
         return posted
 
-    def _post(self, number: int, stage: Stage, write: Write) -> Request:
+    def _post(self, number: int, stage: ReadyStep, write: Write) -> Request:
         into = self._buffers[stage.writes][write.at : write.at + write.size]
         take = self._combining(into, write) if stage.reduces else into
         peer = self.members[write.peer or 0]
@@ -238,7 +238,7 @@ class Execution:
             self._receiving.append((number, request))
         return request
 
-    def _copy(self, stage: Stage, write: Write, source: Bytes) -> None:
+    def _copy(self, stage: ReadyStep, write: Write, source: Bytes) -> None:
         into = self._buffers[stage.writes][write.at : write.at + write.size]
         piece = source[write.source : write.source + write.size]
         if stage.reduces:
@@ -246,13 +246,13 @@ class Execution:
         else:
             into[:] = piece
 
-    def _in_order(self, number: int, stage: Stage, source: Bytes) -> Iterator[None]:
+    def _in_order(self, number: int, stage: ReadyStep, source: Bytes) -> Iterator[None]:
         running = [self._chain(number, stage, chain, source) for chain in stage.chains]
         while running := [chain for chain in running if next(chain, True) is None]:
             yield
 
     def _chain(
-        self, number: int, stage: Stage, chain: tuple[Write, ...], source: Bytes
+        self, number: int, stage: ReadyStep, chain: tuple[Write, ...], source: Bytes
     ) -> Iterator[None]:
         """One write after the other; a message before its turn waits in the transport."""
         for write in chain:
@@ -263,7 +263,7 @@ class Execution:
             while not _ended(request):
                 yield
 
-    def _fold(self, stage: Stage, fold: Fold, source: Bytes, pieces: Iterator[bytes]) -> None:
+    def _fold(self, stage: ReadyStep, fold: Fold, source: Bytes, pieces: Iterator[bytes]) -> None:
         """One write after the other; those of other ranks are the next of ``pieces`` each."""
         at, size, base, sources = fold
         data = b"".join(

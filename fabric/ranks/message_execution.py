@@ -1,4 +1,4 @@
-"""Exchange: a call whose messages lie in memory of their own, and not in the buffers of a schedule.
+"""A call whose messages lie in memory of their own, and not in the buffers of a schedule.
 
 What is sent and received is worked out when it is needed, round by round: what a round sends may
 depend on what the one before has brought.
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fabric.ranks.execution import Call, Execution
-from fabric.ranks.ready import Script
+from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.ready import ReadyPlan
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan
 from fabric.transports.base import SMALL, Bytes, Take, Transport, many
 
-NO_SCRIPT = Script((), (0, 0, 0))
-"""The script of a call whose messages are those of an `Exchange`."""
+NOTHING_READY = ReadyPlan((), (0, 0, 0))
+"""The ready plan of a call whose messages are those of a `MessageExecution`."""
 
 
 class Round(NamedTuple):
@@ -31,12 +31,12 @@ class Round(NamedTuple):
     receives: Sequence[tuple[int, int, Take | Bytes]]
 
 
-def timed_as(words: str, plan: Plan, operation: str) -> Call:
-    """The call of an `Exchange`, which takes the time of ``plan``."""
-    return Call(words, plan, NO_SCRIPT, operation)
+def timed_as(words: str, plan: Plan, operation: str) -> PreparedCall:
+    """The call of a `MessageExecution`, which takes the time of ``plan``."""
+    return PreparedCall(words, plan, NOTHING_READY, operation)
 
 
-class Exchange(Execution):
+class MessageExecution(Execution):
     """A call under way; ``rounds``: each is asked for its messages when those before are in.
 
     ``finish``: called when all have come. The rest as in `Execution`.
@@ -45,7 +45,7 @@ class Exchange(Execution):
     __slots__ = ("_rounds",)
 
     def __init__(
-        self, call: Call, transport: Transport, members: tuple[int, ...], tag: int,
+        self, call: PreparedCall, transport: Transport, members: tuple[int, ...], tag: int,
         rounds: Sequence[Callable[[], Round]], finish: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self._rounds = rounds

@@ -1,8 +1,8 @@
-"""Script: a rank's plan made ready to be run: what to send, copy and receive, and what must wait.
+"""A rank's plan made ready to be run: what to send, copy and receive, and what must wait.
 
 A step's sends and copies begin when the steps before it have been received, which is the one
-ordering rule. Its receives are posted earlier where that can do no harm (`Stage.early`), so that
-bytes which come early go where they belong and not by way of a buffer.
+ordering rule. Its receives are posted earlier where that can do no harm (`ReadyStep.early`), so
+that bytes which come early go where they belong and not by way of a buffer.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fabric.ranks.elide import Detours, without_copies
 from fabric.ranks.wide import Gather, Spread, Written, gather, spread
-from fabric.schedule.plan import Part, Plan
+from fabric.schedule.plan import Plan, PlanStep
 from fabric.schedule.step import BUFFERS, MAX_SIZE, ScheduleError
 
 AHEAD = 8
@@ -36,7 +36,7 @@ class Write(NamedTuple):
     base: int | None = None
 
 
-class Send(NamedTuple):
+class ReadySend(NamedTuple):
     """Bytes that the rank sends: ``size`` from ``at`` of that buffer, a number of `BUFFERS`."""
 
     peer: int
@@ -46,7 +46,7 @@ class Send(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ReadyStep:
     """A rank's part of one step, made ready.
 
     ``copies`` and ``receives`` may be done in any order; each of
@@ -57,7 +57,7 @@ class Stage:
     ``receives`` and ``chains``.
     """
 
-    sends: tuple[Send, ...]
+    sends: tuple[ReadySend, ...]
     copies: tuple[Write, ...]
     receives: tuple[Write, ...]
     chains: tuple[tuple[Write, ...], ...]
@@ -71,14 +71,14 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class ReadyPlan:
     """A plan made ready. ``rooms``: bytes that its send, recv and work buffers have at least."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[ReadyStep, ...]
     rooms: tuple[int, int, int]
 
 
-def script(plan: Plan, shift: int | None = None, wide: int | None = None) -> Script:
+def made_ready(plan: Plan, shift: int | None = None, wide: int | None = None) -> ReadyPlan:
     """The plan of a rank made ready to be run.
 
     ``shift``: where the recv buffer begins, in bytes from the beginning of the send buffer, if
@@ -97,7 +97,7 @@ def script(plan: Plan, shift: int | None = None, wide: int | None = None) -> Scr
         if len((draft := _draft(part, detour, plan.rank, bases)).part)
     ]  # fmt: skip
     stages = tuple(_stage(drafts, number, wide) for number in range(len(drafts)))
-    return Script(stages, _rooms(plan))
+    return ReadyPlan(stages, _rooms(plan))
 
 
 def _rooms(plan: Plan) -> tuple[int, int, int]:
@@ -114,14 +114,14 @@ def _rooms(plan: Plan) -> tuple[int, int, int]:
 class _Draft:
     """A part with the addresses of what it reads and writes, begins and ends, in row order."""
 
-    part: Part
+    part: PlanStep
     detours: Detours
     rank: int
     reads: tuple[_Longs, _Longs]
     writes: tuple[_Longs, _Longs]
 
 
-def _draft(part: Part, detours: Detours, rank: int, bases: tuple[int, int, int]) -> _Draft:
+def _draft(part: PlanStep, detours: Detours, rank: int, bases: tuple[int, int, int]) -> _Draft:
     if part.writes == "send":
         where = f"step {part.number}" + (f" ({part.label})" if part.label else "")
         raise ScheduleError(f"{where} writes the send buffer, which is the caller's")
@@ -141,14 +141,14 @@ def _draft(part: Part, detours: Detours, rank: int, bases: tuple[int, int, int])
     )  # fmt: skip
 
 
-def _without(part: Part, rows: NDArray[np.bool_]) -> Part:
+def _without(part: PlanStep, rows: NDArray[np.bool_]) -> PlanStep:
     if not rows.any():
         return part
     columns = ("src", "dst", "size", "src_at", "dst_at", "messages")
     return replace(part, **{name: getattr(part, name)[~rows] for name in columns})
 
 
-def _stage(drafts: list[_Draft], number: int, wide: int | None) -> Stage:
+def _stage(drafts: list[_Draft], number: int, wide: int | None) -> ReadyStep:
     draft = drafts[number]
     part, rank, reads = draft.part, draft.rank, BUFFERS.index(draft.part.reads)
     away = np.flatnonzero((part.src == rank) & (part.dst != rank))
@@ -160,20 +160,20 @@ def _stage(drafts: list[_Draft], number: int, wide: int | None) -> Stage:
     copies, receives, chains, gathers = _written(draft, wide)
     ordered = bool(chains or (gathers and gathers.folds))
     staged = _meet(draft.reads, draft.writes)
-    return Stage(
+    return ReadyStep(
         () if spreads else _sends(draft, away, reads), copies, receives, chains,
         reads, BUFFERS.index(part.writes), part.reduces, staged,
         number if ordered or staged else _early(drafts, number), spreads, gathers,
     )  # fmt: skip
 
 
-def _sends(draft: _Draft, rows: _Longs, reads: int) -> tuple[Send, ...]:
+def _sends(draft: _Draft, rows: _Longs, reads: int) -> tuple[ReadySend, ...]:
     if not len(rows):
         return ()
     part, detours = draft.part, draft.detours.sends
     columns = (column[rows].tolist() for column in (part.dst, part.src_at, part.size))
     return tuple(
-        Send(dst, 0 if row in detours else reads, detours.get(row, at), size)
+        ReadySend(dst, 0 if row in detours else reads, detours.get(row, at), size)
         for row, dst, at, size in zip(rows.tolist(), *columns, strict=True)
     )
 
@@ -184,7 +184,7 @@ _Writes = tuple[Write, ...]
 def _written(
     draft: _Draft, wide: int | None
 ) -> tuple[_Writes, _Writes, tuple[_Writes, ...], Gather | None]:
-    """What `Stage` calls copies, receives, chains and gather."""
+    """What `ReadyStep` calls copies, receives, chains and gather."""
     columns = _columns(draft)
     mine = columns.peer < 0
     order, joined = _order(draft.writes[0], columns.size)

@@ -33,7 +33,7 @@ class Spread(NamedTuple):
     last: tuple[int, ...] = ()
 
 
-class Run(NamedTuple):
+class MessageRun(NamedTuple):
     """Messages that lie side by side: those from ``first`` to ``last`` fill ``size`` bytes from
     ``at``.
     """  # noqa: D205
@@ -64,7 +64,7 @@ class Gather(NamedTuple):
 
     peers: tuple[int, ...]
     sizes: tuple[int, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[MessageRun, ...]
     folds: tuple[Fold, ...]
 
 
@@ -119,14 +119,14 @@ def gather(written: Written, free: _Longs, chains: Sequence[_Longs]) -> Gather |
     return Gather(tuple(peer.tolist()), tuple(size.tolist()), _runs(written, order), folds)
 
 
-def _runs(written: Written, order: _Longs) -> tuple[Run, ...]:
+def _runs(written: Written, order: _Longs) -> tuple[MessageRun, ...]:
     if not len(order):
         return ()
     at, size = written.at[order], written.size[order]
     first = np.concatenate([[0], np.flatnonzero(at[1:] != (at + size)[:-1]) + 1])
     last = np.append(first[1:], len(at))
     columns = (at[first], np.add.reduceat(size, first), first, last)
-    return tuple(map(Run, *(column.tolist() for column in columns)))
+    return tuple(map(MessageRun, *(column.tolist() for column in columns)))
 
 
 def _folds(written: Written, chain: _Longs) -> Iterator[Fold]:

@@ -14,7 +14,7 @@ _Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Part:
+class PlanStep:
     """A rank's rows of one step, in row order, as int64 columns.
 
     ``src``, ``dst`` (one of them is the rank), ``size``, ``src_at``, ``dst_at``; ``number``: the
@@ -38,10 +38,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TimedRows:
     """What of a plan takes time: its rows, in order, as int64 columns.
 
-    ``step``: the number of each row's step; ``reduces``: 0 or 1; the rest as in `Part`.
+    ``step``: the number of each row's step; ``reduces``: 0 or 1; the rest as in `PlanStep`.
     """
 
     step: _Longs
@@ -88,10 +88,10 @@ class Plan:
 
     rank: int
     ranks: int
-    parts: tuple[Part, ...]
+    parts: tuple[PlanStep, ...]
 
     @cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> TimedRows:
         """All that an emulator must know of it."""
         parts, none = self.parts, np.zeros(0, np.int64)
 
@@ -101,7 +101,7 @@ class Plan:
         def spread(values: list[int]) -> _Longs:
             return np.repeat(np.array(values, np.int64), [len(part) for part in parts])
 
-        return Rows(
+        return TimedRows(
             spread([part.number for part in parts]), column("src"), column("dst"), column("size"),
             column("messages"), spread([int(part.reduces) for part in parts]),
         )  # fmt: skip
@@ -109,7 +109,7 @@ class Plan:
 
 def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
     """The plans of all ranks of a schedule, in one pass over it."""
-    parts: list[list[Part]] = [[] for _ in range(ranks)]
+    parts: list[list[PlanStep]] = [[] for _ in range(ranks)]
     for number, step in enumerate(steps):
         for rank, rows in _by_rank(step, ranks):
             parts[rank].append(_part(number, step, rows))
@@ -139,9 +139,9 @@ def _by_rank(step: Step, ranks: int) -> Iterator[tuple[int, _Longs]]:
             yield r, rows[order[edges[r] : edges[r + 1]]]
 
 
-def _part(number: int, step: Step, rows: _Longs) -> Part:
+def _part(number: int, step: Step, rows: _Longs) -> PlanStep:
     messages = np.ones(len(rows), np.int64) if step.messages is None else step.messages[rows]
-    return Part(
+    return PlanStep(
         number, step.src[rows], step.dst[rows], step.size[rows], step.src_at[rows],
         step.dst_at[rows], messages, step.reduces, step.reads, step.writes, step.label,
     )  # fmt: skip

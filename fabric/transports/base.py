@@ -28,11 +28,11 @@ Take = Callable[[int, Bytes], None]
 """``take(at, piece)``: the bytes from ``at`` of a message have come. Pieces come in order, whole
 messages one after the other; ``piece`` must not be kept, it is the transport's own memory."""
 
-Exchange = Callable[[Any], Sequence[Any]]
+Rendezvous = Callable[[Any], Sequence[Any]]
 """Gives every rank what each of them brought, in order of ranks; all ranks call it equally often.
 What is exchanged is JSON (in one process: any object)."""
 
-Connect = Callable[[int, int, Exchange], "Transport"]
+Connect = Callable[[int, int, Rendezvous], "Transport"]
 """``connect(rank, size, exchange)``: what an entry point of the group `ENTRY_POINTS` must be."""
 
 ENTRY_POINTS = "triplane.transports"

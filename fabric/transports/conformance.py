@@ -21,7 +21,7 @@ from fabric.transports.base import (
     ANY,
     Bytes,
     Connect,
-    Exchange,
+    Rendezvous,
     Request,
     Take,
     Transport,
@@ -42,7 +42,7 @@ class ConformanceError(WorldError):
 
 
 def check(
-    connect: Connect, rank: int, size: int, exchange: Exchange, names: Iterable[str] | None = None
+    connect: Connect, rank: int, size: int, exchange: Rendezvous, names: Iterable[str] | None = None
 ) -> None:
     """Connect, run the `CHECKS` of those names (all by default), and close.
 
@@ -51,14 +51,14 @@ def check(
     transport = connect(rank, size, exchange)
     try:
         for number, name in enumerate(CHECKS if names is None else names):
-            CHECKS[name](_Rank(transport, name, number + 1))
-        _meet(_Rank(transport, "close", 0))
+            CHECKS[name](_CheckedRank(transport, name, number + 1))
+        _meet(_CheckedRank(transport, "close", 0))
     finally:
         transport.close()
     transport.close()
 
 
-class _Rank:
+class _CheckedRank:
     """A rank in one check: sends and receives by tags that only this check has."""
 
     def __init__(self, transport: Transport, name: str, number: int) -> None:
@@ -136,7 +136,7 @@ def _room(size: int) -> Bytes:
     return np.zeros(size, np.uint8)
 
 
-def _meet(r: _Rank) -> None:
+def _meet(r: _CheckedRank) -> None:
     """A barrier (dissemination), so that what a check needs to come later does."""
     step = 1
     while step < r.size:
@@ -145,7 +145,7 @@ def _meet(r: _Rank) -> None:
         step *= 2
 
 
-def _order(r: _Rank) -> None:
+def _order(r: _CheckedRank) -> None:
     """Messages of one tag come in the order in which they were sent, whatever their sizes."""
     lengths = [1, 70_000, 0, 64, 200_000, 5]
     sent = [r.send(p, 1, _data(k + r.rank, n)) for p in r.others() for k, n in enumerate(lengths)]
@@ -157,7 +157,7 @@ def _order(r: _Rank) -> None:
     r.wait(*sent)
 
 
-def _tags(r: _Rank) -> None:
+def _tags(r: _CheckedRank) -> None:
     """Messages of other tags, small or large, hold up none that is waited for."""
     tags = {1: LARGE, 2: 100, 3: LARGE, 4: 8}
     sent = [r.send(p, tag, _data(tag, n)) for p in r.others() for tag, n in tags.items()]
@@ -169,7 +169,7 @@ def _tags(r: _Rank) -> None:
     r.wait(*sent)
 
 
-def _unexpected(r: _Rank) -> None:
+def _unexpected(r: _CheckedRank) -> None:
     """Messages that come before anybody waits for them are kept."""
     lengths = (0, 1, 4096, 300_000)
     sent = [r.send(p, n, _data(r.rank, n)) for p in r.others() for n in lengths]
@@ -182,7 +182,7 @@ def _unexpected(r: _Rank) -> None:
     r.wait(*sent)
 
 
-def _unclaimed(r: _Rank) -> None:
+def _unclaimed(r: _CheckedRank) -> None:
     """What has come, or begun to, and has no receive is listed, until it has one."""
     to, of = (r.rank + 1) % r.size, (r.rank - 1) % r.size
     lengths = {3: 100, 1: LARGE, 2: 0}
@@ -198,7 +198,7 @@ def _unclaimed(r: _Rank) -> None:
         r.same(room, _data(tag, room.size))
 
 
-def _sizes(r: _Rank) -> None:
+def _sizes(r: _CheckedRank) -> None:
     """Messages of any size, both ways at once."""
     to, of = (r.rank + 1) % r.size, (r.rank - 1) % r.size
     for n in SIZES:
@@ -207,7 +207,7 @@ def _sizes(r: _Rank) -> None:
         r.same(room, _data(of + n, n))
 
 
-def _itself(r: _Rank) -> None:
+def _itself(r: _CheckedRank) -> None:
     """A rank can send to itself, before or after it waits for that."""
     early, late = _room(1000), _room(LARGE)
     receives = [r.receive(r.rank, 1, early)]
@@ -218,7 +218,7 @@ def _itself(r: _Rank) -> None:
     r.same(late, _data(2, LARGE))
 
 
-def _mismatch(r: _Rank) -> None:
+def _mismatch(r: _CheckedRank) -> None:
     """Another mark or size ends a receive with a `CallMismatch`, and nothing is taken.
 
     What follows is as if it had never been.
@@ -242,7 +242,7 @@ def _mismatch(r: _Rank) -> None:
     _sizes(r)
 
 
-def _any(r: _Rank) -> None:
+def _any(r: _CheckedRank) -> None:
     """A receive from `ANY` takes whoever comes first, and says who it was."""
     sent = [r.send(p, 1, _data(r.rank, 5000)) for p in r.others()]
     left = set(r.others())
@@ -256,7 +256,7 @@ def _any(r: _Rank) -> None:
     r.wait(*sent)
 
 
-def _any_and_named(r: _Rank) -> None:
+def _any_and_named(r: _CheckedRank) -> None:
     """Receives from `ANY` and from a rank share its messages in the order of the receives."""
     if r.size < 2 or r.rank > 1:
         return
@@ -269,7 +269,7 @@ def _any_and_named(r: _Rank) -> None:
         r.same(room, _data(k, 8))
 
 
-def _many_to_one(r: _Rank) -> None:
+def _many_to_one(r: _CheckedRank) -> None:
     """All send much to one rank at once."""
     if r.rank != 0:
         r.wait(*(r.send(0, k, _data(r.rank + k, 3000)) for k in range(200)))
@@ -281,7 +281,7 @@ def _many_to_one(r: _Rank) -> None:
             r.same(room, _data(peer + k, 3000))
 
 
-def _storm(r: _Rank) -> None:
+def _storm(r: _CheckedRank) -> None:
     """All send to all, small and large mixed, receives posted first, last and in between."""
     lengths = [(37 * k * k) % 5000 + (k % 7 == 0) * 150_000 for k in range(30)]
     early = {(p, k): _room(n) for p in r.others() for k, n in enumerate(lengths) if k % 2}
@@ -295,7 +295,7 @@ def _storm(r: _Rank) -> None:
         r.same(room, _data(peer + k, room.size))
 
 
-def _both_ways(r: _Rank) -> None:
+def _both_ways(r: _CheckedRank) -> None:
     """Everybody sends large messages to everybody before anybody receives: no deadlock."""
     sent = [r.send(p, 1, _data(r.rank, LARGE)) for p in r.others()]
     rooms = [_room(LARGE) for _ in r.others()]
@@ -304,7 +304,7 @@ def _both_ways(r: _Rank) -> None:
         r.same(room, _data(peer, LARGE))
 
 
-def _idle(r: _Rank) -> None:
+def _idle(r: _CheckedRank) -> None:
     """Where nothing happens any more, `progress` says so when its time is over."""
     _meet(r)
     for timeout in (0.0, 0.01):
@@ -312,7 +312,7 @@ def _idle(r: _Rank) -> None:
             continue
 
 
-def _wake(r: _Rank) -> None:
+def _wake(r: _CheckedRank) -> None:
     """`wake` in another thread ends a `progress` that waits."""
     ended = threading.Event()
 
@@ -332,7 +332,7 @@ def _wake(r: _Rank) -> None:
     r.sure(time.monotonic() - begun < PATIENCE, "progress went on waiting after a wake")
 
 
-CHECKS: Mapping[str, Callable[[_Rank], None]] = MappingProxyType(
+CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
     {
         "order": _order,
         "tags": _tags,

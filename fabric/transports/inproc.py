@@ -9,7 +9,7 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import Refused, here, own
-from fabric.transports.base import ANY, SMALL, Bytes, Exchange, Lender, Request, Take
+from fabric.transports.base import ANY, SMALL, Bytes, Lender, Rendezvous, Request, Take
 from fabric.transports.many import Bundle, Collection
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
 
@@ -290,6 +290,6 @@ def _lost(request: Request, peer: int) -> None:
     request.done = True
 
 
-def connect(rank: int, size: int, exchange: Exchange) -> Inproc:
+def connect(rank: int, size: int, exchange: Rendezvous) -> Inproc:
     """The transport of a thread; what is exchanged are the mailboxes themselves."""
     return Inproc(rank, exchange(_Mailbox()))

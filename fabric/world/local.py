@@ -19,7 +19,7 @@ BATCH = 64
 """Records after which they are handed in though nobody waits."""
 
 
-class Hub:
+class SharedLine:
     """What the controls of all ranks share: the world, and what ranks have noted for it.
 
     Whoever waits hands in for everybody. ``waiting``: how many ranks do; from when it is raised
@@ -83,9 +83,9 @@ class Hub:
 
 
 class LocalControl:
-    """A `fabric.world.control.Control` of one thread; made by a `Hub`."""
+    """A `fabric.world.control.Control` of one thread; made by a `SharedLine`."""
 
-    def __init__(self, hub: Hub, rank: int) -> None:
+    def __init__(self, hub: SharedLine, rank: int) -> None:
         self.rank, self.size = rank, hub.world.size
         scale = hub.world.scale
         self.inbox = Inbox(None if scale is None else Pace(hub.world.start, scale, self.check))

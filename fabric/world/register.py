@@ -1,4 +1,4 @@
-"""Roll: who has come to which call, who waits there for whom; and all that in words."""
+"""CallRegister: who has come to which call, who waits there for whom; and all that in words."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Open:
         return [rank for rank in self.group if rank not in self.came]
 
 
-class Roll:
+class CallRegister:
     """The calls of a world. ``gone``: the ranks that make no more of them."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fabric.schedule.plan import Plan, Rows
+from fabric.schedule.plan import Plan, TimedRows
 from fabric.world.world import Record
 from topology.errors import TriplaneError
 
@@ -27,7 +27,7 @@ SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
 
 COLUMNS = 6
-"""Of `Rows`."""
+"""Of `TimedRows`."""
 
 
 class WireError(TriplaneError):
@@ -99,8 +99,8 @@ class Unpacker:
     def __init__(self, size: int) -> None:
         self._size = size
         self._groups: dict[int, tuple[int, ...]] = {}
-        self._rows: dict[int, Rows] = {}
-        self._calls: dict[int, tuple[tuple[int, ...], Rows, str, str]] = {}
+        self._rows: dict[int, TimedRows] = {}
+        self._calls: dict[int, tuple[tuple[int, ...], TimedRows, str, str]] = {}
 
     def unpack(self, frames: Sequence[bytes]) -> list[Record]:
         """The records of a message; raises `WireError`, and then none of it counts."""
@@ -212,15 +212,15 @@ def parsed(frame: bytes) -> list[Any]:
     return value
 
 
-def _rows(blob: bytes) -> Rows:
+def _rows(blob: bytes) -> TimedRows:
     if len(blob) % (8 * COLUMNS):
         raise WireError(f"rows of {len(blob)} bytes")
     columns = np.frombuffer(blob, "<i8").astype(np.int64).reshape(COLUMNS, -1)
-    return Rows(*columns)
+    return TimedRows(*columns)
 
 
-def check_rows(rows: Rows, ranks: int) -> None:
-    """Rows that an engine can take, between so many ranks; raises `WireError`."""
+def check_rows(rows: TimedRows, ranks: int) -> None:
+    """TimedRows that an engine can take, between so many ranks; raises `WireError`."""
     if len(rows) and (
         min(column.min() for column in astuple(rows)) < 0
         or max(rows.src.max(), rows.dst.max()) >= ranks

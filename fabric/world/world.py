@@ -45,9 +45,9 @@ from fabric.failure import (
     as_parts,
     in_words,
 )
-from fabric.schedule.plan import Rows
+from fabric.schedule.plan import TimedRows
 from fabric.world.control import Advice
-from fabric.world.register import Roll, ranks
+from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class World:
         self.size, self.start = size, start
         self.scale = scale if emulator is not None else None
         self.error: WorldError | None = None
-        self._roll = Roll()
+        self._roll = CallRegister()
         self.gone = self._roll.gone
         self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
         self._fed = False
@@ -194,7 +194,7 @@ class World:
     # What ranks tell.
 
     def _begin(
-        self, rank: int, wall: float, op: int, group: tuple[int, ...], rows: Rows,
+        self, rank: int, wall: float, op: int, group: tuple[int, ...], rows: TimedRows,
         words: str, operation: str, at: float | None,
     ) -> None:  # fmt: skip
         call, fits = self._roll.come(rank, op, group, words)

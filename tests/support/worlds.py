@@ -18,7 +18,7 @@ import numpy as np
 import zmq
 
 from fabric.failure import WorldError
-from fabric.transports.base import Bytes, Exchange, Request, Transport, connector
+from fabric.transports.base import Bytes, Rendezvous, Request, Transport, connector
 
 PATIENCE = 90.0
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def threads(ranks: int, main: Callable[[int, Exchange], Any]) -> list[Any]:
+def threads(ranks: int, main: Callable[[int, Rendezvous], Any]) -> list[Any]:
     """What ``main(rank, exchange)`` returns, or the exception it raises, for each rank."""
     barrier, brought = threading.Barrier(ranks), [None] * ranks
     results: list[Any] = [TimeoutError("it has not ended")] * ranks
@@ -62,7 +62,7 @@ def threads(ranks: int, main: Callable[[int, Exchange], Any]) -> list[Any]:
 def connected(name: str, ranks: int, main: Callable[[Transport], Any]) -> list[Any]:
     """The same, with a transport for each rank, closed in the end."""
 
-    def run(rank: int, exchange: Exchange) -> Any:
+    def run(rank: int, exchange: Rendezvous) -> Any:
         transport = connector(name)(rank, ranks, exchange)
         try:
             return main(transport)

@@ -62,7 +62,7 @@ def over(part: Floats, whole: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SubPlane:
     """One sub-plane: ports [E] out of and into its edge switches, reach [E, top switches]."""
 
     ports_out: Floats
@@ -91,7 +91,7 @@ class Part:
         return float(np.minimum(self.up[:half].sum(axis=0), self.down[half:].sum(axis=0)).sum())
 
 
-def guaranteed(topology: Topology, view: Plane, whom: Scope, parts: Sequence[Part]) -> float:
+def guaranteed(topology: Topology, view: Plane, whom: Scope, parts: Sequence[SubPlane]) -> float:
     """The share of its ports that every endpoint is sure of, where all reach each other."""
     if not (np.isin(view.src, whom.ends) & (view.tier[view.dst] > 0)).any():
         return _directly(topology, view, whom)
@@ -161,7 +161,7 @@ def tiers(topology: Topology, src: Ints, dst: Ints) -> NDArray[np.int64]:
     return tier
 
 
-def parts_of(topology: Topology, view: Plane, endpoint: Mask) -> Iterator[Part]:
+def parts_of(topology: Topology, view: Plane, endpoint: Mask) -> Iterator[SubPlane]:
     """The sub-planes that have counted endpoints, each with its reach matrices."""
     label = components(topology.n_vertices, topology.n_endpoints, view.src, view.dst)
     size = topology.n_vertices
@@ -171,7 +171,7 @@ def parts_of(topology: Topology, view: Plane, endpoint: Mask) -> Iterator[Part]:
     for part in np.unique(label[view.dst[ends]]):
         inside = label == part
         edges = np.flatnonzero(inside & (view.tier == 1))
-        yield Part(
+        yield SubPlane(
             ports_out=view.sums(view.dst[ends], view.bandwidth[ends], size)[edges],
             ports_in=view.sums(view.src[back], view.bandwidth[back], size)[edges],
             up=view.unlimited(_reach(view, view.src, view.dst, inside)),

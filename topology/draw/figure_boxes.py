@@ -27,7 +27,7 @@ NAMED = 96
 
 
 @dataclass(frozen=True, eq=False)
-class _Layout:
+class _BoxLayout:
     """Where boxes are: float64 [units], their middle, half their width, and half their height."""
 
     x: NDArray[np.float64]
@@ -67,9 +67,9 @@ def _used(drawn: Drawn, boxes: Units, chosen: NDArray[np.bool_]) -> NDArray[np.b
     return used
 
 
-def _laid(topology: Topology, boxes: Units, used: NDArray[np.bool_], between: Wires) -> _Layout:
+def _laid(topology: Topology, boxes: Units, used: NDArray[np.bool_], between: Wires) -> _BoxLayout:
     count = len(boxes)
-    layout = _Layout(np.zeros(count), np.zeros(count), np.zeros(count), np.full(count, 0.24))
+    layout = _BoxLayout(np.zeros(count), np.zeros(count), np.zeros(count), np.full(count, 0.24))
     _in_a_row(layout, np.flatnonzero(boxes.places & used), 0.0)
     by_plane = _by_plane(topology, boxes, used, between)
     for level, tier in enumerate(by_plane[0] if by_plane else [], 1):
@@ -83,7 +83,7 @@ def _laid(topology: Topology, boxes: Units, used: NDArray[np.bool_], between: Wi
 
 
 def _in_a_row(
-    layout: _Layout, members: NDArray[np.int64], y: float, section: tuple[float, float] = (0, 1)
+    layout: _BoxLayout, members: NDArray[np.int64], y: float, section: tuple[float, float] = (0, 1)
 ) -> None:
     n, (left, right) = len(members), section
     pitch = WIDTH * (right - left) / max(n, 1)
@@ -130,7 +130,9 @@ def _tiers(boxes: Units, between: Wires) -> NDArray[np.int64]:
         tier = nearer
 
 
-def _draw_wires(axes: "Axes", drawn: Drawn, boxes: Units, layout: _Layout, between: Wires) -> None:
+def _draw_wires(
+    axes: "Axes", drawn: Drawn, boxes: Units, layout: _BoxLayout, between: Wires
+) -> None:
     from matplotlib.collections import LineCollection
 
     colour = colours(drawn.topology.planes)
@@ -159,7 +161,7 @@ def _draw_wires(axes: "Axes", drawn: Drawn, boxes: Units, layout: _Layout, betwe
             )  # fmt: skip
 
 
-def _ends(layout: _Layout, between: Wires, row: int, shift: float) -> list[tuple[float, float]]:
+def _ends(layout: _BoxLayout, between: Wires, row: int, shift: float) -> list[tuple[float, float]]:
     """From edge to edge of two boxes; level with each other, from side to side."""
     a, b = between.a[row], between.b[row]
     up = np.sign(layout.y[b] - layout.y[a])
@@ -173,7 +175,7 @@ def _ends(layout: _Layout, between: Wires, row: int, shift: float) -> list[tuple
 
 
 def _draw_boxes(
-    axes: "Axes", drawn: Drawn, boxes: Units, layout: _Layout, used: NDArray[np.bool_]
+    axes: "Axes", drawn: Drawn, boxes: Units, layout: _BoxLayout, used: NDArray[np.bool_]
 ) -> None:
     from matplotlib.patches import FancyBboxPatch
 

@@ -12,7 +12,7 @@ them for L2 switches); which node stands in which is not published: here they go
 
 
 @dataclass(frozen=True, eq=False)
-class Groups:
+class Boxes:
     """The boxes of a picture: every vertex is in one.
 
     - ``of``: int32 [vertices], the group of each.
@@ -32,7 +32,7 @@ _Key = tuple[bool, int | str, str]
 """Whether it stands outside of nodes; the node's number, or the name's stem; what is in it."""
 
 
-def groups(topology: Topology) -> Groups:
+def groups(topology: Topology) -> Boxes:
     """The boxes of ``topology``: its nodes in order, lone endpoints, then switches by stem."""
     keys = [_key(topology, vertex) for vertex in range(topology.n_vertices)]
     order = sorted(dict.fromkeys(keys), key=lambda key: key[0])  # stable: order of first vertices
@@ -45,7 +45,7 @@ def groups(topology: Topology) -> Groups:
     ]
     names = tuple(_name(key, order) for key in order)
     plane = np.where([kind == "node" for kind in kinds], NOWHERE, _planes(topology, of, len(order)))
-    return Groups(of, names, kinds, np.array(rack, np.int32), plane.astype(np.int32))
+    return Boxes(of, names, kinds, np.array(rack, np.int32), plane.astype(np.int32))
 
 
 def _key(topology: Topology, vertex: int) -> _Key:

@@ -16,21 +16,21 @@ LONGEST = 1 << 16
 """Characters of a cell at most."""
 
 
-class Line(NamedTuple):
+class NumberedLine(NamedTuple):
     """A line of a table: its number in the file, from 1, and its cells without the space around."""
 
     number: int
     cells: list[str]
 
 
-def read_table(path: str | Path, error: Error) -> list[Line]:
+def read_table(path: str | Path, error: Error) -> list[NumberedLine]:
     """The lines of the CSV file at ``path`` that are neither empty nor begin with ``#``.
 
     Raises ``error`` as `read_text`, and for quotes that are never closed.
     """
     text = read_text(path, error)
     separator = separator_of(text)
-    found: list[Line] = []
+    found: list[NumberedLine] = []
     reader = csv.reader(
         text.split("\n"), delimiter=separator, skipinitialspace=separator != "\t", strict=True
     )
@@ -50,7 +50,7 @@ def read_table(path: str | Path, error: Error) -> list[Line]:
             longest = max(map(len, cells))
             if longest > LONGEST:
                 raise error(f"{path}: line {number}: a cell has {longest} characters")
-            found.append(Line(number, cells))
+            found.append(NumberedLine(number, cells))
 
 
 def separator_of(text: str) -> str:

@@ -24,7 +24,7 @@ from topology.graph import Ints, Topology
 VERSIONS = ("1.0", "1.2")
 
 
-class Seat(NamedTuple):
+class DevicePlace(NamedTuple):
     """Where a rank is. ``device``: its number on the server; ``super_device``: in the super pod."""
 
     server: str
@@ -36,7 +36,7 @@ class Seat(NamedTuple):
 class RankTable:
     """``seats``: of every rank. ``servers``: in order. ``super_pods``: the servers of each."""
 
-    seats: tuple[Seat, ...]
+    seats: tuple[DevicePlace, ...]
     servers: tuple[str, ...]
     super_pods: Mapping[str, tuple[str, ...]]
 
@@ -100,8 +100,8 @@ def _read(name: str, given: Mapping[str, Any], part: str | None) -> RankTable:
     return RankTable(tuple(seats[rank] for rank in ranks), names, pods)
 
 
-def _seats(name: str, servers: Mapping[str, Mapping[str, Any]]) -> dict[int, Seat]:
-    seats: dict[int, Seat] = {}
+def _seats(name: str, servers: Mapping[str, Mapping[str, Any]]) -> dict[int, DevicePlace]:
+    seats: dict[int, DevicePlace] = {}
     for server, table in servers.items():
         where = f"{name}, server {shown(server)}"
         devices = objects_in(where, table, "device")
@@ -118,12 +118,12 @@ def _seats(name: str, servers: Mapping[str, Mapping[str, Any]]) -> dict[int, Sea
     return seats
 
 
-def _seat(where: str, server: str, device: Mapping[str, Any]) -> tuple[int, Seat]:
+def _seat(where: str, server: str, device: Mapping[str, Any]) -> tuple[int, DevicePlace]:
     rank, number = _number(where, device, "rank_id"), _number(where, device, "device_id")
     inside = None
     if "super_device_id" in device:
         inside = _number(where, device, "super_device_id", 1 << 62)
-    return rank, Seat(server, number, inside)
+    return rank, DevicePlace(server, number, inside)
 
 
 def _super_pods(
@@ -154,7 +154,7 @@ def _devices(topology: Topology) -> dict[int, list[int]]:
 
 
 def _place(
-    topology: Topology, devices: dict[int, list[int]], nodes: Mapping[str, int], seat: Seat
+    topology: Topology, devices: dict[int, list[int]], nodes: Mapping[str, int], seat: DevicePlace
 ) -> int:
     node = nodes[seat.server]
     if node not in devices:

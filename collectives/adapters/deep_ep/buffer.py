@@ -22,7 +22,7 @@ from collectives.adapters.deep_ep.memory import Memory
 from collectives.adapters.deep_ep.parcels import Parcels
 from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.runtime import Runtime, event_of
-from collectives.adapters.deep_ep.tensors import Load, choices, expect, flag, ints, load, told
+from collectives.adapters.deep_ep.tensors import TokenLoad, choices, expect, flag, ints, load, told
 from collectives.moe.tokens.tensors import TokenError, integer
 
 Bias = torch.Tensor | tuple[torch.Tensor, ...] | None
@@ -150,7 +150,7 @@ class Buffer:
 
     def dispatch(
         self, x: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
-        handle: normal.Handle | None = None, num_tokens_per_rank: torch.Tensor | None = None,
+        handle: normal.NormalHandle | None = None, num_tokens_per_rank: torch.Tensor | None = None,
         num_tokens_per_rdma_rank: torch.Tensor | None = None,
         is_token_in_rank: torch.Tensor | None = None,
         num_tokens_per_expert: torch.Tensor | None = None, topk_idx: torch.Tensor | None = None,
@@ -195,8 +195,9 @@ class Buffer:
     internode_dispatch = dispatch
 
     def combine(
-        self, x: torch.Tensor, handle: normal.Handle, topk_weights: torch.Tensor | None = None,
-        bias: Bias = None, config: Config | None = None, previous_event: Any = None,
+        self, x: torch.Tensor, handle: normal.NormalHandle,
+        topk_weights: torch.Tensor | None = None, bias: Bias = None,
+        config: Config | None = None, previous_event: Any = None,
         async_finish: bool = False, allocate_on_comm_stream: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None, EventOverlap]:  # fmt: skip
         """Add up what the ranks have for each token, without weights: ``[tokens, hidden]``.
@@ -225,7 +226,12 @@ class Buffer:
     internode_combine = combine
 
     def _first(
-        self, found: Load, wanted: normal.Asked, alignment: int, worst: int, async_finish: bool
+        self,
+        found: TokenLoad,
+        wanted: normal.DispatchArguments,
+        alignment: int,
+        worst: int,
+        async_finish: bool,
     ) -> tuple[Any, Any, Any, Any, Any, EventOverlap]:
         sent, counts = normal.exchanged(self._comm, wanted)
         chosen = wanted.topk_idx
@@ -251,7 +257,7 @@ class Buffer:
         return _given(out), idx, weights, listed, handle, event
 
     def _again(
-        self, found: Load, route: normal.Route, async_finish: bool
+        self, found: TokenLoad, route: normal.Route, async_finish: bool
     ) -> tuple[Any, None, None, None, None, EventOverlap]:
         route.arrival.wait()
         parcels = self._of(found, route.parcels)
@@ -263,7 +269,7 @@ class Buffer:
         event = event_of("dispatch", arrival, asynchronous=async_finish)
         return _given(out), None, None, None, None, event
 
-    def _for(self, found: Load, experts: int) -> Parcels:
+    def _for(self, found: TokenLoad, experts: int) -> Parcels:
         key = (*_kind(found), experts)
         if key not in self._parcels:
             self._parcels[key] = Parcels(
@@ -272,11 +278,13 @@ class Buffer:
             )  # fmt: skip
         return self._parcels[key]
 
-    def _of(self, found: Load, parcels: Parcels) -> Parcels:
+    def _of(self, found: TokenLoad, parcels: Parcels) -> Parcels:
         """Those for such tokens, on the hosts of others."""
         return self._for(found, parcels.hosts.experts)
 
-    def _fits(self, found: Load, top_k: int, default: Callable[[int], Config], config: Any) -> None:
+    def _fits(
+        self, found: TokenLoad, top_k: int, default: Callable[[int], Config], config: Any
+    ) -> None:
         """Raise `TokenError` for a config that cannot be, and where the buffers have no room."""
         scales = 0 if found.scales is None else found.scales[:1].numel() * 4
         token = found.hidden * found.numbers.element_size() + scales + top_k * 12
@@ -301,7 +309,7 @@ class Buffer:
         dispatch_wait_recv_cost_stats: torch.Tensor | None = None, use_fp8: bool = True,
         round_scale: bool = False, use_ue8m0: bool = False, async_finish: bool = False,
         return_recv_hook: bool = False, *, use_int8: bool = False,
-    ) -> tuple[Any, torch.Tensor, low_latency.Handle, EventOverlap, Hook]:  # fmt: skip
+    ) -> tuple[Any, torch.Tensor, low_latency.LowLatencyHandle, EventOverlap, Hook]:  # fmt: skip
         """Send each token to each expert that it has chosen.
 
         ``use_int8`` is not in DeepEP: INT8 with a float32 scale a token, ``[local experts, rows]``.
@@ -327,7 +335,7 @@ class Buffer:
 
     def low_latency_combine(
         self, x: torch.Tensor, topk_idx: torch.Tensor, topk_weights: torch.Tensor,
-        handle: low_latency.Handle, use_logfmt: bool = False, zero_copy: bool = False,
+        handle: low_latency.LowLatencyHandle, use_logfmt: bool = False, zero_copy: bool = False,
         async_finish: bool = False, return_recv_hook: bool = False,
         out: torch.Tensor | None = None, combine_wait_recv_cost_stats: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, EventOverlap, Hook]:  # fmt: skip
@@ -348,7 +356,9 @@ class Buffer:
         event = event_of("combine", arrival, asynchronous=later, hooked=hooked)
         return total, event, hook
 
-    def get_next_low_latency_combine_buffer(self, handle: low_latency.Handle) -> torch.Tensor:
+    def get_next_low_latency_combine_buffer(
+        self, handle: low_latency.LowLatencyHandle
+    ) -> torch.Tensor:
         """Where results go for a combine with ``zero_copy``: ``[local experts, rows, hidden]``."""
         with told(self._comm):
             return self._low_latency.room(handle)
@@ -372,11 +382,11 @@ class Buffer:
         self._low_latency.unmask()
 
 
-def _kind(found: Load) -> tuple[object, ...]:
+def _kind(found: TokenLoad) -> tuple[object, ...]:
     return found.words, found.hidden
 
 
-def _given(found: Load) -> Any:
+def _given(found: TokenLoad) -> Any:
     return found.numbers if found.scales is None else (found.numbers, found.scales)
 
 

@@ -20,7 +20,7 @@ from collectives.adapters.deep_ep.ranks import communicator, size_of
 from collectives.adapters.deep_ep.runtime import event_of
 from collectives.adapters.deep_ep.slots import BySlot, each_choice, straight
 from collectives.adapters.deep_ep.tensors import (
-    Load,
+    TokenLoad,
     choices,
     expect,
     flag,
@@ -253,7 +253,7 @@ class ElasticBuffer:
             results = expanding.by_source(_reduced(rows, way) if handle.do_expand else rows, way)
             if not self.allow_multiple_reduction:
                 routed = straight(routed, way.topk_idx)
-        parcels = self._for(Load(y[:0], None), way.parcels.hosts.experts)
+        parcels = self._for(TokenLoad(y[:0], None), way.parcels.hosts.experts)
         total, total_weights, work = parcels.combine(
             results, routed, weights, start=start, async_op=later
         )
@@ -262,7 +262,7 @@ class ElasticBuffer:
         return home, None if weights is None else torch.from_numpy(total_weights), event
 
     def _again(
-        self, found: Load, weights: torch.Tensor | None, handle: EPHandle,
+        self, found: TokenLoad, weights: torch.Tensor | None, handle: EPHandle,
         shape: expanding.Wanted, asynchronous: bool, counted: torch.Tensor | None,
     ) -> tuple[Any, torch.Tensor | None, torch.Tensor | None, EPHandle, EventOverlap]:  # fmt: skip
         way = handle.way
@@ -278,7 +278,7 @@ class ElasticBuffer:
         return out.x, out.topk_idx, out.topk_weights, handle, event
 
     def _chosen(
-        self, found: Load, topk_idx: Any, num_experts: int | None, most: int
+        self, found: TokenLoad, topk_idx: Any, num_experts: int | None, most: int
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
         if topk_idx is None or num_experts is None:
             raise TokenError("without a handle both topk_idx and num_experts have to be given")
@@ -334,7 +334,7 @@ class ElasticBuffer:
         none = np.empty((len(order), chosen.shape[1]), np.int64)
         return Way(parcels, routed, chosen, order, none, none.copy())
 
-    def _for(self, found: Load, experts: int) -> BySlot:
+    def _for(self, found: TokenLoad, experts: int) -> BySlot:
         key = found.words, found.hidden, experts
         if key not in self._parcels:
             width = self.num_scaleup_ranks if self.num_scaleout_ranks > 1 else None
@@ -371,7 +371,7 @@ def _of_here(handle: Any) -> None:
 
 
 def _agrees(
-    handle: EPHandle, found: Load, topk_idx: Any, given: tuple[Any, Any, Any],
+    handle: EPHandle, found: TokenLoad, topk_idx: Any, given: tuple[Any, Any, Any],
     do_cpu_sync: bool | None,
 ) -> None:  # fmt: skip
     if topk_idx is not None or do_cpu_sync:

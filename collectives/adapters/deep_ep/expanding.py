@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.handle import EPHandle, Way
 from collectives.adapters.deep_ep.slots import in_slots, places
-from collectives.adapters.deep_ep.tensors import Load, array_of, expect, flag, ints, memory, rows_of
+from collectives.adapters.deep_ep.tensors import (
+    TokenLoad,
+    array_of,
+    expect,
+    flag,
+    ints,
+    memory,
+    rows_of,
+)
 from collectives.moe.routing.routing import Ints, sorted_by
 from collectives.moe.tokens.normal import Arrived
 from collectives.moe.tokens.selection import copied, needed
@@ -136,7 +144,7 @@ class Out:
     """What is returned, filled by `fill` when ``come`` and ``weights`` are in."""
 
     def __init__(
-        self, made: EPHandle, wanted: Wanted, come: Load, weights: NDArray[np.float32] | None
+        self, made: EPHandle, wanted: Wanted, come: TokenLoad, weights: NDArray[np.float32] | None
     ) -> None:
         self._made, self._wanted, self._come, self._weights = made, wanted, come, weights
         expand, top_k = wanted.do_expand, made.way.topk_idx.shape[1]
@@ -199,15 +207,17 @@ def _bytes(tensor: torch.Tensor) -> NDArray[np.uint8]:
     return rows
 
 
-def together(found: Load, weights: torch.Tensor) -> Load:
+def together(found: TokenLoad, weights: torch.Tensor) -> TokenLoad:
     """Tokens that carry their weights among their scales."""
     parts = [] if found.scales is None else [rows_of(found.scales)]
-    return Load(found.numbers, torch.from_numpy(np.concatenate([*parts, rows_of(weights)], axis=1)))
+    return TokenLoad(
+        found.numbers, torch.from_numpy(np.concatenate([*parts, rows_of(weights)], axis=1))
+    )
 
 
 def apart(
-    come: Load, like: Load, weights: torch.Tensor | None
-) -> tuple[Load, NDArray[np.float32] | None]:
+    come: TokenLoad, like: TokenLoad, weights: torch.Tensor | None
+) -> tuple[TokenLoad, NDArray[np.float32] | None]:
     """What `together` has put together, of the same memory."""
     if weights is None or come.scales is None:
         return come, None
@@ -215,9 +225,9 @@ def apart(
     at = mixed.shape[1] - weights.shape[1] * 4
     carried = array_of(mixed)[:, at:].view(np.float32)
     if like.scales is None:
-        return Load(come.numbers, None), carried
+        return TokenLoad(come.numbers, None), carried
     scales = mixed[:, :at].view(like.scales.dtype)
-    return Load(come.numbers, scales.view(len(mixed), *like.scales.shape[1:])), carried
+    return TokenLoad(come.numbers, scales.view(len(mixed), *like.scales.shape[1:])), carried
 
 
 def results(x: Any, made: EPHandle) -> torch.Tensor:

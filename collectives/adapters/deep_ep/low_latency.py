@@ -37,7 +37,7 @@ def shape(x: Any, tokens: Any, experts: Any) -> Shape:
     )  # fmt: skip
 
 
-class Handle(tuple[Any, ...]):
+class LowLatencyHandle(tuple[Any, ...]):
     """What DeepEP gives: source rows, spans by source, the most tokens, hidden, experts.
 
     ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``.
@@ -48,7 +48,9 @@ class Handle(tuple[Any, ...]):
     choices: Ints
 
     @classmethod
-    def of(cls, items: tuple[Any, ...], owner: "Reused", inner: Any, choices: Ints) -> "Handle":
+    def of(
+        cls, items: tuple[Any, ...], owner: "Reused", inner: Any, choices: Ints
+    ) -> "LowLatencyHandle":
         """Make one."""
         made = cls(items)
         made.owner, made.inner, made.choices = owner, inner, choices
@@ -61,7 +63,7 @@ class Got:
 
     received: Any
     counts: torch.Tensor
-    handle: Handle
+    handle: LowLatencyHandle
     arrival: Arrival
 
 
@@ -146,9 +148,9 @@ class Mode:
         """Leave out nobody."""
         self.masked[:] = 0
 
-    def room(self, handle: Handle) -> torch.Tensor:
+    def room(self, handle: LowLatencyHandle) -> torch.Tensor:
         """The tensor for results of a combine without a copy."""
-        if not isinstance(handle, Handle):
+        if not isinstance(handle, LowLatencyHandle):
             raise TokenError(
                 f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
             )
@@ -182,7 +184,7 @@ class Mode:
         by_source[:, alive] = received.by_source
         begin = by_source.cumsum(axis=1) - by_source
         spans = torch.from_numpy(begin << 32 | by_source)
-        handle = Handle.of(
+        handle = LowLatencyHandle.of(
             (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner, given
         )
         came, order = _ordered(received, wire)
@@ -264,10 +266,10 @@ class Mode:
                 order()
             waited.add_(round((comm.now() - begin) * 1e9))
 
-        return Timed(work, finish)
+        return TimedArrival(work, finish)
 
 
-class Timed(Arrival):
+class TimedArrival(Arrival):
     """One whose ``finish`` waits itself."""
 
     def wait(self) -> None:
@@ -294,7 +296,7 @@ def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]
     return (received.x, scales), order
 
 
-def _counting(handle: Handle, chosen: Ints) -> low_latency.Handle:
+def _counting(handle: LowLatencyHandle, chosen: Ints) -> low_latency.Handle:
     """The handle, without the choices that were masked since; raises `TokenError` for others."""
     if chosen.shape != handle.choices.shape:
         raise TokenError(

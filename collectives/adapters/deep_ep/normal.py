@@ -11,7 +11,7 @@ from collectives.adapters.deep_ep.config import MOST
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.parcels import Parcels, empty
 from collectives.adapters.deep_ep.tensors import (
-    Load,
+    TokenLoad,
     array_of,
     checked,
     choices,
@@ -31,7 +31,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class DispatchArguments:
     """What a dispatch was asked for, checked. ``per_rank``, ``per_expert``: tokens for each."""
 
     in_rank: Flags
@@ -58,7 +58,7 @@ class Route:
     routed: Routed
     arrived: Arrived
     arrival: Arrival
-    asked: "Asked"
+    asked: "DispatchArguments"
     worst: int = 0
 
     @property
@@ -72,13 +72,13 @@ class Route:
         return self.worst or self.rows
 
 
-class Handle(tuple[torch.Tensor, ...]):
+class NormalHandle(tuple[torch.Tensor, ...]):
     """The tuple of tensors that DeepEP gives, and the way that they stand for."""
 
     route: Route
 
     @classmethod
-    def of(cls, tensors: tuple[torch.Tensor, ...], route: Route) -> "Handle":
+    def of(cls, tensors: tuple[torch.Tensor, ...], route: Route) -> "NormalHandle":
         """Make one."""
         made = cls(tensors)
         made.route = route
@@ -120,7 +120,7 @@ def in_range(topk_idx: NDArray[np.int64], experts: int) -> None:
 def asked(
     tokens: int, ranks: int, num_tokens_per_rank: Any, is_token_in_rank: Any,
     num_tokens_per_expert: Any, topk_idx: Any, topk_weights: Any, per_node: Any, width: int | None,
-) -> Asked:  # fmt: skip
+) -> DispatchArguments:  # fmt: skip
     """Check what a dispatch without a handle was given; raises `TokenError`.
 
     ``per_node``: tokens for each node of ``width`` ranks, or None.
@@ -136,7 +136,7 @@ def asked(
     flags = expect(is_token_in_rank, "is_token_in_rank", torch.bool, (tokens, ranks))
     per_rank = expect(num_tokens_per_rank, "num_tokens_per_rank", torch.int32, (ranks,))
     per_expert = expect(num_tokens_per_expert, "num_tokens_per_expert", torch.int32, (None,))
-    found = Asked(
+    found = DispatchArguments(
         array_of(flags).copy(), _numbers(per_rank), _numbers(per_expert),
         None if topk_idx is None else choices(topk_idx, tokens), None,
     )  # fmt: skip
@@ -211,7 +211,7 @@ def _numbers(tensor: torch.Tensor) -> Ints:
     return array_of(tensor).astype(np.int64)
 
 
-def exchanged(comm: Communicator, found: Asked) -> tuple[Ints, Ints]:
+def exchanged(comm: Communicator, found: DispatchArguments) -> tuple[Ints, Ints]:
     """How many tokens each rank sends to each, and how many come for each expert here."""
     local = found.experts // comm.size
     mine = np.empty((comm.size, comm.size + local), np.int32)
@@ -228,7 +228,9 @@ def as_choices(in_rank: Flags) -> NDArray[np.int64]:
     return np.where(in_rank, np.arange(in_rank.shape[1]), -1)
 
 
-def handle(route: Route, found: Asked, sent: Ints, rank: int, width: int | None) -> Handle:
+def handle(
+    route: Route, found: DispatchArguments, sent: Ints, rank: int, width: int | None
+) -> NormalHandle:
     """The tensors of DeepEP's handle; there is one channel. ``sent``: by source and destination.
 
     Of tensors that only its kernels read, those that speak of chunks are zero.
@@ -240,13 +242,13 @@ def handle(route: Route, found: Asked, sent: Ints, rank: int, width: int | None)
     token = torch.from_numpy(route.arrived.token)
     if width is None:
         head = _heads(found.in_rank)
-        return Handle.of((ints(until), to_each, begin, token, in_rank, head), route)
+        return NormalHandle.of((ints(until), to_each, begin, token, in_rank, head), route)
     nodes = by_node(found.in_rank, width)
     path = route.routed.path
     held = path.held if isinstance(path, Relayed) else np.zeros(nodes.shape[1], np.int64)
     source = np.repeat(np.arange(len(sent)), sent[:, rank]) // width
     meta = torch.stack([ints(source), token], dim=1)
-    return Handle.of(
+    return NormalHandle.of(
         (
             in_rank, ints(nodes.sum(axis=0)[:, None]), to_each,
             ints((held.cumsum() - held)[:, None]), ints(held.cumsum()), begin,
@@ -269,12 +271,12 @@ def padded(tensor: torch.Tensor, rows: int, value: int) -> torch.Tensor:
 
 
 def in_worst(
-    came: Load,
+    came: TokenLoad,
     idx: torch.Tensor | None,
     weights: torch.Tensor | None,
     rows: int,
     arrival: Arrival,
-) -> tuple[Load, torch.Tensor | None, torch.Tensor | None, Arrival]:
+) -> tuple[TokenLoad, torch.Tensor | None, torch.Tensor | None, Arrival]:
     """The same in tensors of so many rows, filled when it has arrived; raises `TokenError`."""
     if idx is None:
         raise TokenError("num_worst_tokens needs topk_idx: its -1 mark the rows that hold nothing")
@@ -295,22 +297,22 @@ def in_worst(
     numbers, scales, chosen, weighed = larger
     if numbers is None:
         raise AssertionError("tokens are always there")
-    return Load(numbers, scales), chosen, weighed, Arrival(None, finish)
+    return TokenLoad(numbers, scales), chosen, weighed, Arrival(None, finish)
 
 
 def route_of(handle: Any) -> Route:
     """The way that a handle stands for; raises `TokenError`."""
-    if not isinstance(handle, Handle):
+    if not isinstance(handle, NormalHandle):
         raise TokenError(f"handle is a {type(handle).__name__}; it has to be of a dispatch here")
     return handle.route
 
 
-def results(x: Any, route: Route) -> Load:
+def results(x: Any, route: Route) -> TokenLoad:
     """What combine was given: a row for each that was returned; raises `TokenError`."""
     y = expect(x, "x", torch.bfloat16, (None, None)).detach()
     if len(y) != route.returned:
         raise TokenError(f"x has {len(y)} rows; the dispatch returned {route.returned}")
-    return checked(Load(y[: route.rows].contiguous(), None))
+    return checked(TokenLoad(y[: route.rows].contiguous(), None))
 
 
 def home_weights(topk_weights: Any, route: Route) -> torch.Tensor | None:
@@ -336,6 +338,6 @@ def summed_bias(bias: Any, tokens: int, hidden: int) -> NDArray[np.float32] | No
     return total
 
 
-def remembered(found: Load) -> Load:
+def remembered(found: TokenLoad) -> TokenLoad:
     """What a `Parcels` is made for."""
     return empty(found)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from collectives.adapters.deep_ep.tensors import Load, rows_of, tensor_of
+from collectives.adapters.deep_ep.tensors import TokenLoad, rows_of, tensor_of
 from collectives.calls.communicator import Communicator
 from collectives.moe.schedules.formats import Format
 from collectives.moe.tokens.normal import Arrived, Normal
@@ -46,10 +46,10 @@ class Carried(Wire):
 
 
 class Parcels(Normal):
-    """`Normal` for tokens such as ``like``; its dispatch takes a `Load`."""
+    """`Normal` for tokens such as ``like``; its dispatch takes a `TokenLoad`."""
 
     def __init__(
-        self, comm: Communicator, like: Load, *, experts: int, expert_alignment: int,
+        self, comm: Communicator, like: TokenLoad, *, experts: int, expert_alignment: int,
         ranks_per_node: int | None, repeats: bool = False,
     ) -> None:  # fmt: skip
         self.like = like
@@ -58,24 +58,24 @@ class Parcels(Normal):
             expert_alignment=expert_alignment, ranks_per_node=ranks_per_node, repeats=repeats,
         )  # fmt: skip
 
-    def _rows(self, x: Load) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
+    def _rows(self, x: TokenLoad) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
         scales = np.empty((x.tokens, 0), np.uint8) if x.scales is None else rows_of(x.scales)
         return (rows_of(x.numbers), scales), None
 
     def _arrived(self, x: Any, *rest: Any) -> Arrived:
         return super()._arrived((None,), *rest)  # as arrays
 
-    def unpacked(self, arrived: Arrived) -> Load:
+    def unpacked(self, arrived: Arrived) -> TokenLoad:
         """What has come, in the shapes in which it was sent, of the same memory."""
         numbers = tensor_of(arrived.x, self.like.numbers.dtype, self.hidden)
         given = self.like.scales
         if given is None:
-            return Load(numbers, None)
+            return TokenLoad(numbers, None)
         scales = np.empty((len(numbers), 0)) if arrived.scales is None else arrived.scales
-        return Load(numbers, tensor_of(scales, given.dtype, *given.shape[1:]))
+        return TokenLoad(numbers, tensor_of(scales, given.dtype, *given.shape[1:]))
 
 
-def carried(like: Load) -> Carried:
+def carried(like: TokenLoad) -> Carried:
     """How tokens such as these travel."""
     extra = 0
     if like.scales is not None:
@@ -83,10 +83,10 @@ def carried(like: Load) -> Carried:
     return Carried(item=like.numbers.element_size(), extra=extra, told=f"{like.words} as they are")
 
 
-def empty(like: Load) -> Load:
+def empty(like: TokenLoad) -> TokenLoad:
     """No tokens such as these: what is remembered of them keeps no memory."""
     scales = like.scales
-    return Load(
+    return TokenLoad(
         torch.empty((0, like.hidden), dtype=like.numbers.dtype),
         None if scales is None else torch.empty((0, *scales.shape[1:]), dtype=scales.dtype),
     )

@@ -14,7 +14,7 @@ from collectives.moe.routing.expert_ranks import Hosts
 from collectives.moe.routing.routing import Ints, sorted_by
 from collectives.moe.tokens.arrivals import Landing
 from collectives.moe.tokens.normal import Routed
-from collectives.moe.tokens.rank_transfer import Direct, Load, Relayed
+from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed
 from collectives.moe.tokens.selection import Copied, copied, needed
 from fabric.ranks.message_execution import Round
 
@@ -22,7 +22,7 @@ from fabric.ranks.message_execution import Round
 class BySlot(Parcels):
     """`Parcels` whose results are added up by slot."""
 
-    def _routed(self, load: Load, *rest: Any) -> Routed:
+    def _routed(self, load: DispatchPayload, *rest: Any) -> Routed:
         made = super()._routed(load, *rest)
         return replace(made, path=_by_slot(made.path, load.about["expert"]))
 

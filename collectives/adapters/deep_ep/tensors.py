@@ -16,9 +16,8 @@ from fabric.transports.base import Bytes
 from topology.errors import ArgumentError
 
 __all__ = [
-    "Load", "array_of", "checked", "choices", "expect", "flag", "ints", "load", "memory", "name",
-    "on_cpu",
-    "rows_of", "tensor_of", "told", "topk_idx_t",
+    "TokenLoad", "array_of", "checked", "choices", "expect", "flag", "ints", "load", "memory",
+    "name", "on_cpu", "rows_of", "tensor_of", "told", "topk_idx_t",
 ]  # fmt: skip
 
 topk_idx_t = torch.int64
@@ -42,7 +41,7 @@ def told(comm: Communicator) -> Iterator[None]:
         comm.refuse(TokenError(f"rank {comm.rank}: {error}"))
 
 
-class Load(NamedTuple):
+class TokenLoad(NamedTuple):
     """Tokens to dispatch. ``scales`` is None for plain tokens."""
 
     numbers: torch.Tensor
@@ -68,7 +67,7 @@ class Load(NamedTuple):
         return f"{name(self.numbers.dtype)} with {shape} {name(scales.dtype)} scales"
 
 
-def load(x: Any) -> Load:
+def load(x: Any) -> TokenLoad:
     """What was passed as ``x``: bfloat16 ``[tokens, hidden]``, or ``(numbers, scales)``.
 
     Numbers: float8_e4m3fn or int8. Scales: float32 or int32 ``[tokens, ...]``, in any order of
@@ -83,10 +82,10 @@ def load(x: Any) -> Load:
             f"x is {name(x.dtype)}; it has to be bfloat16, or a tuple of float8_e4m3fn or int8"
             " numbers and their scales"
         )
-    return checked(Load(x, None))
+    return checked(TokenLoad(x, None))
 
 
-def _quantised(numbers: Any, scales: Any) -> Load:
+def _quantised(numbers: Any, scales: Any) -> TokenLoad:
     if not isinstance(numbers, torch.Tensor) or numbers.dim() != 2:
         _refused(numbers)
     if numbers.dtype not in _NUMBERS:
@@ -102,10 +101,10 @@ def _quantised(numbers: Any, scales: Any) -> Load:
             f"the scales of x have the shape {list(scales.shape)}; they have to be"
             f" [{len(numbers)}] or [{len(numbers)}, any]"
         )
-    return checked(Load(numbers, scales))
+    return checked(TokenLoad(numbers, scales))
 
 
-def checked(found: Load) -> Load:
+def checked(found: TokenLoad) -> TokenLoad:
     """``found``, if it is on the CPU and of whole vectors; raises `TokenError`."""
     on_cpu(found.numbers, "x")
     if found.scales is not None:

@@ -17,7 +17,7 @@ from collectives.adapters.torch.base import DEVICE
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.group import ProcessGroup
 from collectives.adapters.torch.joining import joined
-from collectives.adapters.torch.work import Work, span
+from collectives.adapters.torch.work import GroupWork, span
 from collectives.calls.communicator import Communicator
 
 __all__ = ["NAME", "ProcessGroup", "communicator", "times"]
@@ -57,7 +57,7 @@ def times(
     """
     if work is None:
         return span(_group(group).last)
-    if not isinstance(work, Work):
+    if not isinstance(work, GroupWork):
         raise ValueError(f"there is no call of {NAME!r} whose times could be told: {work}")
     return work.times()
 

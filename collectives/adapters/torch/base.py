@@ -14,7 +14,7 @@ _Base: Any = dist.ProcessGroup
 """Its stubs say more than torch asks: every call in all forms that C++ would take."""
 
 
-class Named(_Base):  # type: ignore[misc]
+class NamedGroup(_Base):  # type: ignore[misc]
     """A group of torch's, implemented in Python, with a name and a time-out.
 
     The base class would ask a backend of C++ for them, which such a group has not.
@@ -62,7 +62,7 @@ class Named(_Base):  # type: ignore[misc]
         """Where its tensors can be; the base class would say nowhere."""
         return [torch.device(DEVICE)]
 
-    def _get_backend(self, device: torch.device) -> "Named":
+    def _get_backend(self, device: torch.device) -> "NamedGroup":
         """Itself; raises `RuntimeError` for another device, in torch's words."""
         if torch.device(device).type != DEVICE:
             raise RuntimeError(f"No backend type associated with device type {device}")

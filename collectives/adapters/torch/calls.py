@@ -26,10 +26,10 @@ from collectives.adapters.torch.checks import (
 from collectives.adapters.torch.completion import Completion
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.messages import Messages
-from collectives.adapters.torch.order import Order
-from collectives.adapters.torch.tensors import Row, alike
+from collectives.adapters.torch.order import CallOrder
+from collectives.adapters.torch.tensors import FlatTensors, alike
 from collectives.adapters.torch.watch import TITLES, event, watched
-from collectives.adapters.torch.work import Coalesced, Pending, Work, span
+from collectives.adapters.torch.work import Coalesced, GroupWork, Pending, span
 from collectives.calls.communicator import Communicator
 
 Call = Callable[..., collectives.Work]
@@ -50,13 +50,13 @@ class Calls:
         self.communicator, self.limit, self.name = communicator, limit, ""
         self._completion, self._emulates = completion, emulates
         self._messages = Messages(communicator, self._work)
-        self._coalesced: list[Work] | None = None
-        self._order = Order()
+        self._coalesced: list[GroupWork] | None = None
+        self._order = CallOrder()
         self.last: Sequence[Pending] = ()
 
     def make(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], op: Any
-    ) -> Work | None:
+    ) -> GroupWork | None:
         """Make the call of this name; ``op``: its ``ReduceOp``, where it combines."""
         if name.startswith(("allreduce", "reduce", "_reduce")):
             args = op, *args
@@ -65,7 +65,7 @@ class Calls:
             self._order.await_earlier(args)
         with translated():
             where = self if collective else self._messages
-            work: Work | None = getattr(where, name)(*args, **kwargs)
+            work: GroupWork | None = getattr(where, name)(*args, **kwargs)
         if work is not None:
             self._keep(TITLES[name], work)
             if collective:
@@ -76,7 +76,7 @@ class Calls:
         """From here on calls are made together."""
         self._coalesced = []
 
-    def end_coalescing(self) -> Work:
+    def end_coalescing(self) -> GroupWork:
         """All calls since then, as one."""
         works, self._coalesced = self._coalesced or [], None
         outputs = [tensor for work in works for tensor in work.result()]
@@ -87,7 +87,7 @@ class Calls:
     def allreduce_(
         self, op: Any, tensors: list[Tensor], group: Any, _op: Any, _indices: Any = None,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Combine the tensor with those of the other ranks, in place."""
         check_list("tensors of this rank", tensors, 1)
         return self.allreduce_coalesced_(op, tensors, group, _op, async_op, timeout)
@@ -95,7 +95,7 @@ class Calls:
     def allreduce_coalesced_(
         self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, async_op: bool = True,
         timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Combine each tensor with those of the other ranks, in place."""
         limit = self._seconds(timeout)
         calls = []
@@ -112,7 +112,7 @@ class Calls:
     def reduce_(
         self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, root: int, _which: int,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Combine all ranks' tensors into the root's; the others' stay as they are."""
         check_list("tensors of this rank", tensors, 1)
         tensor = tensors[0]
@@ -125,7 +125,7 @@ class Calls:
     def broadcast_(
         self, tensors: list[Tensor], _group: Any, root: int, _which: int, async_op: bool = True,
         timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill every rank's tensor with the root's."""
         check_list("tensors of this rank", tensors, 1)
         call = partial(self.communicator.broadcast, tensors[0], root)
@@ -134,15 +134,15 @@ class Calls:
     def allgather_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], _group: Any,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill lists of tensors, one for each rank, with all ranks' tensors."""
         calls: list[Call] = []
-        rows: list[Row] = []
+        rows: list[FlatTensors] = []
         check_list("output lists", outputs, len(inputs))
         for into, tensor in zip(outputs, inputs, strict=True):
             self._check_pieces("output tensors", into, tensor)
             if alike(into):
-                rows.append(Row(into, filled=True))
+                rows.append(FlatTensors(into, filled=True))
                 calls.append(partial(self.communicator.all_gather, rows[-1].flat, tensor))
             else:
                 calls += self._each_broadcast(into, tensor)
@@ -151,7 +151,7 @@ class Calls:
 
     def allgather_coalesced_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], group: Any, async_op: bool = True
-    ) -> Work:
+    ) -> GroupWork:
         """`allgather_` of several tensors; ``outputs[rank][tensor]``."""
         check_list("output lists", outputs, self.communicator.size)
         for each in outputs:
@@ -161,14 +161,14 @@ class Calls:
 
     def _allgather_base_(
         self, output: Tensor, tensor: Tensor, group: Any, async_op: bool = True, timeout: int = -1
-    ) -> Work:
+    ) -> GroupWork:
         """Fill one tensor with all ranks' tensors, one after the other."""
         return self.allgather_into_tensor_coalesced_([output], [tensor], group, async_op, timeout)
 
     def allgather_into_tensor_coalesced_(
         self, outputs: list[Tensor], inputs: list[Tensor], _group: Any, async_op: bool = True,
         timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """`_allgather_base_` of several tensors."""
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)
@@ -181,7 +181,7 @@ class Calls:
     def gather_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], _group: Any, root: int,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill a list of tensors of the root, one for each rank, with all ranks' tensors."""
         check_list("input tensors of this rank", inputs, 1)
         tensor, into = inputs[0], list[Tensor]()
@@ -189,7 +189,7 @@ class Calls:
             check_list("lists of output tensors at the root", outputs, 1)
             into = outputs[0]
             self._check_equal("output tensors", into, tensor)
-        rows = [Row(into, filled=True)] if into else []
+        rows = [FlatTensors(into, filled=True)] if into else []
         flat = rows[0].flat if rows else None
         call = partial(self.communicator.gather, flat, tensor, root)
         return self._make([call], into, async_op, self._seconds(timeout), _spread(rows))
@@ -197,21 +197,21 @@ class Calls:
     def scatter_(
         self, outputs: list[Tensor], inputs: list[list[Tensor]], _group: Any, root: int,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill a tensor with the rank's own of a list of the root's."""
         check_list("output tensors of this rank", outputs, 1)
         output, flat = outputs[0], None
         if self.communicator.rank == root:
             check_list("lists of input tensors at the root", inputs, 1)
             self._check_equal("input tensors", inputs[0], output)
-            flat = Row(inputs[0], filled=False).flat
+            flat = FlatTensors(inputs[0], filled=False).flat
         call = partial(self.communicator.scatter, output, flat, root)
         return self._make([call], outputs, async_op, self._seconds(timeout))
 
     def reduce_scatter_(
         self, op: Any, outputs: list[Tensor], inputs: list[list[Tensor]], _group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill a tensor with the rank's own of lists of tensors, combined."""
         calls: list[Call] = []
         check_list("input lists", inputs, len(outputs))
@@ -219,7 +219,7 @@ class Calls:
             self._check_pieces("input tensors", tensors, output)
             name, sent = reduction(op, output), [scaled(op, tensor) for tensor in tensors]
             if alike(sent):
-                flat = Row(sent, filled=False).flat
+                flat = FlatTensors(sent, filled=False).flat
                 calls.append(partial(self.communicator.reduce_scatter, output, flat, name))
             else:
                 calls += self._each_reduced(output, sent, name)
@@ -228,7 +228,7 @@ class Calls:
     def _reduce_scatter_base_(
         self, op: Any, output: Tensor, tensor: Tensor, group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Fill a tensor with the rank's own block of all ranks' tensors, combined."""
         given = [output], [tensor], group, _op, async_op, timeout
         return self.reduce_scatter_tensor_coalesced_(op, *given)
@@ -236,7 +236,7 @@ class Calls:
     def reduce_scatter_tensor_coalesced_(
         self, op: Any, outputs: list[Tensor], inputs: list[Tensor], _group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """`_reduce_scatter_base_` of several tensors."""
         calls = []
         check_list("output tensors", outputs, len(inputs))
@@ -249,7 +249,7 @@ class Calls:
     def alltoall_base_(
         self, output: Tensor, tensor: Tensor, _group: Any, output_splits: list[int],
         input_splits: list[int], async_op: bool = True, timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Send each rank a piece of a tensor; without splits they are equally long.
 
         With splits at one rank, all ranks give them.
@@ -269,20 +269,20 @@ class Calls:
     def alltoall_(
         self, outputs: list[Tensor], inputs: list[Tensor], _group: Any, async_op: bool = True,
         timeout: int = -1,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Send each rank a tensor of a list, and fill another list with what comes."""
         ranks = self.communicator.size
         for what, each in (("output tensors", outputs), ("input tensors", inputs)):
             check_list(what, each, ranks)
             check_same(what, each, outputs[0])
-        into, sent = Row(outputs, filled=True), Row(inputs, filled=False)
+        into, sent = FlatTensors(outputs, filled=True), FlatTensors(inputs, filled=False)
         counts = [[tensor.numel() for tensor in each] for each in (inputs, outputs)]
         call = partial(self.communicator.all_to_all_v, into.flat, sent.flat, *counts)
         return self._make([call], outputs, async_op, self._seconds(timeout), into.spread)
 
     def barrier(
         self, _tensor: Tensor, _group: Any, _devices: Any, async_op: bool = True, timeout: int = -1
-    ) -> Work:
+    ) -> GroupWork:
         """Be over when all ranks have come."""
         return self._make([self.communicator.barrier], [], async_op, self._seconds(timeout))
 
@@ -299,19 +299,19 @@ class Calls:
     def _make(
         self, calls: Sequence[Call], outputs: list[Tensor], async_op: bool, limit: float,
         finish: Callable[[], None] | None = None,
-    ) -> Work:  # fmt: skip
+    ) -> GroupWork:  # fmt: skip
         """Make calls together; at once, where torch says that it will wait."""
         with translated():
             if not async_op and len(calls) == 1 and self._coalesced is None:
                 over = [calls[0](timeout=limit)]
-                return Work(self._completion, (), limit, outputs, finish, over)
+                return GroupWork(self._completion, (), limit, outputs, finish, over)
             begun = [call(async_op=True) for call in calls]
-        return Work(self._completion, begun, limit, outputs, finish)
+        return GroupWork(self._completion, begun, limit, outputs, finish)
 
-    def _work(self, pending: Sequence[Pending], outputs: list[Tensor]) -> Work:
-        return Work(self._completion, pending, self.limit, outputs)
+    def _work(self, pending: Sequence[Pending], outputs: list[Tensor]) -> GroupWork:
+        return GroupWork(self._completion, pending, self.limit, outputs)
 
-    def _keep(self, title: str, work: Work) -> None:
+    def _keep(self, title: str, work: GroupWork) -> None:
         """A call that was begun: what others than its caller have to do with it."""
         if self._coalesced is not None:
             self._coalesced.append(work)
@@ -319,7 +319,7 @@ class Calls:
         if self._emulates and watched():
             work.then(lambda: self._show(title, work))
 
-    def _show(self, title: str, work: Work) -> None:
+    def _show(self, title: str, work: GroupWork) -> None:
         """Let who watches know the emulated times of a call that is over."""
         if work.parts:
             group = self.name, self.communicator.size
@@ -358,7 +358,7 @@ class Calls:
         ]
 
 
-def _spread(rows: Sequence[Row]) -> Callable[[], None]:
+def _spread(rows: Sequence[FlatTensors]) -> Callable[[], None]:
     def spread() -> None:
         for row in rows:
             row.spread()

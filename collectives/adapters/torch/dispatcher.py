@@ -17,9 +17,9 @@ import torch.distributed as dist
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
 from collectives.adapters.torch.watch import TITLES
-from collectives.adapters.torch.work import Work
+from collectives.adapters.torch.work import GroupWork
 
-Kernel = Callable[[str, Sequence[Any], Mapping[str, Any], Any], Work | None]
+Kernel = Callable[[str, Sequence[Any], Mapping[str, Any], Any], GroupWork | None]
 """Makes a call: its name in the dispatcher, its arguments there, its ``ReduceOp`` if it has one.
 
 The reduction is among the arguments, too, but in a form that Python cannot read."""
@@ -38,7 +38,7 @@ class _Below(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, kernel: Kernel, reduction: Any) -> None:
         # What the base class sets up is for ``with``, and costs as much as all the rest.
         self.kernel, self.reduction = kernel, reduction
-        self.work: Work | None = None
+        self.work: GroupWork | None = None
         """What the kernel has made: of what comes back by C++ only that half would be left."""
 
 

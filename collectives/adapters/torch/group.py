@@ -11,24 +11,24 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from collectives.adapters.torch.base import Named
+from collectives.adapters.torch.base import NamedGroup
 from collectives.adapters.torch.calls import Calls
 from collectives.adapters.torch.dispatcher import entrance
 from collectives.adapters.torch.joining import launched
-from collectives.adapters.torch.work import Pending, Work
-from collectives.adapters.torch.world import World, communicator_of
+from collectives.adapters.torch.work import GroupWork, Pending
+from collectives.adapters.torch.world import TorchWorld, communicator_of
 from collectives.calls.communicator import Communicator
 from fabric.launching.member import Member
 
 
-class ProcessGroup(Named):
+class ProcessGroup(NamedGroup):
     """A group of ranks over ``communicator``.
 
     Made by `over` for a whole world, and by `subgroup`. Errors between ranks are raised as
     ``dist.DistBackendError``, with what has gone wrong, where and at which rank.
     """
 
-    def __init__(self, world: World, communicator: Communicator, timeout: timedelta) -> None:
+    def __init__(self, world: TorchWorld, communicator: Communicator, timeout: timedelta) -> None:
         super().__init__(communicator.rank, communicator.size, timeout)
         self.communicator, self._world = communicator, world
         emulates = world.member.settings.system is not None
@@ -39,7 +39,7 @@ class ProcessGroup(Named):
     @classmethod
     def over(cls, member: Member, timeout: timedelta) -> "ProcessGroup":
         """The group of all ranks of a world, in which the caller is ``member``."""
-        world = World(member, lasting=launched())
+        world = TorchWorld(member, lasting=launched())
         return cls(world, world.everybody, timeout)
 
     def subgroup(self, ranks: list[int], timeout: timedelta) -> "ProcessGroup":
@@ -88,7 +88,7 @@ class ProcessGroup(Named):
     def _start_coalescing(self, device: torch.device) -> None:
         self._calls.start_coalescing()
 
-    def _end_coalescing(self, device: torch.device) -> Work:
+    def _end_coalescing(self, device: torch.device) -> GroupWork:
         return self._calls.end_coalescing()
 
     # What else torch asks of a group.

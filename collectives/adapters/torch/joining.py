@@ -20,7 +20,7 @@ from fabric.failure import KINDS, TimedOut, TransportError, WorldError
 from fabric.host.curve import Keys
 from fabric.host.liveness import host
 from fabric.launching.agreement import description
-from fabric.launching.authority import Order, start
+from fabric.launching.authority import AuthorityOrder, start
 from fabric.launching.joining import Seat, sit
 from fabric.launching.member import Member, alone, member
 from fabric.settings import PREFIX, Settings
@@ -98,7 +98,7 @@ def _started(hosts: Sequence[str], given: Mapping[str, str]) -> str:
     token, keys = secrets.token_hex(16), Keys.from_environment(given)
     try:
         bind = "" if len(set(hosts)) == 1 else _reachable(given, keys)
-        address = start(Order(len(hosts), settings(given), bind, token, keys), given)
+        address = start(AuthorityOrder(len(hosts), settings(given), bind, token, keys), given)
     except (OSError, WorldError) as error:
         return json.dumps([type(error).__name__, str(error)])
     return json.dumps(["address", address, token])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import collectives
 from collectives.adapters.torch.checks import check_list
-from collectives.adapters.torch.work import Pending, Work
+from collectives.adapters.torch.work import GroupWork, Pending
 from collectives.calls.communicator import Communicator
 from collectives.calls.messages import Recv, Send
 from fabric.failure import TimedOut, WorldError
@@ -73,32 +73,32 @@ def _checked(tensors: list[Tensor], tag: int) -> Tensor:
 
 
 class Messages:
-    """The messages of a group. ``work`` makes a `Work` of what is pending and what it fills.
+    """The messages of a group. ``work`` makes a `GroupWork` of what is pending and what it fills.
 
     ``send``, ``recv_`` and ``recv_any_source_`` are called as torch's dispatcher does it.
     """
 
     def __init__(
-        self, communicator: Communicator, work: Callable[[list[Pending], list[Tensor]], Work]
+        self, communicator: Communicator, work: Callable[[list[Pending], list[Tensor]], GroupWork]
     ) -> None:
         self._communicator, self._work = communicator, work
         self._own: dict[tuple[bool, int], deque[tuple[Send | Recv, Half]]] = defaultdict(deque)
 
-    def send(self, tensors: list[Tensor], _group: Any, dst: int, tag: int) -> Work:
+    def send(self, tensors: list[Tensor], _group: Any, dst: int, tag: int) -> GroupWork:
         """Begin to send a tensor."""
         tensor = _checked(tensors, tag)
         if dst == self._communicator.rank:
             return self._to_oneself(tensor, Send(tensor, dst, tag))
         return self._work([self._communicator.isend(tensor, dst, tag)], [tensor])
 
-    def recv_(self, tensors: list[Tensor], _group: Any, src: int, tag: int) -> Work:
+    def recv_(self, tensors: list[Tensor], _group: Any, src: int, tag: int) -> GroupWork:
         """Begin to receive a tensor."""
         tensor = _checked(tensors, tag)
         if src == self._communicator.rank:
             return self._to_oneself(tensor, Recv(tensor, src, tag))
         return self._work([self._communicator.irecv(tensor, src, tag)], [tensor])
 
-    def recv_any_source_(self, tensors: list[Tensor], _group: Any, tag: int) -> Work:
+    def recv_any_source_(self, tensors: list[Tensor], _group: Any, tag: int) -> GroupWork:
         """Begin to receive a tensor from whichever rank's comes first."""
         tensor = _checked(tensors, tag)
         begun = self._communicator.irecv_any(tensor, tag)
@@ -106,7 +106,7 @@ class Messages:
         work.sender = begun
         return work
 
-    def _to_oneself(self, tensor: Tensor, end: Send | Recv) -> Work:
+    def _to_oneself(self, tensor: Tensor, end: Send | Recv) -> GroupWork:
         """An end of a message to oneself: it begins when the other one is there."""
         sends, rank = isinstance(end, Send), self._communicator.rank
         others = self._own[not sends, end.tag]

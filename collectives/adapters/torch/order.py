@@ -1,4 +1,4 @@
-"""Order: a call that touches memory of an earlier one, which is still under way, begins after it.
+"""A call that touches memory of an earlier one, which is still under way, begins after it.
 
 torch's users know that from NCCL, where the calls of a group are work of one stream: two
 asynchronous all-reduces of one tensor give the sum of sums. Calls of a `Communicator` run side by
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from collectives.adapters.torch.work import Work
+from collectives.adapters.torch.work import GroupWork
 
 Span = tuple[int, int]
 """The addresses at which memory begins and ends."""
@@ -61,7 +61,7 @@ def _spans(given: Any) -> Iterator[Span]:
 class _Call:
     """A call that was begun; what it touches is found out when another one asks, which is rare."""
 
-    def __init__(self, work: Work, args: Sequence[Any]) -> None:
+    def __init__(self, work: GroupWork, args: Sequence[Any]) -> None:
         self.work, self._args = work, args
 
     @cached_property
@@ -69,7 +69,7 @@ class _Call:
         return touched(self._args)
 
 
-class Order:
+class CallOrder:
     """The asynchronous collectives of a group that may be under way."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Order:
                 if call.touched.before(mine):
                     call.work.wait()
 
-    def add(self, work: Work, args: Sequence[Any]) -> None:
+    def add(self, work: GroupWork, args: Sequence[Any]) -> None:
         """A call that was begun with these arguments."""
         if work.over:
             return

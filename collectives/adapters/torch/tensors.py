@@ -10,7 +10,7 @@ def alike(tensors: Sequence[torch.Tensor]) -> bool:
     return len({tensor.numel() for tensor in tensors}) <= 1
 
 
-class Row:
+class FlatTensors:
     """Several tensors one after the other in ``flat``; without a copy where they lie so already.
 
     ``filled``: they are to be written, by `spread`; else they are read.

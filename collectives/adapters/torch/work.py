@@ -1,4 +1,4 @@
-"""Work: a call under way, as torch's users hold it."""
+"""GroupWork: a call under way, as torch's users hold it."""
 
 import threading
 import time
@@ -50,7 +50,7 @@ def span(parts: Sequence[Pending]) -> tuple[float, float]:
     return min(begin), max(end)
 
 
-class Work(dist.Work):
+class GroupWork(dist.Work):
     """A call of a group, made of what is ``pending`` and what is ``over`` already: ``parts``.
 
     ``finish`` is called once, when all is over and before anybody learns of it. ``outputs``: what
@@ -215,17 +215,17 @@ class Work(dist.Work):
 
 
 class Coalesced:
-    """A `Work` as a part of another one."""
+    """A `GroupWork` as a part of another one."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: GroupWork) -> None:
         self._work = work
 
     def wait(self, timeout: float | None = None) -> None:
-        """As `Work.wait`."""
+        """As `GroupWork.wait`."""
         self._work.wait(None if timeout is None else timedelta(seconds=max(timeout, 1e-6)))
 
     def done(self) -> bool:
-        """As `Work.is_completed`."""
+        """As `GroupWork.is_completed`."""
         return self._work.is_completed()
 
     def watch(self, call: Callable[[], None]) -> None:
@@ -233,5 +233,5 @@ class Coalesced:
         self._work.watch(call)
 
     def times(self) -> tuple[float, float]:
-        """As `Work.times`."""
+        """As `GroupWork.times`."""
         return self._work.times()

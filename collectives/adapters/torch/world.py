@@ -1,4 +1,4 @@
-"""World: the ranks under a default process group, from the joining to the end of the process."""
+"""The ranks under a default process group, from the joining to the end of the process."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from fabric.launching.member import Member
 _LOG = logging.getLogger("triplane")
 
 
-class World:
+class TorchWorld:
     """A process as a rank ``member`` of a world; ``everybody`` is the communicator of all.
 
     ``lasting``: the rank is one until the process ends, and `close` does not leave. Else it is left
@@ -62,7 +62,7 @@ class World:
             self.close(error)
 
 
-def communicator_of(world: World, ranks: list[int]) -> Communicator:
+def communicator_of(world: TorchWorld, ranks: list[int]) -> Communicator:
     """The communicator of these ranks of a world, of which the caller is one."""
     found = world.everybody.group(ranks)
     if found is None:

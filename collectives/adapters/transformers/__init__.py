@@ -16,7 +16,7 @@ or, in one process that stands for many ranks:
 See docs/transformers.md.
 """
 
-from collectives.adapters.step_log import Record
+from collectives.adapters.step_log import StepLog
 from collectives.adapters.token_exchange import MAX_TOKENS
 from collectives.adapters.transformers.function import register_function
 from collectives.adapters.transformers.inprocess import in_process
@@ -30,7 +30,7 @@ __all__ = ["in_process", "register"]
 def register(
     name: str = "triplane", mode: str = "normal", *, wire: str | Wire = "as-is",
     max_tokens: int = MAX_TOKENS,
-) -> Record:  # fmt: skip
+) -> StepLog:  # fmt: skip
     """Make ``name`` known to transformers; the record of what its layers do from now on.
 
     As ``ep_implementation`` of a `DistributedConfig` (transformers 5.23) each rank has its own
@@ -40,7 +40,7 @@ def register(
     `ImportError` without transformers.
     """
     choice = Choice(mode, wire, max_tokens)
-    record = Record()
+    record = StepLog()
     register_function(name, choice, record)
     register_parallel(name, choice, record)
     return record

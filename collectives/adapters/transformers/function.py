@@ -5,14 +5,14 @@ from typing import Any
 import torch.distributed as dist
 from torch import Tensor
 
-from collectives.adapters.step_log import Record
+from collectives.adapters.step_log import StepLog
 from collectives.adapters.torch import communicator
 from collectives.adapters.transformers.layers import Choice, Experts, Layers, mixture
 from collectives.moe import TokenError
 from collectives.moe.routing.expert_ranks import hosts
 
 
-def register_function(name: str, choice: Choice, record: Record) -> None:
+def register_function(name: str, choice: Choice, record: StepLog) -> None:
     """Make ``name`` an ``experts_implementation`` over the default process group."""
     from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from collectives.adapters.step_log import Record, Timed
+from collectives.adapters.step_log import StepEntry, StepLog
 from collectives.adapters.token_exchange import MAX_TOKENS
 from collectives.adapters.transformers.function import share
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
@@ -41,11 +41,11 @@ class Ranks:
     """
 
     def __init__(self, ranks: int, choice: Choice, system: str, **options: Any) -> None:
-        self.ranks, self.record, self._choice = ranks, Record(), choice
+        self.ranks, self.record, self._choice = ranks, StepLog(), choice
         self._tasks: list[queue.SimpleQueue[Task | None]] = [
             queue.SimpleQueue() for _ in range(ranks)
         ]
-        self._results: queue.SimpleQueue[tuple[int, Any, list[Timed]]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[int, Any, list[StepEntry]]] = queue.SimpleQueue()
         self._world = threading.Thread(target=self._launched, args=(system, options), daemon=True)
         self._ended = False
         self._world.start()
@@ -90,7 +90,7 @@ class Ranks:
 
     def _rank(self) -> None:
         with init() as comm, torch.no_grad():
-            layers, told = Layers(self._choice, Record()), 0
+            layers, told = Layers(self._choice, StepLog()), 0
             while (task := self._tasks[comm.rank].get()) is not None:
                 try:
                     made = task(comm, layers)
@@ -107,7 +107,7 @@ def in_process(
     name: str = "triplane", ranks: int = 8, mode: str = "normal", *, wire: str | Wire = "as-is",
     max_tokens: int = MAX_TOKENS, system: str = "cloudmatrix384", software: str | None = None,
     trace: str | None = None,
-) -> Iterator[Record]:  # fmt: skip
+) -> Iterator[StepLog]:  # fmt: skip
     """Make ``name`` an ``experts_implementation`` whose ``ranks`` ranks are in this process.
 
     Each has an equal slice of a layer's tokens and its share of the experts; tokens really go from
@@ -115,8 +115,8 @@ def in_process(
     `collectives.adapters.transformers.register`; ``system``, ``software``, ``trace``: as in
     `fabric.launch`. In low-latency mode a slice has at most ``max_tokens``.
 
-    A ``with`` block over a `Record`. Raises what the ranks raise, and `TokenError` for a model that
-    is called after the block.
+    A ``with`` block over a `StepLog`. Raises what the ranks raise, and `TokenError` for a model
+    that is called after the block.
     """
     from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 

@@ -7,8 +7,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from collectives.adapters.step_log import Record
-from collectives.adapters.token_exchange import MAX_TOKENS, MODES, Exchange, exchange
+from collectives.adapters.step_log import StepLog
+from collectives.adapters.token_exchange import MAX_TOKENS, MODES, TokenExchange, exchange
 from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError, Wire
 
@@ -34,10 +34,10 @@ class Choice:
 class Layers:
     """The layers that one name stands for. Layers that are alike share their exchange."""
 
-    def __init__(self, choice: Choice, record: Record) -> None:
+    def __init__(self, choice: Choice, record: StepLog) -> None:
         self.choice, self.record = choice, record
         self._names: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
-        self._exchanges: WeakKeyDictionary[Communicator, dict[tuple[int, int], Exchange]] = (
+        self._exchanges: WeakKeyDictionary[Communicator, dict[tuple[int, int], TokenExchange]] = (
             WeakKeyDictionary()
         )
         self._count = 0
@@ -49,7 +49,7 @@ class Layers:
             self._count += 1
         return self._names[experts]
 
-    def exchange(self, comm: Communicator, experts: int, hidden: int) -> Exchange:
+    def exchange(self, comm: Communicator, experts: int, hidden: int) -> TokenExchange:
         """What carries the tokens of a layer of so many experts in all."""
         kinds = self._exchanges.setdefault(comm, {})
         if (experts, hidden) not in kinds:
@@ -61,7 +61,7 @@ class Layers:
 
 
 def mixture(
-    carried: Exchange, run: Experts, nobody: int, layer: str,
+    carried: TokenExchange, run: Experts, nobody: int, layer: str,
     x: Tensor, topk_idx: Tensor, topk_weights: Tensor,
 ) -> Tensor:  # fmt: skip
     """What the experts of all ranks make of the tokens ``x`` of this one: ``[tokens, hidden]``.

@@ -4,12 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
-from collectives.adapters.step_log import Record
+from collectives.adapters.step_log import StepLog
 from collectives.adapters.torch import communicator
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
 
 
-def register_parallel(name: str, choice: Choice, record: Record) -> None:
+def register_parallel(name: str, choice: Choice, record: StepLog) -> None:
     """Make ``name`` an ``ep_implementation``; nothing where transformers has no such registry.
 
     There `DistributedConfig` takes no ``ep_implementation`` either.

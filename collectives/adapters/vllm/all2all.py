@@ -9,8 +9,8 @@ from torch import Tensor
 from vllm.distributed.device_communicators.base_device_communicator import All2AllManagerBase
 from vllm.forward_context import get_forward_context
 
-from collectives.adapters.step_log import Record
-from collectives.adapters.token_exchange import MAX_TOKENS, Exchange, Rows, exchange
+from collectives.adapters.step_log import StepLog
+from collectives.adapters.token_exchange import MAX_TOKENS, ExpertRows, TokenExchange, exchange
 from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError
 from topology.names import near
@@ -53,10 +53,10 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
 
     def __init__(self, cpu_group: Any, comm: Communicator, options: Options) -> None:
         super().__init__(cpu_group)
-        self.comm, self.options, self.record = comm, options, Record()
-        self._exchanges: dict[int, Exchange] = {}
+        self.comm, self.options, self.record = comm, options, StepLog()
+        self._exchanges: dict[int, TokenExchange] = {}
         self._layer, self._pass = 0, None
-        self._under_way: tuple[Exchange, Rows, str] | None = None
+        self._under_way: tuple[TokenExchange, ExpertRows, str] | None = None
         self._span = ExitStack()
 
     def dispatch(
@@ -100,7 +100,7 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
     def destroy(self) -> None:
         """Nothing is left to close: the process group does it."""
 
-    def _exchange(self, hidden: int) -> Exchange:
+    def _exchange(self, hidden: int) -> TokenExchange:
         if hidden not in self._exchanges:
             given = self.options
             self._exchanges[hidden] = exchange(

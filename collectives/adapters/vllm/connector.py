@@ -11,12 +11,12 @@ from torch import Tensor
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorRole
 from vllm.logger import init_logger
 
-from collectives.adapters.step_log import Record
+from collectives.adapters.step_log import StepLog
 from collectives.adapters.vllm.errors import KVError
-from collectives.adapters.vllm.orders import Load, Orders
+from collectives.adapters.vllm.orders import LoadOrder, Orders
 from collectives.adapters.vllm.scheduling import Scheduling
 from collectives.adapters.vllm.settings import Instance
-from collectives.adapters.vllm.transfer import Incoming, Peers
+from collectives.adapters.vllm.transfer import IncomingBlocks, Peers
 
 
 class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
@@ -31,10 +31,10 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
         groups = kv_cache_config.kv_cache_groups
         if len(groups) != 1:
             raise KVError(f"the model has {len(groups)} groups of KV caches; it has to be 1")
-        self.record = Record()
+        self.record = StepLog()
         self._peers: Peers | None = None
         self._caches: dict[str, Tensor] = {}
-        self._coming: list[tuple[Load, dict[str, Incoming]]] = []
+        self._coming: list[tuple[LoadOrder, dict[str, IncomingBlocks]]] = []
         self._missing: set[int] = set()
         block = vllm_config.cache_config.block_size
         self._scheduling = Scheduling(

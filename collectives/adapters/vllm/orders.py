@@ -19,7 +19,7 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadOrder:
     """Fill ``blocks`` with those from number ``first`` on, that rank ``source`` has kept."""
 
     request: str
@@ -34,7 +34,7 @@ class Orders(KVConnectorMetadata):  # type: ignore[misc]
     """Of one step."""
 
     saves: list[Save] = field(default_factory=list)
-    loads: list[Load] = field(default_factory=list)
+    loads: list[LoadOrder] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from collectives.adapters.vllm.errors import KVError
-from collectives.adapters.vllm.orders import Load, Orders, Save, Ticket, digest
+from collectives.adapters.vllm.orders import LoadOrder, Orders, Save, Ticket, digest
 from collectives.adapters.vllm.settings import Instance
 
 
@@ -58,7 +58,7 @@ class Scheduling:
         ticket = Ticket.of(request.kv_transfer_params, prompt)
         until = min(ticket.tokens, len(prompt) - 1) // self._block
         first = until - tokens // self._block
-        load = Load(ticket.request, ticket.source, first, tokens, blocks[first:until])
+        load = LoadOrder(ticket.request, ticket.source, first, tokens, blocks[first:until])
         self._orders.loads.append(load)
 
     def orders(self, step: Any) -> Orders:

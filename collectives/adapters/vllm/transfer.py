@@ -39,7 +39,7 @@ Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingBlocks:
     """A layer's blocks under way: they are in ``into`` when ``work`` is over.
 
     ``machine``: what that is timed as.
@@ -79,7 +79,9 @@ class Peers:
             raise self._failed[0]
         self._member.driver.control.check()
 
-    def pull(self, request: str, source: int, first: int, count: int) -> dict[str, Incoming] | None:
+    def pull(
+        self, request: str, source: int, first: int, count: int
+    ) -> dict[str, IncomingBlocks] | None:
         """Begin to fetch ``count`` blocks from number ``first`` on; by layer.
 
         None where the source does not have them any more. Raises `KVError` where it does not
@@ -158,12 +160,12 @@ class Peers:
         self._store.delete_key(key)
         return there
 
-    def _incoming(self, source: int, number: int, count: int) -> dict[str, Incoming]:
+    def _incoming(self, source: int, number: int, count: int) -> dict[str, IncomingBlocks]:
         comm, coming = self._comms[source], {}
         machine = comm.machine("send_recv")
         for name, (shape, kind) in self._shapes.items():
             into = torch.empty((count, *shape), dtype=kind)
-            coming[name] = Incoming(into, comm.irecv(into, source, number), machine)
+            coming[name] = IncomingBlocks(into, comm.irecv(into, source, number), machine)
         return coming
 
     def _serve(self) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from collectives.moe.routing.routing import MASKED, Ints, Routing, RoutingError
 from topology.files.arrays import read_npy, read_npz
 from topology.files.reading import read_json, shown, whole
-from topology.files.tables import Line, read_table
+from topology.files.tables import NumberedLine, read_table
 
 SUFFIXES = (".npy", ".npz", ".json", ".csv")
 """Files that `from_file` reads."""
@@ -221,7 +221,7 @@ def _of_csv(path: Path, experts: int | None) -> tuple[_Table, None]:
     return [np.array(rows[rank], np.int64) if rank in rows else empty for rank in ranks], None
 
 
-def _check_header(line: Line) -> None:
+def _check_header(line: NumberedLine) -> None:
     for at, name in enumerate(line.cells[1:], start=2):
         if _NO_EXPERT.fullmatch(name):
             raise RoutingError(
@@ -230,7 +230,7 @@ def _check_header(line: Line) -> None:
             )
 
 
-def _cell(line: Line, at: int, low: int, high: int, what: str) -> int:
+def _cell(line: NumberedLine, at: int, low: int, high: int, what: str) -> int:
     found = whole(line.cells[at], low, high)
     if found is None:
         masked = f" or {MASKED} (masked)" if low == MASKED else ""
@@ -241,7 +241,7 @@ def _cell(line: Line, at: int, low: int, high: int, what: str) -> int:
     return found
 
 
-def _check_chosen(line: Line, chosen: list[int]) -> None:
+def _check_chosen(line: NumberedLine, chosen: list[int]) -> None:
     seen: set[int] = set()
     for at, expert in enumerate(chosen):
         if expert in seen:

@@ -11,7 +11,7 @@ import numpy as np
 from collectives.moe.routing.expert_ranks import Hosts
 from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules import low_latency, normal
-from fabric.schedule.plan import Part, Plan
+from fabric.schedule.plan import Plan, PlanStep
 
 
 def low_latency_dispatch(rank: int, size: int, sent: Ints, come: Ints, hosts: Hosts) -> Plan:
@@ -45,13 +45,13 @@ def normal_combine(rank: int, size: int, sent: Ints, come: Ints) -> Plan:
     return _plan(rank, len(sent), [_turned(_direct(rank, size, sent, come, normal.COMBINE))])
 
 
-def _direct(rank: int, size: int, sent: Ints, come: Ints, label: str) -> Part:
+def _direct(rank: int, size: int, sent: Ints, come: Ints, label: str) -> PlanStep:
     owner, host = _woven(rank, (come > 0).astype(np.int64), np.flatnonzero(sent))
     n = np.where(owner == rank, sent[host], come[owner])
     return _part(0, owner, host, n * size, label, n)
 
 
-def _turned(part: Part) -> Part:
+def _turned(part: PlanStep) -> PlanStep:
     return replace(part, src=part.dst, dst=part.src)
 
 
@@ -73,11 +73,11 @@ def _peers(me: int, hosts: Hosts) -> tuple[Ints, Ints]:
 
 def _part(
     number: int, src: Ints, dst: Ints, size: Ints, label: str, messages: Ints | None = None
-) -> Part:
+) -> PlanStep:
     nowhere = np.zeros_like(src)
     carried = np.ones_like(src) if messages is None else messages
-    return Part(number, src, dst, size, nowhere, nowhere, carried, False, "send", "recv", label)
+    return PlanStep(number, src, dst, size, nowhere, nowhere, carried, False, "send", "recv", label)
 
 
-def _plan(rank: int, ranks: int, parts: list[Part]) -> Plan:
+def _plan(rank: int, ranks: int, parts: list[PlanStep]) -> Plan:
     return Plan(rank, ranks, tuple(part for part in parts if len(part)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules.two_level import BOTH
-from fabric.schedule.plan import Part, Plan
+from fabric.schedule.plan import Plan, PlanStep
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,7 +38,7 @@ def plan(known: Chunked, size: int, *, back: bool) -> Plan:
     return Plan(known.rank, ranks, tuple(_parts(known, size, back)))
 
 
-def _parts(known: Chunked, size: int, back: bool) -> Iterator[Part]:
+def _parts(known: Chunked, size: int, back: bool) -> Iterator[PlanStep]:
     chunks, ranks, nodes = known.to_node.shape
     relay = relays(ranks, known.width)
     own = np.arange(ranks)[:, None] // known.width == np.arange(nodes)
@@ -56,6 +56,6 @@ def _parts(known: Chunked, size: int, back: bool) -> Iterator[Part]:
             yield _part(number, (end, begin) if back else (begin, end), n, size, back)
 
 
-def _part(number: int, ends: tuple[Ints, Ints], n: Ints, size: int, back: bool) -> Part:
+def _part(number: int, ends: tuple[Ints, Ints], n: Ints, size: int, back: bool) -> PlanStep:
     nowhere = np.zeros_like(n)
-    return Part(number, *ends, n * size, nowhere, nowhere, n, back, "recv", "recv", BOTH)
+    return PlanStep(number, *ends, n * size, nowhere, nowhere, n, back, "recv", "recv", BOTH)

@@ -48,7 +48,7 @@ class _Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TwoLevelPlan:
     """What a schedule is made from: see `normal.dispatch`; ``back``: combine."""
 
     routing: Routing
@@ -63,17 +63,17 @@ class Plan:
 
 def plan(
     routing: Routing, message_size: int, width: int, chunks: int, exact: bool, *, back: bool
-) -> Plan:
+) -> TwoLevelPlan:
     """Check and count what a schedule needs; raises `RoutingError`."""
     check_size(message_size)
     if count(chunks, "chunks") < 1:
         raise RoutingError(f"{chunks} chunks; there have to be 1 or more")
     copies = routing.node_copies(width)
     counts = pairs(copies.src, copies.dst, (routing.ranks, routing.nodes(width)))
-    return Plan(routing, message_size, width, chunks, exact, back, copies, counts)
+    return TwoLevelPlan(routing, message_size, width, chunks, exact, back, copies, counts)
 
 
-def steps(plan: Plan) -> Iterator[Step]:
+def steps(plan: TwoLevelPlan) -> Iterator[Step]:
     """Yield the steps of a plan: "pack" where it is exact, then one a chunk and one more."""
     if plan.exact:
         yield _pack(plan)
@@ -85,7 +85,7 @@ def steps(plan: Plan) -> Iterator[Step]:
             yield _step(rows, plan)
 
 
-def _step(rows: NDArray[np.int64], plan: Plan) -> Step:
+def _step(rows: NDArray[np.int64], plan: TwoLevelPlan) -> Step:
     src, dst, src_at, dst_at, n = rows
     src_at, dst_at = src_at * plan.message_size, dst_at * plan.message_size
     if plan.back:
@@ -97,7 +97,7 @@ def _step(rows: NDArray[np.int64], plan: Plan) -> Step:
     )  # fmt: skip
 
 
-def _pack(plan: Plan) -> Step:
+def _pack(plan: TwoLevelPlan) -> Step:
     # Into the receive buffer: what was given, and zeros where results are to be added up.
     received, packed, passing = _regions(plan)
     coming, leaving = plan.routing.rank_counts.sum(axis=0), plan.counts.sum(axis=1)
@@ -114,7 +114,7 @@ def _pack(plan: Plan) -> Step:
     return Step(me, me, size, src_at, dst_at, label=PACK)
 
 
-def _regions(plan: Plan) -> tuple[Ints, Ints, Ints]:
+def _regions(plan: TwoLevelPlan) -> tuple[Ints, Ints, Ints]:
     # Where a rank's received tokens, packed tokens and relayed tokens begin. What the caller is
     # to find comes first: received tokens after dispatch, packed results after combine.
     coming, leaving = plan.routing.rank_counts.sum(axis=0), plan.counts.sum(axis=1)
@@ -135,7 +135,7 @@ def relayed(counts: Ints, ranks_per_node: int) -> tuple[Ints, Ints]:
     return starts(held, 0).reshape(counts.shape), held.sum(axis=0).T.ravel()
 
 
-def _rows(plan: Plan) -> tuple[_Rows, _Rows]:
+def _rows(plan: TwoLevelPlan) -> tuple[_Rows, _Rows]:
     counts, width = plan.counts, plan.width
     received, packed, passing = _regions(plan)
     src, node = np.arange(counts.shape[0])[:, None], np.arange(counts.shape[1])
@@ -154,19 +154,19 @@ def _rows(plan: Plan) -> tuple[_Rows, _Rows]:
     return rdma, _forwarded_whole(relay, held + begin, landing, plan)
 
 
-def _chunk(copies: Copies, plan: Plan) -> Ints:
+def _chunk(copies: Copies, plan: TwoLevelPlan) -> Ints:
     chunk: Ints = copies.token * plan.chunks // plan.routing.tokens[copies.src]
     return chunk
 
 
-def _by_chunk(copies: Copies, shape: tuple[int, ...], plan: Plan) -> NDArray[np.int64]:
+def _by_chunk(copies: Copies, shape: tuple[int, ...], plan: TwoLevelPlan) -> NDArray[np.int64]:
     # Copies of each chunk: [chunk, src, dst].
     flat = copies.src * shape[1] + copies.dst
     size = shape[0] * shape[1]
     return pairs(_chunk(copies, plan), flat, (plan.chunks, size)).reshape(plan.chunks, *shape)
 
 
-def _forwarded_whole(relay: Ints, held: Ints, landing: Ints, plan: Plan) -> _Rows:
+def _forwarded_whole(relay: Ints, held: Ints, landing: Ints, plan: TwoLevelPlan) -> _Rows:
     # One row for what is forwarded of each (source, receiver, chunk).
     counts = _by_chunk(plan.routing.copies, landing.shape, plan)
     c, s, d = np.nonzero(counts)
@@ -175,7 +175,7 @@ def _forwarded_whole(relay: Ints, held: Ints, landing: Ints, plan: Plan) -> _Row
     return _Rows(c, relay[s, node], d, held[c, s, node], arrive, counts[c, s, d])
 
 
-def _forwarded(relay: Ints, held: Ints, landing: Ints, plan: Plan) -> _Rows:
+def _forwarded(relay: Ints, held: Ints, landing: Ints, plan: TwoLevelPlan) -> _Rows:
     # One row for each run of tokens that lie next to each other at both ends.
     copies = plan.routing.copies
     order, chunk = sorted_by(copies.dst, plan.routing.ranks), _chunk(copies, plan)
@@ -187,7 +187,7 @@ def _forwarded(relay: Ints, held: Ints, landing: Ints, plan: Plan) -> _Rows:
     return _runs(chunk[order], relay[src, node], dst, leave, arrive)
 
 
-def _node_position(plan: Plan) -> Ints:
+def _node_position(plan: TwoLevelPlan) -> Ints:
     # Copies by (src, token, dst) run through the copies of nodes in the same order.
     copies = plan.routing.copies
     new = _changes(copies.src, copies.token, copies.dst // plan.width)

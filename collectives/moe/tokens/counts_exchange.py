@@ -20,7 +20,7 @@ _Told = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class CountsLayout:
     """How ``rank`` lays out what it tells; ``width``: ranks of a node, None for one level."""
 
     rank: int

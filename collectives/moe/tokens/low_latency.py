@@ -18,7 +18,7 @@ from collectives.moe.tokens.arrivals import Landing, mapped
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
-from collectives.moe.tokens.slot_transfer import Home, Tokens
+from collectives.moe.tokens.slot_transfer import Returns, Tokens
 from collectives.moe.tokens.tensors import (
     MOST_CHANNELS,
     MOST_TOKENS,
@@ -191,7 +191,7 @@ class LowLatency:
         size = self._result_size or self.hidden * handle.dtype.itemsize
         plan = timed.low_latency_combine(self.comm.rank, size, chosen.sent, come, self.hosts)
         words = self._words(handle.dtype).replace("dispatch", "combine")
-        rows = Home(self.comm, chosen, self.hosts, results, handle.by_source,
+        rows = Returns(self.comm, chosen, self.hosts, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip
 
         def finish() -> None:

@@ -16,9 +16,9 @@ from collectives.moe.schedules import timed, timed_two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS
 from collectives.moe.tokens.arrivals import Landing, Recycled, about_tokens
-from collectives.moe.tokens.counts_exchange import Layout
+from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
-from collectives.moe.tokens.rank_transfer import Direct, Load, Relayed, ones
+from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
 from collectives.moe.tokens.selection import check, needed
 from collectives.moe.tokens.tensors import (
@@ -210,7 +210,7 @@ class Normal:
 
     def _load(
         self, x: Any, topk_idx: Any, topk_weights: Any, handle: Routed | None
-    ) -> tuple[Load, int, np.dtype[Any] | None]:
+    ) -> tuple[DispatchPayload, int, np.dtype[Any] | None]:
         if handle is not None:
             self._of_such(handle)
         (rows, scales), dtype = self._rows(x)
@@ -220,14 +220,18 @@ class Normal:
                 raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
             if tokens != handle.tokens:
                 raise TokenError(f"x has {tokens} tokens; the handle is of {handle.tokens}")
-            return Load(rows, scales, np.empty(tokens, NOTHING), self.wire, given), 0, dtype
+            return (
+                DispatchPayload(rows, scales, np.empty(tokens, NOTHING), self.wire, given),
+                0,
+                dtype,
+            )
         choices = integers(topk_idx, "topk_idx", (tokens, None))
         check(choices, self.hosts.experts, repeats=self._repeats)
         about = np.zeros(tokens, about_tokens(choices.shape[1], topk_weights is not None))
         about["token"], about["expert"] = np.arange(tokens), choices
         if topk_weights is not None:
             about["weight"] = floats(topk_weights, "topk_weights", choices.shape, "float32")
-        return Load(rows, scales, about, self.wire, given), choices.shape[1], dtype
+        return DispatchPayload(rows, scales, about, self.wire, given), choices.shape[1], dtype
 
     def _rows(self, x: Any) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
         if isinstance(x, tuple):
@@ -247,10 +251,10 @@ class Normal:
         )
 
     def _routed(
-        self, load: Load, top_k: int, dtype: np.dtype[Any] | None, words: str,
+        self, load: DispatchPayload, top_k: int, dtype: np.dtype[Any] | None, words: str,
         timeout: float | None,
     ) -> Routed:  # fmt: skip
-        layout = Layout(self.comm.rank, self.hosts, self.width, self.chunks)
+        layout = CountsLayout(self.comm.rank, self.hosts, self.width, self.chunks)
         to_rank = needed(load.about["expert"], self.hosts.rank, self.comm.size)
         mine = layout.tell(load.about["expert"], to_rank)
         told = np.empty_like(mine)

@@ -30,7 +30,7 @@ Parts = tuple[Bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Load:
+class DispatchPayload:
     """What a rank dispatches: bytes of its tokens and their scales, what is known of each token.
 
     ``about``: items of its type, by token; ``wire``, ``dtype``: see `Landing`.
@@ -52,7 +52,9 @@ class Direct:
     sent: Copied
     come: Ints
 
-    def dispatch(self, load: Load, landing: Landing, scratch: Scratch | None = None) -> Rounds:
+    def dispatch(
+        self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
+    ) -> Rounds:
         """Bring tokens to the ranks; they land by (source, token). ``scratch``: to pack them in."""
         return [partial(self._out, load, landing, scratch)]
 
@@ -60,7 +62,7 @@ class Direct:
         """Bring back results: ``given`` as the tokens came, ``home`` as they were sent."""
         return [partial(self._back, given, home)]
 
-    def _out(self, load: Load, landing: Landing, scratch: Scratch | None) -> Round:
+    def _out(self, load: DispatchPayload, landing: Landing, scratch: Scratch | None) -> Round:
         dst = np.repeat(np.arange(self.hosts.ranks), self.sent.counts)
         about = localised(load.about[self.sent.token], dst, self.hosts)
         rows = load.rows, load.scales
@@ -95,7 +97,9 @@ class Relayed:
     held: Ints
     passed: Copied | None = field(default=None)
 
-    def dispatch(self, load: Load, landing: Landing, scratch: Scratch | None = None) -> Rounds:
+    def dispatch(
+        self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
+    ) -> Rounds:
         """As in `Direct`."""
         hidden = landing.x.shape[-1]
         shape = (int(self.held.sum()),)
@@ -119,7 +123,7 @@ class Relayed:
         """The ranks with this one's place in their nodes, in order of nodes."""
         return range(self.rank % self.width, self.hosts.ranks, self.width)
 
-    def _to_relays(self, load: Load, held: Landing, scratch: Scratch | None) -> Round:
+    def _to_relays(self, load: DispatchPayload, held: Landing, scratch: Scratch | None) -> Round:
         about = load.about[self.sent.token]
         rows = load.rows, load.scales
         packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)

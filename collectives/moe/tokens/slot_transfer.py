@@ -147,7 +147,7 @@ def _parts(by_source: Ints, room: Landing) -> list[tuple[int, list[Bytes]]]:
     return parts
 
 
-class Home:
+class Returns:
     """Results on their way home: a row for each choice.
 
     ``y``: ``[local experts, rows, hidden]``; ``by_source``: as in `Tokens`.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.calls.buffers import NOTHING, ArgumentError, Buffer, name_of, view
+from collectives.calls.buffers import NOTHING, ArgumentError, UserBuffer, name_of, view
 from topology import arguments
 from topology.arguments import INT64
 from topology.errors import TriplaneError
@@ -34,7 +34,7 @@ class Room(NamedTuple):
     """Where a result goes. ``array``: without gaps, to be filled; `deliver` brings it home."""
 
     array: Array
-    buffer: Buffer
+    buffer: UserBuffer
 
     def deliver(self) -> None:
         """Bring what was filled to the memory of the user, where that has gaps."""
@@ -149,14 +149,14 @@ def _array(given: Any, name: str) -> Array:
     return _as_array(given, _viewed(given, name))
 
 
-def _viewed(given: Any, name: str, writable: bool = False) -> Buffer:
+def _viewed(given: Any, name: str, writable: bool = False) -> UserBuffer:
     try:
         return view(given, name, writable)
     except ArgumentError as error:
         raise TokenError(str(error)) from None
 
 
-def _as_array(given: Any, buffer: Buffer) -> Array:
+def _as_array(given: Any, buffer: UserBuffer) -> Array:
     """The memory in the shape of ``given``; what has none, such as a bytearray, is one row."""
     shape = tuple(getattr(given, "shape", (buffer.items,)))
     return buffer.bytes.view(buffer.dtype).reshape(shape)

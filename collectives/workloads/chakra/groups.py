@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collectives.workloads.chakra.nodes import Node, Unread
+from collectives.workloads.chakra.nodes import ChakraNode, Unread
 from collectives.workloads.workload import WorkloadError
 from topology.files.reading import json_of, read_json, shown, whole
 
@@ -36,7 +36,7 @@ def read_groups(path: str | Path) -> dict[str, tuple[int, ...]]:
     return {name: _ranks(f"{path}: group {shown(name)}", ranks) for name, ranks in given.items()}
 
 
-def groups_in(node: Node, ranks: int) -> dict[str, tuple[int, ...]]:
+def groups_in(node: ChakraNode, ranks: int) -> dict[str, tuple[int, ...]]:
     """The process groups of PyTorch that a metadata node lists; an empty list is all ``ranks``."""
     begin, end = node.inputs.find("[{"), node.inputs.rfind("}]")
     if begin < 0 or end < begin or "pg_name" not in node.inputs:
@@ -64,7 +64,7 @@ def _ranks(where: str, given: Any) -> tuple[int, ...]:
 
 
 @dataclass
-class Groups:
+class GroupTable:
     """The groups of a workload under way: their places by what they are.
 
     ``dimensions``: ranks along each dimension, the first one next to each other; or unknown.
@@ -89,7 +89,7 @@ class Groups:
         """The place of a group in `listed`, made where it is not there yet."""
         return self._places.setdefault((name, ranks, tag), len(self._places) + 1)
 
-    def of(self, node: Node, rank: int, named: Mapping[str, tuple[int, ...]]) -> int:
+    def of(self, node: ChakraNode, rank: int, named: Mapping[str, tuple[int, ...]]) -> int:
         """The place of the group of a collective; ``named``: the groups that ``rank`` knows."""
         tag, name = node.number("comm_tag"), _group_name(node)
         everybody = tuple(range(self.ranks))
@@ -110,7 +110,7 @@ class Groups:
             )
         return self.place("", everybody, tag) if tag else 0
 
-    def _along(self, node: Node, rank: int) -> tuple[int, ...] | None:
+    def _along(self, node: ChakraNode, rank: int) -> tuple[int, ...] | None:
         """The ranks that ``rank`` meets along the dimensions of a node; None: everybody."""
         given = node.attributes.get("involved_dim", ())
         if not isinstance(given, tuple):
@@ -139,7 +139,7 @@ class Groups:
         return tuple(sorted(members))
 
 
-def _group_name(node: Node) -> str:
+def _group_name(node: ChakraNode) -> str:
     name = node.text("pg_name")
     if "comm_group" not in node.attributes:
         return name

@@ -31,7 +31,7 @@ Value = int | float | str | tuple[bool, ...] | Unread
 
 
 @dataclass
-class Node:
+class ChakraNode:
     """A node as far as it matters here."""
 
     id: int = 0
@@ -95,9 +95,9 @@ def check_metadata(message: bytes) -> None:
             raise WorkloadError("it does not begin with the metadata of a Chakra trace")
 
 
-def node_of(message: bytes) -> Node:
+def node_of(message: bytes) -> ChakraNode:
     """The node in a message; raises `WorkloadError` and `ProtobufError`."""
-    node = Node()
+    node = ChakraNode()
     for number, kind, value in protobuf.fields(message):
         if kind not in _NODE.get(number, ()):
             raise WorkloadError(
@@ -112,7 +112,7 @@ def node_of(message: bytes) -> Node:
     return node
 
 
-def _set_number(node: Node, number: int, value: int) -> None:
+def _set_number(node: ChakraNode, number: int, value: int) -> None:
     if number == 1:
         node.id = value
     elif number == 3:
@@ -123,7 +123,7 @@ def _set_number(node: Node, number: int, value: int) -> None:
         node.micros = protobuf.signed(value)
 
 
-def _set_bytes(node: Node, number: int, value: bytes) -> None:
+def _set_bytes(node: ChakraNode, number: int, value: bytes) -> None:
     if number == 2:
         node.name = value.decode("utf-8", "replace")
     elif number in (4, 5):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from collectives.workloads.chakra import protobuf
 from collectives.workloads.chakra.files import MOST, files, in_order, stem, unpacked
-from collectives.workloads.chakra.groups import Groups, groups_in, read_groups
+from collectives.workloads.chakra.groups import GroupTable, groups_in, read_groups
 from collectives.workloads.chakra.nodes import (
     COMM_COLL,
     COMM_RECV,
@@ -32,7 +32,7 @@ from collectives.workloads.chakra.nodes import (
     LOAD,
     METADATA,
     STORE,
-    Node,
+    ChakraNode,
     check_metadata,
     node_of,
 )
@@ -107,7 +107,9 @@ def load(
     """
     ordered = in_order([Path(path) for path in paths])
     given = {name: tuple(ranks) for name, ranks in (groups or {}).items()}
-    reader = _Reader(Groups(len(ordered), tuple(dimensions)), processor, {*DECORATION, *ignored})
+    reader = _NodeReader(
+        GroupTable(len(ordered), tuple(dimensions)), processor, {*DECORATION, *ignored}
+    )
     traces = []
     for path in ordered:
         data = read_bytes(path, WorkloadError, MOST)
@@ -129,13 +131,13 @@ def _naming(path: Path) -> Iterator[None]:
         raise WorkloadError(f"{path}: {error}") from None
 
 
-class _Reader:
+class _NodeReader:
     """Puts a workload together from nodes."""
 
-    def __init__(self, groups: Groups, processor: Processor | None, passed: set[str]) -> None:
+    def __init__(self, groups: GroupTable, processor: Processor | None, passed: set[str]) -> None:
         self.groups, self.processor, self.passed = groups, processor, passed
         self.writer = Writer("node")
-        self.priority: tuple[int, Node] | None = None
+        self.priority: tuple[int, ChakraNode] | None = None
 
     def done(self) -> Workload:
         """All of it."""
@@ -143,7 +145,7 @@ class _Reader:
 
     def nodes(
         self, data: bytes, given: Mapping[str, tuple[int, ...]]
-    ) -> tuple[list[Node], dict[str, tuple[int, ...]]]:
+    ) -> tuple[list[ChakraNode], dict[str, tuple[int, ...]]]:
         """A rank's nodes in the order of their ids, and the groups that it knows."""
         nodes, named = _nodes(data), dict(given)
         for node in nodes:
@@ -159,7 +161,9 @@ class _Reader:
         nodes.sort(key=lambda node: node.id)
         return nodes, named
 
-    def add(self, rank: int, nodes: Sequence[Node], named: Mapping[str, tuple[int, ...]]) -> None:
+    def add(
+        self, rank: int, nodes: Sequence[ChakraNode], named: Mapping[str, tuple[int, ...]]
+    ) -> None:
         """The operations of a rank."""
         number: dict[int, int] = {}
         for node in nodes:
@@ -172,7 +176,7 @@ class _Reader:
                     raise WorkloadError(f"node {node.id} needs node {need}, which there is not")
                 self.writer.need(number[node.id], number[need])
 
-    def _operation(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+    def _operation(self, rank: int, node: ChakraNode, named: Mapping[str, tuple[int, ...]]) -> int:
         self._check_attributes(node)
         if node.type in (COMM_SEND, COMM_RECV):
             return self._message(rank, node, named)
@@ -185,7 +189,7 @@ class _Reader:
             unit=int(node.flag("is_cpu_op")) if timed else 0, number=node.id,
         )  # fmt: skip
 
-    def _check_attributes(self, node: Node) -> None:
+    def _check_attributes(self, node: ChakraNode) -> None:
         known = _KNOWN.get(node.type, node.attributes)
         for name in node.attributes:
             if name not in known and name not in self.passed:
@@ -206,7 +210,7 @@ class _Reader:
             )
         self.priority = before, first
 
-    def _seconds(self, node: Node) -> float:
+    def _seconds(self, node: ChakraNode) -> float:
         if node.micros < 0:
             raise WorkloadError(f"duration_micros of {node} is {node.micros}")
         if SECONDS in node.attributes:
@@ -232,7 +236,7 @@ class _Reader:
             f" {option}, which says how long it takes, or --ignore {key} for no time"
         )
 
-    def _message(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+    def _message(self, rank: int, node: ChakraNode, named: Mapping[str, tuple[int, ...]]) -> int:
         sends = node.type == COMM_SEND
         peer = node.needed("comm_dst" if sends else "comm_src")
         if peer < 0 or node.number("comm_tag") < 0:
@@ -250,7 +254,7 @@ class _Reader:
             tag=node.number("comm_tag"), number=node.id,
         )  # fmt: skip
 
-    def _collective(self, rank: int, node: Node, named: Mapping[str, tuple[int, ...]]) -> int:
+    def _collective(self, rank: int, node: ChakraNode, named: Mapping[str, tuple[int, ...]]) -> int:
         kind = TYPES.get(node.number("comm_type"))
         if kind is None:
             raise WorkloadError(
@@ -266,7 +270,7 @@ class _Reader:
         )  # fmt: skip
 
 
-def _nodes(data: bytes) -> list[Node]:
+def _nodes(data: bytes) -> list[ChakraNode]:
     found = protobuf.messages(data)
     first = next(found, None)
     if first is None:

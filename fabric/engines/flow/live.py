@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.clock.calls import Part
+from fabric.clock.calls import CallShare
 from fabric.engines.flow import events, live_columns, maxmin
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
 from fabric.engines.flow.maxmin import Flows
-from fabric.engines.flow.rank_streams import Ground, Lane
+from fabric.engines.flow.rank_streams import PlacedFabric, RankStreams
 from fabric.engines.flow.run import liberties
 from fabric.failure import CallMismatch
 
@@ -31,7 +31,7 @@ _FIRST_ROOM = 64  # lanes and flows that there is room for at first
 _AT_RESOURCE = 4  # and transfers of a resource
 
 
-class Seats:
+class PeersHere:
     """Where a call's lanes are. Both int64 [ranks of the group].
 
     ``lane``: the number of each position's lane, `AWAY` before it has come, `GONE` when it has been
@@ -51,7 +51,7 @@ class Live:
     to `compact`.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: PlacedFabric) -> None:
         self._share, self._grain = liberties(ground.fabric.tolerance)
         self._least: dict[int, float] = {}
         self.time, self.lanes, self._many = 0.0, 0, _MANY
@@ -86,7 +86,11 @@ class Live:
         return bool(self._have[FLOWS] > self._many)
 
     def add(
-        self, seats: Seats, positions: Sequence[int], parts: Sequence[Part], ready: Sequence[float]
+        self,
+        seats: PeersHere,
+        positions: Sequence[int],
+        parts: Sequence[CallShare],
+        ready: Sequence[float],
     ) -> None:
         """Ranks at these ``positions`` of a call come to their first steps, each when ``ready``.
 
@@ -130,8 +134,8 @@ class Live:
     def compact(self, seats: Iterable[_Longs]) -> _Longs:
         """Forget the lanes that have ended, and their transfers; no answer changes.
 
-        Returns the new number of each lane, -1 for those; ``seats``: the `Seats.lane` of every call
-        that has lanes, which get the new numbers.
+        Returns the new number of each lane, -1 for those; ``seats``: the `PeersHere.lane` of every
+        call that has lanes, which get the new numbers.
         """
         number = np.full(int(self._have[LANES]), GONE)
         live_columns.compact(
@@ -144,7 +148,7 @@ class Live:
         self._many = max(_MANY, 2 * int(self._have[FLOWS]))
         return number
 
-    def _make_room(self, lanes: Sequence[Lane]) -> None:
+    def _make_room(self, lanes: Sequence[RankStreams]) -> None:
         have, flows, listed, recorded, _ = self._have.tolist()
         n = sum(len(lane.key) for lane in lanes)
         if have + len(lanes) > len(self._ended):
@@ -233,17 +237,17 @@ def _longer(column: NDArray[Any], n: int) -> NDArray[Any]:
     return longer
 
 
-def _joined(lanes: Sequence[Lane]) -> Lane:
+def _joined(lanes: Sequence[RankStreams]) -> RankStreams:
     """One after another, as if they were one."""
     if len(lanes) == 1:
         return lanes[0]
-    columns = Lane(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
+    columns = RankStreams(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
     ends = np.cumsum([0, *(len(lane.resource) for lane in lanes)])
     entries = [lane.entries[:-1] + end for lane, end in zip(lanes, ends[:-1], strict=True)]
     return columns._replace(entries=np.concatenate([*entries, ends[-1:]]))
 
 
-def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: Lane) -> str:
+def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: RankStreams) -> str:
     if bad >= len(lanes.key):
         who = positions[bad - len(lanes.key)]
         return f"rank {who} of the group lacks transfers that others have with it"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fabric.engines.flow import events, maxmin
 from fabric.engines.flow.events import Window, enter_and_proceed
 from fabric.engines.flow.maxmin import Flows
-from fabric.engines.flow.rank_streams import Lane
+from fabric.engines.flow.rank_streams import RankStreams
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -22,7 +22,7 @@ LANES, FLOWS, LISTED, RECORDED, CROWDED = range(5)
 """What the numbers of ``have`` are; `CROWDED`: a list of a resource may become too short."""
 
 AWAY, GONE = -1, -2
-"""In `fabric.engines.flow.live.Seats`: the lane has not come; it has ended and been forgotten."""
+"""In `flow.live.PeersHere`: the lane has not come; it has ended and been forgotten."""
 
 _TOLD = -1  # as the number of open transfers: the lane has ended, and its end has been told
 
@@ -41,11 +41,11 @@ def add(
     positions: _Longs,
     ready: _Floats,
     begin: _Longs,
-    lanes: Lane,
+    lanes: RankStreams,
 ) -> int:
-    """Put lanes' streams beside those that are there; ``seat`` and ``waited``: a call's `Seats`.
+    """Put lanes' streams beside those that are there; ``seat``, ``waited``: of `PeersHere`.
 
-    Lane k has streams ``begin[k]`` to ``begin[k + 1]``. Returns -1; or which stream another lane
+    Rank k has streams ``begin[k]`` to ``begin[k + 1]``. Returns -1; or which stream another lane
     does not have; or the number of streams plus the lane to which others have more.
     """
     src, dst, limits, limit = lanes.src, lanes.dst, f.limits, lanes.limit

@@ -1,7 +1,7 @@
-"""Lane: a rank's part in one call, as the columns that the live engine runs it from.
+"""RankStreams: a rank's part in one call, as the columns that the live engine runs it from.
 
 A call's ranks come one by one and each knows only its own rows, so a call is put together lane by
-lane. Rows of one step between the same two ranks are one stream, as in a simulation.
+lane. TimedRows of one step between the same two ranks are one stream, as in a simulation.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.endpoint.costs import Costs
-from fabric.engines.columns import Load, Streams, binding, load
+from fabric.engines.columns import FlowLoads, Streams, binding, load
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
-from fabric.schedule.plan import Rows
+from fabric.schedule.plan import TimedRows
 from topology.errors import RouteError
 
 _Longs = NDArray[np.int64]
@@ -22,7 +22,7 @@ _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
 
-class Lane(NamedTuple):
+class RankStreams(NamedTuple):
     """Streams of one rank in one call, in order of ``key``, as columns.
 
     ``key``: int64, tells the streams of a call apart, rising with the step; ``step``; ``src``,
@@ -46,14 +46,14 @@ class Lane(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Ways:
+class _PlacedPaths:
     """Which paths are a network's, and the capacity of each resource."""
 
     leaves_package: NDArray[np.bool_]
     capacity: _Floats
 
 
-class Ground:
+class PlacedFabric:
     """The fabric under a world of ``size`` ranks: all their paths, and what these share.
 
     Operations of a software stack may get different shares of a link, and calls of several are in
@@ -69,7 +69,7 @@ class Ground:
         # Copies: simulations on the same fabric may find more paths meanwhile.
         self._path = _all_paths(fabric, size)
         self._bound = binding(router.table, router.capacity)
-        self._ways = _Ways(router.leaves_package, router.capacity)
+        self._ways = _PlacedPaths(router.leaves_package, router.capacity)
         costs = [*fabric.software.by_operation.values(), fabric.software.costs()]
         self._best = np.max([self._share(one) for one in costs], axis=0)
         limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
@@ -81,7 +81,9 @@ class Ground:
         """What fraction of each plane's links the software gets to use."""
         return np.array([costs.efficiency.get(p, 1.0) for p in self.fabric.topology.planes])
 
-    def lane(self, rows: Rows, group: tuple[int, ...], position: int, operation: str) -> Lane:
+    def lane(
+        self, rows: TimedRows, group: tuple[int, ...], position: int, operation: str
+    ) -> RankStreams:
         """The lane of the rank at ``position`` of ``group``.
 
         Raises `WorldError` for rows that are not this rank's or name ranks that the group does not
@@ -94,13 +96,13 @@ class Ground:
         costs = self.fabric.software.costs(operation)
         there = Streams(src, dst, streams.size, streams.messages, streams.step, streams.reduces)
         loads = load(there, self._paths(src, dst), self._bound, self._ways, costs)
-        return Lane(
+        return RankStreams(
             key, streams.step, streams.src, streams.dst, streams.size, loads.latency,
             loads.src_cost, loads.dst_cost, loads.limits[loads.limit], loads.entries,
             loads.resource, self._weights(loads, costs),
         )  # fmt: skip
 
-    def least(self, lane: Lane) -> float:
+    def least(self, lane: RankStreams) -> float:
         """Seconds that a lane takes at least: its bytes over each resource alone."""
         loaded = np.repeat(lane.size, np.diff(lane.entries)) * lane.weight
         total = np.bincount(lane.resource, loaded, 1)
@@ -114,7 +116,7 @@ class Ground:
             self.fabric.router.paths(places[src[cut]], places[dst[cut]])  # raises
         return path
 
-    def _weights(self, loads: Load, costs: Costs) -> _Floats:
+    def _weights(self, loads: FlowLoads, costs: Costs) -> _Floats:
         heavier = (self._best / self._share(costs))[self.fabric.router.plane]
         limit = costs.initiator_bandwidth
         of_initiator = self._initiator / limit if limit < np.inf else 1.0
@@ -149,7 +151,7 @@ def _connected(fabric: Fabric, src: _Ints, dst: _Ints, rows: _Longs) -> _Longs:
     return rows
 
 
-def _check(rows: Rows, ranks: int, position: int) -> None:
+def _check(rows: TimedRows, ranks: int, position: int) -> None:
     if not len(rows):
         return
     named = np.concatenate([rows.src, rows.dst])
@@ -163,7 +165,7 @@ def _check(rows: Rows, ranks: int, position: int) -> None:
         raise WorldError(f"rank {position} of the group has brought a row {pair}, not its own")
 
 
-def _streams(rows: Rows, ranks: int) -> tuple[_Longs, Streams]:
+def _streams(rows: TimedRows, ranks: int) -> tuple[_Longs, Streams]:
     """The rows of each step between the same two ranks as one, with their keys, in their order."""
     rank = np.int64(ranks)
     key, first, row_of = np.unique(

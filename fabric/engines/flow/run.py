@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fabric.endpoint.costs import Costs
 from fabric.engines.bounds import PAIR, Chain, Columns, extend, make_chain
-from fabric.engines.columns import Batch, Load, Streams, by_rank, carry, load
+from fabric.engines.columns import Batch, FlowLoads, Streams, by_rank, carry, load
 from fabric.engines.flow import events, maxmin, uncontended
 from fabric.schedule.step import ScheduleError
 from fabric.timeline.value import Bottleneck, Timeline
@@ -76,12 +76,12 @@ def _of_rows(times: _Floats, stream: _Longs) -> _Floats:
     return times if len(times) == len(stream) else times[stream]
 
 
-def _least(streams: Streams, costs: Load) -> float:
+def _least(streams: Streams, costs: FlowLoads) -> float:
     """The least latency between two ranks."""
     return float(costs.latency[streams.src != streams.dst].min(initial=np.inf))
 
 
-class Run:
+class Simulation:
     """One simulation: the state that outlives a window."""
 
     def __init__(self, fabric: "Fabric", operation: str, ranks: int | None) -> None:
@@ -141,16 +141,16 @@ class Run:
         return len(self.ready) if self.given is None else self.given
 
     def _apart(
-        self, state: _State, costs: Load, rate: _Floats, finish: _Floats
-    ) -> uncontended.Apart:
+        self, state: _State, costs: FlowLoads, rate: _Floats, finish: _Floats
+    ) -> uncontended.Uncontended:
         streams = state.streams
-        return uncontended.Apart(
+        return uncontended.Uncontended(
             streams.src, streams.dst, streams.step, costs.latency, costs.src_cost, costs.dst_cost,
             state.left, rate, state.status, state.start, state.arrive, finish,
             self.ready, self.latest, self.cost,
         )  # fmt: skip
 
-    def _share(self, state: _State, costs: Load, finish: _Floats, more: bool) -> None:
+    def _share(self, state: _State, costs: FlowLoads, finish: _Floats, more: bool) -> None:
         flows = maxmin.make_flows(
             state.left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
             self.capacity,
@@ -159,7 +159,7 @@ class Run:
         share, grain = liberties(self.fabric.tolerance)
         self.time = events.run(window, flows, self.time, share, grain, more)
 
-    def _window(self, state: _State, costs: Load, finish: _Floats) -> events.Window:
+    def _window(self, state: _State, costs: FlowLoads, finish: _Floats) -> events.Window:
         streams, n = state.streams, len(state.left)
         rank_flow, rank_begin = by_rank(streams.src, streams.dst, streams.step, len(self.ready))
         return events.Window(
@@ -175,7 +175,7 @@ class Run:
             n=np.array([0, 0, self._watched(), 0, (state.status == events.WAITING).sum(), 0]),
         )  # fmt: skip
 
-    def _account(self, streams: Streams, path: Ints, costs: Load, old: int) -> None:
+    def _account(self, streams: Streams, path: Ints, costs: FlowLoads, old: int) -> None:
         """Closed forms and bytes of the streams that are new in this window."""
         new = slice(old, None)
         extend(self.chain, Columns(

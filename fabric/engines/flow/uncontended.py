@@ -21,7 +21,7 @@ _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
 
-class Apart(NamedTuple):
+class Uncontended(NamedTuple):
     """A window of such traffic: columns as in `fabric.engines.flow.events.Window`.
 
     ``size``: bytes to go. ``rate``: of each flow, bytes per second.
@@ -87,7 +87,7 @@ def rates(
     return rate
 
 
-def run(a: Apart, time: float, watched: int, more: bool) -> float:
+def run(a: Uncontended, time: float, watched: int, more: bool) -> float:
     """Run to the end or, where ``more`` steps will come, until one of the ``watched`` runs out.
 
     Returns the time: from then on ranks may take part in what is not in this window.
@@ -103,7 +103,7 @@ def run(a: Apart, time: float, watched: int, more: bool) -> float:
 
 
 @compiled
-def _advance(a: Apart, time: float, until: float) -> _Floats:
+def _advance(a: Uncontended, time: float, until: float) -> _Floats:
     """Run until ``until``; returns when each rank was last through with a flow, or ``time``."""
     ranks = len(a.ready)
     at = np.full(ranks, -1)  # the step that a rank has come to

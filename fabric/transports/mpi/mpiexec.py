@@ -45,7 +45,7 @@ def library() -> None:
 
 
 def exchange(mine: Any) -> Sequence[Any]:
-    """A `fabric.transports.base.Exchange` over MPI itself, among all ranks of MPI_COMM_WORLD.
+    """A `fabric.transports.base.Rendezvous` over MPI itself, among all ranks of MPI_COMM_WORLD.
 
     It waits for all of them without an end: for a world where nobody has failed yet.
     """

@@ -27,7 +27,7 @@ WINDOW = 4
 """Pieces of one message that are under way at a time."""
 
 
-class Arrival(Message):
+class Announcement(Message):
     """A message: all of its ``data``, or the ``lane`` on which its pieces wait."""
 
     __slots__ = ("data", "lane")
@@ -55,12 +55,12 @@ class _Incoming:
 
     __slots__ = ("arrival", "at", "parts", "receive")
 
-    def __init__(self, receive: Receive, arrival: Arrival) -> None:
+    def __init__(self, receive: Receive, arrival: Announcement) -> None:
         self.receive, self.arrival, self.at = receive, arrival, 0
         self.parts: deque[tuple[int, Bytes, MPI.Request]] = deque()
 
 
-class Lanes:
+class LargeMessages:
     """The large messages of one rank that are under way.
 
     ``asked``: about which rank MPI was asked last, so that its errors can be given a name.
@@ -94,7 +94,7 @@ class Lanes:
         self._outgoing.append(outgoing)
         self._push(outgoing)
 
-    def receive(self, receive: Receive, arrival: Arrival) -> None:
+    def receive(self, receive: Receive, arrival: Announcement) -> None:
         """Begin to receive what has been announced; after what was from the same peer before.
 
         Two at a time would only share the cache.
@@ -158,7 +158,7 @@ class Lanes:
                 receive.take(at, buffer[: incoming.arrival.size - at])
         return moved
 
-    def _ask(self, arrival: Arrival, at: int) -> "tuple[int, Bytes, MPI.Request]":
+    def _ask(self, arrival: Announcement, at: int) -> "tuple[int, Bytes, MPI.Request]":
         buffer = self._room.pop() if self._room else np.empty(PIECE, np.uint8)
         piece = buffer[: arrival.size - at]
         return at, buffer, self._comm.Irecv((piece, self._byte), arrival.peer, arrival.lane)

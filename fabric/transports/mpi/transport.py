@@ -17,10 +17,10 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import ANY, Bytes, Exchange, Request, Take
+from fabric.transports.base import ANY, Bytes, Rendezvous, Request, Take
 from fabric.transports.matching import Matching, Receive, check_peer, refusal
 from fabric.transports.mpi import mpiexec
-from fabric.transports.mpi.pieces import HEADERS, Arrival, Lanes
+from fabric.transports.mpi.pieces import HEADERS, Announcement, LargeMessages
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -52,9 +52,9 @@ class Mpi:
 
         self._mpi, self._comm = MPI, comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self._lanes = Lanes(comm)
+        self._lanes = LargeMessages(comm)
         self._status = MPI.Status()
-        self._matching: Matching[Arrival] = Matching()
+        self._matching: Matching[Announcement] = Matching()
         self._copies: deque[tuple[MPI.Request, Request]] = deque()
         self._coming: list[tuple[int, Bytes, MPI.Request]] = []
         self._kept = mpiexec.kept_to_the_end()
@@ -200,13 +200,13 @@ class Mpi:
                 self._coming.append((peer, packed, part))
                 continue
             tag, size, mark, lane = HEADER.unpack_from(packed.data)
-            arrival = Arrival(peer, tag, mark, packed[HEADER.size :], size, lane)
+            arrival = Announcement(peer, tag, mark, packed[HEADER.size :], size, lane)
             receive = self._matching.arrive(arrival)
             if receive is not None:
                 self._deliver(receive, arrival)
         return len(self._coming) < len(coming)
 
-    def _deliver(self, receive: Receive, arrival: Arrival) -> None:
+    def _deliver(self, receive: Receive, arrival: Announcement) -> None:
         receive.peer = arrival.peer
         receive.error = refusal(self.rank, receive, arrival)
         receive.done = receive.error is not None or not arrival.lane
@@ -249,7 +249,7 @@ def _yield() -> None:
         time.sleep(0)
 
 
-def connect(rank: int, size: int, exchange: Exchange) -> Mpi:
+def connect(rank: int, size: int, exchange: Rendezvous) -> Mpi:
     """The transport of a process that mpiexec started; all ranks of MPI_COMM_WORLD must call it.
 
     Raises `TransportError` where MPI has another number of ranks than the world.

@@ -24,9 +24,9 @@ from fabric.schedule.step import MAX_SIZE
 from fabric.transports.base import ALIGNMENT as LINE
 from fabric.transports.base import Bytes
 from fabric.transports.matching import Receive
-from fabric.transports.zmq.partial import Incoming, Outgoing
+from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 from fabric.transports.zmq.peer_memory import address_of
-from fabric.transports.zmq.shm import ASLEEP, SLOTS, Home, Neighbour
+from fabric.transports.zmq.shm import ASLEEP, SLOTS, Neighbour, OwnArena
 
 PIECE = 1 << 18
 """Bytes after which the other side is told: small enough for both to work at once, large enough
@@ -47,7 +47,7 @@ _HERE, _LENT = 0x33504C4E, 0x33504C4F
 _WEAK = platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686")
 """Whether stores may overtake stores, and loads loads."""
 
-Begin = Callable[[Incoming], None]
+Begin = Callable[[IncomingMessage], None]
 """Told of each message that begins; after that, the message is fed its bytes."""
 
 
@@ -70,7 +70,7 @@ class Outlet:
     ``lent``: what it has not given back yet: number and message, by slot.
     """
 
-    def __init__(self, home: Home, neighbour: Neighbour, lends: bool) -> None:
+    def __init__(self, home: OwnArena, neighbour: Neighbour, lends: bool) -> None:
         self.neighbour, self._home = neighbour, home
         self._words, self._theirs = home.arena.words, neighbour.arena.words
         self._tail, self._head, self._slots = home.arena.counters(neighbour.rank)
@@ -151,7 +151,7 @@ class Outlet:
             self.neighbour.wake()
 
 
-class Lent(Incoming):
+class Lent(IncomingMessage):
     """A message whose bytes stay with the sender until somebody wants them."""
 
     __slots__ = ("address", "inlet", "number")
@@ -174,14 +174,14 @@ class Lent(Incoming):
 class Inlet:
     """The ring from a neighbour, from its consumer's side."""
 
-    def __init__(self, home: Home, neighbour: Neighbour, begin: Begin) -> None:
+    def __init__(self, home: OwnArena, neighbour: Neighbour, begin: Begin) -> None:
         arena = neighbour.arena
         self.neighbour, self._begin = neighbour, begin
         self._words = arena.words
         self._tail, self._head, self._slots = arena.counters(home.rank)
         self._ring, self._size = arena.bytes(home.rank), arena.ring
         self._lines = arena.view(home.rank)
-        self._message: Incoming | None = None
+        self._message: IncomingMessage | None = None
         self._read = 0
         self._fence = fence()
         self.wanted: deque[Lent] = deque()
@@ -213,7 +213,7 @@ class Inlet:
         self._publish(read)
         return True
 
-    def _header(self, at: int) -> Incoming | None:
+    def _header(self, at: int) -> IncomingMessage | None:
         """Begin the message with the header there; None if none of it follows in the ring."""
         kind, mark, tag, size, address, number = _HEADER.unpack_from(self._lines, at)
         peer = self.neighbour.rank
@@ -222,7 +222,7 @@ class Inlet:
         if kind == _LENT:
             self._begin(Lent(peer, tag, mark, size, (self, address, number)))
             return None
-        message = Incoming(peer, tag, mark, size)
+        message = IncomingMessage(peer, tag, mark, size)
         self._begin(message)
         return message if size else None
 

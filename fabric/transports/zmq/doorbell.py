@@ -1,4 +1,4 @@
-"""Bell: what wakes a rank that sleeps, rung by other processes of its host. A pipe."""
+"""Doorbell: what wakes a rank that sleeps, rung by other processes of its host. A pipe."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def nameless() -> bool:
     return True
 
 
-class Bell:
+class Doorbell:
     """A rank's own bell. ``path``: by which others find it; ``ear``: the descriptor to poll.
 
     ``file``: where to make it; None: without a name, if `nameless`.

@@ -24,7 +24,7 @@ class Outgoing:
         self.request.done = True
 
 
-class Incoming(Message):
+class IncomingMessage(Message):
     """A message that comes. ``at``: the bytes that have come.
 
     They go to its ``receive``; while it has none, to a ``buffer``; after a refusal, nowhere.
@@ -74,7 +74,7 @@ class Incoming(Message):
             ) from None
 
 
-def begin(rank: int, matching: Matching[Incoming], message: Incoming) -> None:
+def begin(rank: int, matching: Matching[IncomingMessage], message: IncomingMessage) -> None:
     """A message begins to come to ``rank``."""
     receive = matching.arrive(message)
     if receive is not None:

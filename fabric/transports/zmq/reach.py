@@ -1,4 +1,4 @@
-"""Ways: by what a rank reaches each other one, shared memory or sockets.
+"""Reach: by what a rank reaches each other one, shared memory or sockets.
 
 Ranks that can open each other's memory use it; others (of another host, container or user) use
 sockets. Where nobody needs a socket there is none, and no file either.
@@ -16,10 +16,10 @@ from typing import Any
 from fabric.failure import TransportError
 from fabric.host.curve import private
 from fabric.host.folder import private_folder
-from fabric.transports.base import Exchange
-from fabric.transports.zmq.doorbell import Bell, nameless
+from fabric.transports.base import Rendezvous
+from fabric.transports.zmq.doorbell import Doorbell, nameless
 from fabric.transports.zmq.peer_memory import Reader
-from fabric.transports.zmq.shm import Door, Home, Neighbour, machine, open_neighbour
+from fabric.transports.zmq.shm import Door, Neighbour, OwnArena, machine, open_neighbour
 from fabric.transports.zmq.sockets import BIND, Sockets, endpoint
 
 FOLDER = "TRIPLANE_FOLDER"
@@ -30,7 +30,7 @@ SHARED_MEMORY = "TRIPLANE_SHARED_MEMORY"
 
 
 @dataclass(frozen=True)
-class Ways:
+class Reach:
     """All by which a rank of a world of ``size`` reaches the others.
 
     ``neighbours``: those with whom it shares memory; ``readers``: who can also read the rest of
@@ -40,8 +40,8 @@ class Ways:
 
     rank: int
     size: int
-    bell: Bell
-    home: Home | None
+    bell: Doorbell
+    home: OwnArena | None
     neighbours: Sequence[Neighbour]
     readers: Set[int]
     reader: Reader | None
@@ -50,7 +50,7 @@ class Ways:
     leave: Callable[[], None]
 
 
-def find(rank: int, size: int, exchange: Exchange) -> Ways:
+def find(rank: int, size: int, exchange: Rendezvous) -> Reach:
     """The ways of a rank to all others; every rank calls it. Raises `TransportError`.
 
     Ranks first exchange how their memory is opened, then whose each of them could open; sockets
@@ -60,7 +60,7 @@ def find(rank: int, size: int, exchange: Exchange) -> Ways:
         # Made when something first needs a name in it.
         folder = functools.cache(partial(_folder, stack, os.environ))
         endpoint(rank, Path(), os.environ)  # what is wrong is refused even if nobody needs it
-        bell = Bell(None if nameless() else folder() / f"{rank}.bell")
+        bell = Doorbell(None if nameless() else folder() / f"{rank}.bell")
         stack.callback(bell.close)
         home = _home(rank, size, folder, stack)
         doors = exchange(None if home is None else asdict(home.door(bell)))
@@ -76,7 +76,7 @@ def find(rank: int, size: int, exchange: Exchange) -> Ways:
             home.hide()
         sockets, peers = _sockets(rank, folder, exchange, stack, whose)
         leave = stack.pop_all().close
-    return Ways(rank, size, bell, home, neighbours, readers, reader, sockets, peers, leave)
+    return Reach(rank, size, bell, home, neighbours, readers, reader, sockets, peers, leave)
 
 
 def _folder(stack: ExitStack, environment: Mapping[str, str]) -> Path:
@@ -84,10 +84,10 @@ def _folder(stack: ExitStack, environment: Mapping[str, str]) -> Path:
     return Path(given) if given else stack.enter_context(private_folder())
 
 
-def _home(rank: int, size: int, folder: Callable[[], Path], stack: ExitStack) -> Home | None:
+def _home(rank: int, size: int, folder: Callable[[], Path], stack: ExitStack) -> OwnArena | None:
     if os.environ.get(SHARED_MEMORY) == "0":
         return None
-    home = Home(rank, size, None if nameless() else folder() / f"{rank}.memory")
+    home = OwnArena(rank, size, None if nameless() else folder() / f"{rank}.memory")
     stack.callback(home.close)
     return home
 
@@ -106,7 +106,7 @@ def _neighbours(
 
 
 def _sockets(
-    rank: int, folder: Callable[[], Path], exchange: Exchange, stack: ExitStack,
+    rank: int, folder: Callable[[], Path], exchange: Rendezvous, stack: ExitStack,
     whose: Sequence[Sequence[int]],
 ) -> tuple[Sockets | None, dict[int, tuple[str, bytes]]]:  # fmt: skip
     """The rank's own sockets, and where the others listen: address and token by rank.

@@ -19,7 +19,7 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError
 from fabric.transports.base import Bytes
-from fabric.transports.zmq.doorbell import Bell, pull_rope, ring
+from fabric.transports.zmq.doorbell import Doorbell, pull_rope, ring
 from fabric.transports.zmq.peer_memory import peeks
 
 RING = 1 << 20
@@ -127,7 +127,7 @@ def _length(ranks: int) -> int:
     return _control(ranks) + ranks * ring_size(ranks)
 
 
-class Home:
+class OwnArena:
     """A rank's own arena. ``file``: where to make it; None: without a name, if `bell.nameless`.
 
     Only what is used takes memory: the rings are a hole in the file until `allocate`. Raises
@@ -153,7 +153,7 @@ class Home:
             raise
         self.arena.memory[:_TOKEN] = secrets.token_bytes(_TOKEN)
 
-    def door(self, bell: Bell) -> Door:
+    def door(self, bell: Doorbell) -> Door:
         """What others must know."""
         path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
         token = self.arena.memory[:_TOKEN].hex()

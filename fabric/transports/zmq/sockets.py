@@ -20,7 +20,7 @@ from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.folder import endpoint as in_folder
 from fabric.transports.base import Bytes
 from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
-from fabric.transports.zmq.partial import Incoming, Outgoing
+from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 
 BIND = "TRIPLANE_BIND"
 """The environment variable that says where to listen: ``ipc`` (a private folder; the default; where
@@ -36,7 +36,7 @@ MARGIN = 256
 LINGER = 1000
 """Milliseconds that closing waits for what was sent to leave, where the peer is still there."""
 
-Begin = Callable[[Incoming], None]
+Begin = Callable[[IncomingMessage], None]
 """Told of each message that begins; after that, the message is fed its bytes."""
 
 _Socket = zmq.Socket[bytes]
@@ -57,8 +57,8 @@ class Sockets:
         self.dropped = 0
         self._keys = Keys.from_environment(environment)
         self._expected = [0] * ranks
-        self._coming: dict[int, Incoming] = {}
-        self._wires: dict[int, Wire] = {}
+        self._coming: dict[int, IncomingMessage] = {}
+        self._wires: dict[int, PeerSocket] = {}
         self._context: zmq.Context[_Socket] = zmq.Context()
         self._gate = Gate(self._context, self._keys) if self._keys else None
         self._pull = self._context.socket(zmq.PULL)
@@ -83,7 +83,7 @@ class Sockets:
         bound = self._pull.get(zmq.LAST_ENDPOINT)
         return bound.rstrip(b"\0").decode() if isinstance(bound, bytes) else address
 
-    def connect(self, peer: int, address: str, token: bytes) -> "Wire":
+    def connect(self, peer: int, address: str, token: bytes) -> "PeerSocket":
         """The way to a peer that listens there."""
         socket = self._context.socket(zmq.PUSH)
         socket.linger = LINGER
@@ -91,7 +91,7 @@ class Sockets:
         if self._keys:
             self._keys.join(socket)
         socket.connect(address)
-        self._wires[peer] = Wire(self.rank, socket, token)
+        self._wires[peer] = PeerSocket(self.rank, socket, token)
         return self._wires[peer]
 
     def pull(self, begin: Begin) -> bool:
@@ -117,7 +117,7 @@ class Sockets:
         self._in_turn(frame)
         message = self._coming.pop(frame.source, None)
         if message is None:
-            message = Incoming(frame.source, frame.tag, frame.mark, frame.size)
+            message = IncomingMessage(frame.source, frame.tag, frame.mark, frame.size)
             begin(message)
         if piece.size:
             message.feed(piece)
@@ -169,7 +169,7 @@ class Sockets:
             Path(self.address.removeprefix("ipc://")).unlink(missing_ok=True)
 
 
-class Wire:
+class PeerSocket:
     """The way to one peer over a socket."""
 
     closed = False

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import ANY, Bytes, Exchange, Request, Take
+from fabric.transports.base import ANY, Bytes, Rendezvous, Request, Take
 from fabric.transports.matching import Matching, Receive, check_peer
 from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
-from fabric.transports.zmq.partial import Incoming, Outgoing, begin
-from fabric.transports.zmq.reach import Ways, find
+from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
+from fabric.transports.zmq.reach import Reach, find
 from fabric.transports.zmq.shm import ASLEEP
-from fabric.transports.zmq.sockets import Wire
+from fabric.transports.zmq.sockets import PeerSocket
 
 SPIN = 200e-6
 """Seconds that an idle `progress` looks again and again before it sleeps. To fall asleep and be
@@ -27,11 +27,11 @@ class _Self:
 
     closed = False
 
-    def __init__(self, begin: Callable[[Incoming], None]) -> None:
+    def __init__(self, begin: Callable[[IncomingMessage], None]) -> None:
         self._begin = begin
 
     def push(self, out: Outgoing) -> bool:
-        message = Incoming(out.request.peer, out.tag, out.mark, out.data.size)
+        message = IncomingMessage(out.request.peer, out.tag, out.mark, out.data.size)
         self._begin(message)
         if out.data.size:
             message.feed(out.data)
@@ -46,11 +46,11 @@ class Zmq:
     ``lender``: see `fabric.transports.base.lender`.
     """
 
-    def __init__(self, ways: Ways) -> None:
+    def __init__(self, ways: Reach) -> None:
         self.rank, self.size, self.lender = ways.rank, ways.size, ways.reader
         self._ways, self._sockets = ways, ways.sockets
-        self._matching: Matching[Incoming] = Matching()
-        self._paths: dict[int, Outlet | Wire | _Self] = {}
+        self._matching: Matching[IncomingMessage] = Matching()
+        self._paths: dict[int, Outlet | PeerSocket | _Self] = {}
         self._paths[self.rank] = _Self(self._begin)
         self._outlets: list[Outlet] = []
         self._inlets: list[Inlet] = []
@@ -134,7 +134,7 @@ class Zmq:
                 neighbour.nudge()
         ways.leave()
 
-    def _let_go(self) -> Ways:
+    def _let_go(self) -> Reach:
         """Nothing of this object keeps memory mapped any longer; what it had."""
         for kept in (self._paths, self._outlets, self._inlets, self._queues):
             kept.clear()
@@ -143,7 +143,7 @@ class Zmq:
         self._ways = replace(ways, home=None, neighbours=(), sockets=None)
         return ways
 
-    def _begin(self, message: Incoming) -> None:
+    def _begin(self, message: IncomingMessage) -> None:
         begin(self.rank, self._matching, message)
 
     def _check_open(self) -> None:
@@ -155,7 +155,7 @@ class Zmq:
         if self._disowned is not None:
             raise again(self._disowned)
 
-    def _connected(self, peer: int) -> Wire:
+    def _connected(self, peer: int) -> PeerSocket:
         self._check_open()
         check_peer(self.rank, self.size, peer)
         if self._sockets is None:
@@ -228,6 +228,6 @@ class Zmq:
         return poll
 
 
-def connect(rank: int, size: int, exchange: Exchange) -> Zmq:
+def connect(rank: int, size: int, exchange: Rendezvous) -> Zmq:
     """The transport of a process; raises `TransportError`."""
     return Zmq(find(rank, size, exchange))
