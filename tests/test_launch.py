@@ -19,8 +19,8 @@ from collectives import init
 from fabric.failure import WorldError
 from fabric.host.folder import OWNER, PREFIX, private_folder, sweep
 from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
+from fabric.launching.current import member
 from fabric.launching.launch import launch as unlimited
-from fabric.launching.member import member
 from fabric.settings import Settings
 from topology import star
 from topology.errors import ArgumentError
@@ -253,7 +253,7 @@ INTERRUPTED = """
 import os, sys, time
 from fabric import launch
 def main():
-    from fabric.launching.member import member
+    from fabric.launching.current import member
     os.write(1, b"%d\\n" % member().rank)
     time.sleep(60)
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ from fabric.host.sweep import mapped, marked, sweep
 from fabric.launching import supervise
 from fabric.launching.early import tell_failures
 from fabric.launching.guard import GUARDED
-from fabric.launching.joining import Seat, sit
+from fabric.launching.joining import sit
 from fabric.launching.launch import launch
 from fabric.launching.mpirun import _end
+from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch
 from fabric.settings import Settings
 from fabric.transports.zmq.doorbell import nameless

@@ -17,8 +17,8 @@ from bench.records import Value, as_text, opened
 from collectives import init
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
+from fabric.launching.current import member
 from fabric.launching.launch import launch
-from fabric.launching.member import member
 from fabric.schedule.step import Step
 from topology.units import US
 

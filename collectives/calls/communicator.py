@@ -31,7 +31,8 @@ from collectives.calls.prepared import Question, advice, collective, custom
 from collectives.calls.untimed import blocks, rounds
 from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
-from fabric.launching.member import Member, member
+from fabric.launching.current import member
+from fabric.launching.member import Member
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.message_execution import MessageExecution, Round, timed_as

@@ -37,7 +37,7 @@ def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
 
 
 def _tell(given: Mapping[str, str], error: BaseException) -> None:
-    from fabric.launching.joining import Seat
+    from fabric.launching.seat import Seat
     from fabric.world.zmq_client import Line, ZControl
 
     try:

@@ -15,8 +15,8 @@ from fabric.failure import TimedOut, TransportError, WorldError, words
 from fabric.host.curve import Keys, private
 from fabric.launching.agreement import JOB
 from fabric.launching.authority import AuthorityOrder, start
-from fabric.launching.joining import Seat, number
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
+from fabric.launching.seat import Seat, number
 from fabric.settings import Settings
 from fabric.transports.mpi.mpiexec import library
 from fabric.world.zmq_client import Line

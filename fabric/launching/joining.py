@@ -11,16 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fabric.failure import TimedOut, TransportError, WorldError, in_words
-from fabric.host.curve import Keys
 from fabric.host.forked import only_here
 from fabric.host.liveness import die_with
 from fabric.launching.agreement import compare, description
-from fabric.launching.job import checked_size
 from fabric.launching.member import Member
+from fabric.launching.seat import Seat
 from fabric.settings import machine
 from fabric.transports.base import connector
 from fabric.world.wire import LEFT_ALREADY
@@ -32,63 +30,6 @@ PATIENCE = 600.0
 
 TURN = 0.1
 """Seconds between two looks whether there is a next world."""
-
-
-@dataclass(frozen=True)
-class Seat:
-    """A rank's place in a world, and where its authority is.
-
-    ``launcher``: the process without which it must not live, or 0; ``born``: its
-    `fabric.host.liveness.birth`. Raises `WorldError` for a rank that is none of the world's.
-    """
-
-    rank: int
-    size: int
-    local_rank: int
-    control: str
-    token: str = ""
-    transport: str = "zmq"
-    keys: Keys | None = None
-    launcher: int = 0
-    born: str = ""
-
-    def __post_init__(self) -> None:
-        checked_size(self.size)
-        if not 0 <= self.rank < self.size:
-            raise WorldError(f"rank {self.rank} of {self.size}: there are 0 to {self.size - 1}")
-
-    def environment(self) -> dict[str, str]:
-        """The variables that hand it to a process."""
-        return {
-            "RANK": str(self.rank), "WORLD_SIZE": str(self.size),
-            "LOCAL_RANK": str(self.local_rank), "TRIPLANE_CONTROL": self.control,
-            "TRIPLANE_TOKEN": self.token, "TRIPLANE_TRANSPORT": self.transport,
-            "TRIPLANE_LAUNCHER": f"{self.launcher} {self.born}",
-            **(self.keys.environment() if self.keys else {}),
-        }  # fmt: skip
-
-    @staticmethod
-    def from_environment(given: Mapping[str, str]) -> "Seat":
-        """Back from `environment`; raises `WorldError` for a variable that is missing or odd."""
-        return Seat(
-            number(given, "RANK"), number(given, "WORLD_SIZE"), number(given, "LOCAL_RANK", 0),
-            given["TRIPLANE_CONTROL"], given.get("TRIPLANE_TOKEN", ""),
-            given.get("TRIPLANE_TRANSPORT", "zmq"), Keys.from_environment(given),
-            *_launcher(given.get("TRIPLANE_LAUNCHER", "0")),
-        )  # fmt: skip
-
-
-def _launcher(text: str) -> tuple[int, str]:
-    pid, _, born = text.partition(" ")
-    return number({"TRIPLANE_LAUNCHER": pid}, "TRIPLANE_LAUNCHER"), born
-
-
-def number(given: Mapping[str, str], name: str, default: int | None = None) -> int:
-    """A whole number of the environment; raises `WorldError` where it is none."""
-    text = given.get(name, "" if default is None else str(default))
-    if not (text.isascii() and text.isdigit()):
-        raise WorldError(f"{name} in the environment is {text!r}, not a number")
-    return int(text)
 
 
 def join(given: Mapping[str, str]) -> Member:

@@ -24,11 +24,11 @@ from fabric.host.forked import end_of_child, here
 from fabric.host.liveness import how_it_ended
 from fabric.host.sweep import marked, stopped_with
 from fabric.launching.authority import WRITTEN
+from fabric.launching.current import CURRENT
 from fabric.launching.foreign import seat_of
 from fabric.launching.guard import guarded
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.joining import sit
-from fabric.launching.member import CURRENT
 from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
 

@@ -19,11 +19,12 @@ from fabric.failure import RankLost, WorldError
 from fabric.host.folder import MAX_PATH, endpoint, private_folder
 from fabric.host.forked import again, end_of_child, here
 from fabric.host.liveness import how_it_ended
+from fabric.launching.current import CURRENT
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob
-from fabric.launching.joining import Seat, sit
-from fabric.launching.member import CURRENT
+from fabric.launching.joining import sit
 from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
+from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch, kill
 from fabric.launching.tracing import opened
 from fabric.world.zmq_server import Server

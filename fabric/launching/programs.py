@@ -15,9 +15,9 @@ from fabric.host.folder import private_folder
 from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob, checked_size
-from fabric.launching.joining import Seat
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Ended
+from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
 from fabric.launching.tracing import opened

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.failure import RankLost, WorldError
 from fabric.host.forked import end_of_child, here
+from fabric.launching.current import CURRENT
 from fabric.launching.job import LaunchJob
-from fabric.launching.member import CURRENT, local, once
+from fabric.launching.member import local, once
 from fabric.launching.outcome import Ended, outcome_of
 from fabric.launching.tracing import opened
 from fabric.settings import Settings, machine

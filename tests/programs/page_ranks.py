@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from fabric.launching.member import member
+from fabric.launching.current import member
 
 
 def run(part: dict[str, str]) -> None:

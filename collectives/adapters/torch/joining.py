@@ -21,8 +21,10 @@ from fabric.host.curve import Keys
 from fabric.host.liveness import host
 from fabric.launching.agreement import description
 from fabric.launching.authority import AuthorityOrder, start
-from fabric.launching.joining import Seat, sit
-from fabric.launching.member import Member, alone, member
+from fabric.launching.current import alone, member
+from fabric.launching.joining import sit
+from fabric.launching.member import Member
+from fabric.launching.seat import Seat
 from fabric.settings import PREFIX, Settings
 
 PATIENCE = 120.0
