@@ -8,8 +8,8 @@ import numpy as np
 
 from bench.records import Record, Value, as_table, columns_of
 from topology.analysis.clos import tiers
-from topology.draw.labels import label
 from topology.graph import Topology
+from topology.labels import label
 from topology.text import visible
 from topology.units import GB, NS
 

@@ -27,7 +27,7 @@ from fabric import Fabric, Step
 from fabric.timeline.film import film_of
 from topology import Topology, TopologyError, cloudmatrix384, fat_tree, star, supernode, system
 from topology.draw.groups import groups
-from topology.draw.labels import LONGEST, label
+from topology.labels import LONGEST, label
 from topology.presets import cloudmatrix as preset
 from topology.presets import nvidia
 

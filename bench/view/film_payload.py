@@ -9,8 +9,8 @@ from bench.view.packing import narrow
 from bench.view.topology_payload import Shown
 from fabric.timeline.film import Film
 from fabric.timeline.ranks import RankStretches
-from topology.draw.labels import label
 from topology.errors import TopologyError
+from topology.labels import label
 
 _Floats = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ from bench.view.film_payload import film_part
 from bench.view.packing import pack
 from bench.view.topology_payload import Shown, shown, topology_part
 from fabric.timeline.film import Film
-from topology.draw.labels import label
 from topology.graph import Topology
+from topology.labels import label
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from bench.view.packing import narrow
 from bench.view.sources import plane_notes, sources
 from topology.draw.groups import groups
-from topology.draw.labels import label
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
+from topology.labels import label
 
 
 @dataclass(frozen=True, eq=False)

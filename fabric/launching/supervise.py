@@ -10,6 +10,7 @@ from typing import Protocol
 from fabric.failure import RankLost
 from fabric.host.liveness import STOPPED, how_it_ended, state
 from fabric.settings import Settings
+from fabric.world.world import AFTERWORDS
 
 TURN = 0.01
 """Seconds between two looks at who has ended."""
@@ -22,9 +23,6 @@ UNMISSED = 0.5
 
 LAST_GRACE = 1.0
 """Seconds that a rank has between SIGTERM and SIGKILL."""
-
-AFTERWORDS = 0.1
-"""Seconds after the end of a rank that ended by itself: what it said last may still come in."""
 
 
 class Child(Protocol):

@@ -17,12 +17,11 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.timeline.value import Bottleneck, Timeline
 from topology.errors import TriplaneError
 from topology.files.arrays import Header, read_npz
 from topology.files.output import byte_file
@@ -30,6 +29,9 @@ from topology.files.reading import json_of, shown
 from topology.formats.toml import from_toml, to_toml
 from topology.graph import Topology
 from topology.routing.router import Router
+
+if TYPE_CHECKING:
+    from fabric.timeline.value import Timeline
 
 FORMAT = 1
 """The version of what is in a file."""
@@ -44,7 +46,7 @@ class TimelineError(TriplaneError):
     """A file holds no timeline that can be read."""
 
 
-def save(timeline: Timeline, path: str | Path) -> None:
+def save(timeline: "Timeline", path: str | Path) -> None:
     """Write ``timeline`` to the file at ``path``, whatever its name ends in."""
     cause, router = timeline.bottleneck, timeline.router
     about = {
@@ -59,8 +61,11 @@ def save(timeline: Timeline, path: str | Path) -> None:
         np.savez_compressed(file, allow_pickle=False, **columns, **texts)
 
 
-def load(path: str | Path) -> Timeline:
-    """The timeline in the file at ``path``; raises `TimelineError` naming file and fault."""
+def read(path: str | Path) -> dict[str, Any]:
+    """What a `Timeline` is made from, of the file at ``path``, by name; its bottleneck as a tuple.
+
+    Raises `TimelineError` naming file and fault.
+    """
     arrays = read_npz(
         path, TimelineError, "timeline file", lambda headers: _check_headers(path, headers)
     )
@@ -70,7 +75,7 @@ def load(path: str | Path) -> Timeline:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
     columns = {name: arrays[name] for name in _ROWS | _OTHERS}
     try:
-        return _timeline(about, from_toml(_text(arrays["topology"], "topology")), columns)
+        return _fields(about, from_toml(_text(arrays["topology"], "topology")), columns)
     except TriplaneError as error:
         raise TimelineError(f"{path}: {error}") from None
 
@@ -128,14 +133,14 @@ def _about(column: NDArray[Any]) -> _About:
     )  # fmt: skip
 
 
-def _timeline(about: _About, topology: Topology, columns: dict[str, NDArray[Any]]) -> Timeline:
+def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
     router = Router(topology, about.routing, about.planes)
     _check(columns, len(about.labels), topology.n_endpoints, len(router.capacity))
-    return Timeline(
-        **columns, router=router, labels=about.labels, bound=about.bound,
-        bottleneck=Bottleneck(*about.bottleneck), software=about.software,
-        operation=about.operation, title=about.title,
-    )  # fmt: skip
+    return {
+        **columns, "router": router, "labels": about.labels, "bound": about.bound,
+        "bottleneck": about.bottleneck, "software": about.software,
+        "operation": about.operation, "title": about.title,
+    }  # fmt: skip
 
 
 def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:

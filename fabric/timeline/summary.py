@@ -1,16 +1,20 @@
 """What a simulation found, in few words: for notebooks."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from fabric.timeline.value import Timeline
 from topology.files.html import bars, facts
 from topology.units import US
+
+if TYPE_CHECKING:
+    from fabric.timeline.value import Timeline
 
 BUSIEST = 8
 """Links, or bundles of them, that are listed."""
 
 
-def as_html(timeline: Timeline) -> str:
+def as_html(timeline: "Timeline") -> str:
     """A timeline for a notebook: its times, what bounds it, and the busiest links."""
     duration, bound = timeline.duration, timeline.bound
     about = [

@@ -105,9 +105,10 @@ class Timeline:
     @staticmethod
     def load(path: str | Path) -> "Timeline":
         """The timeline in a file that `save` wrote; raises `TimelineError` naming the fault."""
-        from fabric.timeline.file import load
+        from fabric.timeline.file import read
 
-        return load(path)
+        made = read(path)
+        return Timeline(**made | {"bottleneck": Bottleneck(*made["bottleneck"])})
 
     def to_perfetto(self, path: str | Path) -> None:
         """Write a trace for ui.perfetto.dev; see `fabric.timeline.perfetto.simulated`."""

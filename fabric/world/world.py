@@ -67,6 +67,9 @@ SETTLING = 0.06
 """Seconds after which it is known what the others were in when a rank died: they send what they
 have noted every 20 ms."""
 
+AFTERWORDS = 0.1
+"""Seconds after the end of a rank that ended by itself: what it said last may still come in."""
+
 OVER = 0.5
 """Seconds that a rank whose program is over has to make one more call: exit handlers may."""
 

@@ -23,10 +23,9 @@ import zmq
 from fabric.failure import TransportError, WorldError, as_parts, in_words, report
 from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
-from fabric.launching.supervise import AFTERWORDS
 from fabric.settings import Settings
 from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, WireError, checked, parsed
-from fabric.world.world import Record, World
+from fabric.world.world import AFTERWORDS, Record, World
 
 TURN = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""

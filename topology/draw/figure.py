@@ -1,13 +1,10 @@
 """Figures of a topology for papers and screens: its planes, by rack, by node or link by link."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from topology.draw.drawn import Drawn, Mask
 from topology.draw.figure_style import check, library, style, text, write
 from topology.draw.figure_units import LEVELS
 from topology.errors import TopologyError
@@ -17,32 +14,6 @@ from topology.names import near
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """What of a topology is drawn, and how.
-
-    ``planes``: the numbers of those that are drawn. Over its vertices and links: ``lit`` is what is
-    highlighted, ``lost`` what has been taken out. ``title``: what stands above.
-    """
-
-    topology: Topology
-    planes: tuple[int, ...]
-    lit: tuple[Mask, Mask]
-    lost: tuple[Mask, Mask]
-    title: str
-
-    @property
-    def highlights(self) -> bool:
-        """Whether anything is; the rest is then drawn faintly."""
-        return bool(self.lit[0].any() or self.lit[1].any())
-
-    def links(self, plane: int) -> Mask:
-        """Which links are of a plane."""
-        return np.asarray(self.topology.link_plane == plane)
 
 
 def draw(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.draw.figure import Drawn
+from topology.draw.drawn import Drawn
 from topology.draw.figure_style import FAINT, INK, LOST, colours, text
 from topology.draw.figure_units import Units, Wires, units, wires
 from topology.graph import Topology

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topology.analysis.clos import tiers
-from topology.draw.figure import Drawn
+from topology.draw.drawn import Drawn
 from topology.draw.figure_style import FAINT, INK, LOST, colours, text
 from topology.draw.groups import groups
 from topology.graph import NOWHERE

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topology.draw.labels import label
 from topology.errors import TopologyError
 from topology.files.output import byte_file
+from topology.labels import label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from topology.draw.labels import label
+from topology.labels import label
 
 Value = object
 

@@ -20,6 +20,15 @@ export function name(text) {
   return el("bdi", {}, text);
 }
 
+/** Pairs of a name and a value as a list, without those that have no value. */
+export function facts(pairs, text = false) {
+  const rows = pairs.filter((pair) => pair && pair[1] !== "" && pair[1] !== null);
+  return el("dl", { class: text ? "text" : null }, rows.flatMap(([key, value]) => [
+    el("dt", {}, key),
+    el("dd", {}, value instanceof Node ? value : el("bdi", {}, String(value))),
+  ]));
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }

@@ -1,11 +1,10 @@
 // The traffic pane: what ran, the hottest links, and two runs beside each other.
 
-import { el, name } from "./dom.js";
+import { el, facts, name } from "./dom.js";
 import { bytes, count, percent, time } from "./format.js";
 import { binAt } from "./look.js";
 import { bandwidthOf } from "./model.js";
 import { bundleName } from "./naming.js";
-import { facts } from "./panel.js";
 
 const MOST = 12;
 

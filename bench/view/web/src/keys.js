@@ -2,7 +2,6 @@
 
 import { byId, el } from "./dom.js";
 import { togglePlane } from "./legend.js";
-import { share, switchTheme } from "./main.js";
 import { fit } from "./map.js";
 import { savePng } from "./picture.js";
 import { nudge, toggle } from "./player.js";
@@ -25,18 +24,19 @@ const KEYS = [
   ["Esc", "clear what is chosen"],
 ];
 
-export function attachKeys(app) {
+/** `commands`: what the page does at `t` (switchTheme) and `c` (share). */
+export function attachKeys(app, commands) {
   byId("help").addEventListener("click", () => showHelp());
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";
     if (typing || byId("keys").open) return;
-    if (press(app, event.key)) event.preventDefault();
+    if (press(app, commands, event.key)) event.preventDefault();
   });
 }
 
 /** Act on a key; whether it meant anything. */
-function press(app, key) {
+function press(app, commands, key) {
   const { store, scenes } = app;
   const { state } = store;
   const step = 60 / 2 ** state.view.zoom;
@@ -58,8 +58,8 @@ function press(app, key) {
     ".": () => nudge(app, 0.01),
     r: () => store.set({ lanes: !state.lanes }),
     v: () => store.set({ tab: "routes" }),
-    t: () => switchTheme(app),
-    c: () => share(app),
+    t: () => commands.switchTheme(app),
+    c: () => commands.share(app),
     p: () => savePng(app),
     "?": () => showHelp(),
     Escape: () => store.set({ selected: null, from: null, to: null }),

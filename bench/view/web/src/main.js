@@ -53,7 +53,7 @@ async function begin() {
     error: fail,
   });
   store.state.selected = checked(store.state.selected, scenes[0]);
-  attachKeys(app);
+  attachKeys(app, { share, switchTheme });
   listen(app);
   return app;
 }
@@ -145,12 +145,12 @@ function attachBar(app) {
   byId("share").addEventListener("click", () => share(app));
 }
 
-export function switchTheme(app) {
+function switchTheme(app) {
   app.store.set({ theme: themeName(app.store.state) === "dark" ? "light" : "dark" });
 }
 
 /** The link goes into the address at once; the clipboard may be closed to a page from a file. */
-export async function share(app) {
+async function share(app) {
   clearTimeout(app.hashTimer);
   history.replaceState(null, "", toHash(app.store.state));
   const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);

@@ -1,6 +1,6 @@
 // The panel beside the map: the machine, details of what is chosen, routes, traffic.
 
-import { byId, el, name } from "./dom.js";
+import { byId, el, facts, name } from "./dom.js";
 import { bandwidth, count, percent, plural, time } from "./format.js";
 import { binAt, themeName } from "./look.js";
 import { bandwidthOf, countsOf, kindOf, latencyOf } from "./model.js";
@@ -29,14 +29,6 @@ export function drawTabs(app) {
 export function drawPane(app) {
   const panes = { machine: machinePane, details: detailsPane, routes: routesPane, traffic: trafficPane };
   byId("pane").replaceChildren(...panes[app.store.state.tab](app).filter(Boolean));
-}
-
-export function facts(pairs, text = false) {
-  const rows = pairs.filter((pair) => pair && pair[1] !== "" && pair[1] !== null);
-  return el("dl", { class: text ? "text" : null }, rows.flatMap(([key, value]) => [
-    el("dt", {}, key),
-    el("dd", {}, value instanceof Node ? value : el("bdi", {}, String(value))),
-  ]));
 }
 
 function swatch(app, model, plane) {

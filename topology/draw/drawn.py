@@ -1,0 +1,34 @@
+"""Drawn: what of a topology a figure shows, and what stands out in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.graph import Topology
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What of a topology is drawn, and how.
+
+    ``planes``: the numbers of those that are drawn. Over its vertices and links: ``lit`` is what is
+    highlighted, ``lost`` what has been taken out. ``title``: what stands above.
+    """
+
+    topology: Topology
+    planes: tuple[int, ...]
+    lit: tuple[Mask, Mask]
+    lost: tuple[Mask, Mask]
+    title: str
+
+    @property
+    def highlights(self) -> bool:
+        """Whether anything is; the rest is then drawn faintly."""
+        return bool(self.lit[0].any() or self.lit[1].any())
+
+    def links(self, plane: int) -> Mask:
+        """Which links are of a plane."""
+        return np.asarray(self.topology.link_plane == plane)
