@@ -9,8 +9,11 @@ from topology.errors import TriplaneError
 class WorldError(TriplaneError):
     """The ranks of a world can no longer work together.
 
-    ``rank``: whose fault it is, None where it is nobody's or several ranks'.
+    ``rank``: whose fault it is, None where it is nobody's or several ranks'. ``settled``: whether
+    there is no use in waiting for the authority to know a better cause.
     """
+
+    settled = False
 
     def __init__(self, message: str, rank: int | None = None) -> None:
         super().__init__(message)

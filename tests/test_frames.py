@@ -7,7 +7,7 @@ import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fabric.failure import TransportError
+from fabric.failure import RankLost
 from fabric.schedule.step import MAX_SIZE
 from fabric.transports.base import Transport
 from fabric.transports.zmq.frames import HEADER, PIECE, Frame, FrameError, decode, encode
@@ -138,7 +138,7 @@ def test_frames_of_our_own_out_of_turn_are_dropped_or_missed(
             finish(transport, transport.receive(1, 7, 0, 300, room))
             assert not room.any()
             _send(socket, replace(first, sequence=5))
-            with pytest.raises(TransportError, match="3 frames from rank 1 to rank 0 were lost"):
+            with pytest.raises(RankLost, match="3 frames from rank 1 to rank 0 were lost"):
                 _forever(transport)
         return int(sockets.dropped)
 

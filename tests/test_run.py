@@ -329,6 +329,39 @@ def test_a_failure_on_one_node_is_told_on_all(program: Any) -> None:
     assert cause in failed(second, 128 + 9)
 
 
+def test_a_cut_connection_between_ranks_is_told_on_all(program: Any) -> None:
+    """Whether a frame was lost with it, and which, depends on the moment."""
+    lines = """
+        import os
+        import socket
+        import numpy as np
+        from collectives import init
+
+        def cut():
+            for name in os.listdir("/proc/self/fd"):
+                try:
+                    with socket.socket(fileno=os.dup(int(name))) as one:
+                        if one.getpeername() and one.getsockname()[0] == "127.0.0.2":
+                            one.shutdown(socket.SHUT_RDWR)
+                except (OSError, IndexError):  # no socket, or one that listens
+                    continue
+
+        comm = init()
+        x = np.ones(4)
+        for turn in range(10**9):
+            comm.all_reduce(x, op="max")
+            if turn == 20 and comm.rank == 1:
+                cut()
+    """
+    with nodes(
+        "-n", "2", "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--system", "none",
+        program(lines), own=(["--local-addr", "127.0.0.1"], ["--local-addr", "127.0.0.2"]),
+        TRIPLANE_SHARED_MEMORY="0",
+    ) as launchers:  # fmt: skip
+        for one in ended(launchers):
+            assert "the connection from rank 0 to rank 1 was cut" in failed(one, 1)
+
+
 def test_a_node_whose_launcher_is_killed_is_missed(program: Any, tmp_path: Path) -> None:
     lines = f"""
         from pathlib import Path

@@ -43,6 +43,9 @@ def test_what_is_packed_is_unpacked() -> None:
         ("blocked", None),
         ("blocked", 3),
         ("fail", "ValueError", "bö\n", None),
+        ("count", 1, 2),
+        ("counted", 1, 2, 3),
+        ("sent", [0, 5]),
         ("leave",),
         ("beat",),
     ]

@@ -85,6 +85,7 @@ def sit(
         if described is not None:
             compare(control.exchange(described), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
+        control.count_frames(transport)
     except BaseException as error:  # the others wait for this rank, which will never come
         control.fail(error)
         control.leave()

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ from fabric.host.curve import Keys, check_address
 from fabric.host.folder import endpoint
 from fabric.launching.meeting import claim, find, mine, name_of, publish, withdraw
 from fabric.world.zmq_client import Line
+
+CAUSE = 2.0
+"""Seconds that a node waits for the cause, from the first one, when one of its ranks was lost."""
+
+TURN = 0.01
+"""Seconds between two looks whether it is there."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ class Agent:
         self, address: str, ranks: range, size: int, token: str, keys: Keys | None
     ) -> None:
         self._line = Line(address, None, size, token=token, keys=keys)
+        self._lost = False
         self._tell(("node", ranks.start, ranks.stop))
 
     @property
@@ -152,6 +160,7 @@ class Agent:
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
         """A rank is gone; the first node waits a moment by itself."""
+        self._lost = True
         self._tell(("lost", rank, cause))
 
     def left(self, rank: int) -> None:
@@ -162,7 +171,10 @@ class Agent:
         """One of the world's ranks is late; the first node watches the time."""
 
     def rest(self) -> None:
-        """Wait for nobody: the others may go on without this node."""
+        """Wait for the cause where a rank was lost; else for nobody, as others may go on."""
+        due = time.monotonic() + CAUSE
+        while self._lost and not self.ended() and time.monotonic() < due:
+            time.sleep(TURN)
 
     def close(self) -> None:
         """Hang up. Idempotent."""

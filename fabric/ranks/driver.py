@@ -404,7 +404,7 @@ class Driver:
         until = time.monotonic()
         try:
             self.control.check()
-            if isinstance(error, CallMismatch | RankLost | TransportError):
+            if _unsettled(error):
                 until += PATIENCE
                 self.control.blocked(None)
             while time.monotonic() < until:
@@ -414,6 +414,11 @@ class Driver:
             return known
         self.control.fail(error)
         return error
+
+
+def _unsettled(error: BaseException) -> bool:
+    """Whether the authority may soon know better what has gone wrong."""
+    return isinstance(error, CallMismatch | RankLost | TransportError) and not error.settled
 
 
 def _late(rank: int, execution: Execution, timeout: float | None) -> TimedOut:

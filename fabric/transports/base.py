@@ -156,6 +156,28 @@ def many(transport: Transport) -> Many | None:
     return cast(Many, transport) if hasattr(transport, "send_many") else None
 
 
+AskSent = Callable[[int, int], "tuple[int | None, bool] | None"]
+"""``ask(peer, question)``: how many frames a peer has sent to this rank (None: it has left without
+saying so), and whether it has left; None while that is not known. A question has one answer."""
+
+
+class Counted(Transport, Protocol):
+    """A transport whose connections may be cut, so that frames are lost: see `counted`."""
+
+    def sent(self, peer: int) -> int:
+        """How many frames were sent to a peer. Any thread may ask."""
+
+    def ask(self, ask: AskSent) -> None:
+        """From now on, ask after a cut for the frames of a peer, and raise `RankLost` in `progress`
+        where some have not come.
+        """  # noqa: D205
+
+
+def counted(transport: Transport) -> Counted | None:
+    """The transport itself, where it counts its frames; else None."""
+    return cast(Counted, transport) if hasattr(transport, "sent") else None
+
+
 def transports() -> tuple[str, ...]:
     """The names of all transports that are installed."""
     return tuple(sorted(entry_points(group=ENTRY_POINTS).names))

@@ -18,7 +18,7 @@ from fabric.schedule.plan import Plan, TimedRows
 from fabric.world.world import Record
 from topology.errors import TriplaneError
 
-VERSION = 3
+VERSION = 4
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""
@@ -179,6 +179,9 @@ FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
     "blocked": (_or_none(_whole),),
     "fail": (_text, _text, _or_none(_whole)),
     "leave": (),
+    "count": (_whole, _whole),
+    "counted": (_whole, _whole, _whole),
+    "sent": (_ranks,),
     "over": (),
     "beat": (),
     "lost": (_whole, _text),

@@ -47,6 +47,7 @@ from fabric.failure import (
 )
 from fabric.schedule.plan import TimedRows
 from fabric.world.control import Advice
+from fabric.world.counts import COUNTS, Counts
 from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
@@ -111,9 +112,11 @@ class World:
         self._missing: int | None = None
         self._over: dict[int, float] = {}
         self._given_up: set[int] = set()
+        self._failed: set[int] = set()
         self._brought: deque[dict[int, Any]] = deque()
         self._turns, self._exchanged = [0] * size, 0
         self._replies: list[tuple[int, Reply]] = []
+        self._counts = Counts(size)
         self._does: dict[str, Callable[..., None]] = {
             "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
             "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
@@ -129,6 +132,9 @@ class World:
                     WorldError(f"rank {rank} has made a call after its program was over", rank)
                 )
             return
+        if record[0] in COUNTS:  # of the rank's line: what the rank does is the same as before
+            self._replies += self._counts.handle(rank, record, self.gone)
+            return
         if self._roll.blocked:
             self._roll.blocked.pop(rank, None)
         if self._over and record[0] != "over":
@@ -140,6 +146,8 @@ class World:
 
         Of one that had left, and whom nobody misses, it is no news.
         """
+        if rank in self._failed:  # it has said why itself
+            return
         missed = self._missing is not None and self._missing in self._roll.missed_in(rank)
         if self.error is None and (missed or rank not in self.gone):
             self.gone.add(rank)
@@ -299,6 +307,7 @@ class World:
 
     def _fail(self, rank: int, wall: float, kind: str, message: str, culprit: int | None) -> None:
         self.gone.add(rank)
+        self._failed.add(rank)
         if kind not in KINDS:
             told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
             self._end(RankFailed(told + self._roll.where(rank), rank))

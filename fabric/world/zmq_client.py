@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
@@ -23,6 +23,7 @@ from fabric.host.liveness import GONE, birth, host, state
 from fabric.host.waiting import Latch
 from fabric.schedule.plan import Plan
 from fabric.settings import Settings
+from fabric.transports.base import Transport, counted
 from fabric.world.control import Advice
 from fabric.world.inbox import LEFT, Inbox, known
 from fabric.world.wire import VERSION, Packer, parsed
@@ -51,7 +52,8 @@ PATIENCE = 60.0
 class Line:
     """A connection to the authority: of a rank, or for ``rank`` None of the launcher of a node.
 
-    ``users``: the threads that have made it, or begun calls.
+    ``users``: the threads that have made it, or begun calls. ``sent``: how many frames the rank has
+    sent to another; called from the thread here.
 
     Raises `TransportError` where nobody answers within ``patience`` seconds, or refuses.
     """
@@ -67,6 +69,8 @@ class Line:
         self._welcome: dict[str, Any] = {}
         self._trouble, self._closing = "", False
         self._known, self._at_home = Latch(), here()
+        self.sent: Callable[[int], int] = lambda peer: 0
+        self._frames: dict[tuple[int, int], tuple[int | None, bool] | None] = {}
         self.rank = -1 if rank is None else rank
         self._host = host()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -105,6 +109,14 @@ class Line:
     def flush(self) -> None:
         """Send what was noted soon."""
         os.write(self._bell, b"!")
+
+    def frames_of(self, peer: int, question: int) -> tuple[int | None, bool] | None:
+        """How many frames a peer has sent to this rank, once it is known: an `AskSent`."""
+        if (peer, question) not in self._frames:
+            self._frames[peer, question] = None
+            self._log.append(("count", peer, question))
+            self.flush()
+        return self._frames[peer, question]
 
     def drain(self, patience: float) -> None:
         """Wait until all that was noted has been taken, but not longer than so many seconds."""
@@ -245,6 +257,10 @@ class Line:
         elif reply[0] == "beat":
             self._beat = reply[1]
             self._beaten.set()
+        elif reply[0] == "count":
+            self._log.append(("counted", *reply[1:], self.sent(reply[1])))
+        elif reply[0] == "counted":
+            self._frames[reply[1], reply[2]] = reply[3], reply[4]
         else:
             self.inbox.told(reply)
 
@@ -289,6 +305,13 @@ class ZControl:
         self.rank, self.size = rank, size
         self._line, self._inbox = line, line.inbox
         self._pace = line.inbox.pace = line.pace()
+
+    def count_frames(self, transport: Transport) -> None:
+        """Have the frames of the rank's transport counted, where that can be cut off."""
+        counts = counted(transport)
+        if counts is not None:
+            self._line.sent = counts.sent
+            counts.ask(self._line.frames_of)
 
     def exchange(self, mine: Any) -> Sequence[Any]:
         """Wait until all have brought theirs."""
@@ -365,6 +388,9 @@ class ZControl:
     def leave(self) -> None:
         """Tell the others, and hang up."""
         if not self._line.closed:
+            sent = [self._line.sent(peer) for peer in range(self.size)]
+            if any(sent):
+                self._line.add(("sent", sent))
             self._line.add(("leave",))
             self._line.close()
 

@@ -39,6 +39,9 @@ CUT = 0.4
 FROM_NODES = ("lost", "left", "node")
 """What only the launcher of a node sends."""
 
+UNNOTED = ("beat", "over", "count", "counted")
+"""What a rank's line sends by itself."""
+
 MAX_MESSAGE = 1 << 28
 """Bytes of a message at most."""
 
@@ -280,7 +283,7 @@ class Server:
                 peer.left = peer.left or record[0] == "leave"
                 self.world.handle(peer.rank, record, now)
         if peer.rank is not None:
-            counted = sum(record[0] not in ("beat", "over") for record in records)
+            counted = sum(record[0] not in UNNOTED for record in records)
             self._send(identity, [("acknowledged", counted)])
 
     def _of_node(self, peer: _Peer, record: Record) -> None:

@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import select
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from fabric.failure import TransportError
 from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.folder import endpoint as in_folder
 from fabric.transports.base import Bytes
+from fabric.transports.zmq.connections import LOOK, Connections
 from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 
@@ -62,6 +64,8 @@ class Sockets:
         self._context: zmq.Context[_Socket] = zmq.Context()
         self._gate = Gate(self._context, self._keys) if self._keys else None
         self._pull = self._context.socket(zmq.PULL)
+        self.connections = Connections(rank, self._context, self._pull, self._expected)
+        self._looked = 0.0
         try:
             self.address = self._bind(endpoint(rank, folder, environment))
         except BaseException:
@@ -72,6 +76,9 @@ class Sockets:
         self._pull.linger = 0
         self._pull.rcvhwm = QUEUE
         self._pull.maxmsgsize = PIECE + MARGIN
+        # A network that is no more tells nobody that its connections are.
+        self._pull.tcp_keepalive, self._pull.tcp_keepalive_cnt = 1, 2
+        self._pull.tcp_keepalive_idle = self._pull.tcp_keepalive_intvl = 1
         if self._keys:
             self._keys.serve(self._pull)
         try:
@@ -95,7 +102,7 @@ class Sockets:
         return self._wires[peer]
 
     def pull(self, begin: Begin) -> bool:
-        """Read what has come; False where that is nothing."""
+        """Read what has come; False where that is nothing. Raises `RankLost` for what was lost."""
         if self._gate is not None:
             self._gate.answer()
         come = 0
@@ -107,13 +114,27 @@ class Sockets:
                 self._drop(error)
             except zmq.Again:  # its sender was cut off in the middle of it
                 break
+        now = time.monotonic()
+        if now - self._looked > LOOK:
+            self._looked = now
+            self.connections.look()
         return come > 0
+
+    def coming(self) -> Iterable[int]:
+        """The ranks of which a part of a message has come."""
+        return self._coming
+
+    def sent(self, peer: int) -> int:
+        """How many frames were sent to a peer."""
+        wire = self._wires.get(peer)
+        return 0 if wire is None else wire.sequence
 
     def _accept(self, parts: list[zmq.Frame], begin: Begin) -> None:
         if len(parts) != 2:
             raise FrameError(f"{len(parts)} parts; a frame has a header and a piece")
         piece: Bytes = np.frombuffer(parts[1].buffer, np.uint8)
         frame = decode(parts[0].bytes, piece.size, self.token, self._ranks)
+        self.connections.heard(frame.source, parts[0])
         self._in_turn(frame)
         message = self._coming.pop(frame.source, None)
         if message is None:
@@ -134,11 +155,7 @@ class Sockets:
         if belongs != (frame.at, frame.tag, frame.mark, frame.size)[: len(belongs)]:
             raise FrameError(f"frame {frame.sequence} of rank {source} is not of its message")
         if frame.sequence > expected:  # whoever has the token is no stranger: what is lost is ours
-            raise TransportError(
-                f"{frame.sequence - expected} frames from rank {source} to rank {self.rank} were"
-                " lost on the way",
-                source,
-            )
+            raise self.connections.lost(source, f"{frame.sequence - expected} frames")
         self._expected[source] += 1
 
     def _drop(self, error: FrameError) -> None:
@@ -161,6 +178,7 @@ class Sockets:
         """Close all, and let what was sent leave."""
         for wire in self._wires.values():
             wire.socket.close()
+        self.connections.close()
         self._pull.close()
         if self._gate is not None:
             self._gate.close()
@@ -170,13 +188,13 @@ class Sockets:
 
 
 class PeerSocket:
-    """The way to one peer over a socket."""
+    """The way to one peer over a socket. ``sequence``: how many frames were sent."""
 
     closed = False
 
     def __init__(self, rank: int, socket: _Socket, token: bytes) -> None:
         self.socket = socket
-        self._rank, self._token, self._sequence = rank, token, 0
+        self._rank, self._token, self.sequence = rank, token, 0
 
     def push(self, out: Outgoing) -> bool:
         """Send of a message what there is room for; False where there is none."""
@@ -192,10 +210,10 @@ class PeerSocket:
         piece = out.data[at : at + PIECE]
         size = out.data.size
         header = encode(
-            Frame(self._token, self._rank, self._sequence, out.tag, out.mark, size, at, piece.size)
+            Frame(self._token, self._rank, self.sequence, out.tag, out.mark, size, at, piece.size)
         )
         self.socket.send_multipart([header, piece.data])
-        self._sequence += 1
+        self.sequence += 1
         out.at = at + piece.size
         out.request.done = out.at == size
         return True

@@ -4,12 +4,12 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import ANY, Bytes, Rendezvous, Request, Take
+from fabric.transports.base import ANY, AskSent, Bytes, Rendezvous, Request, Take
 from fabric.transports.matching import Matching, Receive, check_peer
 from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
@@ -114,6 +114,19 @@ class Zmq:
     def unclaimed(self) -> list[tuple[int, int]]:
         """What the matching has kept."""
         return self._matching.unclaimed()
+
+    def sent(self, peer: int) -> int:
+        """Frames over a socket: shared memory loses none."""
+        return self._sockets.sent(peer) if self._sockets else 0
+
+    def ask(self, ask: AskSent) -> None:
+        """Of use where there are sockets."""
+        if self._sockets is not None:
+            self._sockets.connections.watch(ask, self._awaited)
+
+    def _awaited(self) -> Iterable[int]:
+        waiting = (receive.peer for receive in self._matching.receives())
+        return {*waiting, *(self._sockets.coming() if self._sockets else ())}
 
     def wake(self) -> None:
         """Ring one's own bell."""
