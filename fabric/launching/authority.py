@@ -20,7 +20,7 @@ from typing import Any
 
 from fabric.failure import KINDS, TransportError, WorldError
 from fabric.host.curve import Keys
-from fabric.host.folder import endpoint, private_folder
+from fabric.host.folder import endpoint, private_folder, sweep
 from fabric.launching.guard import GUARDED
 from fabric.launching.job import checked_size
 from fabric.launching.meeting import withdraw
@@ -154,6 +154,7 @@ def main() -> None:
         ):
             stopped.wait(TURN)
         server.end_stopped()
+        sweep()  # what killed ranks have left
         if server.late_news():
             time.sleep(LINGER)
 

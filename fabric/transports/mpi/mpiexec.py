@@ -1,6 +1,7 @@
 """What a process that mpiexec has started must know of MPI: which one it is, and how it ends."""
 
 import atexit
+import functools
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ def library() -> None:
     """
     if "OMPI_COMM_WORLD_RANK" in os.environ:  # mpi4py would first look for another one
         os.environ.setdefault("MPI4PY_MPIABI", "openmpi")
+    _ends_in_time()  # whatever comes after MPI's start
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
@@ -42,6 +44,12 @@ def library() -> None:
             "MPI was initialised for one thread only, and Triplane needs MPI_THREAD_SERIALIZED "
             "or MPI_THREAD_MULTIPLE: set mpi4py.rc.thread_level before mpi4py.MPI is imported"
         )
+
+
+@functools.cache
+def _ends_in_time() -> None:
+    """See that this process ends also where the others are not at their ends."""
+    atexit.register(only_here(_finalize), [])
 
 
 def exchange(mine: Any) -> Sequence[Any]:
@@ -118,10 +126,12 @@ def end_without_mpi() -> None:
 
 
 def _finalize(kept: list[object]) -> None:
+    failed = hasattr(sys, "last_value")  # the interpreter leaves it when it has shown a traceback
+    if not (kept or failed):
+        return
     from mpi4py import MPI
 
-    failed = hasattr(sys, "last_value")  # the interpreter leaves it when it has shown a traceback
-    if MPI.Is_finalized() or not (kept or failed):
+    if MPI.Is_finalized():
         return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, LAST)
