@@ -33,6 +33,7 @@ TORCHRUN = "starts eight processes with torch: tests/test_torch_backend.py and t
 OUTPUT = "shows what the programs above it print, which make test-engines runs"
 
 NOT_HERE = {
+    ("README.md", "pip install"): SETS_UP,
     ("README.md", "make demo     # sets up"): "tests/test_examples.py runs the demo",
     ("README.md", "make test     # sets up"): "this is it",
     ("benchmarks/README.md", "python benchmarks/"): "measures for minutes to hours",
