@@ -19,8 +19,9 @@ from bench.options import gathered
 from bench.streams import complain
 from fabric.failure import WorldError
 from fabric.host.curve import Keys
-from fabric.launching.mpirun import mpiexec
+from fabric.launching.mpirun import run_command
 from fabric.launching.nodes import Nodes
+from fabric.launching.outcome import Exit
 from fabric.launching.programs import run_in_threads, run_program_processes
 from fabric.settings import CLOCKS, SYNCS, Settings
 
@@ -114,7 +115,7 @@ def command(
             return _threads(placing, settings, program, args)
         line = [sys.executable, str(program), *args]
         if placing.transport == "mpi":
-            _mpi(placing.ranks, settings, line)
+            return _shown(run_command(line, placing.ranks, settings))
         return _processes(placing, settings, line)
 
 
@@ -164,14 +165,12 @@ def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int
     ended = run_program_processes(
         line, placing.ranks, settings, nodes=nodes, keys=keys, timeout=placing.timeout
     )
-    return 0 if ended.error is None else _failed(ended.error, ended.code)
+    return _shown(ended)
 
 
-def _mpi(ranks: int, settings: Settings, line: Sequence[str]) -> NoReturn:
-    """Become mpiexec, which starts the ranks; they find the settings in the environment."""
-    start, environment = mpiexec(ranks)
-    given = {**os.environ, **environment, **settings.environment()}
-    os.execvpe(start[0], [*start, *line], given)
+def _shown(ended: Exit) -> int:
+    """Show the error, if there is one; the exit code."""
+    return ended.code if ended.error is None else _failed(ended.error, ended.code or FAILED)
 
 
 def _failed(error: WorldError, code: int) -> int:

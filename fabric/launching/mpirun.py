@@ -5,6 +5,7 @@ becomes of them, go through files of a private folder.
 """
 
 import functools
+import math
 import os
 import pickle
 import shutil
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import spawn
 from pathlib import Path
@@ -29,14 +30,17 @@ from fabric.launching.foreign import seat_of
 from fabric.launching.guard import guarded
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.joining import sit
-from fabric.launching.outcome import Ended, outcome_of, packed, raised_by, unpacked
+from fabric.launching.mpi_watch import RANK, MpiWatch
+from fabric.launching.outcome import Ended, Exit, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
+from fabric.settings import Settings
+from fabric.transports.mpi.mpiexec import end_soon
 
 ORDER = "order"
 """The file that holds the function and its arguments."""
 
-RANK = "PMI_RANK=", "OMPI_COMM_WORLD_RANK="
-"""What is in the environment of a rank, and not of mpiexec and its helpers."""
+TURN = 0.05
+"""Seconds between two looks whether mpiexec has ended."""
 
 TRACE_PATIENCE = 60.0
 """Seconds that the authority has to write a trace after the end of the ranks."""
@@ -80,14 +84,32 @@ def run_mpi(job: LaunchJob) -> Ended:
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
         guard.watch(process.pid)
-        late = _await(process, job.timeout, settings.grace, guard.mark)
+        ended = _await(process, job.ranks, job.timeout, settings, guard.mark)
         if settings.trace is not None:
             _await_trace(settings.trace, folder / WRITTEN)
         code = process.returncode
         outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
         if code == 0:
             guard.over()
-        return Ended(outcomes, late or _root(outcomes))
+        return Ended(outcomes, ended or _root(outcomes))
+
+
+def run_command(command: Sequence[str], ranks: int, settings: Settings) -> Exit:
+    """Run a command as each of so many ranks under mpiexec; what they print goes where ours goes.
+
+    Raises `TransportError` where there is no mpiexec.
+    """
+    start, environment = mpiexec(ranks)
+    with private_folder(for_sockets=False) as folder, guarded(folder) as guard:
+        process = subprocess.Popen(
+            [*start, *command],
+            env={**os.environ, **environment, **settings.environment(), **guard.environment},
+        )
+        error = _await(process, ranks, None, settings, guard.mark)
+        code = process.returncode
+        if code == 0 and error is None:
+            guard.over()
+        return Exit(error, code if code >= 0 else 128 - code)
 
 
 def _order(main: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
@@ -109,17 +131,27 @@ def _path() -> dict[str, str]:
 
 
 def _await(
-    process: "subprocess.Popen[bytes]", timeout: float | None, grace: float, mark: str
-) -> TimedOut | None:
-    """Wait for mpiexec, and whatever happens end it, and with it the ranks."""
+    process: "subprocess.Popen[bytes]", ranks: int, timeout: float | None, settings: Settings,
+    mark: str,
+) -> WorldError | None:  # fmt: skip
+    """Wait for mpiexec, and whatever happens end it, and with it the ranks; why it was ended."""
+    watch = MpiWatch(mark, ranks, settings.stop_timeout)
+    due = math.inf if timeout is None else time.monotonic() + timeout
     try:
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        return TimedOut(f"the ranks under mpiexec have not ended within {timeout:g} s")
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TURN)
+                return None
+            if time.monotonic() > due:
+                return TimedOut(f"the ranks under mpiexec have not ended within {timeout:g} s")
+            lost = watch.look()
+            if lost is not None:
+                return lost
     finally:
         if process.poll() is None:
-            _end(process, grace, mark)
-    return None
+            _end(process, settings.grace, mark)
+        if process.returncode != 0:
+            watch.remove_segments()
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float, mark: str) -> None:
@@ -189,6 +221,8 @@ def body(folder: Path) -> None:
     part = folder / f"{rank}.part"
     part.write_bytes(packed(outcome, rank))
     part.rename(folder / str(rank))
+    if failed:
+        end_soon()
     sys.exit(int(failed))
 
 

@@ -21,6 +21,14 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Exit:
+    """How programs have ended: ``error`` where not well, and the ``code`` for a shell."""
+
+    error: WorldError | None = None
+    code: int = 0
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a world has ended.
 

@@ -6,7 +6,6 @@ import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fabric.failure import RankFailed, WorldError
@@ -16,7 +15,7 @@ from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.nodes import Agent, Nodes
-from fabric.launching.outcome import Ended
+from fabric.launching.outcome import Ended, Exit
 from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
@@ -25,14 +24,6 @@ from fabric.settings import Settings
 from fabric.world.zmq_server import Server
 
 ALONE = Nodes()
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How the programs have ended: ``error`` where not well, and the ``code`` for a shell."""
-
-    error: WorldError | None = None
-    code: int = 0
 
 
 def run_program_processes(

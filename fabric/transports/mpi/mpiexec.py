@@ -103,6 +103,12 @@ def kept_to_the_end() -> list[object]:
     return kept
 
 
+def end_soon() -> None:
+    """Have SIGALRM end this process if it has not ended within `LAST`."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, LAST)
+
+
 def end_without_mpi() -> None:
     """Have this process, which was forked from a rank, end without MPI's end.
 
@@ -133,7 +139,6 @@ def _finalize(kept: list[object]) -> None:
 
     if MPI.Is_finalized():
         return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, LAST)
+    end_soon()
     MPI.Finalize()
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,79 @@
+"""The launcher's watch over ranks under mpiexec, whom it has not started itself.
+
+mpiexec sees that a rank has ended, and ends the others. It does not see that one stands still, nor
+what shared memory MPI leaves when ranks die before they have joined.
+"""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from fabric.failure import RankLost
+from fabric.host.liveness import STOPPED, state
+from fabric.host.sweep import PROC, mapped, marked
+
+RANK = "PMI_RANK=", "OMPI_COMM_WORLD_RANK="
+"""What is in the environment of a rank, and not of mpiexec and its helpers."""
+
+LOOK = 0.1
+"""Seconds between two looks at the ranks."""
+
+AUTHORITY = 1.0
+"""Seconds that the authority has, which knows better what a rank that stands still was in."""
+
+
+class MpiWatch:
+    """Watches ``ranks`` ranks whose environment has ``mark``; stopped for longer than ``patience``
+    seconds, while others run, a rank is given up.
+    """  # noqa: D205
+
+    def __init__(self, mark: str, ranks: int, patience: float) -> None:
+        self._mark, self._size, self._patience = mark, ranks, patience + AUTHORITY
+        self._ranks: dict[int, int] = {}
+        self._since: dict[int, float] = {}
+        self._segments = set[Path]()
+        self._looked = 0.0
+        self._unlinked = False
+
+    def look(self) -> RankLost | None:
+        """See how they are; why one has to be given up, if one has."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return None
+        self._looked = now
+        if len(self._ranks) < self._size:
+            self._ranks = {pid: _rank(pid) for pid in marked(self._mark, RANK)}
+        self._note_segments()
+        return self._stopped(now)
+
+    def remove_segments(self) -> None:
+        """Remove the shared memory that was seen, of ranks that have ended and have not."""
+        for path in self._segments:
+            path.unlink(missing_ok=True)
+
+    def _note_segments(self) -> None:
+        """Until all ranks have removed theirs, as they do when they join."""
+        if not self._unlinked:
+            found = set[Path]().union(*(mapped(pid) for pid in self._ranks))
+            self._unlinked = bool(self._segments) and not any(path.exists() for path in found)
+            self._segments |= found
+
+    def _stopped(self, now: float) -> RankLost | None:
+        standing = {pid for pid in self._ranks if state(pid) == STOPPED}
+        if len(standing) == len(self._ranks):  # somebody has stopped the job as a whole
+            self._since = {}
+        self._since = {pid: self._since.get(pid, now) for pid in standing}
+        for pid, since in self._since.items():
+            if now - since > self._patience and standing != set(self._ranks):
+                rank, limit = self._ranks[pid], self._patience - AUTHORITY
+                return RankLost(f"rank {rank} has been stopped for more than {limit:g} s", rank)
+        return None
+
+
+def _rank(pid: int) -> int:
+    with suppress(OSError):
+        for item in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            name, _, value = item.decode(errors="replace").partition("=")
+            if f"{name}=" in RANK and value.isdigit():
+                return int(value)
+    return 0
