@@ -7,7 +7,7 @@ programs have for such files. Whatever else lies there is not touched: it may be
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -69,15 +69,19 @@ def _bases() -> list[Path]:
     return [Path(name) for name in dict.fromkeys(named) if name and os.path.isdir(name)]
 
 
-def sweep() -> None:
-    """Take away the folders that killed launchers of this user and host have left."""
+def sweep(gone: Collection[tuple[int, str]] = ()) -> None:
+    """Take away the folders that killed processes of this user and host have left.
+
+    ``gone``: number and birth of processes that need theirs no more, though they may live.
+    """
     for base in _bases():
         for folder in base.glob(f"{PREFIX}*"):
             if not is_owned(folder):
                 continue
             with suppress(OSError, ValueError):
                 pid, born, where = read_owned(folder / OWNER).decode().splitlines()
-                if where == host() and state(int(pid), born) == GONE:
+                over = (int(pid), born) in gone or state(int(pid), born) == GONE
+                if where == host() and over:
                     shutil.rmtree(folder, ignore_errors=True)
 
 

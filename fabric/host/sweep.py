@@ -126,8 +126,11 @@ def _numbers() -> list[int]:
 
 
 def main(mark: str, folder: str, launcher: int, session: int) -> None:
-    """Hear the process groups of the ranks on standard input, a number a line; sweep at its end."""
-    heard, groups = b"", set[int]()
+    """Hear on standard input the process groups of the ranks, a number a line; sweep at its end.
+
+    A line that is a path is a folder that goes if the launcher has been killed.
+    """
+    heard, groups, folders = b"", set[int](), set[bytes]()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     while os.getppid() == launcher:
@@ -140,8 +143,11 @@ def main(mark: str, folder: str, launcher: int, session: int) -> None:
         *lines, heard = heard.split(b"\n")
         if OVER in lines:
             return
-        groups.update(int(line) for line in lines)
+        groups.update(int(line) for line in lines if line.isdigit())
+        folders.update(line for line in lines if line.startswith(b"/"))
     sweep(mark, groups, session)
+    for path in folders if os.getppid() != launcher else ():
+        shutil.rmtree(path, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)  # the launcher has closed what it had there, or died
 
 

@@ -154,7 +154,7 @@ def main() -> None:
         ):
             stopped.wait(TURN)
         server.end_stopped()
-        sweep()  # what killed ranks have left
+        sweep(server.lost_processes())
         if server.late_news():
             time.sleep(LINGER)
 

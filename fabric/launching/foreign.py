@@ -5,6 +5,7 @@ Rank 0 starts the authority. On one host it tells the others by a file that only
 reach it, and that needs keys.
 """
 
+import os
 import secrets
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from fabric.failure import TimedOut, TransportError, WorldError, words
 from fabric.host.curve import Keys, private
+from fabric.host.liveness import birth, die_with
 from fabric.launching.agreement import JOB
 from fabric.launching.authority import AuthorityOrder, start
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
@@ -44,6 +46,8 @@ same."""
 def seat_of(given: Mapping[str, str]) -> Seat:
     """The seat of this process; rank 0 starts the authority. Raises `WorldError`."""
     if _has_number(given):
+        if "TORCHELASTIC_RUN_ID" in given:  # torchrun, which cannot end them when it is killed
+            die_with(os.getppid(), birth(os.getppid()))
         return _under_torchrun(given)
     return _under_mpi(given)
 

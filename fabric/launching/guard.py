@@ -45,6 +45,10 @@ class Guard:
         """Say that a process was started which leads this process group, or soon will."""
         self._say(b"%d" % group)
 
+    def take_away(self, folder: str) -> None:
+        """Say that this folder is to be removed, too, if the launcher is killed."""
+        self._say(os.fsencode(folder))
+
     def over(self) -> None:
         """Say that all has ended well: whatever lives on is meant to."""
         self._say(sweep.OVER)

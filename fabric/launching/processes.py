@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def _started(
         context.set_forkserver_preload(
             ["__main__", "fabric.launching.processes", "fabric.transports.zmq.transport"]
         )
+        guard.take_away(get_temp_dir())  # where what starts them listens
     team = _ProcessTeam(server)
     unnamed = None if isinstance(job.system, str | Path) else job.system
     environment = {**os.environ, "TRIPLANE_FOLDER": str(folder), **guard.environment}

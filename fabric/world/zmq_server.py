@@ -166,6 +166,11 @@ class Server:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(peer.pid, signal.SIGKILL)
 
+    def lost_processes(self) -> set[tuple[int, str]]:
+        """Number and birth of each process of this host that has been given up."""
+        lost = (peer for peer in self._peers.values() if peer.gone and peer.host == self._host)
+        return {(peer.pid, peer.born) for peer in lost}
+
     def close(self) -> None:
         """Stop; ranks that are still there will find nobody. Idempotent."""
         if not self._closing:
@@ -389,7 +394,9 @@ class Server:
 
         Where all are stopped, somebody has stopped the job as a whole.
         """
-        if any(peer.stopped is None for peer in watched):
+        if any(peer.stopped is None for peer in watched) or (
+            any(peer.stopped is not None for peer in watched) and self._others_run()
+        ):
             limit = self._settings.stop_timeout
             for peer in watched:
                 if peer.stopped is not None and now - peer.stopped > limit and not peer.gone:
@@ -397,6 +404,13 @@ class Server:
         else:
             for peer in watched:
                 peer.stopped = now
+
+    def _others_run(self) -> bool:
+        """Whether processes of ranks that have left run on: they may wait for those who have not,
+        as MPI does at its end.
+        """  # noqa: D205
+        left = [p for p in self._peers.values() if p.left and not p.gone and p.host == self._host]
+        return any(state(peer.pid, peer.born) not in (GONE, STOPPED) for peer in left)
 
     def _probe(self, identity: bytes, peer: _Peer, now: float) -> None:
         """Find that a connection has ended, as when a process has become another program."""
