@@ -55,7 +55,11 @@ def trials(
         for number, one in zip(numbers, made, strict=True):
             verdict = one.result()
             verdicts.append(verdict)
-            slow = [f"{verdict.told:.2f} s"] if (verdict.told or 0) > 2 else []
+            slow = (
+                [f"{verdict.told:.2f} s"]
+                if (verdict.told or 0) > 2 and verdict.plan.moment == "calls"
+                else []
+            )
             for what in ("wrong", "hung", "left"):
                 for words in getattr(verdict, what):
                     print(f"{number}: {what}: {words}", flush=True)

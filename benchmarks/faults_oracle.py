@@ -124,6 +124,14 @@ def _mpi(plan: Plan) -> bool:
     return plan.transport == "mpi" or plan.launcher in ("mpiexec", "openmpi")
 
 
+def hung(plan: Plan, found: dict[int, str]) -> list[str]:
+    """Those of the processes that live too long; a launcher of others alone is not our business."""
+    theirs = ("torchrun", "mpiexec", "prterun", "hydra_pmi_proxy")
+    ours = [one for one in found.values() if not any(name in one for name in theirs)]
+    lives = [f"{pid} {what}" for pid, what in found.items()]
+    return lives if ours or plan.launcher not in ENDS_ALL else []
+
+
 OTHERS = "torchelastic_", "ompi.", "prte."
 """How the names of what launchers of others leave begin."""
 

@@ -56,10 +56,11 @@ def draw(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool, fol
         }[launcher]
     )  # fmt: skip
     ranks = chance.choice((2, 4) if launcher == "run nodes" else (2, 3, 4))
-    fit = [kind for kind in kinds if fits(kind, launcher, transport)]
+    moment = chance.choice((*MOMENTS, "calls"))
+    fit = [kind for kind in kinds if fits(kind, launcher, transport, moment)]
     kind = chance.choice(fit) if fit else "launcher SIGKILL"
     outside = kind not in INSIDE and kind != "stranger"
-    moment = chance.choice(MOMENTS) if outside else "calls"
+    moment = moment if outside else "calls"
     delay = chance.uniform(0, {"joining": 1.0, "calls": 0.4, "leaving": 0.2}[moment])
     victim = chance.randrange(ranks)
     at = chance.randrange(2, 60)
@@ -81,12 +82,14 @@ def starter(launcher: str) -> list[str]:
     }[launcher]  # fmt: skip
 
 
-def fits(kind: str, launcher: str, transport: str) -> bool:
+def fits(kind: str, launcher: str, transport: str, moment: str) -> bool:
     """Whether a fault can be made there."""
     if transport == "inproc":
         return kind == "exception" or kind.startswith("launcher")
     if kind in ("cut data", "sockets deleted"):
         return transport == "sockets"
+    if kind == "SIGSTOP" and launcher in ENDS_ALL and moment != "calls":
+        return False  # outside of its world, a rank is its launcher's
     if kind in ("cut control", "stranger"):
         return launcher in ("run", "run nodes") and transport != "mpi"
     return True

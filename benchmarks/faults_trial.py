@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from faults_oracle import (
     Verdict,
     by_rank,
     diaries,
+    hung,
     judge,
     members,
     remains,
@@ -85,8 +87,8 @@ def started(plan: Plan, mark: str, folder: Path) -> Iterator[Launchers]:
             launcher.wait()
 
 
-def strike(plan: Plan, folder: Path, launchers: Launchers) -> float:
-    """Make a fault that comes from outside; when it came."""
+def strike(plan: Plan, folder: Path, launchers: Launchers) -> float | None:
+    """Make a fault that comes from outside; when it came, None for a signal that is ignored."""
     if plan.kind == "stranger":
         found = by_rank(diaries(folder))
         lines = [e.words for one in found.values() for e in one if e.name == "joined"]
@@ -103,9 +105,12 @@ def strike(plan: Plan, folder: Path, launchers: Launchers) -> float:
         others = [events[0].pid for events in diaries(folder).values() if events]
         pid = known[plan.victim][0].pid if plan.victim in known else others[0]
     now = time.monotonic()
-    with contextlib.suppress(ProcessLookupError):
+    try:
+        ignored = re.search(r"SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
         os.kill(pid, number)
-    return now
+    except OSError:  # it has just ended
+        return now
+    return None if ignored and int(ignored[1], 16) >> (number - 1) & 1 else now
 
 
 def try_it(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool) -> Verdict:
@@ -121,7 +126,7 @@ def try_it(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool) -
             )
             ended = waited(lambda: all(one.poll() is not None for one in launchers), LIMIT)
             if not ended:
-                verdict.hung += [f"{pid} {what}" for pid, what in members(mark).items()]
+                verdict.hung += hung(plan, members(mark))
             end = time.monotonic()
             if struck is not None:
                 waited(lambda: not members(mark), 1.0)  # ranks of a launcher that was killed
@@ -137,7 +142,7 @@ def try_it(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool) -
 
 
 def _ours(plan: Plan, mark: str) -> set[str]:
-    """Shared memory that is to be gone: that of an mpiexec which the user has started is its own."""
+    """Shared memory that is to be gone: that of the user's own mpiexec is not our business."""
     return set() if plan.launcher in ("mpiexec", "openmpi") else segments(mark)
 
 
@@ -159,7 +164,10 @@ def _run(
         waited(lambda: any(diaries(folder).values()) or over(), TO_JOIN)
         time.sleep(plan.delay)
         look()
-        return strike(plan, folder, launchers)
+        struck = strike(plan, folder, launchers)
+        if struck is None:
+            (folder / "stop").touch()
+        return struck
     if not waited(lambda: joined() or over() or bool(fault()), TO_JOIN) or (
         over() and not (joined() or fault())
     ):
@@ -176,7 +184,7 @@ def _run(
             (folder / "stop").touch()
         time.sleep(plan.delay)
         struck = strike(plan, folder, launchers)
-    if plan.kind in HARMLESS:
+    if plan.kind in HARMLESS or struck is None:
         time.sleep(GOES_ON)
         (folder / "stop").touch()
     return struck
