@@ -106,11 +106,15 @@ def strike(plan: Plan, folder: Path, launchers: Launchers) -> float | None:
         pid = known[plan.victim][0].pid if plan.victim in known else others[0]
     now = time.monotonic()
     try:
-        ignored = re.search(r"SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+        # MPI's libraries catch SIGHUP, and go on.
+        deaf_by = "Ign|Blk|Cgt" if number == signal.SIGHUP and plan.kind == "SIGHUP" else "Ign|Blk"
+        status = Path(f"/proc/{pid}/status").read_text()
+        masks = re.findall(rf"Sig(?:{deaf_by}):\s*(\w+)", status)
         os.kill(pid, number)
     except OSError:  # it has just ended
         return now
-    return None if ignored and int(ignored[1], 16) >> (number - 1) & 1 else now
+    deaf = any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+    return None if deaf else now
 
 
 def try_it(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool) -> Verdict:

@@ -4,14 +4,19 @@ Every rank of a world of processes sends blocks of random lengths and contents t
 checks each byte of what it receives. In every second world one rank is killed with SIGKILL in the
 middle; the others must be told. After each world nothing may be left: processes, descriptors,
 folders, shared memory. Prints a line a world, and what there was in all.
+
+With ``--launches 900 --transport inproc`` it makes so many launches one after the other, every
+tenth with a rank that raises, and prints memory, threads and descriptors of this process meanwhile.
 """
 
 import argparse
+import gc
 import os
 import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from multiprocessing import active_children
 from pathlib import Path
@@ -125,10 +130,51 @@ def _world(seed: int, rounds: int, killed_at: int, tally: str) -> str:
     return "well"
 
 
+def once(number: int) -> float:
+    """A rank's life in one of many launches."""
+    comm = init()
+    x = np.full(1000, float(comm.rank))
+    comm.all_reduce(x, async_op=True).wait()
+    if number % 10 == 0 and comm.rank == 1:
+        raise ValueError("a fault of the program")
+    comm.barrier()
+    return float(x[0])
+
+
+def _row(*cells: object) -> None:
+    print("".join(f"{cell:>13}" for cell in cells), flush=True)
+
+
+def launches(count: int, transport: str) -> int:
+    """Launch so many times; 1 where memory, threads or descriptors have not stayed as they were."""
+    begun, seen = time.perf_counter(), []
+    _row("launches", "MB", "threads", "descriptors", "seconds")
+    for number in range(1, count + 1):
+        results = launch(
+            once, RANKS, "star:4" if number % 2 else None, transport, args=(number,),
+            return_exceptions=True, timeout=60.0,
+        )  # fmt: skip
+        if number % 10:
+            assert results == [sum(range(RANKS))] * RANKS, results
+        if number % max(count // 10, 1) == 0:
+            gc.collect()
+            time.sleep(0.05)
+            here = _resident() / 1e6, threading.active_count(), len(os.listdir("/proc/self/fd"))
+            seen.append(here)
+            _row(number, f"{here[0]:.1f}", *here[1:], f"{time.perf_counter() - begun:.0f}")
+    flat = seen[-1][0] < 1.05 * seen[len(seen) // 3][0] and seen[-1][1:] == seen[0][1:]
+    print("flat" if flat else "not flat")
+    return int(not flat)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=10_000, help="of a world")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--launches", type=int, metavar="N", help="only launch so many times")
+    parser.add_argument("--transport", choices=("inproc", "zmq"), default="inproc")
     given = parser.parse_args()
+    if given.launches:
+        sys.exit(launches(given.launches, given.transport))
     sys.exit(1 if soak(given.messages, given.rounds, given.seed) else 0)

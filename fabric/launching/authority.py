@@ -43,6 +43,9 @@ its trace, if one was asked for, is written."""
 LINGER = 1.0
 """Seconds that an authority stays whose world has ended before all ranks had come."""
 
+ENDING = 3.0
+"""Seconds that ranks of a world that has ended before its time are given to end."""
+
 LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")
 """What the environment variables of MPI's launchers begin with: the authority is no rank."""
 
@@ -154,9 +157,17 @@ def main() -> None:
         ):
             stopped.wait(TURN)
         server.end_stopped()
-        sweep(server.lost_processes())
         if server.late_news():
             time.sleep(LINGER)
+    _take_away(server)
+
+
+def _take_away(server: Server) -> None:
+    """Remove what ranks leave that were lost, or whose launcher ends them before they can."""
+    due = time.monotonic() + ENDING
+    while server.error is not None and server.runs() and time.monotonic() < due:
+        time.sleep(TURN)
+    sweep(server.lost_processes())
 
 
 def _stopped() -> threading.Event:

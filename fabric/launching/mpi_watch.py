@@ -18,6 +18,9 @@ RANK = "PMI_RANK=", "OMPI_COMM_WORLD_RANK="
 LOOK = 0.1
 """Seconds between two looks at the ranks."""
 
+SOON = 0.02
+"""The same as long as they have shared memory that somebody has to remove."""
+
 AUTHORITY = 1.0
 """Seconds that the authority has, which knows better what a rank that stands still was in."""
 
@@ -38,7 +41,7 @@ class MpiWatch:
     def look(self) -> RankLost | None:
         """See how they are; why one has to be given up, if one has."""
         now = time.monotonic()
-        if now - self._looked < LOOK:
+        if now - self._looked < (LOOK if self._unlinked else SOON):
             return None
         self._looked = now
         if len(self._ranks) < self._size:

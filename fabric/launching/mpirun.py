@@ -39,7 +39,7 @@ from fabric.transports.mpi.mpiexec import end_soon
 ORDER = "order"
 """The file that holds the function and its arguments."""
 
-TURN = 0.05
+TURN = 0.02
 """Seconds between two looks whether mpiexec has ended."""
 
 TRACE_PATIENCE = 60.0

@@ -42,6 +42,15 @@ FROM_NODES = ("lost", "left", "node")
 UNNOTED = ("beat", "over", "count", "counted")
 """What a rank's line sends by itself."""
 
+AT_ONCE = 64
+"""Messages that are taken before answers are sent: who floods the authority delays nobody."""
+
+QUEUE = 64
+"""Messages of a peer that wait at most; the rest waits where the peer has it."""
+
+STRANGERS = 1000
+"""Connections without the token that are remembered, whose messages are not even looked at."""
+
 MAX_MESSAGE = 1 << 28
 """Bytes of a message at most."""
 
@@ -88,6 +97,7 @@ class Server:
         self._peers: dict[bytes, _Peer] = {}
         self._by_rank: dict[int, bytes] = {}
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._strangers: set[bytes] = set()
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._host, self._looked = host(), 0.0
         self._closing = self._ended = self._crowded = False
@@ -166,6 +176,11 @@ class Server:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(peer.pid, signal.SIGKILL)
 
+    def runs(self) -> bool:
+        """Whether a process of this host that has left still runs."""
+        left = [p for p in self._peers.values() if p.left and not p.gone and p.host == self._host]
+        return any(state(peer.pid, peer.born) not in (GONE, STOPPED) for peer in left)
+
     def lost_processes(self) -> set[tuple[int, str]]:
         """Number and birth of each process of this host that has been given up."""
         lost = (peer for peer in self._peers.values() if peer.gone and peer.host == self._host)
@@ -182,7 +197,7 @@ class Server:
 
     def _bind(self, bind: str, keys: Keys | None) -> str:
         socket = self._socket
-        socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, 0
+        socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, QUEUE
         socket.maxmsgsize, socket.ipv6 = MAX_MESSAGE, "[" in bind
         socket.router_mandatory = 1  # an error for whom there is no connection to any more
         if keys:
@@ -228,7 +243,9 @@ class Server:
             self.world.stop(WorldError(f"internal error, {in_words(error)}"))
 
     def _turn(self) -> None:
-        while self._socket.poll(0):
+        for _ in range(AT_ONCE):
+            if not self._socket.poll(0):
+                break
             self._receive(self._socket.recv_multipart())
         while not self._orders.empty():
             self._orders.get()()
@@ -251,6 +268,9 @@ class Server:
     def _receive(self, frames: list[bytes]) -> None:
         identity, *frames = frames
         peer = self._peers.get(identity)
+        if identity in self._strangers:
+            self._drop(len(frames), "of a stranger")
+            return
         try:
             if peer is None:
                 self._hello(identity, frames)
@@ -259,11 +279,13 @@ class Server:
                 self._take(identity, peer, frames)
         except (WireError, IndexError) as error:
             if peer is None:
+                if len(self._strangers) < STRANGERS:
+                    self._strangers.add(identity)
                 self._drop(len(frames), error)
             else:
                 self._unreadable(peer, error)
 
-    def _drop(self, frames: int, error: Exception) -> None:
+    def _drop(self, frames: int, error: object) -> None:
         self.dropped += 1
         if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
             _LOG.warning("dropped %d messages, the last of %d frames: %s",
@@ -394,9 +416,8 @@ class Server:
 
         Where all are stopped, somebody has stopped the job as a whole.
         """
-        if any(peer.stopped is None for peer in watched) or (
-            any(peer.stopped is not None for peer in watched) and self._others_run()
-        ):
+        # Those who have left may wait for those who have not, as MPI does at its end.
+        if any(peer.stopped is None for peer in watched) or (watched and self.runs()):
             limit = self._settings.stop_timeout
             for peer in watched:
                 if peer.stopped is not None and now - peer.stopped > limit and not peer.gone:
@@ -404,13 +425,6 @@ class Server:
         else:
             for peer in watched:
                 peer.stopped = now
-
-    def _others_run(self) -> bool:
-        """Whether processes of ranks that have left run on: they may wait for those who have not,
-        as MPI does at its end.
-        """  # noqa: D205
-        left = [p for p in self._peers.values() if p.left and not p.gone and p.host == self._host]
-        return any(state(peer.pid, peer.born) not in (GONE, STOPPED) for peer in left)
 
     def _probe(self, identity: bytes, peer: _Peer, now: float) -> None:
         """Find that a connection has ended, as when a process has become another program."""
