@@ -26,7 +26,7 @@ WINDOW_ROWS = 1 << 20
 
 
 def check_engine(name: str) -> None:
-    """Raise `EndpointError` where no engine has this name."""
+    """Raise `EndpointError` if there is no engine called ``name``."""
     if name not in ENGINES:
         raise EndpointError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
 
@@ -83,12 +83,12 @@ class Fabric:
     def simulate(
         self, steps: Iterable[Step], *, operation: str = "", ranks: int | None = None
     ) -> Timeline:
-        """When every transfer of a schedule happens.
+        """Simulate a schedule; returns when every transfer begins and ends, as a `Timeline`.
 
-        ``operation``: picks the endpoint's constants ("dispatch", "all_gather", ...). ``ranks``:
-        how many take part; default: the highest rank of the first steps, plus one. Where it is
-        given, each rank pays what a call costs its software also if there is no step. Raises
-        `ScheduleError` for a rank that has no place, `RouteError` for ranks that are cut off,
+        ``operation``: selects the software's constants ("dispatch", "all_gather", ...). ``ranks``:
+        how many take part; by default the highest rank of the first steps, plus one. If it is
+        given, each rank pays the software's costs of a call even if there is no step. Raises
+        `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
         `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
@@ -104,11 +104,17 @@ class Fabric:
         return run.timeline()
 
     def kept(self, kind: Callable[[], Kept]) -> Kept:
-        """The one ``kind()`` of this fabric: where others keep what they find out about it."""
+        """The one ``kind()`` of this fabric, made at the first call.
+
+        A place for what other modules compute about the fabric.
+        """
         return cast(Kept, self._kept.setdefault(kind, kind()))
 
     def binding(self) -> Binding:
-        """The paths found so far, without what cannot limit them; made anew when there are more."""
+        """The paths found so far, reduced to what can limit them.
+
+        Computed anew when there are more paths.
+        """
         table = self.router.table
         known = len(table.begin)
         if known not in self._bindings:

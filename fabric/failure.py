@@ -49,9 +49,9 @@ MOST_WORDS = 4000
 
 
 def words(what: object) -> str:
-    """The text of an exception, or of what it was given, of at most `MOST_WORDS` characters.
+    """``str(what)``, cut to `MOST_WORDS` characters.
 
-    Never raises: where the text cannot be had, it says why.
+    Never raises: if ``str`` fails, the text says so.
     """
     try:
         text = str(what)
@@ -63,26 +63,27 @@ def words(what: object) -> str:
 
 
 def kind_of(error: BaseException) -> str:
-    """The name of an exception's type. Never raises."""
+    """The name of the exception's type. Never raises."""
     name: str = type.__dict__["__name__"].__get__(type(error))
     return name
 
 
 def in_words(error: BaseException) -> str:
-    """``"KeyError: 'x'"``, as the last line of a traceback. Never raises."""
+    """``error`` as text, like the last line of a traceback: ``"KeyError: 'x'"``. Never raises."""
     kind, text = kind_of(error), words(error)
     return f"{kind}: {text}" if text else kind
 
 
 def as_parts(error: WorldError) -> tuple[str, str, int | None]:
-    """An error of ours as it travels between processes: a key of `KINDS`, its text, its rank."""
+    """``error`` in a form that can travel: its type's name in `KINDS`, text, and rank or None."""
     return type(error).__name__, str(error), error.rank
 
 
 def report(error: BaseException, size: int) -> tuple[str, str, int | None]:
-    """What the other ranks are told of an exception: its type, its text, whose fault it is.
+    """What other ranks are told of an exception: type's name, text, rank at fault or None.
 
-    The type is a key of `KINDS` for errors of ours only; ``size``: of the world. Never raises.
+    The name is a key of `KINDS` only for Triplane's own errors. ``size``: the number of ranks of
+    the world. Never raises.
     """
     kind, culprit = kind_of(error), None
     if isinstance(error, WorldError):
@@ -95,7 +96,7 @@ def report(error: BaseException, size: int) -> tuple[str, str, int | None]:
 
 
 def exit_code(status: object) -> int:
-    """What a shell sees of ``sys.exit(status)``."""
+    """The exit code (0 to 255) that a shell sees after ``sys.exit(status)``."""
     if status is None:
         return 0
     return int(status) & 0xFF if isinstance(status, int) else 1

@@ -68,26 +68,35 @@ class Settings:
 
     @property
     def paced(self) -> float | None:
-        """The scale, on paced time."""
+        """Seconds of wall clock per emulated second with the paced clock.
+
+        None with the virtual clock.
+        """
         return self.scale if self.clock == "paced" else None
 
     def as_json(self) -> dict[str, Any]:
-        """As `from_json` takes them."""
+        """The settings as a dict of JSON values, for `from_json`."""
         return asdict(self)
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Settings":
-        """Back from `as_json`."""
+        """The settings in a dict that `as_json` returned."""
         return Settings(**values)
 
     def environment(self) -> dict[str, str]:
-        """As `from_environment` takes them."""
+        """The settings as environment variables, for `from_environment`."""
         values = {name: "" if value is None else str(value) for name, value in asdict(self).items()}
         return {PREFIX + name.upper(): value for name, value in values.items()}
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "Settings":
-        """``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on; empty: None."""
+        """The settings in ``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on.
+
+        An empty variable means None.
+
+        ``environment``: the default is this process's. Raises `ArgumentError` or `WorldError` for a
+        value that is not allowed.
+        """
         given = os.environ if environment is None else environment
         values: dict[str, Any] = {}
         for field in fields(Settings):

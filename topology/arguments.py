@@ -35,9 +35,9 @@ _NOT_SEQUENCES = (*_NOT_NUMBERS[:3], Mapping, Set)
 
 
 def shown(value: object) -> str:
-    """A Python value as an error shows it: one short line, whatever it is, with its type.
+    """``value`` as one short line for an error message, with its type; works for any Python object.
 
-    Values out of files are shown as files have them: `topology.files.reading.shown`.
+    Values read from files are shown as the file has them: `topology.files.reading.shown`.
     """
     if type(value) is int and abs(value) >> 200:
         return f"an integer of {value.bit_length()} bits"
@@ -70,9 +70,11 @@ def integer(
 
 
 def whole(value: Any) -> int | None:
-    """The integer that ``value`` is to Python; None where it is none.
+    """``value`` as an int, if Python takes it as an index (numpy and torch integers too).
 
-    Out of files, integers are read more strictly: `topology.files.reading.whole`.
+    Else None.
+
+    Integers in files are read more strictly: `topology.files.reading.whole`.
     """
     if type(value) is int:
         return value
@@ -85,10 +87,11 @@ def whole(value: Any) -> int | None:
 def integers(
     values: Any, name: str, length: int | None = None, least: int = INT64[0], most: int = INT64[1]
 ) -> list[int]:
-    """A row of ``length`` integers (None: of any) from ``least`` to ``most``.
+    """``values`` as a list of ``length`` integers (None: any number) from ``least`` to ``most``.
 
-    From a list, a tuple, a range or an array or tensor of one dimension. Raises `ArgumentError`
-    also for what has no order (a set), no length (a generator), or is text.
+    Takes a list, a tuple, a range, or an array or tensor of one dimension. Raises `ArgumentError`
+    for anything else, also for a set (no order), a generator (no length), a text, or an array of
+    booleans.
     """
     wanted = "a row of integers" if length is None else f"{length} integers"
     if getattr(values, "ndim", 1) != 1:
@@ -119,7 +122,7 @@ def number(
 ) -> float:
     """``value`` as a float from ``least`` to ``most``, never NaN; raises `ArgumentError`.
 
-    ``unit``: what errors say that it is a number of, such as "seconds".
+    ``unit``: the unit that the error's text gives, such as "seconds".
     """
     found = value if type(value) is float else _float(value)
     if not least <= found <= most:
@@ -145,17 +148,28 @@ def _float(value: Any) -> float:
 
 
 def seconds(value: Any, name: str = "seconds") -> float:
-    """A span of emulated time: 0 to `LONGEST` seconds; raises `ArgumentError`."""
+    """``value`` as a span of emulated time, a float from 0 to `LONGEST` seconds.
+
+    Raises `ArgumentError` with ``name`` and the value.
+    """
     return number(value, name, 0.0, LONGEST, "seconds")
 
 
 def limit(value: Any, name: str = "timeout") -> float | None:
-    """Wall seconds that something may take: 0 on, also infinite; None: as long as it takes."""
+    """``value`` as a limit in seconds of wall clock, from 0 to infinity.
+
+    None (no limit) stays None.
+
+    Raises `ArgumentError` with ``name`` and the value.
+    """
     return None if value is None else number(value, name, 0.0, math.inf, "seconds (or None)")
 
 
 def flag(value: Any, name: str) -> bool:
-    """``value`` as a bool: True, False, 1, 0 or numpy's and torch's; raises `ArgumentError`."""
+    """``value`` as a bool, where it is True, False, 1 or 0, also of numpy or torch.
+
+    Raises `ArgumentError` with ``name`` and the value for anything else.
+    """
     if type(value) is bool:
         return value
     plain = _item(value)
@@ -173,7 +187,11 @@ def _item(value: Any) -> Any:
 
 
 def text(value: Any, name: str, wanted: str = "a text", most: int = NAME) -> str:
-    """``value`` as a plain str of at most ``most`` characters; raises `ArgumentError`."""
+    """``value`` as a plain str of at most ``most`` characters.
+
+    Raises `ArgumentError` if it is no text, too long or not valid Unicode. ``wanted``: what the
+    error says is expected.
+    """
     if not isinstance(value, str):
         raise ArgumentError(f"{name} is {shown(value)}; it has to be {wanted}")
     if len(value) > most:

@@ -19,10 +19,10 @@ INTERVAL = 0.05
 
 
 def in_background(do: Callable[..., Result], *args: Any, **named: Any) -> Result:
-    """``do(*args, **named)``, done by another thread where this one has a `CHECK`.
+    """The result of ``do(*args, **named)``, which runs in a second thread if there is a `CHECK`.
 
-    Raises what ``do`` raises, and at once what the check raises: then ``do`` goes on to its end,
-    and its result is dropped.
+    The check is called every `INTERVAL` seconds meanwhile. Raises what ``do`` raises. If the check
+    raises, that is raised at once; ``do`` runs on to its end, and its result is dropped.
     """
     check = CHECK.get(None)
     if check is None:

@@ -43,17 +43,17 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """``kernel`` compiled to machine code on its first call, and kept on disk for the next run."""
+    """``kernel`` compiled by numba at its first call, and cached on disk between runs."""
     return _compiled(kernel)
 
 
 def inlined(kernel: Kernel) -> Kernel:
-    """As `compiled`, for what is called once a row: it becomes part of its callers."""
+    """Like `compiled`, for small functions called once a row: it is inlined into its callers."""
     return _compiled(kernel, forceinline=True)
 
 
 def unlocked(kernel: Kernel) -> Kernel:
-    """As `compiled`, for long loops over a rank's data: other threads run meanwhile."""
+    """Like `compiled`, for long loops over a rank's data: other threads run during the call."""
     return _compiled(kernel, nogil=True)
 
 

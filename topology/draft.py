@@ -15,9 +15,10 @@ MOST_VERTICES = 1 << 21
 
 
 def count(value: int, name: str) -> int:
-    """``value``, a number of parts called ``name``, as an int up to `MOST_VERTICES`.
+    """``value`` as an int of at most `MOST_VERTICES`; ``name``: what the error calls it.
 
-    Raises `ArgumentError`; whether it is too small, the caller knows best.
+    Raises `ArgumentError` for no integer or too large a one; a lower limit is the caller's to
+    check.
     """
     return integer(value, name, most=MOST_VERTICES)
 
@@ -44,7 +45,11 @@ class Draft:
         node: ArrayLike = NOWHERE,
         package: ArrayLike = NOWHERE,
     ) -> Ints:
-        """Add endpoints; gives their numbers. ``node`` and ``package``: one for all, or each."""
+        """Add endpoints named ``names``; returns their vertex numbers, int32 [names].
+
+        ``node`` and ``package``: one number for all, or one for each; `NOWHERE` for none. Raises
+        `TopologyError` if switches were added before.
+        """
         if self.n_endpoints < len(self.names):
             raise TopologyError(f"endpoints of kind {kind!r} come after switches")
         self.n_endpoints += len(names)
@@ -57,7 +62,10 @@ class Draft:
         node: ArrayLike = NOWHERE,
         package: ArrayLike = NOWHERE,
     ) -> Ints:
-        """Add switch chips; their numbers, as for `endpoints`."""
+        """Add switch chips named ``names``; returns their vertex numbers, int32 [names].
+
+        ``node`` and ``package``: as in `endpoints`.
+        """
         first, count = len(self.names), len(names)
         self.names.extend(names)
         self.kinds.extend([kind] * count)
@@ -80,14 +88,23 @@ class Draft:
     def link(
         self, src: ArrayLike, dst: ArrayLike, plane: str, bandwidth: float, latency: float
     ) -> None:
-        """Add a link one way from each of ``src`` to each of ``dst`` (arrays, broadcast)."""
+        """Add a link one way from each of ``src`` to each of ``dst`` (vertex numbers, broadcast).
+
+        ``bandwidth`` in bytes per second, ``latency`` in seconds. Raises `ValueError` for an
+        unknown plane.
+        """
         ends = [np.ravel(end) for end in np.broadcast_arrays(src, dst)]
         count = len(ends[0])
         number = self.planes.index(plane)
         self._links.append((*ends, *(np.full(count, x) for x in (number, bandwidth, latency))))
 
     def freeze(self, name: str, removed: tuple[str, ...] = ()) -> Topology:
-        """The checked topology; raises `TopologyError`."""
+        """The finished topology, checked.
+
+        Raises `TopologyError` for columns that do not fit together.
+
+        ``removed``: names of parts that were taken out of it, as in `Topology.removed`.
+        """
         empty: list[ArrayLike] = [[]]
         node, package = (joined(empty + [row[i] for row in self._places]) for i in range(2))
         src, dst, plane, bandwidth, latency = (

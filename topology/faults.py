@@ -19,7 +19,10 @@ _LINK = re.compile(r"(?P<a>.+?)\s*(?P<way><->|->)\s*(?P<b>.+?)(?:\s*\((?P<plane>
 
 
 def without(topology: "Topology", names: tuple[str, ...]) -> "Topology":
-    """``topology`` less what ``names`` mean; see `Topology.without`, which calls this."""
+    """A copy of ``topology`` without what ``names`` mean; `Topology.without` calls this.
+
+    Raises `TopologyError` for an unknown name, or if no endpoint is left.
+    """
     dead, cut = called(topology, names)
     if dead[: topology.n_endpoints].all():
         raise TopologyError(f"{topology.name}: without {', '.join(names)} no endpoint is left")
@@ -28,10 +31,10 @@ def without(topology: "Topology", names: tuple[str, ...]) -> "Topology":
 
 
 def called(topology: "Topology", names: tuple[str, ...]) -> tuple[Mask, Mask]:
-    """What ``names`` mean, as in `Topology.without`: bool [vertices], and bool [links].
+    """What ``names`` mean, as in `Topology.without`: two masks, bool [vertices] and bool [links].
 
-    The links are those that are named themselves, not those of a vertex that is. Raises
-    `TopologyError` that names an unknown name and those near it.
+    The second has links that are named themselves, not those of a named vertex. Raises
+    `TopologyError` for an unknown name, with similar ones.
     """
     vertices = np.zeros(topology.n_vertices, dtype=np.bool_)
     links = np.zeros(topology.n_links, dtype=np.bool_)

@@ -73,17 +73,17 @@ class Topology:
 
     @property
     def n_vertices(self) -> int:
-        """How many endpoints and switches there are."""
+        """Number of vertices: endpoints and switches."""
         return len(self.vertex_names)
 
     @property
     def n_links(self) -> int:
-        """How many directed links there are."""
+        """Number of directed links."""
         return len(self.link_src)
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Vertex number by name."""
+        """The number of each vertex by its name."""
         return {name: vertex for vertex, name in enumerate(self.vertex_names)}
 
     @cached_property
@@ -93,19 +93,19 @@ class Topology:
         return np.array([v for v, kind in enumerate(kinds) if kind != "cpu"], dtype=np.int32)
 
     def vertex(self, name: str) -> int:
-        """The number of the vertex called ``name``; `TopologyError` where there is none."""
+        """The number of the vertex called ``name``; raises `TopologyError` with similar names."""
         if name not in self.index:
             hint = near(name, self.vertex_names) or f"; one is {self.vertex_names[0]!r}"
             raise TopologyError(f"{self.name} has no vertex {name!r}{hint}")
         return self.index[name]
 
     def of_kind(self, *kinds: str) -> Ints:
-        """The vertices of these kinds, in order."""
+        """The vertices of the given kinds, in ascending order: int32 [found]."""
         found = [v for v, kind in enumerate(self.vertex_kinds) if kind in kinds]
         return np.array(found, dtype=np.int32)
 
     def plane(self, name: str) -> int:
-        """The number of the plane called ``name``; `TopologyError` names the choices."""
+        """The number of the plane called ``name``; raises `TopologyError` with the choices."""
         if name not in self.planes:
             raise TopologyError(
                 f"{self.name} has no plane {name!r}; it has {', '.join(self.planes)}"
@@ -113,12 +113,12 @@ class Topology:
         return self.planes.index(name)
 
     def link_name(self, link: int) -> str:
-        """``from->to (plane)``: the name by which answers call a link."""
+        """The name of a link in answers and errors: ``from->to (plane)``."""
         ends = self.vertex_names[self.link_src[link]], self.vertex_names[self.link_dst[link]]
         return f"{ends[0]}->{ends[1]} ({self.planes[self.link_plane[link]]})"
 
     def without(self, *names: str) -> "Topology":
-        """A new topology less what ``names`` mean, with ``removed`` extended by them.
+        """A new topology without what ``names`` mean; they are appended to ``removed``.
 
         - a vertex (``"l2.3.12"``, ``"node3.die11"``), and with it its links;
         - a node (``"node3"``) or a group, everything whose name goes on after a dot (``"l2.3"``);
@@ -126,9 +126,9 @@ class Topology:
         - links: ``"a->b"`` one way, ``"a<->b"`` both ways, all parallel ones, of every plane or of
           one (``"a->b (ub)"``, as `link_name` writes it); ``a`` and ``b`` are any of the above.
 
-        Vertices and links are numbered anew in the old order; ``node`` and ``package`` keep their
-        numbers. Raises `TopologyError` that names an unknown name and those near it, or where no
-        endpoint would be left.
+        Vertices and links are renumbered in the old order; ``node`` and ``package`` keep their
+        numbers. Raises `TopologyError` for an unknown name, with similar ones, or if no endpoint
+        would be left.
         """
         return faults.without(self, names)
 
@@ -138,7 +138,7 @@ class Topology:
         return as_html(self)
 
     def equals(self, other: "Topology") -> bool:
-        """Whether every column, name and number of ``other`` is the same."""
+        """True if all columns, names and numbers of ``other`` are the same."""
         pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
         return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
@@ -223,5 +223,5 @@ def _no_link(
 
 
 def joined(parts: Sequence[ArrayLike]) -> NDArray[Any]:
-    """The parts, each flattened, one after the other: how presets lay their columns."""
+    """The parts, each flattened, as one array: presets build their columns with it."""
     return np.concatenate([np.ravel(np.asarray(part)) for part in parts])

@@ -7,10 +7,10 @@ LONGEST = 120
 
 
 def label(name: str) -> str:
-    r"""``name`` as text that is safe to show: what cannot be seen as ``\u202e``, and shortened.
+    """``name`` as text that is safe to show: invisible characters escaped, and shortened.
 
-    Letters of every script stay as they are. A name of more than `LONGEST` characters keeps its two
-    ends.
+    Letters of every script stay as they are. Of a longer name the two ends are kept, with the
+    number of characters between them.
     """
     if len(name) > LONGEST:
         half = LONGEST // 2

@@ -19,7 +19,10 @@ LONGEST = 100
 
 
 def near(name: str, choices: Iterable[str]) -> str:
-    """``"; near it: a, b"`` for the choices that look like ``name``, or nothing: ends a message."""
+    """The end of an error message with choices similar to ``name``: ``".
+
+    Near it: a, b"``, or ``""``.
+    """
     # Comparing takes the product of the lengths, and nobody mistypes a text of pages.
     short = [choice for choice in choices if len(choice) <= LONGEST]
     found = get_close_matches(name, short, n=3, cutoff=0.6) if len(name) <= LONGEST else []
@@ -27,7 +30,7 @@ def near(name: str, choices: Iterable[str]) -> str:
 
 
 def vertices_called(topology: "Topology", text: str) -> Vertices:
-    """The vertices that ``text`` means, in order; none where it means nothing.
+    """The vertices that ``text`` means, int32 in ascending order; empty if it means nothing.
 
     The first of these that finds any: the name of one vertex (``node3.die11``); a pattern
     (``l2.3.*``, as in `fnmatch`); a node by its number (``node3``); a group, which is everything
@@ -46,7 +49,7 @@ def vertices_called(topology: "Topology", text: str) -> Vertices:
 
 
 def groups(topology: "Topology") -> list[str]:
-    """Every name that `vertices_called` takes without a pattern: vertices, nodes and groups."""
+    """All names that `vertices_called` knows besides patterns: vertices, nodes and groups."""
     nodes = {f"node{node}" for node in np.unique(topology.node) if node >= 0}
     dotted = {name.rpartition(".")[0] for name in topology.vertex_names}
     return [*topology.vertex_names, *sorted((nodes | dotted) - {""} - topology.index.keys())]

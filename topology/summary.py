@@ -10,7 +10,7 @@ from topology.units import GB, NS
 
 
 def as_html(topology: Topology) -> str:
-    """A topology for a notebook: what is in it, and its planes."""
+    """``topology`` as HTML for a notebook: what it consists of, and its planes."""
     kinds = topology.vertex_kinds
     split = topology.n_endpoints
     about = [

@@ -17,7 +17,7 @@ _BREAK = re.compile("[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
 
 
 def visible(text: str) -> str:
-    r"""``text`` with what cannot be seen written out, as ``\u202e``; new lines and tabs, too.
+    r"""``text`` with invisible characters escaped, as ``\u202e``, new lines and tabs too.
 
     Letters of every script stay as they are.
     """
@@ -26,12 +26,12 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """The same of a text of several lines, which stay lines; tabs stay, too."""
+    """As `visible`, for text of several lines: line breaks and tabs are kept."""
     return re.sub("[^\n\t]+", lambda found: visible(found[0]), text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """``text`` in one line: where there was a new line is a blank, the rest is `visible`."""
+    """``text`` in one line: line breaks become blanks, and invisible characters are escaped."""
     return visible(_BREAK.sub(" ", text).strip())
 
 

@@ -64,10 +64,7 @@ def parse(text: str, quantity: str) -> float:
 
 
 def show(value: float, quantity: str) -> str:
-    """``value`` (SI) as text with the unit that fits, exact enough for `parse` to read it back.
-
-    The shortest text that `parse` turns into the same float64 again, so that files lose nothing.
-    """
+    """``value`` (SI) as the shortest text with a unit that `parse` reads back exactly."""
     scales = {"time": ("us", "ns", "ms", "s"), "size": ("B",), "bandwidth": ("GB/s", "Gbit/s")}
     choices = [f"{number} {unit}" for unit in scales[quantity] for number in _numbers(value, unit)]
     exact = [text for text in choices if _read(text) == value]

@@ -20,10 +20,10 @@ _TYPES = ("u1", "u2", "u4", "i4", "f4", "f8")
 
 
 def pack(document: Any) -> str:
-    """``document`` as one line of base64: dicts, lists, texts, numbers, and numpy columns.
+    """``document`` as one line of base64: gzipped JSON with its numpy columns as binary.
 
-    Columns may be of the types uint8, uint16, uint32, int32, float32, float64; others raise
-    `TypeError`. A column of more than one dimension is flattened.
+    It may hold dicts, lists, texts, numbers and arrays of uint8, uint16, uint32, int32, float32 or
+    float64; other types raise `TypeError`. An array of more than one dimension is flattened.
     """
     columns: list[bytes] = []
     header = json.dumps(_lifted(document, columns, [0]), allow_nan=False).encode()
@@ -55,7 +55,7 @@ def _bytes(column: NDArray[Any]) -> bytes:
 
 
 def narrow(column: NDArray[np.integer]) -> NDArray[np.integer]:
-    """``column`` in the smallest unsigned type that holds it, or int32 where it has negatives."""
+    """``column`` in the smallest unsigned type that holds it, or int32 if it has negatives."""
     if len(column) and column.min() < 0:
         return column.astype(np.int32)
     most = int(column.max(initial=0))

@@ -34,9 +34,9 @@ class Exhibit:
 
 
 def page(first: Exhibit | Topology, second: Exhibit | None = None) -> str:
-    """The page of ``first``, a whole HTML document; of two runs, they stand side by side.
+    """The page of ``first`` as a complete HTML document; with ``second``, both runs side by side.
 
-    Raises `TopologyError` where a whole or the film does not fit its topology.
+    Raises `TopologyError` if a whole or a traffic does not belong to its topology.
     """
     runs = [first if isinstance(first, Exhibit) else Exhibit(first), *([second] if second else [])]
     views = [shown(run.topology, run.whole) for run in runs]

@@ -42,11 +42,12 @@ _NVIDIA = (
 
 
 def sources(topology: Topology) -> list[dict[str, Any]]:
-    """For each plane, kind of end and quantity, the source of its value.
+    """Where the bandwidths and latencies of a preset come from, a list of records.
 
-    ``plane``: number; ``kind``: of an end of the link, "" for any; ``quantity``: "bandwidth" or
-    "latency"; ``value``: SI, the value that the source is of; ``text``: constant and source. Empty
-    for a topology that is no preset's.
+    ``plane``: its number; ``kind``: the kind of vertex at an end of the link, ``""`` for any;
+    ``quantity``: ``"bandwidth"`` or ``"latency"``; ``value``: the number (bytes per second, or
+    seconds); ``text``: the constant's docstring and its module. Empty if the topology is not a
+    preset's.
     """
     module, rules = _preset(topology)
     if module is None:
@@ -71,7 +72,10 @@ def sources(topology: Topology) -> list[dict[str, Any]]:
 
 
 def plane_notes(topology: Topology, plane: int) -> str:
-    """A sentence on what a plane is, "" where nothing is known of it."""
+    """One sentence that describes a plane of a preset; ``""`` for other topologies.
+
+    ``plane``: its number in ``topology.planes``.
+    """
     module, _ = _preset(topology)
     notes = {
         cloudmatrix: {
@@ -89,7 +93,7 @@ def plane_notes(topology: Topology, plane: int) -> str:
 
 
 def constants(module: ModuleType) -> dict[str, str]:
-    """The text below each constant of a module, by its name, on one line."""
+    """The docstrings below the constants of a module, each on one line, by the constant's name."""
     try:
         body = ast.parse(inspect.getsource(module)).body
     except OSError:  # installed without its source: there is nothing to read

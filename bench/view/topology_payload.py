@@ -29,9 +29,9 @@ class Shown:
 
 
 def shown(topology: Topology, whole: Topology | None) -> Shown:
-    """``topology`` inside the ``whole`` that it was taken out of; alone where that is `None`.
+    """``topology`` as part of ``whole``, from which parts were removed; alone if ``whole`` is None.
 
-    Raises `TopologyError` where ``whole`` without ``topology.removed`` is another topology.
+    Raises `TopologyError` if ``whole`` without ``topology.removed`` is not this topology.
     """
     if whole is None or not topology.removed:
         every = np.arange(topology.n_vertices), np.arange(topology.n_links)
@@ -49,7 +49,7 @@ def shown(topology: Topology, whole: Topology | None) -> Shown:
 
 
 def topology_part(view: Shown) -> dict[str, Any]:
-    """The part of the page's data that describes one topology, for `bench.view.packing.pack`."""
+    """The page's data on one topology, a dict for `bench.view.packing.pack`."""
     topology, boxes = view.whole, groups(view.whole)
     kinds = tuple(dict.fromkeys(topology.vertex_kinds))
     bandwidths, bandwidth = _classes(topology.link_bandwidth)

@@ -31,7 +31,7 @@ class StepEntry:
 
     @property
     def duration(self) -> float:
-        """Emulated seconds."""
+        """Duration of the call in emulated seconds."""
         return self.end - self.begin
 
 
@@ -39,7 +39,7 @@ class TimedWork(Protocol):
     """What has times, such as a `collectives.Work`."""
 
     def times(self) -> tuple[float, float]:
-        """When it began and ended, in emulated seconds."""
+        """Begin and end of the call in emulated seconds."""
 
 
 class StepLog:
@@ -58,7 +58,7 @@ class StepLog:
         self, layer: str, operation: str, tokens: int, work: TimedWork,
         machine: tuple[str, str] | None = None,
     ) -> None:  # fmt: skip
-        """Learn of a call that is over; ``machine``: as `Communicator.machine` says."""
+        """Add a call that is over; ``machine``: as `Communicator.machine` returns it."""
         if (layer, operation) in self._seen:
             self._step += 1
             self._seen.clear()
@@ -68,7 +68,7 @@ class StepLog:
             self._settle()
 
     def rows(self) -> list[StepEntry]:
-        """All calls so far. Raises `WorldError` where no machine is emulated."""
+        """All calls so far, in order. Raises `WorldError` if no machine is emulated."""
         self._settle()
         return list(self._rows)
 
@@ -79,15 +79,16 @@ class StepLog:
 
 
 def as_json(rows: Iterable[StepEntry]) -> list[dict[str, Any]]:
-    """Rows as JSON has them; back by ``StepEntry(**row)``."""
+    """Rows as JSON values; ``Timed(**row)`` makes a row again."""
     return [asdict(row) for row in rows]
 
 
 def table(rows: Sequence[StepEntry], by: str) -> str:
-    """Emulated microseconds of each operation, as text; ``by``: "step" or "layer".
+    """Emulated microseconds of each operation, as a text table; ``by``: "step" or "layer".
 
     By step: tokens of the rank, and the sum over layers. By layer: calls, and the mean of a call.
-    The first line names the emulated machine, and the software stacks that the calls are timed by.
+    The first line names the emulated machine, and the software stacks that time the calls. Raises
+    `ValueError` for another ``by``.
     """
     if by not in ("step", "layer"):
         raise ValueError(f"by is {by!r}; there are step, layer")

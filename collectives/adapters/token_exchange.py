@@ -40,23 +40,28 @@ class TokenExchange(Protocol):
     """Of one layer, or of several that are alike. All ranks make the same calls."""
 
     def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
-        """Send ``x`` ``[tokens, hidden]`` where ``topk_idx`` ``[tokens, top_k]`` says.
+        """Send tokens ``x`` ``[tokens, hidden]`` to their experts ``topk_idx`` ``[tokens, top_k]``.
 
-        ``layer``: what `StepLog` calls it. Raises `TokenError`, `WorldError`.
+        Returns the rows for this rank's experts. ``layer``: its name in `Record`. Raises
+        `TokenError`, `WorldError`.
         """
 
     def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
-        """The results ``y`` of the rows, back at their tokens: ``[tokens, hidden]``."""
+        """Bring the results ``y`` of the rows back and add them up: ``[tokens, hidden]``.
+
+        Raises `TokenError`, `WorldError`.
+        """
 
 
 def exchange(
     comm: Communicator, mode: str, *, experts: int, hidden: int, wire: str | Wire = "as-is",
     max_tokens: int = MAX_TOKENS, record: StepLog | None = None,
 ) -> TokenExchange:  # fmt: skip
-    """An exchange over ``comm``; ``mode``: one of `MODES`.
+    """An exchange of tokens over ``comm``; ``mode``: one of `MODES`.
 
-    ``max_tokens``: that a rank brings at most, in low-latency mode. ``record``: learns what the
-    calls are. Raises `TokenError` with the choices.
+    ``experts``: number over all ranks. ``wire``: format of tokens on their way. ``max_tokens``: the
+    most that a rank brings to a call, in low-latency mode. ``record``: gets an entry for each call.
+    Raises `TokenError` with the choices.
     """
     kind = wire if isinstance(wire, Wire) else Wire(wire)
     kept = StepLog() if record is None else record
@@ -76,7 +81,7 @@ class ExactSizes:
     record: StepLog
 
     def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
-        """As `TokenExchange.dispatch`."""
+        """As `TokenExchange.dispatch`; has gradients unless tokens are quantised."""
         weights = topk_weights.float()
         if not (torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)):
             return self.sent(x, topk_idx, weights, layer)
@@ -90,14 +95,14 @@ class ExactSizes:
         return ExpertRows(came[0], kept[0].experts, came[1], kept[0].handle)
 
     def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
-        """As `TokenExchange.combine`."""
+        """As `TokenExchange.combine`; has gradients."""
         if torch.is_grad_enabled() and y.requires_grad:
             summed: Tensor = _Combine.apply(y, rows.handle, self, layer)  # type: ignore[no-untyped-call]
             return summed
         return self.returned(y, rows.handle, layer)
 
     def sent(self, x: Tensor, topk_idx: Tensor, weights: Tensor, layer: str) -> ExpertRows:
-        """`dispatch`, of which autograd knows nothing."""
+        """Dispatch without gradients: the received rows."""
         args = (x.detach().contiguous(), topk_idx.contiguous(), weights.detach().contiguous())
         arrived, handle, work = self.normal.dispatch(*args)
         self._learn(layer, "dispatch", len(x), work)
@@ -105,13 +110,13 @@ class ExactSizes:
         return ExpertRows(came, arrived.topk_idx, arrived.topk_weights, handle)
 
     def sent_again(self, x: Tensor, handle: Any, layer: str) -> Tensor:
-        """The rows of ``x``, which goes where a dispatch before has gone."""
+        """Dispatch ``x`` along the routes of an earlier dispatch; returns the received rows."""
         arrived, _, work = self.normal.dispatch(x.detach().contiguous(), handle=handle)
         self._learn(layer, "dispatch (backward)", len(x), work)
         return _plain(arrived.x, arrived.scales, x.dtype)
 
     def returned(self, y: Tensor, handle: Any, layer: str) -> Tensor:
-        """`combine`, of which autograd knows nothing."""
+        """Combine without gradients: the sums, ``[tokens, hidden]``."""
         summed, _, work = self.normal.combine(y.detach().contiguous(), handle)
         self._learn(layer, "combine", len(summed), work)
         result: Tensor = summed
@@ -120,7 +125,7 @@ class ExactSizes:
     def returned_with_weights(
         self, y: Tensor, weights: Tensor, handle: Any, layer: str
     ) -> tuple[Tensor, Tensor]:
-        """Rows and their weights, added up for each token."""
+        """Combine without gradients: sums of rows and of weights, for each token."""
         args = (y.detach().contiguous(), handle, weights.detach().contiguous())
         summed, told, work = self.normal.combine(*args)
         self._learn(layer, "combine (backward)", len(summed), work)
@@ -189,7 +194,7 @@ class FixedBuffers:
         return ExpertRows(rows, experts, ones, (handle, used, topk_weights.float().contiguous()))
 
     def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
-        """As `TokenExchange.combine`."""
+        """As `TokenExchange.combine`; without gradients."""
         handle, used, weights = rows.handle
         room = y.new_empty((self.low.local_experts, self.low.rows, self.low.hidden))
         room[used] = y.detach()

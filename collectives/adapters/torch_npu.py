@@ -88,25 +88,24 @@ def npu_moe_distribute_dispatch_v2(
     zero_expert_num: int = 0, copy_expert_num: int = 0, const_expert_num: int = 0,
     y_dtype: int | None = None, x_dtype: int | None = None, scales_dtype: int | None = None,
 ) -> tuple[torch.Tensor, ...]:  # fmt: skip
-    """Send each token to each of its experts, and to the shared ones where they have ranks.
+    """Send each token to each of its experts, and to the shared ones if ranks host them.
 
-    ``x``: bfloat16 or float16 ``[tokens, hidden]``. ``expert_ids``: ``[tokens, top_k]``; those of
-    zero and copy experts, from ``moe_expert_num`` on, and -1 go nowhere; all of a token differ.
-    ``group_ep``: a group of
-    torch.distributed, its name, or a `Communicator`. ``scales``: float32 ``[shared + experts,
-    hidden]``, multiplied with before quantising. ``x_active_mask``: bool, of tokens or of choices.
-    ``global_bs``: the most tokens of a rank times the ranks; 0: all ranks have as many.
+    ``x``: bfloat16 or float16 ``[tokens, hidden]``. ``expert_ids``: ``[tokens, top_k]``, all of a
+    token different; zero and copy experts, from ``moe_expert_num`` on, and -1 are sent nowhere.
+    ``group_ep``: a group of torch.distributed, its name, or a `Communicator`. ``scales``: float32
+    ``[shared + experts, hidden]``, multiplied with before quantising. ``x_active_mask``: bool, of
+    tokens or of choices. ``global_bs``: the most tokens of a rank times the ranks; 0: all ranks
+    have as many.
 
     Returns ``expand_x``, ``dynamic_scales``, ``assist_info_for_combine``, ``expert_token_nums``
-    (``expert_token_nums_type`` 0: with all before, 1: of each), ``ep_recv_counts`` (by expert and
-    source, each with all before), ``tp_recv_counts`` and ``expand_scales``, empty without
-    ``expert_scales``. Of ``expand_x`` the first ``ep_recv_counts[-1]`` rows mean anything, by
-    expert, source and token.
+    (``expert_token_nums_type`` 0: running totals, 1: of each), ``ep_recv_counts`` (running totals
+    by expert and source), ``tp_recv_counts`` and ``expand_scales``, empty without
+    ``expert_scales``. The first ``ep_recv_counts[-1]`` rows of ``expand_x`` are valid, by expert,
+    source and token.
 
-    Raises `TokenError` here and `RankFailed` at every other rank for what cannot be, and for what
-    this does not do: other ``quant_mode``s than `QUANT_MODES`, tensor parallel groups, elastic
-    ranks, constant experts, other types, ``performance_info``, a ``comm_alg`` that is none of
-    `COMM_ALGS`.
+    Raises `TokenError` here and `RankFailed` at every other rank for a wrong argument, and for what
+    is not supported: other ``quant_mode``s than `QUANT_MODES`, tensor parallel groups, elastic
+    ranks, constant experts, other types, ``performance_info``, a ``comm_alg`` outside `COMM_ALGS`.
     """
     comm = _communicator(group_ep)
     with told(comm):
@@ -171,15 +170,15 @@ def npu_moe_distribute_combine_v2(
     comm_alg: str = "", zero_expert_num: int = 0, copy_expert_num: int = 0,
     const_expert_num: int = 0,
 ) -> torch.Tensor:  # fmt: skip
-    """Bring the results home and add them up with ``expert_scales``: ``[tokens, hidden]``.
+    """Bring results back and add them up, weighted by ``expert_scales``: ``[tokens, hidden]``.
 
     ``expand_x``: a result for each row of the dispatch, in the type of the tokens.
     ``ep_send_counts``: its ``ep_recv_counts``. ``expert_scales``: float32 ``[tokens, top_k]``;
-    results of shared experts count once. ``shared_expert_x``: ``[tokens, hidden]``, added, too.
+    results of shared experts have weight 1. ``shared_expert_x``: ``[tokens, hidden]``, added, too.
     ``ori_x``: the tokens, for copy experts. Sums are float32: by slot, then shared experts, then
-    copies, then ``shared_expert_x``. ``assist_info_for_combine``: as the dispatch gave it.
-    ``tp_send_counts`` and ``expand_scales`` may be given as the dispatch gave them; they say
-    nothing that is not known. Raises as `npu_moe_distribute_dispatch_v2`.
+    copies, then ``shared_expert_x``. ``assist_info_for_combine``: what the dispatch returned.
+    ``tp_send_counts`` and ``expand_scales`` may be what the dispatch returned; they have no effect.
+    Raises as `npu_moe_distribute_dispatch_v2`.
     """
     comm = _communicator(group_ep)
     with told(comm):

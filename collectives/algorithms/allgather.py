@@ -25,7 +25,7 @@ def direct(ranks: int, size: int) -> Iterator[Step]:
 
 
 def ring(ranks: int, size: int) -> Iterator[Step]:
-    """Each rank passes on to the next one what it got last from the one before.
+    """In each step every rank sends to the next one the block that it received in the step before.
 
     Steps: P - 1.
     Bytes sent by a rank: S (P - 1).
@@ -44,7 +44,7 @@ def recursive_doubling(ranks: int, size: int) -> Iterator[Step]:
     Bytes sent by a rank: S (P - 1); less than 2.4 S P where P is no power of two.
 
     Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give their bytes to a partner
-    before, and get everything from it after.
+    first, and get everything from it at the end.
     """
     me, extra, bounds = np.arange(ranks), folded(ranks), fold(ranks)
     yield from transfers(me, me, size, 0, me * size, label="copy")
@@ -59,8 +59,8 @@ def bruck(ranks: int, size: int) -> Iterator[Step]:
     Steps: ceil(log2 P), for any P.
     Bytes sent by a rank: S (P - 1).
 
-    Bruck, Ho, Kipnis, Upfal, Weathersby 1997. A rank keeps its own bytes first, and turns them
-    all into the order of ranks in the end.
+    Bruck, Ho, Kipnis, Upfal, Weathersby 1997. A rank keeps its own bytes first, and at the end
+    rearranges all into the order of ranks.
     """
     me = np.arange(ranks)
     yield from transfers(me, me, size, writes="work", label="copy")
@@ -76,10 +76,10 @@ def bruck(ranks: int, size: int) -> Iterator[Step]:
 
 
 def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator[Step]:
-    """Each rank sends its bytes to one rank of every other node, which shares them in its node.
+    """Each rank sends its bytes to one rank of every other node, which sends them on inside.
 
     Steps: 2; one between nodes, one within.
-    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
+    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node.
     """
     me = np.arange(ranks)
     position, _ = within_and_across(ranks, ranks_per_node)
@@ -93,7 +93,7 @@ def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator
 
 
 def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
-    """Gather in place around the ring ``who``."""
+    """Gather in place around the ring ``who``: at the end each has all chunks of ``cut``."""
     ranks, after = len(who), np.roll(who, -1)
     # Chunk (i - k) % ranks for all i at once is a window of the chunks laid out twice.
     at, size = np.tile(cut[:-1], 2), np.tile(np.diff(cut), 2)
@@ -106,7 +106,10 @@ def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Itera
 
 
 def doubling(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
-    """Gather in place among ``who``, a power of two of ranks, by recursive doubling."""
+    """Gather in place among ``who``, a power of two of ranks, by recursive doubling.
+
+    At the end each has all chunks of ``cut``.
+    """
     me = np.arange(len(who))
     for have in (1 << k for k in range((len(who) - 1).bit_length())):
         first = me & -have
@@ -118,7 +121,10 @@ def doubling(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Ite
 
 
 def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
-    """Gather in place over the nodes; chunks are in the order of `lanes`."""
+    """Gather in place, first between nodes and then within them.
+
+    Chunks are in the order of `lanes`.
+    """
     ranks = len(cut) - 1
     position, _ = within_and_across(ranks, ranks_per_node)
     owner, proxy = across(ranks, ranks_per_node)
@@ -131,7 +137,10 @@ def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterato
 
 
 def across(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return each rank, as often as there are other nodes, and who stands for it in each."""
+    """The exchanges between nodes: each rank, once for every other node, and its counterpart there.
+
+    Two int64 arrays of equal length.
+    """
     nodes = np.arange(0, ranks, ranks_per_node)
     rank = np.repeat(np.arange(ranks), len(nodes))
     proxy = stand_in(np.tile(nodes, ranks), rank, ranks, ranks_per_node)
@@ -140,7 +149,11 @@ def across(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 def within(cut: NDArray[np.int64], ranks_per_node: int) -> tuple[NDArray[np.int64], ...]:
-    """Return holder and mate in a node, begin and end in bytes, of every lane a mate is without."""
+    """The exchanges within nodes, one for each lane of chunks that a rank lacks.
+
+    Four int64 arrays: the rank that holds the lane, its mate that lacks it, and the lane's begin
+    and end in bytes.
+    """
     ranks = len(cut) - 1
     _, bounds = within_and_across(ranks, ranks_per_node)
     lane = np.tile(np.arange(len(bounds) - 1), ranks)

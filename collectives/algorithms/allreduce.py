@@ -18,12 +18,12 @@ from fabric.schedule.step import Step
 
 
 def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Every rank sends everything to every other at once, and each combines it all ("one-shot").
+    """Every rank sends its whole buffer to every other and combines all it gets ("one-shot").
 
     Steps: 1.
     Bytes sent by a rank: S (P - 1).
 
-    TensorRT-LLM and MSCCL++ take it for the smallest sizes.
+    TensorRT-LLM and MSCCL++ use it for the smallest sizes.
     """
     src, dst = pairs(ranks)
     yield from transfers(src, dst, size, 0, src * size, writes="work", label="all-reduce")
@@ -35,7 +35,7 @@ def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 
 
 def two_shot(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Each rank combines one chunk of everybody's bytes, and then sends it to all.
+    """Each rank combines one chunk from all ranks, and then sends the result to all.
 
     Steps: 2.
     Bytes sent by a rank: 2 S (P - 1) / P.
@@ -53,7 +53,7 @@ def two_shot(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 
 
 def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Chunks travel around the ring twice: once to be combined, once to come to everybody.
+    """Chunks travel twice around the ring: first they are combined, then distributed.
 
     Steps: 2 (P - 1).
     Bytes sent by a rank: 2 S (P - 1) / P.
@@ -73,7 +73,7 @@ def recursive_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[
     Bytes sent by a rank: S log2 P; at most S (floor(log2 P) + 1) where P is no power of two.
 
     Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give their bytes to a partner
-    before, and get the result from it after.
+    first, and get the result from it at the end.
     """
     core = fold(ranks)[:-1]
     me = np.arange(len(core))
@@ -90,7 +90,7 @@ def halving_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[St
     """Reduce-scatter by recursive halving, then all-gather by recursive doubling.
 
     Steps: 2 log2 P; 2 floor(log2 P) + 2 where P is no power of two.
-    Bytes sent by a rank: 2 S (Q - 1) / Q with Q the power of two; S more where P is above Q.
+    Bytes sent by a rank: 2 S (Q - 1) / Q; S more where P is above Q.
 
     Rabenseifner 2004; Thakur, Rabenseifner, Gropp 2005.
     """
@@ -103,7 +103,7 @@ def halving_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[St
 
 
 def tree(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Combine everything at rank 0 by a binomial tree, and take it back to all by another.
+    """Combine everything at rank 0 by a binomial tree, and broadcast the result by another.
 
     Steps: 2 ceil(log2 P).
     Bytes sent by a rank: at most S ceil(log2 P).
@@ -117,10 +117,10 @@ def tree(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 def hierarchical(
     ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
 ) -> Iterator[Step]:
-    """Nodes combine within, ranks of one lane between the nodes, and the result goes back.
+    """Reduce within nodes and between equal places of nodes, then gather the same way back.
 
     Steps: 4; two within nodes, two between.
-    Bytes sent by a rank: 2 S (P - 1) / P, of which 2 S (P / L - 1) / P leave its node of L ranks.
+    Bytes sent by a rank: 2 S (P - 1) / P, of which 2 S (P / L - 1) / P leave its node.
     """
     cut = edges(size, ranks, itemsize)
     yield from _copy(ranks, size)

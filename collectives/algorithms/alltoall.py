@@ -25,7 +25,7 @@ def direct(ranks: int, size: int) -> Iterator[Step]:
 
 
 def pairwise(ranks: int, size: int) -> Iterator[Step]:
-    """In step k each rank sends to the rank k places on; step 0 is its own block.
+    """In step k each rank sends a block to the rank k places on; step 0 copies its own block.
 
     Steps: P - 1.
     Bytes sent by a rank: S (P - 1).
@@ -40,14 +40,13 @@ def pairwise(ranks: int, size: int) -> Iterator[Step]:
 
 
 def bruck(ranks: int, size: int) -> Iterator[Step]:
-    """Each rank sends on, 1, 2, 4 and so on places, all blocks whose way has that binary digit.
+    """In step k each rank sends, 2^k ranks on, all blocks whose distance to go has binary digit k.
 
-    Steps: ceil(log2 P), for any P; one message a step.
-    Bytes sent by a rank: S times the digits 1 of all numbers below P: S P log2(P) / 2 where P is
-    a power of two.
+    Steps: ceil(log2 P), for any P; one message a step. Bytes sent by a rank: S times the number of
+    binary digits 1 in all numbers below P; that is S P log2(P) / 2 where P is a power of two.
 
     Bruck, Ho, Kipnis, Upfal, Weathersby 1997. Blocks are packed before and unpacked after each
-    step; the work buffer holds P blocks, those that go, and those that come.
+    step; the work buffer holds P blocks, those to send, and those received.
     """
     me, going, coming = np.arange(ranks), ranks * size, (ranks + ranks // 2) * size
     head = (ranks - me) * size
@@ -73,10 +72,10 @@ def bruck(ranks: int, size: int) -> Iterator[Step]:
 
 
 def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator[Step]:
-    """Mates put together what they have for a rank of another node, and one of them sends it.
+    """Ranks of a node give blocks for one far rank to one of them, which sends them together.
 
     Steps: 2; one within nodes, one between. P / L + L - 2 messages of a rank instead of P - 1.
-    Bytes sent by a rank: S (P - P / L) + S (P - L), of which the second leaves its node of L ranks.
+    Bytes sent by a rank: S (P - P / L) + S (P - L), of which the second leaves its node.
 
     NCCL ("PXN"); Tutel ("2DH").
     """
@@ -88,7 +87,7 @@ def direct_v(counts: NDArray[np.int64]) -> Iterator[Step]:
     """Every rank sends every other its block at once.
 
     Steps: 1.
-    Bytes sent by a rank: the sum of its row of counts, less what it keeps.
+    Bytes sent by a rank: the sum of its row of counts, less its own block.
     """
     counts = checked(counts)
     send_at, recv_at = displacements(counts)
@@ -99,10 +98,10 @@ def direct_v(counts: NDArray[np.int64]) -> Iterator[Step]:
 
 
 def pairwise_v(counts: NDArray[np.int64]) -> Iterator[Step]:
-    """In step k each rank sends to the rank k places on; step 0 is its own block.
+    """In step k each rank sends a block to the rank k places on; step 0 copies its own block.
 
     Steps: P - 1, less those in which nobody has a byte to send.
-    Bytes sent by a rank: the sum of its row of counts, less what it keeps.
+    Bytes sent by a rank: the sum of its row of counts, less its own block.
     """
     counts = checked(counts)
     send_at, recv_at = displacements(counts)
@@ -116,11 +115,11 @@ def pairwise_v(counts: NDArray[np.int64]) -> Iterator[Step]:
 
 
 def hierarchical_v(counts: NDArray[np.int64], *, ranks_per_node: int = 16) -> Iterator[Step]:
-    """Mates put together what they have for a rank of another node, and one of them sends it.
+    """Ranks of a node give blocks for one far rank to one of them, which sends them together.
 
-    Steps: 2; one within nodes, one between.
-    Bytes sent by a rank: its row of counts, less what is for its own lane of ranks; and what it
-    sends to other nodes for its mates and itself.
+    Steps: 2; one within nodes, one between. Bytes sent by a rank: its row of counts, less what is
+    for ranks of its own place in their nodes; and what it sends to other nodes for the ranks of its
+    node.
     """
     counts = checked(counts)
     ranks = len(counts)
@@ -149,12 +148,18 @@ def hierarchical_v(counts: NDArray[np.int64], *, ranks_per_node: int = 16) -> It
 
 
 def displacements(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where block ``i, j`` begins in the send buffer of i and in the recv buffer of j."""
+    """The byte at which block ``i, j`` begins in the send buffer of i, and in the recv buffer of j.
+
+    Two int64 arrays [ranks, ranks].
+    """
     return counts.cumsum(1) - counts, counts.cumsum(0) - counts
 
 
 def checked(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return counts as int64; raise `ScheduleError` where they are no square matrix of sizes."""
+    """``counts`` as int64 [ranks, ranks].
+
+    Raises `ScheduleError` if it is no square matrix of sizes.
+    """
     counts = np.asarray(counts)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not len(counts):
         raise ScheduleError(f"counts have the shape {counts.shape}, not (ranks, ranks)")

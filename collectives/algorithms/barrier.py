@@ -8,7 +8,7 @@ from fabric.schedule.step import Step
 
 
 def dissemination(ranks: int) -> Iterator[Step]:
-    """Each rank tells ranks at distances 1, 2, 4 and so on that all it has heard of have come.
+    """In step k each rank notifies the rank 2^k places on that all it heard of have arrived.
 
     Steps: ceil(log2 P).
     Bytes sent by a rank: 0; a message without bytes in each step.

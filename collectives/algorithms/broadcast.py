@@ -21,7 +21,7 @@ def direct(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
 
 
 def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
-    """Everybody who has the bytes passes them on, so that in each step twice as many have them.
+    """In each step every rank that has the bytes sends them to one that has not.
 
     Steps: ceil(log2 P).
     Bytes sent by a rank: at most S ceil(log2 P), by the root.
@@ -33,7 +33,7 @@ def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
 
 
 def scatter_allgather(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
-    """Scatter the bytes of the root by halves, and gather them everywhere around a ring.
+    """Scatter the bytes of the root by halves, then all-gather them around a ring.
 
     Steps: ceil(log2 P) + P - 1.
     Bytes sent by a rank: at most 2 S (P - 1) / P, by the root.
@@ -51,7 +51,7 @@ def chain(
 ) -> Iterator[Step]:
     """Pass the bytes from rank to rank in pieces, so that soon all ranks are busy with one each.
 
-    Steps: P - 2 + K, for K pieces.
+    Steps: P - 2 + K, for K ``pieces``.
     Bytes sent by a rank: S, and 0 by the last one.
 
     Pjesivac-Grbovic et al. 2007 ("pipeline").
@@ -71,9 +71,9 @@ def chain(
 def hierarchical(
     ranks: int, size: int, root: int = 0, *, ranks_per_node: int = 16
 ) -> Iterator[Step]:
-    """Take the bytes by a tree to one rank of each node, and by trees in all nodes to the rest.
+    """Send the bytes by a tree to one rank of each node, and from it by a tree within the node.
 
-    Steps: ceil(log2 (P / L)) + ceil(log2 L), for nodes of L ranks.
+    Steps: ceil(log2 (P / L)) + ceil(log2 L).
     Bytes sent by a rank: at most S times that, by the root.
     """
     me, nodes = np.arange(ranks), np.arange(0, ranks, ranks_per_node)
@@ -90,7 +90,7 @@ def hierarchical(
 
 
 def tree(who: NDArray[np.int64], size: int) -> Iterator[Step]:
-    """Take what ``who[0]`` has in its recv buffer to all of ``who`` by a binomial tree."""
+    """Send the recv buffer of ``who[0]`` to all of ``who`` by a binomial tree."""
     for hop in _hops(len(who)):
         giver = np.arange(0, len(who) - hop, 2 * hop)
         yield from transfers(who[giver], who[giver + hop], size, reads="recv", label="broadcast")

@@ -34,12 +34,12 @@ def choose(
     fabric: Fabric, op: str, ranks: int, size: int, *, group: Sequence[int] | None = None,
     itemsize: int = 1, root: int = 0, ranks_per_node: int = 16,
 ) -> str:  # fmt: skip
-    """The algorithm of ``op`` that is fastest on ``fabric``, or within `TIE` of it, by its name.
+    """The name of the algorithm of ``op`` that is fastest on ``fabric``, or within `TIE` of it.
 
     ``group``: which ranks of the fabric take part, in their order; default: its first ``ranks``.
-    The rest means what it means in `schedule`. Of a size (bytes) only the three leading bits
-    count, rounded up, so sizes that hardly differ share an answer. Raises `ScheduleError` for
-    what `schedule` refuses, and for ranks that have no place.
+    The rest means what it means in `schedule`. Of a size (bytes) only the three leading bits count,
+    rounded up, so sizes that hardly differ share an answer. Raises `ScheduleError` for what
+    `schedule` refuses, and for ranks that have no place.
     """
     names = algorithms(op)
     if len(names) == 1 or not 1 < ranks <= MOST_ASKED:
@@ -59,7 +59,10 @@ def advice(
     fabric: Fabric, op: str, group: Sequence[int], size: int, itemsize: int, root: int,
     algorithm: str | None,
 ) -> Advice:  # fmt: skip
-    """How ranks ``group`` of the fabric make a call: the answer of `Control.advise`."""
+    """How the ranks ``group`` make a call; the answer to `fabric.world.control.Control.advise`.
+
+    ``size`` in bytes. Raises `ScheduleError` as `choose` does.
+    """
     node = node_size(fabric, group)
     name = algorithm or choose(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
@@ -73,7 +76,10 @@ def table(
     fabric: Fabric, op: str, ranks: int, size: int, *, group: Sequence[int] | None = None,
     itemsize: int = 1, root: int = 0, ranks_per_node: int = 16,
 ) -> Mapping[str, float]:  # fmt: skip
-    """Seconds that each algorithm of ``op`` takes, of this very size; arguments as in `choose`."""
+    """The seconds that each algorithm of ``op`` takes for exactly this size.
+
+    Arguments as in `choose`.
+    """
     question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
     _check(fabric, question, ranks)
     memory = fabric.kept(_Answers)
@@ -83,9 +89,11 @@ def table(
 
 
 def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
-    """How many ranks of a group share its first one's node: what to group by, see `schedule`.
+    """How many ranks of a group share the node of its first one.
 
-    ``group``: ranks of the fabric, or how many of its first ones. 1 where there are no nodes.
+    See ``ranks_per_node`` in `schedule`.
+
+    ``group``: ranks of the fabric, or how many of its first ones. 1 if the system has no nodes.
     """
     members = range(group) if isinstance(group, int) else group
     nodes = fabric.topology.node[fabric.places[list(members)]]
@@ -93,7 +101,7 @@ def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
 
 
 def rounded(size: int, itemsize: int = 1) -> int:
-    """``size`` with its three leading bits, rounded up, to a number of whole items (bytes)."""
+    """``size`` in bytes rounded up to three leading bits, and to a whole number of items."""
     unit = 1 << max(size.bit_length() - 3, 0)
     return -(-(-(-size // unit) * unit) // itemsize) * itemsize
 

@@ -19,7 +19,7 @@ def direct(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
 
 
 def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
-    """Pairs of ranks put their blocks together, then pairs of pairs, until the root has all.
+    """Ranks pass on their blocks in pairs, then pairs of pairs, until the root has all.
 
     Steps: ceil(log2 P).
     Bytes sent by a rank: at most S P / 2, and 0 by the root.

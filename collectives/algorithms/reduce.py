@@ -12,7 +12,7 @@ from fabric.schedule.step import Step
 
 
 def direct(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
-    """Every rank sends everything to the root at once.
+    """Every rank sends its whole buffer to the root at once.
 
     Steps: 1.
     Bytes sent by a rank: S, and 0 by the root.
@@ -23,7 +23,7 @@ def direct(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterat
 
 
 def binomial(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
-    """Pairs of ranks combine what they have, then pairs of pairs, until the root has it.
+    """Ranks combine what they have in pairs, then in pairs of pairs, until the root has the result.
 
     Steps: ceil(log2 P).
     Bytes sent by a rank: S, and 0 by the root.
@@ -37,12 +37,12 @@ def binomial(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iter
 
 
 def rabenseifner(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
-    """Recursive halving leaves each rank a combined chunk, which it sends to the root.
+    """Reduce-scatter by recursive halving; then each rank sends its combined chunk to the root.
 
     Steps: log2 P + 1; floor(log2 P) + 2 where P is no power of two.
     Bytes sent by a rank: at most S.
 
-    Rabenseifner 2004; the chunks go to the root in one step here, not up a tree.
+    Rabenseifner 2004; here the chunks go to the root in one step, not up a tree.
     """
     extra, core = folded(ranks), fold(ranks)[:-1]
     cut = edges(size, len(core), itemsize)
@@ -53,7 +53,10 @@ def rabenseifner(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> 
 
 
 def tree(who: NDArray[np.int64], size: int, buffer: str) -> Iterator[Step]:
-    """Combine in place what all of ``who`` have, at ``who[0]``, by a binomial tree."""
+    """Combine ``size`` bytes of all of ``who`` at ``who[0]`` by a binomial tree.
+
+    In place, in ``buffer``.
+    """
     for hop in (1 << k for k in range((len(who) - 1).bit_length())):
         giver = np.arange(hop, len(who), 2 * hop)
         yield from transfers(

@@ -27,7 +27,7 @@ def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 
 
 def pairwise(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """In step k each rank sends its block to the rank k places on, which combines it.
+    """In step k each rank sends a block to the rank k places on, which combines it with its own.
 
     Steps: P - 1.
     Bytes sent by a rank: S (P - 1).
@@ -45,7 +45,7 @@ def pairwise(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 
 
 def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Each block travels once around the ring and is combined on its way to its rank.
+    """Each block travels once around the ring, combined at every rank, and ends at its own rank.
 
     Steps: P - 1.
     Bytes sent by a rank: S (P - 1).
@@ -59,13 +59,13 @@ def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
 
 
 def recursive_halving(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
-    """Ranks half, a quarter, an eighth of all ranks apart exchange the halves they are not for.
+    """Partners P/2, P/4, P/8 ... ranks apart each send the half that the other one's side needs.
 
     Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
     Bytes sent by a rank: S (P - 1); at most S P where P is no power of two.
 
     Thakur, Rabenseifner, Gropp 2005. Ranks beyond a power of two give everything to a partner
-    before, and get their block from it after.
+    first, and get their block from it at the end.
     """
     extra, bounds = folded(ranks), fold(ranks)
     core = bounds[:-1]
@@ -79,10 +79,10 @@ def recursive_halving(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[S
 def hierarchical(
     ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
 ) -> Iterator[Step]:
-    """Combine within each node what its ranks have for others; each sends on what is for its lane.
+    """Combine within each node, then between nodes among ranks of the same place in their nodes.
 
     Steps: 2; one within nodes, one between.
-    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node of L ranks.
+    Bytes sent by a rank: S (P - 1), of which S (P / L - 1) leave its node.
     """
     position, _ = within_and_across(ranks, ranks_per_node)
     src, peer = pairs(ranks)
@@ -95,7 +95,10 @@ def hierarchical(
 
 
 def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
-    """Combine in place around the ring ``who``."""
+    """Combine in place around the ring ``who``.
+
+    ``who[i]`` ends with the combined chunk i of ``cut``.
+    """
     ranks, after = len(who), np.roll(who, -1)
     # Chunk (i - k) % ranks for all i at once is a window of the chunks laid out twice.
     at, size = np.tile(cut[:-1], 2), np.tile(np.diff(cut), 2)
@@ -108,7 +111,10 @@ def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Itera
 
 
 def halving(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
-    """Combine in place among ``who``, a power of two of ranks, by recursive halving."""
+    """Combine in place among ``who``, a power of two of ranks, by recursive halving.
+
+    ``who[i]`` ends with the combined chunk i of ``cut``.
+    """
     me = np.arange(len(who))
     for keep in reversed([1 << k for k in range((len(who) - 1).bit_length())]):
         peer = me ^ keep
@@ -121,7 +127,12 @@ def halving(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iter
 
 
 def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
-    """Combine in place over the nodes; chunks are in the order of `lanes`. The way in, reversed."""
+    """Combine in place, first within nodes and then between them.
+
+    Chunks are in the order of `lanes`.
+
+    The exchanges of `allgather.by_node` in reverse.
+    """
     ranks = len(cut) - 1
     holder, mate, begin, end = within(cut, ranks_per_node)
     yield from transfers(

@@ -25,12 +25,12 @@ def run(
     recv_size: int | Sequence[int],
     op: str = "sum",
 ) -> list[NDArray[Any]]:
-    """Return the recv buffer of every rank after ``steps``, in the dtype of the send buffers.
+    """The recv buffer of every rank after ``steps``, in the dtype of the send buffers.
 
-    ``send[i]`` is what rank i was given, ``recv_size`` the bytes of a recv buffer (of all, or one
-    number a rank). Rows combine in row order. ``op="avg"`` adds up what `spec.shares` makes of the
-    send buffers, and what is in the recv buffers is `averaged` after the last step. Raises
-    `ScheduleError` where a row leaves a buffer or a rank is not there.
+    ``send[i]`` is the send buffer of rank i, ``recv_size`` the bytes of a recv buffer (of all, or
+    one number for each rank). Rows combine in row order. ``op="avg"`` adds up the `spec.shares` of
+    the send buffers, and the recv buffers are `averaged` after the last step. Raises
+    `ScheduleError` if a row leaves a buffer or a rank does not exist.
     """
     ranks, dtype, combine = len(send), send[0].dtype, combiner(op)
     room = np.broadcast_to(recv_size, ranks).tolist()
@@ -91,8 +91,8 @@ def _members(step: Step, ranks: int) -> None:
 def check(steps: Iterable[Step], ranks: int) -> None:
     """Raise `ScheduleError` unless every step means the same however its rows are interleaved.
 
-    Within a step no rank may read a byte that the step writes there, and no two rows may write
-    one byte unless the step reduces (rows then combine in their order). Nobody writes "send".
+    Within a step no rank may read a byte that the step writes there, and no two rows may write one
+    byte unless the step reduces (rows then combine in their order). No step may write "send".
     """
     for number, step in enumerate(steps):
         where = f"step {number} ({step.label})" if step.label else f"step {number}"

@@ -14,10 +14,10 @@ from fabric.schedule.step import ScheduleError, Step
 
 
 def edges(size: int, parts: int, itemsize: int = 1) -> NDArray[np.int64]:
-    """Return the ``parts + 1`` bytes at which ``size`` bytes are cut as evenly as items allow.
+    """Bounds of ``parts`` chunks of ``size`` bytes, as even as items allow: int64 [parts + 1].
 
     No item is cut and no two parts differ by more than one item; the first ones are the longer.
-    Raises `ScheduleError` where ``size`` is not a number of items.
+    Raises `ScheduleError` if ``size`` is not a number of items.
     """
     if itemsize < 1 or size % itemsize:
         raise ScheduleError(f"{size} bytes are not a number of items of {itemsize} bytes")
@@ -27,10 +27,11 @@ def edges(size: int, parts: int, itemsize: int = 1) -> NDArray[np.int64]:
 
 
 def fold(ranks: int) -> NDArray[np.int64]:
-    """Return bounds that cut the ranks in a power of two of groups, each of one rank or two.
+    """Bounds that divide the ranks into a power of two of groups, each of one rank or two: int64.
 
-    Group ``i`` is ``bounds[i]`` up to ``bounds[i + 1]``, and its first rank speaks for it. Groups
-    are runs of neighbours, so the chunks of a group, and of groups in a row, lie side by side.
+    Group ``i`` is ranks ``bounds[i]`` up to ``bounds[i + 1]``, and its first rank acts for it.
+    Groups are runs of neighbours, so the chunks of a group, and of groups in a row, lie side by
+    side.
     """
     groups = 1 << (ranks.bit_length() - 1)
     group = np.arange(groups + 1)
@@ -38,7 +39,7 @@ def fold(ranks: int) -> NDArray[np.int64]:
 
 
 def folded(ranks: int) -> NDArray[np.int64]:
-    """Return the ranks for which the rank before them speaks after a `fold`."""
+    """The ranks that the rank before them acts for after a `fold`: int64, ascending."""
     groups = 1 << (ranks.bit_length() - 1)
     return np.arange(1, 2 * (ranks - groups), 2)
 
@@ -46,9 +47,9 @@ def folded(ranks: int) -> NDArray[np.int64]:
 def stand_in(
     near: NDArray[np.int64], rank: NDArray[np.int64], ranks: int, ranks_per_node: int
 ) -> NDArray[np.int64]:
-    """Return who in the node of ``near`` stands for ``rank``: its own place there, if there is one.
+    """The rank in the node of ``near`` that acts for ``rank``: that of the same place.
 
-    The last node may be smaller than the others; its ranks then stand for several places. Raises
+    The last node may be smaller than the others; its ranks then act for several places. Raises
     `ScheduleError` for a node without ranks.
     """
     if ranks_per_node < 1:
@@ -61,10 +62,10 @@ def stand_in(
 def within_and_across(
     ranks: int, ranks_per_node: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the position of each rank when sorted by place in its node, and the lanes' bounds.
+    """The position of each rank when sorted by its place in its node, and the groups' bounds.
 
-    A lane is the ranks with one place in their nodes. With chunks in this order, what a rank has
-    for its mates after talking to its own lane is one piece.
+    Ranks with one place in their nodes form a group. With chunks in this order, what a rank has for
+    the others of its node after exchanging with its own group is contiguous.
     """
     place = np.arange(ranks) % ranks_per_node
     position = np.empty(ranks, np.int64)
@@ -83,7 +84,7 @@ def direct(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
 
 
 def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
-    """Send half of the blocks to a rank that scatters them on, and so at every rank.
+    """Every rank that has blocks sends half of them to a rank that passes them on in the same way.
 
     Steps: ceil(log2 P).
     Bytes sent by a rank: S (P - 1) by the root, at most S P / 2 by the others.
@@ -103,8 +104,8 @@ def halves(
 ) -> Iterator[Step]:
     """Scatter by halves from ``who[0]``, in place: ``who[i]`` ends with chunk ``i`` of ``cut``.
 
-    A chunk has the same place in the ``buffer`` of every rank; ``packed``, a rank's chunks begin
-    at byte 0 instead.
+    A chunk has the same place in the ``buffer`` of every rank; with ``packed``, a rank's chunks
+    begin at byte 0 instead.
     """
     ranks = len(who)
     for far in reversed([1 << k for k in range((ranks - 1).bit_length())]):

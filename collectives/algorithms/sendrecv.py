@@ -20,9 +20,9 @@ def transfers(
     writes: str = "recv",
     label: str = "",
 ) -> Iterator[Step]:
-    """Yield the `Step` of these columns without its rows of 0 bytes, or nothing if none is left.
+    """Yield the `Step` of these columns without rows of 0 bytes; nothing if no row is left.
 
-    An empty row still is a message, and would cost one: algorithms that cut a buffer in more
+    An empty row is still a message, and would cost one: algorithms that cut a buffer into more
     parts than it has items must not send the empty parts.
     """
     step = Step(
@@ -40,10 +40,10 @@ def transfers(
 
 
 def pairs(ranks: int, first: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ``src`` and ``dst`` of every pair whose distance ``(dst - src) % ranks >= first``.
+    """``src`` and ``dst`` of every pair of ranks whose distance ``(dst - src) % ranks >= first``.
 
     Sources ascend, so that rows which reduce at one target do so in the order of ranks. A source
-    begins with its next neighbour, so that not all of them turn to rank 0 at once.
+    begins with its next neighbour, so that not all of them send to rank 0 first.
     """
     me = np.arange(ranks)
     src = np.repeat(me, ranks - first)
@@ -65,9 +65,9 @@ def shift(ranks: int, size: int) -> Iterator[Step]:
 
 
 def point_to_point(src: int, dst: int, size: int) -> Iterator[Step]:
-    """Rank ``src`` sends ``size`` bytes to rank ``dst``; nobody else takes part.
+    """Rank ``src`` sends ``size`` bytes to rank ``dst``; no other rank takes part.
 
     Steps: 1.
-    Bytes sent by a rank: S.
+    Bytes sent by a rank: S by ``src``.
     """
     yield from transfers(src, dst, size, label="send-recv")

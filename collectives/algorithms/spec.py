@@ -27,7 +27,10 @@ BITWISE: Mapping[str, np.ufunc] = MappingProxyType(
 
 
 def combiner(op: str) -> np.ufunc:
-    """Return what combines two items under ``op``; raise `ScheduleError` for an unknown one."""
+    """The function that combines two items under ``op``.
+
+    Raises `ScheduleError` for an unknown one.
+    """
     combine = COMBINE.get(op) or BITWISE.get(op)
     if combine is None:
         choices = ", ".join((*COMBINE, *BITWISE))
@@ -36,11 +39,11 @@ def combiner(op: str) -> np.ufunc:
 
 
 def shares(items: Array, ranks: int) -> Array:
-    """What of a rank's items an average over the ranks adds up, in their dtype.
+    """A rank's items scaled as an average over ``ranks`` ranks adds them up, in their dtype.
 
-    Floats by the largest power of two that is not above 1 / ranks, which is exact but for the
-    smallest numbers: so a sum never overflows where the average does not, as in NCCL, which
-    multiplies by 1 / ranks, rounded to the dtype. Integers as they are.
+    Floats are multiplied by the largest power of two that is not above 1 / ranks, which is exact
+    but for the smallest numbers: so a sum never overflows where the average does not, as in NCCL,
+    which multiplies by 1 / ranks, rounded to the dtype. Integers stay as they are.
     """
     if np.issubdtype(items.dtype, np.integer):
         return items
@@ -50,7 +53,7 @@ def shares(items: Array, ranks: int) -> Array:
 
 
 def averaged(total: Array, ranks: int) -> Array:
-    """Return the average of which ``total`` is the sum of `shares`, in its dtype.
+    """The average of which ``total`` is the sum of `shares`, in its dtype.
 
     Integers are divided by the number of ranks and cut towards 0, as in NCCL: a sum that has
     wrapped around (int8 100 + 100 is -56) gives a wrong average (-28). The average of finite floats
@@ -69,12 +72,12 @@ def averaged(total: Array, ranks: int) -> Array:
 
 
 def power(ranks: int) -> int:
-    """Return the smallest power of two that is not below the number of ranks."""
+    """The smallest power of two that is not below ``ranks``."""
     return 1 << (ranks - 1).bit_length()
 
 
 def real_part(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type itself; of a complex one that of its real and imaginary part."""
+    """``dtype`` itself; for a complex type that of its real and imaginary part."""
     return np.zeros(0, dtype).real.dtype if dtype.kind == "c" else dtype
 
 
@@ -93,7 +96,10 @@ def _largest(dtype: np.dtype[Any]) -> Any:
 
 
 def combined(inputs: Sequence[Array], op: str) -> Array:
-    """Return the items of all ranks combined, in the order of ranks and in their own dtype."""
+    """The items of all inputs combined, in the order of ranks and in their own dtype.
+
+    Raises `ScheduleError` for an unknown ``op``.
+    """
     if op == "avg":
         inputs = [shares(array, len(inputs)) for array in inputs]
     total = inputs[0].copy()
@@ -103,42 +109,42 @@ def combined(inputs: Sequence[Array], op: str) -> Array:
 
 
 def all_reduce(inputs: Sequence[Array], op: str = "sum") -> list[Array]:
-    """Everybody holds the combination."""
+    """The result at every rank: the combination of all inputs."""
     return [combined(inputs, op)] * len(inputs)
 
 
 def reduce(inputs: Sequence[Array], root: int = 0, op: str = "sum") -> list[Array | None]:
-    """Give the root the combination."""
+    """The result at the root: the combination of all inputs; None at the others."""
     return [combined(inputs, op) if rank == root else None for rank in range(len(inputs))]
 
 
 def reduce_scatter(inputs: Sequence[Array], op: str = "sum") -> list[Array]:
-    """Rank i holds block i of the combination."""
+    """The result at rank i: block i of the combination."""
     return np.split(combined(inputs, op), len(inputs))
 
 
 def all_gather(inputs: Sequence[Array]) -> list[Array]:
-    """Everybody holds all inputs in the order of ranks."""
+    """The result at every rank: all inputs in the order of ranks."""
     return [np.concatenate(inputs)] * len(inputs)
 
 
 def gather(inputs: Sequence[Array], root: int = 0) -> list[Array | None]:
-    """Give the root all inputs in the order of ranks."""
+    """The result at the root: all inputs in the order of ranks; None at the others."""
     return [np.concatenate(inputs) if rank == root else None for rank in range(len(inputs))]
 
 
 def broadcast(inputs: Sequence[Array], root: int = 0) -> list[Array]:
-    """Everybody holds the root's input."""
+    """The result at every rank: the root's input."""
     return [inputs[root]] * len(inputs)
 
 
 def scatter(inputs: Sequence[Array], root: int = 0) -> list[Array]:
-    """Rank i holds block i of the root's input."""
+    """The result at rank i: block i of the root's input."""
     return np.split(inputs[root], len(inputs))
 
 
 def all_to_all(inputs: Sequence[Array]) -> list[Array]:
-    """Rank i holds block i of every input, in the order of ranks."""
+    """The result at rank i: block i of every input, in the order of ranks."""
     blocks = [np.split(array, len(inputs)) for array in inputs]
     return [np.concatenate(column) for column in zip(*blocks, strict=True)]
 
@@ -151,10 +157,10 @@ def all_to_all_v(inputs: Sequence[Array], counts: NDArray[np.int64]) -> list[Arr
 
 
 def send_recv(inputs: Sequence[Array]) -> list[Array]:
-    """Every rank holds the input of the rank before; rank 0 that of the last one."""
+    """The result at rank i: the input of rank i - 1; at rank 0, that of the last rank."""
     return [inputs[-1], *inputs[:-1]]
 
 
 def barrier(inputs: Sequence[Array]) -> list[Array | None]:
-    """Nobody holds anything."""
+    """The result at every rank: None, nothing is received."""
     return [None] * len(inputs)

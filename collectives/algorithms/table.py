@@ -86,7 +86,10 @@ MOST_DIRECT = 1024
 
 
 def algorithms(op: str) -> Mapping[str, Algorithm]:
-    """Return the algorithms of a collective by name; raise `ScheduleError` for an unknown one."""
+    """The algorithms of collective ``op`` by name.
+
+    Raises `ScheduleError` for an unknown collective.
+    """
     if not isinstance(op, str) or op not in ALGORITHMS:
         choices = ", ".join(ALGORITHMS)
         raise ScheduleError(f"unknown collective {shown(op)}; choose one of {choices}")
@@ -94,7 +97,7 @@ def algorithms(op: str) -> Mapping[str, Algorithm]:
 
 
 def algorithm(op: str, name: str) -> Algorithm:
-    """Return the algorithm of that name; raise `ScheduleError` with the choices otherwise."""
+    """The algorithm ``name`` of collective ``op``; raises `ScheduleError` with the choices."""
     table = algorithms(op)
     if not isinstance(name, str) or name not in table:
         choices = ", ".join(table)
@@ -103,7 +106,7 @@ def algorithm(op: str, name: str) -> Algorithm:
 
 
 def default(op: str, ranks: int, size: int) -> str:
-    """Return the name of an algorithm that is good enough where nobody has asked the fabric.
+    """The name of an algorithm that is good enough if the fabric has not been asked.
 
     On a fabric without bottlenecks one step of all pairs has the least latency and moves no byte
     twice: ``direct`` for the all-to-alls, ``all_gather`` and ``reduce_scatter`` of up to
@@ -133,11 +136,12 @@ def default(op: str, ranks: int, size: int) -> str:
 
 
 def buffers(op: str, ranks: int, size: int) -> tuple[int, int]:
-    """Return the bytes of a rank's send and recv buffer for what `schedule` gives for the same.
+    """The sizes in bytes of a rank's send and recv buffer for a collective of ``size`` bytes.
 
     ``size``: a rank's whole buffer for all_reduce, reduce, broadcast and send_recv; what a rank
     contributes for all_gather and gather; what it receives for reduce_scatter and scatter; one
-    block for the all-to-alls (here all blocks of all_to_all_v are alike).
+    block for the all-to-alls (here all blocks of all_to_all_v are alike). Raises `ScheduleError`
+    for an unknown collective, and for numbers that are not allowed.
     """
     algorithms(op)
     ranks, size = _counts(ranks, size)
@@ -158,11 +162,12 @@ def schedule(
     itemsize: int = 1,
     ranks_per_node: int = 16,
 ) -> Iterator[Step]:
-    """Return the steps of a collective, by the named algorithm or by `default`.
+    """The steps of a collective, by the named algorithm or by `default`, generated lazily.
 
     ``size`` is in bytes and means what `buffers` says; ``itemsize`` bytes are never cut.
     ``ranks_per_node`` matters to the hierarchical algorithms; a node of CloudMatrix384 has 16 dies.
-    Raises `ScheduleError` at the call, not later, for what is unknown or cannot be.
+    Raises `ScheduleError` at the call, not later, for an unknown name or a number that is not
+    allowed.
     """
     algorithms(op)
     ranks, size = _counts(ranks, size)

@@ -22,9 +22,10 @@ LOCAL = ("direct", "pairwise")
 
 
 def sizes(name: str, counts: ArrayLike, buffer: UserBuffer, ranks: int) -> Longs:
-    """The bytes of each of ``ranks`` blocks in a buffer, from counts of items.
+    """The bytes of each of ``ranks`` blocks in a buffer, from counts of items: int64 [ranks].
 
-    Raises `ArgumentError` that says ``name`` for counts that cannot be, or have no room.
+    Raises `ArgumentError` that names ``name`` for counts below 0, or more items than the buffer
+    has.
     """
     given = integers(counts, name, ranks, least=0)
     total = sum(given)  # of Python's integers, which do not wrap around
@@ -34,7 +35,11 @@ def sizes(name: str, counts: ArrayLike, buffer: UserBuffer, ranks: int) -> Longs
 
 
 def check(rank: int, send: UserBuffer, recv: UserBuffer, sent: Longs, received: Longs) -> None:
-    """Raise `ArgumentError` for buffers and bytes that do not go together."""
+    """Raise `ArgumentError` if the buffers of an all-to-all-v differ in type or overlap.
+
+    It is also an error if what the rank sends to itself is not what it receives from itself
+    (bytes).
+    """
     if send.dtype != recv.dtype:
         raise ArgumentError(
             f"all_to_all_v: x is {name_of(send.dtype)}, and out is {name_of(recv.dtype)}"
@@ -51,22 +56,24 @@ def check(rank: int, send: UserBuffer, recv: UserBuffer, sent: Longs, received: 
 def call(
     dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None
 ) -> PreparedCall:
-    """The call of a plan; the counts are no part of its words, as each rank has others.
+    """The `Call` of an all-to-all-v with plan ``mine``.
 
-    ``wide``: see `made_ready`.
+    Ranks do not compare counts, as each has its own.
+
+    ``wide``: see `script`.
     """
     made = made_ready(mine, wide=wide)
     return PreparedCall(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
 
 
 def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Plan:
-    """A rank's part by an algorithm that needs all counts: bytes, [ranks, ranks]."""
+    """A rank's plan by an algorithm that needs all counts: bytes, int64 [ranks, ranks]."""
     steps = ALGORITHMS["all_to_all_v"][name](counts, ranks_per_node=ranks_per_node)
     return plan_of(steps, len(counts), rank)
 
 
 def plan(name: str, rank: int, sent: Longs, received: Longs) -> Plan:
-    """A rank's part by one of `LOCAL`: the rows of `alltoall.direct_v` and `pairwise_v`.
+    """A rank's plan by one of `LOCAL`: its rows of `alltoall.direct_v` or `pairwise_v`.
 
     ``sent[j]`` bytes go to rank j, ``received[i]`` come from rank i.
     """

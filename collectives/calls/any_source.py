@@ -44,15 +44,18 @@ class Search(Execution):
         self.noted = True  # the authority learns of what is found
 
     def begin(self, control: Control) -> None:
-        """Tell the authority nothing: it has no name for the call yet."""
+        """Do nothing: the authority learns of the call when the sender is known."""
         self._control = control
 
     def refused(self) -> WorldError | None:
-        """That of what was found."""
+        """The error of the receive that was found; None if there is none."""
         return None if self.found is None else self.found.refused()
 
     def missing(self) -> tuple[list[int], list[int]]:
-        """Nobody in particular, until it is known who sends."""
+        """The ranks whose messages are missing, and those that have not taken theirs.
+
+        Empty until found.
+        """
         return ([], []) if self.found is None else self.found.missing()
 
     def _run(self) -> Generator[None, None, None]:
@@ -78,11 +81,11 @@ class AnyWork(Work):
 
     @property
     def source(self) -> int:
-        """The rank of the group whose message has come; -1 where none has yet."""
+        """The rank of the group whose message was received; -1 if none has arrived yet."""
         return self._sender[0] if self._sender else -1
 
     def wait(self, timeout: float | None = None) -> None:
-        """As `Work.wait`."""
+        """Return when the work is over, at most after ``timeout`` seconds; see `Work.wait`."""
         super().wait(timeout)
         if self._search.found is not None:  # whose time is known to the authority
             self._tags = (self._search.found.tag,)
@@ -92,7 +95,10 @@ class AnyWork(Work):
 def any_source(
     group: Group, driver: Driver, words: str, tag: int, receive: Callable[[int], Execution]
 ) -> AnyWork:
-    """Begin to look for a message of ``tag``; ``receive`` makes the receive from a rank."""
+    """Begin to receive the first message of ``tag`` from any rank of the group; returns its work.
+
+    ``receive`` makes the receive from a given rank. ``words``: the call in errors and traces.
+    """
     transport, sender = driver.transport, list[int]()
     others = [rank for rank in range(group.size) if rank != group.rank]
 

@@ -39,7 +39,7 @@ class UserBuffer(NamedTuple):
     home: NDArray[Any] | None = None
 
     def unpack(self) -> None:
-        """Bring the bytes home."""
+        """Copy packed bytes back to the user's memory, if that has gaps."""
         if self.home is not None:
             self.home[...] = self.bytes.view(self.dtype).reshape(self.home.shape)
 
@@ -49,10 +49,10 @@ NOTHING = UserBuffer(np.zeros(0, np.uint8), np.dtype(np.uint8), 0)
 
 
 def view(given: Any, name: str, writable: bool = False) -> UserBuffer:
-    """The memory of what was passed as ``name``; ``writable`` where the call fills it.
+    """The memory of the argument called ``name`` as a buffer; ``writable`` if the call fills it.
 
     Raises `ArgumentError` for what has no memory of its own, is not on this host, or cannot be
-    filled: it is read-only, or several of its items are one place in memory.
+    filled: it is read-only, or several of its items share one place in memory.
     """
     array = given if type(given) is np.ndarray else _array(given, name, writable)
     flags = array.flags
@@ -178,7 +178,7 @@ def _from_dlpack(given: Any, name: str) -> NDArray[Any]:
 
 
 def shift(send: UserBuffer, recv: UserBuffer) -> int | None:
-    """Where recv begins, in bytes from the beginning of send, if they share memory; else None."""
+    """The byte of ``send`` at which ``recv`` begins, if they share memory; else None."""
     if send is recv:
         return 0
     if not send.items or not recv.items:
@@ -200,7 +200,10 @@ def span(buffer: UserBuffer) -> tuple[int, int]:
 
 
 def meet(one: UserBuffer, other: UserBuffer) -> bool:
-    """Whether two buffers whose spans meet share memory; also where that is too hard to tell."""
+    """True if two buffers whose spans overlap share memory.
+
+    Also if that is too hard to find out.
+    """
     if one.home is None and other.home is None:
         return True
     first, second = (each.bytes if each.home is None else each.home for each in (one, other))
@@ -211,7 +214,7 @@ def meet(one: UserBuffer, other: UserBuffer) -> bool:
 
 
 def in_place(send: UserBuffer, recv: UserBuffer) -> bool:
-    """Whether the two are one memory, from its beginning to its end."""
+    """True if the two buffers are the same memory, from its beginning to its end."""
     return send.bytes.size == recv.bytes.size and shift(send, recv) == 0
 
 

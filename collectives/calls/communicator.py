@@ -50,17 +50,19 @@ REMEMBERED = 1024
 
 
 def init(timeout: float | None = None) -> "Communicator":
-    """The communicator of all ranks; the caller is one of them, however it was launched.
+    """The communicator of all ranks of the world.
+
+    The caller is one of them, however it was launched.
 
     All ranks call it equally often. ``timeout``: wall seconds after which any call of it raises
-    `TimedOut`, unless the call says otherwise; None: never. Raises `WorldError` where the other
+    `TimedOut`, unless the call says otherwise; None: no limit. Raises `WorldError` if the other
     ranks cannot be reached, `ArgumentError` for what is no number of seconds.
     """
     return everybody(member(), limit(timeout))
 
 
 def everybody(me: Member, timeout: float | None = None) -> "Communicator":
-    """The communicator of all ranks of the world in which the caller is ``me``, as `init`."""
+    """The communicator of all ranks of the world in which the caller is ``me``; as `init`."""
     driver = me.driver
     lineage = ("world", driver.lineages["world"])
     driver.lineages["world"] += 1
@@ -109,19 +111,22 @@ class Communicator:
             self._member.close(error)
 
     def close(self) -> None:
-        """See through what was begun, and leave the world: no rank expects more of this one.
+        """Complete the calls in progress and leave the world: other ranks wait no more for it.
 
-        Of one that `split` or `group` made there is nothing to close.
+        For a communicator made by `split` or `group` it does nothing.
         """
         if self._everybody:
             self._member.close()
 
     def now(self) -> float:
-        """The rank's clock, in emulated seconds; without an emulated machine, the wall clock's."""
+        """The rank's clock in emulated seconds.
+
+        Without an emulated machine, that of the wall clock.
+        """
         return self._driver.now()
 
     def compute(self, seconds: float) -> None:
-        """Let the rank's clock move on as if it had computed for so many emulated seconds."""
+        """Advance the rank's clock by ``seconds`` of emulated time, as if it had computed."""
         span = arguments.seconds(seconds)
         if self._driver.paced:  # where the authority learns of it by the wall clock only
             with self.span("compute"):
@@ -132,8 +137,8 @@ class Communicator:
     def machine(self, operation: str) -> Machine | None:
         """The emulated system, and the software stack on it by which ``operation`` is timed.
 
-        ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None where no
-        machine is emulated. The authority is asked once; raises `WorldError`.
+        ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None if no machine
+        is emulated. The authority is asked once; raises `WorldError`.
         """
         operation = text(operation, "operation")
         if operation not in self._machines:
@@ -142,9 +147,9 @@ class Communicator:
         return self._machines[operation]
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """A ``with`` block that traces show by this name, from the rank's clock to its clock.
+        """A context manager whose block traces show as a span called ``name``, on the rank's clock.
 
-        Where no trace is written it costs nothing.
+        Without a trace it costs nothing.
         """
         called = text(name, "name")
         if self._member.settings.trace is None:
@@ -165,10 +170,10 @@ class Communicator:
         self, x: Any, op: str = "sum", out: Any = None, *, async_op: bool = False,
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` (None: ``x`` itself) with all ranks' ``x`` combined.
+        """Combine the ``x`` of all ranks, item by item, into ``out`` at every rank.
 
-        ``op``: "sum", "prod", "min", "max", "avg", "band", "bor" or "bxor" (bits); see
-        `collectives.calls.reductions.reduction`.
+        ``out``: None for ``x`` itself. ``op``: "sum", "prod", "min", "max", "avg", "band", "bor" or
+        "bxor" (bits); see `collectives.calls.reductions.reduction`. Both have equally many items.
         """
         send, recv = self._pair(x, out)
         return self._collective("all_reduce", send, recv, op, 0, algorithm, async_op, timeout)
@@ -177,7 +182,11 @@ class Communicator:
         self, x: Any, root: int = 0, op: str = "sum", out: Any = None, *, async_op: bool = False,
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` (None: ``x`` itself) at the root with all ranks' ``x`` combined."""
+        """Combine the ``x`` of all ranks, item by item, into ``out`` at rank ``root``.
+
+        ``out``: None for ``x`` itself; ignored at other ranks. ``op``: as in `all_reduce`. Both
+        have equally many items.
+        """
         root = self._group.check(root, "root")
         send, recv = self._pair(x, out) if self.rank == root else (view(x, "x"), NOTHING)
         return self._collective("reduce", send, recv, op, root, algorithm, async_op, timeout)
@@ -186,7 +195,10 @@ class Communicator:
         self, out: Any, x: Any, op: str = "sum", *, async_op: bool = False,
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` with the rank's own of as many blocks as ranks of all ``x`` combined."""
+        """Combine the ``x`` of all ranks, item by item, and fill ``out`` with the own block.
+
+        ``x`` has ``size`` times as many items as ``out``. ``op``: as in `all_reduce`.
+        """
         send, recv = view(x, "x"), view(out, "out", True)
         return self._collective("reduce_scatter", send, recv, op, 0, algorithm, async_op, timeout)
 
@@ -194,7 +206,12 @@ class Communicator:
         self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` with all ranks' ``x``, one after the other."""
+        """Fill ``out`` with the ``x`` of all ranks, in rank order.
+
+        It has ``size`` times as many items as ``x``.
+
+        In place if ``x`` is the rank's own block of ``out``.
+        """
         send, recv = view(x, "x"), view(out, "out", True)
         return self._collective("all_gather", send, recv, "", 0, algorithm, async_op, timeout)
 
@@ -202,7 +219,7 @@ class Communicator:
         self, x: Any, root: int = 0, *, async_op: bool = False, algorithm: str | None = None,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill every rank's ``x`` with the root's."""
+        """Fill every rank's ``x`` with that of rank ``root``; all have equally many items."""
         root, both = self._group.check(root, "root"), view(x, "x", True)
         return self._collective("broadcast", both, both, "", root, algorithm, async_op, timeout)
 
@@ -210,7 +227,12 @@ class Communicator:
         self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` at the root with all ranks' ``x``; at others it may be None."""
+        """Fill ``out`` at rank ``root`` with the ``x`` of all ranks, in rank order.
+
+        Elsewhere it may be None.
+
+        ``out`` has ``size`` times as many items as ``x``.
+        """
         root = self._group.check(root, "root")
         send, recv = view(x, "x"), view(out, "out", True) if self.rank == root else NOTHING
         return self._collective("gather", send, recv, "", root, algorithm, async_op, timeout)
@@ -219,7 +241,12 @@ class Communicator:
         self, out: Any, x: Any, root: int = 0, *, async_op: bool = False,
         algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Fill ``out`` with the rank's own block of the root's ``x``; at others it may be None."""
+        """Fill ``out`` with the rank's own block of rank ``root``'s ``x``.
+
+        Elsewhere ``x`` may be None.
+
+        ``x`` has ``size`` times as many items as ``out``.
+        """
         root = self._group.check(root, "root")
         send, recv = view(x, "x") if self.rank == root else NOTHING, view(out, "out", True)
         return self._collective("scatter", send, recv, "", root, algorithm, async_op, timeout)
@@ -228,7 +255,12 @@ class Communicator:
         self, out: Any, x: Any, *, async_op: bool = False, algorithm: str | None = None,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Send block j of ``x`` to rank j; block i of ``out`` is that of rank i. Not in place."""
+        """Send block j of ``x`` to rank j; block i of ``out`` is received from rank i.
+
+        Not in place.
+
+        Both have ``size`` blocks of equally many items.
+        """
         send, recv = view(x, "x"), view(out, "out", True)
         return self._collective("all_to_all", send, recv, "", 0, algorithm, async_op, timeout)
 
@@ -236,11 +268,11 @@ class Communicator:
         self, out: Any, x: Any, send_counts: ArrayLike, recv_counts: ArrayLike, *,
         async_op: bool = False, algorithm: str | None = None, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Send ``send_counts[j]`` items to rank j and receive ``recv_counts[i]`` from rank i.
+        """Send ``send_counts[j]`` items to rank j and receive ``recv_counts[i]`` items from rank i.
 
         Both buffers hold the blocks without gaps in the order of ranks, and may be longer. Each
-        rank knows its own counts only; for the algorithm "hierarchical", which needs all, they
-        are gathered first, which takes time as any all_gather does. Not in place.
+        rank knows its own counts only; for the algorithm "hierarchical", which needs all, they are
+        gathered first, which takes time as any all_gather does. Not in place.
         """
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         send, recv = view(x, "x"), view(out, "out", True)
@@ -262,33 +294,34 @@ class Communicator:
         return self._make(call, send, recv, asynchronous, time)
 
     def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
-        """Return when all ranks have come."""
+        """Return when all ranks of the group have called it."""
         return self._collective("barrier", NOTHING, NOTHING, "", 0, None, async_op, timeout)
 
     def send(self, x: Any, dst: int, tag: int = 0, *, timeout: float | None = None) -> Work:
-        """Send ``x`` to rank ``dst``; over, in emulated time, when it is received.
+        """Send ``x`` to rank ``dst``; in emulated time the call is over when it has been received.
 
-        So two ranks that both send first wait for each other, as in NCCL; use `batch`.
+        So two ranks that both send first wait for each other, as in NCCL; use `batch`. ``tag``:
+        messages with one tag arrive in order.
         """
         return self._messages([checked(Send(x, dst, tag), self._group)], False, timeout)
 
     def recv(self, x: Any, src: int, tag: int = 0, *, timeout: float | None = None) -> Work:
-        """Fill ``x`` with what rank ``src`` sends, which must be as long."""
+        """Fill ``x`` with a message from rank ``src``, which must have as many bytes."""
         return self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
 
     def isend(self, x: Any, dst: int, tag: int = 0) -> Work:
-        """As `send`, and return at once."""
+        """As `send`, but returns at once."""
         return self._messages([checked(Send(x, dst, tag), self._group)], True, None)
 
     def irecv(self, x: Any, src: int, tag: int = 0) -> Work:
-        """As `recv`, and return at once."""
+        """As `recv`, but returns at once."""
         return self._messages([checked(Recv(x, src, tag), self._group)], True, None)
 
     def irecv_any(self, x: Any, tag: int = 0) -> AnyWork:
-        """As `irecv`, from whichever rank's message of ``tag`` comes first: `AnyWork.source`.
+        """As `irecv`, from the rank whose message of ``tag`` arrives first; see `AnyWork.source`.
 
-        Which one does is up to the host, and where none comes, only a time-out ends it. A receive
-        that names its sender takes that one's messages first.
+        Which one does depends on the host, and if none arrives, only a time-out ends it. A receive
+        that names its sender gets that sender's messages first.
         """
         into, stream = view(x, "x", True), integer(tag, "tag")
 
@@ -302,9 +335,9 @@ class Communicator:
         self, messages: Sequence[Send | Recv], *, async_op: bool = False,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """All of these messages at once: nobody waits for one before the next has begun.
+        """Make all of these messages at once: none of them waits for another.
 
-        The one way to send to oneself: the first `Send` to it goes to the first `Recv` from it.
+        The one way to send to oneself: the first `Send` to it matches the first `Recv` from it.
         """
         return self._messages(checked_all(messages, self._group), async_op, timeout)
 
@@ -313,13 +346,12 @@ class Communicator:
         operation: str = "", name: str = "run", async_op: bool = False,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Run any schedule with real bytes: of `fabric.schedule.step.Step`, the same at every rank.
+        """Run a schedule of `fabric.step.Step`, the same at every rank, with real bytes.
 
-        ``steps``: or this rank's `fabric.schedule.plan.Plan` of them, which saves working it out
-        again.
-        ``send``, ``recv``: the rank's buffers, None where it has none; room to work in is given
-        as the steps need it. ``op``: for steps that reduce. ``operation``: whose endpoint costs
-        count, as in `Fabric.simulate`. ``name``: what errors and traces call it.
+        ``steps``: or this rank's `fabric.schedule.plan.Plan` of them, which saves computing it
+        again. ``send``, ``recv``: the rank's buffers, None if it has none; a work buffer is
+        provided as the steps need it. ``op``: for steps that reduce. ``operation``: selects the
+        software's constants, as in `Fabric.simulate`. ``name``: what errors and traces call it.
         """
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         given = NOTHING if send is None else view(send, "send")
@@ -332,11 +364,12 @@ class Communicator:
     def inform(
         self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
     ) -> None:
-        """Send block ``x[j]`` to rank j at once and for free, as `all_to_all` does it in time.
+        """Send block ``x[j]`` to rank j, in no emulated time; ``out[i]`` is the block from rank i.
 
-        For what ranks have to know of each other before they can tell what a call of theirs is:
-        the emulated machine learns it on the way. ``words``: what that call is, in all that ranks
-        have to agree on. Both arrays are ``[ranks, ...]``, of one type, without gaps.
+        For what ranks must know of each other before they can say what their next call is; the
+        emulated machine learns that from the call itself. ``words``: a description of the call with
+        everything on which ranks must agree. Both arrays are ``[ranks, ...]``, of one type, without
+        gaps.
         """
         blocks(out, x, self.size)
         call = timed_as(text(words, "words"), Plan(self.rank, self.size, ()), FREE)
@@ -344,12 +377,15 @@ class Communicator:
 
     @property
     def members(self) -> tuple[int, ...]:
-        """The world's ranks in this group, by their rank here."""
+        """The world ranks of this group's ranks, in order."""
         return self._group.members
 
     @property
     def lender(self) -> Lender | None:
-        """Where all ranks can read each other's memory: see `fabric.transports.base.lender`."""
+        """The means to read other ranks' memory, if all can; else None.
+
+        See `fabric.transports.base.lender`.
+        """
         return lender(self._driver.transport)
 
     def exchange(
@@ -357,7 +393,12 @@ class Communicator:
         finish: Callable[[], None] | None = None, *, async_op: bool = False,
         timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Make a call whose messages are given by themselves: see `MessageExecution`."""
+        """Make a call whose messages are given directly, round by round.
+
+        See `fabric.ranks.message_execution.MessageExecution`.
+
+        ``finish``: called when all messages have been received.
+        """
         driver, group = self._driver, self._group
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         number = group.next_call()
@@ -367,14 +408,17 @@ class Communicator:
         )  # fmt: skip
 
     def refuse(self, error: Exception) -> NoReturn:
-        """Raise ``error``, and tell every other rank: none then waits for a call of this one."""
+        """Raise ``error``, and report it to every other rank.
+
+        So none waits for a call of this one.
+        """
         with self._driver:
             raise error
 
     def split(self, color: int | None, key: int = 0) -> "Communicator | None":
-        """The communicator of the ranks that give the same ``color``, in order of key and rank.
+        """A communicator of the ranks that pass the same ``color``, in order of key and rank.
 
-        Both are any integers of 64 bits. None for a rank whose color is None. It takes the time of
+        Both are any integers of 64 bits. None at a rank whose color is None. It takes the time of
         an all_gather of 24 bytes.
         """
         part = None if color is None else integer(color, "color")
@@ -387,10 +431,10 @@ class Communicator:
         return self._sub([int(rank) for rank in same[np.argsort(told[same, 2], kind="stable")]])
 
     def group(self, ranks: Sequence[int]) -> "Communicator | None":
-        """The communicator of these ranks, in this order; None for a rank that is not one.
+        """A communicator of these ranks, in this order; None at a rank that is not among them.
 
-        Its members call it equally often with the same ranks; the others need not. Nothing is
-        sent, and it takes no time.
+        Its members call it equally often with the same ranks; the others need not. Nothing is sent,
+        and it takes no time. Raises `ArgumentError` for a rank that is unknown, or listed twice.
         """
         members = [
             self._group.check(rank, "a rank of the group") for rank in integers(ranks, "ranks")

@@ -19,7 +19,7 @@ NUMBERS = frozenset(
 
 
 def name_of(dtype: np.dtype[Any]) -> str:
-    """A type by a name that is the same at every rank whose bytes mean the same."""
+    """A name for ``dtype`` that is equal at two ranks exactly if their bytes mean the same."""
     if dtype.names is None:
         return dtype.name if dtype.isnative else str(dtype)
     first, *others = dtype.names or ("",)  # a type of torch has one, see `type_of`
@@ -28,10 +28,10 @@ def name_of(dtype: np.dtype[Any]) -> str:
 
 @lru_cache
 def type_of(dtype: Any, size: int) -> tuple[str, np.dtype[Any] | None]:
-    """A type of torch: as the array interface can have it, and what it really is, if that is else.
+    """A torch type of ``size`` bytes: its array-interface name, and its true dtype if unlike.
 
-    Those that neither numpy nor ml_dtypes has are a structure of one field, which bears the type's
-    name. So they can travel, and only to where the same type is; no arithmetic takes them.
+    A type that neither numpy nor ml_dtypes has becomes a structure of one field named after it: it
+    can be sent to a rank with the same type, but not used in arithmetic.
     """
     name = plain_name(dtype)
     small = _small(name)
@@ -46,7 +46,7 @@ _TORCH = "torch."
 
 
 def plain_name(dtype: Any) -> str:
-    """A type of torch by its name alone."""
+    """The name of a torch type without the prefix ``torch.``."""
     return str(dtype).removeprefix(_TORCH)
 
 

@@ -18,9 +18,9 @@ def execution(
     send: UserBuffer,
     recv: UserBuffer,
 ) -> Execution:
-    """``call`` of these members, the one with that ``number``, from ``send`` into ``recv``.
+    """The execution of ``call`` number ``number`` of a group, from ``send`` into ``recv``.
 
-    It works in room of the driver's, which has that back when the call is over.
+    It borrows a work buffer from the driver, and returns it when the call is over.
     """
     room = driver.room(call.ready.rooms[2])
     given, lent = _shares(driver, call, send, recv)

@@ -31,11 +31,14 @@ class Group:
         self._lock = threading.Lock()
 
     def next_call(self) -> int:
-        """The number of the next call of all members."""
+        """The number of the next call of all members, 64 bits."""
         return (self.id + next(self._calls)) & _MASK
 
     def next_message(self, src: int, dst: int, tag: int) -> int:
-        """The number of the next message from ``src`` to ``dst``, places in the group, of a tag."""
+        """The number (64 bits) of the next message of ``tag`` from ``src`` to ``dst``.
+
+        Both are ranks of the group.
+        """
         key = src, dst, tag
         stream = self._stream(key)
         with self._lock:  # a receive from any rank takes its number in the thread that drives
@@ -43,7 +46,7 @@ class Group:
             return (stream + self._messages[key]) & _MASK
 
     def coming_message(self, src: int, dst: int, tag: int) -> int:
-        """The number that `next_message` gives next."""
+        """The number that `next_message` will return next, without using it up."""
         key = src, dst, tag
         return (self._stream(key) + self._messages[key] + 1) & _MASK
 
@@ -53,7 +56,10 @@ class Group:
         return self._streams[key]
 
     def check(self, rank: Any, name: str) -> int:
-        """``rank`` as an int; raises `ArgumentError` where the group has no such place."""
+        """``rank`` as an int; raises `ArgumentError` if the group has no such rank.
+
+        ``name``: for the error.
+        """
         place = whole(rank)
         if place is None or not 0 <= place < self.size:
             raise ArgumentError(f"{name} is {shown(rank)}; there are ranks 0 to {self.size - 1}")

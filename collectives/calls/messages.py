@@ -45,13 +45,13 @@ class CheckedMessage(NamedTuple):
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Messages of a kind are one `PreparedCall`."""
+        """A key that is equal for messages that can share one `Call`."""
         used = self.send if self.send is not NOTHING else self.recv
         return "message", self.src, self.dst, self.tag, used.dtype, used.items
 
 
 def checked(each: Send | Recv, group: Group) -> CheckedMessage:
-    """A message to or from another rank; raises `ArgumentError` for what cannot be."""
+    """The message to or from another rank that ``each`` describes; raises `ArgumentError`."""
     rank, peer, tag = group.rank, _peer(each, group), integer(each.tag, "tag")
     if peer == rank:
         raise ArgumentError(f"rank {rank} sends to itself: that needs both ends in one batch")
@@ -61,9 +61,9 @@ def checked(each: Send | Recv, group: Group) -> CheckedMessage:
 
 
 def checked_all(batch: Any, group: Group) -> list[CheckedMessage]:
-    """The messages of a batch; those to oneself are pairs of an equal tag, in order.
+    """The messages of a batch; a `Send` and a `Recv` to oneself are paired by tag, in order.
 
-    Raises `ArgumentError` also where one fills what another reads or fills.
+    Raises `ArgumentError`, also if one message fills memory that another reads or fills.
     """
     ends = _ends(batch)
     own = [each for each in ends if _peer(each, group) == group.rank]
@@ -123,7 +123,10 @@ def _peer(each: Send | Recv, group: Group) -> int:
 
 
 def call(message: CheckedMessage, rank: int) -> PreparedCall:
-    """The call of a message, at ``rank``: in it the sender is rank 0, and the receiver 1."""
+    """The `Call` of ``message`` at ``rank``.
+
+    In its plan the sender is rank 0, and the receiver 1.
+    """
     used = message.send if message.send is not NOTHING else message.recv
     alone = message.src == message.dst
     none, one = np.zeros(1, np.int64), np.ones(1, np.int64)

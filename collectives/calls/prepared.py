@@ -52,9 +52,10 @@ class Question(NamedTuple):
 def collective(
     asked: Question, group: Group, control: Control, wide: int | None = None
 ) -> PreparedCall:
-    """The call of a collective; raises `TriplaneError` for what cannot be.
+    """The `Call` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
-    ``wide``: see `made_ready`.
+    Buffers may be identical, or the shorter one may be the rank's own block of the longer one, as
+    in NCCL; any other overlap is an error. ``wide``: see `script`.
     """
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
@@ -82,7 +83,7 @@ def advice(
     op: str, group: Group, size: int, control: Control, itemsize: int = 1, root: int = 0,
     algorithm: str | None = None,
 ) -> Advice:  # fmt: skip
-    """How to make a collective: what the authority says, and something sound where it does not."""
+    """How to make a collective: what the authority advises, or else the library's `default`."""
     told = control.advise(op, group.members, size, itemsize, root, algorithm)
     return told or Advice(algorithm or default(op, group.size, size), NODE, op)
 
@@ -91,9 +92,10 @@ def custom(
     plan: Plan, group: Group, send: UserBuffer, recv: UserBuffer, op: str, operation: str,
     name: str, wide: int | None = None,
 ) -> PreparedCall:  # fmt: skip
-    """The call of a schedule of the user's own; raises `TriplaneError` for what cannot be.
+    """The `Call` of a user's own schedule; raises `ArgumentError` for buffers that do not fit it.
 
-    ``wide``: see `made_ready`.
+    ``operation``: selects the software's constants; ``name``: what errors and traces call it;
+    ``wide``: see `script`.
     """
     if (plan.rank, plan.ranks) != (group.rank, group.size):
         raise ArgumentError(
@@ -179,7 +181,10 @@ _ROOTED = ("broadcast", "reduce", "gather", "scatter")
 def planned(
     op: str, ranks: int, size: int, algorithm: str, root: int, itemsize: int, ranks_per_node: int
 ) -> tuple[Plan, ...]:
-    """The plans of all ranks of a collective, made once in this process; as in `schedule`."""
+    """The plans of all ranks of a collective, computed once in this process.
+
+    Arguments as in `schedule`.
+    """
     with _PLANNING:  # threads that all want the same wait for the first of them
         return _planned(op, ranks, size, algorithm, root, itemsize, ranks_per_node)
 

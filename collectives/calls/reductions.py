@@ -18,7 +18,7 @@ PIECE = 1 << 15
 
 @lru_cache(maxsize=256)
 def reduction(op: str, dtype: np.dtype[Any]) -> np.ufunc:
-    """What combines two items of ``dtype`` under ``op``, each result rounded to the dtype.
+    """The function that combines two items of ``dtype`` under ``op``, rounded to the dtype.
 
     Integers wrap around; of booleans the sum is "or" and the product "and", as in numpy and torch;
     the minimum and maximum of anything and NaN is NaN. Raises `ScheduleError` for an unknown
@@ -42,12 +42,15 @@ def reduction(op: str, dtype: np.dtype[Any]) -> np.ufunc:
 
 
 def lowers(dtype: np.dtype[Any], ranks: int) -> bool:
-    """Whether an average over ``ranks`` ranks adds up less than what they bring: see `shares`."""
+    """True if an average over ``ranks`` ranks scales what they bring before adding up.
+
+    See `shares`.
+    """
     return ranks > 1 and dtype.kind not in "iu"
 
 
 def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
-    """Fill ``into``, which may be ``items``, with what an average adds up: `spec.shares`."""
+    """Fill ``into`` (it may be ``items``) with items scaled for an average: `spec.shares`."""
     part = real_part(dtype)
     factor = part.type(1 / power(ranks))
     if float(factor) * power(ranks) == 1:
@@ -58,7 +61,10 @@ def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
 
 
 def average(buffer: UserBuffer, ranks: int) -> None:
-    """Make a sum over ``ranks`` ranks their average, in place, as `spec.averaged` does."""
+    """Turn a sum of `shares` over ``ranks`` ranks into their average, in place.
+
+    As `spec.averaged` does.
+    """
     dtype = buffer.dtype
     if lowers(dtype, ranks) and power(ranks) == ranks:
         return  # what was added up were the very shares

@@ -21,7 +21,7 @@ _Blocks = NDArray[Any]
 
 
 def blocks(out: Any, x: Any, ranks: int) -> None:
-    """Raise `ArgumentError` unless both are a block for each of ``ranks`` ranks, of one kind."""
+    """Raise `ArgumentError` unless both are ``[ranks, ...]``, alike, and without gaps."""
     for name, array in (("x", x), ("out", out)):
         if not isinstance(array, np.ndarray) or not array.ndim or len(array) != ranks:
             raise ArgumentError(f"{name} is {shown(array)}; it has to be an array [{ranks}, ...]")
@@ -36,14 +36,17 @@ def blocks(out: Any, x: Any, ranks: int) -> None:
 
 
 def rounds(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
-    """Send block ``x[j]`` to rank j; ``out[i]`` becomes that of rank i; both ``[ranks, ...]``."""
+    """The rounds of messages that move block ``x[j]`` to rank j.
+
+    ``out[i]`` is the block from rank i.
+    """
     if len(x) <= FEW:
         return [partial(_direct, rank, out, x)]
     return _bruck(rank, out, x)
 
 
 def barrier(rank: int, ranks: int) -> list[Callable[[], Round]]:
-    """Over when all have come: each hears of 1, 2, 4 and so on ranks before it (dissemination)."""
+    """The rounds of a barrier: in round k each rank hears of 2^k ranks before it."""
     return [partial(_nod, rank, ranks, 1 << k) for k in range((ranks - 1).bit_length())]
 
 

@@ -36,28 +36,29 @@ class Work:
             self._executions = self._executions[1:]
 
     def times(self) -> tuple[float, float]:
-        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+        """Begin and end of the call at this rank, in emulated seconds; waits for its end.
 
-        The rank came to it at the first, and its part was through at the second; of several
-        messages of a `Communicator.batch`, the first begin and the last end. Raises `WorldError`
-        where no machine is emulated, and for a call that some ten thousand others have followed.
+        For the messages of a `Communicator.batch`, the first begin and the last end. Raises
+        `WorldError` if no machine is emulated, and for a call that some ten thousand others have
+        followed.
         """
         self.wait()
         begin, end = zip(*map(self._driver.times, self._tags), strict=True)
         return min(begin), max(end)
 
     def done(self) -> bool:
-        """Whether the bytes are where they belong; does not wait.
+        """True if the call is over on this host; does not wait.
 
-        When that is so is up to the host, and says nothing about emulated time: a program that
-        asks may not run alike twice.
+        The answer depends on the host, and says nothing about emulated time: a program that asks
+        may behave differently on another run.
         """
         return all([each.done or self._driver.poll(each) for each in self._executions])
 
     def watch(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when it may be over, or has failed: at least once, at any time.
+        """Have ``call`` called when the call may be over, or has failed: at least once.
 
-        Whatever thread drives calls it: it must be quick, and must not make calls of its own.
+        It is called by whatever thread makes progress: it must be quick, and must not make calls of
+        its own.
         """
         for execution in self._executions:
             execution.watch = call

@@ -11,7 +11,7 @@ STEPS = 1_000_000
 
 
 def shortest_circle(edges: Iterable[tuple[int, int]]) -> list[int]:
-    """The operations of a shortest circle of ``edges``, from later to earlier; [] for none.
+    """The operations of a shortest circle in ``edges``, from later to earlier; [] if there is none.
 
     It begins with its smallest number.
     """

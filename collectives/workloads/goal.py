@@ -58,7 +58,10 @@ class _Token(NamedTuple):
 
 
 def load(path: str | Path) -> Workload:
-    """The schedule in the file at ``path``; raises `WorkloadError` naming file, line and fault."""
+    """The workload in the GOAL file at ``path``.
+
+    Raises `WorkloadError` naming file, line and fault.
+    """
     text = read_text(path, WorkloadError)
     try:
         return parse(text)
@@ -67,7 +70,10 @@ def load(path: str | Path) -> Workload:
 
 
 def parse(text: str) -> Workload:
-    """The schedule that ``text`` is; raises `WorkloadError` naming line and fault."""
+    """The workload that the GOAL ``text`` describes.
+
+    Raises `WorkloadError` naming line and fault.
+    """
     reader = _GoalReader(text)
     reader.schedule()
     return reader.writer.done(reader.ranks)
@@ -225,14 +231,17 @@ _OPERATIONS = {"calc": CALC, "send": SEND, "recv": RECV}
 
 
 def save(workload: Workload, path: str | Path) -> None:
-    """Write ``workload`` to the file at ``path``; raises `WorkloadError` as `dump`."""
+    """Write ``workload`` as GOAL to the file at ``path``.
+
+    Raises `WorkloadError` as `dump`, and `OSError`.
+    """
     lines = dump(workload)
     with text_file(path, "ascii") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 
 def dump(workload: Workload) -> Iterator[str]:
-    """The lines of ``workload`` in GOAL; computing is rounded to whole nanoseconds.
+    """Iterate over the lines of ``workload`` in GOAL; durations are rounded to whole nanoseconds.
 
     Raises `WorkloadError` for collectives, which GOAL has only as messages.
     """

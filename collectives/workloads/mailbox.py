@@ -21,12 +21,18 @@ class Mailbox:
         self._wanted: dict[_Key, deque[tuple[int, int]]] = defaultdict(deque)
 
     def sent(self, send: int, sender: int, tag: int) -> int | None:
-        """A message is under way: the receive that takes it, or None, and it waits for one."""
+        """Note that a message is sent.
+
+        Returns the receive that takes it, or None if it waits for one.
+        """
         keys = ((sender, tag), (ANY, tag), (sender, ANY), (ANY, ANY))
         return self._met(send, (sender, tag), keys, self._wanted, self._sent)
 
     def wanted(self, recv: int, sender: int, tag: int) -> int | None:
-        """A receive has begun: the message that it takes, or None, and it waits for one."""
+        """Note that a receive has begun.
+
+        Returns the message that it takes, or None if it waits for one.
+        """
         keys: tuple[_Key, ...] = ((sender, tag),)
         if ANY in (sender, tag):
             keys = tuple(

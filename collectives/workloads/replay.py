@@ -71,20 +71,23 @@ class Replay:
 
     @property
     def rank_finish(self) -> _Floats:
-        """float64 [ranks]: when each rank's last operation has ended."""
+        """Seconds at which each rank's last operation ends: float64 [ranks]."""
         last = np.zeros(self.workload.ranks)
         np.maximum.at(last, self.workload.rank, self.finish)
         return last
 
     @property
     def busy(self) -> _Floats:
-        """float64 [ranks]: seconds that each rank computes, of all its processors together."""
+        """Seconds that each rank computes, on all its processors together: float64 [ranks]."""
         return np.bincount(self.workload.rank, self.workload.duration, self.workload.ranks).astype(
             np.float64
         )
 
     def to_perfetto(self, path: str | Path) -> None:
-        """Write a trace for ui.perfetto.dev: a track a rank, and more where operations overlap."""
+        """Write a trace for ui.perfetto.dev: a track for each rank, more for overlaps.
+
+        Raises `TraceError`.
+        """
         about = {"system": self.fabric.topology.name, "software": self.fabric.software.name}
         write_events(_events(self), path, about)
 
@@ -93,7 +96,7 @@ def replay(
     workload: Workload, fabric: Fabric, *, algorithm: str | None = None,
     rendezvous: float = math.inf,
 ) -> Replay:  # fmt: skip
-    """Run ``workload`` on ``fabric``; rank i sits on the fabric's place i.
+    """Time ``workload`` on ``fabric``; rank i sits on the fabric's place i.
 
     ``algorithm``: of collectives; None: the fastest on the fabric for each. ``rendezvous``: bytes
     from which on a message waits for its receive. Raises `WorldError` for more ranks than places,

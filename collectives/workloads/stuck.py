@@ -26,7 +26,7 @@ CANDIDATES = 8
 
 
 def circle_of_needs(w: Workload) -> str:
-    """What is said of a shortest circle of dependencies, or ``""`` where there is none."""
+    """The description of a shortest circle of dependencies; ``""`` if there is none."""
     forward = np.flatnonzero(w.earlier >= w.later)
     if not len(forward):  # every operation needs only operations before it
         return ""
@@ -49,7 +49,7 @@ def _said(w: Workload, circle: list[int], verb: Callable[[int], str]) -> str:
 
 
 def reason(w: Workload, start: NDArray[np.float64], finish: NDArray[np.float64]) -> str:
-    """Why what has not finished (NaN in ``finish``) never will."""
+    """Why the operations that have not finished never will; ``finish`` is NaN for them."""
     left = np.flatnonzero(np.isnan(finish)).tolist()
     waits = _Waits(w, start, finish, left)
     circle = shortest_circle((op, other) for op in left for other in waits.of(op))

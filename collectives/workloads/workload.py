@@ -91,7 +91,10 @@ class Workload:
         return len(self.rank)
 
     def equals(self, other: "Workload", *, names: bool = False) -> bool:
-        """Whether ``other`` does the same; the ``names`` of operations count where asked for."""
+        """True if ``other`` has the same operations and dependencies.
+
+        With ``names``, also the same names.
+        """
         mine, theirs = (w._needs() for w in (self, other))
         return (
             (self.ranks, self.groups) == (other.ranks, other.groups)
@@ -174,7 +177,7 @@ def _check_needs(w: Workload) -> None:
 
 
 def called(w: Workload, at: int, of_rank: bool = True) -> str:
-    """What messages call an operation: ``node 3 ('matmul')``, and ``of rank 1`` where asked for."""
+    """An operation's name in messages: ``node 3 ('matmul')``, ``of rank 1`` if ``of_rank``."""
     rank = w.rank[at]
     number = w.numbers[at] if w.numbers else int((w.rank[:at] == rank).sum())
     name = f" ({w.name[at]!r:.60})" if w.name[at] else ""
@@ -201,7 +204,10 @@ class Writer:
         peer: int = 0, tag: int = 0, unit: int = 0, nic: int = 0, collective: int = -1,
         group: int = 0, root: int = 0, number: int = 0,
     ) -> int:  # fmt: skip
-        """Add an operation; returns its number. ``number``: what its file calls it by."""
+        """Add an operation; returns its number.
+
+        ``size`` in bytes, ``duration`` in seconds. ``number``: what its file calls it by.
+        """
         self._rows.append(
             (rank, kind, size, duration, peer, tag, unit, nic, collective, group, root, name,
              number)
@@ -209,11 +215,16 @@ class Writer:
         return len(self._rows) - 1
 
     def need(self, later: int, earlier: int, started: bool = False) -> None:
-        """Let ``later`` begin only when ``earlier`` has ended, or ``started``."""
+        """Let ``later`` begin only when ``earlier`` has ended, or, with ``started``, has begun."""
         self._needs.append((later, earlier, started))
 
     def done(self, ranks: int, groups: Sequence[tuple[int, ...]] = ()) -> Workload:
-        """The workload; operations are sorted by rank, in the order in which they were added."""
+        """The finished workload.
+
+        Operations are sorted by rank, in the order in which they were added.
+
+        Raises `WorkloadError` for a number beyond 64 bits.
+        """
         order = sorted(range(len(self._rows)), key=lambda at: self._rows[at][0])
         number = np.empty(len(order), np.int64)
         number[order] = np.arange(len(order))
@@ -235,7 +246,7 @@ class Writer:
 
 
 def of_timeline(timeline: Timeline) -> Workload:
-    """The transfers of a simulation as a workload: those of `of_steps`."""
+    """The transfers of a simulation as a workload, as `of_steps` makes it."""
     bounds = np.searchsorted(timeline.step, np.arange(len(timeline.labels) + 1))
     columns = timeline.src, timeline.dst, timeline.size
     steps = (
@@ -246,11 +257,11 @@ def of_timeline(timeline: Timeline) -> Workload:
 
 
 def of_steps(steps: Iterable[Step], ranks: int) -> Workload:
-    """A schedule as messages: a rank's of one step need that those of its step before have ended.
+    """A schedule as messages: a rank's messages of a step depend on those of its step before.
 
-    Copies inside a rank are left out. Messages of a step between the same two ranks are told apart
-    by their order; the tag is the step. Between two steps of a rank is a computing of no time, so
-    there are as many dependencies as messages, not their square.
+    Copies inside a rank are left out. Messages of a step between the same two ranks are
+    distinguished by their order; the tag is the step. Between two steps of a rank is a computation
+    of no time, so the number of dependencies grows with the messages, not with their square.
     """
     writer = Writer()
     gate: list[int | None] = [None] * ranks

@@ -40,7 +40,10 @@ class _Slice(NamedTuple):
 
 
 def write(emulator: "Emulator", path: str | Path) -> None:
-    """Write the trace of what ``emulator`` has recorded; raises `TraceError`."""
+    """Write the trace of what ``emulator`` has recorded to the file at ``path``.
+
+    Raises `TraceError`.
+    """
     about = {
         "system": emulator.fabric.topology.name, "software": emulator.fabric.software.name,
         "clock": emulator.mode,

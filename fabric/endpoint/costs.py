@@ -66,7 +66,7 @@ class Costs:
                 raise EndpointError(f"efficiency of {plane} is {value}; it cannot be")
 
     def start(self, ranks: int) -> float:
-        """Seconds before the first step of a collective over ``ranks`` ranks."""
+        """Seconds of software before the first step of a collective over ``ranks`` ranks."""
         return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
 
 
@@ -93,27 +93,26 @@ class Endpoint:
     speakers: Mapping[str, str] = field(default_factory=dict)
 
     def costs(self, operation: str = "") -> Costs:
-        """What ``operation`` costs: its own constants, else those of every other operation.
+        """The constants of ``operation``: its own, or else the default ones of the stack.
 
-        A variant that has none is taken for its operation's. An operation of which the stack says
-        nothing costs the wire alone, and `stack` says so: see `fabric.endpoint.stacks.stacks_of`
-        for what speaks it on a system.
+        A variant (``"dispatch:normal"``) without constants has those of its operation. An operation
+        that the stack does not know costs only the wire, and `stack` then returns `WIRE`.
         """
         key = self.key(operation)
         return Costs() if key is None else self.by_operation[key]
 
     def known(self) -> str:
-        """The operations that the stack has constants for, in words, for an error."""
+        """The operations for which the stack has constants, as text for an error message."""
         named = sorted(operation for operation in self.by_operation if operation)
         return f"it has {', '.join(named)}" if named else "it has none at all"
 
     def stack(self, operation: str = "") -> str:
-        """The name of the software stack whose constants count for ``operation``; or `WIRE`."""
+        """The name of the software stack whose constants apply to ``operation``, or `WIRE`."""
         key = self.key(operation)
         return WIRE if key is None else self.speakers.get(key, self.name)
 
     def key(self, operation: str) -> str | None:
-        """Whose constants count for ``operation``: an entry of ``by_operation``, None: nobody's."""
+        """The key in ``by_operation`` whose constants apply to ``operation``; None if none do."""
         if operation == FREE:
             return None
         stem, colon, variant = operation.partition(":")
@@ -123,6 +122,6 @@ class Endpoint:
         return next((key for key in keys if key in self.by_operation), None)
 
     def variant(self, operation: str, size: int | None = None) -> str:
-        """``operation``, or its small variant where ``size`` bytes are at most ``small``."""
+        """``operation``, or ``operation:small`` if ``size`` bytes are at most ``small``."""
         is_small = size is not None and size <= self.small
         return f"{operation}:small" if is_small else operation

@@ -48,7 +48,7 @@ ALIASES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def preset(name: str) -> Endpoint:
-    """The software stack called ``name``, of `names`; `EndpointError` names the choices."""
+    """The software stack called ``name``; raises `EndpointError` with the choices."""
     known = names()
     if name not in known:
         raise EndpointError(
@@ -61,7 +61,7 @@ def preset(name: str) -> Endpoint:
 
 
 def names() -> list[str]:
-    """Every software stack that `preset` takes."""
+    """The names of all software stacks that `preset` knows."""
     return [*_tables(), *ALIASES]
 
 
@@ -72,10 +72,10 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 
 def endpoint(name: str, table: Mapping[str, Any]) -> Endpoint:
-    """The `Endpoint` that a table of the file describes.
+    """The software stack that a table of the constants file describes.
 
-    Its keys: ``planes``, ``source``, ``small_bytes`` and, by operation, ``costs``; "default" is
-    every other operation. Raises `EndpointError` for a constant that there is not.
+    Keys: ``planes``, ``source``, ``small_bytes`` and, by operation, ``costs``; "default" applies to
+    all other operations. Raises `EndpointError` for an unknown constant.
     """
     by_operation = {
         "" if key == "default" else key.removeprefix("default"): _costs(name, key, constants)

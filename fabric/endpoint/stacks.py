@@ -22,16 +22,16 @@ other system is the wire alone."""
 
 
 def usual(system: str) -> Endpoint:
-    """The stacks that a system of this name usually runs, as one."""
+    """The software stacks that a system called ``system`` usually runs, as one."""
     stacks = next((known for prefix, known in USUAL.items() if system.startswith(prefix)), (WIRE,))
     return joined([preset(stack) for stack in stacks])
 
 
 def stacks_of(software: str | None, system: str) -> Endpoint:
-    """What a system of this name runs where ``software`` was asked for; None: what it usually does.
+    """The software of a system called ``system``: ``software`` completed by its usual stacks.
 
-    ``software``: as in `named`. Operations of which it says nothing are the usual stacks'. Raises
-    `EndpointError` as `named`.
+    ``software``: as in `named`; None: the usual stacks alone. Raises `EndpointError` as `named`
+    does.
     """
     if software is None:
         return usual(system)
@@ -39,9 +39,9 @@ def stacks_of(software: str | None, system: str) -> Endpoint:
 
 
 def named(software: str) -> Endpoint:
-    """The stack called ``software``, or several with commas between them as one.
+    """The software stack called ``software``, or several, separated by commas, as one.
 
-    Raises `EndpointError` for a name that is none, and for stacks that use different planes.
+    Raises `EndpointError` for an unknown name, and for stacks that use different planes.
     """
     names = [name.strip() for name in software.split(",")]
     if len(names) != len(set(names)):
@@ -50,10 +50,10 @@ def named(software: str) -> Endpoint:
 
 
 def joined(stacks: Sequence[Endpoint]) -> Endpoint:
-    """Several stacks as one.
+    """Several software stacks as one.
 
-    For an operation the first stack that names it counts; where none does, the first that has
-    constants for whatever is not named. Raises `EndpointError` as `named`.
+    For each operation the first stack that names it applies; if none does, the first that has
+    constants for all other operations. Raises `EndpointError` for stacks that use different planes.
     """
     if len(stacks) == 1:
         return stacks[0]
@@ -65,7 +65,7 @@ def joined(stacks: Sequence[Endpoint]) -> Endpoint:
 
 
 def completed(stack: Endpoint, others: Endpoint) -> Endpoint:
-    """``stack``, and ``others`` for the operations of which it says nothing."""
+    """``stack``, completed by ``others`` for the operations that it does not know."""
     missing = {key for key in others.by_operation if stack.key(key) is None}
     if not missing:
         return stack

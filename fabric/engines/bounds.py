@@ -55,7 +55,7 @@ class Columns(NamedTuple):
 
 
 def make_chain(ranks: int) -> Chain:
-    """The chains of ranks that have done nothing yet."""
+    """The chains of ``ranks`` ranks that have done nothing yet: all times are 0 s."""
     zero = np.zeros
     few = (ranks, _FEW)
     return Chain(zero(ranks), zero(ranks), zero(ranks), np.full(few, PAIR), zero(few))
@@ -63,7 +63,11 @@ def make_chain(ranks: int) -> Chain:
 
 @compiled
 def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
-    """Add the steps of a window to every rank's chain."""
+    """Add the steps of a window to the chain of every rank, in place.
+
+    ``capacity``: bytes per second of each resource. A step adds the longest of its rank's transfers
+    alone, or its bytes over the busiest resource if that takes longer.
+    """
     ranks, resources = len(chain.wire), len(capacity)
     work = _Work(
         np.zeros(resources), np.full(resources, -1), np.full(resources, -1), np.zeros(ranks),

@@ -43,11 +43,11 @@ class Streams:
         return len(self.src)
 
     def pick(self, which: NDArray[np.bool_] | slice) -> "Streams":
-        """Some of them: by number, or where true."""
+        """The streams selected by ``which``, a mask or a slice."""
         return Streams(*(getattr(self, column.name)[which] for column in fields(self)))
 
     def then(self, other: "Streams") -> "Streams":
-        """These, followed by the others."""
+        """These streams followed by those of ``other``."""
         if not len(self):
             return other
         names = [column.name for column in fields(self)]
@@ -71,9 +71,9 @@ class Batch:
 
 
 def batches(steps: Iterator[Step], ranks: int, rows: int) -> Iterator[Batch]:
-    """The steps, some at a time: whole steps until there are ``rows`` rows.
+    """Group steps into batches of whole steps, each with about ``rows`` rows or more.
 
-    Raises `ScheduleError` where a rank is not below ``ranks``.
+    Raises `ScheduleError` if a rank is not below ``ranks``.
     """
     first = 0
     while chunk := _take(steps, rows):
@@ -172,11 +172,11 @@ class Binding:
 
 
 def binding(table: Routes, capacity: _Floats) -> Binding:
-    """The paths, with only those resources that can ever limit a rate.
+    """The paths reduced to the resources that can ever limit a rate; exact, not an approximation.
 
-    A resource in the middle whose capacity is no less than that of the first (or of the last)
-    resources of all paths through it together never does: the uplinks of a node carry what its
-    dies can send. Nor does one without a limit. Exact, not an approximation.
+    A resource in the middle of paths never limits if its capacity is no less than that of the first
+    (or of the last) resources of all paths through it together: the uplinks of a node carry all
+    that its dies can send. Neither does a resource without a limit.
     """
     keep = _can_limit(table.begin, table.resource, table.weight, capacity)
     kept = np.concatenate([[0], np.cumsum(keep)])
@@ -261,17 +261,17 @@ class PathSource(Protocol):
 
     @property
     def capacity(self) -> _Floats:
-        """Of each resource, bytes per second."""
+        """Bytes per second of each resource, float64 [resources]."""
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
-        """Which paths are a network's."""
+        """For each path, whether it leaves the package: bool [paths]."""
 
 
 def load(
     streams: Streams, path: _Ints, bound: Binding, router: PathSource, costs: Costs
 ) -> FlowLoads:
-    """The load of flows that take these paths (indices of ``bound``)."""
+    """What flows load and cost if they take the paths ``path`` (indices of ``bound``)."""
     leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
     limit, limits = _limits(streams, leaves, costs)
     entries, resource, weight = _entries(
@@ -365,9 +365,9 @@ def _entries(
 
 @compiled
 def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
-    """Each rank's flows after the first step: in order, ``flow[begin[r]:begin[r + 1]]``.
+    """Each rank's flows after the first step, in order: ``flow[begin[r]:begin[r + 1]]``.
 
-    A copy inside a rank stands there once.
+    Returns ``flow`` and ``begin``. A copy inside a rank is listed once.
     """
     begin = np.zeros(ranks + 1, np.int64)
     first = 0
@@ -399,7 +399,10 @@ def carry(
     resource: _Ints,
     weight: _Floats,
 ) -> None:
-    """Add the bytes of flows on these paths to what each resource has ``carried``."""
+    """Add the bytes of flows to ``carried``, the bytes of each resource, in place.
+
+    ``path``: the path of each flow; ``begin``, ``resource``, ``weight``: the paths' resources.
+    """
     for i in range(len(path)):
         for e in range(begin[path[i]], begin[path[i] + 1]):
             carried[resource[e]] += size[i] * weight[e]

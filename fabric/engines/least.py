@@ -24,10 +24,11 @@ def least(
     fabric: "Fabric", steps: Iterable[Step], ranks: int, *, operation: str = "",
     above: float = math.inf,
 ) -> float:  # fmt: skip
-    """Seconds that a schedule takes at least; as soon as they pass ``above``, those so far.
+    """A lower bound in seconds of a schedule's time; stops early once the bound exceeds ``above``.
 
-    ``ranks``, ``operation``: as in `Fabric.simulate`, whose duration is never less. To compare
-    schedules, most of which need not be simulated then; see `Timeline.bound` for one that was.
+    If it stops early, it returns the bound so far, which is more than ``above``. ``ranks``,
+    ``operation``: as in `Fabric.simulate`, whose duration is never less. Serves to compare
+    schedules without simulating most of them; `Timeline.bound` has the bound of a simulated one.
     """
     costs = fabric.software.costs(operation)
     usable = np.array([costs.efficiency.get(name, 1.0) for name in fabric.topology.planes])

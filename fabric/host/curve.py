@@ -42,22 +42,27 @@ class Keys:
 
     @staticmethod
     def make() -> "Keys":
-        """A new pair."""
+        """A new random key pair."""
         public, secret = zmq.curve_keypair()
         return Keys(public.decode(), secret.decode())
 
     @staticmethod
     def from_environment(environment: Mapping[str, str]) -> "Keys | None":
-        """The pair that the environment holds, if it does."""
+        """The key pair in ``environment``; None if it has neither key.
+
+        Raises `TransportError` for half a pair.
+        """
         if PUBLIC not in environment and SECRET not in environment:
             return None
         return Keys(environment.get(PUBLIC, ""), environment.get(SECRET, ""))
 
     @staticmethod
     def from_file(path: Path, make: bool = False) -> "Keys":
-        """The pair in a file; with ``make`` a new one is written where there is none yet.
+        """The key pair in the file at ``path``.
 
-        Raises `TransportError` for a file that others than this user can read.
+        With ``make``, a new one is written if there is no file.
+
+        Raises `TransportError` for a file that others can read, or that holds no key pair.
         """
         try:
             if make and not os.path.lexists(path):
@@ -71,21 +76,27 @@ class Keys:
         return Keys(*words)
 
     def token(self, *public: str) -> str:
-        """A secret of whoever has the keys, another for other ``public`` words."""
+        """A token of 32 hexadecimal digits derived from the secret key and the ``public`` words.
+
+        Processes with the same keys derive the same token for the same words.
+        """
         words = json.dumps(public).encode()
         return hashlib.blake2b(words, key=self.secret.encode(), digest_size=16).hexdigest()
 
     def environment(self) -> dict[str, str]:
-        """The variables that hand it to a rank."""
+        """The environment variables that hand the key pair to a rank, by name."""
         return {PUBLIC: self.public, SECRET: self.secret}
 
     def serve(self, socket: "zmq.Socket[bytes]") -> None:
-        """Let only those with the pair connect to a socket that will be bound; needs a `Gate`."""
+        """Set up ``socket``, before it is bound, to accept only peers with the key pair.
+
+        Needs a `Gate`.
+        """
         socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
         socket.curve_server = True
 
     def join(self, socket: "zmq.Socket[bytes]") -> None:
-        """Make a socket that will connect to one that serves."""
+        """Give the key pair to ``socket``, which will connect to one set up with `serve`."""
         socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
         socket.curve_serverkey = self.public.encode()
 
@@ -111,7 +122,7 @@ class Gate:
         self._key = z85.decode(keys.public)
 
     def answer(self) -> None:
-        """Answer all questions that wait."""
+        """Answer all waiting authentication requests: allow peers that have the key pair."""
         while self.socket.poll(0):
             frames = self.socket.recv_multipart()
             known = len(frames) == 7 and frames[5] == b"CURVE" and frames[6] == self._key
@@ -121,12 +132,12 @@ class Gate:
             self.socket.send_multipart([b"1.0", request, code, text, b"rank", b""])
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Close the gate's socket; no further peer is let in."""
         self.socket.close()
 
 
 def check_address(address: str, keys: Keys | None) -> None:
-    """Refuse to listen where others can hear without keys; raises `TransportError`."""
+    """Raise `TransportError` if other hosts can reach ``address`` and there are no keys."""
     if keys is None and not private(address):
         raise TransportError(
             f"{address} can be reached from other hosts, so it needs keys: give {PUBLIC} and"
@@ -135,7 +146,7 @@ def check_address(address: str, keys: Keys | None) -> None:
 
 
 def private(address: str) -> bool:
-    """Whether only this host can reach an endpoint such as ``tcp://127.0.0.1:5000``."""
+    """True if only this host can reach ``address``, such as ``tcp://127.0.0.1:5000``."""
     if address.startswith(("ipc://", "inproc://")):
         return True
     name = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")

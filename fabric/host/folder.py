@@ -32,10 +32,10 @@ OTHERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 @contextmanager
 def private_folder(for_sockets: bool = True) -> Iterator[Path]:
-    """A new folder that only this user can enter; gone afterwards, with all that is in it.
+    """A context manager for a new folder that only this user can enter; it is removed at the end.
 
-    ``for_sockets``: where the path of a socket in it is short enough, if there is such a place.
-    Raises `TransportError` where no folder can be made.
+    ``for_sockets``: choose a place where the path of a socket is short enough, if there is one.
+    Raises `TransportError` if no folder can be made.
     """
     sweep()
     at_home = here()
@@ -86,9 +86,9 @@ def sweep(gone: Collection[tuple[int, str]] = ()) -> None:
 
 
 def endpoint(folder: Path, name: str) -> str:
-    """Where a socket of that name listens.
+    """The ZeroMQ endpoint for a socket called ``name``: a file in ``folder``.
 
-    In the folder, or, where its path is too long, on any port of the loopback.
+    Where that path would be too long for a socket, it is any free port of the loopback.
     """
     path = folder / name
     return f"ipc://{path}" if len(os.fsencode(path)) < MAX_PATH else "tcp://127.0.0.1:*"

@@ -4,7 +4,7 @@ A child has a copy of the rank's communicators, with sockets and memory that bel
 call made there would take the rank's place, and others would get wrong bytes. So whatever reaches
 other ranks registers itself here, and in a child that Python has forked it is told so before the
 child's program goes on. It costs nothing while ranks communicate. Where no Python code runs at the
-fork (a library that forks by itself), `Home` still keeps the child's end from being the rank's.
+fork (a library that forks by itself), `here` still keeps the child's end from being the rank's.
 """
 
 import contextlib
@@ -25,28 +25,27 @@ class Owned(Protocol):
     rank: int
 
     def disown(self, error: WorldError) -> None:
-        """Refuse every use with ``error`` from now on: this process was forked from the owner.
+        """Refuse every further use with ``error``.
 
-        It takes no lock: whoever held one is not in this process.
+        Called in a process that was forked from the owner.
+
+        Takes no lock: a thread that held one does not exist in this process.
         """
 
 
 def own(thing: Owned) -> None:
-    """Have `Owned.disown` called in each child that this process forks, as long as ``thing`` is."""
+    """Have `Owned.disown` called in each child that this process forks, while ``thing`` exists."""
     _owned().add(thing)
 
 
 def here() -> Callable[[], bool]:
-    """A test whether it is called in the process that has asked for the test."""
+    """A function that returns True in the process that called `here`, False in its children."""
     owner = os.getpid()
     return lambda: os.getpid() == owner
 
 
 def only_here(do: Callable[..., None]) -> Callable[..., None]:
-    """``do``, which does nothing in a forked child: for what is to happen at the end of a program.
-
-    A child's end is not the program's.
-    """
+    """``do`` wrapped to do nothing in a forked child: for functions registered to run at exit."""
     at_home = here()
 
     @functools.wraps(do)
@@ -58,11 +57,10 @@ def only_here(do: Callable[..., None]) -> Callable[..., None]:
 
 
 def end_of_child(at_home: Callable[[], bool], outcome: object) -> None:
-    """End this process if it is a child that has come back to where its rank's program began.
+    """End this process if it is a forked child that has returned to where its rank's program began.
 
-    ``outcome``: what its program has returned, or the exception that has ended it. It ends as a
-    program of Python's own does: the rank's results and reports, which would come next, are not its
-    own.
+    ``outcome``: what the program returned, or the exception that ended it. The exit code and the
+    printed traceback are those of any Python program; the rank's results and reports are not sent.
     """
     if at_home():
         return
@@ -91,7 +89,7 @@ class Refused:
 
 
 def again(error: WorldError) -> WorldError:
-    """An error to be raised once more: its traceback is another one."""
+    """A copy of ``error`` to raise once more, without the old traceback."""
     kind = type(error) if type(error) in KINDS.values() else WorldError
     return kind(words(error), error.rank)
 

@@ -24,12 +24,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def state(pid: int, born: str = "") -> str:
-    """`RUNNING`, `STOPPED` or `GONE` (also: a zombie, or another's number by now).
+    """The state of process ``pid``: `RUNNING`, `STOPPED` or `GONE`.
 
-    Stopped is who is stopped by a signal, or by a debugger. Running is also of whom nothing can be
-    known now, as where this process has no file descriptor left.
-
-    ``born``: what `birth` said of the process, so that a number used again is not mistaken.
+    Gone is also a zombie, and a process whose ``born`` (see `birth`) differs, as its number was
+    reused. Stopped is a process that a signal or a debugger has stopped. Running is also one of
+    which nothing can be learned now, as when this process has no file descriptor left.
     """
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
     if fields is None or fields[0] in "ZX" or (born and fields[1] not in ("", born)):
@@ -38,26 +37,29 @@ def state(pid: int, born: str = "") -> str:
 
 
 def birth(pid: int) -> str:
-    """When a process began, in its host's own terms; empty where it is gone."""
+    """When process ``pid`` began, as text in the host's own terms; empty if the process is gone."""
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
     return "" if fields is None else fields[1]
 
 
 def began(pid: int) -> float:
-    """When a process began, as `since_boot` counts; where that is not known, infinity."""
+    """When process ``pid`` began, in seconds as `since_boot` counts.
+
+    Infinity if that is not known.
+    """
     fields = _stat(pid) if _PROC.is_dir() else None
     return math.inf if fields is None else int(fields[1]) / os.sysconf("SC_CLK_TCK")
 
 
 def since_boot() -> float:
-    """Seconds since this host booted, or since another moment that is the same for all here."""
+    """Seconds since this host booted, or since another moment that all processes here share."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 def ancestors(pid: int) -> Iterator[int]:
-    """The parent of a process, its parent, and so on, as far as they are known."""
+    """Iterate over the parent of process ``pid``, its parent, and so on, as far as known."""
     while pid > 1:
         found = _parent(pid)
         if found is None:
@@ -67,7 +69,7 @@ def ancestors(pid: int) -> Iterator[int]:
 
 
 def host() -> str:
-    """The same for processes that can see each other's numbers, on this host since it booted."""
+    """A text that is equal for processes that see each other's process numbers on one host."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -76,11 +78,11 @@ def host() -> str:
 
 
 def die_with(launcher: int, born: str) -> None:
-    """End this process when ``launcher`` ends, at once or soon after.
+    """End this process when process ``launcher`` ends, at once or soon after.
 
-    ``born``: what `birth` says of it. Where it is the parent, the kernel sees to that (Linux).
-    Else (a shell, numactl or a profiler has started this process) a thread looks; if it has no
-    such process in sight, as in a container, nobody does.
+    ``born``: what `birth` returned for the launcher. If the launcher is the parent, the Linux
+    kernel does it. If not (a shell, numactl or a profiler is in between), a thread watches; if the
+    launcher cannot be seen from here, as in a container, nothing is done.
     """
     if os.getppid() == launcher and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -104,7 +106,7 @@ def _die(launcher: int) -> None:
 
 
 def how_it_ended(code: int) -> str:
-    """In words: an exit code, or below 0 the signal that killed the process."""
+    """An exit code in words; below 0 it is the signal that killed the process."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

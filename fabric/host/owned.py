@@ -20,7 +20,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def is_owned(folder: Path) -> bool:
-    """Whether this is a folder of this user that nobody else may enter; a link to one is not."""
+    """True if ``folder`` is a folder of this user, not a link, that nobody else may enter."""
     try:
         found = os.lstat(folder)
     except OSError:
@@ -30,17 +30,19 @@ def is_owned(folder: Path) -> bool:
 
 
 def read_owned(path: Path) -> bytes:
-    """What is in a small file of this user, which others can at most read.
+    """The content of a small file of this user that others can at most read.
 
-    Raises `OSError` for anything else: a link, a pipe, a device, a file of somebody else or one
-    that others can write, more than `MOST` bytes.
+    Raises `OSError` for anything else: a link, a pipe, a device, a file of another user or one that
+    others can write, more than `MOST` bytes.
     """
     with _checked(path, os.O_NOFOLLOW, (os.geteuid(),), stat.S_IWGRP | stat.S_IWOTH) as handle:
         return _bounded(path, handle)
 
 
 def read_secret(path: Path) -> bytes:
-    """What is in a small file that only this user (and root) can read; links to it are followed.
+    """The content of a small file that only this user (and root) can read.
+
+    Links to it are followed.
 
     Raises `OSError` for anything else, also for a file that its group or others can read.
     """
@@ -49,7 +51,10 @@ def read_secret(path: Path) -> bytes:
 
 
 def write_owned(path: Path, content: bytes) -> None:
-    """Make a new file that only this user can read and write; raises `OSError` if one is there."""
+    """Write ``content`` to a new file that only this user can read and write.
+
+    Raises `OSError` if the file exists.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)

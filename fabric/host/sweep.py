@@ -32,9 +32,9 @@ SEGMENTS = "/dev/shm/mpich_shm_", "/dev/shm/sm_segment."
 
 
 def marked(mark: str, also: tuple[str, ...] = ("",)) -> set[int]:
-    """The processes of this user, other than this one, that have ``mark`` in their environment.
+    """The processes of this user, except this one, that have ``mark`` in their environment.
 
-    ``also``: and something that begins so.
+    ``also``: and a variable that begins with one of these texts.
     """
     begins, found = tuple(map(os.fsencode, also)), set[int]()
     for pid in _numbers():
@@ -46,9 +46,9 @@ def marked(mark: str, also: tuple[str, ...] = ("",)) -> set[int]:
 
 
 def grouped(groups: Iterable[int], session: int) -> set[int]:
-    """The processes of these process groups, as far as they are of this session.
+    """The processes of the given process groups that belong to ``session``.
 
-    The number of a group that has ended may be another's by now, but hardly in the same session.
+    The number of an ended group may have been reused, but hardly within the same session.
     """
     groups, found = set(groups), set[int]()
     for pid in _numbers() if groups else ():
@@ -61,7 +61,7 @@ def grouped(groups: Iterable[int], session: int) -> set[int]:
 
 
 def mapped(pid: int) -> set[Path]:
-    """The shared memory of MPI that a process has mapped."""
+    """The files of MPI's shared memory that process ``pid`` has mapped."""
     try:
         lines = (PROC / str(pid) / "maps").read_text(errors="replace").splitlines()
     except OSError:
@@ -71,7 +71,10 @@ def mapped(pid: int) -> set[Path]:
 
 
 def sweep(mark: str, groups: Iterable[int] = (), session: int = 0) -> None:
-    """End all of a world's processes, and remove the shared memory that MPI has made in them."""
+    """Kill all of a world's processes, and remove the shared memory that MPI has made in them.
+
+    ``mark``: their mark in the environment; ``groups``: their process groups, of ``session``.
+    """
     left, groups = set[Path](), set(groups)
     if not PROC.is_dir():
         for group in groups:
@@ -96,7 +99,10 @@ def sweep(mark: str, groups: Iterable[int] = (), session: int = 0) -> None:
 
 
 def stopped_with(pid: int) -> set[Path]:
-    """Stop a process, so that it makes no more shared memory; what of MPI's it has mapped."""
+    """Stop a process, so that it makes no more shared memory.
+
+    Returns MPI's files that it has mapped.
+    """
     _signal(pid, signal.SIGSTOP)
     due = time.monotonic() + 0.2
     while _state(pid) not in "TtZX" and time.monotonic() < due:

@@ -20,7 +20,7 @@ class Bells:
         self._waiting: deque[LockType] = deque()
 
     def ring(self) -> None:
-        """Wake all that wait; to be called after the news is there to be seen."""
+        """Wake all waiting threads; call it after the news can be seen."""
         for bell in tuple(self._waiting) if self._waiting else ():
             if bell.locked():
                 try:
@@ -29,7 +29,10 @@ class Bells:
                     continue
 
     def wait(self, come: Callable[[], bool], timeout: float = -1.0) -> None:
-        """Return when somebody has rung, or after ``timeout`` seconds; at once if it has come."""
+        """Wait until somebody rings, for at most ``timeout`` seconds (below 0: no limit).
+
+        Returns at once if ``come()`` is True already.
+        """
         bell = allocate_lock()
         bell.acquire()
         self._waiting.append(bell)  # first this and then the look, or news between them is missed
@@ -52,16 +55,19 @@ class Latch:
         return self._on
 
     def set(self) -> None:
-        """Wake whoever waits for it."""
+        """Set the latch, and wake all threads that wait for it."""
         self._on = True
         self._bells.ring()
 
     def clear(self) -> None:
-        """Not set any more."""
+        """Reset the latch."""
         self._on = False
 
     def wait(self, timeout: float = -1.0) -> bool:
-        """Wait until it is set, or for so many seconds; whether it is."""
+        """Wait until the latch is set, for at most ``timeout`` seconds.
+
+        Returns whether it is set.
+        """
         if not self._on:
             self._bells.wait(self.__bool__, timeout)
         return self._on

@@ -30,15 +30,15 @@ LENGTH = 64
 
 
 def job_of(given: Mapping[str, str]) -> str:
-    """What names the job, and nothing else: our own variable, or an identity of torchrun's."""
+    """The name of the job, from ``TRIPLANE_JOB`` or torchrun's run id; empty if neither is set."""
     run = given.get("TORCHELASTIC_RUN_ID", "")
     return given.get(JOB, "") or ("" if run == "none" else run)
 
 
 def description(given: Mapping[str, str], local_rank: int, programs: bool) -> dict[str, Any]:
-    """Describe this rank, in what JSON can have, from its environment ``given``.
+    """A description of this rank for `compare`, as JSON values, from its environment ``given``.
 
-    ``programs``: whether its command line is a part of it, as ranks of one job run one program.
+    ``programs``: whether it contains the command line, as ranks of one job run one program.
     """
     named = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
     settings = {name: given[key] for name, key in named.items() if key in given}
@@ -55,8 +55,8 @@ def _program() -> list[str]:
 def compare(descriptions: Sequence[Mapping[str, Any]], settings: Settings) -> None:
     """Check the descriptions of all ranks, in the order of ranks, against each other.
 
-    The command lines have to be rank 0's, and the settings those of the world. Raises `WorldError`
-    that names the first rank which differs, the same at every rank.
+    Command lines must equal rank 0's, and settings those of the world. Raises `WorldError` that
+    names the first rank which differs, the same at every rank.
     """
     for rank, one in enumerate(descriptions):
         for name, text in one["settings"].items():

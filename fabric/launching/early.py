@@ -16,10 +16,10 @@ PATIENCE = 5.0
 
 
 def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
-    """From now on, an exception that ends this program before ``joined()`` is told to the others.
+    """Report to other ranks an exception that ends this program before ``joined()``.
 
-    Only in a process that ``triplane run`` has started itself: what its ranks start in turn has
-    the same environment, and is no rank.
+    Only in a process that ``triplane run`` has started itself: what its ranks start in turn has the
+    same environment, and is not a rank.
     """
     launcher = given.get("TRIPLANE_LAUNCHER", "").partition(" ")[0]
     if "TRIPLANE_CONTROL" not in given or launcher != str(os.getppid()):

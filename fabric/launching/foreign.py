@@ -44,7 +44,12 @@ same."""
 
 
 def seat_of(given: Mapping[str, str]) -> Seat:
-    """The seat of this process; rank 0 starts the authority. Raises `WorldError`."""
+    """The seat of this process, from the environment of torchrun or mpiexec.
+
+    Rank 0 starts the authority.
+
+    Raises `WorldError`.
+    """
     if _has_number(given):
         if "TORCHELASTIC_RUN_ID" in given:  # torchrun, which cannot end them when it is killed
             die_with(os.getppid(), birth(os.getppid()))
@@ -53,7 +58,7 @@ def seat_of(given: Mapping[str, str]) -> Seat:
 
 
 def by_program(given: Mapping[str, str]) -> bool:
-    """Whether nothing but public settings, and what they run, says that ranks are of one job."""
+    """True if ranks recognise one job only by public settings and their command line."""
     return _has_number(given)
 
 

@@ -42,7 +42,7 @@ class Guard:
         )  # fmt: skip
 
     def watch(self, group: int) -> None:
-        """Say that a process was started which leads this process group, or soon will."""
+        """Tell the guard of a started process that leads, or will lead, process group ``group``."""
         self._say(b"%d" % group)
 
     def take_away(self, folder: str) -> None:
@@ -50,11 +50,11 @@ class Guard:
         self._say(os.fsencode(folder))
 
     def over(self) -> None:
-        """Say that all has ended well: whatever lives on is meant to."""
+        """Report to the guard that all has ended well, so that nothing is killed."""
         self._say(sweep.OVER)
 
     def close(self) -> None:
-        """Have it end what is left, unless `over` was said, and wait until it has."""
+        """Let the guard end what is left, unless `over` was called, and wait for it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -72,7 +72,7 @@ class Guard:
 
 @contextmanager
 def guarded(folder: Path) -> Iterator[Guard]:
-    """A guard over a world with this private folder, until the end of the context."""
+    """A context manager for a guard over a world whose private folder is ``folder``."""
     guard = Guard(folder)
     try:
         yield guard

@@ -34,7 +34,10 @@ MOST_RANKS = 1 << 16
 
 
 def checked_size(ranks: Any) -> int:
-    """The number of ranks of a world; raises `ArgumentError`, `WorldError` for what is none."""
+    """``ranks`` as the size of a world, an int from 1 to `MOST_RANKS`.
+
+    Raises `ArgumentError` for no integer, `WorldError` for one out of range.
+    """
     size = integer(ranks, "ranks")
     if not 1 <= size <= MOST_RANKS:
         raise WorldError(f"a world has 1 to {MOST_RANKS} ranks, {size} are asked for")

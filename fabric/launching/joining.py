@@ -33,7 +33,10 @@ TURN = 0.1
 
 
 def join(given: Mapping[str, str]) -> Member:
-    """The rank that this process is; it leaves when the process ends, well or not."""
+    """Join the world that the environment ``given`` names, as one of its ranks.
+
+    The rank leaves when the process ends, well or not. Raises `WorldError`.
+    """
     if "TRIPLANE_CONTROL" in given:
         found = sit(Seat.from_environment(given))
     else:
@@ -66,12 +69,13 @@ def sit(
     seat: Seat, system: Any = None, patience: float | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> Member:  # fmt: skip
-    """Take a seat. ``system``: the machine, where it has no name that the settings could give.
+    """Join the world as the rank that ``seat`` names.
 
-    ``patience``: seconds after which it raises `TimedOut` if not all have come; None: it waits for
-    ever, as whoever has launched the ranks sees whether they come. ``described``: this
-    rank's description, which all ranks compare first, to see that they are of one job
-    (`fabric.launching.agreement`); raises `WorldError` where they are not.
+    ``system``: the machine, if it has no name that the settings could give. ``patience``: seconds
+    after which it raises `TimedOut` if not all ranks have joined; None: no limit, as the launcher
+    sees whether they come. ``described``: this rank's description, which all ranks first compare to
+    see that they are of one job (`fabric.launching.agreement`); raises `WorldError` if they are
+    not.
     """
     if seat.launcher:
         die_with(seat.launcher, seat.born)

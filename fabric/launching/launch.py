@@ -33,17 +33,17 @@ def launch(
     return_exceptions: bool = False,
     trace: str | Path | None = None,
 ) -> list[Any]:
-    """What each of ``ranks`` ranks returned from ``main(*args)``; each calls `collectives.init`.
+    """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
-    ``system``: the emulated machine; None, or "none": there is none.
-    ``transport``: "inproc" runs them as threads; "zmq", and under mpiexec "mpi", as processes,
-    which import ``main`` and get ``args`` by pickle. ``software``, ``clock``, ``sync``,
-    ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
+    ``main`` calls `collectives.init` to get its communicator. ``system``: the emulated machine;
+    None or "none" for none. ``transport``: "inproc" runs ranks as threads; "zmq", and under mpiexec
+    "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``, ``clock``,
+    ``sync``, ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
     which it ends with a `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
 
-    What went wrong first is raised: what ``main`` raised in the rank that failed, or the
-    `WorldError` that all others saw; with ``return_exceptions`` it is returned instead, for each
-    rank what it returned or raised.
+    Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
+    all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
+    is raised, and the list has for each rank what it returned or raised.
     """
     count, most = checked_size(ranks), limit(timeout)
     quiet = flag(return_exceptions, "return_exceptions")

@@ -53,12 +53,12 @@ class MeetingRecord:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the process that has claimed the name is gone."""
+        """True if the process that has claimed the name is gone."""
         return state(self.process, self.birth) == GONE
 
 
 def name_of(public: Sequence[str]) -> str:
-    """The name of a meeting with these settings; another on every host and in every container."""
+    """The name of a meeting: a hash of ``public`` settings, this host and network namespace."""
     try:
         network = os.readlink("/proc/self/ns/net")
     except OSError:
@@ -68,11 +68,11 @@ def name_of(public: Sequence[str]) -> str:
 
 
 def claim(name: str) -> MeetingRecord:
-    """Claim a name for this process; the record, without an address yet.
+    """Claim ``name`` for this process; returns the record of the claim, without an address yet.
 
-    Where another process has it and lives, that one's record is returned instead, once it has an
-    address (see `mine`); where that process fails or ends before, this one claims the name. Raises
-    `TransportError` where no file can be made.
+    If another living process has it, that one's record is returned instead, once it has an address
+    (see `mine`); if that process fails or ends before, this one claims the name. Raises
+    `TransportError` if no file can be made.
     """
     while True:
         with _locked() as folder:
@@ -88,18 +88,18 @@ def claim(name: str) -> MeetingRecord:
 
 
 def mine(record: MeetingRecord) -> bool:
-    """Whether it is this process that has made the claim."""
+    """True if this process has made the claim."""
     return record.process == os.getpid()
 
 
 def publish(name: str, record: MeetingRecord, address: str) -> None:
-    """Say where the authority listens."""
+    """Publish the address at which the authority listens, to all that `find` the name."""
     with _locked() as folder:
         _write(folder / name, replace(record, address=address))
 
 
 def fail(name: str, record: MeetingRecord, error: str) -> None:
-    """Say why there will be no authority, to whoever asks within `LINGER` seconds."""
+    """Publish for `LINGER` seconds why there will be no authority, then withdraw the claim."""
     with _locked() as folder:
         _write(folder / name, replace(record, error=error))
     time.sleep(LINGER)
@@ -107,7 +107,10 @@ def fail(name: str, record: MeetingRecord, error: str) -> None:
 
 
 def withdraw(name: str, token: str) -> None:
-    """Give a name free, if it is still claimed with this token; the folder goes with the last."""
+    """Release ``name`` if it is still claimed with ``token``.
+
+    The folder is removed with the last name.
+    """
     for place in _folders():
         with suppress(OSError, WorldError), _locked(place) as folder:
             _clear(folder, name, token)
@@ -132,10 +135,10 @@ def _leftover(path: Path) -> bool:
 
 
 def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> MeetingRecord:
-    """The record of whoever has claimed the name, once there is an authority.
+    """Wait for the record of the process that claimed ``name``, until it has an address.
 
-    ``who``: whom it waits for. Raises `TimedOut` where nobody has claimed it for so many seconds,
-    and `WorldError` where who has claimed it fails or is gone.
+    ``who``: whom it waits for, for errors. Raises `TimedOut` if nobody has claimed it within
+    ``patience`` seconds, and `WorldError` if the claimant fails or is gone.
     """
     due = time.monotonic() + patience
     while time.monotonic() < due:

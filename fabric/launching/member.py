@@ -49,15 +49,15 @@ class Member:
 
     @property
     def fabric(self) -> "Fabric | None":
-        """The emulated machine, made when first asked for; None where there is none."""
+        """The emulated machine, made at first use; None if there is none."""
         return self.make_fabric()
 
     def close(self, error: BaseException | None = None) -> None:
-        """Leave the world, well or with an error; let go of everything. Idempotent.
+        """Leave the world, with or without an error, and release everything. Idempotent.
 
-        Ending well, what is under way is seen through first, and all must have come to the calls
-        that this rank has made; raises `WorldError` where they cannot. In a process that the rank
-        has forked it does nothing: that is no rank.
+        Without an error, calls in progress are completed first, and all ranks must have made the
+        calls that this rank has made; raises `WorldError` if they cannot. In a process that the
+        rank has forked it does nothing: that is not a rank.
         """
         if not self.driver.at_home():
             return
@@ -79,7 +79,7 @@ class Member:
 
 
 def once(make: Callable[[], Made]) -> Callable[[], Made]:
-    """``make``, called once: whoever else asks meanwhile waits for what it makes."""
+    """``make`` wrapped to be called only once; other callers wait for its result meanwhile."""
     lock, kept = threading.Lock(), functools.cache(make)
 
     def get() -> Made:
@@ -93,7 +93,7 @@ def local(
     hub: "SharedLine", rank: int, settings: Settings, make: "Callable[[], Fabric | None]",
     after: Callable[[], None] | None = None,
 ) -> Member:  # fmt: skip
-    """A rank that is a thread."""
+    """A member that is a thread of this process, with rank ``rank`` of the hub's world."""
     control = hub.controls[rank]
     transport = connector("inproc")(rank, hub.world.size, control.exchange)
     return Member(rank, hub.world.size, rank, control, transport, settings, make, after)

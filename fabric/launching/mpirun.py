@@ -47,9 +47,9 @@ TRACE_PATIENCE = 60.0
 
 
 def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
-    """The command that starts so many ranks on this host, and what its environment must have.
+    """The command that starts ``ranks`` processes on this host, and variables for its environment.
 
-    The one beside this Python is taken, else the first on the path. Raises `TransportError` where
+    Uses the mpiexec beside this Python, else the first on the path. Raises `TransportError` if
     there is none.
     """
     ranks = checked_size(ranks)
@@ -65,7 +65,12 @@ def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
 
 
 def run_mpi(job: LaunchJob) -> Ended:
-    """Run a job with its ranks under mpiexec; see `fabric.launch`."""
+    """Run ``job`` with its ranks as processes under mpiexec; returns how it ended.
+
+    See `fabric.launch`.
+
+    Raises `WorldError` for a machine that cannot be passed by name.
+    """
     system, settings = job.system, job.settings
     if not (system is None or isinstance(system, str | Path)):
         raise WorldError(
@@ -208,7 +213,10 @@ def _root(outcomes: list[Any]) -> WorldError | None:
 
 
 def body(folder: Path) -> None:
-    """What a rank does: ``python -m fabric.launching.mpirun FOLDER``."""
+    """Run the function of a job as a rank: ``python -m fabric.launching.mpirun FOLDER``.
+
+    Writes the outcome to a file in the folder, and exits with 1 if it is an exception.
+    """
     prepared, order = pickle.loads((folder / ORDER).read_bytes())
     spawn.prepare(prepared)
     main, args = pickle.loads(order)

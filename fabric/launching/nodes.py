@@ -55,7 +55,10 @@ class Nodes:
                 )
 
     def share(self, ranks: int) -> range:
-        """The ranks of this node, of so many in all."""
+        """The ranks of this node, a range out of ``ranks``.
+
+        Raises `WorldError` if nodes would be unequal.
+        """
         if ranks % self.count:
             raise WorldError(f"{ranks} ranks cannot be shared evenly among {self.count} nodes")
         each = ranks // self.count
@@ -63,11 +66,12 @@ class Nodes:
 
     @contextmanager
     def meeting(self, folder: Path, keys: Keys | None) -> Iterator[Meeting]:
-        """Where the authority listens, and the token to bring; of one node, in its ``folder``.
+        """A context manager for the authority's address, and the token to present there.
 
-        Without keys, nodes that are on this host find the token in a file that only this user can
-        read, from when the first of them has called ``opened`` until this ends there. Raises
-        `WorldError` where they cannot.
+        With a single node the address is in ``folder``. Without keys, nodes of this host find the
+        token in a file that only this user can read, from the first call of ``opened`` until this
+        ends there. Raises `WorldError` if the token cannot be found, `TransportError` for an
+        address that needs keys.
         """
         if self.count == 1:
             yield Meeting(endpoint(folder, "control"), secrets.token_hex(16))
@@ -82,7 +86,7 @@ class Nodes:
             yield found
 
     def environment(self) -> dict[str, str]:
-        """What this node's ranks must know to reach those of others, and torch its own store."""
+        """The variables with which this node's ranks reach other nodes and torch's store."""
         if self.count == 1:
             return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
         host, _, port = self.meet.rpartition(":")
@@ -147,7 +151,7 @@ class Agent:
 
     @property
     def error(self) -> WorldError | None:
-        """What has ended the world, if anything has."""
+        """The error that has ended the world; None if there is none."""
         try:
             self._line.inbox.check()
         except WorldError as error:
@@ -155,7 +159,7 @@ class Agent:
         return None
 
     def ended(self) -> bool:
-        """Whether something has ended the world before its time."""
+        """True if an error has ended the world."""
         return self.error is not None
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
@@ -164,11 +168,11 @@ class Agent:
         self._tell(("lost", rank, cause))
 
     def left(self, rank: int) -> None:
-        """A rank has ended well."""
+        """Report that a rank of this node has ended well."""
         self._tell(("left", rank))
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
-        """One of the world's ranks is late; the first node watches the time."""
+        """Do nothing: the first node watches the time limit."""
 
     def rest(self) -> None:
         """Wait for the cause where a rank was lost; else for nobody, as others may go on."""
@@ -177,7 +181,7 @@ class Agent:
             time.sleep(TURN)
 
     def close(self) -> None:
-        """Hang up. Idempotent."""
+        """Leave the authority of the first node, and close the connection. Idempotent."""
         if not self._line.closed:
             self._line.add(("leave",))
             self._line.close()

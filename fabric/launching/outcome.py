@@ -40,7 +40,10 @@ class Ended:
     error: WorldError | None
 
     def results(self) -> list[Any]:
-        """What each rank returned; raises what went wrong first where a rank returned nothing."""
+        """A list of what each rank returned.
+
+        Raises the first failure if any rank did not return.
+        """
         if not any(isinstance(outcome, BaseException) for outcome in self.outcomes):
             return self.handed_over()
         root = self.root()
@@ -48,11 +51,17 @@ class Ended:
         raise root if isinstance(root, Exception) else self.cause()
 
     def handed_over(self) -> list[Any]:
-        """For each rank what it returned or raised, which look alike where both are exceptions."""
+        """A list of what each rank returned or raised.
+
+        Exceptions that were returned look like raised ones.
+        """
         return [each.value if isinstance(each, Returned) else each for each in self.outcomes]
 
     def cause(self) -> WorldError:
-        """The same in words."""
+        """The outcome as one error, for a message.
+
+        Of a rank's own exception, the `RankFailed` that names it.
+        """
         if self.error is not None:
             return self.error
         raised = ((r, o) for r, o in enumerate(self.outcomes) if isinstance(o, BaseException))
@@ -60,7 +69,10 @@ class Ended:
         return raised_by(rank, own)
 
     def root(self) -> BaseException:
-        """The cause, not its consequences, where a rank has not ended well."""
+        """The exception that caused the failure, not its consequences.
+
+        Only if a rank has not ended well.
+        """
         error = self.error
         if error is None:
             return next(o for o in self.outcomes if isinstance(o, BaseException))
@@ -72,17 +84,17 @@ class Ended:
 
 
 def raised_by(rank: int, error: BaseException) -> RankFailed:
-    """What others are told of an exception that has ended a rank's program."""
+    """The error that other ranks get for an exception that has ended a rank's program."""
     return RankFailed(f"rank {rank} raised {in_words(error)}", rank)
 
 
 def outcome_of(
     main: Callable[..., Any], args: tuple[Any, ...], join: "functools._lru_cache_wrapper[Member]"
 ) -> Any:
-    """What a rank returns from ``main(*args)``, or the exception that it ends with; see `Ended`.
+    """What ``main(*args)`` returns as a rank, or the exception that it ends with; see `Ended`.
 
-    ``join``: gives it its membership when it asks; what it has joined it also leaves. A
-    ``sys.exit`` that tells of success is None.
+    ``join``: returns the rank's membership when it is asked for; if it was, the world is left at
+    the end. A successful ``sys.exit`` counts as returning None.
     """
     error: BaseException | None = None
     outcome: Any = None
@@ -101,7 +113,10 @@ def outcome_of(
 
 
 def portable(error: BaseException, rank: int) -> BaseException:
-    """The exception as another process can have it, with the words of where it was raised."""
+    """A copy of ``error`` that another process can unpickle, with its traceback as a note.
+
+    If the exception itself cannot travel, it is the `RankFailed` that describes it.
+    """
     where = "".join(traceback.format_exception(error))
     try:
         copy = pickle.loads(pickle.dumps(error))
@@ -114,9 +129,9 @@ def portable(error: BaseException, rank: int) -> BaseException:
 
 
 def packed(outcome: Any, rank: int) -> bytes:
-    """What a rank returns, or the exception that it ends with, as `unpacked` takes it.
+    """``outcome``, a result or an exception, as bytes for `unpacked`; never raises.
 
-    For what cannot be pickled, the error that says so.
+    If it cannot be pickled, the bytes hold the error that says so.
     """
     if isinstance(outcome, BaseException):
         outcome = portable(outcome, rank)
@@ -127,7 +142,10 @@ def packed(outcome: Any, rank: int) -> bytes:
 
 
 def unpacked(data: bytes, rank: int) -> Any:
-    """Back from `packed`; the error that says so where it cannot be unpickled here."""
+    """The result or exception in bytes of `packed`.
+
+    If it cannot be unpickled, the error that says so.
+    """
     try:
         return pickle.loads(data)
     except Exception as error:

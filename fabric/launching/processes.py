@@ -32,7 +32,7 @@ from fabric.world.zmq_server import Server
 
 
 def run_processes(job: LaunchJob) -> Ended:
-    """Run a job with its ranks as processes; see `fabric.launch`."""
+    """Run ``job`` with its ranks as processes; returns how it ended; see `fabric.launch`."""
     token, ranks = secrets.token_hex(16), range(job.ranks)
     with (
         opened(job.ranks, job.settings, job.system) as world, private_folder() as folder,

@@ -30,10 +30,10 @@ def run_program_processes(
     command: Sequence[str], ranks: int, settings: Settings, *,
     nodes: Nodes = ALONE, keys: Keys | None = None, timeout: float | None = None,
 ) -> Exit:  # fmt: skip
-    """Run a command as each of ``ranks`` ranks, or of this node's share of them, to the end of all.
+    """Run a command as each of ``ranks`` ranks, or this node's share, until all have ended.
 
-    What they print goes where the caller's goes. ``keys``: needed where nodes meet at more than
-    the loopback. Raises `WorldError` where they cannot be started.
+    Their output goes where the caller's goes. ``keys``: needed where nodes meet at an address
+    beyond the loopback. ``timeout``: in seconds. Raises `WorldError` if they cannot be started.
     """
     mine = nodes.share(checked_size(ranks))
     with ExitStack() as stack:
@@ -105,11 +105,11 @@ def _exit(error: WorldError | None, watch: Watch) -> Exit:
 def run_in_threads(
     program: Path, args: Sequence[str], ranks: int, settings: Settings, timeout: float | None
 ) -> Ended:
-    """Run a Python program as each of ``ranks`` threads of this process, as if it were alone.
+    """Run a Python program as each of ``ranks`` threads of this process; returns how it ended.
 
     The ranks share what a process has once: standard output, ``sys.argv``, the modules that they
-    import, the working directory. Raises `OSError`, `SyntaxError` for a program that cannot be
-    read.
+    import, the working directory. ``timeout``: in seconds. Raises `OSError`, `SyntaxError` for a
+    program that cannot be read.
     """
     code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
     before = sys.argv, sys.path[0], sys.modules["__main__"]

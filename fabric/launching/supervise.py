@@ -30,26 +30,29 @@ class Child(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its number, which is its process group's, too."""
+        """The number of the process, which is also that of its process group."""
 
     def poll(self) -> int | None:
-        """Its exit code, below 0 the signal that killed it; None while it lives."""
+        """The exit code, or below 0 the signal that killed it; None while it lives."""
 
 
 class Reports(Protocol):
     """Whom the launcher tells, and who knows how the world is."""
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
-        """A rank is gone."""
+        """Report that a rank is gone, ``delay`` seconds from now.
+
+        ``cause``: "was killed by SIGKILL".
+        """
 
     def left(self, rank: int) -> None:
-        """A rank has ended well."""
+        """Report that a rank has ended well."""
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
-        """These ranks have not ended within so many seconds, so the world must."""
+        """Report that these ranks have not ended in ``timeout`` seconds, which ends the world."""
 
     def ended(self) -> bool:
-        """Whether something has ended the world before its time."""
+        """True if an error has ended the world."""
 
 
 class Watch:
@@ -69,10 +72,11 @@ class Watch:
         self._looked = 0.0
 
     def run(self, timeout: float | None = None, each: Callable[[], None] = lambda: None) -> None:
-        """Return when all have ended; ``each``: called again and again meanwhile.
+        """Watch the ranks until all have ended; ``each`` is called again and again meanwhile.
 
-        After ``timeout`` seconds the world is ended with a `TimedOut`. When it has ended, those
-        who are left have `Settings.grace` to end, too. Whatever happens, no child outlives this.
+        After ``timeout`` seconds the world is ended with a `TimedOut`. When the world has ended,
+        the ranks that are left have `Settings.grace` seconds to end. In any case no child outlives
+        this call.
         """
         due = None if timeout is None else time.monotonic() + timeout
         over: float | None = None
@@ -127,7 +131,7 @@ class Watch:
             kill(child.pid, signal.SIGKILL)
 
     def given_up(self, rank: int) -> RankLost | None:
-        """What is to be said of a rank that was stopped for too long, None for another."""
+        """The error for a rank that was stopped for too long; None for any other rank."""
         if rank in self._given_up:
             return RankLost(f"rank {rank} {self._stopped()}", rank)
         return None
@@ -152,7 +156,7 @@ class Watch:
 
 
 def kill(pid: int, number: int) -> None:
-    """Send a signal to a rank and to what it started, where they still are."""
+    """Send signal ``number`` to a rank and the processes that it started, if they exist."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
         return

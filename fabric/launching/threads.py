@@ -75,7 +75,7 @@ class _ThreadTeam:
 
 
 def run_threads(job: LaunchJob) -> Ended:
-    """Run a job with its ranks as threads; see `fabric.launch`."""
+    """Run ``job`` with its ranks as threads; returns how it ended; see `fabric.launch`."""
     with opened(job.ranks, job.settings, job.system) as world, _longer_turns(job.ranks):
         return _run(world, job)
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def opened(
     ranks: int, settings: Settings, system: "str | Path | Topology | Fabric | None"
 ) -> Iterator[World]:
-    """The authority over a world of so many ranks on a system, for as long as they run.
+    """A context manager for the authority over a world of ``ranks`` ranks on ``system``.
 
-    Raises `WorldError` where there is no room for them, or their trace could not be written.
+    Writes the trace at the end, if the settings ask for one. Raises `WorldError` if the machine has
+    too few endpoints, or if the trace could not be written.
     """
     timing = emulator(settings, machine(settings, system), ranks)
     world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)

@@ -95,7 +95,7 @@ class Driver:
         self._soon, self._slice = crowd * SOON, crowd * SLICE
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`: no call can be made, and none that was begun goes on."""
+        """Refuse all calls with ``error``, and stop those in progress; see `fabric.host.forked`."""
         self.error = self.disowned = error
         for execution in self._active:
             execution.error = error
@@ -109,7 +109,7 @@ class Driver:
         self._turn.acquire()
 
     def check_owner(self) -> None:
-        """Raise a `WorldError` in a process that the rank has forked."""
+        """Raise a `WorldError` if this process was forked from the rank's."""
         if self.disowned is not None:
             raise again(self.disowned)
 
@@ -144,7 +144,7 @@ class Driver:
                 self._let_go()
 
     def run(self, executions: Sequence[Execution], timeout: float | None = None) -> None:
-        """Make these calls, and return when all are over.
+        """Run these calls, and return when all are over.
 
         Raises `WorldError`; `TimedOut` after ``timeout`` seconds. After an error the rank can make
         no more calls.
@@ -166,7 +166,7 @@ class Driver:
                 self.control.wait(execution.tag)
 
     def start(self, executions: Sequence[Execution]) -> None:
-        """Make these calls and return; they are driven until they are over."""
+        """Begin these calls and return; a background thread completes them."""
         with self:
             for execution in executions:
                 self._begin(execution)
@@ -177,9 +177,12 @@ class Driver:
     def wait(
         self, execution: Execution, timeout: float | None = None, *, last: bool = False
     ) -> None:
-        """Return when a call that was started is over; after a `TimedOut` it still goes on.
+        """Return when ``execution``, which was started, is over.
 
-        So with a ``timeout`` the rank is in no deadlock, unless this is the ``last`` it does.
+        After a `TimedOut` it still goes on.
+
+        ``timeout``: in seconds. With one, the rank does not count as blocked in a deadlock, unless
+        this is the ``last`` thing it does. Raises `WorldError`.
         """
         late = None
         with self:
@@ -194,13 +197,19 @@ class Driver:
             self.control.wait(execution.tag)
 
     def now(self) -> float:
-        """The rank's clock; others drive meanwhile, as what it waits for may need its bytes."""
+        """The rank's clock in emulated seconds.
+
+        Other threads move bytes while it waits for the answer.
+        """
         if self.error is not None:
             raise _again(self.error)
         return self.control.now()
 
     def compute(self, seconds: float) -> None:
-        """See `Control.compute`; raises `WorldError` for what is no span of time."""
+        """Advance the rank's clock by ``seconds``; see `Control.compute`.
+
+        Raises `WorldError` if it is negative, infinite or NaN.
+        """
         if not 0 <= seconds < math.inf:
             raise WorldError(f"a rank computes for {seconds} s; it must be a number from 0 on")
         if self.paced:
@@ -210,21 +219,23 @@ class Driver:
                 self.control.compute(seconds)
 
     def times(self, tag: int) -> tuple[float, float]:
-        """See `Control.times`; others drive meanwhile."""
+        """Begin and end of a call in emulated seconds; see `Control.times`."""
         if self.error is not None:
             raise _again(self.error)
         return self.control.times(tag)
 
     def mark(self, span: int, name: str | None) -> None:
-        """See `Control.mark`."""
+        """Mark the begin or end of a span for traces; see `Control.mark`."""
         with self:
             self.control.mark(span, name)
 
     def check_world(self) -> None:
-        """Raise what has ended the world, if anything has: between calls, during long work.
+        """Raise the error that has ended the world, if any.
 
-        It raises once only, and never after the rank has left: a program that goes on in spite of
-        it can then do work of its own.
+        Called between calls and during long work.
+
+        Raises it only once, and never after the rank has left, so that a program that goes on in
+        spite of it can do other work.
         """
         if self.error is None and not (self._has_raised or self._closed):
             try:
@@ -234,14 +245,14 @@ class Driver:
                 raise
 
     def poll(self, execution: Execution) -> bool:
-        """Whether a call that was started is over; does not wait."""
+        """True if ``execution``, which was started, is over; makes progress, and does not wait."""
         with self:
             if not execution.advance():
                 self._step(0.0)
             return execution.done
 
     def room(self, size: int) -> Bytes:
-        """A work buffer of at least ``size`` bytes, with anything in it."""
+        """A work buffer of at least ``size`` bytes, uint8, with undefined content."""
         if size <= SMALL:
             return np.empty(size, np.uint8)
         with self._pooling:
@@ -251,17 +262,19 @@ class Driver:
         return np.empty(size, np.uint8)
 
     def give(self, room: Bytes) -> None:
-        """Take back a work buffer."""
+        """Take back a work buffer from `room`, for reuse."""
         if room.size > SMALL:
             with self._pooling:
                 self._pool.append(room)
                 del self._pool[:-POOLED]
 
     def close(self, error: BaseException | None = None, timeout: float = CLOSING) -> None:
-        """See through what is under way, as others may wait for it; end the thread. Idempotent.
+        """Complete the calls in progress, as others may wait for them, and end the thread.
 
-        With an ``error``, what is under way is dropped. Raises `WorldError` where it does not end
-        well. In a forked child it does nothing.
+        Idempotent.
+
+        With an ``error``, calls in progress are dropped. ``timeout``: seconds for each call. Raises
+        `WorldError` if one fails. In a forked child it does nothing.
         """
         if not self.at_home():
             return

@@ -32,9 +32,9 @@ class Detours:
 
 
 def without_copies(parts: Sequence[PlanStep], rank: int) -> tuple[list[PlanStep], list[Detours]]:
-    """The parts of a rank without copies that its later parts can do without, and what they do.
+    """A rank's parts without initial copies that can be avoided, and what is read instead.
 
-    Its send and recv buffer must not share memory. Parts that end up without rows are left in.
+    The send and recv buffers must not share memory. Parts that end up without rows are kept.
     """
     parts, detours = list(parts), [Detours() for _ in parts]
     copies = _copies(parts[0], rank) if len(parts) > 1 else np.zeros(0, np.int64)

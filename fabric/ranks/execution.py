@@ -76,12 +76,15 @@ class Execution:
         self._steps = self._run()
 
     def begin(self, control: Control) -> None:
-        """Tell the authority that the rank comes to the call."""
+        """Report to the authority that the rank begins the call."""
         call = self.call
         control.begin(self.tag, self.members, call.plan, call.words, call.operation)
 
     def advance(self) -> bool:
-        """Do what can be done now; True when all is over. Raises what went wrong."""
+        """Do what can be done now; returns True when everything is over.
+
+        Raises the error of the call.
+        """
         if self.done:
             return True
         if self.error is not None:
@@ -98,19 +101,22 @@ class Execution:
         return True
 
     def stop(self, error: BaseException) -> None:
-        """Go no further, because of ``error``, and hold on to nothing."""
+        """Stop the call with ``error``, and release its buffers."""
         if not self.done:
             self.error = self.error or error
             self._steps.close()
             self._ended()
 
     def refused(self) -> WorldError | None:
-        """The error of any message under way: it may stand behind others that never come."""
+        """The error of any message in progress, None if there is none.
+
+        Such a message may be queued behind others that never arrive.
+        """
         requests = (request for _, request in (*self._receiving, *self._sending))
         return next((request.error for request in requests if request.error is not None), None)
 
     def missing(self) -> tuple[list[int], list[int]]:
-        """The ranks whose messages have not come, and those that have not taken theirs."""
+        """Two lists: ranks whose messages are missing, ranks that lack this one's."""
         come, taken = (
             sorted({peer for _, request in requests for peer in request.missing()})
             for requests in (self._receiving, self._sending)

@@ -32,7 +32,10 @@ class Round(NamedTuple):
 
 
 def timed_as(words: str, plan: Plan, operation: str) -> PreparedCall:
-    """The call of a `MessageExecution`, which takes the time of ``plan``."""
+    """A `Call` without data that takes the emulated time of ``plan``.
+
+    ``words``: its description in errors and traces; ``operation``: selects the constants.
+    """
     return PreparedCall(words, plan, NOTHING_READY, operation)
 
 

@@ -79,12 +79,12 @@ class ReadyPlan:
 
 
 def made_ready(plan: Plan, shift: int | None = None, wide: int | None = None) -> ReadyPlan:
-    """The plan of a rank made ready to be run.
+    """A rank's plan prepared for execution.
 
-    ``shift``: where the recv buffer begins, in bytes from the beginning of the send buffer, if
-    they share memory; None if they do not. ``wide``: from how many small messages of a step on
-    they are handled as one, which the transport must be able to (`fabric.transports.base.many`);
-    None: never. Raises `ScheduleError` for a step that writes "send".
+    ``shift``: where the recv buffer begins, in bytes from the beginning of the send buffer, if they
+    share memory; None if they do not. ``wide``: from this number of small messages in a step on
+    they are handled as one, which the transport must support (`fabric.transports.base.many`); None:
+    never. Raises `ScheduleError` for a step that writes "send".
     """
     far = 2 * MAX_SIZE  # buffers that share no memory are so far apart on one line of addresses
     bases = (0, far if shift is None else shift, 2 * far)

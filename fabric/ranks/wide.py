@@ -84,9 +84,10 @@ class Written(NamedTuple):
 def spread(
     rows: _Longs, dst: _Longs, at: _Longs, size: _Longs, buffer: int, detours: Mapping[int, int]
 ) -> Spread | None:
-    """What is sent in those rows of a step, by columns of these; None where it is not alike enough.
+    """What is sent in many rows of a step at once; None if their sizes and places differ too much.
 
-    ``buffer``: where it is sent from; ``detours``: by row, another place, in the send buffer.
+    ``dst``, ``at``, ``size``: columns of the rows. ``buffer``: the number of the buffer it is sent
+    from; ``detours``: by row, another place, in the send buffer.
     """
     if not _small(dst, size):
         return None
@@ -105,10 +106,10 @@ def spread(
 
 
 def gather(written: Written, free: _Longs, chains: Sequence[_Longs]) -> Gather | None:
-    """What is received for those writes; None where it is not one small message a rank.
+    """What is received for many writes at once; None unless it is one small message from each rank.
 
-    ``free``: the numbers of writes of other ranks' bytes that meet no other, and replace what is
-    there; ``chains``: of those that are made one after the other.
+    ``free``: the numbers of writes of other ranks' bytes that overlap no other, and replace what is
+    there; ``chains``: the numbers of writes that must be made one after the other.
     """
     order = free[written.at[free].argsort(kind="stable")]
     taken = np.concatenate([order, *(chain[written.peer[chain] >= 0] for chain in chains)])

@@ -56,7 +56,7 @@ class TimedRows:
 
     @cached_property
     def digest(self) -> str:
-        """The same for rows that take the same time."""
+        """A hash, 32 hexadecimal digits, that is equal for rows that take the same time."""
         digest = hashlib.blake2b(digest_size=16)
         for column in fields(self):
             digest.update(getattr(self, column.name).tobytes())
@@ -67,10 +67,10 @@ class TimedRows:
         return {}
 
     def balance(self, rank: int) -> int:
-        """A number for what ``rank`` sends, less that for what it receives.
+        """A 64-bit hash of what ``rank`` sends minus that of what it receives.
 
-        Over all ranks of a call these sum up to 0, modulo 2**64, where each transfer is known at
-        both of its ends, and alike; else they hardly ever do.
+        Over all ranks of a call these add up to 0, modulo 2**64, if each transfer is known alike at
+        both of its ends; otherwise hardly ever.
         """
         if rank not in self._balances:
             mixed = self.step.astype(np.uint64)
@@ -92,7 +92,7 @@ class Plan:
 
     @cached_property
     def rows(self) -> TimedRows:
-        """All that an emulator must know of it."""
+        """The columns of the plan that the emulator needs to time it."""
         parts, none = self.parts, np.zeros(0, np.int64)
 
         def column(name: str) -> _Longs:
@@ -117,7 +117,7 @@ def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
 
 
 def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
-    """The plan of one rank: for schedules of which it knows only its own rows."""
+    """The plan of rank ``rank``; only this rank's rows of the schedule need be complete."""
     parts = []
     for number, step in enumerate(steps):
         rows = np.flatnonzero((step.src == rank) | (step.dst == rank))

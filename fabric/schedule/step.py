@@ -90,7 +90,10 @@ class Step:
 
 
 def only_steps(steps: Iterable[Any]) -> Iterator[Step]:
-    """The steps of a schedule that a user gives; raises `ArgumentError` for what is none."""
+    """An iterator over ``steps``, a user's schedule.
+
+    Raises `ArgumentError` for anything but `Step`.
+    """
     if not isinstance(steps, Iterable):
         raise ArgumentError(f"steps is {shown(steps)}; it has to be an iterable of Step")
     return map(_step, steps, count())

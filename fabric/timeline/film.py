@@ -60,10 +60,10 @@ class Film:
 
 
 def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
-    """The columns that the page plays.
+    """The columns that the page plays: what each link carries in each of ``bins`` intervals.
 
-    ``title``: what the run is called; by default the timeline's own title, or what it knows of
-    itself. A class of traffic is the label of a step; of steps without labels it is their range.
+    ``title``: the name of the run; by default the timeline's own title, or a description of it. A
+    class of traffic is the label of a step; of steps without labels it is their range.
     """
     router, duration = timeline.router, timeline.duration or 1.0
     resources = len(router.capacity)
@@ -94,7 +94,7 @@ def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
 
 
 def classes(timeline: Timeline) -> tuple[tuple[str, ...], _Longs]:
-    """The classes of a timeline's steps, `MOST_CLASSES` at most, and the class of each step."""
+    """The classes of a timeline's steps (at most `MOST_CLASSES` names), and each step's class."""
     count = max(len(timeline.labels), int(timeline.step.max(initial=-1)) + 1, 1)
     given = [*timeline.labels, *[""] * (count - len(timeline.labels))]
     if not any(given):

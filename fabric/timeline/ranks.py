@@ -70,7 +70,7 @@ class Visits:
 
 
 def visits(timeline: Timeline) -> Visits:
-    """Every rank's part in every step."""
+    """Each rank's part in each step: when it was ready, began and ended (s), and its rows."""
     rows = np.arange(len(timeline.src))
     rank, step = np.concatenate([timeline.src, timeline.dst]), np.tile(timeline.step, 2)
     row = np.tile(rows, 2)
@@ -92,7 +92,7 @@ def visits(timeline: Timeline) -> Visits:
 
 
 def critical_path(timeline: Timeline, found: Visits) -> list[tuple[int, int]]:
-    """The chain that sets the end, last first: pairs of a rank and the row that it ended with."""
+    """The chain of waits that sets the end: (rank, row that ended its step), last first."""
     if not len(found.rank):
         return []
     ends = np.flatnonzero(np.append(found.rank[1:] != found.rank[:-1], True))
@@ -109,11 +109,11 @@ def critical_path(timeline: Timeline, found: Visits) -> list[tuple[int, int]]:
 
 
 def rank_stretches(timeline: Timeline, label_of_step: _Longs) -> RankStretches | None:
-    """The lanes of a timeline, `None` where it has more than `MOST_ROWS` rows.
+    """What each rank does when: moving bytes, waiting, or software; None beyond `MOST_ROWS` rows.
 
-    The time between a rank's last step and a transfer is software for as long as the later of the
-    two ranks took for it, and waiting for the rest. Where there are more than `MOST_STRETCHES`
-    steps of ranks, those next to each other are one stretch.
+    The gap before a transfer counts as software time of the slower of its two ranks, and the rest
+    as waiting. ``label_of_step``: int [steps], the class of each step. Beyond `MOST_STRETCHES`
+    steps of ranks, neighbouring ones are merged.
     """
     if len(timeline.src) > MOST_ROWS:
         return None

@@ -63,22 +63,22 @@ class Timeline:
 
     @property
     def topology(self) -> Topology:
-        """The interconnect that it all happened on."""
+        """The topology on which the timeline was simulated."""
         return self.router.topology
 
     @property
     def ranks(self) -> int:
-        """How many ranks took part."""
+        """Number of ranks that took part."""
         return len(self.rank_finish)
 
     @property
     def duration(self) -> float:
-        """Seconds until the last rank is through."""
+        """Seconds until the last rank has finished."""
         return float(self.rank_finish.max(initial=0.0))
 
     @cached_property
     def link_bytes(self) -> _Floats:
-        """float64 [links of the topology]: bytes that each physical link carried."""
+        """Bytes that each physical link carried: float64 [links of the topology]."""
         resource = self.router.link_resource
         used = resource >= 0
         alike = np.bincount(resource[used], minlength=len(self.resource_bytes))
@@ -88,7 +88,7 @@ class Timeline:
 
     @cached_property
     def link_busy(self) -> _Floats:
-        """float64 [links]: seconds that each link needs for its bytes at full speed."""
+        """Seconds that each link needs for its bytes at full speed: float64 [links]."""
         return self.link_bytes / self.router.topology.link_bandwidth
 
     def _repr_html_(self) -> str:
@@ -97,7 +97,7 @@ class Timeline:
         return as_html(self)
 
     def save(self, path: str | Path) -> None:
-        """Write it to a ``.npz`` file, topology and all; see `fabric.timeline.file`."""
+        """Write the timeline to a ``.npz`` file, with its topology; raises `OSError`."""
         from fabric.timeline.file import save
 
         save(self, path)
@@ -111,7 +111,7 @@ class Timeline:
         return Timeline(**made | {"bottleneck": Bottleneck(*made["bottleneck"])})
 
     def to_perfetto(self, path: str | Path) -> None:
-        """Write a trace for ui.perfetto.dev; see `fabric.timeline.perfetto.simulated`."""
+        """Write a trace for ui.perfetto.dev to ``path``; raises `TraceError`."""
         from fabric.timeline.perfetto.simulated import write
 
         write(self, path)

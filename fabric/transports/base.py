@@ -53,16 +53,18 @@ class Lender:
         self._held: dict[int, Any] = {}
 
     def hold(self, what: Any) -> None:
-        """Keep it until `let_go`, or until the world is over."""
+        """Keep ``what`` alive until `let_go`, or until the world is over."""
         self._held[id(what)] = what
 
     def let_go(self, what: Any) -> None:
-        """Nobody reads it any more."""
+        """Release ``what``: nobody reads it any more."""
         self._held.pop(id(what), None)
 
 
 def lender(transport: "Transport") -> Lender | None:
-    """The rank's own, where all ranks can read each other's memory; None where they cannot.
+    """The transport's means to read other ranks' memory, if all ranks can read each other's.
+
+    Else None.
 
     Where ranks are processes (not `Lender.one_process`) it is a
     `fabric.transports.zmq.peer_memory.Reader`.
@@ -84,7 +86,7 @@ class Request:
         self.error: WorldError | None = None
 
     def missing(self) -> Iterable[int]:
-        """The ranks without which it is not done."""
+        """The ranks that the request still waits for; empty when it is done."""
         return () if self.done else (self.peer,)
 
 
@@ -95,15 +97,19 @@ class Transport(Protocol):
     size: int
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
-        """Begin to send ``data``, which must stay as it is until the request is done.
+        """Begin to send ``data`` to ``peer``.
 
-        ``tag``: which stream of messages, 0 to 2**64 - 1. ``mark``: 0 to 2**32 - 1, what the
-        sender believes that the call is; it is compared with the receiver's. Never blocks, and is
-        done (perhaps at once) without the receiver having asked for it where there is room.
+        Returns the request, until whose end ``data`` must not change.
+
+        ``tag``: which stream of messages, 0 to 2**64 - 1. ``mark``: 0 to 2**32 - 1, a hash of the
+        call as the sender knows it; it is compared with the receiver's. Never blocks, and is done
+        (perhaps at once) without the receiver having asked for it where there is room.
         """
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive a message of ``size`` bytes from ``peer`` (or `ANY`).
+
+        Returns its request.
 
         ``take`` is called from `progress`, or at once. It may be an array of ``size`` bytes, which
         is then filled; some transports do that with a copy less. A message of another mark or size
@@ -111,21 +117,24 @@ class Transport(Protocol):
         """
 
     def unclaimed(self) -> Sequence[tuple[int, int]]:
-        """Peer and tag of each message that has come, or begun to, and has no receive: the earliest
-        first.
-        """  # noqa: D205
+        """Peer and tag of each message that has arrived, or begun to, without a receive.
+
+        Earliest first.
+        """
 
     def progress(self, timeout: float) -> bool:
-        """Move what can be moved; where nothing can, wait up to ``timeout`` seconds for something.
+        """Move what can be moved.
 
-        True where anything was moved. Raises `RankLost` for a peer that is found gone.
+        If there is nothing, wait up to ``timeout`` seconds for something.
+
+        Returns True if anything was moved. Raises `RankLost` for a peer that is found gone.
         """
 
     def wake(self) -> None:
         """Make a `progress` that waits in another thread return soon."""
 
     def close(self) -> None:
-        """Let go of everything: sockets, files, memory. What is not done is dropped. Idempotent."""
+        """Release sockets, files and memory; unfinished requests are dropped. Idempotent."""
 
 
 class Many(Transport, Protocol):
@@ -138,21 +147,21 @@ class Many(Transport, Protocol):
     def send_many(
         self, peers: Sequence[int], tag: int, mark: int, pieces: Sequence[bytes]
     ) -> Request:
-        """Send ``pieces[k]`` to rank ``peers[k]``, each of which is named once."""
+        """Begin to send ``pieces[k]`` to each rank ``peers[k]``; no rank is named twice."""
 
     def receive_many(
         self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
         take: Callable[[list[bytes]], None],
     ) -> Request:  # fmt: skip
-        """Receive ``sizes[k]`` bytes from rank ``peers[k]``, each of which is named once.
+        """Begin to receive ``sizes[k]`` bytes from each rank ``peers[k]``; no rank is named twice.
 
-        ``take`` gets all of the messages in that order, once they have come. The ranks' earlier
-        receives of this tag must be done; there is one such request a tag at a time.
+        ``take`` gets all the messages in that order, once they have arrived. The ranks' earlier
+        receives of this tag must be done; there is one such request for a tag at a time.
         """
 
 
 def many(transport: Transport) -> Many | None:
-    """The transport itself, where it takes many messages in one call; else None."""
+    """``transport``, if it can send and receive many messages in one call (`Many`); else None."""
     return cast(Many, transport) if hasattr(transport, "send_many") else None
 
 
@@ -179,13 +188,16 @@ def counted(transport: Transport) -> Counted | None:
 
 
 def transports() -> tuple[str, ...]:
-    """The names of all transports that are installed."""
+    """The names of all transports that are installed, sorted."""
     return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
 
 
 @functools.cache  # a look for entry points reads the metadata of everything installed: 5 ms
 def connector(name: str) -> Connect:
-    """The transport of that name; raises `TransportError` with the choices for an unknown one."""
+    """The function that connects a transport called ``name``.
+
+    Raises `TransportError` with the choices.
+    """
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         connect: Connect = entry.load()
         return connect

@@ -44,9 +44,10 @@ class ConformanceError(WorldError):
 def check(
     connect: Connect, rank: int, size: int, exchange: Rendezvous, names: Iterable[str] | None = None
 ) -> None:
-    """Connect, run the `CHECKS` of those names (all by default), and close.
+    """Connect, run the `CHECKS` called ``names`` as rank ``rank`` of ``size``, and close.
 
-    Raises `ConformanceError`, or whatever the transport raises.
+    By default all checks. All ranks call it with the same names. Raises `ConformanceError`, or
+    whatever the transport raises.
     """
     transport = connect(rank, size, exchange)
     try:

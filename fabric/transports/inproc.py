@@ -97,12 +97,12 @@ class Inproc:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         refused: Any = Refused(error)
         self._boxes = self._box = refused
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
-        """Put the message into the peer's mailbox."""
+        """Put the message into the peer's mailbox: a small one copied, a large one by reference."""
         check_peer(self.rank, self.size, peer)
         self._check_open()
         request = Request(peer)
@@ -120,7 +120,7 @@ class Inproc:
         return request
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
-        """Take the message now where it has come already."""
+        """Begin to receive; the message is taken now if it has arrived. See `Transport.receive`."""
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
@@ -135,7 +135,10 @@ class Inproc:
     def send_many(
         self, peers: Sequence[int], tag: int, mark: int, pieces: Sequence[bytes]
     ) -> Request:
-        """Put one bundle into the mailboxes of all; done at once, unless a peer has closed."""
+        """Put one bundle into the mailboxes of all peers.
+
+        Done at once, unless a peer has closed.
+        """
         self._check_open()
         for peer in (min(peers), max(peers)):
             check_peer(self.rank, self.size, peer)
@@ -154,7 +157,7 @@ class Inproc:
         self, peers: Sequence[int], sizes: Sequence[int], tag: int, mark: int,
         take: Callable[[list[bytes]], None],
     ) -> Request:  # fmt: skip
-        """Take what has come already, and the rest as it comes."""
+        """Begin to receive from many; arrived messages are taken now. See `Many.receive_many`."""
         self._check_open()
         for peer in (min(peers), max(peers)):
             check_peer(self.rank, self.size, peer)
@@ -174,7 +177,7 @@ class Inproc:
         return collection
 
     def progress(self, timeout: float) -> bool:
-        """Deliver what has come."""
+        """Deliver arrived messages; see `Transport.progress`."""
         box = self._box
         items = box.items
         if timeout > 0:
@@ -192,17 +195,20 @@ class Inproc:
         return come > 0
 
     def unclaimed(self) -> list[tuple[int, int]]:
-        """What the matching has kept."""
+        """Peer and tag of each message that has arrived without a receive, earliest first."""
         for tag in list(self._early):
             self._unpack(tag)
         return self._matching.unclaimed()
 
     def wake(self) -> None:
-        """Ring the bell, so that the next or present wait ends."""
+        """End the present or the next wait in `progress`."""
         self._box.ring()
 
     def close(self) -> None:
-        """Tell the senders of what was not taken that it never will be."""
+        """Close the mailbox; senders of messages that were not taken get a `RankLost`.
+
+        Idempotent.
+        """
         if not self._at_home():
             return
         self._box.closed = True
@@ -291,5 +297,5 @@ def _lost(request: Request, peer: int) -> None:
 
 
 def connect(rank: int, size: int, exchange: Rendezvous) -> Inproc:
-    """The transport of a thread; what is exchanged are the mailboxes themselves."""
+    """The transport of a rank that is a thread; ``exchange`` passes the mailboxes themselves."""
     return Inproc(rank, exchange(_Mailbox()))

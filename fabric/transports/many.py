@@ -38,9 +38,9 @@ class Collection(Request):
             self._finish()
 
     def put(self, rank: int, peer: int, mark: int, piece: bytes) -> bool:
-        """A message for ``rank`` from ``peer``, which is one that it lacks; whether it lacks none.
+        """Add the message of ``peer``, from which one is missing; returns True if it was the last.
 
-        One that is not what it waits for ends it, with the error that says so.
+        A message of another size or mark than expected ends the request with a `CallMismatch`.
         """
         size = self.lacks.pop(peer)
         self._pieces[peer] = piece
@@ -55,7 +55,7 @@ class Collection(Request):
         return True
 
     def missing(self) -> Sequence[int]:
-        """The ranks whose messages have not come."""
+        """The ranks whose messages have not arrived; empty when the request is done."""
         return () if self.done else tuple(self.lacks)
 
     def _finish(self) -> None:

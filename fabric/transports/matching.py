@@ -64,7 +64,10 @@ class Matching(Generic[M]):
         self._anys = 0
 
     def post(self, receive: Receive) -> M | None:
-        """The earliest message for a new receive; None where it now waits for one."""
+        """Match a new receive.
+
+        Returns the earliest message for it, or None if it now waits for one.
+        """
         key = receive.tag << 32 | receive.peer + 1
         come = self._earliest(receive.tag) if receive.peer == ANY else key
         if come in self._messages:
@@ -75,7 +78,10 @@ class Matching(Generic[M]):
         return None
 
     def arrive(self, message: M) -> Receive | None:
-        """The earliest receive for a new message; None where it now waits for one."""
+        """Match a new message.
+
+        Returns the earliest receive for it, or None if it now waits for one.
+        """
         key = message.tag << 32 | message.peer + 1
         if self._anys and self._any_is_first(key):
             self._anys -= 1
@@ -87,25 +93,28 @@ class Matching(Generic[M]):
         return None
 
     def awaits(self, tag: int = -1, peer: int = ANY) -> bool:
-        """Whether any receive waits for a message; or for one of that tag from that peer."""
+        """True if any receive waits for a message.
+
+        With ``tag`` and ``peer``, one that could match these.
+        """
         if tag < 0 or not self._receives:
             return bool(self._receives)
         key = tag << 32
         return key in self._receives or key | peer + 1 in self._receives
 
     def earliest(self, tag: int, peers: Sequence[int]) -> list[M]:
-        """The earliest message of a tag from each of these peers that has sent one; removed."""
+        """Remove and return the earliest message of ``tag`` from each peer that sent one."""
         if not self._messages:
             return []
         keys = (tag << 32 | peer + 1 for peer in peers)
         return [_pop(self._messages, key) for key in keys if key in self._messages]
 
     def messages(self) -> list[M]:
-        """All messages that nobody waits for yet."""
+        """All messages that have no receive yet."""
         return [item for first in self._messages.values() for item in _queue(first)]
 
     def unclaimed(self) -> list[tuple[int, int]]:
-        """The same, as peer and tag, in the order in which they have come."""
+        """Peer and tag of each arrived message that has no receive, earliest first."""
         come = sorted(self.messages(), key=lambda message: message.order)
         return [(message.peer, message.tag) for message in come]
 
@@ -154,7 +163,7 @@ def _queue(first: Q) -> list[Q]:
 
 
 def refusal(rank: int, receive: Receive, message: Message) -> CallMismatch | None:
-    """Why a message is not what its receive, of ``rank``, waits for; None where it is."""
+    """The error if ``message`` is not what ``receive`` of ``rank`` expects; None if it is."""
     if message.size == receive.size and message.mark == receive.mark:
         return None
     return CallMismatch(
@@ -165,6 +174,6 @@ def refusal(rank: int, receive: Receive, message: Message) -> CallMismatch | Non
 
 
 def check_peer(rank: int, size: int, peer: int) -> None:
-    """Raise `TransportError` for a rank that is not there."""
+    """Raise `TransportError` if ``peer`` is not a rank of a world of ``size`` ranks."""
     if not 0 <= peer < size:
         raise TransportError(f"rank {rank} names rank {peer}; there are ranks 0 to {size - 1}")

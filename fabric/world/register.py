@@ -11,7 +11,7 @@ class Open:
     """A call to which not all of its ranks have come.
 
     ``came``: what each of them called. ``waiting``: who waits for its end. ``balance``: see
-    `Rows.balance`.
+    `TimedRows.balance`.
     """
 
     group: tuple[int, ...]

@@ -32,11 +32,15 @@ class Plane:
     limit: float
 
     def unlimited(self, sums: Floats) -> Floats:
-        """``sums`` of bandwidths with infinity where an unlimited link is in them."""
+        """``sums`` of bandwidths, with infinity where an unlimited link is part of the sum."""
         return np.where(sums > self.limit, np.inf, sums)
 
     def sums(self, number: NDArray[np.integer], bandwidth: Floats, size: int = 0) -> Floats:
-        """The sum of ``bandwidth`` for each number, at least ``size`` of them."""
+        """The sum of ``bandwidth`` (bytes per second) for each value of ``number``, float64.
+
+        ``number``: int [N], a group for each bandwidth. The result has an entry for each group from
+        0 on, at least ``size``; a sum with an unlimited link in it is infinite.
+        """
         return self.unlimited(np.bincount(number, bandwidth, minlength=size).astype(np.float64))
 
 
@@ -45,7 +49,10 @@ _MUCH = 1e9
 
 
 def view_of(topology: Topology, rows: NDArray[np.integer]) -> Plane:
-    """The plane whose links are ``rows``."""
+    """The plane that consists of the links numbered ``rows``.
+
+    Infinite bandwidths become large finite ones.
+    """
     src, dst = topology.link_src[rows], topology.link_dst[rows]
     given = topology.link_bandwidth[rows]
     finite = np.isfinite(given)
@@ -55,7 +62,10 @@ def view_of(topology: Topology, rows: NDArray[np.integer]) -> Plane:
 
 
 def over(part: Floats, whole: Floats) -> Floats:
-    """``part`` over ``whole``, where both can be unlimited: what is unlimited is enough for any."""
+    """``part / whole``, element by element.
+
+    Infinite where ``part`` is unlimited or ``whole`` is 0.
+    """
     shares = np.full(np.broadcast_shapes(part.shape, whole.shape), np.inf)
     np.divide(part, whole, out=shares, where=np.isfinite(part) & (whole > 0))
     return shares
@@ -72,7 +82,7 @@ class SubPlane:
     uplinks: Floats
 
     def guaranteed(self) -> float:
-        """The share of its ports that each endpoint is sure of, inside the sub-plane."""
+        """The share (0 to 1) of its port that each of its endpoints gets under any traffic."""
         used = self.ports_out + self.ports_in > 0
         if used.sum() < 2:
             return 1.0
@@ -84,7 +94,7 @@ class SubPlane:
         return share if np.isfinite(share) else 1.0
 
     def bisection(self) -> float:
-        """What the first half of the edge switches can send to the second half."""
+        """Bytes per second that the first half of the edge switches can send to the second half."""
         half = len(self.uplinks) // 2
         if not half:
             return float(self.ports_out.sum()) / 2
@@ -92,7 +102,10 @@ class SubPlane:
 
 
 def guaranteed(topology: Topology, view: Plane, whom: Scope, parts: Sequence[SubPlane]) -> float:
-    """The share of its ports that every endpoint is sure of, where all reach each other."""
+    """The share (0 to 1) of its port that every endpoint gets under any traffic.
+
+    It holds if all endpoints of ``whom`` reach each other; ``parts`` are the sub-planes.
+    """
     if not (np.isin(view.src, whom.ends) & (view.tier[view.dst] > 0)).any():
         return _directly(topology, view, whom)
     out = _attached(topology, view, whom, view.src, view.dst)
@@ -149,7 +162,7 @@ def _spread(whom: Scope, out: _Shares, into: _Shares) -> float:
 
 
 def tiers(topology: Topology, src: Ints, dst: Ints) -> NDArray[np.int64]:
-    """How many links away from its nearest endpoint each vertex is; -1 where it has none."""
+    """Each vertex's distance in links from its nearest endpoint: int64 [vertices], -1 for none."""
     tier = np.full(topology.n_vertices, -1, dtype=np.int64)
     tier[: topology.n_endpoints] = 0
     for depth in range(topology.n_vertices):
@@ -162,7 +175,10 @@ def tiers(topology: Topology, src: Ints, dst: Ints) -> NDArray[np.int64]:
 
 
 def parts_of(topology: Topology, view: Plane, endpoint: Mask) -> Iterator[SubPlane]:
-    """The sub-planes that have counted endpoints, each with its reach matrices."""
+    """Iterate over the sub-planes that contain counted endpoints, each with its reach matrices.
+
+    ``endpoint``: bool [vertices], the endpoints that count.
+    """
     label = components(topology.n_vertices, topology.n_endpoints, view.src, view.dst)
     size = topology.n_vertices
     ends = endpoint[view.src] & (view.tier[view.dst] == 1)

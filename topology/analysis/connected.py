@@ -32,9 +32,10 @@ class Scope:
 
 
 def scope(topology: Topology, src: Ints, dst: Ints, ends: Ints) -> Scope:
-    """Whom the links ``src`` to ``dst`` of a plane are to join, of the endpoints ``ends``.
+    """The endpoints that a plane is meant to join, in groups: all, or those of a node or package.
 
-    A plane from which something was taken out is to join all: what it was before is not known.
+    ``src``, ``dst``: the plane's links; ``ends``: the endpoints that count. If anything was removed
+    from the topology, the plane is meant to join all, as the state before the fault is not known.
     """
     who, where = _met(topology, src, dst, ends)
     for inside in ("package", "node") if not topology.removed else ():
@@ -58,7 +59,10 @@ def _met(topology: Topology, src: Ints, dst: Ints, ends: Ints) -> tuple[_Longs, 
 
 
 def components(vertices: int, endpoints: int, src: Ints, dst: Ints) -> _Longs:
-    """The least vertex that each reaches over switches alone, either way: int64 [vertices]."""
+    """A label for each vertex: the lowest vertex that it reaches over switches alone, int64.
+
+    Links count in either direction. Vertices with one label are one component.
+    """
     label = np.arange(vertices, dtype=np.int64)
     between = (src >= endpoints) & (dst >= endpoints)
     src, dst = src[between], dst[between]
@@ -86,9 +90,9 @@ def _joins_within(who: _Longs, where: _Longs, column: _Longs) -> bool:
 
 
 def apart(topology: Topology, src: Ints, dst: Ints, whom: Scope) -> tuple[int, int] | None:
-    """Two endpoints of one group without a path from the first to the second; None: there are none.
+    """Two endpoints of one group without a path from the first to the second; None if all have one.
 
-    ``src``, ``dst``: the links of the plane.
+    ``src``, ``dst``: the links of the plane, int32 [links]. ``whom``: the endpoints, by group.
     """
     sends, receives = _places(topology, src, dst)
     n = topology.n_endpoints

@@ -64,7 +64,10 @@ class Blocking:
 
     @property
     def non_blocking(self) -> bool:
-        """Whether every traffic that the ports admit is proved to be carried at full rate."""
+        """True if every traffic that the ports admit is proved to run at full rate.
+
+        Else see ``reason``.
+        """
         return not self.reason
 
 

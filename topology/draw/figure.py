@@ -27,9 +27,10 @@ def draw(
 ) -> None:
     """Draw ``topology`` to the ``.svg``, ``.png`` or ``.pdf`` file at ``path``.
 
-    ``planes``: only these. ``level``: one of `LEVELS`. ``highlight``: what stands out, and
-    ``without``: what is drawn as taken out; names as in `Topology.without`. Raises `TopologyError`
-    for what is unknown, and `OSError` for a file that cannot be written.
+    ``planes``: only these (default: all). ``level``: one of `LEVELS`. ``highlight``: what stands
+    out; ``without``: what is drawn as removed; names as in `Topology.without`. Raises
+    `TopologyError` for an unknown name, level or kind of file, and `OSError` if the file cannot be
+    written.
     """
     check(Path(path))
     if level not in LEVELS:
@@ -42,7 +43,7 @@ def draw(
 
 
 def figure(drawn: Drawn, level: str) -> "Figure":
-    """The figure itself, to be written under `topology.draw.figure_style.style`."""
+    """The matplotlib figure, for `topology.draw.figure_style.write`; ``level``: one of `LEVELS`."""
     if level == "link":
         from topology.draw.figure_links import link_figure
 

@@ -37,7 +37,7 @@ class _BoxLayout:
 
 
 def box_figure(drawn: Drawn, level: str) -> "Figure":
-    """The figure of racks or nodes."""
+    """The matplotlib figure with racks or nodes as boxes, and bundles of links between them."""
     from matplotlib.figure import Figure
 
     topology = drawn.topology

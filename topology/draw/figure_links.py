@@ -26,7 +26,7 @@ WIDTH = 100.0
 
 
 def link_figure(drawn: Drawn) -> "Figure":
-    """The figure of all links."""
+    """The matplotlib figure with every link, one panel for each plane that has any."""
     from matplotlib.figure import Figure
 
     planes = [plane for plane in drawn.planes if drawn.links(plane).any()]

@@ -33,14 +33,17 @@ _LOG = logging.getLogger("triplane")
 
 
 def colours(planes: tuple[str, ...]) -> dict[str, str]:
-    """A colour for each plane; the eighth and later planes share the last."""
+    """A colour (``#rrggbb``) for each plane by name.
+
+    The eighth and later planes share the last one.
+    """
     networks = [plane for plane in planes if plane != "package"]
     chosen = {plane: OKABE_ITO[min(i, len(OKABE_ITO) - 1)] for i, plane in enumerate(networks)}
     return {plane: chosen.get(plane, QUIET) for plane in planes}
 
 
 def text(name: str) -> str:
-    """``name`` as the figures' font can show it: what it has no letter for, by its number."""
+    r"""``name`` for a figure: characters that the figures' font lacks are escaped as ``\uXXXX``."""
     known = _letters()
     return "".join(c if ord(c) in known else f"\\u{ord(c):04x}" for c in label(name))
 
@@ -54,7 +57,10 @@ def _letters() -> frozenset[int]:
 
 
 def library() -> Any:
-    """Matplotlib; where it can keep neither settings nor fonts, one line says so."""
+    """The matplotlib module, imported on first use.
+
+    Logs one warning if matplotlib has no folder in which to keep settings and fonts.
+    """
     log, before = logging.getLogger("matplotlib"), os.environ.get(SETTINGS)
     level = log.level
     log.setLevel(logging.ERROR)
@@ -73,9 +79,9 @@ def library() -> Any:
 
 
 def style() -> Any:
-    """Matplotlib's settings for figures: one font, plain text, quiet axes.
+    """Matplotlib's settings for figures, a dictionary for `matplotlib.rc_context`.
 
-    A dictionary for `matplotlib.rc_context`; which keys it may have is not said by every version.
+    One font, plain text, quiet axes. The type is Any, as the keys differ between versions.
     """
     return {
         "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.parse_math": False,
@@ -96,7 +102,7 @@ def _cycle() -> Any:
 
 
 def check(path: Path) -> None:
-    """Raise `TopologyError` for a file whose name says no kind of picture that can be drawn."""
+    """Raise `TopologyError` if the file's suffix is not one of `PICTURES`."""
     if path.suffix.lower() not in PICTURES:
         raise TopologyError(
             f"a figure cannot be written to {path}: the name must end in {', '.join(PICTURES)}"
@@ -104,7 +110,10 @@ def check(path: Path) -> None:
 
 
 def write(figure: "Figure", path: Path) -> None:
-    """Write a figure, without the time of day in it."""
+    """Write ``figure`` to ``path``, in the format of its suffix and without a date.
+
+    Raises `OSError`.
+    """
     kind = path.suffix.lower()
     dated = {".svg": "Date", ".pdf": "CreationDate"}.get(kind)
     drawn = io.BytesIO()  # a pipe could not go back, as some formats do

@@ -45,7 +45,7 @@ class Wires:
 
 
 def units(topology: Topology, level: str) -> Units:
-    """The boxes of ``topology`` at a level of `LEVELS` that is not ``link``."""
+    """The boxes to draw for ``topology`` at ``level``, which is ``"rack"`` or ``"node"``."""
     found = groups(topology)
     of, names = found.of.astype(np.int64), list(found.names)
     if level == "rack" and (found.rack != NOWHERE).any():
@@ -76,7 +76,10 @@ def _contents(topology: Topology, of: NDArray[np.int64], count: int) -> tuple[st
 
 
 def wires(topology: Topology, of: NDArray[np.int64], links: NDArray[np.bool_]) -> Wires:
-    """The wires between different units that these links make."""
+    """The bundles of links between different boxes.
+
+    ``of``: int64 [vertices], the box of each vertex. ``links``: bool [links], which links count.
+    """
     rows = np.flatnonzero(links & (of[topology.link_src] != of[topology.link_dst]))
     src, dst = of[topology.link_src[rows]], of[topology.link_dst[rows]]
     low, high = np.minimum(src, dst), np.maximum(src, dst)

@@ -43,7 +43,7 @@ class Header(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of its numbers."""
+        """The size of the array's data in bytes, without the header."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -52,7 +52,11 @@ Check = Callable[[Mapping[str, Header]], None]
 
 
 def read_npy(path: str | Path, error: Error, most: int = MOST) -> NDArray[Any]:
-    """The array in the ``.npy`` file at ``path``; raises ``error`` naming file and fault."""
+    """The array in the ``.npy`` file at ``path``, of any shape and numeric type.
+
+    Raises ``error``, naming file and fault, if it cannot be read, is no such file, or has more than
+    ``most`` bytes.
+    """
     data = read_bytes(path, error, most)
     return _array(data, f"{path}", error)
 
@@ -63,8 +67,8 @@ def read_npz(
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """The arrays in the ``.npz`` file at ``path``, by name; raises ``error`` naming the fault.
 
-    ``what``: the kind of file that messages say it is not. ``check``: is given every header before
-    any array is read, and may raise.
+    ``what``: the kind of file that was expected, for error messages. ``check``: called with every
+    header before any array is read; it may raise. ``most``: the largest size in bytes.
     """
     data = read_bytes(path, error, most)
     if data[:6] == _MAGIC:

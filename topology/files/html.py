@@ -20,7 +20,10 @@ BLUE = "#0072B2"
 
 
 def table(records: Sequence[Mapping[str, Value]], title: str = "") -> str:
-    """Records as a table, a column a key; numbers to five digits, on the right."""
+    """An HTML table of records, one column for each key.
+
+    Floats to five digits, numbers on the right.
+    """
     names = list(dict.fromkeys(key for record in records for key in record))
     texts = {n for n in names if any(isinstance(record.get(n), str) for record in records)}
     sides = {name: "left" if name in texts else "right" for name in names}
@@ -30,12 +33,12 @@ def table(records: Sequence[Mapping[str, Value]], title: str = "") -> str:
 
 
 def facts(pairs: Iterable[tuple[str, Value]], title: str = "") -> str:
-    """Pairs of a name and a value as a table, a line each."""
+    """An HTML table of names and values, one pair a line."""
     return _whole(title, [_row("td", [(text(n), "left"), (cell(v), "left")]) for n, v in pairs])
 
 
 def bars(shares: Iterable[tuple[str, float]], title: str = "") -> str:
-    """Names with a bar each, as long as their share of 1."""
+    """An HTML table of names, each with a bar whose length is its share (0 to 1)."""
     return _whole(title, [
         _row("td", [(text(name), "left"), (_bar(share), "left"), (f"{share:.1%}", "right")])
         for name, share in shares
@@ -43,12 +46,12 @@ def bars(shares: Iterable[tuple[str, float]], title: str = "") -> str:
 
 
 def text(words: str) -> str:
-    """Words as HTML: shortened, visible, and only text."""
+    """``words`` escaped for HTML: shortened, with invisible characters written out."""
     return escape(label(words), quote=True)
 
 
 def cell(value: Value) -> str:
-    """A value as HTML."""
+    """``value`` as HTML text: floats to five digits, None as ``-``."""
     if value is None:
         return "-"
     return f"{value:,.5g}" if isinstance(value, float) else text(str(value))

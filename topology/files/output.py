@@ -28,7 +28,7 @@ LINKS = 40
 def text_file(
     path: str | Path, encoding: str = "utf-8", errors: str = "strict"
 ) -> Iterator[IO[str]]:
-    """As `byte_file`, for text; lines end alike on all systems."""
+    r"""As `byte_file`, for text; line ends are ``\n`` on all systems."""
     with byte_file(path) as file:
         text = io.TextIOWrapper(file, encoding, errors, newline="\n")
         try:
@@ -41,7 +41,7 @@ def text_file(
 
 @contextmanager
 def byte_file(path: str | Path) -> Iterator[IO[bytes]]:
-    """A file to write, which is at ``path`` when the block has ended, and not where it raises.
+    """A context manager to write the file at ``path``: it appears only if the block succeeds.
 
     Raises `OSError` that names ``path``.
     """

@@ -38,10 +38,9 @@ _KINDS = {
 
 
 def read_bytes(path: str | Path, error: Error, most: int = MOST) -> bytes:
-    """What is in the file at ``path``, or comes out of the pipe there.
+    """The bytes of the file or pipe at ``path``.
 
-    Raises ``error`` where it cannot be read, is a device or a folder, or has more than ``most``
-    bytes.
+    Raises ``error`` if it cannot be read, is a device or a folder, or has more than ``most`` bytes.
     """
     try:
         with Path(path).open("rb") as file:
@@ -61,9 +60,9 @@ def read_bytes(path: str | Path, error: Error, most: int = MOST) -> bytes:
 
 
 def read_text(path: str | Path, error: Error, most: int = MOST) -> str:
-    """The text in the file at ``path``, which is UTF-8; lines end as Python's, however they did.
+    r"""The text in the UTF-8 file at ``path``, with ``\n`` for every kind of line end.
 
-    Raises ``error`` as `read_bytes`, and for another encoding, naming line and column.
+    Raises ``error`` as `read_bytes`, and for another encoding, naming line and byte.
     """
     data = read_bytes(path, error, most)
     for mark, encoding in _MARKS:
@@ -82,17 +81,20 @@ def read_text(path: str | Path, error: Error, most: int = MOST) -> str:
 
 
 def place(text: str, at: int) -> str:
-    """``line 3, column 7``: where the character number ``at`` of ``text`` stands."""
+    """The position of character number ``at`` of ``text``, as ``line 3, column 7``."""
     return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
 
 
 def read_json(path: str | Path, error: Error, most: int = MOST) -> Any:
-    """What the JSON file at ``path`` holds; raises ``error`` as `read_text` and `json_of`."""
+    """The Python value of the JSON file at ``path``.
+
+    Raises ``error`` as `read_text` and `json_of` do.
+    """
     return json_of(read_text(path, error, most), str(path), error)
 
 
 def json_of(text: str, name: str, error: Error) -> Any:
-    """What ``text`` means as JSON; ``name``: what messages call it.
+    """The Python value of the JSON ``text``; ``name``: what errors call the text.
 
     Stricter than Python: no number is NaN, infinite or of thousands of digits, no key comes twice
     in an object, and there are at most `DEEPEST` levels. Raises ``error`` with line and column.
@@ -184,7 +186,7 @@ def _expected(text: str, fault: json.JSONDecodeError) -> str:
 
 
 def shown(value: object, most: int = 60) -> str:
-    """``value``, which a file holds, for messages: null and true as in JSON, texts in quotes.
+    """``value`` of a file, for error messages: null and true as in JSON, texts in quotes.
 
     It is cut after ``most`` characters, and lists after three levels. Values that a program passes
     are shown as Python has them: `topology.arguments.shown`.
@@ -214,10 +216,11 @@ def _shown(value: object, depth: int, most: int) -> str:
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """``value``, a number or its digits, where it is whole and from ``low`` to ``high``; else None.
+    """``value`` as an int, if it is a whole number or its digits, from ``low`` to ``high``.
 
-    True and False are no numbers here, and neither are 2.0 and "2.0": who wrote them may have
-    meant something else.
+    Else None.
+
+    True, 2.0 and "2.0" are not taken for numbers, since the author may have meant something else.
     """
     if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,19}\s*", value, re.ASCII):
         value = int(value)

@@ -24,9 +24,9 @@ class NumberedLine(NamedTuple):
 
 
 def read_table(path: str | Path, error: Error) -> list[NumberedLine]:
-    """The lines of the CSV file at ``path`` that are neither empty nor begin with ``#``.
+    """The lines of the CSV file at ``path``, without empty ones and comments (``#``).
 
-    Raises ``error`` as `read_text`, and for quotes that are never closed.
+    Raises ``error`` as `read_text` does, and for quotes that are never closed or too long a cell.
     """
     text = read_text(path, error)
     separator = separator_of(text)
@@ -54,7 +54,7 @@ def read_table(path: str | Path, error: Error) -> list[NumberedLine]:
 
 
 def separator_of(text: str) -> str:
-    """What separates the cells of ``text``: the most frequent of `SEPARATORS` in its first line."""
+    """The separator of the cells of ``text``: the most frequent of `SEPARATORS` in line 1."""
     lines = (line for line in text.split("\n") if line.strip() and not line.startswith("#"))
     first = next(lines, "")
     return max(SEPARATORS, key=lambda mark: (first.count(mark), -SEPARATORS.index(mark)))

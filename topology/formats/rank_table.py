@@ -42,7 +42,7 @@ class RankTable:
 
     @property
     def ranks(self) -> int:
-        """How many there are."""
+        """Number of ranks in the table."""
         return len(self.seats)
 
     def placement(self, topology: Topology, nodes: Mapping[str, int] | None = None) -> Ints:
@@ -66,10 +66,10 @@ class RankTable:
 
 
 def rank_table(source: str | Path | Mapping[str, Any], part: str | None = None) -> RankTable:
-    """Read a rank table: a file, or what is in one.
+    """Read an HCCL rank table, from the file at ``source`` or from its parsed content.
 
-    ``part``: for tables that list several worlds, which one: ``"prefill"`` or ``"decode"``, or the
-    id of a group. Raises `TopologyError` that says what of it cannot be.
+    ``part``: for a table that lists several worlds, which of them: ``"prefill"``, ``"decode"``, or
+    the id of a group. Raises `TopologyError` that names what is wrong.
     """
     if isinstance(source, Mapping):
         return _read("the rank table", source, part)

@@ -26,9 +26,10 @@ _LISTS = {"prefill": "prefill_device_list", "decode": "decode_device_list"}
 
 
 def current_form(name: str, table: Table, part: str | None) -> Table:
-    """``table`` with a ``server_list``; ``part``: which world, where it has several.
+    """``table`` converted to the form with a ``server_list``, whichever of the known forms it has.
 
-    ``name``: what messages call it. Raises `TopologyError`.
+    ``part``: which world, where the table lists several. ``name``: what errors call the table.
+    Raises `TopologyError` for an unknown form or part.
     """
     if "rank_list" in table:
         raise TopologyError(
@@ -159,7 +160,7 @@ def check_count(name: str, table: Table, key: str, found: int) -> None:
 
 
 def objects_in(name: str, table: Table, key: str) -> list[Table]:
-    """The list of objects that ``key`` has to be; raises `TopologyError`."""
+    """The list of objects stored under ``key``; raises `TopologyError` if it is no such list."""
     if key not in table:
         keys = ", ".join(map(str, table)) or "nothing"
         raise TopologyError(f"{name} has no {key}, a list of objects; it has {keys:.200}")
@@ -170,7 +171,10 @@ def objects_in(name: str, table: Table, key: str) -> list[Table]:
 
 
 def name_in(name: str, table: Table, key: str) -> str:
-    """The name that ``key`` has to be, a text or a number; raises `TopologyError`."""
+    """The name stored under ``key``, a text or a number.
+
+    Raises `TopologyError` if it is neither.
+    """
     if key not in table:
         raise TopologyError(f"{key} in {name} is missing; it has to be a name")
     found = table[key]

@@ -77,13 +77,13 @@ def load(path: str | Path) -> Topology:
 
 
 def save(topology: Topology, path: str | Path) -> None:
-    """Write ``topology`` to the TOML file at ``path``, for `load`."""
+    """Write ``topology`` as TOML to the file at ``path``, for `load`; raises `OSError`."""
     with text_file(path) as file:
         file.write(to_toml(topology))
 
 
 def from_toml(text: str) -> Topology:
-    """The topology that ``text`` describes in TOML; raises `TopologyError` naming the fault."""
+    """The topology that the TOML ``text`` describes; raises `TopologyError` naming the fault."""
     file = _parsed(text)
     _keys(file, _FILE, "the file")
     planes = tuple(_texts(file, "planes", "the file"))
@@ -234,7 +234,7 @@ def _number(table: Table, key: str, quantity: str, where: str) -> float:
 
 
 def to_toml(topology: Topology) -> str:
-    """``topology`` as TOML: `from_toml` makes the same columns of it, bit for bit."""
+    """``topology`` as TOML text, from which `from_toml` makes the same columns, bit for bit."""
     lines = [f"name = {_quoted(topology.name)}", f"planes = {_listed(topology.planes)}"]
     if topology.removed:
         lines.append(f"removed = {_listed(topology.removed)}")

@@ -29,10 +29,10 @@ class _Named:
 
 
 def system(name: str | Path) -> Topology:
-    """The system called ``name``, of `systems`, or in the TOML file at the path ``name``.
+    """The topology called ``name``: a preset of `systems`, or the TOML file at that path.
 
-    Some take a size: ``"star:8"``, ``"dgx_h800:16"``. A text with a separator of folders in it or
-    that ends in ``.toml`` is a path. Raises `TopologyError` with the choices.
+    Some presets take a size: ``"star:8"``, ``"dgx_h800:16"``. A text that contains a folder
+    separator or ends in ``.toml`` is a path. Raises `TopologyError` with the choices.
     """
     text = str(name)
     if isinstance(name, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
@@ -48,7 +48,7 @@ def system(name: str | Path) -> Topology:
 
 
 def systems() -> dict[str, str]:
-    """Names that `system` takes, each with a line about it; sizes are examples."""
+    """One line about each preset, by the name that `system` takes; sizes in names are examples."""
     return {
         name if how.optional else f"{name}:{how.size}": how.about
         + (f" ({name}:{how.sized})" if how.sized else "")

@@ -96,12 +96,12 @@ class Node:
 
     @property
     def dies(self) -> int:
-        """Dies a node."""
+        """Number of dies in a node."""
         return self.npus * self.dies_per_npu
 
     @property
     def l1_uplinks(self) -> int:
-        """Links from an L1 chip to the L2 chips of its sub-plane."""
+        """Number of links from an L1 chip up to the L2 chips of its sub-plane."""
         return self.dies if self.uplinks is None else self.uplinks
 
 

@@ -38,7 +38,7 @@ def dgx_h800(
     nodes: int = NODES, *, rdma: str = "roce", oversubscription: float = 1.0,
     spines: int | None = None, name: str | None = None,
 ) -> Topology:  # fmt: skip
-    """A cluster of H800 servers: planes ``nvlink`` (200 GB/s each way a GPU) and ``rdma``.
+    """A cluster of ``nodes`` H800 servers: planes ``nvlink`` (200 GB/s each way) and ``rdma``.
 
     ``rdma`` is ``"roce"`` or ``"ib"``, and only sets latencies. See `topology.cluster` for wiring,
     vertices and the other parameters. Raises `TopologyError`.
@@ -51,7 +51,10 @@ def dgx_h100(
     nodes: int = NODES, *, rdma: str = "ib", oversubscription: float = 1.0,
     spines: int | None = None, name: str | None = None,
 ) -> Topology:  # fmt: skip
-    """A cluster of H100 servers: as `dgx_h800`, with NVLink of 450 GB/s each way a GPU."""
+    """A cluster of ``nodes`` H100 servers: as `dgx_h800`, with NVLink of 450 GB/s each way a GPU.
+
+    Raises `TopologyError`.
+    """
     name = name or f"dgx_h100(nodes={nodes}, rdma={rdma!r})"
     return _dgx(nodes, H100_NVLINK, rdma, oversubscription, spines, name)
 

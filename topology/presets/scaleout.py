@@ -26,14 +26,14 @@ def leaf_spine(
     oversubscription: float = 1.0,
     spines: int | None = None,
 ) -> None:
-    """Hang ``ports`` on leaf switches, and the leaves on spines, every leaf on every spine.
+    """Connect ``ports`` to leaf switches, and every leaf to every spine switch.
 
     ``ports``: vertices [N]; ``leaf``: int [N], the leaf of each. ``bandwidth`` of a port and
     ``trunk`` of one leaf-spine link are in bytes per second each way; ``into_leaf``, ``into_port``
     and ``hop`` (leaf to spine, spine to leaf) are the links' latencies in seconds. A leaf has so
     many uplinks that its ports' bandwidth is at most ``oversubscription`` times theirs. ``spines``
-    is the least number that divides the uplinks evenly on switches of ``radix`` ports; a single
-    leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds ``PLANE-leaf``,
+    is by default the least number that divides the uplinks evenly on switches of ``radix`` ports; a
+    single leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds ``PLANE-leaf``,
     ``PLANE-spine``. Raises `TopologyError` where two tiers are not enough.
     """
     if not oversubscription > 0:
@@ -63,10 +63,11 @@ def _spines(plane: str, leaves: int, uplinks: int, radix: int) -> int:
 
 
 def leaf_of(nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int) -> Ints:
-    """The leaf of each port, int32 [nodes, len(rail)]: rail by rail, in as few pods as will do.
+    """The leaf switch of each port, int32 [nodes, len(rail)].
 
     Port ``p`` of every node is on rail ``rail[p]``, and a rail of a node takes ``ports_each`` ports
-    of a leaf, half of whose ``radix`` ports face down. Nodes are spread evenly over the pods.
+    of a leaf, half of whose ``radix`` ports face down. Leaves are numbered pod by pod, then rail by
+    rail; nodes are spread evenly over the least number of pods.
     """
     rails = int(rail.max()) + 1
     most = max(1, int(radix / 2 / ports_each))

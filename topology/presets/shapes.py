@@ -20,9 +20,10 @@ LATENCY = 1 * US
 
 
 def star(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
-    """``n`` hosts on one switch: the ideal fabric, in which only ports limit.
+    """``n`` hosts on one switch: an ideal fabric, limited only by its ports.
 
-    ``host0`` ... and ``switch``. Raises `ArgumentError`, `TopologyError`.
+    Vertices are ``host0`` ... and ``switch``. ``bandwidth`` of a port is in bytes per second each
+    way, ``latency`` from host to host in seconds. Raises `ArgumentError`, `TopologyError`.
     """
     n = count(n, "n of a star")
     draft, hosts = _hosts("star", n)
@@ -32,10 +33,11 @@ def star(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> T
 
 
 def ring(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
-    """``n`` hosts, each on a router of its own, and a link each way between neighbouring routers.
+    """``n`` hosts with a router each, and a link each way between neighbouring routers.
 
-    Endpoints do not forward traffic here, so routers must: ``host0``, ``router0`` ... Two hosts
-    have one link each way between their routers. Raises `ArgumentError`, `TopologyError`.
+    Vertices are ``host0`` ..., ``router0`` ...: endpoints do not forward traffic, so routers must.
+    Two hosts have one link each way between their routers. ``bandwidth`` of a link is in bytes per
+    second each way, ``latency`` into a router in seconds. Raises `ArgumentError`, `TopologyError`.
     """
     n = count(n, "n of a ring")
     draft, hosts = _hosts("ring", n)
@@ -50,8 +52,9 @@ def fat_tree(k: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) 
     """The k-ary fat tree of three tiers: k**3/4 hosts, non-blocking, of switches with k ports.
 
     ``k`` pods of k/2 edge and k/2 aggregation switches, and (k/2)**2 core switches (Al-Fares et
-    al., SIGCOMM 2008): ``host0``, ``pod0.edge0``, ``pod0.agg0``, ``core0`` ... Raises
-    `TopologyError` where ``k`` is not an even number of 2 or more.
+    al., SIGCOMM 2008): ``host0``, ``pod0.edge0``, ``pod0.agg0``, ``core0`` ... ``bandwidth`` of a
+    link is in bytes per second each way, ``latency`` into a switch in seconds. Raises
+    `TopologyError` if ``k`` is not an even number of 2 or more.
     """
     k = count(k, "k of a fat tree")
     if k < 2 or k % 2:

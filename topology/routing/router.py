@@ -114,12 +114,12 @@ class Router:
 
     @property
     def table(self) -> Routes:
-        """Every path found so far, as columns."""
+        """All paths found so far, as columns."""
         return self._store.table()
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
-        """Which paths, bool [paths], are on another plane than ``"package"``."""
+        """For each path, whether it uses another plane than ``"package"``: bool [paths]."""
         inside = [i for i, name in enumerate(self.topology.planes) if name == PACKAGE]
         return ~np.isin(self.table.plane, [-1, *inside])
 
@@ -130,12 +130,12 @@ class Router:
         return order, np.searchsorted(self.link_resource[order], np.arange(len(self.capacity) + 1))
 
     def links(self, resource: int) -> _Longs:
-        """The physical links of a resource."""
+        """The physical links of a resource, their numbers in ascending order: int64."""
         order, begin = self._links
         return order[begin[resource] : begin[resource + 1]]
 
     def name(self, resource: int) -> str:
-        """What to call a resource: its link, or its links' ends with ``*`` for what differs."""
+        """The name of a resource: its link's, or its links' with ``*`` where they differ."""
         links, graph = self.links(resource), self.topology
         if len(links) == 1:
             return graph.link_name(int(links[0]))

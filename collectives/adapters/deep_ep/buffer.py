@@ -71,7 +71,10 @@ class Buffer:
         self._low_latency = low_latency.Mode(self._comm, self.num_rdma_bytes)
 
     def destroy(self) -> None:
-        """Let go of the memory; only of one that was made with ``explicitly_destroy``."""
+        """Release the memory.
+
+        Only for a buffer made with ``explicitly_destroy``, else `TokenError`.
+        """
         if not self.explicitly_destroy:
             raise TokenError("destroy() is only for a Buffer made with explicitly_destroy=True")
         self.runtime = None
@@ -81,12 +84,12 @@ class Buffer:
 
     @staticmethod
     def is_sm90_compiled() -> bool:
-        """Whether there are FP8 tensors: there are."""
+        """True: FP8 tensors are available."""
         return True
 
     @staticmethod
     def set_num_sms(new_num_sms: int) -> None:
-        """Set what the recommended configs say; raises `TokenError` for an odd number."""
+        """Set ``num_sms`` of the recommended configs; raises `TokenError` for an odd number."""
         number = integer(new_num_sms, "num_sms", 0, MOST)
         if number % 2:
             raise TokenError(f"num_sms is {number}; it has to be even")
@@ -94,35 +97,41 @@ class Buffer:
 
     @staticmethod
     def capture() -> EventOverlap:
-        """An event on the current stream: here everything before it is over."""
+        """An event on the current stream; here all earlier work is already over."""
         return EventOverlap(EventHandle())
 
     @staticmethod
     def get_low_latency_rdma_size_hint(
         num_max_dispatch_tokens_per_rank: int, hidden: int, num_ranks: int, num_experts: int
     ) -> int:
-        """Bytes that ``num_rdma_bytes`` has to be for the low-latency mode."""
+        """The bytes that ``num_rdma_bytes`` must be for the low-latency mode.
+
+        Raises `TokenError`.
+        """
         return low_latency_size(num_max_dispatch_tokens_per_rank, hidden, num_ranks, num_experts)
 
     def get_comm_stream(self) -> Any:
-        """The stream of communication: that of the stand-in for torch.cuda, else the CPU's."""
+        """The communication stream: that of the stand-in for torch.cuda, else the CPU's."""
         return torch.cuda.current_stream() if installed() else torch.cpu.Stream()
 
     def get_local_buffer_tensor(
         self, dtype: torch.dtype, size: torch.Size | None = None, offset: int = 0,
         use_rdma_buffer: bool = False,
     ) -> torch.Tensor:  # fmt: skip
-        """The memory of the buffer from an item on; raises `TokenError` where it is too small."""
+        """A tensor over the buffer's memory from item ``offset`` on.
+
+        Raises `TokenError` if it is too small.
+        """
         return self._memory.tensor(dtype, size, offset, use_rdma_buffer)
 
     @staticmethod
     def get_dispatch_config(num_ranks: int) -> Config:
-        """The recommended config; for any number of ranks."""
+        """The recommended `Config` for a dispatch over ``num_ranks`` ranks, any number."""
         return recommended("dispatch", num_ranks, Buffer.num_sms)
 
     @staticmethod
     def get_combine_config(num_ranks: int) -> Config:
-        """The recommended config; for any number of ranks."""
+        """The recommended `Config` for a combine over ``num_ranks`` ranks, any number."""
         return recommended("combine", num_ranks, Buffer.num_sms)
 
     # The normal mode.
@@ -131,10 +140,11 @@ class Buffer:
         self, topk_idx: torch.Tensor, num_experts: int, previous_event: Any = None,
         async_finish: bool = False, allocate_on_comm_stream: bool = False,
     ) -> Layout:  # fmt: skip
-        """Which token goes where: what `dispatch` has to be given.
+        """Which token goes to which rank: the arguments for `dispatch`.
 
-        Returns the tokens for each rank, for each node (None within one), for each expert (int32
-        each), whether a token goes to a rank, ``[tokens, ranks]``, and an event.
+        Returns the number of tokens for each rank, for each node (None within one), for each expert
+        (int32 each), whether a token goes to a rank, bool ``[tokens, ranks]``, and an event. Raises
+        `TokenError`.
         """
         with told(self._comm):
             waited(previous_event)
@@ -158,15 +168,16 @@ class Buffer:
         num_worst_tokens: int = 0, config: Config | None = None, previous_event: Any = None,
         async_finish: bool = False, allocate_on_comm_stream: bool = False,
     ) -> tuple[Any, Any, Any, Any, Any, EventOverlap]:  # fmt: skip
-        """Send each token once to each rank that needs it.
+        """Send each token once to each rank that hosts one of its experts.
 
         ``x``: bfloat16 ``[tokens, hidden]``, or float8_e4m3fn or int8 numbers with their scales.
-        The rest is of `get_dispatch_layout`, or a ``handle`` of a dispatch before, whose layout is
-        taken again. ``num_worst_tokens``: rows of what comes, if there are to be so many.
+        The other arguments are results of `get_dispatch_layout`, or the ``handle`` of an earlier
+        dispatch, whose layout is used again. ``num_worst_tokens``: number of rows to return,
+        whatever arrives.
 
-        Returns what came, by source and token; the experts here that a token chose, -1 for others,
-        and their weights; how many tokens chose each expert here, rounded up to the alignment
-        (empty with ``num_worst_tokens``); a handle; an event.
+        Returns what was received, by source and token; the experts here that a token chose, -1 for
+        others, and their weights; how many tokens chose each expert here, rounded up to the
+        alignment (empty with ``num_worst_tokens``); a handle; an event. Raises `TokenError`.
         """
         with told(self._comm):
             waited(previous_event)
@@ -200,11 +211,13 @@ class Buffer:
         config: Config | None = None, previous_event: Any = None,
         async_finish: bool = False, allocate_on_comm_stream: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None, EventOverlap]:  # fmt: skip
-        """Add up what the ranks have for each token, without weights: ``[tokens, hidden]``.
+        """Add up the ranks' results for each token, without weights: ``[tokens, hidden]``.
 
-        ``x``: a row for each that came. ``topk_weights``: float32 ``[rows, top_k]``, added up
-        likewise. ``bias``: what sums begin with. Sums are float32 over ranks, ascending (over
-        several nodes first within each, rounded), and are rounded to the type of ``x``.
+        ``x``: bfloat16, a row for each that the dispatch returned. ``topk_weights``: float32
+        ``[rows, top_k]``, added up likewise. ``bias``: the initial value of the sums. Sums are
+        float32 over ranks, ascending (over several nodes first within each, rounded), and are
+        rounded to the type of ``x``. Returns the sums, the summed weights (None without), an event.
+        Raises `TokenError`.
         """
         with told(self._comm):
             waited(previous_event)
@@ -298,7 +311,12 @@ class Buffer:
     def clean_low_latency_buffer(
         self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int
     ) -> None:
-        """Make the buffers ready for the low-latency mode; they always are, so only ranks meet."""
+        """Check that the buffers fit the low-latency mode; all ranks meet.
+
+        There is nothing to clean here.
+
+        Raises `TokenError` if they are too small.
+        """
         with told(self._comm):
             self._low_latency.fits(num_max_dispatch_tokens_per_rank, hidden, num_experts)
         self._low_latency.barrier()
@@ -314,9 +332,10 @@ class Buffer:
 
         ``use_int8`` is not in DeepEP: INT8 with a float32 scale a token, ``[local experts, rows]``.
 
-        Returns what came for each expert here, ``[local experts, ranks * max, hidden]`` by source
-        and token, with scales as DeepEP orders their memory; how many, int32; a handle; an event;
-        and with ``return_recv_hook`` what has to be called before it is there.
+        Returns what was received for each expert here, ``[local experts, ranks * max, hidden]`` by
+        source and token, with scales as DeepEP orders their memory; how many rows, int32; a handle;
+        an event; and with ``return_recv_hook`` a function to call before the rows are used. Raises
+        `TokenError`.
         """
         with told(self._comm):
             later, hooked = _either(async_finish, return_recv_hook)
@@ -339,11 +358,13 @@ class Buffer:
         async_finish: bool = False, return_recv_hook: bool = False,
         out: torch.Tensor | None = None, combine_wait_recv_cost_stats: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, EventOverlap, Hook]:  # fmt: skip
-        """Bring the results home and add them up with the weights of ``topk_weights``.
+        """Bring results back to their tokens and add them up, weighted by ``topk_weights``.
 
-        ``x``: as what came, bfloat16. ``use_logfmt``: time it as DeepEP's 10-bit format; the
-        numbers themselves stay bfloat16. ``zero_copy``: ``x`` is already in the tensor of
-        `get_next_low_latency_combine_buffer`. ``out``: where it goes.
+        ``x``: bfloat16, in the shape that the dispatch returned. ``use_logfmt``: time it as
+        DeepEP's 10-bit format; the numbers themselves stay bfloat16. ``zero_copy``: ``x`` is
+        already in the tensor of `get_next_low_latency_combine_buffer`. ``out``: the tensor for the
+        sums, ``[tokens, hidden]``. Returns the sums, an event, and a receive hook or None. Raises
+        `TokenError`.
         """
         with told(self._comm):
             later, hooked = _either(async_finish, return_recv_hook)
@@ -359,26 +380,29 @@ class Buffer:
     def get_next_low_latency_combine_buffer(
         self, handle: low_latency.LowLatencyHandle
     ) -> torch.Tensor:
-        """Where results go for a combine with ``zero_copy``: ``[local experts, rows, hidden]``."""
+        """The tensor for results of a combine with ``zero_copy``.
+
+        ``[local experts, rows, hidden]``, bfloat16. Raises `TokenError` for a wrong handle.
+        """
         with told(self._comm):
             return self._low_latency.room(handle)
 
     def low_latency_update_mask_buffer(self, rank_to_mask: int, mask: bool = False) -> None:
-        """Leave a rank out of the low-latency mode from now on, or (``mask`` False) no more.
+        """Mask a rank in the low-latency mode from now on, or, with ``mask`` False, unmask it.
 
-        Every rank that is not left out calls this alike; one that is may, too.
+        Every rank that is not masked calls this alike; a masked one may call it, too.
         """
         with told(self._comm):
             self._low_latency.mask(rank_to_mask, flag(mask, "mask"))
 
     def low_latency_query_mask_buffer(self, mask_status: torch.Tensor) -> None:
-        """Fill ``mask_status``, int32 ``[ranks]``: 1 for a rank that is left out."""
+        """Fill ``mask_status``, int32 ``[ranks]``, with 1 for each rank that is masked, else 0."""
         with told(self._comm):
             expect(mask_status, "mask_status", torch.int32, (self.group_size,))
         mask_status.copy_(ints(self._low_latency.masked))
 
     def low_latency_clean_mask_buffer(self) -> None:
-        """Leave no rank out any more."""
+        """Unmask all ranks."""
         self._low_latency.unmask()
 
 

@@ -68,7 +68,7 @@ class Config:
         object.__setattr__(self, "num_max_rdma_chunked_recv_tokens", recv)
 
     def get_nvl_buffer_size_hint(self, hidden_bytes: int, num_ranks: int) -> int:
-        """Bytes that ``num_nvl_bytes`` should be for tokens of ``hidden_bytes``."""
+        """The bytes that ``num_nvl_bytes`` should be for tokens of ``hidden_bytes`` bytes."""
         hidden_bytes = integer(hidden_bytes, "hidden_bytes", 0, MOST)
         nodes, inside = _domains(num_ranks)
         channels = self.num_sms // 2 * inside
@@ -77,7 +77,10 @@ class Config:
         return _up(size + channels * self.num_max_nvl_chunked_recv_tokens * token, _ALIGNMENT)
 
     def get_rdma_buffer_size_hint(self, hidden_bytes: int, num_ranks: int) -> int:
-        """Bytes that ``num_rdma_bytes`` should be; 0 within a node."""
+        """The bytes that ``num_rdma_bytes`` should be for tokens of ``hidden_bytes`` bytes.
+
+        0 within a node.
+        """
         hidden_bytes = integer(hidden_bytes, "hidden_bytes", 0, MOST)
         nodes, _ = _domains(num_ranks)
         if nodes == 1:
@@ -89,9 +92,9 @@ class Config:
 
 
 def room(config: Any, ranks: int, nodes: bool, token: int, nvl: int, rdma: int) -> None:
-    """Raise `TokenError` where buffers of so many bytes have no room for what is in flight.
+    """Raise `TokenError` if buffers of ``nvl`` and ``rdma`` bytes are too small.
 
-    ``nodes``: whether ``ranks`` make several; ``token``: bytes of one.
+    ``nodes``: whether ``ranks`` span several nodes; ``token``: bytes of a token.
     """
     if not isinstance(config, Config):
         raise TokenError(f"config is a {type(config).__name__}; it has to be a Config or None")
@@ -112,7 +115,7 @@ def room(config: Any, ranks: int, nodes: bool, token: int, nvl: int, rdma: int) 
 
 
 def recommended(kind: str, num_ranks: int, num_sms: int) -> Config:
-    """The `Config` for a "dispatch" or "combine" over any number of ranks; raises `TokenError`."""
+    """The `Config` for a "dispatch" or "combine" over ``num_ranks`` ranks; raises `TokenError`."""
     num_ranks = integer(num_ranks, "num_ranks", 1, MOST)
     for most, chunks in _RECOMMENDED[kind]:
         if most is None or num_ranks <= most:
@@ -123,9 +126,9 @@ def recommended(kind: str, num_ranks: int, num_sms: int) -> Config:
 def low_latency_size(
     num_max_dispatch_tokens_per_rank: int, hidden: int, num_ranks: int, num_experts: int
 ) -> int:
-    """Bytes that ``num_rdma_bytes`` has to be for the low-latency mode (``LowLatencyLayout``).
+    """The bytes that ``num_rdma_bytes`` must be for the low-latency mode.
 
-    Raises `TokenError`.
+    DeepEP's ``LowLatencyLayout``. Raises `TokenError`.
     """
     most = "num_max_dispatch_tokens_per_rank"
     tokens = integer(num_max_dispatch_tokens_per_rank, most, 1, MOST)

@@ -11,7 +11,7 @@ SCALEUP = "TRIPLANE_DEEP_EP_SCALEUP"
 
 
 def get_physical_domain_size(group: Any) -> tuple[int, int]:
-    """How many domains there are, and ranks in each.
+    """The number of scale-up domains, and the ranks in each.
 
     One domain unless the environment variable ``TRIPLANE_DEEP_EP_SCALEUP`` says how many ranks
     share one: all dies of a CloudMatrix384 are on its UB plane. Raises `TokenError`.
@@ -20,13 +20,19 @@ def get_physical_domain_size(group: Any) -> tuple[int, int]:
 
 
 def get_logical_domain_size(group: Any, allow_hybrid_mode: bool = True) -> tuple[int, int]:
-    """The same as far as dispatch and combine care: one domain without the hybrid mode."""
+    """The number of domains for dispatch and combine, and the ranks in each.
+
+    As `get_physical_domain_size`, but one domain without the hybrid mode. Raises `TokenError`.
+    """
     size = size_of(group)
     return domains(size) if allow_hybrid_mode else (1, size)
 
 
 def domains(size: int) -> tuple[int, int]:
-    """How many domains ``size`` ranks make, and ranks in each; raises `TokenError`."""
+    """The number of domains that ``size`` ranks make, and the ranks in each.
+
+    Raises `TokenError`.
+    """
     text = os.environ.get(SCALEUP) or str(size)
     if not text.isdecimal() or not int(text) or (int(text) < size and size % int(text)):
         fits = [n for n in range(1, size + 1) if size % n == 0]

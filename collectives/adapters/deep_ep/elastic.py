@@ -104,7 +104,10 @@ class ElasticBuffer:
         self._parcels: dict[tuple[object, ...], BySlot] = {}
 
     def destroy(self) -> None:
-        """Let go of everything; only of one that was made with ``explicitly_destroy``."""
+        """Release everything.
+
+        Only for a buffer made with ``explicitly_destroy``, else `TokenError`.
+        """
         if not self.explicitly_destroy:
             raise TokenError("destroy() is only for one made with explicitly_destroy=True")
         self._parcels.clear()
@@ -115,40 +118,43 @@ class ElasticBuffer:
         use_fp8_dispatch: bool = False, allow_hybrid_mode: bool = True,
         allow_multiple_reduction: bool = True,
     ) -> int:  # fmt: skip
-        """Bytes that ``num_bytes`` has to be: the most that can come to a rank (our own sum)."""
+        """The bytes that ``num_bytes`` must be: the most that a rank can receive.
+
+        The formula is Triplane's own, not DeepEP's.
+        """
         size = size_of(group)
         return _size(size, num_max_tokens_per_rank, hidden, num_topk, allow_multiple_reduction)
 
     @staticmethod
     def capture() -> EventHandle:
-        """An event on the current stream: here everything before it is over."""
+        """An event on the current stream; here all earlier work is already over."""
         return EventHandle()
 
     def get_comm_stream(self) -> Any:
-        """The stream of communication: that of the stand-in for torch.cuda, else the CPU's."""
+        """The communication stream: that of the stand-in for torch.cuda, else the CPU's."""
         return torch.cuda.current_stream() if installed() else torch.cpu.Stream()
 
     def get_physical_domain_size(self) -> tuple[int, int]:
-        """How many domains there are, and ranks in each."""
+        """The number of scale-up domains, and the ranks in each."""
         return self.num_rdma_ranks, self.num_nvlink_ranks
 
     def get_logical_domain_size(self) -> tuple[int, int]:
-        """The same as far as dispatch and combine care: one domain without the hybrid mode."""
+        """The number of domains for dispatch and combine, and the ranks in each."""
         return self.num_scaleout_ranks, self.num_scaleup_ranks
 
     def get_theoretical_num_sms(self, num_experts: int, num_topk: int, *_: Any, **__: Any) -> int:
-        """See `SMS`."""
+        """The number of SMs that DeepEP would use; always `SMS` here."""
         return SMS
 
     def get_theoretical_num_qps(self, num_sms: int) -> int:
-        """How many queue pairs DeepEP would take."""
+        """The number of queue pairs that DeepEP would use."""
         wanted = num_sms * 16 + 1 if self.allow_hybrid_mode else min(num_sms, 9)
         return min(wanted, self.num_allocated_qps)
 
     def barrier(
         self, use_comm_stream: bool = True, with_cpu_sync: bool = False, sequential: bool = True
     ) -> None:
-        """Return when all ranks have come."""
+        """Return when all ranks have called it."""
         self._comm.barrier()
 
     def dispatch(
@@ -165,13 +171,14 @@ class ElasticBuffer:
     ) -> tuple[Any, torch.Tensor | None, torch.Tensor | None, EPHandle, EventOverlap]:  # fmt: skip
         """Send each token once to each rank that hosts one of its experts.
 
-        ``x``: as in `Buffer.dispatch`. ``handle``: of a dispatch before, whose layout is taken
-        again; then there is no ``topk_idx``. ``do_cpu_sync`` False: what is returned has room for
-        all that could come. ``do_expand``: a row for each choice, by expert, each expert's rounded
-        up to the alignment. ``use_tma_aligned_col_major_sf``: scales lie by columns.
+        ``x``: as in `Buffer.dispatch`. ``handle``: of an earlier dispatch, whose layout is used
+        again; then there is no ``topk_idx``. ``do_cpu_sync`` False: the returned tensors have room
+        for all that could arrive. ``do_expand``: a row for each choice, by expert, each expert's
+        rows rounded up to the alignment. ``use_tma_aligned_col_major_sf``: scales are stored by
+        columns.
 
-        Returns what came; the experts here that a token chose, -1 for others (None if expanded);
-        their weights (one a row if expanded); a handle; an event.
+        Returns what was received; the experts here that a token chose, -1 for others (None if
+        expanded); their weights (one a row if expanded); a handle; an event. Raises `TokenError`.
         """
         with told(self._comm):
             _waited(previous_event, previous_event_before_epilogue)
@@ -223,11 +230,13 @@ class ElasticBuffer:
         previous_event_before_epilogue: Any = None, async_with_compute_stream: bool = False,
         allocate_on_comm_stream: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None, EventOverlap]:  # fmt: skip
-        """Add up what the ranks have for each token, without weights: ``[tokens, hidden]``.
+        """Add up the ranks' results for each token, without weights: ``[tokens, hidden]``.
 
-        ``x``: a row for each that came, as the dispatch gave them. ``topk_weights``: likewise,
-        float32; brought home, ``[tokens, top_k]``. ``bias``: what sums begin with. The order of
-        sums is that of DeepEP's reference, see `collectives.adapters.deep_ep.slots`.
+        ``x``: bfloat16, a row for each that the dispatch returned. ``topk_weights``: float32, a row
+        for each too; returned for each token, ``[tokens, top_k]``. ``bias``: the initial value of
+        the sums. The order of sums is that of DeepEP's reference, see
+        `collectives.adapters.deep_ep.slots`. Returns the sums, the weights (None without), an
+        event. Raises `TokenError`.
         """
         with told(self._comm):
             _waited(previous_event, previous_event_before_epilogue)

@@ -20,7 +20,7 @@ class Arrival:
         self._work, self._finish = work, finish
 
     def wait(self) -> None:
-        """Return when what the call fills is there; raises `WorldError`."""
+        """Return when the call's results have been filled in; raises `WorldError`."""
         if self._work is not None:
             self._work.wait()
         finish, self._finish = self._finish, None
@@ -28,9 +28,9 @@ class Arrival:
             finish()
 
     def times(self) -> tuple[float, float]:
-        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+        """Begin and end of the call at this rank, in emulated seconds; waits for its end.
 
-        Raises `WorldError` where no machine is emulated.
+        Raises `WorldError` if no machine is emulated.
         """
         self.wait()
         if self._work is None:
@@ -45,7 +45,7 @@ class EventHandle:
         self.arrival = arrival
 
     def current_stream_wait(self) -> None:
-        """Return when what it stands for is over."""
+        """Return when the event's call is over."""
         if self.arrival is not None:
             self.arrival.wait()
 
@@ -67,7 +67,10 @@ class EventOverlap:
         self._release = False
 
     def current_stream_wait(self, release_handle: bool = False) -> None:
-        """Return when the call is over; raises `ValueError` where there is nothing to wait for."""
+        """Return when the call is over; raises `ValueError` if the event stands for no call.
+
+        ``release_handle``: forget the event afterwards.
+        """
         if self.event is None:
             raise ValueError("the event is of a call that was waited for already, or of none")
         self.event.current_stream_wait()
@@ -78,16 +81,19 @@ class EventOverlap:
             self.event = None
 
     def register_hook_after_wait(self, hook_after_wait: Callable[[], Any]) -> None:
-        """Have ``hook_after_wait`` called after the next wait; raises `ValueError` for a second."""
+        """Have ``hook_after_wait`` called after the next wait.
+
+        Raises `ValueError` if there is one already.
+        """
         if self.hook_after_wait is not None:
             raise ValueError("a hook is registered already")
         self.hook_after_wait = hook_after_wait
 
     def times(self) -> tuple[float, float]:
-        """When the call began and ended at this rank, in emulated seconds.
+        """Begin and end of the call at this rank, in emulated seconds.
 
-        Not in DeepEP. Raises `ValueError` for the event of no call, and `WorldError` where no
-        machine is emulated.
+        Not in DeepEP. Raises `ValueError` for the event of no call, and `WorldError` if no machine
+        is emulated.
         """
         if self.arrival is None:
             raise ValueError("the event is of no dispatch or combine: it has no times")
@@ -113,10 +119,9 @@ class EventOverlap:
 
 
 def waited(event: Any, what: str = "previous_event") -> None:
-    """Wait for an event that a call was given; raises `TokenError` for what is none.
+    """Wait for the event that a call was given, called ``what`` in errors.
 
-    ``event``: any of these types, an event of torch (what comes before it is over, or it waits
-    itself), or None.
+    ``event``: any type of this module, an event of torch, or None. Raises `TokenError` for others.
     """
     handle = event.event if isinstance(event, EventOverlap) else event
     if isinstance(handle, EventHandle):

@@ -39,7 +39,7 @@ class Wanted:
 def wanted(
     do_expand: Any, do_zero_padding: Any, by_columns: Any, handle: EPHandle | None
 ) -> Wanted:
-    """How rows are to be returned, with a handle as its dispatch did; raises `TokenError`."""
+    """How rows are to be returned; with a handle, as its dispatch did. Raises `TokenError`."""
     expand = flag(do_expand, "do_expand")
     if handle is not None and expand and not handle.do_expand:
         raise TokenError("do_expand is True; the handle is of a dispatch that was not expanded")
@@ -64,11 +64,14 @@ class Sizes:
     exact: bool
 
     def rows(self, come: int) -> int:
-        """Of what is returned."""
+        """Number of rows of the returned tensors if not expanded; ``come`` are filled."""
         return come if self.exact else self.ranks * self.most
 
     def expanded(self, aligned: Ints, top_k: int) -> int:
-        """Of what is returned, expanded."""
+        """The number of rows of the returned tensors if expanded.
+
+        ``aligned``: rows of each expert.
+        """
         if self.exact:
             return int(aligned.sum())
         local = len(aligned)
@@ -79,7 +82,7 @@ class Sizes:
 def handle(
     expand: bool, sizes: Sizes, counts: Any, way: Way, topk_idx: Any, num_sms: int, experts: int
 ) -> EPHandle:
-    """What is known of a dispatch before its tokens are in."""
+    """The handle of a dispatch, with everything that is known before its tokens arrive."""
     top_k = way.topk_idx.shape[1]
     aligned = -(-np.asarray(counts) // sizes.alignment) * sizes.alignment
     begin = aligned.cumsum() - aligned
@@ -108,7 +111,10 @@ def _rows_there(way: Way) -> torch.Tensor:
 
 
 def known(way: Way, arrived: Arrived, made: EPHandle) -> tuple[Ints, Ints]:
-    """Fill in what has come of each returned row: its experts; returns its source and row there."""
+    """Fill in the experts and slots of each returned row.
+
+    Returns the source rank and token of each.
+    """
     way.local[...] = arrived.topk_idx[way.order]
     way.slots[...] = -1
     if made.do_expand:
@@ -126,7 +132,7 @@ def known(way: Way, arrived: Arrived, made: EPHandle) -> tuple[Ints, Ints]:
 
 
 def described(made: EPHandle, source: tuple[Ints, Ints], inside: int, domains: int) -> None:
-    """Fill in `EPHandle.recv_src_metadata`."""
+    """Fill in `EPHandle.recv_src_metadata`: for each row its source token, place and slots."""
     rank, token = source
     way, top_k = made.way, made.way.local.shape[1]
     last = top_k - 1 - (way.local[:, ::-1] >= 0).argmax(axis=1) if top_k else 0
@@ -164,7 +170,7 @@ class Out:
         return torch.empty_strided((rows, scales.shape[1]), strides, dtype=scales.dtype)
 
     def fill(self) -> None:
-        """Bring everything where it belongs."""
+        """Copy the received rows into the returned tensors, in the order of the handle."""
         way = self._made.way
         if self._wanted.do_expand:
             row, slot = np.nonzero(way.slots >= 0)
@@ -208,7 +214,7 @@ def _bytes(tensor: torch.Tensor) -> NDArray[np.uint8]:
 
 
 def together(found: TokenLoad, weights: torch.Tensor) -> TokenLoad:
-    """Tokens that carry their weights among their scales."""
+    """The tokens with their weights appended to their scales, to travel in one message."""
     parts = [] if found.scales is None else [rows_of(found.scales)]
     return TokenLoad(
         found.numbers, torch.from_numpy(np.concatenate([*parts, rows_of(weights)], axis=1))
@@ -218,7 +224,7 @@ def together(found: TokenLoad, weights: torch.Tensor) -> TokenLoad:
 def apart(
     come: TokenLoad, like: TokenLoad, weights: torch.Tensor | None
 ) -> tuple[TokenLoad, NDArray[np.float32] | None]:
-    """What `together` has put together, of the same memory."""
+    """The tokens and weights that `together` has joined, as views of the same memory."""
     if weights is None or come.scales is None:
         return come, None
     mixed = come.scales
@@ -231,7 +237,7 @@ def apart(
 
 
 def results(x: Any, made: EPHandle) -> torch.Tensor:
-    """What combine was given: a row for each that was returned; raises `TokenError`."""
+    """The argument ``x`` of a combine, a row for each returned one; raises `TokenError`."""
     y = expect(x, "x", torch.bfloat16, (None, None)).detach()
     last = int(made.way.slots.max(initial=-1))
     if made.do_expand and len(y) <= last:
@@ -242,7 +248,10 @@ def results(x: Any, made: EPHandle) -> torch.Tensor:
 
 
 def by_row(topk_weights: Any, made: EPHandle, rows: int) -> NDArray[np.float32]:
-    """The weights of rows that came, by source: 0 where the expert is elsewhere."""
+    """The weights of the received rows, by source; 0 where the expert is elsewhere.
+
+    Raises `TokenError`.
+    """
     way = made.way
     shape = (rows,) if made.do_expand else (rows, way.local.shape[1])
     given = array_of(expect(topk_weights, "topk_weights", torch.float32, shape))
@@ -255,14 +264,14 @@ def by_row(topk_weights: Any, made: EPHandle, rows: int) -> NDArray[np.float32]:
 
 
 def by_source(rows: Array, way: Way) -> Array:
-    """Rows as they are returned, in the order in which they came."""
+    """Returned rows rearranged into the order of arrival, which is by source."""
     back = np.empty((way.rows, *rows.shape[1:]), rows.dtype)
     back[way.order] = rows[: way.rows]
     return back
 
 
 def each_result(rows: Array, way: Way, ranks: int) -> tuple[Array, Ints]:
-    """The results of all choices by source, token and slot, and how many there are of each rank."""
+    """The results of all choices by source, token and slot, and their number by rank."""
     slots = by_source(way.slots, way)
     made = slots >= 0
     source = np.repeat(np.arange(ranks), way.routed.by_source)

@@ -31,7 +31,7 @@ class Way:
 
     @property
     def rows(self) -> int:
-        """How many came."""
+        """Number of rows received."""
         return len(self.order)
 
 

@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 def shape(x: Any, tokens: Any, experts: Any) -> Shape:
-    """What a dispatch was asked for; raises `TokenError`."""
+    """The sizes that a dispatch was asked for; raises `TokenError`."""
     expect(x, "x", torch.bfloat16, (None, None))
     return Shape(
         integer(tokens, "num_max_dispatch_tokens_per_rank", 1, MOST),
@@ -51,7 +51,10 @@ class LowLatencyHandle(tuple[Any, ...]):
     def of(
         cls, items: tuple[Any, ...], owner: "Reused", inner: Any, choices: Ints
     ) -> "LowLatencyHandle":
-        """Make one."""
+        """A handle with these items.
+
+        ``inner``: that of the dispatch below, ``choices``: ``[tokens, top_k]``.
+        """
         made = cls(items)
         made.owner, made.inner, made.choices = owner, inner, choices
         return made
@@ -79,25 +82,29 @@ class Reused(low_latency.LowLatency):
 
     @property
     def rows(self) -> int:
-        """Rows that an expert has room for."""
+        """Number of rows of each expert's buffer."""
         return self._all_rows
 
     def dispatch(self, *given: Any, **options: Any) -> Any:
-        """As its base."""
+        """As in `LowLatency`, but any number of dispatches may be in flight, as in DeepEP."""
         self._busy.clear()
         return super().dispatch(*given, **options)
 
     def combine_as(self, size: int | None, handle: low_latency.Handle, *given: Any,
                    **options: Any) -> tuple[Any, Work]:  # fmt: skip
-        """As `combine`; ``given``: results, weights; ``size``: bytes that a result is timed as."""
+        """As `combine` of results and weights (``given``).
+
+        ``size``: bytes that a result is timed as.
+        """
         self._busy[handle.slot], self._result_size = handle, size
         return super().combine(given[0], handle, given[1], **options)
 
 
 def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> Wire:
-    """How tokens travel; raises `TokenError`.
+    """The format in which tokens travel; raises `TokenError` for flags that contradict each other.
 
-    Tokens as they are have no scales, so that the two that say what scales are like say nothing.
+    Without ``use_fp8`` or ``use_int8`` there are no scales, and the two flags about scales are
+    ignored.
     """
     if use_int8:
         return Wire("int8", round_scale, use_ue8m0)
@@ -118,12 +125,12 @@ class Mode:
         self._rooms: dict[tuple[int, ...], torch.Tensor] = {}
 
     def clear(self) -> None:
-        """Let go of the buffers."""
+        """Release the buffers."""
         self._modes.clear()
         self._rooms.clear()
 
     def fits(self, tokens: int, hidden: int, experts: int) -> None:
-        """Raise `TokenError` where the buffer is too small, or the experts no multiple of ranks."""
+        """Raise `TokenError` if the buffer is too small or experts are no multiple of ranks."""
         experts = integer(experts, "num_experts", 1, MOST)
         if experts < 1 or experts % self._comm.size:
             raise TokenError(
@@ -137,19 +144,22 @@ class Mode:
             )
 
     def barrier(self) -> None:
-        """Return when all ranks that are not masked have come."""
+        """Return when all ranks that are not masked have called it."""
         self._alive()[0].barrier()
 
     def mask(self, rank: int, masked: bool) -> None:
-        """Leave out a rank, or no more; raises `TokenError` for a rank that there is not."""
+        """Mask or unmask a rank; raises `TokenError` for an unknown rank."""
         self.masked[integer(rank, "rank_to_mask", 0, self._comm.size - 1)] = masked
 
     def unmask(self) -> None:
-        """Leave out nobody."""
+        """Unmask all ranks."""
         self.masked[:] = 0
 
     def room(self, handle: LowLatencyHandle) -> torch.Tensor:
-        """The tensor for results of a combine without a copy."""
+        """The tensor for results of a combine without a copy: ``[local experts, rows, hidden]``.
+
+        Raises `TokenError` for a wrong handle.
+        """
         if not isinstance(handle, LowLatencyHandle):
             raise TokenError(
                 f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
@@ -164,7 +174,7 @@ class Mode:
         self, x: Any, topk_idx: Any, shape: Shape, wire: Wire, *, later: bool,
         counted: torch.Tensor | None, waited: torch.Tensor | None,
     ) -> Got:  # fmt: skip
-        """Send each token to each expert that it has chosen."""
+        """Send each token to each expert that it has chosen; see `Buffer.low_latency_dispatch`."""
         with told(self._comm):
             self.fits(*shape)
             comm, alive = self._alive()
@@ -194,7 +204,7 @@ class Mode:
         self, x: Any, topk_idx: Any, topk_weights: Any, handle: Any, *, log_format: bool,
         in_place: bool, out: torch.Tensor | None, later: bool, waited: torch.Tensor | None,
     ) -> tuple[torch.Tensor, Arrival]:  # fmt: skip
-        """Bring the results home and add them up."""
+        """Bring results back to their tokens and add them up; see `Buffer.low_latency_combine`."""
         with told(self._comm):
             room = self.room(handle)
             results = expect(x, "x", torch.bfloat16, tuple(room.shape))
@@ -273,7 +283,7 @@ class TimedArrival(Arrival):
     """One whose ``finish`` waits itself."""
 
     def wait(self) -> None:
-        """Return when what the call fills is there."""
+        """Return when the call's results have been filled in."""
         finish, self._finish = self._finish, None
         if finish is not None:
             finish()

@@ -17,7 +17,12 @@ class Memory:
     def tensor(
         self, dtype: torch.dtype, size: torch.Size | None, offset: int, rdma: bool
     ) -> torch.Tensor:
-        """A piece from item ``offset`` on, in that shape; raises `TokenError`."""
+        """A tensor of ``size`` over the memory from item ``offset`` on.
+
+        Raises `TokenError` beyond its end.
+
+        ``rdma``: which of the two buffers.
+        """
         if not isinstance(dtype, torch.dtype):
             raise TokenError(f"dtype is a {type(dtype).__name__}; it has to be a type of torch")
         offset = integer(offset, "offset", 0)

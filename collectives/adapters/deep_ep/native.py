@@ -15,5 +15,5 @@ __all__ = [
 
 
 def is_sm90_compiled() -> bool:
-    """Whether there are FP8 tensors: there are."""
+    """True: FP8 tensors are available."""
     return True

@@ -42,7 +42,7 @@ class DispatchArguments:
 
     @property
     def experts(self) -> int:
-        """How many there are in all."""
+        """Number of experts over all ranks."""
         return len(self.per_expert)
 
 
@@ -63,12 +63,12 @@ class Route:
 
     @property
     def rows(self) -> int:
-        """How many came."""
+        """Number of rows that arrived."""
         return len(self.arrived.x)
 
     @property
     def returned(self) -> int:
-        """How many rows the dispatch returned."""
+        """Number of rows that the dispatch returned."""
         return self.worst or self.rows
 
 
@@ -79,16 +79,16 @@ class NormalHandle(tuple[torch.Tensor, ...]):
 
     @classmethod
     def of(cls, tensors: tuple[torch.Tensor, ...], route: Route) -> "NormalHandle":
-        """Make one."""
+        """A handle with these tensors, and the route that they describe."""
         made = cls(tensors)
         made.route = route
         return made
 
 
 def layout(topk_idx: NDArray[np.int64], experts: Any, ranks: int) -> tuple[Ints, Ints, Flags]:
-    """Tokens for each rank, for each expert, and which token goes to which rank.
+    """The tokens for each rank, for each expert, and which token goes to which rank.
 
-    Raises `TokenError` for experts that cannot be.
+    Raises `TokenError` for an unknown expert, or experts that are no multiple of ``ranks``.
     """
     experts = integer(experts, "num_experts", 1, MOST)
     if experts % ranks:
@@ -100,14 +100,14 @@ def layout(topk_idx: NDArray[np.int64], experts: Any, ranks: int) -> tuple[Ints,
 
 
 def by_node(in_rank: Flags, width: int) -> Flags:
-    """Which token goes to which node, of ``width`` ranks each."""
+    """Which token goes to which node of ``width`` ranks: bool ``[tokens, nodes]``."""
     tokens, ranks = in_rank.shape
     flags: Flags = np.asarray(in_rank.reshape(tokens, ranks // width, width).any(axis=2))
     return flags
 
 
 def in_range(topk_idx: NDArray[np.int64], experts: int) -> None:
-    """Raise `TokenError` for a choice of an expert that there is not."""
+    """Raise `TokenError` if a choice is not an expert from 0 to ``experts - 1``, or -1."""
     wrong = (topk_idx < -1) | (topk_idx >= experts)
     if wrong.any():
         token, slot = np.argwhere(wrong)[0]
@@ -177,10 +177,12 @@ def _count_nodes(per_node: Any, in_rank: Flags, width: int | None) -> None:
 def again(
     route: Route, tokens: int, topk: tuple[Any, Any], worst: int, layout: tuple[Any, Any, Any, Any]
 ) -> None:
-    """Check what a dispatch was given besides a handle; raises `TokenError`.
+    """Check what a dispatch was given besides a handle.
+
+    Raises `TokenError` if it contradicts the handle.
 
     ``topk``: experts and weights; ``layout``: tokens for each rank, for each node, which token goes
-    where, tokens for each expert. What says something else than the handle is refused.
+    where, tokens for each expert.
     """
     if topk != (None, None):
         raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
@@ -212,7 +214,10 @@ def _numbers(tensor: torch.Tensor) -> Ints:
 
 
 def exchanged(comm: Communicator, found: DispatchArguments) -> tuple[Ints, Ints]:
-    """How many tokens each rank sends to each, and how many come for each expert here."""
+    """How many tokens each rank sends to each, ``[src, dst]``, and tokens for each expert here.
+
+    All ranks call it; it takes no emulated time.
+    """
     local = found.experts // comm.size
     mine = np.empty((comm.size, comm.size + local), np.int32)
     mine[:, : comm.size] = found.per_rank
@@ -224,16 +229,16 @@ def exchanged(comm: Communicator, found: DispatchArguments) -> tuple[Ints, Ints]
 
 
 def as_choices(in_rank: Flags) -> NDArray[np.int64]:
-    """The ranks that tokens go to, as experts: one on each rank."""
+    """The ranks that tokens go to, as choices of one expert each: int64 ``[tokens, ranks]``."""
     return np.where(in_rank, np.arange(in_rank.shape[1]), -1)
 
 
 def handle(
     route: Route, found: DispatchArguments, sent: Ints, rank: int, width: int | None
 ) -> NormalHandle:
-    """The tensors of DeepEP's handle; there is one channel. ``sent``: by source and destination.
+    """The handle of a dispatch in DeepEP's form, with one channel. ``sent``: tokens ``[src, dst]``.
 
-    Of tensors that only its kernels read, those that speak of chunks are zero.
+    Tensors that only DeepEP's kernels read, about chunks, are zero.
     """
     until = sent.cumsum(axis=0)
     in_rank = torch.from_numpy(found.in_rank)
@@ -264,7 +269,7 @@ def _heads(goes: Flags) -> torch.Tensor:
 
 
 def padded(tensor: torch.Tensor, rows: int, value: int) -> torch.Tensor:
-    """So many rows more, which hold ``value``."""
+    """A copy-sized tensor of ``rows`` rows filled with ``value``, like ``tensor`` otherwise."""
     more = memory((rows, *tensor.shape[1:]), tensor.dtype)
     more.view(torch.uint8).zero_() if value == 0 else more.fill_(value)
     return more
@@ -277,7 +282,10 @@ def in_worst(
     rows: int,
     arrival: Arrival,
 ) -> tuple[TokenLoad, torch.Tensor | None, torch.Tensor | None, Arrival]:
-    """The same in tensors of so many rows, filled when it has arrived; raises `TokenError`."""
+    """The received tensors padded to ``rows`` rows, filled when ``arrival`` is over.
+
+    Raises `TokenError`.
+    """
     if idx is None:
         raise TokenError("num_worst_tokens needs topk_idx: its -1 mark the rows that hold nothing")
     if rows < came.tokens:
@@ -301,14 +309,14 @@ def in_worst(
 
 
 def route_of(handle: Any) -> Route:
-    """The way that a handle stands for; raises `TokenError`."""
+    """The route in a handle; raises `TokenError` for anything but a handle."""
     if not isinstance(handle, NormalHandle):
         raise TokenError(f"handle is a {type(handle).__name__}; it has to be of a dispatch here")
     return handle.route
 
 
 def results(x: Any, route: Route) -> TokenLoad:
-    """What combine was given: a row for each that was returned; raises `TokenError`."""
+    """The argument ``x`` of a combine, a row for each returned one; raises `TokenError`."""
     y = expect(x, "x", torch.bfloat16, (None, None)).detach()
     if len(y) != route.returned:
         raise TokenError(f"x has {len(y)} rows; the dispatch returned {route.returned}")
@@ -316,7 +324,10 @@ def results(x: Any, route: Route) -> TokenLoad:
 
 
 def home_weights(topk_weights: Any, route: Route) -> torch.Tensor | None:
-    """Weights of the rows that came, for combine to add up; raises `TokenError`."""
+    """The weights of the received rows, for combine to add up; None for None.
+
+    Raises `TokenError`.
+    """
     if topk_weights is None:
         return None
     shape = (route.returned, None)
@@ -325,7 +336,10 @@ def home_weights(topk_weights: Any, route: Route) -> torch.Tensor | None:
 
 
 def summed_bias(bias: Any, tokens: int, hidden: int) -> NDArray[np.float32] | None:
-    """What sums begin with: bfloat16 ``[tokens, hidden]``, or two of them; raises `TokenError`."""
+    """The initial value of sums, float32 ``[tokens, hidden]``, from one bfloat16 tensor or two.
+
+    None for None. Raises `TokenError`.
+    """
     if bias is None:
         return None
     given = bias if isinstance(bias, tuple | list) else (bias,)
@@ -339,5 +353,5 @@ def summed_bias(bias: Any, tokens: int, hidden: int) -> NDArray[np.float32] | No
 
 
 def remembered(found: TokenLoad) -> TokenLoad:
-    """What a `Parcels` is made for."""
+    """A load without tokens that keeps the shapes and types of ``found``, as a key."""
     return empty(found)

@@ -26,22 +26,22 @@ class Carried(Wire):
 
     @property
     def words(self) -> str:
-        """What all ranks have to agree on."""
+        """A description of the format; ranks compare it, so a difference is an error."""
         return self.told
 
     def check(self, hidden: int) -> None:
-        """Nothing: a token has been checked."""
+        """Do nothing: the tokens have been checked already."""
 
     def dtype(self, given: np.dtype[Any]) -> np.dtype[Any]:
-        """What carries the numbers."""
+        """The dtype that carries the numbers, of the same size."""
         return _CARRIERS[self.item]
 
     def scales(self, hidden: int) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-        """What carries the scales."""
+        """Shape and dtype that carry a token's scales; None if it has none."""
         return ((self.extra,), np.dtype(np.uint8)) if self.extra else None
 
     def format(self, mode: str, given: np.dtype[Any]) -> Format:
-        """The message that a token is timed as: its bytes and those of its scales."""
+        """The size of the message that a token is timed as: its bytes and those of its scales."""
         return Format(width=self.item, header=self.extra)
 
 
@@ -66,7 +66,7 @@ class Parcels(Normal):
         return super()._arrived((None,), *rest)  # as arrays
 
     def unpacked(self, arrived: Arrived) -> TokenLoad:
-        """What has come, in the shapes in which it was sent, of the same memory."""
+        """The received tokens in the shapes in which they were sent, as views."""
         numbers = tensor_of(arrived.x, self.like.numbers.dtype, self.hidden)
         given = self.like.scales
         if given is None:
@@ -76,7 +76,7 @@ class Parcels(Normal):
 
 
 def carried(like: TokenLoad) -> Carried:
-    """How tokens such as these travel."""
+    """The wire format that carries tokens like these unchanged."""
     extra = 0
     if like.scales is not None:
         extra = like.scales.element_size() * int(np.prod(like.scales.shape[1:]))
@@ -84,7 +84,7 @@ def carried(like: TokenLoad) -> Carried:
 
 
 def empty(like: TokenLoad) -> TokenLoad:
-    """No tokens such as these: what is remembered of them keeps no memory."""
+    """A load like this one with no tokens, so that it holds no memory."""
     scales = like.scales
     return TokenLoad(
         torch.empty((0, like.hidden), dtype=like.numbers.dtype),

@@ -9,11 +9,11 @@ from collectives.moe.tokens.tensors import TokenError
 
 
 def communicator(group: Any, comm: Any = None) -> Communicator:
-    """A communicator of its own of all ranks of ``group``; all of them call this.
+    """A new communicator of all ranks of ``group``; all of them call this.
 
     ``group``: a group of torch.distributed on the backend "triplane", or a `Communicator`.
-    ``comm``: a communicator of mpi4py, where there is no group; the ranks are then those that
-    mpiexec has started. Raises `TokenError`.
+    ``comm``: a communicator of mpi4py, if there is no group; the ranks are then those that mpiexec
+    has started. Raises `TokenError`.
     """
     if group is None and comm is None:
         raise TokenError("either group or comm has to be given")
@@ -57,5 +57,5 @@ def _of_mpi(comm: Any) -> Communicator:
 
 
 def size_of(group: Any) -> int:
-    """How many ranks there are in what `communicator` takes."""
+    """The number of ranks of a group as `communicator` takes it."""
     return group.size if isinstance(group, Communicator) else int(group.size())

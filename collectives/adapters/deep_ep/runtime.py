@@ -14,19 +14,19 @@ class Runtime(NamedTuple):
     width: int
 
     def is_available(self) -> bool:
-        """Whether it can be used: yes."""
+        """True: the buffer can be used."""
         return True
 
     def get_num_rdma_ranks(self) -> int:
-        """How many nodes there are."""
+        """Number of nodes."""
         return max(self.size // self.width, 1)
 
     def get_rdma_rank(self) -> int:
-        """Which node this is."""
+        """The number of this rank's node."""
         return self.rank // self.width
 
     def get_local_device_id(self) -> int:
-        """The place of the rank in its node."""
+        """The rank's place in its node."""
         return self.rank % self.width
 
 
@@ -35,7 +35,7 @@ def event_of(
 ) -> EventOverlap:
     """The event of a call, which is waited for here unless it is ``asynchronous`` or ``hooked``.
 
-    Where torch.cuda is stood in for, ``torch.cuda.synchronize()`` sees it through, too.
+    With the stand-in for torch.cuda, ``torch.cuda.synchronize()`` waits for it too.
     """
     device = installed()
     if device is not None:

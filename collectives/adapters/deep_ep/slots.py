@@ -54,7 +54,7 @@ def places(expert: Ints, hosts: Hosts) -> Ints:
 
 
 def in_slots(sent: Copied, place: Ints) -> Copied:
-    """The same copies with their rows by slot: at the last that chose the place, else -1.
+    """The same copies, each with its row only at the last slot that chose its place, else -1.
 
     ``place``: of each choice, ``[tokens, top_k]``, -1 for none.
     """
@@ -70,7 +70,7 @@ def in_slots(sent: Copied, place: Ints) -> Copied:
 
 
 def straight(routed: Routed, expert: Ints) -> Routed:
-    """The same, one level, whatever way the tokens came."""
+    """``routed`` with one level, each rank sending directly, whatever way the tokens took."""
     path = routed.path
     if isinstance(path, Direct):
         return routed
@@ -81,7 +81,10 @@ def straight(routed: Routed, expert: Ints) -> Routed:
 
 
 def each_choice(routed: Routed, expert: Ints, here: Ints) -> Routed:
-    """One level, with a result for every choice. ``here``: such that came of each rank."""
+    """``routed`` with one level and a result for every choice.
+
+    ``here``: the choices from each rank.
+    """
     path = routed.path
     place = places(expert, path.hosts)
     made = place >= 0

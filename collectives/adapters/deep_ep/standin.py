@@ -28,13 +28,13 @@ _UTILS = ("envs", "event", "math", "testing")
 
 
 def stand_in(upstream: str | Path | None = None) -> cuda.Standing | None:
-    """Have ``import deep_ep`` give this adapter, and torch.cuda be stood in for, in this process.
+    """Make ``import deep_ep`` give this adapter, and replace torch.cuda, in this process.
 
-    ``upstream``: a checkout of DeepEP, of which ``deep_ep/utils`` are taken as they are but for
-    what measures kernels on a GPU; None: this adapter's own. Returns what takes torch.cuda's
-    stand-in away again, None where it was there already. Raises `FileNotFoundError`.
+    ``upstream``: a checkout of DeepEP, whose ``deep_ep/utils`` are used unchanged except for what
+    measures kernels on a GPU; None: this adapter's own. Returns the object that removes
+    torch.cuda's stand-in again, None if it was there already. Raises `FileNotFoundError`.
 
-    Processes that this one starts do not know of it: for those see `environment`.
+    Processes that this one starts are not affected: for those see `environment`.
     """
     for alias, name in _ALIASES.items():
         _alias(alias, importlib.import_module(_HERE + name))
@@ -49,9 +49,10 @@ def stand_in(upstream: str | Path | None = None) -> cuda.Standing | None:
 
 
 def environment(given: Mapping[str, str], upstream: str | Path | None = None) -> dict[str, str]:
-    """An environment in which every Python program that imports deep_ep gets this adapter.
+    """``given`` with variables by which ``import deep_ep`` gives this adapter in any program.
 
-    torch.cuda is stood in for as soon as such a program has imported torch.
+    torch.cuda is replaced by the stand-in as soon as such a program has imported torch.
+    ``upstream``: as in `stand_in`. Raises `FileNotFoundError`.
     """
     path = [str(_SHADOW), str(Path(__file__).parents[3]), given.get("PYTHONPATH", "")]
     made = {**given, "PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -31,9 +31,9 @@ _VECTOR = 16
 
 @contextmanager
 def told(comm: Communicator) -> Iterator[None]:
-    """Have every other rank learn of an argument that cannot be, with the name of this rank.
+    """A context manager that reports a wrong argument to every rank, with this rank's number.
 
-    What is raised is a `TokenError`.
+    Errors of arguments, routings and formats are raised as `TokenError`.
     """
     try:
         yield
@@ -49,17 +49,17 @@ class TokenLoad(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """How many there are."""
+        """Number of tokens."""
         return int(self.numbers.shape[0])
 
     @property
     def hidden(self) -> int:
-        """Channels of each."""
+        """Number of channels of a token."""
         return int(self.numbers.shape[1])
 
     @property
     def words(self) -> str:
-        """What all ranks have to agree on."""
+        """A description of types and scales; ranks compare it, so a difference is an error."""
         scales = self.scales
         if scales is None:
             return name(self.numbers.dtype)
@@ -68,7 +68,7 @@ class TokenLoad(NamedTuple):
 
 
 def load(x: Any) -> TokenLoad:
-    """What was passed as ``x``: bfloat16 ``[tokens, hidden]``, or ``(numbers, scales)``.
+    """The argument ``x`` of a dispatch: bfloat16 ``[tokens, hidden]``, or ``(numbers, scales)``.
 
     Numbers: float8_e4m3fn or int8. Scales: float32 or int32 ``[tokens, ...]``, in any order of
     memory. Raises `TokenError` with the choices.
@@ -105,7 +105,10 @@ def _quantised(numbers: Any, scales: Any) -> TokenLoad:
 
 
 def checked(found: TokenLoad) -> TokenLoad:
-    """``found``, if it is on the CPU and of whole vectors; raises `TokenError`."""
+    """``found`` itself, if it is on the CPU and tokens are multiples of 16 bytes.
+
+    Else `TokenError`.
+    """
     on_cpu(found.numbers, "x")
     if found.scales is not None:
         on_cpu(found.scales, "the scales of x")
@@ -126,7 +129,7 @@ def _refused(x: Any) -> Any:
 
 
 def choices(topk_idx: Any, tokens: int | None = None) -> NDArray[np.int64]:
-    """The experts that tokens choose, ``[tokens, top_k]``; raises `TokenError`."""
+    """The experts that tokens choose, int64 ``[tokens, top_k]``; raises `TokenError`."""
     if not isinstance(topk_idx, torch.Tensor) or topk_idx.dtype not in (torch.int64, torch.int32):
         kind = name(topk_idx.dtype) if isinstance(topk_idx, torch.Tensor) else type(topk_idx)
         raise TokenError(f"topk_idx is {kind}; it has to be a tensor of int64")
@@ -140,7 +143,7 @@ def choices(topk_idx: Any, tokens: int | None = None) -> NDArray[np.int64]:
 
 
 def on_cpu(tensor: torch.Tensor, what: str) -> torch.Tensor:
-    """The tensor itself, if its numbers lie in the memory of this host; raises `TokenError`."""
+    """``tensor`` itself, if it is a strided tensor on the CPU; else `TokenError`."""
     if tensor.device.type != "cpu" or tensor.layout != torch.strided:
         raise TokenError(
             f"{what} is on {tensor.device} with layout {tensor.layout}; it has to be on the CPU,"
@@ -152,7 +155,10 @@ def on_cpu(tensor: torch.Tensor, what: str) -> torch.Tensor:
 def expect(
     given: Any, what: str, dtype: torch.dtype, shape: tuple[int | None, ...]
 ) -> torch.Tensor:
-    """``given``, if it is such a tensor, None in a shape: any; raises `TokenError`."""
+    """``given`` itself, if it is a CPU tensor of this type and shape (None: any).
+
+    Else `TokenError`.
+    """
     if not isinstance(given, torch.Tensor):
         raise TokenError(f"{what} is a {type(given).__name__}; it has to be a tensor")
     on_cpu(given, what)
@@ -168,7 +174,7 @@ def expect(
 
 
 def rows_of(tensor: torch.Tensor) -> Bytes:
-    """The bytes of a tensor, ``[rows, bytes of a row]``; a copy where they do not lie so."""
+    """The bytes of a tensor, uint8 ``[rows, bytes of a row]``; a copy if it is not contiguous."""
     width = tensor.element_size() * int(np.prod(tensor.shape[1:]))
     # Of a single row or column torch takes any stride for contiguous, but views only 1.
     if not tensor.numel():
@@ -178,13 +184,13 @@ def rows_of(tensor: torch.Tensor) -> Bytes:
 
 
 def tensor_of(array: NDArray[Any], dtype: torch.dtype, *shape: int) -> torch.Tensor:
-    """The memory of an array as a tensor of that type, ``[rows, *shape]``."""
+    """The memory of an array as a tensor of ``dtype``, ``[rows, *shape]``."""
     flat = torch.from_numpy(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     return flat.view(dtype).view(len(array), *shape)
 
 
 def memory(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """A tensor with anything in it; raises `TokenError` where the host has not so much memory."""
+    """A tensor with undefined content; raises `TokenError` if the host has not enough memory."""
     try:
         return torch.empty(shape, dtype=dtype)
     except RuntimeError:
@@ -193,10 +199,10 @@ def memory(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
 
 
 def ints(values: Any) -> torch.Tensor:
-    """Numbers as a tensor of int32, copied: what numpy owns torch would not resize."""
+    """``values`` as a new tensor of int32; a copy, as torch would not resize numpy's memory."""
     return torch.from_numpy(np.ascontiguousarray(values, np.int32)).clone()
 
 
 def name(dtype: torch.dtype) -> str:
-    """A type as numpy would call it."""
+    """The name of a torch type without the prefix ``torch.``."""
     return str(dtype).removeprefix("torch.")

@@ -30,7 +30,7 @@ _PROBE = "triplane/device"
 
 
 def communicator(group: dist.ProcessGroup | None = None) -> Communicator:
-    """The `Communicator` under a process group of this backend; None: under the default one.
+    """The `Communicator` of a process group of this backend; None: of the default one.
 
     For what torch.distributed has no call for: the emulated clock (``now()``, ``compute()``),
     schedules of one's own, MoE. Its calls count among the group's: every rank makes them in the
@@ -50,10 +50,10 @@ def _group(group: dist.ProcessGroup | None) -> ProcessGroup:
 def times(
     work: dist.Work | None = None, group: dist.ProcessGroup | None = None
 ) -> tuple[float, float]:
-    """When a call began and ended at this rank, in emulated seconds.
+    """Begin and end of a call at this rank, in emulated seconds; waits for its end.
 
-    None: the last call of the group, as a call that is waited for has no work. Waits for its end.
-    Raises `ValueError` for a work of another backend, or where there was no call.
+    None: the last call of the group, as a call without ``async_op`` returns no work. Raises
+    `ValueError` for a work of another backend, or if there was no call.
     """
     if work is None:
         return span(_group(group).last)

@@ -40,7 +40,7 @@ class NamedGroup(_Base):  # type: ignore[misc]
     _set_group_name = setGroupName
 
     def getGroupName(self) -> str:  # noqa: N802
-        """The name of the group; the base class would ask a backend of C++ for it."""
+        """The name of the group; overridden because the base class would ask a C++ backend."""
         return self._name
 
     group_name = property(getGroupName)
@@ -85,7 +85,7 @@ class NamedGroup(_Base):  # type: ignore[misc]
 
     @property
     def options(self) -> Any:
-        """As of a backend of torch's own: its name and time-out."""
+        """The backend's options for torch: name and time-out."""
         return Backend.Options(self.getBackendName(), self._timeout)
 
     supports_splitting = supports_coalescing = supports_time_estimate = False

@@ -57,7 +57,10 @@ class Calls:
     def make(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], op: Any
     ) -> GroupWork | None:
-        """Make the call of this name; ``op``: its ``ReduceOp``, where it combines."""
+        """Make the call of this name; returns its work, None for a call that is over.
+
+        ``op``: its ``ReduceOp``, if it combines. Raises ``dist.DistBackendError``, `ValueError`.
+        """
         if name.startswith(("allreduce", "reduce", "_reduce")):
             args = op, *args
         collective = hasattr(self, name)
@@ -73,11 +76,11 @@ class Calls:
         return work
 
     def start_coalescing(self) -> None:
-        """From here on calls are made together."""
+        """Begin to collect calls, until `end_coalescing`."""
         self._coalesced = []
 
     def end_coalescing(self) -> GroupWork:
-        """All calls since then, as one."""
+        """All calls since `start_coalescing`, as one work."""
         works, self._coalesced = self._coalesced or [], None
         outputs = [tensor for work in works for tensor in work.result()]
         return self._work([Coalesced(work) for work in works], outputs)
@@ -113,7 +116,7 @@ class Calls:
         self, op: Any, tensors: list[Tensor], _group: Any, _op: Any, root: int, _which: int,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Combine all ranks' tensors into the root's; the others' stay as they are."""
+        """Combine the tensors of all ranks into the root's; the others stay as they are."""
         check_list("tensors of this rank", tensors, 1)
         tensor = tensors[0]
         into = tensor if self.communicator.rank == root else None
@@ -135,7 +138,7 @@ class Calls:
         self, outputs: list[list[Tensor]], inputs: list[Tensor], _group: Any,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Fill lists of tensors, one for each rank, with all ranks' tensors."""
+        """Fill lists of tensors, one tensor for each rank, with the tensors of all ranks."""
         calls: list[Call] = []
         rows: list[FlatTensors] = []
         check_list("output lists", outputs, len(inputs))
@@ -152,7 +155,7 @@ class Calls:
     def allgather_coalesced_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], group: Any, async_op: bool = True
     ) -> GroupWork:
-        """`allgather_` of several tensors; ``outputs[rank][tensor]``."""
+        """As `allgather_` for several tensors; ``outputs[rank][tensor]``."""
         check_list("output lists", outputs, self.communicator.size)
         for each in outputs:
             check_list("output tensors of a rank", each, len(inputs))
@@ -169,7 +172,7 @@ class Calls:
         self, outputs: list[Tensor], inputs: list[Tensor], _group: Any, async_op: bool = True,
         timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """`_allgather_base_` of several tensors."""
+        """Fill each output with the input of all ranks, one after the other; several tensors."""
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)
         calls = [
@@ -198,7 +201,7 @@ class Calls:
         self, outputs: list[Tensor], inputs: list[list[Tensor]], _group: Any, root: int,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Fill a tensor with the rank's own of a list of the root's."""
+        """Fill a tensor with this rank's of a list of the root's."""
         check_list("output tensors of this rank", outputs, 1)
         output, flat = outputs[0], None
         if self.communicator.rank == root:
@@ -212,7 +215,7 @@ class Calls:
         self, op: Any, outputs: list[Tensor], inputs: list[list[Tensor]], _group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Fill a tensor with the rank's own of lists of tensors, combined."""
+        """Combine lists of tensors, one for each rank; fill a tensor with this rank's result."""
         calls: list[Call] = []
         check_list("input lists", inputs, len(outputs))
         for output, tensors in zip(outputs, inputs, strict=True):
@@ -237,7 +240,10 @@ class Calls:
         self, op: Any, outputs: list[Tensor], inputs: list[Tensor], _group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """`_reduce_scatter_base_` of several tensors."""
+        """Combine each input over ranks, and fill each output with this rank's block.
+
+        Several tensors.
+        """
         calls = []
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)
@@ -250,9 +256,9 @@ class Calls:
         self, output: Tensor, tensor: Tensor, _group: Any, output_splits: list[int],
         input_splits: list[int], async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Send each rank a piece of a tensor; without splits they are equally long.
+        """Send each rank a piece of a tensor; without splits the pieces are equally long.
 
-        With splits at one rank, all ranks give them.
+        If one rank passes splits, all ranks must.
         """
         into, sent, ranks = output, tensor, self.communicator.size
         check_pairs([output], [tensor])
@@ -270,7 +276,7 @@ class Calls:
         self, outputs: list[Tensor], inputs: list[Tensor], _group: Any, async_op: bool = True,
         timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Send each rank a tensor of a list, and fill another list with what comes."""
+        """Send each rank a tensor of a list, and fill another list with a tensor from each rank."""
         ranks = self.communicator.size
         for what, each in (("output tensors", outputs), ("input tensors", inputs)):
             check_list(what, each, ranks)
@@ -283,14 +289,14 @@ class Calls:
     def barrier(
         self, _tensor: Tensor, _group: Any, _devices: Any, async_op: bool = True, timeout: int = -1
     ) -> GroupWork:
-        """Be over when all ranks have come."""
+        """A work that is over when all ranks have called it."""
         return self._make([self.communicator.barrier], [], async_op, self._seconds(timeout))
 
     def monitored_barrier_(
         self, _tensor: Tensor, _group: Any, _devices: Any, timeout: int = -1,
         everybody: bool = False,
     ) -> None:  # fmt: skip
-        """A barrier that, at rank 0, names a rank that does not come in time (or all of them)."""
+        """A barrier at which rank 0 raises an error that names a late rank (or all of them)."""
         limit = self.limit if timeout < 0 else timeout / 1000
         self._messages.monitored_barrier(limit, everybody)
 

@@ -17,7 +17,10 @@ _NAMES = {
 
 
 def reduction(op: Any, tensor: Tensor) -> str:
-    """What a communicator calls a reduction of this tensor."""
+    """The name of torch's reduction ``op`` for a `Communicator`.
+
+    Raises `ValueError` for an unknown one, and for PREMUL_SUM of integers.
+    """
     kind = getattr(op, "op", op)
     if kind not in _NAMES:
         raise ValueError(f"unknown reduction {op}; there are {', '.join(map(str, _NAMES))}")
@@ -27,7 +30,7 @@ def reduction(op: Any, tensor: Tensor) -> str:
 
 
 def scaled(op: Any, tensor: Tensor) -> Tensor:
-    """The tensor, or what PREMUL_SUM makes of it before it is added up."""
+    """The tensor itself; for PREMUL_SUM, the tensor times its factor. Raises `ValueError`."""
     if getattr(op, "op", op) != ReduceOp.PREMUL_SUM:
         return tensor
     factor = op.factor
@@ -41,20 +44,20 @@ def scaled(op: Any, tensor: Tensor) -> Tensor:
 
 
 def check_list(what: str, given: Sequence[Any], length: int) -> None:
-    """There has to be one for each rank, or each tensor of another list."""
+    """Raise `ValueError` unless ``given`` has ``length`` entries."""
     if len(given) != length:
         raise ValueError(f"there are {len(given)} {what}; there have to be {length}")
 
 
 def check_same(what: str, tensors: Sequence[Tensor], like: Tensor) -> None:
-    """All have to be of one type: as one call they are one buffer."""
+    """Raise `ValueError` unless all tensors have the type of ``like``, as they share one buffer."""
     for number, each in enumerate(tensors):
         if each.dtype != like.dtype:
             raise ValueError(f"{what}[{number}] is {each.dtype}; it has to be {like.dtype}")
 
 
 def check_pairs(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-    """What is filled has to be of the type of what fills it."""
+    """Raise `ValueError` unless each output has the type of its input."""
     for number, (output, tensor) in enumerate(zip(outputs, inputs, strict=True)):
         if output.dtype != tensor.dtype:
             raise ValueError(
@@ -63,7 +66,7 @@ def check_pairs(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
 
 
 def check_length(what: str, tensor: Tensor, like: Tensor) -> None:
-    """What goes into a tensor, or comes out of it, has to be as long."""
+    """Raise `ValueError` unless both tensors have equally many items."""
     if tensor.numel() != like.numel():
         raise ValueError(
             f"{what} has the shape {list(tensor.shape)}; it has to have as many items as"
@@ -72,7 +75,7 @@ def check_length(what: str, tensor: Tensor, like: Tensor) -> None:
 
 
 def divided(what: str, tensor: Tensor, ranks: int) -> None:
-    """Without splits, the first dimension goes to the ranks in equal parts."""
+    """Raise `ValueError` unless the first dimension can be divided equally among the ranks."""
     length = tensor.size(0) if tensor.dim() else 1
     if length % ranks:
         raise ValueError(
@@ -82,9 +85,9 @@ def divided(what: str, tensor: Tensor, ranks: int) -> None:
 
 
 def items(what: str, tensor: Tensor, splits: Sequence[int], ranks: int) -> list[int]:
-    """How many items of a tensor go to, or come from, each rank: splits are of its first dimension.
+    """The number of items for each rank, from ``splits`` of the tensor's first dimension.
 
-    None: equal ones.
+    Empty splits mean equal ones. Raises `ValueError` for splits that do not fit.
     """
     length = tensor.size(0) if tensor.dim() else 1
     if not splits:

@@ -21,7 +21,10 @@ class Ending(Protocol):
     due: float
 
     def end(self, late: bool) -> bool:
-        """Set the future if the call is over, or if it is ``late``; whether it is set now."""
+        """Set the future if the call is over, or if it is ``late``.
+
+        Returns True if it is set now.
+        """
 
 
 class Completion:
@@ -35,7 +38,7 @@ class Completion:
         self._busy = 0
 
     def expect(self, call: Ending) -> None:
-        """See to this call's future."""
+        """Begin to take care of this call's future."""
         with self._lock:
             self._open[id(call)] = call
             if not self._threads:
@@ -43,11 +46,11 @@ class Completion:
         self.ended(call)  # perhaps it is, and else a thread learns when it is due
 
     def ended(self, call: Ending) -> None:
-        """A call that is expected may be over; returns at once."""
+        """Report that an expected call may be over; returns at once."""
         self._ended.put(call)
 
     def close(self) -> None:
-        """End the threads; what has not ended by now is late. Idempotent."""
+        """End the threads; futures of calls that are not over fail as timed out. Idempotent."""
         with self._lock:
             threads, self._threads = self._threads, []
         for _ in threads:

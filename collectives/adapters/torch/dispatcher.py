@@ -93,7 +93,7 @@ def _reduction_of(given: Sequence[Any]) -> Any:
 
 
 def entrance(name: str) -> Callable[..., Any]:
-    """The method ``name`` of a process group, which hands what torch makes of it to ``_kernel``."""
+    """The method ``name`` of a process group, which passes torch's arguments on to ``_kernel``."""
     front = getattr(_Group, name)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

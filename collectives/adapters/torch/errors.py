@@ -10,9 +10,9 @@ from fabric.failure import TimedOut, WorldError
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise ``dist.DistBackendError`` for a `WorldError`, which is then its cause.
+    """A context manager that raises ``dist.DistBackendError`` for a `WorldError`, as its cause.
 
-    What is wrong with a call at this rank alone stays what it is: a `ValueError`.
+    A `ValueError`, which concerns a call at this rank alone, passes unchanged.
     """
     try:
         yield

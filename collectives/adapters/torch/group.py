@@ -43,12 +43,12 @@ class ProcessGroup(NamedGroup):
         return cls(world, world.everybody, timeout)
 
     def subgroup(self, ranks: list[int], timeout: timedelta) -> "ProcessGroup":
-        """The group of these ranks of the world, in this order; only its members call it."""
+        """A new group of these ranks of the world, in this order; only its members call it."""
         return type(self)(self._world, communicator_of(self._world, ranks), timeout)
 
     @property
     def last(self) -> Sequence[Pending]:
-        """What the latest call of the group is made of."""
+        """The parts of the group's latest call."""
         return self._calls.last
 
     # The old names of some are still there: the base class has them call the new ones. Only two
@@ -78,9 +78,10 @@ class ProcessGroup(NamedGroup):
     def monitored_barrier(
         self, timeout: timedelta | float | None = None, wait_all_ranks: bool = False
     ) -> None:
-        """A barrier that, at rank 0, names a rank that does not come in time (or all of them).
+        """A barrier at which rank 0 raises an error that names a rank which is late.
 
-        ``timeout``: if it is no timedelta, in seconds; None: the group's.
+        ``wait_all_ranks``: it names all of them. ``timeout``: a timedelta, or seconds; None: the
+        group's.
         """
         limit = timedelta(seconds=timeout) if isinstance(timeout, int | float) else timeout
         self._monitored_barrier(self._timeout if limit is None else limit, wait_all_ranks)
@@ -107,19 +108,19 @@ class ProcessGroup(NamedGroup):
     _set_group_name = setGroupName
 
     def shutdown(self) -> None:
-        """Of the whole world: see through what is under way, and leave."""
+        """For the group of the whole world: complete the calls in progress, and leave the world."""
         if self.communicator is self._world.everybody:
             self._world.close()
 
     def abort(self) -> None:
-        """End the world at once; every other rank learns of it."""
+        """End the world at once; every other rank gets an error."""
         self._world.close(RuntimeError(f"rank {self.rank()} has aborted its process group"))
 
     def split_group(
         self, ranks: Sequence[int], timeout: timedelta | None = None, opts: Any = None,
         group_name: str | None = None, group_desc: str | None = None, device_types: Any = None,
     ) -> "ProcessGroup | None":  # fmt: skip
-        """The group of these ranks of this group; None at a rank that is none of them."""
+        """A new group of these ranks of this group; None at a rank that is not among them."""
         if self.rank() not in ranks:
             return None
         members = dist.get_process_group_ranks(self)

@@ -33,26 +33,28 @@ to be compiled first."""
 
 
 def settings(environment: Mapping[str, str]) -> Settings:
-    """Those of the environment, see docs/running.md; on eager time where it does not say.
+    """The settings in the environment (docs/running.md), with eager time unless it says otherwise.
 
-    Ranks of torch also wait for each other in its store, which strict time knows nothing of.
+    Ranks of torch also wait for each other in its store, which strict time cannot see.
     """
     given = Settings.from_environment(environment)
     return given if PREFIX + "SYNC" in environment else dataclasses.replace(given, sync="eager")
 
 
 def launched() -> bool:
-    """Whether ``triplane run`` has made this process a rank already, and for all its life."""
+    """True if ``triplane run`` has made this process a rank, which it is until it ends."""
     return PREFIX + "CONTROL" in os.environ
 
 
 def joined(
     store: Store, rank: int, size: int, environment: Mapping[str, str] | None = None
 ) -> Member:
-    """The rank of a world of all ``size`` processes that call this with the same store.
+    """Join a world of all ``size`` processes that call this with the same store.
 
-    ``environment``: of a world beside the one that ``triplane run`` may have made; None: of the
-    process. Raises `WorldError` where they cannot meet.
+    Returns the member.
+
+    ``environment``: for a world beside the one that ``triplane run`` may have made; None: the
+    process's. Raises `WorldError` if the processes cannot meet.
     """
     given = os.environ if environment is None else environment
     if environment is None and launched():

@@ -33,32 +33,35 @@ class Half:
         self._watch: Callable[[], None] | None = None
 
     def meet(self, work: collectives.Work) -> None:
-        """The other end has come, and both are this call."""
+        """Set the work that completes this end, once the matching end has been called."""
         self._work = work
         self._met.set()
         if self._watch is not None:
             work.watch(self._watch)
 
     def wait(self, timeout: float | None = None) -> None:
-        """As `collectives.Work.wait`."""
+        """Return when the message has been sent and received; see `collectives.Work.wait`."""
         end = None if timeout is None else time.monotonic() + timeout
         if not self._met.wait(timeout) or self._work is None:
             raise TimedOut(f"{self._words}: the other end was not called within {timeout:.3g} s")
         self._work.wait(None if end is None else max(end - time.monotonic(), 0.0))
 
     def done(self) -> bool:
-        """As `collectives.Work.done`."""
+        """True if the message has been sent and received; see `collectives.Work.done`."""
         return self._work is not None and self._work.done()
 
     def times(self) -> tuple[float, float]:
-        """As `collectives.Work.times`."""
+        """Begin and end of the message in emulated seconds.
+
+        Raises `ValueError` without its other end.
+        """
         self.wait()
         if self._work is None:
             raise ValueError(f"{self._words}: the other end was not called")
         return self._work.times()
 
     def watch(self, call: Callable[[], None]) -> None:
-        """As `collectives.Work.watch`."""
+        """Have ``call`` called when the message may be over; see `collectives.Work.watch`."""
         self._watch = call
         if self._work is not None:
             self._work.watch(call)
@@ -85,21 +88,21 @@ class Messages:
         self._own: dict[tuple[bool, int], deque[tuple[Send | Recv, Half]]] = defaultdict(deque)
 
     def send(self, tensors: list[Tensor], _group: Any, dst: int, tag: int) -> GroupWork:
-        """Begin to send a tensor."""
+        """Begin to send a tensor to rank ``dst``."""
         tensor = _checked(tensors, tag)
         if dst == self._communicator.rank:
             return self._to_oneself(tensor, Send(tensor, dst, tag))
         return self._work([self._communicator.isend(tensor, dst, tag)], [tensor])
 
     def recv_(self, tensors: list[Tensor], _group: Any, src: int, tag: int) -> GroupWork:
-        """Begin to receive a tensor."""
+        """Begin to receive a tensor from rank ``src``."""
         tensor = _checked(tensors, tag)
         if src == self._communicator.rank:
             return self._to_oneself(tensor, Recv(tensor, src, tag))
         return self._work([self._communicator.irecv(tensor, src, tag)], [tensor])
 
     def recv_any_source_(self, tensors: list[Tensor], _group: Any, tag: int) -> GroupWork:
-        """Begin to receive a tensor from whichever rank's comes first."""
+        """Begin to receive a tensor from the rank whose message arrives first."""
         tensor = _checked(tensors, tag)
         begun = self._communicator.irecv_any(tensor, tag)
         work = self._work([begun], [tensor])
@@ -121,7 +124,12 @@ class Messages:
         return self._work([mine], [tensor])
 
     def monitored_barrier(self, limit: float, everybody: bool) -> None:
-        """Raise, at every rank that has come, what rank 0 has found; the words are torch's own."""
+        """A barrier that raises, at every rank that arrives, what rank 0 has found.
+
+        In torch's own words.
+
+        ``limit``: seconds; ``everybody``: whether rank 0 waits for all late ranks before it raises.
+        """
         communicator, token = self._communicator, torch.zeros(1, dtype=torch.uint8)
         if communicator.rank == 0:
             self._monitor(time.monotonic() + limit, limit, everybody)

@@ -28,7 +28,7 @@ class Touched(NamedTuple):
     read: list[Span]
 
     def before(self, later: "Touched") -> bool:
-        """Whether ``later`` has to begin after this one: both touch, and one of them writes."""
+        """True if ``later`` must begin after this call: one of them writes shared memory."""
         all_of_it = later.written + later.read
         return _meet(self.written, all_of_it) or _meet(self.read, later.written)
 
@@ -38,7 +38,10 @@ def _meet(some: Sequence[Span], others: Sequence[Span]) -> bool:
 
 
 def touched(args: Sequence[Any]) -> Touched:
-    """What a call of the dispatcher with these arguments touches: it fills its first tensors."""
+    """The memory that a call with these arguments uses.
+
+    It fills its first tensors, and reads the rest.
+    """
     spans = [list(_spans(each)) for each in args if isinstance(each, Tensor | list | tuple)]
     given = [each for each in spans if each]
     return Touched(given[0] if given else [], [span for each in given[1:] for span in each])
@@ -77,9 +80,9 @@ class CallOrder:
         self._room = _ENOUGH
 
     def await_earlier(self, args: Sequence[Any]) -> None:
-        """Wait for the calls whose memory one with these arguments is about to touch.
+        """Wait for earlier calls whose memory a call with these arguments would read or write.
 
-        Raises ``dist.DistBackendError``, where one of them goes wrong.
+        Raises ``dist.DistBackendError`` if one of them fails.
         """
         if not self._open:
             return
@@ -91,7 +94,7 @@ class CallOrder:
                     call.work.wait()
 
     def add(self, work: GroupWork, args: Sequence[Any]) -> None:
-        """A call that was begun with these arguments."""
+        """Add a call that was begun with these arguments."""
         if work.over:
             return
         if len(self._open) >= self._room:

@@ -7,9 +7,9 @@ from collectives.calls.communicator import Communicator
 
 
 def all_reduce(communicator: Communicator, tensor: Tensor, op: str, timeout: float) -> None:
-    """Fill a sparse COO tensor with the sum of all ranks', which may have other items each.
+    """Fill a sparse COO tensor with the sum of those of all ranks, which may have different items.
 
-    Over when it returns. Raises `ValueError` for another reduction or layout.
+    It is over when it returns. Raises `ValueError` for another reduction or layout.
     """
     if op != "sum" or tensor.layout is not torch.sparse_coo:
         raise ValueError(f"{op} of a tensor of layout {tensor.layout}: only sums of sparse_coo are")

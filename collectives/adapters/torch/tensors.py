@@ -6,7 +6,7 @@ import torch
 
 
 def alike(tensors: Sequence[torch.Tensor]) -> bool:
-    """Whether they all have equally many items."""
+    """True if all tensors have equally many items."""
     return len({tensor.numel() for tensor in tensors}) <= 1
 
 
@@ -29,7 +29,7 @@ class FlatTensors:
             self.flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
     def spread(self) -> None:
-        """Bring what has come where it belongs."""
+        """Copy received items from the flat buffer into the tensors, if they are not its views."""
         if not self._apart:
             return
         at = 0

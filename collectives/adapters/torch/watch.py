@@ -66,14 +66,17 @@ _traced = _followed()
 
 
 def watched() -> bool:
-    """Whether somebody in this thread would see an event."""
+    """True if a profiler or trace of this thread would see an event."""
     return torch._C._autograd._profiler_enabled() or _traced()
 
 
 def event(
     title: str, tensors: Sequence[Tensor], group: tuple[str, int], times: tuple[float, float]
 ) -> None:
-    """Show a call that is over. ``group``: its name and size; ``times``: emulated seconds."""
+    """Show profilers a call that is over. ``group``: its name and size.
+
+    ``times``: emulated seconds.
+    """
     begin, end = times
     call = getattr(torch.ops.triplane, title).default
     call(list(tensors), *group, begin * 1e6, (end - begin) * 1e6)

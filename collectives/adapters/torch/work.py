@@ -21,27 +21,30 @@ class Pending(Protocol):
     """Something under way, such as a `collectives.Work`."""
 
     def wait(self, timeout: float | None = None) -> None:
-        """Return when it is over."""
+        """Return when it is over.
+
+        Raises `TimedOut` after ``timeout`` seconds, or another `WorldError`.
+        """
 
     def done(self) -> bool:
-        """Whether it is over."""
+        """True if it is over; does not wait."""
 
     def watch(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when it may be over."""
+        """Have ``call`` called when it may be over, or has failed."""
 
     def times(self) -> tuple[float, float]:
-        """When it began and ended, in emulated seconds."""
+        """Begin and end in emulated seconds; waits for the end."""
 
 
 def seconds(timeout: timedelta | None, default: float) -> float:
-    """A time-out of torch's in seconds; it writes "the default" as None, 0 or below."""
+    """A time-out of torch in seconds; torch writes "the default" as None, 0 or below."""
     return default if timeout is None or timeout <= _NONE else timeout.total_seconds()
 
 
 def span(parts: Sequence[Pending]) -> tuple[float, float]:
-    """When the first of these began and the last ended at this rank, in emulated seconds.
+    """When the first of these parts began and the last ended at this rank, in emulated seconds.
 
-    Raises ``dist.DistBackendError`` where no machine is emulated, `ValueError` if there is none.
+    Raises ``dist.DistBackendError`` if no machine is emulated, `ValueError` if there are no parts.
     """
     if not parts:
         raise ValueError("a call of which nothing was sent takes no time")
@@ -81,7 +84,7 @@ class GroupWork(dist.Work):
     def wait(self, timeout: timedelta | None = None) -> bool:
         """Return True when the call is over; the rank's emulated clock is then not before its end.
 
-        Raises ``dist.DistBackendError``; after one for a time-out it may be waited for again.
+        Raises ``dist.DistBackendError``; after one for a time-out the call may be waited for again.
         """
         if not self.over:
             end = time.monotonic() + seconds(timeout, self._limit)
@@ -98,20 +101,20 @@ class GroupWork(dist.Work):
         return True
 
     def times(self) -> tuple[float, float]:
-        """When the call began and ended at this rank, in emulated seconds; waits for its end.
+        """Begin and end of the call at this rank, in emulated seconds; waits for its end.
 
-        Raises ``dist.DistBackendError`` where no machine is emulated, `ValueError` for a call of
-        which nothing was sent.
+        Raises ``dist.DistBackendError`` if no machine is emulated, `ValueError` for a call of which
+        nothing was sent.
         """
         self.wait()
         return span(self.parts)
 
     def synchronize(self) -> None:
-        """As `wait`."""
+        """Return when the call is over; the same as `wait`."""
         self.wait()
 
     def is_completed(self) -> bool:
-        """Whether it is over, well or not; does not wait."""
+        """True if the call is over, with or without an error; does not wait."""
         try:
             with translated():
                 over = all([part.done() for part in self._pending])
@@ -124,11 +127,11 @@ class GroupWork(dist.Work):
         return over
 
     def is_success(self) -> bool:
-        """Whether it is over, and well."""
+        """True if the call is over without an error."""
         return self.is_completed() and self._error is None
 
     def exception(self) -> Exception | None:
-        """What went wrong, if anything has."""
+        """The error of the call; None if there is none so far."""
         self.is_completed()
         return self._error
 
@@ -137,13 +140,13 @@ class GroupWork(dist.Work):
         return self._outputs
 
     def source_rank(self) -> int:
-        """Of a receive from any rank, whose message it was; -1 where it has not come."""
+        """The sender of a receive from any rank; -1 if no message has arrived."""
         return -1 if self.sender is None else self.sender.source
 
     _source_rank = source_rank
 
     def get_future(self) -> Any:
-        """A future with `result`, which is set when the call is over, whoever waits."""
+        """A future of `result` that is set when the call is over, even if nobody waits for it."""
         with self._lock:
             future, made = self._future, self._future is None
             if future is None:
@@ -156,14 +159,14 @@ class GroupWork(dist.Work):
         return future
 
     def watch(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when it may be over: see `collectives.Work.watch`."""
+        """Have ``call`` called when the call may be over; see `collectives.Work.watch`."""
         for part in self._pending:
             part.watch(call)
         if not self._pending:
             call()
 
     def end(self, late: bool) -> bool:
-        """For the thread that sets futures, see `Completion`."""
+        """Set the future if the call is over, or if it is ``late``; used by `Completion`."""
         if self._future is None or not (late or self.is_completed()):
             return False
         try:
@@ -176,7 +179,10 @@ class GroupWork(dist.Work):
         return True
 
     def then(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called once, by whoever first finds the call over, and at once if it is."""
+        """Have ``call`` called once, by the thread that first finds the call over.
+
+        At once if it is.
+        """
         with self._lock:
             over = self.over
             if not over:
@@ -225,13 +231,13 @@ class Coalesced:
         self._work.wait(None if timeout is None else timedelta(seconds=max(timeout, 1e-6)))
 
     def done(self) -> bool:
-        """As `GroupWork.is_completed`."""
+        """True if the work is over; see `Work.is_completed`."""
         return self._work.is_completed()
 
     def watch(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when it may be over."""
+        """Have ``call`` called when the work may be over."""
         self._work.watch(call)
 
     def times(self) -> tuple[float, float]:
-        """As `GroupWork.times`."""
+        """Begin and end of the work in emulated seconds; see `Work.times`."""
         return self._work.times()

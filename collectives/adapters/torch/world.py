@@ -31,10 +31,10 @@ class TorchWorld:
             self._finalizer = util.Finalize(None, self.close, exitpriority=0)
 
     def close(self, error: BaseException | None = None) -> None:
-        """See through what is under way, and leave. Idempotent.
+        """Complete the calls in progress, and leave the world. Idempotent.
 
-        With an error the others learn of it. What goes wrong only now is logged: torch's state
-        would stay behind if it was raised. In a process that the rank has forked it does nothing.
+        With an error, the other ranks get it. Errors during the close are logged, not raised, as
+        torch would keep its state otherwise. In a process that the rank has forked it does nothing.
         """
         if self._closed or not self.member.driver.at_home():
             return
@@ -63,7 +63,10 @@ class TorchWorld:
 
 
 def communicator_of(world: TorchWorld, ranks: list[int]) -> Communicator:
-    """The communicator of these ranks of a world, of which the caller is one."""
+    """A communicator of these ranks of a world.
+
+    Raises `ValueError` if the caller is not among them.
+    """
     found = world.everybody.group(ranks)
     if found is None:
         raise ValueError(f"rank {world.everybody.rank} is none of the group's, {ranks}")

@@ -31,12 +31,12 @@ def register(
     name: str = "triplane", mode: str = "normal", *, wire: str | Wire = "as-is",
     max_tokens: int = MAX_TOKENS,
 ) -> StepLog:  # fmt: skip
-    """Make ``name`` known to transformers; the record of what its layers do from now on.
+    """Register ``name`` with transformers; returns the record of what its layers do from now on.
 
     As ``ep_implementation`` of a `DistributedConfig` (transformers 5.23) each rank has its own
     experts only. As ``experts_implementation`` every rank of the default process group has all, and
     works on its share of them. ``mode``, ``wire``, ``max_tokens``: as in
-    `collectives.adapters.token_exchange.exchange`. Raises `TokenError` with the choices, and
+    `collectives.adapters.exchange.exchange`. Raises `TokenError` with the choices, and
     `ImportError` without transformers.
     """
     choice = Choice(mode, wire, max_tokens)

@@ -13,7 +13,7 @@ from collectives.moe.routing.expert_ranks import hosts
 
 
 def register_function(name: str, choice: Choice, record: StepLog) -> None:
-    """Make ``name`` an ``experts_implementation`` over the default process group."""
+    """Register ``name`` as an ``experts_implementation`` over the default process group."""
     from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
     layers = Layers(choice, record)
@@ -41,9 +41,9 @@ def register_function(name: str, choice: Choice, record: StepLog) -> None:
 
 
 def share(module: Any, rank: int, ranks: int) -> Experts:
-    """What rank ``rank`` of ``ranks`` works out, of a module that has everybody's experts.
+    """A function that computes rank ``rank``'s share of the experts of a module that holds all.
 
-    It takes the place of an expert at that rank, -1 for none.
+    It takes rows, places of experts at that rank (-1 for none) and weights.
     """
     eager = type(module).forward.__wrapped__  # transformers wraps it to ask its registry first
     first = int(hosts(module.num_experts, ranks).first[rank])

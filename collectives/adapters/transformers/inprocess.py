@@ -30,7 +30,7 @@ class Span:
     end: float
 
     def times(self) -> tuple[float, float]:
-        """Emulated seconds."""
+        """Begin and end in emulated seconds."""
         return self.begin, self.end
 
 
@@ -51,7 +51,10 @@ class Ranks:
         self._world.start()
 
     def do(self, task: Callable[[int], Task]) -> list[Tensor]:
-        """What each rank makes of ``task(rank)``; raises what one of them raised."""
+        """Run ``task(rank)`` at each rank; returns what each computes, in rank order.
+
+        Raises what one of them raised, and `TokenError` after `close`.
+        """
         if self._ended:
             raise TokenError("the ranks of this process have ended: `in_process` is over")
         for rank, tasks in enumerate(self._tasks):
@@ -67,7 +70,7 @@ class Ranks:
         return [made for _, made, _ in answers]
 
     def close(self) -> None:
-        """End the ranks. Idempotent."""
+        """End the threads of the ranks. Idempotent."""
         self._ended = True
         for tasks in self._tasks:
             tasks.put(None)
@@ -108,15 +111,15 @@ def in_process(
     max_tokens: int = MAX_TOKENS, system: str = "cloudmatrix384", software: str | None = None,
     trace: str | None = None,
 ) -> Iterator[StepLog]:  # fmt: skip
-    """Make ``name`` an ``experts_implementation`` whose ``ranks`` ranks are in this process.
+    """A context manager that makes ``name`` an ``experts_implementation`` of threads.
 
-    Each has an equal slice of a layer's tokens and its share of the experts; tokens really go from
+    Each has an equal slice of a layer's tokens and its share of the experts; real tokens go from
     thread to thread. For inference only. ``mode``, ``wire``, ``max_tokens``: as in
     `collectives.adapters.transformers.register`; ``system``, ``software``, ``trace``: as in
     `fabric.launch`. In low-latency mode a slice has at most ``max_tokens``.
 
-    A ``with`` block over a `StepLog`. Raises what the ranks raise, and `TokenError` for a model
-    that is called after the block.
+    Yields a `Record`. Raises what the ranks raise, and `TokenError` for a model that is called
+    after the block.
     """
     from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 

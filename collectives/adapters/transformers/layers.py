@@ -43,14 +43,14 @@ class Layers:
         self._count = 0
 
     def name(self, experts: nn.Module) -> str:
-        """The layer's name: MoE layers are numbered as they come."""
+        """The layer's name, ``moe 0`` and so on, in the order of first calls."""
         if experts not in self._names:
             self._names[experts] = f"moe {self._count}"
             self._count += 1
         return self._names[experts]
 
     def exchange(self, comm: Communicator, experts: int, hidden: int) -> TokenExchange:
-        """What carries the tokens of a layer of so many experts in all."""
+        """The exchange for layers of ``experts`` experts over all ranks and ``hidden`` channels."""
         kinds = self._exchanges.setdefault(comm, {})
         if (experts, hidden) not in kinds:
             kinds[experts, hidden] = exchange(
@@ -64,10 +64,10 @@ def mixture(
     carried: TokenExchange, run: Experts, nobody: int, layer: str,
     x: Tensor, topk_idx: Tensor, topk_weights: Tensor,
 ) -> Tensor:  # fmt: skip
-    """What the experts of all ranks make of the tokens ``x`` of this one: ``[tokens, hidden]``.
+    """The outputs of the experts of all ranks for this rank's tokens ``x``: ``[tokens, hidden]``.
 
-    ``run``: works on rows with this rank's experts. ``nobody``: what it takes as the expert of a
-    choice that is none of this rank's. ``topk_idx``: experts of all ranks.
+    ``run``: applies this rank's experts to rows. ``nobody``: the expert number that it takes for a
+    choice of another rank's expert. ``topk_idx``: experts over all ranks.
     """
     rows = carried.dispatch(x, topk_idx, topk_weights, layer)
     if len(rows.x):

@@ -10,10 +10,7 @@ from collectives.adapters.transformers.layers import Choice, Layers, mixture
 
 
 def register_parallel(name: str, choice: Choice, record: StepLog) -> None:
-    """Make ``name`` an ``ep_implementation``; nothing where transformers has no such registry.
-
-    There `DistributedConfig` takes no ``ep_implementation`` either.
-    """
+    """Register ``name`` as an ``ep_implementation``, if this version of transformers has them."""
     try:
         from transformers.distributed.expert_parallel import EPImplementationInterface
     except ModuleNotFoundError as missing:
@@ -24,7 +21,7 @@ def register_parallel(name: str, choice: Choice, record: StepLog) -> None:
 
 
 def implementation(layers: Layers) -> type[Any]:
-    """The class of which transformers makes one for each module of experts."""
+    """The class of which transformers makes an instance for each module of experts."""
     from transformers.distributed.expert_parallel import EPImplementation
 
     class TriplaneEP(EPImplementation):  # type: ignore[misc]

@@ -24,10 +24,12 @@ CONNECTOR = "TriplaneConnector"
 
 
 def platform() -> str | None:
-    """For ``vllm.platform_plugins``: our platform's class, or None where it is not asked for.
+    """The name of our platform's class for ``vllm.platform_plugins``.
 
-    Raises `ValueError` for a word in ``TRIPLANE_VLLM`` that says neither. vLLM takes at most one
-    platform that is not its own, so being installed is not being asked for.
+    None unless ``TRIPLANE_VLLM=1``.
+
+    Raises `ValueError` for another value than 0, 1 or nothing. vLLM takes at most one platform
+    plug-in, so it must be asked for.
     """
     word = os.environ.get(SWITCH, "")
     if word not in ("", "0", "1"):
@@ -36,7 +38,7 @@ def platform() -> str | None:
 
 
 def register() -> None:
-    """For ``vllm.general_plugins``: make the KV connector known by its name. Idempotent."""
+    """Register the KV connector with vLLM, for ``vllm.general_plugins``. Idempotent."""
     from vllm.distributed.kv_transfer.kv_connector.factory import KVConnectorFactory
 
     if CONNECTOR not in KVConnectorFactory._registry:

@@ -32,7 +32,7 @@ class Options:
 
     @staticmethod
     def of(config: Any) -> "Options":
-        """Those of a ``VllmConfig``; raises `TokenError` with the choices."""
+        """The options in a ``VllmConfig``; raises `TokenError` with the choices."""
         given = dict((config.additional_config or {}).get("triplane", {}))
         for key in given:
             if key not in KEYS:
@@ -63,7 +63,7 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         self, hidden_states: Tensor, topk_weights: Tensor, topk_ids: Tensor,
         is_sequence_parallel: bool = False, extra_tensors: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Rows for this rank's experts, with their weights and the experts' places on this rank.
+        """Send tokens to their experts; returns rows, weights and the experts' places on this rank.
 
         Raises `TokenError` for ``extra_tensors``: scales of a quantised model.
         """
@@ -82,7 +82,10 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         return rows.x, rows.weights.to(topk_weights.dtype), experts
 
     def combine(self, hidden_states: Tensor, is_sequence_parallel: bool = False) -> Tensor:
-        """The sums of the results at their tokens."""
+        """Bring results back to their tokens and add them up: ``[tokens, hidden]``.
+
+        Raises `TokenError` without a dispatch before it.
+        """
         if self._under_way is None:
             raise TokenError("combine comes without a dispatch before it")
         carried, rows, layer = self._under_way
@@ -91,14 +94,14 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
             return carried.combine(hidden_states, rows, layer)
 
     def dispatch_router_logits(self, *given: Any, **options: Any) -> Any:
-        """Raise `TokenError`: kernels that choose the experts themselves see all tokens."""
+        """Raise `TokenError`: kernels that choose experts need all tokens on every rank."""
         raise TokenError(
             "this model's kernel chooses experts itself (a monolithic one), and asks for every"
             " token on every rank; Triplane sends tokens to the experts that were chosen before"
         )
 
     def destroy(self) -> None:
-        """Nothing is left to close: the process group does it."""
+        """Do nothing: the process group closes everything."""
 
     def _exchange(self, hidden: int) -> TokenExchange:
         if hidden not in self._exchanges:

@@ -44,7 +44,7 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
     # In the worker.
 
     def register_kv_caches(self, kv_caches: dict[str, Tensor]) -> None:
-        """Learn where the caches are, and meet the other instances; waits for them."""
+        """Register the caches by layer, and wait for the other instances; raises `KVError`."""
         blocks = self._kv_cache_config.num_blocks
         for name, cache in kv_caches.items():
             if cache.shape[0] != blocks:
@@ -54,7 +54,7 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
         self._peers = Peers(self._given, shapes)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
-        """Begin to fetch what this step needs."""
+        """Begin to fetch the blocks that this step needs."""
         for load in self._orders().loads:
             count = len(load.blocks)
             coming = self._met().pull(load.request, load.source, load.first, count)
@@ -68,7 +68,7 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
                 self._coming.append((load, coming))
 
     def wait_for_layer_load(self, layer_name: str) -> None:
-        """Return when a layer's blocks are in its cache."""
+        """Return when a layer's fetched blocks are in its cache; raises `TimedOut`."""
         for load, coming in self._coming:
             arrived = coming.pop(layer_name, None)
             if arrived is not None:
@@ -81,10 +81,10 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
     def save_kv_layer(
         self, layer_name: str, kv_layer: Tensor, attn_metadata: Any, **kwargs: Any
     ) -> None:
-        """Nothing: `wait_for_save` takes all layers."""
+        """Do nothing: `wait_for_save` saves all layers."""
 
     def wait_for_save(self) -> None:
-        """Keep the prompts that were computed, and see through what no layer has waited for."""
+        """Keep the KV of computed prompts for other instances, and complete all fetches."""
         for name in self._caches:
             self.wait_for_layer_load(name)
         self._coming.clear()
@@ -95,12 +95,12 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
             self._met().kept.put(save.request, kept)
 
     def get_block_ids_with_load_errors(self) -> set[int]:
-        """Blocks that were not to be had."""
+        """The blocks that could not be fetched since the last call."""
         missing, self._missing = self._missing, set()
         return missing
 
     def shutdown(self) -> None:
-        """Leave the other instances."""
+        """Leave the world of instances; raises what went wrong between them."""
         peers, self._peers = self._peers, None
         if peers is not None:
             peers.close()
@@ -119,25 +119,31 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
     # Beside the scheduler.
 
     def on_new_request(self, request: Any) -> None:
-        """See `Scheduling.begin`."""
+        """Begin a request; see `Scheduling.begin`."""
         self._scheduling.begin(request)
 
     def get_num_new_matched_tokens(
         self, request: Any, num_computed_tokens: int
     ) -> tuple[int | None, bool]:
-        """See `Scheduling.matched`; the step that needs them waits for them."""
+        """The number of tokens that can be fetched; see `Scheduling.matched`.
+
+        The step waits for them.
+        """
         return self._scheduling.matched(request, num_computed_tokens), False
 
     def update_state_after_alloc(self, request: Any, blocks: Any, num_external_tokens: int) -> None:
-        """See `Scheduling.allocated`."""
+        """Note the blocks of a request; see `Scheduling.allocated`."""
         self._scheduling.allocated(request, blocks.get_block_ids()[0], num_external_tokens)
 
     def build_connector_meta(self, scheduler_output: Any) -> Orders:
-        """See `Scheduling.orders`."""
+        """The transfers of the next step; see `Scheduling.orders`."""
         return self._scheduling.orders(scheduler_output)
 
     def request_finished(
         self, request: Any, block_ids: list[int]
     ) -> tuple[bool, dict[str, Any] | None]:
-        """See `Scheduling.finished`; the engine may use the blocks again at once."""
+        """What the output tells the decode instance; see `Scheduling.finished`.
+
+        The first result is False: the engine may reuse the blocks at once.
+        """
         return False, self._scheduling.finished(request)

@@ -50,7 +50,7 @@ class Ticket:
     digest: str
 
     def params(self) -> dict[str, Any]:
-        """As `of` takes it, in the words of vLLM's proxies."""
+        """The ticket as ``kv_transfer_params``, for `of`, with the keys of vLLM's proxies."""
         return {
             "do_remote_prefill": True, "do_remote_decode": False, "remote_engine_id": self.source,
             "remote_request_id": self.request, "remote_tokens": self.tokens,
@@ -77,5 +77,5 @@ class Ticket:
 
 
 def digest(tokens: list[int]) -> str:
-    """A few bytes that say which tokens they are."""
+    """A hash of the tokens, 32 hexadecimal digits."""
     return blake2b(np.array(tokens, np.int64).tobytes(), digest_size=16).hexdigest()

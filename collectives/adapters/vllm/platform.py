@@ -12,5 +12,5 @@ class TriplanePlatform(CpuPlatform):  # type: ignore[misc]
 
     @classmethod
     def get_device_communicator_cls(cls) -> str:
-        """The class of which vLLM makes one for each group of ranks."""
+        """The name of the class of which vLLM makes an instance for each group of ranks."""
         return "collectives.adapters.vllm.communicator.TriplaneCommunicator"

@@ -22,7 +22,7 @@ class Scheduling:
         self._orders = Orders()
 
     def begin(self, request: Any) -> None:
-        """A request is new. Raises `KVError` for what this instance is not there for."""
+        """Begin a request; raises `KVError` if this instance has not the role for it."""
         params = request.kv_transfer_params or {}
         asked = {
             "do_remote_decode": (self._producer, "kv_producer"),
@@ -39,9 +39,10 @@ class Scheduling:
             self._prompts[request.request_id] = request.num_prompt_tokens
 
     def matched(self, request: Any, computed: int) -> int:
-        """Tokens after the first ``computed`` that can come from another instance, whole blocks.
+        """Number of tokens after the first ``computed`` that another instance has.
 
-        The last token of a prompt is always computed here: its result is the next token.
+        In whole blocks. The last token of a prompt is always computed here: its result is the next
+        token.
         """
         params = request.kv_transfer_params or {}
         if not params.get("do_remote_prefill"):
@@ -51,7 +52,7 @@ class Scheduling:
         return max(there // self._block * self._block - computed, 0)
 
     def allocated(self, request: Any, blocks: list[int], tokens: int) -> None:
-        """The blocks of a request of which so many ``tokens`` are to come."""
+        """Note the blocks of a request into which ``tokens`` tokens are to be fetched."""
         if not tokens:
             return
         prompt = list(request.prompt_token_ids)
@@ -62,7 +63,7 @@ class Scheduling:
         self._orders.loads.append(load)
 
     def orders(self, step: Any) -> Orders:
-        """Those of a step, which is about to be done."""
+        """The transfers of the step that is about to run."""
         for new in step.scheduled_new_reqs:
             if new.req_id in self._prefills:
                 self._prefills[new.req_id] = list(new.block_ids[0])
@@ -78,7 +79,10 @@ class Scheduling:
         return made
 
     def finished(self, request: Any) -> dict[str, Any] | None:
-        """What a prefill's output says to the instance that decodes."""
+        """The ``kv_transfer_params`` of a prefill's output for the decode instance.
+
+        None for others.
+        """
         name = request.request_id
         if self._prefills.pop(name, None) is None:
             return None

@@ -46,7 +46,7 @@ class Instance:
 
     @staticmethod
     def of(config: Any) -> "Instance":
-        """That of a ``VllmConfig``; raises `KVError` with the choices."""
+        """The instance that a ``VllmConfig`` describes; raises `KVError` with the choices."""
         given = dict(config.kv_transfer_config.kv_connector_extra_config)
         for key in given:
             if key not in KEYS:
@@ -65,9 +65,10 @@ class Instance:
         return Instance(port=config.kv_transfer_config.kv_port, **given)
 
     def environment(self) -> Mapping[str, str]:
-        """What the world of all instances is made with: `fabric.settings.Settings`.
+        """The environment for the world of instances; see `fabric.settings.Settings`.
 
-        Its software is the connector's own: the environment's is of the engine's experts.
+        Its software is the connector's own, as the environment's is for the experts' tokens; its
+        trace file ends in ``-kv``.
         """
         given = {**os.environ, PREFIX + "SOFTWARE": self.software}
         if trace := given.get(PREFIX + "TRACE"):  # the ranks of one instance write one, too

@@ -19,7 +19,7 @@ class Kept:
         self._kept: OrderedDict[str, Blocks] = OrderedDict()
 
     def put(self, request: str, blocks: Blocks) -> None:
-        """Keep the blocks of a request."""
+        """Keep the blocks of a request; beyond the limit in bytes the oldest are dropped."""
         with self._lock:
             self._kept[request] = blocks
             self._size += _size(blocks)
@@ -27,7 +27,7 @@ class Kept:
                 self._size -= _size(self._kept.popitem(last=False)[1])
 
     def take(self, request: str) -> Blocks | None:
-        """The blocks of a request, which are not kept any more; None where they are not there."""
+        """Remove and return the blocks of a request; None if they are not there."""
         with self._lock:
             blocks = self._kept.pop(request, None)
             if blocks is not None:

@@ -74,7 +74,7 @@ class Peers:
         self._server.start()
 
     def check(self) -> None:
-        """Raise what has ended the world of the instances, if anything has."""
+        """Raise the error that has ended the world of instances, if any."""
         if self._failed:
             raise self._failed[0]
         self._member.driver.control.check()
@@ -82,10 +82,10 @@ class Peers:
     def pull(
         self, request: str, source: int, first: int, count: int
     ) -> dict[str, IncomingBlocks] | None:
-        """Begin to fetch ``count`` blocks from number ``first`` on; by layer.
+        """Begin to fetch ``count`` blocks from number ``first`` on; returns the transfers by layer.
 
-        None where the source does not have them any more. Raises `KVError` where it does not
-        answer, `WorldError` where it has died.
+        None if the source no longer has them. Raises `KVError` if it does not answer, `WorldError`
+        if it has died.
         """
         me, ranks = self.given.rank, self.given.ranks
         if source == me or not 0 <= source < ranks:
@@ -96,7 +96,7 @@ class Peers:
         return self._incoming(source, number, count) if there else None
 
     def close(self) -> None:
-        """Leave the others. Raises what has gone wrong between the instances."""
+        """Leave the world of instances; raises what went wrong between them."""
         if self._server.is_alive():
             with suppress(dist.DistError):  # the store went with rank 0, and so ends the thread
                 self._wish(self._store, self.given.rank, None)

@@ -13,7 +13,10 @@ class Times:
     """What ``worker_extension_cls`` adds to a worker."""
 
     def triplane_times(self) -> list[dict[str, Any]]:
-        """The worker's calls so far, of experts and of the KV connector; see `steps.as_json`."""
+        """The worker's timed calls so far, of experts and of the KV connector.
+
+        See `steps.as_json`.
+        """
         from vllm.distributed import get_ep_group
         from vllm.distributed.kv_transfer import get_kv_transfer_group, has_kv_transfer_group
 

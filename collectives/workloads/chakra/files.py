@@ -14,9 +14,9 @@ _NAME = re.compile(r"(?P<prefix>.+)\.(?P<rank>[0-9]{1,9})\.et(\.gz)?")
 
 
 def files(prefix: str | Path) -> list[Path]:
-    """The files ``PREFIX.0.et``, ``PREFIX.1.et`` ... beside each other, in the order of ranks.
+    """The files ``PREFIX.0.et``, ``PREFIX.1.et`` ... in one folder, in the order of ranks.
 
-    ``prefix`` may be one of them. Raises `WorkloadError` where one is missing, or there twice.
+    ``prefix`` may be one of them. Raises `WorkloadError` if one is missing, or there twice.
     """
     given = Path(prefix)
     if not given.name:
@@ -47,7 +47,7 @@ def _by_rank(prefix: Path, paths: Sequence[Path]) -> list[Path]:
 
 
 def stem(path: Path) -> str:
-    """The prefix in the name of a rank's file; the name where it is none."""
+    """The prefix in the name of a rank's file; the whole name if it does not end in a rank."""
     match = _NAME.fullmatch(path.name)
     return match["prefix"] if match else path.name
 
@@ -62,7 +62,10 @@ def in_order(paths: list[Path]) -> list[Path]:
 
 
 def unpacked(data: bytes) -> bytes:
-    """The bytes of a trace, gzipped or not, at most `MOST`; raises `WorkloadError`."""
+    """The bytes of a trace, decompressed if they are gzip.
+
+    Raises `WorkloadError` beyond `MOST` bytes.
+    """
     if data[:2] != b"\x1f\x8b":
         return data
     parts, size = [], 0

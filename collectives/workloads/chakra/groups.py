@@ -24,7 +24,7 @@ EVERYBODY = ("", "0")
 
 
 def read_groups(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Ranks by name of the group: ``{"1": [0, 1], ...}``, as ASTRA-sim's file has them.
+    """The ranks of each group by its name: ``{"1": [0, 1], ...}``, as in ASTRA-sim's file.
 
     Raises `WorkloadError` naming file and fault.
     """
@@ -37,7 +37,12 @@ def read_groups(path: str | Path) -> dict[str, tuple[int, ...]]:
 
 
 def groups_in(node: ChakraNode, ranks: int) -> dict[str, tuple[int, ...]]:
-    """The process groups of PyTorch that a metadata node lists; an empty list is all ``ranks``."""
+    """The process groups of PyTorch that a metadata node lists, by name.
+
+    An empty list means all ``ranks``.
+
+    Raises `WorkloadError` for a list that is malformed.
+    """
     begin, end = node.inputs.find("[{"), node.inputs.rfind("}]")
     if begin < 0 or end < begin or "pg_name" not in node.inputs:
         return {}
@@ -82,15 +87,18 @@ class GroupTable:
 
     @property
     def listed(self) -> tuple[tuple[int, ...], ...]:
-        """The ranks of every group, everybody first."""
+        """The ranks of every group; the first group is all ranks."""
         return (tuple(range(self.ranks)), *(ranks for _, ranks, _ in self._places))
 
     def place(self, name: str, ranks: tuple[int, ...], tag: int = 0) -> int:
-        """The place of a group in `listed`, made where it is not there yet."""
+        """The index of a group in `listed`; it is added if it is new."""
         return self._places.setdefault((name, ranks, tag), len(self._places) + 1)
 
     def of(self, node: ChakraNode, rank: int, named: Mapping[str, tuple[int, ...]]) -> int:
-        """The place of the group of a collective; ``named``: the groups that ``rank`` knows."""
+        """The index of a collective's group in `listed`; ``named``: the groups that ``rank`` knows.
+
+        Raises `WorkloadError` for an unknown group, and for one with dimensions besides.
+        """
         tag, name = node.number("comm_tag"), _group_name(node)
         everybody = tuple(range(self.ranks))
         members = self._along(node, rank)

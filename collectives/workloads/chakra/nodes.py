@@ -46,27 +46,39 @@ class ChakraNode:
         return f"node {self.id} ({self.name!r:.60})"
 
     def number(self, name: str, default: int = 0) -> int:
-        """A whole number of the attributes; raises `WorkloadError` where it is none."""
+        """The attribute ``name`` as an int, or ``default``.
+
+        Raises `WorkloadError` if it is no whole number.
+        """
         value = self.attributes.get(name, default)
         if not isinstance(value, int):
             raise WorkloadError(f"{name} of {self} is {_said(value)}; a whole number is expected")
         return value
 
     def text(self, name: str) -> str:
-        """A text of the attributes, ``""`` where it is missing; raises `WorkloadError`."""
+        """The attribute ``name`` as a str, ``""`` if it is missing.
+
+        Raises `WorkloadError` if it is no text.
+        """
         value = self.attributes.get(name, "")
         if not isinstance(value, str):
             raise WorkloadError(f"{name} of {self} is {_said(value)}; a text is expected")
         return value
 
     def needed(self, name: str) -> int:
-        """A whole number that has to be there; raises `WorkloadError`."""
+        """The attribute ``name`` as an int.
+
+        Raises `WorkloadError` if it is missing or no whole number.
+        """
         if name not in self.attributes:
             raise WorkloadError(f"{self} has no {name}")
         return self.number(name)
 
     def flag(self, name: str) -> bool:
-        """0 or 1 of the attributes, False where it is missing; raises `WorkloadError`."""
+        """The attribute ``name`` as a bool, False if it is missing.
+
+        Raises `WorkloadError` if not 0 or 1.
+        """
         if self.number(name) not in (0, 1):
             raise WorkloadError(f"{name} of {self} is {self.number(name)}; 0 or 1 is expected")
         return bool(self.number(name))
@@ -89,7 +101,7 @@ _METADATA = {1: (protobuf.BYTES,), 2: (protobuf.BYTES,)}
 
 
 def check_metadata(message: bytes) -> None:
-    """Raise `WorkloadError` where the first message of a file is not `GlobalMetadata`."""
+    """Raise `WorkloadError` unless the first message of a file is ``GlobalMetadata``."""
     for number, kind, _ in protobuf.fields(message):
         if kind not in _METADATA.get(number, ()):
             raise WorkloadError("it does not begin with the metadata of a Chakra trace")
@@ -155,7 +167,10 @@ def _packed(value: bytes) -> list[int]:
 
 
 def attribute_of(message: bytes) -> dict[str, Value]:
-    """Name and value of an ``AttributeProto``, or nothing where it has no value."""
+    """Name and value of an ``AttributeProto`` message, as a dict; empty if it has no value.
+
+    Raises `WorkloadError` for a field that the schema does not have.
+    """
     name, found = "", None
     for number, kind, value in protobuf.fields(message):
         if number in (1, 2) and isinstance(value, bytes):

@@ -20,7 +20,7 @@ class ProtobufError(TriplaneError):
 
 
 def varint(value: int) -> bytes:
-    """A whole number from 0 to 2**64 - 1."""
+    """``value``, an int from 0 to 2**64 - 1, as a varint: 7 bits a byte, the lowest first."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -30,7 +30,7 @@ def varint(value: int) -> bytes:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at ``at``, and where it ends; raises `ProtobufError`."""
+    """The varint that begins at byte ``at``, and the place after it; raises `ProtobufError`."""
     value = 0
     for place in range(_LONGEST):
         if at + place >= len(data):
@@ -43,7 +43,10 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
-    """Number, wire type and value of each field of a message; raises `ProtobufError`."""
+    """Iterate over number, wire type and value of each field of a message.
+
+    Raises `ProtobufError`.
+    """
     at = 0
     while at < len(data):
         key, at = read_varint(data, at)
@@ -73,9 +76,9 @@ def _cut(data: bytes, at: int, size: int) -> bytes:
 
 
 def field(number: int, value: int | float | bytes | str) -> bytes:
-    """A field: a whole number as a varint, a float as a double, bytes and text with their length.
+    """A field as bytes: an int as a varint, a float as a double, bytes and text with their length.
 
-    Whole numbers below 0 are those of two's complement in 64 bits.
+    An int below 0 is written in two's complement of 64 bits.
     """
     if isinstance(value, float):
         return varint(number << 3 | FIXED64) + struct.pack("<d", value)
@@ -86,7 +89,10 @@ def field(number: int, value: int | float | bytes | str) -> bytes:
 
 
 def messages(data: bytes) -> Iterator[bytes]:
-    """Messages that stand one after another, each behind its length; raises `ProtobufError`."""
+    """Iterate over messages that follow each other, each after its length.
+
+    Raises `ProtobufError`.
+    """
     at = 0
     while at < len(data):
         size, at = read_varint(data, at)
@@ -95,6 +101,6 @@ def messages(data: bytes) -> Iterator[bytes]:
 
 
 def signed(value: int, bits: int = 64) -> int:
-    """A whole number with the sign that its highest bit says."""
+    """``value`` as a two's complement number of ``bits`` bits."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value

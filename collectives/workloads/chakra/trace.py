@@ -1,14 +1,16 @@
 """Chakra execution traces, in and out: what ASTRA-sim and other simulators of training run.
 
-A trace is a file a rank, ``PREFIX.RANK.et``: messages of MLCommons' schema
-(mlcommons/chakra, ``schema/protobuf/et_def.proto``), each behind its length, perhaps gzipped; first
-`GlobalMetadata`, then the nodes. Attributes are those of Chakra's feeder (``et_feeder_node.cpp``).
+A trace is a file a rank, ``PREFIX.RANK.et``: messages of MLCommons' schema (mlcommons/chakra,
+``schema/protobuf/et_def.proto``), each behind its length, perhaps gzipped; first
+``GlobalMetadata``, then the nodes. Attributes are those of Chakra's feeder
+(``et_feeder_node.cpp``).
 
 What a node is here: COMP, MEM_LOAD and MEM_STORE compute for their ``duration_micros``, or where
 `Processor` says how fast one is, for what their ``num_ops`` and ``tensor_size`` take; SEND, RECV
-and COLL are messages and collectives (who takes part: `chakra_groups`); METADATA and INVALID take
-no time. What could begin at the same time begins in the order of ids, as in ASTRA-sim. Sizes are
-ASTRA-sim's (``Ring.cc``): of an all-gather a rank's part, of the others a rank's whole.
+and COLL are messages and collectives (who takes part: `collectives.workloads.chakra.groups`);
+METADATA and INVALID take no time. What could begin at the same time begins in the order of ids, as
+in ASTRA-sim. Sizes are ASTRA-sim's (``Ring.cc``): of an all-gather a rank's part, of the others a
+rank's whole.
 
 Every attribute is heeded, known as `DECORATION`, or refused: what is not known may decide
 something. ``comm_priority`` is refused where it differs, since nothing here has priorities.
@@ -89,7 +91,7 @@ class Processor:
     remote: float | None = None
 
     def seconds(self, operations: int, size: int) -> float:
-        """What so many operations on so many bytes take."""
+        """Seconds that ``operations`` operations on ``size`` bytes take, by the roofline model."""
         return max(operations / self.peak, size / self.memory)
 
 
@@ -98,7 +100,7 @@ def load(
     dimensions: Sequence[int] = (), processor: Processor | None = None,
     ignored: Collection[str] = (),
 ) -> Workload:  # fmt: skip
-    """The trace in these files, one a rank: in order, or as their names say.
+    """The workload in these Chakra files, one for each rank: in rank order, or as their names say.
 
     ``groups``: the ranks of each ``pg_name``, beside those that the trace lists. ``dimensions``:
     ranks along each dimension of ``involved_dim``. ``processor``: for nodes that do not say how
@@ -280,8 +282,8 @@ def _nodes(data: bytes) -> list[ChakraNode]:
 
 
 def sizes(collective: str, size: int, ranks: int) -> int:
-    """What `collectives.schedule` takes for a node's ``comm_size``.
+    """The ``size`` in bytes that `collectives.schedule` takes for a node's ``comm_size``.
 
-    Shared out evenly where it is of all parts, rounded down.
+    Where ``comm_size`` is of all blocks together it is divided by ``ranks``, rounded down.
     """
     return size // ranks if collective in _SHARED else size

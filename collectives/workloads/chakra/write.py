@@ -36,8 +36,8 @@ SECONDS = "triplane_seconds"
 def save(workload: Workload, prefix: str | Path) -> list[Path]:
     """Write ``workload`` to ``PREFIX.0.et``, ``PREFIX.1.et`` ...; returns these paths.
 
-    Groups other than that of all ranks go into a metadata node of each rank. Raises
-    `WorkloadError` for what a trace cannot say: a need of a begin, or a receive from anybody.
+    Groups other than that of all ranks go into a metadata node of each rank. Raises `WorkloadError`
+    for what a trace cannot express: a dependency on a begin, or a receive from any rank.
     """
     _check(workload)
     target, written = Path(prefix), []

@@ -77,11 +77,11 @@ class Window(NamedTuple):
 
 @compiled
 def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
-    """Run until everything has ended or, where ``more`` steps will come, a rank runs out.
+    """Run until everything has ended or, if ``more`` steps will come, until a rank has no rows.
 
-    ``share``: of the flows in flight, how many may end between two solves. ``grain``: events closer
-    than this fraction of what a flow has taken are dealt with in one solve, each at its own time.
-    Returns the time.
+    Returns the time in seconds. ``share``: the fraction of the flows in flight that may end between
+    two solves. ``grain``: events closer together than this fraction of a flow's time are handled in
+    one solve, each at its own time.
     """
     _resume(w, f, time)
     time = proceed(w, f, time, share, grain, more)
@@ -94,14 +94,22 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
 
 @compiled
 def enter_and_proceed(w: Window, f: Flows, time: float, share: float, grain: float) -> float:
-    """Ranks in ``freed`` come to their next step; then as `proceed` where more steps will come."""
+    """Let ranks in ``freed`` enter their next step, then run as `proceed` with ``more`` steps.
+
+    ``time`` and the returned time are in seconds.
+    """
     _enter(w)
     return proceed(w, f, time, share, grain, True)
 
 
 @compiled
 def proceed(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
-    """Go on as `run` says, from what is under way and in flight. Stopping changes no answer."""
+    """Run as `run` describes, starting with the flows that are in flight.
+
+    Returns the time in seconds.
+
+    Stopping and continuing changes no result.
+    """
     span = w.soonest[3]
     while not (more and w.n[IDLE] > 0):
         if w.soonest[0] <= time * (1 + 1e-12):

@@ -66,7 +66,7 @@ class Live:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every lane; time begins again."""
+        """Remove all ranks, and set the time back to 0 s."""
         w, f = self._w, self._f
         for column in (self._have, self._need, w.n, f.n, f.length, f.load, f.seen):
             column.fill(0)
@@ -82,7 +82,7 @@ class Live:
 
     @property
     def crowded(self) -> bool:
-        """Whether there is much to forget."""
+        """True if enough has ended that `compact` is worthwhile."""
         return bool(self._have[FLOWS] > self._many)
 
     def add(
@@ -92,10 +92,10 @@ class Live:
         parts: Sequence[CallShare],
         ready: Sequence[float],
     ) -> None:
-        """Ranks at these ``positions`` of a call come to their first steps, each when ``ready``.
+        """Add ranks to a call; that at ``positions[k]`` begins its first step at ``ready[k]`` (s).
 
-        Lanes get numbers in order, from 0. Raises `CallMismatch` where the transfers of a rank are
-        not those of the ranks that have come before it.
+        Ranks are numbered in the order of adding, from 0. Raises `CallMismatch` if the transfers of
+        a rank do not match those of ranks added before.
         """
         lanes = [part.lane for part in parts if part.lane is not None]
         first = int(self._have[LANES])
@@ -112,9 +112,11 @@ class Live:
         self._least |= {first + k: part.least for k, part in enumerate(parts)}
 
     def go(self) -> list[tuple[int, float]]:
-        """On to the next instant at which a lane ends: those that end, and when.
+        """Advance to the next instant at which a rank's part ends.
 
-        None: nothing more can happen before others come.
+        Returns pairs of its number and time (s).
+
+        The list is empty if nothing can end until more ranks are added.
         """
         if not self.lanes:
             return []
@@ -132,10 +134,10 @@ class Live:
         return [(lane, float(self._w.ready[lane])) for lane in which]
 
     def compact(self, seats: Iterable[_Longs]) -> _Longs:
-        """Forget the lanes that have ended, and their transfers; no answer changes.
+        """Drop ended ranks and their transfers from memory; no result changes.
 
-        Returns the new number of each lane, -1 for those; ``seats``: the `PeersHere.lane` of every
-        call that has lanes, which get the new numbers.
+        Returns the new number of each, -1 for those dropped. ``seats``: the `PeersHere.lane` of
+        every call with ranks that are still there; they are renumbered in place.
         """
         number = np.full(int(self._have[LANES]), GONE)
         live_columns.compact(

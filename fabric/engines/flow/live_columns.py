@@ -43,10 +43,12 @@ def add(
     begin: _Longs,
     lanes: RankStreams,
 ) -> int:
-    """Put lanes' streams beside those that are there; ``seat``, ``waited``: of `PeersHere`.
+    """Add the streams of ranks that join a call; ``seat`` and ``waited`` are its `PeersHere`.
 
-    Rank k has streams ``begin[k]`` to ``begin[k + 1]``. Returns -1; or which stream another lane
-    does not have; or the number of streams plus the lane to which others have more.
+    Rank k, at ``positions[k]`` of the call, has streams ``begin[k]`` to ``begin[k + 1]`` and is
+    ``ready[k]`` (seconds). Returns -1 if all streams match those of the ranks that have joined
+    before. Else returns the index of the first stream without a counterpart, or the number of
+    streams plus the index k of a rank that has fewer streams than its peers expect.
     """
     src, dst, limits, limit = lanes.src, lanes.dst, f.limits, lanes.limit
     w_src, w_dst, size, rank_flow, rank_end = w.src, w.dst, f.size, w.rank_flow, w.rank_end
@@ -129,7 +131,12 @@ def add(
 def go(
     w: Window, f: Flows, have: _Longs, ended: _Longs, time: float, share: float, grain: float
 ) -> tuple[float, int]:
-    """Run until lanes end; puts their numbers into ``ended`` and returns the time and how many."""
+    """Run until at least one rank's part of a call ends.
+
+    Returns the time (s) and how many end then.
+
+    Writes their numbers into ``ended``. Without any that can end it returns 0 as the number.
+    """
     time = enter_and_proceed(w, f, time, share, grain)
     n = 0
     for lane in range(have[LANES]):
@@ -143,7 +150,7 @@ def go(
 
 @compiled
 def move(f: Flows, first: _Longs, inside: _Ints) -> None:
-    """Copy the lists of the resources to where they are to begin."""
+    """Copy the list of flows of each resource to its new begin, ``first[r]`` in ``inside``."""
     for r in range(len(first)):
         for k in range(f.length[r]):
             inside[first[r] + k] = f.inside[f.first[r] + k]
@@ -153,9 +160,11 @@ def move(f: Flows, first: _Longs, inside: _Ints) -> None:
 def compact(
     w: Window, f: Flows, have: _Longs, key: _Longs, first: _Longs, need: _Longs, number: _Longs
 ) -> None:
-    """Close the gaps that ended lanes and flows have left; order stays, so all sums do.
+    """Close the gaps that ended ranks and flows have left.
 
-    Puts the new numbers of the lanes that have not ended into ``number``.
+    The order, and so all sums, stay the same.
+
+    Writes the new numbers of those that have not ended into ``number``.
     """
     flow_at = np.full(have[FLOWS], -1)
     record_at = np.full(have[FLOWS], -1)

@@ -99,7 +99,12 @@ def make_flows(
     weight: _Floats,
     capacity: _Floats,
 ) -> Flows:
-    """Flows not yet in flight; flow i loads ``resource[entries[i]:entries[i + 1]]``."""
+    """Flows that are not in flight yet; flow i loads ``resource[entries[i]:entries[i + 1]]``.
+
+    ``size``: bytes [flows]; ``limits[limit]``: the most bytes per second of each flow; ``weight``:
+    by entry, how much of a flow's rate the resource carries; ``capacity``: bytes per second
+    [resources].
+    """
     n, n_resources = len(size), len(capacity)
     weighted = bool((weight != 1).any())
     record, records, weights = _records(entries, resource, weight, weighted)
@@ -142,7 +147,7 @@ def _records(
 
 @compiled
 def join(f: Flows, flows: _Longs, time: float) -> None:
-    """Put ``flows`` in flight at ``time``, or when they are ``due`` to begin, if that is later."""
+    """Put ``flows`` in flight at ``time`` (s), or later where they are ``due`` to begin later."""
     f.n[ALIVE] += len(flows)
     n_changed, n = f.n[CHANGED], f.n[IN_FLIGHT]
     f.n[IN_FLIGHT] += len(flows)
@@ -168,9 +173,9 @@ def join(f: Flows, flows: _Longs, time: float) -> None:
 
 @compiled
 def leave(f: Flows, flows: _Longs, time: float) -> None:
-    """Take ``flows`` out of flight, which were due before ``time``.
+    """Take ``flows`` out of flight, which ended at their ``due`` times, before ``time`` (s).
 
-    Their full resources are owed the bytes that they would have moved from then till now.
+    Full resources get a credit of the bytes that these flows would have moved from then until now.
     """
     f.n[ALIVE] -= len(flows)
     if f.n[ALIVE] == 0 and 4 * len(flows) > len(f.load):
@@ -215,7 +220,7 @@ def _leave_all(f: Flows, flows: _Longs) -> None:
 
 @compiled
 def mark(f: Flows, r: int) -> None:
-    """Resource ``r`` has changed: the next `solve` starts from it."""
+    """Mark resource ``r`` as changed, so that the next `solve` starts from it."""
     if not f.is_changed[r]:
         f.is_changed[r] = True
         f.changed[f.n[CHANGED]] = r
@@ -224,10 +229,10 @@ def mark(f: Flows, r: int) -> None:
 
 @compiled
 def solve(f: Flows, time: float, span: float) -> bool:
-    """New rates from ``time`` on for every flow that the changed resources can touch.
+    """Compute new max-min rates from ``time`` (s) on for all flows that a change can affect.
 
-    ``span``: over how many seconds outstanding `credit` is to be carried. Returns
-    whether every flow in flight was solved again.
+    ``span``: the number of seconds over which outstanding `credit` is to be carried. Returns True
+    if every flow in flight was solved again.
     """
     f.n[SOLVES] += 1
     everything = f.n[SKIP] > 0 or f.n[ALIVE] > _CROWDED * f.n[CHANGED]
@@ -477,9 +482,9 @@ def _due(due: float, size: float, old: float, rate: float, time: float) -> float
 
 @compiled
 def sort_by(keys: _Floats, values: NDArray[np.signedinteger[Any]], most: int) -> None:
-    """Put the first ``most`` of ``values`` in the rising order of ``keys`` in their places.
+    """Sort ``values`` by ascending ``keys``, in place, as far as the first ``most`` entries.
 
-    What lies beyond is then of no use. Compiles far faster than numpy's sorts.
+    The entries after these are undefined. Compiles far faster than numpy's sorts.
     """
     heap_key, heap_value = np.empty(len(keys)), np.empty_like(values)
     top = 0

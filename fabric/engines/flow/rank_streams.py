@@ -84,10 +84,11 @@ class PlacedFabric:
     def lane(
         self, rows: TimedRows, group: tuple[int, ...], position: int, operation: str
     ) -> RankStreams:
-        """The lane of the rank at ``position`` of ``group``.
+        """The transfers of the rank at ``position`` of ``group`` in one call, as columns.
 
-        Raises `WorldError` for rows that are not this rank's or name ranks that the group does not
-        have, `RouteError` for ranks that are cut off from each other.
+        ``rows``: the rank's rows; ``operation``: selects the constants. Raises `WorldError` for
+        rows that are not this rank's or name ranks outside the group, `RouteError` for ranks
+        without a path.
         """
         _check(rows, len(group), position)
         key, streams = _streams(rows, len(group))
@@ -103,7 +104,7 @@ class PlacedFabric:
         )  # fmt: skip
 
     def least(self, lane: RankStreams) -> float:
-        """Seconds that a lane takes at least: its bytes over each resource alone."""
+        """The least seconds that a rank's transfers take: its bytes over each resource alone."""
         loaded = np.repeat(lane.size, np.diff(lane.entries)) * lane.weight
         total = np.bincount(lane.resource, loaded, 1)
         return float((total / self.capacity[: len(total)]).max())

@@ -29,7 +29,7 @@ _GRAIN = 1.0
 
 
 def liberties(tolerance: float) -> tuple[float, float]:
-    """The ``share`` and ``grain`` that `events.run` may use within a tolerance."""
+    """The ``share`` and ``grain`` (see `run`) that a relative ``tolerance`` allows."""
     return min(_SHARE * tolerance, _MOST), _GRAIN * tolerance
 
 
@@ -102,7 +102,11 @@ class Simulation:
         self.carried_bytes = np.zeros(len(self.capacity))
 
     def window(self, batch: Batch, more: bool) -> None:
-        """Run one batch of steps, with what is left of those before."""
+        """Run one batch of steps, together with what is unfinished of earlier ones.
+
+        ``more``: whether further batches will come. Raises `ScheduleError` for a rank that is not
+        below the given number of ranks.
+        """
         seen = int(max(batch.src.max(initial=-1), batch.dst.max(initial=-1))) + 1
         if not self.batches:
             self.begin = self.costs.start(self.given or seen)
@@ -209,7 +213,7 @@ class Simulation:
         self.carried = None if done.all() else state.pick(~done)
 
     def timeline(self) -> Timeline:
-        """The answer, when every window has run."""
+        """The result as a `Timeline`, after all windows have run."""
 
         def rows(columns: Iterable[NDArray[Any]], empty: type) -> NDArray[Any]:
             parts = list(columns)

@@ -57,11 +57,11 @@ def rates(
     weight: _Floats,
     capacity: _Floats,
 ) -> _Floats:
-    """The rate of each flow where no two can ever meet on a resource, else nothing (length 0).
+    """The rate of each flow in bytes per second, if no two flows ever share a resource; else empty.
 
-    Two flows never meet when they are of different steps and have a rank in common: it finishes
-    the one before it begins the other. That each flow is so ordered with the next one on each of
-    its resources orders them all. Columns as in `flow.Window` and `window.Load`.
+    Two flows never meet when they are of different steps and have a rank in common: it finishes the
+    one before it begins the other. It is enough that each flow is so ordered with the next one on
+    each of its resources. Columns as in `events.Window` and `columns.FlowLoads`.
     """
     last = np.full(len(capacity), -1)
     rate = np.empty(len(src))
@@ -88,9 +88,10 @@ def rates(
 
 
 def run(a: Uncontended, time: float, watched: int, more: bool) -> float:
-    """Run to the end or, where ``more`` steps will come, until one of the ``watched`` runs out.
+    """Run to the end or, with ``more`` steps, until one of the ``watched`` ranks has no rows.
 
-    Returns the time: from then on ranks may take part in what is not in this window.
+    ``time`` and the returned time are in seconds. From the returned time on, ranks may take part in
+    steps that are not in this window.
     """
     if not more:
         return float(_advance(a, time, np.inf).max(initial=time))

@@ -29,14 +29,15 @@ class TraceError(TriplaneError):
 
 
 def nanoseconds(seconds: ArrayLike) -> NDArray[np.int64]:
-    """Times on the grid of a trace."""
+    """``seconds`` rounded to whole nanoseconds, int64, the time grid of a trace."""
     return np.rint(np.asarray(seconds, np.float64) / NS).astype(np.int64)
 
 
 def stamp(time: int) -> float:
-    """Nanoseconds as a trace has them: microseconds, of which Perfetto cuts off the fraction.
+    """``time`` in nanoseconds as a trace stores it: in microseconds, a float.
 
-    So the number must not be a hair below the nanosecond that is meant.
+    Perfetto cuts off fractions of a nanosecond, so the float is rounded up where it would be too
+    low.
     """
     value = time / 1000.0
     while int(value * 1000.0) < time:
@@ -45,13 +46,13 @@ def stamp(time: int) -> float:
 
 
 def process(pid: int, name: str, place: int) -> Iterator[Event]:
-    """Name a process, and say at which place it is shown."""
+    """The events that name a process and give its place in the order of display."""
     yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}
     yield {"ph": "M", "name": "process_sort_index", "pid": pid, "args": {"sort_index": place}}
 
 
 def track(pid: int, tid: int, name: str) -> Iterator[Event]:
-    """Name a track of a process; tracks are shown in the order of their numbers."""
+    """The events that name a track of a process; tracks are shown in the order of their numbers."""
     yield {"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}}
     yield {
         "ph": "M", "name": "thread_sort_index", "pid": pid, "tid": tid,
@@ -60,7 +61,10 @@ def track(pid: int, tid: int, name: str) -> Iterator[Event]:
 
 
 def slice_of(where: tuple[int, int], name: str, begin: int, end: int, **args: object) -> Event:
-    """Something that takes time, on track ``where``: (process, track)."""
+    """The event of something that takes time, from ``begin`` to ``end`` (ns).
+
+    ``where``: (process, track). ``args``: details that viewers show.
+    """
     return {
         "ph": "X", "pid": where[0], "tid": where[1], "name": name, "ts": stamp(begin),
         "dur": stamp(max(end - begin, 0)), "args": args,
@@ -68,29 +72,35 @@ def slice_of(where: tuple[int, int], name: str, begin: int, end: int, **args: ob
 
 
 def arrival(where: tuple[int, int], time: int) -> Event:
-    """The slice in which an arrow ends: so that it began last, and after the arrow's start."""
+    """The slice in which an arrow ends, at ``time`` (ns), on track ``where``.
+
+    It lasts 1 ns, so that at its time it is the slice that began last, which Perfetto binds arrows
+    to.
+    """
     return slice_of(where, ARRIVAL, time, time + 1)
 
 
 def arrow(
     number: int, name: str, start: tuple[int, int], begin: int, target: tuple[int, int], end: int
 ) -> Iterator[Event]:
-    """An arrow from the slice that begins at ``begin`` on one track to the `arrival` at ``end``."""
+    """An arrow from the slice that begins at ``begin`` to the `arrival` at ``end`` (ns).
+
+    ``start``, ``target``: (process, track). ``number``: of the arrow, unique in a trace.
+    """
     both = {"cat": "message", "name": name, "id": number}
     yield {"ph": "s", "pid": start[0], "tid": start[1], "ts": stamp(begin), **both}
     yield {"ph": "f", "bp": "e", "pid": target[0], "tid": target[1], "ts": stamp(end), **both}
 
 
 def counter(pid: int, name: str, unit: str, time: int, value: float) -> Event:
-    """From ``time`` on, a quantity has a value."""
+    """The event that a counter of process ``pid`` has ``value`` from ``time`` (ns) on."""
     return {"ph": "C", "pid": pid, "name": name, "ts": stamp(time), "args": {unit: value}}
 
 
 def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -> None:
-    """Write events to the file at ``path``, as `topology.files.output` writes all files.
+    """Write events as a JSON trace to the file at ``path``; raises `TraceError` if that fails.
 
-    ``about``: what the trace is of, which viewers show beside it. Raises `TraceError` where it
-    cannot be written.
+    ``about``: facts on the trace, which viewers show beside it.
     """
     try:
         with text_file(path) as file:

@@ -55,7 +55,10 @@ BINS = 200
 
 
 def write(timeline: "Timeline", path: str | Path) -> None:
-    """Write the trace of a simulation; raises `TraceError` for one that is too long."""
+    """Write the trace of a simulation to the file at ``path``.
+
+    Raises `TraceError`, also if it is too long.
+    """
     about = {
         "title": timeline.title, "system": timeline.topology.name, "software": timeline.software,
         "operation": timeline.operation, "bottleneck": str(timeline.bottleneck),

@@ -30,12 +30,15 @@ class Tracks:
         self.last_process = max(self._node, default=NOWHERE) + 2
 
     def of(self, rank: int, lane: int = 0) -> tuple[int, int]:
-        """Lane 0 is the rank's own track; lanes beyond its numbers share its last one."""
+        """The (process, track) of a rank: ``lane`` 0 is its own, others are for overlaps.
+
+        Lanes beyond the number that a rank has share its last one.
+        """
         return self._node[rank] + 2, _FIRST + rank * PER_RANK + min(lane, PER_RANK - 1)
 
 
 def ranks_and_nodes(tracks: Tracks, ranks: Iterable[int]) -> Iterator[Event]:
-    """The names of the ranks' own tracks, and of the nodes that they are on."""
+    """The events that name the ranks' own tracks, and the nodes that the ranks are on."""
     named: set[int] = set()
     for rank in ranks:
         pid, tid = tracks.of(rank)
@@ -46,9 +49,10 @@ def ranks_and_nodes(tracks: Tracks, ranks: Iterable[int]) -> Iterator[Event]:
 
 
 def assigned(owner: _Longs, begin: _Longs, end: _Longs) -> _Longs:
-    """A lane for each interval, 0 and up, so that those of one owner and lane do not overlap.
+    """A track for each interval, int64 from 0 on, so that no two of one owner and track overlap.
 
-    Each gets the lowest that is free when it begins.
+    ``owner``, ``begin``, ``end``: int64 [intervals]. Each gets the lowest track that is free when
+    it begins.
     """
     lane = np.zeros(len(owner), np.int64)
     order = np.lexsort((end, begin, owner))

@@ -25,10 +25,10 @@ a failure are given (`fabric.settings.Settings.grace`), who may still want to sa
 
 
 def library() -> None:
-    """Load the MPI that mpiexec belongs to, where both are installed, and see whether it will do.
+    """Load the MPI library that belongs to the mpiexec in use, and check it.
 
-    Comes before ``from mpi4py import MPI``. Raises `TransportError` where there is none, or one
-    that was initialised with less than MPI_THREAD_SERIALIZED.
+    Must precede ``from mpi4py import MPI``. Raises `TransportError` if there is none, or if it was
+    initialised with less than MPI_THREAD_SERIALIZED.
     """
     if "OMPI_COMM_WORLD_RANK" in os.environ:  # mpi4py would first look for another one
         os.environ.setdefault("MPI4PY_MPIABI", "openmpi")
@@ -53,9 +53,9 @@ def _ends_in_time() -> None:
 
 
 def exchange(mine: Any) -> Sequence[Any]:
-    """A `fabric.transports.base.Rendezvous` over MPI itself, among all ranks of MPI_COMM_WORLD.
+    """An exchange over MPI: what each rank of MPI_COMM_WORLD passed, in rank order.
 
-    It waits for all of them without an end: for a world where nobody has failed yet.
+    It waits for all of them without a limit: use it only while no rank has failed.
     """
     library()
     from mpi4py import MPI
@@ -64,10 +64,10 @@ def exchange(mine: Any) -> Sequence[Any]:
 
 
 def outlive_others() -> None:
-    """Under MPICH's ``mpiexec -disable-auto-cleanup``, SIGUSR1 says that a rank has died.
+    """Ignore SIGUSR1, by which MPICH's ``mpiexec -disable-auto-cleanup`` reports a dead rank.
 
-    Whoever does not expect it dies of it too, and nobody is left to say why. A handler that the
-    program has set stays.
+    Without a handler the signal would kill every survivor. A handler that the program has set
+    stays.
     """
     ours = threading.current_thread() is threading.main_thread()
     if ours and "PMI_RANK" in os.environ and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
@@ -75,11 +75,11 @@ def outlive_others() -> None:
 
 
 def unlink_segments(comm: "MPI.Comm") -> None:
-    """Leave MPI's shared memory to the kernel, which frees it with the last rank, however it dies.
+    """Remove the files of MPI's shared memory, so that the kernel frees it with the last rank.
 
-    MPI removes the files at its end only, so killed ranks would leave them for ever. All ranks of
-    ``comm`` call it: each must first have opened what it needs of every other, which MPI puts off
-    to the first message. Neither MPI minds that its files are gone.
+    MPI removes the files only at its end, so killed ranks would leave them for ever. All ranks of
+    ``comm`` call it. It first sends a message between every two of them, since MPI opens the files
+    at the first message. MPI works on without the files.
     """
     import numpy as np
 
@@ -92,11 +92,11 @@ def unlink_segments(comm: "MPI.Comm") -> None:
 
 
 def kept_to_the_end() -> list[object]:
-    """A list for buffers that MPI may read and write until it has ended, and for its errors.
+    """A list for buffers that MPI may use until it has ended, and for its errors.
 
-    If there is something in it when the process ends, or an exception has ended the program, then
-    MPI ends first, and within `LAST`: or else SIGALRM ends all. To be called before whatever closes
-    a transport at exit is registered: what is registered then comes too late.
+    If there is anything in it when the process ends, or an exception has ended the program, MPI is
+    finalised first, within `LAST` seconds, or else SIGALRM ends the process. Call this before
+    anything that closes a transport is registered with atexit, as handlers run in reverse order.
     """
     kept: list[object] = []
     atexit.register(only_here(_finalize), kept)
@@ -110,11 +110,12 @@ def end_soon() -> None:
 
 
 def end_without_mpi() -> None:
-    """Have this process, which was forked from a rank, end without MPI's end.
+    """Let this process, which was forked from a rank, end without calling MPI_Finalize.
 
-    mpi4py would call MPI_Finalize in it, which speaks over the rank's own connections and waits for
-    the others. So the process ends in its last exit handler, with the code that it would have had;
-    one of a ``raise SystemExit(code)`` is not known there, and is 0: see `sys.exit`.
+    mpi4py would call it, which would use the rank's connections and wait for the others. So the
+    process ends in its last exit handler, with the exit code that it would have had, except that
+    the code of a ``raise SystemExit(code)`` is not known there, and becomes 0; that of `sys.exit`
+    is kept.
     """
     code, plain = [0], sys.exit
 

@@ -78,7 +78,10 @@ class LargeMessages:
         self.asked: int | None = None
 
     def free(self, peer: int) -> int:
-        """A lane to a peer; raises `TransportError` where all may be in use."""
+        """An MPI tag for the next large message to ``peer``.
+
+        Raises `TransportError` if all may be in use.
+        """
         if len(self._outgoing) >= self._lanes:
             raise TransportError(
                 f"{len(self._outgoing)} large messages are being sent; "
@@ -89,24 +92,24 @@ class LargeMessages:
         return lane
 
     def send(self, request: Request, data: Bytes, lane: int) -> None:
-        """Begin to send ``data``."""
+        """Begin to send ``data`` in pieces under the MPI tag ``lane``."""
         outgoing = _Outgoing(request, data, lane)
         self._outgoing.append(outgoing)
         self._push(outgoing)
 
     def receive(self, receive: Receive, arrival: Announcement) -> None:
-        """Begin to receive what has been announced; after what was from the same peer before.
+        """Begin to receive an announced message, after earlier ones of the same peer.
 
-        Two at a time would only share the cache.
+        Two at a time from one peer would only compete for the cache.
         """
         self._incoming.setdefault(arrival.peer, deque()).append(_Incoming(receive, arrival))
 
     def busy(self) -> bool:
-        """Whether anything is under way."""
+        """True if any large message is being sent or received."""
         return bool(self._outgoing or self._incoming)
 
     def move(self) -> bool:
-        """Move what can be moved; True where anything was."""
+        """Move pieces of large messages in both directions; returns True if any moved."""
         moved = False
         for peer in list(self._incoming):
             moved |= self._pull(peer)

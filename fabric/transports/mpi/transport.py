@@ -65,12 +65,18 @@ class Mpi:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`: MPI is not to be called in a child, ever."""
+        """Refuse every further use: MPI must not be called in a forked child.
+
+        See `fabric.host.forked`.
+        """
         self._closed, self._disowned = True, error
         mpiexec.end_without_mpi()
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
-        """Give a small message to MPI, or the header and the first pieces of a large one."""
+        """Begin to send.
+
+        A small message goes to MPI at once, of a large one the header and first pieces.
+        """
         check_peer(self.rank, self.size, peer)
         self._check_open()
         self._lanes.asked, request = peer, Request(peer)
@@ -81,7 +87,10 @@ class Mpi:
         return request
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take) -> Request:
-        """Take a small message now where it has come already."""
+        """Begin to receive; a small message that has arrived is taken now.
+
+        See `Transport.receive`.
+        """
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
@@ -92,7 +101,10 @@ class Mpi:
         return receive
 
     def progress(self, timeout: float) -> bool:
-        """Move what can be moved; look often at first, then ever more rarely."""
+        """Move what can be moved; see `Transport.progress`.
+
+        It polls often at first, then ever more rarely.
+        """
         self._check_open()
         try:
             return self._poll() or (timeout > 0 and self._wait(timeout))
@@ -100,20 +112,22 @@ class Mpi:
             raise self._failure(error) from error
 
     def unclaimed(self) -> list[tuple[int, int]]:
-        """What the matching has kept."""
+        """Peer and tag of each message that has arrived without a receive, earliest first."""
         return self._matching.unclaimed()
 
     def wake(self) -> None:
-        """End the next or present sleep."""
+        """End the present or the next sleep in `progress`."""
         try:
             self._bell.release()
         except RuntimeError:  # somebody else has rung
             return
 
     def close(self) -> None:
-        """Let small messages leave, for up to `LINGER`; drop all else.
+        """Wait up to `LINGER` seconds for small messages to leave, and drop everything else.
 
-        The communicator is not freed: that would have to be done by all ranks, dead ones too.
+        Idempotent.
+
+        The communicator is not freed, as that would need all ranks, dead ones too.
         """
         if self._closed or not self._at_home():
             return
@@ -252,7 +266,7 @@ def _yield() -> None:
 def connect(rank: int, size: int, exchange: Rendezvous) -> Mpi:
     """The transport of a process that mpiexec started; all ranks of MPI_COMM_WORLD must call it.
 
-    Raises `TransportError` where MPI has another number of ranks than the world.
+    Raises `TransportError` if MPI has another number of ranks than the world.
     """
     mpiexec.library()
     from mpi4py import MPI

@@ -52,7 +52,7 @@ Begin = Callable[[IncomingMessage], None]
 
 
 def fence() -> Callable[[], None]:
-    """What no load or store passes: a lock of one's own, let go and taken again."""
+    """A function that acts as a memory fence: no load or store is moved across a call of it."""
     lock = Lock()
     lock.acquire()
     release, acquire = lock.release, lock.acquire
@@ -84,11 +84,11 @@ class Outlet:
 
     @property
     def closed(self) -> bool:
-        """Whether the neighbour takes no more."""
+        """True if the neighbour takes no more messages."""
         return self.neighbour.closed
 
     def push(self, out: Outgoing) -> bool:
-        """Write of a message what there is room for; False where there is none."""
+        """Write as much of the message as there is room for; returns False if there is none."""
         ring = self._ring
         if ring is None:  # most pairs of a wide world never talk
             ring = self._ring = self._home.allocate(self.neighbour.rank)
@@ -130,7 +130,10 @@ class Outlet:
         return True
 
     def settle(self) -> bool:
-        """End what was given back, or never will be; False where that is nothing."""
+        """Complete the lent messages that were given back, or never will be.
+
+        False if there are none.
+        """
         ended = [slot for slot, (number, _) in self.lent.items()
                  if self._words[self._slots + slot] == number]  # fmt: skip
         for slot in ended:
@@ -163,12 +166,12 @@ class Lent(IncomingMessage):
         self.inlet, self.address, self.number = lent
 
     def meet(self, rank: int, receive: Receive) -> None:
-        """Its inlet shall read it."""
+        """Match the message with ``receive`` of ``rank``; its inlet will fetch it."""
         super().meet(rank, receive)
         self.inlet.want(self)
 
     def keep(self, rank: int) -> None:
-        """It is out of the way already."""
+        """Do nothing: a lent message lies in the sender's memory, out of the way."""
 
 
 class Inlet:
@@ -188,7 +191,10 @@ class Inlet:
         self._scratch: Bytes | None = None
 
     def pull(self) -> bool:
-        """Read all that has come; False where that is nothing."""
+        """Read everything that has arrived in the ring; returns False if there was nothing.
+
+        Raises `TransportError` for a neighbour that breaks the protocol.
+        """
         written, read = self._words[self._tail], self._read
         if written == read:
             return False
@@ -227,14 +233,18 @@ class Inlet:
         return message if size else None
 
     def want(self, message: Lent) -> None:
-        """Fetch a lent message from now on; give it back at once if it is not what was wanted."""
+        """Begin to fetch a lent message; one that its receive refused is given back at once."""
         if message.receive is None:
             self._give_back(message)
         else:
             self.wanted.append(message)
 
     def fetch(self) -> None:
-        """Read more of the first message in ``wanted``."""
+        """Read the next part of the first message in ``wanted`` from the sender's memory.
+
+        Raises `RankLost` if the sender has closed its transport or is gone, `TransportError` if it
+        breaks the protocol.
+        """
         message = self.wanted[0]
         receive, at = message.receive, message.at
         if receive is None or self.neighbour.peek is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def nameless() -> bool:
-    """Whether a file without a name can be made, and opened by another process, under /proc."""
+    """True if a file without a name can be made, and opened by another process under /proc."""
     if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
         return False
     try:
@@ -34,24 +34,24 @@ class Doorbell:
         self._open = True
 
     def ring(self) -> None:
-        """Wake its owner."""
+        """Wake the bell's owner."""
         if self._open:
             ring(self._rope)
 
     def listen(self) -> None:
-        """Forget how often it was rung."""
+        """Discard all rings so far."""
         try:
             os.read(self.ear, 1 << 16)
         except BlockingIOError:  # rung while nobody slept, and heard already
             return
 
     def hide(self) -> None:
-        """Everybody has opened it: the file goes."""
+        """Remove the doorbell's file, after every peer has opened it."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of it. Idempotent."""
+        """Close the bell's descriptors and remove its file. Idempotent."""
         if self._open:
             self._open = False
             self.hide()
@@ -60,12 +60,18 @@ class Doorbell:
 
 
 def pull_rope(path: str) -> int:
-    """Open another's bell: a descriptor to `ring` and to close. Raises `OSError`."""
+    """Open another process's bell; returns a descriptor to `ring` and to close.
+
+    Raises `OSError`.
+    """
     return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def ring(rope: int) -> bool:
-    """Wake its owner; False where nobody has an ear any more."""
+    """Wake the owner of a bell through its descriptor ``rope``.
+
+    False if nobody reads it any more.
+    """
     try:
         os.write(rope, b"!")
     except BlockingIOError:  # it has been rung thousands of times already

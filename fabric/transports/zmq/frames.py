@@ -46,7 +46,7 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """The header of a frame."""
+    """The header of ``frame``, `HEADER` bytes with a check sum."""
     fields = _FIELDS.pack(
         _MAGIC, VERSION, frame.token, frame.source, frame.mark, frame.sequence,
         frame.tag, frame.size, frame.at, frame.length,
@@ -55,7 +55,11 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(header: bytes, length: int, token: bytes, ranks: int) -> Frame:
-    """The frame whose header came before ``length`` bytes; raises `FrameError`."""
+    """The frame whose header came before ``length`` bytes of data.
+
+    ``token``: that of the world, 16 bytes; ``ranks``: its size. Raises `FrameError` for a header
+    that is malformed, of another world, or inconsistent.
+    """
     if len(header) != HEADER:
         raise FrameError(f"a header of {len(header)} bytes; a header has {HEADER}")
     magic, version, given, source, mark, sequence, tag, size, at, long = _FIELDS.unpack_from(header)

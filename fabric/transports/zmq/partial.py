@@ -17,7 +17,7 @@ class Outgoing:
         self.at = -1
 
     def lost(self) -> None:
-        """Its receiver has closed."""
+        """End the request with a `RankLost`, as the receiver has closed."""
         peer = self.request.peer
         why = f"rank {peer} has closed its transport: it takes no more"
         self.request.error = RankLost(why, peer)
@@ -39,7 +39,7 @@ class IncomingMessage(Message):
         self.receive: Receive | None = None
 
     def feed(self, piece: Bytes) -> None:
-        """The next bytes have come."""
+        """Take the next bytes of the message."""
         at, end = self.at, self.at + piece.size
         if self.receive is not None:
             self.receive.take(at, piece)
@@ -50,7 +50,10 @@ class IncomingMessage(Message):
             self.receive.done = True
 
     def meet(self, rank: int, receive: Receive) -> None:
-        """Go to ``receive``, which is one of ``rank``; what has come already, at once."""
+        """Match the message with ``receive`` of ``rank``.
+
+        Bytes that have arrived are delivered at once.
+        """
         receive.peer = self.peer
         receive.error = refusal(rank, receive, self)
         come, self.buffer = self.buffer, None
@@ -63,7 +66,10 @@ class IncomingMessage(Message):
         receive.done = self.at == self.size
 
     def keep(self, rank: int) -> None:
-        """It waits for a receive, out of the way of what comes after it."""
+        """Allocate a buffer for the message, which has no receive yet.
+
+        Raises `TransportError` without memory.
+        """
         try:
             self.buffer = np.empty(self.size, np.uint8)
         except MemoryError:
@@ -75,7 +81,7 @@ class IncomingMessage(Message):
 
 
 def begin(rank: int, matching: Matching[IncomingMessage], message: IncomingMessage) -> None:
-    """A message begins to come to ``rank``."""
+    """Match a message that begins to arrive at ``rank``; without a receive it is buffered."""
     receive = matching.arrive(message)
     if receive is not None:
         message.meet(rank, receive)

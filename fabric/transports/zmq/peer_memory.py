@@ -41,7 +41,10 @@ class Peek:
         self._stretches = ctypes.byref(self._here), ctypes.byref(self._there)
 
     def read(self, address: int, into: Bytes) -> None:
-        """Fill ``into`` from there. Raises `RankLost` where the process has gone."""
+        """Fill ``into`` from ``address`` in the other process.
+
+        Raises `RankLost` if the process is gone.
+        """
         size = into.size
         self._here.base, self._here.length = address_of(into), size
         self._there.base, self._there.length = address, size
@@ -51,7 +54,11 @@ class Peek:
             raise self._failed(size, read)
 
     def gather(self, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
-        """As `read`, of many stretches: their addresses in that process, and in this one."""
+        """Copy many stretches of the other process's memory, from ``there`` to ``here``.
+
+        The arguments are addresses and sizes, int [stretches]. Raises `RankLost` if the process is
+        gone.
+        """
         table = np.empty((2, np.size(there), 2), np.uint64)
         table[0, :, 0], table[1, :, 0], table[:, :, 1] = here, there, sizes
         for first in range(0, table.shape[1], MOST):
@@ -82,12 +89,15 @@ class Reader(Lender):
         self._peeks = peeks
 
     def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
-        """See `Peek.gather`."""
+        """Copy stretches of the memory of ``rank`` into this process; see `Peek.gather`."""
         self._peeks[rank].gather(there, here, sizes)
 
 
 def peeks(rank: int, process: int, address: int, expected: bytes) -> Peek | None:
-    """A way to read that process, if ``expected`` can be read at ``address``."""
+    """A means to read the memory of ``process``, if ``expected`` can be read at ``address``.
+
+    Else None.
+    """
     if _call() is None:
         return None
     peek, room = Peek(rank, process), np.zeros(len(expected), np.uint8)
@@ -99,7 +109,7 @@ def peeks(rank: int, process: int, address: int, expected: bytes) -> Peek | None
 
 
 def address_of(data: Bytes) -> int:
-    """Where the bytes are in this process's memory."""
+    """The address of the bytes in this process's memory."""
     address: int = data.__array_interface__["data"][0]
     return address
 

@@ -51,10 +51,10 @@ class Reach:
 
 
 def find(rank: int, size: int, exchange: Rendezvous) -> Reach:
-    """The ways of a rank to all others; every rank calls it. Raises `TransportError`.
+    """Connect a rank to all others by shared memory or sockets; every rank calls it.
 
-    Ranks first exchange how their memory is opened, then whose each of them could open; sockets
-    are made only where some pair of ranks shares no memory.
+    Ranks first exchange how their memory is opened, then whose each of them could open; sockets are
+    made only if some pair of ranks shares no memory. Raises `TransportError`.
     """
     with ExitStack() as stack:
         # Made when something first needs a name in it.

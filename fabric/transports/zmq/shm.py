@@ -60,13 +60,13 @@ class Door:
 
 
 def ring_size(ranks: int) -> int:
-    """The bytes of each ring in a world of so many ranks, a power of two."""
+    """The size in bytes of each ring in a world of ``ranks`` ranks, a power of two."""
     share = ROOM // max(1, ranks - 1)
     return max(LEAST, min(RING, 1 << share.bit_length() - 1))
 
 
 def machine() -> str:
-    """The same for all processes that run under one kernel."""
+    """A text that is equal for all processes under one kernel."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -74,7 +74,10 @@ def machine() -> str:
 
 
 def host() -> str:
-    """The same for processes that can open each other's files: of one kernel, user and /proc."""
+    """A text that is equal for processes that can open each other's files.
+
+    They share one kernel, user and /proc.
+    """
     try:
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -93,27 +96,28 @@ class Arena:
 
     @property
     def address(self) -> int:
-        """Where it is in this process's memory."""
+        """The address of the arena in this process's memory."""
         return int(np.frombuffer(self.memory, np.uint8, 1).ctypes.data)
 
     def counters(self, peer: int) -> tuple[int, int, int]:
-        """Which words say how many bytes were written to, and read from, the ring to a peer.
+        """Indices of the words that count bytes written to, and read from, the ring to ``peer``.
 
-        The third is the first of `SLOTS`, which say which lent messages were given back.
+        The third is the index of the first of `SLOTS` words that tell which lent messages were
+        given back.
         """
         at = _COUNTERS + (2 * _APART + SLOTS) * peer
         return at, at + _APART, at + 2 * _APART
 
     def at(self, peer: int) -> int:
-        """Where the ring to a peer begins."""
+        """The offset in bytes of the ring to ``peer`` in the arena."""
         return self._first + peer * self.ring
 
     def view(self, peer: int) -> memoryview:
-        """The ring to a peer, for headers."""
+        """The ring to ``peer`` as a memoryview, for headers."""
         return memoryview(self.memory)[self.at(peer) : self.at(peer) + self.ring]
 
     def bytes(self, peer: int) -> Bytes:
-        """The ring to a peer."""
+        """The ring to ``peer``: uint8 [ring size], a view."""
         return np.frombuffer(self.memory, np.uint8, self.ring, self.at(peer))
 
 
@@ -154,28 +158,32 @@ class OwnArena:
         self.arena.memory[:_TOKEN] = secrets.token_bytes(_TOKEN)
 
     def door(self, bell: Doorbell) -> Door:
-        """What others must know."""
+        """What other processes must know to open the arena and the bell."""
         path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
         token = self.arena.memory[:_TOKEN].hex()
         return Door(path, bell.path, token, host(), os.getpid(), self.arena.address)
 
     def allocate(self, peer: int) -> Bytes:
-        """The ring to a peer, now with memory: to touch a page that cannot be had would kill us."""
+        """The ring to ``peer``, uint8, with its memory allocated.
+
+        Touching a page that the host cannot give would kill the process. Raises `TransportError` if
+        there is no room.
+        """
         with _room(self.rank, self.arena.ring, f"its messages to rank {peer}"):
             _allocate(self._descriptor, self.arena.at(peer), self.arena.ring)
         return self.arena.bytes(peer)
 
     def hide(self) -> None:
-        """Everybody has opened it: the file goes."""
+        """Remove the arena's file, after every peer has opened it."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
     def shut(self) -> None:
-        """Take no more."""
+        """Mark the arena as closed, so that peers send no more."""
         self.arena.words[CLOSED] = 1
 
     def close(self) -> None:
-        """Let go of it; what was sent stays readable for those who have it mapped."""
+        """Unmap the arena; what was sent stays readable for those who have it mapped."""
         self.hide()
         os.close(self._descriptor)
 
@@ -218,27 +226,27 @@ class Neighbour:
 
     @property
     def closed(self) -> bool:
-        """Whether it has let go of its transport."""
+        """True if the neighbour has closed its transport."""
         return bool(self.arena.words[CLOSED])
 
     def wake(self) -> None:
-        """Wake it, as it sleeps. Raises `RankLost` where nobody is there."""
+        """Wake the neighbour, which sleeps. Raises `RankLost` if its process is gone."""
         self.arena.words[ASLEEP] = 0
         if not ring(self._rope) and not self.closed:
             raise RankLost(f"rank {self.rank} has died", self.rank)
 
     def nudge(self) -> None:
-        """Wake it if it sleeps, and is there."""
+        """Wake the neighbour if it sleeps; nothing happens if it is gone."""
         if self.arena.words[ASLEEP]:
             ring(self._rope)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptor of the neighbour's bell."""
         os.close(self._rope)
 
 
 def open_neighbour(rank: int, ranks: int, door: Door) -> Neighbour | None:
-    """The other rank, where it is on this host and lets us in."""
+    """The other rank's shared memory; None if it is on another host or cannot be opened."""
     if door.host != host():
         return None
     try:

@@ -91,7 +91,7 @@ class Sockets:
         return bound.rstrip(b"\0").decode() if isinstance(bound, bytes) else address
 
     def connect(self, peer: int, address: str, token: bytes) -> "PeerSocket":
-        """The way to a peer that listens there."""
+        """Connect to a peer that listens at ``address``; returns the connection."""
         socket = self._context.socket(zmq.PUSH)
         socket.linger = LINGER
         socket.sndhwm = QUEUE
@@ -165,9 +165,10 @@ class Sockets:
                          self.rank, self.dropped, error)  # fmt: skip
 
     def watch(self, poll: select.poll, waiting: Iterable[int]) -> None:
-        """Add to ``poll`` what wakes a rank that waits to `pull`, or for room to some peers.
+        """Register with ``poll`` what signals arrivals, or room to the peers in ``waiting``.
 
-        It must just have found nothing, and no room: a socket's descriptor tells of changes only.
+        Call it only after `pull` has found nothing and there was no room: a socket's descriptor
+        signals changes only.
         """
         gate = [] if self._gate is None else [self._gate.socket]
         wires = [self._wires[peer].socket for peer in waiting if peer in self._wires]
@@ -175,7 +176,7 @@ class Sockets:
             poll.register(int(socket.get(zmq.FD)), select.POLLIN)
 
     def close(self) -> None:
-        """Close all, and let what was sent leave."""
+        """Close all sockets, after what was sent has left."""
         for wire in self._wires.values():
             wire.socket.close()
         self.connections.close()
@@ -197,7 +198,10 @@ class PeerSocket:
         self._rank, self._token, self.sequence = rank, token, 0
 
     def push(self, out: Outgoing) -> bool:
-        """Send of a message what there is room for; False where there is none."""
+        """Send as many pieces of the message as there is room for.
+
+        Returns False if there is none.
+        """
         moved = False
         while out.at < out.data.size and self._piece(out):
             moved = True
@@ -224,7 +228,10 @@ def _can(socket: _Socket, event: int) -> bool:
 
 
 def endpoint(rank: int, folder: Path, environment: Mapping[str, str]) -> str:
-    """Where a rank shall listen; raises `TransportError` for what may or can not be."""
+    """The endpoint at which a rank listens, from ``TRIPLANE_BIND``: a socket file, or TCP.
+
+    Raises `TransportError` for a value that is malformed, or an address that needs keys.
+    """
     wish = environment.get(BIND, "ipc")
     if wish == "ipc":
         return in_folder(folder, f"{rank}.socket")

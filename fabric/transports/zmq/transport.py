@@ -68,17 +68,23 @@ class Zmq:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`: rings and sockets belong to the rank, and are left alone."""
+        """Refuse every further use with ``error``.
+
+        Rings and sockets stay as they are, since they belong to the rank.
+        """
         self._closed, self._disowned = True, error
         self._let_go()
 
     @property
     def dropped(self) -> int:
-        """How many malformed frames have come."""
+        """The number of malformed frames that have arrived."""
         return self._sockets.dropped if self._sockets else 0
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
-        """Write at once what there is room for, where nothing before it waits."""
+        """Begin to send.
+
+        As much as there is room for is written at once, if no earlier message waits.
+        """
         path = self._paths.get(peer) or self._connected(peer)
         request = Request(peer)
         out = Outgoing(request, tag, mark, data)
@@ -92,7 +98,7 @@ class Zmq:
         return request
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
-        """Take at once what has come already."""
+        """Begin to receive; what has arrived is taken at once. See `Transport.receive`."""
         if peer != ANY:
             check_peer(self.rank, self.size, peer)
         self._check_open()
@@ -103,7 +109,10 @@ class Zmq:
         return receive
 
     def progress(self, timeout: float) -> bool:
-        """Move pieces both ways; look for more for a little while, and only then sleep."""
+        """Move what can be moved; see `Transport.progress`.
+
+        It polls for a short while before it sleeps.
+        """
         if self._closed:
             self._check_inherited()
             return False
@@ -112,7 +121,7 @@ class Zmq:
         return moved
 
     def unclaimed(self) -> list[tuple[int, int]]:
-        """What the matching has kept."""
+        """Peer and tag of each message that has arrived without a receive, earliest first."""
         return self._matching.unclaimed()
 
     def sent(self, peer: int) -> int:
@@ -129,13 +138,16 @@ class Zmq:
         return {*waiting, *(self._sockets.coming() if self._sockets else ())}
 
     def wake(self) -> None:
-        """Ring one's own bell."""
+        """End the present or the next wait in `progress`."""
         if not self._closed:
             self._woken = True
             self._ways.bell.ring()
 
     def close(self) -> None:
-        """Let go; what was sent can still be received. In a forked child it does nothing."""
+        """Close the transport; what was sent can still be received.
+
+        In a forked child it does nothing.
+        """
         if self._closed or not self._at_home():
             return
         self._closed = True
@@ -242,5 +254,8 @@ class Zmq:
 
 
 def connect(rank: int, size: int, exchange: Rendezvous) -> Zmq:
-    """The transport of a process; raises `TransportError`."""
+    """The transport of a rank that is a process, over shared memory and ZeroMQ.
+
+    All ranks call it; ``exchange`` passes addresses. Raises `TransportError`.
+    """
     return Zmq(find(rank, size, exchange))

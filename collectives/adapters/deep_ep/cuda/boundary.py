@@ -38,7 +38,7 @@ _NCCL = ("version", "unique_id", "init_rank", "reduce", "all_reduce", "broadcast
 
 
 def functions(device: Device) -> dict[str, Callable[..., Any]]:
-    """Functions of ``torch._C`` by name."""
+    """The stand-in's functions of ``torch._C`` by name."""
     stood = {f"_cuda_{name}": call for name, call in _cuda(device).items()}
     stood |= {f"_accelerator_{name}": call for name, call in _accelerator(device).items()}
     names = [f"_cuda_{name}" for name in _REFUSED] + [f"_nccl_{name}" for name in _NCCL]
@@ -48,7 +48,7 @@ def functions(device: Device) -> dict[str, Callable[..., Any]]:
 
 
 def refusing(name: str, why: str = NOTHING_LIKE_IT) -> Callable[..., Any]:
-    """A function that raises the `StandInError` for its name."""
+    """A function that raises a `StandInError` for ``name``, with the reason ``why``."""
 
     def refuse(*given: Any, **options: Any) -> Any:
         return refused(name, why)
@@ -57,7 +57,7 @@ def refusing(name: str, why: str = NOTHING_LIKE_IT) -> Callable[..., Any]:
 
 
 def distinct(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """The call as a function of its own by that name: torch tells what it traces by identity."""
+    """``call`` as a function of its own called ``name``; torch identifies what it traces."""
 
     def called(*given: Any, **options: Any) -> Any:
         return call(*given, **options)
@@ -106,7 +106,7 @@ def _accelerator(device: Device) -> dict[str, Callable[..., Any]]:
 
 
 def statistics() -> dict[str, Any]:
-    """Memory statistics as torch's allocator gives them: nothing is counted."""
+    """Memory statistics in the form of torch's allocator, all 0."""
     metrics = dict.fromkeys(("current", "peak", "allocated", "freed"), 0)
     pools = ("all", "small_pool", "large_pool")
     found: dict[str, Any] = {n: {pool: dict(metrics) for pool in pools} for n in _STATISTICS}
@@ -130,22 +130,22 @@ class Ranges:
         self._depth = self._last = 0
 
     def rangePushA(self, message: str) -> int:  # noqa: N802
-        """How deep this range lies."""
+        """Begin a nested range; returns its depth, from 0."""
         self._depth += 1
         return self._depth - 1
 
     def rangePop(self) -> int:  # noqa: N802
-        """How deep the range that ends lay."""
+        """End the innermost range; returns its depth, from 0."""
         self._depth = max(self._depth - 1, 0)
         return self._depth
 
     def rangeStartA(self, message: str) -> int:  # noqa: N802
-        """The number of a range that `rangeEnd` ends."""
+        """The number of a new range, for ``rangeEnd``."""
         self._last += 1
         return self._last
 
     rangeEnd = markA = deviceRangeEnd = staticmethod(_nothing)  # noqa: N815
 
     def deviceRangeStart(self, *given: Any) -> int:  # noqa: N802
-        """As `rangeStartA`."""
+        """The number of a new range, as `rangeStartA`."""
         return self.rangeStartA("")

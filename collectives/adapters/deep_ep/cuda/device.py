@@ -41,14 +41,14 @@ NOTHING_LIKE_IT = "a CPU has nothing like it"
 
 
 def refused(name: str, why: str = NOTHING_LIKE_IT) -> NoReturn:
-    """Raise the `StandInError` for a name of torch."""
+    """Raise a `StandInError` for ``name`` of torch, with the reason ``why``."""
     raise StandInError(
         f"{name} is not in Triplane's stand-in for torch.cuda: {why}; see docs/deep_ep.md"
     )
 
 
 def untraced(call: FunctionType) -> FunctionType:
-    """The same function, into which torch.compile does not look, nor into what it calls."""
+    """``call`` itself, marked so that torch.compile traces neither it nor what it calls."""
     frames = torch._C._dynamo.eval_frame
     skip = frames._FrameAction.SKIP
     frames.set_code_exec_strategy(call.__code__, frames._FrameExecStrategy(skip, skip))
@@ -99,11 +99,11 @@ class Device:
 
     @property
     def count(self) -> int:
-        """How many devices it says that there are."""
+        """The number of devices that the stand-in reports."""
         return max(DEVICES, self.index + 1)
 
     def take(self, index: int) -> int:
-        """Have the device be known by another index (below 0: as it is); returns the one before."""
+        """Set the device index (below 0: leave it); returns the index before."""
         before = self.index
         if index >= 0:
             self.index = index
@@ -111,30 +111,30 @@ class Device:
 
     @property
     def stream(self) -> StreamId:
-        """The stream that this thread has set, else the default one."""
+        """The current stream of this thread; the default stream if none was set."""
         found: StreamId = getattr(self._streams, "current", (0, self.index, CUDA))
         return found
 
     def set_stream(self, stream_id: int, device_index: int, device_type: int = CUDA) -> None:
-        """Have another stream be this thread's."""
+        """Set this thread's current stream."""
         self._streams.current = stream_id, device_index, device_type
 
     def new_stream(self) -> int:
-        """The number of a stream that was not there before."""
+        """The number of a new stream."""
         return next(self._numbers)
 
     def expect(self, arrival: Arrival) -> None:
-        """See a call through at the next `synchronize`."""
+        """Have the next `synchronize` wait for the call ``arrival``."""
         self._pending.append(arrival)
 
     def note(self, name: str, arrival: Arrival) -> None:
-        """A call has begun."""
+        """Record that a call has begun, for `logged`."""
         if self._logging:
             self.calls.append((name, arrival))
 
     @contextmanager
     def logged(self) -> Iterator[list[tuple[str, Arrival]]]:
-        """The calls that are made in a ``with`` block."""
+        """A context manager that yields a list of the calls made in its block: name and arrival."""
         self.calls, self._logging = [], True
         try:
             yield self.calls
@@ -142,13 +142,13 @@ class Device:
             self._logging = False
 
     def synchronize(self, *_: Any) -> None:
-        """Return when nothing is under way."""
+        """Return when all expected calls are over; raises `WorldError`."""
         pending, self._pending = self._pending, []
         for arrival in pending:
             arrival.wait()
 
     def now(self) -> float:
-        """The emulated clock of the rank, in seconds; the wall clock where there is no rank."""
+        """The rank's emulated clock in seconds; the wall clock if there is no rank."""
         if dist.is_initialized():
             from collectives.adapters import torch as backend
 

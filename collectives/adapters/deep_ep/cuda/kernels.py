@@ -9,7 +9,10 @@ from torch._library.custom_ops import CustomOpDef
 
 
 def library_impl(impl: Callable[..., Any]) -> Callable[..., Any]:
-    """``torch.library.Library.impl``, which also ``torch.library.impl`` comes to."""
+    """A replacement of ``torch.library.Library.impl`` that registers CUDA kernels for the CPU.
+
+    ``torch.library.impl`` ends up there, too. ``impl``: the original.
+    """
 
     @functools.wraps(impl)
     def implemented(
@@ -28,7 +31,10 @@ def library_impl(impl: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def register_kernel(register: Callable[..., Any]) -> Callable[..., Any]:
-    """``register_kernel`` of what ``torch.library.custom_op`` makes."""
+    """A replacement of ``register_kernel`` of custom ops that registers CUDA kernels for the CPU.
+
+    ``register``: the original.
+    """
 
     @functools.wraps(register)
     def registered(

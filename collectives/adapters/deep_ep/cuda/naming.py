@@ -23,7 +23,7 @@ _FROM_HOST = ("as_tensor", "asarray")
 
 
 def is_cuda(device: Any) -> bool:
-    """Whether a program means a CUDA device by this: "cuda", "cuda:1", a device, an index."""
+    """True if ``device`` means a CUDA device: "cuda", "cuda:1", a torch.device, or an index."""
     if isinstance(device, str):
         return _CUDA.fullmatch(device) is not None
     if isinstance(device, torch.device):
@@ -32,7 +32,7 @@ def is_cuda(device: Any) -> bool:
 
 
 def on_cpu(device: Any) -> Any:
-    """The same device, or the CPU for a CUDA device."""
+    """The CPU for a CUDA device, else ``device`` itself."""
     return CPU if is_cuda(device) else device
 
 

@@ -135,7 +135,7 @@ class Standing:
         self._set(threading.Thread, "start", started)
 
     def remove(self) -> None:
-        """Have everything as it was."""
+        """Remove the stand-in, and restore torch as it was."""
         self._naming.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         for where, name, value in reversed(self._before):
             if value is self:
@@ -146,13 +146,13 @@ class Standing:
 
 
 def installed() -> Device | None:
-    """The device, where torch.cuda is stood in for."""
+    """The stand-in's device; None if torch.cuda is not replaced."""
     found: Device | None = getattr(torch.cuda, "triplane", None)
     return found
 
 
 def install() -> Standing | None:
-    """Stand in for torch.cuda in this process; None where that is so already."""
+    """Install the stand-in for torch.cuda in this process; None if it is installed already."""
     return Standing() if installed() is None else None
 
 

@@ -9,7 +9,7 @@ from collectives.adapters.deep_ep.cuda.device import CUDA, NO_GRAPHS, Device, re
 
 
 def types_on(device: Device) -> dict[str, type]:
-    """Stand-ins for the types of torch.cuda by name, on a device."""
+    """The stand-in's types of torch.cuda by name, bound to ``device``."""
 
     class AnyEvent(torch.Event):
         """As ``torch.Event``; its time is the emulated clock's. Everything before it is over."""

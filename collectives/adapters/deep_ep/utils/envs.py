@@ -20,10 +20,12 @@ __all__ = [
 def init_dist(
     local_rank: int, num_local_ranks: int, seed: int = 0
 ) -> tuple[int, int, dist.ProcessGroup]:
-    """Join as rank ``local_rank`` of this node; returns the rank, how many there are, their group.
+    """Join torch.distributed as rank ``local_rank`` of this node.
 
-    ``MASTER_ADDR``, ``MASTER_PORT``, and as DeepEP has it ``WORLD_SIZE`` nodes of which this is
-    ``RANK``.
+    Returns the rank, the size, the group.
+
+    Uses ``MASTER_ADDR``, ``MASTER_PORT``, and as DeepEP does ``WORLD_SIZE`` as the number of nodes
+    and ``RANK`` as that of this node.
     """
     import collectives.adapters.torch  # registers the backend
 
@@ -41,13 +43,16 @@ def init_dist(
 
 
 def init_seed(global_seed: int) -> None:
-    """Seed torch and random with the seed plus the rank."""
+    """Seed torch and random with ``global_seed`` plus the rank."""
     torch.manual_seed(global_seed + dist.get_rank())
     random.seed(global_seed + dist.get_rank())
 
 
 def dist_print(s: str = "", once_in_node: bool = False) -> None:
-    """Write a line, from every rank or from the first of each node; then all ranks meet."""
+    """Write a line, from every rank or from the first of each node.
+
+    Then all ranks meet in a barrier.
+    """
     nodes = int(os.environ.get("WORLD_SIZE", "1"))
     if not once_in_node or dist.get_rank() % max(dist.get_world_size() // nodes, 1) == 0:
         os.write(1, f"{s}\n".encode())

@@ -17,18 +17,21 @@ def ceil_div(x: int, y: int) -> int:
 
 
 def align(x: int, y: int) -> int:
-    """The next multiple of ``y``."""
+    """``x`` rounded up to a multiple of ``y``."""
     return ceil_div(x, y) * y
 
 
 def calc_diff(x: torch.Tensor, y: torch.Tensor) -> float:
-    """How far two tensors are apart: 0 for the same, 1 for those that have nothing in common."""
+    """The distance between two tensors: 0 if they are equal, 1 if they have nothing in common."""
     a, b = x.double() + 1, y.double() + 1
     return float(1 - 2 * (a * b).sum() / (a * a + b * b).sum())
 
 
 def per_token_cast_to_fp8(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Float8 e4m3 of ``[tokens, hidden]``, and a float32 scale for each 128 channels of a token."""
+    """``x`` ``[tokens, hidden]`` as float8 e4m3, with a scale for each 128 channels.
+
+    Scales are float32 ``[tokens, hidden / 128]``, rounded up.
+    """
     tokens, hidden = x.shape
     blocks = pad(x, (0, -hidden % BLOCK)).view(tokens, -1, BLOCK)
     most = blocks.abs().float().amax(dim=2).clamp(_LEAST)
@@ -37,7 +40,7 @@ def per_token_cast_to_fp8(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def per_token_cast_back(x_fp8: torch.Tensor, x_scales: torch.Tensor) -> torch.Tensor:
-    """The bfloat16 that `per_token_cast_to_fp8` was given, as far as it is still known.
+    """The bfloat16 tokens of which `per_token_cast_to_fp8` made these, up to rounding.
 
     ``x_scales``: float32, or int32 of four exponents each.
     """
@@ -54,7 +57,7 @@ def per_token_cast_back(x_fp8: torch.Tensor, x_scales: torch.Tensor) -> torch.Te
 
 
 def count_bytes(*tensors: Any) -> int:
-    """The bytes of tensors, of tuples and lists of them; None has none."""
+    """The bytes of all tensors, also in tuples and lists; None counts 0."""
     total = 0
     for each in tensors:
         if isinstance(each, tuple | list):

@@ -15,7 +15,7 @@ def bench(
     fn: Callable[[], Any], num_warmups: int = 50, num_tests: int = 50,
     post_fn: Callable[[], Any] | None = None, flush_l2: bool = True,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """Emulated seconds that ``fn`` takes: the average, the least, the most."""
+    """The emulated seconds that ``fn`` takes: average, least, most."""
     device, times = _device(), []
     for _ in range(min(num_tests, REPEATS)):
         begin = device.now()
@@ -33,10 +33,10 @@ def bench_kineto(
     barrier_comm_profiling: bool = False, num_kernels_per_period: int = 1,
     barrier: Callable[[], Any] | None = None,
 ) -> Any:  # fmt: skip
-    """Emulated seconds of the kernels that ``fn`` runs: of its dispatches and combines.
+    """The emulated seconds of the kernels that ``fn`` runs: of its dispatches and combines.
 
-    A kernel is known by the name of its call ("dispatch", or "dispatch_impl"). Kernels that have
-    no counterpart here, and the second half of a call in two, are NaN.
+    A kernel is known by the name of its call ("dispatch", or "dispatch_impl"). Kernels that have no
+    counterpart here, and the second half of a call in two, are NaN.
     """
     device, names = _device(), (kernel_names,) if isinstance(kernel_names, str) else kernel_names
     if barrier is not None:
