@@ -1,7 +1,9 @@
-"""All-gather: every rank's ``size`` bytes come to every rank, in the order of ranks.
+"""All-gather: every rank receives every rank's ``size`` bytes, in the order of ranks.
 
-The parts that other collectives use too take ``who`` (the ranks that take part), ``cut`` (bounds
-of the chunks, of which ``who[i]`` begins with number ``i``) and the buffer to work in.
+Letters in the cost lines: P is the number of ranks, S the ``size`` in bytes, L the ranks of a node.
+
+The parts that other collectives use too take ``who`` (the ranks that take part), ``cut`` (bounds of
+the chunks; at first ``who[i]`` has number ``i``) and the buffer to work in.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,13 @@
-"""All-reduce: all ranks' send buffers, combined, come to every rank.
+"""All-reduce: every rank receives the combination of all ranks' send buffers.
+
+Letters in the cost lines: P is the number of ranks, S the bytes of a rank's buffer, L the ranks of
+a node, Q the largest power of two that is not above P.
 
 Every algorithm here combines the items of one place in one order for all ranks, or in orders that
-differ only by ``a + b == b + a``: all ranks end with the same bits, floating point included.
-Send and recv may be one buffer, as they may in `broadcast`, in `allgather` and `reducescatter`
-(there the rank's own block of the longer buffer) and in `reduce`: a row that would copy bytes to
-where they are is then nothing to do.
+differ only by ``a + b == b + a``: all ranks end with the same bits, floating point included. Send
+and recv may be one buffer, as they may in `broadcast`, in `allgather` and `reducescatter` (there
+the rank's own block of the longer buffer) and in `reduce`: a row that would copy bytes onto
+themselves is then skipped.
 """
 
 from collections.abc import Iterator

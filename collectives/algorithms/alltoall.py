@@ -1,7 +1,10 @@
 """All-to-all: block ``j`` of rank ``i``'s send buffer becomes block ``i`` of rank ``j``'s recv.
 
-The forms whose names end in ``_v`` take ``counts``, an int64 matrix: ``counts[i, j]`` bytes go
-from rank i to rank j. Blocks lie without gaps in the order of ranks, in send and in recv buffers.
+Letters in the cost lines: P is the number of ranks, S the bytes of one block, L the ranks of a
+node.
+
+The forms whose names end in ``_v`` take ``counts``, an int64 matrix: ``counts[i, j]`` bytes go from
+rank i to rank j. Blocks lie without gaps in the order of ranks, in send and in recv buffers.
 """
 
 from collections.abc import Iterator

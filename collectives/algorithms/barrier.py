@@ -1,4 +1,7 @@
-"""Barrier: no rank leaves before every rank has come."""
+"""Barrier: no rank leaves before every rank has arrived.
+
+In the cost lines P is the number of ranks.
+"""
 
 from collections.abc import Iterator
 

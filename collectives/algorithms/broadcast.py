@@ -1,4 +1,8 @@
-"""Broadcast: the root's bytes come to every rank, the root's own recv buffer included."""
+"""Broadcast: every rank receives the root's bytes, the root's own recv buffer included.
+
+Letters in the cost lines: P is the number of ranks, S the bytes of the root's buffer, L the ranks
+of a node, K the number of pieces.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,7 @@
-"""Gather: the blocks of all ranks come to the root, in the order of ranks."""
+"""Gather: the root receives the blocks of all ranks, in the order of ranks.
+
+Letters in the cost lines: P is the number of ranks, S the bytes of one block.
+"""
 
 from collections.abc import Iterator
 

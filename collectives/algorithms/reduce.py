@@ -1,4 +1,8 @@
-"""Reduce: all ranks' send buffers, combined, come to the root; no other recv buffer is touched."""
+"""Reduce: the root receives the combination of all ranks' send buffers.
+
+No other recv buffer is touched. Letters in the cost lines: P is the number of ranks, S the bytes of
+a rank's buffer.
+"""
 
 from collections.abc import Iterator
 

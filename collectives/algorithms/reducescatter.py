@@ -1,4 +1,7 @@
-"""Reduce-scatter: block ``i`` of all ranks' send buffers, combined, comes to rank ``i``.
+"""Reduce-scatter: rank ``i`` receives the combination of block ``i`` of all ranks' send buffers.
+
+Letters in the cost lines: P is the number of ranks, S the bytes of one block, L the ranks of a
+node.
 
 The parts that `allreduce` and `reduce` use too work in place and take ``who``, ``cut`` and the
 buffer as those of `allgather` do: ``who[i]`` ends with chunk ``i``.

@@ -1,4 +1,7 @@
-"""Send and receive: transfers between two ranks, of which every other collective is made."""
+"""Send and receive: transfers between two ranks, of which every other collective is made.
+
+In the cost lines S is the ``size`` in bytes.
+"""
 
 from collections.abc import Iterator
 
