@@ -93,11 +93,11 @@ class CommandGroup(click.Group):
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every name, in the table's order."""
+        """The names of all commands, in the table's order."""
         return [*self.commands, *self.lazy]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command called ``cmd_name``, imported now if need be."""
+        """The command called ``cmd_name``, imported at its first use; None if there is none."""
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         module, attribute = self.lazy[cmd_name][0].split(":")
@@ -105,7 +105,7 @@ class CommandGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Return the list of commands, from the tables alone."""
+        """Write the list of commands into the help text, without importing any of them."""
         rows = [(name, command.get_short_help_str(80)) for name, command in self.commands.items()]
         rows += [(name, text) for name, (_, text) in self.lazy.items()]
         with formatter.section("Commands"):
@@ -114,14 +114,18 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's; an unknown name is answered with the choices."""
+        """As click's; an unknown name raises `click.UsageError` with the choices."""
         if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             choices = ", ".join(self.list_commands(ctx))
             raise click.UsageError(f"no command {args[0]!r}; there are {choices}", ctx)
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **named: Any) -> NoReturn:
-        """Run the command line and exit: 0, 2 for wrong input, 1 for a file or result, 130."""
+        """Run the command line and exit.
+
+        The exit code is 0, 2 for wrong input, 1 for a file or result that is wrong, 130 when
+        interrupted.
+        """
         named["standalone_mode"] = False
         streams.prepare()
         try:

@@ -24,8 +24,8 @@ _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))
 def matrices(timeline: Timeline) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bytes, and seconds, from each rank (row) to each rank (column): float64 [cells, cells].
 
-    The seconds are those from when a pair's first transfer sets out to when its last is there. A
-    cell stands for ``ceil(ranks / CELLS)`` ranks each way.
+    The seconds are from the start of a pair's first transfer to the end of its last. A cell stands
+    for ``ceil(ranks / CELLS)`` ranks each way.
     """
     many = -(-timeline.ranks // CELLS)
     cells = -(-timeline.ranks // max(many, 1))
@@ -40,7 +40,7 @@ def matrices(timeline: Timeline) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 
 def draw(timeline: Timeline, path: Path) -> None:
-    """Draw bytes and time of every pair of ranks to ``path``."""
+    """Draw bytes and time of every pair of ranks to ``path``; raises `OSError`."""
     size, time = matrices(timeline)
     scale, unit = next(one for one in _BYTES if size.max(initial=1) >= one[0] or one[0] == 1)
     with canvas(path, 11, 5) as figure:

@@ -19,13 +19,16 @@ class BenchError(TriplaneError):
 
 
 def topology_of(selection: Selection) -> Topology:
-    """The system that was chosen, without what has failed in it."""
+    """The system that was chosen, without the parts that were taken out; raises `TopologyError`."""
     topology = system(selection.system)
     return topology.without(*selection.without) if selection.without else topology
 
 
 def fabric_of(selection: Selection) -> Fabric:
-    """The machine that was chosen, to be simulated; see `stack` for what it speaks."""
+    """The machine that was chosen, ready to simulate; `stack` names the software of an operation.
+
+    Raises `TriplaneError` for a wrong choice.
+    """
     topology = topology_of(selection)
     return Fabric(
         topology, engine=selection.engine, routing=selection.routing,
@@ -52,7 +55,7 @@ def _placement(selection: Selection, topology: Topology) -> Ints | None:
 
 
 def check_fits(ranks: int, fabric: Fabric, selection: Selection) -> None:
-    """Raise `BenchError` for more ranks than there are places, and say what has so many."""
+    """Raise `BenchError` for more ranks than the machine or the rank table has places."""
     places, table = len(fabric.places), selection.rank_table
     if ranks > places and table is None:
         raise BenchError(
@@ -63,9 +66,9 @@ def check_fits(ranks: int, fabric: Fabric, selection: Selection) -> None:
 
 
 def stack(fabric: Fabric, selection: Selection, operation: str) -> str:
-    """The name of the software stack by which ``operation`` is timed.
+    """The name of the software stack that times ``operation``.
 
-    Raises `BenchError` where stacks were named that say nothing of it.
+    Raises `BenchError` if stacks were named and none has costs for it.
     """
     speaks = fabric.software.stack(operation)
     if selection.software is not None:

@@ -24,7 +24,7 @@ class NewFile(click.ParamType[Path]):
         self.is_prefix = is_prefix
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; fails as click does."""
+        """The path of a file that can be written; click reports a folder, or a missing one."""
         text, path = os.fspath(value), Path(value)
         if not text:
             self.fail("'' is no name of a file", param, ctx)
@@ -41,9 +41,10 @@ class NewFile(click.ParamType[Path]):
 
 
 def check_apart(files: Mapping[str, Path | None], prefix: Path | None = None) -> None:
-    """Refuse options, by name, that would write to the same file: the last would replace the first.
+    """Raise `click.UsageError` if two options would write the same file.
 
-    ``prefix``: of Chakra's traces, ``PREFIX.RANK.et``. Devices and pipes take any number of texts.
+    ``files``: by option. ``prefix``: of Chakra's traces, ``PREFIX.RANK.et``. Devices and pipes may
+    be named any number of times.
     """
     taken: dict[Path, str] = {}
     for option, path in files.items():

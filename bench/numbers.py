@@ -19,7 +19,10 @@ class Number(click.IntRange):
     """A whole number as C's strtol reads nccl-tests' flags: 010 is 8, and 0x10 is 16."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; fails as click does where it is none, or out of range."""
+        """``value`` as an int, also hexadecimal or octal.
+
+        Click reports no number, or one out of range.
+        """
         if isinstance(value, str):
             found = _WHOLE.fullmatch(value)
             if found is None:
@@ -39,7 +42,7 @@ class Positive(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return it; fails for anything else."""
+        """``value`` as a float above 0; click reports anything else."""
         try:
             speed = float(value)
         except ValueError:

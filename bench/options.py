@@ -48,9 +48,9 @@ _SCALE = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``text`` as nccl-tests reads them: ``8``, ``1.5K``, ``32M``, ``1G``: powers of 1024.
+    """The bytes that ``text`` means to nccl-tests: ``8``, ``1.5K``, ``32M``, ``1G`` (1024s).
 
-    Raises `click.BadParameter` where it is no size, or above `MAX_BYTES`.
+    Raises `click.BadParameter` for no size, or one above `MAX_BYTES`.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
@@ -63,7 +63,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """As `parse_size`, of what cannot be 0."""
+    """As `parse_size`, but raises `click.BadParameter` for 0 too."""
     size = parse_size(text)
     if not size:
         raise click.BadParameter(f"{text!r} is less than a byte")
@@ -71,9 +71,9 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_root(text: str) -> int:
-    """Return the rank that ``text`` names; -1 for ``all``, or nccl-tests' -1: every one in turn.
+    """The rank that ``text`` names; -1 for ``all`` or -1, which means every rank in turn.
 
-    Raises `click.BadParameter` where it is neither.
+    Raises `click.BadParameter` for anything else.
     """
     if text == "all":
         return -1
@@ -152,7 +152,7 @@ class Flags:
         self.check_sizes(MAX_SIZES)
 
     def check_sizes(self, most: int) -> None:
-        """Raise `click.UsageError` where there are more sizes than ``most``."""
+        """Raise `click.UsageError` if there are more than ``most`` sizes."""
         span = self.largest - self.smallest
         if not self.factor and span and span >= most * self.stepbytes:
             raise click.UsageError(
@@ -168,36 +168,39 @@ class Flags:
 
     @property
     def world(self) -> int:
-        """How many ranks run: --ranks, or -t times -g, or `DEFAULT_RANKS`."""
+        """Number of ranks: --ranks, or -t times -g, or `DEFAULT_RANKS`."""
         return self.ranks or (DEFAULT_RANKS if self._unset() else self._product())
 
     @property
     def threads(self) -> int:
-        """What nccl-tests prints as nThread."""
+        """Number of threads, which nccl-tests prints as nThread."""
         return self.nthreads or 1
 
     @property
     def gpus(self) -> int:
-        """What nccl-tests prints as nGpus: ranks a thread."""
+        """Number of ranks for each thread, which nccl-tests prints as nGpus."""
         return self.world // self.threads
 
     @property
     def factor(self) -> int:
-        """-f where it is above 1; 0 where sizes go by -i, as in nccl-tests."""
+        """The factor between sizes (-f) if above 1.
+
+        0 if sizes go by the step -i, as in nccl-tests.
+        """
         return self.stepfactor if self.stepfactor is not None and self.stepfactor > 1 else 0
 
     @property
     def smallest(self) -> int:
-        """-b, or nccl-tests' 32 MiB."""
+        """The smallest size in bytes: -b, or nccl-tests' 32 MiB."""
         return self.minbytes if self.minbytes is not None else 32 << 20
 
     @property
     def largest(self) -> int:
-        """-e, or nccl-tests' 32 MiB."""
+        """The largest size in bytes: -e, or nccl-tests' 32 MiB."""
         return self.maxbytes if self.maxbytes is not None else 32 << 20
 
     def sizes(self) -> Iterator[int]:
-        """-b to -e, by the factor -f where that is above 1, else by the step -i."""
+        """Iterate over sizes in bytes from -b to -e, by factor -f if above 1, else by step -i."""
         size = self.smallest
         while size <= self.largest:
             yield size
@@ -206,9 +209,9 @@ class Flags:
             size = size * self.factor if self.factor else size + self.stepbytes
 
     def ignored(self, is_live: bool = False) -> list[str]:
-        """Return the flags that were set and have no meaning, as written.
+        """The flags that were set and have no effect, as written on the command line.
 
-        ``is_live``: to real ranks; else in a simulation.
+        ``is_live``: with real ranks; else in a simulation.
         """
         return [
             f"-{letter} {getattr(self, name)}"
@@ -267,7 +270,7 @@ class Output:
                 raise click.UsageError(f"--{name} {path}: the name must end in {choices}")
 
     def single(self) -> dict[str, Path | None]:
-        """What each option names that writes one file."""
+        """The file of each option that writes one, by option; None if it was not given."""
         names = ("output", "plot", "trace", "timeline", "heatmap", "goal")
         return {f"--{name}": getattr(self, name) for name in names}
 
@@ -282,7 +285,7 @@ def _check_none_empty(ctx: click.Context) -> None:
 
 
 def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a decorator that adds ``options`` to a command, which gets them as one ``kind``."""
+    """A decorator that adds ``options`` to a command, which gets their values as one ``kind``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

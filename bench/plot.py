@@ -31,7 +31,7 @@ _DASHES = ("-", "--", "-.", ":")
 
 @contextmanager
 def canvas(path: Path, width: float, height: float) -> "Iterator[Figure]":
-    """A figure in the house's style, in inches; written to ``path`` at the end."""
+    """A context manager for a matplotlib figure, in inches, which is written to ``path``."""
     mpl = library()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -44,10 +44,10 @@ def canvas(path: Path, width: float, height: float) -> "Iterator[Figure]":
 
 
 def draw(rows: Sequence[Measurement], path: Path) -> None:
-    """Draw time and bus bandwidth over size, a line an algorithm, to ``path``.
+    """Draw time and bus bandwidth over size, a line for each algorithm, to ``path``.
 
     Dashed is the bound: no engine may answer less time than that. Dotted, of real ranks: what it
-    took on this host.
+    took on this host. Raises `OSError`.
     """
     with canvas(path, 10, 4.5) as figure:
         left, right = figure.subplots(1, 2)
@@ -140,7 +140,7 @@ def _is_drawn(axes: "Axes") -> bool:
 
 
 def size_text(size: float) -> str:
-    """Bytes as nccl-tests' options name them: 512, 4K, 32M, 1G, powers of 1024."""
+    """``size`` in bytes as nccl-tests' options write it: 512, 4K, 32M, 1G, powers of 1024."""
     for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")):
         if size >= unit:
             return f"{size / unit:g}{letter}"
@@ -148,9 +148,9 @@ def size_text(size: float) -> str:
 
 
 def draw_moe(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
-    """Draw time over EP size, a line a system and stack, a panel for each operation of ``panels``.
+    """Draw time over EP size, a line for each system and stack, a panel for each of ``panels``.
 
-    ``rows``: records of `bench.moe.command`.
+    ``rows``: records of `bench.moe.command`; ``panels``: operations. Raises `OSError`.
     """
     with canvas(path, 10, 4.5) as figure:
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -203,7 +203,7 @@ def _moe_peers(axes: "Axes", op: str, mine: Sequence[Record]) -> None:
 
 
 def draw_validation(found: Sequence[Prediction], path: Path) -> None:
-    """Draw predicted over published, by stack: on the diagonal the model is right."""
+    """Draw predicted over published values, by stack; points on the diagonal are exact."""
     with canvas(path, 7, 7) as figure:
         axes = figure.add_subplot()
         ours = [one for one in found if one.error_percent is not None]

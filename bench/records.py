@@ -65,7 +65,7 @@ class Measurement:
     is_chosen: bool | None = None
 
     def record(self) -> dict[str, Value]:
-        """Return the row as DESIGN's record: every key with a quantity ends in its unit."""
+        """The row as a record; every key of a quantity ends in its unit."""
         return {
             "op": self.op, "system": self.system, "software": self.software, "ranks": self.ranks,
             "size_bytes": self.size, "count": self.count, "datatype": self.datatype,
@@ -90,7 +90,7 @@ class Measurement:
 
 
 def over(size: float, seconds: float) -> float | None:
-    """Bytes per second; None where no time was taken, so that there is no bandwidth to tell."""
+    """``size`` bytes over ``seconds``, as bytes per second; None if no time was taken."""
     if not seconds > 0:
         return None
     rate = size / seconds
@@ -98,21 +98,21 @@ def over(size: float, seconds: float) -> float | None:
 
 
 def in_gb(bandwidth: float | None) -> float | None:
-    """Bytes per second as GB/s; None stays None."""
+    """``bandwidth`` in bytes per second as GB/s; None stays None."""
     return None if bandwidth is None else bandwidth / GB
 
 
 def bandwidths(size: int, seconds: float, factor: float) -> tuple[float | None, float | None]:
-    """Return algbw and busbw, which is ``factor`` times as much: bytes per second, or None."""
+    """The bandwidths algbw and busbw (``factor`` times as much), bytes per second or None."""
     algbw = over(size, seconds)
     return algbw, None if algbw is None else algbw * factor
 
 
 def as_text(records: Sequence[Record], form: str) -> str:
-    """Return the records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line.
+    """The records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line.
 
-    JSON has every text as it is; in the other two a record is a line, and a character that has an
-    effect is written out (`topology.text.visible`).
+    JSON has every text as it is; in the other two a record is a line, and control characters are
+    escaped (`topology.text.visible`).
     """
     return {"json": _as_json, "csv": _as_csv, "table": as_table}[form](records)
 
@@ -147,12 +147,12 @@ def _lines(record: Record) -> dict[str, Value]:
 
 
 def columns_of(records: Sequence[Record]) -> list[str]:
-    """Every key that any record has, in order of first sight."""
+    """Every key that any record has, in the order of first appearance."""
     return list(dict.fromkeys(key for record in records for key in record))
 
 
 def as_table(records: Sequence[Record]) -> str:
-    """Columns for a person: numbers to five digits on the right, text on the left."""
+    """The records as a text table: numbers to five digits on the right, text on the left."""
     names = columns_of(records)
     columns = [_column(name, [record.get(name) for record in records]) for name in names]
     return "".join("  ".join(cells).rstrip() + "\n" for cells in zip(*columns, strict=True))
@@ -175,7 +175,10 @@ def _cell(value: Value) -> str:
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[IO[str]]:
-    """Return the file at ``path``, opened to be written, or standard output where there is none."""
+    """A context manager for the file at ``path``, to write text; None: standard output.
+
+    Raises `OSError`.
+    """
     if path is None:
         file = stdout()
         yield file
@@ -187,10 +190,10 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
 
 @contextmanager
 def reserved(path: str | None) -> Iterator[IO[str] | None]:
-    """Open a new file at ``path``, or ``path.0``, ``path.1`` ...: nccl-tests overwrites no report.
+    """A context manager for a new file at ``path``, or ``path.0`` ...: no report is overwritten.
 
-    None where there is no path. A device or a pipe is written to. A file that nothing was written
-    to is taken away again. Raises `OSError` where none can be made.
+    None for no path. A device or a pipe is written to. A file that nothing was written to is
+    removed. Raises `OSError` if none can be made.
     """
     if path is None:
         yield None
@@ -213,7 +216,7 @@ def _new(path: str) -> IO[str]:
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
-    """Yield the items, with a bar on a terminal's standard error; nothing where it is piped."""
+    """Iterate over ``items``, with a progress bar on standard error if that is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield from items
         return

@@ -27,7 +27,7 @@ class Results:
         return len(self.records)
 
     def column(self, name: str) -> list[object]:
-        """A key of all records; raises `KeyError` where one has none."""
+        """The values of ``name`` in all records; raises `KeyError` if one has none."""
         return [record[name] for record in self.records]
 
     def __str__(self) -> str:
@@ -42,10 +42,10 @@ def collective(
     system: str = Selection.system, software: str | None = None, algorithm: str | None = None,
     without: Sequence[str] = (), routing: str = Selection.routing,
 ) -> Results:  # fmt: skip
-    """A collective of each of ``sizes`` (bytes, as nccl-tests counts them), simulated.
+    """The records of a simulated collective of each of ``sizes`` (bytes, as in nccl-tests).
 
-    ``algorithm``: names with commas between them, or "all"; None: the fastest for each size. The
-    rest as in ``triplane bench``. Raises `TriplaneError` for what cannot be.
+    ``algorithm``: names separated by commas, or "all"; None: the fastest for each size. The rest as
+    in ``triplane bench``. Raises `TriplaneError` for a wrong argument.
     """
     selection = Selection(system, software, routing=routing, without=tuple(without))
     rows: list[Record] = []
@@ -61,7 +61,10 @@ def moe(
     tokens: int | None = None, system: str = Selection.system, software: str | None = None,
     skew: str = "uniform", without: Sequence[str] = (),
 ) -> Results:  # fmt: skip
-    """MoE dispatch and combine over expert-parallel sizes, simulated; as ``triplane bench moe``."""
+    """The records of simulated dispatch and combine over expert-parallel sizes ``ep``.
+
+    Arguments as in ``triplane bench moe``. Raises `TriplaneError` for a wrong argument.
+    """
     selection = Selection(system, software, without=tuple(without))
     fabric, software, name = experts_bench.prepared(selection, mode)
     works = [

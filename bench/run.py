@@ -189,9 +189,9 @@ def _show(error: BaseException, program: Path) -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While this lasts the signals in `ENDING` end the ranks, too.
+    """A context manager during which the signals in `ENDING` end the ranks too.
 
-    Not those that whoever has started this command wants ignored, as nohup does.
+    Signals that the caller wants ignored, as nohup does, stay ignored.
     """
 
     def end(number: int, frame: FrameType | None) -> None:

@@ -18,9 +18,9 @@ STDOUT = "standard output"
 def prepare() -> None:
     r"""Make the standard streams safe to use.
 
-    A descriptor that the caller has closed (``>&-``) would be given to the next file or socket
-    that is opened, which then gets what was meant for a terminal: it becomes the null device.
-    What a stream's encoding has no letter for is written out, as ``\u30cd``.
+    A descriptor that the caller has closed (``>&-``) would be given to the next file or socket that
+    is opened, which then gets what was meant for a terminal: it becomes the null device. Characters
+    that a stream's encoding lacks are escaped, as ``\u30cd``.
     """
     for number in range(3):
         try:
@@ -44,17 +44,20 @@ class NamedStream:
         return getattr(self._stream, attribute)
 
     def write(self, text: str) -> int:
-        """As the stream's own."""
+        """Write text to the stream, returns the number of characters.
+
+        An `OSError` names the stream.
+        """
         with self._naming():
             return self._stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """As the stream's own."""
+        """Write lines to the stream; an `OSError` names it."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """As the stream's own."""
+        """Flush the stream; an `OSError` names it."""
         with self._naming():
             self._stream.flush()
 
@@ -68,14 +71,14 @@ class NamedStream:
 
 
 def stdout() -> IO[str]:
-    """Standard output; it raises `OSError` that names it where it is closed or full."""
+    """Standard output; it raises an `OSError` that names it if it is closed or full."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, "it is closed", STDOUT)
     return cast("IO[str]", NamedStream(sys.stdout, STDOUT))
 
 
 def put(file: IO[str], *lines: str) -> None:
-    """Write lines and hand them on at once; what cannot be seen is written out."""
+    """Write lines to ``file`` and flush it; control characters are escaped."""
     from topology.text import visible
 
     file.writelines(f"{visible(line)}\n" for line in lines)
@@ -83,10 +86,9 @@ def put(file: IO[str], *lines: str) -> None:
 
 
 def blame(error: OSError) -> str:
-    """What could not be read or written, and why; standard output is then given up.
+    """What could not be read or written, and why, as text; standard output is then abandoned.
 
-    What that holds back could not be written when Python ends, either, which would say so at
-    length.
+    Otherwise Python would try to flush it at the end, and report that failure at length.
     """
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
@@ -100,9 +102,9 @@ def blame(error: OSError) -> str:
 
 
 def complain(message: str) -> None:
-    """Write lines to standard error, in which what cannot be seen is written out.
+    """Write lines to standard error, with control characters escaped.
 
-    Where that is closed or full, the exit code says enough.
+    If that is closed or full, nothing is written; the exit code tells enough.
     """
     from topology.text import visible_lines
 

@@ -110,9 +110,9 @@ def _opened(name: str, without: tuple[str, ...]) -> Topology:
 
 
 def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
-    """Return what `show` says of a plane: its links, its ports, whether it can block.
+    """The record of a plane that ``triplane topo show`` prints: links, ports, whether it can block.
 
-    ``guaranteed_share``: of its ports, what every endpoint is sure of under any traffic.
+    ``guaranteed_share``: the share of its port that every endpoint gets under any traffic.
     """
     found = non_blocking(topology, plane)
     links = topology.link_plane == topology.plane(plane)
@@ -140,7 +140,7 @@ def _distinct(topology: Topology, links: NDArray[np.bool_]) -> str:
 
 
 def exported(topology: Topology, form: str) -> str:
-    """Return the topology as ``"toml"`` (ours), or networkx' ``"graphml"`` or ``"json"``."""
+    """The topology as text: ``"toml"`` (Triplane's), or networkx' ``"graphml"`` or ``"json"``."""
     if form == "toml":
         return to_toml(topology)
     import networkx as nx
@@ -155,10 +155,10 @@ def exported(topology: Topology, form: str) -> str:
 
 
 def graphml(graph: "nx.MultiDiGraph") -> str:
-    r"""A graph of `to_networkx` as GraphML, which knows numbers, truth and text only.
+    r"""A graph of `to_networkx` as GraphML, which has numbers, booleans and text only.
 
-    XML has no control characters, so in names they are written out, as ``\u001b``. Raises
-    `TopologyError` where two names become one by that.
+    XML has no control characters, so in names they are escaped, as ``\u001b``. Raises
+    `TopologyError` if two names become equal by that.
     """
     import networkx as nx
 

@@ -15,7 +15,7 @@ from topology.units import GB, NS
 
 
 def about(topology: Topology) -> list[str]:
-    """What a topology is made of, in lines; the first is its name."""
+    """The lines that say what a topology consists of; the first is its name."""
     kinds = topology.vertex_kinds
     ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
     nodes = len(np.unique(topology.node[topology.node >= 0]))
@@ -35,7 +35,7 @@ def _counted(kinds: tuple[str, ...]) -> str:
 
 
 def tier_records(topology: Topology) -> list[Record]:
-    """The links of each plane by the kinds that they join, upwards, one way.
+    """The links of each plane by the kinds of vertices that they join, upwards, one way.
 
     ``total_GBps``: of all of them together.
     """
@@ -65,7 +65,7 @@ def _of_plane(topology: Topology, plane: str) -> Iterator[Record]:
 def write(
     file: IO[str], lines: Sequence[str], planes: Sequence[Record], links: Sequence[Record]
 ) -> None:
-    """Write all of it for a person."""
+    """Write lines and tables for a person, in colour if ``file`` is a terminal."""
     if file.isatty():
         _write_rich(file, lines, planes, links)
         return

@@ -51,7 +51,7 @@ class Reading:
     ignored: tuple[str, ...] = ()
 
     def processor(self) -> chakra.Processor | None:
-        """What computes, where any of it was said."""
+        """The processor for nodes without a duration; None if no speed was given."""
         if (self.peak, self.memory, self.remote) == (None, None, None):
             return None
         peak, memory = (math.inf if one is None else one for one in (self.peak, self.memory))
@@ -60,9 +60,9 @@ class Reading:
 
 
 def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, Path | None]:
-    """The workload in these files: one of GOAL, or of Chakra one a rank, or their prefix.
+    """The workload in these files: one of GOAL, or of Chakra one for each rank, or their prefix.
 
-    Also returns the file that groups were read from. Raises `BenchError`, `WorkloadError`.
+    Also returns the file from which groups were read. Raises `BenchError`, `WorkloadError`.
     """
     how, first = how or Reading(), paths[0]
     if first.name.endswith(GOAL):
@@ -107,10 +107,12 @@ def _is_no_folder(path: Path) -> bool:
 
 
 def beside(trace: Path) -> Path | None:
-    """The file of groups beside a trace under a name that generators give it, if there is one.
+    """The file of groups beside a trace, under a name that generators give it.
 
-    ``PREFIX_comm_group.json``, ``PREFIX.json`` or ``comm_group.json``, as the symbolic tensor
-    graph writes them.
+    None if there is none.
+
+    ``PREFIX_comm_group.json``, ``PREFIX.json`` or ``comm_group.json``, as the symbolic tensor graph
+    writes them.
     """
     prefix = re.sub(r"\.[0-9]+\.et(\.gz)?$", "", trace.name)
     names = (f"{prefix}_comm_group.json", f"{prefix}.json", "comm_group.json")
@@ -121,7 +123,10 @@ def replayed(
     workload: Workload, fabric: Fabric, path: Path, algorithm: str | None = None,
     rendezvous: float = math.inf,
 ) -> Replay:  # fmt: skip
-    """The replay of the workload in the file at ``path``, which errors name."""
+    """The replay of the workload from the file at ``path``.
+
+    Raises `WorkloadError` naming the file.
+    """
     try:
         return replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
     except WorkloadError as error:
@@ -129,7 +134,7 @@ def replayed(
 
 
 def record(found: Replay, name: str, system: str, host_time: float) -> dict[str, Value]:
-    """What is printed of a replay; ``compute_us``: of the rank that computes most."""
+    """The printed record of a replay; ``compute_us``: of the rank that computes most."""
     w, endpoint = found.workload, found.fabric.software
     used = [MESSAGE] if (w.kind == SEND).any() else []
     used += [COLLECTIVES[number] for number in np.unique(w.collective[w.kind == COLLECTIVE])]

@@ -7,7 +7,7 @@ from fabric.timeline.value import Timeline
 
 
 def check_simulated(output: Output, transport: str) -> None:
-    """Refuse what is written of a simulation where real ranks run: it would not be of them."""
+    """Raise `click.UsageError` for a file that only a simulation can write, if real ranks run."""
     for name in ("timeline", "heatmap", "goal", "chakra") if transport != "sim" else ():
         if getattr(output, name):
             raise click.UsageError(
@@ -17,12 +17,12 @@ def check_simulated(output: Output, transport: str) -> None:
 
 
 def wanted(output: Output) -> bool:
-    """Whether any of these files was asked for."""
+    """True if any file of a simulation was asked for."""
     return any((output.trace, output.timeline, output.heatmap, output.goal, output.chakra))
 
 
 def write(timeline: Timeline, output: Output) -> None:
-    """Write what was asked for."""
+    """Write the files that were asked for; raises `OSError`, `TraceError`, `WorkloadError`."""
     if output.trace:
         timeline.to_perfetto(output.trace)
     if output.timeline:

@@ -46,7 +46,7 @@ class Benchmark:
 
     @property
     def is_live(self) -> bool:
-        """Whether real ranks run."""
+        """True if real ranks run, False for a simulation."""
         return self.transport != "sim"
 
     @property
@@ -56,12 +56,12 @@ class Benchmark:
 
     @property
     def software(self) -> str:
-        """The name of the stack whose costs count."""
+        """The name of the software stack that times the collective."""
         return self.fabric.software.stack(self.op)
 
     @property
     def ranks(self) -> int:
-        """How many ranks take part."""
+        """Number of ranks that take part."""
         return self.flags.world
 
 
@@ -93,13 +93,12 @@ def prepare(
     transport: str = "sim",
     trace: Path | None = None,
 ) -> Benchmark:
-    """Return the benchmark of ``op`` that was asked for, checked.
+    """The benchmark of ``op`` that was asked for, checked.
 
-    ``algorithm``: names with commas between them, or ``"all"``; None is the library's choice.
+    ``algorithm``: names separated by commas, or ``"all"``; None is the library's choice.
     ``matrix``: the file that all_to_all_v takes its bytes from. ``environment``: where nccl-tests'
     variables are looked up. ``transport``: of real ranks, or "sim"; ``trace``: the file that gets
-    the trace of real ranks. Raises `TriplaneError` that
-    names what is wrong.
+    the trace of real ranks. Raises `TriplaneError` that names what is wrong.
     """
     environment = os.environ if environment is None else environment
     check_environment(environment)
@@ -153,9 +152,9 @@ def _with_matrix(flags: Flags, traffic: VectorCounts, ours: bool) -> Flags:
 
 
 def tasks(bench: Benchmark) -> Iterator[Task]:
-    """Return the rows to come, in nccl-tests' order: types, reductions, roots, cycles, sizes.
+    """Iterate over the rows, in nccl-tests' order: types, reductions, roots, cycles, sizes.
 
-    Of every size all algorithms that were named, or else the library's choice.
+    For each size, all algorithms that were named, or else the library's choice.
     """
     flags, operation = bench.flags, bench.operation
     types = tuple(DATATYPES) if flags.datatype == "all" else (flags.datatype,)
@@ -177,7 +176,10 @@ def tasks(bench: Benchmark) -> Iterator[Task]:
 
 
 def chosen(bench: Benchmark, argument: int, itemsize: int, root: int) -> str:
-    """The library's choice; of all_to_all_v its ranks do not know the sizes that others send."""
+    """The algorithm that the library chooses for ``argument`` bytes (as `schedule` counts).
+
+    For all_to_all_v it is the default, as its ranks do not know the sizes that others send.
+    """
     op, ranks = bench.op, bench.ranks
     if op == "all_to_all_v":
         return default(op, ranks, argument)
@@ -193,7 +195,7 @@ def _asked(bench: Benchmark) -> Iterable[int]:
 
 
 def sizes_of(bench: Benchmark, asked: int, itemsize: int) -> tuple[int, int, int]:
-    """Return what ``asked`` bytes become: the row's size and count, and `schedule`'s bytes.
+    """A row's size and count, and the bytes for `schedule`, when ``asked`` bytes were asked for.
 
     As ``getCollByteCount`` of each of nccl-tests' programs.
     """
@@ -212,7 +214,7 @@ def sizes_of(bench: Benchmark, asked: int, itemsize: int) -> tuple[int, int, int
 
 
 def steps_of(bench: Benchmark, task: Task) -> Iterator[Step]:
-    """Return the schedule of one row."""
+    """The schedule of one row."""
     if bench.op == "all_to_all_v":
         counts = bench.traffic.counts(bench.ranks, task.argument)
         grouped = {"ranks_per_node": bench.ranks_per_node} if task.algorithm in _GROUPED else {}
@@ -228,15 +230,15 @@ _GROUPED = ("hierarchical",)
 
 
 def simulated(bench: Benchmark, task: Task) -> Timeline:
-    """Return the simulation of one row."""
+    """The timeline of simulating one row."""
     operation = operation_of(bench, task)
     return bench.fabric.simulate(steps_of(bench, task), operation=operation, ranks=bench.ranks)
 
 
 def operation_of(bench: Benchmark, task: Task) -> str:
-    """Whose endpoint constants count: running ranks say the same of the same call.
+    """The operation whose constants time a row, the same as for running ranks.
 
-    Blocks of all_to_all_v have sizes of their own, so it has no variant of one size.
+    all_to_all_v has no variant for small messages, as each of its blocks has a size of its own.
     """
     if bench.op == "all_to_all_v":
         return bench.op
@@ -244,7 +246,7 @@ def operation_of(bench: Benchmark, task: Task) -> str:
 
 
 def sweep(bench: Benchmark) -> Iterator[Measurement]:
-    """Measure row after row; what has been simulated is not simulated again."""
+    """Simulate row after row; what has been simulated is not simulated again."""
     known: dict[tuple[str, int, int, int], Found] = {}
     for task in tasks(bench):
         # A reduction costs the same whatever it is, a type only by the size of its items.
@@ -265,7 +267,7 @@ class Found:
 
 
 def found(bench: Benchmark, task: Task) -> Found:
-    """Simulate one row."""
+    """The result of simulating one row."""
     began = time.perf_counter()
     timeline = simulated(bench, task)
     host_time = time.perf_counter() - began
@@ -280,7 +282,7 @@ AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
 
 
 def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
-    """The row that a task becomes."""
+    """The printed row for a task and its result."""
     selection = bench.selection
     algbw, busbw = bandwidths(task.size, answer.time, bench.operation.factor(bench.ranks))
     return Measurement(
@@ -294,6 +296,6 @@ def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
 
 
 def last_timeline(bench: Benchmark) -> Timeline:
-    """Return the simulation of the last row, made again."""
+    """The simulation of the last row, run again."""
     *_, task = tasks(bench)
     return simulated(bench, task)

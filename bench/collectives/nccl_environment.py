@@ -27,9 +27,9 @@ _REFUSED = {
 
 
 def check(environment: Mapping[str, str]) -> None:
-    """Raise `BenchError` for a variable of nccl-tests' that would not be heeded, or is no number.
+    """Raise `BenchError` for an nccl-tests variable that has no effect here, or is no number.
 
-    Whatever the operation is, so that a mistake is told before the work.
+    It is called for every operation, so that a mistake is reported before the work.
     """
     for name in environment:
         if name in _REFUSED:
@@ -47,7 +47,10 @@ def check(environment: Mapping[str, str]) -> None:
 
 
 def number(environment: Mapping[str, str], name: str) -> float:
-    """A finite number from a variable, 1 where it is not set; raises `BenchError`."""
+    """The finite number in a variable, 1 if it is not set.
+
+    Raises `BenchError` for anything else.
+    """
     text = environment.get(name, "1")
     try:
         value = float(text)
@@ -59,9 +62,9 @@ def number(environment: Mapping[str, str], name: str) -> float:
 
 
 def least(text: str) -> float:
-    """The GB/s that NCCL_TESTS_MIN_BW asks for, as C's atof reads it: what ``text`` begins with.
+    """The GB/s in NCCL_TESTS_MIN_BW, as C's atof reads it: the number that ``text`` begins with.
 
-    0 where that is no number. Raises `BenchError` where it is not finite: every run would pass.
+    0 if there is no number. Raises `BenchError` if it is not finite, as every run would pass.
     """
     match = re.match(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", text, re.IGNORECASE)
     odd = re.match(r"\s*[-+]?(nan|inf)", text, re.IGNORECASE)

@@ -44,7 +44,7 @@ class DeviceLine:
     device_info: str
 
     def line(self) -> str:
-        """Return the line of the header."""
+        """The device's line of the header."""
         who = f"Rank {self.rank:2d} Group {self.group:2d} Pid {self.pid:6d}"
         where = f"{self.hostname:>10s} device {self.device:2d} [{self.device_hex}]"
         return f"#  {who} on {where} {self.device_info}"
@@ -64,17 +64,17 @@ class Footer:
 
     @property
     def enough(self) -> bool:
-        """Whether the mean is within 10% of what was asked for, as nccl-tests judges it."""
+        """True if the mean is within 10% of what was asked for, as nccl-tests judges it."""
         return self.least is None or (self.busbw or 0.0) >= 0.9 * self.least
 
     @property
     def passed(self) -> bool:
-        """Whether nccl-tests would return success."""
+        """True if nccl-tests would exit with success."""
         return self.enough and not self.out_of_bounds
 
 
 def summary(rows: Sequence[Measurement], least: str | None = None) -> Footer:
-    """Return the footer of these rows; ``least``: NCCL_TESTS_MIN_BW, a number of GB/s, if set."""
+    """The footer of these rows; ``least``: the text of NCCL_TESTS_MIN_BW (GB/s), if set."""
     known = [row.busbw for row in rows if row.busbw is not None]
     mean = sum(known) / len(known) if known else None
     wrong = sum(bool(row.wrong) for row in rows)
@@ -82,9 +82,9 @@ def summary(rows: Sequence[Measurement], least: str | None = None) -> Footer:
 
 
 def float_text(value: float | None, width: int) -> str:
-    """nccl-tests' getFloatStr: two decimals, fewer, then an exponent, to stay within ``width``.
+    """``value`` as nccl-tests' getFloatStr writes it, within ``width`` characters.
 
-    None is `UNKNOWN`.
+    Two decimals, else fewer, else an exponent. None is `UNKNOWN`.
     """
     if value is None:
         return f"{UNKNOWN:>{width}}"
@@ -102,7 +102,7 @@ def header(
     notes: Iterable[str],
     is_live: bool = False,
 ) -> list[str]:
-    """Everything above the rows; ``notes`` are our own lines, without their ``#``.
+    """The lines above the rows; ``notes``: Triplane's own lines, without their ``#``.
 
     ``is_live``: real ranks run: data is checked, and rows end in three columns of this host's time.
 
@@ -167,7 +167,7 @@ def _column_row(half: Sequence[tuple[str, str]], stamp: tuple[str, str], which: 
 
 
 def row(measurement: Measurement, flags: Flags) -> str:
-    """Return a row of the table, without its end of line."""
+    """A row of nccl-tests' table, without its line end."""
     m = measurement
     left = f"{m.size:12d}  {m.count:12d}  {m.datatype:>8s}  {m.redop:>6s}  {m.root:6d}"
     half = _half(m)
@@ -198,7 +198,7 @@ def _iterations_text(measurement: Measurement) -> str:
 
 
 def footer(found: Footer, program: str) -> list[str]:
-    """Everything below the rows; the empty line is where nccl-tests puts NCCL's last error."""
+    """The lines below the rows; the empty one is where nccl-tests puts NCCL's last error."""
     wrong = f"{found.out_of_bounds} {'FAILED' if found.out_of_bounds else 'OK'}"
     verdict = "" if found.least is None else "OK" if found.enough else "FAILED"
     mean = UNKNOWN if found.busbw is None else f"{found.busbw / GB:g}"
@@ -213,7 +213,7 @@ def footer(found: Footer, program: str) -> list[str]:
 
 
 def bounds(rows: Sequence[Measurement]) -> list[str]:
-    """Return our own lines below the rows: what no engine can beat, and what sets it."""
+    """Triplane's own lines below the rows: the lower bound of each, and what sets it."""
     titles = f"# {'size':>10s}  {'bound':>8s}  {'of time':>7s}  {'host':>8s}  {'algorithm':<18s}  "
     units = f"# {'(B)':>10s}  {'(us)':>8s}  {'(%)':>7s}  {'(s)':>8s}"
     return ["#", titles + "what sets the bound", units, *map(_bound, rows), "#"]
@@ -235,10 +235,10 @@ def report(
     found: Footer,
     began: datetime,
 ) -> str:
-    """nccl-tests' JSON: booleans are strings, a root is text six wide, what is not known is null.
+    """The report in nccl-tests' JSON: booleans are texts, roots texts six wide, unknown is null.
 
-    Of the environment only NCCL's and our own variables are written: a report that is sent to
-    somebody should not carry the passwords of a shell.
+    Of the environment only NCCL's and Triplane's variables are written: a report that is sent to
+    somebody should not contain the passwords of a shell.
     """
     own = [f"{k}={v}" for k, v in environment.items() if k.startswith(("NCCL_", "TRIPLANE_"))]
     okay = "unchecked" if found.least is None else _bool(found.enough)

@@ -20,7 +20,7 @@ _LIVE = (
 
 
 def notes(bench: Benchmark) -> Iterator[str]:
-    """Yield what a reader of nccl-tests' table must know, line by line."""
+    """Iterate over the lines that explain nccl-tests' table: machine, times, ignored flags."""
     chosen, router = bench.selection, bench.fabric.router
     what = f"real ranks over {bench.transport}" if bench.is_live else "simulated"
     yield (
@@ -38,7 +38,10 @@ def notes(bench: Benchmark) -> Iterator[str]:
 
 
 def devices(bench: Benchmark) -> list[DeviceLine]:
-    """Where each rank sits. The address is a device's number in its node: there is no PCI here."""
+    """The header's line for each rank, with its endpoint.
+
+    The PCI address is the number of the device in its node, as there is no PCI here.
+    """
     topology, pid = bench.fabric.topology, os.getpid()
     seen: dict[int, int] = {}
     kind = "emulated" if bench.is_live else "simulated"
@@ -53,7 +56,7 @@ def devices(bench: Benchmark) -> list[DeviceLine]:
 
 
 def rank_summary(bench: Benchmark, measurement: Measurement) -> Iterator[str]:
-    """Return the lines of NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY for one row of all_to_all_v."""
+    """Iterate over the lines of NCCL_TESTS_ALLTOALLV_PRINT_SUMMARY for one row of all_to_all_v."""
     ranks, traffic = bench.ranks, bench.traffic
     total = measurement.count * ranks * DATATYPES[measurement.datatype]
     mode = f"mode=generated nranks={ranks} total_bytes={total} spread={traffic.spread:.3f}"

@@ -42,7 +42,7 @@ class Measured:
     early: int
 
     def record(self) -> dict[str, Value]:
-        """In microseconds."""
+        """The result as a record, with times in microseconds."""
         median, most = np.percentile(self.late, [50, 99]) / US
         return {
             "early": self.early, "late_median_us": float(median), "late_p99_us": float(most),
@@ -51,7 +51,10 @@ class Measured:
 
 
 def main(transfers: int, size: int) -> Moments:
-    """What a rank does: 0 sends to 1, again and again; both look at the clock of their host."""
+    """The program of a rank: 0 sends to 1, again and again; returns begin and end of each transfer.
+
+    Wall seconds, float64 [transfers, 2].
+    """
     with init() as comm:
         data, moments = np.ones(size, np.uint8), np.zeros((transfers, 2))
         call: Callable[..., object] = comm.send if comm.rank == 0 else comm.recv
@@ -65,7 +68,7 @@ def main(transfers: int, size: int) -> Moments:
 
 
 def measure(fabric: Fabric, transport: str, transfers: int, size: int, scale: float) -> Measured:
-    """Run the transfers. ``scale``: wall seconds that an emulated second takes."""
+    """Run the transfers on paced time; ``scale``: wall seconds for each emulated second."""
     needed = lasts(fabric, size) * scale
     sent, received = launch(
         main, 2, fabric, transport, clock="paced", scale=scale, args=(transfers, size),
@@ -75,14 +78,18 @@ def measure(fabric: Fabric, transport: str, transfers: int, size: int, scale: fl
 
 
 def compared(sent: Moments, received: Moments, needed: float) -> Measured:
-    """What the clocks of both ranks say of transfers that need so many seconds."""
+    """How early or late transfers were, from the clocks of both ranks.
+
+    ``sent``, ``received``: begin and end of each, wall seconds [transfers, 2]; ``needed``: the
+    seconds that each must take at least.
+    """
     due = np.maximum(sent[:, 0], received[:, 0]) + needed
     early = (sent[:, 1] < due).sum() + (received[:, 1] < due).sum()
     return Measured(np.maximum(sent[:, 1], received[:, 1]) - due, int(early))
 
 
 def lasts(fabric: Fabric, size: int) -> float:
-    """Emulated seconds of a transfer between the first two ranks."""
+    """Emulated seconds of a transfer of ``size`` bytes between the first two ranks."""
     operation = fabric.software.variant(MESSAGE, size)
     return fabric.simulate((Step(0, 1, size),), operation=operation, ranks=2).duration
 

@@ -32,7 +32,10 @@ class RankSample:
 
 
 def main(jobs: Sequence[RowJob]) -> list[RankSample]:
-    """Run every job: one rank's part of `bench.collectives.real_ranks.sweep`."""
+    """Run every job as one rank of `bench.collectives.real_ranks.sweep`.
+
+    Returns what it measured.
+    """
     with init() as comm:
         return [_measured(comm, job) for job in jobs]
 

@@ -29,8 +29,8 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
     """Measure every row with real data between real ranks, which live for the whole sweep.
 
     The time of a row is emulated, of one operation that all ranks begin together; its wall time is
-    the mean of -n operations, one after the other, after -w. Raises `BenchError` for what real
-    ranks cannot do, and what ends their world.
+    the mean of -n operations, one after the other, after -w warm-ups. Raises `BenchError` for what
+    real ranks cannot do, and the error that ends their world.
     """
     rows = list(tasks(bench))
     jobs = [_job(bench, task) for task in rows]

@@ -62,17 +62,17 @@ class RowJob:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of an element."""
+        """The numpy type of an element."""
         return DTYPES[self.datatype]
 
     @property
     def reduces(self) -> bool:
-        """Whether elements are combined."""
+        """True if the collective combines elements."""
         return self.op in ("all_reduce", "reduce", "reduce_scatter")
 
 
 def given(job: RowJob, rank: int, ranks: int) -> Array:
-    """What a rank sends; of no length where it sends nothing."""
+    """The elements that a rank sends; empty if it sends nothing."""
     if job.reduces:
         items = job.size // job.dtype.itemsize
         return _values(job, rank, ranks, 0, items * (ranks if job.op == "reduce_scatter" else 1))
@@ -80,7 +80,7 @@ def given(job: RowJob, rank: int, ranks: int) -> Array:
 
 
 def wanted(job: RowJob, rank: int, ranks: int) -> Array:
-    """What a rank must hold afterwards; of no length where it receives nothing."""
+    """The elements that a rank must have received; empty if it receives nothing."""
     if not job.reduces:
         return _made(job, _PIECES[job.op](job, rank, ranks)[1])
     items = job.size // job.dtype.itemsize
@@ -104,7 +104,7 @@ def _added(job: RowJob, rank: int, ranks: int, first: int, items: int) -> Array:
 
 
 def wrong(found: Array, expected: Array) -> int:
-    """How many elements differ in a bit."""
+    """The number of elements that differ in any bit."""
     each = (len(expected), expected.itemsize)
     pairs = (array.view(np.uint8).reshape(each) for array in (found, expected))
     return int(np.not_equal(*pairs).any(1).sum())

@@ -29,12 +29,18 @@ class VectorCounts:
     scale: float = 1.0
 
     def counts(self, ranks: int, total: int) -> Counts:
-        """Return the matrix, or the pattern in which each of ``ranks`` sends ``total`` bytes."""
+        """Bytes from each rank to each, int64 [ranks, ranks]: a file's matrix, or the pattern.
+
+        In the pattern each rank sends ``total`` bytes.
+        """
         return spread_counts(ranks, total, self.spread) if self.matrix is None else self.matrix
 
 
 def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -> VectorCounts:
-    """Return the traffic that ``matrix``, a file, or else nccl-tests' variables ask for."""
+    """The traffic from ``matrix``, a file, or else from nccl-tests' variables.
+
+    Raises `BenchError`.
+    """
     spread = min(max(number(environment, SPREAD), 0.0), 1.0)
     scale = max(number(environment, SCALE), 0.0)
     path = matrix or environment.get(MATRIX)
@@ -47,15 +53,15 @@ def traffic_of(ranks: int, matrix: str | None, environment: Mapping[str, str]) -
 
 
 def busiest(counts: Counts) -> int:
-    """Return the most bytes that any rank sends or receives."""
+    """The most bytes that any rank sends or receives."""
     return int(max(counts.sum(0).max(), counts.sum(1).max()))
 
 
 def read_matrix(path: str, scale: float = 1.0) -> Counts:
-    """Return a traffic matrix of nccl-tests: in line i, between spaces, bytes from i to each j.
+    """The traffic matrix in a file of nccl-tests: in line i, bytes from i to each j.
 
-    Values are scaled, then rounded down to multiples of 16. Raises `BenchError` naming file and
-    place.
+    Values are multiplied by ``scale``, then rounded down to multiples of 16. Raises `BenchError`
+    naming file and place.
     """
     text = read_text(path, BenchError)
     lines = [(at, line.split()) for at, line in enumerate(text.split("\n"), start=1)]
@@ -88,9 +94,10 @@ def _bytes(place: str, line: int, text: str, scale: float) -> int:
 
 
 def spread_counts(ranks: int, total: int, spread: float) -> Counts:
-    """nccl-tests' generated traffic: ``total`` bytes a rank, more for farther ranks by ``spread``.
+    """nccl-tests' generated traffic: bytes from each rank to each, int64 [ranks, ranks].
 
-    0 is uniform; at 1 a rank gets bytes in proportion to its distance. [ranks, ranks] bytes.
+    Each rank sends about ``total`` bytes. ``spread`` 0 is uniform; at 1 bytes are proportional to
+    the distance of the ranks.
     """
     if ranks == 1:
         return np.array([[total & ~15]])

@@ -55,39 +55,42 @@ class Experts:
     groups: int = GROUPS
 
     def routing(self) -> Routing:
-        """Which token goes to which experts; `TriplaneError` where that cannot be."""
+        """Which token goes to which experts.
+
+        Raises `TriplaneError` for a routing that is impossible.
+        """
         return _routing(
             self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.groups, self.seed
         )
 
     @property
     def every_token(self) -> int:
-        """Tokens of all ranks together."""
+        """Number of tokens of all ranks together."""
         return int(self.routing().tokens.sum()) if is_file(self.skew) else self.ranks * self.tokens
 
     @property
     def mean_tokens(self) -> int | float:
-        """Tokens of a rank, on the mean where they differ."""
+        """Number of tokens of a rank; the mean if ranks differ."""
         mean = self.every_token / self.ranks
         return int(mean) if mean.is_integer() else mean
 
     @property
     def operation(self) -> str:
-        """The name by which endpoint presets know it."""
+        """The operation's name in software stacks: ``dispatch``, ``combine:normal`` and so on."""
         return self.op if self.mode == "low-latency" else f"{self.op}:normal"
 
     def message_size(self, software: str) -> int:
-        """Bytes of a token on the wire, as ``software`` sends it."""
+        """Bytes of a token (dispatch) or result (combine) on the wire, as ``software`` sends it."""
         if self.op == "combine":
             return combine_size(self.hidden)
         return dispatch_size(self.hidden, software, self.dtype, self.mode)
 
     def format(self, software: str) -> Format:
-        """How ``software`` writes a token that it dispatches."""
+        """The format in which ``software`` sends a dispatched token."""
         return dispatch_format(software, self.dtype, self.mode)
 
     def steps(self, software: str, node_ranks: int | None) -> Iterator[Step]:
-        """The schedule; in normal mode of two levels where ``node_ranks`` is given."""
+        """The schedule; in normal mode with two levels if ``node_ranks`` is given."""
         size, module = self.message_size(software), _MODULES[self.mode]
         make: Callable[..., Iterator[Step]] = getattr(module, self.op)
         if self.mode == "low-latency":
@@ -95,7 +98,7 @@ class Experts:
         return make(self.routing(), size, ranks_per_node=node_ranks, exact=False)
 
     def moved(self, token_size: int, node_ranks: int | None) -> float:
-        """Bytes a rank that benchmarks of this mode divide by the time: see `logical_bytes`."""
+        """Bytes for each rank from which this mode's benchmarks compute bandwidth."""
         if self.mode == "low-latency":
             return float(self.routing().counts.sum()) * token_size / self.ranks
         return logical_bytes(self.routing(), token_size, node_ranks)
@@ -106,7 +109,7 @@ FILE = "file:"
 
 
 def is_file(skew: str) -> bool:
-    """Whether a routing comes from a file, with tokens, top_k and ranks of its own."""
+    """True if ``skew`` names a file, which then decides ranks, tokens and top-k."""
     return skew.startswith(FILE)
 
 
@@ -121,9 +124,10 @@ class RoutingOptions:
     seed: int | None
 
     def of_file(self, skew: str) -> Routing:
-        """The routing in the file that ``skew`` names; of `EXPERTS` where nothing says how many.
+        """The routing in the file that ``skew`` names, over `EXPERTS` experts by default.
 
-        Raises `BenchError` where something else was asked for, and `RoutingError`.
+        Raises `BenchError` if an option asks for something else than the file has, and
+        `RoutingError`.
         """
         path = skew.removeprefix(FILE)
         routing = from_file(path, self.experts, EXPERTS)
@@ -148,7 +152,7 @@ def _list(values: object) -> str:
 
 
 def tokens_text(routing: Routing) -> str:
-    """How many tokens its ranks have, in words: ``128``, or ``1 to 2``."""
+    """The number of tokens of the ranks as text: ``128``, or ``1 to 2``."""
     least, most = int(routing.tokens.min()), int(routing.tokens.max())
     return str(most) if least == most else f"{least} to {most}"
 
@@ -166,7 +170,9 @@ def _routing(
 def node_ranks(
     topology: Topology, planes: tuple[str, ...], ranks: int, places: Ints | None = None
 ) -> int | None:
-    """Ranks of a node, where the ranks span nodes and nodes have a network of their own.
+    """Number of ranks of a node, if the ranks span nodes that have a network of their own.
+
+    Else None.
 
     ``places``: the endpoint of every rank; None: the accelerators in order.
     """

@@ -48,19 +48,19 @@ MAX_SELECTIONS = 1 << 26
 
 
 def simulate(work: Experts, fabric: Fabric) -> Timeline:
-    """When everything of an operation happens."""
+    """The timeline of an operation; raises `BenchError` if it does not fit."""
     check(work, fabric)
     steps = work.steps(fabric.software.stack(work.operation), nodes_of(work, fabric))
     return fabric.simulate(steps, operation=work.operation, ranks=work.ranks)
 
 
 def nodes_of(work: Experts, fabric: Fabric) -> int | None:
-    """Ranks of a node, where normal mode has two levels; see `node_ranks`."""
+    """Number of ranks of a node, if normal mode has two levels; else None. See `node_ranks`."""
     return node_ranks(fabric.topology, fabric.router.planes, work.ranks, fabric.places)
 
 
 def check(work: Experts, fabric: Fabric) -> None:
-    """Raise `BenchError` for an operation that does not fit."""
+    """Raise `BenchError` if an operation has more ranks than places, or too many selections."""
     places = len(fabric.places)
     if not 0 < work.ranks <= places:
         where = fabric.topology.name
@@ -77,7 +77,7 @@ def check(work: Experts, fabric: Fabric) -> None:
 def records(
     fabric: Fabric, name: str, works: Iterable[Experts]
 ) -> Iterator[tuple[dict[str, Value], Timeline]]:
-    """Each operation's record, and its timeline; ``name``: of the system."""
+    """Iterate over each operation's record and timeline; ``name``: of the system."""
     for work in works:
         software = fabric.software.stack(work.operation)
         begun = time.perf_counter()
@@ -103,7 +103,7 @@ def live(
     fabric: Fabric, name: str, works: Sequence[Experts], selection: Selection, transport: str,
     trace: Path | None = None,
 ) -> Iterator[dict[str, Value]]:  # fmt: skip
-    """Each operation's record, of real tokens between real ranks; see `bench.moe.real_ranks`."""
+    """Iterate over the records of operations with real tokens; see `bench.moe.real_ranks`."""
     from bench.moe.real_ranks import measure, slowest
 
     for both in zip(works[::2], works[1::2], strict=True):
@@ -128,14 +128,14 @@ def live(
 
 
 def published(name: str, software: str, work: Experts) -> float | None:
-    """The published latency of this very operation in microseconds, None where there is none."""
+    """The published latency of exactly this operation in microseconds; None if there is none."""
     wanted = (name, software, work.op, work.mode, work.ranks, work.tokens, work.hidden, work.top_k)
     same = work.skew == "uniform" and work.experts == EXPERTS
     return _latencies().get(wanted) if same else None
 
 
 def nearest(name: str, software: str, works: Sequence[Experts]) -> str:
-    """A line for each EP size of which nothing is published: what is of the size next to it."""
+    """For each EP size without published values, a line with those of the nearest size."""
     unknown = [work for work in works if published(name, software, work) is None]
     lines = dict.fromkeys(_next_to(name, software, work) for work in unknown)
     return "".join(f"# {line}\n" for line in lines if line)
@@ -164,9 +164,9 @@ def _latencies() -> dict[tuple[Any, ...], float]:
 
 
 def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
-    """The fabric of a selection, the stack that speaks MoE there, and the system's short name.
+    """The fabric of a selection, the software stack for MoE on it, and the system's short name.
 
-    Raises `BenchError` where a stack was named that does not.
+    Raises `BenchError` if a stack was named that has no costs for MoE.
     """
     fabric = fabric_of(selection)
     variant = "" if mode == MODES[0] else f":{mode}"
@@ -177,7 +177,7 @@ def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
 
 
 def table(rows: Sequence[Record]) -> str:
-    """Rows for a person: a line an EP size and operation."""
+    """Rows as a text table, a line for each EP size and operation."""
     lines = [
         {
             "EP": row["ranks"], "op": row["op"], "time us": row["time_us"],
@@ -189,7 +189,10 @@ def table(rows: Sequence[Record]) -> str:
 
 
 def draw(rows: Sequence[Record], path: Path) -> None:
-    """Draw time over EP size, a line a system and operation; published points as crosses."""
+    """Draw time over EP size, a line for each system and operation.
+
+    Crosses are published values.
+    """
     draw_moe(rows, path, OPERATIONS)
 
 

@@ -58,7 +58,11 @@ def measure(
     work: Experts, fabric: Fabric, selection: Selection, transport: str, node: int | None,
     trace: Path | None = None,
 ) -> list[MoeSample]:  # fmt: skip
-    """What every rank found; ``work.op`` does not matter. Raises `BenchError`."""
+    """Run dispatch and combine with real tokens; returns what each rank measured, in rank order.
+
+    ``work.op`` does not matter. Raises `BenchError` for wrong results, and for a machine that
+    ``transport`` cannot take.
+    """
     machine: Fabric | str = fabric
     if transport == "mpi":  # its ranks know the machine by its name alone
         if selection != Selection(selection.system, selection.software):
@@ -90,7 +94,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def rank(work: Experts, software: str, node: int | None) -> MoeSample:
-    """One rank's part."""
+    """The program of one rank: dispatches, computes and combines; returns what it measured."""
     with init() as comm:
         choices = work.routing().topk_idx[comm.rank]
         x = tokens(work, comm.rank)[: len(choices)]
@@ -104,7 +108,7 @@ def rank(work: Experts, software: str, node: int | None) -> MoeSample:
 
 
 def tokens(work: Experts, rank: int) -> NDArray[Any]:
-    """The tokens of a rank, bfloat16: no two of all ranks are alike."""
+    """The tokens of a rank, bfloat16 ``[tokens, hidden]``; no two tokens of all ranks are equal."""
     size = work.tokens * work.hidden
     return _noise(size + 13 * work.ranks)[13 * rank : 13 * rank + size].reshape(-1, work.hidden)
 
@@ -117,7 +121,7 @@ def _noise(size: int) -> NDArray[Any]:
 
 
 def factor(expert: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What an expert multiplies with: one of 1 to 2."""
+    """The factor by which each expert multiplies its tokens, float32 from 1 to 2."""
     return (1 + expert * 0.618034 % 1).astype(np.float32)
 
 
@@ -236,7 +240,7 @@ def _blocks(rows: int) -> Iterator[slice]:
 
 
 def slowest(samples: Sequence[MoeSample], op: int) -> _Times:
-    """Emulated and wall seconds of dispatch (0) or combine (1), of the slowest rank."""
+    """Emulated and wall seconds of dispatch (``op`` 0) or combine (1), of the slowest rank."""
     return (
         max(sample.emulated[op] for sample in samples), max(sample.wall[op] for sample in samples)
     )  # fmt: skip

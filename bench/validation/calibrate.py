@@ -28,7 +28,7 @@ HEADER = """\
 
 
 def as_toml(fits: Mapping[str, Fit]) -> str:
-    """What `fabric.endpoint.presets` reads: the constants, each with where it comes from."""
+    """The constants as TOML for `fabric.endpoint.presets`, each with its origin as a comment."""
     return HEADER + "".join(_stack(one) for one in fits.values())
 
 
@@ -129,7 +129,7 @@ def command(
 
 
 def summary(fits: Mapping[str, Fit]) -> list[str]:
-    """A line a stack: how many constants, how many rows, and how well they fit."""
+    """One line for each stack: number of constants, number of rows, and errors in percent."""
     return [
         f"{name}: {len(one.recipe.free)} constants fitted to {len(one.rows)} rows, mean error "
         f"{np.abs(one.errors).mean():.2f}%, worst {np.abs(one.errors).max():.2f}%"

@@ -52,14 +52,14 @@ class Fit:
     errors: tuple[float, ...]
 
     def endpoint(self) -> Endpoint:
-        """The stack with these constants."""
+        """The software stack with these constants."""
         return endpoint_with(self.recipe, self.places)
 
 
 def calibrate(rows: Sequence[PublishedRow], names: Iterable[str] = RECIPES) -> dict[str, Fit]:
     """Fit the named stacks, and those that they take constants from, in the recipes' order.
 
-    Raises `CalibrationError` for a stack that is not known or has too few rows.
+    Raises `CalibrationError` for an unknown stack, or one with too few rows.
     """
     wanted = with_lenders(names)
     fits: dict[str, Fit] = {}
@@ -70,7 +70,10 @@ def calibrate(rows: Sequence[PublishedRow], names: Iterable[str] = RECIPES) -> d
 
 
 def with_lenders(names: Iterable[str]) -> list[str]:
-    """The named stacks and those that they take constants from, in the recipes' order."""
+    """The named stacks and those that they take constants from, in the recipes' order.
+
+    Raises `CalibrationError` for an unknown name.
+    """
     wanted = set(names)
     unknown = sorted(wanted - RECIPES.keys())
     if unknown:
@@ -85,7 +88,10 @@ def _lenders(name: str) -> list[str]:
 
 
 def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit]) -> Fit:
-    """Fit one stack; ``others``: the fits that it takes constants from."""
+    """Fit one stack; ``others``: the fits that it takes constants from.
+
+    Raises `CalibrationError` if it has fewer rows than constants.
+    """
     mine = tuple(calibration(rows, recipe.name, recipe.system))
     if len(mine) < len(recipe.free):
         raise CalibrationError(
@@ -119,7 +125,7 @@ def _rounded(value: float) -> float:
 
 
 def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
-    """Every constant by place: a free one comes on top of what is known there."""
+    """Every constant by place (``operation.name``): a free one is added to what is known there."""
     places = dict(known)
     for free, value in zip(recipe.free, values, strict=True):
         for text in free.places:
@@ -220,7 +226,7 @@ def nested(places: Places) -> dict[str, dict[str, Any]]:
 
 
 def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
-    """The stack of a recipe with these constants."""
+    """The software stack of a recipe with these constants."""
     by_operation = {
         "" if key == "default" else key.removeprefix("default"): Costs(**costs)
         for key, costs in nested(places).items()

@@ -35,14 +35,17 @@ class Prediction:
 
     @property
     def error_percent(self) -> float | None:
-        """Signed, of the published value; None where there is nothing to compare."""
+        """The signed error in percent of the published value; None if either value is missing."""
         if self.value is None or self.row.value is None:
             return None
         return 100 * (self.value - self.row.value) / self.row.value
 
 
 def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
-    """The prediction of a row by its stack's preset; never raises for what a row says."""
+    """The prediction of a row by its stack's preset.
+
+    Errors of the row become the prediction's ``reason``, without a value.
+    """
     try:
         endpoint = endpoint_of(row)
         return Prediction(row, answer(row, endpoint, engine=engine))
@@ -51,7 +54,7 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
 
 
 def endpoint_of(row: PublishedRow) -> Endpoint:
-    """The stack whose constants count for a row; raises `EndpointError`, `NotModelledError`."""
+    """The software stack that times a row; raises `EndpointError`, `NotModelledError`."""
     if row.problem:
         raise NotModelledError(row.problem)
     if row.software in NO_CONSTANTS:
@@ -63,14 +66,17 @@ def endpoint_of(row: PublishedRow) -> Endpoint:
 def answer(
     row: PublishedRow, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3
 ) -> float:
-    """What a row would be with these constants, in its own unit; raises errors of ours."""
+    """The predicted value of a row with these constants, in its own unit.
+
+    Raises `TriplaneError`.
+    """
     task = workload(row, endpoint)
     _scale(row)
     return in_unit(row, task, timeline(task, endpoint, engine, tolerance).duration)
 
 
 def in_unit(row: PublishedRow, task: PublishedCase, time: float) -> float:
-    """What a row's benchmark prints for a time in seconds; raises `NotModelledError`."""
+    """The value that a row's benchmark prints for a time in seconds; raises `NotModelledError`."""
     if row.metric == "latency":
         return time / _scale(row)
     if not time > 0:
@@ -101,7 +107,7 @@ def _scale(row: PublishedRow) -> float:
 def timeline(
     task: PublishedCase, endpoint: Endpoint, engine: str = "flow", tolerance: float = 1e-3
 ) -> Timeline:
-    """Simulate what a row measured."""
+    """The simulation of what a row measured; raises `TriplaneError`."""
     fabric = Fabric(
         task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
         placement=task.places, tolerance=tolerance,
@@ -110,6 +116,6 @@ def timeline(
 
 
 def answered(row: PublishedRow, engine: str = "flow") -> Timeline:
-    """The simulation behind the prediction of a row; raises errors of ours."""
+    """The simulation behind the prediction of a row; raises `TriplaneError`."""
     endpoint = endpoint_of(row)
     return timeline(workload(row, endpoint), endpoint, engine)

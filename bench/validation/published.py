@@ -68,8 +68,8 @@ OPTIONAL = ("source", "note", "problem")
 def read(path: Path = PUBLISHED) -> list[PublishedRow]:
     """Every row of a file; raises `TargetsError` naming the columns that are missing or unclear.
 
-    Columns with other names are passed over, but not one that looks like a known column that the
-    file has not. A row that cannot be read says why in its ``problem``, with the line.
+    Columns with other names are ignored, but not one that looks like a known column that the file
+    does not have. A row that cannot be read has the fault, with its line, in ``problem``.
     """
     lines = read_table(path, TargetsError)
     header = lines[0].cells if lines else []
@@ -139,7 +139,7 @@ def _number(text: str, quantity: str) -> float | None:
 def calibration(
     rows: Iterable[PublishedRow], software: str, system: str | None = None
 ) -> list[PublishedRow]:
-    """The rows that the constants of ``software`` may be fitted to."""
+    """The rows that the constants of ``software`` may be fitted to, on ``system`` if given."""
     return [
         row for row in rows
         if row.use == CALIBRATE and row.software == software and system in (None, row.system)

@@ -63,7 +63,7 @@ class PublishedCase:
 
 
 def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
-    """Read what a row measured; raises `NotModelledError`, or another error of ours."""
+    """The workload that a row measured; raises `NotModelledError`, or another `TriplaneError`."""
     row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
     if row.op in ("read", "write"):
         return _pair(row, endpoint)
@@ -78,7 +78,7 @@ def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 
 
 def topology_of(row: PublishedRow) -> Topology:
-    """The system that a row was measured on; its text says which RDMA, where there is a choice."""
+    """The system that a row was measured on; if it has a choice of RDMA, the row's text decides."""
     text = f"{row.placement} {row.note}".lower()
     rdma = "ib" if re.search(r"infiniband|\bib\b", text) else "roce" if "roce" in text else ""
     return _system(row.system, rdma)
@@ -91,7 +91,10 @@ def _system(name: str, rdma: str) -> Topology:
 
 
 def planes_of(row: PublishedRow, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:
-    """The planes that a row names ("nvlink+rdma"), else the stack's, else the topology's."""
+    """The planes that a row names ("nvlink+rdma"), else the stack's, else the topology's.
+
+    Raises `NotModelledError` for an unknown plane.
+    """
     named = tuple(re.findall(r"[a-z0-9_-]+", row.plane.lower()))
     planes = named or endpoint.planes or topology.planes
     unknown = [name for name in planes if name not in topology.planes]

@@ -32,7 +32,7 @@ class StackErrors:
     row: str | None
 
     def record(self) -> dict[str, Value]:
-        """Return the summary as a record."""
+        """The summary as a record."""
         return {
             "software": self.software, "use": self.use, "rows": self.rows,
             "modelled": self.modelled, "mean_abs_error_percent": self.mean,
@@ -47,7 +47,7 @@ def validate(rows: Iterable[PublishedRow], engine: str = "flow") -> list[Predict
 
 
 def record(found: Prediction) -> dict[str, Value]:
-    """Return a prediction as DESIGN's record."""
+    """A prediction as a record."""
     row = found.row
     return {
         "id": row.id, "software": row.software, "use": row.use, "metric": row.metric,
@@ -57,7 +57,7 @@ def record(found: Prediction) -> dict[str, Value]:
 
 
 def summaries(found: Sequence[Prediction]) -> list[StackErrors]:
-    """One summary for each stack and use, in order of first sight."""
+    """One summary for each stack and use, in the order of first appearance."""
     keys = dict.fromkeys((one.row.software, one.row.use) for one in found)
     return [
         _summary(*key, [one for one in found if (one.row.software, one.row.use) == key])
@@ -77,7 +77,7 @@ def _summary(software: str, use: str, found: Sequence[Prediction]) -> StackError
 
 
 def as_page(found: Sequence[Prediction]) -> str:
-    """Rows, then what is not modelled and why, then errors by stack and use: for a person."""
+    """The report for a person: rows, rows not modelled with the reason, errors by stack and use."""
     rows = [{key: value for key, value in record(one).items() if key != "reason"} for one in found]
     parts = [as_text(rows, "table")]
     missing: list[dict[str, Value]] = [

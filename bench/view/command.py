@@ -34,7 +34,7 @@ _FLEETS = (
 
 
 def whole_of(topology: Topology) -> Topology | None:
-    """The fault-free system that ``topology`` was taken out of, `None` where it has no name."""
+    """The fault-free system from which ``topology`` was made; None if it is unknown."""
     if not topology.removed:
         return None
     for fleet in _FLEETS:
@@ -55,9 +55,9 @@ def _rebuilt(name: str, topology: Topology) -> Topology | None:
 
 
 def opened(name: str, without: tuple[str, ...]) -> Exhibit:
-    """What ``name`` shows: a timeline's file, or a system without what is taken out of it.
+    """What ``name`` shows: a timeline's file, or a system without the parts in ``without``.
 
-    Raises `TriplaneError` where it is neither.
+    Raises `TriplaneError` if it is neither.
     """
     path = Path(name)
     if path.is_file() and (path.suffix == ".npz" or zipfile.is_zipfile(path)):

@@ -16,9 +16,9 @@ _Floats = NDArray[np.float64]
 
 
 def film_part(film: Film, view: Shown) -> dict[str, Any]:
-    """The part of the page's data that describes one run, on the links of ``view.whole``.
+    """The page's data on one run, a dict for `bench.view.packing.pack`.
 
-    Raises `TopologyError` where the columns are not those of the topology in ``view``.
+    Raises `TopologyError` if the columns are not those of the topology in ``view``.
     """
     if len(film.resource) != len(view.links):
         raise TopologyError(
