@@ -10,7 +10,7 @@ from collectives.moe.routing.routing import MASKED, Routing
 
 
 def host(routing: Routing, expert: int) -> int:
-    """Find the rank of an expert: contiguous blocks, the first ranks with one more."""
+    """The rank that hosts an expert: contiguous blocks, the first ranks with one more."""
     for rank in range(routing.ranks):
         expert -= routing.experts // routing.ranks + (rank < routing.experts % routing.ranks)
         if expert < 0:
@@ -19,12 +19,12 @@ def host(routing: Routing, expert: int) -> int:
 
 
 def chosen(routing: Routing, src: int, expert: int) -> list[int]:
-    """List the tokens of ``src`` that chose ``expert``: what its slots hold, in order."""
+    """The tokens of rank ``src`` that chose ``expert``, in order: the content of its slots."""
     return [token for token, row in enumerate(routing.topk_idx[src]) if expert in row.tolist()]
 
 
 def received(routing: Routing, dst: int, width: int = 1) -> list[tuple[int, int]]:
-    """List the (source rank, token) that place ``dst`` of ``width`` ranks needs, in order."""
+    """The (source rank, token) pairs that place ``dst`` of ``width`` ranks needs, in order."""
     return [
         (src, token)
         for src in range(routing.ranks)
@@ -34,7 +34,7 @@ def received(routing: Routing, dst: int, width: int = 1) -> list[tuple[int, int]
 
 
 def places(routing: Routing, src: int, token: int, width: int = 1) -> list[int]:
-    """List the ranks (or nodes of ``width`` ranks) that need a token, each once, ascending."""
+    """The ranks (or nodes of ``width`` ranks) that need a token, each once, ascending."""
     row = routing.topk_idx[src][token].tolist()
     return sorted({host(routing, expert) // width for expert in row if expert != MASKED})
 
@@ -42,11 +42,11 @@ def places(routing: Routing, src: int, token: int, width: int = 1) -> list[int]:
 def weighted_sum(
     results: NDArray[np.generic], topk_weights: ArrayLike, topk_idx: ArrayLike | None = None
 ) -> NDArray[np.float32]:
-    """Add up each token's results: float32 ``[tokens, hidden]``, in the order of slots.
+    """The weighted sum of each token's results: float32 ``[tokens, hidden]``, slot after slot.
 
-    ``results``: ``[tokens, top_k, hidden]`` of any float type, as low-latency combine leaves
-    them; ``topk_weights``: ``[tokens, top_k]``; ``topk_idx``: where given, masked choices are
-    left out, whatever stands in their place. Accumulates in float32, as DeepEP does.
+    ``results``: ``[tokens, top_k, hidden]`` of any float type, as low-latency combine leaves them;
+    ``topk_weights``: ``[tokens, top_k]``; ``topk_idx``: if given, masked choices are left out,
+    whatever stands in their place. Accumulates in float32, as DeepEP does.
     """
     weights = np.asarray(topk_weights, np.float32)
     made = np.ones(weights.shape, bool) if topk_idx is None else np.asarray(topk_idx) != MASKED

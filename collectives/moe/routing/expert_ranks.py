@@ -27,24 +27,24 @@ class Hosts:
 
     @property
     def ranks(self) -> int:
-        """How many ranks there are."""
+        """Number of ranks."""
         return len(self.local)
 
     @property
     def experts(self) -> int:
-        """How many experts there are."""
+        """Number of experts over all ranks."""
         return len(self.rank)
 
     @property
     def words(self) -> str:
-        """What all ranks have to agree on."""
+        """A description of the distribution; ranks compare it, so a difference is an error."""
         if np.array_equal(self.local, blocks(self.experts, self.ranks)):
             return f"{self.experts} experts"
         return f"experts {'+'.join(map(str, self.local.tolist()))}"
 
 
 def hosts(experts: int | Sequence[int], ranks: int) -> Hosts:
-    """Place experts on ranks: so many in all, as `Routing` does, or so many on each rank.
+    """The distribution of experts over ranks: a total, as in `Routing`, or a number for each rank.
 
     A rank may host none. Raises `RoutingError`.
     """

@@ -39,18 +39,18 @@ _NO_EXPERT = re.compile(
 
 
 def from_file(path: str | Path, experts: int | None = None, default: int | None = None) -> Routing:
-    """Read a routing.
+    """The routing in the file at ``path``.
 
     - ``.npy``: integers ``[ranks, tokens, top_k]``.
-    - ``.npz``: the same as ``topk_idx``, and perhaps ``experts``, a number.
+    - ``.npz``: the same array as ``topk_idx``, and optionally ``experts``, a number.
     - ``.json``: ``{"experts": n, "topk_idx": [[[...], ...], ...]}`` by rank, token and slot, or
       the list alone; ranks may have different numbers of tokens. ``ranks``, ``tokens`` and
-      ``top_k`` have to agree with the list where they are there.
-    - ``.csv``: a line a token: its rank, then its experts, -1 for a choice that is masked; between
-      commas, semicolons or tabs. Lines that begin with ``rank`` or ``#`` are skipped; there are as
-      many ranks as the largest one says.
+      ``top_k``, if present, must agree with the list.
+    - ``.csv``: one line for each token: its rank, then its experts, -1 for a masked choice; commas,
+      semicolons or tabs between. Lines that begin with ``rank`` or ``#`` are skipped; the largest
+      rank decides the number of ranks.
 
-    ``experts`` has to be given where the file does not tell it, or ``default``. Raises
+    ``experts`` or ``default`` must be given if the file does not say how many there are. Raises
     `RoutingError` naming file, place, value and what is expected.
     """
     path = Path(path)

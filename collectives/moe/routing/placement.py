@@ -69,22 +69,25 @@ class Placement:
 
     @property
     def experts(self) -> int:
-        """How many logical experts there are."""
+        """Number of logical experts."""
         return int(self.logical.max()) + 1
 
     @cached_property
     def rank(self) -> Ints:
-        """The rank of every physical expert."""
+        """The rank of every physical expert: int64."""
         return np.repeat(np.arange(len(self.local)), self.local)
 
     @cached_property
     def count(self) -> Ints:
-        """How many replicas every expert has."""
+        """Number of replicas of every logical expert: int64 ``[experts]``."""
         return np.bincount(self.logical[self._used], minlength=self.experts)
 
     @cached_property
     def replicas(self) -> Ints:
-        """The physical experts of every logical one: ``[experts, replicas at most]``, then -1."""
+        """The physical experts of every logical one, filled up with -1: int64.
+
+        The shape is ``[experts, most replicas]``.
+        """
         used = self._used
         order = used[np.argsort(self.logical[used], kind="stable")]
         table = np.full((self.experts, int(self.count.max())), MASKED, np.int64)
@@ -93,10 +96,10 @@ class Placement:
         return table
 
     def choose(self, topk_idx: ArrayLike, rank: int) -> Ints:
-        """Choose a replica for each choice of a rank's tokens: ``[tokens, top_k]``, as given.
+        """A replica for each choice of a rank's tokens, as physical experts: ``[tokens, top_k]``.
 
-        That of the own rank where it hosts one; else in turn, by token and rank. Masked choices
-        stay. Raises `RoutingError` for an expert or a rank that there is not.
+        It is the rank's own replica if it hosts one; else they are taken in turn, by token and
+        rank. Masked choices stay. Raises `RoutingError` for an unknown expert or rank.
         """
         chosen = _integers(topk_idx, "topk_idx", 2)
         mine = count(rank, "rank", 0, len(self.local) - 1)
@@ -111,9 +114,9 @@ class Placement:
         return np.where(chosen == MASKED, MASKED, np.where(own >= 0, own, physical))
 
     def loads(self, load: ArrayLike) -> _Loads:
-        """The load of every rank, where that of an expert is shared evenly by its replicas.
+        """The load of every rank, float64 ``[ranks]``; replicas of an expert share its load evenly.
 
-        Raises `RoutingError` where ``load`` is not a number from 0 on for each expert.
+        Raises `RoutingError` unless ``load`` is a number from 0 on for each expert.
         """
         used, given = self._used, _loads(load, self.experts)
         each = given / self.count
@@ -165,7 +168,7 @@ def _loads(given: Any, experts: int | None = None) -> _Loads:
 
 
 def linear(experts: int, ranks: int) -> Placement:
-    """Place each expert once, in order, as `Routing` does. Raises `RoutingError`."""
+    """A placement with each expert once, in order, as in `Routing`. Raises `RoutingError`."""
     placed, places = count(experts, "experts", 1, MOST), count(ranks, "ranks", 1, MOST)
     return Placement(np.arange(placed), blocks(placed, places))
 
@@ -173,11 +176,12 @@ def linear(experts: int, ranks: int) -> Placement:
 def balanced(
     load: ArrayLike, ranks: int, redundant: int = 0, *, nodes: int = 1, groups: int = 1
 ) -> Placement:
-    """Even a measured ``load`` (of each logical expert) with ``redundant`` replicas more.
+    """A placement that evens out a measured ``load`` (of each logical expert).
 
-    ``nodes``, ``groups``: experts are in so many groups of equal size, and a group stays within a
-    node, as its tokens then cross nodes once (group-limited routing); 1 and 1: anywhere. Raises
-    `RoutingError` where experts, groups, nodes and ranks do not divide evenly.
+    ``redundant``: how many replicas are added. ``nodes``, ``groups``: experts are in ``groups``
+    groups of equal size, and a group stays within one of the nodes, as its tokens then cross nodes
+    once (group-limited routing); 1 and 1: anywhere. Raises `RoutingError` if experts, groups, nodes
+    and ranks do not divide evenly.
     """
     loads, more = _loads(load), count(redundant, "redundant", 0, MOST)
     ranks, nodes, groups = (
@@ -204,10 +208,11 @@ def balanced(
 
 
 def with_shared(placement: Placement, ranks: int = 0) -> Placement:
-    """Add a shared expert, which every token chooses: its number is ``placement.experts``.
+    """The placement with a shared expert added, which every token chooses.
 
-    ``ranks``: so many ranks of its own before all others, each with a replica (as
-    CloudMatrix-Infer's EP320 has, arXiv:2506.12708 4.2.1); 0: one on every rank that there is.
+    Its number is ``placement.experts``. ``ranks``: number of new ranks before all others, each with
+    a replica (as in CloudMatrix-Infer's EP320, arXiv:2506.12708 4.2.1); 0: one on every existing
+    rank.
     """
     shared, apart = placement.experts, count(ranks, "ranks", 0, MOST)
     if apart:
@@ -220,11 +225,11 @@ def with_shared(placement: Placement, ranks: int = 0) -> Placement:
 
 
 def replicated(load: _Loads, physical: int, most: int | None = None) -> Ints:
-    """Give each expert a replica, and the others one by one to who has most load a replica.
+    """The logical expert of each of ``physical`` replicas: int64 ``[physical]``.
 
-    The expert of each physical one: ``[physical]``, the first of every expert in order. Where
-    nobody has any load, to who has fewest. ``most``: replicas that an expert can use, one a rank;
-    it gets more only where all have so many.
+    Each expert gets one, in order; the others go one by one to the expert with the most load for
+    each of its replicas, or without any load to the one with the fewest. ``most``: replicas that an
+    expert can use, one on each rank; it gets more only when all have as many.
     """
     count, which = np.ones(len(load)), list(range(len(load)))
     for _ in range(physical - len(load)):
@@ -237,9 +242,9 @@ def replicated(load: _Loads, physical: int, most: int | None = None) -> Ints:
 
 
 def packed(load: _Loads, packs: int) -> list[Ints]:
-    """Share items out over packs, equally many each: the heaviest first, to the lightest pack.
+    """The items in each of ``packs`` packs of equal size: the heaviest first, to the lightest pack.
 
-    Raises `RoutingError` where they do not divide evenly.
+    Raises `RoutingError` if they do not divide evenly.
     """
     if packs < 1 or len(load) % packs:
         raise RoutingError(f"{len(load)} items do not divide evenly over {packs} packs")

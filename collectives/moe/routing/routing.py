@@ -99,22 +99,22 @@ class Routing:
 
     @property
     def ranks(self) -> int:
-        """How many ranks there are."""
+        """Number of ranks."""
         return len(self.topk_idx)
 
     @property
     def top_k(self) -> int:
-        """Choices of a token, masked ones included."""
+        """Number of choices of a token, masked ones included."""
         return int(self.topk_idx[0].shape[1])
 
     @cached_property
     def tokens(self) -> Ints:
-        """Tokens of every rank: ``[ranks]``."""
+        """Number of tokens of every rank: int64 ``[ranks]``."""
         return np.array([len(table) for table in self.topk_idx], np.int64)
 
     @cached_property
     def local_experts(self) -> Ints:
-        """Experts that every rank hosts: ``[ranks]``."""
+        """Number of experts that every rank hosts: int64 ``[ranks]``."""
         return blocks(self.experts, self.ranks)
 
     @cached_property
@@ -129,7 +129,7 @@ class Routing:
 
     @cached_property
     def selections(self) -> Selections:
-        """Every choice that is not masked."""
+        """All choices that are not masked, by rank, token and slot."""
         expert, width = self.flat.ravel(), self.top_k
         src = np.repeat(np.arange(self.ranks), self.tokens * width)
         token = np.repeat(self._token, width)
@@ -142,40 +142,43 @@ class Routing:
 
     @cached_property
     def expert_counts(self) -> Ints:
-        """How many tokens of a rank chose an expert: ``[ranks, experts]``."""
+        """Number of tokens of each rank that chose each expert: int64 ``[ranks, experts]``."""
         chosen = self.selections
         return pairs(chosen.src, chosen.expert, (self.ranks, self.experts))
 
     @cached_property
     def counts(self) -> Ints:
-        """Selections from rank to rank: ``[src, dst]``."""
+        """Number of selections from each rank to each: int64 ``[src, dst]``."""
         chosen = self.selections
         return pairs(chosen.src, chosen.dst, (self.ranks, self.ranks))
 
     @cached_property
     def copies(self) -> Copies:
-        """The tokens that every rank needs, once each."""
+        """The tokens that every rank needs, each once."""
         return self._copies(self.expert_rank, self.ranks)
 
     @cached_property
     def rank_counts(self) -> Ints:
-        """Tokens that a rank has for a rank, once each: ``[src, dst]``."""
+        """Number of tokens of each rank that each rank needs: int64 ``[src, dst]``."""
         return pairs(self.copies.src, self.copies.dst, (self.ranks, self.ranks))
 
     def node_copies(self, ranks_per_node: int) -> Copies:
-        """List the tokens that every node needs, once each, the node of their owner included.
+        """The tokens that every node needs, each once, the node of their owner included.
 
-        Raises `RoutingError` where nodes would not be full.
+        Raises `RoutingError` if nodes would not be full.
         """
         return self._copies(self.expert_rank // ranks_per_node, self.nodes(ranks_per_node))
 
     def node_counts(self, ranks_per_node: int) -> Ints:
-        """Count the tokens of a rank that a node needs: ``[src, node]``; raises as above."""
+        """Number of tokens of each rank that each node needs: int64 ``[src, node]``.
+
+        Raises `RoutingError` if nodes would not be full.
+        """
         copies = self.node_copies(ranks_per_node)
         return pairs(copies.src, copies.dst, (self.ranks, self.nodes(ranks_per_node)))
 
     def nodes(self, ranks_per_node: int) -> int:
-        """Count the nodes; raises `RoutingError` where one would not be full."""
+        """Number of nodes; raises `RoutingError` if one would not be full."""
         width = count(ranks_per_node, "ranks_per_node")
         if width < 1 or self.ranks % width:
             choices = [n for n in range(1, self.ranks + 1) if self.ranks % n == 0]
@@ -210,22 +213,25 @@ class Routing:
 
 
 def blocks(items: int, places: int) -> Ints:
-    """Size ``places`` contiguous blocks of ``items``: the first ones are one larger."""
+    """The sizes of ``places`` contiguous blocks of ``items``, int64.
+
+    The first ones are one larger.
+    """
     return items // places + (np.arange(places) < items % places).astype(np.int64)
 
 
 def starts(sizes: Ints, axis: int | None = None) -> Ints:
-    """Tell where each of the pieces of these sizes begins, when they lie one after the other."""
+    """Where each of the pieces of these sizes begins, if they lie one after the other."""
     return sizes.cumsum(axis) - sizes
 
 
 def pairs(first: Ints, second: Ints, shape: tuple[int, int]) -> Ints:
-    """Count how often each pair occurs: ``[first, second]``."""
+    """How often each pair occurs: int64 ``[first, second]`` of shape ``shape``."""
     return np.bincount(first * shape[1] + second, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def ordinals(first: Ints, second: Ints, shape: tuple[int, int]) -> Ints:
-    """Count for each pair how many equal ones stand before it; ``first`` must be ascending."""
+    """For each pair, the number of equal pairs before it, int64; ``first`` must be ascending."""
     sizes = pairs(second, first, shape[::-1]).ravel()
     place = np.empty(len(first), np.int64)
     place[sorted_by(second, shape[1])] = np.arange(len(first)) - np.repeat(starts(sizes), sizes)
@@ -233,7 +239,10 @@ def ordinals(first: Ints, second: Ints, shape: tuple[int, int]) -> Ints:
 
 
 def sorted_by(keys: Ints, limit: int) -> NDArray[np.intp]:
-    """Order keys below ``limit``, stably; numpy sorts 16 bits by radix, tenfold faster."""
+    """The stable order of ``keys`` below ``limit``.
+
+    Numpy sorts 16 bits by radix, tenfold faster.
+    """
     return np.argsort(keys.astype(np.uint16) if limit <= 1 << 16 else keys, kind="stable")
 
 

@@ -35,9 +35,9 @@ Chosen = NDArray[np.int32]  # [slot, token]: a slot of all tokens lies together
 
 
 def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0) -> Routing:
-    """Draw distinct experts for every token, each set of ``top_k`` equally likely.
+    """A random routing in which each set of ``top_k`` different experts is equally likely.
 
-    ``tokens``: of each rank, one number or one a rank. The same seed gives the same routing.
+    ``tokens``: of each rank, one number or one for each. The same seed gives the same routing.
     Raises `RoutingError`.
     """
     return _drawn(ranks, tokens, top_k, np.ones(count(experts, "experts")), _generator(seed))
@@ -46,10 +46,10 @@ def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0)
 def zipf(
     ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0, *, exponent: float
 ) -> Routing:
-    """Draw distinct experts whose popularity falls as ``1 / place ** exponent``.
+    """A random routing in which the popularity of experts falls as ``1 / place ** exponent``.
 
-    Which expert has which place is drawn too, and is the same for all ranks. 0 is uniform. The
-    rest is as in `uniform`.
+    Which expert has which place is random too, and the same for all ranks. An exponent of 0 is
+    uniform. The rest is as in `uniform`.
     """
     try:
         power = number(exponent, "the exponent of zipf", 0.0, sys.float_info.max)
@@ -72,10 +72,10 @@ def node_limited(
     groups: int = GROUPS,
     top_groups: int = TOP_GROUPS,
 ) -> Routing:
-    """Draw distinct experts of at most ``top_groups`` groups a token, as DeepSeek-V3 does.
+    """A random routing with a token's experts in at most ``top_groups`` groups (DeepSeek-V3).
 
-    Experts lie in ``groups`` contiguous groups, one a node. A token has independent scores; the
-    groups with the best single scores are allowed, and the best experts of those are chosen:
+    Experts lie in ``groups`` contiguous groups, one on each node. A token has independent scores;
+    the groups with the best single scores are allowed, and the best experts of those are chosen:
     DeepEP's benchmark (tests/test_internode.py) has this gate, the model sums a group's best two.
     The rest is as in `uniform`.
     """
@@ -110,10 +110,10 @@ def parse_skew(
     groups: int = GROUPS,
     seed: int = 0,
 ) -> Routing:
-    """Make the routing that a command line names.
+    """The routing that a text of the command line names.
 
-    ``text``: ``uniform``, ``zipf:EXPONENT``, ``node-limited[:TOP_GROUPS]`` or ``file:PATH``,
-    which brings its own tokens and top_k and has to be of as many ranks. Raises `RoutingError`.
+    ``text``: ``uniform``, ``zipf:EXPONENT``, ``node-limited[:TOP_GROUPS]`` or ``file:PATH``, whose
+    own tokens and top_k count, and which must have as many ranks. Raises `RoutingError`.
     """
     name, _, value = text.partition(":")
     what = (ranks, tokens, top_k, experts, seed)

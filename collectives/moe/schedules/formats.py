@@ -33,7 +33,10 @@ class Format:
     align: int = 1
 
     def size(self, hidden: int) -> int:
-        """Count the bytes of a token of ``hidden`` channels; raises `FormatError`."""
+        """The bytes of a token of ``hidden`` channels.
+
+        Raises `FormatError` for channels that do not fit.
+        """
         if hidden < 1 or (self.block and hidden % self.block):
             raise FormatError(
                 f"hidden is {hidden} channels; it has to be a multiple of {self.block or 1}"
@@ -84,7 +87,7 @@ FAMILIES = {"cann-ep": "cann", "hccl": "cann", "sgl-kernel-npu": "cann", "raw": 
 
 
 def dispatch_format(software: str, dtype: str, mode: str = "low-latency") -> Format:
-    """Look up how ``software`` writes a dispatched token of ``dtype``.
+    """The format in which ``software`` sends a dispatched token of ``dtype``.
 
     ``software``: a stack (``cann-ep``, ``deepep-v1``, ...) or a family; ``dtype``: ``int8``,
     ``fp8`` or ``bf16``; ``mode``: ``low-latency`` or ``normal``. Raises `FormatError`.
@@ -100,12 +103,12 @@ def dispatch_format(software: str, dtype: str, mode: str = "low-latency") -> For
 
 
 def dispatch_size(hidden: int, software: str, dtype: str, mode: str = "low-latency") -> int:
-    """Count the bytes of a dispatched token; arguments and errors as in `dispatch_format`."""
+    """The bytes of a dispatched token; arguments and errors as in `dispatch_format`."""
     return dispatch_format(software, dtype, mode).size(hidden)
 
 
 def combine_size(hidden: int) -> int:
-    """Count the bytes of a token's result: bfloat16 (14 KiB at 7168); raises `FormatError`."""
+    """The bytes of a token's result in bfloat16 (14 KiB at 7168 channels); raises `FormatError`."""
     return BF16.size(hidden)
 
 
@@ -133,10 +136,10 @@ class Layout:
     counts: Ints
 
     def packing(self, src: int) -> Ints:
-        """Tokens of ``src`` in the order it packs them: ``packed = x[layout.packing(src)]``.
+        """The tokens of rank ``src`` in the order of packing: ``packed = x[layout.packing(src)]``.
 
-        And of the way back, where ``packed`` holds results:
-        ``np.add.at(y, layout.packing(src), packed)``.
+        On the way back, where ``packed`` holds results: ``np.add.at(y, layout.packing(src),
+        packed)``.
         """
         mine = self._of(src)
         order: Ints = np.empty(mine.stop - mine.start, np.int64)
@@ -144,7 +147,7 @@ class Layout:
         return order
 
     def unpacking(self, dst: int) -> tuple[Ints, Ints]:
-        """List the (source rank, token there) of every message of ``dst``, as it lies there."""
+        """The source rank, and the token there, of every message received by ``dst``, in order."""
         mine = np.flatnonzero(self.dst == dst)
         return self.src[mine], self.token[mine]
 
@@ -154,14 +157,14 @@ class Layout:
 
 
 def rank_layout(routing: Routing) -> Layout:
-    """Lay out the normal mode: a token once to every rank that hosts one of its experts."""
+    """The layout of the normal mode: a token once for every rank that hosts one of its experts."""
     return _layout(routing.copies, routing.ranks, routing.ranks)
 
 
 def node_layout(routing: Routing, ranks_per_node: int) -> Layout:
-    """Lay out the senders of the two-level mode: a token once to every node, its own included.
+    """The layout of the two-level mode: a token once for every node, its own included.
 
-    Raises `RoutingError` where nodes would not be full.
+    Raises `RoutingError` if nodes would not be full.
     """
     nodes = routing.nodes(ranks_per_node)
     return _layout(routing.node_copies(ranks_per_node), routing.ranks, nodes)
@@ -180,7 +183,7 @@ MAX_MESSAGE = 1 << 32
 
 
 def check_size(message_size: int) -> None:
-    """Raise `RoutingError` where a message would have no bytes, or more than any memory."""
+    """Raise `RoutingError` unless a message has 1 to `MAX_MESSAGE` bytes."""
     size = whole(message_size)
     if size is None or not 1 <= size <= MAX_MESSAGE:
         raise RoutingError(
@@ -189,7 +192,7 @@ def check_size(message_size: int) -> None:
 
 
 def message_given(message: object, hidden: int) -> "Format | None":
-    """What a user wants tokens to be timed as, if it fits them; raises `FormatError`."""
+    """The format that a user asks tokens to be timed as; None for None. Raises `FormatError`."""
     if message is None:
         return None
     if not isinstance(message, Format):

@@ -104,7 +104,7 @@ def _combine(routing: Routing, message_size: int, room: int, flag_size: int) -> 
 
 
 def slots(routing: Routing, *, max_tokens: int | None = None) -> Ints:
-    """Give the slot of every selection on its expert's rank; raises as `dispatch`."""
+    """The slot of every selection on its expert's rank, int64; raises as `dispatch`."""
     room = _room(routing, 1, max_tokens)
     chosen = routing.selections
     local = np.arange(routing.experts) - routing.first_expert[routing.expert_rank]
@@ -122,7 +122,7 @@ def dispatch_buffers(
     max_tokens: int | None = None,
     flag_size: int | None = None,
 ) -> Buffers:
-    """Count the bytes of every rank's buffers for `dispatch`; arguments and errors are its own."""
+    """The bytes of every rank's buffers for `dispatch`, with the same arguments and errors."""
     room = _room(routing, message_size, max_tokens)
     send, recv = routing.tokens * message_size, _slots_end(routing, room) * message_size
     if flag_size is None:
@@ -138,7 +138,7 @@ def combine_buffers(
     max_tokens: int | None = None,
     flag_size: int = FLAG,
 ) -> Buffers:
-    """Count the bytes of every rank's buffers for `combine`; arguments and errors are its own."""
+    """The bytes of every rank's buffers for `combine`, with the same arguments and errors."""
     room = _room(routing, message_size, max_tokens)
     flags = flag_size * routing.ranks
     send = _slots_end(routing, room) * message_size + flags

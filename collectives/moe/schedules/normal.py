@@ -89,7 +89,10 @@ def buffers(
     ranks_per_node: int | None = None,
     back: bool = False,
 ) -> Buffers:
-    """Count the bytes of every rank's buffers for `dispatch`, or with ``back`` for `combine`."""
+    """The bytes of every rank's buffers for `dispatch`, or with ``back`` for `combine`.
+
+    Raises `RoutingError` for a message size or nodes that are not allowed.
+    """
     check_size(message_size)
     received = routing.rank_counts.sum(axis=0)
     if ranks_per_node is None:
@@ -104,11 +107,11 @@ def buffers(
 
 
 def logical_bytes(routing: Routing, message_size: int, ranks_per_node: int | None = None) -> float:
-    """Count the bytes that DeepEP's benchmarks divide by the time, mean over ranks.
+    """The bytes by which DeepEP's benchmarks compute bandwidth, mean over ranks.
 
-    Within a node, those received: a token once a rank, the rank's own included. Between nodes,
-    those sent over RDMA: a token once a node, *the own node included*, though those never leave
-    it (tests/test_intranode.py, ``nvl_recv_bytes``; tests/test_internode.py,
+    Within a node, those received: a token once for each rank, its own included. Between nodes,
+    those sent over RDMA: a token once for each node, *the own node included*, though those never
+    leave it (tests/test_intranode.py, ``nvl_recv_bytes``; tests/test_internode.py,
     ``rdma_send_bytes``). ``message_size`` there is 2 * hidden, or `BLOCK_FP8`'s size.
     """
     if ranks_per_node is None:

@@ -20,10 +20,10 @@ LARGE = 1 << 22
 
 
 def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Memory for an array, in pages of the usual size.
+    """An array in pages of the usual size, with undefined content.
 
-    numpy asks for pages of 2 MiB, of which a single row of an expert would fill one, and all of
-    which the kernel clears first. Raises `TokenError` where the host has not so much.
+    numpy asks for pages of 2 MiB, of which a single row of an expert would occupy one, and all of
+    which the kernel clears first. Raises `TokenError` if the host has not enough memory.
     """
     size = dtype.itemsize * math.prod(shape)
     if size < LARGE:
@@ -54,7 +54,7 @@ class Recycled:
         self._free: deque[Bytes] = deque(maxlen=most)
 
     def room(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """An array with anything in it."""
+        """An array with undefined content, in memory that an earlier array has left if possible."""
         size = dtype.itemsize * math.prod(shape)
         if size < LARGE:
             return np.empty(shape, dtype)
@@ -97,28 +97,32 @@ class Landing:
             raise TokenError(f"what is known of {math.prod(shape)} tokens: {error}") from None
 
     def parts(self, first: int, last: int, *at: int) -> tuple[Bytes, ...]:
-        """The bytes of some tokens: numbers, scales, and what is known; ``at``: leading indices."""
+        """The bytes of some tokens as views: numbers, scales, and the record of each.
+
+        ``first`` to ``last``: the tokens; ``at``: leading indices.
+        """
         where: Any = (*at, slice(first, last))
         arrays = (self.x, self.scales, self.about)
         return tuple(bytes_of(a[where]) for a in arrays if a is not None and a.dtype.itemsize)
 
     def rows(self) -> tuple[Bytes, Bytes]:
-        """The bytes of all tokens and of their scales: ``[tokens, bytes]`` each."""
+        """The bytes of all tokens and of their scales: uint8 ``[tokens, bytes]`` each, views."""
         tokens = len(self.x)
         scales = np.empty((tokens, 0), np.uint8) if self.scales is None else self.scales
         return _table(self.x, tokens), _table(scales, tokens)
 
 
 def about_tokens(top_k: int, weights: bool) -> np.dtype[Any]:
-    """What normal mode says of a token: its row at its source, its experts, their weights."""
+    """The dtype of what normal mode records of a token: its row at its source, experts, weights."""
     carried = (top_k if weights else 0,)
     return np.dtype([("token", "i4"), ("expert", "i8", (top_k,)), ("weight", "f4", carried)])
 
 
 def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
-    """What is known of tokens, as their destinations see it: experts there by place, -1 elsewhere.
+    """The records of tokens as their destinations need them: experts numbered there, -1 elsewhere.
 
-    Written into ``about``; weights of experts elsewhere become 0. ``dst``: of each token.
+    Written into ``about``; weights of experts elsewhere become 0. ``dst``: the destination of each
+    token.
     """
     if not about.dtype.itemsize:
         return about
@@ -133,7 +137,7 @@ def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
 
 
 def bytes_of(array: Array) -> Bytes:
-    """The bytes of an array without gaps."""
+    """The bytes of a contiguous array: uint8, a view."""
     return array.reshape(-1).view(np.uint8)
 
 

@@ -29,14 +29,17 @@ class CountsLayout:
     chunks: int
 
     def tell(self, expert: Ints, to_rank: NDArray[np.bool_]) -> _Told:
-        """What to tell each rank; ``expert``: ``[tokens, top_k]``; ``to_rank``: see `needed`."""
+        """The counts to send to each rank; ``expert``: ``[tokens, top_k]``.
+
+        ``to_rank``: see `needed`.
+        """
         blocks = [self._by_expert(expert), _by_chunk(to_rank, self._pieces)]
         if self.width is not None:
             blocks += self._for_relays(to_rank, self.width)
         return np.concatenate(blocks, axis=1)
 
     def experts(self, told: _Told) -> Ints:
-        """How many tokens chose each expert here."""
+        """The number of tokens that chose each expert here: int64 ``[local experts]``."""
         local = int(self.hosts.local[self.rank])
         counts: Ints = told[:, :local].sum(axis=0, dtype=np.int64)
         return counts
@@ -44,7 +47,10 @@ class CountsLayout:
     def path(
         self, told: _Told, mine: _Told, to_rank: NDArray[np.bool_]
     ) -> tuple[Direct | Relayed, Chunked | None]:
-        """How tokens travel; and what two levels are timed by. ``told``: by the others."""
+        """How tokens travel, and for two levels what times them.
+
+        ``told``: the counts from the others.
+        """
         rank, hosts, width = self.rank, self.hosts, self.width
         most = int(hosts.local.max())
         come = told[:, most : most + self._pieces].astype(np.int64)

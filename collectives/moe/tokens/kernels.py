@@ -52,12 +52,13 @@ _carray: Any = numba.carray  # type: ignore[attr-defined]
 
 @unlocked
 def fetch(source: _Longs, by_source: _Longs, into: _Longs, widths: _Longs, rows_each: int) -> None:
-    """Copy tokens from where their senders have them to where they belong.
+    """Copy tokens from their senders' memory to their places here.
 
-    ``source``: ``[ranks, 4]``, of each the addresses of its rows, their scales, the tokens (int64)
-    that are sent, and how many (0: they are left out). ``by_source``: ``[ranks, experts]``, how
-    many are for each expert. ``into``: addresses of rows, scales and numbers (int32), with room for
-    ``rows_each`` an expert; ``widths``: bytes of a row, and of its scales.
+    ``source``: ``[ranks, 4]``, for each the addresses of its rows, their scales, the numbers
+    (int64) of the tokens to copy, and how many (0: skip the rank). ``by_source``: ``[ranks,
+    experts]``, how many are for each expert. ``into``: addresses of rows, scales and numbers
+    (int32), with room for ``rows_each`` for each expert; ``widths``: bytes of a row, and of its
+    scales.
     """
     experts = by_source.shape[1]
     at = np.arange(experts) * rows_each
@@ -88,10 +89,10 @@ def fetch(source: _Longs, by_source: _Longs, into: _Longs, widths: _Longs, rows_
 def pack(
     rows: _Bytes, scales: _Bytes, extra: _Bytes, token: _Longs, begin: _Longs, out: _Bytes
 ) -> None:
-    """Write a message for each peer: rows of its tokens, then their scales, then what is extra.
+    """Write a message for each peer: rows of its tokens, then their scales, then their records.
 
-    ``rows`` and ``scales``: ``[tokens, bytes]``; ``token``: of every row, by peer; ``extra``:
-    ``[rows, bytes]``; ``begin``: where each peer's begin in ``token``, and the end.
+    ``rows`` and ``scales``: ``[tokens, bytes]``; ``token``: of every row, by peer; ``extra``: the
+    records, ``[rows, bytes]``; ``begin``: where each peer's begin in ``token``, and the end.
     """
     width, scale, more = rows.shape[1], scales.shape[1], extra.shape[1]
     for peer in range(len(begin) - 1):
@@ -110,7 +111,7 @@ def pack(
 
 @unlocked
 def widen(rows: _Halves, out: _Words) -> None:
-    """Turn bfloat16 into the bits of float32; of one shape."""
+    """Convert bfloat16 to float32; both are bits, of one shape."""
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             out[i, j] = np.uint32(rows[i, j]) << np.uint32(16)
@@ -127,7 +128,7 @@ def _narrow(bits: np.uint32) -> np.uint16:
 
 @unlocked
 def narrow(rows: _Words, out: _Halves) -> None:
-    """Round float32, given as bits, to bfloat16; of one shape."""
+    """Round float32 to bfloat16; both are bits, of one shape."""
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             out[i, j] = _narrow(rows[i, j])
@@ -137,8 +138,8 @@ def narrow(rows: _Words, out: _Halves) -> None:
 def sum_bfloat16(address: _Longs, weights: _Floats, start: _Floats, out: _Halves) -> None:
     """Fill ``out[t]`` with the sum over k of ``weights[t, k]`` times the row at ``address[t, k]``.
 
-    An address of 0 counts for nothing. bfloat16 in and out, float32 between. ``start``: what sums
-    begin with, or no rows for 0.
+    An address of 0 is skipped. bfloat16 in and out, float32 in between. ``start``: the initial
+    values of sums, or no rows for 0.
     """
     hidden = out.shape[1]
     bits = np.empty(hidden, np.uint32)
@@ -163,7 +164,7 @@ def sum_bfloat16(address: _Longs, weights: _Floats, start: _Floats, out: _Halves
 
 @unlocked
 def sum_float32(address: _Longs, weights: _Floats, start: _Floats, out: _Floats) -> None:
-    """As `sum_bfloat16`, of float32."""
+    """As `sum_bfloat16`, for float32 rows."""
     hidden = out.shape[1]
     for t in range(address.shape[0]):
         total = out[t]
@@ -181,7 +182,10 @@ def sum_float32(address: _Longs, weights: _Floats, start: _Floats, out: _Floats)
 def sum_float16(
     address: _Longs, weights: _Floats, start: _Floats, table: _Floats, out: _Floats
 ) -> None:
-    """As `sum_float32`, of float16 rows; ``table``: what each of its 2**16 bit patterns means."""
+    """As `sum_float32`, for float16 rows.
+
+    ``table``: the value of each of the 2**16 bit patterns.
+    """
     hidden = out.shape[1]
     for t in range(address.shape[0]):
         total = out[t]
@@ -208,7 +212,7 @@ def _largest(words: _Words) -> np.uint32:
 def quantise_int8(
     rows: _Words | _Halves, shift: int, out: NDArray[np.int8], scales: _Floats
 ) -> None:
-    """INT8 with a scale a token; see `collectives.moe.tokens.quantise`.
+    """Quantise to INT8 with a scale a token; see `collectives.moe.tokens.quantise`.
 
     ``rows``: bits of float32, or of bfloat16, which are shifted by 16.
     """
@@ -242,7 +246,7 @@ def quantise_int8(
 
 @unlocked
 def meaning_int8(rows: NDArray[np.int8], scales: _Floats, out: _Halves) -> None:
-    """Turn INT8 with a scale a token back into numbers, rounded to bfloat16."""
+    """Convert INT8 with a scale a token to numbers, rounded to bfloat16 (as bits), in ``out``."""
     hidden = rows.shape[1]
     value = np.empty(hidden, np.float32)
     bits = value.view(np.uint32)
@@ -258,7 +262,10 @@ def meaning_int8(rows: NDArray[np.int8], scales: _Floats, out: _Halves) -> None:
 def quantise_fp8(
     rows: _Words | _Halves, shift: int, out: _Bytes, scales: _Floats, powers: bool
 ) -> None:
-    """FP8 e4m3 with a scale a block; ``powers``: scales are powers of 2, rounded up."""
+    """Quantise to FP8 e4m3 with a scale a block; ``powers``: scales are powers of 2, rounded up.
+
+    ``rows``: bits of float32, or of bfloat16, which are shifted by 16.
+    """
     words = np.empty(BLOCK, np.uint32)
     for t in range(rows.shape[0]):
         for b in range(scales.shape[1]):

@@ -74,7 +74,7 @@ class Handle:
     slot: int
 
     def release(self) -> None:
-        """Give the buffer back without a combine."""
+        """Release the buffer without a combine."""
         self.owner._busy.pop(self.slot, None)
 
 
@@ -115,12 +115,12 @@ class LowLatency:
 
     @property
     def local_experts(self) -> int:
-        """How many experts this rank hosts."""
+        """Number of experts that this rank hosts."""
         return int(self.hosts.local[self.comm.rank])
 
     @property
     def rows(self) -> int:
-        """Rows that an expert has room for."""
+        """Number of rows of each expert's buffer."""
         return self.comm.size * self.max_tokens
 
     def dispatch(
@@ -128,11 +128,13 @@ class LowLatency:
     ) -> tuple[Received, Handle, Work]:
         """Send each token to the experts that it has chosen.
 
+        Returns what arrived here, a handle, a work.
+
         ``x``: ``[tokens, hidden]``, numpy or CPU torch, of bfloat16, float16 or float32.
-        ``topk_idx``: integers ``[tokens, top_k]``, the experts of each token, all different, -1
-        for a choice that was not made. With ``async_op`` what was received is there when the
-        `Work` has been waited for, and ``x`` must stay as it is until then; it returns when every
-        rank has come, which takes no emulated time.
+        ``topk_idx``: integers ``[tokens, top_k]``, the experts of each token, all different, or -1
+        where none is chosen. With ``async_op`` the rows have arrived when the `Work` has been
+        waited for, and ``x`` must not change until then; the call itself waits until every rank has
+        made it, which takes no emulated time. Raises `TokenError`, `WorldError`.
         """
         try:
             async_op, timeout = modes(async_op, timeout)
@@ -160,10 +162,10 @@ class LowLatency:
         return self._received(x, room, by_source), handle, work
 
     def results(self, handle: Handle) -> Any:
-        """Room for the ``y`` of a combine, with anything in it: a fixed buffer, as `Received` is.
+        """A buffer for the ``y`` of a combine, with undefined content, reused like `Received`.
 
-        ``[local experts, ranks * max_tokens, hidden]`` of the type of ``x``. It saves memory that
-        would be touched for the first time at each call.
+        ``[local experts, ranks * max_tokens, hidden]`` of the type of ``x``. It saves new memory at
+        each call.
         """
         key = handle.slot, handle.dtype
         if key not in self._made:
@@ -175,12 +177,13 @@ class LowLatency:
         self, y: Any, handle: Handle, topk_weights: Any, *, out: Any = None,
         async_op: bool = False, timeout: float | None = None,
     ) -> tuple[Any, Work]:  # fmt: skip
-        """Bring the results home, and add them up for each token: ``[tokens, hidden]``.
+        """Bring results back to their tokens and add them up, weighted: ``[tokens, hidden]``.
 
-        ``y``: a result for each received row, as `Received.x` has them, in the type of ``x``.
+        ``y``: a result for each received row, in the shape of `Received.x` and the type of ``x``.
         ``topk_weights``: ``[tokens, top_k]``. The sum is float32 over the slots, first to last,
         each product rounded and then each sum; it is rounded to the type of ``x`` at the end.
-        ``out``: where it goes; None: into new memory. Until it is over, ``y`` must stay.
+        ``out``: where it goes; None: into new memory. Until the call is over, ``y`` must not
+        change. Raises `TokenError`, `WorldError`.
         """
         try:
             async_op, timeout = modes(async_op, timeout)

@@ -130,7 +130,7 @@ class Normal:
 
     @property
     def local_experts(self) -> int:
-        """How many experts this rank hosts."""
+        """Number of experts that this rank hosts."""
         return int(self.hosts.local[self.comm.rank])
 
     def dispatch(
@@ -139,12 +139,12 @@ class Normal:
     ) -> tuple[Arrived, Routed, Work]:  # fmt: skip
         """Send each token once to each rank that hosts one of its experts.
 
-        ``x``: ``[tokens, hidden]``, numpy or CPU torch, of bfloat16, float16 or float32; or what
-        the wire would make of it, with its scales: ``(numbers, scales)``. ``topk_idx``: as in
-        `LowLatency.dispatch`. ``topk_weights``: float32 ``[tokens, top_k]``, carried along where
-        given. ``handle``: of a dispatch before, whose choices are taken again, and no counts are
-        exchanged; then there is neither of the two. With ``async_op`` what was received is there
-        when the `Work` has been waited for.
+        Returns what arrived here, a handle, a work. ``x``: ``[tokens, hidden]``, numpy or CPU
+        torch, of bfloat16, float16 or float32; or already quantised for the wire: ``(numbers,
+        scales)``. ``topk_idx``: as in `LowLatency.dispatch`. ``topk_weights``: float32 ``[tokens,
+        top_k]``, sent along if given. ``handle``: of an earlier dispatch, whose choices are used
+        again without an exchange of counts; then neither of the two is given. With ``async_op`` the
+        rows have arrived when the `Work` has been waited for. Raises `TokenError`, `WorldError`.
         """
         try:
             async_op, timeout = modes(async_op, timeout)
@@ -173,13 +173,14 @@ class Normal:
         self, y: Any, handle: Routed, topk_weights: Any = None, *, start: Any = None,
         out: Any = None, async_op: bool = False, timeout: float | None = None,
     ) -> tuple[Any, Any, Work]:  # fmt: skip
-        """Bring the results home and add them up for each token: ``[tokens, hidden]``.
+        """Bring results back to their tokens and add them up: ``[tokens, hidden]``.
 
         ``y``: a result for each received row. The sum is float32 over ranks, ascending, without
         weights, and rounded to the type of ``y`` at the end; with two levels first over the ranks
-        of a node, rounded, then over nodes. ``start``: ``[tokens, hidden]``, what it begins with.
+        of a node, rounded, then over nodes. ``start``: ``[tokens, hidden]``, the initial value.
         ``topk_weights``: float32 ``[rows, top_k]``, added up likewise, by slot; the second result.
-        ``out``: where the sums go; None: into new memory. Until it is over, ``y`` must stay.
+        ``out``: where the sums go; None: into new memory. Until the call is over, ``y`` must not
+        change. Raises `TokenError`, `WorldError`.
         """
         try:
             async_op, timeout = modes(async_op, timeout)

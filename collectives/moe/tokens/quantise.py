@@ -59,17 +59,17 @@ class Wire:
 
     @property
     def words(self) -> str:
-        """What all ranks have to agree on."""
+        """A description of the format; ranks compare it, so a difference is an error."""
         return self.kind + " rounded" * self.round_scale + " ue8m0" * self.ue8m0
 
     def check(self, hidden: int) -> None:
-        """Raise `TokenError` where the channels of a token are no whole blocks."""
+        """Raise `TokenError` unless the channels of a token are whole blocks."""
         whole = {"fp8": PACKED if self.ue8m0 else BLOCK}.get(self.kind, 1)
         if hidden < 1 or hidden % whole:
             raise TokenError(f"hidden is {hidden}; {self.words} needs a multiple of {whole}")
 
     def dtype(self, given: np.dtype[Any]) -> np.dtype[Any]:
-        """The type in which tokens of a type arrive."""
+        """The numpy type in which tokens of type ``given`` arrive."""
         if self.kind == "as-is":
             return given
         if self.kind == "int8":
@@ -80,7 +80,7 @@ class Wire:
         return small
 
     def scales(self, hidden: int) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-        """Shape and type of the scales of a token, None where it has none."""
+        """Shape and type of the scales of a token; None if it has none."""
         if self.kind == "as-is":
             return None
         if self.kind == "int8":
@@ -90,9 +90,9 @@ class Wire:
         return (hidden // BLOCK,), np.dtype(np.float32)
 
     def format(self, mode: str, given: np.dtype[Any]) -> Format:
-        """The message that a token is timed as where nothing else is asked for.
+        """The format that a token is timed as by default: CANN's for INT8, DeepEP's for FP8.
 
-        INT8: CANN's; FP8: DeepEP's; as it is: the bare numbers.
+        Tokens that are not quantised have the bare numbers.
         """
         if self.kind == "int8":
             return CANN_INT8
@@ -125,7 +125,10 @@ def encode(x: Array, wire: Wire) -> tuple[Bytes, Bytes]:
 
 
 def given_encoded(x: tuple[Any, ...], wire: Wire, hidden: int) -> tuple[Bytes, Bytes]:
-    """As `encode`, of what a user has quantised: ``(numbers, scales)``; raises `TokenError`."""
+    """As `encode`, for tokens that a user has quantised: ``(numbers, scales)``.
+
+    Raises `TokenError`.
+    """
     if len(x) != 2 or wire.kind == "as-is":
         raise TokenError(f"x is a tuple of {len(x)}; for wire {wire.kind} it has to be an array")
     numbers = typed(x[0], "numbers of x", (None, hidden), wire.dtype(np.dtype(np.float32)))
@@ -138,7 +141,7 @@ def given_encoded(x: tuple[Any, ...], wire: Wire, hidden: int) -> tuple[Bytes, B
 
 
 def decode_into(out: Array, x: Array, scales: Array | None) -> None:
-    """Fill ``out``, ``[rows, hidden]`` of one of the types of tokens, with `decode`, rounded."""
+    """Fill ``out``, ``[rows, hidden]``, with `decode` of the tokens, rounded to its type."""
     if x.dtype == np.int8 and scales is not None and out.dtype == bfloat16():
         from collectives.moe.tokens import kernels
 
@@ -148,7 +151,7 @@ def decode_into(out: Array, x: Array, scales: Array | None) -> None:
 
 
 def decode(x: Array, scales: Array | None) -> NDArray[np.float32]:
-    """What tokens mean, as float32; ``x``: ``[..., hidden]``, ``scales``: both as received."""
+    """Received tokens as float32; ``x``: ``[..., hidden]``, with their ``scales`` or None."""
     if scales is None:
         return as_float32(x)
     if x.dtype == np.int8:
@@ -166,7 +169,7 @@ def decode(x: Array, scales: Array | None) -> NDArray[np.float32]:
 
 
 def bound(x: Array, wire: Wire) -> NDArray[np.float32]:
-    """How far at most each number of ``decode(encode(x))`` lies from ``x``: of the shape of it."""
+    """The largest error of each number of ``decode(encode(x))``: float32 of the shape of ``x``."""
     exact = np.abs(as_float32(x))
     if wire.kind == "as-is":
         return np.zeros_like(exact)
@@ -184,7 +187,7 @@ def bound(x: Array, wire: Wire) -> NDArray[np.float32]:
 
 
 def as_float32(x: Array) -> NDArray[np.float32]:
-    """The same numbers as contiguous float32 ``[rows, channels]`` or of any other shape."""
+    """``x`` as contiguous float32, of the same shape."""
     if x.dtype == np.float32:
         return np.ascontiguousarray(x)
     if x.dtype == bfloat16():
@@ -198,7 +201,7 @@ def as_float32(x: Array) -> NDArray[np.float32]:
 
 
 def rounded(x: NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
-    """float32 ``[rows, channels]`` rounded to one of the types of tokens, ties to even."""
+    """float32 ``[rows, channels]`` rounded to a type of tokens, ties to even."""
     if dtype != bfloat16():
         return x.astype(dtype, copy=False)
     from collectives.moe.tokens import kernels
@@ -214,8 +217,8 @@ def weighted(
 ) -> None:  # fmt: skip
     """Fill ``out[t]`` with the sum over k of ``weights[t, k] * rows[index[t, k]]``.
 
-    An index below 0 counts for nothing. float32 between, k ascending, rounded once at the end;
-    both hold one of the types of tokens. ``start``: what sums begin with; None: 0.
+    An index below 0 is skipped. float32 in between, k ascending, rounded once at the end; both have
+    a type of tokens. ``start``: the initial values of sums; None: 0.
     """
     address = address_of(rows) + index * (rows.shape[1] * rows.dtype.itemsize)
     add_up(np.where(index < 0, 0, address), weights, out, start)
@@ -225,7 +228,7 @@ def add_up(
     address: NDArray[np.int64], weights: NDArray[np.float32], out: Array,
     start: NDArray[np.float32] | None = None,
 ) -> None:  # fmt: skip
-    """As `weighted`, of rows at addresses of this process, 0 for none; in the type of ``out``."""
+    """As `weighted`, for rows at addresses of this process, 0 for none; in the type of ``out``."""
     from collectives.moe.tokens import kernels
 
     begin = np.empty((0, out.shape[1]), np.float32) if start is None else start
@@ -240,7 +243,7 @@ def add_up(
 
 
 def address_of(array: Array) -> int:
-    """Where an array begins in the memory of this process."""
+    """The address at which an array begins in the memory of this process."""
     address: int = array.__array_interface__["data"][0]
     return address
 

@@ -55,11 +55,14 @@ class Direct:
     def dispatch(
         self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
     ) -> Rounds:
-        """Bring tokens to the ranks; they land by (source, token). ``scratch``: to pack them in."""
+        """The rounds that bring tokens to the ranks, ordered there by source and token.
+
+        ``scratch``: memory in which to pack them.
+        """
         return [partial(self._out, load, landing, scratch)]
 
     def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
-        """Bring back results: ``given`` as the tokens came, ``home`` as they were sent."""
+        """The rounds that bring back ``given``, as tokens arrived, to ``home``, as sent."""
         return [partial(self._back, given, home)]
 
     def _out(self, load: DispatchPayload, landing: Landing, scratch: Scratch | None) -> Round:
@@ -100,14 +103,17 @@ class Relayed:
     def dispatch(
         self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
     ) -> Rounds:
-        """As in `Direct`."""
+        """The rounds of `Direct.dispatch` by way of relays."""
         hidden = landing.x.shape[-1]
         shape = (int(self.held.sum()),)
         held = Landing(shape, hidden, load.wire, load.dtype, load.about.dtype)
         return [partial(self._to_relays, load, held, scratch), partial(self._on, held, landing)]
 
     def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
-        """As in `Direct`; ``home`` has a result for each node, rounded."""
+        """The rounds of `Direct.combine` by way of relays.
+
+        ``home`` gets a result for each node, rounded.
+        """
         rows = 0 if self.passed is None else len(self.passed.token)
         held = [np.empty((rows, *a.shape[1:]), a.dtype) for a in given]
         return [partial(self._to_relay, given, held), partial(self._home, held, home)]
@@ -187,7 +193,7 @@ class Relayed:
 
 
 def ones(row: Ints) -> NDArray[np.float32]:
-    """The weights of a sum without any."""
+    """The weights of a plain sum: float32 ones of the shape of ``row``."""
     return np.ones(row.shape, np.float32)
 
 

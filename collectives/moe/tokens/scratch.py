@@ -14,13 +14,13 @@ class Scratch:
         self._kept: dict[str, Bytes] = {}
 
     def room(self, name: str, size: int) -> Bytes:
-        """``size`` bytes with anything in them; those of one name are the same ones again."""
+        """``size`` bytes with undefined content; the same memory again for the same ``name``."""
         if name not in self._kept or self._kept[name].size < size:
             self._kept[name] = np.empty(size, np.uint8)
         return self._kept[name][:size]
 
     def table(self, name: str, rows: int, like: Array) -> Array:
-        """As `room`, for so many rows that are as long as those of ``like``."""
+        """As `room`, for ``rows`` rows as long as those of ``like``, of its type."""
         shape = (rows, *like.shape[1:])
         size = int(np.prod(shape)) * like.dtype.itemsize
         array: Array = self.room(name, size).view(like.dtype).reshape(shape)
@@ -34,7 +34,7 @@ class Scratches:
         self._lent: list[tuple[Scratch, Work]] = []
 
     def free(self) -> Scratch:
-        """One that no call uses any more."""
+        """A scratch that no call uses any more, or a new one."""
         for number, (scratch, work) in enumerate(self._lent):
             if work.done():
                 del self._lent[number]
@@ -42,5 +42,5 @@ class Scratches:
         return Scratch()
 
     def lend(self, scratch: Scratch, work: Work) -> None:
-        """A call uses it until it is over."""
+        """Reserve ``scratch`` for a call until it is over."""
         self._lent.append((scratch, work))

@@ -6,7 +6,7 @@ from fabric.transports.base import Bytes, Take
 
 
 def into(parts: Sequence[Bytes]) -> Take:
-    """What takes a message that is these parts, one after the other."""
+    """A function that takes a message piece by piece into these parts, one after the other."""
     ends, end = [], 0
     for part in parts:
         end += part.size

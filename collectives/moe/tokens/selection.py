@@ -11,9 +11,9 @@ from collectives.moe.tokens.tensors import TokenError
 
 
 def check(topk_idx: Ints, experts: int, *, repeats: bool = False) -> None:
-    """Raise `TokenError` for a choice out of range.
+    """Raise `TokenError` for a choice that is no expert, and for repeats unless ``repeats``.
 
-    And for a token that chooses an expert more than once, unless ``repeats``.
+    Repeats are tokens that choose an expert more than once.
     """
     if not topk_idx.size:
         return
@@ -57,7 +57,7 @@ class Selected:
 
 
 def selected(topk_idx: Ints, hosts: Hosts) -> Selected:
-    """Order checked choices."""
+    """Checked choices ordered by expert."""
     made = topk_idx != MASKED
     expert, token = topk_idx[made], np.nonzero(made)[0]
     order = sorted_by(expert, hosts.experts)
@@ -84,7 +84,7 @@ class Copied:
 
 
 def copied(needed: NDArray[np.bool_]) -> Copied:
-    """Order the copies of tokens; ``needed``: ``[tokens, places]``."""
+    """The copies of tokens ordered by place; ``needed``: bool ``[tokens, places]``."""
     place, token = np.nonzero(needed.T)
     each = needed.sum(axis=1)
     most = int(each.max(initial=0))
@@ -97,7 +97,7 @@ def copied(needed: NDArray[np.bool_]) -> Copied:
 
 
 def needed(topk_idx: Ints, place: Ints, places: int) -> NDArray[np.bool_]:
-    """Which places host an expert of each token: ``[tokens, places]``."""
+    """Which places host an expert of each token: bool ``[tokens, places]``."""
     table = np.zeros((len(topk_idx), places + 1), bool)
     where = np.append(place, places)[topk_idx]  # the last entry answers for MASKED, which is -1
     np.put_along_axis(table, where, True, axis=1)

@@ -57,10 +57,10 @@ class Tokens:
         return table
 
     def rounds(self, source: Ints, by_source: Ints, room: Landing, scratch: Scratch) -> Rounds:
-        """Bring the tokens of all ranks for this one into ``room``.
+        """The rounds that bring the tokens for this rank into ``room``.
 
-        ``source``: what each rank has among its `places` for this one; ``by_source``: ``[ranks,
-        local experts]``, how many tokens come from where for whom.
+        ``source``: each rank's `places` entry for this one; ``by_source``: int64 ``[ranks, local
+        experts]``, how many tokens come from where for which expert.
         """
         rank, lender = self._comm.rank, self._lender
         near = source
@@ -78,7 +78,7 @@ class Tokens:
         return [lambda: self._messages(by_source, room, scratch), fetch]
 
     def finish(self) -> None:
-        """Nobody reads them any more."""
+        """Release the tokens, which no rank reads any more."""
         if self._lender is not None:
             self._lender.let_go(self)
 
@@ -169,7 +169,7 @@ class Returns:
             self._lender.hold(self)
 
     def rounds(self, weights: NDArray[np.float32], out: Array) -> Rounds:
-        """Fill ``out`` with the weighted sums of the results of all ranks."""
+        """The rounds that fill ``out`` with the weighted sums of all ranks' results."""
         at = address_of(self._y) + self._first * self._width
         local, rank = self._hosts.local, self._comm.rank
         given = np.arange(int(local.max())) < local[:, None]
@@ -197,7 +197,7 @@ class Returns:
         return [*rounds(rank, told, tell), add_up, *barrier(rank, self._comm.size)]
 
     def finish(self) -> None:
-        """Nobody reads them any more."""
+        """Release the results, which no rank reads any more."""
         if self._lender is not None:
             self._lender.let_go(self)
 

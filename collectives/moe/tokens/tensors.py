@@ -37,7 +37,7 @@ class Room(NamedTuple):
     buffer: UserBuffer
 
     def deliver(self) -> None:
-        """Bring what was filled to the memory of the user, where that has gaps."""
+        """Copy the result to the user's memory, if that has gaps."""
         self.buffer.unpack()
 
 
@@ -55,10 +55,7 @@ def flag(given: Any, name: str) -> bool:
 
 
 def modes(async_op: Any, timeout: Any) -> tuple[bool, float | None]:
-    """How a call is to be made: whether it returns at once, and its wall seconds.
-
-    Raises `TokenError`.
-    """
+    """``async_op`` as a bool, and ``timeout`` in seconds or None; raises `TokenError`."""
     try:
         return arguments.flag(async_op, "async_op"), arguments.limit(timeout)
     except ArgumentError as error:
@@ -66,15 +63,14 @@ def modes(async_op: Any, timeout: Any) -> tuple[bool, float | None]:
 
 
 def result_given(size: Any) -> int | None:
-    """Bytes that a result is timed as, None for what it has; raises `TokenError`."""
+    """The bytes that a result is timed as; None for its own size. Raises `TokenError`."""
     return None if size is None else integer(size, "result_size", 1, MOST_BYTES)
 
 
 def room_for(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Room:
-    """Where a call fills ``given``, which has that shape and type; None: new memory.
+    """Memory of this shape and type for a call to fill: that of ``given``, or new if it is None.
 
-    Raises `TokenError`. Memory that is read-only, or of which two items share a place, cannot be
-    filled.
+    Raises `TokenError` for memory that is read-only, or of which two items share a place.
     """
     if given is None:
         return Room(np.empty(shape, dtype), NOTHING)
@@ -84,7 +80,7 @@ def room_for(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 
 def floats(given: Any, name: str, shape: tuple[int | None, ...], dtype: str | None = None) -> Array:
-    """The array of ``given``: of the type ``dtype`` (None: any of `FLOATS`), None in a shape: any.
+    """``given`` as an array of type ``dtype`` (None: any of `FLOATS`) and this shape (None: any).
 
     Raises `TokenError` with the choices.
     """
@@ -92,7 +88,7 @@ def floats(given: Any, name: str, shape: tuple[int | None, ...], dtype: str | No
 
 
 def typed(given: Any, name: str, shape: tuple[int | None, ...], dtype: np.dtype[Any]) -> Array:
-    """The array of ``given``, of that type; raises `TokenError`."""
+    """``given`` as an array of this type and shape (None: any); raises `TokenError`."""
     return _typed(given, name, shape, (name_of(dtype),))
 
 
@@ -109,7 +105,7 @@ def _checked(
 
 
 def integers(given: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np.int64]:
-    """The integers of ``given``, copied; raises `TokenError`."""
+    """``given`` as a new int64 array of this shape (None: any); raises `TokenError`."""
     array = _array(given, name)
     if array.size and array.dtype.kind not in "iu":
         raise TokenError(f"{name} is {name_of(array.dtype)}; it has to be integers")
@@ -120,7 +116,7 @@ def integers(given: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np
 
 
 def like(given: Any, array: Array) -> Any:
-    """``array`` as what ``given`` is, a tensor or an array, of the same memory."""
+    """``array`` in the form of ``given``, a tensor or an array, of the same memory."""
     torch = sys.modules.get("torch")
     tensor = getattr(torch, "Tensor", None)  # not there while another thread imports torch
     if torch is None or tensor is None or not isinstance(given, tensor):
@@ -133,12 +129,12 @@ def like(given: Any, array: Array) -> Any:
 
 
 def array_of(given: Any) -> Array:
-    """The array of what `like` made."""
+    """The numpy array of an array or tensor that `like` made, of the same memory."""
     return _array(given, "it")
 
 
 def bfloat16() -> np.dtype[Any]:
-    """The type of bfloat16 arrays."""
+    """The numpy type of bfloat16."""
     import ml_dtypes
 
     dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
