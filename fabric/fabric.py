@@ -33,16 +33,16 @@ def check_engine(name: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Fabric:
-    """How long schedules take on a topology.
+    """A topology with routing, engine and software: times schedules.
 
     ``engine``: one of `ENGINES`. ``routing``: one of `topology.routing.router.POLICIES`.
-    ``endpoint``: a software preset's name or several (`fabric.endpoint.stacks.named`), or an
+    ``endpoint``: a software stack's name or several (`fabric.endpoint.stacks.named`), or an
     `Endpoint` such as `fabric.endpoint.stacks.usual`; default: the wire alone. ``planes``: in order
     of preference; default: the endpoint's, else the topology's. ``placement``: the endpoint
     (number) that each rank sits on, int [places]; default: the accelerators in order.
     ``tolerance``: of the flow engine, as a fraction of the duration; 0 is exact.
 
-    Raises `EndpointError`, `TopologyError`, `ScheduleError` for what is not to be had.
+    Raises `EndpointError`, `TopologyError`, `ScheduleError` for a wrong argument.
     """
 
     topology: Topology

@@ -1,6 +1,7 @@
-"""What can go wrong between running ranks: every survivor gets one of these, never a hang.
+"""What can go wrong between running ranks: every survivor gets one of these errors.
 
-Each names who, in which call, and why; `str()` is one line that a user can act on.
+None hangs. Each error names the rank, the call and the cause; `str()` is one line that a user can
+act on.
 """
 
 from topology.errors import TriplaneError
@@ -21,11 +22,11 @@ class WorldError(TriplaneError):
 
 
 class RankLost(WorldError):
-    """A rank has died, was stopped, cannot be reached, or has left without making its part."""
+    """A rank has died, was stopped, cannot be reached, or has left without its part of a call."""
 
 
 class RankFailed(WorldError):
-    """A rank's program raised."""
+    """A rank's program has raised an exception."""
 
 
 class CallMismatch(WorldError):

@@ -1,4 +1,4 @@
-"""Settings: on what emulated machine ranks run, and how emulated time passes for them."""
+"""Settings: the emulated machine that ranks run on, and how emulated time passes for them."""
 
 import math
 import os
@@ -27,19 +27,20 @@ PREFIX = "TRIPLANE_"
 
 @dataclass(frozen=True)
 class Settings:
-    """What all ranks of a world have in common.
+    """The settings that all ranks of a world have in common.
 
     ``system``: as in `topology.system`; None, or "none": no emulated machine, `now` is the wall
-    clock. ``software``: whose endpoint costs count, see `fabric.endpoint.stacks.stacks_of`; None:
+    clock. ``software``: the stacks that time calls, see `fabric.endpoint.stacks.stacks_of`; None:
     for each operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``:
-    on virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds that an emulated second
-    takes.
-    ``heartbeat``: seconds of silence after which a rank on another host is given up.
-    ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
-    that survivors of a failure are given to end by themselves. ``trace``: the file that gets a
-    trace of all that the ranks do, when they have ended; see `fabric.clock.perfetto`.
+    on virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds for each emulated
+    second.
 
-    Raises `WorldError` with the choices, `ArgumentError` for what is of another kind.
+    ``heartbeat``: seconds of silence after which a rank on another host counts as lost.
+    ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
+    that survivors of a failure have to end by themselves. ``trace``: the file that gets a trace of
+    all that the ranks do, when they have ended; see `fabric.clock.perfetto`.
+
+    Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
 
     system: str | None = "cloudmatrix384"

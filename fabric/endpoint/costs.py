@@ -1,15 +1,15 @@
-"""What software costs at the two ends of a transfer: few, named constants a stack.
+"""What software costs at the two ends of a transfer: few, named constants for each software stack.
 
-A wire model alone misses half of a dispatch. `Costs` are paid by ranks, in seconds:
+The time on the wire is only about half of the time of a dispatch. Ranks pay `Costs`, in seconds:
 
 - once, before its first step: ``launch + barrier * ceil(log2(ranks))`` (the rounds of a
   dissemination barrier);
-- at the end of each step: per message and per peer that it sent to, per byte that it received;
-- under way: ``latency`` of every transfer, and ``crossings`` of the path (2 where the initiator
-  waits for the answer, as in a one-sided read);
+- at the end of each step: for each message and each peer that it sent to, for each byte received;
+- during each transfer: ``latency``, and ``crossings`` times the latency of the path (2 where the
+  initiator waits for the answer, as in a one-sided read);
 - as limits: ``pair_bandwidth`` of one pair of ranks, ``initiator_bandwidth`` of one rank over all
   its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair, and
-  ``efficiency``, the fraction of a plane's links that the software gets to use, both ways.
+  ``efficiency``, the fraction of a plane's bandwidth that the software can use, both ways.
 """
 
 import math
@@ -30,7 +30,7 @@ WIRE = "raw"
 
 
 class EndpointError(TriplaneError):
-    """An endpoint preset or one of its constants is not sound."""
+    """A software stack or one of its constants is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ NUMBERS = tuple(constant.name for constant in fields(Costs) if constant.name != 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A software stack: `Costs` by operation, those of ``""`` for every other operation.
+    """A software stack: `Costs` by operation; those under ``""`` apply to every other operation.
 
     An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
     ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``; see `variant`.
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
-    ``source``: where the constants come from. ``speakers``: where several stacks were joined (see
+    ``source``: where the constants come from. ``speakers``: if several stacks were joined (see
     `fabric.endpoint.stacks`), the name of the one that each entry of ``by_operation`` is from.
     """
 

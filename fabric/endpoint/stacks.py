@@ -1,7 +1,7 @@
 """Which software stacks a machine runs, and several of them as one `Endpoint`.
 
-Real machines run one stack for collectives and others for MoE's dispatch and combine. What was
-named is asked first; for an operation of which it says nothing, the system's usual stacks are.
+Real machines run one stack for collectives and another for MoE's dispatch and combine. Stacks that
+a user names come first; operations that they do not know are timed by the system's usual stacks.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """Closed forms: the least time that any engine may answer, and what sets it.
 
 A rank needs for each step at least the longest of: one of its transfers alone on its path, and its
-own bytes over each resource that nobody else loads in that step; then what its software costs. Its
-steps follow one another, so these add up. A resource needs at least its bytes over all steps. The
-bound is the largest of all of these.
+own bytes over each resource that no other rank loads in that step; then what its software costs.
+Its steps follow one another, so these add up. A resource needs at least its bytes over all steps.
+The bound is the largest of all of these.
 """
 
 from typing import NamedTuple
@@ -24,11 +24,11 @@ _FEW = 4  # resources remembered for each rank
 
 
 class Chain(NamedTuple):
-    """What the steps of each rank need at least, one after the other.
+    """The least time that the steps of each rank need, added up.
 
     float64 [ranks], seconds: ``wire``, ``latency``, ``cost``. ``setter``: int64 [ranks, few], the
     resources (or `PAIR`) that set most of ``wire``, with their ``votes`` in seconds: heavy hitters
-    kept as by Misra and Gries, since no table of all ranks and resources would fit.
+    kept as by Misra and Gries, since a table of all ranks and resources would not fit into memory.
     """
 
     wire: _Floats
@@ -39,7 +39,7 @@ class Chain(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What `extend` needs to know of the flows of a window; see `flow.events.Window`."""
+    """The columns that `extend` needs of the flows of a window; see `flow.events.Window`."""
 
     step: _Longs
     src: _Ints
@@ -84,10 +84,13 @@ def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
 
 
 class _Work(NamedTuple):
-    """Of the step at hand. Resources: ``load`` in seconds, and whose flows alone load it (none: -1,
-    several: -2), as ``sender`` or ``receiver``. Ranks: what they ``need``, of it ``late`` for
-    latency, the ``soonest`` latency, what sets it, and the ``ranks`` that have flows.
-    """  # noqa: D205
+    """Working memory for one step, by resource and by rank.
+
+    For each resource: ``load`` in seconds; ``sender`` and ``receiver``, the only rank whose flows
+    load it, -1 if none, -2 if several. For each rank: the seconds that it needs (``need``), the
+    part of these that is latency (``late``), the least latency (``soonest``), the resource that
+    sets the need (``setter``); ``ranks``: those that have flows.
+    """
 
     load: _Floats
     sender: _Longs

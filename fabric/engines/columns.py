@@ -1,4 +1,4 @@
-"""Steps into columns for the engines: gathered, one flow a pair of ranks, with what limits it.
+"""Steps as columns for the engines: one flow for each pair of ranks in a step, with what limits it.
 
 Rows of one step between the same two ranks are one stream, as on one queue pair: they share one
 fair rate and finish together.
@@ -26,7 +26,7 @@ _DENSE_RANKS = 4096  # a table of all pairs of more ranks than this is too large
 
 @dataclass(frozen=True)
 class Streams:
-    """Flows as columns: what one rank sends another in one step.
+    """Flows as columns: what one rank sends to another in one step.
 
     ``src``, ``dst`` int32; ``size`` (bytes), ``messages`` float64; ``step`` int64; ``reduces``
     bool.
@@ -57,9 +57,11 @@ class Streams:
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive steps as columns: over rows (int64) ``src``, ``dst``, ``size``, ``step`` and the
-    row's ``stream``; the `Streams`; and the steps' ``labels``.
-    """  # noqa: D205
+    """Consecutive steps as columns.
+
+    Over rows (int64): ``src``, ``dst``, ``size``, ``step`` and the row's ``stream``. Also the
+    `Streams`, and a label for each step.
+    """
 
     src: _Longs
     dst: _Longs
@@ -163,7 +165,10 @@ def _number_pairs(src: _Longs, dst: _Longs, step: _Longs, ranks: int) -> _Longs:
 
 @dataclass(frozen=True)
 class Binding:
-    """Paths without the resources that cannot hold anybody back; see `binding`."""
+    """Paths reduced to the resources that can limit a rate; see `binding`.
+
+    Path p loads ``resource[begin[p]:begin[p + 1]]`` by ``weight``; ``latency``: seconds [paths].
+    """
 
     begin: _Longs
     resource: _Ints
@@ -243,7 +248,9 @@ def _behind(
 class FlowLoads:
     """What the flows of a window load and cost: columns over flows, entries over resources.
 
-    ``limits``: the rate limits that occur, rising; ``limit``: each flow's index in them.
+    ``latency``, ``src_cost``, ``dst_cost``: seconds. ``limits``: the rate limits that occur,
+    ascending, in bytes per second; ``limit``: each flow's index in them. Flow i loads
+    ``resource[entries[i]:entries[i + 1]]`` by ``weight``.
     """
 
     latency: _Floats
@@ -257,7 +264,7 @@ class FlowLoads:
 
 
 class PathSource(Protocol):
-    """What `load` must know of a `topology.routing.router.Router`."""
+    """The part of `topology.routing.router.Router` that `load` uses."""
 
     @property
     def capacity(self) -> _Floats:

@@ -1,4 +1,4 @@
-"""CURVE: the one key pair of a world, with which its sockets encrypt, and know each other.
+"""CURVE: the one key pair of a world, with which its sockets encrypt and authenticate.
 
 Every rank has the pair, as the server of its own sockets and as the client of the others'. A peer
 without it cannot even begin: libzmq asks the `Gate` of its context, which knows one key.
@@ -27,7 +27,7 @@ ZAP = "inproc://zeromq.zap.01"
 
 @dataclass(frozen=True)
 class Keys:
-    """A key pair in Z85. Raises `TransportError` for what is none."""
+    """A key pair in Z85. Raises `TransportError` for keys that are not valid."""
 
     public: str
     secret: str = field(repr=False)
@@ -108,10 +108,10 @@ def _why(error: OSError) -> str:
 
 
 class Gate:
-    """Answers libzmq's questions in one context: only the world's key is let in.
+    """Authenticates the peers of one ZeroMQ context: only those with the world's key are let in.
 
-    Its ``socket`` is to be polled along with the others, and `answer` called when it has something.
-    ``refused``: how many were turned away.
+    Poll its ``socket`` along with the others, and call `answer` when it is readable. ``refused``:
+    how many peers were turned away.
     """
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys) -> None:

@@ -1,7 +1,7 @@
-"""A private folder for a world's sockets; those of launchers that were killed are taken away.
+"""A private folder for a world's sockets; those that killed launchers have left behind are removed.
 
-It lies in the temporary folder, or where a socket's path would be too long there, in another that
-programs have for such files. Whatever else lies there is not touched: it may be anybody's.
+It is in the temporary folder, or if a socket's path would be too long there, in another folder that
+programs use for such files. Everything else there belongs to others, and is not touched.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""Forked: what a rank's process hands down to a child that it forks, and the child must not use.
+"""What a rank's process hands down to a child that it forks, and the child must not use.
 
 A child has a copy of the rank's communicators, with sockets and memory that belong to the rank: a
 call made there would take the rank's place, and others would get wrong bytes. So whatever reaches
-other ranks registers itself here, and in a child that Python has forked it is told so before the
-child's program goes on. It costs nothing while ranks communicate. Where no Python code runs at the
+other ranks registers itself here, and is disowned in a child that Python has forked before the
+child's program goes on. It costs nothing while ranks communicate. If no Python code runs at the
 fork (a library that forks by itself), `here` still keeps the child's end from being the rank's.
 """
 
@@ -20,7 +20,7 @@ from fabric.failure import KINDS, WorldError, exit_code, words
 
 
 class Owned(Protocol):
-    """What belongs to one process. ``rank``: the rank that it is of."""
+    """Something that belongs to one process. ``rank``: the rank that it is part of."""
 
     rank: int
 
@@ -79,7 +79,7 @@ def end_of_child(at_home: Callable[[], bool], outcome: object) -> None:
 
 
 class Refused:
-    """Stands for something that a forked child must not use: every use raises ``error``."""
+    """A replacement for something that a forked child must not use: every use raises ``error``."""
 
     def __init__(self, error: WorldError) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""Liveness: whether a process of this host runs, stands still or is gone, and how it ended."""
+"""Whether a process of this host runs, is stopped or is gone, and how it ended."""
 
 import contextlib
 import ctypes

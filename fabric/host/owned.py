@@ -1,8 +1,8 @@
-"""Owned: files and folders of this user, told from what others have laid into a shared folder.
+"""Files and folders of this user, told apart from what others have put into a shared folder.
 
 A temporary folder that users share may hold links, pipes and devices of anybody, under any name. So
-whose something is, and what kind of thing, is looked at before it is opened, and again once it is
-open: only regular files and folders of this user are taken, without following links.
+owner and kind are checked before something is opened, and again once it is open: only regular files
+and folders of this user are accepted, without following links.
 """
 
 import errno

@@ -1,9 +1,9 @@
-"""Sweep: end the processes of a world whose launcher was killed. Also a program of its own.
+"""End the processes of a world whose launcher was killed. Also a program of its own.
 
-`fabric.launching.guard` starts it as ``python sweep.py MARK FOLDER LAUNCHER SESSION``. It
-has only the standard library, and must not import this project: it is there before the first rank
-is, and has to cost next to nothing. A process is of the world if its environment holds the mark, or
-if it is in the process group of a rank that the launcher has named.
+`fabric.launching.guard` starts it as ``python sweep.py MARK FOLDER LAUNCHER SESSION``. It uses only
+the standard library, and must not import this project: it starts before the first rank does, and
+must cost next to nothing. A process belongs to the world if its environment holds the mark, or if
+it is in the process group of a rank that the launcher has named.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
-"""Bells: waiting for what other threads tell, safe where a signal handler raises at any moment.
+"""Waiting for news from other threads, safe where a signal handler raises at any moment.
 
 Python's own `threading.Condition` and `threading.Event` take their lock in Python code. An
 exception out of a signal handler (Ctrl-C, an alarm) that comes just after that leaves the lock held
-for ever, and with it every thread that has something to tell. Here nothing is held while Python
-code runs: each that waits sleeps on a lock of its own, and who has news releases them all.
+for ever, and with it every thread that has news. Here nothing is held while Python code runs: each
+thread that waits sleeps on a lock of its own, and a thread that has news releases them all.
 """
 
 from _thread import LockType, allocate_lock
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 class Bells:
-    """The bells of whoever waits for the same news."""
+    """A set of waiting threads, each with a lock of its own, that wait for the same news."""
 
     __slots__ = ("_waiting",)
 
@@ -44,7 +44,7 @@ class Bells:
 
 
 class Latch:
-    """Set or not, as `threading.Event`; false at first."""
+    """A flag to wait for, like `threading.Event`; false at first."""
 
     __slots__ = ("_bells", "_on")
 

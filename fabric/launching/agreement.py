@@ -1,8 +1,8 @@
-"""Agreement: a check that all ranks of a world which another launcher has started are of one job.
+"""A check that all ranks of a world which another launcher has started are of one job.
 
 A port and a number of ranks are public, and two jobs may have been given the same. So each rank
 describes what it runs and with which settings, and all compare these descriptions before they
-begin: where two differ, the ranks are not of one job, and every rank raises the same error. Command
+begin: if two differ, the ranks are not of one job, and every rank raises the same error. Command
 lines are compared on one host only: on other hosts a job may be started by another command, and
 whoever joins from there has proved with the keys that it belongs here.
 """

@@ -1,6 +1,6 @@
-"""The authority as a process of its own, where no launcher of ours is.
+"""The authority as a process of its own, for launchers that are not Triplane's.
 
-Rank 0 starts it (`start`) and tells it on its standard input what to serve, as JSON; it answers
+Rank 0 starts it (`start`) and sends it on its standard input what to serve, as JSON; it answers
 with its address. It ends by itself when no rank is left, however the ranks have ended, or by
 SIGTERM or SIGINT; the trace is written in any case.
 """
@@ -52,10 +52,10 @@ LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")
 
 @dataclass(frozen=True)
 class AuthorityOrder:
-    """What an authority is to be over: ``size`` ranks with these settings.
+    """What an authority is to serve: ``size`` ranks with these settings.
 
     ``bind``, ``token``, ``keys``: as in `Server`; ``bind`` may be empty: in a private folder.
-    ``meeting``: the name under which the ranks have found it, given free at the end.
+    ``meeting``: the name under which the ranks have found it, released at the end.
     """
 
     size: int

@@ -1,6 +1,6 @@
-"""Early: a program that fails before it has called `collectives.init` tells the others why.
+"""Reports to other ranks why a program failed before it called `collectives.init`.
 
-It has no line to the authority yet, and the launcher would only see its exit code.
+It has no connection to the authority yet, and the launcher would only see its exit code.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Foreign launchers: a rank's seat from what torchrun or mpiexec leaves in the environment.
+"""A rank's seat, from what torchrun or mpiexec leaves in the environment.
 
-Rank 0 starts the authority. On one host it tells the others by a file that only this user can read
-(`fabric.launching.meeting`); where the ranks are on several hosts it listens where the others can
-reach it, and that needs keys.
+Rank 0 starts the authority. On one host the others find it by a file that only this user can read
+(`fabric.launching.meeting`); if ranks are on several hosts it listens at an address that the others
+can reach, and that needs keys.
 """
 
 import os
@@ -44,11 +44,9 @@ same."""
 
 
 def seat_of(given: Mapping[str, str]) -> Seat:
-    """The seat of this process, from the environment of torchrun or mpiexec.
+    """The seat of this process, from the environment that torchrun or mpiexec has set.
 
-    Rank 0 starts the authority.
-
-    Raises `WorldError`.
+    Rank 0 starts the authority. Raises `WorldError`.
     """
     if _has_number(given):
         if "TORCHELASTIC_RUN_ID" in given:  # torchrun, which cannot end them when it is killed

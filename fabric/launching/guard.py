@@ -1,7 +1,8 @@
-"""Guard: a small process that outlives the launcher, and ends what it has started if it is killed.
+"""Guard: a small process that outlives the launcher, and ends the ranks if the launcher is killed.
 
 The ranks' own watch (`fabric.host.liveness.die_with`) begins when they join; before that, and for
-what ranks have started in turn, there is only the guard. It is `fabric.host.sweep`, as a program.
+processes that ranks have started, there is only the guard. It runs `fabric.host.sweep` as a
+program.
 """
 
 import os
@@ -21,9 +22,10 @@ PATIENCE = 10.0
 
 
 class Guard:
-    """The launcher's end of it.
+    """The launcher's end of the connection to the guard.
 
-    ``environment``: what all that is started must have; ``mark``: the same, as it stands there.
+    ``environment``: variables that everything started must have; ``mark``: the same, as one entry
+    of an environment.
     """
 
     def __init__(self, folder: Path) -> None:

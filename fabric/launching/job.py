@@ -1,4 +1,4 @@
-"""LaunchJob: what `fabric.launch` is asked for, as its ways to run it take it."""
+"""LaunchJob: what `fabric.launch` was asked for, passed to each way of running it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LaunchJob:
-    """``main(*args)`` in each of ``ranks`` ranks, on ``system``, with what they have in common.
+    """``main(*args)`` in each of ``ranks`` ranks, on ``system``, with common settings.
 
     ``timeout``: seconds after which they are ended; None: never.
     """

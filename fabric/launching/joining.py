@@ -1,4 +1,4 @@
-"""Joining: how a process finds its world in what its launcher left in the environment.
+"""How a process finds its world from what its launcher left in the environment.
 
 ``triplane run`` and `fabric.launch` leave ``TRIPLANE_CONTROL``. torchrun leaves ``RANK``,
 ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT``, and MPI its own: then rank 0 starts the

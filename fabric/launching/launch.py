@@ -1,4 +1,4 @@
-"""Launch: n ranks as threads of this process or as processes of this host, to their end."""
+"""Launch: runs n ranks as threads of this process or as processes of this host, to their end."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

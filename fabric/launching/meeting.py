@@ -1,9 +1,9 @@
-"""Meeting: how processes of one user on one host find their world by a name that all of them know.
+"""How processes of one user on one host find their world by a name that all of them know.
 
 Under torchrun and the like, a rank knows only public settings, such as ``MASTER_PORT``. From these
-it can tell the name of a file, and nothing else: where the authority listens, and the secret that
-lets a rank in, stand in the file, which only this user can read. Rank 0 (or node 0) claims the name
-for its process: as long as that lives, nobody else can.
+it can derive the name of a file, and nothing else. The file, which only this user can read, holds
+the address of the authority, and the secret that lets a rank in. Rank 0 (or node 0) claims the name
+for its process: as long as that lives, no other process can.
 """
 
 import fcntl
@@ -37,11 +37,11 @@ NAMES = 16
 
 @dataclass(frozen=True)
 class MeetingRecord:
-    """What stands in the file: who claims the name, and where its authority is.
+    """The content of the file: which process claims the name, and where its authority is.
 
     ``process`` and ``birth``: as in `fabric.host.liveness`; ``at``: when, in seconds since the host
-    booted; ``token``: lets ranks in; ``address``: empty as long as nobody listens; ``error``: why
-    nobody ever will.
+    booted; ``token``: lets ranks in; ``address``: empty as long as the authority does not listen;
+    ``error``: why it never will.
     """
 
     process: int

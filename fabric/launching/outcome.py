@@ -1,4 +1,4 @@
-"""Outcome: how a world of ranks has ended, and which of its errors was the first."""
+"""How a world of ranks has ended, and which of its errors was the first."""
 
 import functools
 import pickle
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """An exception that a rank has returned as its result: nothing was raised."""
+    """An exception that a rank has returned as its result, and not raised."""
 
     value: BaseException
 
@@ -33,7 +33,7 @@ class Ended:
     """How a world has ended.
 
     ``outcomes``: what each rank returned, or the exception that it ended with; an exception that it
-    returned is `Returned`. ``error``: what has ended the world before its time, if anything has.
+    returned is `Returned`. ``error``: what has ended the world early, None if nothing has.
     """
 
     outcomes: list[Any]

@@ -71,7 +71,7 @@ class _Child:
 
 
 class _ProcessTeam:
-    """The processes of a world, and what they returned or raised, as far as it has come."""
+    """The processes of a world, and the results that have arrived so far."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

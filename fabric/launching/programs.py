@@ -1,4 +1,4 @@
-"""Ranks that are programs: processes of this host, or this host's share of several; or threads."""
+"""Ranks that are programs: processes of this host, its share of the ranks, or threads."""
 
 import os
 import subprocess

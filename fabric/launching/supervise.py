@@ -1,4 +1,4 @@
-"""Supervise: the launcher's watch over the processes of its ranks, until none is left."""
+"""The launcher's watch over the processes of its ranks, until none is left."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ LAST_GRACE = 1.0
 
 
 class Child(Protocol):
-    """A process, as `subprocess.Popen` and `multiprocessing.Process` can be seen."""
+    """A child process; the common part of `subprocess.Popen` and `multiprocessing.Process`."""
 
     @property
     def pid(self) -> int:
@@ -37,7 +37,7 @@ class Child(Protocol):
 
 
 class Reports(Protocol):
-    """Whom the launcher tells, and who knows how the world is."""
+    """Where the launcher reports what happened to ranks, and learns whether the world has ended."""
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
         """Report that a rank is gone, ``delay`` seconds from now.
@@ -56,10 +56,10 @@ class Reports(Protocol):
 
 
 class Watch:
-    """Watches ``children``, by rank, and tells ``reports``.
+    """Watches ``children``, by rank, and reports to ``reports``.
 
-    ``codes``: how each has ended. ``cut``: who still ran when all grace was over. A child that is
-    stopped for too long is ended: its rank may have left, so that nobody else misses it.
+    ``codes``: how each has ended. ``cut``: which still ran when all grace was over. A child that is
+    stopped for too long is killed: its rank may have left, so that no other rank misses it.
     """
 
     def __init__(self, children: Mapping[int, Child], reports: Reports, settings: Settings) -> None:

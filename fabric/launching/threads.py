@@ -33,7 +33,7 @@ TURN = 0.0002
 
 
 class _ThreadTeam:
-    """The threads of a world and what became of them."""
+    """The threads of a world and what they returned or raised."""
 
     def __init__(
         self, hub: SharedLine, settings: Settings, make: "Callable[[], Fabric | None]"

@@ -1,9 +1,9 @@
-"""Progress: who drives the executions under way of one rank, and what happens if they cannot go on.
+"""Progress: which thread completes a rank's calls, and what happens if they cannot go on.
 
-A rank has one `Driver`. Whoever waits drives everything that is under way, in its own thread, as
-that has the least latency. While nobody waits, a thread of the driver's own does; it begins with
-the first call that is not waited for at once. Control and transport are used by one thread at a
-time, the one that has the turn: ``with driver``.
+A rank has one `Driver`. A thread that waits makes progress for all of the rank's calls, as that has
+the least latency. While no thread waits, a thread of the driver's own does; it starts with the
+first call that is not waited for at once. Control and transport are used by one thread at a time,
+the one that holds the driver: ``with driver``.
 """
 
 import math
@@ -61,12 +61,12 @@ SMALL = 1 << 16
 
 
 class Driver:
-    """Drives a rank's executions; ``with`` it, a thread has the turn.
+    """Completes a rank's calls; a thread that makes progress holds it: ``with driver``.
 
     ``paced``: waiting for a call takes wall time, see `Control.wait`. ``error``: why the rank can
-    do nothing more, if so. ``lineages``: how many groups of each origin the rank has made.
-    ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
-    it, why nothing can be done there.
+    do nothing more, None if it can. ``lineages``: how many groups of each origin the rank has made.
+    ``at_home``: True in the rank's own process; ``disowned``: in a process that was forked from it,
+    the error of every use.
     """
 
     def __init__(self, transport: Transport, control: Control, *, paced: bool = False) -> None:

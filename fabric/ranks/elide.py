@@ -1,9 +1,9 @@
-"""Copies that need not be made: a schedule begins with them, and later steps undo or repeat them.
+"""Removes the initial copies of a schedule where later steps can read the send buffer directly.
 
-Most reductions begin by copying the send buffer to another one, and combine there. But to send
-such bytes is as good from where they came, to combine them with what arrives can read them there,
-and what is overwritten before anybody reads it need never have been copied. The bits are the same;
-a large all-reduce saves a quarter of its time or more.
+Most reductions begin by copying the send buffer to another one, and combine there. But later steps
+can send such bytes from the send buffer, and combine them with received ones from there, and bytes
+that are overwritten before they are read need no copy at all. The results are the same bit for bit;
+a large all-reduce takes at least a quarter less time.
 """
 
 from bisect import bisect_left
@@ -22,9 +22,10 @@ _Longs = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Detours:
-    """Rows of a part, by number, with the place in the send buffer that stands in for another.
+    """Rows of a part, by number, that use a place in the send buffer instead of the copied one.
 
-    ``sends``: what the row sends; ``bases``: what the bytes that come are combined with.
+    ``sends``: for each row, where it sends from; ``bases``: what its received bytes are combined
+    with.
     """
 
     sends: dict[int, int] = field(default_factory=dict)
@@ -68,10 +69,10 @@ def _copies(first: PlanStep, rank: int) -> _Longs:
 
 
 class _Pending:
-    """What was to be copied, in segments that later rows read or write as a whole.
+    """The bytes still to be copied, in segments that later rows read or write as a whole.
 
-    ``begin``, ``end``: in the buffer that is copied to; ``shift``: from there to where the bytes
-    came from. A segment waits until it is written, or read in a way that needs the copy.
+    ``begin``, ``end``: in the buffer that is copied to; ``shift``: from there to the bytes' origin.
+    A segment waits until it is written, or read in a way that needs the copy.
     """
 
     def __init__(self, parts: Sequence[PlanStep], rank: int, copies: _Longs) -> None:

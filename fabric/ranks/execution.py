@@ -1,8 +1,8 @@
-"""One rank's part of a schedule with real data, over a transport: what a plan means to bytes.
+"""One rank's part of a schedule with real data, over a transport.
 
 `Execution` runs a `fabric.ranks.ready.ReadyPlan` as a state machine: `advance` does what can be
-done and returns, so one thread drives many of them. `collectives.algorithms.reference` defines what
-must come out, bit for bit.
+done and returns, so one thread runs many of them. `collectives.algorithms.reference` defines the
+result, bit for bit.
 """
 
 from collections import deque
@@ -23,11 +23,11 @@ from fabric.world.control import Control
 
 
 class PreparedCall(NamedTuple):
-    """What there is to do, the same whenever the call is made again.
+    """A call prepared for execution, the same whenever the call is made again.
 
-    ``words``: what it is to all its ranks; ``plan``, ``operation``: see `Control.begin`;
-    ``combine`` and ``dtype``: how items become one, for steps that reduce; ``average``: by how
-    many ranks who made it divides the result, or 0.
+    ``words``: its description, equal at all its ranks; ``plan``, ``operation``: see
+    `Control.begin`; ``combine`` and ``dtype``: how two items are combined, for steps that reduce;
+    ``average``: the number of ranks by which the caller divides the result, or 0.
     """
 
     words: str
@@ -40,14 +40,14 @@ class PreparedCall(NamedTuple):
 
 
 class Execution:
-    """A call under way. ``done`` once all is sent and received, or ``error`` says why not.
+    """A call in progress. ``done`` once all is sent and received, or ``error`` says why not.
 
-    ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their mark is
-    made of the words. ``buffers``: the bytes of the rank's send, recv and work buffer, as long as
-    `ReadyPlan.rooms` says. ``finish``: called when all is over. ``noted``: whether the authority
-    knows that the rank waits for it, see `fabric.ranks.driver`. ``watch``: called, perhaps more
-    than once, when ``done`` or ``error`` is set, by the thread that drives; it must be quick, and
-    must not make calls.
+    ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their mark is a
+    hash of the words. ``buffers``: the bytes of the rank's send, recv and work buffer, at least as
+    long as `ReadyPlan.rooms` says. ``finish``: called when all is over. ``noted``: whether the
+    authority knows that the rank waits for it, see `fabric.ranks.driver`. ``watch``: called,
+    perhaps more than once, when ``done`` or ``error`` is set, by the thread that makes progress; it
+    must be quick, and must not make calls.
     """
 
     __slots__ = (

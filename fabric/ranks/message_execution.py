@@ -1,7 +1,7 @@
-"""A call whose messages lie in memory of their own, and not in the buffers of a schedule.
+"""A call whose messages have memory of their own, instead of the buffers of a schedule.
 
-What is sent and received is worked out when it is needed, round by round: what a round sends may
-depend on what the one before has brought.
+Messages are computed round by round, when they are needed: what a round sends may depend on what
+the one before has received.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -21,10 +21,10 @@ NOTHING_READY = ReadyPlan((), (0, 0, 0))
 
 
 class Round(NamedTuple):
-    """Messages under way together, by ranks of the plan: to whom what, and from whom into what.
+    """Messages in progress together: (rank, bytes) to send, and (rank, size, taker) to receive.
 
-    A receive is its peer, its bytes and what takes them, as in `Transport.receive`. Both ends of
-    a message have to know it, and those of one pair have one order; empty ones are left out.
+    Ranks are those of the plan; a taker is as in `Transport.receive`. Both ends of a message must
+    know it, and those of one pair have one order; empty ones are left out.
     """
 
     sends: Sequence[tuple[int, Bytes]]
@@ -40,9 +40,11 @@ def timed_as(words: str, plan: Plan, operation: str) -> PreparedCall:
 
 
 class MessageExecution(Execution):
-    """A call under way; ``rounds``: each is asked for its messages when those before are in.
+    """A call in progress.
 
-    ``finish``: called when all have come. The rest as in `Execution`.
+    Each of ``rounds`` is asked for its messages when those before have arrived.
+
+    ``finish``: called when all have arrived. The rest as in `Execution`.
     """
 
     __slots__ = ("_rounds",)

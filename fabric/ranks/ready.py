@@ -1,8 +1,8 @@
-"""A rank's plan made ready to be run: what to send, copy and receive, and what must wait.
+"""A rank's plan prepared for execution: what to send, copy and receive, and what must wait.
 
 A step's sends and copies begin when the steps before it have been received, which is the one
 ordering rule. Its receives are posted earlier where that can do no harm (`ReadyStep.early`), so
-that bytes which come early go where they belong and not by way of a buffer.
+that bytes which arrive early go to their place directly and not by way of a buffer.
 """
 
 from dataclasses import dataclass, replace
@@ -23,10 +23,10 @@ _Longs = NDArray[np.int64]
 
 
 class Write(NamedTuple):
-    """Bytes that the rank writes: from ``peer``, or its own ones where that is None.
+    """Bytes that the rank writes: from ``peer``, or its own ones if that is None.
 
     ``source``, ``at``, ``size``: in bytes, where they are read here, where they go, how many.
-    ``base``: where in the send buffer is what they are combined with; None: where they go.
+    ``base``: the place in the send buffer that they are combined with; None: where they go.
     """
 
     peer: int | None
@@ -37,7 +37,7 @@ class Write(NamedTuple):
 
 
 class ReadySend(NamedTuple):
-    """Bytes that the rank sends: ``size`` from ``at`` of that buffer, a number of `BUFFERS`."""
+    """Bytes that the rank sends: ``size`` from ``at`` of buffer number ``buffer`` of `BUFFERS`."""
 
     peer: int
     buffer: int
@@ -47,14 +47,14 @@ class ReadySend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadyStep:
-    """A rank's part of one step, made ready.
+    """A rank's part of one step, prepared.
 
-    ``copies`` and ``receives`` may be done in any order; each of
-    ``chains`` writes one place more than once, in this order. ``reads``, ``writes``: numbers of
-    `BUFFERS`. ``staged``: what it sends and copies is put aside first, as it writes there too.
-    ``early``: when the stages before that one are over, this one may write. ``spread``: what it
-    sends, instead of ``sends``; ``gather``: what it receives and does with it, instead of
-    ``receives`` and ``chains``.
+    ``copies`` and ``receives`` may be done in any order; each of ``chains`` writes one place more
+    than once, in this order. ``reads``, ``writes``: numbers of `BUFFERS`. ``staged``: bytes to send
+    and copy are saved before the step, because it overwrites them. ``early``: index of the last
+    step that must have ended before this one may write. ``spread``: what it sends, instead of
+    ``sends``; ``gather``: what it receives and does with it, instead of ``receives`` and
+    ``chains``.
     """
 
     sends: tuple[ReadySend, ...]
@@ -72,7 +72,10 @@ class ReadyStep:
 
 @dataclass(frozen=True, slots=True)
 class ReadyPlan:
-    """A plan made ready. ``rooms``: bytes that its send, recv and work buffers have at least."""
+    """A plan prepared for execution.
+
+    ``rooms``: the least bytes of its send, recv and work buffers.
+    """
 
     stages: tuple[ReadyStep, ...]
     rooms: tuple[int, int, int]
@@ -112,7 +115,7 @@ def _rooms(plan: Plan) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A part with the addresses of what it reads and writes, begins and ends, in row order."""
+    """A part with the addresses that it reads and writes, begins and ends, in row order."""
 
     part: PlanStep
     detours: Detours

@@ -1,8 +1,8 @@
-"""Wide: many small messages of a step as one, for transports that take them so.
+"""Many small messages of a step handled as one, for transports that support it.
 
 `fabric.transports.base.Many` sends to hundreds of ranks, and collects from them, in one call each.
-What can be done with all the bytes at once is worked out here, in columns: an object for each of
-the messages would take longer than to make the call.
+What can be done with all the bytes at once is computed here, in columns: an object for each of the
+messages would take longer than the call itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +21,11 @@ _Longs = NDArray[np.int64]
 
 
 class Spread(NamedTuple):
-    """Messages to many ranks: ``first`` and ``last``: for each of ``peers`` where its bytes begin
-    and end, from ``begin`` of that buffer, a number of `BUFFERS`; empty: all to ``end`` for each.
-    """  # noqa: D205
+    """Messages to many ranks: ``peers`` get bytes of buffer number ``buffer`` of `BUFFERS`.
+
+    ``first``, ``last``: for each peer where its bytes begin and end, counted from byte ``begin`` of
+    the buffer; if these are empty, every peer gets the bytes from ``begin`` to ``end``.
+    """
 
     peers: tuple[int, ...]
     buffer: int
@@ -34,9 +36,7 @@ class Spread(NamedTuple):
 
 
 class MessageRun(NamedTuple):
-    """Messages that lie side by side: those from ``first`` to ``last`` fill ``size`` bytes from
-    ``at``.
-    """  # noqa: D205
+    """Messages that fill adjacent places: ``first`` to ``last`` fill ``size`` bytes at ``at``."""
 
     at: int
     size: int
@@ -58,9 +58,10 @@ class Fold(NamedTuple):
 
 
 class Gather(NamedTuple):
-    """Messages from many ranks, of ``sizes`` bytes: first those of ``runs``, then those that
-    ``folds`` take, in their order.
-    """  # noqa: D205
+    """Messages from many ranks, of ``sizes`` bytes.
+
+    The first ones belong to ``runs``, the rest to ``folds``, in their order.
+    """
 
     peers: tuple[int, ...]
     sizes: tuple[int, ...]

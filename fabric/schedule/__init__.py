@@ -1,1 +1,1 @@
-"""Schedules: steps as columns, and the rows of them that are one rank's."""
+"""Schedules: steps as columns, and the rows of one rank."""

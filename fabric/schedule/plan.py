@@ -1,4 +1,4 @@
-"""Plan: one rank's rows of a schedule, step by step: all that it needs to run, and to be timed."""
+"""Plan: one rank's rows of a schedule, step by step, for running and for timing them."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ class PlanStep:
 
 @dataclass(frozen=True)
 class TimedRows:
-    """What of a plan takes time: its rows, in order, as int64 columns.
+    """The rows of a plan that take time, in order, as int64 columns.
 
     ``step``: the number of each row's step; ``reduces``: 0 or 1; the rest as in `PlanStep`.
     """

@@ -25,24 +25,24 @@ MAX_SIZE = 1 << 53
 
 
 class ScheduleError(TriplaneError):
-    """A step, or a schedule of them, is not sound."""
+    """A step, or a schedule of them, is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Transfers in flight together: row i moves ``size[i]`` bytes from ``src[i]`` to ``dst[i]``.
 
-    Columns of integers, all of one length (a single number is spread over the others):
+    Columns of integers, all of one length (a single number applies to all rows):
 
-    - ``src``, ``dst``: int64, ranks. A row whose two ranks are one is a copy inside that rank.
+    - ``src``, ``dst``: int64, ranks. A row whose two ranks are equal is a copy inside that rank.
     - ``size``: int64, bytes, 0 to `MAX_SIZE`.
-    - ``src_at``, ``dst_at``: int64, the byte where the row begins in the buffer that it reads of
-      ``src`` and in the buffer that it writes of ``dst``.
-    - ``messages``: int64, how many messages of the software carry the row; 1 where not given.
+    - ``src_at``, ``dst_at``: int64, the byte where the row begins in the buffer of ``src`` that it
+      reads, and in the buffer of ``dst`` that it writes.
+    - ``messages``: int64, how many messages of the software carry the row; default 1.
 
-    ``reduces``: rows are combined into what stands at their target with the collective's
-    operation, instead of replacing it. ``reads`` and ``writes``: which of `BUFFERS`. What a step
-    reads is what stood there before the step. ``label``: what traces call it.
+    ``reduces``: rows are combined into the bytes at their target with the collective's operation,
+    instead of replacing them. ``reads`` and ``writes``: which of `BUFFERS`. A step reads what the
+    buffers held before the step. ``label``: what traces call it.
 
     Raises `ScheduleError`.
     """

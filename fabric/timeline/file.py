@@ -1,4 +1,4 @@
-"""A Timeline as one file: numpy's ``.npz`` with the topology in it, in and out, without loss.
+"""A Timeline as one file: numpy's ``.npz`` with the topology in it, written and read without loss.
 
 Arrays, all readable with ``numpy.load(path)`` alone:
 
@@ -6,9 +6,8 @@ Arrays, all readable with ``numpy.load(path)`` alone:
   seconds; ``rank_finish``: float64 [ranks]; ``places``: int32, the endpoint of each rank.
 - ``link_bytes``, ``link_busy``: float64 [links], bytes and seconds; ``resource_bytes``: float64.
 - ``topology``: uint8, the TOML text of `topology.formats.toml`; ``about``: uint8, a JSON text:
-``format``,
-  ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds), ``bottleneck``,
-  ``software``, ``operation``, ``title``.
+  ``format``, ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds),
+  ``bottleneck``, ``software``, ``operation``, ``title``.
 
 Nothing in it is code: it is read without pickle, and checked.
 """
@@ -103,7 +102,7 @@ def _check_header(headers: Mapping[str, Header], name: str, kind: str) -> None:
 
 
 class _About(NamedTuple):
-    """What a file says in JSON, checked."""
+    """The JSON part of a file, checked."""
 
     routing: str
     planes: tuple[str, ...]

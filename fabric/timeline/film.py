@@ -1,9 +1,9 @@
-"""A timeline as a film: what each link carries in each of some hundred stretches of time.
+"""A timeline as a film: what each link carries in each of some hundred intervals of time.
 
-An engine says when each transfer set out and when its last byte came. Here its bytes are spread
-evenly over that time and over its path: a link's bytes over the whole run come out exactly, the
-moments within a transfer are its mean. Where several transfers share a link at changing rates the
-mean of one may pass the link's bandwidth for a while; pictures show that as full.
+An engine says when each transfer began and when its last byte arrived. Here its bytes are spread
+evenly over that time and over its path: a link's bytes over the whole run are exact, the moments
+within a transfer are its mean. If several transfers share a link at changing rates, this mean may
+exceed the link's bandwidth for a while; pictures show that as full.
 """
 
 from dataclasses import dataclass
@@ -38,12 +38,12 @@ class Film:
     Links that every transfer loads alike share a *resource*. Over R resources and B bins of equal
     length:
 
-    - ``duration``: seconds, ``title``, ``about``: texts; ``facts``: pairs of texts.
-    - ``resource``: int64 [links of the topology], -1 where nothing may go.
+    - ``duration``: seconds; ``title``: text; ``facts``: pairs of texts.
+    - ``resource``: int64 [links of the topology], -1 for links that no transfer may use.
     - ``utilisation``: float64 [R, B], the fraction of a link's bandwidth in use, mean of the bin.
-    - ``backlog``: float64 [R, B], seconds that a link would take for all that has set out and is
-      still to cross it, at the end of the bin.
-    - ``main_label``: int64 [R, B], of ``labels``: what most of the bytes of the bin are.
+    - ``backlog``: float64 [R, B], seconds that a link would take for everything that has been sent
+      and has not yet crossed it, at the end of the bin.
+    - ``main_label``: int64 [R, B], of ``labels``: the class of most of the bytes of the bin.
     - ``link_bytes``: float64 [links].
     """
 
@@ -120,7 +120,7 @@ def _ranges(count: int) -> tuple[tuple[str, ...], _Longs]:
 
 
 class _Grid:
-    """R resources by B stretches of time, each ``width`` seconds."""
+    """R resources by B intervals of time, each of ``width`` seconds."""
 
     def __init__(self, resources: int, bins: int, duration: float) -> None:
         self.resources, self.bins, self.width = resources, bins, duration / bins

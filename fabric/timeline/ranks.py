@@ -1,8 +1,8 @@
 """What every rank did when, for whom it waited, and the chain of transfers that set the end.
 
 A rank begins its rows of a step when it has finished those of the step before, and a row when both
-of its ranks have come. So whoever comes first waits for the other; and from the last transfer of
-the last rank one can go back, from each transfer to the rank that came to it later, to the begin.
+of its ranks have reached it. So the earlier one waits for the other; and from the last transfer of
+the last rank one can go back, at each transfer, to the rank that reached it later, to the begin.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class RankStretches:
     """What every rank did when, as rows.
 
     ``rank``: int64; ``begin``, ``end``: float64, seconds; ``what``: int64, `WAIT`, `MOVE` or
-    `SOFTWARE`; ``label``: int64, of `Film.labels`; ``peer``: int64, the rank that it waited for
-    or that set its end, -1 for none; ``critical``: bool, whether the row is on the critical path.
+    `SOFTWARE`; ``label``: int64, of `Film.labels`; ``peer``: int64, the rank that it waited for or
+    that set its end, -1 for none; ``critical``: bool, whether the row is on the critical path.
     ``ranks``: how many; ``place``: int64 [ranks], the vertex of each.
     """
 
@@ -50,10 +50,10 @@ class RankStretches:
 
 @dataclass(frozen=True)
 class Visits:
-    """A rank's part in a step, for each rank and each step that it has rows in.
+    """The part of each rank in each step that it has rows in.
 
-    In order of rank, then step: ``rank``, ``step``; ``ready``: float64, when it was through with
-    the step before (0 for the first); ``start``, ``end``: of its first and last row; ``first`` and
+    In order of rank, then step: ``rank``, ``step``; ``ready``: float64, when it had finished the
+    step before (0 for the first); ``start``, ``end``: of its first and last row; ``first`` and
     ``last``: int64, those rows of the timeline. ``of_src``, ``of_dst``: int64 [rows], the visit of
     each row's two ranks.
     """

@@ -1,4 +1,4 @@
-"""What a simulation found, in few words: for notebooks."""
+"""A short summary of a simulation, for notebooks."""
 
 from typing import TYPE_CHECKING
 

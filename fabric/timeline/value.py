@@ -17,7 +17,7 @@ _Longs = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """What sets the least time: ``kind`` is link, limit, latency or endpoint.
+    """What sets the lower bound: ``kind`` is link, limit, latency or endpoint.
 
     ``time``: seconds of the bound that it accounts for; ``share``: that over the duration.
     """
@@ -33,15 +33,15 @@ class Bottleneck:
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """The answer of an engine.
+    """The result of a simulation.
 
     - ``src``, ``dst``, ``size``, ``step``: int64 [rows], the schedule's rows in order.
-    - ``start``, ``finish``: float64 [rows], seconds: set out, last byte there.
+    - ``start``, ``finish``: float64 [rows], seconds: when it began, when its last byte arrived.
     - ``rank_finish``: float64 [ranks]; ``duration``: the last of them.
     - ``bound``: seconds, the closed form that no engine can beat; ``bottleneck``: what sets it.
-    - ``labels``: a text a step. ``resource_bytes``: float64 [resources of ``router``].
+    - ``labels``: a text for each step. ``resource_bytes``: float64 [resources of ``router``].
     - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
-    - ``software``, ``operation``: whose costs count; ``title``: what pictures and files call it.
+    - ``software``, ``operation``: what times it; ``title``: what pictures and files call it.
     """
 
     src: _Longs

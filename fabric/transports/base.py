@@ -2,8 +2,8 @@
 
 A transport belongs to one rank and is used by one of its threads at a time; only `wake` may be
 called while another thread is in `progress`. Between two ranks, messages of one tag arrive in the
-order in which they were sent; messages of different tags are independent: one that nobody waits for
-yet never holds up another.
+order in which they were sent; messages of different tags are independent: a message without a
+receive never holds up another.
 """
 
 import functools
@@ -42,9 +42,9 @@ SMALL = 8192
 
 
 class Lender:
-    """Keeps alive what ranks of the same process may read where it lies, by its address.
+    """Keeps alive what ranks of the same process may read in place, by its address.
 
-    It belongs to the world: a rank that fails takes nothing away that others are reading.
+    It belongs to the world: a rank that fails removes nothing that others are reading.
     """
 
     one_process = True
@@ -73,10 +73,10 @@ def lender(transport: "Transport") -> Lender | None:
 
 
 class Request:
-    """A send or a receive under way.
+    """A send or a receive in progress.
 
     ``peer``: the other rank (of a receive from `ANY`: the sender, once ``done``). ``error``: why it
-    never will be right, set together with ``done``.
+    has failed, set together with ``done``.
     """
 
     __slots__ = ("done", "error", "peer")
@@ -91,7 +91,7 @@ class Request:
 
 
 class Transport(Protocol):
-    """What a transport must do; `fabric.transports.conformance` tests one."""
+    """The contract of a transport; `fabric.transports.conformance` tests one."""
 
     rank: int
     size: int
@@ -138,7 +138,7 @@ class Transport(Protocol):
 
 
 class Many(Transport, Protocol):
-    """A transport that takes many small messages in one call: see `many`.
+    """A transport that can send or receive many small messages in one call: see `many`.
 
     They are messages like others: what is sent in one call may be received one by one, and the
     other way round.

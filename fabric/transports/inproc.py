@@ -15,7 +15,10 @@ from fabric.transports.matching import Matching, Message, Receive, check_peer, r
 
 
 class _Parcel(Message):
-    """A message; ``request`` ends when it was ``taken``, None where that does not matter."""
+    """A message in a mailbox; ``request`` ends when it was ``taken``.
+
+    None if it is done already.
+    """
 
     __slots__ = ("data", "request", "taken")
 
@@ -25,12 +28,12 @@ class _Parcel(Message):
 
 
 class _Mailbox:
-    """What others have for a rank: parcels, bundles, and None for each of its parcels taken.
+    """What others have sent to a rank: parcels, bundles, and None for each of its parcels taken.
 
-    Appending and popping at the two ends of a deque are atomic, so the lock is no mutex: it is
-    what the owner sleeps on, released by whoever finds it sleeping. Bundles wake the owner only
-    when there are ``enough`` in the ``tally`` of those of the ``tag`` that it waits for (`ANY`:
-    of all), anything else (``urgent``) at once.
+    Appending and popping at the two ends of a deque are atomic, so the lock is no mutex: it is what
+    the owner sleeps on, released by whoever finds it sleeping. Bundles wake the owner only when
+    there are ``enough`` in the ``tally`` of those of the ``tag`` that it waits for (`ANY`: of all),
+    anything else (``urgent``) at once.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""Many: small messages from one rank to many, or from many to one, handled as one.
+"""Small messages from one rank to many, or from many to one, handled as one.
 
 Between hundreds of threads a collective step is some 100,000 messages of a few bytes. An object and
 a wake-up for each of them cost far more than the copy of its bytes; so what a rank sends in a step
@@ -21,7 +21,7 @@ class Bundle:
 
 
 class Collection(Request):
-    """One message from each of many ranks; ``lacks``: the sizes of those that have not come."""
+    """One message from each of many ranks; ``lacks``: the sizes of those that have not arrived."""
 
     __slots__ = ("_peers", "_pieces", "_take", "lacks", "mark", "tag")
 

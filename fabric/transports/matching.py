@@ -1,7 +1,7 @@
 """Which message belongs to which receive: pure logic, the same for every transport.
 
-A receive and a message meet when their tag and peer agree, the earliest posted with the earliest
-come; whichever is first waits here for the other. What they meet with is checked by `refusal`.
+A receive and a message match if their tag and peer agree, the earliest receive with the earliest
+message; whichever is first waits here for the other. Mark and size are then checked by `refusal`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from fabric.transports.base import ANY, Bytes, Request, Take
 
 
 class Receive(Request):
-    """A receive that was posted. ``into``: the array that it fills, None where it only takes."""
+    """A posted receive. ``into``: the array that it fills, None if it passes bytes to ``take``."""
 
     __slots__ = ("into", "last", "mark", "next", "order", "size", "tag", "take")
 
@@ -36,7 +36,10 @@ def _filling(into: Bytes) -> Take:
 
 
 class Message:
-    """A message of ``size`` bytes that has come from ``peer``, or begins to; transports add how."""
+    """A message of ``size`` bytes that has arrived from ``peer``, or begins to.
+
+    Transports extend it.
+    """
 
     __slots__ = ("last", "mark", "next", "order", "peer", "size", "tag")
 

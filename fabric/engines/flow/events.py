@@ -1,14 +1,13 @@
 """The flow engine: steps run under the one ordering rule, transfers share links max-min fairly.
 
-Time goes from event to event. A transfer begins when both of its ranks have come to its step,
-is under way for its latency, then moves at its max-min fair rate until its bytes are through. A
-rank goes on to its next step when its last transfer of this one is through, plus what its software
-costs.
+Time goes from event to event. A transfer begins when both of its ranks have reached its step, waits
+for its latency, then moves at its max-min fair rate until its last byte has arrived. A rank goes on
+to its next step when its last transfer of this one has ended, plus what its software costs.
 
-The tolerance: between two solves of the rates at most a share of the flows in flight ends (one at
-a time when they are few, which is exact). What the ended flows leave free until the next solve is
-kept as credit and carried by the same full resources right after, so no capacity is lost, and none
-is ever used twice: no answer lies below the closed form.
+The tolerance: between two solves of the rates at most a share of the flows in flight may end (one
+at a time when they are few, which is exact). What the ended flows leave free until the next solve
+is kept as credit and carried by the same full resources right after, so no capacity is lost, and
+none is ever used twice: no answer lies below the closed form.
 """
 
 from typing import NamedTuple
@@ -37,15 +36,18 @@ SAMPLE = 1024  # of the flows in flight, to see when a share of them will have e
 class Window(NamedTuple):
     """Some consecutive steps of a schedule, as columns over their flows and over the ranks.
 
-    Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost``
-    (seconds that the flow costs each rank at its step's end), ``status``, ``missing`` (ranks that
-    have not come to its step), ``start``, ``arrive`` (when its bytes begin to move), ``finish``.
-    Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, for `run` those
-    after the window's first step; ``open``: flows of its step not yet done; ``ready``: when it came
-    to its step; ``latest`` and ``cost``: of its step so far. ``under_way[:n[0]]``: flows that wait
-    for their latency; ``n[1]``: how many of the ``n[2]`` ranks have no flow left here.
-    ``soonest``: when the next of those under way arrives; when credit must be settled; the least
-    latency; over how long credit is carried; how far arrivals may lie apart to share a solve (s).
+    Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost`` (seconds
+    that the flow costs each rank at its step's end), ``status``, ``missing`` (number of its ranks
+    that have not reached its step), ``start``, ``arrive`` (when its bytes begin to move),
+    ``finish``. Ranks: their flows in order of steps are ``rank_flow[rank_at[r]:rank_end[r]]``, for
+    `run` those after the window's first step; ``open``: number of flows of its step not yet done;
+    ``ready``: when it reached its step; ``latest`` and ``cost``: of its step so far.
+    ``under_way[:n[0]]``: flows that wait for their latency; ``n[1]``: how many of the ``n[2]``
+    ranks have no flow left here.
+
+    ``soonest`` has five slots, in seconds: 0: when the next waiting flow arrives; 1: when credit
+    must be settled; 2: the least latency; 3: over how long credit is carried; 4: how far apart
+    arrivals may lie to share a solve.
     """
 
     src: _Ints

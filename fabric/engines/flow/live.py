@@ -1,10 +1,10 @@
-"""Live: the flow engine for calls whose ranks come one by one, while others are in flight.
+"""The flow engine for calls whose ranks join one by one, while other calls are in flight.
 
-A *lane* is one rank's part in one call; to the engine it is a rank. It comes at a time, perhaps
-while other lanes move, and its transfers set out when the lanes at their other ends have come too.
-The engine stops whenever a lane ends, goes on from exactly there, and never forgets on the way what
-it knows of rates and credit: stopping changes no answer. Lanes of the same rank share the links of
-its endpoint and its limit as an initiator.
+A *lane* is one rank's part in one call; to the engine it is a rank. It joins at some time, perhaps
+while other lanes move, and its transfers start when the lanes at their other ends have joined too.
+The engine stops whenever a lane ends, continues from exactly there, and keeps everything that it
+knows of rates and credit: stopping changes no answer. Lanes of the same rank share the links of its
+endpoint and its limit as an initiator.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,10 +32,11 @@ _AT_RESOURCE = 4  # and transfers of a resource
 
 
 class PeersHere:
-    """Where a call's lanes are. Both int64 [ranks of the group].
+    """Which ranks of a call have joined: two int64 columns [ranks of the group].
 
-    ``lane``: the number of each position's lane, `AWAY` before it has come, `GONE` when it has been
-    forgotten. ``open``: how many transfers those who have come have with a position that has not.
+    ``lane``: the number of each position's lane, `AWAY` before it has joined, `GONE` after it was
+    dropped. ``open``: how many transfers the lanes that have joined have with a position that has
+    not.
     """
 
     __slots__ = ("lane", "open")
@@ -45,10 +46,10 @@ class PeersHere:
 
 
 class Live:
-    """The engine over some ground, with lanes in it. Times are in seconds since `reset`.
+    """The engine with lanes in it. Times are in seconds since `reset`.
 
-    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and it is time
-    to `compact`.
+    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and `compact`
+    is worthwhile.
     """
 
     def __init__(self, ground: PlacedFabric) -> None:

@@ -1,8 +1,8 @@
-"""How lanes enter the flow engine, stop it, and leave room: the kernels of `flow.live`.
+"""How lanes join the flow engine, stop it, and are dropped: the kernels of `flow.live`.
 
-``have`` counts what is there; ``key`` tells a call's flows apart; ``first`` is where the list of a
-lane begins; ``need`` and ``room`` are how many flows load a resource, and how many there is room
-for in its list.
+``have`` counts what is there; ``key`` identifies a flow within a call; ``first`` is where the list
+of a lane begins; ``need`` and ``room`` are how many flows load a resource, and for how many there
+is room in its list.
 """
 
 import numpy as np

@@ -1,21 +1,21 @@
-"""Max-min fair rates for the transfers in flight, found again only where something changed.
+"""Max-min fair rates for the transfers in flight, computed anew only where something changed.
 
-Progressive filling: all rates rise together; the resource (a bundle of links, a port, a limit of
-an initiator) that is full first freezes its transfers at that level, then the next, and so on. A
+Progressive filling: all rates rise together; the resource (a bundle of links, a port, a limit of an
+initiator) that is full first freezes its transfers at that level, then the next, and so on. A
 transfer of rate r loads resource l with ``r * weight``. Resources wait in a heap by the level at
-which they would fill; levels only rise as transfers freeze, so a stale one is put back when met.
+which they would fill; levels only rise as transfers freeze, so a stale entry is put back when met.
 
 Only the transfers that share resources, directly or through others, with a changed one are solved
 again (their *component*).
 
-Solving is bound by memory, not by arithmetic, so what filling needs of a transfer lies together in
-one *record* of int32, mostly one cache line: ``[state, flow, r0, r1, ..., ~last]``, its resources,
-the last one complemented. Resources list the records that load them; those of ended transfers are
-dropped when a list is next read.
+Solving is bound by memory, not by arithmetic, so what filling needs of a transfer is stored
+together in one *record* of int32, mostly one cache line: ``[state, flow, r0, r1, ..., ~last]``, its
+resources, the last one complemented. Resources list the records that load them; those of ended
+transfers are dropped when a list is next read.
 
 A call inside a loop counts references to every array that its caller holds, which costs more than
-the loop's own work. So functions here take many flows at a time, and loops over flows call nothing
-but what is inlined and gets plain arrays.
+the loop's own work. So functions here take many flows at a time, and loops over flows call only
+functions that are inlined and get plain arrays.
 """
 
 from typing import Any, NamedTuple
@@ -39,17 +39,17 @@ ENDED_RATE = -1.0
 
 
 class Flows(NamedTuple):
-    """The transfers of a window of steps, and the state of the fabric under them.
+    """The transfers of a window of steps, and the state of the resources that they load.
 
     Over flows: ``size``, bytes to go when it joins; ``rate``; ``due``, when it ends at that rate;
-    ``limit``, the index in ``limits`` (rising, bytes per second) of its own rate limit; ``record``,
-    where its record begins in ``records``. ``weights`` lies beside ``records``, and is empty where
-    every weight is 1. Over resources: ``capacity``; ``load`` and ``pull``, the flows in flight and
-    what their weights sum to; ``inside[first[r]:first[r] + length[r]]``, records of flows
-    that are in flight or have ended. ``credit``: bytes that a full resource could have carried
-    since flows ended between two solves; they are carried later, at rate ``bonus``.
-    ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: where to solve from. The rest is
-    working room.
+    ``limit``, the index in ``limits`` (ascending, bytes per second) of its own rate limit;
+    ``record``, where its record begins in ``records``. ``weights`` is parallel to ``records``, and
+    empty if every weight is 1. Over resources: ``capacity``; ``load`` and ``pull``, the number of
+    flows in flight and the sum of their weights; ``inside[first[r]:first[r] + length[r]]``, records
+    of flows that are in flight or have ended. ``credit``: bytes that a full resource could have
+    carried since flows ended between two solves; they are carried later, at rate ``bonus``.
+    ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: the resources to solve from. The
+    rest is working memory.
     """
 
     size: _Floats

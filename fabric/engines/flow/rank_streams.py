@@ -1,7 +1,7 @@
-"""RankStreams: a rank's part in one call, as the columns that the live engine runs it from.
+"""RankStreams: a rank's part in one call, as the columns from which the live engine runs it.
 
-A call's ranks come one by one and each knows only its own rows, so a call is put together lane by
-lane. TimedRows of one step between the same two ranks are one stream, as in a simulation.
+A call's ranks join one by one and each knows only its own rows, so a call is put together lane by
+lane. Rows of one step between the same two ranks are one stream, as in a simulation.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _Floats = NDArray[np.float64]
 class RankStreams(NamedTuple):
     """Streams of one rank in one call, in order of ``key``, as columns.
 
-    ``key``: int64, tells the streams of a call apart, rising with the step; ``step``; ``src``,
+    ``key``: int64, identifies a stream within the call, ascending with the step; ``step``; ``src``,
     ``dst``: int32, positions in the call's group; ``size``: bytes; ``latency``, ``src_cost``,
     ``dst_cost``: seconds; ``limit``: bytes per second; ``entries``, ``resource``, ``weight``: what
     stream i loads, ``resource[entries[i]:entries[i + 1]]``.
@@ -47,19 +47,19 @@ class RankStreams(NamedTuple):
 
 @dataclass(frozen=True)
 class _PlacedPaths:
-    """Which paths are a network's, and the capacity of each resource."""
+    """Which paths leave the package, and each resource's capacity (bytes per second)."""
 
     leaves_package: NDArray[np.bool_]
     capacity: _Floats
 
 
 class PlacedFabric:
-    """The fabric under a world of ``size`` ranks: all their paths, and what these share.
+    """The fabric under a world of ``size`` ranks: all paths between them, and shared resources.
 
-    Operations of a software stack may get different shares of a link, and calls of several are in
-    flight together. So ``capacity`` (float64 [resources, then one initiator a rank], bytes per
-    second) is what the best of them gets, and the streams of the others weigh more. Raises
-    `WorldError` where the fabric has fewer places.
+    ``capacity``: float64 [resources, then one initiator for each rank], bytes per second. Stacks
+    may reach different fractions of a link, and calls of several stacks are in flight together, so
+    capacity is that of the best stack: a stack that reaches only a fraction f of it has each of its
+    streams count 1/f times. Raises `WorldError` if the fabric has fewer places.
     """
 
     def __init__(self, fabric: Fabric, size: int) -> None:

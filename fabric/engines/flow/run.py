@@ -1,4 +1,4 @@
-"""One simulation: windows of a schedule through the engine, and the answer put together."""
+"""One simulation: runs the windows of a schedule through the engine, and builds the timeline."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def liberties(tolerance: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _State:
-    """Streams not yet through, and how far they are: columns as in `events.Window`.
+    """Streams that have not finished, and their state: columns as in `events.Window`.
 
     ``home``: int64, the stream's number in the whole schedule.
     """

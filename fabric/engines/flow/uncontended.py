@@ -1,11 +1,11 @@
 """Traffic in which no two transfers ever meet: times follow one another without any events.
 
-In a ring, a pairwise exchange or a tree on a fabric that does not block, every port carries one
-transfer at a time, and its next one begins only when a rank of both has finished the one before.
-Each then has the full rate of its path from its first byte to its last, so one pass over the
-schedule in its order gives every time, exactly: a transfer starts when both of its ranks have come
-to its step, and a rank comes to its next step when its last transfer of this one is through.
-`rates` tells whether a window is such traffic; any other is for `fabric.engines.flow.events`.
+In a ring, a pairwise exchange or a tree on a non-blocking fabric, every port carries one transfer
+at a time, and its next one begins only when a rank of both has finished the one before. Each then
+has the full rate of its path from its first byte to its last, so one pass over the schedule in its
+order gives every time, exactly: a transfer starts when both of its ranks have reached its step, and
+a rank reaches its next step when its last transfer of this one has ended. `rates` finds out whether
+a window is such traffic; any other is for `fabric.engines.flow.events`.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _Floats = NDArray[np.float64]
 
 
 class Uncontended(NamedTuple):
-    """A window of such traffic: columns as in `fabric.engines.flow.events.Window`.
+    """A window of uncontended traffic: columns as in `fabric.engines.flow.events.Window`.
 
     ``size``: bytes to go. ``rate``: of each flow, bytes per second.
     """

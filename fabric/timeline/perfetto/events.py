@@ -1,7 +1,7 @@
 """Events: a trace as JSON in the Trace Event Format, one event a line.
 
 The format is Google's "Trace Event Format"; what Perfetto makes of it is in its
-``src/trace_processor/importers/json``: time in nanoseconds, slices of one track must nest, an end
+``src/trace_processor/importers/json``: time in nanoseconds, slices of one track must nest, the end
 of an arrow is in the slice that began last on its track, and of the two slices the one that began
 first is taken for the arrow's start. Numbers here are such nanoseconds, int.
 """

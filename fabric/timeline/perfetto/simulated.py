@@ -1,11 +1,11 @@
 """The trace of a simulation: who sends what to whom, when, and how full the links are.
 
-A process for each node, and in it a track for each rank, with a slice for each step: from when the
-rank's first transfer of it sets out to when its last is there. Beneath it, on as many tracks as
-overlap, are the rank's sends, with arrows to the ranks that receive them; where there are too many
-to be drawn, those of each step that end last. Then two processes with a counter for each of the
-links that carry most, or bundle of links that are loaded alike: how much of it is used, and for how
-long it would be busy with what is under way and has still to cross it.
+A process for each node, and in it a track for each rank, with a slice for each step: from the start
+of the rank's first transfer to the end of its last. Beneath it, on as many tracks as overlap, are
+the rank's sends, with arrows to the ranks that receive them; if there are too many to be drawn,
+those of each step that end last. Then two processes with a counter for each of the links that carry
+most, or bundle of links with the same load: how much of it is used, and for how long it would be
+busy with what has been sent and has not yet crossed it.
 
 The counters take a transfer's bytes as spread evenly over its time. They change at whole
 nanoseconds, and their integral is what the link carried.
@@ -233,7 +233,7 @@ def _counters(timeline: "Timeline", pid: int) -> Iterator[Event]:
 
 @dataclass(frozen=True)
 class _Crossing:
-    """What crosses a resource: ``row`` of the timeline, and of it so many ``bytes``."""
+    """The transfers over one resource: ``row`` of the timeline, and how many of its ``bytes``."""
 
     row: _Longs
     bytes: _Floats

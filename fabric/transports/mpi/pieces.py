@@ -1,7 +1,7 @@
 """Large messages over MPI: in pieces, each message on a lane, an MPI tag of its own.
 
-MPI keeps a piece at its sender until the receiver asks for that lane; so only what somebody waits
-for moves, and a receiver needs no more memory than for the pieces under way.
+MPI keeps a piece at its sender until the receiver posts a receive for that lane; so only messages
+with a receive move, and a receiver needs no more memory than for the pieces in progress.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ WINDOW = 4
 
 
 class Announcement(Message):
-    """A message: all of its ``data``, or the ``lane`` on which its pieces wait."""
+    """An announced message: all of its ``data``, or the ``lane`` on which its pieces wait."""
 
     __slots__ = ("data", "lane")
 
@@ -61,9 +61,9 @@ class _Incoming:
 
 
 class LargeMessages:
-    """The large messages of one rank that are under way.
+    """The large messages of one rank that are in progress.
 
-    ``asked``: about which rank MPI was asked last, so that its errors can be given a name.
+    ``asked``: the rank of the latest MPI call, so that its errors can name it.
     """
 
     def __init__(self, comm: "MPI.Comm") -> None:

@@ -2,8 +2,8 @@
 
 A small message is one MPI message, header and payload, on the MPI tag `HEADERS`. Of a large one
 only the header goes there; its pieces follow on an MPI tag of their own, its lane, and stay where
-they are until the receiver, which has found what they belong to, posts receives for that lane. So
-nothing that nobody waits for holds up another, or takes memory at the receiver.
+they are until the receiver has matched the message and posts receives for that lane. So a message
+without a receive neither holds up another, nor takes memory at the receiver.
 """
 
 import os

@@ -1,14 +1,14 @@
-"""Rings: one way between two processes through shared memory, one producer and one consumer each.
+"""Rings: one direction between two processes in shared memory, one producer and one consumer each.
 
 A ring is a stream of bytes in units of a line: for each message a header of one line, and then its
 bytes. Two counters say how many bytes were ever written and read; each has one writer. A rank that
-finds nothing to do says so in its arena before it sleeps and then looks once more; whoever has
-written for it, or has made room, looks for that note and wakes it. Both put a full fence between
-what they write and what they look at, so at least one of them sees the other.
+finds nothing to do notes so in its arena before it sleeps, and then looks once more; a rank that
+has written for it, or has made room, looks for that note and wakes it. Both put a full fence
+between what they write and what they look at, so at least one of them sees the other.
 
-A large message does not pass the ring where its receiver may read the sender's memory: it is lent.
-The header says where it is and gives it a number, which the receiver writes into a slot of the
-sender's when it is done with it. That saves a copy, and only one of the two must work.
+A large message does not pass the ring if its receiver may read the sender's memory: it is lent. The
+header says where it is and gives it a number, which the receiver writes into a slot of the sender's
+when it is done with it. That saves a copy, and only one of the two processes must work.
 """
 
 import platform
@@ -65,9 +65,9 @@ def fence() -> Callable[[], None]:
 
 
 class Outlet:
-    """The ring to a neighbour, from its producer's side. ``lends``: whether it can read us.
+    """The producer's side of the ring to a neighbour. ``lends``: whether it can read our memory.
 
-    ``lent``: what it has not given back yet: number and message, by slot.
+    ``lent``: messages that it has not given back yet: number and message, by slot.
     """
 
     def __init__(self, home: OwnArena, neighbour: Neighbour, lends: bool) -> None:
@@ -155,7 +155,7 @@ class Outlet:
 
 
 class Lent(IncomingMessage):
-    """A message whose bytes stay with the sender until somebody wants them."""
+    """A message whose bytes stay with the sender until a receive takes them."""
 
     __slots__ = ("address", "inlet", "number")
 
@@ -175,7 +175,7 @@ class Lent(IncomingMessage):
 
 
 class Inlet:
-    """The ring from a neighbour, from its consumer's side."""
+    """The consumer's side of the ring from a neighbour."""
 
     def __init__(self, home: OwnArena, neighbour: Neighbour, begin: Begin) -> None:
         arena = neighbour.arena

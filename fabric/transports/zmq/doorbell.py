@@ -1,4 +1,4 @@
-"""Doorbell: what wakes a rank that sleeps, rung by other processes of its host. A pipe."""
+"""Doorbell: a pipe by which other processes of the host wake a rank that sleeps."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def nameless() -> bool:
 
 
 class Doorbell:
-    """A rank's own bell. ``path``: by which others find it; ``ear``: the descriptor to poll.
+    """A rank's own doorbell. ``path``: by which others open it; ``ear``: the descriptor to poll.
 
     ``file``: where to make it; None: without a name, if `nameless`.
     """

@@ -1,7 +1,7 @@
-"""Frames: messages between processes as bytes on a socket. A header, and after it a piece.
+"""Frames: messages between processes as bytes on a socket; a header, and after it a piece.
 
-Whatever comes from a socket may be anybody's, so `decode` checks all of it: a header must have the
-token that its receiver has given to the ranks of its world, be whole, and fit its piece.
+Anything may arrive at a socket, so `decode` checks all of it: a header must have the token that its
+receiver has given to the ranks of its world, be whole, and fit its piece.
 """
 
 import struct
@@ -24,7 +24,7 @@ HEADER = _FIELDS.size + _CHECK.size
 
 
 class FrameError(TriplaneError):
-    """What has come is no frame of this world."""
+    """The bytes that have arrived are no frame of this world."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Messages that move in pieces: what is left to send of one, and where what comes of one goes."""
+"""Messages that move in pieces: what is left to send, and where received bytes go."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from fabric.transports.matching import Matching, Message, Receive, refusal
 
 
 class Outgoing:
-    """A message to send. ``at``: the bytes that have gone; -1 before even its header has."""
+    """A message to send. ``at``: number of bytes sent; -1 before its header is."""
 
     __slots__ = ("at", "data", "mark", "request", "tag")
 
@@ -25,7 +25,7 @@ class Outgoing:
 
 
 class IncomingMessage(Message):
-    """A message that comes. ``at``: the bytes that have come.
+    """A message that arrives. ``at``: number of bytes received.
 
     They go to its ``receive``; while it has none, to a ``buffer``; after a refusal, nowhere.
     """

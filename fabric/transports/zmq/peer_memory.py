@@ -1,8 +1,8 @@
-"""Peek: reading the memory of another process of this host, where the kernel allows it.
+"""Reading the memory of another process of this host, where the kernel allows it.
 
 Linux has a call for it (``process_vm_readv``), which MPI libraries use for the same purpose under
 the name of cross-memory attach: one copy instead of two, and only the reader works. It is allowed
-between processes of one user unless a security module says no.
+between processes of one user unless a security module forbids it.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""Reach: by what a rank reaches each other one, shared memory or sockets.
+"""How a rank reaches each other rank: by shared memory or sockets.
 
 Ranks that can open each other's memory use it; others (of another host, container or user) use
-sockets. Where nobody needs a socket there is none, and no file either.
+sockets. If no rank needs a socket there is none, and no file either.
 """
 
 import functools
@@ -31,11 +31,11 @@ SHARED_MEMORY = "TRIPLANE_SHARED_MEMORY"
 
 @dataclass(frozen=True)
 class Reach:
-    """All by which a rank of a world of ``size`` reaches the others.
+    """All connections of a rank of a world of ``size`` to the others.
 
-    ``neighbours``: those with whom it shares memory; ``readers``: who can also read the rest of
-    its memory; ``reader``: reads that of all, where every rank can; ``peers``: of the others,
-    address and token; ``leave`` lets go of all of it.
+    ``neighbours``: ranks with which it shares memory; ``readers``: ranks that can also read the
+    rest of its memory; ``reader``: reads that of all ranks, if every rank can; ``peers``: of the
+    other ranks, address and token; ``leave`` releases everything.
     """
 
     rank: int

@@ -1,8 +1,9 @@
-"""Shared memory between the processes of one host: each rank has an arena, and others open it.
+"""Shared memory between the processes of one host: each rank has an arena, which others open.
 
-Where the system can, an arena is a file without a name, which others open under /proc: the kernel
-frees it with the last process that has it mapped, however that ends, and the size of /dev/shm does
-not matter. Elsewhere it is a file that is unlinked as soon as everybody has opened it.
+If the system allows it, an arena is a file without a name, which others open under /proc: the
+kernel frees it with the last process that has it mapped, however that ends, and the size of
+/dev/shm does not matter. Elsewhere it is a file that is unlinked as soon as every rank has opened
+it.
 """
 
 import mmap
@@ -45,10 +46,10 @@ _TOKEN = 16
 
 @dataclass(frozen=True)
 class Door:
-    """How others find a rank's arena and bell: paths, and what they must find there.
+    """What others need to open a rank's arena and doorbell: paths, and what they must find there.
 
-    ``token``: stands at the beginning of the arena; ``host``: from where it can be opened;
-    ``process`` and ``address``: whose memory it is, and where.
+    ``token``: at the beginning of the arena; ``host``: where it can be opened; ``process`` and
+    ``address``: whose memory it is, and where.
     """
 
     memory: str
@@ -132,10 +133,10 @@ def _length(ranks: int) -> int:
 
 
 class OwnArena:
-    """A rank's own arena. ``file``: where to make it; None: without a name, if `bell.nameless`.
+    """A rank's own arena. ``file``: where to make it; None: without a name, if `doorbell.nameless`.
 
     Only what is used takes memory: the rings are a hole in the file until `allocate`. Raises
-    `TransportError` where there is no room.
+    `TransportError` if there is no room.
     """
 
     def __init__(self, rank: int, ranks: int, file: Path | None) -> None:
@@ -207,9 +208,9 @@ def _allocate(descriptor: int, at: int, size: int) -> None:
 
 
 class Neighbour:
-    """The arena and bell of another rank of this host, opened. Raises `OSError`.
+    """The arena and doorbell of another rank of this host, opened. Raises `OSError`.
 
-    ``peek``: reads the rest of its memory, where that is allowed.
+    ``peek``: reads the rest of its memory, if that is allowed.
     """
 
     def __init__(self, rank: int, ranks: int, door: Door) -> None:

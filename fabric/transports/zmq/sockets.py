@@ -1,8 +1,8 @@
 """Sockets between processes: one that each rank binds, and one to each peer that it sends to.
 
-Memory stays bounded: a socket takes `QUEUE` pieces at each end, and what has no room waits where
-the sender has it. What comes in is dropped, counted and logged unless it is the next frame of a
-rank of this world.
+Memory stays bounded: a socket takes `QUEUE` pieces at each end, and what has no room stays with the
+sender. What arrives is dropped, counted and logged unless it is the next frame of a rank of this
+world.
 """
 
 import logging
@@ -46,10 +46,10 @@ _LOG = logging.getLogger("triplane")
 
 
 class Sockets:
-    """The sockets of one rank. ``token``: what senders must know; ``address``: where it listens.
+    """The sockets of one rank. ``token``: what senders must present; ``address``: where it listens.
 
-    ``dropped``: how many frames were malformed. Raises `TransportError` for an address that cannot
-    be had.
+    ``dropped``: number of malformed frames. Raises `TransportError` for an address that is not
+    available.
     """
 
     def __init__(self, rank: int, ranks: int, folder: Path, environment: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ woken takes some 50 us, so a rank that would be woken sooner is better off awake
 
 
 class _Self:
-    """The way to oneself."""
+    """The connection of a rank to itself."""
 
     closed = False
 
