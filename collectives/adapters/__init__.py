@@ -1,6 +1,7 @@
-"""The same collectives in another library's shape; each needs that library, and is imported alone.
+"""Adapters: the collectives behind the interfaces of other libraries.
 
-``torch``: a backend of torch.distributed. ``transformers``: expert parallelism of HuggingFace
-transformers. ``vllm``: a platform and a KV connector. ``exchange`` and ``steps`` are what engines'
-adapters share.
+Each adapter needs its library, and is imported by itself. ``torch``: a backend of
+torch.distributed. ``torch_npu``: its MoE calls. ``deep_ep``: DeepEP's buffers. ``transformers``:
+expert parallelism of HuggingFace transformers. ``vllm``: a platform and a KV connector.
+``token_exchange`` and ``step_log`` are what the adapters of engines share.
 """

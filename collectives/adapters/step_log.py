@@ -1,8 +1,8 @@
-"""Steps: how long the calls of an engine would have taken on the machine, by step and layer.
+"""How long an engine's calls would have taken on the emulated machine, by step and layer.
 
 A step is one pass of the engine through its layers: a prefill, or one token of each sequence. The
 times are those of the emulated machine at one rank, from its coming to a call until its part of it
-is through, which includes waiting for the others.
+is over, which includes waiting for the others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,10 @@ UNSETTLED = 1000
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """A call of an engine: when it was, in emulated seconds, and how many ``tokens`` it had.
+    """A call of an engine: its begin and end in emulated seconds, and its number of ``tokens``.
 
-    ``system``, ``software``: the emulated machine, and the stack by which the call is timed there.
+    ``system``, ``software``: the emulated machine, and the software stack that the call is timed
+    by.
     """
 
     step: int
@@ -36,7 +37,7 @@ class StepEntry:
 
 
 class TimedWork(Protocol):
-    """What has times, such as a `collectives.Work`."""
+    """Anything with `times`, such as a `collectives.Work`."""
 
     def times(self) -> tuple[float, float]:
         """Begin and end of the call in emulated seconds."""
@@ -45,7 +46,7 @@ class TimedWork(Protocol):
 class StepLog:
     """The calls of one rank's engine, in order.
 
-    A step is over when a layer makes a call a second time: layers are called in turn.
+    Layers are called in turn, so a step is over when a layer makes the same call again.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""TokenExchange: an engine's tokens to the ranks of their experts and back, as tensors of torch.
+"""An engine's tokens to the ranks of their experts and back, as tensors of torch.
 
-What the engines' adapters share. An engine has a layer's tokens, the experts that each has chosen
+The adapters of engines share this. An engine has a layer's tokens, the experts that each has chosen
 and their weights; it wants rows for the experts of its own rank, and gives back their results.
 """
 
@@ -22,11 +22,11 @@ MAX_TOKENS = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExpertRows:
-    """What the experts of a rank are to work on.
+    """The rows that the experts of a rank are to work on.
 
     ``x``: ``[rows, hidden]`` in the type of the tokens. ``experts``: int64 ``[rows, choices]``, by
-    their place on this rank, -1 where a choice is none of them. ``weights``: float32 of that
-    shape. The result of a row is the sum over its experts, each times its weight. ``handle``: for
+    their place on this rank, -1 for choices on other ranks. ``weights``: float32 of that shape. The
+    result of a row is the sum over its experts, each times its weight. ``handle``: for
     `TokenExchange.combine`.
     """
 
@@ -37,7 +37,7 @@ class ExpertRows:
 
 
 class TokenExchange(Protocol):
-    """Of one layer, or of several that are alike. All ranks make the same calls."""
+    """The exchange of one layer, or of several alike. All ranks make the same calls."""
 
     def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
         """Send tokens ``x`` ``[tokens, hidden]`` to their experts ``topk_idx`` ``[tokens, top_k]``.
@@ -75,7 +75,10 @@ def exchange(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExactSizes:
-    """The normal mode: a token travels once to each rank. With gradients, if not quantised."""
+    """The normal mode: a token travels once to each rank.
+
+    Has gradients unless tokens are quantised.
+    """
 
     normal: Normal
     record: StepLog
@@ -137,7 +140,7 @@ class ExactSizes:
 
 
 class _Dispatch(torch.autograd.Function):
-    """A dispatch copies tokens, so its gradient adds up: a combine."""
+    """Dispatch with its gradient: dispatch copies tokens, so the gradient adds up, by a combine."""
 
     @staticmethod
     def forward(
@@ -157,7 +160,7 @@ class _Dispatch(torch.autograd.Function):
 
 
 class _Combine(torch.autograd.Function):
-    """A combine adds up, so its gradient is copied: a dispatch."""
+    """Combine with its gradient: combine adds up, so the gradient is copied, by a dispatch."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, handle: Any, exchange: ExactSizes, layer: str) -> Tensor:
@@ -172,7 +175,7 @@ class _Combine(torch.autograd.Function):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedBuffers:
-    """The low-latency mode: a row for every choice, and weights only when they come home."""
+    """The low-latency mode: a row for every choice, whose weight is applied when it comes back."""
 
     low: LowLatency
     record: StepLog

@@ -39,7 +39,7 @@ _FLOATS = (torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True, slots=True)
 class _ExpertLayout:
-    """Who hosts what: ``shared`` experts on the first ``shared_ranks`` of ``ranks``."""
+    """Which rank hosts what: ``shared`` experts on the first ``shared_ranks`` of ``ranks``."""
 
     ranks: int
     rank: int

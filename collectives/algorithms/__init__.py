@@ -1,1 +1,1 @@
-"""Collectives as schedules: one a file, their table, their choice, and what each must give."""
+"""Collectives as schedules: one file each, their table, their choice, and what each must give."""

@@ -1,4 +1,4 @@
-"""Which algorithm for this size on this topology: ask the fabric, once, and remember.
+"""Which algorithm is fastest for a size on a topology: simulated once, and remembered.
 
 The answer depends on nothing but the question: the same at every rank, in every run, whatever was
 asked before. So ranks that ask by themselves, in processes of their own, agree.
@@ -108,6 +108,8 @@ def rounded(size: int, itemsize: int = 1) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
+    """All that the choice of an algorithm depends on, besides the fabric."""
+
     op: str
     group: tuple[int, ...]
     size: int
@@ -124,7 +126,7 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """What is kept with a fabric: answers, and by group the fabric as its ranks see it."""
+    """What is kept with a fabric: the answers, and by group the fabric as its ranks see it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     answers: OrderedDict[_Question, str] = field(default_factory=OrderedDict)

@@ -1,7 +1,8 @@
-"""The slow, obvious reader of a schedule: the living definition of what steps mean.
+"""The slow, obvious interpreter of a schedule: the executable definition of what steps mean.
 
-Where an executor or an engine disagrees with `run`, it is the other that is wrong. What nobody has
-written is poison here, so a schedule that reads it gives wrong results and not zeros.
+Where an executor or an engine disagrees with `run`, the executor or engine is wrong. Memory that
+nobody has written is filled with a poison value, so a schedule that reads it gives wrong results
+and not zeros.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""What every rank must hold after a collective, in plain numpy: the oracle of all tests.
+"""What every rank must hold after a collective, in plain numpy: what all tests compare with.
 
 ``inputs[i]`` is the array in rank i's send buffer and entry i of what is returned the array that
-must be in its recv buffer; None where it does not matter. Knows nothing of schedules.
+must be in its recv buffer; None if its contents do not matter. Knows nothing of schedules.
 """
 
 from collections.abc import Mapping, Sequence

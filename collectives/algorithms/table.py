@@ -1,4 +1,4 @@
-"""The table of collectives and their algorithms, and the one door to all of them: `schedule`."""
+"""The table of collectives and their algorithms, and `schedule`, which looks one up in it."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping

@@ -1,1 +1,1 @@
-"""The calls of a program: buffers in, buffers out."""
+"""The calls of a program, which take buffers and fill buffers."""

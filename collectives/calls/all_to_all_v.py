@@ -1,4 +1,4 @@
-"""All-to-all-v as a call. A rank knows its own counts, and needs nobody else's for most of it."""
+"""All-to-all-v as a call. A rank knows its own counts, and needs no other rank's for most of it."""
 
 from collections.abc import Iterator
 

@@ -1,9 +1,10 @@
 """Receives from whichever rank sends first: what `Communicator.irecv_any` begins.
 
-A message is known to both of its ends by its number among those from one rank to another, so a
-receive without a sender has none. It looks at what has come and nobody waits for, takes the
-earliest message whose number is the next of its sender's, and is the receive of that from then on.
-Which one that is, is up to the host; all that follows is timed as if it had been named.
+Both ends know a message by its number among those from one rank to another, so a receive that names
+no sender has no number. It looks through the messages that have come and that no receive waits for,
+takes the earliest one whose number is the next of its sender's, and is the receive of that message
+from then on. Which one that is depends on the host; all that follows is timed as if the receive had
+named its sender.
 """
 
 from collections.abc import Callable, Generator
@@ -25,9 +26,9 @@ _NO_CALL = 0
 
 
 class Search(Execution):
-    """A receive that looks for its message; ``found`` is the receive of it.
+    """A receive that looks for its message; ``found``: the receive of that message, once known.
 
-    ``find`` gives that when there is one.
+    ``find`` returns that receive, or None while no message is there.
     """
 
     __slots__ = ("_control", "_find", "found")

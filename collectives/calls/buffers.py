@@ -1,10 +1,10 @@
-"""Views: the bytes of whatever a user passes, where they are, and what to say if there are none.
+"""The bytes of any buffer that a user passes, where they lie, and the errors if there are none.
 
 A buffer is a numpy array, a CPU tensor of torch, or anything else that offers its memory: through
 the buffer protocol (bytearray, memoryview, array) or DLPack. One whose items do not lie side by
 side, such as a column of a matrix, is packed into memory of its own and unpacked when the call is
-over. bfloat16 and the small floats are those of ml_dtypes. What can be combined is in
-`collectives.calls.dtypes.NUMBERS`; everything else can travel.
+over. bfloat16 and the small floats are those of ml_dtypes. The types that can be combined are in
+`collectives.calls.dtypes.NUMBERS`; all others can only be moved.
 """
 
 import sys
@@ -28,9 +28,9 @@ WORK = 10_000
 
 
 class UserBuffer(NamedTuple):
-    """Memory of a user. ``bytes``: uint8, one after the other. ``items``: how many of ``dtype``.
+    """Memory of a user as ``bytes``, uint8 without gaps: ``items`` items of ``dtype``.
 
-    ``home``: where the bytes belong after the call, if this is a packed copy.
+    ``home``: if ``bytes`` is a packed copy, the array that it is copied back to after the call.
     """
 
     bytes: Bytes
@@ -139,9 +139,9 @@ def _tensor(torch: Any, tensor: Any, name: str, writable: bool) -> NDArray[Any]:
 
 
 class _TensorMemory:
-    """Memory of a tensor by numpy's array interface; an array made of it keeps the tensor alive.
+    """A tensor's memory for numpy's array interface; an array made of it keeps the tensor alive.
 
-    ``dtype``: what its items are, where that is another type than the interface can say.
+    ``dtype``: the type of its items, if it is one that the interface has no word for.
     """
 
     __slots__ = ("__array_interface__", "_tensor", "dtype")

@@ -1,6 +1,6 @@
-"""Communicator: the calls that a rank makes, buffers in, buffers out.
+"""`Communicator`: the calls that a rank makes, which take buffers and fill buffers.
 
-Every call is checked before anything is sent: what cannot be raises at this rank alone. Then the
+Every call is checked before anything is sent: wrong arguments raise at this rank alone. Then the
 rank's part of the schedule runs with real bytes (`fabric.ranks.execution`), and the authority
 learns of it and says how long it takes (`fabric.world.control`). Calls of a kind are worked out
 once (`PreparedCall`).
@@ -74,17 +74,17 @@ class Communicator:
     """A group of ranks as one of them sees it: ``rank`` of ``size``; made by `init`.
 
     Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.calls.buffers`
-    for what they can be; both hold items of one type, and their shapes do not matter, only how many
-    items there are. ``async_op``: return at once; see `Work`. ``algorithm``: one of
-    `collectives.ALGORITHMS`; None: the fastest on the emulated fabric. ``timeout``: wall seconds.
-    All ranks of the group make the same calls in the same order. In strict time a rank is one
-    thread, as one that waits cannot do anything else; in eager and paced time several threads of a
-    rank may call at once, each with a communicator of its own.
+    for what they can be; both hold items of one type, and only their numbers of items matter, not
+    their shapes. ``async_op``: return at once; see `Work`. ``algorithm``: one of
+    `collectives.ALGORITHMS`; None: the fastest on the emulated fabric. ``timeout``: seconds of the
+    wall clock. All ranks of the group make the same calls in the same order. In strict time a rank
+    is one thread, as one that waits cannot do anything else; in eager and paced time several
+    threads of a rank may call at once, each with a communicator of its own.
 
-    Numbers are taken from whoever has them (numpy, torch, True for 1), the same on every transport;
-    an integer has to be one (1.0 is none), and ``timeout`` from 0 on: see `topology.arguments`.
+    Numbers may be of any library's type (numpy, torch, True for 1), the same on every transport; an
+    integer has to be one (1.0 is none), and ``timeout`` from 0 on: see `topology.arguments`.
 
-    Raises `ArgumentError`, `ScheduleError` for what cannot be, before anything is sent, and
+    Raises `ArgumentError` and `ScheduleError` for wrong arguments, before anything is sent, and
     `WorldError` for what goes wrong between the ranks; then the rank can make no more calls.
     """
 

@@ -1,4 +1,4 @@
-"""Types of items: what they are called, which are numbers, and torch's that numpy has not."""
+"""Types of items: their names, which are numbers, and torch's types that numpy lacks."""
 
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,7 @@
-"""Group: which ranks of the world make a call together, and the numbers of their calls.
+"""Which ranks of the world make a call together, and the numbers of their calls.
 
-All members number their calls alike without asking each other, as they make the same calls in the
-same order: a number is that of the group, made of where it comes from, plus how many came before.
+All members number their calls alike without asking each other, since they make the same calls in
+the same order: a call's number is the group's own number plus how many calls came before.
 """
 
 import threading
@@ -17,9 +17,10 @@ _MASK = (1 << 63) - 1
 
 
 class Group:
-    """``members``: world ranks, in the order of the group's own; ``rank``: the caller's place.
+    """The ranks that make calls together, and this rank's place among them.
 
-    ``lineage``: where the group comes from, the same at all members and for no other group.
+    ``members``: world ranks, in the order of the group; ``rank``: the caller's place in it.
+    ``lineage``: how the group was made, the same at all members and for no other group.
     """
 
     def __init__(self, lineage: tuple[object, ...], members: tuple[int, ...], rank: int) -> None:

@@ -35,7 +35,7 @@ class Recv:
 
 
 class CheckedMessage(NamedTuple):
-    """One message that was checked: from place to place in the group, and this rank's buffers."""
+    """A checked message: source and destination by place in the group, this rank's buffers."""
 
     src: int
     dst: int

@@ -1,4 +1,4 @@
-"""Calls: what is checked and worked out about a call once, the same whenever it is made again."""
+"""What is checked and worked out about a call once, and used whenever it is made again."""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
-"""What ranks tell each other for a call of theirs, besides its data, and that takes no time.
+"""What ranks tell each other about a call, besides its data, in no emulated time.
 
-The emulated machine learns such things on the way, in messages that are part of the call.
+On the emulated machine such things travel in messages that are part of the call.
 """
 
 from collections.abc import Callable

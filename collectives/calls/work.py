@@ -1,4 +1,4 @@
-"""Work: a call that was begun, and can be waited for."""
+"""`Work`: a call that was begun, and can be waited for."""
 
 import time
 from collections.abc import Callable

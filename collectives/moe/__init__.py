@@ -1,8 +1,8 @@
 """Mixture of experts: a routing table, its dispatch and combine as schedules, and with real tokens.
 
-`low_latency` and `normal` are the two modes as schedules, of every rank's choices: to be timed, and
-looked at. `LowLatency` and `Normal` are what a rank calls with its own tokens; they take the same
-time.
+`low_latency` and `normal` are the two modes as schedules, made from every rank's choices: to be
+timed and looked at. `LowLatency` and `Normal` are what a rank calls with its own tokens; they take
+the same time.
 """
 
 from collectives.moe import oracle

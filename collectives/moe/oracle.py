@@ -1,6 +1,6 @@
-"""What must be true after dispatch and combine, said as plainly as can be: the oracle of the tests.
+"""What must be true after dispatch and combine, in the plainest words; the tests compare with it.
 
-Loops over tokens, slow on purpose, and no table of `Routing` but its choices.
+Loops over tokens, slow on purpose, that read nothing of a `Routing` but its choices.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Circles: operations that wait for one another, so that none of them can ever begin or end."""
+"""Operations that wait for one another in a circle, so that none of them can begin or end."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

@@ -52,6 +52,8 @@ LONGEST = 1 << 20
 
 
 class _Token(NamedTuple):
+    """A word of a schedule and where it stands."""
+
     text: str
     line: int
     column: int

@@ -11,8 +11,8 @@ _Key = tuple[int, int]  # sender and tag
 class Mailbox:
     """The messages and receives of a rank that have not met yet, each found without a search.
 
-    Messages and receives are called by their numbers. A receive may take anybody's, or any tag's
-    (`ANY`); of what fits, the earliest counts.
+    Messages and receives are named by their numbers. A receive may take a message from anybody or
+    of any tag (`ANY`); of those that fit, it takes the earliest.
     """
 
     def __init__(self) -> None:

@@ -1,15 +1,15 @@
-"""Replay: how long a workload takes on a fabric, its messages contending for the same links.
+"""How long a workload takes on a fabric, its messages contending for the same links.
 
-An operation begins as soon as what it needs is there. Computing takes its duration, one after the
-other on each processor of a rank, in the order in which it could begin. A message sets out when its
-send begins, as in LogGOPSim below its rendezvous threshold and in ASTRA-sim; the receive ends when
-it has begun and the message is there. A message of `rendezvous` bytes or more waits for its
-receive. A rank comes to a collective when its own part begins; the others may come later. What the
-software costs is the fabric's endpoint's, by the operation "send_recv" or the collective's name;
-messages are calls of their own, so the cost of one does not hold up the next.
+An operation begins as soon as what it needs is there. Computing takes its duration; each processor
+of a rank does one computing after the other, in the order in which they could begin. A message sets
+out when its send begins, as in LogGOPSim below its rendezvous threshold and in ASTRA-sim; the
+receive ends when it has begun and the message is there. A message of `rendezvous` bytes or more
+waits for its receive. A rank comes to a collective when its own part begins; the others may come
+later. What the software costs is the fabric's endpoint's, by the operation "send_recv" or the
+collective's name; messages are calls of their own, so the cost of one does not hold up the next.
 
-It is the live engine of running ranks (`fabric.clock.modes`) that times it all; a computing
-is a lane that loads nothing.
+All of it is timed by the live engine of running ranks (`fabric.clock.modes`); a computing is a lane
+that loads nothing.
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Workload: what ranks do, as a graph of operations: GOAL's and Chakra's common ground.
+"""What ranks do, as a graph of operations: what GOAL and Chakra have in common.
 
 An operation begins when all operations that it needs have ended (or, where it says so, begun). It
 belongs to one rank, and needs operations of that rank only.
@@ -35,7 +35,7 @@ LONGEST = 1e12
 
 
 class WorkloadError(TriplaneError):
-    """A workload is not sound, cannot be read, or can never end."""
+    """A workload is wrong, cannot be read, or can never end."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ class AuthorityOrder:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "AuthorityOrder":
-        """Back from `as_json`."""
+        """The settings in a dict that `as_json` returned."""
         keys = Keys(*values["keys"]) if values["keys"] else None
         settings = Settings.from_json(values["settings"])
         return AuthorityOrder(**{**values, "settings": settings, "keys": keys})

@@ -17,11 +17,11 @@ CURRENT: ContextVar[Callable[[], Member]] = ContextVar("triplane_member")
 
 
 def member() -> Member:
-    """The rank that the caller is; it joins its world at the first call.
+    """The rank that the caller is; joins its world at the first call.
 
-    A thread of `fabric.launch` knows itself; a process finds in its environment what ``triplane
-    run``, torchrun or mpiexec left there; else it is the only rank of a world of its own. Raises
-    `WorldError` where the others cannot be reached, and in a process that a rank has forked.
+    A thread of `fabric.launch` is known; a process finds in its environment what ``triplane run``,
+    torchrun or mpiexec left there; otherwise it is the only rank of a world of its own. Raises
+    `WorldError` if the others cannot be reached, and in a process that a rank has forked.
     """
     found = CURRENT.get(_of_process)()
     found.driver.check_owner()
@@ -46,7 +46,7 @@ def _under_mpi(given: Mapping[str, str]) -> bool:
 
 
 def alone(settings: Settings) -> Member:
-    """The only rank of a world."""
+    """A member that is the only rank of a world of its own."""
     from fabric.launching.tracing import opened
     from fabric.world.local import SharedLine
 

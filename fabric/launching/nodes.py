@@ -163,7 +163,10 @@ class Agent:
         return self.error is not None
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
-        """A rank is gone; the first node waits a moment by itself."""
+        """Report that a rank of this node is gone, with the cause.
+
+        The first node adds any ``delay``.
+        """
         self._lost = True
         self._tell(("lost", rank, cause))
 

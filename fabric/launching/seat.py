@@ -10,10 +10,11 @@ from fabric.launching.job import checked_size
 
 @dataclass(frozen=True)
 class Seat:
-    """A rank's place in a world, and where its authority is.
+    """A rank's place in a world, and the address of its authority.
 
-    ``launcher``: the process without which it must not live, or 0; ``born``: its
-    `fabric.host.liveness.birth`. Raises `WorldError` for a rank that is none of the world's.
+    ``control``, ``token``: where the authority listens, and what lets the rank in. ``launcher``:
+    the process with which it must end, or 0; ``born``: its `fabric.host.liveness.birth`. Raises
+    `WorldError` for a rank outside the world.
     """
 
     rank: int
@@ -32,7 +33,7 @@ class Seat:
             raise WorldError(f"rank {self.rank} of {self.size}: there are 0 to {self.size - 1}")
 
     def environment(self) -> dict[str, str]:
-        """The variables that hand it to a process."""
+        """The environment variables that hand the seat to a process."""
         return {
             "RANK": str(self.rank), "WORLD_SIZE": str(self.size),
             "LOCAL_RANK": str(self.local_rank), "TRIPLANE_CONTROL": self.control,
@@ -43,7 +44,10 @@ class Seat:
 
     @staticmethod
     def from_environment(given: Mapping[str, str]) -> "Seat":
-        """Back from `environment`; raises `WorldError` for a variable that is missing or odd."""
+        """The seat in an environment that `environment` wrote.
+
+        Raises `WorldError` for a missing or wrong value.
+        """
         return Seat(
             number(given, "RANK"), number(given, "WORLD_SIZE"), number(given, "LOCAL_RANK", 0),
             given["TRIPLANE_CONTROL"], given.get("TRIPLANE_TOKEN", ""),
@@ -58,7 +62,7 @@ def _launcher(text: str) -> tuple[int, str]:
 
 
 def number(given: Mapping[str, str], name: str, default: int | None = None) -> int:
-    """A whole number of the environment; raises `WorldError` where it is none."""
+    """The whole number in the environment variable ``name``; raises `WorldError` if it is none."""
     text = given.get(name, "" if default is None else str(default))
     if not (text.isascii() and text.isdigit()):
         raise WorldError(f"{name} in the environment is {text!r}, not a number")

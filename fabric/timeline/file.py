@@ -46,7 +46,7 @@ class TimelineError(TriplaneError):
 
 
 def save(timeline: "Timeline", path: str | Path) -> None:
-    """Write ``timeline`` to the file at ``path``, whatever its name ends in."""
+    """Write ``timeline`` to the file at ``path``, whatever its suffix; raises `OSError`."""
     cause, router = timeline.bottleneck, timeline.router
     about = {
         "format": FORMAT, "routing": router.policy, "planes": router.planes,

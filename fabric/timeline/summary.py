@@ -15,7 +15,7 @@ BUSIEST = 8
 
 
 def as_html(timeline: "Timeline") -> str:
-    """A timeline for a notebook: its times, what bounds it, and the busiest links."""
+    """``timeline`` as HTML for a notebook: its times, what bounds it, and the busiest links."""
     duration, bound = timeline.duration, timeline.bound
     about = [
         ("system", timeline.topology.name), ("software", timeline.software or "-"),

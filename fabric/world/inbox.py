@@ -51,7 +51,7 @@ class Inbox:
         self.told(("end", *as_parts(error)))
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self._lock, self._news = threading.Lock(), Bells()
         self._end = as_parts(error)
 

@@ -94,7 +94,7 @@ class LocalControl:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self._left, self._why = True, error
         self.inbox.disown(error)
         self._hub.disown()

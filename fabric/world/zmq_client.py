@@ -84,7 +84,7 @@ class Line:
         self._meet(patience, keys)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self.inbox.disown(error)
 
     def note(self, record: Record, now: bool = False) -> None:

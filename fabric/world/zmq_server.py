@@ -128,12 +128,12 @@ class Server:
         self.order(lambda: self.world.handle(rank, ("leave",), time.monotonic()), AFTERWORDS)
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
-        """These ranks have not ended within so many seconds, so the world must."""
+        """Report that these ranks have not ended in ``timeout`` seconds, which ends the world."""
         late = list(ranks)
         self.order(lambda: self.world.late(late, timeout))
 
     def ended(self) -> bool:
-        """Whether something has ended the world before its time."""
+        """True if an error has ended the world."""
         return self.world.error is not None
 
     @property

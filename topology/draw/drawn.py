@@ -26,9 +26,9 @@ class Drawn:
 
     @property
     def highlights(self) -> bool:
-        """Whether anything is; the rest is then drawn faintly."""
+        """True if anything is highlighted; then everything else is drawn faintly."""
         return bool(self.lit[0].any() or self.lit[1].any())
 
     def links(self, plane: int) -> Mask:
-        """Which links are of a plane."""
+        """The links of a plane, as a mask: bool [links]."""
         return np.asarray(self.topology.link_plane == plane)

@@ -1,9 +1,10 @@
-"""DeepEP's names, signatures and layouts, on ranks of Triplane: for programs written for deep_ep.
+"""DeepEP's names, signatures and layouts on ranks of Triplane, for programs written for deep_ep.
 
     from collectives.adapters import deep_ep
 
-instead of ``import deep_ep``; or with no line changed, `stand_in`, and for a program and all
-processes that it starts ``python -m collectives.adapters.deep_ep program.py``. See docs/deep_ep.md.
+replaces ``import deep_ep``. To run a program without changing a line, call `stand_in` first, or
+start it with ``python -m collectives.adapters.deep_ep program.py``, which also covers the processes
+that the program starts. See docs/deep_ep.md.
 """
 
 from collectives.adapters.deep_ep.buffer import Buffer

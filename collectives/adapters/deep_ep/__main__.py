@@ -1,9 +1,9 @@
-"""Run a program in which ``import deep_ep`` gives Triplane's, in it and all that it starts.
+"""Run a program whose ``import deep_ep`` gets Triplane's adapter, in it and all that it starts.
 
-torch.cuda is stood in for as soon as torch is imported.
+As soon as torch is imported, torch.cuda is replaced by the CPU stand-in.
 
-python -m collectives.adapters.deep_ep [--upstream CHECKOUT] program.py arguments...
-python -m collectives.adapters.deep_ep [--upstream CHECKOUT] -m module arguments...
+python -m collectives.adapters.deep_ep [--upstream CHECKOUT] program.py arguments... python -m
+collectives.adapters.deep_ep [--upstream CHECKOUT] -m module arguments...
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Buffer: DeepEP's V1."""
+"""`Buffer`, the buffer class of DeepEP's V1."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,10 +35,10 @@ Hook = Callable[[], None] | None
 
 
 class Buffer:
-    """Dispatch and combine of a group of ranks, with the names, shapes and orders of DeepEP's V1.
+    """Dispatch and combine of a group of ranks, with names, shapes and orders of DeepEP's V1.
 
-    What cannot be raises `TokenError` at the rank that it happens at, and `RankFailed` with the
-    same words at every other.
+    A call with wrong arguments raises `TokenError` at the rank that made it, and `RankFailed` with
+    the same message at every other rank.
     """
 
     num_sms: ClassVar[int] = 20

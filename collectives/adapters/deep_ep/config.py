@@ -1,4 +1,4 @@
-"""Config and buffer sizes of DeepEP's V1, by its own formulas (csrc/legacy/config.hpp)."""
+"""`Config` and the buffer sizes of DeepEP's V1, by its formulas (csrc/legacy/config.hpp)."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -36,9 +36,9 @@ _RECOMMENDED = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How DeepEP's kernels cut their work; here it decides how large buffers have to be.
+    """The chunk sizes of DeepEP's V1 kernels; here they only decide how large buffers have to be.
 
-    Raises `TokenError` for what DeepEP would not take.
+    Raises `TokenError` for values that DeepEP refuses.
     """
 
     num_sms: int = 20

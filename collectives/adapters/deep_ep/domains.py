@@ -1,4 +1,4 @@
-"""Domains: V2's scale-up domain, whose ranks share the UB plane, and scale-out between them."""
+"""V2's scale-up domain, whose ranks share the UB plane, and scale-out between domains."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""ElasticBuffer: DeepEP's V2."""
+"""`ElasticBuffer`, the buffer class of DeepEP's V2."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,10 +44,10 @@ _TOP_K = 32
 
 
 class ElasticBuffer:
-    """Dispatch and combine of a group of ranks, with the names, shapes and orders of DeepEP's V2.
+    """Dispatch and combine of a group of ranks, with names, shapes and orders of DeepEP's V2.
 
-    The scale-up domain of a rank are those that it shares the UB plane with, see `domains`.
-    Errors as of `Buffer`.
+    The scale-up domain of a rank is the ranks that it shares the UB plane with, see `domains`.
+    Errors are those of `Buffer`.
     """
 
     def __init__(

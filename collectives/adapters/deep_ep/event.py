@@ -1,4 +1,4 @@
-"""Events: what DeepEP's calls return to be waited for, and the arrival behind them."""
+"""The event objects that DeepEP's calls return, and the pending call behind each of them."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -11,9 +11,9 @@ from collectives.moe.tokens.tensors import TokenError
 
 
 class Arrival:
-    """A call under way. ``finish``: called once, when its bytes are in, if there is more to do.
+    """A call under way; until `wait` has returned nobody may read what the call fills.
 
-    Until `wait` has returned nobody may read what the call fills.
+    ``finish``: called once when its bytes are in, for what is left to do then.
     """
 
     def __init__(self, work: Work | None = None, finish: Callable[[], None] | None = None) -> None:
@@ -39,7 +39,10 @@ class Arrival:
 
 
 class EventHandle:
-    """An event on the current stream; ``arrival``: what it stands for, None: nothing under way."""
+    """An event on the current stream.
+
+    ``arrival``: the call that it stands for; None if nothing is under way.
+    """
 
     def __init__(self, arrival: Arrival | None = None) -> None:
         self.arrival = arrival
@@ -51,9 +54,9 @@ class EventHandle:
 
 
 class EventOverlap:
-    """What a call gives back to be waited for; ``event`` is None where the call is over.
+    """What a call returns to be waited for; ``event`` is None if the call is already over.
 
-    ``extra_tensors``: kept alive as long as this. ``arrival``: the call, for `times`.
+    ``extra_tensors``: kept alive as long as this object. ``arrival``: the call, for `times`.
     """
 
     def __init__(

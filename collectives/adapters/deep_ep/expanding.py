@@ -1,4 +1,7 @@
-"""Expanding: the rows that a dispatch of V2 returns, one a token or one a choice, and back."""
+"""The rows that a dispatch of V2 returns: one a token or, expanded, one a choice.
+
+And the way back.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +32,7 @@ _COLUMN_ALIGNMENT = 4
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How rows are to be returned, see `ElasticBuffer.dispatch`."""
+    """How a dispatch returns its rows; the fields are arguments of `ElasticBuffer.dispatch`."""
 
     do_expand: bool
     do_zero_padding: bool
@@ -55,7 +58,12 @@ def wanted(
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``inside``: ranks of a domain; ``most``: tokens of a rank; ``exact``: no room is to spare."""
+    """The sizes that the rows of a dispatch depend on.
+
+    ``ranks``: of the group; ``inside``: ranks of a domain; ``alignment``: rows that an expert's
+    part is rounded up to; ``most``: tokens of a rank at most; ``exact``: True if tensors are as
+    long as what came, False if they have room for the worst case.
+    """
 
     ranks: int
     inside: int
@@ -147,7 +155,7 @@ def described(made: EPHandle, source: tuple[Ints, Ints], inside: int, domains: i
 
 
 class Out:
-    """What is returned, filled by `fill` when ``come`` and ``weights`` are in."""
+    """The tensors that a dispatch returns; `fill` fills them once tokens and weights are in."""
 
     def __init__(
         self, made: EPHandle, wanted: Wanted, come: TokenLoad, weights: NDArray[np.float32] | None

@@ -1,4 +1,4 @@
-"""EPHandle: what a dispatch of V2 leaves for its combine, and for further dispatches."""
+"""`EPHandle`, which a dispatch of V2 returns for its combine and for further dispatches."""
 
 from dataclasses import dataclass, field
 
@@ -14,11 +14,12 @@ from collectives.moe.tokens.normal import Routed
 
 @dataclass(eq=False, slots=True)
 class Way:
-    """How tokens came; whole when ``arrival`` is waited for.
+    """How the tokens of a dispatch came; complete when ``arrival`` has been waited for.
 
-    ``topk_idx``: of this rank's own; ``order``: which of those that came, by source rank and token,
-    each returned row is; ``local``: experts of the returned rows by their place here, ``[rows,
-    top_k]``, -1 for others; ``slots``: where they stand expanded, -1 for none.
+    ``topk_idx``: the choices of this rank's own tokens; ``order``: for each returned row, which of
+    the tokens that came it is, counted by source rank and token; ``local``: experts of the returned
+    rows by their place here, ``[rows, top_k]``, -1 for others; ``slots``: the expanded row of each,
+    -1 for none.
     """
 
     parcels: BySlot
@@ -37,17 +38,21 @@ class Way:
 
 @dataclass(eq=False, slots=True)
 class EPHandle:
-    """As DeepEP's; tensors are int32, and those that depend on what came are there when it is.
+    """DeepEP's handle; tensors are int32, and those that depend on what came are filled with it.
 
-    ``psum_num_recv_tokens_per_scaleup_rank``: tokens that came of the ranks with each place in
-    their domain, and all before. ``num_recv_tokens_per_expert_list``: rounded up to the
-    alignment. ``psum_num_recv_tokens_per_expert``: the same with all before; expanded, where the
-    tokens of each expert end. ``num_unaligned_recv_tokens_per_expert``: as they came.
-    ``recv_src_metadata``: ``[rows, 2 + top_k]``: the token's source rank times the most tokens
-    plus its row there; the place of its source in its domain (over several domains, its row among
-    those of that place) times top_k plus its last slot here; where it stands expanded, by slot,
-    -1 for none. ``dst_buffer_slot_idx``: ``[tokens, top_k]``, a token's row among this rank's at
-    the last slot of each rank that it goes to, else -1. The last two are None: they are of kernels.
+    - ``psum_num_recv_tokens_per_scaleup_rank``: tokens that came from the ranks at each place in
+      their domain, summed up over the places.
+    - ``num_recv_tokens_per_expert_list``: tokens of each expert, rounded up to the alignment.
+    - ``psum_num_recv_tokens_per_expert``: the same, summed up over the experts; expanded, where the
+      tokens of each expert end.
+    - ``num_unaligned_recv_tokens_per_expert``: tokens of each expert, not rounded.
+    - ``recv_src_metadata``: ``[rows, 2 + top_k]``. First the token's source rank times the most
+      tokens, plus its row there. Then the place of its source in its domain (over several domains,
+      its row among those of that place) times top_k, plus its last slot here. Then the expanded row
+      of each slot, -1 for none.
+    - ``dst_buffer_slot_idx``: ``[tokens, top_k]``: a token's row among this rank's at the last slot
+      of each rank that it goes to, else -1.
+    - ``token_metadata_at_forward``, ``channel_linked_list``: None: only DeepEP's kernels use them.
     """
 
     do_expand: bool

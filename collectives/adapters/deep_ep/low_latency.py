@@ -21,7 +21,7 @@ from collectives.moe.tokens.tensors import TokenError, integer
 
 
 class Shape(NamedTuple):
-    """``tokens``: that a rank brings at most."""
+    """The sizes of a low-latency buffer; ``tokens``: that a rank brings at most."""
 
     tokens: int
     hidden: int
@@ -38,7 +38,7 @@ def shape(x: Any, tokens: Any, experts: Any) -> Shape:
 
 
 class LowLatencyHandle(tuple[Any, ...]):
-    """What DeepEP gives: source rows, spans by source, the most tokens, hidden, experts.
+    """DeepEP's handle: source rows, spans by source, the most tokens, hidden size, experts.
 
     ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``.
     """
@@ -62,7 +62,7 @@ class LowLatencyHandle(tuple[Any, ...]):
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What a dispatch returns; ``received`` is there when ``arrival`` has been waited for."""
+    """What a dispatch returns; ``received`` can be read once ``arrival`` has been waited for."""
 
     received: Any
     counts: torch.Tensor
@@ -71,9 +71,10 @@ class Got:
 
 
 class Reused(low_latency.LowLatency):
-    """As DeepEP's: a dispatch takes the buffer of the last but one, whether combined or not.
+    """Two buffers in turn, as DeepEP has them: a dispatch takes that of the last but one.
 
-    A handle is good for any number of combines. ``all_rows``: that an expert has room for.
+    It does so whether that one was combined or not, and a handle is good for any number of
+    combines. ``all_rows``: rows that an expert has room for.
     """
 
     def __init__(self, comm: Communicator, all_rows: int, **kinds: Any) -> None:
@@ -112,9 +113,9 @@ def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> W
 
 
 class Mode:
-    """The low-latency mode of the ranks of ``comm`` but those that are masked.
+    """The low-latency mode over the ranks of ``comm`` that are not masked.
 
-    ``masked``: 1 for a rank that is left out.
+    ``masked``: one number a rank, 1 for a rank that is left out.
     """
 
     def __init__(self, comm: Communicator, num_rdma_bytes: int) -> None:
@@ -280,7 +281,7 @@ class Mode:
 
 
 class TimedArrival(Arrival):
-    """One whose ``finish`` waits itself."""
+    """An `Arrival` whose ``finish`` waits by itself."""
 
     def wait(self) -> None:
         """Return when the call's results have been filled in."""

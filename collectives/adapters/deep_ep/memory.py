@@ -1,4 +1,4 @@
-"""Memory: the registered memory of a DeepEP buffer, for programs that put tensors there."""
+"""The registered memory of a DeepEP buffer, for programs that put tensors there."""
 
 import math
 
@@ -8,7 +8,10 @@ from collectives.moe.tokens.tensors import TokenError, integer
 
 
 class Memory:
-    """Two pieces of so many bytes; a piece that nobody asks for takes none."""
+    """Two pieces of memory of given sizes in bytes.
+
+    Each is allocated when it is first asked for.
+    """
 
     def __init__(self, num_nvl_bytes: int, num_rdma_bytes: int) -> None:
         self._sizes = {False: num_nvl_bytes, True: num_rdma_bytes}

@@ -1,4 +1,4 @@
-"""Native: the names of DeepEP's compiled module that programs import from it."""
+"""The names that programs import from DeepEP's compiled module."""
 
 from collectives.adapters.deep_ep.config import Config
 from collectives.adapters.deep_ep.config import low_latency_size as get_low_latency_rdma_size_hint

@@ -32,7 +32,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchArguments:
-    """What a dispatch was asked for, checked. ``per_rank``, ``per_expert``: tokens for each."""
+    """The checked arguments of a dispatch; ``per_rank``, ``per_expert``: tokens for each."""
 
     in_rank: Flags
     per_rank: Ints
@@ -48,9 +48,11 @@ class DispatchArguments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """What combine and further dispatches have to know; whole when ``arrival`` is waited for.
+    """What combine and further dispatches need of a dispatch.
 
-    ``asked``: what the dispatch was asked for. ``worst``: rows that were returned, 0 for as many as
+    Complete once ``arrival`` was waited for.
+
+    ``asked``: the arguments of the dispatch. ``worst``: rows that it returned, 0 for as many as
     came.
     """
 
@@ -73,7 +75,7 @@ class Route:
 
 
 class NormalHandle(tuple[torch.Tensor, ...]):
-    """The tuple of tensors that DeepEP gives, and the way that they stand for."""
+    """The tuple of tensors that DeepEP returns as handle, with the `Route` that they stand for."""
 
     route: Route
 

@@ -1,4 +1,4 @@
-"""Parcels: the normal mode for tokens of any type, which travel as they are, with their scales."""
+"""The normal mode for tokens of any type, which travel as they are, with their scales."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,10 @@ _CARRIERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.uint8), 2: np.dtype(np.uin
 
 @dataclass(frozen=True, slots=True)
 class Carried(Wire):
-    """Numbers of ``item`` bytes, and ``extra`` bytes of scales a token; ``told``: what they are."""
+    """The type of tokens that are carried as they are, without conversion.
+
+    ``item``: bytes of a number; ``extra``: bytes of scales of a token; ``told``: the type in words.
+    """
 
     item: int = 2
     extra: int = 0
@@ -46,7 +49,7 @@ class Carried(Wire):
 
 
 class Parcels(Normal):
-    """`Normal` for tokens such as ``like``; its dispatch takes a `TokenLoad`."""
+    """`Normal` for tokens of the type of ``like``; its dispatch takes a `TokenLoad`."""
 
     def __init__(
         self, comm: Communicator, like: TokenLoad, *, experts: int, expert_alignment: int,

@@ -1,4 +1,4 @@
-"""Ranks: from what a buffer is made over, a process group of torch or of MPI, to a communicator."""
+"""From the group that a buffer is made with, of torch or MPI, to a communicator."""
 
 from typing import Any
 

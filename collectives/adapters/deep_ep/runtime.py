@@ -1,4 +1,4 @@
-"""Runtime: what programs ask DeepEP's C++ part for, and how calls are begun."""
+"""What programs ask of DeepEP's C++ part, and how calls are begun."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverla
 
 
 class Runtime(NamedTuple):
-    """Of rank ``rank`` of ``size`` in nodes of ``width``."""
+    """Rank ``rank`` of ``size``, as DeepEP's C++ part; a node has ``width`` ranks."""
 
     rank: int
     size: int

@@ -1,4 +1,4 @@
-"""Slots: V2 adds up what it has for a token in the order of the token's choices.
+"""V2's order of adding up: what comes back for a token is added in the order of its choices.
 
 Each rank (and each domain of ranks, where it adds up first) has one result for a token, which
 counts at the last slot of those that chose it: DeepEP's deep_ep/utils/refs.py, bit for bit.
@@ -20,7 +20,7 @@ from fabric.ranks.message_execution import Round
 
 
 class BySlot(Parcels):
-    """`Parcels` whose results are added up by slot."""
+    """`Parcels` whose results are added up in the order of slots."""
 
     def _routed(self, load: DispatchPayload, *rest: Any) -> Routed:
         made = super()._routed(load, *rest)
@@ -28,7 +28,7 @@ class BySlot(Parcels):
 
 
 class SlotRelayed(Relayed):
-    """Two levels, the first of which adds up by slot, too."""
+    """`Relayed` with results added up in the order of slots at both levels."""
 
     def _on(self, held: Landing, landing: Landing) -> Round:
         if self.passed is None:

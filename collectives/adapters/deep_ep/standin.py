@@ -1,4 +1,4 @@
-"""Standing in for deep_ep: programs that import it get this adapter. Never by default."""
+"""Have programs that import deep_ep get this adapter; never done without being asked for."""
 
 import importlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""Base: what torch asks of every group besides calls: its name, its time-out, its devices."""
+"""What torch asks of every group besides calls: its name, its time-out, its devices."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,9 +15,9 @@ _Base: Any = dist.ProcessGroup
 
 
 class NamedGroup(_Base):  # type: ignore[misc]
-    """A group of torch's, implemented in Python, with a name and a time-out.
+    """A process group of torch in Python, with a name and a time-out of its own.
 
-    The base class would ask a backend of C++ for them, which such a group has not.
+    The base class would ask a C++ backend for them, which such a group does not have.
     """
 
     def __init__(self, rank: int, size: int, timeout: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""Calls: what a process group is asked for, made as calls of a `Communicator`.
+"""The calls of a process group of torch, made as calls of a `Communicator`.
 
 The methods are called as torch's dispatcher calls these operations (``c10d::allreduce_`` for one),
 and take what it passes: see `collectives.adapters.torch.dispatcher`.
@@ -37,11 +37,12 @@ Call = Callable[..., collectives.Work]
 
 
 class Calls:
-    """The calls of one group over ``communicator``; ``last``: the parts of the latest.
+    """The calls of one group over ``communicator``; ``last``: the parts of the latest call.
 
-    ``limit``: seconds that a call may take where it does not say. ``name``: the group's, for who
-    watches. ``emulates``: there are emulated times to show. Raises `ValueError` for what cannot be,
-    before anything is sent, and ``dist.DistBackendError`` for what goes wrong between the ranks.
+    ``limit``: seconds that a call may take if it names no time-out. ``name``: the group's name,
+    shown to profilers. ``emulates``: True if there are emulated times to show. Raises `ValueError`
+    for wrong arguments, before anything is sent, and ``dist.DistBackendError`` for what goes wrong
+    between the ranks.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Checks: what torch's own backends check of a call at the rank that makes it.
+"""The checks that torch's own backends make of a call at the rank that makes it.
 
 All raise `ValueError`, before anything is sent, and name what is wrong and what would be right.
 """

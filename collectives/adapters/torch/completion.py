@@ -1,9 +1,9 @@
-"""Completion: threads that set the futures of calls that end while nobody waits for them.
+"""Threads that set the futures of calls that end while nobody waits for them.
 
-What has ended is reported by whoever drives the rank's calls, who must not be held up: callbacks of
-a future may compute, make further calls, and wait for their futures (as PowerSGD's do). So there is
-always one thread more than those that are in callbacks. A call without an end in time fails its
-future.
+The end of a call is reported by the thread that drives the rank's calls, which must not be held up:
+callbacks of a future may compute, make further calls, and wait for their futures (as PowerSGD's
+do). So there is always one thread more than those that are in callbacks. A call that does not end
+in time fails its future.
 """
 
 import math
@@ -16,7 +16,7 @@ from typing import Protocol
 
 
 class Ending(Protocol):
-    """A call that ends some time. ``due``: when it is late, on the monotonic clock."""
+    """A call whose end is awaited; ``due``: when it is late, in seconds of the monotonic clock."""
 
     due: float
 
@@ -28,7 +28,7 @@ class Ending(Protocol):
 
 
 class Completion:
-    """The threads, of which the first begins with the first call that is expected."""
+    """The threads; the first is started with the first call whose end is awaited."""
 
     def __init__(self) -> None:
         self._ended: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()

@@ -1,11 +1,11 @@
-"""The dispatcher: calls of a process group go through torch's own before they are made here.
+"""Calls of a process group go through torch's own dispatcher before they are made here.
 
 torch's C++ takes the arguments of a call (any sequence for splits, options or single values), and
 makes of them one call of its dispatcher, ``c10d::allreduce_`` for one. That is what its own
 backends do, so a program's odd arguments have the same outcome, and whoever watches the dispatcher
 sees the call with its tensors and its group: the profiler, ``ExecutionTraceObserver``,
-``CommDebugMode``, subclasses of Tensor. Where the dispatcher would look for a backend of C++, a
-mode below all others hands the call to a `Kernel`.
+``CommDebugMode``, subclasses of Tensor. At the place at which the dispatcher would look for a C++
+backend, a mode below all others hands the call to a `Kernel`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _DEPTH: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 
 class _Below(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Stands where a backend of C++ would: makes the calls that come through."""
+    """A mode in the place of a C++ backend: makes the calls that reach it."""
 
     def __init__(self, kernel: Kernel, reduction: Any) -> None:
         # What the base class sets up is for ``with``, and costs as much as all the rest.

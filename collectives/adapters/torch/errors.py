@@ -1,4 +1,4 @@
-"""Errors as torch's users know them: `RuntimeError`s of torch.distributed, with our words."""
+"""Errors as torch's users know them: torch.distributed's `RuntimeError` types, our messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""ProcessGroup: a group of torch.distributed whose calls are those of a `Communicator`.
+"""`ProcessGroup`: a group of torch.distributed whose calls are those of a `Communicator`.
 
 Its calls go through torch's own front, see `collectives.adapters.torch.dispatcher`, and are made by
 `Calls`.

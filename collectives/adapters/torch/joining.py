@@ -1,8 +1,8 @@
-"""Joining: how the processes that share a store of torch's become the ranks of a world.
+"""How the processes that share a store of torch become the ranks of a world.
 
-Under ``triplane run`` they are one already. Otherwise rank 0 starts the authority over time and
-failures, as a process of its own, and tells the others by the store where it is. Every
-``init_process_group`` makes a new world, so one that has failed can be left for another.
+Under ``triplane run`` they already are. Otherwise rank 0 starts the authority over time and
+failures as a process of its own, and puts its address into the store for the others. Every
+``init_process_group`` makes a new world, so a program can leave one that has failed for another.
 """
 
 import dataclasses

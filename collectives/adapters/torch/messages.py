@@ -1,4 +1,4 @@
-"""Messages between two ranks: also to oneself, from whoever sends first, and a barrier of them."""
+"""Messages between two ranks, to oneself and from any rank, and a barrier made of them."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ _GRACE = 5.0
 
 
 class Half:
-    """One end of a message to oneself, until the other has come, too."""
+    """One end of a message to oneself, which waits until the other end has been called."""
 
     def __init__(self, words: str) -> None:
         self._words = words
@@ -76,9 +76,10 @@ def _checked(tensors: list[Tensor], tag: int) -> Tensor:
 
 
 class Messages:
-    """The messages of a group. ``work`` makes a `GroupWork` of what is pending and what it fills.
+    """The point-to-point calls of a group.
 
-    ``send``, ``recv_`` and ``recv_any_source_`` are called as torch's dispatcher does it.
+    ``work`` makes a `GroupWork` of what is pending and of the tensors it fills. ``send``, ``recv_``
+    and ``recv_any_source_`` have the signatures that torch's dispatcher calls.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A call that touches memory of an earlier one, which is still under way, begins after it.
+"""A call that touches memory of an earlier call still under way begins after it.
 
 torch's users know that from NCCL, where the calls of a group are work of one stream: two
 asynchronous all-reduces of one tensor give the sum of sums. Calls of a `Communicator` run side by
@@ -62,7 +62,10 @@ def _spans(given: Any) -> Iterator[Span]:
 
 
 class _Call:
-    """A call that was begun; what it touches is found out when another one asks, which is rare."""
+    """A call that was begun.
+
+    The memory that it touches is computed when first asked for, rarely.
+    """
 
     def __init__(self, work: GroupWork, args: Sequence[Any]) -> None:
         self.work, self._args = work, args

@@ -11,9 +11,10 @@ def alike(tensors: Sequence[torch.Tensor]) -> bool:
 
 
 class FlatTensors:
-    """Several tensors one after the other in ``flat``; without a copy where they lie so already.
+    """Several tensors one after the other in ``flat``; not copied if they lie so already.
 
-    ``filled``: they are to be written, by `spread`; else they are read.
+    ``filled``: True if a call writes ``flat`` and `spread` has to copy it back; else it is only
+    read.
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor], *, filled: bool) -> None:

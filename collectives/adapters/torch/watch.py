@@ -1,7 +1,7 @@
-"""Watch: the emulated times of calls, for torch's profiler and ``ExecutionTraceObserver``.
+"""The emulated times of calls, for torch's profiler and ``ExecutionTraceObserver``.
 
-The host's times of a call, its tensors and its group are in what torch's dispatcher says of it, as
-with any backend. Beside it stands another event, ``triplane::all_reduce`` for one, with the same
+torch's dispatcher reports the host's times of a call, its tensors and its group, as with any
+backend. Beside that event stands another one, ``triplane::all_reduce`` for one, with the same
 tensors, the name and size of the group, and when the call began and how long it took on the
 emulated machine.
 """

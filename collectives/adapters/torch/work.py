@@ -1,4 +1,4 @@
-"""GroupWork: a call under way, as torch's users hold it."""
+"""`GroupWork`: the work object of a call that torch's users get."""
 
 import threading
 import time
@@ -54,12 +54,12 @@ def span(parts: Sequence[Pending]) -> tuple[float, float]:
 
 
 class GroupWork(dist.Work):
-    """A call of a group, made of what is ``pending`` and what is ``over`` already: ``parts``.
+    """A call of a group, made of ``parts``: those that are ``pending``, and those that are over.
 
-    ``finish`` is called once, when all is over and before anybody learns of it. ``outputs``: what
-    `result` and the future give. ``limit``: seconds that a wait takes at most where it does not
-    say, and after which the future fails. ``over``: it is known to be so. ``sender``: knows the
-    sender, of a receive from any rank.
+    ``finish`` is called once, when all parts are over and before anybody learns of it. ``outputs``:
+    what `result` and the future give. ``limit``: seconds after which the future fails, and that a
+    wait takes at most if it names none. ``over``: True once the call is known to be over.
+    ``sender``: returns the source rank of a receive from any rank.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class GroupWork(dist.Work):
 
 
 class Coalesced:
-    """A `GroupWork` as a part of another one."""
+    """One `GroupWork` as a part of another one."""
 
     def __init__(self, work: GroupWork) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""The ranks under a default process group, from the joining to the end of the process."""
+"""The ranks under a default process group, from joining to the end of the process."""
 
 import logging
 import sys
@@ -15,10 +15,11 @@ _LOG = logging.getLogger("triplane")
 
 
 class TorchWorld:
-    """A process as a rank ``member`` of a world; ``everybody`` is the communicator of all.
+    """A process as a rank ``member`` of a world; ``everybody`` is the communicator of all ranks.
 
-    ``lasting``: the rank is one until the process ends, and `close` does not leave. Else it is left
-    by `close`, or when the process ends: well, or with the exception that has ended it.
+    ``lasting``: True if the process stays a rank until it ends, and `close` does nothing. Else it
+    leaves the world with `close`, or when the process ends; then with the exception that ended it,
+    if there was one.
     """
 
     def __init__(self, member: Member, *, lasting: bool = False) -> None:

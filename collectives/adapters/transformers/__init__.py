@@ -36,8 +36,8 @@ def register(
     As ``ep_implementation`` of a `DistributedConfig` (transformers 5.23) each rank has its own
     experts only. As ``experts_implementation`` every rank of the default process group has all, and
     works on its share of them. ``mode``, ``wire``, ``max_tokens``: as in
-    `collectives.adapters.exchange.exchange`. Raises `TokenError` with the choices, and
-    `ImportError` without transformers.
+    `collectives.adapters.token_exchange.exchange`. Raises `TokenError` with the choices for an
+    unknown one, and `ImportError` without transformers.
     """
     choice = Choice(mode, wire, max_tokens)
     record = StepLog()

@@ -1,4 +1,7 @@
-"""Function: experts as a function of a layer that has all of them; for transformers from 5.19."""
+"""Expert layers as a function that transformers calls with all experts.
+
+For transformers from 5.19.
+"""
 
 from typing import Any
 

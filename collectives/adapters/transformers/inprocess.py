@@ -1,4 +1,4 @@
-"""In process: one process that stands for many ranks: threads, each with a slice of the tokens."""
+"""Many ranks in one process: threads, each with a slice of the tokens."""
 
 import queue
 import threading
@@ -24,7 +24,7 @@ Task = Callable[[Communicator, Layers], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From the first rank's coming to a call to the last one's end."""
+    """A call from its first rank's arrival, ``begin``, to its last rank's ``end``, in seconds."""
 
     begin: float
     end: float
@@ -35,9 +35,9 @@ class Span:
 
 
 class Ranks:
-    """Threads that are the ranks of a world, and do what they are given, all at once.
+    """Threads that are the ranks of a world, and all do the work that they are given.
 
-    Made by `in_process`. ``record``: learns of their calls, the ranks of a call together.
+    Made by `in_process`. ``record``: the log of their calls, one entry for a call of all ranks.
     """
 
     def __init__(self, ranks: int, choice: Choice, system: str, **options: Any) -> None:

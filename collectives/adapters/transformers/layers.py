@@ -1,4 +1,4 @@
-"""Layers: the MoE layers of a model, numbered, and what carries their tokens."""
+"""The MoE layers of a model, numbered, and the exchanges that carry their tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Experts = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How tokens travel, see `adapters.token_exchange.exchange`; raises `TokenError`."""
+    """How tokens travel: the options of `adapters.token_exchange.exchange`; raises `TokenError`."""
 
     mode: str = "normal"
     wire: str | Wire = "as-is"
@@ -32,7 +32,7 @@ class Choice:
 
 
 class Layers:
-    """The layers that one name stands for. Layers that are alike share their exchange."""
+    """The MoE layers registered under one name. Layers with the same sizes share their exchange."""
 
     def __init__(self, choice: Choice, record: StepLog) -> None:
         self.choice, self.record = choice, record

@@ -1,4 +1,4 @@
-"""Parallel: true expert parallelism, through the registry that transformers 5.23 brought."""
+"""True expert parallelism, through the registry of transformers 5.23."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def implementation(layers: Layers) -> type[Any]:
     from transformers.distributed.expert_parallel import EPImplementation
 
     class TriplaneEP(EPImplementation):  # type: ignore[misc]
-        """Each rank of the expert group has its own tokens and its own experts.
+        """Expert parallelism in which each rank of the expert group has its own tokens.
 
         Where tensor parallelism has several ranks hold the same tokens, each takes a slice of them.
         """

@@ -1,4 +1,4 @@
-"""All2All: vLLM's dispatch and combine of experts, as Triplane's."""
+"""vLLM's dispatch and combine of experts, made by Triplane's."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ KEYS = ("mode", "wire", "max_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``experts``: of a layer, on all ranks; the others as in `exchange`.
+    """The adapter's options: ``experts`` of a layer over all ranks; the others as in `exchange`.
 
     They come from ``additional_config={"triplane": {"mode": "low-latency", ...}}`` of the engine.
     """

@@ -1,4 +1,4 @@
-"""Communicator: what vLLM calls between ranks, over Triplane."""
+"""vLLM's communicator between ranks, over Triplane."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from collectives.adapters.vllm.all2all import Options, TriplaneAll2All
 class TriplaneCommunicator(CpuCommunicator):  # type: ignore[misc]
     """vLLM's communicator for CPUs, of a group of the backend "triplane".
 
-    What stock vLLM lacks on CPUs is the dispatch and combine of experts; it is here, see
+    It adds the dispatch and combine of experts, which stock vLLM lacks on CPUs: see
     `TriplaneAll2All`.
     """
 

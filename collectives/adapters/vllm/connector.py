@@ -1,8 +1,8 @@
-"""Connector: vLLM's KV connector, over Triplane's ranks.
+"""vLLM's KV connector, over Triplane's ranks.
 
-A prefill instance keeps the KV blocks of prompts that another one is to decode, and says in the
-output's ``kv_transfer_params`` where they are. Given to a decode instance, they let it fetch the
-blocks, layer by layer, before it computes the last token of the prompt.
+A prefill instance keeps the KV blocks of prompts that another instance is to decode, and says in
+the output's ``kv_transfer_params`` where they are. Given to a decode instance, these parameters let
+it fetch the blocks, layer by layer, before it computes the last token of the prompt.
 """
 
 from typing import Any
@@ -20,9 +20,10 @@ from collectives.adapters.vllm.transfer import IncomingBlocks, Peers
 
 
 class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
-    """vLLM makes one beside the scheduler and one in the worker; each uses its half.
+    """The KV connector; vLLM makes one beside the scheduler and one in the worker.
 
-    ``record``: of the worker, what the transfers to it took on the machine.
+    Each of the two uses its half of the methods. ``record``: in the worker, the log of the
+    transfers to it with their emulated times.
     """
 
     def __init__(self, vllm_config: Any, role: KVConnectorRole, kv_cache_config: Any) -> None:

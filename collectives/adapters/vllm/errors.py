@@ -1,7 +1,10 @@
-"""Errors of the adapter."""
+"""The adapter's errors."""
 
 from topology.errors import TriplaneError
 
 
 class KVError(TriplaneError):
-    """KV caches cannot be moved as asked for; it says what was asked, and what can be."""
+    """KV caches cannot be moved as asked for.
+
+    The message says what was asked, and what is possible.
+    """

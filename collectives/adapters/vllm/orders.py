@@ -1,4 +1,4 @@
-"""Orders: what the scheduler of an instance tells its worker to do with KV caches, step by step."""
+"""What the scheduler of an instance tells its worker to do with KV caches, step by step."""
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from collectives.adapters.vllm.errors import KVError
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Keep a prompt's ``blocks`` for the instance that asks for ``request``."""
+    """An order to keep a prompt's ``blocks`` for the instance that asks for ``request``."""
 
     request: str
     blocks: list[int]
@@ -20,7 +20,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """Fill ``blocks`` with those from number ``first`` on, that rank ``source`` has kept."""
+    """An order to fill ``blocks`` with those that rank ``source`` has kept, from ``first`` on."""
 
     request: str
     source: int
@@ -31,7 +31,7 @@ class LoadOrder:
 
 @dataclass
 class Orders(KVConnectorMetadata):  # type: ignore[misc]
-    """Of one step."""
+    """The orders of one step."""
 
     saves: list[Save] = field(default_factory=list)
     loads: list[LoadOrder] = field(default_factory=list)
@@ -41,7 +41,8 @@ class Orders(KVConnectorMetadata):  # type: ignore[misc]
 class Ticket:
     """Where a prompt's KV is: rank ``source`` has kept it for ``request``.
 
-    ``tokens``: of the prompt; ``digest``: of these tokens. It travels as ``kv_transfer_params``.
+    ``tokens``: how many the prompt has; ``digest``: of these tokens. It travels as
+    ``kv_transfer_params``.
     """
 
     source: int

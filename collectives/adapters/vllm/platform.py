@@ -1,4 +1,4 @@
-"""Platform: vLLM's CPU platform, whose ranks talk over Triplane."""
+"""vLLM's CPU platform, whose ranks communicate over Triplane."""
 
 from vllm.platforms.cpu import CpuPlatform
 

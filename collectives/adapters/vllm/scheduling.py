@@ -1,4 +1,4 @@
-"""Scheduling: the half of the KV connector that lives beside an instance's scheduler."""
+"""The half of the KV connector that lives beside an instance's scheduler."""
 
 from typing import Any
 
@@ -8,9 +8,10 @@ from collectives.adapters.vllm.settings import Instance
 
 
 class Scheduling:
-    """What requests are to be kept for others, and which come from others.
+    """Which requests are kept for other instances, and which come from others.
 
-    ``block``: tokens of a block; ``producer``, ``consumer``: what the instance may be.
+    ``block``: tokens of a block; ``producer``, ``consumer``: True if the instance may keep KV for
+    others, and fetch it from others.
     """
 
     def __init__(self, given: Instance, block: int, producer: bool, consumer: bool) -> None:

@@ -1,4 +1,4 @@
-"""Settings: which instance of the engine this is, and where the others meet it."""
+"""Which instance of the engine this is, and where the others meet it."""
 
 import os
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ SOFTWARE = "hixl-roce"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """From ``kv_connector_extra_config``: this instance is ``rank`` of ``ranks``.
+    """The options in ``kv_connector_extra_config``: this instance is ``rank`` of ``ranks``.
 
-    They meet at ``address`` of instance 0, at ``port`` (the engine's ``kv_port``). ``timeout``:
-    seconds that one waits for another; ``start_timeout``: until it has started, which may mean to
-    load and compile a model. ``buffer_bytes``: that are kept for others at most; the
-    oldest are dropped first. ``software``: see `SOFTWARE`.
+    Instances meet at ``address`` of instance 0, at ``port`` (the engine's ``kv_port``).
+    ``timeout``: seconds that one waits for another; ``start_timeout``: seconds until another has
+    started, which may include loading and compiling a model. ``buffer_bytes``: kept for others at
+    most; the oldest are dropped first. ``software``: see `SOFTWARE`.
     """
 
     rank: int

@@ -1,4 +1,4 @@
-"""Store: the KV of prompts that an instance has computed, kept until another asks for it."""
+"""The KV of prompts that an instance has computed, kept until another asks for it."""
 
 import threading
 from collections import OrderedDict
@@ -11,7 +11,10 @@ Blocks = Mapping[str, Tensor]
 
 
 class Kept:
-    """At most ``limit`` bytes; the oldest are dropped for what is new. For several threads."""
+    """A store of at most ``limit`` bytes; the oldest entries make room for new ones.
+
+    Thread-safe.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size = limit, 0

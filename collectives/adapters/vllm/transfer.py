@@ -1,9 +1,9 @@
-"""Transfer: instances of the engine as ranks of a world, and KV blocks as messages between them.
+"""Instances of the engine as ranks of a world, and KV blocks as messages between them.
 
-Who wants blocks writes so into a store of torch's that all can reach, as proxies and engines do it
-by a side channel; the blocks themselves travel as Triplane's messages, a layer each. A rank serves
-others in a thread of its own. Messages of rank r travel over the r-th communicator: there the
-thread is the only one to send, and the engine's own thread the only one to receive.
+An instance that wants blocks writes so into a store of torch that all can reach, as proxies and
+engines do it by a side channel; the blocks themselves travel as Triplane's messages, one a layer. A
+rank serves others in a thread of its own. Messages of rank r travel over the r-th communicator:
+there that thread is the only one to send, and the engine's own thread the only one to receive.
 """
 
 import json
@@ -42,7 +42,7 @@ Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
 class IncomingBlocks:
     """A layer's blocks under way: they are in ``into`` when ``work`` is over.
 
-    ``machine``: what that is timed as.
+    ``machine``: the emulated machine that times the transfer.
     """
 
     into: Tensor
@@ -51,9 +51,9 @@ class IncomingBlocks:
 
 
 class Peers:
-    """One instance among the others; ``shapes``: by layer, of a block and its type.
+    """One instance among the others; ``shapes``: by layer, shape and type of a block.
 
-    Waits until all instances are there. Raises `WorldError`, `KVError` for caches that differ.
+    Waits until all instances are there. Raises `WorldError`, and `KVError` if their caches differ.
     """
 
     def __init__(self, given: Instance, shapes: Shapes) -> None:

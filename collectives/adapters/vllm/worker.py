@@ -1,7 +1,7 @@
-"""Worker: an extension of vLLM's workers that hands out what their calls took on the machine.
+"""An extension of vLLM's workers that returns the emulated times of their calls.
 
-llm = LLM(..., worker_extension_cls="collectives.adapters.vllm.worker.Times")
-rows = [Timed(**row) for row in llm.collective_rpc("triplane_times")[0]]
+llm = LLM(..., worker_extension_cls="collectives.adapters.vllm.worker.Times") rows = [Timed(**row)
+for row in llm.collective_rpc("triplane_times")[0]]
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from collectives.adapters.step_log import as_json
 
 
 class Times:
-    """What ``worker_extension_cls`` adds to a worker."""
+    """The method that ``worker_extension_cls`` adds to a worker."""
 
     def triplane_times(self) -> list[dict[str, Any]]:
         """The worker's timed calls so far, of experts and of the KV connector.

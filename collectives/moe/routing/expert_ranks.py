@@ -1,4 +1,4 @@
-"""Hosts: which rank hosts which expert, however unevenly."""
+"""Which rank hosts which expert, however unevenly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MOST = 1 << 24
 class Hosts:
     """Experts in contiguous blocks: ``local[r]`` of them on rank r, from ``first[r]`` on.
 
-    ``rank``: of every expert, ``[experts]``.
+    ``rank``: the rank of every expert, ``[experts]``.
     """
 
     local: Ints

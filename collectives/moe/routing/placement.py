@@ -1,9 +1,9 @@
-"""Placement: which rank hosts which expert, with replicas that even a measured load.
+"""Which rank hosts which expert, with replicas that even out a measured load.
 
 What a router chooses are *logical* experts; what ranks host, and dispatch sends to, are *physical*
 ones, each a replica of a logical one. `balanced` is DeepSeek's expert-parallel load balancer
-(github.com/deepseek-ai/EPLB): the most loaded experts get the replicas that there are to give, then
-all are packed onto ranks, the heaviest first, each onto the lightest rank with room.
+(github.com/deepseek-ai/EPLB): the most loaded experts get the spare replicas, then all are packed
+onto ranks, the heaviest first, each onto the lightest rank with room.
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ _Loads = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Physical experts, in the order of ranks. ``local``: how many each rank hosts.
+    """Physical experts, in the order of ranks; ``local``: how many each rank hosts.
 
-    ``logical``: of which expert each is a replica, ``[physical]``, or `EMPTY`. Both are taken from
-    lists, arrays and tensors of integers, copied, and cannot be written. `LowLatency` and `Normal`
-    take ``experts=placement.local.tolist()``, and choices of `choose`. Raises `RoutingError` where
-    an expert has no replica, or there are more or fewer than ranks host.
+    ``logical``: the expert that each is a replica of, ``[physical]``, or `EMPTY`. Both are taken
+    from lists, arrays and tensors of integers, copied, and cannot be written. `LowLatency` and
+    `Normal` take ``experts=placement.local.tolist()``, and choices of `choose`. Raises
+    `RoutingError` if an expert has no replica, or there are more or fewer replicas than ranks host.
     """
 
     logical: Ints

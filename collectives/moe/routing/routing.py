@@ -1,10 +1,10 @@
-"""Routing: which experts every token of every rank has chosen, and the tables to make one up.
+"""Which experts every token of every rank has chosen, and the tables that schedules need of it.
 
 Experts lie on ranks in contiguous blocks. Where they do not divide, the first ranks host one more
 than the others (vLLM's "linear" placement does the same); with fewer experts than ranks, the last
 ranks host none.
 
-Selections are counted in two ways. A *selection* is one choice of one token: the low-latency mode
+Choices are counted in two ways. A *selection* is one choice of one token: the low-latency mode
 sends a message for each. A *copy* is a token that a rank (or a node) must have at least once: the
 normal mode sends a message for each, however many experts of that rank the token has chosen.
 """
@@ -27,7 +27,7 @@ MASKED = -1
 
 
 class RoutingError(TriplaneError):
-    """A routing table is not sound, or does not fit what is asked of it."""
+    """A routing table is wrong, or does not fit what is asked of it."""
 
 
 MOST = 1 << 31

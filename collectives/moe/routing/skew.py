@@ -1,8 +1,8 @@
-"""Routings made up from a seed, and the names by which a command line calls for one.
+"""Random routings from a seed, and the names by which a command line asks for one.
 
 The generators draw a token's experts one after another without replacement, in proportion to the
 experts' weights (the same distribution as Gumbel top-k). A draw that a token may not have is drawn
-again, for all such tokens at once; after `TRIES` from what its experts so far have left.
+again, for all such tokens at once; after `TRIES`, from what its experts so far have left.
 """
 
 import sys
@@ -198,7 +198,7 @@ def _fill(
 
 
 class _Limit:
-    """The groups that each token has taken, of which it may have so many at most."""
+    """The groups that each token has taken, of which it may have a limited number."""
 
     def __init__(self, group: Ints, most: int, tokens: int) -> None:
         self.group, self.most = group.astype(np.int32), most

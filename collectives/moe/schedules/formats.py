@@ -1,4 +1,4 @@
-"""What a message weighs, and where each one lies in the buffers of its sender and receiver."""
+"""How many bytes a message has, and where each lies in the buffers of its sender and receiver."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,8 +22,8 @@ class Format:
     """How a token is written as a message.
 
     ``width``: bytes of a channel; ``header``: bytes before them; ``scales``: scales of the whole
-    token; ``block``: channels that share one scale more, or None; ``align``: the message is
-    padded to a multiple of so many bytes.
+    token; ``block``: channels that share one further scale, or None; ``align``: bytes that the
+    message is padded to a multiple of.
     """
 
     width: int

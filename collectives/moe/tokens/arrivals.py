@@ -1,4 +1,4 @@
-"""Landing: memory for tokens that come, with their scales and what else is known of each."""
+"""Memory for tokens that arrive, with their scales and a record of each."""
 
 import math
 import mmap
@@ -40,13 +40,13 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 class _Owner(np.ndarray[Any, np.dtype[Any]]):
-    """What holds a piece of memory while anybody has an array, view or tensor of it."""
+    """The owner of a piece of memory for as long as any array, view or tensor of it exists."""
 
 
 class Recycled:
-    """Memory for arrays that users get, taken back when nobody has any view of it any more.
+    """Memory for arrays that users get, taken back once no view of it is left.
 
-    Fresh memory of that size costs more than to fill it.
+    Fresh memory of that size costs more time than filling it.
     """
 
     def __init__(self, most: int = 4) -> None:
@@ -76,11 +76,13 @@ class Recycled:
 
 
 class Landing:
-    """``shape`` tokens of ``hidden`` channels, of the wire's type; memory never written takes none.
+    """Memory for an array ``shape`` of tokens with ``hidden`` channels each, of the wire's type.
 
-    ``x``: ``[*shape, hidden]``; ``scales``: ``[*shape, ...]`` or None; ``about``: ``shape`` items
-    of ``about``, which is a type of numpy. ``pool``: where ``x`` is from; None: it is new. Raises
-    `TokenError` where the host has not so much memory.
+    ``x``: the tokens, ``[*shape, hidden]``; ``scales``: ``[*shape, ...]`` or None. The argument
+    ``about`` is the numpy type of what is recorded of a token (`about_tokens`); the attribute is
+    the array of these records, of shape ``shape``. ``pool``: takes the memory of ``x`` from there;
+    None: new memory, of which pages never written take none. Raises `TokenError` if the host has
+    too little memory.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Agreed: what ranks tell each other of a dispatch of the normal mode, so that all know their part.
+"""What ranks tell each other before a dispatch of the normal mode, so that all know their part.
 
-A rank tells each other how many of its tokens chose each expert there, and how many tokens it has
-for it, by chunk. Where there are two levels it also tells the relay of each node how many tokens
-come for the node and for each rank there. What is told is int32 ``[ranks, ...]``.
+A rank tells each other rank how many of its tokens chose each expert there, and how many tokens it
+has for it, by chunk. With two levels it also tells the relay of each node how many tokens come for
+the node and for each rank there. What is told is int32 ``[ranks, ...]``.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _Told = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountsLayout:
-    """How ``rank`` lays out what it tells; ``width``: ranks of a node, None for one level."""
+    """How ``rank`` lays out the counts it tells; ``width``: ranks of a node, None for one level."""
 
     rank: int
     hosts: Hosts

@@ -2,7 +2,7 @@
 
 bfloat16 comes as uint16, because numba knows no such type: its bits are the upper half of a
 float32. Sums are float32, in the order of the index, each product and sum rounded by itself, so
-numpy finds the same bits.
+numpy computes the same bits.
 """
 
 from typing import Any

@@ -42,15 +42,15 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
-    """What a dispatch has brought. Rows of an expert come by (source rank, token), without gaps.
+    """What a dispatch has received. Rows of an expert come by (source rank, token), without gaps.
 
-    ``x``: ``[local experts, ranks * max_tokens, hidden]`` of the wire's type, of which the first
-    ``counts[e]`` rows of an expert mean anything. ``scales``: ``[local experts, rows, ...]``, see
+    ``x``: ``[local experts, ranks * max_tokens, hidden]`` of the wire's type; only the first
+    ``counts[e]`` rows of an expert are filled. ``scales``: ``[local experts, rows, ...]``, see
     `Wire.scales`, or None. ``counts``: int64 ``[local experts]``. ``token``: int32 ``[local
     experts, rows]``, the row of each token at its source. ``by_source``: int64 ``[local experts,
-    ranks]``, how many of the rows are of each source.
+    ranks]``, how many of the rows come from each source.
 
-    It lies in one of the fixed buffers: the dispatch after the next writes there again.
+    It lies in one of two fixed buffers: the dispatch after the next overwrites it.
     """
 
     x: Any
@@ -62,7 +62,7 @@ class Received:
 
 @dataclass(slots=True, eq=False)
 class Handle:
-    """What combine has to know of a dispatch; it is good for one combine, see `release`."""
+    """What combine needs of a dispatch; it is good for one combine, see `release`."""
 
     owner: "LowLatency"
     chosen: Selected
@@ -83,13 +83,13 @@ class LowLatency:
 
     ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
     ``max_tokens``: that a rank brings at most. ``wire``: "as-is", "int8", "fp8" or a `Wire`.
-    ``message``: what a dispatched token is timed as; None: `Wire.format`. ``result_size``: bytes
-    that a result is timed as; None: what it has. ``repeats``: whether a token may choose an expert
-    more than once; each such choice has a row and a weight of its own, and a rank may then have at
-    most ``max_tokens`` choices of one expert.
+    ``message``: the format that a dispatched token is timed as; None: `Wire.format`.
+    ``result_size``: bytes that a result is timed as; None: its real size. ``repeats``: whether a
+    token may choose an expert more than once; each such choice has a row and a weight of its own,
+    and a rank may then have at most ``max_tokens`` choices of one expert.
 
-    All ranks make one with the same arguments, and the same calls. What cannot be raises
-    `TokenError` at the rank that it happens at, and `RankFailed` with the same words at every
+    All ranks make one with the same arguments, and the same calls. Wrong arguments raise
+    `TokenError` at the rank that passed them, and `RankFailed` with the same message at every
     other; ranks whose calls do not fit together raise `CallMismatch`.
     """
 

@@ -51,14 +51,14 @@ NOTHING = np.dtype([])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrived:
-    """What a dispatch has brought: a row for each token that needs this rank, by (source, token).
+    """What a dispatch has received: a row for each token that needs this rank, by (source, token).
 
-    ``x``: ``[rows, hidden]`` of the wire's type; ``scales``: ``[rows, ...]``, see `Wire.scales`,
-    or None. ``topk_idx``: int64 ``[rows, top_k]``, experts by their place on this rank, -1 for
-    others; ``topk_weights``: float32 of that shape, 0 for others; None where none were given.
-    ``token``: int32 ``[rows]``, the row of each token at its source. These three are None for a
-    dispatch with a handle. ``by_source``: int64 ``[ranks]``, how many rows are of each source.
-    ``counts``: int64 ``[local experts]``, how many rows chose each, rounded up to the alignment.
+    ``x``: ``[rows, hidden]`` of the wire's type; ``scales``: ``[rows, ...]``, see `Wire.scales`, or
+    None. ``topk_idx``: int64 ``[rows, top_k]``, experts by their place on this rank, -1 for others;
+    ``topk_weights``: float32 of that shape, 0 for others; None if none were given. ``token``: int32
+    ``[rows]``, the row of each token at its source. These three are None for a dispatch with a
+    handle. ``by_source``: int64 ``[ranks]``, how many rows come from each source. ``counts``: int64
+    ``[local experts]``, how many rows chose each, rounded up to the alignment.
     """
 
     x: Any
@@ -74,8 +74,8 @@ class Arrived:
 class Routed:
     """The handle of a dispatch: for its combine, and for others of the same layout.
 
-    ``tokens``: of this rank; ``top_k``; ``dtype``: of its results, None where any will do;
-    ``counts``: as in `Arrived`; ``known``: what the two levels are timed by.
+    ``tokens``: how many this rank sent; ``top_k``: choices of each; ``dtype``: of the results, None
+    for any; ``counts``: as in `Arrived`; ``known``: what the two levels are timed by.
     """
 
     path: Direct | Relayed
@@ -102,10 +102,10 @@ class Normal:
     ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
     ``wire``: "as-is", "int8", "fp8" or a `Wire`. ``expert_alignment``: what counts of experts are
     rounded up to. ``ranks_per_node``: a token then goes once to each node, and on from there; None:
-    once to each rank. ``chunks``: that the two levels are timed in. ``message``: what a dispatched
-    token is timed as; None: `Wire.format`. ``result_size``: bytes that a result is timed as; None:
-    what it has. ``repeats``: whether a token may choose an expert more than once; it goes once to
-    its rank, and each such choice keeps its own slot and weight.
+    once to each rank. ``chunks``: that the two levels are timed in. ``message``: the format that a
+    dispatched token is timed as; None: `Wire.format`. ``result_size``: bytes that a result is timed
+    as; None: its real size. ``repeats``: whether a token may choose an expert more than once; it
+    goes once to its rank, and each such choice keeps its own slot and weight.
 
     Calls and errors as in `collectives.moe.LowLatency`.
     """

@@ -1,4 +1,4 @@
-"""Quantise: tokens as bytes for the wire, and back. What it costs in precision is stated here.
+"""Tokens as bytes for the wire and back, and what precision that costs.
 
 Of a number x of a token or block whose largest is m, in exact arithmetic:
 
@@ -39,10 +39,10 @@ _LEAST = 2.0**-142
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How dispatch writes tokens: ``kind`` is one of `KINDS`; raises `TokenError`.
+    """How dispatch writes tokens: ``kind`` is one of `KINDS`; raises `TokenError` for others.
 
-    ``round_scale``: scales of FP8 are powers of 2. ``ue8m0``: and only their exponents are sent,
-    a byte each, four of them an int32; it needs ``round_scale``.
+    ``round_scale``: scales of FP8 are powers of 2. ``ue8m0``: only their exponents are sent, one
+    byte each, four of them in an int32; it needs ``round_scale``.
     """
 
     kind: str = "as-is"

@@ -1,8 +1,8 @@
-"""Paths of the normal mode: how tokens get to the ranks that need them, and results back.
+"""How the tokens of the normal mode get to the ranks that need them, and results back.
 
 A path belongs to a handle. `Direct` sends a token once to each rank. `Relayed` sends it once to
-each node, to the rank there with its source's place within the node, which passes it on; on the
-way back that rank adds up what its node has for a token.
+each node, to the rank there with its source's place within the node, which passes it on; on the way
+back that rank adds up what its node has for a token.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,10 @@ Parts = tuple[Bytes, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchPayload:
-    """What a rank dispatches: bytes of its tokens and their scales, what is known of each token.
+    """What a rank dispatches: the bytes of its tokens and of their scales, and a record of each.
 
-    ``about``: items of its type, by token; ``wire``, ``dtype``: see `Landing`.
+    ``about``: the records by token, as in `Landing`; ``wire``: how tokens are written; ``dtype``:
+    the type that they are read back as.
     """
 
     rows: Bytes
@@ -45,7 +46,10 @@ class DispatchPayload:
 
 @dataclass(slots=True, eq=False)
 class Direct:
-    """One level. ``sent``: copies by rank; ``come``: how many tokens of each rank come here."""
+    """The path with one level.
+
+    ``sent``: this rank's copies by destination; ``come``: how many tokens of each rank come here.
+    """
 
     rank: int
     hosts: Hosts
@@ -86,10 +90,10 @@ class Direct:
 
 @dataclass(slots=True, eq=False)
 class Relayed:
-    """Two levels. ``sent``: copies by node; ``come``: as in `Direct`.
+    """The path with two levels. ``sent``: this rank's copies by node; ``come``: as in `Direct`.
 
-    ``held``: how many tokens the rank passes on of each source with its place in a node, by node;
-    ``passed``: copies of those by rank of the own node, once they are known.
+    ``held``: how many tokens this rank passes on, by source (each with its place in a node) and
+    node; ``passed``: the copies of those by rank of the own node, once they are known.
     """
 
     rank: int

@@ -1,4 +1,4 @@
-"""Scratch: memory that calls use again and again."""
+"""Memory that calls use again and again."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from fabric.transports.base import Bytes
 
 
 class Scratch:
-    """Memory that is used again: to touch it for the first time costs more than most copies."""
+    """Memory that is used again: touching new memory costs more than most copies."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Bytes] = {}
@@ -28,7 +28,7 @@ class Scratch:
 
 
 class Scratches:
-    """As many as there are calls under way at a time."""
+    """A pool of `Scratch`, as many as there are calls under way at a time."""
 
     def __init__(self) -> None:
         self._lent: list[tuple[Scratch, Work]] = []

@@ -1,4 +1,4 @@
-"""Scatter: where the parts of a message go."""
+"""Where the parts of a message go in the receiver's memory."""
 
 from collections.abc import Sequence
 

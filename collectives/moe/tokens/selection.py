@@ -1,4 +1,4 @@
-"""Choices: the experts of a rank's own tokens, checked, and in the order in which they are sent."""
+"""The experts of a rank's own tokens, checked, and in the order in which they are sent."""
 
 from dataclasses import dataclass
 
@@ -46,8 +46,8 @@ def once(topk_idx: Ints) -> None:
 class Selected:
     """A rank's choices that are not masked, as the low-latency mode sends them: by expert, token.
 
-    ``token``: of every one; ``counts``: ``[experts]``; ``row``: where a choice stands in that
-    order, ``[tokens, top_k]``, -1 where masked; ``sent``: how many for experts of each rank.
+    ``token``: the token of every one; ``counts``: ``[experts]``; ``row``: where a choice stands in
+    that order, ``[tokens, top_k]``, -1 where masked; ``sent``: how many go to each rank's experts.
     """
 
     token: Ints
@@ -74,8 +74,9 @@ def selected(topk_idx: Ints, hosts: Hosts) -> Selected:
 class Copied:
     """A rank's tokens as the normal mode sends them: once to each place, by place and token.
 
-    ``token``: of every copy; ``counts``: ``[places]``; ``row``: where the copy for a place stands
-    in that order, ``[tokens, copies of a token at most]`` by place ascending, -1 at the end.
+    A place is a rank, or a node. ``token``: the token of every copy; ``counts``: ``[places]``;
+    ``row``: where the copy for a place stands in that order, ``[tokens, copies of a token at
+    most]`` by place ascending, -1 at the end.
     """
 
     token: Ints

@@ -1,8 +1,8 @@
-"""Parcels: what the low-latency mode sends to each rank and back, and where it goes there.
+"""What the low-latency mode sends to each rank and back, and where it goes there.
 
 Ranks that can read each other's memory tell each other where their tokens and results lie: each is
-copied once, by its receiver; between threads, results not at all. Other ranks pack a message for
-each peer.
+copied once, by its receiver; between threads, results are not copied at all. Other ranks pack a
+message for each peer.
 """
 
 from collections.abc import Callable
@@ -32,9 +32,9 @@ Rounds = list[Callable[[], Round]]
 
 
 class Tokens:
-    """Tokens of this rank, on their way to the experts that they chose.
+    """The tokens of this rank, on their way to the experts that they chose.
 
-    ``encoded``: the bytes of all tokens and of their scales. From here on others may read them.
+    ``encoded``: the bytes of all tokens and of their scales; other ranks may read them at once.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ def _parts(by_source: Ints, room: Landing) -> list[tuple[int, list[Bytes]]]:
 
 
 class Returns:
-    """Results on their way home: a row for each choice.
+    """The results of this rank's experts on their way back: a row for each choice.
 
     ``y``: ``[local experts, rows, hidden]``; ``by_source``: as in `Tokens`.
     """

@@ -1,4 +1,4 @@
-"""Tensors: what users pass and get, numpy arrays or CPU tensors of torch, as arrays of a shape."""
+"""What users pass and get, numpy arrays or CPU tensors of torch, as arrays of a given shape."""
 
 import sys
 from typing import Any, NamedTuple
@@ -27,11 +27,14 @@ MOST_BYTES = 1 << 32
 
 
 class TokenError(TriplaneError):
-    """What was passed to a dispatch or combine cannot be; every rank learns of it."""
+    """What was passed to a dispatch or combine is wrong; every rank learns of it."""
 
 
 class Room(NamedTuple):
-    """Where a result goes. ``array``: without gaps, to be filled; `deliver` brings it home."""
+    """Where a result goes: ``array``, without gaps, to be filled.
+
+    `deliver` copies it to the user.
+    """
 
     array: Array
     buffer: UserBuffer

@@ -1,4 +1,4 @@
-"""The files of a Chakra trace: which rank each is of, and what is in a gzipped one."""
+"""The files of a Chakra trace: which rank each belongs to, and what is in a gzipped one."""
 
 import re
 import zlib

@@ -70,7 +70,7 @@ def _ranks(where: str, given: Any) -> tuple[int, ...]:
 
 @dataclass
 class GroupTable:
-    """The groups of a workload under way: their places by what they are.
+    """The groups of a workload as it is read: for each set of ranks, its number.
 
     ``dimensions``: ranks along each dimension, the first one next to each other; or unknown.
     """

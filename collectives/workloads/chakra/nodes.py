@@ -18,7 +18,7 @@ INVALID, METADATA, LOAD, STORE, COMP, COMM_SEND, COMM_RECV, COMM_COLL = range(8)
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A value of a type that no attribute with a meaning here has, such as a list of numbers."""
+    """A value of a type that no attribute used here has, such as a list of numbers."""
 
     kind: str
 
@@ -32,7 +32,7 @@ Value = int | float | str | tuple[bool, ...] | Unread
 
 @dataclass
 class ChakraNode:
-    """A node as far as it matters here."""
+    """A node of a trace, with the fields that are used here."""
 
     id: int = 0
     name: str = ""

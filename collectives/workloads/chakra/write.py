@@ -1,4 +1,4 @@
-"""Workloads as Chakra execution traces: a file a rank, as MLCommons' schema has it."""
+"""Workloads as Chakra execution traces: a file a rank, by MLCommons' schema."""
 
 import json
 from collections.abc import Sequence

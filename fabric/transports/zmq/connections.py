@@ -63,7 +63,7 @@ class Connections:
 
     def watch(self, ask: AskSent, awaited: Callable[[], Iterable[int]]) -> None:
         """From now on, find what is lost. ``awaited``: the ranks from which messages are awaited,
-        `fabric.transport.ANY` among them for anybody.
+        `fabric.transports.base.ANY` among them for anybody.
         """  # noqa: D205
         self._ask, self._awaited = ask, awaited
 

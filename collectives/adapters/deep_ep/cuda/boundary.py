@@ -1,4 +1,4 @@
-"""What torch's Python calls of CUDA's C, for a device of the stand-in; and what is refused."""
+"""The C functions of CUDA that torch's Python code calls, provided by a `Device` or refused."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -124,7 +124,7 @@ def _nothing(*given: Any, **options: Any) -> None:
 
 
 class Ranges:
-    """For ``torch.cuda.nvtx``: ranges are counted, as their depth is told, and go nowhere."""
+    """The ranges of ``torch.cuda.nvtx``: their depth is counted and nothing is recorded."""
 
     def __init__(self) -> None:
         self._depth = self._last = 0

@@ -1,4 +1,4 @@
-"""Device: what the stand-in for torch.cuda has instead of a GPU."""
+"""`Device`, which takes the place of a GPU in the stand-in for torch.cuda."""
 
 import itertools
 import threading
@@ -34,7 +34,7 @@ StreamId = tuple[int, int, int]
 
 
 class StandInError(TriplaneError, RuntimeError):
-    """A program asks torch.cuda for something that a CPU cannot stand for."""
+    """A program asks torch.cuda for something that a CPU cannot provide."""
 
 
 NOTHING_LIKE_IT = "a CPU has nothing like it"
@@ -58,7 +58,10 @@ def untraced(call: FunctionType) -> FunctionType:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What ``torch.cuda.get_device_properties`` gives; numbers are an H800's but the memory."""
+    """What ``torch.cuda.get_device_properties`` returns.
+
+    All numbers but the memory are an H800's.
+    """
 
     name: str = "Triplane"
     major: int = 9
@@ -86,7 +89,10 @@ class Properties:
 
 
 class Device:
-    """The device; ``calls``: dispatches and combines since `forget`, by name, in order."""
+    """The stand-in's device: current index, streams, and the calls that `synchronize` waits for.
+
+    ``calls``: while `logged` is open, (name, arrival) of the dispatches and combines in order.
+    """
 
     def __init__(self) -> None:
         self.index = 0

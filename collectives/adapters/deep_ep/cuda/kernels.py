@@ -1,4 +1,4 @@
-"""Kernels that a program registers for CUDA: they are the CPU's, where it has none for that."""
+"""Kernels that a program registers for CUDA, made to serve the CPU where it has none of its own."""
 
 import functools
 from collections.abc import Callable, Sequence

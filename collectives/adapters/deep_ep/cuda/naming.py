@@ -1,4 +1,4 @@
-"""Where torch takes a device: "cuda" and integers mean the CPU."""
+"""Wherever torch takes a device: "cuda" and integers mean the CPU."""
 
 import operator
 import re
@@ -46,10 +46,10 @@ def _index(given: Any) -> int | None:
 
 
 class Naming(TorchFunctionMode):
-    """Where a CUDA device is meant, gives the CPU; and copies where one is a copy's other side.
+    """A mode under which a CUDA device in torch's calls means the CPU.
 
-    Tensors that a program has brought to the device are remembered, so that to bring one there
-    again is to return it.
+    A call that would copy a tensor between device and host makes a copy here, too. Tensors that a
+    program has brought to the device are remembered, so bringing one there again returns it.
     """
 
     def __init__(self, device: Device) -> None:

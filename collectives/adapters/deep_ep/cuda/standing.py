@@ -1,4 +1,4 @@
-"""Standing: the stand-in is put in the place of torch.cuda, and taken away again."""
+"""Putting the stand-in in the place of torch.cuda, and removing it again."""
 
 import functools
 import sys
@@ -33,7 +33,7 @@ _TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char
 
 
 class Standing:
-    """The stand-in, until `remove`."""
+    """The installed stand-in; `remove` takes it away."""
 
     def __init__(self) -> None:
         self.device = Device()
@@ -192,7 +192,7 @@ def _names(device: Device) -> dict[str, Any]:
 
 
 class _Cudart:
-    """For ``torch.cuda.cudart()``: no function of it is here."""
+    """What ``torch.cuda.cudart()`` returns: none of its functions is available."""
 
     def __getattr__(self, name: str) -> Any:
         """Raise the `StandInError` for a function's name."""
@@ -200,7 +200,7 @@ class _Cudart:
 
 
 class _Generators(tuple[Any, ...]):
-    """The generators of the devices, which are all one: that of the CPU."""
+    """The random generators of all devices, which are one: the CPU's."""
 
     def __getitem__(self, place: Any) -> Any:
         """The only one there is, for any index."""

@@ -12,7 +12,7 @@ def types_on(device: Device) -> dict[str, type]:
     """The stand-in's types of torch.cuda by name, bound to ``device``."""
 
     class AnyEvent(torch.Event):
-        """As ``torch.Event``; its time is the emulated clock's. Everything before it is over."""
+        """As ``torch.Event``, with times of the emulated clock; all work before it is over."""
 
         def __new__(cls, *given: Any, **options: Any) -> "AnyEvent":
             made: AnyEvent = super().__new__(cls)
@@ -58,7 +58,7 @@ def types_on(device: Device) -> dict[str, type]:
             return "<torch.cuda.Event of Triplane's stand-in>"
 
     class Event(AnyEvent):
-        """As ``torch.cuda.Event``, which has no device among its arguments."""
+        """As ``torch.cuda.Event``, which takes no device argument."""
 
         def __init__(
             self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False,
@@ -68,7 +68,7 @@ def types_on(device: Device) -> dict[str, type]:
                              external=external)  # fmt: skip
 
     class Stream(torch.Stream):
-        """A stream; what is queued on it is over at once."""
+        """As ``torch.cuda.Stream``; work queued on it is over at once."""
 
         def __new__(
             cls, device: Any = None, priority: int = 0, *, stream_id: int | None = None,

@@ -1,7 +1,7 @@
-"""Imported by Python before any program, where this folder leads its path: see `environment`.
+"""Imported by Python before any program if this folder leads its path: see `environment`.
 
-As soon as torch has been imported, torch.cuda is stood in for: programs look at it before they
-import deep_ep. A ``sitecustomize`` that this one hides is run, too.
+As soon as torch has been imported, torch.cuda is replaced: programs look at it before they import
+deep_ep. A ``sitecustomize`` that this one hides is run, too.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class _AfterTorch:
-    """Finds torch as it would be found, and stands in for torch.cuda when it is there."""
+    """An import finder that finds torch as usual, and replaces torch.cuda once torch is loaded."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """The specification of torch; None for everything else."""

@@ -1,4 +1,4 @@
-"""As deep_ep.utils.envs: joining, seeds, domains."""
+"""As deep_ep.utils.envs: joining a group, seeds, domains."""
 
 import os
 import random

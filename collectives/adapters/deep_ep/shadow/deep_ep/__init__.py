@@ -1,4 +1,4 @@
-"""deep_ep as Triplane has it: imported where this folder is on Python's path."""
+"""What ``import deep_ep`` finds if this folder is on Python's path: Triplane's adapter."""
 
 import os
 
