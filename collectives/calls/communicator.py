@@ -407,6 +407,10 @@ class Communicator:
             asynchronous, time,
         )  # fmt: skip
 
+    def check(self) -> None:
+        """Raise the `WorldError` that has ended the world, if one has; cheap."""
+        self._driver.control.check()
+
     def refuse(self, error: Exception) -> NoReturn:
         """Raise ``error``, and report it to every other rank.
 

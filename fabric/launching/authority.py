@@ -43,7 +43,7 @@ its trace, if one was asked for, is written."""
 LINGER = 1.0
 """Seconds that an authority stays whose world has ended before all ranks had come."""
 
-ENDING = 3.0
+ENDING = 2.0
 """Seconds that ranks of a world that has ended before its time are given to end."""
 
 LAUNCHERS = ("PMI", "OMPI_", "PMIX_", "PRTE_", "HYDRA_", "MPI_")

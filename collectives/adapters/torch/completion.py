@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+CALLBACKS = 10.0
+"""Seconds that callbacks of futures have at the end."""
+
 
 class Ending(Protocol):
     """A call whose end is awaited; ``due``: when it is late, in seconds of the monotonic clock."""
@@ -50,14 +53,18 @@ class Completion:
         self._ended.put(call)
 
     def close(self) -> None:
-        """End the threads; futures of calls that are not over fail as timed out. Idempotent."""
+        """End the threads; what has not ended by now is late. Idempotent.
+
+        One that is held up by a callback is left behind.
+        """
+        end = time.monotonic() + CALLBACKS
         with self._lock:
             threads, self._threads = self._threads, []
         for _ in threads:
             self._ended.put(None)
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(max(end - time.monotonic(), 0.0))
 
     def _begin(self) -> None:
         name = f"triplane-completion-{len(self._threads)}"

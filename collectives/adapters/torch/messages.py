@@ -1,5 +1,6 @@
 """Messages between two ranks, to oneself and from any rank, and a barrier made of them."""
 
+import math
 import threading
 import time
 from collections import defaultdict, deque
@@ -23,11 +24,18 @@ _GRACE = 5.0
 """Seconds that other ranks wait longer than rank 0, to learn from it who is missing."""
 
 
-class Half:
-    """One end of a message to oneself, which waits until the other end has been called."""
+_SLICE = 0.1
+"""Seconds between two looks whether the world still is, while another thread has to call."""
 
-    def __init__(self, words: str) -> None:
-        self._words = words
+
+class Half:
+    """One end of a message to oneself, until the other has come, too.
+
+    ``check``: raises what has ended the world, while it is waited for.
+    """
+
+    def __init__(self, words: str, check: Callable[[], None]) -> None:
+        self._words, self._check = words, check
         self._met = threading.Event()
         self._work: collectives.Work | None = None
         self._watch: Callable[[], None] | None = None
@@ -40,11 +48,15 @@ class Half:
             work.watch(self._watch)
 
     def wait(self, timeout: float | None = None) -> None:
-        """Return when the message has been sent and received; see `collectives.Work.wait`."""
-        end = None if timeout is None else time.monotonic() + timeout
-        if not self._met.wait(timeout) or self._work is None:
-            raise TimedOut(f"{self._words}: the other end was not called within {timeout:.3g} s")
-        self._work.wait(None if end is None else max(end - time.monotonic(), 0.0))
+        """As `collectives.Work.wait`."""
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self._met.wait(min(_SLICE, max(end - time.monotonic(), 0.0))):
+            self._check()
+            if time.monotonic() >= end:
+                late = f"the other end was not called within {timeout:.3g} s"
+                raise TimedOut(f"{self._words}: {late}")
+        if self._work is not None:
+            self._work.wait(None if timeout is None else max(end - time.monotonic(), 0.0))
 
     def done(self) -> bool:
         """True if the message has been sent and received; see `collectives.Work.done`."""
@@ -114,7 +126,7 @@ class Messages:
         """An end of a message to oneself: it begins when the other one is there."""
         sends, rank = isinstance(end, Send), self._communicator.rank
         others = self._own[not sends, end.tag]
-        mine = Half(f"rank {rank}: a message to itself, tag {end.tag}")
+        mine = Half(f"rank {rank}: a message to itself, tag {end.tag}", self._communicator.check)
         if others:
             other, half = others.popleft()
             begun = self._communicator.batch([end, other], async_op=True)

@@ -16,7 +16,7 @@ from collectives.adapters.transformers.function import share
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
 from collectives.calls.communicator import Communicator, init
 from collectives.moe import TokenError, Wire
-from fabric.failure import WorldError
+from fabric.failure import TimedOut, WorldError
 from fabric.launching.launch import launch
 
 Task = Callable[[Communicator, Layers], Tensor]
@@ -32,6 +32,10 @@ class Span:
     def times(self) -> tuple[float, float]:
         """Begin and end in emulated seconds."""
         return self.begin, self.end
+
+
+ENDING = 600.0
+"""Seconds that ranks have to end what they are in: models compute for long."""
 
 
 class Ranks:
@@ -70,11 +74,13 @@ class Ranks:
         return [made for _, made, _ in answers]
 
     def close(self) -> None:
-        """End the threads of the ranks. Idempotent."""
+        """End the ranks; raises `TimedOut` where they do not. Idempotent."""
         self._ended = True
         for tasks in self._tasks:
             tasks.put(None)
-        self._world.join()
+        self._world.join(ENDING)
+        if self._world.is_alive():
+            raise TimedOut(f"the ranks of this process have not ended within {ENDING:g} s")
 
     def _check(self, made: list[Any]) -> None:
         errors = [each for each in made if isinstance(each, Exception)]

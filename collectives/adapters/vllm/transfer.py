@@ -26,7 +26,7 @@ from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
 from collectives.calls.communicator import Communicator, everybody
 from collectives.calls.work import Work
-from fabric.failure import WorldError
+from fabric.failure import TimedOut, WorldError
 from fabric.world.control import Machine
 
 EVER = timedelta(days=365)
@@ -100,7 +100,9 @@ class Peers:
         if self._server.is_alive():
             with suppress(dist.DistError):  # the store went with rank 0, and so ends the thread
                 self._wish(self._store, self.given.rank, None)
-            self._server.join()
+            self._server.join(self.given.timeout)
+            if self._server.is_alive():
+                self._failed.append(TimedOut(f"rank {self.given.rank}: its KV is still asked for"))
         failed = self._failed[0] if self._failed else None
         self._member.close(failed)
         if failed is not None:
