@@ -179,7 +179,7 @@ def _run(
         return None
     look()
     if plan.kind in INSIDE:
-        if not waited(lambda: bool(fault()) or over(), LIMIT) or not fault():
+        if not waited(lambda: bool(fault()) or over(), TO_JOIN) or not fault():
             verdict.hung.append("the fault has not come")
             return None
         struck = fault()[0]

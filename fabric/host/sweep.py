@@ -139,9 +139,12 @@ def main(mark: str, folder: str, launcher: int, session: int) -> None:
     heard, groups, folders = b"", set[int](), set[bytes]()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    while os.getppid() == launcher:
-        if not select.select([0], [], [], LOOK)[0]:
-            continue
+    while True:
+        lives = os.getppid() == launcher
+        if not select.select([0], [], [], LOOK if lives else 0.0)[0]:
+            if lives:
+                continue
+            break  # and all that it has said is read
         piece = os.read(0, 1 << 16)
         if not piece:
             break

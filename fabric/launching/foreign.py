@@ -35,6 +35,9 @@ ADDRESS_BYTES = 512
 RING = 5.0
 """Seconds that a second rank 0 waits for an answer where another listens."""
 
+DIE_ALONE = {"TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_RANK"}
+"""What ranks have of torchrun and Open MPI, which do not end them when they are killed."""
+
 PUBLIC = (
     "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "SLURM_JOB_ID",
     "SLURM_STEP_ID", JOB,
@@ -44,13 +47,10 @@ same."""
 
 
 def seat_of(given: Mapping[str, str]) -> Seat:
-    """The seat of this process, from the environment that torchrun or mpiexec has set.
-
-    Rank 0 starts the authority. Raises `WorldError`.
-    """
+    """The seat of this process; rank 0 starts the authority. Raises `WorldError`."""
+    if not DIE_ALONE.isdisjoint(given):
+        die_with(os.getppid(), birth(os.getppid()))
     if _has_number(given):
-        if "TORCHELASTIC_RUN_ID" in given:  # torchrun, which cannot end them when it is killed
-            die_with(os.getppid(), birth(os.getppid()))
         return _under_torchrun(given)
     return _under_mpi(given)
 

@@ -1,0 +1,184 @@
+"""What killed or stopped ranks and launchers leave goes, and nobody waits for them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from collectives.adapters.torch.messages import Half
+from fabric.failure import RankLost, TimedOut, WorldError
+from fabric.host.folder import OWNER, PREFIX, sweep
+from fabric.host.liveness import STOPPED, birth, host, state
+from fabric.host.owned import write_owned
+from fabric.launching import mpi_watch
+from fabric.launching.guard import GUARDED
+from fabric.launching.launch import launch
+from fabric.launching.mpi_watch import MpiWatch
+from fabric.world.zmq_server import AT_ONCE
+from tests.test_liveness import MAPPER, authority, await_, linux, rank_of, replies_to
+
+LIMIT = 60.0
+
+
+@pytest.fixture
+def sleepers() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    mark = {**os.environ, GUARDED: "left-behind"}
+    processes = [
+        subprocess.Popen(["sleep", "600"], env={**mark, "PMI_RANK": str(rank)}) for rank in range(2)
+    ]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+Sleepers = list["subprocess.Popen[bytes]"]
+
+
+@linux
+def test_a_stopped_rank_is_given_up_while_those_who_have_left_run_on(sleepers: Sleepers) -> None:
+    """MPI waits at its end for all ranks."""
+    with (
+        authority(2, watch=True) as server,
+        rank_of(server, 0, sleepers[0].pid) as leaves, rank_of(server, 1, sleepers[1].pid),
+    ):  # fmt: skip
+        leaves.send(b'[["leave"]]')
+        await_(lambda: 0 in server.world.gone)
+        sleepers[1].send_signal(signal.SIGSTOP)
+        await_(lambda: server.lost_processes() == {(sleepers[1].pid, birth(sleepers[1].pid))})
+        server.end_stopped()
+        assert sleepers[1].wait(LIMIT) == -signal.SIGKILL
+        assert server.runs()
+        sleepers[0].kill()
+        await_(lambda: not server.runs())
+
+
+def test_the_folder_of_a_process_that_was_given_up_goes_though_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder, pid = tmp_path / f"{PREFIX}given-up", os.getpid()
+    folder.mkdir(0o700)
+    write_owned(folder / OWNER, f"{pid}\n{birth(pid)}\n{host()}\n".encode())
+    sweep()
+    assert folder.exists()
+    sweep([(pid, "another birth")])
+    assert folder.exists()
+    sweep([(pid, birth(pid))])
+    assert not folder.exists()
+
+
+GUARDS = """
+import os, sys
+from pathlib import Path
+from fabric.launching.guard import Guard
+guard = Guard(Path(sys.argv[1]))
+guard.take_away(sys.argv[2])
+if sys.argv[3] == "killed":
+    os.kill(os.getpid(), 9)
+guard.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "ends"])
+def test_a_folder_that_the_guard_was_told_of_goes_with_a_killed_launcher(
+    how: str, tmp_path: Path
+) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    for path in (folder, other):
+        (path / "with").mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", GUARDS, folder, other, how], check=how == "ends")
+    await_(lambda: not folder.exists() and other.exists() == (how == "ends"))
+
+
+def found(watch: MpiWatch, come: Callable[[RankLost | None], bool]) -> RankLost | None:
+    due = time.monotonic() + LIMIT
+    while not come(lost := watch.look()):
+        assert time.monotonic() < due
+        time.sleep(0.01)
+    return lost
+
+
+@linux
+def test_a_rank_under_mpiexec_that_stands_still_is_found(
+    sleepers: Sleepers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mpi_watch, "AUTHORITY", 0.0)
+    watch = MpiWatch(f"{GUARDED}=left-behind", 2, 0.05)
+    for process in sleepers:  # the job as a whole
+        process.send_signal(signal.SIGSTOP)
+        await_(lambda pid=process.pid: state(pid) == STOPPED)
+    for _ in range(20):
+        assert watch.look() is None
+        time.sleep(0.02)
+    sleepers[0].send_signal(signal.SIGCONT)
+    lost = found(watch, lambda lost: lost is not None)
+    assert isinstance(lost, RankLost)
+    assert (lost.rank, str(lost)) == (1, "rank 1 has been stopped for more than 0.05 s")
+
+
+@linux
+def test_shared_memory_of_ranks_that_mpiexec_has_ended_goes(tmp_path: Path) -> None:
+    path = Path(f"/dev/shm/mpich_shm_left-behind-{os.getpid()}")
+    given = {**os.environ, GUARDED: "left-behind", "PMI_RANK": "0"}
+    command = [sys.executable, "-I", "-S", "-c", MAPPER, str(path)]
+    watch = MpiWatch(f"{GUARDED}=left-behind", 1, 1.0)
+    try:
+        with subprocess.Popen(command, env=given, stdout=subprocess.PIPE) as rank:
+            assert rank.stdout is not None
+            assert rank.stdout.read(1) == b"."
+            found(watch, lambda _: bool(watch._segments))
+            rank.kill()
+        assert path.exists()
+        watch.remove_segments()
+        assert not path.exists()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def stands_still() -> None:
+    if os.environ["PMI_RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    from collectives import init
+
+    init()
+
+
+@linux
+def test_a_rank_over_mpi_that_is_stopped_before_it_joins_ends_the_launch() -> None:
+    with pytest.raises(RankLost, match=r"rank 1 has been stopped for more than 0.1 s"):
+        launch(stands_still, 2, None, "mpi", stop_timeout=0.1, timeout=LIMIT, grace=0.1)
+
+
+def test_what_strangers_send_after_the_first_message_is_not_read() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    read = []
+    with authority(1) as server, rank_of(server, 0, os.getpid()) as rank:
+        hello = server._hello
+        server._hello = lambda *message: (read.append(message), hello(*message))[1]  # type: ignore[method-assign]
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(server.address)
+        for _ in range(3 * AT_ONCE):
+            stranger.send(b"{" * 5000)
+        await_(lambda: server.dropped == 3 * AT_ONCE)
+        rank.send(json.dumps([["now", 0]]).encode())
+        assert replies_to(rank)
+        context.destroy(linger=0)
+    assert len(read) == 1
+
+
+def test_an_end_of_a_message_to_oneself_does_not_outlive_the_world() -> None:
+    def ended() -> None:
+        raise WorldError("the world has ended")
+
+    with pytest.raises(WorldError, match="the world has ended"):
+        Half("a message", ended).wait()
+    with pytest.raises(TimedOut, match=r"the other end was not called within 0\.01 s"):
+        Half("a message", lambda: None).wait(0.01)
