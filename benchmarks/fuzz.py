@@ -29,7 +29,21 @@ from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encod
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import Sockets
 from fabric.transports.zmq.transport import connect
-from fabric.world.wire import Packer, Unpacker, WireError
+from fabric.world.codec import WireError
+from fabric.world.messages import (
+    AskTime,
+    Beat,
+    Begin,
+    Blocked,
+    Compute,
+    Exchange,
+    FrameMessage,
+    FromNode,
+    Hello,
+    ToAuthority,
+    Wait,
+)
+from fabric.world.wire import Packer, Unpacker
 from fabric.world.world import World
 from tests.support.worlds import stranger, threads
 from topology import star
@@ -181,12 +195,12 @@ def authority(chance: random.Random, tally: Tally) -> None:
         packers = [Packer() for _ in range(RANKS)]
         for call in range(12):
             for rank in range(RANKS):
-                records = [
-                    ("begin", call, tuple(range(RANKS)), rows[rank], "call", "all_reduce", None),
-                    ("wait", call), ("compute", 1e-6), ("now", call), ("blocked", None),
-                    ("exchange", {"call": call}),
+                group = tuple(range(RANKS))
+                messages: list[ToAuthority] = [
+                    Begin(call, group, rows[rank].rows, "call", "all_reduce"), Wait(call),
+                    Compute(1e-6), AskTime(call), Blocked(None), Exchange({"call": call}),
                 ]  # fmt: skip
-                message = packers[rank].pack(records)
+                message = packers[rank].pack(messages)
                 if chance.random() < 0.3:
                     at = chance.randrange(len(message))
                     message[at] = changed(chance, message[at])
@@ -199,11 +213,11 @@ def authority(chance: random.Random, tally: Tally) -> None:
 def _tell(world: World, reader: Unpacker, rank: int, message: list[bytes], tally: Tally) -> None:
     tally.tried += 1
     try:
-        records = reader.unpack(message)
+        messages = reader.unpack(message)
         tally.taken += 1
-        for record in records:
-            if record[0] not in ("beat", "hello", "lost", "left", "node"):  # the server's own
-                world.handle(rank, record, 0.0)
+        for each in messages:
+            if not isinstance(each, Beat | Hello | FromNode | FrameMessage):  # the server's own
+                world.handle(rank, each, 0.0)
     except WireError:
         return
     except Exception as error:

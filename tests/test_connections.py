@@ -13,7 +13,7 @@ from fabric.transports.zmq.connections import PATIENCE, UNHEARD, Connections
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import BIND
 from fabric.world.counts import Counts
-from fabric.world.world import World
+from fabric.world.messages import AskFrames, CountFrames, FrameCount, FramesReply, FramesSent
 from tests.support.worlds import connected, finish, good
 
 Answer = tuple[int | None, bool] | None
@@ -105,17 +105,11 @@ def test_the_first_frame_of_a_rank_is_missed(awaits: int, monkeypatch: pytest.Mo
 
 
 def test_the_authority_asks_those_who_are_there_and_knows_of_those_who_have_left() -> None:
-    world = World(3)
-    world.handle(0, ("count", 1, 7), 0.0)
-    assert world.replies() == [(1, ("count", 0, 7))]
-    world.handle(1, ("counted", 0, 7, 5), 0.0)
-    assert world.replies() == [(0, ("counted", 1, 7, 5, False))]
-    world.handle(1, ("sent", [6, 0, 0]), 0.0)
-    world.handle(1, ("leave",), 0.0)
-    world.handle(0, ("count", 1, 8), 0.0)
-    world.handle(2, ("leave",), 0.0)
-    world.handle(0, ("count", 2, 9), 0.0)
-    assert world.replies() == [
-        (0, ("counted", 1, 8, 6, True)), (0, ("counted", 2, 9, None, True))
-    ]  # fmt: skip
-    assert Counts(3).handle(0, ("count", 3, 1), ()) == []
+    counts, gone = Counts(3), set[int]()
+    assert counts.handle(0, AskFrames(1, 7), gone) == [(1, CountFrames(0, 7))]
+    assert counts.handle(1, FrameCount(0, 7, 5), gone) == [(0, FramesReply(1, 7, 5, False))]
+    assert counts.handle(1, FramesSent((6, 0, 0)), gone) == []
+    gone.update((1, 2))
+    assert counts.handle(0, AskFrames(1, 8), gone) == [(0, FramesReply(1, 8, 6, True))]
+    assert counts.handle(0, AskFrames(2, 9), gone) == [(0, FramesReply(2, 9, None, True))]
+    assert counts.handle(0, AskFrames(3, 1), gone) == []

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,11 @@ from fabric.launching.supervise import Watch
 from fabric.settings import Settings
 from fabric.transports.zmq.doorbell import nameless
 from fabric.world import zmq_server
+from fabric.world.messages import Wait
+from fabric.world.rank_control import RankControl
 from fabric.world.wire import VERSION
 from fabric.world.world import World
-from fabric.world.zmq_client import Line, ZControl
+from fabric.world.zmq_client import ProcessLine
 from fabric.world.zmq_server import Server
 from topology.background import CHECK, in_background
 
@@ -137,7 +139,7 @@ def test_a_job_that_is_stopped_as_a_whole_is_waited_for(
         time.sleep(0.3)  # longer than a single rank may be stopped
         assert not server.ended(), server.error
         os.kill(sleeper.pid, signal.SIGCONT)
-        socket.send(b'[["now", 0]]')
+        socket.send(b'[["asktime", 0]]')
         assert replies_to(socket)
 
 
@@ -161,8 +163,8 @@ def test_one_that_has_left_may_hang_up() -> None:
             await_(lambda: 1 in server.world.gone)
         time.sleep(0.3)  # longer than it takes to notice
         assert not server.ended()
-        stays.send(b'[["now", 0]]')
-        await_(lambda: any(reply[0] == "time" for reply in replies_to(stays)))
+        stays.send(b'[["asktime", 0]]')
+        await_(lambda: any(reply[0] == "timereply" for reply in replies_to(stays)))
 
 
 @pytest.mark.parametrize("message", [b"{", b"[1]", b'[["wait", -1]]', b'[["lost", 0, "x"]]', b""])
@@ -177,25 +179,26 @@ def test_what_cannot_be_read_of_a_rank_is_answered(message: bytes) -> None:
 def test_what_a_rank_cannot_send_is_its_error_and_the_others() -> None:
     with (
         authority(2) as server,
-        closing(Line(server.address, 0, 2)) as line, closing(Line(server.address, 1, 2)),
-    ):  # fmt: skip
-        control = ZControl(line, 0, 2)
+        closing(ProcessLine(server.address, 0, 2)) as line,
+        closing(ProcessLine(server.address, 1, 2)),
+    ):
+        control = RankControl(line)
         with pytest.raises(WorldError, match=r"rank 0 cannot bring .*, which is not JSON"):
             control.exchange(np.zeros(2))
-        control.compute(np.float32(0.5))  # a number like any other
-        assert control.now() >= 0
-        line.note(("wait", np.int32(3)), now=True)
+        control.clock.compute(np.float32(0.5), nullcontext())  # a number like any other
+        assert control.clock.now() >= 0
+        line.send(Wait(np.int32(3)), now=True)  # type: ignore[arg-type]
         error = error_of(server)
         assert str(error).startswith("rank 0 cannot tell the authority what it does: ")
         with pytest.raises(WorldError, match="cannot tell the authority"):
-            control.now()
+            control.clock.now()
 
 
 def test_what_fails_before_a_rank_has_joined_is_told_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRIPLANE_BIND", "tcp://10.255.255.1")
-    with authority(2) as server, closing(Line(server.address, 0, 2)):
+    with authority(2) as server, closing(ProcessLine(server.address, 0, 2)):
         with pytest.raises(TransportError, match="needs keys"):
             sit(Seat(1, 2, 0, server.address))
         error = error_of(server)
@@ -319,7 +322,7 @@ def test_a_program_that_fails_before_it_joins_says_why(monkeypatch: pytest.Monke
     shown: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: shown.append(error))
     plain, error = sys.excepthook, KeyError("no such setting")
-    with authority(2) as server, closing(Line(server.address, 0, 2)):
+    with authority(2) as server, closing(ProcessLine(server.address, 0, 2)):
         given = Seat(1, 2, 0, server.address, launcher=os.getppid()).environment()
         for other in ({}, {**given, "TRIPLANE_LAUNCHER": str(os.getpid())}):
             tell_failures(other, lambda: False)  # no rank, or a process that a rank has started

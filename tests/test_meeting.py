@@ -20,8 +20,9 @@ from fabric.host.owned import MOST, is_owned, read_owned, read_secret, write_own
 from fabric.launching import meeting
 from fabric.launching.agreement import compare, description
 from fabric.settings import Settings
+from fabric.world.messages import Leave
 from fabric.world.world import World
-from fabric.world.zmq_client import Line
+from fabric.world.zmq_client import ProcessLine
 from fabric.world.zmq_server import Server
 
 ROOT = Path(__file__).parents[1]
@@ -299,16 +300,16 @@ def test_who_comes_from_another_job_is_refused_and_all_are_told(
 ) -> None:
     with (
         closing(Server(World(2), Settings(), "tcp://127.0.0.1:*", token="t")) as server,
-        closing(Line(server.address, 0, 2, token="t")) as first,
-        closing(Line(server.address, 1, 2, token="t")) as second,
+        closing(ProcessLine(server.address, 0, 2, token="t")) as first,
+        closing(ProcessLine(server.address, 1, 2, token="t")) as second,
     ):
         with pytest.raises(TransportError, match=words):  # a child of rank 1, with its settings
-            Line(server.address, rank, size, token="t")
+            ProcessLine(server.address, rank, size, token="t")
         assert server.world.error is None
         monkeypatch.setattr("fabric.world.zmq_server.ancestors", lambda pid: iter(()))
         monkeypatch.setattr("fabric.world.zmq_client.os.getpid", os.getppid)
         with pytest.raises(TransportError, match=words):
-            Line(server.address, rank, size, token="t")
+            ProcessLine(server.address, rank, size, token="t")
         monkeypatch.undo()
         for line in (first, second):
             with pytest.raises(WorldError, match=f"another job has come here: .*{words}"):
@@ -318,13 +319,13 @@ def test_who_comes_from_another_job_is_refused_and_all_are_told(
 def test_a_rank_that_has_left_may_come_again_and_harms_nobody() -> None:
     with (
         closing(Server(World(2), Settings(), "tcp://127.0.0.1:*")) as server,
-        closing(Line(server.address, 0, 2)),
+        closing(ProcessLine(server.address, 0, 2)),
     ):
-        line = Line(server.address, 1, 2)
-        line.add(("leave",))
+        line = ProcessLine(server.address, 1, 2)
+        line.post(Leave())
         line.drain(LIMIT)
         with pytest.raises(TransportError, match="rank 1 has left this world already"):
-            Line(server.address, 1, 2)
+            ProcessLine(server.address, 1, 2)
         assert server.world.error is None
         line.close()
 

@@ -24,8 +24,10 @@ from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.curve import Gate, Keys, check_address, private
 from fabric.launching.nodes import Nodes
 from fabric.settings import Settings
+from fabric.world.messages import Leave
+from fabric.world.rank_control import RankControl
 from fabric.world.world import World
-from fabric.world.zmq_client import Line, ZControl
+from fabric.world.zmq_client import ProcessLine
 from fabric.world.zmq_server import Server
 from tests.support.worlds import free_port
 
@@ -447,11 +449,11 @@ def test_who_has_no_key_gets_nothing_and_who_has_it_is_served() -> None:
             assert not stranger.poll(300)
         for other in (None, Keys.make()):
             with pytest.raises(TransportError, match="keys"):
-                Line(server.address, 0, 1, keys=other, patience=0.5)
-        with closing(Line(server.address, 0, 1, keys=keys)) as line:
-            control = ZControl(line, 0, 1)
+                ProcessLine(server.address, 0, 1, keys=other, patience=0.5)
+        with closing(ProcessLine(server.address, 0, 1, keys=keys)) as line:
+            control = RankControl(line)
             assert control.exchange("mine") == ["mine"]
-            line.add(("leave",))
+            line.post(Leave())
             line.drain(LIMIT)
             assert server.world.gone == {0}
 
@@ -463,22 +465,25 @@ def test_who_has_no_key_gets_nothing_and_who_has_it_is_served() -> None:
 )  # fmt: skip
 def test_who_does_not_belong_is_refused(rank: int, size: int, token: str, words: str) -> None:
     with closing(Server(World(2), Settings(), "tcp://127.0.0.1:*")) as server:
-        with closing(Line(server.address, 1, 2)), pytest.raises(TransportError, match=words):
-            Line(server.address, rank, size, token=token, patience=30.0)
+        with closing(ProcessLine(server.address, 1, 2)), pytest.raises(TransportError, match=words):
+            ProcessLine(server.address, rank, size, token=token, patience=30.0)
         assert server.dropped == 1
 
 
 def test_where_nobody_listens_a_rank_says_so() -> None:
     with pytest.raises(TransportError, match="nobody answers"):
-        Line(f"tcp://127.0.0.1:{free_port()}", 0, 1, patience=0.2)
+        ProcessLine(f"tcp://127.0.0.1:{free_port()}", 0, 1, patience=0.2)
 
 
 def test_a_rank_on_another_host_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fabric.world.zmq_client.host", lambda: "another")
     settings = Settings(heartbeat=0.6)
     with closing(Server(World(2), settings, "tcp://127.0.0.1:*")) as server:
-        with closing(Line(server.address, 0, 2)) as stays, closing(Line(server.address, 1, 2)):
-            control = ZControl(stays, 0, 2)
+        with (
+            closing(ProcessLine(server.address, 0, 2)) as stays,
+            closing(ProcessLine(server.address, 1, 2)),
+        ):
+            control = RankControl(stays)
             time.sleep(1.5)  # both are silent but for their hearts
             control.check()
         # Both have hung up without a word; whoever is looked at first is told of.
@@ -491,11 +496,11 @@ def test_a_rank_on_another_host_that_falls_silent_is_lost(monkeypatch: pytest.Mo
 
 def test_an_authority_that_has_gone_is_noticed() -> None:
     server = Server(World(1), Settings(), "tcp://127.0.0.1:*")
-    with closing(Line(server.address, 0, 1)) as line:
-        control = ZControl(line, 0, 1)
+    with closing(ProcessLine(server.address, 0, 1)) as line:
+        control = RankControl(line)
         server.close()
         with pytest.raises(WorldError, match="the connection to the authority at tcp"):
-            control.now()
+            control.clock.now()
 
 
 def test_keys_are_checked(tmp_path: Path) -> None:

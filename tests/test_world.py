@@ -1,7 +1,7 @@
 """The authority over calls and failures: no I/O, so a case is a few records and their replies."""
 
 import itertools
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,22 @@ from fabric.fabric import Fabric
 from fabric.failure import KINDS, CallMismatch, Deadlock, RankFailed, RankLost, TimedOut, WorldError
 from fabric.schedule.plan import TimedRows, plans
 from fabric.schedule.step import Step
+from fabric.world.messages import (
+    AskTime,
+    Begin,
+    Blocked,
+    Compute,
+    End,
+    Exchange,
+    Exchanged,
+    Fail,
+    FromRank,
+    FromWorld,
+    Leave,
+    Over,
+    TimeReply,
+    Wait,
+)
 from fabric.world.register import ranks
 from fabric.world.world import OVER, PATIENCE, SETTLING, World
 from topology import star
@@ -31,10 +47,10 @@ class Told:
     def __init__(self, size: int, timed: bool = False) -> None:
         emulator = Emulator(Fabric(star(max(size, 2))), size) if timed else None
         self.world, self.size, self.rows = World(size, emulator), size, rows(size)
-        self.replies: dict[int, list[tuple[Any, ...]]] = {rank: [] for rank in range(size)}
+        self.replies: dict[int, list[FromWorld]] = {rank: [] for rank in range(size)}
 
-    def tell(self, rank: int, *record: Any, at: float = 0.0) -> None:
-        self.world.handle(rank, record, at)
+    def tell(self, rank: int, message: FromRank, at: float = 0.0) -> None:
+        self.world.handle(rank, message, at)
         self.tick(at)
 
     def tick(self, at: float) -> None:
@@ -44,45 +60,49 @@ class Told:
 
     def begin(self, rank: int, op: int = 1, words: str = WORDS, wait: bool = True) -> None:
         group = tuple(range(self.size))
-        self.tell(rank, "begin", op, group, self.rows[rank], words, "all_reduce", None)
+        self.tell(rank, Begin(op, group, self.rows[rank], words, "all_reduce"))
         if wait:
-            self.tell(rank, "wait", op)
+            self.tell(rank, Wait(op))
 
     def error(self) -> WorldError:
         """What has ended the world, as every rank was told it."""
         ends = {replies[-1] for replies in self.replies.values()}
         assert len(ends) == 1
-        name, kind, message, rank = ends.pop()
-        assert name == "end"
-        assert str(self.world.error) == message
-        return KINDS[kind](message, rank)
+        end = ends.pop()
+        assert isinstance(end, End)
+        assert str(self.world.error) == end.message
+        return KINDS[end.kind](end.message, end.rank)
+
+    def times(self, rank: int) -> list[TimeReply]:
+        """What a rank was told of its clock."""
+        return [reply for reply in self.replies[rank] if isinstance(reply, TimeReply)]
 
 
 def test_an_exchange_gives_every_rank_what_each_brought_in_order() -> None:
     told = Told(3)
     for rank in (2, 0, 0, 1):
-        told.tell(rank, "exchange", rank * 10)
-    assert told.replies[1] == [("exchanged", [0, 10, 20])]
-    told.tell(1, "exchange", 11)
-    told.tell(2, "exchange", 21)
-    assert told.replies[2] == [("exchanged", [0, 10, 20]), ("exchanged", [0, 11, 21])]
+        told.tell(rank, Exchange(rank * 10))
+    assert told.replies[1] == [Exchanged([0, 10, 20])]
+    told.tell(1, Exchange(11))
+    told.tell(2, Exchange(21))
+    assert told.replies[2] == [Exchanged([0, 10, 20]), Exchanged([0, 11, 21])]
 
 
 def test_without_an_emulator_time_is_the_wall_clock_since_the_start() -> None:
     told = Told(1)
-    told.tell(0, "now", 7, at=1.5)
-    assert told.replies[0] == [("time", 7, 1.5)]
+    told.tell(0, AskTime(7), at=1.5)
+    assert told.replies[0] == [TimeReply(7, 1.5)]
 
 
 def test_with_one_time_is_what_the_fabric_says() -> None:
     told = Told(3, timed=True)
     for rank in range(3):
         told.begin(rank)
-        told.tell(rank, "now", rank)
+        told.tell(rank, AskTime(rank))
     expected = Fabric(star(3)).simulate([Step([0, 1, 2], [1, 2, 0], 1000)], ranks=3).rank_finish
-    times = [told.replies[rank][-1] for rank in range(3)]
-    assert [time[:2] for time in times] == [("time", 0), ("time", 1), ("time", 2)]
-    assert [time[2] for time in times] == pytest.approx(list(expected), rel=1e-6)
+    times = [told.times(rank)[-1] for rank in range(3)]
+    assert [time.token for time in times] == [0, 1, 2]
+    assert [time.seconds for time in times] == pytest.approx(list(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize("timed", [False, True])
@@ -114,14 +134,14 @@ def test_a_mismatch_is_the_cause_of_what_fails_because_of_it() -> None:
     told = Told(2)
     told.begin(0)
     told.begin(1, words="barrier()", wait=False)
-    told.tell(1, "fail", "KeyError", "'x'", None)
+    told.tell(1, Fail("KeyError", "'x'", None))
     assert isinstance(told.error(), CallMismatch)
 
 
 def test_a_rank_that_raises_ends_the_world_with_its_words() -> None:
     told = Told(3)
     told.begin(1)
-    told.tell(1, "fail", "ValueError", "boo", None)
+    told.tell(1, Fail("ValueError", "boo", None))
     error = told.error()
     assert isinstance(error, RankFailed)
     assert error.rank == 1
@@ -130,8 +150,8 @@ def test_a_rank_that_raises_ends_the_world_with_its_words() -> None:
 
 def test_the_first_error_is_the_one_that_counts() -> None:
     told = Told(2)
-    told.tell(0, "fail", "ValueError", "first", None)
-    told.tell(1, "fail", "ValueError", "second", None)
+    told.tell(0, Fail("ValueError", "first", None))
+    told.tell(1, Fail("ValueError", "second", None))
     told.world.lost(1, "was killed by SIGKILL", 0.0)
     told.tick(10.0)
     assert "first" in str(told.error())
@@ -141,7 +161,7 @@ def test_a_lost_rank_is_told_with_its_cause_and_where_it_was() -> None:
     told = Told(3)
     for op in (1, 2):
         told.begin(2, op)
-    told.tell(2, "blocked", 2)
+    told.tell(2, Blocked(2))
     told.world.lost(2, "was killed by SIGKILL", 0.0)
     told.tick(SETTLING)
     error = told.error()
@@ -163,7 +183,7 @@ def test_a_lost_rank_that_told_nothing_is_told_with_who_waits_for_it() -> None:
 
 def test_who_cannot_be_reached_waits_for_why() -> None:
     told = Told(3)
-    told.tell(0, "fail", "RankLost", "rank 1 does not take what is sent to it", 1)
+    told.tell(0, Fail("RankLost", "rank 1 does not take what is sent to it", 1))
     assert told.world.error is None
     told.world.lost(1, "was killed by SIGBUS", 0.1)
     told.tick(0.1 + SETTLING)
@@ -172,7 +192,7 @@ def test_who_cannot_be_reached_waits_for_why() -> None:
 
 def test_and_is_told_as_it_is_where_nobody_knows_why() -> None:
     told = Told(3)
-    told.tell(0, "fail", "RankLost", "rank 1 does not take what is sent to it", 1)
+    told.tell(0, Fail("RankLost", "rank 1 does not take what is sent to it", 1))
     told.tick(PATIENCE)
     error = told.error()
     assert isinstance(error, RankLost)
@@ -181,7 +201,7 @@ def test_and_is_told_as_it_is_where_nobody_knows_why() -> None:
 
 def test_a_time_out_of_one_rank_is_every_rank_s() -> None:
     told = Told(2)
-    told.tell(0, "fail", "TimedOut", "rank 0: barrier() was not over after 1 s", None)
+    told.tell(0, Fail("TimedOut", "rank 0: barrier() was not over after 1 s", None))
     assert isinstance(told.error(), TimedOut)
     assert str(told.error()) == "rank 0: barrier() was not over after 1 s"
 
@@ -193,7 +213,7 @@ def test_a_rank_that_left_without_its_part_is_missed(timed: bool, first: bool) -
     order = [3, 0, 1, 2] if first else [0, 1, 2, 3]
     for rank in order:
         if rank == 3:
-            told.tell(3, "leave")
+            told.tell(3, Leave())
         else:
             told.begin(rank)
     told.tick(PATIENCE)
@@ -205,12 +225,12 @@ def test_a_rank_that_left_without_its_part_is_missed(timed: bool, first: bool) -
 
 def test_a_rank_that_left_is_missed_by_nobody_who_does_not_need_it() -> None:
     told = Told(3, timed=True)
-    told.tell(2, "leave")
+    told.tell(2, Leave())
     group = (0, 1)
     for rank, row in zip(group, rows(2), strict=True):
-        told.tell(rank, "begin", 5, group, row, "barrier()", "barrier", None)
-        told.tell(rank, "wait", 5)
-        told.tell(rank, "leave")
+        told.tell(rank, Begin(5, group, row, "barrier()", "barrier"))
+        told.tell(rank, Wait(5))
+        told.tell(rank, Leave())
     told.tick(10.0)
     assert told.world.error is None
     assert told.world.gone == {0, 1, 2}
@@ -219,7 +239,7 @@ def test_a_rank_that_left_is_missed_by_nobody_who_does_not_need_it() -> None:
 def test_a_rank_that_left_and_then_failed_is_told_with_how_it_ended() -> None:
     told = Told(2)
     told.begin(0)
-    told.tell(1, "leave")
+    told.tell(1, Leave())
     told.world.lost(1, "ended with exit code 3", 0.2)
     told.tick(0.2 + SETTLING)
     assert "rank 1 ended with exit code 3 before calling" in str(told.error())
@@ -227,8 +247,8 @@ def test_a_rank_that_left_and_then_failed_is_told_with_how_it_ended() -> None:
 
 def test_a_rank_that_left_before_joining_is_missed_by_those_who_join() -> None:
     told = Told(3)
-    told.tell(0, "exchange", 1)
-    told.tell(1, "leave")
+    told.tell(0, Exchange(1))
+    told.tell(1, Leave())
     assert str(told.error()) == "rank 1 ended before joining what rank 0 set up"
 
 
@@ -248,9 +268,9 @@ def test_without_an_emulator_ranks_that_really_wait_for_each_other_are_one() -> 
     told = Told(3)
     told.begin(0, 1, "a")
     told.begin(1, 2, "b")
-    told.tell(0, "blocked", 1)
+    told.tell(0, Blocked(1))
     assert told.world.error is None
-    told.tell(1, "blocked", 2)
+    told.tell(1, Blocked(2))
     assert "rank 0 waits in a for ranks 1 and 2; rank 1 waits in b for ranks 0 and 2" in str(
         told.error()
     )
@@ -259,7 +279,7 @@ def test_without_an_emulator_ranks_that_really_wait_for_each_other_are_one() -> 
 def test_a_rank_that_waits_for_one_that_computes_is_no_deadlock() -> None:
     told = Told(2)
     told.begin(0)
-    told.tell(0, "blocked", 1)
+    told.tell(0, Blocked(1))
     told.tick(100.0)
     assert told.world.error is None
 
@@ -280,7 +300,7 @@ def test_ranks_that_are_late_are_told_with_who_waits_for_them() -> None:
 
 def test_what_the_emulator_refuses_ends_the_world_and_not_the_authority() -> None:
     told = Told(2, timed=True)
-    told.tell(0, "compute", -1.0)
+    told.tell(0, Compute(-1.0))
     assert "-1" in str(told.error())
 
 
@@ -293,7 +313,7 @@ def test_a_mistake_of_ours_ends_the_world_and_does_not_hang_it(
         raise KeyError("lost")
 
     monkeypatch.setattr(Emulator, "advance", broken)
-    told.tell(0, "compute", 1.0)
+    told.tell(0, Compute(1.0))
     assert "internal error, KeyError" in str(told.error())
 
 
@@ -308,22 +328,21 @@ def test_beginning_a_call_twice_is_refused() -> None:
 def test_the_order_in_which_records_come_changes_nothing(order: list[tuple[int, int]]) -> None:
     """Each rank's own come in order, of course."""
     told = Told(3, timed=True)
-    program = [
-        ("compute", 1e-6), ("begin", 1), ("wait", 1), ("now", 0),
-    ]  # fmt: skip
+    program: list[Callable[[int], FromRank]] = [
+        lambda rank: Compute(1e-6 * (rank + 1)),
+        lambda rank: Begin(1, (0, 1, 2), rows(3)[rank], WORDS, "all_reduce"),
+        lambda rank: Wait(1),
+        lambda rank: AskTime(0),
+    ]
     turns = {rank: itertools.count() for rank in range(3)}
     for rank, _ in order:
-        name, value = program[next(turns[rank])]
-        if name == "begin":
-            told.begin(rank, wait=False)
-        else:
-            told.tell(rank, name, value * (rank + 1) if name == "compute" else value)
+        told.tell(rank, program[next(turns[rank])](rank))
     times = [told.replies[rank] for rank in range(3)]
     told = Told(3, timed=True)
     for rank in range(3):
-        told.tell(rank, "compute", 1e-6 * (rank + 1))
+        told.tell(rank, Compute(1e-6 * (rank + 1)))
         told.begin(rank)
-        told.tell(rank, "now", 0)
+        told.tell(rank, AskTime(0))
     assert times == [told.replies[rank] for rank in range(3)]
 
 
@@ -340,8 +359,8 @@ def test_a_rank_whose_program_is_over_is_missed_after_a_while() -> None:
     told = Told(3)
     for rank in (0, 2):
         told.begin(rank)
-    told.tell(1, "over")
-    told.tell(1, "over", at=OVER)
+    told.tell(1, Over())
+    told.tell(1, Over(), at=OVER)
     told.tick(OVER)
     assert told.world.error is None
     told.tick(OVER + 0.01)
@@ -357,30 +376,30 @@ def test_one_that_still_makes_calls_was_not_over() -> None:
     """As a thread does, or an exit handler."""
     told = Told(2)
     told.begin(0)
-    told.tell(1, "over")
-    told.tell(1, "wait", 7, at=OVER / 2)
-    told.tell(1, "over", at=OVER / 2)
+    told.tell(1, Over())
+    told.tell(1, Wait(7), at=OVER / 2)
+    told.tell(1, Over(), at=OVER / 2)
     told.tick(1.2 * OVER)
     assert told.world.error is None
     told.begin(1)
-    told.tell(1, "over", at=3 * OVER)
+    told.tell(1, Over(), at=3 * OVER)
     told.tick(9 * OVER)  # nobody waits for it
     assert told.world.error is None
-    told.tell(1, "leave", at=9 * OVER)
+    told.tell(1, Leave(), at=9 * OVER)
     assert 1 in told.world.gone
 
 
 def test_emulated_time_goes_on_without_a_rank_whose_program_is_over() -> None:
     told = Told(3, timed=True)
     for rank in (0, 2):
-        told.tell(rank, "begin", 1, (0, 2), plans([Step(0, 1, 1000)], 2)[rank // 2].rows, WORDS,
-                  "all_reduce", None)  # fmt: skip
-        told.tell(rank, "wait", 1)
-    told.tell(0, "now", 5)
-    told.tell(1, "over")
+        part = plans([Step(0, 1, 1000)], 2)[rank // 2].rows
+        told.tell(rank, Begin(1, (0, 2), part, WORDS, "all_reduce"))
+        told.tell(rank, Wait(1))
+    told.tell(0, AskTime(5))
+    told.tell(1, Over())
     told.tick(OVER / 2)
     assert not told.replies[0]
     told.tick(OVER + 0.01)
-    assert [reply[:2] for reply in told.replies[0]] == [("time", 5)]
+    assert [reply.token for reply in told.times(0)] == [5]
     told.begin(1, 2, wait=False)
     assert "rank 1 has made a call after its program was over" in str(told.world.error)

@@ -15,7 +15,7 @@ from collectives.algorithms.table import algorithms, default, schedule
 from fabric.engines.least import least
 from fabric.fabric import Fabric
 from fabric.schedule.step import ScheduleError, Step
-from fabric.world.control import Advice
+from fabric.world.messages import Advice, Machine
 
 MOST_ASKED = 1024
 """Ranks up to which the fabric is asked; beyond, `default` answers: a row for every pair of ranks
@@ -59,17 +59,15 @@ def advice(
     fabric: Fabric, op: str, group: Sequence[int], size: int, itemsize: int, root: int,
     algorithm: str | None,
 ) -> Advice:  # fmt: skip
-    """How the ranks ``group`` make a call; the answer to `fabric.world.control.Control.advise`.
-
-    ``size`` in bytes. Raises `ScheduleError` as `choose` does.
-    """
+    """How ranks ``group`` of the fabric make a call: the reply to `RankControl.advise`."""
     node = node_size(fabric, group)
     name = algorithm or choose(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
         ranks_per_node=node,
     )  # fmt: skip
     operation = fabric.software.variant(op, size)
-    return Advice(name, node, operation, fabric.topology.name, fabric.software.stack(operation))
+    machine = Machine(fabric.topology.name, fabric.software.stack(operation))
+    return Advice(name, node, operation, machine)
 
 
 def table(

@@ -19,7 +19,7 @@ from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan
 from fabric.transports.base import Transport
-from fabric.world.control import Control
+from fabric.world.rank_control import RankControl
 
 _NO_CALL = 0
 """No call of the authority's: what it is told of a rank that waits for nobody in particular."""
@@ -37,15 +37,15 @@ class Search(Execution):
         self, words: str, transport: Transport, find: Callable[[], Execution | None]
     ) -> None:
         self.found: Execution | None = None
-        self._control: Control | None = None
+        self._control: RankControl | None = None
         self._find = find
         nothing = np.zeros(0, np.uint8)
         call = PreparedCall(words, Plan(0, 1, ()), ReadyPlan((), (0, 0, 0)))
         super().__init__(call, transport, (), _NO_CALL, (nothing, nothing, nothing))
         self.noted = True  # the authority learns of what is found
 
-    def begin(self, control: Control) -> None:
-        """Do nothing: the authority learns of the call when the sender is known."""
+    def begin(self, control: RankControl) -> None:
+        """Tell the authority nothing: it has no name for the call yet."""
         self._control = control
 
     def refused(self) -> WorldError | None:

@@ -2,8 +2,8 @@
 
 Every call is checked before anything is sent: wrong arguments raise at this rank alone. Then the
 rank's part of the schedule runs with real bytes (`fabric.ranks.execution`), and the authority
-learns of it and says how long it takes (`fabric.world.control`). Calls of a kind are worked out
-once (`PreparedCall`).
+learns of it and says how long it takes (`fabric.world.rank_control`). Calls of a kind are worked
+out once (`PreparedCall`).
 
 Reductions combine items two at a time in their own dtype, each result rounded to it, in the order
 that the algorithm's schedule says: what `collectives.algorithms.reference` computes, bit for bit,
@@ -40,7 +40,7 @@ from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
 from fabric.transports.base import Lender, lender, many
-from fabric.world.control import Machine
+from fabric.world.messages import Machine
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, text
 from topology.errors import ArgumentError
@@ -128,10 +128,8 @@ class Communicator:
     def compute(self, seconds: float) -> None:
         """Advance the rank's clock by ``seconds`` of emulated time, as if it had computed."""
         span = arguments.seconds(seconds)
-        if self._driver.paced:  # where the authority learns of it by the wall clock only
-            with self.span("compute"):
-                self._driver.compute(span)
-        else:
+        sent = self._driver.control.clock.sends_computing
+        with nullcontext() if sent else self.span("compute"):
             self._driver.compute(span)
 
     def machine(self, operation: str) -> Machine | None:
@@ -142,8 +140,7 @@ class Communicator:
         """
         operation = text(operation, "operation")
         if operation not in self._machines:
-            told = self._member.control.advise(operation, (self.members[0],), 0, 1, 0, "any")
-            self._machines[operation] = told and Machine(told.system, told.software)
+            self._machines[operation] = self._member.control.machine(operation)
         return self._machines[operation]
 
     def span(self, name: str) -> AbstractContextManager[None]:

@@ -16,7 +16,8 @@ from collectives.calls.reductions import lowers, reduction
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.ready import made_ready
 from fabric.schedule.plan import Plan, plans
-from fabric.world.control import Advice, Control
+from fabric.world.messages import Advice
+from fabric.world.rank_control import RankControl
 
 PLANNED = 64
 """Schedules whose plans are kept. Ranks that are threads share them."""
@@ -50,7 +51,7 @@ class Question(NamedTuple):
 
 
 def collective(
-    asked: Question, group: Group, control: Control, wide: int | None = None
+    asked: Question, group: Group, control: RankControl, wide: int | None = None
 ) -> PreparedCall:
     """The `Call` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
@@ -80,7 +81,7 @@ def collective(
 
 
 def advice(
-    op: str, group: Group, size: int, control: Control, itemsize: int = 1, root: int = 0,
+    op: str, group: Group, size: int, control: RankControl, itemsize: int = 1, root: int = 0,
     algorithm: str | None = None,
 ) -> Advice:  # fmt: skip
     """How to make a collective: what the authority advises, or else the library's `default`."""

@@ -78,8 +78,8 @@ def end_of_child(at_home: Callable[[], bool], outcome: object) -> None:
     os._exit(code)
 
 
-class Refused:
-    """A replacement for something that a forked child must not use: every use raises ``error``."""
+class Disowned:
+    """Stands for something that a forked child must not use: every use raises ``error``."""
 
     def __init__(self, error: WorldError) -> None:
         self._error = error

@@ -38,15 +38,16 @@ def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
 
 def _tell(given: Mapping[str, str], error: BaseException) -> None:
     from fabric.launching.seat import Seat
-    from fabric.world.zmq_client import Line, ZControl
+    from fabric.world.rank_control import RankControl
+    from fabric.world.zmq_client import ProcessLine
 
     try:
         seat = Seat.from_environment(given)
-        line = Line(
+        line = ProcessLine(
             seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys, patience=PATIENCE
         )
     except WorldError:  # the rank was there, and has said what there is to say; or nobody listens
         return
-    control = ZControl(line, seat.rank, seat.size)
+    control = RankControl(line)
     control.fail(error)
     control.leave()

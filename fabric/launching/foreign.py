@@ -21,7 +21,7 @@ from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.launching.seat import Seat, number
 from fabric.settings import Settings
 from fabric.transports.mpi.mpiexec import library
-from fabric.world.zmq_client import Line
+from fabric.world.zmq_client import ProcessLine
 
 PORT_OFFSET = 17
 """From ``MASTER_PORT``, where torch's own store listens, to the authority's port."""
@@ -133,7 +133,7 @@ def _at_master(
     try:
         return start(AuthorityOrder(size, settings, address, token, keys), given), token
     except TransportError:  # if another rank 0 of the same job listens there, it refuses this one
-        Line(address, rank, size, token=token, keys=keys, patience=RING).close()
+        ProcessLine(address, rank, size, token=token, keys=keys, patience=RING).close()
         raise
 
 

@@ -21,8 +21,9 @@ from fabric.launching.member import Member
 from fabric.launching.seat import Seat
 from fabric.settings import machine
 from fabric.transports.base import connector
+from fabric.world.rank_control import RankControl
 from fabric.world.wire import LEFT_ALREADY
-from fabric.world.zmq_client import Line, ZControl
+from fabric.world.zmq_client import ProcessLine
 
 PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
@@ -79,17 +80,17 @@ def sit(
     """
     if seat.launcher:
         die_with(seat.launcher, seat.born)
-    line = Line(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
+    line = ProcessLine(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
     late = TimedOut(f"rank {seat.rank}: not all of {seat.size} ranks have come within {patience} s")
     watch = threading.Timer(patience or 0.0, line.inbox.stop, [late])
-    control = ZControl(line, seat.rank, seat.size)
+    control = RankControl(line)
     try:
         if patience is not None:
             watch.start()
         if described is not None:
             compare(control.exchange(described), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
-        control.count_frames(transport)
+        line.count_frames(transport)
     except BaseException as error:  # the others wait for this rank, which will never come
         control.fail(error)
         control.leave()

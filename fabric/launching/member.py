@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fabric.ranks.driver import Driver
 from fabric.settings import Settings
 from fabric.transports.base import Transport, connector
-from fabric.world.control import Control
+from fabric.world.rank_control import RankControl
 from topology.background import CHECK
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Member:
     rank: int
     size: int
     local_rank: int
-    control: Control
+    control: RankControl
     transport: Transport
     settings: Settings
     make_fabric: "Callable[[], Fabric | None]"
@@ -43,8 +43,7 @@ class Member:
     spans: Iterator[int] = field(init=False, compare=False, default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        paced = self.settings.paced is not None
-        object.__setattr__(self, "driver", Driver(self.transport, self.control, paced=paced))
+        object.__setattr__(self, "driver", Driver(self.transport, self.control))
         CHECK.set(self.driver.check_world)  # of the thread that has joined: the program's own
 
     @property

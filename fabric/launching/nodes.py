@@ -12,7 +12,8 @@ from fabric.failure import TransportError, WorldError
 from fabric.host.curve import Keys, check_address
 from fabric.host.folder import endpoint
 from fabric.launching.meeting import claim, find, mine, name_of, publish, withdraw
-from fabric.world.zmq_client import Line
+from fabric.world.messages import FromNode, Leave, Left, Lost, NodeRanks
+from fabric.world.zmq_client import ProcessLine
 
 CAUSE = 2.0
 """Seconds that a node waits for the cause, from the first one, when one of its ranks was lost."""
@@ -145,9 +146,9 @@ class Agent:
     def __init__(
         self, address: str, ranks: range, size: int, token: str, keys: Keys | None
     ) -> None:
-        self._line = Line(address, None, size, token=token, keys=keys)
+        self._line = ProcessLine(address, None, size, token=token, keys=keys)
         self._lost = False
-        self._tell(("node", ranks.start, ranks.stop))
+        self._tell(NodeRanks(ranks.start, ranks.stop))
 
     @property
     def error(self) -> WorldError | None:
@@ -168,11 +169,11 @@ class Agent:
         The first node adds any ``delay``.
         """
         self._lost = True
-        self._tell(("lost", rank, cause))
+        self._tell(Lost(rank, cause))
 
     def left(self, rank: int) -> None:
-        """Report that a rank of this node has ended well."""
-        self._tell(("left", rank))
+        """A rank has ended well."""
+        self._tell(Left(rank))
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
         """Do nothing: the first node watches the time limit."""
@@ -186,9 +187,9 @@ class Agent:
     def close(self) -> None:
         """Leave the authority of the first node, and close the connection. Idempotent."""
         if not self._line.closed:
-            self._line.add(("leave",))
+            self._line.post(Leave())
             self._line.close()
 
-    def _tell(self, record: tuple[object, ...]) -> None:
-        self._line.add(record)
+    def _tell(self, message: FromNode) -> None:
+        self._line.post(message)
         self._line.flush()

@@ -24,11 +24,11 @@ from fabric.failure import (
     WorldError,
     in_words,
 )
-from fabric.host.forked import Refused, again, here, own
+from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Latch
 from fabric.ranks.execution import Execution
 from fabric.transports.base import Bytes, Transport, many
-from fabric.world.control import Control
+from fabric.world.rank_control import RankControl
 
 SLICE = 0.05
 """Seconds that a wait for the transport takes at most before the world is looked at again."""
@@ -63,14 +63,14 @@ SMALL = 1 << 16
 class Driver:
     """Completes a rank's calls; a thread that makes progress holds it: ``with driver``.
 
-    ``paced``: waiting for a call takes wall time, see `Control.wait`. ``error``: why the rank can
-    do nothing more, None if it can. ``lineages``: how many groups of each origin the rank has made.
-    ``at_home``: True in the rank's own process; ``disowned``: in a process that was forked from it,
-    the error of every use.
+    ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
+    the rank has made.
+    ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
+    it, why nothing can be done there.
     """
 
-    def __init__(self, transport: Transport, control: Control, *, paced: bool = False) -> None:
-        self.transport, self.control, self.paced = transport, control, paced
+    def __init__(self, transport: Transport, control: RankControl) -> None:
+        self.transport, self.control = transport, control
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
         self._active: list[Execution] = []
@@ -100,7 +100,7 @@ class Driver:
         for execution in self._active:
             execution.error = error
         self._active, self._thread = [], None
-        refused: Any = Refused(error)
+        refused: Any = Disowned(error)
         self.transport = self.control = refused
         # New ones: nobody is here who would let go of the old ones. The turn is taken for good, so
         # that who wants it asks the transport to wake its owner, which raises.
@@ -153,17 +153,15 @@ class Driver:
             for execution in executions:
                 self._begin(execution)
             for execution in executions:
-                if not self.paced:
-                    self.control.wait(execution.tag)
+                self.control.clock.expect(execution.tag)
                 if not execution.advance():
                     self._active.append(execution)
             for execution in executions:
                 late = None if execution.done else self._drive(execution, timeout)
                 if late is not None:
                     raise late
-        if self.paced:
-            for execution in executions:
-                self.control.wait(execution.tag)
+        for execution in executions:
+            self.control.clock.wait(execution.tag)
 
     def start(self, executions: Sequence[Execution]) -> None:
         """Begin these calls and return; a background thread completes them."""
@@ -186,15 +184,14 @@ class Driver:
         """
         late = None
         with self:
-            if not (self.paced or execution.noted):
-                self.control.wait(execution.tag)
+            if not execution.noted:
+                self.control.clock.expect(execution.tag)
                 execution.noted = True
             if not execution.advance():
                 late = self._drive(execution, timeout, tells=last or timeout is None)
         if late is not None:
             raise late
-        if self.paced:
-            self.control.wait(execution.tag)
+        self.control.clock.wait(execution.tag)
 
     def now(self) -> float:
         """The rank's clock in emulated seconds.
@@ -203,29 +200,22 @@ class Driver:
         """
         if self.error is not None:
             raise _again(self.error)
-        return self.control.now()
+        return self.control.clock.now()
 
     def compute(self, seconds: float) -> None:
-        """Advance the rank's clock by ``seconds``; see `Control.compute`.
-
-        Raises `WorldError` if it is negative, infinite or NaN.
-        """
+        """See `RankClock.compute`; raises `WorldError` for what is no span of time."""
         if not 0 <= seconds < math.inf:
             raise WorldError(f"a rank computes for {seconds} s; it must be a number from 0 on")
-        if self.paced:
-            self.control.compute(seconds)
-        else:
-            with self:
-                self.control.compute(seconds)
+        self.control.clock.compute(seconds, self)
 
     def times(self, tag: int) -> tuple[float, float]:
-        """Begin and end of a call in emulated seconds; see `Control.times`."""
+        """See `RankControl.times`; others drive meanwhile."""
         if self.error is not None:
             raise _again(self.error)
         return self.control.times(tag)
 
     def mark(self, span: int, name: str | None) -> None:
-        """Mark the begin or end of a span for traces; see `Control.mark`."""
+        """See `RankControl.mark`."""
         with self:
             self.control.mark(span, name)
 

@@ -19,15 +19,15 @@ from fabric.ranks.wide import Fold, Gather, Spread
 from fabric.schedule.plan import Plan
 from fabric.schedule.step import ScheduleError
 from fabric.transports.base import Bytes, Many, Request, Take, Transport
-from fabric.world.control import Control
+from fabric.world.rank_control import RankControl
 
 
 class PreparedCall(NamedTuple):
     """A call prepared for execution, the same whenever the call is made again.
 
-    ``words``: its description, equal at all its ranks; ``plan``, ``operation``: see
-    `Control.begin`; ``combine`` and ``dtype``: how two items are combined, for steps that reduce;
-    ``average``: the number of ranks by which the caller divides the result, or 0.
+    ``words``: what it is to all its ranks; ``plan``, ``operation``: see `RankControl.begin`;
+    ``combine`` and ``dtype``: how items become one, for steps that reduce; ``average``: by how
+    many ranks who made it divides the result, or 0.
     """
 
     words: str
@@ -75,8 +75,8 @@ class Execution:
         self.watch: Callable[[], None] | None = None
         self._steps = self._run()
 
-    def begin(self, control: Control) -> None:
-        """Report to the authority that the rank begins the call."""
+    def begin(self, control: RankControl) -> None:
+        """Tell the authority that the rank comes to the call."""
         call = self.call
         control.begin(self.tag, self.members, call.plan, call.words, call.operation)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
-from fabric.host.forked import Refused, here, own
+from fabric.host.forked import Disowned, here, own
 from fabric.transports.base import ANY, SMALL, Bytes, Lender, Rendezvous, Request, Take
 from fabric.transports.many import Bundle, Collection
 from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
@@ -100,8 +100,8 @@ class Inproc:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """Refuse every further use with ``error``; see `fabric.host.forked`."""
-        refused: Any = Refused(error)
+        """See `fabric.host.forked`."""
+        refused: Any = Disowned(error)
         self._boxes = self._box = refused
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:

@@ -4,14 +4,16 @@ Of ranks that are there the authority asks them; of those that have left it know
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-COUNTS = ("count", "counted", "sent")
-"""Records: ``("count", peer, question)`` asks what a peer has sent to the rank; ``("counted",
-asker, question, frames)`` answers; ``("sent", frames)`` comes before a rank leaves, by ranks."""
-
-Reply = tuple[int, tuple[Any, ...]]
-"""To whom, and what."""
+from fabric.world.messages import (
+    AskFrames,
+    CountFrames,
+    FrameCount,
+    FrameMessage,
+    FrameReply,
+    FramesReply,
+    FramesSent,
+)
 
 
 class Counts:
@@ -21,19 +23,26 @@ class Counts:
         self._size = size
         self._sent: dict[int, Sequence[int]] = {}
 
-    def handle(self, rank: int, record: tuple[Any, ...], gone: Collection[int]) -> list[Reply]:
-        """What follows from a record of `COUNTS`; ``gone``: the ranks that have left."""
-        name, *values = record
-        if name == "sent":
-            self._sent[rank] = values[0]
-            return []
-        other, question = values[:2]
-        if other >= self._size:
-            return []
-        if name == "counted":
-            return [(other, ("counted", rank, question, values[2], False))]
-        if other not in gone:
-            return [(other, ("count", rank, question))]
-        sent = self._sent.get(other, ())
-        frames = sent[rank] if rank < len(sent) else None
-        return [(rank, ("counted", other, question, frames, True))]
+    def handle(
+        self, rank: int, message: FrameMessage, gone: Collection[int]
+    ) -> list[tuple[int, FrameReply]]:
+        """What to send to which rank after a message of ``rank``.
+
+        ``gone``: the ranks that have left.
+        """
+        match message:
+            case FramesSent():
+                self._sent[rank] = message.frames
+                return []
+            case FrameCount(asker, question, frames):
+                return self._to(asker, FramesReply(rank, question, frames, False))
+            case AskFrames(peer, question) if peer in gone:
+                sent = self._sent.get(peer, ())
+                known = sent[rank] if rank < len(sent) else None
+                return self._to(rank, FramesReply(peer, question, known, True))
+            case AskFrames(peer, question):
+                return self._to(peer, CountFrames(rank, question))
+
+    def _to(self, rank: int, reply: FrameReply) -> list[tuple[int, FrameReply]]:
+        """Nobody where the world has no such rank."""
+        return [(rank, reply)] if rank < self._size else []

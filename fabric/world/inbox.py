@@ -1,89 +1,98 @@
-"""Inbox: what a rank has been told by the authority, and the wait for it."""
+"""Inbox: what the authority has sent to a rank, and the wait for it."""
 
 import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from fabric.clock.pace import Pace
 from fabric.failure import KINDS, WorldError, as_parts
 from fabric.host.waiting import Bells
+from fabric.world.messages import Acknowledged, End, Exchanged, Finish, FromWorld, Reply
 
-SLICE = 0.25
-"""Seconds after which one that waits looks again, though nothing has been told."""
+REPLY_SLICE = 0.25
+"""Seconds after which one that waits looks again, though nothing has arrived."""
+
+ENDS_KEPT = 4096
+"""Ends of calls, on paced time, that are kept for a rank that has not waited for them yet."""
 
 LEFT = "this rank has left its world and can make no more calls"
 
+Replied = TypeVar("Replied")
+
 
 class Inbox:
-    """Filled by any thread with `told`, read by the rank's. ``pace``: on paced time, its clock."""
+    """Filled by any thread with `receive`, read by the rank's.
 
-    def __init__(self, pace: Pace | None = None) -> None:
-        self.pace = pace
+    ``acknowledged``: how many messages of the rank have been handled. ``ends``: on paced time, when
+    the rank's parts of calls end, in emulated seconds, as far as known now; whoever has waited for
+    one removes it. ``news``: rung whenever something has arrived.
+    """
+
+    def __init__(self) -> None:
         self.acknowledged = 0
+        self.ends: dict[int, float] = {}
+        self.news = Bells()
         self._tokens = itertools.count()
-        self._answers: dict[int, Any] = {}
+        self._replies: dict[int, Reply] = {}
         self._exchanged: deque[Sequence[Any]] = deque()
-        self._lock, self._news = threading.Lock(), Bells()
-        self._end: tuple[str, str, int | None] | None = None
+        self._lock = threading.Lock()
+        self._end: End | None = None
 
-    def told(self, reply: Sequence[Any]) -> None:
-        """Take a reply of `fabric.world.world`, or ``("acknowledged", records)``."""
-        kind, *rest = reply
+    def receive(self, message: FromWorld) -> None:
+        """Take a message."""
         with self._lock:
-            if kind in ("time", "times", "advice"):
-                self._answers[rest[0]] = rest[1]
-            elif kind == "exchanged":
-                self._exchanged.append(rest[0])
-            elif kind == "acknowledged":
-                self.acknowledged += rest[0]
-            elif kind == "finish" and self.pace is not None:
-                self.pace.told(rest[0], rest[1])
-            elif kind == "end" and self._end is None:
-                self._end = rest[0], rest[1], rest[2]
-        self._news.ring()
-        if kind == "end" and self.pace is not None:
-            self.pace.wake()
+            match message:
+                case Acknowledged():
+                    self.acknowledged += message.messages
+                case Finish():
+                    self.ends[message.op] = message.seconds
+                    if len(self.ends) > ENDS_KEPT:
+                        self.ends.pop(next(iter(self.ends)), None)
+                case Exchanged():
+                    self._exchanged.append(message.values)
+                case End():
+                    self._end = self._end or message
+                case _:
+                    self._replies[message.token] = message
+        self.news.ring()
 
     def stop(self, error: WorldError) -> None:
         """As if the authority had ended the world."""
-        self.told(("end", *as_parts(error)))
+        self.receive(End(*as_parts(error)))
 
     def disown(self, error: WorldError) -> None:
-        """Refuse every further use with ``error``; see `fabric.host.forked`."""
-        self._lock, self._news = threading.Lock(), Bells()
-        self._end = as_parts(error)
+        """See `fabric.host.forked`."""
+        self._lock, self.news = threading.Lock(), Bells()
+        self._end = End(*as_parts(error))
 
     def check(self) -> None:
-        """Raise what has ended the world, if anything has."""
-        if self._end is not None:
-            kind, message, rank = self._end
-            raise KINDS[kind](message, rank)
+        """Raise the `WorldError` that has ended the world, if one has."""
+        end = self._end
+        if end is not None:
+            raise KINDS[end.kind](end.message, end.rank)
 
-    def answer(self, ask: Callable[[int], None]) -> Any:
-        """What the authority answers to ``ask(token)``."""
+    def reply(self, ask: Callable[[int], None], kind: type[Replied]) -> Replied:
+        """The reply to the question that ``ask(token)`` sends; waits for it. Raises `WorldError`.
+
+        ``kind``: the class of the reply.
+        """
         self.check()
         token = next(self._tokens)
         ask(token)
-        self.wait(lambda: token in self._answers)
-        return self._answers.pop(token)
+        self.wait(lambda: token in self._replies)
+        found = self._replies.pop(token)
+        if not isinstance(found, kind):
+            raise WorldError(f"the authority has answered with {found!r:.80}")
+        return found
 
     def exchanged(self) -> Sequence[Any]:
-        """What all ranks have brought, once they have."""
+        """What all ranks have brought to the next exchange; waits for it. Raises `WorldError`."""
         self.wait(lambda: bool(self._exchanged))
         return self._exchanged.popleft()
 
-    def wait(self, come: Callable[[], bool]) -> None:
-        """Wait until it has come; raises what has ended the world."""
-        while not come():
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Return once ``ready()``; raises the `WorldError` that ends the world before."""
+        while not ready():
             self.check()
-            self._news.wait(lambda: come() or self._end is not None, SLICE)
-
-
-def known(told: Sequence[float] | str, op: int) -> tuple[float, float]:
-    """The times that the authority knows; raises `WorldError` where it says why there are none."""
-    if isinstance(told, str):
-        raise WorldError(f"when call {op} began and ended is not known: {told}")
-    begin, end = told
-    return begin, end
+            self.news.wait(lambda: ready() or self._end is not None, REPLY_SLICE)

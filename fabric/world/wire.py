@@ -1,24 +1,25 @@
-"""Wire: records and replies as bytes, between a rank's process and the authority.
+"""Messages as bytes, between a rank's process and the authority, by the types of their fields.
 
-JSON, and raw int64 for the rows of a plan; never pickle. What is long and comes again, a group or
-a plan, is sent once and kept on the other side under a number, of which there are only so many:
+A message is a JSON list: its class's name in lower case and the values of its fields, many messages
+a frame; never pickle. What is long and is sent again and again (the group, the rows and the words
+of a call) is sent once and kept on the other side under a number, of which there are only so many:
 `Packer` and `Unpacker` forget the oldest at the same moment, as what is sent arrives in order.
-Everything that arrives is checked; `WireError` for whatever is not exactly as `Packer` makes it.
+Everything that arrives is checked; `WireError` for whatever is not exactly as it would be sent.
 """
 
+import functools
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from fabric.schedule.plan import Plan, TimedRows
-from fabric.world.world import Record
-from topology.errors import TriplaneError
+from fabric.schedule.plan import TimedRows
+from fabric.world.codec import MessageKind, WireError, as_list, kinds_of, message_of, parsed, tag
+from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
-VERSION = 4
+VERSION = 5
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""
@@ -26,12 +27,45 @@ LEFT_ALREADY = "has left this world already, which is not over yet"
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
 
-COLUMNS = 6
-"""Of `TimedRows`."""
+COLUMNS = len(fields(TimedRows))
 
 
-class WireError(TriplaneError):
-    """What came in is not what a rank of ours sends."""
+# What is kept under a number, and the message that refers to it. ``number``: which slot is filled.
+
+
+class _Group(NamedTuple):
+    """The world ranks of a group."""
+
+    number: int
+    members: tuple[int, ...]
+
+
+class _Rows(NamedTuple):
+    """The rows of a plan, which are frame ``frame`` + 1 of the message."""
+
+    number: int
+    frame: int
+
+
+class _Call(NamedTuple):
+    """What the calls of one kind have in common; ``group``, ``rows``: the numbers of theirs."""
+
+    number: int
+    group: int
+    rows: int
+    words: str
+    operation: str
+
+
+class _Begin(NamedTuple):
+    """A `Begin`; ``call``: the number of its call."""
+
+    op: int
+    call: int
+    at: float | None
+
+
+_Kept = _Group | _Rows | _Call
 
 
 class _Slots:
@@ -55,46 +89,48 @@ class _Slots:
 
 
 class Packer:
-    """Turns what a rank notes into frames."""
+    """Turns what a process sends to the authority into frames."""
 
     def __init__(self) -> None:
         self._slots = {name: _Slots(size) for name, size in SLOTS.items()}
-        # By identity: a communicator passes the same plan and group again and again, and these
+        # By identity: a communicator passes the same rows and group again and again, and these
         # references keep the identities from being used for anything else.
-        self._kept: dict[int, tuple[Plan, tuple[int, ...]]] = {}
+        self._kept: dict[int, tuple[TimedRows, tuple[int, ...]]] = {}
 
-    def pack(self, records: Iterable[Record]) -> list[bytes]:
-        """One message. A "begin" has a `Plan` here where `World` has rows."""
-        out: list[Sequence[Any]] = []
+    def pack(self, messages: Iterable[ToAuthority]) -> list[bytes]:
+        """All of them as the frames of one ZeroMQ message."""
+        out: list[list[Any]] = []
         blobs: list[bytes] = []
-        for record in records:
-            if record[0] == "begin":
-                _, op, group, plan, words, operation, at = record
-                out.append(("begin", op, self._call(out, blobs, group, plan, words, operation), at))
+        for message in messages:
+            if isinstance(message, Begin):
+                number = self._call(out, blobs, message)
+                out.append(as_list(_Begin(message.op, number, message.at)))
             else:
-                out.append(record)
-        return [json.dumps(out, separators=(",", ":")).encode(), *blobs]
+                out.append(as_list(message))
+        return [_json(out), *blobs]
 
-    def _call(
-        self, out: list[Sequence[Any]], blobs: list[bytes],
-        group: tuple[int, ...], plan: Plan, words: str, operation: str,
-    ) -> int:  # fmt: skip
-        number, new = self._slots["call"].find((id(plan), id(group), words, operation))
+    def _call(self, out: list[list[Any]], blobs: list[bytes], begin: Begin) -> int:
+        """The number of the call; defined before, in ``out`` and ``blobs``, where it is new."""
+        group, rows = begin.group, begin.rows
+        key = (id(rows), id(group), begin.words, begin.operation)
+        number, new = self._slots["call"].find(key)
         if new:
-            self._kept[number] = plan, group
-            where, unknown = self._slots["group"].find(group)
+            self._kept[number] = rows, group
+            group_number, unknown = self._slots["group"].find(group)
             if unknown:
-                out.append(("group", where, group))
-            rows, unknown = self._slots["rows"].find(plan.rows.digest)
+                out.append(as_list(_Group(group_number, group)))
+            rows_number, unknown = self._slots["rows"].find(rows.digest)
             if unknown:
-                out.append(("rows", rows, len(blobs)))
-                blobs.append(np.stack(astuple(plan.rows)).astype("<i8").tobytes())
-            out.append(("call", number, where, rows, words, operation))
+                out.append(as_list(_Rows(rows_number, len(blobs))))
+                blobs.append(np.stack(astuple(rows)).astype("<i8").tobytes())
+            out.append(
+                as_list(_Call(number, group_number, rows_number, begin.words, begin.operation))
+            )
         return number
 
 
 class Unpacker:
-    """Turns the frames of one rank of a world of ``size`` back into records."""
+    """Turns the frames of one rank of a world of ``size`` back into messages."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -102,117 +138,62 @@ class Unpacker:
         self._rows: dict[int, TimedRows] = {}
         self._calls: dict[int, tuple[tuple[int, ...], TimedRows, str, str]] = {}
 
-    def unpack(self, frames: Sequence[bytes]) -> list[Record]:
-        """The records of a message; raises `WireError`, and then none of it counts."""
-        records: list[Record] = []
+    def unpack(self, frames: Sequence[bytes]) -> list[ToAuthority]:
+        """The messages in these frames; raises `WireError`, and then none of it counts."""
+        messages: list[ToAuthority] = []
         for item in parsed(frames[0]):
-            if not (isinstance(item, list) and item and isinstance(item[0], str)):
-                raise WireError(f"{item!r:.80} is no record")
-            name = item[0]
-            if name in SLOTS:
-                self._define(name, item[1:], frames)
-                continue
-            checked(item)
-            records.append(self._begin(*item) if name == "begin" else tuple(item))
-        return records
+            message = message_of(item, _to_authority())
+            if isinstance(message, _Begin):
+                messages.append(self._begin(message))
+            elif isinstance(message, (_Group, _Rows, _Call)):  # of a union it takes much longer
+                self._keep(message, frames)
+            else:
+                messages.append(message)
+        return messages
 
-    def _begin(self, name: str, op: int, number: int, at: float | None) -> Record:
-        call = self._calls.get(number)
+    def _begin(self, message: _Begin) -> Begin:
+        call = self._calls.get(message.call)
         if call is None:
-            raise WireError(f"there is no call {number}")
-        return name, op, *call, at
+            raise WireError(f"there is no call {message.call}")
+        return Begin(message.op, *call, message.at)
 
-    def _define(self, name: str, values: list[Any], frames: Sequence[bytes]) -> None:
-        number = checked([name, *values])[1]
-        if number >= SLOTS[name]:
-            raise WireError(f"{name} {number} is beyond the {SLOTS[name]} that are kept")
-        if name == "group":
-            members = values[1]
-            if not all(_whole(rank) and rank < self._size for rank in members):
-                raise WireError(f"group {members!r:.80} has ranks outside the world")
-            self._groups[number] = tuple(members)
-        elif name == "rows":
-            if values[1] + 1 >= len(frames):
-                raise WireError(f"there is no frame {values[1] + 1}")
-            self._rows[number] = _rows(frames[values[1] + 1])
-        else:
-            _, group, rows, words, operation = values
-            if group not in self._groups or rows not in self._rows:
-                raise WireError(f"call {number} is of an unknown group or plan")
-            self._calls[number] = self._groups[group], self._rows[rows], words, operation
-            check_rows(self._rows[rows], len(self._groups[group]))
-
-
-def _whole(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 64
+    def _keep(self, message: _Kept, frames: Sequence[bytes]) -> None:
+        name = tag(type(message))
+        if message.number >= SLOTS[name]:
+            raise WireError(f"{name} {message.number} is beyond the {SLOTS[name]} that are kept")
+        match message:
+            case _Group(number, members):
+                if any(rank >= self._size for rank in members):
+                    raise WireError(f"group {members!r:.80} has ranks outside the world")
+                self._groups[number] = members
+            case _Rows(number, frame):
+                if frame + 1 >= len(frames):
+                    raise WireError(f"there is no frame {frame + 1}")
+                self._rows[number] = _rows(frames[frame + 1])
+            case _Call(number, group, rows, words, operation):
+                if group not in self._groups or rows not in self._rows:
+                    raise WireError(f"call {number} is of an unknown group or plan")
+                self._calls[number] = self._groups[group], self._rows[rows], words, operation
+                check_rows(self._rows[rows], len(self._groups[group]))
 
 
-def _number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+def unpack_hello(frame: bytes) -> Hello:
+    """What a stranger has to send first; raises `WireError`."""
+    items = parsed(frame)
+    if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != [tag(Hello)]:
+        raise WireError("a stranger says something else than hello")
+    hello: Hello = message_of(items[0], _from_strangers())
+    return hello
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str)
+def pack_replies(replies: Iterable[ToRank]) -> bytes:
+    """What the authority sends to a process, as one frame."""
+    return _json([as_list(reply) for reply in replies])
 
 
-def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or check(value)
-
-
-def _ranks(value: object) -> bool:
-    return isinstance(value, list) and all(map(_whole, value))
-
-
-FIELDS: dict[str, tuple[Callable[[object], bool], ...]] = {
-    "group": (_whole, lambda value: isinstance(value, list)),
-    "rows": (_whole, _whole),
-    "call": (_whole, _whole, _whole, _text, _text),
-    "begin": (_whole, _whole, _or_none(_number)),
-    "wait": (_whole,),
-    "compute": (_number,),
-    "now": (_whole,),
-    "times": (_whole, _whole),
-    "mark": (_whole, _or_none(_text), _or_none(_number)),
-    "settle": (_whole,),
-    "advise": (_whole, _text, _ranks, _whole, _whole, _whole, _or_none(_text)),
-    "exchange": (lambda _: True,),
-    "blocked": (_or_none(_whole),),
-    "fail": (_text, _text, _or_none(_whole)),
-    "leave": (),
-    "count": (_whole, _whole),
-    "counted": (_whole, _whole, _whole),
-    "sent": (_ranks,),
-    "over": (),
-    "beat": (),
-    "lost": (_whole, _text),
-    "left": (_whole,),
-    "node": (_whole, _whole),
-    "hello": (_whole, _text, _or_none(_whole), _whole, _whole, _text, _text),
-}
-"""What follows the name of each record on the wire. "hello": version, token, rank (None: a node's
-launcher), size of the world, process id, its birth, host."""
-
-
-def checked(item: list[Any]) -> list[Any]:
-    """A record whose values are as `FIELDS` has them; raises `WireError`."""
-    fields = FIELDS.get(item[0])
-    if fields is None or len(item) != len(fields) + 1:
-        raise WireError(f"there is no record {item!r:.80}")
-    for check, value in zip(fields, item[1:], strict=True):
-        if not check(value):
-            raise WireError(f"{item!r:.80}: {value!r:.40}")
-    return item
-
-
-def parsed(frame: bytes) -> list[Any]:
-    """A frame as a JSON list; raises `WireError`."""
-    try:
-        value = json.loads(frame)
-    except (ValueError, RecursionError) as error:
-        raise WireError(f"not JSON: {error}") from None
-    if not isinstance(value, list):
-        raise WireError(f"{value!r:.80} is no list")
-    return value
+def unpack_replies(frame: bytes) -> list[ToRank]:
+    """Back from `pack_replies`; raises `WireError`."""
+    return [message_of(item, _to_rank()) for item in parsed(frame)]
 
 
 def _rows(blob: bytes) -> TimedRows:
@@ -231,3 +212,23 @@ def check_rows(rows: TimedRows, ranks: int) -> None:
         or (np.diff(rows.step) < 0).any()
     ):
         raise WireError(f"rows that are no part of a schedule of {ranks} ranks")
+
+
+def _json(items: list[list[Any]]) -> bytes:
+    return json.dumps(items, separators=(",", ":")).encode()
+
+
+@functools.cache
+def _from_strangers() -> Mapping[str, MessageKind]:
+    return kinds_of([Hello], finite=True)
+
+
+@functools.cache
+def _to_authority() -> Mapping[str, MessageKind]:
+    sent = [_Begin if kind is Begin else kind for kind in get_args(ToAuthority)]
+    return kinds_of([*get_args(_Kept), *sent], finite=True)
+
+
+@functools.cache
+def _to_rank() -> Mapping[str, MessageKind]:
+    return kinds_of(get_args(ToRank), finite=False)  # a clock may have been told to go for ever

@@ -1,39 +1,18 @@
 """World: the one authority over who is in which call, what time it is, and what went wrong.
 
-No I/O and no clock of its own: it is told what the ranks tell (`World.handle`), what became of
-them (`World.lost`) and the wall clock, and it says what to tell them (`World.replies`). Threads
-reach it under a lock (`fabric.world.local`), processes over sockets
-(`fabric.world.zmq_server`).
-
-A record is a tuple that begins with its name:
-
-- ``("exchange", mine)``: answered with ``("exchanged", [of rank 0, of rank 1, ...])``.
-- ``("begin", op, group, rows, call, operation, at)``, ``("wait", op)``, ``("compute", seconds)``,
-  ``("blocked", op)``, ``("leave",)``: as in `fabric.world.control`; ``at`` on paced time only.
-- ``("now", token)``: answered with ``("time", token, seconds)``.
-- ``("advise", token, op, group, size, itemsize, root, algorithm)``: answered with ``("advice",
-  token, advice)``, None where no machine is emulated.
-- ``("times", token, op)``: answered with ``("times", token, [begin, end])`` of the rank's part of
-  a call for which it has waited, in emulated seconds, or in their place why there are none.
-- ``("mark", span, name, at)``: for traces, a span of the rank begins, called ``name``, or ends,
-  where that is None; ``at`` on paced time only.
-- ``("settle", token)``: answered with ``("time", token, 0.0)`` when it is as `fabric.world.control`
-says.
-- ``("over",)``: the rank's program is over, while its process lives on: it makes no more calls,
-  unless it says otherwise by making one. Told again and again.
-- ``("fail", kind, message, rank)``: an exception: its type, its text, whose fault it is.
-
-On paced time ``("finish", op, seconds)`` tells a rank when its part of a call ends, and again when
-that moves. ``("end", kind, message, rank)`` is the last reply that anybody gets: a `WorldError`.
+No I/O and no clock of its own: it is given what ranks send (`World.handle`), what became of them
+(`World.lost`) and the wall clock, and it says what to send to them (`World.replies`): the messages
+of `fabric.world.messages`. Threads reach it under a lock (`fabric.world.local`), processes over
+sockets (`fabric.world.zmq_server`).
 """
 
 import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from fabric.failure import (
     KINDS,
@@ -45,20 +24,43 @@ from fabric.failure import (
     as_parts,
     in_words,
 )
-from fabric.schedule.plan import TimedRows
-from fabric.world.control import Advice
-from fabric.world.counts import COUNTS, Counts
+from fabric.world.messages import (
+    Advice,
+    AdviceReply,
+    AskAdvice,
+    AskMachine,
+    AskTime,
+    AskTimes,
+    Begin,
+    Blocked,
+    Compute,
+    End,
+    Exchange,
+    Exchanged,
+    Fail,
+    Finish,
+    FromRank,
+    FromWorld,
+    Leave,
+    Machine,
+    MachineReply,
+    Mark,
+    Over,
+    Reply,
+    Settle,
+    Settled,
+    TimeReply,
+    TimesReply,
+    Wait,
+)
 from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
     from fabric.clock.emulator import Answer, Emulator
 
-Record = tuple[Any, ...]
-Reply = tuple[Any, ...]
-
 ADVICE = "triplane.advice"
-"""The group of the entry point that answers ``advise``."""
+"""The group of the entry point that answers `AskAdvice`."""
 
 PATIENCE = 0.5
 """Seconds that an error which may have a better explanation waits for it: who else called what, or
@@ -115,31 +117,21 @@ class World:
         self._failed: set[int] = set()
         self._brought: deque[dict[int, Any]] = deque()
         self._turns, self._exchanged = [0] * size, 0
-        self._replies: list[tuple[int, Reply]] = []
-        self._counts = Counts(size)
-        self._does: dict[str, Callable[..., None]] = {
-            "begin": self._begin, "wait": self._wait, "compute": self._compute, "now": self._now,
-            "exchange": self._exchange, "blocked": self._block, "fail": self._fail,
-            "settle": self._settle, "leave": self._leave, "advise": self._advise,
-            "times": self._times, "mark": self._mark, "over": self._be_over,
-        }  # fmt: skip
+        self._replies: list[tuple[int, FromWorld]] = []
 
-    def handle(self, rank: int, record: Record, wall: float) -> None:
-        """A rank has told something; ``wall``: the wall clock now, in seconds."""
+    def handle(self, rank: int, message: FromRank, wall: float) -> None:
+        """Take a message of a rank; ``wall``: the wall clock now, in seconds."""
         if self.error is not None or rank in self.gone:
-            if rank in self._given_up and record[0] == "begin":
+            if rank in self._given_up and isinstance(message, Begin):
                 self.stop(
                     WorldError(f"rank {rank} has made a call after its program was over", rank)
                 )
             return
-        if record[0] in COUNTS:  # of the rank's line: what the rank does is the same as before
-            self._replies += self._counts.handle(rank, record, self.gone)
-            return
         if self._roll.blocked:
             self._roll.blocked.pop(rank, None)
-        if self._over and record[0] != "over":
+        if self._over and not isinstance(message, Over):
             self._over.pop(rank, None)
-        self._guarded(self._does[record[0]], rank, wall, *record[1:])
+        self._guarded(self._handle, rank, message, wall)
 
     def lost(self, rank: int, cause: str, wall: float) -> None:
         """A rank is known to be gone, such as ``"was killed by SIGKILL"``; where it was is added.
@@ -181,8 +173,8 @@ class World:
                     self._guarded(self._give_up, wall)
                 self._guarded(self._advance)
 
-    def replies(self) -> list[tuple[int, Reply]]:
-        """What to tell to whom, since last asked."""
+    def replies(self) -> list[tuple[int, FromWorld]]:
+        """What to send to which rank, since last asked."""
         replies, self._replies = self._replies, []
         return replies
 
@@ -202,12 +194,46 @@ class World:
             _LOG.exception("the authority over the ranks has failed")
             self._end(WorldError(f"internal error, {in_words(error)}"))
 
-    # What ranks tell.
+    # What ranks send.
 
-    def _begin(
-        self, rank: int, wall: float, op: int, group: tuple[int, ...], rows: TimedRows,
-        words: str, operation: str, at: float | None,
-    ) -> None:  # fmt: skip
+    def _handle(self, rank: int, message: FromRank, wall: float) -> None:
+        match message:
+            case Begin():
+                self._begin(rank, message, wall)
+            case Wait():
+                self._wait(rank, message.op, wall)
+            case Compute():
+                self._compute(rank, message.seconds)
+            case AskTime():
+                self._ask_time(rank, message.token, wall)
+            case AskTimes():
+                self._ask_times(rank, message.token, message.op)
+            case AskAdvice():
+                self._ask_advice(rank, message)
+            case AskMachine():
+                self._ask_machine(rank, message)
+            case Mark():
+                self._mark(rank, message)
+            case Blocked():
+                self._block(rank, message.op, wall)
+            case Exchange():
+                self._exchange(rank, message.mine)
+            case Settle():
+                self._settle(rank, message.token)
+            case Fail():
+                self._fail(rank, message, wall)
+            case Leave():
+                self._leave(rank, wall)
+            case Over():
+                self._over.setdefault(rank, wall)
+            case _:
+                assert_never(message)
+
+    def _reply(self, rank: int, reply: Reply) -> None:
+        self._replies.append((rank, reply))
+
+    def _begin(self, rank: int, begin: Begin, wall: float) -> None:
+        op, group, words = begin.op, begin.group, begin.words
         call, fits = self._roll.come(rank, op, group, words)
         if not fits:
             self._mismatched(op, wall)
@@ -216,71 +242,80 @@ class World:
                 self._end(self._roll.who_called(op))
             return
         if self.emulator is None:  # which else finds it, and says where
-            call.balance += rows.balance(group.index(rank))
+            call.balance += begin.rows.balance(group.index(rank))
         if len(call.came) == len(call.group):
             self._roll.close(op, call)
             for settling, token in list(self._settling.items()):
-                self._settle(settling, wall, token)
+                self._settle(settling, token)
         if self.emulator is not None:
             if self.emulator.record is not None:
                 self.emulator.record.words.setdefault(op, words)
-            self.emulator.begin(rank, op, group, rows, operation, at)
+            self.emulator.begin(rank, op, group, begin.rows, begin.operation, begin.at)
             self._fed = True
 
-    def _wait(self, rank: int, wall: float, op: int) -> None:
+    def _wait(self, rank: int, op: int, wall: float) -> None:
         if self._roll.wait(rank, op):
             self._miss(op, wall)
         if self.emulator is not None and self._mismatch is None:
             self.emulator.wait(rank, op)
             self._fed = True
 
-    def _compute(self, rank: int, wall: float, seconds: float) -> None:
+    def _compute(self, rank: int, seconds: float) -> None:
         if self.emulator is not None and self._mismatch is None:
             self.emulator.compute(rank, seconds)
             self._fed = True
 
-    def _now(self, rank: int, wall: float, token: int) -> None:
+    def _ask_time(self, rank: int, token: int, wall: float) -> None:
         if self.emulator is None or self.scale is not None:
-            self._replies.append((rank, ("time", token, self.time(wall))))
+            self._reply(rank, TimeReply(token, self.time(wall)))
         elif self._mismatch is None:
             self.emulator.ask(rank, token)
             self._fed = True
 
-    def _times(self, rank: int, wall: float, token: int, op: int) -> None:
+    def _ask_times(self, rank: int, token: int, op: int) -> None:
         if self.emulator is None:
-            self._replies.append((rank, ("times", token, "no machine is emulated")))
+            self._reply(rank, TimesReply(token, None, None, "no machine is emulated"))
         elif self._mismatch is None:
             if not self.emulator.times(rank, token, op):
-                self._replies.append((rank, ("times", token, "the call was too long ago")))
+                self._reply(rank, TimesReply(token, None, None, "the call was too long ago"))
             self._fed = True
 
-    def _mark(self, rank: int, wall: float, span: int, name: str | None, at: float | None) -> None:
+    def _mark(self, rank: int, mark: Mark) -> None:
         if self.emulator is not None and self._mismatch is None:
-            self.emulator.mark(rank, span, name, at)
+            self.emulator.mark(rank, mark.span, mark.name, mark.at)
             self._fed = True
 
-    def _settle(self, rank: int, wall: float, token: int) -> None:
+    def _settle(self, rank: int, token: int) -> None:
         if self._roll.waits(rank):
             self._settling[rank] = token
         else:
             self._settling.pop(rank, None)
-            self._replies.append((rank, ("time", token, 0.0)))
+            self._reply(rank, Settled(token))
 
-    def _advise(
-        self, rank: int, wall: float, token: int, op: str, group: Sequence[int], *about: Any
-    ) -> None:
-        told = None
+    def _ask_advice(self, rank: int, ask: AskAdvice) -> None:
+        advice = None
         if self.emulator is not None:
-            told = _advisor()(self.emulator.fabric, op, tuple(group), *about)
-        self._replies.append((rank, ("advice", token, told)))
+            advice = _advisor()(
+                self.emulator.fabric, ask.op, ask.group, ask.size, ask.itemsize, ask.root,
+                ask.algorithm,
+            )  # fmt: skip
+        self._reply(rank, AdviceReply(ask.token, advice))
 
-    def _block(self, rank: int, wall: float, op: int | None) -> None:
+    def _ask_machine(self, rank: int, ask: AskMachine) -> None:
+        machine = None
+        if self.emulator is not None:
+            fabric = self.emulator.fabric
+            operation = fabric.software.variant(ask.operation, 0)
+            machine = Machine(fabric.topology.name, fabric.software.stack(operation))
+        self._reply(rank, MachineReply(ask.token, machine))
+
+    def _block(self, rank: int, op: int | None, wall: float) -> None:
         if op is not None:
             self._roll.blocked[rank] = op
             if self._roll.wait(rank, op):
                 self._miss(op, wall)
 
-    def _exchange(self, rank: int, wall: float, mine: Any) -> None:
+    def _exchange(self, rank: int, mine: Any) -> None:
         turn = self._turns[rank]
         self._turns[rank] += 1
         if turn - self._exchanged == len(self._brought):
@@ -290,7 +325,7 @@ class World:
             brought = self._brought.popleft()
             values = [brought[r] for r in range(self.size)]
             self._exchanged += 1
-            self._replies += [(r, ("exchanged", values)) for r in range(self.size)]
+            self._replies += [(r, Exchanged(values)) for r in range(self.size)]
         self._missed()
 
     def _leave(self, rank: int, wall: float) -> None:
@@ -302,19 +337,17 @@ class World:
             self._miss(op, wall)
         self._missed()
 
-    def _be_over(self, rank: int, wall: float) -> None:
-        self._over.setdefault(rank, wall)
-
-    def _fail(self, rank: int, wall: float, kind: str, message: str, culprit: int | None) -> None:
+    def _fail(self, rank: int, fail: Fail, wall: float) -> None:
         self.gone.add(rank)
         self._failed.add(rank)
+        kind, message = fail.kind, fail.message
         if kind not in KINDS:
             told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
             self._end(RankFailed(told + self._roll.where(rank), rank))
             return
         own = message.startswith((f"rank {rank} ", f"rank {rank}:"))
         told = message if own else f"rank {rank}: {message}"
-        error = KINDS[kind](told, culprit)
+        error = KINDS[kind](told, fail.rank)
         if isinstance(error, RankLost | CallMismatch):
             self._hold(lambda: error, wall + PATIENCE)
         else:
@@ -326,10 +359,10 @@ class World:
         if self.emulator is not None and self._fed and self._mismatch is None:
             self._fed = False
             answers = self.emulator.advance()
-            self._replies += [(a.rank, _told(a)) for a in answers]
+            self._replies += [(a.rank, _reply_of(a)) for a in answers]
             if self.scale is not None:
                 self._replies += [
-                    (rank, ("finish", op, time)) for rank, op, time in self.emulator.predictions()
+                    (rank, Finish(op, time)) for rank, op, time in self.emulator.predictions()
                 ]
             if self._missing is None and self.emulator.stalled() is not None:
                 waits = self.emulator.waits()
@@ -383,14 +416,14 @@ class World:
         if self._held is not None and self._held.sure:
             error, self._held = self._held.error(), None
         self.error = error
-        end = ("end", *as_parts(error))
+        end = End(*as_parts(error))
         self._replies += [(rank, end) for rank in range(self.size)]
 
 
-def _told(answer: "Answer") -> Reply:
+def _reply_of(answer: "Answer") -> Reply:
     if answer.begin is None:
-        return "time", answer.token, answer.time
-    return "times", answer.token, [answer.begin, answer.time]
+        return TimeReply(answer.token, answer.time)
+    return TimesReply(answer.token, answer.begin, answer.time)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""Control for a rank in a process of its own: a thread talks to the authority over ZeroMQ.
+"""The line of a rank in a process of its own: a thread talks to the authority over ZeroMQ.
 
-What the rank notes is a tuple in a deque, and nothing else: the thread makes messages of it, when
-there are many, when something waits for an answer, or after `FLUSH` seconds.
+What the rank notes is put into a deque, and nothing else: the thread sends it, when there are many
+messages, when something waits for a reply, or after `FLUSH` seconds.
 """
 
 import json
@@ -9,34 +9,51 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from fabric.clock.pace import Pace
-from fabric.failure import TransportError, WorldError, report
+from fabric.failure import TransportError, WorldError
 from fabric.host.curve import Keys, private
 from fabric.host.forked import here, own
 from fabric.host.liveness import GONE, birth, host, state
 from fabric.host.waiting import Latch
-from fabric.schedule.plan import Plan
 from fabric.settings import Settings
 from fabric.transports.base import Transport, counted
-from fabric.world.control import Advice
-from fabric.world.inbox import LEFT, Inbox, known
-from fabric.world.wire import VERSION, Packer, parsed
-from fabric.world.world import Record
+from fabric.world.inbox import LEFT, Inbox
+from fabric.world.line import Pacing
+from fabric.world.messages import (
+    AskFrames,
+    Beat,
+    BeatReply,
+    Begin,
+    CountFrames,
+    Exchange,
+    Fail,
+    FrameCount,
+    FramesReply,
+    FramesSent,
+    Hello,
+    Leave,
+    Over,
+    Refused,
+    ToAuthority,
+    ToRank,
+    Welcome,
+)
+from fabric.world.wire import VERSION, Packer, unpack_replies
 
 BATCH = 64
-"""Records after which a message is made of them."""
+"""Messages after which they are sent together."""
 
 FLUSH = 0.02
-"""Seconds that a record is held back at most."""
+"""Seconds that a message is held back at most."""
 
 BACKLOG = 1 << 14
-"""Records that the authority may be behind; then the rank waits for it."""
+"""Messages that the authority may be behind; then the rank waits for it."""
 
 LOOK = 0.25
 """Seconds between two looks at the authority's process."""
@@ -49,11 +66,11 @@ PATIENCE = 60.0
 """Seconds that a rank waits for the authority to be there."""
 
 
-class Line:
+class ProcessLine:
     """A connection to the authority: of a rank, or for ``rank`` None of the launcher of a node.
 
-    ``users``: the threads that have made it, or begun calls. ``sent``: how many frames the rank has
-    sent to another; called from the thread here.
+    To a rank it is a `fabric.world.line.Line`. ``users``: the threads that have made it, or begun
+    calls. ``sent``: how many frames the rank has sent to another; called from the thread here.
 
     Raises `TransportError` where nobody answers within ``patience`` seconds, or refuses.
     """
@@ -63,21 +80,21 @@ class Line:
         token: str = "", keys: Keys | None = None, patience: float = PATIENCE,
     ) -> None:  # fmt: skip
         self.address, self.inbox = address, Inbox()
-        self._log: deque[Record] = deque()
+        self._log: deque[ToAuthority] = deque()
         self._packer, self._noted, self._looked = Packer(), 0, 0.0
         self.users = {threading.get_ident()}
-        self._welcome: dict[str, Any] = {}
+        self._welcome: Welcome | None = None
         self._trouble, self._closing = "", False
         self._known, self._at_home = Latch(), here()
         self.sent: Callable[[int], int] = lambda peer: 0
         self._frames: dict[tuple[int, int], tuple[int | None, bool] | None] = {}
-        self.rank = -1 if rank is None else rank
+        self.rank, self.size = -1 if rank is None else rank, size
         self._host = host()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect(keys)
         self._ear, self._bell = os.pipe()
-        me = ("hello", VERSION, token, rank, size, os.getpid(), birth(os.getpid()), self._host)
-        self._log.append(me)
+        pid = os.getpid()
+        self._log.append(Hello(VERSION, token, rank, size, pid, birth(pid), self._host))
         self._thread = threading.Thread(target=self._run, name="triplane control", daemon=True)
         self._thread.start()
         own(self)
@@ -87,41 +104,57 @@ class Line:
         """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self.inbox.disown(error)
 
-    def note(self, record: Record, now: bool = False) -> None:
-        """Add a record to the log; ``now``: and send it.
-
-        Raises what has ended the world where the log was full, and `WorldError` after `close`.
-        """
+    def send(self, message: ToAuthority, now: bool = False) -> None:
+        """See `Line.send`; where the authority is `BACKLOG` behind, it waits."""
         if self._closing:
             raise WorldError(LEFT)
         self.inbox.check()
-        self.add(record)
+        if isinstance(message, Begin):
+            self.users.add(threading.get_ident())
+        elif isinstance(message, Exchange):
+            self._check_json(message.mine)
+        self.post(message)
         if now or self._noted % BATCH == 0:
-            os.write(self._bell, b"!")
+            self.flush()
             if self._noted - self.inbox.acknowledged > BACKLOG:
                 self.inbox.wait(lambda: self._noted - self.inbox.acknowledged <= BACKLOG // 2)
 
-    def add(self, record: Record) -> None:
-        """Add a record to the log, however full it is."""
-        self._log.append(record)
+    def awaited(self) -> AbstractContextManager[None]:
+        """See `Line.awaited`: nothing of another rank is held back here."""
+        return nullcontext()
+
+    def post(self, message: ToAuthority) -> None:
+        """See `Line.post`; before a rank leaves, it says how many frames it has sent."""
+        if isinstance(message, Leave):
+            sent = tuple(self.sent(peer) for peer in range(self.size))
+            if any(sent):
+                self.post(FramesSent(sent))
+        self._log.append(message)
         self._noted += 1
 
     def flush(self) -> None:
         """Send what was noted soon."""
         os.write(self._bell, b"!")
 
+    def count_frames(self, transport: Transport) -> None:
+        """Have the frames of the rank's transport counted, where that can be cut off."""
+        counts = counted(transport)
+        if counts is not None:
+            self.sent = counts.sent
+            counts.ask(self.frames_of)
+
     def frames_of(self, peer: int, question: int) -> tuple[int | None, bool] | None:
         """How many frames a peer has sent to this rank, once it is known: an `AskSent`."""
         if (peer, question) not in self._frames:
             self._frames[peer, question] = None
-            self._log.append(("count", peer, question))
+            self._log.append(AskFrames(peer, question))
             self.flush()
         return self._frames[peer, question]
 
     def drain(self, patience: float) -> None:
-        """Wait until all that was noted has been taken, but not longer than so many seconds."""
+        """See `Line.drain`."""
         due = time.monotonic() + patience
-        os.write(self._bell, b"!")
+        self.flush()
         while self.inbox.acknowledged < self._noted and time.monotonic() < due:
             if not self._thread.is_alive() or self._trouble:
                 return
@@ -146,25 +179,38 @@ class Line:
     @property
     def settings(self) -> Settings:
         """Those of the world."""
-        return Settings.from_json(self._welcome["settings"])
+        return Settings.from_json(self._welcomed.settings)
 
-    def pace(self) -> Pace | None:
-        """On paced time, the wall clock as the authority reads it."""
-        scale = self._welcome["paced"]
-        if scale is None:
+    def pacing(self) -> Pacing | None:
+        """See `Line.pacing`: it asks a few times what time it is on another host."""
+        welcome = self._welcomed
+        if welcome.scale is None:
             return None
-        return Pace(self._welcome["start"] - self._ahead(), scale, self.inbox.check)
+        return Pacing(welcome.start - self._ahead(welcome.host), welcome.scale)
 
-    def _ahead(self) -> float:
-        """Seconds that the authority's monotonic clock is ahead of this host's."""
-        if self._welcome["host"] == self._host:
+    @property
+    def _welcomed(self) -> Welcome:
+        if self._welcome is None:
+            raise WorldError(f"the authority at {self.address} has not answered yet")
+        return self._welcome
+
+    def _check_json(self, mine: object) -> None:
+        try:
+            json.dumps(mine)
+        except (TypeError, ValueError, RecursionError) as error:
+            told = f"rank {self.rank} cannot bring {mine!r:.80}, which is not JSON: {error}"
+            raise WorldError(told, self.rank) from error
+
+    def _ahead(self, host: str) -> float:
+        """Seconds that the monotonic clock of the authority's host is ahead of this one's."""
+        if host == self._host:
             return 0.0
         best, ahead = float("inf"), 0.0
         for _ in range(8):
             self._beaten.clear()
             sent = time.monotonic()
-            self._log.append(("beat",))
-            os.write(self._bell, b"!")
+            self._log.append(Beat())
+            self.flush()
             self._beaten.wait(1.0)
             way = time.monotonic() - sent
             if way < best:
@@ -188,8 +234,8 @@ class Line:
         return socket
 
     def _meet(self, patience: float, keys: Keys | None) -> None:
-        come = self._known.wait(patience)
-        if come and not self._trouble:
+        answered = self._known.wait(patience)
+        if answered and not self._trouble:
             return
         self.close()
         why = self._trouble or (
@@ -224,12 +270,12 @@ class Line:
             self._hear(recv_monitor_message(self._monitor)["event"])
         self._flush()
         while self._socket.poll(0):
-            for reply in parsed(self._socket.recv()):
-                self._told(reply)
+            for message in unpack_replies(self._socket.recv()):
+                self._receive(message)
         now = time.monotonic()
-        if self._welcome and now - self._looked > LOOK:
+        if self._welcome is not None and now - self._looked > LOOK:
             self._looked = now
-            self._look()
+            self._look(self._welcome)
 
     def _flush(self) -> None:
         log = self._log
@@ -242,27 +288,28 @@ class Line:
                 frames = self._packer.pack([self._unsent(error)])
             self._socket.send_multipart(frames)
 
-    def _unsent(self, error: Exception) -> Record:
-        """Something among what was noted is no record: the rank ends, and the others learn why."""
+    def _unsent(self, error: Exception) -> Fail:
+        """Something that was noted cannot be sent: the rank ends, and the others learn why."""
         told = f"rank {self.rank} cannot tell the authority what it does: {error}"
         self._give_up(told)
-        return "fail", "WorldError", told, None if self.rank < 0 else self.rank
+        return Fail("WorldError", told, None if self.rank < 0 else self.rank)
 
-    def _told(self, reply: list[Any]) -> None:
-        if reply[0] == "welcome":
-            self._welcome = reply[1]
-            self._known.set()
-        elif reply[0] == "refused":
-            self._give_up(reply[1])
-        elif reply[0] == "beat":
-            self._beat = reply[1]
-            self._beaten.set()
-        elif reply[0] == "count":
-            self._log.append(("counted", *reply[1:], self.sent(reply[1])))
-        elif reply[0] == "counted":
-            self._frames[reply[1], reply[2]] = reply[3], reply[4]
-        else:
-            self.inbox.told(reply)
+    def _receive(self, message: ToRank) -> None:
+        match message:
+            case Welcome():
+                self._welcome = message
+                self._known.set()
+            case Refused():
+                self._give_up(message.why)
+            case BeatReply():
+                self._beat = message.wall
+                self._beaten.set()
+            case CountFrames(asker, question):
+                self._log.append(FrameCount(asker, question, self.sent(asker)))
+            case FramesReply(peer, question, frames, left):
+                self._frames[peer, question] = frames, left
+            case _:
+                self.inbox.receive(message)
 
     def _hear(self, event: int) -> None:
         """End with the connection, as what was under way in a broken one is lost."""
@@ -272,15 +319,14 @@ class Line:
         elif not self._welcome:
             self._give_up(f"{self.address} refuses the keys of this rank")
 
-    def _look(self) -> None:
+    def _look(self, authority: Welcome) -> None:
         """Find that the authority is gone, or that the rank's own program is over."""
         if self.rank >= 0 and self._over():
-            self._log.append(("over",))
-        if self._welcome["host"] != self._host:
-            self._log.append(("beat",))
-        elif state(self._welcome["pid"]) == GONE:
-            pid = self._welcome["pid"]
-            self._give_up(f"the authority over the ranks (process {pid}) has ended")
+            self._log.append(Over())
+        if authority.host != self._host:
+            self._log.append(Beat())
+        elif state(authority.pid) == GONE:
+            self._give_up(f"the authority over the ranks (process {authority.pid}) has ended")
 
     def _over(self) -> bool:
         """Whether the program is over, and its process only waits for threads or exit handlers.
@@ -296,105 +342,3 @@ class Line:
         self._trouble = self._trouble or why
         self.inbox.stop(WorldError(why))
         self._known.set()
-
-
-class ZControl:
-    """A `fabric.world.control.Control` over a `Line`."""
-
-    def __init__(self, line: Line, rank: int, size: int) -> None:
-        self.rank, self.size = rank, size
-        self._line, self._inbox = line, line.inbox
-        self._pace = line.inbox.pace = line.pace()
-
-    def count_frames(self, transport: Transport) -> None:
-        """Have the frames of the rank's transport counted, where that can be cut off."""
-        counts = counted(transport)
-        if counts is not None:
-            self._line.sent = counts.sent
-            counts.ask(self._line.frames_of)
-
-    def exchange(self, mine: Any) -> Sequence[Any]:
-        """Wait until all have brought theirs."""
-        try:
-            json.dumps(mine)
-        except (TypeError, ValueError, RecursionError) as error:
-            told = f"rank {self.rank} cannot bring {mine!r:.80}, which is not JSON: {error}"
-            raise WorldError(told, self.rank) from error
-        self._line.note(("exchange", mine), now=True)
-        return self._inbox.exchanged()
-
-    def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
-        """Note it; on paced time with the time that the wall clock shows, and at once."""
-        at = None if self._pace is None else self._pace.now()
-        self._line.users.add(threading.get_ident())
-        self._line.note(("begin", op, group, plan, call, operation, at), self._pace is not None)
-
-    def wait(self, op: int) -> None:
-        """Note it; on paced time wait for it."""
-        self._line.note(("wait", op))
-        if self._pace is not None:
-            self._pace.wait(op)
-
-    def compute(self, seconds: float) -> None:
-        """Note it; on paced time sleep as long."""
-        if self._pace is None:
-            self._line.note(("compute", float(seconds)))
-        else:
-            self._pace.compute(seconds)
-
-    def now(self) -> float:
-        """Ask the authority, and wait for what it answers."""
-        if self._pace is not None:
-            return self._pace.now()
-        return float(self._ask("now"))
-
-    def times(self, op: int) -> tuple[float, float]:
-        """Ask the authority, and wait for what it answers."""
-        return known(self._ask("times", op), op)
-
-    def mark(self, span: int, name: str | None) -> None:
-        """Note it."""
-        self._line.note(("mark", span, name, None if self._pace is None else self._pace.now()))
-
-    def advise(
-        self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
-        algorithm: str | None,
-    ) -> Advice | None:  # fmt: skip
-        """Ask the authority, and wait for what it answers."""
-        told = self._ask("advise", op, group, size, itemsize, root, algorithm)
-        return None if told is None else Advice(*told)
-
-    def blocked(self, op: int | None) -> None:
-        """Send what was noted."""
-        self._line.note(("blocked", op), now=True)
-        self.check()
-
-    def settle(self) -> None:
-        """Ask the authority, and wait until it is so."""
-        if not self._line.closed:
-            self._ask("settle")
-
-    def check(self) -> None:
-        """Raise what has ended the world."""
-        self._inbox.check()
-
-    def fail(self, error: BaseException) -> None:
-        """Tell the others, and wait a moment until it is told."""
-        if self._line.closed:
-            return
-        self._line.add(("fail", *report(error, self.size)))
-        self._line.drain(1.0)
-
-    def leave(self) -> None:
-        """Tell the others, and hang up."""
-        if not self._line.closed:
-            sent = [self._line.sent(peer) for peer in range(self.size)]
-            if any(sent):
-                self._line.add(("sent", sent))
-            self._line.add(("leave",))
-            self._line.close()
-
-    def _ask(self, question: str, *about: Any) -> Any:
-        return self._inbox.answer(
-            lambda token: self._line.note((question, token, *about), now=True)
-        )

@@ -6,7 +6,6 @@ cannot be read of a rank ends the world, as that rank would wait for an answer f
 """
 
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -14,9 +13,8 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import zmq
 
@@ -24,8 +22,31 @@ from fabric.failure import TransportError, WorldError, as_parts, in_words, repor
 from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
-from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, WireError, checked, parsed
-from fabric.world.world import AFTERWORDS, Record, World
+from fabric.world.codec import WireError, tag
+from fabric.world.counts import Counts
+from fabric.world.messages import (
+    Acknowledged,
+    AskFrames,
+    Beat,
+    BeatReply,
+    End,
+    Fail,
+    FrameCount,
+    FrameMessage,
+    FramesSent,
+    Hello,
+    Leave,
+    Left,
+    Lost,
+    NodeRanks,
+    Over,
+    Refused,
+    ToAuthority,
+    ToRank,
+    Welcome,
+)
+from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, pack_replies, unpack_hello
+from fabric.world.world import AFTERWORDS, World
 
 TURN = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""
@@ -36,10 +57,7 @@ PROBE = 0.4
 CUT = 0.4
 """Seconds after the end of a connection in which somebody may know better what has happened."""
 
-FROM_NODES = ("lost", "left", "node")
-"""What only the launcher of a node sends."""
-
-UNNOTED = ("beat", "over", "count", "counted")
+UNNOTED = (Beat, Over, AskFrames, FrameCount)
 """What a rank's line sends by itself."""
 
 AT_ONCE = 64
@@ -50,6 +68,12 @@ QUEUE = 64
 
 STRANGERS = 1000
 """Connections without the token that are remembered, whose messages are not even looked at."""
+
+FRAME_MESSAGES = (AskFrames, FrameCount, FramesSent)
+"""About lost frames. (A tuple, as `isinstance` takes several times as long for a union.)"""
+
+OF_OTHERS = (NodeRanks, Lost, Left, Hello)
+"""What no rank sends that is here already."""
 
 MAX_MESSAGE = 1 << 28
 """Bytes of a message at most."""
@@ -93,6 +117,7 @@ class Server:
     ) -> None:  # fmt: skip
         check_address(bind, keys)
         self.world, self.dropped = world, 0
+        self._counts = Counts(world.size)
         self._settings, self._token, self._watch = settings, token, watch
         self._peers: dict[bytes, _Peer] = {}
         self._by_rank: dict[int, bytes] = {}
@@ -120,12 +145,12 @@ class Server:
 
     def failed(self, rank: int, error: BaseException) -> None:
         """A rank's program has raised; of one that said so itself this is not news."""
-        record = ("fail", *report(error, self.world.size))
-        self.order(lambda: self.world.handle(rank, record, time.monotonic()))
+        message = Fail(*report(error, self.world.size))
+        self.order(lambda: self.world.handle(rank, message, time.monotonic()))
 
     def left(self, rank: int) -> None:
         """A rank's process has ended well."""
-        self.order(lambda: self.world.handle(rank, ("leave",), time.monotonic()), AFTERWORDS)
+        self.order(lambda: self.world.handle(rank, Leave(), time.monotonic()), AFTERWORDS)
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
         """Report that these ranks have not ended in ``timeout`` seconds, which ends the world."""
@@ -297,71 +322,81 @@ class Server:
         self.world.stop(WorldError(told, peer.rank))
 
     def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
-        records = peer.unpacker.unpack(frames)
+        messages = peer.unpacker.unpack(frames)
         now = time.monotonic()
-        for record in records:
-            if record[0] == "beat":
-                self._send(identity, [("beat", now)])
+        for message in messages:
+            if isinstance(message, Beat):
+                self._send(identity, [BeatReply(now)])
             elif peer.rank is None:
-                self._of_node(peer, record)
-            elif record[0] in FROM_NODES or record[0] == "hello":
-                raise WireError(f"rank {peer.rank} sends {record[0]}")
+                self._of_node(peer, message)
+            elif isinstance(message, FRAME_MESSAGES):
+                self._count(peer.rank, message)
+            elif isinstance(message, OF_OTHERS):
+                raise WireError(f"rank {peer.rank} sends {tag(type(message))}")
             else:
-                peer.left = peer.left or record[0] == "leave"
-                self.world.handle(peer.rank, record, now)
+                peer.left = peer.left or isinstance(message, Leave)
+                self.world.handle(peer.rank, message, now)
         if peer.rank is not None:
-            counted = sum(record[0] not in UNNOTED for record in records)
-            self._send(identity, [("acknowledged", counted)])
+            counted = sum(not isinstance(message, UNNOTED) for message in messages)
+            self._send(identity, [Acknowledged(counted)])
 
-    def _of_node(self, peer: _Peer, record: Record) -> None:
+    def _count(self, rank: int, message: FrameMessage) -> None:
+        """What a rank's line says of lost frames: what the rank does is the same as before."""
+        if self.world.error is None and rank not in self.world.gone:
+            for other, reply in self._counts.handle(rank, message, self.world.gone):
+                if other in self._by_rank:
+                    self._send(self._by_rank[other], [reply])
+
+    def _of_node(self, peer: _Peer, message: ToAuthority) -> None:
         """What the launcher of another node says of its ranks."""
-        name, *values = record
-        if name == "leave":
-            peer.left = True
-        elif name not in FROM_NODES or max(values[0], values[-1] if name == "node" else 0) > (
-            self.world.size
-        ):
-            raise WireError(f"the launcher of a node sends {record!r:.80}")
-        elif name == "node":
-            peer.ranks = range(values[0], values[1])
-        elif name == "lost":
-            self.lost(values[0], values[1], AFTERWORDS)
-        else:
-            self.left(values[0])
+        size = self.world.size
+        match message:
+            case Leave():
+                peer.left = True
+            case NodeRanks(first, end) if max(first, end) <= size:
+                peer.ranks = range(first, end)
+            case Lost(rank, cause) if rank < size:
+                self.lost(rank, cause, AFTERWORDS)
+            case Left(rank) if rank < size:
+                self.left(rank)
+            case _:
+                raise WireError(f"the launcher of a node sends {message!r:.80}")
 
     def _hello(self, identity: bytes, frames: list[bytes]) -> None:
         if len(frames) != 1 or len(frames[0]) > HELLO:  # looked at before it costs anything
             raise WireError(f"a stranger says {sum(map(len, frames))} bytes")
-        items = parsed(frames[0])
-        if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != ["hello"]:
-            raise WireError("a stranger says something else than hello")
-        _, version, token, rank, size, pid, born, where = checked(items[0])
-        why = self._refusal(version, token, rank, size)
+        hello = unpack_hello(frames[0])
+        rank = hello.rank
+        why = self._refusal(hello)
         if why:
-            self._send(identity, [("refused", why)])
-            if self._knows(token) and not self._left(rank) and not self._ours(pid, where):
+            self._send(identity, [Refused(why)])
+            if (
+                self._knows(hello.token)
+                and not self._left(rank)
+                and not self._ours(hello.pid, hello.host)
+            ):
                 self._crowded = True
                 self.world.stop(WorldError(f"another job has come here: {why}"))
             raise WireError(f"refused: {why}")
         unpacker = Unpacker(self.world.size)
         now = time.monotonic()
-        self._peers[identity] = _Peer(rank, pid, born, where, unpacker, now, probed=now)
+        self._peers[identity] = _Peer(
+            rank, hello.pid, hello.born, hello.host, unpacker, now, probed=now
+        )
         if rank is not None:
             self._by_rank[rank] = identity
-        welcome = {
-            "settings": self._settings.as_json(), "start": self.world.start,
-            "paced": self.world.scale, "now": time.monotonic(), "pid": os.getpid(),
-            "host": self._host,
-        }  # fmt: skip
-        self._send(identity, [("welcome", welcome)])
-        if self.world.error is not None:
-            self._send(identity, [("end", *as_parts(self.world.error))])
+        world = self.world
+        settings = self._settings.as_json()
+        self._send(identity, [Welcome(settings, world.start, world.scale, os.getpid(), self._host)])
+        if world.error is not None:
+            self._send(identity, [End(*as_parts(world.error))])
 
-    def _refusal(self, version: int, token: str, rank: int | None, size: int) -> str:
-        if not self._knows(token):
+    def _refusal(self, hello: Hello) -> str:
+        rank, size = hello.rank, hello.size
+        if not self._knows(hello.token):
             return "this is another world: the token is wrong"
-        if version != VERSION:
-            return f"this world speaks version {VERSION} of the protocol, not {version}"
+        if hello.version != VERSION:
+            return f"this world speaks version {VERSION} of the protocol, not {hello.version}"
         if size != self.world.size or (rank is not None and rank >= size):
             return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
         if self._left(rank):
@@ -451,7 +486,7 @@ class Server:
             self.lost(rank, f"cannot be reached: its node's launcher {what}", delay)
 
     def _deliver(self) -> None:
-        batches: dict[int, list[Any]] = {}
+        batches: dict[int, list[ToRank]] = {}
         for rank, reply in self.world.replies():
             batches.setdefault(rank, []).append(reply)
         for rank, replies in batches.items():
@@ -461,11 +496,11 @@ class Server:
             self._ended = True
             for identity, peer in self._peers.items():
                 if peer.rank is None:
-                    self._send(identity, [("end", *as_parts(self.world.error))])
+                    self._send(identity, [End(*as_parts(self.world.error))])
 
-    def _send(self, identity: bytes, replies: list[Any]) -> None:
+    def _send(self, identity: bytes, replies: Sequence[ToRank]) -> None:
         try:
-            self._socket.send_multipart([identity, json.dumps(replies).encode()])
+            self._socket.send_multipart([identity, pack_replies(replies)])
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise

@@ -37,7 +37,7 @@ def attempts(comm: Communicator) -> list[Callable[[], object]]:
         lambda: me.transport.receive(other, 1, 1, 8, np.zeros(8, np.uint8)),
         lambda: me.transport.progress(0.01),
         lambda: me.control.exchange(1),
-        me.control.now,
+        me.control.clock.now,
         me.control.check,
     ]
 

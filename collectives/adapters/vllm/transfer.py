@@ -26,8 +26,8 @@ from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
 from collectives.calls.communicator import Communicator, everybody
 from collectives.calls.work import Work
-from fabric.failure import TimedOut, WorldError
-from fabric.world.control import Machine
+from fabric.failure import WorldError
+from fabric.world.messages import Machine
 
 EVER = timedelta(days=365)
 """How long the serving thread waits for the next wish; the last one is `close`'s."""

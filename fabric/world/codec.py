@@ -1,0 +1,160 @@
+"""A message as a JSON list, and back: by the types of its class's fields.
+
+The list has the class's name in lower case and then the values. What a field may be: a whole number
+from 0 to 2**64 - 1, a number, true or false, text, any of these or None, a tuple of one of these, a
+`NamedTuple` of them, a JSON object, or any JSON. Whatever comes in is checked; `WireError` for what
+does not fit.
+"""
+
+import contextlib
+import functools
+import json
+import math
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from topology.errors import TriplaneError
+
+
+class WireError(TriplaneError):
+    """What came in is no message."""
+
+
+def parsed(frame: bytes) -> list[Any]:
+    """A frame as a JSON list; raises `WireError`."""
+    try:
+        value = json.loads(frame)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not JSON: {error}") from None
+    if not isinstance(value, list):
+        raise WireError(f"{value!r:.80} is no list")
+    return value
+
+
+def tag(kind: type[tuple[Any, ...]]) -> str:
+    """What a message of this class begins with on the wire."""
+    return kind.__name__.lstrip("_").lower()
+
+
+def as_list(message: tuple[Any, ...]) -> list[Any]:
+    """A message as a list for JSON."""
+    kind: Any = type(message)
+    return [_tag(kind), *message]
+
+
+_tag = functools.cache(tag)
+
+
+class MessageKind(NamedTuple):
+    """A class of messages: how to make one of the list of its values, each checked by ``read``.
+
+    ``read`` raises `_Unfit` for what is no value of that field.
+    """
+
+    make: Callable[[list[Any]], Any]
+    read: tuple[Callable[[Any], Any], ...]
+
+
+class _Unfit(ValueError):
+    """``value`` is none of its field."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"{value!r:.40}")
+
+
+def message_of(item: Any, kinds: Mapping[str, MessageKind]) -> Any:
+    """The message that an item of a frame is; raises `WireError`."""
+    if not (isinstance(item, list) and item and isinstance(item[0], str)):
+        raise WireError(f"{item!r:.80} is no message")
+    kind = kinds.get(item[0])
+    if kind is None or len(item) != len(kind.read) + 1:
+        raise WireError(f"there is no message {item!r:.80}")
+    try:
+        return _made(kind, item[1:])
+    except _Unfit as error:
+        raise WireError(f"{item!r:.80}: {error}") from None
+
+
+def _made(kind: MessageKind, values: list[Any]) -> Any:
+    return kind.make([read(value) for read, value in zip(kind.read, values, strict=True)])
+
+
+def kinds_of(classes: Iterable[type[tuple[Any, ...]]], finite: bool) -> Mapping[str, MessageKind]:
+    """By tag, the messages that may come. ``finite``: whether a number has to be."""
+    return {tag(kind): _kind(kind, finite) for kind in classes}
+
+
+def _kind(kind: type[tuple[Any, ...]], finite: bool) -> MessageKind:
+    hints: Any = get_type_hints(kind)
+    make: Any = kind
+    return MessageKind(make._make, tuple(_reader(hint, finite) for hint in hints.values()))
+
+
+def _reader(hint: Any, finite: bool) -> Callable[[Any], Any]:
+    """What checks a JSON value of a field of this type, and gives it as the type has it."""
+    if isinstance(hint, types.UnionType):
+        (inner,) = (_reader(one, finite) for one in get_args(hint) if one is not types.NoneType)
+        return lambda value: None if value is None else inner(value)
+    if get_origin(hint) is tuple:
+        inner = _reader(get_args(hint)[0], finite)
+        return lambda value: tuple(map(inner, _list(value)))
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        return functools.partial(_record, _kind(hint, finite))
+    simple: dict[Any, Callable[[Any], Any]] = {
+        bool: _flag, int: _whole, float: _finite if finite else _number, str: _text,
+        Sequence[Any]: _list, Mapping[str, Any]: _mapping, Any: lambda value: value,
+    }  # fmt: skip
+    return simple[hint]
+
+
+def _record(kind: MessageKind, value: object) -> Any:
+    """A `NamedTuple` within a message."""
+    values = _list(value)
+    if len(values) != len(kind.read):
+        raise _Unfit(value)
+    return _made(kind, values)
+
+
+def _whole(value: object) -> int:
+    if type(value) is int and 0 <= value < 1 << 64:
+        return value
+    raise _Unfit(value)
+
+
+def _number(value: object) -> float:
+    if type(value) in (int, float):
+        with contextlib.suppress(OverflowError):
+            return float(value)  # type: ignore[arg-type]
+    raise _Unfit(value)
+
+
+def _finite(value: object) -> float:
+    number = _number(value)
+    if math.isfinite(number):
+        return number
+    raise _Unfit(value)
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _Unfit(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise _Unfit(value)
+
+
+def _list(value: object) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise _Unfit(value)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise _Unfit(value)

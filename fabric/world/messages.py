@@ -1,0 +1,384 @@
+"""Messages between a rank and the authority of its world, each a class of its own.
+
+`ToAuthority` is what a rank sends, `ToRank` what comes back; a message with a ``token`` is answered
+by the `Reply` with the same one. How they travel between processes follows from the types of their
+fields (`fabric.world.wire`). To add a message: its class here and its place in these unions, who
+sends it and who handles it (a rank's end is `fabric.world.rank_control`, the authority's is
+`fabric.world.world`).
+
+They are named tuples, which are made in a third of the time of frozen dataclasses: a call of some
+60 microseconds sends two. So two of different classes may be equal; it is the class that counts.
+
+``op`` numbers a call, the same at all of its ranks. Seconds are of emulated time unless a field
+says otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fabric.schedule.plan import TimedRows
+
+
+class Machine(NamedTuple):
+    """What an operation is timed as: the emulated ``system`` and the ``software`` stack on it."""
+
+    system: str
+    software: str
+
+    def __str__(self) -> str:
+        return f"{self.system} with {self.software}"
+
+
+class Advice(NamedTuple):
+    """How to make a collective on the emulated machine.
+
+    ``algorithm``: the fastest, or the one that was asked for; ``ranks_per_node``: what hierarchical
+    ones group by; ``operation``: whose endpoint constants count, as in `Fabric.simulate`;
+    ``machine``: what it is timed as; None: no machine is emulated.
+    """
+
+    algorithm: str
+    ranks_per_node: int
+    operation: str
+    machine: Machine | None = None
+
+
+# From a rank.
+
+
+class Begin(NamedTuple):
+    """The rank begins its part of a call.
+
+    ``group``: the world ranks of the call's ranks, in their order. ``rows``: the rank's rows of the
+    schedule, by its positions in the group. ``words``: what was called, such as
+    ``"all_reduce(sum, float32[1024])"``; the same at all ranks of the call. ``operation``: whose
+    endpoint constants count, as in `Fabric.simulate`. ``at``: on paced time, when.
+    """
+
+    op: int
+    group: tuple[int, ...]
+    rows: TimedRows
+    words: str
+    operation: str
+    at: float | None = None
+
+
+class Wait(NamedTuple):
+    """From here on the rank's clock is not before the end of its part of ``op``."""
+
+    op: int
+
+
+class Compute(NamedTuple):
+    """The rank's clock moves on by so many seconds."""
+
+    seconds: float
+
+
+class Mark(NamedTuple):
+    """For traces: span number ``span`` of the rank begins here, called ``name``; None: it ends.
+
+    ``at``: on paced time, when.
+    """
+
+    span: int
+    name: str | None
+    at: float | None = None
+
+
+class Blocked(NamedTuple):
+    """The rank really waits for the bytes of ``op``; None: it does so no more."""
+
+    op: int | None
+
+
+class Exchange(NamedTuple):
+    """The rank's share of an exchange between all ranks, in JSON (in one process: any object).
+
+    Answered with `Exchanged` when every rank's is there; a rank's shares are taken in order.
+    """
+
+    mine: Any
+
+
+class AskTime(NamedTuple):
+    """What is the rank's clock here? Answered with `TimeReply`."""
+
+    token: int
+
+
+class AskTimes(NamedTuple):
+    """When did the rank's part of ``op``, for which it has waited, begin and end? `TimesReply`."""
+
+    token: int
+    op: int
+
+
+class AskAdvice(NamedTuple):
+    """How shall ranks ``group`` make a collective? Answered with `AdviceReply`.
+
+    ``size``, ``itemsize``: in bytes, and with ``root`` as in `collectives.schedule`.
+    ``algorithm``: the one that the program has asked for; None: the fastest.
+    """
+
+    token: int
+    op: str
+    group: tuple[int, ...]
+    size: int
+    itemsize: int
+    root: int
+    algorithm: str | None
+
+
+class AskMachine(NamedTuple):
+    """As what is ``operation`` timed? Answered with `MachineReply`."""
+
+    token: int
+    operation: str
+
+
+class Settle(NamedTuple):
+    """Answered with `Settled` once all ranks have begun each call that this one waits for."""
+
+    token: int
+
+
+class Fail(NamedTuple):
+    """The rank has raised: the exception's type, its text, whose fault it is.
+
+    See `fabric.failure.report`.
+    """
+
+    kind: str
+    message: str
+    rank: int | None
+
+
+class Leave(NamedTuple):
+    """The rank's program has ended well: it makes no more calls."""
+
+
+class Over(NamedTuple):
+    """The rank's program has ended, while its process lives on; sent again and again.
+
+    It makes no more calls, unless it shows otherwise by making one.
+    """
+
+
+FromRank = (
+    Begin | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
+    | AskMachine | Settle | Fail | Leave | Over
+)  # fmt: skip
+"""What `fabric.world.world.World` handles."""
+
+
+# About frames that may have been lost where the connection of two ranks was cut.
+
+
+class AskFrames(NamedTuple):
+    """How many frames has rank ``peer`` sent to this one? Answered with `FramesReply`.
+
+    ``question``: a number; one of each peer has one answer.
+    """
+
+    peer: int
+    question: int
+
+
+class FrameCount(NamedTuple):
+    """So many ``frames`` were sent to rank ``asker``, which has asked: the reply to `CountFrames`.
+
+    ``question``: as there.
+    """
+
+    asker: int
+    question: int
+    frames: int
+
+
+class FramesSent(NamedTuple):
+    """So many frames the rank has sent to each other one, in order: before it leaves."""
+
+    frames: tuple[int, ...]
+
+
+FrameMessage = AskFrames | FrameCount | FramesSent
+"""What `fabric.world.counts.Counts` handles."""
+
+
+# About the connection of a process, and from the launcher of a node.
+
+
+class Hello(NamedTuple):
+    """The first message of a process.
+
+    ``version``: of the protocol, `fabric.world.wire.VERSION`. ``token``: the world's secret.
+    ``rank``: None for the launcher of a node. ``size``: of the world. ``pid``, ``born``: the
+    process and when it began, see `fabric.host.liveness.birth`. ``host``: where it runs.
+    Answered with `Welcome` or `Refused`.
+    """
+
+    version: int
+    token: str
+    rank: int | None
+    size: int
+    pid: int
+    born: str
+    host: str
+
+
+class Beat(NamedTuple):
+    """A sign of life; answered with `BeatReply`."""
+
+
+class NodeRanks(NamedTuple):
+    """The sender is the launcher of ranks ``first`` to ``end`` - 1."""
+
+    first: int
+    end: int
+
+
+class Lost(NamedTuple):
+    """A rank of the sender's node is gone, such as ``"was killed by SIGKILL"``."""
+
+    rank: int
+    cause: str
+
+
+class Left(NamedTuple):
+    """The process of a rank of the sender's node has ended well."""
+
+    rank: int
+
+
+FromNode = NodeRanks | Lost | Left
+"""What only the launcher of a node sends."""
+
+ToAuthority = FromRank | FrameMessage | FromNode | Hello | Beat
+
+
+# To a rank.
+
+
+class Exchanged(NamedTuple):
+    """What every rank brought to an `Exchange`, in order of ranks."""
+
+    values: Sequence[Any]
+
+
+class TimeReply(NamedTuple):
+    """The rank's clock when it came to its question."""
+
+    token: int
+    seconds: float
+
+
+class TimesReply(NamedTuple):
+    """When the rank's part of a call began and ended; None where it is not known, and ``why``."""
+
+    token: int
+    begin: float | None
+    end: float | None
+    why: str = ""
+
+
+class AdviceReply(NamedTuple):
+    """How to make a collective; None where no machine is emulated."""
+
+    token: int
+    advice: Advice | None
+
+
+class MachineReply(NamedTuple):
+    """As what an operation is timed; None where no machine is emulated."""
+
+    token: int
+    machine: Machine | None
+
+
+class Settled(NamedTuple):
+    """All ranks have begun each call that the rank waits for."""
+
+    token: int
+
+
+Reply = TimeReply | TimesReply | AdviceReply | MachineReply | Settled
+"""Each to a question of the same ``token``."""
+
+
+class Finish(NamedTuple):
+    """On paced time: the rank's part of ``op`` ends at ``seconds``; sent again when that moves."""
+
+    op: int
+    seconds: float
+
+
+class End(NamedTuple):
+    """The world has ended with a `WorldError`, in `fabric.failure.as_parts`: the last message."""
+
+    kind: str
+    message: str
+    rank: int | None
+
+
+class Acknowledged(NamedTuple):
+    """So many more messages of the rank have been handled."""
+
+    messages: int
+
+
+FromWorld = Exchanged | Reply | Finish | End | Acknowledged
+"""What `fabric.world.inbox.Inbox` takes."""
+
+
+class CountFrames(NamedTuple):
+    """How many frames has the rank sent to rank ``asker``? Answered with `FrameCount`."""
+
+    asker: int
+    question: int
+
+
+class FramesReply(NamedTuple):
+    """How many ``frames`` rank ``peer`` has sent, and whether it has ``left``.
+
+    ``frames``: None where it has left without saying so.
+    """
+
+    peer: int
+    question: int
+    frames: int | None
+    left: bool
+
+
+FrameReply = CountFrames | FramesReply
+"""About lost frames, to a rank's line."""
+
+
+class Welcome(NamedTuple):
+    """The process is a rank from now on, or the launcher of a node.
+
+    ``settings``: of the world, see `Settings.from_json`. ``start``: the authority's monotonic
+    clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
+    emulated second takes. ``pid``, ``host``: the authority's process.
+    """
+
+    settings: Mapping[str, Any]
+    start: float
+    scale: float | None
+    pid: int
+    host: str
+
+
+class Refused(NamedTuple):
+    """The process is not let in."""
+
+    why: str
+
+
+class BeatReply(NamedTuple):
+    """The authority's monotonic clock, in seconds."""
+
+    wall: float
+
+
+ToRank = FromWorld | FrameReply | Welcome | Refused | BeatReply

@@ -1,0 +1,148 @@
+"""A rank's clock: virtual time, which the authority keeps, or paced time, which wall clocks show.
+
+`rank_clock` chooses between the two; nobody else knows which of them it is.
+"""
+
+import time
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Protocol
+
+from fabric.world.line import Line, Pacing
+from fabric.world.messages import AskTime, Compute, TimeReply, Wait
+
+SPIN = 0.0004
+"""Seconds before the time from when a rank no longer sleeps: what a sleep may be late by."""
+
+NAP = 0.00002
+"""Seconds of each nap from then on."""
+
+PACED_SLICE = 0.25
+"""Seconds after which a rank that sleeps looks whether the world has ended."""
+
+
+class RankClock(Protocol):
+    """How emulated time passes for one rank.
+
+    ``sends_computing``: whether the authority learns of `compute` as it is called; else only a span
+    in a trace shows it. ``prompt``: whether the authority must have a message at once, as time goes
+    on meanwhile.
+    """
+
+    sends_computing: bool
+    prompt: bool
+
+    def stamp(self) -> float | None:
+        """The emulated time for a message that says when; None where the authority knows."""
+
+    def expect(self, op: int) -> None:
+        """The rank is about to wait for the bytes of its part of call ``op``."""
+
+    def wait(self, op: int) -> None:
+        """Return when the rank's part of ``op``, whose bytes are there, is over; once for each."""
+
+    def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
+        """Let the clock move on by so many emulated seconds.
+
+        ``turn``: entered while the line is used.
+        """
+
+    def now(self) -> float:
+        """The rank's clock, in emulated seconds; waits until it is known. Raises `WorldError`."""
+
+
+def rank_clock(line: Line) -> RankClock:
+    """The clock of the rank at the end of this line."""
+    pacing = line.pacing()
+    return VirtualClock(line) if pacing is None else PacedClock(line, pacing)
+
+
+class VirtualClock:
+    """Nobody sleeps: the authority, which learns of everything in order, says what time it is."""
+
+    sends_computing = True
+    prompt = False
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def stamp(self) -> None:
+        """None: where a message stands among the others says when."""
+
+    def expect(self, op: int) -> None:
+        """Note it, before the bytes are waited for: emulated time goes on only when all wait."""
+        self._line.send(Wait(op))
+
+    def wait(self, op: int) -> None:
+        """Return at once: the authority knows since `expect`."""
+
+    def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
+        """Note it."""
+        with turn:
+            self._line.send(Compute(float(seconds)))
+
+    def now(self) -> float:
+        """Ask the authority."""
+        line = self._line
+        with line.awaited():
+            return line.inbox.reply(
+                lambda token: line.send(AskTime(token), now=True), TimeReply
+            ).seconds
+
+
+class PacedClock:
+    """The wall clock as the rank's own: nothing is over before it says so."""
+
+    sends_computing = False
+    prompt = True
+
+    def __init__(self, line: Line, pacing: Pacing) -> None:
+        self._line, self._inbox = line, line.inbox
+        self._start, self._scale = pacing
+
+    def stamp(self) -> float:
+        """The time now."""
+        return self.now()
+
+    def expect(self, op: int) -> None:
+        """Note nothing: the authority learns of the wait when the bytes are there."""
+
+    def wait(self, op: int) -> None:
+        """Sleep until the end that the authority has said, and whatever it corrects that to."""
+        with self._line.awaited():
+            self._line.send(Wait(op), now=True)
+            self._sleep_until_over(op)
+
+    def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
+        """Sleep so long, and let others use the line meanwhile."""
+        end = self.now() + seconds
+        while (left := self._left(end)) > 0:
+            self._inbox.check()
+            time.sleep(min(left - SPIN, PACED_SLICE) if left > SPIN else NAP)
+
+    def now(self) -> float:
+        """What the wall clock shows."""
+        return (time.monotonic() - self._start) / self._scale
+
+    def _sleep_until_over(self, op: int) -> None:
+        ends = self._inbox.ends
+        while True:
+            self._inbox.check()
+            end = ends.get(op)
+            left = PACED_SLICE if end is None else self._left(end)
+            if left > SPIN:
+                least = left if end is None else min(left - SPIN, PACED_SLICE)
+                self._inbox.news.wait(partial(self._moved, op, end), least)
+            elif left <= 0:
+                ends.pop(op, None)
+                return
+            else:
+                time.sleep(NAP)
+
+    def _moved(self, op: int, end: float | None) -> bool:
+        """Whether more is known now of when the rank's part of ``op`` ends."""
+        return self._inbox.ends.get(op) != end
+
+    def _left(self, end: float) -> float:
+        """Wall seconds until an emulated time."""
+        return self._start + end * self._scale - time.monotonic()

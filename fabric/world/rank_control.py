@@ -1,0 +1,145 @@
+"""RankControl: a rank's side of the authority over time, calls and failures.
+
+No payload goes here. What a rank tells is a log that may run ahead of the authority: it is sent in
+batches, so emulated time costs a collective almost nothing; only what is answered waits. Threads
+and processes differ in the `fabric.world.line.Line`, virtual and paced time in the
+`fabric.world.rank_clock.RankClock`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from fabric.failure import WorldError, report
+from fabric.schedule.plan import Plan
+from fabric.world.line import Line
+from fabric.world.messages import (
+    Advice,
+    AdviceReply,
+    AskAdvice,
+    AskMachine,
+    AskTimes,
+    Begin,
+    Blocked,
+    Exchange,
+    Fail,
+    FromRank,
+    Leave,
+    Machine,
+    MachineReply,
+    Mark,
+    Settle,
+    Settled,
+    TimesReply,
+)
+from fabric.world.rank_clock import rank_clock
+
+FAIL_PATIENCE = 1.0
+"""Seconds that a rank which has failed waits until the authority knows."""
+
+Replied = TypeVar("Replied")
+
+
+class RankControl:
+    """What a communicator asks of the authority; used by one thread of a rank at a time.
+
+    ``clock``: how emulated time passes for the rank. While one thread waits for it, others may use
+    the rest.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self.rank, self.size = line.rank, line.size
+        self.clock = rank_clock(line)
+        self._line, self._inbox = line, line.inbox
+
+    def exchange(self, mine: Any) -> Sequence[Any]:
+        """What every rank of the world brought, in order; all call it equally often. It waits.
+
+        ``mine`` is JSON (in one process: any object). Raises `WorldError`.
+        """
+        with self._line.awaited():
+            self._line.send(Exchange(mine), now=True)
+            return self._inbox.exchanged()
+
+    def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
+        """The rank begins its part of a call, at its present emulated time.
+
+        ``op``: names the call, the same number at all its ranks and never used twice. ``group``:
+        the world ranks of the plan's ranks, in their order. ``call``: what was called, in words,
+        such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do
+        not fit together, and end the world with a `CallMismatch`. ``operation``: picks the
+        endpoint's constants, as in `Fabric.simulate`.
+        """
+        clock = self.clock
+        message = Begin(op, group, plan.rows, call, operation, clock.stamp())
+        self._line.send(message, clock.prompt)
+
+    def times(self, op: int) -> tuple[float, float]:
+        """When the rank's part of ``op``, for which it has waited, has begun and ended.
+
+        Emulated seconds. It waits for the reply. Raises `WorldError`, also where nobody knows:
+        no machine is emulated, or the call was too long ago.
+        """
+        reply = self._ask(lambda token: AskTimes(token, op), TimesReply)
+        if reply.begin is None or reply.end is None:
+            raise WorldError(f"when call {op} began and ended is not known: {reply.why}")
+        return reply.begin, reply.end
+
+    def mark(self, span: int, name: str | None) -> None:
+        """For traces: a span of the rank begins here, called ``name``; or ends, for None."""
+        self._line.send(Mark(span, name, self.clock.stamp()))
+
+    def machine(self, operation: str) -> Machine | None:
+        """As what ``operation`` is timed; None where no machine is emulated. It waits."""
+        return self._ask(lambda token: AskMachine(token, operation), MachineReply).machine
+
+    def advise(
+        self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
+        algorithm: str | None,
+    ) -> Advice | None:  # fmt: skip
+        """How to make a collective, see `collectives.algorithms.choose.advice`; None where no
+        machine is emulated. It waits; the reply is the same at every rank. Raises `WorldError`.
+
+        The authority has the machine and its engine in memory already; each rank would need
+        seconds, and as much memory again, to ask them itself.
+        """  # noqa: D205
+        asked = (op, group, size, itemsize, root, algorithm)
+        return self._ask(lambda token: AskAdvice(token, *asked), AdviceReply).advice
+
+    def blocked(self, op: int | None) -> None:
+        """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows.
+
+        None: it waits no more.
+        """
+        self._line.send(Blocked(op), now=True)
+        self.check()
+
+    def settle(self) -> None:
+        """Return when all ranks have begun every call that this one waits for.
+
+        A rank that is through with its own part may be the only one that thinks so. Raises
+        `WorldError`.
+        """
+        if not self._line.closed:
+            self._ask(Settle, Settled)
+
+    def check(self) -> None:
+        """Raise the `WorldError` that has ended the world, if one has; cheap."""
+        self._inbox.check()
+
+    def fail(self, error: BaseException) -> None:
+        """The rank cannot go on: every other rank learns why. Never raises."""
+        if not self._line.closed:
+            self._line.post(Fail(*report(error, self.size)))
+            self._line.drain(FAIL_PATIENCE)
+
+    def leave(self) -> None:
+        """The rank's program has ended well: it will make no more calls. Idempotent."""
+        if not self._line.closed:
+            self._line.post(Leave())
+            self._line.close()
+
+    def _ask(self, question: Callable[[int], FromRank], kind: type[Replied]) -> Replied:
+        """The reply to a question; it waits."""
+        line = self._line
+        with line.awaited():
+            return self._inbox.reply(lambda token: line.send(question(token), now=True), kind)
