@@ -17,8 +17,10 @@ from collectives.moe.tokens.selection import needed
 from fabric.endpoint.presets import preset
 from fabric.fabric import Fabric
 from fabric.launching.launch import launch
+from fabric.schedule.counts import AllCounts
 from fabric.schedule.plan import Plan, plan
 from tests.support.moe_ranks import Case, parts
+from tests.support.rank_rows import known_to, rows_of
 from topology import cloudmatrix384
 
 APART = 1.0
@@ -57,11 +59,8 @@ def routings(draw: st.DrawFn) -> tuple[Routing, int]:
 @given(routings())
 def test_rows_of_a_rank_are_those_of_the_schedule(drawn: tuple[Routing, int]) -> None:
     routing, _ = drawn
-    where = hosts(routing.experts, routing.ranks)
     for me in range(routing.ranks):
-        every = [
-            (low_latency.dispatch, timed.low_latency_dispatch, routing.counts, (where,)),
-            (low_latency.combine, timed.low_latency_combine, routing.counts, (where,)),
+        every: list[Any] = [
             (normal.dispatch, timed.normal_dispatch, routing.rank_counts, ()),
             (normal.combine, timed.normal_combine, routing.rank_counts, ()),
         ]
@@ -70,6 +69,24 @@ def test_rows_of_a_rank_are_those_of_the_schedule(drawn: tuple[Routing, int]) ->
             made: Any = make
             wanted = streams(plan(whole(routing, 100), routing.ranks, me))
             assert streams(made(me, 100, counts[me], counts[:, me], *more)) == wanted
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(routings())
+def test_low_latency(drawn: tuple[Routing, int]) -> None:
+    routing, _ = drawn
+    local = routing.local_experts
+    for exact, counted in (
+        (low_latency.dispatch, low_latency.counted_dispatch),
+        (low_latency.combine, low_latency.counted_combine),
+    ):
+        for me in range(routing.ranks):
+            whole = counted(AllCounts(routing.counts), local, 100)
+            mine = list(counted(known_to(me, routing.counts), local, 100))
+            assert rows_of(me, mine) == rows_of(me, whole)
+            assert streams(plan(mine, routing.ranks, me)) == streams(
+                plan(exact(routing, 100), routing.ranks, me)
+            )
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

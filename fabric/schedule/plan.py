@@ -117,12 +117,21 @@ def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
 
 
 def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
-    """The plan of rank ``rank``; only this rank's rows of the schedule need be complete."""
+    """The plan of one rank, from all rows of a schedule or from those that involve the rank.
+
+    A schedule made from `RankCounts` has every step, those too in which the rank has no row: the
+    number of a step has to be the same at every rank.
+    """
     parts = []
     for number, step in enumerate(steps):
-        rows = np.flatnonzero((step.src == rank) | (step.dst == rank))
-        if len(rows):
-            parts.append(_part(number, step, rows))
+        own = (step.src == rank) | (step.dst == rank)
+        if own.all():
+            rows: _Longs | slice = slice(None)
+        else:
+            rows = np.flatnonzero(own)
+        part = _part(number, step, rows)
+        if len(part):
+            parts.append(part)
     return Plan(rank, ranks, tuple(parts))
 
 
@@ -139,9 +148,10 @@ def _by_rank(step: Step, ranks: int) -> Iterator[tuple[int, _Longs]]:
             yield r, rows[order[edges[r] : edges[r + 1]]]
 
 
-def _part(number: int, step: Step, rows: _Longs) -> PlanStep:
-    messages = np.ones(len(rows), np.int64) if step.messages is None else step.messages[rows]
+def _part(number: int, step: Step, rows: _Longs | slice) -> PlanStep:
+    src = step.src[rows]
+    messages = np.ones(len(src), np.int64) if step.messages is None else step.messages[rows]
     return PlanStep(
-        number, step.src[rows], step.dst[rows], step.size[rows], step.src_at[rows],
+        number, src, step.dst[rows], step.size[rows], step.src_at[rows],
         step.dst_at[rows], messages, step.reduces, step.reads, step.writes, step.label,
     )  # fmt: skip

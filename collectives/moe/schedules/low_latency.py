@@ -15,11 +15,14 @@ rank that hosts experts, in 2 steps; T*k*message bytes a rank, some of them to i
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from collectives.moe.routing.routing import Ints, Routing, RoutingError, count
 from collectives.moe.schedules.formats import Buffers, check_size
+from fabric.schedule.counts import Counts, all_pairs
 from fabric.schedule.step import Step
 
 COUNT = 4
@@ -51,27 +54,17 @@ def dispatch(
     """
     room = _room(routing, message_size, max_tokens)
     flag = None if flag_size is None else count(flag_size, "flag_size")
-    return _dispatch(routing, message_size, room, flag)
+    return _dispatch(_DispatchPlaces(routing, message_size, room, flag), message_size, flag)
 
 
-def _dispatch(
-    routing: Routing, message_size: int, room: int, flag_size: int | None
-) -> Iterator[Step]:
-    chosen = routing.selections
-    at = slots(routing, max_tokens=room)
-    at *= message_size
-    yield Step(
-        chosen.src, chosen.dst, message_size, chosen.token * message_size, at, label=DISPATCH
-    )
-    src, dst = _peers(routing)
-    sent, held = routing.tokens * message_size, _slots_end(routing, room) * message_size
-    if flag_size is None:
-        size = COUNT * routing.local_experts[dst]
-        send = COUNT * routing.first_expert[dst]
-    else:
-        size = np.full(len(dst), flag_size)
-        send = dst * size
-    yield Step(src, dst, size, sent[src] + send, held[dst] + src * size, label=FLAGS)
+def counted_dispatch(counts: Counts, local_experts: Ints, message_size: int) -> Iterator[Step]:
+    """Give the rows of `dispatch`, of all ranks or of one, where only counts are known.
+
+    ``counts``: choices from rank to rank; ``local_experts``: ``[ranks]``. The messages
+    between two ranks are one row, which takes the same time: to be timed and not to be run, since
+    such a row has no places.
+    """
+    return _dispatch(_Counted(counts, local_experts), message_size, None)
 
 
 def combine(
@@ -87,20 +80,134 @@ def combine(
     buffer: ``[tokens, top_k, message]``, then a flag from each rank. Masked choices stay
     unwritten. Rows of "combine" are the routing's selections, in order; raises as `dispatch`.
     """
-    room = _room(routing, message_size, max_tokens)
-    return _combine(routing, message_size, room, count(flag_size, "flag_size"))
+    room, flag = _room(routing, message_size, max_tokens), count(flag_size, "flag_size")
+    return _combine(_CombinePlaces(routing, message_size, room, flag), message_size, flag)
 
 
-def _combine(routing: Routing, message_size: int, room: int, flag_size: int) -> Iterator[Step]:
-    chosen = routing.selections
-    home = (chosen.token * routing.top_k + chosen.slot) * message_size
-    at = slots(routing, max_tokens=room)
-    at *= message_size
-    yield Step(chosen.dst, chosen.src, message_size, at, home, label=COMBINE)
-    owner, host = _peers(routing)
-    send = _slots_end(routing, room)[host] * message_size + owner * flag_size
-    recv = routing.tokens[owner] * routing.top_k * message_size + host * flag_size
-    yield Step(host, owner, flag_size, send, recv, label=FLAGS)
+def counted_combine(
+    counts: Counts, local_experts: Ints, message_size: int, *, flag_size: int = FLAG
+) -> Iterator[Step]:
+    """Give the rows of `combine`, as `counted_dispatch`, which it sends back."""
+    return _combine(_Counted(counts, local_experts), message_size, flag_size)
+
+
+class _Rows(NamedTuple):
+    """Rows between the owners of tokens and the hosts of experts.
+
+    ``n``: messages of each row, None: one; then where a row lies in the buffer of either, in bytes.
+    """
+
+    owner: Ints
+    host: Ints
+    n: Ints | None = None
+    owner_at: Ints | int = 0
+    host_at: Ints | int = 0
+
+
+class _Known(Protocol):
+    """What a schedule is made of: the messages of a dispatch or combine, and who flags whom."""
+
+    @property
+    def local_experts(self) -> Ints: ...
+
+    def messages(self) -> _Rows: ...
+
+    def flags(self) -> _Rows: ...
+
+
+def _dispatch(known: _Known, message_size: int, flag_size: int | None) -> Iterator[Step]:
+    owner, host, n, owner_at, host_at = known.messages()
+    size = message_size if n is None else n * message_size
+    yield Step(owner, host, size, owner_at, host_at, messages=n, label=DISPATCH)
+    owner, host, _, owner_at, host_at = known.flags()
+    size = COUNT * known.local_experts[host] if flag_size is None else flag_size
+    yield Step(owner, host, size, owner_at, host_at, label=FLAGS)
+
+
+def _combine(known: _Known, message_size: int, flag_size: int) -> Iterator[Step]:
+    owner, host, n, owner_at, host_at = known.messages()
+    size = message_size if n is None else n * message_size
+    yield Step(host, owner, size, host_at, owner_at, messages=n, label=COMBINE)
+    owner, host, _, owner_at, host_at = known.flags()
+    yield Step(host, owner, flag_size, host_at, owner_at, label=FLAGS)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Counted:
+    """What follows from counts: a row for each pair of ranks."""
+
+    counts: Counts
+    local_experts: Ints
+
+    def messages(self) -> _Rows:
+        src, dst = self.counts.pairs()
+        n = self.counts.between((src, dst))
+        some = n > 0
+        return _Rows(src[some], dst[some], n[some])
+
+    def flags(self) -> _Rows:
+        # Whoever hosts experts waits for every rank, itself included: a copy, so counts are whole.
+        return _Rows(*self.counts.pairs_to(np.flatnonzero(self.local_experts)))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _DispatchPlaces:
+    """Every choice of every token, from the tokens of its owner to its slot."""
+
+    routing: Routing
+    message_size: int
+    room: int
+    flag_size: int | None
+
+    @property
+    def local_experts(self) -> Ints:
+        return self.routing.local_experts
+
+    def messages(self) -> _Rows:
+        chosen = self.routing.selections
+        at = slots(self.routing, max_tokens=self.room)
+        at *= self.message_size
+        return _Rows(chosen.src, chosen.dst, None, chosen.token * self.message_size, at)
+
+    def flags(self) -> _Rows:
+        routing, size = self.routing, self.flag_size
+        owner, host = _flagged(routing)
+        sent = routing.tokens * self.message_size
+        held = _slots_end(routing, self.room) * self.message_size
+        if size is None:
+            send = COUNT * routing.first_expert[host]
+            recv = COUNT * routing.local_experts[host] * owner
+        else:
+            send, recv = host * size, owner * size
+        return _Rows(owner, host, None, sent[owner] + send, held[host] + recv)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _CombinePlaces:
+    """The result of every choice, from its slot to its place at the owner of the token."""
+
+    routing: Routing
+    message_size: int
+    room: int
+    flag_size: int
+
+    @property
+    def local_experts(self) -> Ints:
+        return self.routing.local_experts
+
+    def messages(self) -> _Rows:
+        chosen = self.routing.selections
+        home = (chosen.token * self.routing.top_k + chosen.slot) * self.message_size
+        at = slots(self.routing, max_tokens=self.room)
+        at *= self.message_size
+        return _Rows(chosen.src, chosen.dst, None, home, at)
+
+    def flags(self) -> _Rows:
+        routing, size = self.routing, self.flag_size
+        owner, host = _flagged(routing)
+        send = _slots_end(routing, self.room)[host] * self.message_size + owner * size
+        home = routing.tokens[owner] * routing.top_k * self.message_size
+        return _Rows(owner, host, None, home + host * size, send)
 
 
 def slots(routing: Routing, *, max_tokens: int | None = None) -> Ints:
@@ -145,11 +252,8 @@ def combine_buffers(
     return Buffers(send, routing.tokens * routing.top_k * message_size + flags)
 
 
-def _peers(routing: Routing) -> tuple[Ints, Ints]:
-    # Whoever hosts experts waits for every rank, itself included: a copy, so that counts are whole.
-    hosts = np.flatnonzero(routing.local_experts)
-    src = np.repeat(np.arange(routing.ranks), len(hosts))
-    return src, np.tile(hosts, routing.ranks)
+def _flagged(routing: Routing) -> tuple[Ints, Ints]:
+    return all_pairs(routing.ranks, np.flatnonzero(routing.local_experts))
 
 
 def _slots_end(routing: Routing, room: int) -> Ints:

@@ -1,6 +1,6 @@
 """Timed: the rows of one rank of a dispatch or combine, from what that rank knows.
 
-They are those of `collectives.moe.schedules.low_latency` and `normal`, which know every rank's
+They are those of `collectives.moe.schedules.normal`, which knows every rank's
 choices; `tests/test_moe_tokens_times.py` holds them to that.
 """
 
@@ -8,31 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.moe.routing.expert_ranks import Hosts
 from collectives.moe.routing.routing import Ints
-from collectives.moe.schedules import low_latency, normal
+from collectives.moe.schedules import normal
 from fabric.schedule.plan import Plan, PlanStep
-
-
-def low_latency_dispatch(rank: int, size: int, sent: Ints, come: Ints, hosts: Hosts) -> Plan:
-    """Rows of `low_latency.dispatch`; ``size``: bytes of a message.
-
-    ``sent``, ``come``: choices of this rank for experts of each rank, and of each rank for experts
-    here. Those between two ranks are one row of so many messages, which takes the same time.
-    """
-    owner, host = _peers(rank, hosts)
-    flags = _part(1, owner, host, low_latency.COUNT * hosts.local[host], low_latency.FLAGS)
-    return _plan(rank, len(sent), [_direct(rank, size, sent, come, low_latency.DISPATCH), flags])
-
-
-def low_latency_combine(
-    rank: int, size: int, sent: Ints, come: Ints, hosts: Hosts, flag_size: int = low_latency.FLAG
-) -> Plan:
-    """Rows of `low_latency.combine`; as `low_latency_dispatch`, which it sends back."""
-    owner, host = _peers(rank, hosts)
-    flags = _part(1, owner, host, np.full(len(owner), flag_size), low_latency.FLAGS)
-    parts = [_direct(rank, size, sent, come, low_latency.COMBINE), flags]
-    return _plan(rank, len(sent), [_turned(part) for part in parts])
 
 
 def normal_dispatch(rank: int, size: int, sent: Ints, come: Ints) -> Plan:
@@ -64,11 +42,6 @@ def _woven(me: int, others: Ints, mine: Ints) -> tuple[Ints, Ints]:
     ])  # fmt: skip
     host = np.concatenate([np.full(before.sum(), me), mine, np.full(after.sum(), me)])
     return owner, host
-
-
-def _peers(me: int, hosts: Hosts) -> tuple[Ints, Ints]:
-    every = np.full(hosts.ranks, int(hosts.local[me] > 0))
-    return _woven(me, every, np.flatnonzero(hosts.local))
 
 
 def _part(

@@ -12,8 +12,8 @@ from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import Hosts, hosts
 from collectives.moe.routing.routing import MASKED, Ints
-from collectives.moe.schedules import timed
 from collectives.moe.schedules.formats import Format, message_given
+from collectives.moe.schedules.low_latency import counted_combine, counted_dispatch
 from collectives.moe.tokens.arrivals import Landing, mapped
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
@@ -35,6 +35,8 @@ from collectives.moe.tokens.tensors import (
     room_for,
 )
 from fabric.ranks.message_execution import timed_as
+from fabric.schedule.counts import RankCounts
+from fabric.schedule.plan import plan
 
 IN_FLIGHT = 2
 """Dispatches whose results have not been combined: so many buffers there are."""
@@ -150,11 +152,10 @@ class LowLatency:
         handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
         self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
-        plan = timed.low_latency_dispatch(
-            rank, size, chosen.sent, by_source.sum(axis=1), self.hosts
-        )
+        counts = RankCounts(rank, chosen.sent, by_source.sum(axis=1))
+        mine = plan(counted_dispatch(counts, self.hosts.local, size), comm.size, rank)
         work = comm.exchange(
-            timed_as(words, plan, "dispatch"),
+            timed_as(words, mine, "dispatch"),
             tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
@@ -190,11 +191,12 @@ class LowLatency:
             results, weights, home = self._results(y, handle, topk_weights, out)
         except TokenError as error:
             self.comm.refuse(self._named(error))
-        chosen, come = handle.chosen, handle.by_source.sum(axis=1)
+        comm, chosen = self.comm, handle.chosen
+        counts = RankCounts(comm.rank, chosen.sent, handle.by_source.sum(axis=1))
         size = self._result_size or self.hidden * handle.dtype.itemsize
-        plan = timed.low_latency_combine(self.comm.rank, size, chosen.sent, come, self.hosts)
+        mine = plan(counted_combine(counts, self.hosts.local, size), comm.size, comm.rank)
         words = self._words(handle.dtype).replace("dispatch", "combine")
-        rows = Returns(self.comm, chosen, self.hosts, results, handle.by_source,
+        rows = Returns(comm, chosen, self.hosts, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip
 
         def finish() -> None:
@@ -202,8 +204,8 @@ class LowLatency:
             home.deliver()
             handle.release()
 
-        work = self.comm.exchange(
-            timed_as(words, plan, "combine"), rows.rounds(weights, home.array), finish,
+        work = comm.exchange(
+            timed_as(words, mine, "combine"), rows.rounds(weights, home.array), finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)

@@ -1,0 +1,154 @@
+"""Counts: how much goes from each rank to each, as far as it is known, for schedules over pairs.
+
+A schedule of irregular traffic (an all-to-all-v, a dispatch to experts) is written once, over the
+pairs of ranks of `AllCounts` or `RankCounts`. It may read the counts of a pair, and what every rank
+knows, and nothing of other pairs. So it says of the pairs of one rank the same as of all pairs: the
+rows of a rank, made from its own row and column of counts, are those of the whole that involve it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.schedule.step import ScheduleError
+
+_Longs = NDArray[np.int64]
+Pairs = tuple[_Longs, _Longs]
+"""Sources and destinations: int64 of one length."""
+
+
+@dataclass(frozen=True, eq=False)
+class AllCounts:
+    """The counts of all pairs: ``counts[i, j]`` from rank i to rank j, int64 ``[ranks, ranks]``."""
+
+    counts: _Longs
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks there are."""
+        return len(self.counts)
+
+    def pairs(self) -> Pairs:
+        """Every pair, by source and destination."""
+        return all_pairs(self.ranks, np.arange(self.ranks))
+
+    def pairs_to(self, dst: _Longs) -> Pairs:
+        """The pairs with these destinations, which ascend; by source and destination."""
+        return all_pairs(self.ranks, dst)
+
+    def pairs_around(self) -> Pairs:
+        """Every pair; sources ascend, and each begins with itself and goes on around the ranks."""
+        me = np.arange(self.ranks)
+        dst = np.add.outer(me, me).ravel()
+        dst[dst >= self.ranks] -= self.ranks
+        return np.repeat(me, self.ranks), dst
+
+    def pairs_apart(self, distance: int) -> Pairs:
+        """The pairs whose destination is ``distance`` ranks after the source, around the ranks."""
+        me = np.arange(self.ranks)
+        return me, np.roll(me, -distance)
+
+    def between(self, pairs: Pairs) -> _Longs:
+        """The counts of these pairs."""
+        counts: _Longs = self.counts.take(self._places(pairs))
+        return counts
+
+    def blocks(self, pairs: Pairs) -> tuple[_Longs, _Longs, _Longs]:
+        """The counts of these pairs, and where their blocks begin at the source and destination.
+
+        Blocks lie without gaps, in the order of ranks.
+        """
+        place = self._places(pairs)
+        return self.counts.take(place), self._sent_at.take(place), self._received_at.take(place)
+
+    def _places(self, pairs: Pairs) -> _Longs:
+        return pairs[0] * self.ranks + pairs[1]
+
+    @cached_property
+    def _sent_at(self) -> _Longs:
+        return self.counts.cumsum(1) - self.counts
+
+    @cached_property
+    def _received_at(self) -> _Longs:
+        return self.counts.cumsum(0) - self.counts
+
+
+@dataclass(frozen=True, eq=False)
+class RankCounts:
+    """What one rank knows: ``sent[j]`` go from it to rank j, ``received[i]`` to it from rank i.
+
+    Both int64 ``[ranks]``. The methods are those of `AllCounts`; of its pairs they give those that
+    ``rank`` is part of, in the same order. Raises `ScheduleError` where the two do not agree.
+    """
+
+    rank: int
+    sent: _Longs
+    received: _Longs
+
+    def __post_init__(self) -> None:
+        rank, sent, received = self.rank, self.sent, self.received
+        if sent.shape != received.shape or not 0 <= rank < len(sent):
+            raise ScheduleError(
+                f"counts of rank {rank}: {sent.shape} sent, {received.shape} received"
+            )
+        if sent[rank] != received[rank]:
+            raise ScheduleError(
+                f"rank {rank} sends {sent[rank]} to itself, and receives {received[rank]}"
+            )
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks there are."""
+        return len(self.sent)
+
+    def pairs(self) -> Pairs:
+        """As `AllCounts.pairs`."""
+        return self._own(np.arange(self.ranks), True)
+
+    def pairs_to(self, dst: _Longs) -> Pairs:
+        """As `AllCounts.pairs_to`."""
+        return self._own(dst, bool((dst == self.rank).any()))
+
+    def pairs_around(self) -> Pairs:
+        """As `AllCounts.pairs_around`."""
+        return self._own((self.rank + np.arange(self.ranks)) % self.ranks, True)
+
+    def pairs_apart(self, distance: int) -> Pairs:
+        """As `AllCounts.pairs_apart`."""
+        here, before = self.rank, (self.rank - distance) % self.ranks
+        src = np.array([here] if here == before else sorted((here, before)))
+        return src, (src + distance) % self.ranks
+
+    def between(self, pairs: Pairs) -> _Longs:
+        """As `AllCounts.between`."""
+        src, dst = pairs
+        return np.where(src == self.rank, self.sent[dst], self.received[src])
+
+    def blocks(self, pairs: Pairs) -> tuple[_Longs, _Longs, _Longs]:
+        """As `AllCounts.blocks`; what lies in another rank's buffer is at 0, as nobody reads it."""
+        src, dst = pairs
+        sent_at = np.where(src == self.rank, (self.sent.cumsum() - self.sent)[dst], 0)
+        at = np.where(dst == self.rank, (self.received.cumsum() - self.received)[src], 0)
+        return self.between(pairs), sent_at, at
+
+    def _own(self, dst: _Longs, receives: bool) -> Pairs:
+        # In its own place among the sources this rank has a row for each destination.
+        me = self.rank
+        if not receives:
+            return np.full(len(dst), me), dst
+        before, after = np.arange(me), np.arange(me + 1, self.ranks)
+        return (
+            np.concatenate([before, np.full(len(dst), me), after]),
+            np.concatenate([np.full(me, me), dst, np.full(len(after), me)]),
+        )
+
+
+Counts = AllCounts | RankCounts
+"""Of all pairs of ranks, or of those that one rank is part of."""
+
+
+def all_pairs(ranks: int, dst: _Longs) -> Pairs:
+    """Each of so many ranks with each of these destinations, by source and destination."""
+    return np.repeat(np.arange(ranks), len(dst)), np.tile(dst, ranks)
