@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from collectives.algorithms.scatter import stand_in
 from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.counts import AllCounts, Counts, Pairs, RankCounts
 from fabric.schedule.step import ScheduleError, Step
+
+NO_ROWS = Step([], [], [])
+"""A step in which a rank has nothing to do."""
 
 
 def direct(ranks: int, size: int) -> Iterator[Step]:
@@ -86,35 +90,29 @@ def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator
     yield from hierarchical_v(counts, ranks_per_node=ranks_per_node)
 
 
-def direct_v(counts: NDArray[np.int64]) -> Iterator[Step]:
+def direct_v(counts: NDArray[np.int64] | RankCounts) -> Iterator[Step]:
     """Every rank sends every other its block at once.
 
     Steps: 1.
-    Bytes sent by a rank: the sum of its row of counts, less its own block.
+    Bytes sent by a rank: the sum of its row of counts, less what it keeps.
+
+    From `RankCounts` come the rows of that rank.
     """
-    counts = checked(counts)
-    send_at, recv_at = displacements(counts)
-    src, dst = pairs(len(counts))
-    yield from transfers(
-        src, dst, counts[src, dst], send_at[src, dst], recv_at[src, dst], label="all-to-all"
-    )
+    known = _known(counts)
+    yield from _blocks(known, known.pairs_around())
 
 
-def pairwise_v(counts: NDArray[np.int64]) -> Iterator[Step]:
-    """In step k each rank sends a block to the rank k places on; step 0 copies its own block.
+def pairwise_v(counts: NDArray[np.int64] | RankCounts) -> Iterator[Step]:
+    """In step k each rank sends to the rank k places on; step 0 is its own block.
 
     Steps: P - 1, less those in which nobody has a byte to send.
-    Bytes sent by a rank: the sum of its row of counts, less its own block.
+    Bytes sent by a rank: the sum of its row of counts, less what it keeps.
+
+    From `RankCounts` come the rows of that rank, in P steps: those of others it does not know.
     """
-    counts = checked(counts)
-    send_at, recv_at = displacements(counts)
-    me, twice = np.arange(len(counts)), np.tile(np.arange(len(counts)), 2)
-    for k in range(len(counts)):
-        peer = twice[k : k + len(counts)]
-        pair = me * len(counts) + peer
-        yield from transfers(
-            me, peer, counts.take(pair), send_at.take(pair), recv_at.take(pair), label="all-to-all"
-        )
+    known = _known(counts)
+    for distance in range(known.ranks):
+        yield from _blocks(known, known.pairs_apart(distance))
 
 
 def hierarchical_v(counts: NDArray[np.int64], *, ranks_per_node: int = 16) -> Iterator[Step]:
@@ -148,6 +146,23 @@ def hierarchical_v(counts: NDArray[np.int64], *, ranks_per_node: int = 16) -> It
         hub[block], dst[block], message, dst_room + by_dst[block], recv_at[src, dst][block],
         reads="work", label="across",
     )  # fmt: skip
+
+
+def _known(counts: NDArray[np.int64] | RankCounts) -> Counts:
+    return counts if isinstance(counts, RankCounts) else AllCounts(checked(counts))
+
+
+def _blocks(known: Counts, pairs: Pairs) -> Iterator[Step]:
+    """The step of the blocks between these pairs, without those of 0 bytes.
+
+    None where nobody has any. A rank cannot tell, and steps have one number at all ranks, so its
+    own step is there without rows too.
+    """
+    steps = transfers(*pairs, *known.blocks(pairs), label="all-to-all")
+    if isinstance(known, RankCounts):
+        yield next(steps, NO_ROWS)
+    else:
+        yield from steps
 
 
 def displacements(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

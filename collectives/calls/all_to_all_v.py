@@ -1,7 +1,5 @@
 """All-to-all-v as a call. A rank knows its own counts, and needs no other rank's for most of it."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,13 +7,13 @@ from collectives.algorithms.table import ALGORITHMS
 from collectives.calls.buffers import UserBuffer, name_of, shift
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.ready import made_ready
-from fabric.schedule.plan import Plan, PlanStep
+from fabric.schedule.counts import RankCounts
+from fabric.schedule.plan import Plan
 from fabric.schedule.plan import plan as plan_of
 from topology.arguments import integers
 from topology.errors import ArgumentError
 
 Longs = NDArray[np.int64]
-_Rows = list[tuple[int, Longs, Longs]]
 
 LOCAL = ("direct", "pairwise")
 """The algorithms that can be planned from a rank's own counts."""
@@ -73,36 +71,6 @@ def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Pla
 
 
 def plan(name: str, rank: int, sent: Longs, received: Longs) -> Plan:
-    """A rank's plan by one of `LOCAL`: its rows of `alltoall.direct_v` or `pairwise_v`.
-
-    ``sent[j]`` bytes go to rank j, ``received[i]`` come from rank i.
-    """
-    rows = {"direct": _direct_rows, "pairwise": _pairwise_rows}[name](rank, len(sent))
-    return Plan(rank, len(sent), tuple(_exchanges(rank, sent, received, rows)))
-
-
-def _direct_rows(me: int, ranks: int) -> _Rows:
-    others, after = np.delete(np.arange(ranks), me), (me + np.arange(ranks)) % ranks
-    src = np.concatenate([others[:me], np.full(ranks, me), others[me:]])
-    dst = np.concatenate([np.full(me, me), after, np.full(ranks - 1 - me, me)])
-    return [(0, src, dst)]
-
-
-def _pairwise_rows(me: int, ranks: int) -> _Rows:
-    steps = (sorted({(me, (me + k) % ranks), ((me - k) % ranks, me)}) for k in range(ranks))
-    columns = (np.array(rows).T for rows in steps)
-    return [(k, src, dst) for k, (src, dst) in enumerate(columns)]
-
-
-def _exchanges(me: int, sent: Longs, received: Longs, steps: _Rows) -> Iterator[PlanStep]:
-    send_at, recv_at = sent.cumsum() - sent, received.cumsum() - received
-    for number, src, dst in steps:
-        size = np.where(src == me, sent[dst], received[src])
-        full = size > 0
-        if full.any():
-            src, dst, size = src[full], dst[full], size[full]
-            yield PlanStep(
-                number, src, dst, size, np.where(src == me, send_at[dst], 0),
-                np.where(dst == me, recv_at[src], 0), np.ones_like(size),
-                False, "send", "recv", "all-to-all",
-            )  # fmt: skip
+    """A rank's part by one of `LOCAL`: ``sent[j]`` bytes to rank j, ``received[i]`` from rank i."""
+    steps = ALGORITHMS["all_to_all_v"][name](RankCounts(rank, sent, received))
+    return plan_of(steps, len(sent), rank)
