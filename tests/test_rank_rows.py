@@ -32,6 +32,7 @@ def test_the_pairs_of_a_rank_are_those_of_all_in_their_order(counts: Longs, numb
     whole, some = AllCounts(counts), np.flatnonzero(counts.sum(axis=0) % 2)
     kinds: list[Callable[[Counts], Pairs]] = [
         lambda known: known.pairs(),
+        lambda known: known.pairs_filled(),
         lambda known: known.pairs_to(some),
         lambda known: known.pairs_around(),
         lambda known: known.pairs_apart(number),

@@ -34,6 +34,11 @@ class AllCounts:
         """Every pair, by source and destination."""
         return all_pairs(self.ranks, np.arange(self.ranks))
 
+    def pairs_filled(self) -> Pairs:
+        """The pairs whose count is not 0, by source and destination."""
+        src, dst = np.nonzero(self.counts)
+        return src, dst
+
     def pairs_to(self, dst: _Longs) -> Pairs:
         """The pairs with these destinations, which ascend; by source and destination."""
         return all_pairs(self.ranks, dst)
@@ -106,6 +111,12 @@ class RankCounts:
     def pairs(self) -> Pairs:
         """As `AllCounts.pairs`."""
         return self._own(np.arange(self.ranks), True)
+
+    def pairs_filled(self) -> Pairs:
+        """As `AllCounts.pairs_filled`."""
+        src, dst = self.pairs()
+        filled = self.between((src, dst)) != 0
+        return src[filled], dst[filled]
 
     def pairs_to(self, dst: _Longs) -> Pairs:
         """As `AllCounts.pairs_to`."""

@@ -140,10 +140,8 @@ class _Counted:
     local_experts: Ints
 
     def messages(self) -> _Rows:
-        src, dst = self.counts.pairs()
-        n = self.counts.between((src, dst))
-        some = n > 0
-        return _Rows(src[some], dst[some], n[some])
+        pairs = self.counts.pairs_filled()
+        return _Rows(*pairs, self.counts.between(pairs))
 
     def flags(self) -> _Rows:
         # Whoever hosts experts waits for every rank, itself included: a copy, so counts are whole.

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from collectives.moe.routing.routing import Routing, starts
+from collectives.moe.routing.routing import Ints, Routing
 from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Buffers, check_size
+from fabric.schedule.counts import AllCounts, Counts
 from fabric.schedule.step import Step
 
 DISPATCH, COMBINE = "dispatch", "combine"
@@ -52,7 +53,7 @@ def dispatch(
     """
     if ranks_per_node is None:
         check_size(message_size)
-        return iter((_direct(routing, message_size),))
+        return counted_dispatch(AllCounts(routing.rank_counts), message_size)
     return two_level.steps(
         two_level.plan(routing, message_size, ranks_per_node, chunks, exact, back=False)
     )
@@ -76,10 +77,29 @@ def combine(
     """
     if ranks_per_node is None:
         check_size(message_size)
-        return iter((_turned(_direct(routing, message_size), COMBINE),))
+        return counted_combine(AllCounts(routing.rank_counts), message_size)
     return two_level.steps(
         two_level.plan(routing, message_size, ranks_per_node, chunks, exact, back=True)
     )
+
+
+def counted_dispatch(counts: Counts, message_size: int) -> Iterator[Step]:
+    """Give the rows of `dispatch` of one level, of all ranks or of one; ``counts``: of copies."""
+    src, dst, size, src_at, dst_at, n = _copies(counts, message_size)
+    yield Step(src, dst, size, src_at, dst_at, messages=n, label=DISPATCH)
+
+
+def counted_combine(counts: Counts, message_size: int) -> Iterator[Step]:
+    """Give the rows of `combine` of one level, as `counted_dispatch`, which it sends back."""
+    src, dst, size, src_at, dst_at, n = _copies(counts, message_size)
+    yield Step(dst, src, size, dst_at, src_at, messages=n, label=COMBINE)
+
+
+def _copies(counts: Counts, message_size: int) -> tuple[Ints, ...]:
+    # One row for the tokens that a rank has for another: the columns of a dispatch.
+    pairs = counts.pairs_filled()
+    n, src_at, dst_at = counts.blocks(pairs)
+    return *pairs, n * message_size, src_at * message_size, dst_at * message_size, n
 
 
 def buffers(
@@ -117,17 +137,3 @@ def logical_bytes(routing: Routing, message_size: int, ranks_per_node: int | Non
     if ranks_per_node is None:
         return float(routing.rank_counts.sum()) * message_size / routing.ranks
     return float(routing.node_counts(ranks_per_node).sum()) * message_size / routing.ranks
-
-
-def _direct(routing: Routing, message_size: int) -> Step:
-    counts = routing.rank_counts
-    src, dst = np.nonzero(counts)
-    send, recv, n = starts(counts, 1)[src, dst], starts(counts, 0)[src, dst], counts[src, dst]
-    size, at = n * message_size, (send * message_size, recv * message_size)
-    return Step(src, dst, size, *at, messages=n, label=DISPATCH)
-
-
-def _turned(step: Step, label: str) -> Step:
-    return Step(
-        step.dst, step.src, step.size, step.dst_at, step.src_at, messages=step.messages, label=label
-    )

@@ -1,4 +1,4 @@
-"""The rows of one rank of the two-level mode, from what that rank knows; see `timed`."""
+"""The rows of one rank of the two-level mode, from what that rank knows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -12,9 +12,9 @@ from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import Hosts, hosts
-from collectives.moe.schedules import timed, timed_two_level
+from collectives.moe.schedules import timed_two_level
 from collectives.moe.schedules.formats import Format, message_given
-from collectives.moe.schedules.normal import CHUNKS
+from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
 from collectives.moe.tokens.arrivals import Landing, Recycled, about_tokens
 from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
@@ -37,7 +37,8 @@ from collectives.moe.tokens.tensors import (
     room_for,
 )
 from fabric.ranks.message_execution import timed_as
-from fabric.schedule.plan import Plan
+from fabric.schedule.counts import RankCounts
+from fabric.schedule.plan import Plan, plan
 
 MOST_ALIGNMENT = 1 << 31
 """What counts of experts are rounded up to at most."""
@@ -269,8 +270,9 @@ class Normal:
         rank = self.comm.rank
         if handle.known is not None:
             return timed_two_level.plan(handle.known, size, back=back)
-        make = timed.normal_combine if back else timed.normal_dispatch
-        return make(rank, size, handle.sent, handle.by_source)
+        schedule = counted_combine if back else counted_dispatch
+        counts = RankCounts(rank, handle.sent, handle.by_source)
+        return plan(schedule(counts, size), self.comm.size, rank)
 
     def _arrived(self, x: Any, landing: Landing, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
