@@ -29,7 +29,27 @@ PACK, BOTH = "pack", "rdma+nvlink"
 """Labels of the steps."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
+class ChunkCounts:
+    """Tokens by chunk, of all ranks, or those that pass one rank, all others 0.
+
+    ``to_node``: ``[chunks, src, node]``, how many a node needs, that of ``src`` included.
+    ``to_rank``: ``[chunks, src, dst]``, how many a rank needs. Nodes have ``width`` ranks. A rank
+    knows of ``to_node`` what it sends and what it takes as the relay of its node, and of
+    ``to_rank`` what it passes on as a relay and what it receives.
+    """
+
+    width: int
+    to_node: Ints
+    to_rank: Ints
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return len(self.to_node)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class _Rows:
     """Rows of the two-level mode by chunk; places and sizes count messages."""
 
@@ -47,18 +67,22 @@ class _Rows:
         return np.stack([column[rows] for column in columns])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class TwoLevelPlan:
     """What a schedule is made from: see `normal.dispatch`; ``back``: combine."""
 
     routing: Routing
     message_size: int
-    width: int
-    chunks: int
     exact: bool
     back: bool
     copies: Copies  # of nodes
     counts: Ints  # of those, [src, node]
+    by_chunk: ChunkCounts
+
+    @property
+    def width(self) -> int:
+        """How many ranks a node has."""
+        return self.by_chunk.width
 
 
 def plan(
@@ -69,32 +93,73 @@ def plan(
     if count(chunks, "chunks") < 1:
         raise RoutingError(f"{chunks} chunks; there have to be 1 or more")
     copies = routing.node_copies(width)
-    counts = pairs(copies.src, copies.dst, (routing.ranks, routing.nodes(width)))
-    return TwoLevelPlan(routing, message_size, width, chunks, exact, back, copies, counts)
+    shape = (routing.ranks, routing.nodes(width))
+    by_chunk = ChunkCounts(
+        width,
+        _by_chunk(copies, shape, routing.tokens, chunks),
+        _by_chunk(routing.copies, (routing.ranks, routing.ranks), routing.tokens, chunks),
+    )
+    counts = pairs(copies.src, copies.dst, shape)
+    return TwoLevelPlan(routing, message_size, exact, back, copies, counts, by_chunk)
 
 
 def steps(plan: TwoLevelPlan) -> Iterator[Step]:
-    """Yield the steps of a plan: "pack" where it is exact, then one a chunk and one more."""
+    """Yield the steps of a plan: "pack" where it is exact, then one a chunk and one more.
+
+    Those in which nobody has a row are left out.
+    """
     if plan.exact:
         yield _pack(plan)
-    rdma, nvlink = _rows(plan)
-    ticks = range(plan.chunks + 1)
-    for tick in reversed(ticks) if plan.back else ticks:
+        made = _steps(*_placed(plan), plan.by_chunk.chunks, plan.message_size, plan.back)
+    else:
+        made = counted(plan.by_chunk, plan.message_size, back=plan.back)
+    yield from (step for step in made if len(step))
+
+
+def counted(counts: ChunkCounts, message_size: int, *, back: bool) -> Iterator[Step]:
+    """Give the rows of a dispatch, or of a combine with ``back``, of all ranks or of one.
+
+    What a relay forwards of one (source, receiver, chunk) is a single row: see `normal.dispatch`.
+    Every step is there, even without rows, so that it has one number at all ranks.
+    """
+    rdma = _to_relays(counts)
+    nvlink = _forwarded_whole(counts)
+    return _steps(rdma, nvlink, counts.chunks, message_size, back)
+
+
+def _steps(
+    rdma: _Rows, nvlink: _Rows, chunks: int, message_size: int, back: bool
+) -> Iterator[Step]:
+    ticks = range(chunks + 1)
+    for tick in reversed(ticks) if back else ticks:
         rows = np.concatenate([rdma.of(tick), nvlink.of(tick - 1)], axis=1)
-        if rows.size:
-            yield _step(rows, plan)
+        yield _step(rows, message_size, back)
 
 
-def _step(rows: NDArray[np.int64], plan: TwoLevelPlan) -> Step:
+def _step(rows: NDArray[np.int64], message_size: int, back: bool) -> Step:
     src, dst, src_at, dst_at, n = rows
-    src_at, dst_at = src_at * plan.message_size, dst_at * plan.message_size
-    if plan.back:
+    src_at, dst_at = src_at * message_size, dst_at * message_size
+    if back:
         src, dst, src_at, dst_at = dst, src, dst_at, src_at
-    size = n * plan.message_size
     return Step(
-        src, dst, size, src_at, dst_at,
-        reduces=plan.back, reads="recv", writes="recv", messages=n, label=BOTH,
+        src, dst, n * message_size, src_at, dst_at,
+        reduces=back, reads="recv", writes="recv", messages=n, label=BOTH,
     )  # fmt: skip
+
+
+def relays(ranks: int, width: int) -> Ints:
+    """Tell which rank takes what each source sends to each node: ``[src, node]``.
+
+    It has the source's place within its node; a source is the relay of its own node.
+    """
+    relay: Ints = np.arange(ranks // width) * width + np.arange(ranks)[:, None] % width
+    return relay
+
+
+def chunks_of(token: Ints, tokens: Ints, chunks: int) -> Ints:
+    """Tell the chunk of each token of a rank that has so many ``tokens``."""
+    chunk: Ints = token * chunks // tokens
+    return chunk
 
 
 def _pack(plan: TwoLevelPlan) -> Step:
@@ -135,55 +200,63 @@ def relayed(counts: Ints, ranks_per_node: int) -> tuple[Ints, Ints]:
     return starts(held, 0).reshape(counts.shape), held.sum(axis=0).T.ravel()
 
 
-def _rows(plan: TwoLevelPlan) -> tuple[_Rows, _Rows]:
+def _placed(plan: TwoLevelPlan) -> tuple[_Rows, _Rows]:
+    # With the place of every token: what goes to relays, and what they forward.
     counts, width = plan.counts, plan.width
     received, packed, passing = _regions(plan)
-    src, node = np.arange(counts.shape[0])[:, None], np.arange(counts.shape[1])
-    relay: Ints = node * width + src % width
-    own = src // width == node
+    relay = relays(len(counts), width)
     leave = packed[:, None] + starts(counts, 1)
-    held = np.where(own, leave, passing[relay] + relayed(counts, width)[0])
-    landing = received + starts(plan.routing.rank_counts, 0)
-    sizes = _by_chunk(plan.copies, counts.shape, plan)
-    begin = starts(sizes, 0)
-    c, s, d = np.nonzero(sizes * ~own)
-    at = (leave + begin)[c, s, d], (held + begin)[c, s, d]
-    rdma = _Rows(c, s, relay[s, d], *at, sizes[c, s, d])
-    if plan.exact:
-        return rdma, _forwarded(relay, held, landing, plan)
-    return rdma, _forwarded_whole(relay, held + begin, landing, plan)
+    held = np.where(_own(counts.shape, width), leave, passing[relay] + relayed(counts, width)[0])
+    arrive = received + starts(plan.routing.rank_counts, 0)
+    begin = starts(plan.by_chunk.to_node, 0)
+    rdma = _to_relays(plan.by_chunk, leave + begin, held + begin)
+    return rdma, _forwarded(relay, held, arrive, plan)
 
 
-def _chunk(copies: Copies, plan: TwoLevelPlan) -> Ints:
-    chunk: Ints = copies.token * plan.chunks // plan.routing.tokens[copies.src]
-    return chunk
+def _own(shape: tuple[int, ...], width: int) -> NDArray[np.bool_]:
+    # Which node is that of the source: [src, node].
+    src, node = np.arange(shape[0])[:, None], np.arange(shape[1])
+    own: NDArray[np.bool_] = src // width == node
+    return own
 
 
-def _by_chunk(copies: Copies, shape: tuple[int, ...], plan: TwoLevelPlan) -> NDArray[np.int64]:
+def _by_chunk(copies: Copies, shape: tuple[int, int], tokens: Ints, chunks: int) -> Ints:
     # Copies of each chunk: [chunk, src, dst].
-    flat = copies.src * shape[1] + copies.dst
-    size = shape[0] * shape[1]
-    return pairs(_chunk(copies, plan), flat, (plan.chunks, size)).reshape(plan.chunks, *shape)
+    chunk = chunks_of(copies.token, tokens[copies.src], chunks)
+    flat, size = copies.src * shape[1] + copies.dst, shape[0] * shape[1]
+    return pairs(chunk, flat, (chunks, size)).reshape(chunks, *shape)
 
 
-def _forwarded_whole(relay: Ints, held: Ints, landing: Ints, plan: TwoLevelPlan) -> _Rows:
-    # One row for what is forwarded of each (source, receiver, chunk).
-    counts = _by_chunk(plan.routing.copies, landing.shape, plan)
-    c, s, d = np.nonzero(counts)
-    node = d // plan.width
-    arrive = (landing + starts(counts, 0))[c, s, d]
-    return _Rows(c, relay[s, node], d, held[c, s, node], arrive, counts[c, s, d])
+def _to_relays(counts: ChunkCounts, leave: Ints | None = None, held: Ints | None = None) -> _Rows:
+    # One row for what goes of each (source, other node, chunk), to the relay there. With places,
+    # [chunk, src, node], at the source and at the relay.
+    to_node = counts.to_node
+    _, ranks, nodes = to_node.shape
+    c, s, d = at = np.nonzero(to_node * ~_own((ranks, nodes), counts.width))
+    src_at, dst_at = (
+        np.zeros_like(c) if all_at is None else all_at[at] for all_at in (leave, held)
+    )
+    return _Rows(c, s, relays(ranks, counts.width)[s, d], src_at, dst_at, to_node[at])
 
 
-def _forwarded(relay: Ints, held: Ints, landing: Ints, plan: TwoLevelPlan) -> _Rows:
+def _forwarded_whole(counts: ChunkCounts) -> _Rows:
+    # One row for what is forwarded of each (source, receiver, chunk), without places.
+    c, s, d = np.nonzero(counts.to_rank)
+    relay = relays(counts.to_rank.shape[1], counts.width)[s, d // counts.width]
+    nowhere = np.zeros_like(c)
+    return _Rows(c, relay, d, nowhere, nowhere, counts.to_rank[c, s, d])
+
+
+def _forwarded(relay: Ints, held: Ints, received: Ints, plan: TwoLevelPlan) -> _Rows:
     # One row for each run of tokens that lie next to each other at both ends.
-    copies = plan.routing.copies
-    order, chunk = sorted_by(copies.dst, plan.routing.ranks), _chunk(copies, plan)
-    order = order[sorted_by(chunk[order], plan.chunks)]
+    copies, chunks = plan.routing.copies, plan.by_chunk.chunks
+    chunk = chunks_of(copies.token, plan.routing.tokens[copies.src], chunks)
+    order = sorted_by(copies.dst, plan.routing.ranks)
+    order = order[sorted_by(chunk[order], chunks)]
     src, dst = copies.src[order], copies.dst[order]
     node = dst // plan.width
     leave = held[src, node] + _node_position(plan)[order]
-    arrive = landing[src, dst] + copies.position[order]
+    arrive = received[src, dst] + copies.position[order]
     return _runs(chunk[order], relay[src, node], dst, leave, arrive)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from collectives.moe.routing.expert_ranks import Hosts
 from collectives.moe.routing.routing import Ints
-from collectives.moe.schedules.timed_two_level import Chunked
+from collectives.moe.schedules.two_level import ChunkCounts, chunks_of, relays
 from collectives.moe.tokens.rank_transfer import Direct, Relayed
 from collectives.moe.tokens.selection import copied
 
@@ -46,18 +46,15 @@ class CountsLayout:
 
     def path(
         self, told: _Told, mine: _Told, to_rank: NDArray[np.bool_]
-    ) -> tuple[Direct | Relayed, Chunked | None]:
-        """How tokens travel, and for two levels what times them.
-
-        ``told``: the counts from the others.
-        """
+    ) -> tuple[Direct | Relayed, ChunkCounts | None]:
+        """How tokens travel; and what two levels are timed by. ``told``: by the others."""
         rank, hosts, width = self.rank, self.hosts, self.width
         most = int(hosts.local.max())
         come = told[:, most : most + self._pieces].astype(np.int64)
         if width is None:
             return Direct(rank, hosts, copied(to_rank), come.sum(axis=1)), None
         known = self._passing(told, mine, come, width)
-        held = known.to_node[:, rank % width :: width, rank // width].sum(axis=0)
+        held = known.to_node[:, relays(hosts.ranks, width)[rank], rank // width].sum(axis=0)
         sent = copied(_to_node(to_rank, width))
         return Relayed(rank, hosts, width, sent, come.sum(axis=1), held), known
 
@@ -75,26 +72,26 @@ class CountsLayout:
 
     def _for_relays(self, to_rank: NDArray[np.bool_], width: int) -> list[_Told]:
         ranks = self.hosts.ranks
-        relay = np.arange(self.rank % width, ranks, width)
+        relay = relays(ranks, width)[self.rank]
         node = np.zeros((ranks, self.chunks), np.int32)
         node[relay] = _by_chunk(_to_node(to_rank, width), self.chunks)
         inside = np.zeros((ranks, width * self.chunks), np.int32)
         inside[relay] = _by_chunk(to_rank, self.chunks).reshape(len(relay), -1)
         return [node, inside]
 
-    def _passing(self, told: _Told, mine: _Told, come: Ints, width: int) -> Chunked:
+    def _passing(self, told: _Told, mine: _Told, come: Ints, width: int) -> ChunkCounts:
         ranks, rank, chunks = self.hosts.ranks, self.rank, self.chunks
         at = int(self.hosts.local.max()) + chunks
         to_node = np.zeros((chunks, ranks, ranks // width), np.int64)
         to_rank = np.zeros((chunks, ranks, ranks), np.int64)
-        relay = np.arange(rank % width, ranks, width)
+        relay = relays(ranks, width)[rank]
         to_node[:, rank] = mine[relay, at : at + chunks].T
         to_node[:, relay, rank // width] = told[relay, at : at + chunks].T
         mates = slice(rank // width * width, (rank // width + 1) * width)
         inside = told[relay, at + chunks :].reshape(len(relay), width, chunks)
         to_rank[:, relay, mates] = inside.transpose(2, 0, 1)
         to_rank[:, :, rank] = come.T
-        return Chunked(rank, width, to_node, to_rank)
+        return ChunkCounts(width, to_node, to_rank)
 
 
 def _to_node(to_rank: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
@@ -106,6 +103,7 @@ def _to_node(to_rank: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 def _by_chunk(places: NDArray[np.bool_], chunks: int) -> _Told:
     """How many tokens of each chunk each place needs: ``[places, chunks]``."""
-    first = -(-np.arange(chunks + 1) * len(places) // chunks)
+    tokens = np.arange(len(places))
+    first = chunks_of(tokens, np.array(len(places)), chunks).searchsorted(np.arange(chunks + 1))
     total = np.concatenate([np.zeros((1, places.shape[1]), np.int64), places.cumsum(axis=0)])
     return np.diff(total[first], axis=0).T.astype(np.int32)

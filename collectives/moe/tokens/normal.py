@@ -12,7 +12,7 @@ from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import Hosts, hosts
-from collectives.moe.schedules import timed_two_level
+from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
 from collectives.moe.tokens.arrivals import Landing, Recycled, about_tokens
@@ -84,7 +84,7 @@ class Routed:
     top_k: int
     dtype: np.dtype[Any] | None
     counts: NDArray[np.int64]
-    known: timed_two_level.Chunked | None
+    known: two_level.ChunkCounts | None
 
     @property
     def by_source(self) -> NDArray[np.int64]:
@@ -269,10 +269,11 @@ class Normal:
     def _plan(self, handle: Routed, size: int, *, back: bool) -> Plan:
         rank = self.comm.rank
         if handle.known is not None:
-            return timed_two_level.plan(handle.known, size, back=back)
-        schedule = counted_combine if back else counted_dispatch
-        counts = RankCounts(rank, handle.sent, handle.by_source)
-        return plan(schedule(counts, size), self.comm.size, rank)
+            steps = two_level.counted(handle.known, size, back=back)
+        else:
+            schedule = counted_combine if back else counted_dispatch
+            steps = schedule(RankCounts(rank, handle.sent, handle.by_source), size)
+        return plan(steps, self.comm.size, rank)
 
     def _arrived(self, x: Any, landing: Landing, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
