@@ -26,7 +26,7 @@ from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
 from collectives.calls.communicator import Communicator, everybody
 from collectives.calls.work import Work
-from fabric.failure import WorldError
+from fabric.failure import TimedOut, WorldError
 from fabric.world.messages import Machine
 
 EVER = timedelta(days=365)
