@@ -23,6 +23,10 @@ __all__ = [
     "view",
 ]  # fmt: skip
 
+NO_ADDRESS = 64
+"""Where tensors without items are said to lie: numpy before 2.4 takes an interface at 0 for none,
+and the tensor for a number."""
+
 WORK = 10_000
 """Places of memory that numpy may try to find out whether two arrays with gaps share any."""
 
@@ -167,7 +171,7 @@ def _address_of(tensor: Any, name: str) -> int:
     reach = sum(step * (n - 1) for step, n in zip(tensor.stride(), tensor.shape, strict=True)) + 1
     if tensor.numel() and (not address or reach * tensor.element_size() > room):
         raise ArgumentError(f"{name} is a tensor without memory: its storage is too short for it")
-    return address
+    return address or NO_ADDRESS
 
 
 def _from_dlpack(given: Any, name: str) -> NDArray[Any]:

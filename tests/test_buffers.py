@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from collectives.algorithms import spec
+from collectives.calls import buffers
 from collectives.calls.buffers import NOTHING, ArgumentError, name_of, shift, view
 from collectives.calls.reductions import PIECE, average, lower, reduction
 from fabric.schedule.step import ScheduleError
@@ -238,3 +239,12 @@ def test_items_that_lie_in_one_place_are_not_written() -> None:
         seen.bytes.view(np.float64)[:] = np.arange(seen.items)
         seen.unpack()
         assert right.reshape(-1).tolist() == list(range(seen.items))
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int64"])
+def test_a_tensor_without_items_is_one(kind: str) -> None:
+    """It has no address; numpy before 2.4 takes an interface at 0 for none."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.zeros((0, 128), dtype=getattr(torch, kind))
+    assert view(tensor, "x", True).items == 0
+    assert buffers._TensorMemory(tensor, "x").__array_interface__["data"][0]
