@@ -32,7 +32,7 @@ def fabric_of(selection: Selection) -> Fabric:
     topology = topology_of(selection)
     return Fabric(
         topology, engine=selection.engine, routing=selection.routing,
-        endpoint=stacks_of(selection.software, topology.name),
+        endpoint=stacks_of(selection.software, topology.provenance.family),
         planes=tuple(re.split(r"\s*,\s*", selection.planes.strip())) if selection.planes else None,
         placement=_placement(selection, topology),
     )  # fmt: skip

@@ -135,7 +135,7 @@ def machine(settings: Settings, system: "str | Path | Topology | Fabric | None")
     if system is None or isinstance(system, Fabric):
         return system
     topology = named(system) if isinstance(system, str | Path) else system
-    return Fabric(topology, endpoint=stacks_of(settings.software, topology.name))
+    return Fabric(topology, endpoint=stacks_of(settings.software, topology.provenance.family))
 
 
 def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":

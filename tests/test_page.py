@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.view.command import command, whole_of
+from bench.view.command import command
 from bench.view.packing import narrow, pack
 from bench.view.page import Exhibit, page
 from bench.view.sources import constants, sources
@@ -30,6 +30,8 @@ from topology.draw.groups import groups
 from topology.labels import LONGEST, label
 from topology.presets import cloudmatrix as preset
 from topology.presets import nvidia
+from topology.presets.catalogue import whole_of
+from topology.provenance import UNKNOWN
 
 WEB = Path(__file__).parents[1] / "bench" / "view" / "web"
 SMALL = supernode(16)
@@ -216,7 +218,7 @@ def test_the_fault_free_system_is_found_again(name: str) -> None:
 
 
 def test_no_whole_is_made_up_for_a_topology_of_the_users_own() -> None:
-    graph = supernode(16, l2_chips=32)
+    graph = supernode(16).made_by(UNKNOWN)
     assert whole_of(graph.without("l2.0.0")) is None
 
 

@@ -14,21 +14,22 @@ from fabric.endpoint.costs import EndpointError
 from fabric.endpoint.presets import preset
 from fabric.endpoint.stacks import named, stacks_of, usual
 from fabric.settings import Settings
-from topology import cloudmatrix384
+from topology import Topology, cloudmatrix384, cluster, dgx_h800, star, supernode, system
 
 OPERATIONS = ("all_reduce", "all_gather:small", "send_recv", "dispatch", "combine:normal", "")
 
 
 @pytest.mark.parametrize(
-    ("name", "stacks"),
-    [("cloudmatrix384", "hccl hccl hccl cann-ep sgl-kernel-npu hccl"),
-     ("cloudmatrix192", "hccl hccl hccl cann-ep sgl-kernel-npu hccl"),
-     ("supernode(npus=8)", "hccl hccl hccl cann-ep sgl-kernel-npu hccl"),
-     ("dgx_h800(nodes=4)", "nccl nccl nccl deepep-v1 deepep-v1 nccl"),
-     ("star(8)", "raw raw raw raw raw raw"), ("mine", "raw raw raw raw raw raw")],
+    ("topology", "stacks"),
+    [(system("cloudmatrix192"), "hccl hccl hccl cann-ep sgl-kernel-npu hccl"),
+     (supernode(8, name="mine"), "hccl hccl hccl cann-ep sgl-kernel-npu hccl"),
+     (dgx_h800(nodes=4), "nccl nccl nccl deepep-v1 deepep-v1 nccl"),
+     (star(8), "raw raw raw raw raw raw"),
+     (cluster(2, name="dgx_h900"), "raw raw raw raw raw raw")],
+    ids=lambda given: getattr(given, "name", ""),
 )  # fmt: skip
-def test_a_system_brings_its_software(name: str, stacks: str) -> None:
-    software = usual(name)
+def test_a_system_brings_its_software(topology: Topology, stacks: str) -> None:
+    software = usual(topology.provenance.family)
     assert [software.stack(operation) for operation in OPERATIONS] == stacks.split()
     for operation in OPERATIONS:
         assert software.costs(operation) == preset(software.stack(operation)).costs(operation)
@@ -41,9 +42,9 @@ def test_a_system_brings_its_software(name: str, stacks: str) -> None:
      ("sgl-kernel-npu , hccl", "hccl hccl hccl sgl-kernel-npu sgl-kernel-npu hccl")],
 )  # fmt: skip
 def test_what_a_named_stack_does_not_speak_the_system_does(software: str, stacks: str) -> None:
-    joined = stacks_of(software, "cloudmatrix384")
+    joined = stacks_of(software, "cloudmatrix")
     assert [joined.stack(operation) for operation in OPERATIONS] == stacks.split()
-    again = stacks_of(joined.name, "cloudmatrix384")  # what a table names can be asked for
+    again = stacks_of(joined.name, "cloudmatrix")  # what a table names can be asked for
     assert [again.stack(operation) for operation in OPERATIONS] == stacks.split()
 
 

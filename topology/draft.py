@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from topology.arguments import integer
 from topology.errors import TopologyError
 from topology.graph import NOWHERE, Ints, Topology, joined
+from topology.provenance import UNKNOWN, Provenance
 
 MOST_VERTICES = 1 << 21
 """Endpoints and switches that a preset is asked for at most: more would not fit in memory."""
@@ -98,13 +99,10 @@ class Draft:
         number = self.planes.index(plane)
         self._links.append((*ends, *(np.full(count, x) for x in (number, bandwidth, latency))))
 
-    def freeze(self, name: str, removed: tuple[str, ...] = ()) -> Topology:
-        """The finished topology, checked.
-
-        Raises `TopologyError` for columns that do not fit together.
-
-        ``removed``: names of parts that were taken out of it, as in `Topology.removed`.
-        """
+    def freeze(
+        self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN
+    ) -> Topology:
+        """The checked topology; raises `TopologyError`."""
         empty: list[ArrayLike] = [[]]
         node, package = (joined(empty + [row[i] for row in self._places]) for i in range(2))
         src, dst, plane, bandwidth, latency = (
@@ -124,6 +122,7 @@ class Draft:
             link_bandwidth=bandwidth,
             link_latency=latency,
             removed=removed,
+            provenance=provenance,
         )
 
 

@@ -5,6 +5,7 @@ switch chip. Vertices are numbered endpoints first. A *link* is one physical lin
 two vertices, a plane, a bandwidth, a latency. Parallel links are separate rows.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -18,6 +19,7 @@ from topology import faults
 from topology.errors import TopologyError
 from topology.files.reading import shown
 from topology.names import near
+from topology.provenance import UNKNOWN, Provenance
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -45,6 +47,7 @@ class Topology:
     - ``link_src``, ``link_dst``: int32 [L], vertices. ``link_plane``: int32 [L], index of planes.
     - ``link_bandwidth``: float64 [L], bytes per second. ``link_latency``: float64 [L], seconds.
     - ``removed``: what `without` has taken out of this topology, by name.
+    - ``provenance``: the preset and arguments that made it, or the file it was read from.
 
     Raises `TopologyError` that names the fault.
     """
@@ -62,6 +65,7 @@ class Topology:
     link_bandwidth: Floats
     link_latency: Floats
     removed: tuple[str, ...] = field(default=())
+    provenance: Provenance = field(default=UNKNOWN)
 
     def __post_init__(self) -> None:
         for column, kind in _COLUMNS.items():
@@ -132,14 +136,25 @@ class Topology:
         """
         return faults.without(self, names)
 
+    def made_by(self, provenance: Provenance) -> "Topology":
+        """The same topology with this ``provenance``; columns are shared, not checked again."""
+        made = copy.copy(self)
+        object.__setattr__(made, "provenance", provenance)
+        return made
+
     def _repr_html_(self) -> str:
         from topology.summary import as_html
 
         return as_html(self)
 
     def equals(self, other: "Topology") -> bool:
-        """True if all columns, names and numbers of ``other`` are the same."""
-        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        """Whether every column, name and number of ``other`` is the same.
+
+        ``provenance`` is not compared: the same machine may be made by a preset or read from a
+        file.
+        """
+        names = [f.name for f in fields(self) if f.name != "provenance"]
+        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
         return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
 

@@ -32,6 +32,7 @@ from bench.streams import put
 from bench.validation.published import PUBLISHED, read
 from fabric.fabric import Fabric
 from fabric.timeline.value import Timeline
+from topology.presets.catalogue import short_name
 from topology.units import US
 
 LAST = {
@@ -173,7 +174,7 @@ def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
     speaks, *others = {stack(fabric, selection, op + variant): None for op in OPERATIONS}
     if others:
         raise BenchError(f"dispatch is timed by {speaks} and combine by {others[0]}: name one")
-    return fabric, speaks, selection.system.removeprefix("dgx_")
+    return fabric, speaks, short_name(selection.system)
 
 
 def table(rows: Sequence[Record]) -> str:

@@ -18,9 +18,10 @@ from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint
 from fabric.schedule.step import Step
-from topology import Topology, dgx_h100, dgx_h800, system
+from topology import Topology, system
 from topology.errors import TriplaneError
 from topology.graph import Ints
+from topology.presets.catalogue import parameters
 from topology.routing.router import PACKAGE, Router
 from topology.units import MiB
 
@@ -86,8 +87,7 @@ def topology_of(row: PublishedRow) -> Topology:
 
 @cache
 def _system(name: str, rdma: str) -> Topology:
-    makers = {"h800": dgx_h800, "h100": dgx_h100}
-    return makers[name](rdma=rdma) if rdma and name in makers else system(name)
+    return system(name, rdma=rdma) if rdma and "rdma" in parameters(name) else system(name)
 
 
 def planes_of(row: PublishedRow, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:

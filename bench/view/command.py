@@ -1,8 +1,6 @@
 """``triplane view``: one HTML page of a system, or of what ran on it."""
 
-import re
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,45 +11,10 @@ from bench.new_files import NewFile
 from bench.view.page import Exhibit, page
 from fabric.timeline.film import film_of
 from fabric.timeline.value import Timeline
-from topology import Topology, TopologyError, system
+from topology import system
 from topology.files.output import text_file
+from topology.presets.catalogue import whole_of
 from topology.units import MB
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """What the names of fault-free systems look like, and what `topology.system` calls them."""
-
-    written: str
-    called: str
-
-
-_FLEETS = (
-    Fleet(r"(?:supernode|star|ring|fat_tree)\(\d+\)", r"\g<0>"),
-    Fleet(r"(dgx_h\d+)\(nodes=(\d+), rdma='\w+'\)", r"\1:\2"),
-    Fleet(r"\w+", r"\g<0>"),
-)
-
-
-def whole_of(topology: Topology) -> Topology | None:
-    """The fault-free system from which ``topology`` was made; None if it is unknown."""
-    if not topology.removed:
-        return None
-    for fleet in _FLEETS:
-        if re.fullmatch(fleet.written, topology.name):
-            called = re.sub(fleet.written, fleet.called, topology.name)
-            return _rebuilt(called.replace("(", ":").rstrip(")"), topology)
-    return None
-
-
-def _rebuilt(name: str, topology: Topology) -> Topology | None:
-    """The system called ``name`` if ``topology`` is what its faults leave of it."""
-    try:
-        whole = system(name)
-        left = whole.without(*topology.removed)
-    except TopologyError:  # a name of the user's own, or made with parameters of its own
-        return None
-    return whole if left.equals(topology) else None
 
 
 def opened(name: str, without: tuple[str, ...]) -> Exhibit:

@@ -13,29 +13,27 @@ from fabric.endpoint.presets import preset
 USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "cloudmatrix": ("cann-ep", "sgl-kernel-npu", "hccl"),
-        "supernode": ("cann-ep", "sgl-kernel-npu", "hccl"),
-        "dgx_h": ("deepep-v1", "nccl"),
+        "dgx": ("deepep-v1", "nccl"),
     }
 )
-"""By how a system's name begins: the stacks that it usually runs and the calibration knows. Every
-other system is the wire alone."""
+"""By a family of systems (`topology.provenance.Provenance.family`): the stacks that it usually runs
+and the calibration knows. Every other system is the wire alone."""
 
 
-def usual(system: str) -> Endpoint:
-    """The software stacks that a system called ``system`` usually runs, as one."""
-    stacks = next((known for prefix, known in USUAL.items() if system.startswith(prefix)), (WIRE,))
-    return joined([preset(stack) for stack in stacks])
+def usual(family: str) -> Endpoint:
+    """The stacks that a system of this family usually runs, as one."""
+    return joined([preset(stack) for stack in USUAL.get(family, (WIRE,))])
 
 
-def stacks_of(software: str | None, system: str) -> Endpoint:
-    """The software of a system called ``system``: ``software`` completed by its usual stacks.
+def stacks_of(software: str | None, family: str) -> Endpoint:
+    """What a system of this family runs where ``software`` was asked for; None: as usual.
 
     ``software``: as in `named`; None: the usual stacks alone. Raises `EndpointError` as `named`
     does.
     """
     if software is None:
-        return usual(system)
-    return completed(named(software), usual(system))
+        return usual(family)
+    return completed(named(software), usual(family))
 
 
 def named(software: str) -> Endpoint:

@@ -9,6 +9,7 @@ import numpy as np
 from topology.errors import TopologyError, UnitError
 from topology.files.reading import shown, whole
 from topology.graph import NOWHERE, Topology
+from topology.provenance import UNKNOWN, provenance_of_json
 from topology.units import parse
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ def to_networkx(topology: Topology) -> "nx.MultiDiGraph":
 
     Nodes have ``kind``, ``endpoint`` (bool), ``node`` and ``package`` (`NOWHERE` for none); edges
     have ``plane``, ``bandwidth`` (bytes per second), ``latency`` (seconds) and ``link``, the link's
-    number; the graph has ``name``, ``planes`` and ``removed``.
+    number; the graph has ``name``, ``planes``, ``removed`` and, where it is known, ``provenance``
+    (JSON).
     """
     import networkx as nx
 
     graph = nx.MultiDiGraph(name=topology.name, planes=topology.planes, removed=topology.removed)
+    if topology.provenance != UNKNOWN:
+        graph.graph["provenance"] = topology.provenance.as_json()
     places = zip(topology.node.tolist(), topology.package.tolist(), strict=True)
     for vertex, (node, package) in enumerate(places):
         graph.add_node(
@@ -94,6 +98,7 @@ def from_networkx(
         link_bandwidth=np.array([e["bandwidth"] for *_, e in edges], dtype=np.float64),
         link_latency=np.array([e["latency"] for *_, e in edges], dtype=np.float64),
         removed=_texts(graph.graph.get("removed", ()), "removed"),
+        provenance=provenance_of_json(graph.graph.get("provenance", {}), "the graph"),
     )
 
 

@@ -24,7 +24,14 @@ By hand, a star of three hosts::
     back_latency = "0 ns"                 # which have `latency` where this is left out
     count = 2                             # parallel links, 1 where left out
 
-``removed`` may list what was taken out. Tables may come as often as needed; their order is that of
+``removed`` may list what was taken out, and a table say where the topology is from::
+
+    [provenance]
+    family = "cloudmatrix"                # the kind of machine: what software it usually runs
+    preset = "supernode"                  # what made it, with
+    arguments = { npus = 8 }
+
+Tables may come as often as needed; their order is that of
 vertices and links. Numbers with a unit are texts, as `topology.units.parse` reads them.
 """
 
@@ -46,6 +53,7 @@ from topology.files.output import text_file
 from topology.files.reading import place, read_text, shown
 from topology.graph import NOWHERE, Ints, Topology
 from topology.names import near
+from topology.provenance import UNKNOWN, Provenance, provenance_of
 from topology.text import visible
 from topology.units import parse, show
 
@@ -61,17 +69,22 @@ MAX_LINKS = 1 << 22
 """Links of a file at most: 150 times those of CloudMatrix384."""
 
 _FILE = {"name": True, "planes": True, "removed": False, "endpoints": True, "switches": False,
-         "links": False}  # fmt: skip
+         "links": False, "provenance": False}  # fmt: skip
 _VERTICES = {"kind": True, "names": True, "node": False, "package": False}
 _LINKS = {"plane": True, "from": True, "to": True, "bandwidth": True, "latency": True,
           "both": False, "back_latency": False, "count": False}  # fmt: skip
 
 
 def load(path: str | Path) -> Topology:
-    """The topology in the TOML file at ``path``; raises `TopologyError` naming file and fault."""
+    """The topology in the TOML file at ``path``; raises `TopologyError` naming file and fault.
+
+    Where the file states no provenance, its path is the provenance.
+    """
     text = read_text(path, TopologyError, MOST)
     try:
-        return from_toml(text)
+        topology = from_toml(text)
+        stated = topology.provenance != UNKNOWN
+        return topology if stated else topology.made_by(Provenance(file=str(path)))
     except TriplaneError as error:
         raise TopologyError(f"{path}: {error}") from error
 
@@ -101,7 +114,9 @@ def from_toml(text: str) -> Topology:
     links = 0
     for where, table in _tables(file, "links", _LINKS, text):
         links += _read_links(draft, index, table, where, MAX_LINKS - links)
-    return draft.freeze(_text(file, "name", "the file"), tuple(_texts(file, "removed", "the file")))
+    name, removed = _text(file, "name", "the file"), _texts(file, "removed", "the file")
+    provenance = provenance_of(file.get("provenance", {}), "the file")
+    return draft.freeze(name, tuple(removed), provenance)
 
 
 def _parsed(text: str) -> Table:
@@ -238,6 +253,8 @@ def to_toml(topology: Topology) -> str:
     lines = [f"name = {_quoted(topology.name)}", f"planes = {_listed(topology.planes)}"]
     if topology.removed:
         lines.append(f"removed = {_listed(topology.removed)}")
+    if stated := topology.provenance.as_dict():
+        lines += ["\n[provenance]", *(f"{key} = {_value(one)}" for key, one in stated.items())]
     split = np.arange(topology.n_vertices) >= topology.n_endpoints
     number = {kind: i for i, kind in enumerate(topology.vertex_kinds)}
     kinds = np.array([number[kind] for kind in topology.vertex_kinds])
@@ -336,6 +353,18 @@ def _wrapped(items: Sequence[str]) -> str:
         return line
     rows = (", ".join(items[at : at + 8]) for at in range(0, len(items), 8))
     return "[\n" + "".join(f"    {row},\n" for row in rows) + "]"
+
+
+def _value(value: Any) -> str:
+    """A plain value on one line."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, Mapping):
+        pairs = (f"{_quoted(key)} = {_value(one)}" for key, one in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _quoted(text: str) -> str:

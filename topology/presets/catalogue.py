@@ -1,38 +1,31 @@
-"""The systems that have a name: presets, shapes with a size, and files."""
+"""The systems that have a name: presets, shapes with a size, and files.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Every module of this folder that has ``SYSTEMS`` is found; see `topology.presets.entry`.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
 
-from topology.errors import TopologyError
+from topology import presets
+from topology.errors import TopologyError, TriplaneError
 from topology.formats.toml import load
 from topology.graph import Topology
 from topology.names import near
-from topology.presets.cloudmatrix import cloudmatrix384, supernode
-from topology.presets.nvidia import NODES, dgx_h100, dgx_h800
-from topology.presets.shapes import fat_tree, ring, star
+from topology.presets.entry import SystemEntry
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """How to make a system.
+def system(name: str | Path, **arguments: object) -> Topology:
+    """The system called ``name``, of `systems`, or in the TOML file at the path ``name``.
 
-    ``sized``: what its size counts, where it takes one; ``most``: the largest.
-    """
-
-    make: Callable[[int], Topology]
-    about: str
-    sized: str = ""
-    size: int = 0
-    optional: bool = True
-    most: int = 1 << 17
-
-
-def system(name: str | Path) -> Topology:
-    """The topology called ``name``: a preset of `systems`, or the TOML file at that path.
-
-    Some presets take a size: ``"star:8"``, ``"dgx_h800:16"``. A text that contains a folder
-    separator or ends in ``.toml`` is a path. Raises `TopologyError` with the choices.
+    Some take a size: ``"star:8"``, ``"dgx_h800:16"``. A text with a separator of folders in it or
+    that ends in ``.toml`` is a path. ``arguments``: further ones of the preset, see `parameters`.
+    Raises `TopologyError` with the choices.
     """
     text = str(name)
     if isinstance(name, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
@@ -44,55 +37,87 @@ def system(name: str | Path) -> Topology:
             f"no system {text!r}; there are {', '.join(systems())}, or a TOML file's path"
             f"{near(stem, known)}"
         )
-    return known[stem].make(_size(stem, known[stem], size if colon else None))
+    entry = known[stem]
+    sizes = _size(stem, entry, size if colon else None)
+    return entry.preset(**{**entry.arguments, **sizes, **arguments})
 
 
 def systems() -> dict[str, str]:
     """One line about each preset, by the name that `system` takes; sizes in names are examples."""
     return {
-        name if how.optional else f"{name}:{how.size}": how.about
-        + (f" ({name}:{how.sized})" if how.sized else "")
-        for name, how in _known().items()
+        name if entry.optional else f"{name}:{entry.size}": entry.about
+        + (f" ({name}:{entry.sized})" if entry.sized else "")
+        for name, entry in _known().items()
     }
 
 
-def _size(name: str, how: _Named, size: str | None) -> int:
-    if size is None and how.optional:
-        return how.size
+def parameters(name: str) -> tuple[str, ...]:
+    """What the preset of the system called ``name`` takes; nothing for a file or no system."""
+    entry = _known().get(name.partition(":")[0])
+    return tuple(inspect.signature(entry.preset).parameters) if entry else ()
+
+
+def short_name(name: str) -> str:
+    """How publications call the system ``name``: ``h800:4`` for ``dgx_h800:4``."""
+    stem, colon, size = name.partition(":")
+    entry = _known().get(stem)
+    return f"{entry.alias_of}{colon}{size}" if entry and entry.alias_of else name
+
+
+def whole_of(topology: Topology) -> Topology | None:
+    """The fault-free topology that ``topology`` was taken out of, made again by its preset.
+
+    None where nothing has been taken out, or `Topology.provenance` does not say what made it.
+    """
+    if not topology.removed:
+        return None
+    provenance = topology.provenance
+    makers = {entry.preset.__name__: entry.preset for entry in _known().values()}
+    if provenance.preset not in makers:
+        return None
+    try:
+        made = makers[provenance.preset](**provenance.arguments)
+        left = made.without(*topology.removed)
+    except (TriplaneError, TypeError):  # of a file that was written by hand, or elsewhere
+        return None
+    return made if left.equals(topology) else None
+
+
+def module_of(topology: Topology) -> ModuleType | None:
+    """The module with the presets of this family of machines; None where there is none."""
+    family = topology.provenance.family
+    every = (module for module in _modules() if getattr(module, "FAMILY", "") == family)
+    return next(every, None) if family else None
+
+
+def _size(name: str, entry: SystemEntry, size: str | None) -> dict[str, int]:
+    """The argument that is the size, by name; nothing where the preset's default counts."""
+    if size is None and entry.optional:
+        return {}
     if size is None:
-        raise TopologyError(f"{name!r} needs a size: {name}:{how.sized}, such as {name}:{how.size}")
-    if not how.sized:
+        raise TopologyError(
+            f"{name!r} needs a size: {name}:{entry.sized}, such as {name}:{entry.size}"
+        )
+    if not entry.sized:
         raise TopologyError(f"system {name!r} takes no size, {size!r} is given")
     if not (size.isascii() and size.isdigit()):
-        raise TopologyError(f"system {name!r}: {how.sized} is {size!r}, not a whole number")
-    if len(size) > 18 or int(size) > how.most:
-        raise TopologyError(f"system {name!r}: {how.sized} is {size:.20}; at most {how.most}")
-    return int(size)
+        raise TopologyError(f"system {name!r}: {entry.sized} is {size!r}, not a whole number")
+    if len(size) > 18 or int(size) > entry.most:
+        raise TopologyError(f"system {name!r}: {entry.sized} is {size:.20}; at most {entry.most}")
+    return {entry.argument: int(size)}
 
 
-def _known() -> dict[str, _Named]:
-    h800 = _Named(dgx_h800, "H800 servers: NVLink 200 GB/s, RoCE 400 Gbit/s a GPU", "NODES", NODES)
-    h100 = _Named(
-        dgx_h100, "H100 servers: NVLink 450 GB/s, InfiniBand 400 Gbit/s a GPU", "NODES", NODES
-    )
-    return {
-        "cloudmatrix384": _Named(
-            lambda _: cloudmatrix384(), "48 nodes, 384 NPUs (768 dies): UB, RDMA and VPC planes"
-        ),
-        **{f"cloudmatrix{npus}": _logical(npus) for npus in (352, 288, 256, 192)},
-        "supernode": _Named(supernode, "CloudMatrix384's wiring, any size", "NPUS", 8192, False),
-        "h800": h800,
-        "h100": h100,
-        "dgx_h800": h800,
-        "dgx_h100": h100,
-        "star": _Named(star, "N hosts on one switch: the ideal fabric", "N", 8, False),
-        "ring": _Named(ring, "N hosts with a router each, in a ring", "N", 8, False),
-        "fat_tree": _Named(
-            fat_tree, "fat tree of three tiers, K^3/4 hosts", "K", 4, False, most=128
-        ),
-    }
+@cache
+def _known() -> Mapping[str, SystemEntry]:
+    found: dict[str, Any] = {}
+    for module in _modules():
+        found |= getattr(module, "SYSTEMS", {})
+    return MappingProxyType(found)
 
 
-def _logical(npus: int) -> _Named:
-    about = f"CloudMatrix384's logical supernode of {npus} NPUs ({npus // 8} nodes)"
-    return _Named(lambda _: supernode(npus, name=f"cloudmatrix{npus}"), about)
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    """Every module of the folder but this one, by name."""
+    names = sorted(one.name for one in pkgutil.iter_modules(presets.__path__))
+    others = [f"{presets.__name__}.{name}" for name in names]
+    return tuple(import_module(name) for name in others if name != __name__)

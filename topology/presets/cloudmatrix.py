@@ -6,15 +6,23 @@ endpoint carries none.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from topology.draft import Draft, count
 from topology.errors import TopologyError
+from topology.files.reading import shown
 from topology.graph import Ints, Topology
+from topology.presets.entry import SourceRule, SystemEntry, preset
 from topology.presets.scaleout import leaf_of, leaf_spine
 from topology.units import GB, NS, US, Gbit
+
+FAMILY = "cloudmatrix"
+"""The kind of machine that these presets make."""
 
 PLANES = ("package", "ub", "rdma", "vpc")
 """In the order in which traffic prefers them; P2 counts the last three, the first is on chip."""
@@ -105,6 +113,7 @@ class Node:
         return self.dies if self.uplinks is None else self.uplinks
 
 
+@preset(FAMILY)
 def cloudmatrix384(
     *, rails: int = RDMA_RAILS, oversubscription: float = 1.0, spines: int | None = None
 ) -> Topology:
@@ -132,10 +141,11 @@ def cloudmatrix384(
     )
 
 
+@preset(FAMILY)
 def supernode(
     npus: int = 384,
     *,
-    node: Node | None = None,
+    node: Node | Mapping[str, Any] | None = None,
     l2_chips: int | None = None,
     l2_ports: int | None = None,
     rails: int = RDMA_RAILS,
@@ -145,7 +155,8 @@ def supernode(
 ) -> Topology:
     """A supernode of any size, wired like `cloudmatrix384`, which is the default.
 
-    ``l2_chips`` of ``l2_ports`` ports make up the second layer of each sub-plane. A chip has 48
+    ``node``: a `Node`, or those of its fields that are not the default, by name. ``l2_chips`` of
+    ``l2_ports`` ports make up the second layer of each sub-plane. A chip has 48
     ports, or one a node where there are more nodes than that (8,192 NPUs take 1,024); there are so
     many chips that all L1 uplinks find a port, in whole logical switches of two. That gives P2's
     Table 11: 16 chips for 384 and 352 NPUs, 12 for 288 and 256, 8 for 192, at its port utilisation.
@@ -161,7 +172,7 @@ def supernode(
     Raises `ArgumentError` for a size that is no number, or too large; `TopologyError` for one that
     is no whole number of nodes, or too few ports.
     """
-    node, npus = node or Node(), count(npus, "npus of a supernode")
+    node, npus = _node(node), count(npus, "npus of a supernode")
     for part in ("npus", "dies_per_npu", "sub_planes", "l1_uplinks"):
         if getattr(node, part) < 1:
             raise TopologyError(f"a node with {part} = {getattr(node, part)}: it must be 1 or more")
@@ -180,6 +191,16 @@ def supernode(
     _rdma(draft, node, dies, rails, oversubscription, spines)
     _vpc(draft, cpus)
     return draft.freeze(name or f"supernode({npus})")
+
+
+def _node(given: Node | Mapping[str, Any] | None) -> Node:
+    if given is None or isinstance(given, Node):
+        return given or Node()
+    known = [one.name for one in fields(Node)]
+    for name in given:
+        if name not in known:
+            raise TopologyError(f"a node has no {shown(name)}; it has {', '.join(known)}")
+    return Node(**given)
 
 
 def _endpoints(draft: Draft, nodes: int, node: Node) -> tuple[Ints, Ints]:
@@ -255,3 +276,52 @@ def _vpc(draft: Draft, cpus: Ints) -> None:
         bandwidth=VPC_PORT, trunk=VPC_PORT, into_leaf=VPC_HOP, into_port=VPC_CARD, hop=VPC_HOP,
         radix=ETHERNET_PORTS,
     )  # fmt: skip
+
+
+SYSTEMS: Mapping[str, SystemEntry] = MappingProxyType(
+    {
+        "cloudmatrix384": SystemEntry(
+            cloudmatrix384, "48 nodes, 384 NPUs (768 dies): UB, RDMA and VPC planes"
+        ),
+        **{
+            f"cloudmatrix{npus}": SystemEntry(
+                supernode,
+                f"CloudMatrix384's logical supernode of {npus} NPUs ({npus // 8} nodes)",
+                {"npus": npus, "name": f"cloudmatrix{npus}"},
+            )
+            for npus in (352, 288, 256, 192)
+        },
+        "supernode": SystemEntry(
+            supernode, "CloudMatrix384's wiring, any size",
+            sized="NPUS", argument="npus", size=8192, optional=False,
+        ),
+    }
+)  # fmt: skip
+"""What `topology.system` can be asked for."""
+
+SOURCES = (
+    SourceRule("ub", "die", "bandwidth", "UB_LINK"),
+    SourceRule("ub", "l2", "bandwidth", "UB_LINK"),
+    SourceRule("ub", "", "latency", "UB_HOP"),
+    SourceRule("package", "", "bandwidth", "PACKAGE_LINK"),
+    SourceRule("package", "", "latency", "PACKAGE_LATENCY"),
+    SourceRule("rdma", "die", "bandwidth", "RDMA_PORT"),
+    SourceRule("rdma", "die", "latency", "RDMA_LEAF"),
+    SourceRule("rdma", "rdma-spine", "bandwidth", "RDMA_TRUNK"),
+    SourceRule("rdma", "rdma-spine", "latency", "RDMA_HOP"),
+    SourceRule("vpc", "", "bandwidth", "VPC_PORT"),
+    SourceRule("vpc", "cpu", "latency", "VPC_CARD"),
+    SourceRule("vpc", "vpc-leaf", "latency", "VPC_HOP"),
+    SourceRule("ub", "cpu", "bandwidth", "CPU_PORT", Node().sub_planes),
+)
+"""Which constant above is the source of which number."""
+
+PLANE_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        "package": "between the two dies of an NPU, on the package",
+        "ub": "scale-up: every die to every die over L1 and L2 chips, non-blocking",
+        "rdma": "scale-out: RoCE, one port a die; the wiring is assumed rail-optimised",
+        "vpc": "data centre network of the CPUs, through a Qingtian card a node",
+    }
+)
+"""A sentence on what each plane is."""

@@ -6,11 +6,19 @@ GPU, and half of what a cross-leaf path adds on each of its two switches more, s
 paths give exactly the published figures.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from topology.errors import TopologyError
 from topology.graph import Topology
 from topology.names import near
+from topology.presets.entry import SourceRule, SystemEntry, preset
 from topology.presets.scaleout import cluster
 from topology.units import GB, US, Gbit
+
+FAMILY = "dgx"
+"""The kind of machine that these presets make."""
 
 H100_NVLINK = 450 * GB
 """Each way a GPU: 18 NVLink 4 links of 25 GB/s (NVIDIA H100 data sheet: 900 GB/s both ways)."""
@@ -34,6 +42,7 @@ NODES = 40
 """Enough for EP320 with a rank a GPU."""
 
 
+@preset(FAMILY)
 def dgx_h800(
     nodes: int = NODES, *, rdma: str = "roce", oversubscription: float = 1.0,
     spines: int | None = None, name: str | None = None,
@@ -47,6 +56,7 @@ def dgx_h800(
     return _dgx(nodes, H800_NVLINK, rdma, oversubscription, spines, name)
 
 
+@preset(FAMILY)
 def dgx_h100(
     nodes: int = NODES, *, rdma: str = "ib", oversubscription: float = 1.0,
     spines: int | None = None, name: str | None = None,
@@ -71,3 +81,39 @@ def _dgx(
         nic_latency=same, hop_latency=(across - same) / 2, radix=SWITCH_PORTS,
         oversubscription=oversubscription, spines=spines, name=name,
     )  # fmt: skip
+
+
+_H800 = SystemEntry(
+    dgx_h800, "H800 servers: NVLink 200 GB/s, RoCE 400 Gbit/s a GPU",
+    sized="NODES", argument="nodes", size=NODES,
+)  # fmt: skip
+_H100 = SystemEntry(
+    dgx_h100, "H100 servers: NVLink 450 GB/s, InfiniBand 400 Gbit/s a GPU",
+    sized="NODES", argument="nodes", size=NODES,
+)  # fmt: skip
+
+SYSTEMS: Mapping[str, SystemEntry] = MappingProxyType(
+    {
+        "h800": _H800,
+        "h100": _H100,
+        "dgx_h800": replace(_H800, alias_of="h800"),
+        "dgx_h100": replace(_H100, alias_of="h100"),
+    }
+)
+"""What `topology.system` can be asked for."""
+
+SOURCES = (
+    SourceRule("nvlink", "", "bandwidth", "H100_NVLINK"),
+    SourceRule("nvlink", "", "bandwidth", "H800_NVLINK"),
+    SourceRule("nvlink", "", "latency", "NVLINK_LATENCY"),
+    SourceRule("rdma", "", "bandwidth", "NIC"),
+)
+"""Which constant above is the source of which number."""
+
+PLANE_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        "nvlink": "scale-up, inside a server",
+        "rdma": "scale-out, a NIC a GPU, rails of leaves under spines",
+    }
+)
+"""A sentence on what each plane is."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
+from topology.presets.entry import preset
 from topology.units import GB, US, Gbit
 
 
@@ -76,6 +77,7 @@ def leaf_of(nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int
     return (pod[:, None] * rails + rail).astype(np.int32)
 
 
+@preset()
 def cluster(
     nodes: int,
     *,

@@ -5,11 +5,15 @@ star, ``d + 1`` times that between hosts ``d`` apart in a ring, and 1, 3 or 5 ti
 ``bandwidth`` is that of every link, each way, in bytes per second. Each host is a node.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
+from topology.presets.entry import SystemEntry, preset
 from topology.units import GB, US
 
 BANDWIDTH = 196 * GB
@@ -19,6 +23,7 @@ LATENCY = 1 * US
 """As in the same measurements: 1 us end to end over a star."""
 
 
+@preset()
 def star(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
     """``n`` hosts on one switch: an ideal fabric, limited only by its ports.
 
@@ -32,6 +37,7 @@ def star(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> T
     return draft.freeze(f"star({n})")
 
 
+@preset()
 def ring(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
     """``n`` hosts with a router each, and a link each way between neighbouring routers.
 
@@ -48,6 +54,7 @@ def ring(n: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> T
     return draft.freeze(f"ring({n})")
 
 
+@preset()
 def fat_tree(k: int, *, bandwidth: float = BANDWIDTH, latency: float = LATENCY) -> Topology:
     """The k-ary fat tree of three tiers: k**3/4 hosts, non-blocking, of switches with k ports.
 
@@ -77,3 +84,22 @@ def _hosts(shape: str, n: int) -> tuple[Draft, Ints]:
         raise TopologyError(f"{shape}({n}): a network needs a host")
     draft = Draft(("net",))
     return draft, draft.endpoints([f"host{i}" for i in range(n)], "host", node=np.arange(n))
+
+
+SYSTEMS: Mapping[str, SystemEntry] = MappingProxyType(
+    {
+        "star": SystemEntry(
+            star, "N hosts on one switch: the ideal fabric",
+            sized="N", argument="n", size=8, optional=False,
+        ),
+        "ring": SystemEntry(
+            ring, "N hosts with a router each, in a ring",
+            sized="N", argument="n", size=8, optional=False,
+        ),
+        "fat_tree": SystemEntry(
+            fat_tree, "fat tree of three tiers, K^3/4 hosts",
+            sized="K", argument="k", size=4, optional=False, most=128,
+        ),
+    }
+)  # fmt: skip
+"""What `topology.system` can be asked for."""
