@@ -1,8 +1,8 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,9 @@ from topology.arguments import integer, integers, number, shown, text
 from topology.errors import ArgumentError
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
+
+if TYPE_CHECKING:
+    from fabric.machine import MachineSpec
 
 Kept = TypeVar("Kept")
 
@@ -42,6 +45,8 @@ class Fabric:
     (number) that each rank sits on, int [places]; default: the accelerators in order.
     ``tolerance``: of the flow engine, as a fraction of the duration; 0 is exact.
 
+    ``spec``: the description that it was built from; None if there is none.
+
     Raises `EndpointError`, `TopologyError`, `ScheduleError` for a wrong argument.
     """
 
@@ -57,6 +62,7 @@ class Fabric:
     _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
     router: Router = field(init=False)
     places: Ints = field(init=False)
+    spec: "MachineSpec | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         check_engine(self.engine)
@@ -78,7 +84,7 @@ class Fabric:
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process it goes without what it has found out here."""
         given = (getattr(self, name.name) for name in fields(self) if name.init)
-        return type(self), tuple(given)
+        return type(self), tuple(given), {"spec": self.spec}
 
     def simulate(
         self, steps: Iterable[Step], *, operation: str = "", ranks: int | None = None
@@ -101,7 +107,8 @@ class Fabric:
             following = next(coming, None)
             run.window(batch, more=following is not None)
             batch = following
-        return run.timeline()
+        timeline = run.timeline()
+        return timeline if self.spec is None else replace(timeline, machine=self.spec)
 
     def kept(self, kind: Callable[[], Kept]) -> Kept:
         """The one ``kind()`` of this fabric, made at the first call.

@@ -43,7 +43,7 @@ from fabric.endpoint.costs import FREE, MESSAGE
 from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.fabric import Fabric
 from fabric.schedule.plan import TimedRows, plans
-from fabric.timeline.perfetto.events import Event, arrow, nanoseconds, slice_of, track
+from fabric.timeline.perfetto.events import Event, arrow, entry_of, nanoseconds, slice_of, track
 from fabric.timeline.perfetto.events import write as write_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
 
@@ -88,7 +88,10 @@ class Replay:
 
         Raises `TraceError`.
         """
-        about = {"system": self.fabric.topology.name, "software": self.fabric.software.name}
+        about = {
+            "system": self.fabric.topology.name, "software": self.fabric.software.name,
+            **entry_of(self.fabric.spec),
+        }  # fmt: skip
         write_events(_events(self), path, about)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fabric.clock.record import COMPUTE, RecordedShare, Stretch
 from fabric.endpoint.costs import FREE, Endpoint
-from fabric.timeline.perfetto.events import Event, arrival, arrow, slice_of, track
+from fabric.timeline.perfetto.events import Event, arrival, arrow, entry_of, slice_of, track
 from fabric.timeline.perfetto.events import write as write_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
 from topology.units import NS
@@ -46,7 +46,7 @@ def write(emulator: "Emulator", path: str | Path) -> None:
     """
     about = {
         "system": emulator.fabric.topology.name, "software": emulator.fabric.software.name,
-        "clock": emulator.mode,
+        "clock": emulator.mode, **entry_of(emulator.fabric.spec),
     }  # fmt: skip
     write_events(_events(emulator), path, about)
 

@@ -7,7 +7,8 @@ Arrays, all readable with ``numpy.load(path)`` alone:
 - ``link_bytes``, ``link_busy``: float64 [links], bytes and seconds; ``resource_bytes``: float64.
 - ``topology``: uint8, the TOML text of `topology.formats.toml`; ``about``: uint8, a JSON text:
   ``format``, ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds),
-  ``bottleneck``, ``software``, ``operation``, ``title``.
+  ``bottleneck``, ``software``, ``operation``, ``title``, and ``machine``, if it is known from what
+  `fabric.machine.MachineSpec` the fabric was built.
 
 Nothing in it is code: it is read without pickle, and checked.
 """
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.errors import TriplaneError
+from fabric.machine import MachineError, MachineSpec
+from topology.errors import ArgumentError, TriplaneError
 from topology.files.arrays import Header, read_npz
 from topology.files.output import byte_file
 from topology.files.reading import json_of, shown
@@ -53,6 +55,7 @@ def save(timeline: "Timeline", path: str | Path) -> None:
         "labels": timeline.labels, "bound": timeline.bound,
         "bottleneck": [cause.kind, cause.name, cause.time, cause.share],
         "software": timeline.software, "operation": timeline.operation, "title": timeline.title,
+        **({} if timeline.machine is None else {"machine": timeline.machine.to_json()}),
     }  # fmt: skip
     columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
     texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
@@ -70,7 +73,7 @@ def read(path: str | Path) -> dict[str, Any]:
     )
     try:
         about = _about(arrays["about"])
-    except TimelineError as error:
+    except (TimelineError, MachineError, ArgumentError) as error:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
     columns = {name: arrays[name] for name in _ROWS | _OTHERS}
     try:
@@ -112,6 +115,7 @@ class _About(NamedTuple):
     software: str
     operation: str
     title: str
+    machine: MachineSpec | None
 
 
 def _about(column: NDArray[Any]) -> _About:
@@ -128,7 +132,7 @@ def _about(column: NDArray[Any]) -> _About:
     return _About(
         planes=_names(about, "planes"), labels=_names(about, "labels"),
         bound=_number(about.get("bound"), "bound"), bottleneck=(cause[0], cause[1], time, share),
-        **texts,
+        machine=_machine(about), **texts,
     )  # fmt: skip
 
 
@@ -138,8 +142,13 @@ def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]])
     return {
         **columns, "router": router, "labels": about.labels, "bound": about.bound,
         "bottleneck": about.bottleneck, "software": about.software,
-        "operation": about.operation, "title": about.title,
+        "operation": about.operation, "title": about.title, "machine": about.machine,
     }  # fmt: skip
+
+
+def _machine(about: Mapping[str, Any]) -> MachineSpec | None:
+    """The machine that a file names; files of before machines had descriptions name none."""
+    return MachineSpec.from_json(about["machine"]) if "machine" in about else None
 
 
 def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:

@@ -9,7 +9,7 @@ first is taken for the arrow's start. Numbers here are such nanoseconds, int.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from topology.errors import TriplaneError
 from topology.files.output import text_file
 from topology.units import NS
+
+if TYPE_CHECKING:
+    from fabric.machine import MachineSpec
 
 Event = Mapping[str, Any]
 
@@ -110,6 +113,11 @@ def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -
             file.write("\n]}\n")
     except OSError as error:
         raise TraceError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def entry_of(machine: "MachineSpec | None") -> dict[str, str]:
+    """For `write`'s ``about``: the machine as JSON, if it is known; viewers show texts only."""
+    return {} if machine is None else {"machine": machine.to_text()}
 
 
 def _lines(events: Iterable[Event]) -> Iterator[str]:

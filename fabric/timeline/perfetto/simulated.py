@@ -26,6 +26,7 @@ from fabric.timeline.perfetto.events import (
     arrival,
     arrow,
     counter,
+    entry_of,
     nanoseconds,
     process,
     slice_of,
@@ -62,6 +63,7 @@ def write(timeline: "Timeline", path: str | Path) -> None:
     about = {
         "title": timeline.title, "system": timeline.topology.name, "software": timeline.software,
         "operation": timeline.operation, "bottleneck": str(timeline.bottleneck),
+        **entry_of(timeline.machine),
     }  # fmt: skip
     write_events(_events(timeline), path, about)
 

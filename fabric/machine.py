@@ -1,0 +1,356 @@
+"""MachineSpec: everything about an emulated machine as one value, in Python and as a JSON file.
+
+Command lines, `fabric.launch`, the environment of ranks and every answer carry this one value, so
+that what was simulated or run once can be run again. The file's format is in docs/formats.md.
+"""
+
+import json
+import math
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType, NoneType
+from typing import TYPE_CHECKING, Any
+
+from topology.arguments import INT64, PATH, integer, integers, number, shown, text
+from topology.errors import ArgumentError, TopologyError, TriplaneError
+from topology.files.arrays import read_npz
+from topology.files.output import text_file
+from topology.files.reading import json_of, read_json
+from topology.files.reading import shown as as_written
+from topology.names import near
+
+if TYPE_CHECKING:
+    from fabric.fabric import Fabric
+    from topology.graph import Ints, Topology
+
+FORMAT = 1
+"""The version of the JSON."""
+
+VARIABLE = "TRIPLANE_MACHINE"
+"""The environment variable that holds a machine as JSON, or the path of its file."""
+
+Option = str | int | float | bool | None
+"""The value of an engine's option."""
+
+_TEXT, _TEXT_OR_NULL, _LIST = (str,), (str, NoneType), (list,)
+_KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "format": (int,), "system": _TEXT, "software": _TEXT_OR_NULL, "engine": _TEXT,
+        "engine_options": (dict,), "routing": _TEXT, "planes": (list, NoneType),
+        "placement": (str, list, NoneType), "without": _LIST, "classes": _LIST, "faults": _LIST,
+        "tolerance": (int, float, NoneType), "seed": (int, NoneType),
+    }
+)  # fmt: skip
+"""The keys of the JSON, and of which types their values may be."""
+
+_WORDS = {str: "a text", list: "a list", dict: "an object", int: "an integer", NoneType: "null"}
+
+
+class MachineError(TriplaneError):
+    """A machine's description has something that is unknown or cannot be had."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """A machine: what `build` makes a `Fabric` of.
+
+    - ``system``: a preset's name with its size (``"dgx_h800:16"``), or a topology file's path, as
+      `topology.system` takes them.
+    - ``software``: names of software stacks with commas between them; None: the system's own.
+    - ``engine``: by which transfers are timed; ``engine_options``: its options by name.
+    - ``routing``: one of `topology.routing.router.POLICIES`.
+    - ``planes``: in order of preference; None: those of the software, else of the system.
+    - ``placement``: where the ranks are: a rank table's path (``FILE`` or ``FILE:PART``), or the
+      endpoint of each rank, int [ranks], counted with those that are taken out; None: in order.
+    - ``without``: names of switches, links and nodes that are taken out.
+    - ``classes``, ``faults``: traffic classes, and what breaks when; both have to be empty yet.
+    - ``tolerance``: the engine's option of that name: how far times may be off, as a fraction;
+      ``seed``: the engine's option of that name; None: as the engine has it.
+
+    Raises `ArgumentError` for a value of another type, `MachineError` for one that is not supported
+    yet. Whether the names exist is seen by `build`.
+    """
+
+    system: str = "cloudmatrix384"
+    software: str | None = None
+    engine: str = "flow"
+    engine_options: Mapping[str, Option] = field(default_factory=dict, hash=False)
+    routing: str = "spray"
+    planes: tuple[str, ...] | None = None
+    placement: str | tuple[int, ...] | None = None
+    without: tuple[str, ...] = ()
+    classes: tuple[object, ...] = ()
+    faults: tuple[object, ...] = ()
+    tolerance: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        software, planes = self.software, self.planes
+        checked = {
+            "system": _system(self.system),
+            "software": None if software is None else text(software, "software", most=PATH),
+            "engine": text(self.engine, "engine"),
+            "engine_options": _options(self.engine_options),
+            "routing": text(self.routing, "routing"),
+            "planes": None if planes is None else (_names(planes, "planes") or None),
+            "placement": _placement(self.placement),
+            "without": _names(self.without, "without"),
+            "classes": _none_yet(self.classes, "classes", "traffic classes"),
+            "faults": _none_yet(self.faults, "faults", "faults in time"),
+            "tolerance": None if self.tolerance is None else number(self.tolerance, "tolerance"),
+            "seed": None if self.seed is None else integer(self.seed, "seed", 0),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MachineSpec.from_json, (self.to_json(),)
+
+    def build(self) -> "Fabric":
+        """The machine, on which schedules can be timed; its ``spec`` is this value.
+
+        Raises `TriplaneError` of several kinds for names that do not exist, with the choices.
+        """
+        from fabric.endpoint.stacks import stacks_of
+        from fabric.fabric import Fabric
+
+        topology, places = self._placed()
+        fabric = Fabric(
+            topology, engine=self.engine, routing=self.routing,
+            endpoint=stacks_of(self.software, topology.name), planes=self.planes, placement=places,
+            **_given(tolerance=self.tolerance), **_given(engine_options=self._for_engine()),
+        )  # fmt: skip
+        object.__setattr__(fabric, "spec", self)
+        return fabric
+
+    def topology(self) -> "Topology":
+        """The system without what is taken out; raises `TopologyError` for unknown names."""
+        from topology.presets.catalogue import system
+
+        return _left(system(self.system), self.without)
+
+    def _placed(self) -> "tuple[Topology, Ints | None]":
+        """The topology, and the endpoint in it of every rank."""
+        from topology.presets.catalogue import system
+
+        whole = system(self.system)
+        left = _left(whole, self.without)
+        return left, places_of(self.placement, whole, left)
+
+    def _for_engine(self) -> dict[str, Option] | None:
+        options = dict(self.engine_options) | _given(seed=self.seed)
+        if options:
+            raise MachineError(
+                f"engine_options has {next(iter(options))!r}; the engine {self.engine} has none"
+            )
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON has them, and ``format``: what `from_json` takes."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
+        return {"format": FORMAT, **plain, "engine_options": dict(self.engine_options)}
+
+    @staticmethod
+    def from_json(values: object) -> "MachineSpec":
+        """The machine that `to_json` or a person wrote; what is left out has its default.
+
+        Raises `MachineError` for an unknown key, a value of another type and another version.
+        """
+        if not isinstance(values, Mapping):
+            raise MachineError(f"a machine is an object with keys, not {as_written(values)}")
+        for key, value in values.items():
+            _check_json(key, value)
+        if values.get("format", FORMAT) != FORMAT:
+            raise MachineError(f"format is {as_written(values['format'])}; known is {FORMAT}")
+        return MachineSpec(**{key: value for key, value in values.items() if key != "format"})
+
+    def save(self, path: str | Path) -> None:
+        """Write it to the JSON file at ``path``, a key a line; raises `OSError`."""
+        lines = (f"  {json.dumps(key)}: {_json(value)}" for key, value in self.to_json().items())
+        with text_file(path) as file:
+            file.write("{\n" + ",\n".join(lines) + "\n}\n")
+
+    @staticmethod
+    def load(path: str | Path) -> "MachineSpec":
+        """The machine in the file at ``path``: one that `save` wrote, or an answer that holds one.
+
+        An answer is the JSON of a benchmark, a timeline, or a trace. Raises `MachineError` naming
+        file and fault, also where an answer has several machines.
+        """
+        contents = _contents(path)
+        try:
+            return _found(contents)
+        except (MachineError, ArgumentError) as error:
+            raise MachineError(f"{path}: {error}") from None
+
+    def to_text(self) -> str:
+        """As one line of JSON, for an environment variable; `from_text` takes it."""
+        return _json(self.to_json())
+
+    @staticmethod
+    def from_text(line: str) -> "MachineSpec":
+        """The machine in ``line``: JSON, or a path for `load`; raises `MachineError`."""
+        if not line.lstrip().startswith("{"):
+            return MachineSpec.load(line)
+        try:
+            return MachineSpec.from_json(json_of(line, "a machine", MachineError))
+        except ArgumentError as error:
+            raise MachineError(str(error)) from None
+
+
+def places_of(
+    placement: str | tuple[int, ...] | None, whole: "Topology", left: "Topology"
+) -> "Ints | None":
+    """The endpoint of each rank in ``left``, which is ``whole`` without what is taken out.
+
+    ``placement``: as in `MachineSpec`, in endpoints of ``whole``. Raises `TopologyError` where one
+    of them does not exist or is taken out.
+    """
+    if placement is None:
+        return None
+    import numpy as np
+
+    places = _of_table(placement, whole) if isinstance(placement, str) else placement
+    for rank, at in enumerate(places):
+        if not 0 <= at < whole.n_endpoints:
+            raise TopologyError(
+                f"rank {rank} is placed on endpoint {at}, outside 0..{whole.n_endpoints - 1} of"
+                f" {whole.name}"
+            )
+    return np.array([left.vertex(whole.vertex_names[at]) for at in places], np.int32)
+
+
+def _of_table(where: str, whole: "Topology") -> "Ints":
+    """The endpoints that the rank table at ``where`` names, ``FILE`` or ``FILE:PART``."""
+    from topology.formats.rank_table import rank_table
+
+    path, part = where, None
+    if not Path(path).exists() and ":" in path:
+        path, _, part = path.rpartition(":")
+    table = rank_table(path, part)
+    try:
+        return table.placement(whole)
+    except TopologyError as error:
+        raise TopologyError(f"{path}: {error}") from None
+
+
+def _left(whole: "Topology", without: tuple[str, ...]) -> "Topology":
+    return whole.without(*without) if without else whole
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _system(value: Any) -> str:
+    """A name or a path as text; a `Path` stays one, also without a folder or an ending."""
+    if not isinstance(value, Path):
+        return text(value, "system", most=PATH)
+    plain = text(str(value), "system", most=PATH)
+    is_plain = os.sep not in plain and not plain.endswith(".toml")
+    return f".{os.sep}{plain}" if is_plain else plain
+
+
+def _names(values: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple):
+        raise ArgumentError(f"{name} is {shown(values)}; it has to be a list of names")
+    return tuple(text(value, f"{name}[{at}]") for at, value in enumerate(values))
+
+
+def _placement(value: Any) -> str | tuple[int, ...] | None:
+    if value is None or isinstance(value, str):
+        return None if value is None else text(value, "placement", most=PATH)
+    return tuple(integers(value, "placement", None, 0))
+
+
+def _options(values: Any) -> Mapping[str, Option]:
+    if not isinstance(values, Mapping):
+        raise ArgumentError(f"engine_options is {shown(values)}; it has to be a dict of options")
+    for key, value in values.items():
+        name = text(key, "a key of engine_options")
+        fits = isinstance(value, str | int | float | None) and (
+            not isinstance(value, float) or math.isfinite(value)
+        )
+        if not fits or (type(value) is int and not INT64[0] <= value <= INT64[1]):
+            raise ArgumentError(
+                f"engine_options[{name!r}] is {shown(value)}; it has to be a text, a finite"
+                " number, True, False or None"
+            )
+    return MappingProxyType(dict(values))
+
+
+def _none_yet(values: Any, name: str, what: str) -> tuple[object, ...]:
+    if not isinstance(values, list | tuple):
+        raise ArgumentError(f"{name} is {shown(values)}; it has to be a list")
+    if values:
+        raise MachineError(
+            f"{name} has {shown(values[0])}; no engine has {what} yet, so it has to be empty"
+        )
+    return ()
+
+
+def _check_json(key: str, value: object) -> None:
+    if key not in _KINDS:
+        raise MachineError(
+            f"a machine has no key {as_written(key)}; there are {', '.join(_KINDS)}"
+            f"{near(str(key), _KINDS)}"
+        )
+    kinds = _KINDS[key]
+    if type(value) not in kinds:
+        words = [
+            _WORDS.get(kind, "a number") for kind in kinds if not (kind is int and float in kinds)
+        ]
+        raise MachineError(f"{key} is {as_written(value)}; it has to be {' or '.join(words)}")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _contents(path: str | Path) -> object:
+    """The JSON in a file; of a timeline a list of one record, what it says about itself."""
+    if not (Path(path).is_file() and zipfile.is_zipfile(path)):
+        return read_json(path, MachineError)
+    about = read_npz(path, MachineError, "timeline").get("about")
+    if about is None:
+        raise MachineError(f"{path} is no timeline: it has no array 'about'")
+    return [json_of(about.tobytes().decode("utf-8", "replace"), f"{path}: about", MachineError)]
+
+
+def _found(contents: object) -> MachineSpec:
+    """The machine that the JSON of a file is or holds."""
+    held = list(_held(contents))
+    if not held:
+        return MachineSpec.from_json(contents)
+    if any(one is None for one in held):
+        raise MachineError("it is an answer without a machine")
+    machines = {MachineSpec.from_json(one): None for one in held}
+    if len(machines) > 1:
+        raise MachineError(f"it is an answer of {len(machines)} machines, and one is needed")
+    return next(iter(machines))
+
+
+def _held(contents: object) -> Iterator[object]:
+    """The machines in an answer, None for a record without; nothing where it is no answer."""
+    if isinstance(contents, list):
+        for record in contents:
+            yield record.get("machine") if isinstance(record, Mapping) else None
+    elif isinstance(contents, Mapping) and "traceEvents" in contents:
+        other = contents.get("otherData")
+        line = other.get("machine") if isinstance(other, Mapping) else None
+        yield json_of(line, "machine", MachineError) if isinstance(line, str) else line
+    elif isinstance(contents, Mapping) and isinstance(contents.get("env"), list):
+        for line in contents["env"]:  # the report of nccl-tests
+            found = re.match(rf"{VARIABLE}=(\{{.*)", str(line), re.DOTALL)
+            if found:
+                yield json_of(found[1], VARIABLE, MachineError)
+    elif isinstance(contents, Mapping) and "machine" in contents:
+        yield contents["machine"]
