@@ -15,7 +15,7 @@ from topology.presets.catalogue import system
 
 
 class BenchError(TriplaneError):
-    """A benchmark was asked for something that it cannot do or does not know."""
+    """A benchmark was asked for something unknown or impossible."""
 
 
 def topology_of(selection: Selection) -> Topology:

@@ -1,6 +1,6 @@
-"""Names of files that a command is to write, looked at before it does any work.
+"""Checks the names of files that a command is to write, before it does any work.
 
-Nothing of ours is imported here, so that ``--help`` stays quick.
+Imports nothing of this project, so that ``--help`` stays quick.
 """
 
 import os
@@ -15,7 +15,7 @@ import click
 class NewFile(click.ParamType[Path]):
     """The name of a file to write, or (``is_prefix``) what the names of several begin with.
 
-    Fails for no name at all, for ``-``, for a folder, and where the folder to write to is missing.
+    Refuses an empty name, ``-``, a folder, and a name in a folder that does not exist.
     """
 
     name = "file"

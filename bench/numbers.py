@@ -1,6 +1,6 @@
-"""Numbers on the command line; what is none is refused as click does.
+"""Numbers on the command line; anything else is refused as click does.
 
-Nothing of ours is imported here, so that ``--help`` stays quick.
+Imports nothing of this project, so that ``--help`` stays quick.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The standard streams as a command needs them: there, and able to write any text.
+"""The standard streams as a command needs them: open, and able to write any text.
 
 `prepare` is called before anything else, `blame` when something has gone wrong. Nothing heavy is
 imported before a line is written, so that ``--help`` stays quick.
@@ -35,7 +35,7 @@ def prepare() -> None:
 
 
 class NamedStream:
-    """A stream whose errors say which it is: Python's have no file's name."""
+    """A stream whose errors say which stream it is; Python's errors have no file's name."""
 
     def __init__(self, stream: IO[str], name: str) -> None:
         self._stream, self._name = stream, name

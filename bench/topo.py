@@ -1,4 +1,4 @@
-"""``triplane topo``: which systems there are, what one is made of, pictures, and other tools."""
+"""``triplane topo``: which systems there are, the contents of one, pictures, and other tools."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""``triplane bench trace``: workloads of other simulators, on a machine of ours."""
+"""``triplane bench trace``: workloads of other simulators, timed on a machine of Triplane."""
 
 import math
 import re

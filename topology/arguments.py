@@ -1,4 +1,4 @@
-"""Arguments: numbers, truth values and names that a user passes, checked and made plain once.
+"""Checks of numbers, truth values and names that a user passes; returns them as plain Python types.
 
 What Python takes for a number is taken, of whichever type it is (numpy's, too, and torch's without
 a dimension): for an integer whatever has ``__index__``, so True is 1 but 1.0 is no integer; for a

@@ -1,4 +1,4 @@
-"""Background: long work that a thread can be interrupted in, since another thread does it.
+"""Long work in another thread, so that the thread that waits for it can be interrupted.
 
 Kernels are compiled when they are first called, which takes seconds, once on a machine. A rank that
 compiled one itself in the middle of a call would learn only afterwards that another rank has died.

@@ -1,16 +1,16 @@
-"""`compiled`: numba's just-in-time compiler with types that mypy can see, and a cache to trust.
+"""`compiled`: numba's just-in-time compiler with types that mypy can see, and a safe cache.
 
 numba keeps machine code by the age of the file that a kernel stands in. But a kernel contains those
 of other files that it calls, and would run on with their old code. So the cache lies in a folder
-named after the content of all files of the package that compile anything: any change there starts
-a new one. What kernels call or take a constant from stands in such a file.
+named after the content of all files of the package that compile anything: any change there starts a
+new one. What kernels call or take a constant from stands in such a file.
 
-To compile takes seconds, in which the waiting thread can be interrupted: `topology.background`.
+Compiling takes seconds, in which the waiting thread can be interrupted: `topology.background`.
 
 Processes that compile one kernel for different types at a time could overwrite each other's code
 under one name, and later ones would run the wrong one: whoever saves holds a lock.
 
-A cache is not a precondition: where none can be kept, it says so in a line, and is slower.
+A program also runs without a cache: where none can be kept, it says so in a line, and is slower.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
 
 
 class _Locator(UserProvidedCacheLocator):
-    """Finds a kernel's cache without asking that anything can be written there."""
+    """Finds the place of a kernel's cache; does not need it to be writable."""
 
     def ensure_cache_path(self) -> None:
         """Leave it to whoever writes."""

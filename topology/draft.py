@@ -1,4 +1,4 @@
-"""A topology in the making: what presets and files fill, whole columns at a time."""
+"""A topology under construction, which presets and files fill, whole columns at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What this package refuses, each with a type: the message names the thing, value and choices."""
+"""The error types of this package; each message names the thing, its value and the choices."""
 
 from topology.text import one_line
 
@@ -7,11 +7,11 @@ LONGEST = 2000
 
 
 class TriplaneError(ValueError):
-    """Something that the caller asked for cannot be had; the base of every error of Triplane.
+    """Something that the caller asked for is not possible; the base of every error of Triplane.
 
     The message is one line that can be shown anywhere: names in it come from files and other
-    programs, so what has an effect on a terminal is written out (`topology.text.one_line`), and of
-    a message longer than `LONGEST`, as names may make it, begin and end are left.
+    programs, so control characters are written out (`topology.text.one_line`), and of a message
+    longer than `LONGEST` only begin and end are kept.
     """
 
     def __init__(self, message: object = "") -> None:
@@ -22,7 +22,7 @@ class TriplaneError(ValueError):
 
 
 class ArgumentError(TriplaneError):
-    """What was passed to a call cannot be: nothing was done, and no other rank knows of it."""
+    """An argument of a call is wrong: nothing was done, and no other rank knows of it."""
 
 
 class UnitError(TriplaneError):
@@ -30,7 +30,7 @@ class UnitError(TriplaneError):
 
 
 class TopologyError(TriplaneError):
-    """A topology is not sound, or a name in it is unknown."""
+    """A topology is inconsistent, or a name in it is unknown."""
 
 
 class RouteError(TriplaneError):

@@ -1,4 +1,4 @@
-"""What is connected to what: endpoints, switches and directed links, as columns, checked once.
+"""What is connected to what: endpoints, switches and directed links as columns, checked when made.
 
 A *vertex* is an endpoint (something that sends and receives: a die, a CPU socket, a GPU) or a
 switch chip. Vertices are numbered endpoints first. A *link* is one physical link in one direction:
@@ -49,7 +49,7 @@ class Topology:
     - ``removed``: what `without` has taken out of this topology, by name.
     - ``provenance``: the preset and arguments that made it, or the file it was read from.
 
-    Raises `TopologyError` that names the fault.
+    Raises `TopologyError` for columns that do not fit together; the message names the fault.
     """
 
     name: str

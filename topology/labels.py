@@ -1,4 +1,4 @@
-"""Names as figures and pages show them: short, and without characters that have an effect."""
+"""Names as figures and pages show them: short, and without control characters."""
 
 from topology.text import visible
 

@@ -1,4 +1,7 @@
-"""How a text finds vertices: by name, by group, by node, by pattern; and near misses."""
+"""How a text names vertices: by name, by group, by node, by pattern.
+
+And similar names for typos.
+"""
 
 import fnmatch
 import re

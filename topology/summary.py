@@ -1,4 +1,4 @@
-"""What a topology is made of, in few words: for notebooks."""
+"""A short description of a topology for notebooks."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Text of others as it may be shown: every character that has an effect is written out.
+"""Text from others made safe to show: control characters are written out.
 
 Names come from files, and messages from programs of users. On a terminal a control character can
 clear the screen, hide what was printed or set the window's title; an override of the writing

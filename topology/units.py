@@ -1,8 +1,8 @@
-"""The one place with powers of ten: SI inside, units where users read and write.
+"""Quantities with units: SI in the code, units where users read and write.
 
-A bare name is SI (seconds, bytes, bytes per second); literals read like the data sheet:
-``196 * GB``, ``400 * Gbit``, ``1.2 * US``. GB is 10^9, as in nccl-tests; KiB, MiB, GiB are powers
-of 1024. Text with units is read once, by `parse`, and written by `show`.
+The only place with powers of ten. A bare name is SI (seconds, bytes, bytes per second); literals
+read like the data sheet: ``196 * GB``, ``400 * Gbit``, ``1.2 * US``. GB is 10^9, as in nccl-tests;
+KiB, MiB, GiB are powers of 1024. Text with units is read by `parse`, and written by `show`.
 """
 
 import math

@@ -32,7 +32,7 @@ from fabric.timeline.value import Timeline
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """A checked request: what is to be measured, and on what."""
+    """A checked benchmark request: what is to be measured, and on what."""
 
     op: str
     flags: Flags
@@ -67,9 +67,9 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One row to come.
+    """One row that is to be measured.
 
-    ``size``, ``count``: as in the row; ``argument``: bytes for `schedule`; ``is_chosen``: whether
+    ``size``, ``count``: as in the row; ``argument``: bytes for `schedule`; ``is_chosen``: True if
     the algorithm is the library's choice.
     """
 
@@ -258,7 +258,7 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one simulation says: seconds, and what sets them."""
+    """The result of one simulation: seconds, and what limits them."""
 
     time: float
     bound: float

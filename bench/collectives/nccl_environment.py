@@ -1,4 +1,4 @@
-"""nccl-tests' environment variables: which are heeded, and what their numbers may be."""
+"""nccl-tests' environment variables: which are read, and what their numbers may be."""
 
 import math
 import re

@@ -1,9 +1,9 @@
-"""The text and the JSON (version 3) of nccl-tests 2.19.6, to the letter: ``src/util.cu`` of it.
+"""The text and the JSON (version 3) of nccl-tests 2.19.6, to the letter: its ``src/util.cu``.
 
-What a parser of nccl-tests reads it reads here: header, rows, footer. What nccl-tests does not say
-(the bound, what sets it, the time this host took) stands in further lines that begin with ``#``.
-A row is measured once: in a simulation a result in place differs by the copies of a rank to itself,
-which are free, so both halves of a row are the same.
+A parser of nccl-tests finds what it looks for here: header, rows, footer. What nccl-tests does not
+print (the bound, what limits it, the time this host took) stands in further lines that begin with
+``#``. A row is measured once: in a simulation a result in place differs only by the copies of a
+rank to itself, which are free, so both halves of a row are the same.
 """
 
 import json
@@ -33,7 +33,7 @@ _PER_ITERATION = (("i_min", "(us)"), ("i_max", "(us)"), ("i_p99", "(us)"), ("i_c
 
 @dataclass(frozen=True, slots=True)
 class DeviceLine:
-    """Where a rank sits, as a line of ``# Using devices``; keys as in nccl-tests' JSON."""
+    """A line of ``# Using devices``: where a rank sits; keys as in nccl-tests' JSON."""
 
     rank: int
     group: int
@@ -52,10 +52,10 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What the footer says: the number of rows with wrong data and the mean bus bandwidth.
+    """The numbers of the footer: rows with wrong data, and the mean bus bandwidth.
 
-    ``busbw``: None where no row has any. ``least``: bytes per second that NCCL_TESTS_MIN_BW asks
-    for, None where it is not set.
+    ``busbw``: bytes per second, None if no row has any. ``least``: bytes per second that
+    NCCL_TESTS_MIN_BW asks for, None if it is not set.
     """
 
     out_of_bounds: int

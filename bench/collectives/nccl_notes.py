@@ -1,4 +1,4 @@
-"""What a reader of nccl-tests' text is told of a benchmark: where ranks sit, what was done."""
+"""The notes in nccl-tests' text: where ranks sit, and what was done."""
 
 import os
 from collections.abc import Iterator

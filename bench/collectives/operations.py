@@ -1,4 +1,4 @@
-"""The collectives as nccl-tests measures them: its names, what a size means, bus bandwidth."""
+"""The collectives as nccl-tests measures them: names, the meaning of a size, bus bandwidth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 class Operation:
     """A collective as nccl-tests measures it.
 
-    ``program``: the name of nccl-tests' binary. ``shared``: S is shared out over the ranks and a
-    row's count is a rank's part. ``factor``: busbw over algbw by the number of ranks.
+    ``program``: the name of nccl-tests' binary. ``shared``: True if the size S is shared out over
+    the ranks and a row's count is a rank's part. ``factor``: busbw over algbw by the number of
+    ranks. ``reduces``: True if it has a reduction; ``rooted``: True if it has a root.
     """
 
     program: str

@@ -33,9 +33,10 @@ PATIENCE = 60.0
 class Measured:
     """How late transfers were, in seconds of the wall clock: float64 [transfers].
 
-    Counted from when the later of the two ranks came to its call, plus what the fabric says that
-    the transfer takes, to when the later one was told that it is over. So it holds all that the
-    calls themselves cost. ``early``: how many ends, of both ranks, were before.
+    Counted from the time at which they should have ended (the later of the two ranks' calls, plus
+    the transfer's time on the fabric) to when the later rank was told that it is over. So it holds
+    all that the calls themselves cost. ``early``: how many ends, of both ranks, were before that
+    time.
     """
 
     late: NDArray[np.float64]

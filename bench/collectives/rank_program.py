@@ -22,9 +22,10 @@ APART = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RankSample:
-    """What a rank found: seconds an operation, ``emulated`` and on the ``wall`` clock of its host,
-    and how many elements are ``wrong``, None where they were not checked.
-    """  # noqa: D205
+    """What a rank measured of a row: seconds an operation, and elements that are wrong.
+
+    ``emulated``: on the emulated clock; ``wall``: on its host's; ``wrong``: None if not checked.
+    """
 
     emulated: float
     wall: float

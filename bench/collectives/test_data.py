@@ -1,8 +1,8 @@
-"""Data that ranks send in a benchmark, and what each must hold after it: computed, never sent.
+"""The data that ranks send in a benchmark, and what each must hold after it: computed, never sent.
 
-What is reduced are small whole numbers whose sums and products every type holds exactly, so the
-order of a reduction does not matter and every element can be compared bit by bit. All other data
-is random bytes, other ones for every pair of ranks.
+Reductions take small whole numbers whose sums and products every type holds exactly, so the order
+of a reduction does not matter and every element can be compared bit by bit. All other data is
+random bytes, different for every pair of ranks.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,10 +42,10 @@ Pieces = list[tuple[int, int, int]]
 class RowJob:
     """A row to be measured. Plain values only: it travels between processes.
 
-    ``redop``, ``root``: where there are none, "sum" and 0. ``size``: bytes, as in
+    ``redop``, ``root``: "sum" and 0 for operations that have none. ``size``: bytes, as in
     `collectives.schedule`; ``counts``: of all_to_all_v instead, bytes from each rank to each.
-    ``operation``: whose endpoint costs count.
-    ``iters`` operations are timed after ``warmup``; ``check``: whether the data is.
+    ``operation``: whose endpoint costs apply. ``iters`` operations are timed after ``warmup``;
+    ``check``: True if the data is checked.
     """
 
     op: str

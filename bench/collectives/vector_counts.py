@@ -1,4 +1,4 @@
-"""Who sends how much in all_to_all_v: nccl-tests' generated traffic, or a matrix from a file."""
+"""How many bytes go from whom to whom in all_to_all_v: nccl-tests' pattern, or a file's matrix."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class VectorCounts:
-    """Who sends how much in all_to_all_v: a ``matrix`` of bytes, or nccl-tests' generated pattern.
+    """How many bytes go from whom to whom: a ``matrix``, or nccl-tests' generated pattern.
 
     ``spread``: of the generated pattern, 0 uniform to 1, more for farther ranks. ``dimension``,
     ``scale``: of the file that the matrix came from.

@@ -33,13 +33,13 @@ EXPERTS, TOP_K, HIDDEN = 256, 8, 7168
 
 @dataclass(frozen=True)
 class Experts:
-    """What is dispatched or combined.
+    """The MoE operation that is measured.
 
     ``op``: one of `OPERATIONS`; ``mode``: one of `MODES`; ``ranks``: the EP size; ``tokens``: of
     each rank, or where a file says how many, of the rank that has most; ``experts``: over all
-    ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16");
-    ``skew``: see `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of
-    experts, where the skew limits a token to some of them.
+    ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16"); ``skew``: see
+    `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of experts, where the
+    skew limits a token to some of them.
     """
 
     op: str
@@ -115,7 +115,7 @@ def is_file(skew: str) -> bool:
 
 @dataclass(frozen=True)
 class RoutingOptions:
-    """What the user asked for of a routing; None where nothing."""
+    """The user's options about a routing; None for those not given."""
 
     ranks: Sequence[int] | None
     tokens: int | None

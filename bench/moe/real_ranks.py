@@ -1,7 +1,7 @@
 """Dispatch and combine with real tokens between real ranks: emulated time, and every token checked.
 
-An expert multiplies what it gets with a number of its own, so what must come back is known: each
-token times the weighted sum of its experts' numbers, as exactly as its numbers were sent.
+An expert multiplies its tokens with a number of its own, so the result is known: each token times
+the weighted sum of its experts' numbers, as exactly as its numbers were sent.
 """
 
 import gc
@@ -44,9 +44,9 @@ _Times = tuple[float, float]
 
 @dataclass(frozen=True)
 class MoeSample:
-    """What a rank found of dispatch and combine: seconds, emulated and of its host's clock.
+    """What a rank measured of dispatch and combine: seconds, emulated and of its host's clock.
 
-    ``wrong``: tokens that did not come back as they must.
+    ``wrong``: tokens whose result is not what it must be.
     """
 
     emulated: _Times
@@ -194,7 +194,7 @@ def _turn() -> threading.BoundedSemaphore:
 
 
 class _Clock:
-    """How long dispatch and combine take; all ranks begin each at one emulated time."""
+    """Measures how long dispatch and combine take; all ranks begin each at one emulated time."""
 
     def __init__(self, comm: "Communicator") -> None:
         self._comm = comm

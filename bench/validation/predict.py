@@ -1,4 +1,4 @@
-"""One published row to what the model says of it: simulated, in the row's own unit."""
+"""What the model says of a published row: simulated, in the row's own unit."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,7 @@
 """What a published row measured: the machine, the places, the schedule, and the bytes it counts.
 
-A row's text is read tolerantly; what cannot be told apart is a `NotModelledError` with the reason.
+A row's text is read tolerantly; a row that remains ambiguous is a `NotModelledError` with the
+reason.
 """
 
 import math
@@ -41,7 +42,7 @@ SPELLINGS = {name.replace("_", ""): name for name in (*OPERATIONS, "kv_transfer"
 
 
 class NotModelledError(TriplaneError):
-    """The model has no answer to a row; the text says why."""
+    """The model has no answer to a row; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class PublishedCase:
     """What is to be simulated for a row.
 
     ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
-    accelerators in order. ``operation``: whose constants count. ``moved``: bytes that bandwidths
-    count; ``bus_factor``: what makes busbw of them.
+    accelerators in order. ``operation``: whose constants apply. ``moved``: the bytes that
+    bandwidths are computed from; ``bus_factor``: busbw over algbw.
     """
 
     topology: Topology

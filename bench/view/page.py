@@ -24,8 +24,8 @@ from topology.labels import label
 class Exhibit:
     """One of the things on a page: a topology, what ran on it, and what it was taken out of.
 
-    ``film``: `None` where nothing ran. ``whole``: the fault-free topology, `None` where that is
-    not known; what is missing is then shown as such.
+    ``film``: None if nothing ran. ``whole``: the fault-free topology, None if that is not known;
+    what is missing is then drawn as missing.
     """
 
     topology: Topology
@@ -36,7 +36,7 @@ class Exhibit:
 def page(first: Exhibit | Topology, second: Exhibit | None = None) -> str:
     """The page of ``first`` as a complete HTML document; with ``second``, both runs side by side.
 
-    Raises `TopologyError` if a whole or a traffic does not belong to its topology.
+    Raises `TopologyError` if a ``whole`` or a ``film`` does not belong to its topology.
     """
     runs = [first if isinstance(first, Exhibit) else Exhibit(first), *([second] if second else [])]
     views = [shown(run.topology, run.whole) for run in runs]

@@ -1,4 +1,4 @@
-"""Where the numbers of a topology come from: what the presets say of their own constants.
+"""Where the numbers of a topology come from, as the presets document their constants.
 
 A preset's module documents each constant in the text below it. That text is read here, from the
 module's source, so the page says what the preset says and cannot drift from it. A number whose

@@ -1,4 +1,4 @@
-"""What the page knows of a topology: its columns, its boxes, and what has been taken out of it."""
+"""The page's data about a topology: its columns, its boxes, and what has been taken out of it."""
 
 from dataclasses import dataclass, replace
 from typing import Any

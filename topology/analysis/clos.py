@@ -1,4 +1,4 @@
-"""A plane as tiers of switches over endpoints, and what share of its ports traffic is sure of.
+"""A plane as tiers of switches over endpoints, and the share of its ports that traffic is sure of.
 
 Nothing here asks whether there are paths: `topology.analysis.nonblocking` does, and then proves
 with this.
@@ -21,8 +21,8 @@ Mask = NDArray[np.bool_]
 class Plane:
     """The links of one plane, and each vertex's tier on it: 0 for endpoints, -1 for others'.
 
-    ``bandwidth``: of an unlimited link `_MUCH` times more than all others have together, so that
-    sums and proportions can be had; above ``limit`` a sum is unlimited.
+    ``bandwidth``: bytes per second; an unlimited link counts as `_MUCH` times more than all others
+    together, so that sums and proportions can be computed; a sum above ``limit`` is unlimited.
     """
 
     src: Ints
@@ -73,7 +73,11 @@ def over(part: Floats, whole: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class SubPlane:
-    """One sub-plane: ports [E] out of and into its edge switches, reach [E, top switches]."""
+    """One sub-plane's bandwidths in bytes per second.
+
+    ``ports_out``, ``ports_in``: [E], of all ports out of and into each edge switch; ``up``,
+    ``down``: [E, top switches], what an edge switch reaches each top switch with; ``uplinks``: [E].
+    """
 
     ports_out: Floats
     ports_in: Floats

@@ -19,11 +19,11 @@ _Longs = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a plane is to join.
+    """The endpoints that a plane is meant to join.
 
-    ``inside``: "package" or "node" where no link of it leads from one to another by design, such as
-    NVLink; "" where it is to join all. ``group``: int64 [ends], endpoints with the same number are
-    to reach each other; ``ends``: the endpoints that count.
+    ``inside``: "package" or "node" if no link of the plane leads from one to another by design,
+    such as NVLink; "" if it is to join all. ``group``: int64 [ends], endpoints with the same number
+    are to reach each other; ``ends``: the endpoints that count.
     """
 
     inside: str

@@ -16,8 +16,8 @@ LEVELS = ("rack", "node", "link")
 class Units:
     """The boxes of a figure: every vertex is in one.
 
-    ``of``: int64 [vertices], the unit of each. ``names``, ``contents``: texts [units], the second
-    such as ``"16 die, 4 cpu"``. ``places``: bool [units], whether endpoints are in it.
+    ``of``: int64 [vertices], the box of each. ``names``, ``contents``: texts [boxes], the second
+    such as ``"16 die, 4 cpu"``. ``places``: bool [boxes], True where endpoints are in it.
     """
 
     of: NDArray[np.int64]
@@ -31,9 +31,9 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class Wires:
-    """All links of a plane between the same two units as one, both ways together.
+    """The wires of a figure: all links of a plane between the same two boxes, both ways together.
 
-    ``a``, ``b``: int64, units, ``a`` below ``b``; ``plane``: int64; ``links``: int64, how many, one
+    ``a``, ``b``: int64, boxes, ``a`` below ``b``; ``plane``: int64; ``links``: int64, how many, one
     way; ``bandwidth``: float64, bytes per second one way.
     """
 

@@ -1,4 +1,4 @@
-"""What belongs together in a picture: nodes, racks of nodes, and switches that stand outside."""
+"""Which vertices a picture puts together: nodes, racks of nodes, and switches outside of nodes."""
 
 from dataclasses import dataclass
 

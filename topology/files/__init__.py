@@ -1,1 +1,1 @@
-"""Files, opened, bounded and decoded in one place, and written in one place."""
+"""Opening, bounding, decoding and writing files, each in one place."""

@@ -2,7 +2,7 @@
 
 `numpy.load` makes an array as large as a header says, and passes on whatever zip, zlib, and the
 parser of headers raise on damaged files. Here the header is read first, only arrays of plain
-numbers are taken, and every fault is an error of ours.
+numbers are taken, and every fault is an error of the caller's type.
 """
 
 import io
@@ -36,7 +36,7 @@ _HEADER = 1 << 12  # bytes in which every header of such arrays ends
 
 
 class Header(NamedTuple):
-    """What an array says of itself."""
+    """The header of an array in a file: its shape and type."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

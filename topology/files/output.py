@@ -1,8 +1,8 @@
-"""Output: the one way in which a file that a user has named is written.
+"""The one way in which a file that a user has named is written.
 
-A regular file is replaced as a whole once all of it is there: who reads it meanwhile, or finds it
-after a failure, has the old one. What is no regular file (a device, a pipe) is written to as it is,
-and a link is followed: what it leads to is replaced, and the link stays.
+A regular file is replaced as a whole once all of it is written: a reader in the meantime, or after
+a failure, finds the old one. Anything else (a device, a pipe) is written to directly, and a link is
+followed: the file that it leads to is replaced, and the link stays.
 """
 
 import errno

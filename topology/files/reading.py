@@ -1,4 +1,4 @@
-"""One way in for files from others: opened, bounded, decoded, and refused in our words.
+"""The one way in which files from others are read: opened, bounded, decoded, refused with a reason.
 
 Every reader of the project begins here, so all of them take a byte order mark and either kind of
 line ends, refuse what is no file, too large, or not UTF-8, and name file, line and column.
@@ -125,7 +125,7 @@ def json_of(text: str, name: str, error: Error) -> Any:
 
 
 class _RefusedError(ValueError):
-    """A part of JSON that Python takes and we do not; ``text``: as it stands there."""
+    """A part of JSON that Python takes and this package does not; ``text``: how it is written."""
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(why)

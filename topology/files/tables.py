@@ -1,4 +1,4 @@
-"""CSV files: cells by line, with the number of every line, whatever separates the cells.
+"""CSV files as cells by line, each with its line number; the separator is found out.
 
 Commas, semicolons (a spreadsheet's own where the comma is a decimal point) and tabs are told apart
 by the first line that is no comment.

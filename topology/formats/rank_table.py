@@ -25,7 +25,7 @@ VERSIONS = ("1.0", "1.2")
 
 
 class DevicePlace(NamedTuple):
-    """Where a rank is. ``device``: its number on the server; ``super_device``: in the super pod."""
+    """A rank's device: ``device``, its number on the server; ``super_device``: in the super pod."""
 
     server: str
     device: int
@@ -34,7 +34,11 @@ class DevicePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RankTable:
-    """``seats``: of every rank. ``servers``: in order. ``super_pods``: the servers of each."""
+    """A rank table as read: places, servers and super pods.
+
+    ``seats``: the device of every rank, in order of ranks. ``servers``: their names in order.
+    ``super_pods``: the servers of each.
+    """
 
     seats: tuple[DevicePlace, ...]
     servers: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""The systems that have a name: every number with its source."""
+"""The systems that can be called by name: every number with its source."""

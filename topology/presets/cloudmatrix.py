@@ -84,11 +84,11 @@ L2_PER_LOGICAL = 2
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a node is made of; the default is CloudMatrix384's (P2 sections 3.2 and 3.3).
+    """The composition of a node; the default is CloudMatrix384's (P2 sections 3.2 and 3.3).
 
     Counts, then bandwidths in bytes per second each way, then seconds. Every die has one link of
-    ``ub_link`` to each of the ``sub_planes`` L1 chips; ``uplinks`` an L1 chip is as many as dies
-    where `None`, which makes its uplinks match its dies.
+    ``ub_link`` to each of the ``sub_planes`` L1 chips; ``uplinks``: those of an L1 chip, None: as
+    many as dies, so that its uplinks match its dies.
     """
 
     npus: int = 8

@@ -1,9 +1,9 @@
 """NVIDIA's eight-GPU servers in clusters: the systems that CloudMatrix384 is compared with.
 
-Latencies are of DeepSeek's ISCA'25 paper (arXiv 2505.09343, Table 5: 64 B, end to end, as the CPU
-sees it). The model puts all of a path that does not depend on its length on the link out of the
-GPU, and half of what a cross-leaf path adds on each of its two switches more, so that sums over
-paths give exactly the published figures.
+Latencies are from DeepSeek's ISCA'25 paper (arXiv 2505.09343, Table 5: 64 B, end to end, as the CPU
+sees it). The model puts the part of a path's latency that does not depend on its length on the link
+out of the GPU, and half of what a cross-leaf path adds on each of its two further switches, so that
+sums over paths give exactly the published figures.
 """
 
 from collections.abc import Mapping

@@ -8,8 +8,8 @@ Folding is colour refinement with every endpoint of a colour of its own, so it h
 Policies (``POLICIES``):
 
 - ``spray``: packets go evenly over all shortest paths (what MatrixLink's multipath tends to).
-- ``adaptive``: as spray, but in proportion to what lies beyond each next hop, so that a chip that
-  has lost uplinks is given less.
+- ``adaptive``: as spray, but in proportion to the bandwidth beyond each next hop, so that a chip
+  that has lost uplinks is given less.
 - ``hash``: one path a pair, picked by a hash at every switch (ECMP); nothing is folded.
 """
 
