@@ -1,7 +1,7 @@
 """A message as a JSON list, and back: by the types of its class's fields.
 
-The list has the class's name in lower case and then the values. What a field may be: a whole number
-from 0 to 2**64 - 1, a number, true or false, text, any of these or None, a tuple of one of these, a
+The list has the class's name in lower case and then the values. A field may be a whole number from
+0 to 2**64 - 1, a number, true or false, text, any of these or None, a tuple of one of these, a
 `NamedTuple` of them, a JSON object, or any JSON. Whatever comes in is checked; `WireError` for what
 does not fit.
 """
@@ -18,11 +18,11 @@ from topology.errors import TriplaneError
 
 
 class WireError(TriplaneError):
-    """What came in is no message."""
+    """Bytes that came in are no message."""
 
 
 def parsed(frame: bytes) -> list[Any]:
-    """A frame as a JSON list; raises `WireError`."""
+    """The list that ``frame`` holds as JSON; raises `WireError` for any other bytes."""
     try:
         value = json.loads(frame)
     except (ValueError, RecursionError) as error:
@@ -33,12 +33,12 @@ def parsed(frame: bytes) -> list[Any]:
 
 
 def tag(kind: type[tuple[Any, ...]]) -> str:
-    """What a message of this class begins with on the wire."""
+    """The text that a message of class ``kind`` begins with on the wire."""
     return kind.__name__.lstrip("_").lower()
 
 
 def as_list(message: tuple[Any, ...]) -> list[Any]:
-    """A message as a list for JSON."""
+    """A message as a list for JSON: its tag, then its values."""
     kind: Any = type(message)
     return [_tag(kind), *message]
 
@@ -47,9 +47,9 @@ _tag = functools.cache(tag)
 
 
 class MessageKind(NamedTuple):
-    """A class of messages: how to make one of the list of its values, each checked by ``read``.
+    """How messages of a class are read: ``make`` makes one from the list of its values.
 
-    ``read`` raises `_Unfit` for what is no value of that field.
+    ``read``: the check of each value in turn, which returns it or raises `_Unfit`.
     """
 
     make: Callable[[list[Any]], Any]
@@ -57,14 +57,17 @@ class MessageKind(NamedTuple):
 
 
 class _Unfit(ValueError):
-    """``value`` is none of its field."""
+    """A ``value`` does not fit its field."""
 
     def __init__(self, value: object) -> None:
         super().__init__(f"{value!r:.40}")
 
 
 def message_of(item: Any, kinds: Mapping[str, MessageKind]) -> Any:
-    """The message that an item of a frame is; raises `WireError`."""
+    """The message that ``item``, read from a frame, stands for.
+
+    Raises `WireError` if there is none.
+    """
     if not (isinstance(item, list) and item and isinstance(item[0], str)):
         raise WireError(f"{item!r:.80} is no message")
     kind = kinds.get(item[0])
@@ -81,7 +84,10 @@ def _made(kind: MessageKind, values: list[Any]) -> Any:
 
 
 def kinds_of(classes: Iterable[type[tuple[Any, ...]]], finite: bool) -> Mapping[str, MessageKind]:
-    """By tag, the messages that may come. ``finite``: whether a number has to be."""
+    """A mapping from the tag of each of ``classes`` to how its messages are read.
+
+    ``finite``: True if numbers have to be finite.
+    """
     return {tag(kind): _kind(kind, finite) for kind in classes}
 
 

@@ -1,6 +1,6 @@
-"""Counts: how many frames ranks have sent to each other, for those whose connections were cut.
+"""How many frames ranks have sent to each other, asked for when a connection was cut.
 
-Of ranks that are there the authority asks them; of those that have left it knows what they said.
+The authority asks the ranks that are there, and keeps what those that have left said before.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ from fabric.world.messages import (
 
 
 class Counts:
-    """What the ranks of a world of ``size`` have said of their frames."""
+    """What the ranks of a world of ``size`` have said about their frames."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -26,7 +26,7 @@ class Counts:
     def handle(
         self, rank: int, message: FrameMessage, gone: Collection[int]
     ) -> list[tuple[int, FrameReply]]:
-        """What to send to which rank after a message of ``rank``.
+        """The replies, as (rank, message), to a ``message`` from ``rank``.
 
         ``gone``: the ranks that have left.
         """

@@ -1,4 +1,4 @@
-"""Inbox: what the authority has sent to a rank, and the wait for it."""
+"""What the authority has sent to a rank, and the waits for it."""
 
 import itertools
 import threading
@@ -22,11 +22,11 @@ Replied = TypeVar("Replied")
 
 
 class Inbox:
-    """Filled by any thread with `receive`, read by the rank's.
+    """Messages from the authority: any thread adds them with `receive`, the rank's thread reads.
 
-    ``acknowledged``: how many messages of the rank have been handled. ``ends``: on paced time, when
-    the rank's parts of calls end, in emulated seconds, as far as known now; whoever has waited for
-    one removes it. ``news``: rung whenever something has arrived.
+    ``acknowledged``: how many messages of the rank have been handled. ``ends``: on paced time, the
+    times at which the rank's parts of calls end, in emulated seconds, as far as known now; whoever
+    has waited for one removes it. ``news``: rung whenever something has arrived.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Inbox:
         self._end: End | None = None
 
     def receive(self, message: FromWorld) -> None:
-        """Take a message."""
+        """Store a message that has arrived, and wake whoever waits for it."""
         with self._lock:
             match message:
                 case Acknowledged():
@@ -58,11 +58,11 @@ class Inbox:
         self.news.ring()
 
     def stop(self, error: WorldError) -> None:
-        """As if the authority had ended the world."""
+        """Raise ``error`` in every later use, as if the authority had ended the world with it."""
         self.receive(End(*as_parts(error)))
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self._lock, self.news = threading.Lock(), Bells()
         self._end = End(*as_parts(error))
 
@@ -73,9 +73,9 @@ class Inbox:
             raise KINDS[end.kind](end.message, end.rank)
 
     def reply(self, ask: Callable[[int], None], kind: type[Replied]) -> Replied:
-        """The reply to the question that ``ask(token)`` sends; waits for it. Raises `WorldError`.
+        """Call ``ask(token)``, which sends a question, and wait; returns the reply to it.
 
-        ``kind``: the class of the reply.
+        ``kind``: the class of the reply. Raises `WorldError`.
         """
         self.check()
         token = next(self._tokens)
@@ -87,12 +87,12 @@ class Inbox:
         return found
 
     def exchanged(self) -> Sequence[Any]:
-        """What all ranks have brought to the next exchange; waits for it. Raises `WorldError`."""
+        """Wait for the next exchange; returns what all ranks brought to it. Raises `WorldError`."""
         self.wait(lambda: bool(self._exchanged))
         return self._exchanged.popleft()
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Return once ``ready()``; raises the `WorldError` that ends the world before."""
+        """Return once ``ready()`` is true; raises the `WorldError` that ends the world before."""
         while not ready():
             self.check()
             self.news.wait(lambda: ready() or self._end is not None, REPLY_SLICE)

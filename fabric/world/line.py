@@ -1,4 +1,4 @@
-"""Line: how a rank reaches the authority of its world; what `RankControl` is built on."""
+"""`Line`: how a rank reaches the authority of its world; what `RankControl` is built on."""
 
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
@@ -8,7 +8,7 @@ from fabric.world.messages import FromRank
 
 
 class Pacing(NamedTuple):
-    """How the wall clock shows paced time.
+    """How paced time follows the wall clock.
 
     ``start``: this host's monotonic clock, in seconds, when emulated time is 0. ``scale``: wall
     seconds that an emulated second takes.
@@ -19,7 +19,7 @@ class Pacing(NamedTuple):
 
 
 class Line(Protocol):
-    """One rank's way to the authority; what comes from there is in ``inbox``.
+    """One rank's connection to the authority; what comes from there is in ``inbox``.
 
     Messages arrive in the order in which they were sent.
     """
@@ -30,25 +30,28 @@ class Line(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be sent any more, as after `close` and in a forked child."""
+        """True if nothing can be sent any more, as after `close` and in a forked child."""
 
     def pacing(self) -> Pacing | None:
         """How paced time passes; None on virtual time."""
 
     def send(self, message: FromRank, now: bool = False) -> None:
-        """Note the message for the authority; ``now``: let it have all that was noted.
+        """Note ``message`` for the authority; ``now``: send all that was noted at once.
 
-        Raises the `WorldError` that has ended the world, or that the line is closed.
+        Raises the `WorldError` that has ended the world, or one that says that the line is closed.
         """
 
     def awaited(self) -> AbstractContextManager[None]:
-        """While a rank waits for the authority: what it waits for must not be held back."""
+        """A context manager for the time in which a rank waits for the authority.
+
+        Until it ends, what the rank waits for is not held back.
+        """
 
     def post(self, message: FromRank) -> None:
-        """As `send`, though the world may have ended; never raises."""
+        """Note ``message`` as `send` does, even after the end of the world; never raises."""
 
     def drain(self, patience: float) -> None:
-        """Wait until the authority has all that was noted, or for so many seconds."""
+        """Wait until the authority has all that was noted, at most ``patience`` seconds."""
 
     def close(self) -> None:
-        """Let go, once what was noted is sent. Idempotent."""
+        """Send what was noted, then close. Idempotent."""

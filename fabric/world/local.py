@@ -1,4 +1,4 @@
-"""Lines of ranks that are threads of one process: to the World itself, under a lock."""
+"""The lines of ranks that are threads of one process: straight to the World, under a lock."""
 
 import threading
 import time
@@ -19,10 +19,10 @@ BATCH = 64
 
 
 class SharedLine:
-    """What the lines of all ranks share: the world, and what ranks have noted for it.
+    """What the lines of all ranks share: the world, and the log of messages noted for it.
 
-    Whoever waits hands in for everybody. ``waiting``: how many ranks do; from when it is raised
-    each message is handed in as it is noted, so what is waited for is never left lying in the log.
+    A rank that waits hands in the log of all. ``waiting``: how many ranks wait; while any does,
+    each message is handed in as it is noted, so nothing that is waited for stays in the log.
     ``controls``: of each rank.
     """
 
@@ -35,7 +35,7 @@ class SharedLine:
         self.controls = [RankControl(line) for line in self._lines]
 
     def note(self, rank: int, message: FromRank, now: bool = False) -> None:
-        """Add a message to the log; ``now``: and hand it in."""
+        """Add a message of ``rank`` to the log; ``now``: hand the log in at once."""
         self.log.append((rank, message))
         if now or self.waiting or len(self.log) >= BATCH:
             self.hand_in()
@@ -50,14 +50,14 @@ class SharedLine:
             self._deliver()
 
     def stop(self, error: WorldError) -> None:
-        """End the world from outside."""
+        """End the world with ``error``."""
         self.hand_in()
         with self._lock:
             self.world.stop(error)
             self._deliver()
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
-        """End the world, as these ranks have not ended within so many seconds."""
+        """End the world with an error: ``ranks`` have not ended within ``timeout`` seconds."""
         self.hand_in()
         with self._lock:
             self.world.late(ranks, timeout)
@@ -65,7 +65,7 @@ class SharedLine:
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """While a rank waits for what the world replies."""
+        """A context manager for the time in which a rank waits for what the world replies."""
         with self._lock:
             self.waiting += 1
         try:
@@ -75,7 +75,10 @@ class SharedLine:
                 self.waiting -= 1
 
     def disown(self) -> None:
-        """See `fabric.host.forked`: whoever held the lock is not in this process."""
+        """Make a new lock in a forked child.
+
+        The thread that held the old one is not in this process.
+        """
         self._lock = threading.Lock()
 
     def _deliver(self) -> None:
@@ -84,7 +87,7 @@ class SharedLine:
 
 
 class ThreadLine:
-    """A `fabric.world.line.Line` of one thread; made by a `SharedLine`."""
+    """The `fabric.world.line.Line` of one thread; made by a `SharedLine`."""
 
     def __init__(self, shared: SharedLine, rank: int) -> None:
         self.rank, self.size = rank, shared.world.size
@@ -94,32 +97,35 @@ class ThreadLine:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         self.closed, self._why = True, error
         self.inbox.disown(error)
         self._shared.disown()
 
     def pacing(self) -> Pacing | None:
-        """See `Line.pacing`."""
+        """How paced time passes; None on virtual time."""
         world = self._shared.world
         return None if world.scale is None else Pacing(world.start, world.scale)
 
     def send(self, message: FromRank, now: bool = False) -> None:
-        """See `Line.send`."""
+        """Note ``message``; ``now``: hand in the log at once.
+
+        Raises `WorldError` as `Line.send`.
+        """
         if self.closed:
             raise again(self._why)
         self.inbox.check()  # or a program that never waits would go on for ever
         self._shared.note(self.rank, message, now)
 
     def post(self, message: FromRank) -> None:
-        """See `Line.post`."""
+        """Note ``message`` even after the end of the world; see `Line.post`."""
         self._shared.note(self.rank, message)
 
     def drain(self, patience: float) -> None:
-        """See `Line.drain`: it waits for nobody."""
+        """Hand in what was noted; waits for nobody. See `Line.drain`."""
         self._shared.hand_in()
 
     def close(self) -> None:
-        """See `Line.close`."""
+        """Hand in what was noted, then refuse further messages; see `Line.close`."""
         self.closed = True
         self._shared.hand_in()

@@ -20,7 +20,7 @@ from fabric.schedule.plan import TimedRows
 
 
 class Machine(NamedTuple):
-    """What an operation is timed as: the emulated ``system`` and the ``software`` stack on it."""
+    """What times an operation: the emulated ``system`` and the ``software`` stack on it."""
 
     system: str
     software: str
@@ -34,7 +34,7 @@ class Advice(NamedTuple):
 
     ``algorithm``: the fastest, or the one that was asked for; ``ranks_per_node``: what hierarchical
     ones group by; ``operation``: whose endpoint constants count, as in `Fabric.simulate`;
-    ``machine``: what it is timed as; None: no machine is emulated.
+    ``machine``: what times it; None: no machine is emulated.
     """
 
     algorithm: str
@@ -64,21 +64,21 @@ class Begin(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """From here on the rank's clock is not before the end of its part of ``op``."""
+    """From here on the rank's clock is at the end of its part of ``op`` or later."""
 
     op: int
 
 
 class Compute(NamedTuple):
-    """The rank's clock moves on by so many seconds."""
+    """The rank computes: its clock moves on by so many seconds."""
 
     seconds: float
 
 
 class Mark(NamedTuple):
-    """For traces: span number ``span`` of the rank begins here, called ``name``; None: it ends.
+    """A span of the rank begins here, called ``name``; None: it ends. For traces.
 
-    ``at``: on paced time, when.
+    ``span``: its number; ``at``: on paced time, when, in emulated seconds.
     """
 
     span: int
@@ -87,7 +87,7 @@ class Mark(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """The rank really waits for the bytes of ``op``; None: it does so no more."""
+    """The rank waits for the bytes of ``op`` and does nothing else; None: it no longer does."""
 
     op: int | None
 
@@ -131,7 +131,7 @@ class AskAdvice(NamedTuple):
 
 
 class AskMachine(NamedTuple):
-    """As what is ``operation`` timed? Answered with `MachineReply`."""
+    """Which machine times ``operation``? Answered with `MachineReply`."""
 
     token: int
     operation: str
@@ -186,7 +186,7 @@ class AskFrames(NamedTuple):
 
 
 class FrameCount(NamedTuple):
-    """So many ``frames`` were sent to rank ``asker``, which has asked: the reply to `CountFrames`.
+    """The reply to `CountFrames`: so many ``frames`` were sent to rank ``asker``.
 
     ``question``: as there.
     """
@@ -197,7 +197,7 @@ class FrameCount(NamedTuple):
 
 
 class FramesSent(NamedTuple):
-    """So many frames the rank has sent to each other one, in order: before it leaves."""
+    """How many frames the rank has sent to each rank, in order; sent before it leaves."""
 
     frames: tuple[int, ...]
 
@@ -274,7 +274,10 @@ class TimeReply(NamedTuple):
 
 
 class TimesReply(NamedTuple):
-    """When the rank's part of a call began and ended; None where it is not known, and ``why``."""
+    """When the rank's part of a call began and ended.
+
+    None if it is not known, for the reason ``why``.
+    """
 
     token: int
     begin: float | None
@@ -283,14 +286,14 @@ class TimesReply(NamedTuple):
 
 
 class AdviceReply(NamedTuple):
-    """How to make a collective; None where no machine is emulated."""
+    """How to make a collective; None if no machine is emulated."""
 
     token: int
     advice: Advice | None
 
 
 class MachineReply(NamedTuple):
-    """As what an operation is timed; None where no machine is emulated."""
+    """The machine that times an operation; None if no machine is emulated."""
 
     token: int
     machine: Machine | None
@@ -314,7 +317,10 @@ class Finish(NamedTuple):
 
 
 class End(NamedTuple):
-    """The world has ended with a `WorldError`, in `fabric.failure.as_parts`: the last message."""
+    """The world has ended with a `WorldError`, in the form of `fabric.failure.as_parts`.
+
+    The last message.
+    """
 
     kind: str
     message: str
@@ -322,7 +328,7 @@ class End(NamedTuple):
 
 
 class Acknowledged(NamedTuple):
-    """So many more messages of the rank have been handled."""
+    """So many more of the rank's messages have been handled."""
 
     messages: int
 
@@ -341,7 +347,7 @@ class CountFrames(NamedTuple):
 class FramesReply(NamedTuple):
     """How many ``frames`` rank ``peer`` has sent, and whether it has ``left``.
 
-    ``frames``: None where it has left without saying so.
+    ``frames``: None if it has left without saying so.
     """
 
     peer: int
@@ -370,7 +376,7 @@ class Welcome(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The process is not let in."""
+    """The process is not let in, for the reason ``why``."""
 
     why: str
 

@@ -1,6 +1,6 @@
 """A rank's clock: virtual time, which the authority keeps, or paced time, which wall clocks show.
 
-`rank_clock` chooses between the two; nobody else knows which of them it is.
+`rank_clock` chooses between the two; no other code depends on which of them it is.
 """
 
 import time
@@ -24,8 +24,8 @@ PACED_SLICE = 0.25
 class RankClock(Protocol):
     """How emulated time passes for one rank.
 
-    ``sends_computing``: whether the authority learns of `compute` as it is called; else only a span
-    in a trace shows it. ``prompt``: whether the authority must have a message at once, as time goes
+    ``sends_computing``: True if the authority learns of `compute` as it is called; else only a span
+    in a trace shows it. ``prompt``: True if the authority must have a message at once, as time goes
     on meanwhile.
     """
 
@@ -33,18 +33,24 @@ class RankClock(Protocol):
     prompt: bool
 
     def stamp(self) -> float | None:
-        """The emulated time for a message that says when; None where the authority knows."""
+        """The emulated time that a message must carry, in seconds.
+
+        None if the authority knows it.
+        """
 
     def expect(self, op: int) -> None:
-        """The rank is about to wait for the bytes of its part of call ``op``."""
+        """Tell the clock that the rank is about to wait for the bytes of its part of ``op``."""
 
     def wait(self, op: int) -> None:
-        """Return when the rank's part of ``op``, whose bytes are there, is over; once for each."""
+        """Return when the rank's part of ``op`` is over.
+
+        Called once for each, when its bytes are there.
+        """
 
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
-        """Let the clock move on by so many emulated seconds.
+        """Move the clock on by ``seconds`` of emulated time.
 
-        ``turn``: entered while the line is used.
+        ``turn``: a context manager that is entered while the line is used.
         """
 
     def now(self) -> float:
@@ -52,13 +58,16 @@ class RankClock(Protocol):
 
 
 def rank_clock(line: Line) -> RankClock:
-    """The clock of the rank at the end of this line."""
+    """The clock of the rank at the end of ``line``: paced if the world's time is, else virtual."""
     pacing = line.pacing()
     return VirtualClock(line) if pacing is None else PacedClock(line, pacing)
 
 
 class VirtualClock:
-    """Nobody sleeps: the authority, which learns of everything in order, says what time it is."""
+    """Virtual time: nobody sleeps.
+
+    The authority learns of everything in order and keeps the time.
+    """
 
     sends_computing = True
     prompt = False
@@ -67,22 +76,25 @@ class VirtualClock:
         self._line = line
 
     def stamp(self) -> None:
-        """None: where a message stands among the others says when."""
+        """Always None: the order of messages tells the authority when each was sent."""
 
     def expect(self, op: int) -> None:
-        """Note it, before the bytes are waited for: emulated time goes on only when all wait."""
+        """Tell the authority that the rank waits for ``op``, before it waits for the bytes.
+
+        Emulated time goes on only when all ranks wait.
+        """
         self._line.send(Wait(op))
 
     def wait(self, op: int) -> None:
-        """Return at once: the authority knows since `expect`."""
+        """Return at once: the authority has known of the wait since `expect`."""
 
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
-        """Note it."""
+        """Tell the authority that the rank computes for ``seconds`` of emulated time."""
         with turn:
             self._line.send(Compute(float(seconds)))
 
     def now(self) -> float:
-        """Ask the authority."""
+        """Ask the authority for the rank's clock, in emulated seconds. Raises `WorldError`."""
         line = self._line
         with line.awaited():
             return line.inbox.reply(
@@ -91,7 +103,7 @@ class VirtualClock:
 
 
 class PacedClock:
-    """The wall clock as the rank's own: nothing is over before it says so."""
+    """Paced time: the wall clock is the rank's clock, and nothing is over before it says so."""
 
     sends_computing = False
     prompt = True
@@ -101,27 +113,27 @@ class PacedClock:
         self._start, self._scale = pacing
 
     def stamp(self) -> float:
-        """The time now."""
+        """The time now, in emulated seconds."""
         return self.now()
 
     def expect(self, op: int) -> None:
-        """Note nothing: the authority learns of the wait when the bytes are there."""
+        """Do nothing: the authority learns of the wait when the bytes are there."""
 
     def wait(self, op: int) -> None:
-        """Sleep until the end that the authority has said, and whatever it corrects that to."""
+        """Sleep until the end of the rank's part of ``op``, also if the authority moves it."""
         with self._line.awaited():
             self._line.send(Wait(op), now=True)
             self._sleep_until_over(op)
 
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
-        """Sleep so long, and let others use the line meanwhile."""
+        """Sleep for ``seconds`` of emulated time, while other threads may use the line."""
         end = self.now() + seconds
         while (left := self._left(end)) > 0:
             self._inbox.check()
             time.sleep(min(left - SPIN, PACED_SLICE) if left > SPIN else NAP)
 
     def now(self) -> float:
-        """What the wall clock shows."""
+        """The time that the wall clock shows, in emulated seconds."""
         return (time.monotonic() - self._start) / self._scale
 
     def _sleep_until_over(self, op: int) -> None:

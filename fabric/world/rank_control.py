@@ -1,8 +1,8 @@
-"""RankControl: a rank's side of the authority over time, calls and failures.
+"""`RankControl`: a rank's side of the authority over time, calls and failures.
 
-No payload goes here. What a rank tells is a log that may run ahead of the authority: it is sent in
-batches, so emulated time costs a collective almost nothing; only what is answered waits. Threads
-and processes differ in the `fabric.world.line.Line`, virtual and paced time in the
+No payload goes here. What a rank sends is a log that may run ahead of the authority: it is sent in
+batches, so emulated time costs a collective almost nothing; only questions wait for an answer.
+Threads and processes differ in the `fabric.world.line.Line`, virtual and paced time in the
 `fabric.world.rank_clock.RankClock`.
 """
 
@@ -52,32 +52,35 @@ class RankControl:
         self._line, self._inbox = line, line.inbox
 
     def exchange(self, mine: Any) -> Sequence[Any]:
-        """What every rank of the world brought, in order; all call it equally often. It waits.
+        """Bring ``mine`` to an exchange and wait.
 
-        ``mine`` is JSON (in one process: any object). Raises `WorldError`.
+        Returns what every rank brought, in order of ranks.
+
+        All ranks of the world call it equally often. ``mine`` is JSON (in one process: any object).
+        Raises `WorldError`.
         """
         with self._line.awaited():
             self._line.send(Exchange(mine), now=True)
             return self._inbox.exchanged()
 
     def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
-        """The rank begins its part of a call, at its present emulated time.
+        """Report that the rank begins its part of a call, at its present emulated time.
 
         ``op``: names the call, the same number at all its ranks and never used twice. ``group``:
         the world ranks of the plan's ranks, in their order. ``call``: what was called, in words,
-        such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do
-        not fit together, and end the world with a `CallMismatch`. ``operation``: picks the
-        endpoint's constants, as in `Fabric.simulate`.
+        such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do not
+        fit together, and end the world with a `CallMismatch`. ``operation``: picks the endpoint's
+        constants, as in `Fabric.simulate`. Raises `WorldError`.
         """
         clock = self.clock
         message = Begin(op, group, plan.rows, call, operation, clock.stamp())
         self._line.send(message, clock.prompt)
 
     def times(self, op: int) -> tuple[float, float]:
-        """When the rank's part of ``op``, for which it has waited, has begun and ended.
+        """Begin and end of the rank's part of ``op``, which it has waited for, in emulated seconds.
 
-        Emulated seconds. It waits for the reply. Raises `WorldError`, also where nobody knows:
-        no machine is emulated, or the call was too long ago.
+        Waits for the reply. Raises `WorldError`, also if the times are not known: no machine is
+        emulated, or the call was too long ago.
         """
         reply = self._ask(lambda token: AskTimes(token, op), TimesReply)
         if reply.begin is None or reply.end is None:
@@ -85,39 +88,45 @@ class RankControl:
         return reply.begin, reply.end
 
     def mark(self, span: int, name: str | None) -> None:
-        """For traces: a span of the rank begins here, called ``name``; or ends, for None."""
+        """Begin the rank's span number ``span``, called ``name``, in traces.
+
+        Or end it, for None.
+        """
         self._line.send(Mark(span, name, self.clock.stamp()))
 
     def machine(self, operation: str) -> Machine | None:
-        """As what ``operation`` is timed; None where no machine is emulated. It waits."""
+        """Ask which machine times ``operation``, and wait; None if no machine is emulated."""
         return self._ask(lambda token: AskMachine(token, operation), MachineReply).machine
 
     def advise(
         self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
         algorithm: str | None,
     ) -> Advice | None:  # fmt: skip
-        """How to make a collective, see `collectives.algorithms.choose.advice`; None where no
-        machine is emulated. It waits; the reply is the same at every rank. Raises `WorldError`.
+        """How to make a collective, see `collectives.algorithms.choose.advice`.
 
-        The authority has the machine and its engine in memory already; each rank would need
-        seconds, and as much memory again, to ask them itself.
-        """  # noqa: D205
+        None without a machine.
+
+        Without a machine means that none is emulated. Waits for the reply, which is the same at
+        every rank. Raises `WorldError`. The authority has the machine and its engine in memory
+        already; each rank would need seconds, and as much memory again, to compute the answer
+        itself.
+        """
         asked = (op, group, size, itemsize, root, algorithm)
         return self._ask(lambda token: AskAdvice(token, *asked), AdviceReply).advice
 
     def blocked(self, op: int | None) -> None:
-        """The rank really waits for ``op``: everything noted is sent, so that a deadlock shows.
+        """Report that the rank waits for the bytes of ``op``; None: that it no longer does.
 
-        None: it waits no more.
+        Sends everything that was noted, so that the authority can see a deadlock. Raises
+        `WorldError`.
         """
         self._line.send(Blocked(op), now=True)
         self.check()
 
     def settle(self) -> None:
-        """Return when all ranks have begun every call that this one waits for.
+        """Return when all ranks have begun every call that this rank waits for.
 
-        A rank that is through with its own part may be the only one that thinks so. Raises
-        `WorldError`.
+        This rank's own parts may be over before others have begun theirs. Raises `WorldError`.
         """
         if not self._line.closed:
             self._ask(Settle, Settled)
@@ -127,13 +136,16 @@ class RankControl:
         self._inbox.check()
 
     def fail(self, error: BaseException) -> None:
-        """The rank cannot go on: every other rank learns why. Never raises."""
+        """Report that the rank's program has raised ``error``: every other rank learns it.
+
+        Never raises.
+        """
         if not self._line.closed:
             self._line.post(Fail(*report(error, self.size)))
             self._line.drain(FAIL_PATIENCE)
 
     def leave(self) -> None:
-        """The rank's program has ended well: it will make no more calls. Idempotent."""
+        """Report that the rank's program has ended well and makes no more calls. Idempotent."""
         if not self._line.closed:
             self._line.post(Leave())
             self._line.close()

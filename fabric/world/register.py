@@ -1,4 +1,4 @@
-"""CallRegister: who has come to which call, who waits there for whom; and all that in words."""
+"""Which ranks have come to which call, who waits for whom, and the errors about it."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from fabric.failure import CallMismatch, Deadlock, RankLost, WorldError
 class Open:
     """A call to which not all of its ranks have come.
 
-    ``came``: what each of them called. ``waiting``: who waits for its end. ``balance``: see
-    `TimedRows.balance`.
+    ``came``: for each rank that has, its call in words. ``waiting``: the ranks that wait for its
+    end. ``balance``: the sum of `TimedRows.balance`.
     """
 
     group: tuple[int, ...]
@@ -21,12 +21,12 @@ class Open:
     balance: int = 0
 
     def missing(self) -> list[int]:
-        """Who has not come."""
+        """The ranks of the group that have not come."""
         return [rank for rank in self.group if rank not in self.came]
 
 
 class CallRegister:
-    """The calls of a world. ``gone``: the ranks that make no more of them."""
+    """The open calls of a world. ``gone``: the ranks that make no more calls."""
 
     def __init__(self) -> None:
         self.open: dict[int, Open] = {}
@@ -35,9 +35,11 @@ class CallRegister:
         self._last: dict[int, tuple[str, int]] = {}
 
     def come(self, rank: int, op: int, group: tuple[int, ...], words: str) -> tuple[Open, bool]:
-        """A rank comes to a call; whether it is the one to which others have come.
+        """Record that ``rank`` comes to call ``op``.
 
-        Raises `WorldError` where it has come before.
+        Returns the call, and True if the ranks' calls agree.
+
+        Raises `WorldError` if the rank has come to it before.
         """
         self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
         call = self.open.get(op)
@@ -49,13 +51,16 @@ class CallRegister:
         return call, words == call.words and group == call.group
 
     def close(self, op: int, call: Open) -> None:
-        """All have come; raises `CallMismatch` where they do not agree on what is sent."""
+        """Remove a call to which all have come.
+
+        Raises `CallMismatch` if its ranks do not send and receive the same amounts.
+        """
         if call.balance % (1 << 64):
             raise CallMismatch(f"ranks do not agree on who sends how much in {call.words}")
         del self.open[op]
 
     def wait(self, rank: int, op: int) -> bool:
-        """A rank waits for a call; whether it does so in vain, as one of its ranks is gone."""
+        """Record that ``rank`` waits for call ``op``; returns True if one of its ranks is gone."""
         call = self.open.get(op)
         if call is None:
             return False
@@ -63,18 +68,21 @@ class CallRegister:
         return bool(self.gone) and not self.gone.isdisjoint(call.missing())
 
     def waits(self, rank: int) -> bool:
-        """Whether a rank waits for a call to which not all have come."""
+        """True if ``rank`` waits for a call to which not all have come."""
         return any(rank in call.waiting for call in self.open.values())
 
     def missed_in(self, rank: int) -> list[int]:
-        """The calls in which others wait for a rank."""
+        """The numbers of the calls in which others wait for ``rank``."""
         return [
             op for op, call in self.open.items()
             if call.waiting and rank in call.group and rank not in call.came
         ]  # fmt: skip
 
     def stuck(self) -> dict[int, int]:
-        """Ranks that can never go on: each is blocked in a call that misses another of them."""
+        """The ranks that can never go on, each with the call that it is blocked in.
+
+        Each is blocked in a call to which another of them has not come.
+        """
         stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
         while stuck:
             calls = set(stuck.values())  # few: a wide world mostly waits in one
@@ -87,7 +95,10 @@ class CallRegister:
         return stuck
 
     def where(self, rank: int) -> str:
-        """Where a rank was, in its own words or those of the ranks that wait for it."""
+        """Words for an error: where ``rank`` was last.
+
+        They come from its own calls, or from those of the ranks that wait for it.
+        """
         last, number = self._last.get(rank, ("", 0))
         if self.blocked.get(rank) in self.open:
             return f" while in {last} (call {number})"
@@ -96,11 +107,11 @@ class CallRegister:
         return f"; its last call was {last} (call {number})" if last else ""
 
     def who_waits(self) -> str:
-        """In which calls ranks wait for others."""
+        """Words for an error: in which calls ranks wait for others."""
         return "; ".join(self._waits_in(op) for op, call in self.open.items() if call.waiting)
 
     def left(self, op: int) -> RankLost:
-        """Ranks are gone that others wait for."""
+        """The error for call ``op``, in which ranks wait for others that are gone."""
         call = self.open[op]
         absent = sorted(self.gone.intersection(call.missing()))
         has = "have" if len(absent) > 1 else "has"
@@ -111,14 +122,14 @@ class CallRegister:
         )
 
     def deadlock(self, waits: dict[int, int]) -> Deadlock:
-        """These ranks wait in these calls, and nobody can go on."""
+        """The error for ranks that wait in calls, ``waits`` by rank, of which none can go on."""
         parts = []
         for op in dict.fromkeys(waits.values()):
             parts.append(self._waits_in(op, [rank for rank, at in waits.items() if at == op]))
         return Deadlock("nobody can go on: " + "; ".join(parts))
 
     def who_called(self, op: int) -> CallMismatch:
-        """Ranks have made different calls."""
+        """The error for call ``op``, of which ranks have made different calls."""
         call = self.open[op]
         by_words: dict[str, list[int]] = {}
         for rank, words in sorted(call.came.items()):
@@ -144,7 +155,7 @@ def _wait(waiting: Collection[int]) -> str:
 
 
 def ranks(numbers: Iterable[int]) -> str:
-    """``"rank 3"`` or ``"ranks 0-2, 5 and 7"``: short for many, too."""
+    """Numbers in words, such as ``"rank 3"`` or ``"ranks 0-2, 5 and 7"``: short for many, too."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:

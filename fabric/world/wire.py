@@ -2,7 +2,7 @@
 
 A message is a JSON list: its class's name in lower case and the values of its fields, many messages
 a frame; never pickle. What is long and is sent again and again (the group, the rows and the words
-of a call) is sent once and kept on the other side under a number, of which there are only so many:
+of a call) is sent once and kept on the other side under a number. Only a limited number is kept:
 `Packer` and `Unpacker` forget the oldest at the same moment, as what is sent arrives in order.
 Everything that arrives is checked; `WireError` for whatever is not exactly as it would be sent.
 """
@@ -69,7 +69,7 @@ _Kept = _Group | _Rows | _Call
 
 
 class _Slots:
-    """The sender's side of a table: which number something has, or now gets."""
+    """The sender's side of a table: the number that something has, or gets now."""
 
     def __init__(self, size: int) -> None:
         self._size, self._next = size, 0
@@ -98,7 +98,7 @@ class Packer:
         self._kept: dict[int, tuple[TimedRows, tuple[int, ...]]] = {}
 
     def pack(self, messages: Iterable[ToAuthority]) -> list[bytes]:
-        """All of them as the frames of one ZeroMQ message."""
+        """The messages as frames of one ZeroMQ message."""
         out: list[list[Any]] = []
         blobs: list[bytes] = []
         for message in messages:
@@ -139,7 +139,7 @@ class Unpacker:
         self._calls: dict[int, tuple[tuple[int, ...], TimedRows, str, str]] = {}
 
     def unpack(self, frames: Sequence[bytes]) -> list[ToAuthority]:
-        """The messages in these frames; raises `WireError`, and then none of it counts."""
+        """The messages in ``frames``; raises `WireError`, and then none of them counts."""
         messages: list[ToAuthority] = []
         for item in parsed(frames[0]):
             message = message_of(item, _to_authority())
@@ -178,7 +178,7 @@ class Unpacker:
 
 
 def unpack_hello(frame: bytes) -> Hello:
-    """What a stranger has to send first; raises `WireError`."""
+    """The first message of a process that is not known yet; raises `WireError` for any other."""
     items = parsed(frame)
     if len(items) != 1 or not isinstance(items[0], list) or items[0][:1] != [tag(Hello)]:
         raise WireError("a stranger says something else than hello")
@@ -187,12 +187,12 @@ def unpack_hello(frame: bytes) -> Hello:
 
 
 def pack_replies(replies: Iterable[ToRank]) -> bytes:
-    """What the authority sends to a process, as one frame."""
+    """Messages from the authority to a process, as one frame."""
     return _json([as_list(reply) for reply in replies])
 
 
 def unpack_replies(frame: bytes) -> list[ToRank]:
-    """Back from `pack_replies`; raises `WireError`."""
+    """The messages in a frame made by `pack_replies`; raises `WireError`."""
     return [message_of(item, _to_rank()) for item in parsed(frame)]
 
 
@@ -204,7 +204,7 @@ def _rows(blob: bytes) -> TimedRows:
 
 
 def check_rows(rows: TimedRows, ranks: int) -> None:
-    """TimedRows that an engine can take, between so many ranks; raises `WireError`."""
+    """Raise `WireError` unless ``rows`` can be part of a schedule of so many ``ranks``."""
     if len(rows) and (
         min(column.min() for column in astuple(rows)) < 0
         or max(rows.src.max(), rows.dst.max()) >= ranks

@@ -1,9 +1,9 @@
-"""World: the one authority over who is in which call, what time it is, and what went wrong.
+"""`World`: the one authority over who is in which call, what time it is, and what went wrong.
 
-No I/O and no clock of its own: it is given what ranks send (`World.handle`), what became of them
-(`World.lost`) and the wall clock, and it says what to send to them (`World.replies`): the messages
-of `fabric.world.messages`. Threads reach it under a lock (`fabric.world.local`), processes over
-sockets (`fabric.world.zmq_server`).
+No I/O and no clock of its own: it is given what ranks send (`World.handle`), news of lost ranks
+(`World.lost`) and the wall clock, and it returns what to send to them (`World.replies`): the
+messages of `fabric.world.messages`. Threads reach it under a lock (`fabric.world.local`), processes
+over sockets (`fabric.world.zmq_server`).
 """
 
 import functools
@@ -81,7 +81,10 @@ _LOG = logging.getLogger("triplane")
 
 @dataclass(slots=True)
 class _Held:
-    """An error that waits for a better explanation; a ``sure`` one only for more of its words."""
+    """An error held back until ``until``, in case a better explanation comes.
+
+    ``sure``: True if only its words may still be completed.
+    """
 
     error: Callable[[], WorldError]
     until: float
@@ -89,12 +92,12 @@ class _Held:
 
 
 class World:
-    """``size`` ranks and what they do together.
+    """The authority over ``size`` ranks.
 
-    ``emulator``: says how long it takes; None: emulated time is the wall clock's. ``start``: the
+    ``emulator``: says how long calls take; None: emulated time is the wall clock's. ``start``: the
     wall clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
-    emulated second takes; None on virtual time, or without an emulator.
-    ``error``: what has ended the world, if anything.
+    emulated second takes; None on virtual time, or without an emulator. ``error``: what has ended
+    the world, None while it goes on.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class World:
         self._replies: list[tuple[int, FromWorld]] = []
 
     def handle(self, rank: int, message: FromRank, wall: float) -> None:
-        """Take a message of a rank; ``wall``: the wall clock now, in seconds."""
+        """Process a message from ``rank``; ``wall``: the wall clock now, in seconds."""
         if self.error is not None or rank in self.gone:
             if rank in self._given_up and isinstance(message, Begin):
                 self.stop(
@@ -134,9 +137,10 @@ class World:
         self._guarded(self._handle, rank, message, wall)
 
     def lost(self, rank: int, cause: str, wall: float) -> None:
-        """A rank is known to be gone, such as ``"was killed by SIGKILL"``; where it was is added.
+        """Record that ``rank`` is gone; ``cause`` such as ``"was killed by SIGKILL"``.
 
-        Of one that had left, and whom nobody misses, it is no news.
+        The world then ends with a `RankLost` that also says where the rank was; but not for a rank
+        that had left before and that no rank waits for. ``wall``: the wall clock now, in seconds.
         """
         if rank in self._failed:  # it has said why itself
             return
@@ -150,12 +154,13 @@ class World:
             self._hold(explained, wall + SETTLING, sure=True)
 
     def stop(self, error: WorldError) -> None:
-        """End the world from outside: a time-out, an interrupt."""
+        """End the world with ``error``, which came from outside: a time-out, an interrupt."""
         if self.error is None:
             self._end(error)
 
     def late(self, who: Iterable[int], timeout: float) -> None:
-        """End the world, as these ranks have not ended within so many seconds."""
+        """End the world with `TimedOut`: ranks ``who`` have not ended in ``timeout`` seconds.
+        """
         late = sorted(who)
         has = "have" if len(late) > 1 else "has"
         waits = self._roll.who_waits()
@@ -164,7 +169,10 @@ class World:
         self.stop(TimedOut(told + (f": {waits}" if waits else ""), culprit))
 
     def tick(self, wall: float) -> None:
-        """Do all that can be done with what is known; call it after records, and now and then."""
+        """Do all that is due: call it after messages, and now and then.
+
+        ``wall``: the clock, seconds.
+        """
         if self.error is None:
             if self._held is not None and wall >= self._held.until:
                 self._end(self._held.error())
@@ -174,12 +182,12 @@ class World:
                 self._guarded(self._advance)
 
     def replies(self) -> list[tuple[int, FromWorld]]:
-        """What to send to which rank, since last asked."""
+        """The messages to send, as (rank, message), since the last call."""
         replies, self._replies = self._replies, []
         return replies
 
     def time(self, wall: float) -> float:
-        """Emulated seconds at a time of the wall clock, where these follow it."""
+        """The emulated time, in seconds, at ``wall`` seconds of the wall clock; for paced time."""
         return (wall - self.start) / (self.scale or 1.0)
 
     def _guarded(self, do: Callable[..., None], *args: Any) -> None:

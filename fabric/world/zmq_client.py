@@ -1,7 +1,7 @@
 """The line of a rank in a process of its own: a thread talks to the authority over ZeroMQ.
 
-What the rank notes is put into a deque, and nothing else: the thread sends it, when there are many
-messages, when something waits for a reply, or after `FLUSH` seconds.
+What the rank notes is only put into a deque: the thread sends it when there are many messages, when
+something waits for a reply, or after `FLUSH` seconds.
 """
 
 import json
@@ -70,9 +70,10 @@ class ProcessLine:
     """A connection to the authority: of a rank, or for ``rank`` None of the launcher of a node.
 
     To a rank it is a `fabric.world.line.Line`. ``users``: the threads that have made it, or begun
-    calls. ``sent``: how many frames the rank has sent to another; called from the thread here.
+    calls. ``sent``: returns how many frames the rank has sent to another; called from the thread
+    here.
 
-    Raises `TransportError` where nobody answers within ``patience`` seconds, or refuses.
+    Raises `TransportError` if nobody answers within ``patience`` seconds, or the answer is no.
     """
 
     def __init__(
@@ -105,7 +106,12 @@ class ProcessLine:
         self.inbox.disown(error)
 
     def send(self, message: ToAuthority, now: bool = False) -> None:
-        """See `Line.send`; where the authority is `BACKLOG` behind, it waits."""
+        """Note ``message`` as `Line.send` does.
+
+        Waits if the authority is `BACKLOG` messages behind.
+
+        Raises `WorldError`.
+        """
         if self._closing:
             raise WorldError(LEFT)
         self.inbox.check()
@@ -120,11 +126,14 @@ class ProcessLine:
                 self.inbox.wait(lambda: self._noted - self.inbox.acknowledged <= BACKLOG // 2)
 
     def awaited(self) -> AbstractContextManager[None]:
-        """See `Line.awaited`: nothing of another rank is held back here."""
+        """A context manager that does nothing: no message of another rank is held back here."""
         return nullcontext()
 
     def post(self, message: ToAuthority) -> None:
-        """See `Line.post`; before a rank leaves, it says how many frames it has sent."""
+        """Note ``message`` even after the end of the world; see `Line.post`.
+
+        Before a `Leave` it also notes how many frames the rank has sent.
+        """
         if isinstance(message, Leave):
             sent = tuple(self.sent(peer) for peer in range(self.size))
             if any(sent):
@@ -133,18 +142,23 @@ class ProcessLine:
         self._noted += 1
 
     def flush(self) -> None:
-        """Send what was noted soon."""
+        """Have the thread send what was noted."""
         os.write(self._bell, b"!")
 
     def count_frames(self, transport: Transport) -> None:
-        """Have the frames of the rank's transport counted, where that can be cut off."""
+        """Let ranks ask each other how many frames ``transport`` has sent, if it counts."""
         counts = counted(transport)
         if counts is not None:
             self.sent = counts.sent
             counts.ask(self.frames_of)
 
     def frames_of(self, peer: int, question: int) -> tuple[int | None, bool] | None:
-        """How many frames a peer has sent to this rank, once it is known: an `AskSent`."""
+        """How many frames ``peer`` has sent to this rank, and whether it has left.
+
+        None until known.
+
+        It is an `AskSent`: the first call with a ``question`` asks the authority, later ones look.
+        """
         if (peer, question) not in self._frames:
             self._frames[peer, question] = None
             self._log.append(AskFrames(peer, question))
@@ -152,7 +166,7 @@ class ProcessLine:
         return self._frames[peer, question]
 
     def drain(self, patience: float) -> None:
-        """See `Line.drain`."""
+        """Wait until the authority has all that was noted, at most ``patience`` seconds."""
         due = time.monotonic() + patience
         self.flush()
         while self.inbox.acknowledged < self._noted and time.monotonic() < due:
@@ -161,7 +175,7 @@ class ProcessLine:
             time.sleep(0.001)
 
     def close(self) -> None:
-        """Send what was noted, and let go. Idempotent, and for the process that made it only."""
+        """Send what was noted, then close. Idempotent; does nothing in a forked child."""
         if not self.closed:
             self._closing = True
             os.write(self._bell, b"!")
@@ -173,16 +187,16 @@ class ProcessLine:
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed, or belongs to the process that this one was forked from."""
+        """True if it was closed, or belongs to the process that this one was forked from."""
         return self._closing or not self._at_home()
 
     @property
     def settings(self) -> Settings:
-        """Those of the world."""
+        """The settings of the world."""
         return Settings.from_json(self._welcomed.settings)
 
     def pacing(self) -> Pacing | None:
-        """See `Line.pacing`: it asks a few times what time it is on another host."""
+        """How paced time passes, None on virtual time; asks the authority's host for its clock."""
         welcome = self._welcomed
         if welcome.scale is None:
             return None

@@ -135,21 +135,28 @@ class Server:
         self._thread.start()
 
     def order(self, do: Callable[[], None], delay: float = 0.0) -> None:
-        """Let the server's thread do something, ``delay`` seconds after what has come in by now."""
+        """Have the server's thread call ``do``, ``delay`` seconds after handling what is in.
+        """
         self._orders.put(lambda: self._due.append((time.monotonic() + delay, do)))
         os.write(self._bell, b"!")
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
-        """A rank is gone, such as ``"was killed by SIGKILL"``."""
+        """Report, in ``delay`` seconds, that ``rank`` is gone.
+
+        ``cause``: ``"was killed by SIGKILL"``.
+        """
         self.order(lambda: self.world.lost(rank, cause, time.monotonic()), delay)
 
     def failed(self, rank: int, error: BaseException) -> None:
-        """A rank's program has raised; of one that said so itself this is not news."""
+        """Report that the program of ``rank`` has raised ``error``.
+
+        No news if the rank said so itself.
+        """
         message = Fail(*report(error, self.world.size))
         self.order(lambda: self.world.handle(rank, message, time.monotonic()))
 
     def left(self, rank: int) -> None:
-        """A rank's process has ended well."""
+        """Report that the process of ``rank`` has ended well."""
         self.order(lambda: self.world.handle(rank, Leave(), time.monotonic()), AFTERWORDS)
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
@@ -163,11 +170,11 @@ class Server:
 
     @property
     def error(self) -> WorldError | None:
-        """What has ended the world before its time, if anything has."""
+        """The error that has ended the world early, None if there is none."""
         return self.world.error
 
     def rest(self) -> None:
-        """Wait until other nodes have ended, too, or something has ended the world."""
+        """Wait until the launchers of other nodes have ended, or an error has ended the world."""
         while self.world.error is None and (
             len(self.world.gone) < self.world.size
             or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
@@ -175,9 +182,10 @@ class Server:
             time.sleep(TURN)
 
     def deserted(self, starter: int, waited: bool) -> bool:
-        """Whether no rank is left, or, where ``waited`` long enough, none has ever come.
+        """True if no rank is left, or if none has ever come and none can be expected.
 
-        ``starter``: the process whose rank will come, unless it has died.
+        None can be expected once ``waited`` is True, or the process ``starter``, whose rank would
+        come, has died.
         """
         peers = list(self._peers.values())
         if any(not (peer.left or peer.gone) for peer in peers):
@@ -185,15 +193,15 @@ class Server:
         return len(peers) >= self.world.size or waited or state(starter) == GONE
 
     def late_news(self) -> bool:
-        """Whether ranks may still come to a world that has ended, and must be told why."""
+        """True if the world has ended with an error that ranks may still have to be told."""
         return self.world.error is not None and (
             self._crowded or len(self._peers) < self.world.size
         )
 
     def end_stopped(self) -> None:
-        """End the processes that were given up because they are stopped, and still are.
+        """Kill the processes that were given up because they are stopped, and still are.
 
-        Where no launcher of ours is, nobody else would.
+        For worlds whose launcher is not this project's: nobody else would end them.
         """
         for peer in self._peers.values():
             stopped = peer.gone and peer.stopped is not None
@@ -202,17 +210,20 @@ class Server:
                     os.kill(peer.pid, signal.SIGKILL)
 
     def runs(self) -> bool:
-        """Whether a process of this host that has left still runs."""
+        """True if a process of this host whose rank has left still runs."""
         left = [p for p in self._peers.values() if p.left and not p.gone and p.host == self._host]
         return any(state(peer.pid, peer.born) not in (GONE, STOPPED) for peer in left)
 
     def lost_processes(self) -> set[tuple[int, str]]:
-        """Number and birth of each process of this host that has been given up."""
+        """Process id and birth of each process of this host that has been given up."""
         lost = (peer for peer in self._peers.values() if peer.gone and peer.host == self._host)
         return {(peer.pid, peer.born) for peer in lost}
 
     def close(self) -> None:
-        """Stop; ranks that are still there will find nobody. Idempotent."""
+        """Stop the thread and close the sockets; ranks still there get no more answers.
+
+        Idempotent.
+        """
         if not self._closing:
             self._closing = True
             os.write(self._bell, b"!")
