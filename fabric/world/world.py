@@ -159,8 +159,7 @@ class World:
             self._end(error)
 
     def late(self, who: Iterable[int], timeout: float) -> None:
-        """End the world with `TimedOut`: ranks ``who`` have not ended in ``timeout`` seconds.
-        """
+        """End the world with `TimedOut`: ranks ``who`` have not ended in ``timeout`` seconds."""
         late = sorted(who)
         has = "have" if len(late) > 1 else "has"
         waits = self._roll.who_waits()

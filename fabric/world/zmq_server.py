@@ -135,8 +135,7 @@ class Server:
         self._thread.start()
 
     def order(self, do: Callable[[], None], delay: float = 0.0) -> None:
-        """Have the server's thread call ``do``, ``delay`` seconds after handling what is in.
-        """
+        """Have the server's thread call ``do``, ``delay`` seconds after handling what is in."""
         self._orders.put(lambda: self._due.append((time.monotonic() + delay, do)))
         os.write(self._bell, b"!")
 
