@@ -1,1 +1,1 @@
-"""Emulated time for running ranks. Nothing here does I/O."""
+"""Emulated time for running ranks. Nothing here does I/O, except writing traces."""

@@ -1,8 +1,9 @@
 """The trace of running ranks: what each called and computed, and when, in emulated time.
 
-A process for each node, and a track for each rank: its spans (`collectives.Communicator.span`), in
-them what it computed and the calls during which it did nothing else. Calls that overlap with those,
-as ``async_op`` ones do, are on tracks below. An arrow leads from a message's send to its receive.
+There is a process for each node and a track for each rank: its spans
+(`collectives.Communicator.span`), in them what it computed and the calls during which it did
+nothing else. Calls that overlap with those, as ``async_op`` ones do, are on tracks below. An arrow
+leads from a message's send to its receive.
 """
 
 from bisect import bisect_left, bisect_right
@@ -29,7 +30,10 @@ MESSAGE = "send_recv("
 
 
 class _Slice(NamedTuple):
-    """Something that a rank was at, in nanoseconds; ``part``: of which call, if any."""
+    """A bar on a rank's track, in nanoseconds.
+
+    ``part``: the rank's part of a call, if it shows one.
+    """
 
     rank: int
     name: str
@@ -42,7 +46,7 @@ class _Slice(NamedTuple):
 def write(emulator: "Emulator", path: str | Path) -> None:
     """Write the trace of what ``emulator`` has recorded to the file at ``path``.
 
-    Raises `TraceError`.
+    Raises `TraceError` if the file cannot be written.
     """
     about = {
         "system": emulator.fabric.topology.name, "software": emulator.fabric.software.name,

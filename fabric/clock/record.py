@@ -1,4 +1,4 @@
-"""Recording: what an emulator keeps for a trace: calls, computing and named spans of every rank."""
+"""What an emulator keeps for a trace: calls, computing and named spans of every rank."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,7 +10,10 @@ COMPUTE = "compute"
 
 
 class Stretch(NamedTuple):
-    """A rank was at something from ``begin`` to ``end``, in emulated seconds; None: it still is."""
+    """What a rank did from ``begin`` to ``end``, in emulated seconds.
+
+    ``end`` is None while it lasts.
+    """
 
     rank: int
     name: str
@@ -19,11 +22,13 @@ class Stretch(NamedTuple):
 
 
 class RecordedShare(NamedTuple):
-    """A rank's part of a call; ``end`` is None where the world has ended before it.
+    """A rank's part of a call, in emulated seconds.
+
+    ``end`` is None if the world has ended before it.
 
     ``words``: what the rank called, such as ``"all_reduce(sum, float32[1024])"``; ``group``: the
     world's ranks in it; ``position``: the rank's place there; ``op``: the number of the call;
-    ``operation``: whose endpoint constants count.
+    ``operation``: whose endpoint constants apply.
     """
 
     rank: int
@@ -38,10 +43,10 @@ class RecordedShare(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Recording:
-    """Filled by an `Emulator` that was made with ``record``.
+    """What an `Emulator` made with ``record`` has recorded.
 
-    ``over``: the calls that are; ``words``: of each call, by number; ``stretches``: computing and
-    spans, those of a rank in the order in which they began.
+    ``over``: the calls that are over; ``words``: of each call, by number; ``stretches``: computing
+    and spans, those of a rank in the order in which they began.
     """
 
     over: list[TimedCall] = field(default_factory=list)
@@ -50,12 +55,15 @@ class Recording:
     _open: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def computed(self, rank: int, begin: float, end: float) -> None:
-        """A rank has computed."""
+        """Record that ``rank`` computed from ``begin`` to ``end``, in emulated seconds."""
         if end > begin:
             self.stretches.append(Stretch(rank, COMPUTE, begin, end))
 
     def mark(self, rank: int, span: int, name: str | None, time: float) -> None:
-        """A span of a rank begins with its name, and ends with None."""
+        """Record at ``time`` that a span of ``rank`` begins, called ``name``, or ends, for None.
+
+        ``span``: its number; ``time``: in emulated seconds.
+        """
         if name is not None:
             self._open[rank, span] = len(self.stretches)
             self.stretches.append(Stretch(rank, name, time, None))
@@ -65,7 +73,7 @@ class Recording:
             self.stretches[at] = self.stretches[at]._replace(end=time)
 
     def parts(self, under_way: list[TimedCall]) -> list[RecordedShare]:
-        """What each rank did in each call, of those that are over and of those ``under_way``."""
+        """The part of each rank in each call, of calls that are over and of those ``under_way``."""
         return [
             RecordedShare(
                 rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,

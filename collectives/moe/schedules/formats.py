@@ -192,7 +192,7 @@ def check_size(message_size: int) -> None:
 
 
 def message_given(message: object, hidden: int) -> "Format | None":
-    """The format that a user asks tokens to be timed as; None for None. Raises `FormatError`."""
+    """The user's ``message``, a format or None, checked; raises `FormatError` for anything else."""
     if message is None:
         return None
     if not isinstance(message, Format):

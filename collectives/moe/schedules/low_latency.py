@@ -42,15 +42,16 @@ def dispatch(
     max_tokens: int | None = None,
     flag_size: int | None = None,
 ) -> Iterator[Step]:
-    """Send tokens to the slots of their experts, then counts (which are the flags) to every peer.
+    """The schedule that sends tokens to the slots of their experts, then counts to every peer.
 
-    Send buffer of a rank: its tokens ``[tokens, message]``, then its counts by expert, int32
-    ``[experts]``. Receive buffer: its slots, then counts, int32 ``[ranks, local experts]``.
-    With ``flag_size``, counts have that many bytes to each peer instead: ``[ranks, flag_size]``
-    at both ends. ``max_tokens``: slots of an expert and source, the most tokens of a rank where
-    not given. Rows of "dispatch" are the routing's selections, in order.
+    The counts are the flags that tell a peer that all tokens have come. Send buffer of a rank: its
+    tokens ``[tokens, message]``, then its counts by expert, int32 ``[experts]``. Receive buffer:
+    its slots, then counts, int32 ``[ranks, local experts]``. With ``flag_size``, counts have that
+    many bytes to each peer instead: ``[ranks, flag_size]`` at both ends. ``message_size``: bytes of
+    a token. ``max_tokens``: slots of an expert and source; None: the most tokens of a rank. Rows of
+    "dispatch" are the routing's selections, in order.
 
-    Raises `RoutingError` where a rank has more than ``max_tokens`` tokens.
+    Raises `RoutingError` if a rank has more than ``max_tokens`` tokens.
     """
     room = _room(routing, message_size, max_tokens)
     flag = None if flag_size is None else count(flag_size, "flag_size")
@@ -58,11 +59,11 @@ def dispatch(
 
 
 def counted_dispatch(counts: Counts, local_experts: Ints, message_size: int) -> Iterator[Step]:
-    """Give the rows of `dispatch`, of all ranks or of one, where only counts are known.
+    """The schedule of `dispatch` from counts only, of all ranks or of one.
 
-    ``counts``: choices from rank to rank; ``local_experts``: ``[ranks]``. The messages
-    between two ranks are one row, which takes the same time: to be timed and not to be run, since
-    such a row has no places.
+    ``counts``: choices from rank to rank; ``local_experts``: ``[ranks]``; ``message_size``: bytes.
+    The messages between two ranks are one row, which takes the same time: to be timed and not to be
+    run, since such a row has no places.
     """
     return _dispatch(_Counted(counts, local_experts), message_size, None)
 
@@ -74,11 +75,12 @@ def combine(
     max_tokens: int | None = None,
     flag_size: int = FLAG,
 ) -> Iterator[Step]:
-    """Send results from the slots back to the owners of the tokens, then a flag to every peer.
+    """The schedule that sends results from the slots back to the owners of the tokens.
 
-    Send buffer of a rank: its slots, as dispatch filled them, then a flag for each rank. Receive
-    buffer: ``[tokens, top_k, message]``, then a flag from each rank. Masked choices stay
-    unwritten. Rows of "combine" are the routing's selections, in order; raises as `dispatch`.
+    Then a flag goes to every peer. Send buffer of a rank: its slots, as dispatch filled them, then
+    a flag for each rank. Receive buffer: ``[tokens, top_k, message]``, then a flag from each rank.
+    Masked choices stay unwritten. Sizes are in bytes. Rows of "combine" are the routing's
+    selections, in order; raises as `dispatch`.
     """
     room, flag = _room(routing, message_size, max_tokens), count(flag_size, "flag_size")
     return _combine(_CombinePlaces(routing, message_size, room, flag), message_size, flag)
@@ -87,14 +89,15 @@ def combine(
 def counted_combine(
     counts: Counts, local_experts: Ints, message_size: int, *, flag_size: int = FLAG
 ) -> Iterator[Step]:
-    """Give the rows of `combine`, as `counted_dispatch`, which it sends back."""
+    """The schedule of `combine` from counts only: `counted_dispatch` with its ends exchanged."""
     return _combine(_Counted(counts, local_experts), message_size, flag_size)
 
 
 class _Rows(NamedTuple):
     """Rows between the owners of tokens and the hosts of experts.
 
-    ``n``: messages of each row, None: one; then where a row lies in the buffer of either, in bytes.
+    ``n``: messages of each row, None: one. ``owner_at``, ``host_at``: where a row lies in the
+    buffer of either, in bytes.
     """
 
     owner: Ints
@@ -105,7 +108,7 @@ class _Rows(NamedTuple):
 
 
 class _Known(Protocol):
-    """What a schedule is made of: the messages of a dispatch or combine, and who flags whom."""
+    """What a schedule is made from: the messages of a dispatch or combine, and who flags whom."""
 
     @property
     def local_experts(self) -> Ints: ...
@@ -134,7 +137,7 @@ def _combine(known: _Known, message_size: int, flag_size: int) -> Iterator[Step]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Counted:
-    """What follows from counts: a row for each pair of ranks."""
+    """A schedule known by counts only: a row for each pair of ranks."""
 
     counts: Counts
     local_experts: Ints

@@ -37,19 +37,19 @@ def dispatch(
     chunks: int = CHUNKS,
     exact: bool = True,
 ) -> Iterator[Step]:
-    """Send every token once to each rank that hosts one of its experts.
+    """The schedule that sends every token once to each rank that hosts one of its experts.
 
     Send buffer: packed as in `rank_layout`, or `node_layout` with ``ranks_per_node``. Receive
     buffer: as in `rank_layout`, from byte 0; the two-level mode has room of its own behind
-    (`buffers`), and works in the receive buffer only, so its first step, "pack", copies the
-    send buffer into it. ``messages`` of a row: its tokens.
+    (`buffers`), and works in the receive buffer only, so its first step, "pack", copies the send
+    buffer into it. ``message_size``: bytes of a token. ``messages`` of a row: its tokens.
 
     A relay forwards scattered tokens, so its rows are short. With ``exact=False`` those of one
     (source, receiver, chunk) are a single row, and nothing is packed: the same bytes and messages
     between ranks in far fewer rows, to be timed and not to be run, since such a row reads tokens
     that are not all its own.
 
-    Raises `RoutingError` where nodes would not be full, or there are no chunks.
+    Raises `RoutingError` if nodes would not be full, or there are no chunks.
     """
     if ranks_per_node is None:
         check_size(message_size)
@@ -67,13 +67,13 @@ def combine(
     chunks: int = CHUNKS,
     exact: bool = True,
 ) -> Iterator[Step]:
-    """Send every copy's result back to the owner of its token: `dispatch` backwards.
+    """The schedule that sends every copy's result back to the owner of its token.
 
-    Send buffer: a result for each received token, as dispatch laid them. Receive buffer, from
-    byte 0: results packed as in `rank_layout` (`node_layout` with ``ranks_per_node``, summed
-    within each node), which the owner adds up. The two-level steps reduce: behind the results the
-    send buffer has zeros (`buffers`), which "pack" lays where sums are to grow; a message has to
-    be a whole number of elements. The rest is as in `dispatch`.
+    It is `dispatch` backwards. Send buffer: a result for each received token, in the places of
+    dispatch. Receive buffer, from byte 0: results packed as in `rank_layout` (`node_layout` with
+    ``ranks_per_node``, summed within each node), which the owner adds up. The two-level steps
+    reduce: behind the results the send buffer has zeros (`buffers`), which "pack" copies to where
+    sums are formed; a message has to be a whole number of elements. The rest is as in `dispatch`.
     """
     if ranks_per_node is None:
         check_size(message_size)
@@ -84,13 +84,16 @@ def combine(
 
 
 def counted_dispatch(counts: Counts, message_size: int) -> Iterator[Step]:
-    """Give the rows of `dispatch` of one level, of all ranks or of one; ``counts``: of copies."""
+    """The schedule of a one-level `dispatch` from ``counts`` of copies, of all ranks or of one.
+
+    ``message_size``: bytes of a token.
+    """
     src, dst, size, src_at, dst_at, n = _copies(counts, message_size)
     yield Step(src, dst, size, src_at, dst_at, messages=n, label=DISPATCH)
 
 
 def counted_combine(counts: Counts, message_size: int) -> Iterator[Step]:
-    """Give the rows of `combine` of one level, as `counted_dispatch`, which it sends back."""
+    """The schedule of a one-level `combine` from counts: `counted_dispatch` reversed."""
     src, dst, size, src_at, dst_at, n = _copies(counts, message_size)
     yield Step(dst, src, size, dst_at, src_at, messages=n, label=COMBINE)
 

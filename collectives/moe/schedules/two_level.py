@@ -31,7 +31,7 @@ PACK, BOTH = "pack", "rdma+nvlink"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ChunkCounts:
-    """Tokens by chunk, of all ranks, or those that pass one rank, all others 0.
+    """Numbers of tokens by chunk: of all ranks, or of those that pass one rank, all others 0.
 
     ``to_node``: ``[chunks, src, node]``, how many a node needs, that of ``src`` included.
     ``to_rank``: ``[chunks, src, dst]``, how many a rank needs. Nodes have ``width`` ranks. A rank
@@ -45,7 +45,7 @@ class ChunkCounts:
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are."""
+        """The number of chunks."""
         return len(self.to_node)
 
 
@@ -69,7 +69,10 @@ class _Rows:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TwoLevelPlan:
-    """What a schedule is made from: see `normal.dispatch`; ``back``: combine."""
+    """What a two-level schedule is made from: arguments of `normal.dispatch`, and counts.
+
+    ``back``: True for a combine.
+    """
 
     routing: Routing
     message_size: int
@@ -81,14 +84,18 @@ class TwoLevelPlan:
 
     @property
     def width(self) -> int:
-        """How many ranks a node has."""
+        """The number of ranks of a node."""
         return self.by_chunk.width
 
 
 def plan(
     routing: Routing, message_size: int, width: int, chunks: int, exact: bool, *, back: bool
 ) -> TwoLevelPlan:
-    """Check and count what a schedule needs; raises `RoutingError`."""
+    """A checked plan of a dispatch, or of a combine with ``back``; raises `RoutingError`.
+
+    ``message_size``: bytes of a token; ``width``: ranks of a node; the rest as in
+    `normal.dispatch`.
+    """
     check_size(message_size)
     if count(chunks, "chunks") < 1:
         raise RoutingError(f"{chunks} chunks; there have to be 1 or more")
@@ -104,9 +111,9 @@ def plan(
 
 
 def steps(plan: TwoLevelPlan) -> Iterator[Step]:
-    """Yield the steps of a plan: "pack" where it is exact, then one a chunk and one more.
+    """The steps of a plan: "pack" if it is exact, then one a chunk and one more.
 
-    Those in which nobody has a row are left out.
+    Steps without any row are left out.
     """
     if plan.exact:
         yield _pack(plan)
@@ -117,10 +124,11 @@ def steps(plan: TwoLevelPlan) -> Iterator[Step]:
 
 
 def counted(counts: ChunkCounts, message_size: int, *, back: bool) -> Iterator[Step]:
-    """Give the rows of a dispatch, or of a combine with ``back``, of all ranks or of one.
+    """The steps of a dispatch, or of a combine with ``back``, from counts of all ranks or of one.
 
     What a relay forwards of one (source, receiver, chunk) is a single row: see `normal.dispatch`.
     Every step is there, even without rows, so that it has one number at all ranks.
+    ``message_size``: bytes of a token.
     """
     rdma = _to_relays(counts)
     nvlink = _forwarded_whole(counts)
@@ -148,7 +156,7 @@ def _step(rows: NDArray[np.int64], message_size: int, back: bool) -> Step:
 
 
 def relays(ranks: int, width: int) -> Ints:
-    """Tell which rank takes what each source sends to each node: ``[src, node]``.
+    """The rank that takes what each source sends to each node: int64 ``[src, node]``.
 
     It has the source's place within its node; a source is the relay of its own node.
     """
@@ -157,7 +165,7 @@ def relays(ranks: int, width: int) -> Ints:
 
 
 def chunks_of(token: Ints, tokens: Ints, chunks: int) -> Ints:
-    """Tell the chunk of each token of a rank that has so many ``tokens``."""
+    """The chunk of each token, by its row, on a rank that has so many ``tokens``."""
     chunk: Ints = token * chunks // tokens
     return chunk
 
@@ -189,9 +197,10 @@ def _regions(plan: TwoLevelPlan) -> tuple[Ints, Ints, Ints]:
 
 
 def relayed(counts: Ints, ranks_per_node: int) -> tuple[Ints, Ints]:
-    """Lay out what relays hold for others, in messages, of counts ``[src, node]``.
+    """Where relays keep tokens of others, in messages, from counts ``[src, node]``.
 
-    Gives where the tokens of each (src, node) begin on their relay, and what each rank holds.
+    Returns the place at which the tokens of each (src, node) begin on their relay, ``[src, node]``,
+    and how many each rank holds, ``[ranks]``.
     """
     # [source node, index in the node, node]: a relay's sources differ in the first only.
     nodes = counts.shape[1]
