@@ -146,8 +146,10 @@ def test_names_that_do_not_exist_are_refused_when_it_is_built(
 
 def test_the_fabric_is_what_was_described() -> None:
     fabric = ODD.build()
-    assert fabric.spec == ODD and fabric.router.policy == "hash"
-    assert fabric.router.planes == ("rdma",) and fabric.tolerance == 0.0
+    assert fabric.spec == ODD
+    assert fabric.router.policy == "hash"
+    assert fabric.router.planes == ("rdma",)
+    assert fabric.tolerance == 0.0
     assert fabric.topology.removed == ("rdma.leaf0",)
     whole = MachineSpec("supernode:16").build().topology
     names = [whole.vertex_names[at] for at in (9, 4, 0, 17, 30)]
