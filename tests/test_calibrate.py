@@ -12,8 +12,10 @@ from bench.validation.calibrate import as_toml, command
 from bench.validation.fit import CalibrationError, Fit, calibrate, placed, with_lenders
 from bench.validation.published import CALIBRATE, PUBLISHED, read
 from bench.validation.recipes import RECIPES, Fixed, Same
-from fabric.endpoint.presets import ALIASES, CONSTANTS, names, preset
+from fabric.endpoint.presets import names, preset
+from fabric.endpoint.records import CONSTANTS, stacks
 
+ALIASES = [name for name, stack in stacks().items() if stack.constants_of]
 CHEAP = ["hccl", "nccl", "hixl-roce", "mooncake"]
 
 

@@ -18,6 +18,7 @@ from collectives.moe import (
 )
 from collectives.moe.routing.skew import GROUPS, parse_skew
 from collectives.moe.schedules import low_latency, normal
+from fabric.endpoint.records import Stack, stacks
 from fabric.schedule.step import Step
 from topology.graph import Ints, Topology
 
@@ -183,5 +184,5 @@ def node_ranks(
 
 
 def dtype_of(software: str) -> str:
-    """What that stack sends in dispatch: its own default."""
-    return "fp8" if software.startswith("deepep") else "int8"
+    """What that stack sends in dispatch: its own default, or that of most where it is none."""
+    return stacks().get(software, Stack(software)).dtype

@@ -17,34 +17,29 @@ from bench.records import Value, as_text, opened, progress
 from bench.validation.fit import Fit, fit, nested, with_lenders
 from bench.validation.published import PUBLISHED, read
 from bench.validation.recipes import RECIPES, Fixed, Recipe
-from fabric.endpoint.presets import CONSTANTS, UNITS
+from fabric.endpoint.presets import UNITS
+from fabric.endpoint.records import CONSTANTS
 
 HEADER = """\
-# The constants of every software stack. Made by `triplane bench calibrate --write` from the rows of
-# bench/validation/published.csv marked "calibrate": change bench/validation/recipes.py and run it
-# again, not this file. A key ends in its unit (ps: of a byte). "fitted": least squares; otherwise
-# the reason is beside.
+# The fitted constants of every software stack. Made by `triplane bench calibrate --write` from the
+# rows of bench/validation/published.csv marked "calibrate" and from stacks.toml beside this file:
+# change that and run it again, not this file. A key ends in its unit (ps: of a byte). "fitted":
+# least squares; otherwise the reason is beside.
 """
 
 
 def as_toml(fits: Mapping[str, Fit]) -> str:
-    """The constants as TOML for `fabric.endpoint.presets`, each with its origin as a comment."""
+    """The text of ``constants.toml``: the constants, each with where it comes from."""
     return HEADER + "".join(_stack(one) for one in fits.values())
 
 
 def _stack(one: Fit) -> str:
     recipe, quoted = one.recipe, json.dumps
-    lines = [f"\n[{recipe.name}]", f"source = {quoted(recipe.source)}"]
-    if recipe.planes is not None:
-        lines.append(f"planes = {quoted(list(recipe.planes))}")
-    if recipe.small_bytes:
-        lines.append(f"small_bytes = {recipe.small_bytes}")
-    lines.append(f"fitted_to = {json.dumps([row.id for row in one.rows], indent=4)}")
+    rows = json.dumps([row.id for row in one.rows], indent=4)
+    lines = [f"\n[{recipe.name}]", f"fitted_to = {rows}"]
     for operation, costs in sorted(nested(one.places).items()):
         lines.append(f"\n[{recipe.name}.costs.{quoted(operation)}]")
         lines += [_line(recipe, operation, name, value) for name, value in sorted(costs.items())]
-    if recipe.others_free:
-        lines.append(f"\n[{recipe.name}.costs.default]")
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +72,7 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
             found.append({
                 "software": one.recipe.name, "operation": operation,
                 "constant": ".".join([name, *plane]), "value": float(f"{value / unit:.6g}"),
-                "unit": suffix.removeprefix("_").replace("GBps", "GB/s"),
+                "unit": suffix[1:].replace("GBps", "GB/s"),
                 "rows": len(one.rows), "origin": _why(one.recipe, place),
             })  # fmt: skip
     return found

@@ -19,6 +19,7 @@ from bench.validation.published import PublishedRow, calibration
 from bench.validation.published_case import PublishedCase, workload
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
+from fabric.endpoint.presets import key_of, operation_of
 from topology.errors import TriplaneError
 
 DIGITS = 4
@@ -173,12 +174,7 @@ class _Problem:
         endpoint = endpoint_with(self.recipe, places)
         operations = {place.rpartition("*")[2].split(".")[0] for place in free.places}
         keys = [endpoint.key(task.operation) for task in self.tasks]
-        return [i for i, key in enumerate(keys) if _name(key) in operations]
-
-
-def _name(key: str | None) -> str:
-    """An operation as places write it: "default" for the one without a name."""
-    return key if key and not key.startswith(":") else f"default{key or ''}"
+        return [i for i, key in enumerate(keys) if key_of(key or "") in operations]
 
 
 def _gauss_newton(problem: _Problem) -> _Floats:
@@ -226,11 +222,8 @@ def nested(places: Places) -> dict[str, dict[str, Any]]:
 
 
 def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
-    """The software stack of a recipe with these constants."""
-    by_operation = {
-        "" if key == "default" else key.removeprefix("default"): Costs(**costs)
-        for key, costs in nested(places).items()
-    }
+    """The stack of a recipe with these constants."""
+    by_operation = {operation_of(key): Costs(**costs) for key, costs in nested(places).items()}
     if recipe.others_free:
         by_operation[""] = Costs()
     return Endpoint(recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes)

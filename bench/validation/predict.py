@@ -6,23 +6,11 @@ from bench.validation.published import PublishedRow
 from bench.validation.published_case import NotModelledError, PublishedCase, workload
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
+from fabric.endpoint.records import Stack, stacks
 from fabric.fabric import Fabric
 from fabric.timeline.value import Timeline
 from topology.errors import TriplaneError
 from topology.units import BANDWIDTHS, TIMES
-
-INSTEAD = {
-    ("hccl", "dispatch"): "cann-ep",
-    ("hccl", "combine"): "cann-ep",
-    ("deepep-2025-02", "normal"): "deepep-v1",
-}
-"""(software, operation or mode) that another stack's constants stand for: CANN's EP operators are
-HCCL's, and DeepEP's normal kernels were already in its first release."""
-
-NO_CONSTANTS = {
-    "zbal": "zbal has no rows to calibrate, and no other stack is known to work alike",
-}
-"""Stacks that are known and have no constants, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +45,10 @@ def endpoint_of(row: PublishedRow) -> Endpoint:
     """The software stack that times a row; raises `EndpointError`, `NotModelledError`."""
     if row.problem:
         raise NotModelledError(row.problem)
-    if row.software in NO_CONSTANTS:
-        raise NotModelledError(NO_CONSTANTS[row.software])
-    instead = INSTEAD.get((row.software, row.op)) or INSTEAD.get((row.software, row.mode))
+    stack = stacks().get(row.software, Stack(row.software))
+    if stack.not_modelled:
+        raise NotModelledError(stack.not_modelled)
+    instead = stack.stand_ins.get(row.op) or stack.stand_ins.get(row.mode)
     return preset(instead or row.software)
 
 

@@ -1,22 +1,21 @@
-"""Endpoint presets: software stacks by name, their constants as calibrated.
+"""Endpoint presets: software stacks by name, with their constants.
 
-The constants are in ``constants.toml`` beside this file, and nowhere else: ``triplane bench
-calibrate --write`` makes that file from published rows. A key there ends in its unit.
+What is known of a stack is in ``stacks.toml`` and what is fitted in ``constants.toml``, both beside
+this file, and nowhere else; see `fabric.endpoint.records`. A key there ends in its unit.
 """
 
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from fabric.endpoint.costs import NUMBERS, Costs, Endpoint, EndpointError
+from fabric.endpoint.records import Stack, fitted, stacks
 from topology.names import near
 from topology.units import GB, US
 
-CONSTANTS = Path(__file__).with_name("constants.toml")
-"""The constants of every preset, with the rows that they were fitted to."""
+DEFAULT = "default"
+"""How the files call every operation that has no constants of its own."""
 
 PS = 1e-12
 
@@ -31,21 +30,6 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 )  # fmt: skip
 """The unit of each constant in the file: what its key ends in, and the SI value of one."""
 
-ALIASES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "memfabric": (
-            "hixl-fabricmem-host-4-streams",
-            "the same memory-semantic path over UB, which HIXL's fabric memory mode is built on",
-        ),
-        "hixl-early-hccs": (
-            "hixl-fabricmem-aicpu",
-            "an earlier release, whose HCCS path also submits one copy after the other",
-        ),
-        "hixl-early-roce": ("hixl-roce", "an earlier release over the same NICs"),
-    }
-)
-"""Stacks without rows to calibrate: whose constants they are given, and why."""
-
 
 def preset(name: str) -> Endpoint:
     """The software stack called ``name``; raises `EndpointError` with the choices."""
@@ -54,36 +38,48 @@ def preset(name: str) -> Endpoint:
         raise EndpointError(
             f"no software {name!r}; there are {', '.join(known)}{near(name, known)}"
         )
-    if name in ALIASES:
-        other, reason = ALIASES[name]
-        return endpoint(name, {**_tables()[other], "source": f"as {other}: {reason}"})
-    return endpoint(name, _tables()[name])
+    stack = stacks()[name]
+    if stack.constants_of:
+        other = stacks()[stack.constants_of]
+        source = f"as {other.name}: {stack.why}"
+        return replace(_endpoint(other), name=name, source=source)
+    return _endpoint(stack)
 
 
 def names() -> list[str]:
-    """The names of all software stacks that `preset` knows."""
-    return [*_tables(), *ALIASES]
+    """Every software stack that `preset` takes."""
+    return [name for name, stack in stacks().items() if not stack.not_modelled]
 
 
-@cache
-def _tables() -> dict[str, dict[str, Any]]:
-    with CONSTANTS.open("rb") as file:
-        return tomllib.load(file)
+def _endpoint(stack: Stack) -> Endpoint:
+    costs = {**fitted().get(stack.name, {}).get("costs", {}), **stack.costs}
+    if stack.others_free:
+        costs["default"] = {}
+    return endpoint(stack, costs)
 
 
-def endpoint(name: str, table: Mapping[str, Any]) -> Endpoint:
-    """The software stack that a table of the constants file describes.
+def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:
+    """The `Endpoint` of a record with these constants, as ``constants.toml`` writes them.
 
-    Keys: ``planes``, ``source``, ``small_bytes`` and, by operation, ``costs``; "default" applies to
-    all other operations. Raises `EndpointError` for an unknown constant.
+    ``costs``: by operation, "default" is every other. Raises `EndpointError` for a constant that
+    there is not.
     """
     by_operation = {
-        "" if key == "default" else key.removeprefix("default"): _costs(name, key, constants)
-        for key, constants in table.get("costs", {}).items()
+        operation_of(key): _costs(stack.name, key, constants) for key, constants in costs.items()
     }
-    planes = tuple(table["planes"]) if "planes" in table else None
-    source, small = table.get("source", ""), table.get("small_bytes", 0)
-    return Endpoint(name, by_operation, planes, source, small)
+    return Endpoint(stack.name, by_operation, stack.planes, stack.source, stack.small_bytes)
+
+
+def operation_of(key: str) -> str:
+    """The operation that a key of the files means: "default" is ``""``, for every other one."""
+    stem, colon, variant = key.partition(":")
+    return f"{'' if stem == DEFAULT else stem}{colon}{variant}"
+
+
+def key_of(operation: str) -> str:
+    """How the files call an operation of `Endpoint.by_operation`: what `operation_of` takes."""
+    stem, colon, variant = operation.partition(":")
+    return f"{stem or DEFAULT}{colon}{variant}"
 
 
 def _costs(stack: str, operation: str, constants: Mapping[str, Any]) -> Costs:

@@ -4,25 +4,21 @@ Real machines run one stack for collectives and another for MoE's dispatch and c
 a user names come first; operations that they do not know are timed by the system's usual stacks.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from fabric.endpoint.costs import WIRE, Costs, Endpoint, EndpointError
 from fabric.endpoint.presets import preset
-
-USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "cloudmatrix": ("cann-ep", "sgl-kernel-npu", "hccl"),
-        "dgx": ("deepep-v1", "nccl"),
-    }
-)
-"""By a family of systems (`topology.provenance.Provenance.family`): the stacks that it usually runs
-and the calibration knows. Every other system is the wire alone."""
+from fabric.endpoint.records import stacks
 
 
 def usual(family: str) -> Endpoint:
-    """The stacks that a system of this family usually runs, as one."""
-    return joined([preset(stack) for stack in USUAL.get(family, (WIRE,))])
+    """The stacks that a system of this family usually runs, as one; the wire where there are none.
+
+    ``family``: `topology.provenance.Provenance.family`.
+    """
+    known = [stack for stack in stacks().values() if family in stack.usual]
+    known.sort(key=lambda stack: stack.usual[family])
+    return joined([preset(stack.name) for stack in known] or [preset(WIRE)])
 
 
 def stacks_of(software: str | None, family: str) -> Endpoint:
@@ -47,19 +43,19 @@ def named(software: str) -> Endpoint:
     return joined([preset(name) for name in names])
 
 
-def joined(stacks: Sequence[Endpoint]) -> Endpoint:
-    """Several software stacks as one.
+def joined(parts: Sequence[Endpoint]) -> Endpoint:
+    """Several stacks as one.
 
     For each operation the first stack that names it applies; if none does, the first that has
     constants for all other operations. Raises `EndpointError` for stacks that use different planes.
     """
-    if len(stacks) == 1:
-        return stacks[0]
-    planes = {stack.planes for stack in stacks if stack.planes is not None}
+    if len(parts) == 1:
+        return parts[0]
+    planes = {stack.planes for stack in parts if stack.planes is not None}
     if len(planes) > 1:
-        said = "; ".join(f"{stack.name}: {', '.join(stack.planes or ())}" for stack in stacks)
+        said = "; ".join(f"{stack.name}: {', '.join(stack.planes or ())}" for stack in parts)
         raise EndpointError(f"these stacks use different planes, and one machine has one: {said}")
-    return _of(stacks, [{key for key in stack.by_operation} for stack in stacks])
+    return _of(parts, [{key for key in stack.by_operation} for stack in parts])
 
 
 def completed(stack: Endpoint, others: Endpoint) -> Endpoint:
@@ -70,18 +66,18 @@ def completed(stack: Endpoint, others: Endpoint) -> Endpoint:
     return _of([stack, others], [set(stack.by_operation), missing])
 
 
-def _of(stacks: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
+def _of(parts: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
     by_operation: dict[str, Costs] = {}
     speakers: dict[str, str] = {}
-    for stack, own in zip(stacks, keys, strict=True):
+    for stack, own in zip(parts, keys, strict=True):
         for key, costs in stack.by_operation.items():
             if key in own and key not in by_operation:
                 by_operation[key], speakers[key] = costs, stack.speakers.get(key, stack.name)
-    smalls = {stack.small for stack, own in zip(stacks, keys, strict=True) if stack.small and own}
+    smalls = {stack.small for stack, own in zip(parts, keys, strict=True) if stack.small and own}
     if len(smalls) > 1:
-        names = ", ".join(stack.name for stack in stacks)
+        names = ", ".join(stack.name for stack in parts)
         raise EndpointError(f"{names} disagree on what is small: {sorted(smalls)} bytes")
-    planes = next((stack.planes for stack in stacks if stack.planes is not None), None)
+    planes = next((stack.planes for stack in parts if stack.planes is not None), None)
     name = ",".join(dict.fromkeys(speakers.values()))
-    source = "; ".join(dict.fromkeys(stack.source for stack in stacks))
+    source = "; ".join(dict.fromkeys(stack.source for stack in parts))
     return Endpoint(name, by_operation, planes, source, max(smalls, default=0), speakers)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collectives.moe.routing.routing import Copies, Ints, Routing, RoutingError, pairs, starts
+from fabric.endpoint.records import stacks
 from topology.arguments import shown, whole
 from topology.errors import TriplaneError
 
@@ -80,10 +81,8 @@ FORMATS: dict[tuple[str, str], dict[str, Format]] = {
     ("normal", "deepep"): {"fp8": BLOCK_FP8, "bf16": BF16},
     ("normal", "raw"): {"int8": TOKEN_INT8, "fp8": BLOCK_FP8, "bf16": BF16},
 }
-"""Dispatch messages: (mode, family of software) -> dtype -> format."""
-
-FAMILIES = {"cann-ep": "cann", "hccl": "cann", "sgl-kernel-npu": "cann", "raw": "raw"}
-"""The family of a software stack; those whose name begins with ``deepep`` are ``deepep``."""
+"""Dispatch messages: (mode, family of formats) -> dtype -> format. The record of a software stack
+(`fabric.endpoint.records.Stack.messages`) names the family of its messages."""
 
 
 def dispatch_format(software: str, dtype: str, mode: str = "low-latency") -> Format:
@@ -92,7 +91,8 @@ def dispatch_format(software: str, dtype: str, mode: str = "low-latency") -> For
     ``software``: a stack (``cann-ep``, ``deepep-v1``, ...) or a family; ``dtype``: ``int8``,
     ``fp8`` or ``bf16``; ``mode``: ``low-latency`` or ``normal``. Raises `FormatError`.
     """
-    family = "deepep" if software.startswith("deepep") else FAMILIES.get(software, software)
+    known_stack = stacks().get(software)
+    family = known_stack.messages if known_stack else software
     formats = FORMATS.get((mode, family))
     if formats is None:
         known = ", ".join(sorted({f"{name} {mode}" for mode, name in FORMATS}))

@@ -1,0 +1,101 @@
+"""The records of the software stacks: all that is known of each, from one table of ``stacks.toml``.
+
+Constants that are fitted to published rows are in ``constants.toml`` beside it, by the same names,
+which only ``triplane bench calibrate --write`` writes.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fabric.endpoint.costs import EndpointError
+from topology.names import near
+
+RECORDS = Path(__file__).with_name("stacks.toml")
+"""The records of every stack, written by hand."""
+
+CONSTANTS = Path(__file__).with_name("constants.toml")
+"""The fitted constants of every stack, with the rows that they were fitted to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One software stack.
+
+    ``source``: what it is, and where what is said of it comes from. ``usual``: the families of
+    systems (`topology.provenance.Provenance.family`) that usually run it, with its place among
+    their stacks: of several that have constants for an operation, the lowest counts. ``planes``:
+    that it uses, in order of preference; None: the topology's order. ``messages``: the family of
+    formats of its MoE messages, a name of `collectives.moe.schedules.formats.FORMATS`, ``""`` where
+    it sends none; ``dtype``: what it dispatches where nothing else is asked for. ``small_bytes``:
+    see `fabric.endpoint.costs.Endpoint.small`. ``others_free``: operations that are not named cost
+    nothing. ``costs``: constants that are known rather than fitted, by operation, with keys as in
+    ``constants.toml``. ``constants_of`` and ``why``: the stack whose constants it is given, as it
+    has no rows to calibrate, and the reason. ``not_modelled``: why it has no constants at all.
+    ``stand_ins``: by operation or mode, the stack with whose constants published rows of it are
+    predicted. ``fitted_on``, ``known``, ``free``: how its constants are fitted, see
+    `bench.validation.recipes`.
+    """
+
+    name: str
+    source: str = ""
+    usual: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    planes: tuple[str, ...] | None = None
+    messages: str = ""
+    dtype: str = "int8"
+    small_bytes: int = 0
+    others_free: bool = False
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    constants_of: str = ""
+    why: str = ""
+    not_modelled: str = ""
+    stand_ins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    fitted_on: str | None = None
+    known: tuple[Mapping[str, Any], ...] = ()
+    free: tuple[Mapping[str, Any], ...] = ()
+
+
+def stack_of(name: str, table: Mapping[str, Any]) -> Stack:
+    """The record that a table of ``stacks.toml`` holds.
+
+    Raises `EndpointError` for a key that there is not, and a value of another type.
+    """
+    defaults = {one.name: getattr(_NOTHING, one.name) for one in fields(Stack)}
+    values: dict[str, Any] = {}
+    for key, given in table.items():
+        if key not in defaults or key == "name":
+            raise EndpointError(f"stack {name}: no key {key!r}{near(key, defaults)}")
+        kind = {"planes": list, "known": list, "free": list, "fitted_on": str}.get(
+            key, dict if isinstance(defaults[key], Mapping) else type(defaults[key])
+        )
+        if type(given) is not kind:
+            raise EndpointError(f"stack {name}: {key} is {given!r}; it cannot be")
+        values[key] = (
+            tuple(given) if kind is list else MappingProxyType(given) if kind is dict else given
+        )
+    return Stack(name, **values)
+
+
+_NOTHING = Stack("")
+
+
+@cache
+def stacks() -> Mapping[str, Stack]:
+    """Every record by name, in the order of the file; also those without constants."""
+    tables = _read(RECORDS)
+    return MappingProxyType({name: stack_of(name, table) for name, table in tables.items()})
+
+
+@cache
+def fitted() -> Mapping[str, Mapping[str, Any]]:
+    """The fitted constants by stack: ``costs`` by operation, and the rows, ``fitted_to``."""
+    return MappingProxyType(_read(CONSTANTS))
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    with path.open("rb") as file:
+        return tomllib.load(file)
