@@ -1,19 +1,20 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
-from fabric.engines.columns import Binding, batches, binding
-from fabric.engines.flow.run import Simulation
+from fabric.engines.base import Engine, Session, engine, maker
+from fabric.engines.paths import PathTable
+from fabric.failure import WorldError
 from fabric.schedule.step import ScheduleError, Step, only_steps
 from fabric.timeline.value import Timeline
-from topology.arguments import integer, integers, number, shown, text
+from topology.arguments import integer, integers, shown, text
 from topology.errors import ArgumentError
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
@@ -23,31 +24,22 @@ if TYPE_CHECKING:
 
 Kept = TypeVar("Kept")
 
-ENGINES = ("flow",)
-WINDOW_ROWS = 1 << 20
-"""Rows in memory at a time: longer schedules pass through in windows."""
-
-
-def check_engine(name: str) -> None:
-    """Raise `EndpointError` if there is no engine called ``name``."""
-    if name not in ENGINES:
-        raise EndpointError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-
 
 @dataclass(frozen=True, eq=False)
 class Fabric:
     """A topology with routing, engine and software: times schedules.
 
-    ``engine``: one of `ENGINES`. ``routing``: one of `topology.routing.router.POLICIES`.
-    ``endpoint``: a software stack's name or several (`fabric.endpoint.stacks.named`), or an
-    `Endpoint` such as `fabric.endpoint.stacks.usual`; default: the wire alone. ``planes``: in order
-    of preference; default: the endpoint's, else the topology's. ``placement``: the endpoint
-    (number) that each rank sits on, int [places]; default: the accelerators in order.
-    ``tolerance``: of the flow engine, as a fraction of the duration; 0 is exact.
+    ``engine``: one of `fabric.engines.base.engines`, which times what happens; ``engine_options``:
+    its options by name. ``tolerance``: the option of that name, of the flow engine: how far
+    durations may be off, as a fraction; 0 is exact; None: as the engine has it.
+    ``routing``: one of `topology.routing.router.POLICIES`. ``endpoint``: a software preset's name
+    or several (`fabric.endpoint.stacks.named`), or an `Endpoint` such as
+    `fabric.endpoint.stacks.usual`; default: the wire alone. ``planes``: in order of preference;
+    default: the endpoint's, else the topology's. ``placement``: the endpoint (number) that each
+    rank sits on, int [places]; default: the accelerators in order.
 
-    ``spec``: the description that it was built from; None if there is none.
-
-    Raises `EndpointError`, `TopologyError`, `ScheduleError` for a wrong argument.
+    Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError` for what is not to be
+    had.
     """
 
     topology: Topology
@@ -56,20 +48,20 @@ class Fabric:
     endpoint: Endpoint | str = "raw"
     planes: tuple[str, ...] | None = None
     placement: ArrayLike | None = None
-    tolerance: float = 1e-3
+    tolerance: float | None = None
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
     software: Endpoint = field(init=False)
-    _bindings: dict[int, Binding] = field(init=False, default_factory=dict)
-    _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
     router: Router = field(init=False)
     places: Ints = field(init=False)
-    spec: "MachineSpec | None" = field(init=False, default=None)
+    paths: PathTable = field(init=False)
+    _engine: Engine = field(init=False)
+    _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_engine(self.engine)
+        maker(self.engine)  # refuses a name before anything else is looked at
         if not isinstance(self.topology, Topology):
             raise ArgumentError(f"topology is {shown(self.topology)}; it has to be a Topology")
-        if not 0 <= number(self.tolerance, "tolerance") < 1:
-            raise EndpointError(f"the tolerance is {self.tolerance}, outside 0 to 1")
+        made = engine(self.engine, self._options())
         endpoint = named(self.endpoint) if isinstance(self.endpoint, str) else self.endpoint
         if not isinstance(endpoint, Endpoint):
             raise EndpointError(
@@ -80,6 +72,13 @@ class Fabric:
         set_field(self, "software", endpoint)
         set_field(self, "router", Router(self.topology, self.routing, planes))
         set_field(self, "places", _places(self.topology, self.placement))
+        set_field(self, "paths", PathTable(self.router, self.places))
+        set_field(self, "_engine", made)
+
+    def _options(self) -> dict[str, Any]:
+        """The engine's options, the tolerance among them."""
+        given = {} if self.tolerance is None else {"tolerance": self.tolerance}
+        return {**given, **self.engine_options}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process it goes without what it has found out here."""
@@ -98,36 +97,26 @@ class Fabric:
         `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
-        run = Simulation(self, text(operation, "operation"), given)
-        coming = batches(only_steps(steps), len(self.places), WINDOW_ROWS)
-        batch = next(coming, None)
-        if batch is None and given:  # nothing is moved, yet the call has been made
-            batch = next(batches(iter((Step((), (), 0),)), len(self.places), WINDOW_ROWS))
-        while batch is not None:
-            following = next(coming, None)
-            run.window(batch, more=following is not None)
-            batch = following
-        timeline = run.timeline()
-        return timeline if self.spec is None else replace(timeline, machine=self.spec)
+        return self._engine.simulate(
+            self, only_steps(steps), operation=text(operation, "operation"), ranks=given
+        )
+
+    def session(self, size: int) -> Session:
+        """Time for calls among the first ``size`` ranks, which enter one by one.
+
+        Raises `WorldError` where there are fewer places.
+        """
+        if not 1 <= size <= len(self.places):
+            raise WorldError(f"a world of {size} ranks; the fabric has {len(self.places)} places")
+        return self._engine.session(self, size)
 
     def kept(self, kind: Callable[[], Kept]) -> Kept:
-        """The one ``kind()`` of this fabric, made at the first call.
+        """The one ``kind()`` of this fabric: where others keep what they find out about it.
 
-        A place for what other modules compute about the fabric.
+        What is kept is as large as the fabric, and of no use without it, so it has to go when the
+        fabric does; a table of fabrics somewhere else would keep all of them.
         """
         return cast(Kept, self._kept.setdefault(kind, kind()))
-
-    def binding(self) -> Binding:
-        """The paths found so far, reduced to what can limit them.
-
-        Computed anew when there are more paths.
-        """
-        table = self.router.table
-        known = len(table.begin)
-        if known not in self._bindings:
-            self._bindings.clear()
-            self._bindings[known] = binding(table, self.router.capacity)
-        return self._bindings[known]
 
 
 def _places(topology: Topology, placement: ArrayLike | None) -> Ints:

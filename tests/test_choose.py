@@ -6,7 +6,7 @@ import pytest
 
 from collectives.algorithms.choose import MOST_ASKED, TIE, choose, rounded, table
 from collectives.algorithms.table import ALGORITHMS, default, schedule
-from fabric.engines.least import least
+from fabric.engines.account import least
 from fabric.fabric import Fabric
 from fabric.schedule.step import ScheduleError
 from topology import cloudmatrix384, dgx_h800, star

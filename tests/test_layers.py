@@ -47,6 +47,21 @@ def upward_imports(layer: str, source: str) -> list[str]:
     ]
 
 
+SEAM = "fabric.engines"
+"""Nobody outside knows an engine by name, and no engine knows who lets time go on."""
+
+
+def across_the_seam(file: Path, source: str) -> list[str]:
+    """What a file imports of one engine's inside, or, as part of an engine, of its users."""
+    inside = file.is_relative_to(ROOT / "fabric" / "engines")
+    barred = ("fabric.clock", "fabric.fabric", "fabric.world") if inside else (f"{SEAM}.flow",)
+    return [
+        f"line {line}: {module}"
+        for line, module in imported(ast.parse(source))
+        if any(module == name or module.startswith(f"{name}.") for name in barred)
+    ]
+
+
 def prints(source: str) -> list[int]:
     """The lines on which something is printed."""
     return [
@@ -82,6 +97,11 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
+def test_engines_are_behind_their_seam(path: Path) -> None:
+    assert across_the_seam(path, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
 def test_only_bench_prints(path: Path) -> None:
     if path.relative_to(ROOT).parts[0] != "bench":
         assert prints(path.read_text(encoding="utf-8")) == []
@@ -111,6 +131,11 @@ def test_the_rules_catch_what_breaks_them() -> None:
     assert upward_imports("bench", hidden) == []
     assert upward_imports("bench", "from . import cli") == ["line 1: ."]
     assert prints(hidden) == [4]
+    engine, user = ROOT / "fabric/engines/flow/live.py", ROOT / "fabric/clock/modes.py"
+    inner, clock = "from fabric.engines.flow.live import Live", "import fabric.clock.calls"
+    assert across_the_seam(engine, clock) == ["line 1: fabric.clock.calls"]
+    assert across_the_seam(user, inner) == ["line 1: fabric.engines.flow.live"]
+    assert across_the_seam(engine, inner) == across_the_seam(user, clock) == []
     assert star_imports("from numpy import *") == [1]
     assert FORBIDDEN_SUFFIX.search("link" + "_gb" + "ps = 1")
     assert not FORBIDDEN_SUFFIX.search("busbw_GBps = 1")

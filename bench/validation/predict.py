@@ -53,7 +53,7 @@ def endpoint_of(row: PublishedRow) -> Endpoint:
 
 
 def answer(
-    row: PublishedRow, endpoint: Endpoint, *, engine: str = "flow", tolerance: float = 1e-3
+    row: PublishedRow, endpoint: Endpoint, *, engine: str = "flow", tolerance: float | None = None
 ) -> float:
     """The predicted value of a row with these constants, in its own unit.
 
@@ -94,7 +94,7 @@ def _scale(row: PublishedRow) -> float:
 
 
 def timeline(
-    task: PublishedCase, endpoint: Endpoint, engine: str = "flow", tolerance: float = 1e-3
+    task: PublishedCase, endpoint: Endpoint, engine: str = "flow", tolerance: float | None = None
 ) -> Timeline:
     """The simulation of what a row measured; raises `TriplaneError`."""
     fabric = Fabric(

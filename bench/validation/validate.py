@@ -12,7 +12,7 @@ from bench.plot import draw_validation
 from bench.records import Value, as_text, opened, progress
 from bench.validation.predict import Prediction, answered, predict
 from bench.validation.published import PUBLISHED, PublishedRow, read
-from fabric.fabric import check_engine
+from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
 
 
@@ -41,8 +41,8 @@ class StackErrors:
 
 
 def validate(rows: Iterable[PublishedRow], engine: str = "flow") -> list[Prediction]:
-    """The model's answer to every row, in order. Raises `EndpointError` for an unknown engine."""
-    check_engine(engine)
+    """The model's answer to every row, in order. Raises `EngineError` for an unknown engine."""
+    maker(engine)  # refuses a name before the first row is asked
     return [predict(row, engine) for row in rows]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from collectives.algorithms.table import algorithms, default, schedule
-from fabric.engines.least import least
+from fabric.engines.account import least
 from fabric.fabric import Fabric
 from fabric.schedule.step import ScheduleError, Step
 from fabric.world.messages import Advice, Machine
@@ -165,7 +165,7 @@ def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
         places = fabric.places[list(group)]
         panel = Fabric(
             fabric.topology, fabric.engine, fabric.routing, fabric.software,
-            fabric.router.planes, places, fabric.tolerance,
+            fabric.router.planes, places, fabric.tolerance, fabric.engine_options,
         )  # fmt: skip
         panel.router.paths(np.repeat(places, len(places)), np.tile(places, len(places)))
         memory.panels[group] = panel

@@ -8,8 +8,8 @@ waits for its receive. A rank comes to a collective when its own part begins; th
 later. What the software costs is the fabric's endpoint's, by the operation "send_recv" or the
 collective's name; messages are calls of their own, so the cost of one does not hold up the next.
 
-All of it is timed by the live engine of running ranks (`fabric.clock.modes`); a computing is a lane
-that loads nothing.
+A session of the fabric's engine times it all (`fabric.engines.base.Session`); a computing is a
+call of one rank that loads nothing.
 """
 
 import heapq
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +37,8 @@ from collectives.workloads.workload import (
     Workload,
     WorkloadError,
 )
-from fabric.clock.calls import Catalogue, Family, TimedCall, new_call
-from fabric.clock.modes import CallsInFlight
+from fabric.clock.calls import Catalogue, Family, grid
 from fabric.endpoint.costs import FREE, MESSAGE
-from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.fabric import Fabric
 from fabric.schedule.plan import TimedRows, plans
 from fabric.timeline.perfetto.events import Event, arrow, entry_of, nanoseconds, slice_of, track
@@ -114,6 +112,13 @@ def replay(
     return Replay(workload, fabric, run.start, run.finish, run.into)
 
 
+class _Call(NamedTuple):
+    """A call under way, by its number for the session."""
+
+    number: int
+    family: Family
+
+
 class _Run:
     """A workload under way; operations are called by their numbers."""
 
@@ -123,8 +128,8 @@ class _Run:
         self.w, self.fabric, self.algorithm, self.rendezvous = (
             workload, fabric, algorithm, rendezvous,
         )  # fmt: skip
-        ground = PlacedFabric(fabric, workload.ranks)
-        self._catalogue, self._stage = Catalogue(ground), CallsInFlight(ground)
+        self._session = fabric.session(workload.ranks)
+        self._catalogue = Catalogue(fabric, workload.ranks, self._session)
         n = len(workload)
         self.start, self.finish = np.full(n, np.nan), np.full(n, np.nan)
         self.into = np.full(n, -1)
@@ -136,8 +141,8 @@ class _Run:
         self._boxes: dict[int, Mailbox] = defaultdict(Mailbox)
         self._there: dict[int, float] = {}
         self._turn: dict[tuple[int, int], int] = defaultdict(int)
-        self._calls: dict[tuple[int, int], tuple[TimedCall, list[int]]] = {}
-        self._ends: dict[tuple[int, int], int] = {}
+        self._calls: dict[tuple[int, int], tuple[_Call, list[int]]] = {}
+        self._ends: dict[tuple[int, int], tuple[int, bool]] = {}
         self._number = 0
         self._nothing = self._rows(0, 0, 0)
 
@@ -148,12 +153,11 @@ class _Run:
             self._begin(now)
             now = []
             while not now:
-                ended = self._stage.go()
+                ended = self._session.advance()
                 if not ended:
                     break
                 for call, position, time in ended:
-                    call.open -= 1
-                    now += self._lane_ended(call, position, time)
+                    now += self._part_ended(call, position, grid(time))
         if np.isnan(self.finish).any():
             raise WorkloadError(reason(self.w, self.start, self.finish))
 
@@ -301,26 +305,23 @@ class _Run:
         steps = schedule(name, ranks, size, algorithm, root=root, ranks_per_node=node)
         return tuple(plan.rows for plan in plans(steps, ranks))
 
-    # Lanes.
+    # Calls.
 
-    def _new(self, family: Family) -> TimedCall:
+    def _new(self, family: Family) -> "_Call":
         self._number += 1
-        return new_call(self._number, family)
+        return _Call(self._number, family)
 
-    def _enter(self, call: TimedCall, lanes: Iterable[tuple[float, int, TimedRows, int]]) -> None:
-        coming = []
-        for time, position, rows, op in lanes:
-            part = self._catalogue.part(call.family, rows, position)
-            call.parts[position] = part
-            self._ends[call.op, position] = op
-            coming.append((time, call.op, position, call))
-        self._stage.enter(coming)
+    def _enter(self, call: "_Call", parts: Iterable[tuple[float, int, TimedRows, int]]) -> None:
+        family = call.family
+        for time, position, rows, op in parts:
+            share = self._catalogue.part(family, rows, position)
+            self._ends[call.number, position] = op, len(family.group) == 1
+            self._session.enter(call.number, time + family.start, share.streams)
 
-    def _lane_ended(self, call: TimedCall, position: int, time: float) -> list[tuple[float, int]]:
-        op = self._ends.pop((call.op, position))
+    def _part_ended(self, call: int, position: int, time: float) -> list[tuple[float, int]]:
+        op, alone = self._ends.pop((call, position))
         kind = self._kind[op]
         if kind == SEND:
-            alone = len(call.parts) == 1
             ended = [] if position == 1 else list(self._ended(op, time))
             return ended + (list(self._arrived(op, time)) if alone or position == 1 else [])
         ended = list(self._ended(op, time))

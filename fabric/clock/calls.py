@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from fabric.engines.flow.rank_streams import PlacedFabric, RankStreams
+from fabric.engines.base import Session
+from fabric.engines.columns import RankStreams, rank_streams
+from fabric.fabric import Fabric
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
 
@@ -15,7 +15,7 @@ two hours and a quarter."""
 
 _TICKS = 2.0**40  # in a second
 _EXACT = 2.0**53 * TICK  # seconds from where on a float64 has no finer grid anyway
-_KEPT = 1 << 20  # transfers in the lanes that a catalogue remembers; each takes some 200 bytes
+_KEPT = 1 << 20  # transfers in the shares that a catalogue remembers; each takes some 200 bytes
 _FAMILIES = 1 << 14
 
 
@@ -28,15 +28,13 @@ def grid(seconds: float) -> float:
 class CallShare:
     """What one rank brings to a call.
 
-    ``digest`` of its rows; their ``lane``, None where it has none, with the ``limits`` in it;
-    ``alone``: it has no transfer with another rank; ``least``: seconds that it takes at least.
+    ``digest`` of its rows; their ``streams``, perhaps none; ``alone``: it has no transfer with
+    another rank.
     """
 
     digest: str
-    lane: RankStreams | None
-    limits: frozenset[float]
+    streams: RankStreams
     alone: bool
-    least: float
 
 
 @dataclass(eq=False, slots=True)
@@ -54,10 +52,13 @@ class Family:
 
 
 class Catalogue:
-    """The families over some ground, and their lanes: ranks make the same calls over and over."""
+    """The families of a world of ``size`` ranks on ``fabric``, and what ranks bring to their calls.
 
-    def __init__(self, ground: PlacedFabric) -> None:
-        self.ground, self._kept = ground, 0
+    Ranks make the same calls over and over: a share is made, and prepared for ``session``, once.
+    """
+
+    def __init__(self, fabric: Fabric, size: int, session: Session) -> None:
+        self._fabric, self._size, self._session, self._kept = fabric, size, session, 0
         self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
 
     def family(self, operation: str, group: tuple[int, ...]) -> Family:
@@ -70,7 +71,10 @@ class Catalogue:
         return family
 
     def part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
-        """The part of the rank at ``position``; raises as `PlacedFabric.lane` does."""
+        """The part of the rank at ``position``; raises `WorldError`, `RouteError`.
+
+        For rows that are not that rank's; for ranks that are cut off from each other.
+        """
         key = rows.digest, position
         part = family.parts.get(key)
         if part is None:
@@ -81,20 +85,19 @@ class Catalogue:
         return part
 
     def _part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
-        lane = self.ground.lane(rows, family.group, position, family.operation)
-        return CallShare(
-            rows.digest, lane if len(lane.key) else None, frozenset(np.unique(lane.limit).tolist()),
-            bool((lane.src == lane.dst).all()), self.ground.least(lane),
-        )  # fmt: skip
+        streams = rank_streams(rows, family.group, position, family.operation)
+        self._session.prepare(streams)
+        columns = streams.streams
+        return CallShare(rows.digest, streams, bool((columns.src == columns.dst).all()))
 
     def _make(self, operation: str, group: tuple[int, ...]) -> Family:
-        bad = [rank for rank in group if not 0 <= rank < self.ground.size]
+        bad = [rank for rank in group if not 0 <= rank < self._size]
         if bad:
-            raise WorldError(f"a group names rank {bad[0]} of a world of {self.ground.size} ranks")
+            raise WorldError(f"a group names rank {bad[0]} of a world of {self._size} ranks")
         position = {rank: at for at, rank in enumerate(group)}
         if not group or len(position) < len(group):
             raise WorldError(f"a group of ranks {list(group)} is empty or names one twice")
-        start = self.ground.fabric.software.costs(operation).start(len(group))
+        start = self._fabric.software.costs(operation).start(len(group))
         return Family(group, operation, start, position)
 
     def _forget(self) -> None:

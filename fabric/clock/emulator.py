@@ -23,15 +23,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
-from fabric.clock.modes import Merged, Strict
+from fabric.clock.modes import mode as chosen
 from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
-from fabric.engines.flow.rank_streams import PlacedFabric
 from fabric.fabric import Fabric
 from fabric.failure import Deadlock, WorldError
 from fabric.schedule.plan import TimedRows
-
-MODES = ("strict", "eager", "paced")
 
 _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
 
@@ -65,30 +62,24 @@ class _RankClock:
 class Emulator:
     """Time for a world of ``size`` ranks, placed on ``fabric`` as in `Fabric.simulate`.
 
-    ``mode``: one of `MODES`. ``record``: keep what happens, for `finished` and traces, in
-    ``record``. Methods raise
-    `WorldError` for what cannot be; what a rank does after another one's error is of no use.
+    ``mode``: one of `fabric.clock.modes.MODES`. ``record``: keep what happens, for `finished` and
+    traces, in ``record``. Methods raise `WorldError` for what cannot be; what a rank does after
+    another one's error is of no use.
     """
 
     def __init__(
         self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False
     ) -> None:
-        if mode not in MODES:
-            raise WorldError(f"no emulated clock {mode!r}; there are {', '.join(MODES)}")
         self.mode, self.size, self.fabric = mode, size, fabric
-        ground = PlacedFabric(fabric, size)
-        self._catalogue = Catalogue(ground)
-        self._traffic: Strict | Merged = (
-            Strict(ground) if mode == "strict" else Merged(ground, correct=mode == "paced")
-        )
+        session = fabric.session(size)
+        self._mode = chosen(mode, session)
+        self._catalogue = Catalogue(fabric, size, session)
         self._ranks = [_RankClock() for _ in range(size)]
         self._running = size  # ranks that neither wait nor have ended
         self._calls: dict[int, TimedCall] = {}
         self._past: OrderedDict[int, TimedCall] = OrderedDict()
         self._answers: list[Answer] = []
-        self._news: dict[tuple[int, int], float] = {}
         self.record = Recording() if record else None
-        self._stuck = False
 
     # What ranks post.
 
@@ -179,12 +170,7 @@ class Emulator:
 
         Raises `CallMismatch` where the transfers of a call's ranks do not fit together.
         """
-        strict = self.mode == "strict"
-        while not (strict and self._running):
-            ended = self._traffic.next()
-            if not ended:
-                self._stuck = strict
-                break
+        while ended := self._mode.next(self._running):
             for call, position, time in ended:
                 self._tell(call, position, time)
         answers, self._answers = self._answers, []
@@ -192,7 +178,7 @@ class Emulator:
 
     def stalled(self) -> Deadlock | None:
         """In strict time, after `advance`: why nobody can ever go on, if so."""
-        if not self._stuck or self._running:
+        if not self._mode.stuck or self._running:
             return None
         waits = self.waits()
         words = [
@@ -220,8 +206,10 @@ class Emulator:
 
     def predictions(self) -> list[tuple[int, int, float]]:
         """On paced time: (rank, op, end) of parts whose end is news since last asked."""
-        news, self._news = self._news, {}
-        return [(rank, op, time) for (rank, op), time in news.items()]
+        news = self._mode.news or {}
+        found = [(rank, op, time) for (rank, op), time in news.items()]
+        news.clear()
+        return found
 
     def finished(self) -> list[Finished]:
         """Every call that is over, in the order in which they ended, where they are recorded."""
@@ -269,11 +257,11 @@ class Emulator:
         part = call.parts[position]
         if call.family.operation == FREE:
             self._meet(call)
-        elif part is None or part.lane is None:
+        elif part is None or not len(part.streams):
             self._tell(call, position, grid(state.clock + call.family.start))
         else:
             call.lanes += 1
-            self._traffic.come(call, position, state.clock)
+            self._mode.come(call, position, state.clock)
 
     def _meet(self, call: TimedCall) -> None:
         """What ranks tell each other for free is known to all when the last of them has come.
@@ -328,8 +316,8 @@ class Emulator:
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
         call.end[position] = time
-        if self.mode == "paced":
-            self._news[rank, call.op] = time
+        if self._mode.news is not None:
+            self._mode.news[rank, call.op] = time
         if news or call.op in state.ends:
             state.ends[call.op] = time
         if not news:

@@ -1,18 +1,17 @@
-"""Traffic: which calls are in flight together, and when their lanes end.
+"""Modes: the ways in which emulated time goes on, one object each; `mode` chooses.
 
-`Strict` goes on from instant to instant and never takes anything back. `Merged` times a call as
-soon as all of its ranks have come.
+`Strict` goes on from instant to instant and never takes anything back. `Eager` times a call as soon
+as all of its ranks have come; `Paced` too, and corrects what it said of the calls beside it.
 """
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
 
 from fabric.clock.calls import TimedCall, grid
-from fabric.engines.flow.live import Live, PeersHere
-from fabric.engines.flow.rank_streams import PlacedFabric
+from fabric.engines.base import Session
 from fabric.failure import WorldError
 
 _REMEMBERED = 1 << 18  # ends in the memory of what calls took; each takes some 100 bytes
@@ -21,78 +20,88 @@ _RECENT = 64  # calls that a new one may contend with
 End = tuple[TimedCall, int, float]
 """A call, the position of a rank in its group, and when that rank's part ends."""
 
-_Lane = tuple[float, int, int, TimedCall]  # when it comes, op, position, call
+_Coming = tuple[float, int, int, TimedCall]  # when a rank comes, op, position, call
 _Stop = tuple[tuple[int, int, float], ...]  # number of the call, position, seconds from the first
 
 
-class CallsInFlight:
-    """The engine with the lanes of calls on it; ``origin`` is its time 0."""
+class Mode(Protocol):
+    """How time goes on for an `Emulator`.
 
-    def __init__(self, ground: PlacedFabric) -> None:
-        self.live, self.origin = Live(ground), 0.0
-        self._who: list[tuple[TimedCall, int]] = []
-        self._seats: dict[TimedCall, PeersHere] = {}
+    ``news``: on paced time, the ends of (rank, op) that are other than was said; else None.
+    ``stuck``: nothing can happen any more, if nobody posts anything.
+    """
+
+    news: dict[tuple[int, int], float] | None
+    stuck: bool
+
+    def come(self, call: TimedCall, position: int, at: float) -> None:
+        """A rank has come to its part of a call, in which it has transfers."""
+
+    def next(self, running: int) -> list[End]:
+        """What ends next; empty where nothing can be said yet.
+
+        ``running``: how many ranks neither wait nor have ended, so that they may come to a call.
+        """
+
+
+class CallsInFlight:
+    """A session with the parts of calls in it; ``origin`` is its time 0, ``ranks`` how many."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self.origin, self.ranks = session, 0.0, 0
+        self._calls: dict[int, TimedCall] = {}
+        self._here: dict[int, int] = {}  # how many ranks of each call are in it
 
     def clear(self, origin: float) -> None:
         """Nobody is on it; time begins at ``origin``."""
-        self.live.reset()
-        self.origin = origin
-        self._who.clear()
-        self._seats.clear()
+        self._session.clear()
+        self._calls.clear()
+        self._here.clear()
+        self.origin, self.ranks = origin, 0
 
-    def enter(self, lanes: Iterable[_Lane]) -> None:
-        """Lanes come onto it, those of a call together."""
-        for call, mine in groupby(sorted(lanes, key=_order), key=itemgetter(3)):
-            if call not in self._seats:
-                self._seats[call] = PeersHere(len(call.parts))
-            start, parts = call.family.start, call.parts
-            came = [(at, position, parts[position]) for at, _, position, _ in mine]
-            self.live.add(
-                self._seats[call], [position for _, position, _ in came],
-                [part for _, _, part in came if part is not None],
-                [at - self.origin + start for at, _, _ in came],
-            )  # fmt: skip
-            self._who += [(call, position) for _, position, _ in came]
+    def enter(self, coming: Iterable[_Coming]) -> None:
+        """Ranks begin their parts."""
+        enter, here, origin = self._session.enter, self._here, self.origin
+        for at, op, position, call in coming:
+            share = call.parts[position]
+            if share is not None:
+                enter(op, at - origin + call.family.start, share.streams)
+                self._calls[op], here[op] = call, here.get(op, 0) + 1
+                self.ranks += 1
 
     def go(self) -> list[End]:
         """What ends next; empty where nothing can."""
-        ended = [(*self._who[lane], self.origin + grid(end)) for lane, end in self.live.go()]
-        if self.live.crowded:
-            self._tidy()
-        return ended
-
-    def _tidy(self) -> None:
-        """Forget what has ended: in a program without a pause, nothing else ever would."""
-        number = self.live.compact([seats.lane for seats in self._seats.values()])
-        self._who = [who for who, n in zip(self._who, number.tolist(), strict=True) if n >= 0]
-        for call in [call for call in self._seats if not call.open]:
-            del self._seats[call]
+        if not self.ranks:
+            return []
+        ended = self._session.advance()
+        self.ranks -= len(ended)
+        ends = [(self._calls[op], at, self.origin + grid(end)) for op, at, end in ended]
+        for op, _, _ in ended:
+            self._here[op] -= 1
+            if not self._here[op]:
+                del self._calls[op], self._here[op]
+        return ends
 
     def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:
         """All that happens when these calls, whose ranks have all come, are alone on it."""
         self.clear(origin)
-        self.enter(lane for call in calls for lane in _lanes(call))
+        self.enter(one for call in calls for one in _coming(call))
         stops = []
         while ended := self.go():
             stops.append(ended)
-        if self.live.lanes:
+        if self.ranks:
             names = ", ".join(f"{call.op} ({call.family.operation})" for call in calls)
             raise WorldError(f"transfers of calls {names} never end: no bandwidth is left")
         return stops
 
 
-def _order(lane: _Lane) -> tuple[int, float, int]:
-    at, op, position, _ = lane
-    return op, at, position
-
-
-def _lanes(call: TimedCall) -> list[_Lane]:
-    """The lanes of all ranks that have come."""
+def _coming(call: TimedCall) -> list[_Coming]:
+    """All ranks that have come and have transfers."""
     came = enumerate(zip(call.came, call.parts, strict=True))
     return [
         (at, call.op, position, call)
-        for position, (at, part) in came
-        if at is not None and part is not None and part.lane is not None
+        for position, (at, share) in came
+        if at is not None and share is not None and len(share.streams)
     ]
 
 
@@ -136,6 +145,13 @@ def _key(call: TimedCall, first: float) -> object:
     return call.family, tuple(rows), tuple(after)
 
 
+def mode(name: str, session: Session) -> Mode:
+    """The mode of that name, one of `MODES`, over a session; raises `WorldError` for another."""
+    if name not in MODES:
+        raise WorldError(f"no emulated clock {name!r}; there are {', '.join(MODES)}")
+    return MODES[name](session)
+
+
 class Strict:
     """Time goes on from one end to the next; no rank may come to a call before what was told.
 
@@ -144,10 +160,13 @@ class Strict:
     was told. That gives what it would have given from the start: the memory is filled by it.
     """
 
-    def __init__(self, ground: PlacedFabric) -> None:
-        self._stage = CallsInFlight(ground)
-        self._memory = _TimesAlone(CallsInFlight(ground))
-        self._coming: dict[TimedCall, list[_Lane]] = {}  # who has come and not set out
+    news: dict[tuple[int, int], float] | None = None
+
+    def __init__(self, session: Session) -> None:
+        self.stuck = False
+        self._stage = CallsInFlight(session)
+        self._memory = _TimesAlone(self._stage)  # asked only while nobody is on it
+        self._coming: dict[TimedCall, list[_Coming]] = {}  # who has come and not set out
         self._alone: list[TimedCall] = []  # calls alone on the fabric, since ..
         self._first = self._last = 0.0  # .. this time, until that
         self._stops: tuple[_Stop, ...] = ()  # what the memory says of them
@@ -157,19 +176,26 @@ class Strict:
         """A rank has come to its part of a call."""
         self._coming.setdefault(call, []).append((at, call.op, position, call))
 
-    def next(self) -> list[End]:
-        """What ends next; empty where nothing can before others come."""
+    def next(self, running: int) -> list[End]:
+        """What ends next; empty while ranks are ``running``, or where nothing can end."""
+        if running:
+            return []
+        ended = self._next()
+        self.stuck = not ended
+        return ended
+
+    def _next(self) -> list[End]:
         ripe = [call for call, lanes in self._coming.items() if _ripe(call, lanes)]
         if self._told < len(self._stops):
             if all(_soonest(self._coming[call]) >= self._last for call in ripe):
                 return self._tell()
             self._take_up()
-        if ripe and not self._stage.live.lanes:
-            self._first = min(lane[0] for call in ripe for lane in self._coming[call])
+        if ripe and not self._stage.ranks:
+            self._first = min(one[0] for call in ripe for one in self._coming[call])
             if all(not c.away and len(self._coming[c]) == c.lanes for c in ripe):
                 return self._remember(ripe)
             self._stage.clear(self._first)
-        self._stage.enter(lane for call in ripe for lane in self._coming.pop(call))
+        self._stage.enter(one for call in ripe for one in self._coming.pop(call))
         return self._stage.go()
 
     def _remember(self, calls: list[TimedCall]) -> list[End]:
@@ -189,41 +215,43 @@ class Strict:
     def _take_up(self) -> None:
         """The engine comes to where what is alone has been told."""
         self._stage.clear(self._first)
-        self._stage.enter(lane for call in self._alone for lane in _lanes(call))
+        self._stage.enter(one for call in self._alone for one in _coming(call))
         for _ in range(self._told):
             self._stage.go()
         self._stops = ()
         self._told = 0
 
 
-def _ripe(call: TimedCall, lanes: list[_Lane]) -> bool:
+def _ripe(call: TimedCall, coming: list[_Coming]) -> bool:
     """Whether anything of the call can happen: two have come, or one that needs no other."""
-    return len(call.parts) - call.away > 1 or any(_is_alone(lane) for lane in lanes)
+    return len(call.parts) - call.away > 1 or any(_is_alone(one) for one in coming)
 
 
-def _soonest(lanes: list[_Lane]) -> float:
-    """Before when nothing of ``lanes``, of one call, can happen."""
-    at = sorted(lane[0] for lane in lanes)
+def _soonest(coming: list[_Coming]) -> float:
+    """Before when nothing of those, of one call, can happen."""
+    at = sorted(one[0] for one in coming)
     second = at[1] if len(at) > 1 else math.inf
-    first = min((lane[0] for lane in lanes if _is_alone(lane)), default=math.inf)
-    return min(first, second) + lanes[0][3].family.start
+    first = min((one[0] for one in coming if _is_alone(one)), default=math.inf)
+    return min(first, second) + coming[0][3].family.start
 
 
-def _is_alone(lane: _Lane) -> bool:
-    part = lane[3].parts[lane[2]]
-    return part is not None and part.alone
+def _is_alone(one: _Coming) -> bool:
+    share = one[3].parts[one[2]]
+    return share is not None and share.alone
 
 
-class Merged:
+class Eager:
     """A call is timed when all have come, together with those that are on the fabric by then.
 
-    ``correct``: what was told of those is corrected where it is not over when the call begins.
+    What was said of those stays.
     """
 
-    def __init__(self, ground: PlacedFabric, correct: bool) -> None:
-        self._stage = CallsInFlight(ground)
+    news: dict[tuple[int, int], float] | None = None
+    stuck = False
+
+    def __init__(self, session: Session) -> None:
+        self._stage = CallsInFlight(session)
         self._memory = _TimesAlone(self._stage)
-        self._correct = correct
         self._open: list[TimedCall] = []  # not timed yet
         self._recent: deque[TimedCall] = deque(maxlen=_RECENT)
 
@@ -232,7 +260,7 @@ class Merged:
         if call.lanes == 1:
             self._open.append(call)
 
-    def next(self) -> list[End]:
+    def next(self, running: int) -> list[End]:
         """The ends of a call that is complete, and corrected ends of others."""
         full = [call for call in self._open if not call.away]
         if not full:
@@ -244,20 +272,32 @@ class Merged:
         if not others:
             stops, first = self._memory.stops([call], call.first), call.first
             return [(call, at, first + end) for stop in stops for _, at, end in stop]
-        return self._beside(call, others)
-
-    def _beside(self, call: TimedCall, others: list[TimedCall]) -> list[End]:
-        """What ``call`` takes beside the ``others``, and theirs that are other than told."""
-        first = min(one.first for one in [call, *others])
-        ends = [end for stop in self._stage.play([call, *others], first) for end in stop]
-        mine = [end for end in ends if end[0] is call]
-        return mine + self._corrections(ends, call) if self._correct else mine
+        begin = min(one.first for one in [call, *others])
+        ends = [end for stop in self._stage.play([call, *others], begin) for end in stop]
+        return [end for end in ends if end[0] is call] + self._corrections(ends, call)
 
     def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
-        """The ends of others that are not over when ``call`` begins, where they are news."""
+        """The ends of others that are to be other than was said."""
+        return []
+
+
+class Paced(Eager):
+    """As `Eager`, but what was said of a call is corrected where it is not over when one begins."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.news = {}
+
+    def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
         changed = []
         for one, at, end in ends:
-            told, late = one.end[at], max(end, call.first)
-            if one is not call and told is not None and told > call.first and late != told:
+            said, late = one.end[at], max(end, call.first)
+            if one is not call and said is not None and said > call.first and late != said:
                 changed.append((one, at, late))
         return changed
+
+
+MODES: Mapping[str, Callable[[Session], Mode]] = MappingProxyType(
+    {"strict": Strict, "eager": Eager, "paced": Paced}
+)
+"""The modes by name."""

@@ -1,25 +1,27 @@
-"""Steps as columns for the engines: one flow for each pair of ranks in a step, with what limits it.
+"""Rows into streams: a schedule's steps, or one rank's rows of a call, as columns for the engines.
 
 Rows of one step between the same two ranks are one stream, as on one queue pair: they share one
 fair rate and finish together.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.endpoint.costs import Costs
+from fabric.failure import WorldError
+from fabric.schedule.plan import TimedRows
 from fabric.schedule.step import ScheduleError, Step
 from topology.compiled import compiled
-from topology.routing.router import Routes
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
+
+WINDOW_ROWS = 1 << 20
+"""Rows in memory at a time: longer schedules pass through in windows."""
 
 _DENSE_RANKS = 4096  # a table of all pairs of more ranks than this is too large
 
@@ -55,6 +57,31 @@ class Streams:
         return Streams(*(np.concatenate(pair) for pair in pairs))
 
 
+@dataclass(frozen=True, eq=False)
+class RankStreams:
+    """What one rank moves in one kind of call, in order of step, source, destination.
+
+    ``group``: the world's ranks that the numbers in ``src`` and ``dst`` stand for; ``position``:
+    the rank's own number there, one of the two in every stream; ``operation``: whose endpoint
+    constants count. ``streams``: as in a schedule, but for the numbers. A rank makes the same calls
+    over and over and the same object is entered many times, so engines may remember what they have
+    worked out of one.
+    """
+
+    group: tuple[int, ...]
+    position: int
+    operation: str
+    streams: Streams
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+    def of_world(self) -> Streams:
+        """The streams between ranks of the world."""
+        world = np.array(self.group, np.int32)
+        return replace(self.streams, src=world[self.streams.src], dst=world[self.streams.dst])
+
+
 @dataclass(frozen=True)
 class Batch:
     """Consecutive steps as columns.
@@ -72,13 +99,16 @@ class Batch:
     labels: tuple[str, ...]
 
 
-def batches(steps: Iterator[Step], ranks: int, rows: int) -> Iterator[Batch]:
-    """Group steps into batches of whole steps, each with about ``rows`` rows or more.
+def batches(
+    steps: Iterable[Step], ranks: int, rows: int = WINDOW_ROWS, *, empty: bool = False
+) -> Iterator[Batch]:
+    """The steps, some at a time: whole steps until there are ``rows`` rows.
 
-    Raises `ScheduleError` if a rank is not below ``ranks``.
+    ``empty``: where there is no step, one batch without rows: a call that moves nothing has still
+    been made. Raises `ScheduleError` where a rank is not below ``ranks``.
     """
-    first = 0
-    while chunk := _take(steps, rows):
+    steps, first = iter(steps), 0
+    while chunk := _take(steps, rows) or ([Step((), (), 0)] if empty and not first else []):
         yield _batch(chunk, first, ranks)
         first += len(chunk)
 
@@ -102,28 +132,64 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
         if len(column) and column.max() >= ranks:
             raise ScheduleError(f"a step names rank {column.max()}, but there are {ranks} ranks")
     step = np.repeat(np.arange(first, first + len(chunk)), lengths)
-    stream = _streams_of(src, dst, step, ranks)
-    streams = _streams(
-        stream, src, dst, size, _messages(chunk, len(src)), step,
-        np.repeat(np.array([step.reduces for step in chunk], bool), lengths),
+    stream, messages = _streams_of(src, dst, step, ranks), _messages(chunk, len(src))
+    reduces = np.repeat(np.array([step.reduces for step in chunk], bool), lengths)
+    n = int(stream.max(initial=-1)) + 1
+    streams = (
+        _streams(stream, n, src, dst, size, messages, step, reduces)
+        if n < len(stream)  # else every row is a stream of its own, in order
+        else Streams(
+            src.astype(np.int32), dst.astype(np.int32), size.astype(np.float64), messages, step,
+            reduces,
+        )
     )  # fmt: skip
     return Batch(src, dst, size, step, stream, streams, tuple(step.label for step in chunk))
 
 
+def rank_streams(
+    rows: TimedRows, group: tuple[int, ...], position: int, operation: str
+) -> RankStreams:
+    """The streams of the rank at ``position`` of ``group`` in a call of which it has these rows.
+
+    Raises `WorldError` for rows that are not this rank's, or name ranks that the group has not.
+    """
+    _check(rows, len(group), position)
+    ranks = np.int64(len(group))
+    key, stream = np.unique((rows.step * ranks + rows.src) * ranks + rows.dst, return_inverse=True)
+    return RankStreams(group, position, operation, _streams(
+        stream, len(key), rows.src, rows.dst, rows.size, rows.messages.astype(np.float64),
+        rows.step, rows.reduces.astype(np.bool_),
+    ))  # fmt: skip
+
+
+def _check(rows: TimedRows, ranks: int, position: int) -> None:
+    if not len(rows):
+        return
+    named = np.concatenate([rows.src, rows.dst])
+    if named.min() < 0 or named.max() >= ranks:
+        bad = named.min() if named.min() < 0 else named.max()
+        raise WorldError(f"a row names rank {bad} of a group of {ranks}")
+    strange = np.flatnonzero((rows.src != position) & (rows.dst != position))
+    if len(strange):
+        row = strange[0]
+        pair = f"from {rows.src[row]} to {rows.dst[row]}"
+        raise WorldError(f"rank {position} of the group has brought a row {pair}, not its own")
+
+
 def _streams(
-    stream: _Longs, src: _Longs, dst: _Longs, size: _Longs, messages: _Floats, step: _Longs,
-    reduces: NDArray[np.bool_],
+    stream: _Longs, n: int, src: _Longs, dst: _Longs, size: _Longs, messages: _Floats,
+    step: _Longs, reduces: NDArray[np.bool_],
 ) -> Streams:  # fmt: skip
-    n, sizes = int(stream.max(initial=-1)) + 1, size.astype(np.float64)
-    if n < len(stream):  # else every row is a stream of its own, in order
-        one = np.empty(n, np.int64)
-        one[stream[::-1]] = np.arange(len(stream))[::-1]
-        src, dst, step, reduces = src[one], dst[one], step[one], reduces[one]
-        messages, sizes = _sums(messages, stream, n), _sums(sizes, stream, n)
-    return Streams(src.astype(np.int32), dst.astype(np.int32), sizes, messages, step, reduces)
+    """The rows of each of ``n`` streams as one."""
+    one = np.empty(n, np.int64)
+    one[stream[::-1]] = np.arange(len(stream))[::-1]  # its first row
+    return Streams(
+        src[one].astype(np.int32), dst[one].astype(np.int32), _sums(size, stream, n),
+        _sums(messages, stream, n), step[one], reduces[one],
+    )  # fmt: skip
 
 
-def _sums(values: _Floats, stream: _Longs, n: int) -> _Floats:
+def _sums(values: _Longs | _Floats, stream: _Longs, n: int) -> _Floats:
     return np.bincount(stream, values, n).astype(np.float64, copy=False)
 
 
@@ -161,255 +227,3 @@ def _number_pairs(src: _Longs, dst: _Longs, step: _Longs, ranks: int) -> _Longs:
             count += 1
         flow[row] = known
     return flow
-
-
-@dataclass(frozen=True)
-class Binding:
-    """Paths reduced to the resources that can limit a rate; see `binding`.
-
-    Path p loads ``resource[begin[p]:begin[p + 1]]`` by ``weight``; ``latency``: seconds [paths].
-    """
-
-    begin: _Longs
-    resource: _Ints
-    weight: _Floats
-    latency: _Floats
-
-
-def binding(table: Routes, capacity: _Floats) -> Binding:
-    """The paths reduced to the resources that can ever limit a rate; exact, not an approximation.
-
-    A resource in the middle of paths never limits if its capacity is no less than that of the first
-    (or of the last) resources of all paths through it together: the uplinks of a node carry all
-    that its dies can send. Neither does a resource without a limit.
-    """
-    keep = _can_limit(table.begin, table.resource, table.weight, capacity)
-    kept = np.concatenate([[0], np.cumsum(keep)])
-    return Binding(kept[table.begin], table.resource[keep], table.weight[keep], table.latency)
-
-
-@compiled
-def _can_limit(
-    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats
-) -> NDArray[np.bool_]:
-    n_paths, n = len(begin) - 1, len(capacity)
-    at_end = np.zeros(n, np.bool_)
-    for p in range(n_paths):
-        if begin[p] < begin[p + 1]:
-            at_end[resource[begin[p]]] = True
-            at_end[resource[begin[p + 1] - 1]] = True
-    limits = np.ones(n, np.bool_)
-    for side in range(2):
-        behind = _behind(begin, resource, weight, capacity, side)
-        for r in range(n):
-            if not at_end[r] and behind[r] <= capacity[r] * (1 + 1e-9):
-                limits[r] = False
-    keep = np.empty(len(resource), np.bool_)
-    for e in range(len(resource)):
-        keep[e] = limits[resource[e]] and capacity[resource[e]] < np.inf
-    return keep
-
-
-@compiled
-def _behind(
-    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats, side: int
-) -> _Floats:
-    """For each resource, how much the first (side 0) or last resources of its paths let through."""
-    n_paths, n = len(begin) - 1, len(capacity)
-    of = np.full(n_paths, -1, np.int64)
-    count = np.zeros(n + 1, np.int64)
-    for p in range(n_paths):
-        if begin[p] < begin[p + 1]:
-            of[p] = begin[p] if side == 0 else begin[p + 1] - 1
-            count[resource[of[p]] + 1] += 1
-    for r in range(n):
-        count[r + 1] += count[r]
-    order = np.empty(n_paths, np.int64)
-    for p in range(n_paths):
-        if of[p] >= 0:
-            order[count[resource[of[p]]]] = p
-            count[resource[of[p]]] += 1
-    total, most, seen = np.zeros(n), np.zeros(n), np.full(n, -1, np.int64)
-    for k in range(count[n - 1] if n > 0 else 0):
-        p = order[k]
-        end = resource[of[p]]
-        for e in range(begin[p], begin[p + 1]):
-            r = resource[e]
-            through = capacity[end] * weight[e] / weight[of[p]]
-            if seen[r] != end:
-                seen[r], most[r] = end, 0.0
-            if through > most[r]:
-                total[r] += through - most[r]
-                most[r] = through
-    return total
-
-
-@dataclass(frozen=True)
-class FlowLoads:
-    """What the flows of a window load and cost: columns over flows, entries over resources.
-
-    ``latency``, ``src_cost``, ``dst_cost``: seconds. ``limits``: the rate limits that occur,
-    ascending, in bytes per second; ``limit``: each flow's index in them. Flow i loads
-    ``resource[entries[i]:entries[i + 1]]`` by ``weight``.
-    """
-
-    latency: _Floats
-    src_cost: _Floats
-    dst_cost: _Floats
-    limit: _Ints
-    limits: _Floats
-    entries: _Longs
-    resource: _Ints
-    weight: _Floats
-
-
-class PathSource(Protocol):
-    """The part of `topology.routing.router.Router` that `load` uses."""
-
-    @property
-    def capacity(self) -> _Floats:
-        """Bytes per second of each resource, float64 [resources]."""
-
-    @property
-    def leaves_package(self) -> NDArray[np.bool_]:
-        """For each path, whether it leaves the package: bool [paths]."""
-
-
-def load(
-    streams: Streams, path: _Ints, bound: Binding, router: PathSource, costs: Costs
-) -> FlowLoads:
-    """What flows load and cost if they take the paths ``path`` (indices of ``bound``)."""
-    leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
-    limit, limits = _limits(streams, leaves, costs)
-    entries, resource, weight = _entries(
-        path, bound.begin, bound.resource, bound.weight, streams.src, leaves,
-        len(router.capacity), costs.initiator_bandwidth < np.inf,
-    )  # fmt: skip
-    latency, src_cost, dst_cost = _costs(
-        streams.src, streams.dst, streams.messages, streams.size, streams.reduces, path,
-        bound.latency, costs.crossings, costs.latency, costs.per_peer, costs.per_message,
-        costs.per_byte, costs.per_reduced_byte,
-    )  # fmt: skip
-    return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
-
-
-@compiled
-def _leaves(
-    src: _Ints, dst: _Ints, path: _Ints, leaves_package: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    leaves = np.empty(len(path), np.bool_)
-    for i in range(len(path)):
-        leaves[i] = src[i] != dst[i] and leaves_package[path[i]]
-    return leaves
-
-
-@compiled
-def _costs(
-    src: _Ints,
-    dst: _Ints,
-    messages: _Floats,
-    size: _Floats,
-    reduces: NDArray[np.bool_],
-    path: _Ints,
-    way: _Floats,
-    crossings: float,
-    more: float,
-    per_peer: float,
-    per_message: float,
-    per_byte: float,
-    per_reduced_byte: float,
-) -> tuple[_Floats, _Floats, _Floats]:
-    """Latency, and what the flow costs its two ranks; the ``way`` of a path is its latency."""
-    n = len(src)
-    latency, src_cost, dst_cost = np.empty(n), np.empty(n), np.empty(n)
-    for i in range(n):
-        moves = src[i] != dst[i]
-        latency[i] = way[path[i]] * crossings + more if moves else 0.0
-        src_cost[i] = messages[i] * per_message + (per_peer if moves else 0.0)
-        dst_cost[i] = size[i] * (per_byte + (per_reduced_byte if reduces[i] else 0.0))
-    return latency, src_cost, dst_cost
-
-
-def _limits(streams: Streams, leaves: NDArray[np.bool_], costs: Costs) -> tuple[_Ints, _Floats]:
-    if costs.message_gap == 0.0:
-        if costs.pair_bandwidth == np.inf:
-            return np.zeros(len(leaves), np.int32), np.array([np.inf])
-        return (~leaves).astype(np.int32), np.array([costs.pair_bandwidth, np.inf])
-    paced = streams.size / (np.maximum(streams.messages, 1) * costs.message_gap)
-    held = leaves & (streams.size > 0)
-    rate = np.where(held, np.minimum(paced, costs.pair_bandwidth), np.inf)
-    limits, index = np.unique(np.append(rate, np.inf), return_inverse=True)
-    return index[:-1].astype(np.int32), limits
-
-
-@compiled
-def _entries(
-    path: _Ints,
-    begin: _Longs,
-    resource: _Ints,
-    weight: _Floats,
-    src: _Ints,
-    leaves: NDArray[np.bool_],
-    n_resources: int,
-    limited: bool,
-) -> tuple[_Longs, _Ints, _Floats]:
-    """Each flow's resources; the limit of rank r as an initiator is resource n_resources + r."""
-    entries = np.zeros(len(path) + 1, np.int64)
-    for i in range(len(path)):
-        more = 1 if limited and leaves[i] else 0
-        entries[i + 1] = entries[i] + begin[path[i] + 1] - begin[path[i]] + more
-    out_resource = np.empty(entries[-1], np.int32)
-    out_weight = np.empty(entries[-1])
-    for i in range(len(path)):
-        at = entries[i]
-        for e in range(begin[path[i]], begin[path[i] + 1]):
-            out_resource[at], out_weight[at] = resource[e], weight[e]
-            at += 1
-        if limited and leaves[i]:
-            out_resource[at], out_weight[at] = n_resources + src[i], 1.0
-    return entries, out_resource, out_weight
-
-
-@compiled
-def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
-    """Each rank's flows after the first step, in order: ``flow[begin[r]:begin[r + 1]]``.
-
-    Returns ``flow`` and ``begin``. A copy inside a rank is listed once.
-    """
-    begin = np.zeros(ranks + 1, np.int64)
-    first = 0
-    while first < len(src) and step[first] == step[0]:
-        first += 1
-    for i in range(first, len(src)):
-        begin[src[i] + 1] += 1
-        if dst[i] != src[i]:
-            begin[dst[i] + 1] += 1
-    for r in range(ranks):
-        begin[r + 1] += begin[r]
-    at = begin.copy()
-    flow = np.empty(begin[ranks], np.int64)
-    for i in range(first, len(src)):
-        flow[at[src[i]]] = i
-        at[src[i]] += 1
-        if dst[i] != src[i]:
-            flow[at[dst[i]]] = i
-            at[dst[i]] += 1
-    return flow, begin
-
-
-@compiled
-def carry(
-    carried: _Floats,
-    path: _Ints,
-    size: _Floats,
-    begin: _Longs,
-    resource: _Ints,
-    weight: _Floats,
-) -> None:
-    """Add the bytes of flows to ``carried``, the bytes of each resource, in place.
-
-    ``path``: the path of each flow; ``begin``, ``resource``, ``weight``: the paths' resources.
-    """
-    for i in range(len(path)):
-        for e in range(begin[path[i]], begin[path[i] + 1]):
-            carried[resource[e]] += size[i] * weight[e]

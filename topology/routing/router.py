@@ -69,7 +69,7 @@ class Router:
 
     ``planes``: the planes that may be used, in order of preference; all of the topology's by
     default. A pair uses the first plane that connects it. ``capacity``: float64 [resources],
-    bytes per second; ``plane``: int32 [resources].
+    bytes per second; ``plane``: int32 [resources]. ``version``: rises whenever `table` changes.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Router:
         )
         self._planes = [self._build(fold) for fold in self._folds]
         self._store = _Store()
+        self.version = 0
         n = topology.n_endpoints
         small = n <= _REMEMBERED_ENDPOINTS
         self._path_of = np.full((n, n) if small else (0, 0), -1, np.int32)
@@ -154,10 +155,12 @@ class Router:
                 found[left] = self._store.walk(plane, self.topology, self.policy, src, dst, left)
         if not found.all():
             self._store.drop()
+            self.version += 1
             if len(self._path_of):
                 self._path_of[src, dst] = -1
             raise self._cut(int(src[~found][0]), int(dst[~found][0]))
         self._store.close(len(src))
+        self.version += 1
 
     def _cut(self, src: int, dst: int) -> RouteError:
         graph = self.topology

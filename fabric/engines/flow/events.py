@@ -86,7 +86,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
     one solve, each at its own time.
     """
     _resume(w, f, time)
-    time = proceed(w, f, time, share, grain, more)
+    time = proceed(w, f, time, np.inf, share, grain, more)
     for k in range(f.n[maxmin.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] > 0.0:
@@ -95,25 +95,24 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
 
 
 @compiled
-def enter_and_proceed(w: Window, f: Flows, time: float, share: float, grain: float) -> float:
-    """Let ranks in ``freed`` enter their next step, then run as `proceed` with ``more`` steps.
-
-    ``time`` and the returned time are in seconds.
-    """
+def enter_and_proceed(
+    w: Window, f: Flows, time: float, until: float, share: float, grain: float
+) -> float:
+    """Ranks in ``freed`` come to their next step; then as `proceed` where more steps will come."""
     _enter(w)
-    return proceed(w, f, time, share, grain, True)
+    return proceed(w, f, time, until, share, grain, True)
 
 
 @compiled
-def proceed(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
-    """Run as `run` describes, starting with the flows that are in flight.
+def proceed(
+    w: Window, f: Flows, time: float, until: float, share: float, grain: float, more: bool
+) -> float:
+    """Go on as `run` says, from what is under way and in flight; past ``until`` nothing happens.
 
-    Returns the time in seconds.
-
-    Stopping and continuing changes no result.
+    Stopping changes no answer.
     """
     span = w.soonest[3]
-    while not (more and w.n[IDLE] > 0):
+    while not (more and w.n[IDLE] > 0) and time < until:
         if w.soonest[0] <= time * (1 + 1e-12):
             _arrivals(w, f, time, grain)
             continue
@@ -123,12 +122,12 @@ def proceed(w: Window, f: Flows, time: float, share: float, grain: float, more: 
             w.soonest[1] = owed if everything else min(owed, w.soonest[1])
         coming = _horizon(w, f, share, grain) - time
         if f.n[maxmin.IN_FLIGHT] == 0:
-            if w.n[UNDER] == 0:
+            if w.n[UNDER] == 0 or w.soonest[0] > until:
                 break
             time = w.soonest[0]
             continue
         before = time
-        time = _departures(w, f, min(time + coming, w.soonest[1]))
+        time = _departures(w, f, min(time + coming, w.soonest[1], until))
         if f.n[maxmin.CREDITED] > 0:
             w.soonest[1] = _settle_credit(f, time, time - before, span)
         if w.n[GONE] > 0:
@@ -361,3 +360,30 @@ def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
             else:
                 until = min(until, time + f.credit[r] / f.bonus[r])
     return until
+
+
+@compiled
+def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
+    """Each rank's flows after the first step: in order, ``flow[begin[r]:begin[r + 1]]``.
+
+    A copy inside a rank stands there once.
+    """
+    begin = np.zeros(ranks + 1, np.int64)
+    first = 0
+    while first < len(src) and step[first] == step[0]:
+        first += 1
+    for i in range(first, len(src)):
+        begin[src[i] + 1] += 1
+        if dst[i] != src[i]:
+            begin[dst[i] + 1] += 1
+    for r in range(ranks):
+        begin[r + 1] += begin[r]
+    at = begin.copy()
+    flow = np.empty(begin[ranks], np.int64)
+    for i in range(first, len(src)):
+        flow[at[src[i]]] = i
+        at[src[i]] += 1
+        if dst[i] != src[i]:
+            flow[at[dst[i]]] = i
+            at[dst[i]] += 1
+    return flow, begin

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.clock.calls import CallShare
 from fabric.engines.flow import events, live_columns, maxmin
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
 from fabric.engines.flow.maxmin import Flows
-from fabric.engines.flow.rank_streams import PlacedFabric, RankStreams
+from fabric.engines.flow.placed import LoadedStreams, RankShare
 from fabric.engines.flow.run import liberties
 from fabric.failure import CallMismatch
 
@@ -48,19 +47,20 @@ class PeersHere:
 class Live:
     """The engine with lanes in it. Times are in seconds since `reset`.
 
-    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and `compact`
-    is worthwhile.
+    ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`.
+    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and it is time
+    to `compact`.
     """
 
-    def __init__(self, ground: PlacedFabric) -> None:
-        self._share, self._grain = liberties(ground.fabric.tolerance)
+    def __init__(self, capacity: _Floats, tolerance: float) -> None:
+        self._share, self._grain = liberties(tolerance)
         self._least: dict[int, float] = {}
         self.time, self.lanes, self._many = 0.0, 0, _MANY
         self._have = np.zeros(5, np.int64)
         self._w = _window(_FIRST_ROOM)
-        self._f = _flows(_FIRST_ROOM, ground.capacity)
-        self._room = np.full(len(ground.capacity), _AT_RESOURCE)
-        self._need = np.zeros(len(ground.capacity), np.int64)
+        self._f = _flows(_FIRST_ROOM, capacity)
+        self._room = np.full(len(capacity), _AT_RESOURCE)
+        self._need = np.zeros(len(capacity), np.int64)
         self._key, self._first = np.zeros(_FIRST_ROOM, np.int64), np.zeros(_FIRST_ROOM, np.int64)
         self._ended = np.zeros(_FIRST_ROOM, np.int64)
         self._limits = frozenset([np.inf])
@@ -90,7 +90,7 @@ class Live:
         self,
         seats: PeersHere,
         positions: Sequence[int],
-        parts: Sequence[CallShare],
+        parts: Sequence[RankShare],
         ready: Sequence[float],
     ) -> None:
         """Add ranks to a call; that at ``positions[k]`` begins its first step at ``ready[k]`` (s).
@@ -98,7 +98,7 @@ class Live:
         Ranks are numbered in the order of adding, from 0. Raises `CallMismatch` if the transfers of
         a rank do not match those of ranks added before.
         """
-        lanes = [part.lane for part in parts if part.lane is not None]
+        lanes = [part.streams for part in parts]
         first = int(self._have[LANES])
         self._make_room(lanes)
         self._learn(frozenset().union(*(part.limits for part in parts)))
@@ -112,12 +112,10 @@ class Live:
         self.lanes += len(lanes)
         self._least |= {first + k: part.least for k, part in enumerate(parts)}
 
-    def go(self) -> list[tuple[int, float]]:
-        """Advance to the next instant at which a rank's part ends.
+    def go(self, until: float = np.inf) -> list[tuple[int, float]]:
+        """On to the next instant at which a lane ends, but not past ``until``: those that end.
 
-        Returns pairs of its number and time (s).
-
-        The list is empty if nothing can end until more ranks are added.
+        With when they do. Empty: nothing more can happen before others come, or by ``until``.
         """
         if not self.lanes:
             return []
@@ -126,7 +124,14 @@ class Live:
         dense = self._have[FLOWS] > events.EXACT_BELOW
         self._w.soonest[4] = self._grain * min(self._least.values()) if dense else 0.0
         self.time, ended = live_columns.go(
-            self._w, self._f, self._have, self._ended, self.time, self._share, self._grain
+            self._w,
+            self._f,
+            self._have,
+            self._ended,
+            self.time,
+            until,
+            self._share,
+            self._grain,
         )
         which = self._ended[:ended].tolist()
         self.lanes -= ended
@@ -151,7 +156,7 @@ class Live:
         self._many = max(_MANY, 2 * int(self._have[FLOWS]))
         return number
 
-    def _make_room(self, lanes: Sequence[RankStreams]) -> None:
+    def _make_room(self, lanes: Sequence[LoadedStreams]) -> None:
         have, flows, listed, recorded, _ = self._have.tolist()
         n = sum(len(lane.key) for lane in lanes)
         if have + len(lanes) > len(self._ended):
@@ -240,17 +245,17 @@ def _longer(column: NDArray[Any], n: int) -> NDArray[Any]:
     return longer
 
 
-def _joined(lanes: Sequence[RankStreams]) -> RankStreams:
+def _joined(lanes: Sequence[LoadedStreams]) -> LoadedStreams:
     """One after another, as if they were one."""
     if len(lanes) == 1:
         return lanes[0]
-    columns = RankStreams(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
+    columns = LoadedStreams(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
     ends = np.cumsum([0, *(len(lane.resource) for lane in lanes)])
     entries = [lane.entries[:-1] + end for lane, end in zip(lanes, ends[:-1], strict=True)]
     return columns._replace(entries=np.concatenate([*entries, ends[-1:]]))
 
 
-def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: RankStreams) -> str:
+def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: LoadedStreams) -> str:
     if bad >= len(lanes.key):
         who = positions[bad - len(lanes.key)]
         return f"rank {who} of the group lacks transfers that others have with it"

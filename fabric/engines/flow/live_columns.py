@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fabric.engines.flow import events, maxmin
 from fabric.engines.flow.events import Window, enter_and_proceed
 from fabric.engines.flow.maxmin import Flows
-from fabric.engines.flow.rank_streams import RankStreams
+from fabric.engines.flow.placed import LoadedStreams
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -41,7 +41,7 @@ def add(
     positions: _Longs,
     ready: _Floats,
     begin: _Longs,
-    lanes: RankStreams,
+    lanes: LoadedStreams,
 ) -> int:
     """Add the streams of ranks that join a call; ``seat`` and ``waited`` are its `PeersHere`.
 
@@ -129,15 +129,14 @@ def add(
 
 @compiled
 def go(
-    w: Window, f: Flows, have: _Longs, ended: _Longs, time: float, share: float, grain: float
-) -> tuple[float, int]:
-    """Run until at least one rank's part of a call ends.
+    w: Window, f: Flows, have: _Longs, ended: _Longs, time: float, until: float, share: float,
+    grain: float,
+) -> tuple[float, int]:  # fmt: skip
+    """Run until lanes end, but not past ``until``: their numbers go into ``ended``.
 
-    Returns the time (s) and how many end then.
-
-    Writes their numbers into ``ended``. Without any that can end it returns 0 as the number.
+    Returns the time and how many they are.
     """
-    time = enter_and_proceed(w, f, time, share, grain)
+    time = enter_and_proceed(w, f, time, until, share, grain)
     n = 0
     for lane in range(have[LANES]):
         if w.open[lane] == 0 and w.rank_at[lane] == w.rank_end[lane]:

@@ -1,0 +1,45 @@
+"""Flow: the engine in which transfers share links max-min fairly, as fluids do."""
+
+from collections.abc import Iterable
+
+from fabric.engines.account import Account
+from fabric.engines.base import CONTENTION, EngineError, Machine
+from fabric.engines.columns import WINDOW_ROWS, batches
+from fabric.engines.flow.run import Simulation
+from fabric.engines.flow.session import FlowSession
+from fabric.schedule.step import Step
+from fabric.timeline.value import Timeline
+from topology.arguments import number
+
+
+class Flow:
+    """An `Engine` that gives every transfer its max-min fair rate.
+
+    ``tolerance``: how far durations may be off, as a fraction of them; 0 is exact. Raises
+    `EngineError` outside 0 to 1, `ArgumentError` for what is no number.
+    """
+
+    models = frozenset({CONTENTION})
+
+    def __init__(self, tolerance: float = 1e-3) -> None:
+        self.tolerance = number(tolerance, "tolerance")
+        if not 0 <= self.tolerance < 1:
+            raise EngineError(f"the tolerance is {tolerance}, outside 0 to 1")
+
+    def simulate(
+        self, machine: Machine, steps: Iterable[Step], *, operation: str = "",
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
+        """When every transfer of a schedule happens: see `fabric.engines.base.Engine`."""
+        run = Simulation(Account(machine, operation, ranks), self.tolerance)
+        coming = batches(steps, len(machine.places), WINDOW_ROWS, empty=bool(ranks))
+        batch = next(coming, None)
+        while batch is not None:
+            following = next(coming, None)
+            run.window(batch, more=following is not None)
+            batch = following
+        return run.timeline()
+
+    def session(self, machine: Machine, size: int) -> FlowSession:
+        """Time for calls among the first ``size`` ranks: see `fabric.engines.base.Session`."""
+        return FlowSession(machine, size, self.tolerance)

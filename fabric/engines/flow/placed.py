@@ -1,0 +1,149 @@
+"""The machine under a session: all paths between its ranks, and streams with what they load.
+
+A call's ranks enter one by one and each knows only its own streams, so a call is put together rank
+by rank.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.endpoint.costs import Costs
+from fabric.engines.base import Machine
+from fabric.engines.columns import RankStreams
+from fabric.engines.paths import FlowLoads, load
+from topology.errors import RouteError
+
+_Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float64]
+
+
+class LoadedStreams(NamedTuple):
+    """Streams of one rank in one call, in order of ``key``, as columns.
+
+    ``key``: int64, tells the streams of a call apart, rising with the step; ``step``; ``src``,
+    ``dst``: int32, positions in the call's group; ``size``: bytes; ``latency``, ``src_cost``,
+    ``dst_cost``: seconds; ``limit``: bytes per second; ``entries``, ``resource``, ``weight``: what
+    stream i loads, ``resource[entries[i]:entries[i + 1]]``.
+    """
+
+    key: _Longs
+    step: _Longs
+    src: _Ints
+    dst: _Ints
+    size: _Floats
+    latency: _Floats
+    src_cost: _Floats
+    dst_cost: _Floats
+    limit: _Floats
+    entries: _Longs
+    resource: _Ints
+    weight: _Floats
+
+
+@dataclass(frozen=True, slots=True)
+class RankShare:
+    """What one rank brings to a call: its ``streams``, the ``limits`` that occur in them (bytes per
+    second), and ``least``: seconds that they take at least.
+    """  # noqa: D205
+
+    streams: LoadedStreams
+    limits: frozenset[float]
+    least: float
+
+
+@dataclass(frozen=True)
+class _PlacedPaths:
+    """Which paths are a network's, and the capacity of each resource."""
+
+    leaves_package: NDArray[np.bool_]
+    capacity: _Floats
+
+
+class PlacedMachine:
+    """A machine under a world of ``size`` ranks: all their paths, and the links on them.
+
+    Operations of a software stack may get different shares of a link, and calls of several are in
+    flight together. So ``capacity`` (float64 [resources, then one initiator a rank], bytes per
+    second) is that of the operation that gets most. A stream of one that gets only a fraction f of
+    it loads the link 1/f times.
+    """
+
+    def __init__(self, machine: Machine, size: int) -> None:
+        self.machine, self.size, paths = machine, size, machine.paths
+        router, software = machine.router, machine.software
+        # Copies: simulations on the same machine may find more paths meanwhile.
+        self._path = _all_paths(machine, size)
+        self._bound = paths.binding()
+        self._ways = _PlacedPaths(router.leaves_package, router.capacity)
+        costs = [*software.by_operation.values(), software.costs()]
+        self._best = np.max([paths.share(one) for one in costs], axis=0)
+        limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
+        self._initiator = max(limits, default=np.inf)
+        initiators = np.full(size, self._initiator)
+        self.capacity = np.concatenate([paths.usable(self._best), initiators])
+
+    def share(self, given: RankStreams) -> RankShare:
+        """What the rank brings; raises `RouteError` for ranks that are cut off from each other."""
+        ranks, mine, there = np.int64(len(given.group)), given.streams, given.of_world()
+        costs = self.machine.software.costs(given.operation)
+        path = self._paths(there.src, there.dst)
+        loads = load(there, path, self._bound, self._ways, costs)
+        streams = LoadedStreams(
+            (mine.step * ranks + mine.src) * ranks + mine.dst, mine.step, mine.src, mine.dst,
+            mine.size, loads.latency, loads.src_cost, loads.dst_cost, loads.limits[loads.limit],
+            loads.entries, loads.resource, self._weights(loads, costs),
+        )  # fmt: skip
+        limits = frozenset(np.unique(streams.limit).tolist())
+        return RankShare(streams, limits, self._least(streams))
+
+    def _least(self, streams: LoadedStreams) -> float:
+        """Seconds that streams take at least: their bytes over each resource alone."""
+        loaded = np.repeat(streams.size, np.diff(streams.entries)) * streams.weight
+        total = np.bincount(streams.resource, loaded, 1)
+        return float((total / self.capacity[: len(total)]).max())
+
+    def _paths(self, src: _Ints, dst: _Ints) -> _Ints:
+        path: _Ints = self._path[src, dst]
+        cut = np.flatnonzero(path < 0)[:1]
+        if len(cut):
+            places = self.machine.places
+            self.machine.router.paths(places[src[cut]], places[dst[cut]])  # raises
+        return path
+
+    def _weights(self, loads: FlowLoads, costs: Costs) -> _Floats:
+        heavier = (self._best / self.machine.paths.share(costs))[self.machine.router.plane]
+        limit = costs.initiator_bandwidth
+        of_initiator = self._initiator / limit if limit < np.inf else 1.0
+        factor = np.append(heavier, np.full(self.size, of_initiator))
+        weight: _Floats = loads.weight * factor[loads.resource]
+        return weight
+
+
+def _all_paths(machine: Machine, size: int) -> _Ints:
+    """The number of the path between every two ranks, int32 [size, size]; -1 where there is none.
+
+    All at once: which resources can hold anybody back depends on all paths that are used.
+    """
+    places = machine.places[:size]
+    src, dst = np.repeat(places, size), np.tile(places, size)
+    path = np.full(len(src), -1, np.int32)
+    which = _connected(machine, src, dst, np.arange(len(src)))
+    path[which] = machine.router.paths(src[which], dst[which])
+    return path.reshape(size, size)
+
+
+def _connected(machine: Machine, src: _Ints, dst: _Ints, rows: _Longs) -> _Longs:
+    """Which of the ``rows`` have a path; all of them, but where a fault cuts somebody off."""
+    try:
+        machine.router.paths(src[rows], dst[rows])
+    except RouteError:
+        half = len(rows) // 2
+        if not half:
+            return rows[:0]
+        parts = [_connected(machine, src, dst, part) for part in (rows[:half], rows[half:])]
+        return np.concatenate(parts)
+    return rows

@@ -1,0 +1,89 @@
+"""FlowSession: the flow engine for calls whose ranks enter while others are in flight."""
+
+import math
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from fabric.engines.base import Ended, EngineError, LinkChange, Machine
+from fabric.engines.columns import RankStreams
+from fabric.engines.flow.live import Live, PeersHere
+from fabric.engines.flow.placed import PlacedMachine, RankShare
+
+
+class _Entered(NamedTuple):
+    """A rank that has entered since the last `FlowSession.advance`; sorted by its first three."""
+
+    call: int
+    ready: float
+    position: int
+    streams: RankStreams
+
+
+class FlowSession:
+    """A `Session` of the flow engine, for the first ``size`` ranks of ``machine``."""
+
+    def __init__(self, machine: Machine, size: int, tolerance: float) -> None:
+        self._placed = PlacedMachine(machine, size)
+        self._live = Live(self._placed.capacity, tolerance)
+        self._shares: WeakKeyDictionary[RankStreams, RankShare] = WeakKeyDictionary()
+        self._entered: list[_Entered] = []
+        self._who: list[tuple[int, int]] = []  # call and position of each lane
+        self._peers: dict[int, PeersHere] = {}  # by call
+
+    def prepare(self, streams: RankStreams) -> None:
+        """Work out what the streams load and cost; raises `RouteError`."""
+        if streams not in self._shares:
+            self._shares[streams] = self._placed.share(streams)
+
+    def enter(self, call: int, ready: float, streams: RankStreams) -> None:
+        """A rank begins its part of a call: see `Session.enter`."""
+        self._entered.append(_Entered(call, ready, streams.position, streams))
+
+    def change(self, at: float, what: LinkChange) -> None:
+        """Refuse it: raises `EngineError`."""
+        raise EngineError(
+            f"the engine flow knows of no changes in time: {len(what.links)} links at {at} s"
+        )
+
+    def advance(self, until: float = math.inf) -> list[Ended]:
+        """Go on to the next instant at which parts of ranks end: see `Session.advance`."""
+        if self._entered:
+            self._take_in()
+        ended = [Ended(*self._who[lane], end) for lane, end in self._live.go(until)]
+        if self._live.crowded:
+            self._forget_ended()
+        return ended
+
+    def clear(self) -> None:
+        """Forget every call; time begins again at 0."""
+        self._live.reset()
+        self._entered.clear()
+        self._who.clear()
+        self._peers.clear()
+
+    def _take_in(self) -> None:
+        """Those that have entered, call by call, in an order that does not depend on theirs."""
+        self._entered.sort(key=itemgetter(0, 1, 2))
+        for call, some in groupby(self._entered, key=itemgetter(0)):
+            mine = list(some)
+            if call not in self._peers:
+                self._peers[call] = PeersHere(len(mine[0].streams.group))
+            self._live.add(
+                self._peers[call], [one.position for one in mine],
+                [self._share(one.streams) for one in mine], [one.ready for one in mine],
+            )  # fmt: skip
+            self._who += [(call, one.position) for one in mine]
+        self._entered.clear()
+
+    def _share(self, streams: RankStreams) -> RankShare:
+        self.prepare(streams)
+        return self._shares[streams]
+
+    def _forget_ended(self) -> None:
+        """Forget what has ended: in a program without a pause, nothing else ever would."""
+        number = self._live.compact([peers.lane for peers in self._peers.values()])
+        self._who = [who for who, n in zip(self._who, number.tolist(), strict=True) if n >= 0]
+        going = {call for call, _ in self._who}
+        self._peers = {call: peers for call, peers in self._peers.items() if call in going}

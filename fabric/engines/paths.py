@@ -1,0 +1,264 @@
+"""The paths between a machine's ranks as engines need them: what flows on them load and cost."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.endpoint.costs import Costs
+from fabric.engines.columns import Streams
+from topology.compiled import compiled
+from topology.routing.router import Router, Routes
+
+_Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float64]
+
+
+class PathTable:
+    """The paths that the ``router`` has found so far between ranks at these ``places``.
+
+    ``places``: int32, the endpoint that each rank sits on.
+    """
+
+    def __init__(self, router: Router, places: _Ints) -> None:
+        self.router, self.places = router, places
+        self._binding: tuple[int, Binding] | None = None
+
+    def of(self, src: _Ints, dst: _Ints) -> _Ints:
+        """The number of the path of each pair of ranks, int32; raises `RouteError`."""
+        return self.router.paths(self.places[src], self.places[dst])
+
+    def binding(self) -> "Binding":
+        """Every path found so far, with only those resources that can ever limit a rate.
+
+        A resource in the middle whose capacity is no less than that of the first (or of the last)
+        resources of all paths through it together never does: the uplinks of a node carry what its
+        dies can send. Nor does one without a limit. Exact, not an approximation.
+        """
+        kept, version = self._binding, self.router.version
+        if kept is None or kept[0] != version:
+            made = _binding(self.router.table, self.router.capacity)
+            kept = self._binding = version, made
+        return kept[1]
+
+    def share(self, costs: Costs) -> _Floats:
+        """float64 [planes of the topology], the fraction of its links that software gets to use."""
+        return np.array([costs.efficiency.get(p, 1.0) for p in self.router.topology.planes])
+
+    def usable(self, share: _Floats) -> _Floats:
+        """float64 [resources], bytes per second where so much of each plane can be used."""
+        usable: _Floats = self.router.capacity * share[self.router.plane]
+        return usable
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Paths without the resources that cannot hold anybody back; see `PathTable.binding`."""
+
+    begin: _Longs
+    resource: _Ints
+    weight: _Floats
+    latency: _Floats
+
+
+def _binding(table: Routes, capacity: _Floats) -> Binding:
+    keep = _can_limit(table.begin, table.resource, table.weight, capacity)
+    kept = np.concatenate([[0], np.cumsum(keep)])
+    return Binding(kept[table.begin], table.resource[keep], table.weight[keep], table.latency)
+
+
+@compiled
+def _can_limit(
+    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats
+) -> NDArray[np.bool_]:
+    n_paths, n = len(begin) - 1, len(capacity)
+    at_end = np.zeros(n, np.bool_)
+    for p in range(n_paths):
+        if begin[p] < begin[p + 1]:
+            at_end[resource[begin[p]]] = True
+            at_end[resource[begin[p + 1] - 1]] = True
+    limits = np.ones(n, np.bool_)
+    for side in range(2):
+        behind = _behind(begin, resource, weight, capacity, side)
+        for r in range(n):
+            if not at_end[r] and behind[r] <= capacity[r] * (1 + 1e-9):
+                limits[r] = False
+    keep = np.empty(len(resource), np.bool_)
+    for e in range(len(resource)):
+        keep[e] = limits[resource[e]] and capacity[resource[e]] < np.inf
+    return keep
+
+
+@compiled
+def _behind(
+    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats, side: int
+) -> _Floats:
+    """For each resource, how much the first (side 0) or last resources of its paths let through."""
+    n_paths, n = len(begin) - 1, len(capacity)
+    of = np.full(n_paths, -1, np.int64)
+    count = np.zeros(n + 1, np.int64)
+    for p in range(n_paths):
+        if begin[p] < begin[p + 1]:
+            of[p] = begin[p] if side == 0 else begin[p + 1] - 1
+            count[resource[of[p]] + 1] += 1
+    for r in range(n):
+        count[r + 1] += count[r]
+    order = np.empty(n_paths, np.int64)
+    for p in range(n_paths):
+        if of[p] >= 0:
+            order[count[resource[of[p]]]] = p
+            count[resource[of[p]]] += 1
+    total, most, seen = np.zeros(n), np.zeros(n), np.full(n, -1, np.int64)
+    for k in range(count[n - 1] if n > 0 else 0):
+        p = order[k]
+        end = resource[of[p]]
+        for e in range(begin[p], begin[p + 1]):
+            r = resource[e]
+            through = capacity[end] * weight[e] / weight[of[p]]
+            if seen[r] != end:
+                seen[r], most[r] = end, 0.0
+            if through > most[r]:
+                total[r] += through - most[r]
+                most[r] = through
+    return total
+
+
+@dataclass(frozen=True)
+class FlowLoads:
+    """What the flows of a window load and cost: columns over flows, entries over resources.
+
+    ``limits``: the rate limits that occur, rising; ``limit``: each flow's index in them.
+    """
+
+    latency: _Floats
+    src_cost: _Floats
+    dst_cost: _Floats
+    limit: _Ints
+    limits: _Floats
+    entries: _Longs
+    resource: _Ints
+    weight: _Floats
+
+
+class PathSource(Protocol):
+    """What `load` must know of a `Router`."""
+
+    @property
+    def capacity(self) -> _Floats:
+        """Of each resource, bytes per second."""
+
+    @property
+    def leaves_package(self) -> NDArray[np.bool_]:
+        """Which paths are a network's."""
+
+
+def load(
+    streams: Streams, path: _Ints, bound: Binding, router: PathSource, costs: Costs
+) -> FlowLoads:
+    """The load of flows that take these paths (indices of ``bound``)."""
+    leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
+    limit, limits = _limits(streams, leaves, costs)
+    entries, resource, weight = _entries(
+        path, bound.begin, bound.resource, bound.weight, streams.src, leaves,
+        len(router.capacity), costs.initiator_bandwidth < np.inf,
+    )  # fmt: skip
+    latency, src_cost, dst_cost = _costs(
+        streams.src, streams.dst, streams.messages, streams.size, streams.reduces, path,
+        bound.latency, costs.crossings, costs.latency, costs.per_peer, costs.per_message,
+        costs.per_byte, costs.per_reduced_byte,
+    )  # fmt: skip
+    return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
+
+
+@compiled
+def _leaves(
+    src: _Ints, dst: _Ints, path: _Ints, leaves_package: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    leaves = np.empty(len(path), np.bool_)
+    for i in range(len(path)):
+        leaves[i] = src[i] != dst[i] and leaves_package[path[i]]
+    return leaves
+
+
+@compiled
+def _costs(
+    src: _Ints,
+    dst: _Ints,
+    messages: _Floats,
+    size: _Floats,
+    reduces: NDArray[np.bool_],
+    path: _Ints,
+    way: _Floats,
+    crossings: float,
+    more: float,
+    per_peer: float,
+    per_message: float,
+    per_byte: float,
+    per_reduced_byte: float,
+) -> tuple[_Floats, _Floats, _Floats]:
+    """Latency, and what the flow costs its two ranks; the ``way`` of a path is its latency."""
+    n = len(src)
+    latency, src_cost, dst_cost = np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        moves = src[i] != dst[i]
+        latency[i] = way[path[i]] * crossings + more if moves else 0.0
+        src_cost[i] = messages[i] * per_message + (per_peer if moves else 0.0)
+        dst_cost[i] = size[i] * (per_byte + (per_reduced_byte if reduces[i] else 0.0))
+    return latency, src_cost, dst_cost
+
+
+def _limits(streams: Streams, leaves: NDArray[np.bool_], costs: Costs) -> tuple[_Ints, _Floats]:
+    if costs.message_gap == 0.0:
+        if costs.pair_bandwidth == np.inf:
+            return np.zeros(len(leaves), np.int32), np.array([np.inf])
+        return (~leaves).astype(np.int32), np.array([costs.pair_bandwidth, np.inf])
+    paced = streams.size / (np.maximum(streams.messages, 1) * costs.message_gap)
+    held = leaves & (streams.size > 0)
+    rate = np.where(held, np.minimum(paced, costs.pair_bandwidth), np.inf)
+    limits, index = np.unique(np.append(rate, np.inf), return_inverse=True)
+    return index[:-1].astype(np.int32), limits
+
+
+@compiled
+def _entries(
+    path: _Ints,
+    begin: _Longs,
+    resource: _Ints,
+    weight: _Floats,
+    src: _Ints,
+    leaves: NDArray[np.bool_],
+    n_resources: int,
+    limited: bool,
+) -> tuple[_Longs, _Ints, _Floats]:
+    """Each flow's resources; the limit of rank r as an initiator is resource n_resources + r."""
+    entries = np.zeros(len(path) + 1, np.int64)
+    for i in range(len(path)):
+        more = 1 if limited and leaves[i] else 0
+        entries[i + 1] = entries[i] + begin[path[i] + 1] - begin[path[i]] + more
+    out_resource = np.empty(entries[-1], np.int32)
+    out_weight = np.empty(entries[-1])
+    for i in range(len(path)):
+        at = entries[i]
+        for e in range(begin[path[i]], begin[path[i] + 1]):
+            out_resource[at], out_weight[at] = resource[e], weight[e]
+            at += 1
+        if limited and leaves[i]:
+            out_resource[at], out_weight[at] = n_resources + src[i], 1.0
+    return entries, out_resource, out_weight
+
+
+@compiled
+def carry(
+    carried: _Floats,
+    path: _Ints,
+    size: _Floats,
+    begin: _Longs,
+    resource: _Ints,
+    weight: _Floats,
+) -> None:
+    """Add the bytes of flows on these paths to what each resource has ``carried``."""
+    for i in range(len(path)):
+        for e in range(begin[path[i]], begin[path[i] + 1]):
+            carried[resource[e]] += size[i] * weight[e]
