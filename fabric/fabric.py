@@ -1,8 +1,8 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,6 +38,8 @@ class Fabric:
     default: the endpoint's, else the topology's. ``placement``: the endpoint (number) that each
     rank sits on, int [places]; default: the accelerators in order.
 
+    ``spec``: the description that it was built from; None if there is none.
+
     Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError` for what is not to be
     had.
     """
@@ -54,6 +56,7 @@ class Fabric:
     router: Router = field(init=False)
     places: Ints = field(init=False)
     paths: PathTable = field(init=False)
+    spec: "MachineSpec | None" = field(init=False, default=None)
     _engine: Engine = field(init=False)
     _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
 
@@ -97,9 +100,10 @@ class Fabric:
         `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
-        return self._engine.simulate(
+        timeline = self._engine.simulate(
             self, only_steps(steps), operation=text(operation, "operation"), ranks=given
         )
+        return timeline if self.spec is None else replace(timeline, machine=self.spec)
 
     def session(self, size: int) -> Session:
         """Time for calls among the first ``size`` ranks, which enter one by one.
