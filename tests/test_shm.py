@@ -15,7 +15,7 @@ from fabric.transports.zmq import byte_ring, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
 from fabric.transports.zmq.doorbell import Doorbell
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.peer_memory import Peek, address_of, peeks
+from fabric.transports.zmq.peer_memory import ProcessMemory, address_of, memory_of
 from fabric.transports.zmq.shm import (
     ASLEEP,
     LEAST,
@@ -229,18 +229,18 @@ def test_a_bell_can_be_rung_any_number_of_times() -> None:
 
 def test_memory_of_a_process_is_read_only_where_it_is() -> None:
     data = noise(1, 1000)
-    peek = peeks(0, os.getpid(), address_of(data), data[:16].tobytes())
-    if peek is None:
+    memory = memory_of(0, os.getpid(), address_of(data), data[:16].tobytes())
+    if memory is None:
         pytest.skip("this system does not let processes read each other")
     room = np.zeros(1000, np.uint8)
-    peek.read(address_of(data), room)
+    memory.read(address_of(data), room)
     assert (room == data).all()
     with pytest.raises(TransportError, match="cannot be read: Bad address"):
-        peek.read(8, room)
-    assert peeks(0, os.getpid(), address_of(data), b"something else !") is None
-    assert peeks(0, 2**22 + 1, address_of(data), data[:16].tobytes()) is None
+        memory.read(8, room)
+    assert memory_of(0, os.getpid(), address_of(data), b"something else !") is None
+    assert memory_of(0, 2**22 + 1, address_of(data), data[:16].tobytes()) is None
     with pytest.raises(RankLost, match="rank 3 has died"):
-        Peek(3, 2**22 + 1).read(address_of(data), room)
+        ProcessMemory(3, 2**22 + 1).read(address_of(data), room)
 
 
 @pytest.mark.parametrize(("ranks", "size"), [(1, RING), (2, RING), (8, RING), (320, 131072)])

@@ -77,7 +77,7 @@ def test_sockets_with_keys_conform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rings_alone_conform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fabric.transports.zmq.shm.peeks", lambda *_: None)
+    monkeypatch.setattr("fabric.transports.zmq.shm.memory_of", lambda *_: None)
     conforms("zmq", 3)
 
 

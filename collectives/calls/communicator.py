@@ -39,7 +39,7 @@ from fabric.ranks.message_execution import MessageExecution, Round, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
-from fabric.transports.base import Lender, lender, many
+from fabric.transports.base import PeerMemory, many
 from fabric.world.messages import Machine
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, text
@@ -378,12 +378,9 @@ class Communicator:
         return self._group.members
 
     @property
-    def lender(self) -> Lender | None:
-        """The means to read other ranks' memory, if all can; else None.
-
-        See `fabric.transports.base.lender`.
-        """
-        return lender(self._driver.transport)
+    def memory(self) -> PeerMemory | None:
+        """Reads the memory of all ranks of the world, where all of them can; else None."""
+        return self._driver.transport.memory
 
     def exchange(
         self, call: PreparedCall, messages: Sequence[Callable[[], Round]],

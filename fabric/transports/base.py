@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fabric.failure import TransportError, WorldError
 
@@ -41,35 +41,43 @@ SMALL = 8192
 """Bytes of a message up to which one copy more costs less than to make its sender wait."""
 
 
-class Lender:
-    """Keeps alive what ranks of the same process may read in place, by its address.
+class PeerMemory(Protocol):
+    """Reading the memory of all ranks of the world, at addresses that they have sent.
 
     It belongs to the world: a rank that fails removes nothing that others are reading.
+
+    ``in_place``: whether an address of another rank can be used in this process as it is.
     """
 
-    one_process = True
+    in_place: bool
+
+    def expose(self, what: Any) -> None:
+        """Keep ``what`` alive, for others to read, until `withdraw` or the end of the world."""
+
+    def withdraw(self, what: Any) -> None:
+        """Release ``what``: nobody reads it any more."""
+
+    def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """Copy stretches of the memory of another rank from addresses ``there`` to ``here``.
+
+        The arguments are addresses and sizes in bytes, int [stretches]. Raises `RankLost` if the
+        rank is gone, `TransportError` if its memory cannot be read.
+        """
+
+
+class ExposedMemory:
+    """What a rank keeps alive for others to read: the half of a `PeerMemory` that all share."""
 
     def __init__(self) -> None:
         self._held: dict[int, Any] = {}
 
-    def hold(self, what: Any) -> None:
-        """Keep ``what`` alive until `let_go`, or until the world is over."""
+    def expose(self, what: Any) -> None:
+        """See `PeerMemory.expose`."""
         self._held[id(what)] = what
 
-    def let_go(self, what: Any) -> None:
-        """Release ``what``: nobody reads it any more."""
+    def withdraw(self, what: Any) -> None:
+        """See `PeerMemory.withdraw`."""
         self._held.pop(id(what), None)
-
-
-def lender(transport: "Transport") -> Lender | None:
-    """The transport's means to read other ranks' memory, if all ranks can read each other's.
-
-    Else None.
-
-    Where ranks are processes (not `Lender.one_process`) it is a
-    `fabric.transports.zmq.peer_memory.Reader`.
-    """
-    return getattr(transport, "lender", None)
 
 
 class Request:
@@ -91,10 +99,14 @@ class Request:
 
 
 class Transport(Protocol):
-    """The contract of a transport; `fabric.transports.conformance` tests one."""
+    """The contract of a transport; `fabric.transports.conformance` tests one.
+
+    ``memory``: reads the memory of all ranks, where all of them can; else None.
+    """
 
     rank: int
     size: int
+    memory: PeerMemory | None
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.

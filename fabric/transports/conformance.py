@@ -333,6 +333,36 @@ def _wake(r: _CheckedRank) -> None:
     r.sure(time.monotonic() - begun < PATIENCE, "progress went on waiting after a wake")
 
 
+def _memory(r: _CheckedRank) -> None:
+    """Where the ranks' memory can be read, each reads what the rank before it exposes."""
+    memory = r.transport.memory
+    if memory is None:
+        return
+    to, of, data, room = (
+        (r.rank + 1) % r.size,
+        (r.rank - 1) % r.size,
+        _data(r.rank, LARGE),
+        _room(8),
+    )
+    memory.expose(data)
+    try:
+        mine = np.array([_address(data)], np.int64).view(np.uint8)
+        r.wait(r.receive(of, 1, room), r.send(to, 1, mine))
+        got, halves = _room(LARGE), np.array([0, LARGE // 2])
+        there, here = room.view(np.int64)[0] + halves, _address(got) + halves
+        if of != r.rank:
+            memory.read(of, there, here, LARGE // 2)
+            r.same(got, _data(of, LARGE))
+        _meet(r)
+    finally:
+        memory.withdraw(data)
+
+
+def _address(data: Bytes) -> int:
+    address: int = data.__array_interface__["data"][0]
+    return address
+
+
 CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
     {
         "order": _order,
@@ -349,6 +379,7 @@ CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
         "both_ways": _both_ways,
         "idle": _idle,
         "wake": _wake,
+        "memory": _memory,
     }
 )
 """All checks by name; the docstring of each says what it checks."""

@@ -1,17 +1,40 @@
 """Transport between threads of one process: a large message is read where the sender has it."""
 
+import ctypes
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import Disowned, here, own
-from fabric.transports.base import ANY, SMALL, Bytes, Lender, Rendezvous, Request, Take
+from fabric.transports.base import (
+    ANY,
+    SMALL,
+    Bytes,
+    ExposedMemory,
+    PeerMemory,
+    Rendezvous,
+    Request,
+    Take,
+)
 from fabric.transports.many import Bundle, Collection
-from fabric.transports.matching import Matching, Message, Receive, check_peer, refusal
+from fabric.transports.matching import Matching, Message, Receive, check_peer, new_receive, refusal
+
+
+class ThreadMemory(ExposedMemory):
+    """The `PeerMemory` of ranks that are threads of one process."""
+
+    in_place = True
+
+    def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """See `PeerMemory.read`; who can, uses the addresses as they are instead."""
+        columns = np.broadcast_arrays(there, here, sizes)
+        for source, target, size in zip(*(column.tolist() for column in columns), strict=True):
+            ctypes.memmove(target, source, size)
 
 
 class _Parcel(Message):
@@ -37,12 +60,12 @@ class _Mailbox:
     """
 
     __slots__ = (
-        "bell", "closed", "enough", "items", "lender", "sleeping", "tag", "tally", "urgent",
+        "bell", "closed", "enough", "items", "memory", "sleeping", "tag", "tally", "urgent",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.items: deque[_Parcel | Bundle | None] = deque()
-        self.lender = Lender()
+        self.memory = ThreadMemory()
         self.sleeping = self.closed = self.urgent = False
         self.tag, self.enough = ANY, 1
         self.tally: list[Bundle] = []
@@ -84,13 +107,13 @@ class _Mailbox:
 class Inproc:
     """A `fabric.transports.base.Many` of one rank; ``boxes``: the mailboxes of all of them.
 
-    ``lender``: see `fabric.transports.base.lender`; it lives as long as any rank does.
+    ``memory``: lives as long as any rank does.
     """
 
     def __init__(self, rank: int, boxes: Sequence[_Mailbox]) -> None:
         self.rank, self.size = rank, len(boxes)
         self._boxes, self._box = boxes, boxes[rank]
-        self.lender = self._box.lender
+        self.memory: PeerMemory | None = self._box.memory
         self._matching: Matching[_Parcel] = Matching()
         self._collections: dict[int, Collection] = {}
         # Bundles that nobody waits for yet, by tag, in the order in which they have come. Of one
@@ -124,12 +147,10 @@ class Inproc:
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive; the message is taken now if it has arrived. See `Transport.receive`."""
-        if peer != ANY:
-            check_peer(self.rank, self.size, peer)
         self._check_open()
         if tag in self._early:
             self._unpack(tag)
-        receive = Receive(peer, tag, mark, size, take)
+        receive = new_receive(self.rank, self.size, peer, tag, mark, size, take)
         parcel = self._matching.post(receive)
         if parcel is not None:
             self._deliver(receive, parcel)

@@ -176,6 +176,18 @@ def refusal(rank: int, receive: Receive, message: Message) -> CallMismatch | Non
     )
 
 
+def new_receive(
+    rank: int, ranks: int, peer: int, tag: int, mark: int, size: int, take: Take | Bytes
+) -> Receive:
+    """A receive of rank ``rank`` of ``ranks``, to be posted; the rest as in `Transport.receive`.
+
+    Raises `TransportError` if ``peer`` is no rank.
+    """
+    if peer != ANY:
+        check_peer(rank, ranks, peer)
+    return Receive(peer, tag, mark, size, take)
+
+
 def check_peer(rank: int, size: int, peer: int) -> None:
     """Raise `TransportError` if ``peer`` is not a rank of a world of ``size`` ranks."""
     if not 0 <= peer < size:

@@ -22,8 +22,7 @@ from collectives.moe.tokens.segments import into
 from collectives.moe.tokens.selection import Selected
 from collectives.moe.tokens.tensors import Array
 from fabric.ranks.message_execution import Round
-from fabric.transports.base import Bytes
-from fabric.transports.zmq.peer_memory import Reader
+from fabric.transports.base import Bytes, PeerMemory
 
 NUMBER = 4
 """Bytes of a token's row at its source."""
@@ -42,9 +41,9 @@ class Tokens:
     ) -> None:
         self._comm, (self._rows, self._scales), self._chosen = comm, encoded, chosen
         self._edges = _edges(chosen.counts, hosts)
-        self._lender = comm.lender
-        if self._lender is not None:
-            self._lender.hold(self)
+        self._memory = comm.memory
+        if self._memory is not None:
+            self._memory.expose(self)
 
     @property
     def places(self) -> Ints:
@@ -62,25 +61,25 @@ class Tokens:
         ``source``: each rank's `places` entry for this one; ``by_source``: int64 ``[ranks, local
         experts]``, how many tokens come from where for which expert.
         """
-        rank, lender = self._comm.rank, self._lender
+        rank, memory = self._comm.rank, self._memory
         near = source
-        if lender is None or not lender.one_process:  # the kernel takes this rank's own only
+        if memory is None or not memory.in_place:  # the kernel takes this rank's own only
             near = np.where((np.arange(len(source)) == rank)[:, None], source, 0)
 
         def fetch() -> Round:
             self._fetch(near, by_source, room)
-            if isinstance(lender, Reader):
-                self._read(lender, source, by_source, room)
+            if memory is not None and not memory.in_place:
+                self._read(memory, source, by_source, room)
             return Round([], [])
 
-        if lender is not None:
+        if memory is not None:
             return [fetch, *barrier(rank, self._comm.size)]
         return [lambda: self._messages(by_source, room, scratch), fetch]
 
     def finish(self) -> None:
         """Release the tokens, which no rank reads any more."""
-        if self._lender is not None:
-            self._lender.let_go(self)
+        if self._memory is not None:
+            self._memory.withdraw(self)
 
     def _fetch(self, source: Ints, by_source: Ints, room: Landing) -> None:
         from collectives.moe.tokens import kernels
@@ -92,7 +91,7 @@ class Tokens:
             np.array([self._rows.shape[1], self._scales.shape[1]]), room.x.shape[1],
         )  # fmt: skip
 
-    def _read(self, reader: Reader, source: Ints, by_source: Ints, room: Landing) -> None:
+    def _read(self, memory: PeerMemory, source: Ints, by_source: Ints, room: Landing) -> None:
         """The tokens of other processes, from where they lie."""
         experts = np.arange(by_source.shape[1])
         first = by_source.cumsum(axis=0) - by_source + experts * room.x.shape[1]
@@ -104,12 +103,12 @@ class Tokens:
                 continue
             each, counts = self._comm.members[peer], by_source[peer]
             token = np.empty(n, np.int64)
-            reader.read(each, [tokens], [address_of(token)], [token.nbytes])
+            memory.read(each, [tokens], [address_of(token)], [token.nbytes])
             at = np.repeat(first[peer] - counts.cumsum() + counts, counts) + np.arange(n)
             for array, mine, column in places:
                 width = mine.shape[1]
                 there, here = address[column] + token * width, address_of(array) + at * width
-                reader.read(each, there, here, width)
+                memory.read(each, there, here, width)
             room.about.reshape(-1)[at] = token
 
     def _messages(self, by_source: Ints, room: Landing, scratch: Scratch) -> Round:
@@ -164,9 +163,9 @@ class Returns:
         self._first = np.arange(len(y)) * y.shape[1] + until - by_source
         self._by_source, self._scratch = by_source, scratch
         self._width = y.shape[2] * y.dtype.itemsize
-        self._lender = comm.lender
-        if self._lender is not None:
-            self._lender.hold(self)
+        self._memory = comm.memory
+        if self._memory is not None:
+            self._memory.expose(self)
 
     def rounds(self, weights: NDArray[np.float32], out: Array) -> Rounds:
         """The rounds that fill ``out`` with the weighted sums of all ranks' results."""
@@ -175,8 +174,8 @@ class Returns:
         given = np.arange(int(local.max())) < local[:, None]
         told = np.zeros(given.shape, np.int64)
 
-        lender = self._lender
-        if lender is not None and lender.one_process:
+        memory = self._memory
+        if memory is not None and memory.in_place:
             begin = told
         else:
             rows = self._table("home", len(self._chosen.token))
@@ -185,12 +184,12 @@ class Returns:
             begin[rank, : at.shape[1]] = at[rank]
 
         def add_up() -> Round:
-            if isinstance(lender, Reader):
-                self._read(lender, told, begin)
+            if memory is not None and not memory.in_place:
+                self._read(memory, told, begin)
             self._add_up(begin[given], weights, out)
             return Round([], [])
 
-        if lender is None:
+        if memory is None:
             return [lambda: self._messages(rows), add_up]
         tell = np.zeros_like(told)
         tell[:, : at.shape[1]] = at
@@ -198,8 +197,8 @@ class Returns:
 
     def finish(self) -> None:
         """Release the results, which no rank reads any more."""
-        if self._lender is not None:
-            self._lender.let_go(self)
+        if self._memory is not None:
+            self._memory.withdraw(self)
 
     @property
     def _before(self) -> Ints:
@@ -214,13 +213,13 @@ class Returns:
         address = np.append(np.repeat(begin, counts) + after * self._width, 0)
         add_up(address[self._chosen.row], weights, out)  # the last one answers for -1
 
-    def _read(self, reader: Reader, there: Ints, here: Ints) -> None:
+    def _read(self, memory: PeerMemory, there: Ints, here: Ints) -> None:
         """The results of other processes, by host and expert, from where they lie."""
         sizes, first = self._chosen.counts * self._width, self._hosts.first
         for peer, n in enumerate(self._hosts.local.tolist()):
             if peer != self._comm.rank and n:
                 size = sizes[first[peer] : first[peer] + n]
-                reader.read(self._comm.members[peer], there[peer, :n], here[peer, :n], size)
+                memory.read(self._comm.members[peer], there[peer, :n], here[peer, :n], size)
 
     def _messages(self, rows: Array) -> Round:
         """For each other rank: results by expert and token; its own of others go into ``rows``."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import ANY, Bytes, Rendezvous, Request, Take
-from fabric.transports.matching import Matching, Receive, check_peer, refusal
+from fabric.transports.base import Bytes, PeerMemory, Rendezvous, Request, Take
+from fabric.transports.matching import Matching, Receive, check_peer, new_receive, refusal
 from fabric.transports.mpi import mpiexec
 from fabric.transports.mpi.pieces import HEADERS, Announcement, LargeMessages
 
@@ -52,6 +52,7 @@ class Mpi:
 
         self._mpi, self._comm = MPI, comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.memory: PeerMemory | None = None
         self._lanes = LargeMessages(comm)
         self._status = MPI.Status()
         self._matching: Matching[Announcement] = Matching()
@@ -86,15 +87,13 @@ class Mpi:
             raise self._failure(error) from error
         return request
 
-    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take) -> Request:
+    def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive; a small message that has arrived is taken now.
 
         See `Transport.receive`.
         """
-        if peer != ANY:
-            check_peer(self.rank, self.size, peer)
         self._check_open()
-        receive = Receive(peer, tag, mark, size, take)
+        receive = new_receive(self.rank, self.size, peer, tag, mark, size, take)
         arrival = self._matching.post(receive)
         if arrival is not None:
             self._deliver(receive, arrival)

@@ -247,14 +247,14 @@ class Inlet:
         """
         message = self.wanted[0]
         receive, at = message.receive, message.at
-        if receive is None or self.neighbour.peek is None:
+        if receive is None or self.neighbour.memory is None:
             raise self._broken("has lent a message that nobody can take")
         n = min(message.size - at, FETCH if receive.into is None else FILL)
         if receive.into is None:
             piece = self._room()[:n]
-            self.neighbour.peek.read(message.address + at, piece)
+            self.neighbour.memory.read(message.address + at, piece)
         else:
-            self.neighbour.peek.read(message.address + at, receive.into[at : at + n])
+            self.neighbour.memory.read(message.address + at, receive.into[at : at + n])
         if self.neighbour.closed:  # what was read may have been freed before
             raise RankLost(f"rank {message.peer} has closed its transport while sending")
         if receive.into is None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError
-from fabric.transports.base import Bytes, Lender
+from fabric.transports.base import Bytes, ExposedMemory
 
 MOST = 1024
 """Stretches that one call reads at most: Linux's ``IOV_MAX``."""
@@ -31,8 +31,8 @@ class _Stretch(ctypes.Structure):
 _STRETCHES = ctypes.POINTER(_Stretch)
 
 
-class Peek:
-    """Reads the memory of ``process``, which is rank ``rank``."""
+class ProcessMemory:
+    """The memory of ``process``, which is rank ``rank``, to be read."""
 
     def __init__(self, rank: int, process: int) -> None:
         self._rank, self._process = rank, process
@@ -79,33 +79,33 @@ class Peek:
         )
 
 
-class Reader(Lender):
-    """As `Lender`, of ranks that are processes of one host: ``peeks`` by rank."""
+class HostMemory(ExposedMemory):
+    """The `PeerMemory` of ranks that are processes of one host; ``others``: by rank."""
 
-    one_process = False
+    in_place = False
 
-    def __init__(self, peeks: Mapping[int, Peek]) -> None:
+    def __init__(self, others: Mapping[int, ProcessMemory]) -> None:
         super().__init__()
-        self._peeks = peeks
+        self._others = others
 
     def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
-        """Copy stretches of the memory of ``rank`` into this process; see `Peek.gather`."""
-        self._peeks[rank].gather(there, here, sizes)
+        """See `PeerMemory.read`."""
+        self._others[rank].gather(there, here, sizes)
 
 
-def peeks(rank: int, process: int, address: int, expected: bytes) -> Peek | None:
+def memory_of(rank: int, process: int, address: int, expected: bytes) -> ProcessMemory | None:
     """A means to read the memory of ``process``, if ``expected`` can be read at ``address``.
 
     Else None.
     """
     if _call() is None:
         return None
-    peek, room = Peek(rank, process), np.zeros(len(expected), np.uint8)
+    memory, room = ProcessMemory(rank, process), np.zeros(len(expected), np.uint8)
     try:
-        peek.read(address, room)
+        memory.read(address, room)
     except (RankLost, TransportError):
         return None
-    return peek if room.tobytes() == expected else None
+    return memory if room.tobytes() == expected else None
 
 
 def address_of(data: Bytes) -> int:

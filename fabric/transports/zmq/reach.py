@@ -18,7 +18,7 @@ from fabric.host.curve import private
 from fabric.host.folder import private_folder
 from fabric.transports.base import Rendezvous
 from fabric.transports.zmq.doorbell import Doorbell, nameless
-from fabric.transports.zmq.peer_memory import Reader
+from fabric.transports.zmq.peer_memory import HostMemory
 from fabric.transports.zmq.shm import Door, Neighbour, OwnArena, machine, open_neighbour
 from fabric.transports.zmq.sockets import BIND, Sockets, endpoint
 
@@ -34,7 +34,7 @@ class Reach:
     """All connections of a rank of a world of ``size`` to the others.
 
     ``neighbours``: ranks with which it shares memory; ``readers``: ranks that can also read the
-    rest of its memory; ``reader``: reads that of all ranks, if every rank can; ``peers``: of the
+    rest of its memory; ``memory``: reads that of all ranks, if every rank can; ``peers``: of the
     other ranks, address and token; ``leave`` releases everything.
     """
 
@@ -44,7 +44,7 @@ class Reach:
     home: OwnArena | None
     neighbours: Sequence[Neighbour]
     readers: Set[int]
-    reader: Reader | None
+    memory: HostMemory | None
     sockets: Sockets | None
     peers: Mapping[int, tuple[str, bytes]]
     leave: Callable[[], None]
@@ -65,18 +65,18 @@ def find(rank: int, size: int, exchange: Rendezvous) -> Reach:
         home = _home(rank, size, folder, stack)
         doors = exchange(None if home is None else asdict(home.door(bell)))
         opened = _neighbours(rank, size, doors, stack) if home else {}
-        found = exchange([sorted(opened), [peer for peer in opened if opened[peer].peek]])
+        found = exchange([sorted(opened), [peer for peer in opened if opened[peer].memory]])
         whose = [memories for memories, _ in found]
         readers = {peer for peer, (_, read) in enumerate(found) if rank in read}
         neighbours = [opened[peer] for peer in opened if rank in whose[peer]]
-        peeks = {peer: each.peek for peer, each in opened.items() if each.peek is not None}
-        reader = Reader(peeks) if all(len(read) == size - 1 for _, read in found) else None
+        others = {peer: each.memory for peer, each in opened.items() if each.memory is not None}
+        memory = HostMemory(others) if all(len(read) == size - 1 for _, read in found) else None
         bell.hide()
         if home is not None:
             home.hide()
         sockets, peers = _sockets(rank, folder, exchange, stack, whose)
         leave = stack.pop_all().close
-    return Reach(rank, size, bell, home, neighbours, readers, reader, sockets, peers, leave)
+    return Reach(rank, size, bell, home, neighbours, readers, memory, sockets, peers, leave)
 
 
 def _folder(stack: ExitStack, environment: Mapping[str, str]) -> Path:

@@ -21,7 +21,7 @@ import numpy as np
 from fabric.failure import RankLost, TransportError
 from fabric.transports.base import Bytes
 from fabric.transports.zmq.doorbell import Doorbell, pull_rope, ring
-from fabric.transports.zmq.peer_memory import peeks
+from fabric.transports.zmq.peer_memory import memory_of
 
 RING = 1 << 20
 """Bytes of a ring at most: the rings of two ranks stay in the second-level caches of today."""
@@ -210,7 +210,7 @@ def _allocate(descriptor: int, at: int, size: int) -> None:
 class Neighbour:
     """The arena and doorbell of another rank of this host, opened. Raises `OSError`.
 
-    ``peek``: reads the rest of its memory, if that is allowed.
+    ``memory``: the rest of its memory, if it may be read; else None.
     """
 
     def __init__(self, rank: int, ranks: int, door: Door) -> None:
@@ -223,7 +223,7 @@ class Neighbour:
         finally:
             os.close(memory)
         self._rope = pull_rope(door.bell)
-        self.peek = peeks(rank, door.process, door.address, bytes.fromhex(door.token))
+        self.memory = memory_of(rank, door.process, door.address, bytes.fromhex(door.token))
 
     @property
     def closed(self) -> bool:

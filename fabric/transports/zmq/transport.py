@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import ANY, AskSent, Bytes, Rendezvous, Request, Take
-from fabric.transports.matching import Matching, Receive, check_peer
+from fabric.transports.base import AskSent, Bytes, PeerMemory, Rendezvous, Request, Take
+from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
@@ -41,13 +41,11 @@ class _Self:
 
 
 class Zmq:
-    """A `fabric.transports.base.Transport` of one rank; made by `connect`.
-
-    ``lender``: see `fabric.transports.base.lender`.
-    """
+    """A `fabric.transports.base.Transport` of one rank; made by `connect`."""
 
     def __init__(self, ways: Reach) -> None:
-        self.rank, self.size, self.lender = ways.rank, ways.size, ways.reader
+        self.rank, self.size = ways.rank, ways.size
+        self.memory: PeerMemory | None = ways.memory
         self._ways, self._sockets = ways, ways.sockets
         self._matching: Matching[IncomingMessage] = Matching()
         self._paths: dict[int, Outlet | PeerSocket | _Self] = {}
@@ -99,10 +97,8 @@ class Zmq:
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive; what has arrived is taken at once. See `Transport.receive`."""
-        if peer != ANY:
-            check_peer(self.rank, self.size, peer)
         self._check_open()
-        receive = Receive(peer, tag, mark, size, take)
+        receive = new_receive(self.rank, self.size, peer, tag, mark, size, take)
         message = self._matching.post(receive)
         if message is not None:
             message.meet(self.rank, receive)
