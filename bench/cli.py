@@ -23,7 +23,6 @@ from bench.options import (
     DATATYPES,
     MAX_LIVE_SIZES,
     REDUCTIONS,
-    TRANSPORTS,
     Flags,
     Output,
     Selection,
@@ -33,6 +32,7 @@ from bench.options import (
     parse_size,
     system_options,
 )
+from bench.transport_choice import TRANSPORTS, TransportChoice
 
 if TYPE_CHECKING:
     from bench.collectives.measure import Benchmark
@@ -237,7 +237,7 @@ nccl_options = gathered(
 def _collective(name: str, text: str) -> click.Command:
     """Return the command of one collective: nccl-tests' flags, and ours."""
     own = [
-        click.option("--transport", type=click.Choice(TRANSPORTS), default="sim",
+        click.option("--transport", type=TransportChoice(TRANSPORTS), default="sim",
                      help="sim: times alone, no data (default); else real ranks."),
         click.option("--algorithm", "--algorithms", metavar="NAME,..|all",
                      help="Default: the library's choice for the size."),

@@ -32,7 +32,6 @@ REDUCTIONS = ("sum", "prod", "max", "min", "avg", "mulsum")
 SCALED = "mulsum"
 """A sum of what each rank multiplies first: timed as any other, and nothing that real ranks do."""
 
-TRANSPORTS = ("sim", "inproc", "zmq", "mpi")
 FORMATS = ("table", "json", "csv")
 PICTURES = (".png", ".svg", ".pdf")
 DEFAULT_RANKS = 8

@@ -17,6 +17,7 @@ from bench.cli import HELP
 from bench.numbers import Positive
 from bench.options import gathered
 from bench.streams import complain
+from bench.transport_choice import TransportChoice
 from fabric.failure import WorldError
 from fabric.host.curve import Keys
 from fabric.launching.mpirun import run_command
@@ -24,8 +25,7 @@ from fabric.launching.nodes import Nodes
 from fabric.launching.outcome import Exit
 from fabric.launching.programs import run_in_threads, run_program_processes
 from fabric.settings import CLOCKS, SYNCS, Settings
-
-TRANSPORTS = ("inproc", "zmq", "mpi")
+from fabric.transports.base import OURS, ranks_of
 
 ENDING = signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 """The signals, beside SIGINT, by which a launcher is asked to end: `kill`, a terminal that is
@@ -53,7 +53,7 @@ placing_options = gathered(
     "placing",
     Placing,
     click.option("-n", "--ranks", type=click.IntRange(1), metavar="N", help="Ranks in all [8]."),
-    click.option("--transport", type=click.Choice(TRANSPORTS),
+    click.option("--transport", type=TransportChoice(OURS),
                  help="Ranks are threads, processes, or MPI's [zmq]."),
     click.option("--timeout", type=Positive(), metavar="SECONDS",
                  help="End them all after so long."),
@@ -111,11 +111,12 @@ def command(
         raise click.UsageError(f"there is no program {str(program)!r}")
     _check(placing, settings)
     with terminable():
-        if placing.transport == "inproc":
+        if ranks_of(placing.transport) == "threads":
             return _threads(placing, settings, program, args)
         line = [sys.executable, str(program), *args]
-        if placing.transport == "mpi":
-            return _shown(run_command(line, placing.ranks, settings))
+        if ranks_of(placing.transport) == "mpi":
+            ended = run_command(line, placing.ranks, settings, placing.transport)
+            return _shown(ended)
         return _processes(placing, settings, line)
 
 
@@ -125,14 +126,17 @@ def _check(placing: Placing, settings: Settings) -> None:
         raise click.UsageError("--make-keys needs --keys FILE")
     default = Settings()
     of_hosts = ("nnodes", "node_rank", "rdzv_endpoint", "local_addr", "keys", "make_keys")
-    for name in of_hosts if placing.transport != "zmq" else ():
+    ranks = ranks_of(placing.transport)
+    for name in of_hosts if ranks != "processes" else ():
         if getattr(placing, name) != getattr(Placing, name):
             _refuse(name, f"goes with --transport zmq, not {placing.transport}")
-    if placing.transport == "mpi" and placing.timeout is not None:
-        _refuse("timeout", "does not go with --transport mpi: mpiexec has one of its own")
-    for name in ("heartbeat", "stop_timeout") if placing.transport == "inproc" else ():
+    if ranks == "mpi" and placing.timeout is not None:
+        given = placing.transport
+        _refuse("timeout", f"does not go with --transport {given}: mpiexec has one of its own")
+    for name in ("heartbeat", "stop_timeout") if ranks == "threads" else ():
         if getattr(settings, name) != getattr(default, name):
-            _refuse(name, "does not go with --transport inproc: threads are never stopped alone")
+            given = placing.transport
+            _refuse(name, f"does not go with --transport {given}: threads are never stopped alone")
     if settings.clock != "paced" and settings.scale != default.scale:
         _refuse("scale", f"goes with --clock paced, not {settings.clock}")
     for name in ("software", "clock") if settings.system is None else ():
@@ -145,7 +149,9 @@ def _refuse(name: str, why: str) -> NoReturn:
 
 
 def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence[str]) -> int:
-    ended = run_in_threads(program, args, placing.ranks, settings, placing.timeout)
+    ended = run_in_threads(
+        program, args, placing.ranks, settings, placing.timeout, placing.transport
+    )
     failed = [outcome for outcome in ended.outcomes if isinstance(outcome, BaseException)]
     if not failed:
         return 0
@@ -163,7 +169,13 @@ def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int
     if placing.keys is not None:
         keys = Keys.from_file(placing.keys, make=placing.make_keys)
     ended = run_program_processes(
-        line, placing.ranks, settings, nodes=nodes, keys=keys, timeout=placing.timeout
+        line,
+        placing.ranks,
+        settings,
+        nodes=nodes,
+        keys=keys,
+        timeout=placing.timeout,
+        transport=placing.transport,
     )
     return _shown(ended)
 

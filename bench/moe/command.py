@@ -25,10 +25,11 @@ from bench.moe.case import (
     node_ranks,
     tokens_text,
 )
-from bench.options import TRANSPORTS, Output, Selection, output_options, system_options
+from bench.options import Output, Selection, output_options, system_options
 from bench.plot import draw_moe
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
+from bench.transport_choice import TRANSPORTS, TransportChoice
 from bench.validation.published import PUBLISHED, read
 from fabric.fabric import Fabric
 from fabric.timeline.value import Timeline
@@ -247,7 +248,7 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 )
 @click.option(
     "--transport",
-    type=click.Choice(TRANSPORTS),
+    type=TransportChoice(TRANSPORTS),
     default=TRANSPORTS[0],
     show_default=True,
     help="Simulate, or dispatch and combine real tokens between real ranks.",

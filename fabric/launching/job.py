@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class LaunchJob:
     """``main(*args)`` in each of ``ranks`` ranks, on ``system``, with common settings.
 
-    ``timeout``: seconds after which they are ended; None: never.
+    ``transport``: how their bytes travel, by name. ``timeout``: seconds after which they are ended;
+    None: never.
     """
 
     main: Callable[..., Any]
@@ -27,6 +28,7 @@ class LaunchJob:
     settings: Settings
     args: tuple[Any, ...] = ()
     timeout: float | None = None
+    transport: str = "inproc"
 
 
 MOST_RANKS = 1 << 16

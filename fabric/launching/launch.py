@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.failure import WorldError
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.settings import NO_SYSTEM, Settings
+from fabric.transports.base import every_transport, ranks_of
 from topology.arguments import flag, limit, shown
 from topology.errors import ArgumentError
 
@@ -57,7 +58,9 @@ def launch(
         software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace),
     )  # fmt: skip
-    ended = _runner(transport)(LaunchJob(main, count, machine, settings, tuple(args), most))
+    ended = _runner(transport)(
+        LaunchJob(main, count, machine, settings, tuple(args), most, transport)
+    )
     return ended.handed_over() if quiet else ended.results()
 
 
@@ -82,16 +85,19 @@ def _file(trace: Any) -> str:
 
 
 def _runner(transport: Any) -> "Callable[[LaunchJob], Ended]":
-    if transport == "inproc":
+    """What runs ranks as the transport of this name declares; here an unknown one is refused."""
+    if not isinstance(transport, str) or transport not in every_transport():
+        names = ", ".join(every_transport())
+        raise WorldError(f"launch knows no transport {shown(transport)}; there are {names}")
+    ranks = ranks_of(transport)
+    if ranks == "threads":
         from fabric.launching.threads import run_threads
 
         return run_threads
-    if transport == "zmq":
+    if ranks == "processes":
         from fabric.launching.processes import run_processes
 
         return run_processes
-    if transport == "mpi":
-        from fabric.launching.mpirun import run_mpi
+    from fabric.launching.mpirun import run_mpi
 
-        return run_mpi
-    raise WorldError(f"launch knows no transport {shown(transport)}; there are inproc, zmq, mpi")
+    return run_mpi

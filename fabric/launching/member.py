@@ -90,9 +90,9 @@ def once(make: Callable[[], Made]) -> Callable[[], Made]:
 
 def local(
     hub: "SharedLine", rank: int, settings: Settings, make: "Callable[[], Fabric | None]",
-    after: Callable[[], None] | None = None,
+    after: Callable[[], None] | None = None, transport: str = "inproc",
 ) -> Member:  # fmt: skip
     """A member that is a thread of this process, with rank ``rank`` of the hub's world."""
     control = hub.controls[rank]
-    transport = connector("inproc")(rank, hub.world.size, control.exchange)
-    return Member(rank, hub.world.size, rank, control, transport, settings, make, after)
+    moves = connector(transport)(rank, hub.world.size, control.exchange)
+    return Member(rank, hub.world.size, rank, control, moves, settings, make, after)

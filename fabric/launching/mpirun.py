@@ -84,7 +84,7 @@ def run_mpi(job: LaunchJob) -> Ended:
             [*start, sys.executable, "-m", "fabric.launching.mpirun", str(folder)],
             env={
                 **os.environ, **environment, **settings.environment(), **_path(),
-                WRITTEN: str(folder / WRITTEN), **guard.environment,
+                WRITTEN: str(folder / WRITTEN), **guard.environment, **_named(job.transport),
             },
             stdin=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
@@ -99,7 +99,14 @@ def run_mpi(job: LaunchJob) -> Ended:
         return Ended(outcomes, ended or _root(outcomes))
 
 
-def run_command(command: Sequence[str], ranks: int, settings: Settings) -> Exit:
+def _named(transport: str) -> dict[str, str]:
+    """The variable that names a transport other than MPI's own to ranks under mpiexec."""
+    return {} if transport == "mpi" else {"TRIPLANE_TRANSPORT": transport}
+
+
+def run_command(
+    command: Sequence[str], ranks: int, settings: Settings, transport: str = "mpi"
+) -> Exit:
     """Run a command as each of so many ranks under mpiexec; what they print goes where ours goes.
 
     Raises `TransportError` where there is no mpiexec.
@@ -108,7 +115,13 @@ def run_command(command: Sequence[str], ranks: int, settings: Settings) -> Exit:
     with private_folder(for_sockets=False) as folder, guarded(folder) as guard:
         process = subprocess.Popen(
             [*start, *command],
-            env={**os.environ, **environment, **settings.environment(), **guard.environment},
+            env={
+                **os.environ,
+                **environment,
+                **settings.environment(),
+                **guard.environment,
+                **_named(transport),
+            },
         )
         error = _await(process, ranks, None, settings, guard.mark)
         code = process.returncode

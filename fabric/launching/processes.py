@@ -40,7 +40,9 @@ def run_processes(job: LaunchJob) -> Ended:
     ):  # fmt: skip
         server = Server(world, job.settings, endpoint(folder, "control"), token=token)
         with contextlib.closing(server):
-            seats = [Seat(rank, job.ranks, rank, server.address, token) for rank in ranks]
+            seats = [
+                Seat(rank, job.ranks, rank, server.address, token, job.transport) for rank in ranks
+            ]
             with _started(job, seats, folder, server, guard) as team:
                 watch = Watch(team.children, server, job.settings)
                 watch.run(job.timeout, team.collect)

@@ -29,6 +29,7 @@ ALONE = Nodes()
 def run_program_processes(
     command: Sequence[str], ranks: int, settings: Settings, *,
     nodes: Nodes = ALONE, keys: Keys | None = None, timeout: float | None = None,
+    transport: str = "zmq",
 ) -> Exit:  # fmt: skip
     """Run a command as each of ``ranks`` ranks, or this node's share, until all have ended.
 
@@ -52,7 +53,7 @@ def run_program_processes(
         stack.enter_context(closing(authority))
         pid = os.getpid()
         seats = [
-            Seat(rank, ranks, place, address, token, "zmq", keys, pid, birth(pid))
+            Seat(rank, ranks, place, address, token, transport, keys, pid, birth(pid))
             for place, rank in enumerate(mine)
         ]
         given = {
@@ -103,7 +104,12 @@ def _exit(error: WorldError | None, watch: Watch) -> Exit:
 
 
 def run_in_threads(
-    program: Path, args: Sequence[str], ranks: int, settings: Settings, timeout: float | None
+    program: Path,
+    args: Sequence[str],
+    ranks: int,
+    settings: Settings,
+    timeout: float | None,
+    transport: str = "inproc",
 ) -> Ended:
     """Run a Python program as each of ``ranks`` threads of this process; returns how it ended.
 
@@ -122,7 +128,8 @@ def run_in_threads(
         exec(code, next(seats).__dict__)
 
     try:
-        return run_threads(LaunchJob(body, ranks, settings.system, settings, timeout=timeout))
+        job = LaunchJob(body, ranks, settings.system, settings, (), timeout, transport)
+        return run_threads(job)
     finally:
         sys.argv, sys.path[0], sys.modules["__main__"] = before
 

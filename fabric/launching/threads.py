@@ -45,7 +45,9 @@ class _ThreadTeam:
 
     def run(self, rank: int, job: LaunchJob) -> None:
         """The body of a rank's thread."""
-        join = functools.cache(lambda: local(self.hub, rank, self.settings, self.make))
+        join = functools.cache(
+            lambda: local(self.hub, rank, self.settings, self.make, transport=job.transport)
+        )
         CURRENT.set(join)
         outcome = outcome_of(job.main, job.args, join)
         end_of_child(self._at_home, outcome)
@@ -105,7 +107,7 @@ def _run(world: World, job: LaunchJob) -> Ended:
         )
         for rank in range(job.ranks)
     ]  # fmt: skip
-    connector("inproc")  # looked up once, not by all threads at once
+    connector(job.transport)  # looked up once, not by all threads at once
     for thread in threads:
         thread.start()
     try:

@@ -9,7 +9,7 @@ receive never holds up another.
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -197,6 +197,42 @@ class Counted(Transport, Protocol):
 def counted(transport: Transport) -> Counted | None:
     """The transport itself, where it counts its frames; else None."""
     return cast(Counted, transport) if hasattr(transport, "sent") else None
+
+
+RANKS = ("threads", "processes", "mpi")
+"""How the ranks of a world can run: as threads of one process, as processes, or under mpiexec."""
+
+OURS = ("inproc", "zmq", "mpi")
+"""The transports of this package; each stands for one of `RANKS`, in their order."""
+
+Declared = TypeVar("Declared", bound=Connect)
+
+
+def run_as(ranks: str) -> Callable[[Declared], Declared]:
+    """A decorator for a `Connect`: it declares how ranks run that use it, as one of `RANKS`."""
+
+    def declare(connect: Declared) -> Declared:
+        connect.__dict__["ranks"] = ranks
+        return connect
+
+    return declare
+
+
+def ranks_of(name: str) -> str:
+    """How ranks run that use the transport of this name, as one of `RANKS`.
+
+    "processes" unless it declares something else by `run_as`: what is exchanged is then JSON.
+    Raises `TransportError` as `connector` does, or for what is none of `RANKS`.
+    """
+    ranks = getattr(connector(name), "ranks", "processes")
+    if ranks not in RANKS:
+        raise TransportError(f"transport {name!r} runs as {ranks!r}; there are {', '.join(RANKS)}")
+    return str(ranks)
+
+
+def every_transport() -> tuple[str, ...]:
+    """The names of `OURS`, and of others that are installed."""
+    return (*OURS, *(name for name in transports() if name not in OURS))
 
 
 def transports() -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from fabric.transports.base import (
     Rendezvous,
     Request,
     Take,
+    run_as,
 )
 from fabric.transports.many import Bundle, Collection
 from fabric.transports.matching import Matching, Message, Receive, check_peer, new_receive, refusal
@@ -320,6 +321,7 @@ def _lost(request: Request, peer: int) -> None:
     request.done = True
 
 
+@run_as("threads")
 def connect(rank: int, size: int, exchange: Rendezvous) -> Inproc:
     """The transport of a rank that is a thread; ``exchange`` passes the mailboxes themselves."""
     return Inproc(rank, exchange(_Mailbox()))

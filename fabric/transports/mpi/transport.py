@@ -17,7 +17,7 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import Bytes, PeerMemory, Rendezvous, Request, Take
+from fabric.transports.base import Bytes, PeerMemory, Rendezvous, Request, Take, run_as
 from fabric.transports.matching import Matching, Receive, check_peer, new_receive, refusal
 from fabric.transports.mpi import mpiexec
 from fabric.transports.mpi.pieces import HEADERS, Announcement, LargeMessages
@@ -262,6 +262,7 @@ def _yield() -> None:
         time.sleep(0)
 
 
+@run_as("mpi")
 def connect(rank: int, size: int, exchange: Rendezvous) -> Mpi:
     """The transport of a process that mpiexec started; all ranks of MPI_COMM_WORLD must call it.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import AskSent, Bytes, PeerMemory, Rendezvous, Request, Take
+from fabric.transports.base import AskSent, Bytes, PeerMemory, Rendezvous, Request, Take, run_as
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
@@ -249,6 +249,7 @@ class Zmq:
         return poll
 
 
+@run_as("processes")
 def connect(rank: int, size: int, exchange: Rendezvous) -> Zmq:
     """The transport of a rank that is a process, over shared memory and ZeroMQ.
 
