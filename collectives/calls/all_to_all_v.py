@@ -8,7 +8,7 @@ from collectives.calls.buffers import UserBuffer, name_of, shift
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.ready import made_ready
 from fabric.schedule.counts import RankCounts
-from fabric.schedule.plan import Plan
+from fabric.schedule.plan import Plan, plan_of_own_rows
 from fabric.schedule.plan import plan as plan_of
 from topology.arguments import integers
 from topology.errors import ArgumentError
@@ -73,4 +73,4 @@ def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Pla
 def plan(name: str, rank: int, sent: Longs, received: Longs) -> Plan:
     """A rank's part by one of `LOCAL`: ``sent[j]`` bytes to rank j, ``received[i]`` from rank i."""
     steps = ALGORITHMS["all_to_all_v"][name](RankCounts(rank, sent, received))
-    return plan_of(steps, len(sent), rank)
+    return plan_of_own_rows(steps, len(sent), rank)

@@ -52,8 +52,8 @@ class AllCounts:
 
     def pairs_apart(self, distance: int) -> Pairs:
         """The pairs whose destination is ``distance`` ranks after the source, around the ranks."""
-        me = np.arange(self.ranks)
-        return me, np.roll(me, -distance)
+        last = distance % self.ranks + self.ranks
+        return self._twice[: self.ranks], self._twice[last - self.ranks : last]
 
     def between(self, pairs: Pairs) -> _Longs:
         """The counts of these pairs."""
@@ -70,6 +70,11 @@ class AllCounts:
 
     def _places(self, pairs: Pairs) -> _Longs:
         return pairs[0] * self.ranks + pairs[1]
+
+    @cached_property
+    def _twice(self) -> _Longs:
+        # All ranks, and all of them again.
+        return np.tile(np.arange(self.ranks), 2)
 
     @cached_property
     def _sent_at(self) -> _Longs:
@@ -140,20 +145,27 @@ class RankCounts:
     def blocks(self, pairs: Pairs) -> tuple[_Longs, _Longs, _Longs]:
         """As `AllCounts.blocks`; what lies in another rank's buffer is at 0, as nobody reads it."""
         src, dst = pairs
-        sent_at = np.where(src == self.rank, (self.sent.cumsum() - self.sent)[dst], 0)
-        at = np.where(dst == self.rank, (self.received.cumsum() - self.received)[src], 0)
-        return self.between(pairs), sent_at, at
+        sends, receives = src == self.rank, dst == self.rank
+        size = np.where(sends, self.sent[dst], self.received[src])
+        return size, self._sent_at[dst] * sends, self._received_at[src] * receives
+
+    @cached_property
+    def _sent_at(self) -> _Longs:
+        return self.sent.cumsum() - self.sent
+
+    @cached_property
+    def _received_at(self) -> _Longs:
+        return self.received.cumsum() - self.received
 
     def _own(self, dst: _Longs, receives: bool) -> Pairs:
         # In its own place among the sources this rank has a row for each destination.
         me = self.rank
         if not receives:
             return np.full(len(dst), me), dst
-        before, after = np.arange(me), np.arange(me + 1, self.ranks)
-        return (
-            np.concatenate([before, np.full(len(dst), me), after]),
-            np.concatenate([np.full(me, me), dst, np.full(len(after), me)]),
-        )
+        every, until = np.arange(self.ranks), me + len(dst)
+        src, to = np.full((2, until + self.ranks - 1 - me), me)
+        src[:me], src[until:], to[me:until] = every[:me], every[me + 1 :], dst
+        return src, to
 
 
 Counts = AllCounts | RankCounts

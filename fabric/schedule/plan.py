@@ -117,21 +117,23 @@ def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
 
 
 def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
-    """The plan of one rank, from all rows of a schedule or from those that involve the rank.
-
-    A schedule made from `RankCounts` has every step, those too in which the rank has no row: the
-    number of a step has to be the same at every rank.
-    """
+    """The plan of one rank, from all rows of a schedule."""
     parts = []
     for number, step in enumerate(steps):
-        own = (step.src == rank) | (step.dst == rank)
-        if own.all():
-            rows: _Longs | slice = slice(None)
-        else:
-            rows = np.flatnonzero(own)
-        part = _part(number, step, rows)
-        if len(part):
-            parts.append(part)
+        rows = np.flatnonzero((step.src == rank) | (step.dst == rank))
+        if len(rows):
+            parts.append(_part(number, step, rows))
+    return Plan(rank, ranks, tuple(parts))
+
+
+def plan_of_own_rows(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
+    """The plan of one rank, from a schedule of its rows only, as those made from `RankCounts` are.
+
+    Such a schedule has every step, those too in which the rank has no row: the number of a step
+    has to be the same at every rank.
+    """
+    every = slice(None)
+    parts = (_part(number, step, every) for number, step in enumerate(steps) if len(step))
     return Plan(rank, ranks, tuple(parts))
 
 

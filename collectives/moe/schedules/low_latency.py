@@ -102,9 +102,9 @@ class _Rows(NamedTuple):
 
     owner: Ints
     host: Ints
-    n: Ints | None = None
-    owner_at: Ints | int = 0
-    host_at: Ints | int = 0
+    n: Ints | None
+    owner_at: Ints
+    host_at: Ints
 
 
 class _Known(Protocol):
@@ -144,11 +144,14 @@ class _Counted:
 
     def messages(self) -> _Rows:
         pairs = self.counts.pairs_filled()
-        return _Rows(*pairs, self.counts.between(pairs))
+        nowhere = np.zeros_like(pairs[0])
+        return _Rows(*pairs, self.counts.between(pairs), nowhere, nowhere)
 
     def flags(self) -> _Rows:
         # Whoever hosts experts waits for every rank, itself included: a copy, so counts are whole.
-        return _Rows(*self.counts.pairs_to(np.flatnonzero(self.local_experts)))
+        pairs = self.counts.pairs_to(np.flatnonzero(self.local_experts))
+        nowhere = np.zeros_like(pairs[0])
+        return _Rows(*pairs, None, nowhere, nowhere)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -51,20 +51,24 @@ class ChunkCounts:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Rows:
-    """Rows of the two-level mode by chunk; places and sizes count messages."""
+    """Rows of the two-level mode by chunk; places and sizes count messages.
 
-    chunk: Ints
-    src: Ints
-    dst: Ints
-    src_at: Ints
-    dst_at: Ints
-    n: Ints
+    ``columns``: src, dst, src_at, dst_at, n; ``edges``: where each chunk's rows begin, and the end
+    of the last one's.
+    """
 
-    def of(self, chunk: int) -> NDArray[np.int64]:
-        """Cut out the columns of one chunk: ``[5, rows]``."""
-        rows = slice(*np.searchsorted(self.chunk, [chunk, chunk + 1]))
-        columns = (self.src, self.dst, self.src_at, self.dst_at, self.n)
-        return np.stack([column[rows] for column in columns])
+    columns: tuple[Ints, ...]
+    edges: list[int]
+
+    def of(self, chunk: int) -> list[Ints]:
+        """Cut out the columns of one chunk, without rows where there is no such chunk."""
+        there = 0 <= chunk < len(self.edges) - 1
+        rows = slice(*self.edges[chunk : chunk + 2]) if there else slice(0)
+        return [column[rows] for column in self.columns]
+
+
+def _rows(chunk: Ints, chunks: int, *columns: Ints) -> _Rows:
+    return _Rows(columns, chunk.searchsorted(np.arange(chunks + 1)).tolist())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,12 +84,19 @@ class TwoLevelPlan:
     back: bool
     copies: Copies  # of nodes
     counts: Ints  # of those, [src, node]
-    by_chunk: ChunkCounts
+    to_node: Ints  # of those by chunk, [chunk, src, node]
+    width: int
 
     @property
-    def width(self) -> int:
-        """The number of ranks of a node."""
-        return self.by_chunk.width
+    def chunks(self) -> int:
+        """The number of chunks."""
+        return len(self.to_node)
+
+    def by_chunk(self) -> ChunkCounts:
+        """The tokens of all ranks by chunk."""
+        copies, ranks = self.routing.copies, self.routing.ranks
+        to_rank = _by_chunk(copies, (ranks, ranks), self.routing.tokens, self.chunks)
+        return ChunkCounts(self.width, self.to_node, to_rank)
 
 
 def plan(
@@ -101,13 +112,9 @@ def plan(
         raise RoutingError(f"{chunks} chunks; there have to be 1 or more")
     copies = routing.node_copies(width)
     shape = (routing.ranks, routing.nodes(width))
-    by_chunk = ChunkCounts(
-        width,
-        _by_chunk(copies, shape, routing.tokens, chunks),
-        _by_chunk(routing.copies, (routing.ranks, routing.ranks), routing.tokens, chunks),
-    )
     counts = pairs(copies.src, copies.dst, shape)
-    return TwoLevelPlan(routing, message_size, exact, back, copies, counts, by_chunk)
+    to_node = _by_chunk(copies, shape, routing.tokens, chunks)
+    return TwoLevelPlan(routing, message_size, exact, back, copies, counts, to_node, width)
 
 
 def steps(plan: TwoLevelPlan) -> Iterator[Step]:
@@ -117,9 +124,9 @@ def steps(plan: TwoLevelPlan) -> Iterator[Step]:
     """
     if plan.exact:
         yield _pack(plan)
-        made = _steps(*_placed(plan), plan.by_chunk.chunks, plan.message_size, plan.back)
+        made = _steps(*_placed(plan), plan.chunks, plan.message_size, plan.back)
     else:
-        made = counted(plan.by_chunk, plan.message_size, back=plan.back)
+        made = counted(plan.by_chunk(), plan.message_size, back=plan.back)
     yield from (step for step in made if len(step))
 
 
@@ -130,7 +137,7 @@ def counted(counts: ChunkCounts, message_size: int, *, back: bool) -> Iterator[S
     Every step is there, even without rows, so that it has one number at all ranks.
     ``message_size``: bytes of a token.
     """
-    rdma = _to_relays(counts)
+    rdma = _to_relays(counts.to_node, counts.width)
     nvlink = _forwarded_whole(counts)
     return _steps(rdma, nvlink, counts.chunks, message_size, back)
 
@@ -140,11 +147,11 @@ def _steps(
 ) -> Iterator[Step]:
     ticks = range(chunks + 1)
     for tick in reversed(ticks) if back else ticks:
-        rows = np.concatenate([rdma.of(tick), nvlink.of(tick - 1)], axis=1)
-        yield _step(rows, message_size, back)
+        both = zip(rdma.of(tick), nvlink.of(tick - 1), strict=True)
+        yield _step([np.concatenate(columns) for columns in both], message_size, back)
 
 
-def _step(rows: NDArray[np.int64], message_size: int, back: bool) -> Step:
+def _step(rows: list[Ints], message_size: int, back: bool) -> Step:
     src, dst, src_at, dst_at, n = rows
     src_at, dst_at = src_at * message_size, dst_at * message_size
     if back:
@@ -217,8 +224,8 @@ def _placed(plan: TwoLevelPlan) -> tuple[_Rows, _Rows]:
     leave = packed[:, None] + starts(counts, 1)
     held = np.where(_own(counts.shape, width), leave, passing[relay] + relayed(counts, width)[0])
     arrive = received + starts(plan.routing.rank_counts, 0)
-    begin = starts(plan.by_chunk.to_node, 0)
-    rdma = _to_relays(plan.by_chunk, leave + begin, held + begin)
+    begin = starts(plan.to_node, 0)
+    rdma = _to_relays(plan.to_node, width, leave + begin, held + begin)
     return rdma, _forwarded(relay, held, arrive, plan)
 
 
@@ -236,16 +243,17 @@ def _by_chunk(copies: Copies, shape: tuple[int, int], tokens: Ints, chunks: int)
     return pairs(chunk, flat, (chunks, size)).reshape(chunks, *shape)
 
 
-def _to_relays(counts: ChunkCounts, leave: Ints | None = None, held: Ints | None = None) -> _Rows:
+def _to_relays(
+    to_node: Ints, width: int, leave: Ints | None = None, held: Ints | None = None
+) -> _Rows:
     # One row for what goes of each (source, other node, chunk), to the relay there. With places,
     # [chunk, src, node], at the source and at the relay.
-    to_node = counts.to_node
-    _, ranks, nodes = to_node.shape
-    c, s, d = at = np.nonzero(to_node * ~_own((ranks, nodes), counts.width))
+    chunks, ranks, nodes = to_node.shape
+    c, s, d = at = np.nonzero(to_node * ~_own((ranks, nodes), width))
     src_at, dst_at = (
         np.zeros_like(c) if all_at is None else all_at[at] for all_at in (leave, held)
     )
-    return _Rows(c, s, relays(ranks, counts.width)[s, d], src_at, dst_at, to_node[at])
+    return _rows(c, chunks, s, relays(ranks, width)[s, d], src_at, dst_at, to_node[at])
 
 
 def _forwarded_whole(counts: ChunkCounts) -> _Rows:
@@ -253,12 +261,12 @@ def _forwarded_whole(counts: ChunkCounts) -> _Rows:
     c, s, d = np.nonzero(counts.to_rank)
     relay = relays(counts.to_rank.shape[1], counts.width)[s, d // counts.width]
     nowhere = np.zeros_like(c)
-    return _Rows(c, relay, d, nowhere, nowhere, counts.to_rank[c, s, d])
+    return _rows(c, counts.chunks, relay, d, nowhere, nowhere, counts.to_rank[c, s, d])
 
 
 def _forwarded(relay: Ints, held: Ints, received: Ints, plan: TwoLevelPlan) -> _Rows:
     # One row for each run of tokens that lie next to each other at both ends.
-    copies, chunks = plan.routing.copies, plan.by_chunk.chunks
+    copies, chunks = plan.routing.copies, plan.chunks
     chunk = chunks_of(copies.token, plan.routing.tokens[copies.src], chunks)
     order = sorted_by(copies.dst, plan.routing.ranks)
     order = order[sorted_by(chunk[order], chunks)]
@@ -266,7 +274,7 @@ def _forwarded(relay: Ints, held: Ints, received: Ints, plan: TwoLevelPlan) -> _
     node = dst // plan.width
     leave = held[src, node] + _node_position(plan)[order]
     arrive = received[src, dst] + copies.position[order]
-    return _runs(chunk[order], relay[src, node], dst, leave, arrive)
+    return _runs(chunk[order], chunks, relay[src, node], dst, leave, arrive)
 
 
 def _node_position(plan: TwoLevelPlan) -> Ints:
@@ -277,12 +285,12 @@ def _node_position(plan: TwoLevelPlan) -> Ints:
     return position
 
 
-def _runs(chunk: Ints, src: Ints, dst: Ints, src_at: Ints, dst_at: Ints) -> _Rows:
+def _runs(chunk: Ints, chunks: int, src: Ints, dst: Ints, src_at: Ints, dst_at: Ints) -> _Rows:
     # A place less its row number stays the same for as long as places follow each other.
     row = np.arange(len(src))
     first = np.flatnonzero(_changes(chunk, src, dst, src_at - row, dst_at - row))
     n = np.diff(first, append=len(src))
-    return _Rows(chunk[first], src[first], dst[first], src_at[first], dst_at[first], n)
+    return _rows(chunk[first], chunks, src[first], dst[first], src_at[first], dst_at[first], n)
 
 
 def _changes(*columns: Ints) -> NDArray[np.bool_]:

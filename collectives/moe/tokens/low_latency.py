@@ -36,7 +36,7 @@ from collectives.moe.tokens.tensors import (
 )
 from fabric.ranks.message_execution import timed_as
 from fabric.schedule.counts import RankCounts
-from fabric.schedule.plan import plan
+from fabric.schedule.plan import plan_of_own_rows
 
 IN_FLIGHT = 2
 """Dispatches whose results have not been combined: so many buffers there are."""
@@ -153,7 +153,8 @@ class LowLatency:
         self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
         counts = RankCounts(rank, chosen.sent, by_source.sum(axis=1))
-        mine = plan(counted_dispatch(counts, self.hosts.local, size), comm.size, rank)
+        steps = counted_dispatch(counts, self.hosts.local, size)
+        mine = plan_of_own_rows(steps, comm.size, rank)
         work = comm.exchange(
             timed_as(words, mine, "dispatch"),
             tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
@@ -194,7 +195,9 @@ class LowLatency:
         comm, chosen = self.comm, handle.chosen
         counts = RankCounts(comm.rank, chosen.sent, handle.by_source.sum(axis=1))
         size = self._result_size or self.hidden * handle.dtype.itemsize
-        mine = plan(counted_combine(counts, self.hosts.local, size), comm.size, comm.rank)
+        mine = plan_of_own_rows(
+            counted_combine(counts, self.hosts.local, size), comm.size, comm.rank
+        )
         words = self._words(handle.dtype).replace("dispatch", "combine")
         rows = Returns(comm, chosen, self.hosts, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip

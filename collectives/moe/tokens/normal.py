@@ -38,7 +38,7 @@ from collectives.moe.tokens.tensors import (
 )
 from fabric.ranks.message_execution import timed_as
 from fabric.schedule.counts import RankCounts
-from fabric.schedule.plan import Plan, plan
+from fabric.schedule.plan import Plan, plan_of_own_rows
 
 MOST_ALIGNMENT = 1 << 31
 """What counts of experts are rounded up to at most."""
@@ -273,7 +273,7 @@ class Normal:
         else:
             schedule = counted_combine if back else counted_dispatch
             steps = schedule(RankCounts(rank, handle.sent, handle.by_source), size)
-        return plan(steps, self.comm.size, rank)
+        return plan_of_own_rows(steps, self.comm.size, rank)
 
     def _arrived(self, x: Any, landing: Landing, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
