@@ -89,7 +89,9 @@ def fits(kind: str, launcher: str, transport: str, moment: str) -> bool:
     if kind in ("cut data", "sockets deleted"):
         return transport == "sockets"
     if kind == "SIGSTOP" and launcher in ENDS_ALL and moment != "calls":
-        return False  # outside of its world, a rank is its launcher's
+        return False  # before and after its world, a rank is its launcher's
+    if kind == "launcher SIGKILL" and launcher in ENDS_ALL and moment == "joining":
+        return False
     if kind in ("cut control", "stranger"):
         return launcher in ("run", "run nodes") and transport != "mpi"
     return True

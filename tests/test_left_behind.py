@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +22,9 @@ from fabric.launching import mpi_watch
 from fabric.launching.guard import GUARDED
 from fabric.launching.launch import launch
 from fabric.launching.mpi_watch import MpiWatch
+from fabric.world import zmq_server
 from fabric.world.zmq_server import AT_ONCE
-from tests.test_liveness import MAPPER, authority, await_, linux, rank_of, replies_to
+from tests.test_liveness import MAPPER, authority, await_, error_of, linux, rank_of, replies_to
 
 LIMIT = 60.0
 
@@ -182,3 +184,27 @@ def test_an_end_of_a_message_to_oneself_does_not_outlive_the_world() -> None:
         Half("a message", ended).wait()
     with pytest.raises(TimedOut, match=r"the other end was not called within 0\.01 s"):
         Half("a message", lambda: None).wait(0.01)
+
+
+def test_an_authority_that_computes_for_long_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one whose engine is being compiled."""
+    monkeypatch.setattr(zmq_server, "BUSY", 0.05)
+    monkeypatch.setattr(zmq_server, "PARTING", 0.05)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def tick(wall: float) -> None:
+        begun.set()
+        goes_on.wait(LIMIT)
+
+    with authority(1) as server:
+        monkeypatch.setattr(server.world, "tick", tick)
+        assert begun.wait(LIMIT)
+        server.late([0], 3.0)
+        assert str(error_of(server)).startswith("the ranks have not ended within 3 s, in which")
+        server.close()
+        assert server._thread.is_alive()
+        goes_on.set()
+        server._thread.join(LIMIT)
+        assert not server._thread.is_alive()

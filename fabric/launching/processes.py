@@ -47,9 +47,9 @@ def run_processes(job: LaunchJob) -> Ended:
                 watch = Watch(team.children, server, job.settings)
                 watch.run(job.timeout, team.collect)
             outcomes = [team.outcome(rank, watch) for rank in ranks]
-            if world.error is None:
+            if server.error is None:
                 guard.over()
-            return Ended(outcomes, world.error)
+            return Ended(outcomes, server.error)
 
 
 def _method() -> str:
@@ -97,7 +97,7 @@ class _ProcessTeam:
         """What a rank returned or raised, or why it could do neither."""
         if rank in self.outcomes:
             return self.outcomes[rank]
-        error = self._server.world.error
+        error = self._server.error
         if error is not None and (error.rank == rank or rank in watch.cut):
             return again(error)
         ended = how_it_ended(watch.codes.get(rank, 0))

@@ -7,6 +7,7 @@ cannot be read of a rank ends the world, as that rank would wait for an answer f
 
 import contextlib
 import logging
+import math
 import os
 import queue
 import secrets
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 import zmq
 
-from fabric.failure import TransportError, WorldError, as_parts, in_words, report
+from fabric.failure import TimedOut, TransportError, WorldError, as_parts, in_words, report
 from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
@@ -59,6 +60,12 @@ CUT = 0.4
 
 UNNOTED = (Beat, Over, AskFrames, FrameCount)
 """What a rank's line sends by itself."""
+
+BUSY = 1.0
+"""Seconds that the authority has to note that ranks are late: it may be compiling an engine."""
+
+PARTING = 5.0
+"""Seconds that it has to end what it computes when it is closed."""
 
 AT_ONCE = 64
 """Messages that are taken before answers are sent: who floods the authority delays nobody."""
@@ -126,6 +133,7 @@ class Server:
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._host, self._looked = host(), 0.0
         self._closing = self._ended = self._crowded = False
+        self._overdue = math.inf, 0.0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._gate = Gate(self._context, keys) if keys else None
         self._socket = self._context.socket(zmq.ROUTER)
@@ -161,20 +169,27 @@ class Server:
     def late(self, ranks: Iterable[int], timeout: float) -> None:
         """Report that these ranks have not ended in ``timeout`` seconds, which ends the world."""
         late = list(ranks)
+        self._overdue = time.monotonic() + BUSY, timeout
         self.order(lambda: self.world.late(late, timeout))
 
     def ended(self) -> bool:
-        """True if an error has ended the world."""
-        return self.world.error is not None
+        """Whether something has ended the world before its time."""
+        return self.error is not None
 
     @property
     def error(self) -> WorldError | None:
-        """The error that has ended the world early, None if there is none."""
+        """What has ended the world before its time, if anything has.
+
+        A world whose emulator computes for long has ended, too, if its ranks are late.
+        """
+        if self.world.error is None and time.monotonic() > self._overdue[0]:
+            limit = f"the ranks have not ended within {self._overdue[1]:g} s"
+            return TimedOut(f"{limit}, in which the authority still computes what calls take")
         return self.world.error
 
     def rest(self) -> None:
-        """Wait until the launchers of other nodes have ended, or an error has ended the world."""
-        while self.world.error is None and (
+        """Wait until other nodes have ended, too, or something has ended the world."""
+        while self.error is None and (
             len(self.world.gone) < self.world.size
             or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
         ):
@@ -226,9 +241,10 @@ class Server:
         if not self._closing:
             self._closing = True
             os.write(self._bell, b"!")
-            self._thread.join()
-            os.close(self._bell)
-            os.close(self._ear)
+            self._thread.join(PARTING)
+            if not self._thread.is_alive():  # else it computes, and ends when it has
+                os.close(self._bell)
+                os.close(self._ear)
 
     def _bind(self, bind: str, keys: Keys | None) -> str:
         socket = self._socket
