@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fabric import Fabric
+from fabric import Fabric, Step
 from fabric.engines.base import CONTENTION, Engine, EngineError, engine, engines
 from fabric.engines.conformance import CHECKS, EngineConformanceError, check
 from fabric.engines.flow.engine import Flow
@@ -65,6 +65,13 @@ def test_engines_are_found_by_their_entry_point(constant: None) -> None:
     assert {"constant", "flow"} <= set(engines())
     fabric = Fabric(star(2), engine="constant", engine_options={"bandwidth": 2e9})
     assert fabric.session(2) is not fabric.session(2)
+
+
+def test_paths_of_other_ranks_on_a_fabric_too_large_to_remember_them() -> None:
+    """As many paths as before, and others: what they load is worked out again."""
+    fabric, steps = Fabric(star(5000)), [Step([3, 4], [5, 6], 10**6)]
+    fabric.simulate([Step([0, 1], [2, 2], 10**6)])
+    assert fabric.simulate(steps).duration == Fabric(star(5000)).simulate(steps).duration
 
 
 def test_an_engine_that_there_is_not() -> None:
