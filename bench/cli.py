@@ -25,18 +25,18 @@ from bench.options import (
     REDUCTIONS,
     Flags,
     Output,
-    Selection,
     gathered,
+    machine_options,
     output_options,
     parse_root,
     parse_size,
-    system_options,
 )
 from bench.transport_choice import TRANSPORTS, TransportChoice
 
 if TYPE_CHECKING:
     from bench.collectives.measure import Benchmark
     from bench.records import Measurement
+    from fabric.machine import MachineSpec
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -244,14 +244,14 @@ def _collective(name: str, text: str) -> click.Command:
         click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
                      help="all_to_all_v: in line i, bytes from rank i to each."),
     ]  # fmt: skip
-    command: Any = nccl_options(system_options(output_options(functools.partial(_run, name))))
+    command: Any = nccl_options(machine_options(output_options(functools.partial(_run, name))))
     for option in own:
         command = option(command)
     return click.command(name, help=text, context_settings=HELP)(command)
 
 
 def _run(
-    name: str, flags: Flags, selection: Selection, output: Output, transport: str,
+    name: str, flags: Flags, machine: "MachineSpec", output: Output, transport: str,
     algorithm: str | None, matrix: str | None,
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
@@ -265,7 +265,7 @@ def _run(
     if transport != "sim":
         flags.check_sizes(MAX_LIVE_SIZES)
     bench = measure.prepare(
-        name, flags, selection, algorithm, matrix, transport=transport,
+        name, flags, machine, algorithm, matrix, transport=transport,
         trace=None if transport == "sim" else output.trace,
     )  # fmt: skip
     as_nccl = output.format == "table" and len(bench.algorithms) <= 1

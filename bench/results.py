@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from bench.collectives import measure as collectives
 from bench.moe import command as experts_bench
 from bench.moe.case import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
-from bench.options import Flags, Selection
+from bench.options import Flags
 from bench.records import Record, as_table
+from fabric.machine import MachineSpec
 from topology.files.html import table
 
 
@@ -39,34 +40,34 @@ class Results:
 
 def collective(
     op: str, *, ranks: int = 8, sizes: Sequence[int] = (1 << 20,),
-    system: str = Selection.system, software: str | None = None, algorithm: str | None = None,
-    without: Sequence[str] = (), routing: str = Selection.routing,
+    system: str = MachineSpec.system, software: str | None = None, algorithm: str | None = None,
+    without: Sequence[str] = (), routing: str = MachineSpec.routing,
 ) -> Results:  # fmt: skip
     """The records of a simulated collective of each of ``sizes`` (bytes, as in nccl-tests).
 
     ``algorithm``: names separated by commas, or "all"; None: the fastest for each size. The rest as
     in ``triplane bench``. Raises `TriplaneError` for a wrong argument.
     """
-    selection = Selection(system, software, routing=routing, without=tuple(without))
+    machine = MachineSpec(system, software, routing=routing, without=tuple(without))
     rows: list[Record] = []
     for size in sizes:
         flags = Flags(ranks=ranks, minbytes=size, maxbytes=size)
-        bench = collectives.prepare(op, flags, selection, algorithm, environment={})
+        bench = collectives.prepare(op, flags, machine, algorithm, environment={})
         rows += [row.record() for row in collectives.sweep(bench)]
     return Results(tuple(rows), f"{op} on {system}")
 
 
 def moe(
     ep: Sequence[int] = (8, 16, 32, 64, 128, 256), *, mode: str = "low-latency",
-    tokens: int | None = None, system: str = Selection.system, software: str | None = None,
+    tokens: int | None = None, system: str = MachineSpec.system, software: str | None = None,
     skew: str = "uniform", without: Sequence[str] = (),
 ) -> Results:  # fmt: skip
     """The records of simulated dispatch and combine over expert-parallel sizes ``ep``.
 
     Arguments as in ``triplane bench moe``. Raises `TriplaneError` for a wrong argument.
     """
-    selection = Selection(system, software, without=tuple(without))
-    fabric, software, name = experts_bench.prepared(selection, mode)
+    machine = MachineSpec(system, software, without=tuple(without))
+    fabric, software, name = experts_bench.prepared(machine, mode)
     works = [
         Experts(op, mode, ranks, tokens or TOKENS[mode], HIDDEN, TOP_K, max(EXPERTS, ranks),
                 dtype_of(software), skew)

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -15,7 +15,7 @@ import click
 
 from bench.cli import HELP
 from bench.numbers import Positive
-from bench.options import gathered
+from bench.options import gathered, machine_options
 from bench.streams import complain
 from bench.transport_choice import TransportChoice
 from fabric.failure import WorldError
@@ -24,8 +24,10 @@ from fabric.launching.mpirun import run_command
 from fabric.launching.nodes import Nodes
 from fabric.launching.outcome import Exit
 from fabric.launching.programs import run_in_threads, run_program_processes
-from fabric.settings import CLOCKS, SYNCS, Settings
-from fabric.transports.base import OURS, ranks_of
+from fabric.machine import MachineSpec
+from fabric.settings import CLOCKS, NO_SYSTEM, SYNCS, Settings
+
+TRANSPORTS = ("inproc", "zmq", "mpi")
 
 ENDING = signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 """The signals, beside SIGINT, by which a launcher is asked to end: `kill`, a terminal that is
@@ -70,10 +72,6 @@ placing_options = gathered(
 setting_options = gathered(
     "settings",
     Settings,
-    click.option("--system", metavar="SYSTEM",
-                 help="The emulated machine, or none [cloudmatrix384]."),
-    click.option("--software", metavar="NAMES",
-                 help="Software stacks whose costs count [the system's own]."),
     click.option("--clock", type=click.Choice(CLOCKS), help="How emulated time passes [virtual]."),
     click.option("--sync", type=click.Choice(SYNCS), help="How virtual time keeps order [strict]."),
     click.option("--scale", type=float, metavar="X", help="Paced: seconds here for one there [1]."),
@@ -86,20 +84,25 @@ setting_options = gathered(
     click.option("--grace", type=float, metavar="SECONDS",
                  help="For survivors of a failure to end by themselves [5]."),
 )  # fmt: skip
-"""Adds the choice of a machine and its clock, which the command gets as ``settings``."""
+"""Adds the choice of a clock. The command gets it as ``settings``, and in it the machine that
+`machine_options` passes on."""
 
 
 @click.command(
     context_settings={**HELP, "ignore_unknown_options": True, "allow_interspersed_args": False}
 )
 @placing_options
+@machine_options
 @setting_options
 @click.argument("program", type=click.Path(path_type=Path), required=False)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def command(
     placing: Placing, settings: Settings, program: Path | None, args: tuple[str, ...]
 ) -> int:
-    """Run PROGRAM as N ranks; in it, `collectives.init()` gives the communicator."""
+    """Run PROGRAM as N ranks; in it, `collectives.init()` gives the communicator.
+
+    With `--system none` no machine is emulated, and time is the wall clock's.
+    """
     if placing.make_keys and program is None:
         if placing.keys is None:
             raise click.UsageError("--make-keys needs --keys FILE")
@@ -109,7 +112,7 @@ def command(
         raise click.UsageError("there is no program to run")
     if not program.is_file():
         raise click.UsageError(f"there is no program {str(program)!r}")
-    _check(placing, settings)
+    settings = _checked(placing, settings)
     with terminable():
         if ranks_of(placing.transport) == "threads":
             return _threads(placing, settings, program, args)
@@ -120,8 +123,19 @@ def command(
         return _processes(placing, settings, line)
 
 
+def _checked(placing: Placing, settings: Settings) -> Settings:
+    """The settings that hold; refuses options that would change nothing, as nobody would see it."""
+    machine = settings.machine
+    if machine is not None and machine.system == NO_SYSTEM:
+        for name in (each.name for each in fields(machine) if each.name != "system"):
+            if getattr(machine, name) != getattr(MachineSpec(), name):
+                _refuse(name, "does not go with --system none: there is no emulated machine")
+        settings = replace(settings, machine=None)
+    _check(placing, settings)
+    return settings
+
+
 def _check(placing: Placing, settings: Settings) -> None:
-    """Refuse options that would change nothing: whoever sets one counts on it."""
     if placing.make_keys and placing.keys is None:
         raise click.UsageError("--make-keys needs --keys FILE")
     default = Settings()
@@ -139,9 +153,8 @@ def _check(placing: Placing, settings: Settings) -> None:
             _refuse(name, f"does not go with --transport {given}: threads are never stopped alone")
     if settings.clock != "paced" and settings.scale != default.scale:
         _refuse("scale", f"goes with --clock paced, not {settings.clock}")
-    for name in ("software", "clock") if settings.system is None else ():
-        if getattr(settings, name) != getattr(default, name):
-            _refuse(name, "does not go with --system none: there is no emulated machine")
+    if settings.machine is None and settings.clock != default.clock:
+        _refuse("clock", "does not go with --system none: there is no emulated machine")
 
 
 def _refuse(name: str, why: str) -> NoReturn:

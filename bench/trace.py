@@ -10,16 +10,17 @@ from pathlib import Path
 import click
 import numpy as np
 
-from bench.machine import BenchError, fabric_of
+from bench.machine import BenchError
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
-from bench.options import FORMATS, Selection, gathered, parse_size, system_options
+from bench.options import FORMATS, gathered, machine_options, parse_size
 from bench.records import Value, as_text, opened
 from collectives.workloads import Replay, Workload, WorkloadError, goal, replay
 from collectives.workloads.chakra import trace as chakra
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
+from fabric.machine import MachineSpec
 from topology.files.reading import whole
 from topology.units import GB, US
 
@@ -186,7 +187,7 @@ _reading = gathered(
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
-@system_options
+@machine_options
 @_reading
 @click.option("--algorithm", metavar="NAME", help="Of collectives (default: the fastest).")
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
@@ -200,7 +201,7 @@ _reading = gathered(
 @click.option("--chakra", "as_chakra", type=NewFile(is_prefix=True), metavar="PREFIX",
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
-    files: tuple[Path, ...], selection: Selection, how: Reading, algorithm: str | None,
+    files: tuple[Path, ...], machine: MachineSpec, how: Reading, algorithm: str | None,
     rendezvous: float, form: str, output: Path | None, trace: Path | None, as_goal: Path | None,
     as_chakra: Path | None,
 ) -> None:  # fmt: skip
@@ -211,10 +212,10 @@ def command(
         raise BenchError(
             f"--algorithm {algorithm} is of collectives, and {files[0]} has none, only messages"
         )
-    fabric = fabric_of(selection)
+    fabric = machine.build()
     began = time.perf_counter()
     found = replayed(workload, fabric, files[0], algorithm, rendezvous)
-    row = record(found, str(files[0]), selection.system, time.perf_counter() - began)
+    row = record(found, str(files[0]), machine.system, time.perf_counter() - began)
     with opened(output) as file:
         if groups and form == "table":
             file.write(f"# groups of {groups}\n")

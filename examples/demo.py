@@ -6,15 +6,15 @@ from pathlib import Path
 
 from bench.moe import command
 from bench.moe.case import OPERATIONS, Experts, dtype_of
-from bench.options import Selection
 from bench.records import Record
+from fabric.machine import MachineSpec
 
 SIZES = (8, 16, 32, 64, 128, 256, 320)
 SYSTEMS = ("cloudmatrix384", "h800")
 
 
 def measured(system: str) -> list[Record]:
-    fabric, software, name = command.prepared(Selection(system=system), "low-latency")
+    fabric, software, name = command.prepared(MachineSpec(system=system), "low-latency")
     dtype = dtype_of(software)
     works = [
         Experts(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)

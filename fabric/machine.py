@@ -91,7 +91,7 @@ class MachineSpec:
     def __post_init__(self) -> None:
         software, planes = self.software, self.planes
         checked = {
-            "system": _system(self.system),
+            "system": text(self.system, "system", most=PATH),
             "software": None if software is None else text(software, "software", most=PATH),
             "engine": text(self.engine, "engine"),
             "engine_options": _options(self.engine_options),
@@ -202,6 +202,15 @@ class MachineSpec:
             raise MachineError(str(error)) from None
 
 
+def as_text(system: str | Path) -> str:
+    """A name or path as text for `MachineSpec.system`: a `Path` is taken for no name."""
+    plain = str(system)
+    if not isinstance(system, Path):
+        return plain
+    is_plain = os.sep not in plain and not plain.endswith(".toml")
+    return f".{os.sep}{plain}" if is_plain else plain
+
+
 def places_of(
     placement: str | tuple[int, ...] | None, whole: "Topology", left: "Topology"
 ) -> "Ints | None":
@@ -244,15 +253,6 @@ def _left(whole: "Topology", without: tuple[str, ...]) -> "Topology":
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _system(value: Any) -> str:
-    """A name or a path as text; a `Path` stays one, also without a folder or an ending."""
-    if not isinstance(value, Path):
-        return text(value, "system", most=PATH)
-    plain = text(str(value), "system", most=PATH)
-    is_plain = os.sep not in plain and not plain.endswith(".toml")
-    return f".{os.sep}{plain}" if is_plain else plain
 
 
 def _names(values: Any, name: str) -> tuple[str, ...]:

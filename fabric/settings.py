@@ -3,18 +3,18 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
-from topology.arguments import PATH, number, text
+from fabric.machine import VARIABLE, MachineSpec
+from topology.arguments import PATH, number, shown, text
+from topology.errors import ArgumentError, TriplaneError
 from topology.names import near
 
 if TYPE_CHECKING:
     from fabric.clock.emulator import Emulator
     from fabric.fabric import Fabric
-    from topology.graph import Topology
 
 CLOCKS = ("virtual", "paced")
 SYNCS = ("strict", "eager")
@@ -29,11 +29,9 @@ PREFIX = "TRIPLANE_"
 class Settings:
     """The settings that all ranks of a world have in common.
 
-    ``system``: as in `topology.system`; None, or "none": no emulated machine, `now` is the wall
-    clock. ``software``: the stacks that time calls, see `fabric.endpoint.stacks.stacks_of`; None:
-    for each operation the stack that the system usually runs. ``clock``: one of `CLOCKS`. ``sync``:
-    on virtual time, one of `SYNCS`. ``scale``: on paced time, wall seconds for each emulated
-    second.
+    ``machine``: the emulated machine; None: there is none, and `now` is the wall clock. ``clock``:
+    one of `CLOCKS`. ``sync``: on virtual time, one of `SYNCS`. ``scale``: on paced time, wall
+    seconds for each emulated second.
 
     ``heartbeat``: seconds of silence after which a rank on another host counts as lost.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
@@ -43,8 +41,7 @@ class Settings:
     Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
 
-    system: str | None = "cloudmatrix384"
-    software: str | None = None
+    machine: MachineSpec | None = field(default_factory=MachineSpec)
     clock: str = "virtual"
     sync: str = "strict"
     scale: float = 1.0
@@ -54,8 +51,12 @@ class Settings:
     trace: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            object.__setattr__(self, name, _normal(name, value))
+        if not isinstance(self.machine, MachineSpec | None):
+            raise ArgumentError(
+                f"machine is {shown(self.machine)}; it has to be a MachineSpec or None"
+            )
+        for name in _OTHERS:
+            object.__setattr__(self, name, _normal(name, getattr(self, name)))
         for name, choices in (("clock", CLOCKS), ("sync", SYNCS)):
             value = getattr(self, name)
             if value not in choices:
@@ -77,46 +78,66 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         """The settings as a dict of JSON values, for `from_json`."""
-        return asdict(self)
+        machine = None if self.machine is None else self.machine.to_json()
+        return {"machine": machine, **{name: getattr(self, name) for name in _OTHERS}}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "Settings":
         """The settings in a dict that `as_json` returned."""
-        return Settings(**values)
+        spec = values["machine"]
+        machine = None if spec is None else MachineSpec.from_json(spec)
+        return Settings(**{**values, "machine": machine})
+
+    def fabric(self) -> "Fabric | None":
+        """The machine, built anew; None if there is none. Raises as `MachineSpec.build`."""
+        return None if self.machine is None else self.machine.build()
 
     def environment(self) -> dict[str, str]:
         """The settings as environment variables, for `from_environment`."""
-        values = {name: "" if value is None else str(value) for name, value in asdict(self).items()}
-        return {PREFIX + name.upper(): value for name, value in values.items()}
+        machine = self.machine
+        values = {
+            "machine": NO_SYSTEM if machine is None else machine.to_text(),
+            # Where they are set already, they would override what the machine says.
+            "system": machine and machine.system, "software": machine and machine.software,
+            **{name: getattr(self, name) for name in _OTHERS},
+        }  # fmt: skip
+        return {
+            PREFIX + name.upper(): "" if value is None else str(value)
+            for name, value in values.items()
+        }
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "Settings":
-        """The settings in ``TRIPLANE_SYSTEM``, ``TRIPLANE_CLOCK`` and so on.
+        """The settings in ``TRIPLANE_MACHINE``, ``TRIPLANE_CLOCK`` and so on.
 
-        An empty variable means None.
+        The machine is JSON or the path of its file, or "none"; ``TRIPLANE_SYSTEM`` and
+        ``TRIPLANE_SOFTWARE`` override what it says. An empty variable means None.
 
         ``environment``: the default is this process's. Raises `ArgumentError` or `WorldError` for a
         value that is not allowed.
         """
         given = os.environ if environment is None else environment
-        values: dict[str, Any] = {}
-        for field in fields(Settings):
-            text = given.get(PREFIX + field.name.upper())
+        values: dict[str, Any] = {"machine": _machine(given)}
+        for name in _OTHERS:
+            text = given.get(PREFIX + name.upper())
             if text is not None:
-                values[field.name] = _value(field.name, text)
+                values[name] = _value(name, text)
         return Settings(**values)
+
+
+_OTHERS = tuple(each.name for each in fields(Settings) if each.name != "machine")
+"""The settings that are no machine."""
 
 
 def _normal(name: str, value: Any) -> Any:
     """A setting as a plain value of its kind; raises `ArgumentError`."""
     if name in ("scale", "heartbeat", "stop_timeout", "grace"):
         return number(value, name)
-    none = {"system": (None, NO_SYSTEM), "software": (None,), "trace": (None,)}.get(name, ())
-    return None if isinstance(value, str | None) and value in none else text(value, name, most=PATH)
+    return None if name == "trace" and value is None else text(value, name, most=PATH)
 
 
 def _value(name: str, text: str) -> str | float | None:
-    if name in ("system", "software", "trace"):
+    if name == "trace":
         return text or None
     if name in ("clock", "sync"):
         return text
@@ -126,16 +147,19 @@ def _value(name: str, text: str) -> str | float | None:
         raise WorldError(f"{PREFIX}{name.upper()} is {text!r}, not a number") from None
 
 
-def machine(settings: Settings, system: "str | Path | Topology | Fabric | None") -> "Fabric | None":
-    """The fabric that the settings speak of, or the one that is given; None without a system."""
-    from fabric.endpoint.stacks import stacks_of
-    from fabric.fabric import Fabric
-    from topology.presets.catalogue import system as named
-
-    if system is None or isinstance(system, Fabric):
-        return system
-    topology = named(system) if isinstance(system, str | Path) else system
-    return Fabric(topology, endpoint=stacks_of(settings.software, topology.provenance.family))
+def _machine(given: Mapping[str, str]) -> MachineSpec | None:
+    """The machine of the variables; a single one overrides what ``TRIPLANE_MACHINE`` says."""
+    line, name = given.get(VARIABLE) or "{}", given.get(PREFIX + "SYSTEM")
+    if name in ("", NO_SYSTEM) or (name is None and line == NO_SYSTEM):
+        return None
+    try:
+        found = MachineSpec() if line == NO_SYSTEM else MachineSpec.from_text(line)
+    except TriplaneError as error:
+        raise WorldError(f"{VARIABLE}: {error}") from None
+    changed: dict[str, Any] = {} if name is None else {"system": name}
+    if PREFIX + "SOFTWARE" in given:
+        changed["software"] = given[PREFIX + "SOFTWARE"] or None
+    return replace(found, **changed)
 
 
 def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":

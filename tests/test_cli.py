@@ -232,7 +232,6 @@ def test_timestamps_end_the_rows() -> None:
         (["--planes", "net, net"], ["net, net", "twice"]),
         (["--without", "magic"], ["magic"]),
         (["--transport", "inproc", "-o", "mulsum"], ["mulsum", "real ranks"]),
-        (["--transport", "mpi", "--routing", "hash"], ["mpi", "--system"]),
         (["--transport", "magic"], ["magic", "inproc"]),
         *(
             (["--transport", "inproc", f"--{kind}", "x.svg"], [f"--{kind}", "inproc", "--trace"])

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import machine
 from bench.collectives import measure, nccl_notes, vector_counts
 from bench.collectives.measure import Benchmark, prepare, sweep
 from bench.collectives.operations import OPERATIONS
 from bench.machine import BenchError
-from bench.options import Flags, Selection
+from bench.options import Flags
 from bench.records import Measurement
+from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB, US
 
-IDEAL = Selection(system="star:8", software="raw")
+IDEAL = MachineSpec(system="star:8", software="raw")
 """8 hosts with ports of 196 GB/s, 1 us apart: one step takes 1 us and the most bytes of a port."""
 
 ROOMY = Flags(minbytes=1 << 20, maxbytes=1 << 20)
@@ -178,18 +178,18 @@ def test_a_stack_that_does_not_speak_the_operation_is_refused() -> None:
         " cloudmatrix384 hccl has"
     )
     with pytest.raises(BenchError, match=words):
-        prepare("all_reduce", Flags(), Selection(software="cann-ep"), environment={})
+        prepare("all_reduce", Flags(), MachineSpec(software="cann-ep"), environment={})
 
 
 def test_ranks_of_a_node_are_grouped() -> None:
-    chosen = Selection(system="cloudmatrix384", software="raw")
+    chosen = MachineSpec(system="cloudmatrix384", software="raw")
     bench = prepare("all_reduce", Flags(ranks=20), chosen, environment={})
     assert bench.ranks_per_node == 16
     assert prepare("all_reduce", Flags(ranks=6), chosen, environment={}).ranks_per_node == 6
 
 
 def test_devices_are_numbered_within_their_nodes() -> None:
-    chosen = Selection(system="cloudmatrix384", software="raw")
+    chosen = MachineSpec(system="cloudmatrix384", software="raw")
     bench = prepare("all_reduce", Flags(ranks=18), chosen, environment={})
     devices = nccl_notes.devices(bench)
     assert [(d.rank, d.hostname, d.device) for d in devices[15:]] == [
@@ -198,8 +198,8 @@ def test_devices_are_numbered_within_their_nodes() -> None:
 
 
 def test_without_takes_parts_of_the_machine_out() -> None:
-    chosen = Selection(system="star:8", software="raw", without=("host3",))
-    assert len(machine.fabric_of(chosen).topology.accelerators) == 7
+    chosen = MachineSpec(system="star:8", software="raw", without=("host3",))
+    assert len(chosen.build().topology.accelerators) == 7
     with pytest.raises(BenchError, match="8 ranks do not fit"):
         prepare("all_reduce", Flags(), chosen, environment={})
 
@@ -343,7 +343,7 @@ def test_a_rank_table_says_where_ranks_are(tmp_path: Path) -> None:
         {"server_id": server, "device": [{"device_id": d, "rank_id": r} for d, r in listed]}
         for server, listed in devices
     ]}))  # fmt: skip
-    chosen = Selection(rank_table=str(path))
+    chosen = MachineSpec(placement=str(path))
     bench = prepare("all_reduce", Flags(ranks=3), chosen, environment={})
     there = ["node1.die5", "node0.die3", "node1.die6"]
     assert [device.device_info.split()[1] for device in nccl_notes.devices(bench)] == there
@@ -361,4 +361,4 @@ def test_a_rank_table_says_where_ranks_are(tmp_path: Path) -> None:
             "all_reduce", Flags(ranks=3), replace(chosen, without=("node0.die3",)), environment={}
         )
     with pytest.raises(TriplaneError, match="there is no part 'decode'"):
-        prepare("all_reduce", Flags(), replace(chosen, rank_table=f"{path}:decode"), environment={})
+        prepare("all_reduce", Flags(), replace(chosen, placement=f"{path}:decode"), environment={})

@@ -21,6 +21,7 @@ from fabric.host.folder import OWNER, PREFIX, private_folder, sweep
 from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, state
 from fabric.launching.current import member
 from fabric.launching.launch import launch as unlimited
+from fabric.machine import MachineSpec
 from fabric.settings import Settings
 from topology import star
 from topology.errors import ArgumentError
@@ -124,7 +125,7 @@ def alone_time() -> float:
 @both
 def test_settings_reach_every_rank(transport: str) -> None:
     given = launch(settings, 2, "star:4", transport, sync="eager", scale=2.0, grace=3.0)
-    assert given == [Settings("star:4", sync="eager", scale=2.0, grace=3.0)] * 2
+    assert given == [Settings(MachineSpec("star:4"), sync="eager", scale=2.0, grace=3.0)] * 2
 
 
 def settings() -> Settings:
@@ -182,7 +183,7 @@ def test_arguments_of_another_kind_are_refused(more: dict[str, Any], words: str)
 
 def no_machine() -> tuple[bool, Any]:
     with init() as comm:
-        return comm.now() > 0, member().settings.system
+        return comm.now() > 0, member().settings.machine
 
 
 @both
@@ -329,7 +330,7 @@ def test_how_a_process_ended_in_words() -> None:
 
 
 def test_settings_survive_the_environment() -> None:
-    given = Settings(None, "cann-ep", "paced", "eager", 1000.0, 1.0, 2.0, 0.0)
+    given = Settings(None, "paced", "eager", 1000.0, 1.0, 2.0, 0.0)
     assert Settings.from_environment(given.environment()) == given
     with pytest.raises(WorldError, match="TRIPLANE_SCALE is 'x', not a number"):
         Settings.from_environment({"TRIPLANE_SCALE": "x"})

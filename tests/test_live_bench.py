@@ -12,14 +12,15 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.collectives import measure, paced, real_ranks, test_data
 from bench.collectives.test_data import DTYPES, RowJob, given, wanted, wrong
-from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
+from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.records import Measurement
 from collectives.algorithms import spec
 from collectives.algorithms.table import ALGORITHMS
 from fabric.launching.launch import launch
 from fabric.launching.mpirun import mpiexec
+from fabric.machine import MachineSpec
 
-IDEAL = Selection(system="star:8", software="raw")
+IDEAL = MachineSpec(system="star:8", software="raw")
 FEW = Flags(ranks=3, minbytes=1 << 12, maxbytes=1 << 12, iters=2)
 JOB = RowJob("all_reduce", "ring", "float", "sum", 0, 96, None, "all_reduce", 0, 1, True)
 
@@ -47,7 +48,7 @@ def test_real_ranks_take_the_time_of_the_simulation_and_get_the_right_data(op: s
 def test_where_ranks_sit_and_what_their_software_costs_count() -> None:
     flags = replace(FEW, ranks=5, minbytes=1 << 16, maxbytes=1 << 16)
     (row,) = rows("all_reduce", flags, system="cloudmatrix384", software="hccl")
-    chosen = Selection("cloudmatrix384", "hccl")
+    chosen = MachineSpec("cloudmatrix384", "hccl")
     (sim,) = measure.sweep(measure.prepare("all_reduce", flags, chosen, environment={}))
     assert (row.algorithm, row.wrong) == (sim.algorithm, 0)
     assert row.time == pytest.approx(sim.time, rel=1e-3)
@@ -57,7 +58,7 @@ def test_where_ranks_sit_and_what_their_software_costs_count() -> None:
 def test_a_call_without_bytes_costs_its_software_here_and_there(op: str) -> None:
     flags = replace(FEW, minbytes=0, maxbytes=0, iters=1)
     (row,) = rows(op, flags, system="cloudmatrix384", software="hccl")
-    chosen = Selection("cloudmatrix384", "hccl")
+    chosen = MachineSpec("cloudmatrix384", "hccl")
     (sim,) = measure.sweep(measure.prepare(op, flags, chosen, environment={}))
     assert sim.time > 0
     assert row.time == pytest.approx(sim.time, rel=1e-3)
@@ -221,8 +222,8 @@ def test_lateness_is_counted_from_when_both_ranks_had_come() -> None:
 
 def slow_wire(transport: str) -> paced.Measured:
     """Three transfers of 1 MiB, 5 ms each."""
-    chosen = Selection(system="star:2", software="raw")
-    return paced.measure(paced.fabric_of(chosen), transport, 3, 1 << 20, 1000.0)
+    chosen = MachineSpec(system="star:2", software="raw")
+    return paced.measure(chosen.build(), transport, 3, 1 << 20, 1000.0)
 
 
 @pytest.mark.parametrize("transport", ["inproc", "zmq"])

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bench.cli import bench
 from bench.moe import case, command
-from bench.options import Selection
+from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB
 
@@ -54,7 +54,7 @@ def test_every_mode_runs_on_every_kind_of_system(system: str, mode: str):
 
 
 def test_raw_dispatch_is_the_fullest_port():
-    fabric, _, _ = command.prepared(Selection(system="star:16", software="raw"), "low-latency")
+    fabric, _, _ = command.prepared(MachineSpec(system="star:16", software="raw"), "low-latency")
     work = case.Experts("dispatch", "low-latency", 16, tokens=32, experts=64)
     counts = work.routing().counts * work.message_size("raw")
     np.fill_diagonal(counts, 0)
@@ -74,8 +74,8 @@ def test_hot_experts_take_longer_and_dead_switches_too():
 
 
 def test_normal_mode_has_two_levels_only_between_nodes_with_a_network_of_their_own():
-    h800, _, _ = command.prepared(Selection(system="h800"), "normal")
-    cloudmatrix, _, _ = command.prepared(Selection(), "normal")
+    h800, _, _ = command.prepared(MachineSpec(system="h800"), "normal")
+    cloudmatrix, _, _ = command.prepared(MachineSpec(), "normal")
     work = case.Experts("dispatch", "normal", 16)
     assert command.nodes_of(replace(work, ranks=8), h800) is None
     assert command.nodes_of(work, h800) == 8
@@ -135,7 +135,7 @@ def test_a_token_routed_to_no_expert_is_named(tmp_path: Path, expert: int):
 
 
 def test_too_many_selections_are_refused():
-    fabric, _, _ = command.prepared(Selection(software="raw"), "low-latency")
+    fabric, _, _ = command.prepared(MachineSpec(software="raw"), "low-latency")
     with pytest.raises(TriplaneError, match="selections"):
         command.simulate(case.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
 

@@ -103,7 +103,7 @@ def test_a_program_runs_as_every_rank(transport: str, program: Any) -> None:
 
 
 def test_no_system_is_the_wall_clock(program: Any) -> None:
-    lines = "from collectives import init\ncomm = init()\nprint(comm._member.settings.system)"
+    lines = "from collectives import init\ncomm = init()\nprint(comm._member.settings.machine)"
     shown = run("-n", "1", "--system", "none", program(lines))
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "None\n", "")
 

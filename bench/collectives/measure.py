@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.operations import OPERATIONS, Operation
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
-from bench.machine import BenchError, check_fits, fabric_of, stack
-from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags, Selection
+from bench.machine import BenchError, check_fits, stack
+from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.records import Measurement, bandwidths
 from collectives.algorithms.choose import choose, node_size
 from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, schedule
 from fabric.fabric import Fabric
+from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from fabric.timeline.value import Timeline
 
@@ -37,7 +38,7 @@ class Benchmark:
     op: str
     flags: Flags
     fabric: Fabric
-    selection: Selection
+    machine: MachineSpec
     algorithms: tuple[str, ...]
     ranks_per_node: int
     traffic: VectorCounts
@@ -86,7 +87,7 @@ class Task:
 def prepare(
     op: str,
     flags: Flags,
-    selection: Selection,
+    machine: MachineSpec,
     algorithm: str | None = None,
     matrix: str | None = None,
     environment: Mapping[str, str] | None = None,
@@ -102,21 +103,21 @@ def prepare(
     """
     environment = os.environ if environment is None else environment
     check_environment(environment)
-    fabric = fabric_of(selection)
-    stack(fabric, selection, op)
-    _check_ranks(op, fabric, selection, flags)
+    fabric = machine.build()
+    stack(fabric, machine, op)
+    _check_ranks(op, fabric, flags)
     traffic = VectorCounts()
     if op == "all_to_all_v":
         traffic = traffic_of(flags.world, matrix, environment)
         flags = _with_matrix(flags, traffic, matrix is not None)
     return Benchmark(
-        op, flags, fabric, selection, _algorithms(op, algorithm),
+        op, flags, fabric, machine, _algorithms(op, algorithm),
         node_size(fabric, flags.world), traffic, transport, trace,
     )  # fmt: skip
 
 
-def _check_ranks(op: str, fabric: Fabric, selection: Selection, flags: Flags) -> None:
-    check_fits(flags.world, fabric, selection)
+def _check_ranks(op: str, fabric: Fabric, flags: Flags) -> None:
+    check_fits(flags.world, fabric)
     if OPERATIONS[op].rooted and flags.root >= flags.world:
         raise BenchError(f"-r is {flags.root}, but the ranks are 0 to {flags.world - 1}")
 
@@ -283,11 +284,11 @@ AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
 
 def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
     """The printed row for a task and its result."""
-    selection = bench.selection
+    machine = bench.machine
     algbw, busbw = bandwidths(task.size, answer.time, bench.operation.factor(bench.ranks))
     return Measurement(
-        op=bench.op, system=selection.system, software=bench.software, transport=bench.transport,
-        engine=selection.engine, routing=selection.routing, ranks=bench.ranks,
+        op=bench.op, system=machine.system, software=bench.software, transport=bench.transport,
+        engine=machine.engine, routing=machine.routing, ranks=bench.ranks,
         algorithm=task.algorithm, datatype=task.datatype, redop=task.redop, root=task.root,
         size=task.size, count=task.count, time=answer.time, algbw=algbw,
         busbw=busbw, bound=answer.bound, bottleneck=answer.bottleneck, wrong=None,

@@ -21,7 +21,7 @@ _LIVE = (
 
 def notes(bench: Benchmark) -> Iterator[str]:
     """Iterate over the lines that explain nccl-tests' table: machine, times, ignored flags."""
-    chosen, router = bench.selection, bench.fabric.router
+    chosen, router = bench.machine, bench.fabric.router
     what = f"real ranks over {bench.transport}" if bench.is_live else "simulated"
     yield (
         f"Triplane: {what}. system {chosen.system} software {bench.software} engine "
@@ -49,7 +49,7 @@ def devices(bench: Benchmark) -> list[DeviceLine]:
     for rank, vertex in enumerate(bench.fabric.places[: bench.ranks]):
         node = int(topology.node[vertex])
         device = seen[node] = seen.get(node, -1) + 1
-        info = f"{bench.selection.system} {topology.vertex_names[vertex]} ({kind})"
+        info = f"{bench.machine.system} {topology.vertex_names[vertex]} ({kind})"
         host = f"node{node}" if node >= 0 else "-"
         found.append(DeviceLine(rank, 0, pid, host, device, f"0000:{device:02x}:00", info))
     return found

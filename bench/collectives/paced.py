@@ -9,16 +9,17 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.machine import fabric_of, stack
+from bench.machine import stack
 from bench.new_files import NewFile
 from bench.numbers import Positive
-from bench.options import FORMATS, Selection, parse_bytes, system_options
+from bench.options import FORMATS, machine_options, parse_bytes
 from bench.records import Value, as_text, opened
 from collectives import init
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
 from fabric.launching.current import member
 from fabric.launching.launch import launch
+from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from topology.units import US
 
@@ -106,20 +107,20 @@ def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:
               show_default=True, help="Wall seconds that an emulated second takes.")  # fmt: skip
 @click.option("--transport", type=click.Choice(("inproc", "zmq")), default="zmq",
               show_default=True, help="Ranks are threads, or processes.")  # fmt: skip
-@system_options
+@machine_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--output", type=NewFile(), metavar="FILE")
 def command(
-    transfers: int, size: int, scale: float, transport: str, selection: Selection, form: str,
+    transfers: int, size: int, scale: float, transport: str, machine: MachineSpec, form: str,
     output: Path | None,
 ) -> int:  # fmt: skip
     """Transfers on paced time: never early, and how late; 1 where one is early."""
-    fabric = fabric_of(selection)
-    software = stack(fabric, selection, MESSAGE)
+    fabric = machine.build()
+    software = stack(fabric, machine, MESSAGE)
     found = measure(fabric, transport, transfers, size, scale)
     emulated = lasts(fabric, size)
     record: dict[str, Value] = {
-        "op": MESSAGE, "system": selection.system, "software": software,
+        "op": MESSAGE, "system": machine.system, "software": software,
         "transport": transport, "transfers": transfers, "size_bytes": size, "scale": scale,
         "time_us": emulated / US, "wall_us": emulated * scale / US, **found.record(),
     }  # fmt: skip

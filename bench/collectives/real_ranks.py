@@ -19,9 +19,8 @@ from bench.collectives.measure import (
 from bench.collectives.rank_program import RankSample, main
 from bench.collectives.test_data import RowJob
 from bench.machine import BenchError
-from bench.options import SCALED, Selection
+from bench.options import SCALED
 from bench.records import Measurement, bandwidths
-from fabric.fabric import Fabric
 from fabric.launching.launch import launch
 
 
@@ -36,22 +35,12 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
     jobs = [_job(bench, task) for task in rows]
     began = time.perf_counter()
     samples = launch(
-        main, bench.ranks, _machine(bench), bench.transport, software=bench.selection.software,
-        args=(jobs,), timeout=bench.flags.timeout or None, trace=bench.trace,
+        main, bench.ranks, bench.fabric, bench.transport, args=(jobs,),
+        timeout=bench.flags.timeout or None, trace=bench.trace,
     )  # fmt: skip
     host_time = (time.perf_counter() - began) / max(len(rows), 1)
     for task, of_ranks in zip(rows, zip(*samples, strict=True), strict=True):
         yield _row(bench, task, of_ranks, host_time)
-
-
-def _machine(bench: Benchmark) -> Fabric | str:
-    """The fabric itself; the ranks of mpiexec know it by its name alone."""
-    asked = bench.selection
-    if bench.transport != "mpi":
-        return bench.fabric
-    if asked != Selection(asked.system, asked.software):
-        raise BenchError("--transport mpi takes --system and --software, and no other machine")
-    return asked.system
 
 
 def _job(bench: Benchmark, task: Task) -> RowJob:

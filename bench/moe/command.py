@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench import written_files
-from bench.machine import BenchError, fabric_of, stack
+from bench.machine import BenchError, check_fits, stack
 from bench.moe.case import (
     EXPERTS,
     HIDDEN,
@@ -25,13 +25,14 @@ from bench.moe.case import (
     node_ranks,
     tokens_text,
 )
-from bench.options import Output, Selection, output_options, system_options
+from bench.options import TRANSPORTS, Output, machine_options, output_options
 from bench.plot import draw_moe
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
 from bench.validation.published import PUBLISHED, read
 from fabric.fabric import Fabric
+from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 from topology.presets.catalogue import short_name
 from topology.units import US
@@ -63,12 +64,7 @@ def nodes_of(work: Experts, fabric: Fabric) -> int | None:
 
 def check(work: Experts, fabric: Fabric) -> None:
     """Raise `BenchError` if an operation has more ranks than places, or too many selections."""
-    places = len(fabric.places)
-    if not 0 < work.ranks <= places:
-        where = fabric.topology.name
-        if fabric.placement is not None:
-            where = f"the ranks of the rank table on {where}"
-        raise BenchError(f"EP{work.ranks} does not fit on {where}: there are places for {places}")
+    check_fits(work.ranks, fabric)
     if work.every_token * work.top_k > MAX_SELECTIONS:
         raise BenchError(
             f"{work.ranks} ranks x {work.tokens} tokens x top-{work.top_k} are more than"
@@ -102,7 +98,7 @@ def records(
 
 
 def live(
-    fabric: Fabric, name: str, works: Sequence[Experts], selection: Selection, transport: str,
+    fabric: Fabric, name: str, works: Sequence[Experts], transport: str,
     trace: Path | None = None,
 ) -> Iterator[dict[str, Value]]:  # fmt: skip
     """Iterate over the records of operations with real tokens; see `bench.moe.real_ranks`."""
@@ -110,7 +106,7 @@ def live(
 
     for both in zip(works[::2], works[1::2], strict=True):
         begun = time.perf_counter()
-        samples = measure(both[0], fabric, selection, transport, nodes_of(both[0], fabric), trace)
+        samples = measure(both[0], fabric, transport, nodes_of(both[0], fabric), trace)
         host = time.perf_counter() - begun
         for number, work in enumerate(both):
             software = fabric.software.stack(work.operation)
@@ -165,17 +161,17 @@ def _latencies() -> dict[tuple[Any, ...], float]:
     }  # fmt: skip
 
 
-def prepared(selection: Selection, mode: str) -> tuple[Fabric, str, str]:
-    """The fabric of a selection, the software stack for MoE on it, and the system's short name.
+def prepared(machine: MachineSpec, mode: str) -> tuple[Fabric, str, str]:
+    """The fabric of a machine, the software stack for MoE on it, and the system's short name.
 
     Raises `BenchError` if a stack was named that has no costs for MoE.
     """
-    fabric = fabric_of(selection)
+    fabric = machine.build()
     variant = "" if mode == MODES[0] else f":{mode}"
-    speaks, *others = {stack(fabric, selection, op + variant): None for op in OPERATIONS}
+    speaks, *others = {stack(fabric, machine, op + variant): None for op in OPERATIONS}
     if others:
         raise BenchError(f"dispatch is timed by {speaks} and combine by {others[0]}: name one")
-    return fabric, speaks, short_name(selection.system)
+    return fabric, speaks, machine.system.removeprefix("dgx_")
 
 
 def table(rows: Sequence[Record]) -> str:
@@ -254,12 +250,12 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     help="Simulate, or dispatch and combine real tokens between real ranks.",
 )
 @click.option("--seed", type=int, help="Of the random routing (default: 0).")
-@system_options
+@machine_options
 @output_options
 def command(
     ep: list[int] | None, mode: str, tokens: int | None, hidden: int, top_k: int | None,
     experts: int | None, dtype: str | None, skew: str, transport: str, seed: int | None,
-    selection: Selection, output: Output,
+    machine: MachineSpec, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
@@ -269,7 +265,7 @@ def command(
         ep, top_k, experts = [routing.ranks], routing.top_k, routing.experts
         tokens, tokens_said = max(int(routing.tokens.max()), 1), tokens_text(routing)
         skew_said = f"{skew} ({routing.experts} experts)"
-    fabric, software, name = prepared(selection, mode)
+    fabric, software, name = prepared(machine, mode)
     works = [
         Experts(
             op, mode, ranks, tokens or TOKENS[mode], hidden, top_k or TOP_K,
@@ -285,7 +281,7 @@ def command(
         found = list(progress(records(fabric, name, works), "moe", len(works)))
         rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
     else:
-        measured = live(fabric, name, works, selection, transport, output.trace)
+        measured = live(fabric, name, works, transport, output.trace)
         rows = list(progress(measured, "moe", len(works)))
     with opened(output.output) as file:
         if output.format == "table":

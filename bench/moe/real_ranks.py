@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from bench.machine import BenchError
 from bench.moe.case import Experts
-from bench.options import Selection
 from collectives import init
 from collectives.moe import LowLatency, Normal, Wire
 from collectives.moe.tokens.quantise import as_float32, bound, decode_into, rounded
@@ -55,7 +54,7 @@ class MoeSample:
 
 
 def measure(
-    work: Experts, fabric: Fabric, selection: Selection, transport: str, node: int | None,
+    work: Experts, fabric: Fabric, transport: str, node: int | None,
     trace: Path | None = None,
 ) -> list[MoeSample]:  # fmt: skip
     """Run dispatch and combine with real tokens; returns what each rank measured, in rank order.
@@ -63,18 +62,12 @@ def measure(
     ``work.op`` does not matter. Raises `BenchError` for wrong results, and for a machine that
     ``transport`` cannot take.
     """
-    machine: Fabric | str = fabric
-    if transport == "mpi":  # its ranks know the machine by its name alone
-        if selection != Selection(selection.system, selection.software):
-            raise BenchError("--transport mpi takes --system and --software, and no other machine")
-        machine = selection.system
     software = fabric.software.stack(work.operation)
     work.routing()
     tokens(work, 0)  # both are made once, where ranks are threads of this process
     with _without_collector():
         samples: list[MoeSample] = launch(
-            rank, work.ranks, machine, transport, software=selection.software,
-            args=(work, software, node), trace=trace,
+            rank, work.ranks, fabric, transport, args=(work, software, node), trace=trace,
         )  # fmt: skip
     wrong = sum(sample.wrong for sample in samples)
     if wrong:

@@ -16,11 +16,16 @@ from typing import Any
 
 from fabric.failure import WorldError
 from fabric.host.liveness import host
-from fabric.settings import PREFIX, Settings
+from fabric.machine import VARIABLE
+from fabric.settings import NO_SYSTEM, PREFIX, Settings
+from topology.errors import TriplaneError
 
 JOB = "TRIPLANE_JOB"
 """The environment variable that names a job: ranks that have the same are of one, whatever they
 run; others do not meet."""
+
+MACHINE = (VARIABLE, PREFIX + "SYSTEM", PREFIX + "SOFTWARE")
+"""The environment variables that say of which machine a rank is."""
 
 WORDS = 64
 """Arguments of a program that are compared."""
@@ -40,10 +45,24 @@ def description(given: Mapping[str, str], local_rank: int, programs: bool) -> di
 
     ``programs``: whether it contains the command line, as ranks of one job run one program.
     """
-    named = {field.name: PREFIX + field.name.upper() for field in fields(Settings)}
-    settings = {name: given[key] for name, key in named.items() if key in given}
+    names = ("system", "software", *(field.name for field in fields(Settings)))
+    settings = {n: given[PREFIX + n.upper()] for n in names if PREFIX + n.upper() in given}
+    if settings.get("machine"):
+        settings["machine"] = _machine(given)
     program = _program() if programs and not job_of(given) else []
     return {"settings": settings, "program": program, "local_rank": local_rank, "host": host()}
+
+
+def _machine(given: Mapping[str, str]) -> str:
+    """The machine as JSON: a file may be another one on another host.
+
+    What cannot be read stays as it is: `compare` refuses it, at every rank.
+    """
+    try:
+        machine = Settings.from_environment({k: given[k] for k in MACHINE if k in given}).machine
+    except TriplaneError:
+        return given[VARIABLE]
+    return NO_SYSTEM if machine is None else machine.to_text()
 
 
 def _program() -> list[str]:
@@ -60,7 +79,7 @@ def compare(descriptions: Sequence[Mapping[str, Any]], settings: Settings) -> No
     """
     for rank, one in enumerate(descriptions):
         for name, text in one["settings"].items():
-            _setting(rank, name, text, getattr(settings, name))
+            _setting(rank, name, text, settings)
         first = descriptions[0]
         numbers = {(0, rank), (first["local_rank"], one["local_rank"])}
         here = one["host"] == first["host"]
@@ -73,14 +92,25 @@ def compare(descriptions: Sequence[Mapping[str, Any]], settings: Settings) -> No
             )
 
 
-def _setting(rank: int, name: str, text: str, value: object) -> None:
-    given = Settings.from_environment({PREFIX + name.upper(): text})
-    if getattr(given, name) != value:
+def _setting(rank: int, name: str, text: str, settings: Settings) -> None:
+    given = _value(Settings.from_environment({PREFIX + name.upper(): text}), name)
+    value = _value(settings, name)
+    if given != value:
         raise WorldError(
             f"another job is here, or its ranks do not agree: {PREFIX}{name.upper()} is {text!r} at"
             f" rank {rank}, and this world's {name} is {value!r}",
             rank,
         )
+
+
+def _value(settings: Settings, name: str) -> object:
+    """A setting, or what the variable of that name says of the machine."""
+    machine = settings.machine
+    if name == "machine":
+        return NO_SYSTEM if machine is None else machine.to_text()
+    if name in ("system", "software"):
+        return None if machine is None else getattr(machine, name)
+    return getattr(settings, name)
 
 
 def _line(one: Mapping[str, Any]) -> str:

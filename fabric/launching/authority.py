@@ -124,7 +124,7 @@ def serve(order: AuthorityOrder) -> tuple[Server, contextlib.ExitStack]:
     """The authority that was ordered, and what is to be closed after it."""
     stack = contextlib.ExitStack()
     try:
-        world = stack.enter_context(opened(order.size, order.settings, order.settings.system))
+        world = stack.enter_context(opened(order.size, order.settings))
         bind = order.bind or endpoint(stack.enter_context(private_folder()), "control")
         server = Server(world, order.settings, bind, token=order.token, keys=order.keys, watch=True)
         stack.callback(server.close)

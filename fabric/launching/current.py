@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from fabric.host.forked import only_here
 from fabric.launching.early import tell_failures
 from fabric.launching.member import Member, local, once
-from fabric.settings import Settings, machine
+from fabric.settings import Settings
 
 CURRENT: ContextVar[Callable[[], Member]] = ContextVar("triplane_member")
 """How a rank that is a thread finds itself."""
@@ -51,7 +51,7 @@ def alone(settings: Settings) -> Member:
     from fabric.world.local import SharedLine
 
     stack = ExitStack()
-    world = stack.enter_context(opened(1, settings, settings.system))
+    world = stack.enter_context(opened(1, settings))
     atexit.register(only_here(stack.close))
-    make = once(lambda: machine(settings, settings.system))
+    make = once(settings.fabric)
     return local(SharedLine(world), 0, settings, make, stack.close)

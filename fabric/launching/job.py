@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
@@ -11,24 +10,22 @@ from topology.arguments import integer
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
-    from topology.graph import Topology
 
 
 @dataclass(frozen=True)
 class LaunchJob:
-    """``main(*args)`` in each of ``ranks`` ranks, on ``system``, with common settings.
+    """``main(*args)`` in each of ``ranks`` ranks, with common settings.
 
-    ``transport``: how their bytes travel, by name. ``timeout``: seconds after which they are ended;
-    None: never.
+    ``timeout``: seconds after which they are ended; None: never. ``make``: what makes the
+    machine, if the settings do not describe it or it is there already.
     """
 
     main: Callable[..., Any]
     ranks: int
-    system: "str | Path | Topology | Fabric | None"
     settings: Settings
     args: tuple[Any, ...] = ()
     timeout: float | None = None
-    transport: str = "inproc"
+    make: "Callable[[], Fabric] | None" = None
 
 
 MOST_RANKS = 1 << 16

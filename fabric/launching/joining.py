@@ -10,8 +10,8 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fabric.failure import TimedOut, TransportError, WorldError, in_words
 from fabric.host.forked import only_here
@@ -19,11 +19,13 @@ from fabric.host.liveness import die_with
 from fabric.launching.agreement import compare, description
 from fabric.launching.member import Member
 from fabric.launching.seat import Seat
-from fabric.settings import machine
 from fabric.transports.base import connector
 from fabric.world.rank_control import RankControl
 from fabric.world.wire import LEFT_ALREADY
 from fabric.world.zmq_client import ProcessLine
+
+if TYPE_CHECKING:
+    from fabric.fabric import Fabric
 
 PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
@@ -67,12 +69,12 @@ def _sit_among_others(given: Mapping[str, str]) -> Member:
 
 
 def sit(
-    seat: Seat, system: Any = None, patience: float | None = None,
+    seat: Seat, make: "Callable[[], Fabric] | None" = None, patience: float | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> Member:  # fmt: skip
     """Join the world as the rank that ``seat`` names.
 
-    ``system``: the machine, if it has no name that the settings could give. ``patience``: seconds
+    ``make``: what makes the machine, if the settings do not describe it. ``patience``: seconds
     after which it raises `TimedOut` if not all ranks have joined; None: no limit, as the launcher
     sees whether they come. ``described``: this rank's description, which all ranks first compare to
     see that they are of one job (`fabric.launching.agreement`); raises `WorldError` if they are
@@ -98,9 +100,8 @@ def sit(
     finally:
         watch.cancel()
     settings = line.settings
-    wanted = settings.system if system is None else system
-    make = functools.cache(lambda: machine(settings, wanted))
-    return Member(seat.rank, seat.size, seat.local_rank, control, transport, settings, make)
+    made = functools.cache(make or settings.fabric)
+    return Member(seat.rank, seat.size, seat.local_rank, control, transport, settings, made)
 
 
 def _leave_at_exit(found: Member) -> None:

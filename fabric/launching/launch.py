@@ -1,11 +1,14 @@
 """Launch: runs n ranks as threads of this process or as processes of this host, to their end."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
 from fabric.launching.job import LaunchJob, checked_size
+from fabric.machine import MachineSpec, as_text
 from fabric.settings import NO_SYSTEM, Settings
 from fabric.transports.base import every_transport, ranks_of
 from topology.arguments import flag, limit, shown
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 def launch(
     main: Callable[..., Any],
     ranks: int = 8,
-    system: "str | Path | Topology | Fabric | None" = "cloudmatrix384",
+    system: "str | Path | MachineSpec | Topology | Fabric | None" = "cloudmatrix384",
     transport: str = "inproc",
     *,
     software: str | None = None,
@@ -36,11 +39,13 @@ def launch(
 ) -> list[Any]:
     """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
-    ``main`` calls `collectives.init` to get its communicator. ``system``: the emulated machine;
-    None or "none" for none. ``transport``: "inproc" runs ranks as threads; "zmq", and under mpiexec
-    "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``, ``clock``,
-    ``sync``, ``scale``, ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after
-    which it ends with a `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
+    ``main`` calls `collectives.init` to get its communicator. ``system``: the emulated machine:
+    a name or a path as in `topology.system`, a `MachineSpec`, a `Topology`, a `Fabric`; None or
+    "none" for none. ``transport``: "inproc" runs ranks as threads; "zmq", and under mpiexec
+    "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``: the stacks
+    that time calls, as in `MachineSpec`; a `Fabric` has its own. ``clock``, ``sync``, ``scale``,
+    ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after which it ends with a
+    `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
@@ -52,30 +57,47 @@ def launch(
         raise ArgumentError(f"main is {shown(main)}; it has to be what each rank calls")
     if not isinstance(args, list | tuple):
         raise ArgumentError(f"args is {shown(args)}; it has to be a list or tuple of arguments")
-    machine = _machine(system)
+    machine, make = _machine(system, software)
     settings = Settings(
-        str(machine) if isinstance(machine, str | Path) else None,
-        software, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
+        machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace),
     )  # fmt: skip
-    ended = _runner(transport)(
-        LaunchJob(main, count, machine, settings, tuple(args), most, transport)
-    )
+    ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make))
     return ended.handed_over() if quiet else ended.results()
 
 
-def _machine(system: Any) -> "str | Path | Topology | Fabric | None":
-    """The machine, by name or as it was given; None where there is none."""
-    if system is None or isinstance(system, str | Path):
-        return None if system is None or str(system) == NO_SYSTEM else system
+def _machine(
+    system: Any, software: str | None
+) -> "tuple[MachineSpec | None, Callable[[], Fabric] | None]":
+    """The description of the machine, and what makes it if it was passed as an object."""
+    if system is None or (isinstance(system, str | Path) and str(system) == NO_SYSTEM):
+        return None, None
+    if isinstance(system, str | Path | MachineSpec):
+        spec = system if isinstance(system, MachineSpec) else MachineSpec(as_text(system))
+        return (spec if software is None else replace(spec, software=software)), None
     from fabric.fabric import Fabric
     from topology.graph import Topology
 
-    if isinstance(system, Topology | Fabric):
-        return system
+    if isinstance(system, Fabric):
+        return system.spec, partial(_itself, system)
+    if isinstance(system, Topology):
+        return None, partial(_on, system, software)
     raise ArgumentError(
-        f"system is {shown(system)}; it has to be a name, a path, a Topology, a Fabric or None"
+        f"system is {shown(system)}; it has to be a name, a path, a MachineSpec, a Topology, a"
+        " Fabric or None"
     )
+
+
+def _itself(fabric: "Fabric") -> "Fabric":
+    return fabric
+
+
+def _on(topology: "Topology", software: str | None) -> "Fabric":
+    """The machine of a topology; a rank that only moves bytes never calls this."""
+    from fabric.endpoint.stacks import stacks_of
+    from fabric.fabric import Fabric
+
+    return Fabric(topology, endpoint=stacks_of(software, topology.name))
 
 
 def _file(trace: Any) -> str:

@@ -69,13 +69,13 @@ def run_mpi(job: LaunchJob) -> Ended:
 
     See `fabric.launch`.
 
-    Raises `WorldError` for a machine that cannot be passed by name.
+    Raises `WorldError` for a machine that has no description.
     """
-    system, settings = job.system, job.settings
-    if not (system is None or isinstance(system, str | Path)):
+    settings = job.settings
+    if job.make is not None and settings.machine is None:
         raise WorldError(
-            f"under mpiexec the authority finds the machine by name: system is a"
-            f" {type(system).__name__}, but must be a preset's name, a TOML file or None"
+            "under mpiexec the authority builds the machine itself: system is a Topology or a"
+            " Fabric, but must be a preset's name, a TOML file, a MachineSpec or None"
         )
     start, environment = mpiexec(job.ranks)
     with private_folder(for_sockets=False) as folder, guarded(folder) as guard:

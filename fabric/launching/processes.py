@@ -35,7 +35,7 @@ def run_processes(job: LaunchJob) -> Ended:
     """Run ``job`` with its ranks as processes; returns how it ended; see `fabric.launch`."""
     token, ranks = secrets.token_hex(16), range(job.ranks)
     with (
-        opened(job.ranks, job.settings, job.system) as world, private_folder() as folder,
+        opened(job.ranks, job.settings, job.make) as world, private_folder() as folder,
         guarded(folder) as guard,
     ):  # fmt: skip
         server = Server(world, job.settings, endpoint(folder, "control"), token=token)
@@ -127,7 +127,7 @@ def _started(
         )
         guard.take_away(get_temp_dir())  # where what starts them listens
     team = _ProcessTeam(server)
-    unnamed = None if isinstance(job.system, str | Path) else job.system
+    unnamed = job.make if job.settings.machine is None else None
     environment = {**os.environ, "TRIPLANE_FOLDER": str(folder), **guard.environment}
     try:
         for seat in seats:

@@ -44,7 +44,7 @@ def run_program_processes(
         address, token = meeting.address, meeting.token
         authority: Server | Agent
         if nodes.rank == 0:
-            world = stack.enter_context(opened(ranks, settings, settings.system))
+            world = stack.enter_context(opened(ranks, settings))
             authority = Server(world, settings, address, token=token, keys=keys)
             address = authority.address
             meeting.opened()
@@ -128,8 +128,7 @@ def run_in_threads(
         exec(code, next(seats).__dict__)
 
     try:
-        job = LaunchJob(body, ranks, settings.system, settings, (), timeout, transport)
-        return run_threads(job)
+        return run_threads(LaunchJob(body, ranks, settings, timeout=timeout))
     finally:
         sys.argv, sys.path[0], sys.modules["__main__"] = before
 

@@ -16,7 +16,7 @@ from fabric.launching.job import LaunchJob
 from fabric.launching.member import local, once
 from fabric.launching.outcome import Ended, outcome_of
 from fabric.launching.tracing import opened
-from fabric.settings import Settings, machine
+from fabric.settings import Settings
 from fabric.transports.base import connector
 from fabric.world.local import SharedLine
 from fabric.world.world import World
@@ -78,7 +78,7 @@ class _ThreadTeam:
 
 def run_threads(job: LaunchJob) -> Ended:
     """Run ``job`` with its ranks as threads; returns how it ended; see `fabric.launch`."""
-    with opened(job.ranks, job.settings, job.system) as world, _longer_turns(job.ranks):
+    with opened(job.ranks, job.settings, job.make) as world, _longer_turns(job.ranks):
         return _run(world, job)
 
 
@@ -98,7 +98,7 @@ def _longer_turns(ranks: int) -> Iterator[None]:
 
 
 def _run(world: World, job: LaunchJob) -> Ended:
-    make = once(lambda: machine(job.settings, job.system))
+    make = once(job.make or job.settings.fabric)
     team = _ThreadTeam(SharedLine(world), job.settings, make)
     threads = [
         threading.Thread(

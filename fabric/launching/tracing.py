@@ -1,31 +1,31 @@
 """The authority over a world while its ranks run; it writes their trace when the world ends."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fabric.failure import WorldError
 from fabric.host.forked import here
-from fabric.settings import Settings, emulator, machine
+from fabric.settings import Settings, emulator
 from fabric.world.world import World
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
-    from topology.graph import Topology
 
 
 @contextmanager
 def opened(
-    ranks: int, settings: Settings, system: "str | Path | Topology | Fabric | None"
+    ranks: int, settings: Settings, make: "Callable[[], Fabric] | None" = None
 ) -> Iterator[World]:
-    """A context manager for the authority over a world of ``ranks`` ranks on ``system``.
+    """A context manager for the authority over a world of ``ranks`` ranks.
 
-    Writes the trace at the end, if the settings ask for one. Raises `WorldError` if the machine has
-    too few endpoints, or if the trace could not be written.
+    ``make``: what makes the machine; None: that of the settings is built. Writes the
+    trace at the end, if the settings ask for one. Raises `WorldError` if the machine has too few
+    endpoints, or if the trace could not be written.
     """
-    timing = emulator(settings, machine(settings, system), ranks)
+    timing = emulator(settings, (make or settings.fabric)(), ranks)
     world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
     with _traced(world, settings):
         yield world

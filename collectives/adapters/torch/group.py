@@ -31,7 +31,7 @@ class ProcessGroup(NamedGroup):
     def __init__(self, world: TorchWorld, communicator: Communicator, timeout: timedelta) -> None:
         super().__init__(communicator.rank, communicator.size, timeout)
         self.communicator, self._world = communicator, world
-        emulates = world.member.settings.system is not None
+        emulates = world.member.settings.machine is not None
         limit = timeout.total_seconds()
         self._calls = Calls(communicator, world.completion, limit, emulates=emulates)
         self._kernel = self._calls.make
