@@ -136,7 +136,10 @@ def test_networkx_takes_a_topology_and_gives_it_back(made: Topology) -> None:
 
 def test_networkx_has_si_attributes() -> None:
     graph = to_networkx(star(2, bandwidth=5 * GB, latency=2 * US))
-    assert graph.nodes["host0"] == {"kind": "host", "endpoint": True, "node": 0, "package": -1}
+    assert graph.nodes["host0"] == {
+        "kind": "host", "endpoint": True, "node": 0, "package": -1, "rack": -1, "supernode": -1,
+        "vertex": 0,
+    }  # fmt: skip
     [edge] = graph["host0"]["switch"].values()
     assert edge == {"plane": "net", "bandwidth": 5e9, "latency": 2e-6, "link": 0}
 

@@ -56,6 +56,12 @@ RATES = st.sampled_from([28 * GB, 160 * GB / 7, 400 * Gbit, np.inf]) | st.floats
 TIMES = st.sampled_from([0.0, 187.5e-9, 3.6 * US]) | st.floats(0, 10)
 
 
+def ids(rows: int) -> st.SearchStrategy[list[int] | None]:
+    """The ids of so many rows: none given, or any that go up."""
+    any_ids = st.integers(0, 20) | st.integers(0, (1 << 62) - 1)
+    return st.none() | st.lists(any_ids, min_size=rows, max_size=rows, unique=True).map(sorted)
+
+
 @st.composite
 def topologies(draw: st.DrawFn) -> Topology:
     """Any sound topology, of at most eight vertices and twelve links."""
@@ -74,6 +80,8 @@ def topologies(draw: st.DrawFn) -> Topology:
         draw(NAMES), tuple(names), tuple(draw(st.lists(NAMES, min_size=size, max_size=size))),
         draw(st.integers(1, size)), np.array(draw(place)), np.array(draw(place)), tuple(planes),
         *columns, removed=tuple(draw(st.lists(st.text(AWKWARD, max_size=5), max_size=2))),
+        rack=np.array(draw(place)), supernode=np.array(draw(place)),
+        vertex_id=draw(ids(size)), link_id=draw(ids(len(links))),
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from topology.analysis.nonblocking import Blocking, non_blocking
 from topology.errors import RouteError, TopologyError, TriplaneError, UnitError
 from topology.formats.networkx import from_networkx, to_networkx
 from topology.formats.rank_table import RankTable, rank_table
-from topology.formats.toml import from_toml, load, save, to_toml
+from topology.formats.toml import from_toml, load, save
+from topology.formats.toml_text import to_toml
 from topology.graph import NOWHERE, Topology
 from topology.presets.catalogue import system, systems
 from topology.presets.cloudmatrix import Node, cloudmatrix384, supernode

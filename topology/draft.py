@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from topology.arguments import integer
 from topology.errors import TopologyError
-from topology.graph import NOWHERE, Ints, Topology, joined
+from topology.graph import CONTAINERS, NOWHERE, Ints, Longs, Topology, joined
 from topology.provenance import UNKNOWN, Provenance
 
 MOST_VERTICES = 1 << 21
@@ -36,7 +37,7 @@ class Draft:
     names: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     n_endpoints: int = 0
-    _places: list[tuple[Ints, Ints]] = field(default_factory=list)
+    _places: list[tuple[Ints, ...]] = field(default_factory=list)
     _links: list[tuple[ArrayLike, ...]] = field(default_factory=list)
 
     def endpoints(
@@ -45,16 +46,18 @@ class Draft:
         kind: str,
         node: ArrayLike = NOWHERE,
         package: ArrayLike = NOWHERE,
+        rack: ArrayLike = NOWHERE,
+        supernode: ArrayLike = NOWHERE,
     ) -> Ints:
         """Add endpoints named ``names``; returns their vertex numbers, int32 [names].
 
-        ``node`` and ``package``: one number for all, or one for each; `NOWHERE` for none. Raises
-        `TopologyError` if switches were added before.
+        ``node``, ``package``, ``rack``, ``supernode``: one number for all, or one for each;
+        `NOWHERE` for none. Raises `TopologyError` if switches were added before.
         """
         if self.n_endpoints < len(self.names):
             raise TopologyError(f"endpoints of kind {kind!r} come after switches")
         self.n_endpoints += len(names)
-        return self.switches(names, kind, node, package)
+        return self.switches(names, kind, node, package, rack, supernode)
 
     def switches(
         self,
@@ -62,15 +65,19 @@ class Draft:
         kind: str,
         node: ArrayLike = NOWHERE,
         package: ArrayLike = NOWHERE,
+        rack: ArrayLike = NOWHERE,
+        supernode: ArrayLike = NOWHERE,
     ) -> Ints:
         """Add switch chips named ``names``; returns their vertex numbers, int32 [names].
 
-        ``node`` and ``package``: as in `endpoints`.
+        What they sit in: as in `endpoints`.
         """
         first, count = len(self.names), len(names)
         self.names.extend(names)
         self.kinds.extend([kind] * count)
-        self._places.append((_each(node, count), _each(package, count)))
+        self._places.append(
+            tuple(_each(place, count) for place in (package, node, rack, supernode))
+        )
         return np.arange(first, first + count, dtype=np.int32)
 
     def connect(
@@ -100,21 +107,23 @@ class Draft:
         self._links.append((*ends, *(np.full(count, x) for x in (number, bandwidth, latency))))
 
     def freeze(
-        self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN
-    ) -> Topology:
-        """The checked topology; raises `TopologyError`."""
+        self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN,
+        vertex_id: Longs | None = None, link_id: Longs | None = None,
+    ) -> Topology:  # fmt: skip
+        """The checked topology; raises `TopologyError`. Ids: None for the row numbers."""
         empty: list[ArrayLike] = [[]]
-        node, package = (joined(empty + [row[i] for row in self._places]) for i in range(2))
+        places = [joined(empty + [row[i] for row in self._places]) for i in range(len(CONTAINERS))]
         src, dst, plane, bandwidth, latency = (
             joined(empty + [row[i] for row in self._links]) for i in range(5)
         )
+        given = {"vertex_id": vertex_id, "link_id": link_id}
+        columns: dict[str, Any] = dict(zip(CONTAINERS, places, strict=True))
+        columns |= {key: ids for key, ids in given.items() if ids is not None}
         return Topology(
             name=name,
             vertex_names=tuple(self.names),
             vertex_kinds=tuple(self.kinds),
             n_endpoints=self.n_endpoints,
-            node=node,
-            package=package,
             planes=self.planes,
             link_src=src,
             link_dst=dst,
@@ -123,6 +132,7 @@ class Draft:
             link_latency=latency,
             removed=removed,
             provenance=provenance,
+            **columns,
         )
 
 

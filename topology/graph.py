@@ -22,10 +22,19 @@ from topology.names import near
 from topology.provenance import UNKNOWN, Provenance
 
 Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NOWHERE = -1
-"""The node or package of a vertex that belongs to none (an L2 chip, a spine)."""
+"""The node, package, rack or supernode of a vertex that belongs to none (a spine)."""
+
+CONTAINERS = ("package", "node", "rack", "supernode")
+"""The columns that say what a vertex sits in, smallest first."""
+
+LEVELS = ("package", "node", "supernode", "beyond")
+"""How far apart two vertices can be: what is the smallest that they share. See `Topology.level`."""
+
+_ABSENT: Any = None  # the default of columns that `__post_init__` fills
 
 SLOWEST = 1e-3
 """Bytes per second of a link at least: with less, times outgrow what a float64 tells apart."""
@@ -48,6 +57,10 @@ class Topology:
     - ``link_bandwidth``: float64 [L], bytes per second. ``link_latency``: float64 [L], seconds.
     - ``removed``: what `without` has taken out of this topology, by name.
     - ``provenance``: the preset and arguments that made it, or the file it was read from.
+    - ``rack``, ``supernode``: int32 [V], as ``node``; `NOWHERE` for all where they are not given.
+    - ``vertex_id``: int64 [V], ``link_id``: int64 [L]: what identifies a vertex or link for life.
+      `without` keeps them, so answers about what is left can be laid over the whole. They go up
+      from row to row; where they are not given they are the row numbers.
 
     Raises `TopologyError` for columns that do not fit together; the message names the fault.
     """
@@ -66,14 +79,33 @@ class Topology:
     link_latency: Floats
     removed: tuple[str, ...] = field(default=())
     provenance: Provenance = field(default=UNKNOWN)
+    rack: Ints = field(default=_ABSENT)
+    supernode: Ints = field(default=_ABSENT)
+    vertex_id: Longs = field(default=_ABSENT)
+    link_id: Longs = field(default=_ABSENT)
 
     def __post_init__(self) -> None:
         for column, kind in _COLUMNS.items():
+            given = getattr(self, column)
+            if given is None:
+                given = self._filled(column)
             # A copy: freezing the caller's own array in place would surprise the caller.
-            array = np.array(getattr(self, column), dtype=kind, order="C")
+            array = np.array(given, dtype=kind, order="C")
             array.flags.writeable = False
             object.__setattr__(self, column, array)
         _check(self)
+
+    def _filled(self, column: str) -> Ints | Longs:
+        """What stands in a column that is not given."""
+        if column in CONTAINERS:
+            return np.full(self.n_vertices, NOWHERE, np.int32)
+        return np.arange(self.n_vertices if column == "vertex_id" else self.n_links)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the place of a pickled topology, also of one from before there were all columns."""
+        self.__dict__.update(state)
+        if any(getattr(self, column) is None for column in _COLUMNS):
+            self.__post_init__()
 
     @property
     def n_vertices(self) -> int:
@@ -95,6 +127,40 @@ class Topology:
         """The endpoints that ranks run on, in order: every endpoint that is not a ``"cpu"``."""
         kinds = self.vertex_kinds[: self.n_endpoints]
         return np.array([v for v, kind in enumerate(kinds) if kind != "cpu"], dtype=np.int32)
+
+    def level(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.int8]:
+        """How far vertices ``a`` are from vertices ``b``, as numbers of `LEVELS`, int8.
+
+        ``a``, ``b``: vertex numbers, broadcast. 0: in one package, 1: in one node, 2: in one
+        supernode, 3: none of these.
+        """
+        far = np.full(np.broadcast(a, b).shape, len(LEVELS) - 1, np.int8)
+        for number in reversed(range(len(LEVELS) - 1)):
+            place: Ints = getattr(self, LEVELS[number])
+            here = place[np.asarray(a)]
+            far[(here == place[np.asarray(b)]) & (here != NOWHERE)] = number
+        return far
+
+    def node_width(self, vertices: ArrayLike) -> int:
+        """How many of ``vertices`` (int [n]) sit in the node of the first one; 1 if it is in none.
+
+        Raises `IndexError` where there are no vertices.
+        """
+        nodes = self.node[np.asarray(vertices)]
+        return int((nodes == nodes[0]).sum()) if nodes[0] != NOWHERE else 1
+
+    @cached_property
+    def node_planes(self) -> tuple[str, ...]:
+        """The planes that are a network inside nodes: no link leaves one, and some leave a package.
+
+        An algorithm of two levels pays where ranks span nodes that have such a network.
+        """
+        src, dst, plane = self.link_src, self.link_dst, self.link_plane
+        inside = (self.node[src] == self.node[dst]) & (self.node[src] != NOWHERE)
+        packaged = (self.package[src] == self.package[dst]) & (self.package[src] != NOWHERE)
+        leaves = np.bincount(plane[~inside], minlength=len(self.planes)) > 0
+        joins = np.bincount(plane[~packaged], minlength=len(self.planes)) > 0
+        return tuple(np.array(self.planes)[joins & ~leaves].tolist())
 
     def vertex(self, name: str) -> int:
         """The number of the vertex called ``name``; raises `TopologyError` with similar names."""
@@ -130,9 +196,9 @@ class Topology:
         - links: ``"a->b"`` one way, ``"a<->b"`` both ways, all parallel ones, of every plane or of
           one (``"a->b (ub)"``, as `link_name` writes it); ``a`` and ``b`` are any of the above.
 
-        Vertices and links are renumbered in the old order; ``node`` and ``package`` keep their
-        numbers. Raises `TopologyError` for an unknown name, with similar ones, or if no endpoint
-        would be left.
+        Vertices and links are renumbered in the old order; ``vertex_id``, ``link_id`` and what
+        vertices sit in keep their numbers. Raises `TopologyError` for an unknown name, with similar
+        ones, or if no endpoint would be left.
         """
         return faults.without(self, names)
 
@@ -161,6 +227,7 @@ class Topology:
 _COLUMNS = {
     "node": np.int32, "package": np.int32, "link_src": np.int32, "link_dst": np.int32,
     "link_plane": np.int32, "link_bandwidth": np.float64, "link_latency": np.float64,
+    "rack": np.int32, "supernode": np.int32, "vertex_id": np.int64, "link_id": np.int64,
 }  # fmt: skip
 
 
@@ -173,12 +240,15 @@ def _check(topology: Topology) -> None:
     for name in names:
         if not name or "->" in name:
             raise TopologyError(f"{topology.name}: a vertex cannot be called {shown(name)}")
-    for column in ("vertex_kinds", "node", "package"):
+    for column in ("vertex_kinds", "vertex_id", *CONTAINERS):
         _same_length(topology, column, len(names))
-    for column in ("node", "package"):
+    for column in CONTAINERS:
         _no_vertex(topology, column, getattr(topology, column) < NOWHERE)
-    for column in ("link_src", "link_dst", "link_plane", "link_bandwidth", "link_latency"):
+    for column in ("link_src", "link_dst", "link_plane", "link_bandwidth", "link_latency",
+                   "link_id"):  # fmt: skip
         _same_length(topology, column, links)
+    for column in ("vertex_id", "link_id"):
+        _ascending(topology, column)
     _in_range(topology, "link_src", len(names))
     _in_range(topology, "link_dst", len(names))
     _in_range(topology, "link_plane", len(topology.planes))
@@ -193,6 +263,16 @@ def _check(topology: Topology) -> None:
     for name in (topology.name, *names, *topology.vertex_kinds, *topology.planes):
         if not _is_text(name):
             raise TopologyError(f"{topology.name}: {name!r} has half of a surrogate pair: no text")
+
+
+def _ascending(topology: Topology, column: str) -> None:
+    """That ids go up from row to row makes them different, and quick to be found."""
+    ids: Longs = getattr(topology, column)
+    bad = np.flatnonzero(np.diff(ids, prepend=-1) <= 0)
+    if len(bad):
+        raise TopologyError(
+            f"{topology.name}: {column} in row {bad[0]} is {ids[bad[0]]}; ids go up from row to row"
+        )
 
 
 def _is_text(name: str) -> bool:

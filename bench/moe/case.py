@@ -177,10 +177,10 @@ def node_ranks(
 
     ``places``: the endpoint of every rank; None: the accelerators in order.
     """
-    where = topology.accelerators if places is None else places
-    nodes = topology.node[where[:ranks]]
-    two_level = "nvlink" in planes and bool(np.any(nodes != nodes[0]))
-    return int((nodes == nodes[0]).sum()) if two_level else None
+    where = (topology.accelerators if places is None else places)[:ranks]
+    nodes = topology.node[where]
+    two_level = set(planes) & set(topology.node_planes) and bool(np.any(nodes != nodes[0]))
+    return topology.node_width(where) if two_level else None
 
 
 def dtype_of(software: str) -> str:

@@ -181,7 +181,8 @@ def _kv_transfer(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """A node's ranks each send an equal part to the rank of their number on another node."""
     ranks, size = _needed(row, "ranks", "size")
     topology, half = topology_of(row), ranks // 2
-    where, per_node = topology.accelerators, _per_node(topology)
+    where = topology.accelerators
+    per_node = topology.node_width(where)
     second = math.ceil(half / per_node) * per_node
     if not half or second + half > len(where):
         raise NotModelledError(f"{ranks} ranks do not make pairs of nodes of {topology.name}")
@@ -191,11 +192,6 @@ def _kv_transfer(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
         topology, planes_of(row, endpoint, topology), _key(endpoint, row, row.op), 2 * half,
         lambda: iter((step,)), size, np.concatenate([where[:half], where[second : second + half]]),
     )  # fmt: skip
-
-
-def _per_node(topology: Topology) -> int:
-    nodes = topology.node[topology.accelerators]
-    return int((nodes == nodes[0]).sum()) if nodes[0] >= 0 else 1
 
 
 # --- many ranks
@@ -254,11 +250,12 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     block = size
     if operation.shared and endpoint.name == "nccl":
         block = max(1, size // ranks)
-    algorithm = _algorithm(row, endpoint, ranks > _per_node(topology))
+    per_node = topology.node_width(topology.accelerators)
+    algorithm = _algorithm(row, endpoint, ranks > per_node)
     return PublishedCase(
         topology, planes_of(row, endpoint, topology),
         endpoint.variant(_key(endpoint, row, row.op), block), ranks,
-        lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=_per_node(topology)),
+        lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=per_node),
         block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
     )  # fmt: skip
 

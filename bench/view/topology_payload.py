@@ -36,15 +36,14 @@ def shown(topology: Topology, whole: Topology | None) -> Shown:
     if whole is None or not topology.removed:
         every = np.arange(topology.n_vertices), np.arange(topology.n_links)
         return Shown(topology, *every, topology.removed)
-    # Latencies that are the links' own numbers tell afterwards which of them are left.
-    marked = replace(whole, link_latency=np.arange(whole.n_links, dtype=np.float64))
-    links = marked.without(*topology.removed).link_latency.astype(np.int64)
     left = whole.without(*topology.removed)
     if not replace(left, name=topology.name, removed=topology.removed).equals(topology):
         raise TopologyError(
             f"{whole.name} without {', '.join(topology.removed)} is not {topology.name} as given"
         )
-    vertices = np.array([whole.index[name] for name in left.vertex_names], np.int64)
+    # Ids go up from row to row.
+    vertices = np.searchsorted(whole.vertex_id, topology.vertex_id)
+    links = np.searchsorted(whole.link_id, topology.link_id)
     return Shown(whole, vertices, links, topology.removed)
 
 

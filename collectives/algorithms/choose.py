@@ -94,8 +94,7 @@ def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
     ``group``: ranks of the fabric, or how many of its first ones. 1 if the system has no nodes.
     """
     members = range(group) if isinstance(group, int) else group
-    nodes = fabric.topology.node[fabric.places[list(members)]]
-    return int((nodes == nodes[0]).sum()) if nodes[0] >= 0 else 1
+    return fabric.topology.node_width(fabric.places[list(members)])
 
 
 def rounded(size: int, itemsize: int = 1) -> int:

@@ -4,7 +4,8 @@ Arrays, all readable with ``numpy.load(path)`` alone:
 
 - ``src``, ``dst``, ``size``, ``step``: int64 [rows]; ``start``, ``finish``: float64 [rows],
   seconds; ``rank_finish``: float64 [ranks]; ``places``: int32, the endpoint of each rank.
-- ``link_bytes``, ``link_busy``: float64 [links], bytes and seconds; ``resource_bytes``: float64.
+- ``link_bytes``, ``link_busy``: float64 [links], bytes and seconds; ``link_id``: int64 [links],
+  which no fault changes; ``resource_bytes``: float64.
 - ``topology``: uint8, the TOML text of `topology.formats.toml`; ``about``: uint8, a JSON text:
   ``format``, ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds),
   ``bottleneck``, ``software``, ``operation``, ``title``, and ``machine``, if it is known from what
@@ -27,7 +28,8 @@ from topology.errors import ArgumentError, TriplaneError
 from topology.files.arrays import Header, read_npz
 from topology.files.output import byte_file
 from topology.files.reading import json_of, shown
-from topology.formats.toml import from_toml, to_toml
+from topology.formats.toml import from_toml
+from topology.formats.toml_text import to_toml
 from topology.graph import Topology
 from topology.routing.router import Router
 
@@ -40,7 +42,7 @@ FORMAT = 1
 _ROWS = {"src": "i8", "dst": "i8", "size": "i8", "step": "i8", "start": "f8", "finish": "f8"}
 _OTHERS = {"rank_finish": "f8", "places": "i4", "resource_bytes": "f8"}
 _TEXTS = {"topology": "u1", "about": "u1"}
-_FOR_OTHERS = ("link_bytes", "link_busy")  # which follow from the rest
+_FOR_OTHERS = ("link_id", "link_bytes", "link_busy")  # which follow from the rest
 
 
 class TimelineError(TriplaneError):

@@ -82,6 +82,15 @@ class Timeline:
         """Seconds until the last rank has finished."""
         return float(self.rank_finish.max(initial=0.0))
 
+    @property
+    def link_id(self) -> _Longs:
+        """int64 [links of the topology]: the id of each row of `link_bytes` and `link_busy`.
+
+        Faults do not change the ids, so the answers of a machine with and without faults can be
+        laid side by side; see `topology.graph.Topology`.
+        """
+        return self.topology.link_id
+
     @cached_property
     def link_bytes(self) -> _Floats:
         """Bytes that each physical link carried: float64 [links of the topology]."""

@@ -6,10 +6,6 @@ import numpy as np
 
 from topology.graph import NOWHERE, Ints, Topology
 
-NODES_A_RACK = 4
-"""CloudMatrix384 has 48 nodes in 12 compute racks (arXiv 2506.12708v2 section 3.2: 16 racks, 4 of
-them for L2 switches); which node stands in which is not published: here they go in order."""
-
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -39,13 +35,11 @@ def groups(topology: Topology) -> Boxes:
     number = {key: i for i, key in enumerate(order)}
     of = np.array([number[key] for key in keys], np.int32)
     kinds = tuple("switches" if key[0] else "node" for key in order)
-    racked = {"l1", "l2"} <= set(topology.vertex_kinds)
-    rack = [
-        key[1] // NODES_A_RACK if racked and isinstance(key[1], int) else NOWHERE for key in order
-    ]
+    first = np.unique(of, return_index=True)[1]
+    rack = np.where([kind == "node" for kind in kinds], topology.rack[first], NOWHERE)
     names = tuple(_name(key, order) for key in order)
     plane = np.where([kind == "node" for kind in kinds], NOWHERE, _planes(topology, of, len(order)))
-    return Boxes(of, names, kinds, np.array(rack, np.int32), plane.astype(np.int32))
+    return Boxes(of, names, kinds, rack.astype(np.int32), plane.astype(np.int32))
 
 
 def _key(topology: Topology, vertex: int) -> _Key:

@@ -5,10 +5,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topology.errors import TopologyError, UnitError
 from topology.files.reading import shown, whole
-from topology.graph import NOWHERE, Topology
+from topology.graph import CONTAINERS, NOWHERE, Topology
 from topology.provenance import UNKNOWN, provenance_of_json
 from topology.units import parse
 
@@ -25,27 +26,30 @@ DECORATION = (
 def to_networkx(topology: Topology) -> "nx.MultiDiGraph":
     """``topology`` as a multigraph: a node a vertex, by name, and an edge a directed link.
 
-    Nodes have ``kind``, ``endpoint`` (bool), ``node`` and ``package`` (`NOWHERE` for none); edges
-    have ``plane``, ``bandwidth`` (bytes per second), ``latency`` (seconds) and ``link``, the link's
-    number; the graph has ``name``, ``planes``, ``removed`` and, where it is known, ``provenance``
-    (JSON).
+    Nodes have ``kind``, ``endpoint`` (bool), ``node``, ``package``, ``rack`` and ``supernode``
+    (`NOWHERE` for none), and ``vertex``, the vertex's id; edges have ``plane``, ``bandwidth``
+    (bytes per second), ``latency`` (seconds) and ``link``, the link's id; the graph has ``name``,
+    ``planes``, ``removed`` and, where it is known, ``provenance`` (JSON).
     """
     import networkx as nx
 
     graph = nx.MultiDiGraph(name=topology.name, planes=topology.planes, removed=topology.removed)
     if topology.provenance != UNKNOWN:
         graph.graph["provenance"] = topology.provenance.as_json()
-    places = zip(topology.node.tolist(), topology.package.tolist(), strict=True)
-    for vertex, (node, package) in enumerate(places):
+    columns = (topology.vertex_id, *(getattr(topology, key) for key in CONTAINERS))
+    for vertex, (number, *places) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
         graph.add_node(
             topology.vertex_names[vertex], kind=topology.vertex_kinds[vertex],
-            endpoint=vertex < topology.n_endpoints, node=node, package=package,
+            endpoint=vertex < topology.n_endpoints, **dict(zip(CONTAINERS, places, strict=True)),
+            vertex=number,
         )  # fmt: skip
     names = topology.vertex_names
     for link, (a, b, plane, bandwidth, latency) in enumerate(_rows(topology)):
         graph.add_edge(
             names[a], names[b], plane=topology.planes[plane], bandwidth=bandwidth,
-            latency=latency, link=link,
+            latency=latency, link=int(topology.link_id[link]),
         )  # fmt: skip
     return graph
 
@@ -57,7 +61,8 @@ def from_networkx(
 
     Needed are a node's ``kind`` and ``endpoint``, and an edge's ``plane``, ``bandwidth`` and
     ``latency``: numbers, or texts with units. An undirected edge is a link each way. Endpoints are
-    put first, links in the order of ``link`` where every edge has it; ``planes`` is the graph's, or
+    put first; where all of them have ``link``, links are in that order, and it is their id, as
+    ``vertex`` is of vertices; ``planes`` is the graph's, or
     in order of appearance. Attributes that only pictures use (`DECORATION`) are passed over, and
     those named in ``ignored``; another could decide how fast a link is, or how many there are.
     Raises `TopologyError` naming node or edge and attribute.
@@ -67,12 +72,14 @@ def from_networkx(
     nodes = [
         (str(vertex), _node(vertex, data, known)) for vertex, data in directed.nodes(data=True)
     ]
-    nodes.sort(key=lambda item: not item[1]["endpoint"])
+    identified = all(data["vertex"] is not None for _, data in nodes)
+    nodes.sort(key=lambda item: (not item[1]["endpoint"], identified and item[1]["vertex"]))
     edges = [
         (str(a), str(b), _edge(f"{a}->{b}", data, known))
         for a, b, data in directed.edges(data=True)
     ]
-    if graph.is_directed() and all(data["link"] is not None for *_, data in edges):
+    numbered = graph.is_directed() and all(data["link"] is not None for *_, data in edges)
+    if numbered:
         edges.sort(key=lambda edge: edge[2]["link"])
         for (_, _, one), (a, b, other) in pairwise(edges):
             if one["link"] == other["link"]:
@@ -84,13 +91,16 @@ def from_networkx(
             raise TopologyError(
                 f"{a}->{b} is on plane {data['plane']!r}; there are {', '.join(planes)}"
             )
+    columns: dict[str, Any] = {
+        **{key: np.array([data[key] for _, data in nodes], dtype=np.int32) for key in CONTAINERS},
+        **_ids("vertex", nodes, identified),
+        **_ids("link", [(a, data) for a, _, data in edges], numbered),
+    }
     return Topology(
         name=str(graph.graph.get("name", "graph") if name is None else name),
         vertex_names=tuple(vertex for vertex, _ in nodes),
         vertex_kinds=tuple(data["kind"] for _, data in nodes),
         n_endpoints=sum(data["endpoint"] for _, data in nodes),
-        node=np.array([data["node"] for _, data in nodes], dtype=np.int32),
-        package=np.array([data["package"] for _, data in nodes], dtype=np.int32),
         planes=planes,
         link_src=np.array([number[a] for a, *_ in edges], dtype=np.int32),
         link_dst=np.array([number[b] for _, b, _ in edges], dtype=np.int32),
@@ -99,7 +109,15 @@ def from_networkx(
         link_latency=np.array([e["latency"] for *_, e in edges], dtype=np.float64),
         removed=_texts(graph.graph.get("removed", ()), "removed"),
         provenance=provenance_of_json(graph.graph.get("provenance", {}), "the graph"),
+        **columns,
     )
+
+
+def _ids(
+    key: str, rows: Sequence[tuple[str, Mapping[str, Any]]], given: bool
+) -> dict[str, NDArray[np.int64]]:
+    """The column of ids as an argument, where every row has one."""
+    return {f"{key}_id": np.array([data[key] for _, data in rows], np.int64)} if given else {}
 
 
 def _planes(graph: "nx.Graph", used: Sequence[str]) -> tuple[str, ...]:
@@ -118,16 +136,20 @@ def _texts(given: object, key: str) -> tuple[str, ...]:
 
 def _node(name: object, data: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     where = str(name)
-    _check_keys(where, data, ("kind", "endpoint"), ("node", "package"), known)
+    _check_keys(where, data, ("kind", "endpoint"), (*CONTAINERS, "vertex"), known)
     endpoint = data["endpoint"]
     if not isinstance(endpoint, bool | np.bool_):
         raise _wrong(where, "endpoint", endpoint, "true or false")
     places = {}
-    for key in ("node", "package"):
+    for key in CONTAINERS:
         places[key] = _whole(data.get(key, NOWHERE), NOWHERE, (1 << 31) - 1)
         if places[key] is None:
             raise _wrong(where, key, data[key], "a whole number")
-    return {"kind": _name(where, "kind", data["kind"]), "endpoint": bool(endpoint), **places}
+    number = _whole(data["vertex"], 0, 1 << 62) if "vertex" in data else None
+    if number is None and "vertex" in data:
+        raise _wrong(where, "vertex", data["vertex"], "the number of a vertex")
+    kind = _name(where, "kind", data["kind"])
+    return {"kind": kind, "endpoint": bool(endpoint), "vertex": number, **places}
 
 
 def _edge(where: str, data: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

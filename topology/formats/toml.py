@@ -8,7 +8,8 @@ By hand, a star of three hosts::
     [[endpoints]]
     kind = "host"
     names = ["a", "b", "c"]
-    node = [0, 1, 2]                      # optional, as is `package`; one number holds for all
+    node = [0, 1, 2]                      # optional, as are `package`, `rack` and `supernode`;
+                                          # one number holds for all
 
     [[switches]]
     kind = "switch"
@@ -31,31 +32,29 @@ By hand, a star of three hosts::
     preset = "supernode"                  # what made it, with
     arguments = { npus = 8 }
 
-Tables may come as often as needed; their order is that of
+``vertex_ids`` and ``link_ids``, where they are not the row numbers, list ``[first, how many]`` of
+each stretch of ids that go up by one. Tables may come as often as needed; their order is that of
 vertices and links. Numbers with a unit are texts, as `topology.units.parse` reads them.
 """
 
-import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topology.draft import Draft
 from topology.errors import TopologyError, TriplaneError
 from topology.files.output import text_file
 from topology.files.reading import place, read_text, shown
-from topology.graph import NOWHERE, Ints, Topology
+from topology.formats.toml_text import to_toml
+from topology.graph import CONTAINERS, NOWHERE, Ints, Longs, Topology
 from topology.names import near
 from topology.provenance import UNKNOWN, Provenance, provenance_of
-from topology.text import visible
-from topology.units import parse, show
+from topology.units import parse
 
 Table = Mapping[str, Any]
 
@@ -69,8 +68,8 @@ MAX_LINKS = 1 << 22
 """Links of a file at most: 150 times those of CloudMatrix384."""
 
 _FILE = {"name": True, "planes": True, "removed": False, "endpoints": True, "switches": False,
-         "links": False, "provenance": False}  # fmt: skip
-_VERTICES = {"kind": True, "names": True, "node": False, "package": False}
+         "links": False, "provenance": False, "vertex_ids": False, "link_ids": False}  # fmt: skip
+_VERTICES = {"kind": True, "names": True, **dict.fromkeys(CONTAINERS, False)}
 _LINKS = {"plane": True, "from": True, "to": True, "bandwidth": True, "latency": True,
           "both": False, "back_latency": False, "count": False}  # fmt: skip
 
@@ -108,15 +107,40 @@ def from_toml(text: str) -> Topology:
     for add, key in ((draft.endpoints, "endpoints"), (draft.switches, "switches")):
         for where, table in _tables(file, key, _VERTICES, text):
             names = _texts(table, "names", where)
-            places = (_places(table, key, len(names), where) for key in ("node", "package"))
-            add(names, _text(table, "kind", where), *places)
+            places = {key: _places(table, key, len(names), where) for key in CONTAINERS}
+            add(names, _text(table, "kind", where), **places)
     index = {name: vertex for vertex, name in enumerate(draft.names)}
     links = 0
     for where, table in _tables(file, "links", _LINKS, text):
         links += _read_links(draft, index, table, where, MAX_LINKS - links)
     name, removed = _text(file, "name", "the file"), _texts(file, "removed", "the file")
     provenance = provenance_of(file.get("provenance", {}), "the file")
-    return draft.freeze(name, tuple(removed), provenance)
+    ids = _ids(file, "vertex_ids", len(draft.names)), _ids(file, "link_ids", links)
+    return draft.freeze(name, tuple(removed), provenance, *ids)
+
+
+def _ids(file: Table, key: str, rows: int) -> Longs | None:
+    """The ids of so many rows, int64; None where the file says nothing of them."""
+    if key not in file:
+        return None
+    runs = file[key]
+    if not isinstance(runs, list) or not all(map(_is_run, runs)):
+        raise TopologyError(
+            f"the file: {key} is {shown(runs)}; a list of [first, how many] is needed"
+        )
+    counts = [count for _, count in runs]
+    if sum(counts) != rows:
+        raise TopologyError(f"the file: {key} are {sum(counts)} for {rows} rows")
+    ids = [np.arange(first, first + count, dtype=np.int64) for first, count in runs]
+    return np.concatenate([np.empty(0, np.int64), *ids])
+
+
+def _is_run(run: object) -> bool:
+    return (
+        isinstance(run, list)
+        and len(run) == 2
+        and all(type(number) is int and 0 <= number < 1 << 62 for number in run)
+    )
 
 
 def _parsed(text: str) -> Table:
@@ -246,130 +270,3 @@ def _number(table: Table, key: str, quantity: str, where: str) -> float:
         return parse(table[key], quantity)
     except TriplaneError as error:
         raise TopologyError(f"{where}: {key}: {error}") from error
-
-
-def to_toml(topology: Topology) -> str:
-    """``topology`` as TOML text, from which `from_toml` makes the same columns, bit for bit."""
-    lines = [f"name = {_quoted(topology.name)}", f"planes = {_listed(topology.planes)}"]
-    if topology.removed:
-        lines.append(f"removed = {_listed(topology.removed)}")
-    if stated := topology.provenance.as_dict():
-        lines += ["\n[provenance]", *(f"{key} = {_value(one)}" for key, one in stated.items())]
-    split = np.arange(topology.n_vertices) >= topology.n_endpoints
-    number = {kind: i for i, kind in enumerate(topology.vertex_kinds)}
-    kinds = np.array([number[kind] for kind in topology.vertex_kinds])
-    nowhere = (topology.node == NOWHERE, topology.package == NOWHERE)
-    for rows in _runs(split, kinds, *nowhere):
-        lines += _vertex_table(topology, rows)
-    return "\n".join(lines + _link_tables(topology)) + "\n"
-
-
-def _vertex_table(topology: Topology, rows: slice) -> Iterator[str]:
-    yield f"\n[[{'endpoints' if rows.start < topology.n_endpoints else 'switches'}]]"
-    yield f"kind = {_quoted(topology.vertex_kinds[rows.start])}"
-    yield f"names = {_names(topology.vertex_names[rows])}"
-    for key, column in (("node", topology.node[rows]), ("package", topology.package[rows])):
-        if column[0] != NOWHERE:
-            one = (column == column[0]).all()
-            yield f"{key} = {column[0] if one else _wrapped([str(x) for x in column.tolist()])}"
-
-
-def _link_tables(topology: Topology) -> list[str]:
-    columns = (topology.link_plane, topology.link_bandwidth, topology.link_latency)
-    runs, lines = list(_runs(*columns)), list[str]()
-    while runs:
-        run = runs.pop(0)
-        half = (run.start + run.stop) // 2
-        halves = slice(run.start, half), slice(half, run.stop)
-        if _mirrored(topology, *halves):
-            lines += _link_table(topology, halves[0], halves[1])
-        elif runs and _mirrored(topology, run, runs[0]):
-            lines += _link_table(topology, run, runs.pop(0))
-        else:
-            lines += _link_table(topology, run, None)
-    return lines
-
-
-def _mirrored(topology: Topology, there: slice, back: slice) -> bool:
-    src, dst = topology.link_src, topology.link_dst
-    return (
-        topology.link_plane[there.start] == topology.link_plane[back.start]
-        and topology.link_bandwidth[there.start] == topology.link_bandwidth[back.start]
-        and np.array_equal(src[there], dst[back])
-        and np.array_equal(dst[there], src[back])
-    )
-
-
-def _link_table(topology: Topology, there: slice, back: slice | None) -> Iterator[str]:
-    ends = np.stack([topology.link_src[there], topology.link_dst[there]])
-    count = _parallel(ends)
-    latency = topology.link_latency[there.start]
-    yield "\n[[links]]"
-    yield f"plane = {_quoted(topology.planes[topology.link_plane[there.start]])}"
-    yield f"bandwidth = {_quoted(show(float(topology.link_bandwidth[there.start]), 'bandwidth'))}"
-    yield f"latency = {_quoted(show(float(latency), 'time'))}"
-    if back is not None:
-        yield "both = true"
-        if topology.link_latency[back.start] != latency:
-            text = show(float(topology.link_latency[back.start]), "time")
-            yield f"back_latency = {_quoted(text)}"
-    if count > 1:
-        yield f"count = {count}"
-    for key, column in zip(("from", "to"), ends[:, ::count], strict=True):
-        # Equal names shrink to one: the other end has the number of links, as `count` has taken
-        # out what is equal at both.
-        one = (column == column[0]).all()
-        names = [topology.vertex_names[vertex] for vertex in column[: 1 if one else None].tolist()]
-        yield f"{key} = {_names(names)}"
-
-
-def _parallel(ends: NDArray[np.int32]) -> int:
-    """How often each pair of ends is repeated on end, if all are repeated alike; else 1."""
-    starts = np.flatnonzero(np.append(True, (ends[:, 1:] != ends[:, :-1]).any(axis=0)))
-    return int(np.gcd.reduce(np.append(starts, ends.shape[1])))
-
-
-def _runs(*columns: NDArray[Any]) -> Iterator[slice]:
-    """The stretches of rows over which no column changes."""
-    size = len(columns[0])
-    changes = np.zeros(max(0, size - 1), dtype=np.bool_)
-    for column in columns:
-        changes |= column[1:] != column[:-1]
-    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), size] if size else []
-    return (slice(a, b) for a, b in pairwise(bounds))
-
-
-def _names(names: Sequence[str]) -> str:
-    return _quoted(names[0]) if len(names) == 1 else _listed(names)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return _wrapped([_quoted(name) for name in names])
-
-
-def _wrapped(items: Sequence[str]) -> str:
-    line = f"[{', '.join(items)}]"
-    if len(line) <= 90:
-        return line
-    rows = (", ".join(items[at : at + 8]) for at in range(0, len(items), 8))
-    return "[\n" + "".join(f"    {row},\n" for row in rows) + "]"
-
-
-def _value(value: Any) -> str:
-    """A plain value on one line."""
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, Mapping):
-        pairs = (f"{_quoted(key)} = {_value(one)}" for key, one in value.items())
-        return f"{{ {', '.join(pairs)} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML: one of JSON, in which what cannot be seen is written out.
-
-    TOML knows no pairs of surrogates, so that a character above U+FFFF has eight digits.
-    """
-    return visible(json.dumps(text, ensure_ascii=False))

@@ -75,6 +75,10 @@ VPC_HOP = 1.0 * US
 ETHERNET_PORTS = 128
 """Ports of 400 Gbit/s on a leaf or spine. Assumption: the 51.2 Tbit/s class."""
 
+NODES_A_RACK = 4
+"""48 nodes in 12 compute racks (P2 section 3.2: 16 racks, 4 of them for L2 switches). Which node
+stands in which is not published: here they go in order."""
+
 L2_PORTS = 48
 """UB ports of an L2 chip, one a node of a full CloudMatrix384 (P2 section 3.3.3)."""
 
@@ -206,13 +210,15 @@ def _node(given: Node | Mapping[str, Any] | None) -> Node:
 def _endpoints(draft: Draft, nodes: int, node: Node) -> tuple[Ints, Ints]:
     """Dies [nodes, dies] and CPU sockets [nodes, cpus]; dies first, so that rank i is vertex i."""
     every = np.arange(nodes)
+    racks = every // NODES_A_RACK
     dies = draft.endpoints(
         [f"node{n}.die{d}" for n in range(nodes) for d in range(node.dies)], "die",
         node=np.repeat(every, node.dies), package=np.arange(nodes * node.dies) // node.dies_per_npu,
+        rack=np.repeat(racks, node.dies), supernode=0,
     )  # fmt: skip
     cpus = draft.endpoints(
         [f"node{n}.cpu{c}" for n in range(nodes) for c in range(node.cpus)], "cpu",
-        node=np.repeat(every, node.cpus),
+        node=np.repeat(every, node.cpus), rack=np.repeat(racks, node.cpus), supernode=0,
     )  # fmt: skip
     return dies.reshape(nodes, node.dies), cpus.reshape(nodes, node.cpus)
 
@@ -238,8 +244,10 @@ def _ub(draft: Draft, node: Node, dies: Ints, cpus: Ints, chips: int) -> None:
     l1 = draft.switches(
         [f"node{n}.l1.{s}" for n in range(nodes) for s in range(planes)], "l1",
         node=np.repeat(np.arange(nodes), planes),
+        rack=np.repeat(np.arange(nodes) // NODES_A_RACK, planes), supernode=0,
     ).reshape(nodes, planes)  # fmt: skip
-    l2 = draft.switches([f"l2.{s}.{c}" for s in range(planes) for c in range(chips)], "l2")
+    l2 = draft.switches([f"l2.{s}.{c}" for s in range(planes) for c in range(chips)], "l2",
+                        supernode=0)  # fmt: skip
     hop = node.ub_hop
     draft.connect(dies[:, :, None], l1[:, None, :], "ub", node.ub_link, hop)
     if cpus.size:
@@ -268,8 +276,9 @@ def _vpc(draft: Draft, cpus: Ints) -> None:
         return
     nodes = len(cpus)
     cards = draft.switches(
-        [f"node{n}.qingtian" for n in range(nodes)], "qingtian", node=np.arange(nodes)
-    )
+        [f"node{n}.qingtian" for n in range(nodes)], "qingtian", node=np.arange(nodes),
+        rack=np.arange(nodes) // NODES_A_RACK, supernode=0,
+    )  # fmt: skip
     draft.connect(cpus, cards[:, None], "vpc", VPC_PORT, VPC_CARD)
     leaf_spine(
         draft, "vpc", cards, leaf_of(nodes, np.array([0]), 1, ETHERNET_PORTS).ravel(),
