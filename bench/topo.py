@@ -17,6 +17,7 @@ from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
 from topology.errors import TopologyError
+from topology.summary import plane_summary
 from topology.text import visible
 from topology.units import GB, NS
 from topology.units import show as with_unit
@@ -115,13 +116,12 @@ def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
     ``guaranteed_share``: the share of its port that every endpoint gets under any traffic.
     """
     found = non_blocking(topology, plane)
-    links = topology.link_plane == topology.plane(plane)
-    latencies = topology.link_latency[links] / NS
+    counts = plane_summary(topology, plane)
     return {
         "plane": plane,
-        "links": int(links.sum()),
-        "link_bandwidths": _distinct(topology, links),
-        "latency_ns_max": round(float(latencies.max(initial=0.0)), 3),
+        "links": counts.links,
+        "link_bandwidths": _fastest(counts.bandwidths),
+        "latency_ns_max": round(counts.latency / NS, 3),
         "ports_of": ",".join(found.counted),
         "endpoints": found.endpoints,
         "port_GBps": found.port_bandwidth / max(found.endpoints, 1) / GB,
@@ -133,10 +133,10 @@ def plane_record(topology: Topology, plane: str) -> dict[str, Value]:
     }
 
 
-def _distinct(topology: Topology, links: NDArray[np.bool_]) -> str:
-    values = np.unique(topology.link_bandwidth[links])[::-1]
-    shown = [f"{value / GB:.4g} GB/s" for value in values[:4]]
-    return ", ".join([*shown, "..."] if len(values) > 4 else shown)
+def _fastest(bandwidths: NDArray[np.float64]) -> str:
+    """The four fastest in words, of bandwidths in ascending order."""
+    shown = [f"{value / GB:.4g} GB/s" for value in bandwidths[:-5:-1]]
+    return ", ".join([*shown, "..."] if len(bandwidths) > 4 else shown)
 
 
 def exported(topology: Topology, form: str) -> str:

@@ -1,6 +1,5 @@
 """What ``triplane topo show`` writes: rich tables on a terminal, plain ones where it is piped."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -10,28 +9,24 @@ from bench.records import Record, Value, as_table, columns_of
 from topology.analysis.clos import tiers
 from topology.graph import Topology
 from topology.labels import label
+from topology.summary import counted, summary
 from topology.text import visible
 from topology.units import GB, NS
 
 
 def about(topology: Topology) -> list[str]:
     """The lines that say what a topology consists of; the first is its name."""
-    kinds = topology.vertex_kinds
-    ends, switches = kinds[: topology.n_endpoints], kinds[topology.n_endpoints :]
-    nodes = len(np.unique(topology.node[topology.node >= 0]))
+    found = summary(topology)
+    ends, switches = found.endpoints, found.switches
     lines = [
         label(topology.name),
-        f"  nodes      {nodes}",
-        f"  endpoints  {len(ends)}: {_counted(ends)}; ranks sit on {len(topology.accelerators)}",
-        f"  switches   {len(switches)}: {_counted(switches)}",
-        f"  links      {topology.n_links}, one way each",
+        f"  nodes      {found.nodes}",
+        f"  endpoints  {ends.total()}: {counted(ends)}; ranks sit on {found.ranks}",
+        f"  switches   {switches.total()}: {counted(switches)}",
+        f"  links      {found.links}, one way each",
         *([f"  without    {', '.join(map(label, topology.removed))}"] if topology.removed else []),
     ]
     return [visible(line) for line in lines]
-
-
-def _counted(kinds: tuple[str, ...]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items()) or "none"
 
 
 def tier_records(topology: Topology) -> list[Record]:
