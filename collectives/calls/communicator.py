@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from collectives.algorithms.table import algorithm as lookup
 from collectives.algorithms.table import default
+from collectives.algorithms.verify import Specification, verify
 from collectives.calls import all_to_all_v
 from collectives.calls.any_source import AnyWork, any_source
 from collectives.calls.buffers import NOTHING, UserBuffer, name_of, shift, view
@@ -42,7 +43,7 @@ from fabric.schedule.step import Step, only_steps
 from fabric.transports.base import PeerMemory, many
 from fabric.world.messages import Machine
 from topology import arguments
-from topology.arguments import flag, integer, integers, limit, text
+from topology.arguments import flag, integer, integers, limit, shown, text
 from topology.errors import ArgumentError
 
 REMEMBERED = 1024
@@ -340,8 +341,8 @@ class Communicator:
 
     def run(
         self, steps: Iterable[Step] | Plan, send: Any = None, recv: Any = None, op: str = "sum", *,
-        operation: str = "", name: str = "run", async_op: bool = False,
-        timeout: float | None = None,
+        operation: str = "", name: str = "run", spec: Specification | None = None, root: int = 0,
+        async_op: bool = False, timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Run a schedule of `fabric.step.Step`, the same at every rank, with real bytes.
 
@@ -349,14 +350,41 @@ class Communicator:
         again. ``send``, ``recv``: the rank's buffers, None if it has none; a work buffer is
         provided as the steps need it. ``op``: for steps that reduce. ``operation``: selects the
         software's constants, as in `Fabric.simulate`. ``name``: what errors and traces call it.
+
+        ``spec``: what the schedule has to do; if it does not, `ScheduleError` says what each rank
+        lacks, and nothing is sent. The name of a collective, such as "all_reduce" (with ``root``
+        if it has one), or a function: it is given the send buffers of all ranks, each as long as
+        this rank's, as arrays of uint64, and returns what each recv buffer must begin with, None
+        for any. It takes as long as `collectives.algorithms.reference.run`, once for each rank if
+        ``op`` is "min", "max", "band" or "bor": for tests and small worlds.
         """
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         given = NOTHING if send is None else view(send, "send")
         filled = NOTHING if recv is None else view(recv, "recv", True)
         reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
+        if spec is not None:
+            steps = self._verified(steps, spec, given, filled, reduction, root)
         mine = steps if isinstance(steps, Plan) else plan(only_steps(steps), self.size, self.rank)
         call = custom(mine, self._group, given, filled, reduction, costs, words, self._wide)
         return self._make(call, given, filled, asynchronous, time)
+
+    def _verified(
+        self, steps: Iterable[Step] | Plan, spec: Specification, send: UserBuffer,
+        recv: UserBuffer, op: str, root: int,
+    ) -> Iterable[Step]:  # fmt: skip
+        if isinstance(steps, Plan):
+            raise ArgumentError("a Plan has one rank's rows; with spec, steps has to be of Step")
+        if not (callable(spec) or isinstance(spec, str)):
+            raise ArgumentError(
+                f"spec is {shown(spec)}; it has to be the name of a collective or a function"
+            )
+        listed = list(only_steps(steps))
+        verify(
+            listed, spec, ranks=self.size, sent=send.bytes.size, held=recv.bytes.size,
+            itemsize=(send if send.items else recv).dtype.itemsize, op=op,
+            root=self._group.check(root, "root"),
+        )  # fmt: skip
+        return listed
 
     def inform(
         self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
