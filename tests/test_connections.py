@@ -9,7 +9,7 @@ import pytest
 
 from fabric.failure import RankLost
 from fabric.transports.base import ANY, Transport, counted
-from fabric.transports.zmq.connections import PATIENCE, UNHEARD, Connections
+from fabric.transports.zmq.connections import FRAME_LOOKS, UNHEARD, Connections
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import BIND
 from fabric.world.counts import Counts
@@ -17,7 +17,7 @@ from fabric.world.messages import AskFrames, CountFrames, FrameCount, FramesRepl
 from tests.support.worlds import connected, finish, good
 
 Answer = tuple[int | None, bool] | None
-LOOKS = 10 * (PATIENCE + UNHEARD)
+LOOKS = 10 * (FRAME_LOOKS + UNHEARD)
 
 
 def cut(connections: Connections) -> None:

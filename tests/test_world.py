@@ -29,7 +29,7 @@ from fabric.world.messages import (
     Wait,
 )
 from fabric.world.register import ranks
-from fabric.world.world import OVER, PATIENCE, SETTLING, World
+from fabric.world.world import EXPLANATION_PATIENCE, OVER, SETTLING, World
 from topology import star
 
 WORDS = "all_reduce(sum, float32[4])"
@@ -124,7 +124,7 @@ def test_a_mismatch_waits_for_the_others_but_not_for_ever() -> None:
     told.begin(0)
     told.begin(2, words="barrier()")
     assert told.world.error is None
-    told.tick(PATIENCE)
+    told.tick(EXPLANATION_PATIENCE)
     assert str(told.error()).endswith(
         f"rank 0 called {WORDS}; rank 2 called barrier(); ranks 1 and 3 nothing yet"
     )
@@ -193,7 +193,7 @@ def test_who_cannot_be_reached_waits_for_why() -> None:
 def test_and_is_told_as_it_is_where_nobody_knows_why() -> None:
     told = Told(3)
     told.tell(0, Fail("RankLost", "rank 1 does not take what is sent to it", 1))
-    told.tick(PATIENCE)
+    told.tick(EXPLANATION_PATIENCE)
     error = told.error()
     assert isinstance(error, RankLost)
     assert (error.rank, str(error)) == (1, "rank 0: rank 1 does not take what is sent to it")
@@ -216,7 +216,7 @@ def test_a_rank_that_left_without_its_part_is_missed(timed: bool, first: bool) -
             told.tell(3, Leave())
         else:
             told.begin(rank)
-    told.tick(PATIENCE)
+    told.tick(EXPLANATION_PATIENCE)
     error = told.error()
     assert isinstance(error, RankLost)
     assert error.rank == 3
@@ -364,7 +364,7 @@ def test_a_rank_whose_program_is_over_is_missed_after_a_while() -> None:
     told.tick(OVER)
     assert told.world.error is None
     told.tick(OVER + 0.01)
-    told.tick(OVER + 0.01 + PATIENCE)
+    told.tick(OVER + 0.01 + EXPLANATION_PATIENCE)
     error = told.error()
     assert isinstance(error, RankLost)
     assert str(error).startswith(

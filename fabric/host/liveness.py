@@ -16,7 +16,7 @@ from pathlib import Path
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 
-LOOK = 0.25
+LAUNCHER_LOOK = 0.25
 """Seconds between two looks at a launcher that is not the parent."""
 
 _PR_SET_PDEATHSIG = 1
@@ -68,13 +68,20 @@ def ancestors(pid: int) -> Iterator[int]:
         yield pid
 
 
+def kernel() -> str:
+    """A text that is equal for all processes under one kernel, since it booted."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{platform.node()} {uuid.getnode():x}"
+
+
 def host() -> str:
     """A text that is equal for processes that see each other's process numbers on one host."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{kernel()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return f"{platform.node()} {uuid.getnode():x}"
+        return kernel()
 
 
 def die_with(launcher: int, born: str) -> None:
@@ -95,7 +102,7 @@ def die_with(launcher: int, born: str) -> None:
 
 def _watch(launcher: int, born: str) -> None:
     while state(launcher, born) != GONE:
-        time.sleep(LOOK)
+        time.sleep(LAUNCHER_LOOK)
     _die(launcher)
 
 

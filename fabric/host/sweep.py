@@ -19,7 +19,7 @@ from pathlib import Path
 OVER = b"over"
 """The line by which the launcher says that all has ended well and nothing is to be swept."""
 
-LOOK = 0.25
+SWEEP_LOOK = 0.25
 """Seconds between two looks at the launcher, where another process keeps its pipe open."""
 
 ROUNDS = 50
@@ -141,7 +141,7 @@ def main(mark: str, folder: str, launcher: int, session: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     while True:
         lives = os.getppid() == launcher
-        if not select.select([0], [], [], LOOK if lives else 0.0)[0]:
+        if not select.select([0], [], [], SWEEP_LOOK if lives else 0.0)[0]:
             if lives:
                 continue
             break  # and all that it has said is read

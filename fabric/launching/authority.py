@@ -30,17 +30,17 @@ from fabric.world.zmq_server import Server
 from topology.errors import TriplaneError
 from topology.files.output import text_file
 
-TURN = 0.1
+DESERTED_LOOK = 0.1
 """Seconds between two looks whether anybody is left."""
 
-PATIENCE = 120.0
+FIRST_RANKS_PATIENCE = 120.0
 """Seconds that the first ranks have to come."""
 
 WRITTEN = "TRIPLANE_WRITTEN"
 """The environment variable that names a file which the authority makes when the world has ended and
 its trace, if one was asked for, is written."""
 
-LINGER = 1.0
+LATECOMERS_LINGER = 1.0
 """Seconds that an authority stays whose world has ended before all ranks had come."""
 
 ENDING = 2.0
@@ -153,12 +153,12 @@ def main() -> None:
         sys.stdout.close()
         began = time.monotonic()
         while not stopped.is_set() and not server.deserted(
-            starter, time.monotonic() - began > PATIENCE
+            starter, time.monotonic() - began > FIRST_RANKS_PATIENCE
         ):
-            stopped.wait(TURN)
+            stopped.wait(DESERTED_LOOK)
         server.end_stopped()
         if server.late_news():
-            time.sleep(LINGER)
+            time.sleep(LATECOMERS_LINGER)
     _take_away(server)
 
 
@@ -166,7 +166,7 @@ def _take_away(server: Server) -> None:
     """Remove what ranks leave that were lost, or whose launcher ends them before they can."""
     due = time.monotonic() + ENDING
     while server.error is not None and server.runs() and time.monotonic() < due:
-        time.sleep(TURN)
+        time.sleep(DESERTED_LOOK)
     sweep(server.lost_processes())
 
 

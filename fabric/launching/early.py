@@ -11,7 +11,7 @@ from typing import Any
 from fabric.failure import WorldError
 from fabric.host.forked import here
 
-PATIENCE = 5.0
+CONNECT_PATIENCE = 5.0
 """Seconds that a program which has failed looks for the authority."""
 
 
@@ -44,7 +44,12 @@ def _tell(given: Mapping[str, str], error: BaseException) -> None:
     try:
         seat = Seat.from_environment(given)
         line = ProcessLine(
-            seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys, patience=PATIENCE
+            seat.control,
+            seat.rank,
+            seat.size,
+            token=seat.token,
+            keys=seat.keys,
+            patience=CONNECT_PATIENCE,
         )
     except WorldError:  # the rank was there, and has said what there is to say; or nobody listens
         return

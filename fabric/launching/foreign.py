@@ -26,13 +26,13 @@ from fabric.world.zmq_client import ProcessLine
 PORT_OFFSET = 17
 """From ``MASTER_PORT``, where torch's own store listens, to the authority's port."""
 
-PATIENCE = 60.0
+MASTER_PATIENCE = 60.0
 """Seconds that ranks wait for rank 0."""
 
 ADDRESS_BYTES = 512
 """Room for what rank 0 tells the others by MPI."""
 
-RING = 5.0
+REFUSAL_PATIENCE = 5.0
 """Seconds that a second rank 0 waits for an answer where another listens."""
 
 DIE_ALONE = {"TORCHELASTIC_RUN_ID", "OMPI_COMM_WORLD_RANK"}
@@ -133,7 +133,7 @@ def _at_master(
     try:
         return start(AuthorityOrder(size, settings, address, token, keys), given), token
     except TransportError:  # if another rank 0 of the same job listens there, it refuses this one
-        ProcessLine(address, rank, size, token=token, keys=keys, patience=RING).close()
+        ProcessLine(address, rank, size, token=token, keys=keys, patience=REFUSAL_PATIENCE).close()
         raise
 
 
@@ -177,9 +177,9 @@ def _broadcast(world: Any, text: str) -> str:
     buffer = np.zeros(ADDRESS_BYTES, np.uint8)
     told = text.encode()[:ADDRESS_BYTES]
     buffer[: len(told)] = np.frombuffer(told, np.uint8)
-    request, due = world.Ibcast(buffer, 0), time.monotonic() + PATIENCE
+    request, due = world.Ibcast(buffer, 0), time.monotonic() + MASTER_PATIENCE
     while not request.Test():
         if time.monotonic() > due:
-            raise TimedOut(f"not all ranks have come within {PATIENCE:g} s")
+            raise TimedOut(f"not all ranks have come within {MASTER_PATIENCE:g} s")
         time.sleep(0.001)
     return buffer.tobytes().rstrip(b"\0").decode()

@@ -17,7 +17,7 @@ from fabric.host import sweep
 GUARDED = "TRIPLANE_GUARDED"
 """The environment variable by which the processes of a world are known: its private folder."""
 
-PATIENCE = 10.0
+GUARD_PATIENCE = 10.0
 """Seconds that the guard has to end what is left."""
 
 
@@ -60,7 +60,7 @@ class Guard:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(GUARD_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

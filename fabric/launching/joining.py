@@ -24,14 +24,11 @@ from fabric.world.rank_control import RankControl
 from fabric.world.wire import LEFT_ALREADY
 from fabric.world.zmq_client import ProcessLine
 
-if TYPE_CHECKING:
-    from fabric.fabric import Fabric
-
-PATIENCE = 600.0
+JOIN_PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
 
 
-TURN = 0.1
+NEXT_WORLD_LOOK = 0.1
 """Seconds between two looks whether there is a next world."""
 
 
@@ -56,16 +53,16 @@ def _sit_among_others(given: Mapping[str, str]) -> Member:
     """
     from fabric.launching.foreign import by_program, seat_of
 
-    due = time.monotonic() + PATIENCE
+    due = time.monotonic() + JOIN_PATIENCE
     while True:
         seat = seat_of(given)
         mine = description(given, seat.local_rank, programs=by_program(given))
         try:
-            return sit(seat, patience=PATIENCE, described=mine)
+            return sit(seat, patience=JOIN_PATIENCE, described=mine)
         except TransportError as error:
             if LEFT_ALREADY not in str(error) or time.monotonic() > due:
                 raise
-        time.sleep(TURN)
+        time.sleep(NEXT_WORLD_LOOK)
 
 
 def sit(

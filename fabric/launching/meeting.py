@@ -22,13 +22,13 @@ from fabric.failure import RankLost, TimedOut, TransportError, WorldError
 from fabric.host.liveness import GONE, began, birth, host, since_boot, state
 from fabric.host.owned import is_owned, read_owned, write_owned
 
-PATIENCE = 60.0
+MEETING_PATIENCE = 60.0
 """Seconds that ranks wait for rank 0 to be there; once it is, they wait as long as it lives."""
 
-LINGER = 1.0
+FAILED_LINGER = 1.0
 """Seconds that rank 0 stays to tell the others why it could not start the authority."""
 
-TURN = 0.02
+MEETING_LOOK = 0.02
 """Seconds between two looks."""
 
 NAMES = 16
@@ -84,7 +84,7 @@ def claim(name: str) -> MeetingRecord:
                 return record
         if found.address:
             return found
-        time.sleep(TURN)
+        time.sleep(MEETING_LOOK)
 
 
 def mine(record: MeetingRecord) -> bool:
@@ -99,10 +99,10 @@ def publish(name: str, record: MeetingRecord, address: str) -> None:
 
 
 def fail(name: str, record: MeetingRecord, error: str) -> None:
-    """Publish for `LINGER` seconds why there will be no authority, then withdraw the claim."""
+    """Publish for `FAILED_LINGER` seconds why there will be no authority; then withdraw it."""
     with _locked() as folder:
         _write(folder / name, replace(record, error=error))
-    time.sleep(LINGER)
+    time.sleep(FAILED_LINGER)
     withdraw(name, record.token)
 
 
@@ -130,11 +130,11 @@ def _clear(folder: Path, name: str, token: str) -> None:
 def _leftover(path: Path) -> bool:
     """Whether a file was left by processes that were killed; under the lock nobody writes one."""
     found = _read(path)
-    old = found is not None and found.abandoned and since_boot() - found.at > PATIENCE
+    old = found is not None and found.abandoned and since_boot() - found.at > MEETING_PATIENCE
     return old or "." in path.name
 
 
-def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> MeetingRecord:
+def find(name: str, who: str = "rank 0", patience: float = MEETING_PATIENCE) -> MeetingRecord:
     """Wait for the record of the process that claimed ``name``, until it has an address.
 
     ``who``: whom it waits for, for errors. Raises `TimedOut` if nobody has claimed it within
@@ -151,7 +151,7 @@ def find(name: str, who: str = "rank 0", patience: float = PATIENCE) -> MeetingR
             if found.abandoned:
                 raise RankLost(f"{who} has ended before it had started the authority", 0)
             due = time.monotonic() + patience  # it is there, and takes its time
-        time.sleep(TURN)
+        time.sleep(MEETING_LOOK)
     raise TimedOut(
         f"{who} has not come within {patience:g} s, to a file in {_first()}: is it of another user"
         " or container, or has it another TMPDIR? Then all need keys (docs/running.md)", 0

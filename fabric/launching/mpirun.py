@@ -39,7 +39,7 @@ from fabric.transports.mpi.mpiexec import end_soon
 ORDER = "order"
 """The file that holds the function and its arguments."""
 
-TURN = 0.02
+MPIEXEC_LOOK = 0.02
 """Seconds between two looks whether mpiexec has ended."""
 
 TRACE_PATIENCE = 60.0
@@ -158,7 +158,7 @@ def _await(
     try:
         while True:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(TURN)
+                process.wait(MPIEXEC_LOOK)
                 return None
             if time.monotonic() > due:
                 return TimedOut(f"the ranks under mpiexec have not ended within {timeout:g} s")

@@ -15,10 +15,10 @@ from fabric.launching.meeting import claim, find, mine, name_of, publish, withdr
 from fabric.world.messages import FromNode, Leave, Left, Lost, NodeRanks
 from fabric.world.zmq_client import ProcessLine
 
-CAUSE = 2.0
+CAUSE_PATIENCE = 2.0
 """Seconds that a node waits for the cause, from the first one, when one of its ranks was lost."""
 
-TURN = 0.01
+CAUSE_LOOK = 0.01
 """Seconds between two looks whether it is there."""
 
 
@@ -180,9 +180,9 @@ class Agent:
 
     def rest(self) -> None:
         """Wait for the cause where a rank was lost; else for nobody, as others may go on."""
-        due = time.monotonic() + CAUSE
+        due = time.monotonic() + CAUSE_PATIENCE
         while self._lost and not self.ended() and time.monotonic() < due:
-            time.sleep(TURN)
+            time.sleep(CAUSE_LOOK)
 
     def close(self) -> None:
         """Leave the authority of the first node, and close the connection. Idempotent."""

@@ -12,10 +12,10 @@ from fabric.host.liveness import STOPPED, how_it_ended, state
 from fabric.settings import Settings
 from fabric.world.world import AFTERWORDS
 
-TURN = 0.01
+CHILDREN_LOOK = 0.01
 """Seconds between two looks at who has ended."""
 
-LOOK = 0.1
+STATE_LOOK = 0.1
 """Seconds between two looks at who stands still."""
 
 UNMISSED = 0.5
@@ -90,7 +90,7 @@ class Watch:
                 elif over is None and due is not None and now > due:
                     due = None
                     self._reports.late(self._alive, timeout or 0.0)
-                time.sleep(TURN)
+                time.sleep(CHILDREN_LOOK)
         finally:
             if not self._reports.ended():  # an interrupt, say: ranks of other nodes wait for these
                 for rank in self._alive:
@@ -104,7 +104,7 @@ class Watch:
             if code is not None:
                 self._gone(rank, code)
         now = time.monotonic()
-        if now - self._looked > LOOK:
+        if now - self._looked > STATE_LOOK:
             self._looked = now
             for rank, child in self._alive.items():
                 self._stands(rank, child, now)
@@ -152,7 +152,7 @@ class Watch:
                     if code is not None:
                         self.codes[rank] = code
                         del self._alive[rank]
-                time.sleep(TURN)
+                time.sleep(CHILDREN_LOOK)
 
 
 def kill(pid: int, number: int) -> None:

@@ -24,11 +24,11 @@ from fabric.world.world import World
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
 
-TICK = 0.05
+WORLD_LOOK = 0.05
 """Seconds between two looks of the launcher at the world."""
 
 
-TURN = 0.0002
+SWITCH_INTERVAL = 0.0002
 """Seconds, for each rank, after which the interpreter looks whether another thread should go on."""
 
 
@@ -65,7 +65,7 @@ class _ThreadTeam:
         over: float | None = None
         while len(self.outcomes) < len(threads):
             with self.ended:
-                self.ended.wait(TICK)
+                self.ended.wait(WORLD_LOOK)
             self.hub.hand_in()
             now = time.monotonic()
             if self.hub.world.error is not None:
@@ -90,7 +90,7 @@ def _longer_turns(ranks: int) -> Iterator[None]:
     which for 768 threads takes more time than their program.
     """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(max(before, ranks * TURN))
+    sys.setswitchinterval(max(before, ranks * SWITCH_INTERVAL))
     try:
         yield
     finally:

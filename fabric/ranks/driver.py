@@ -30,27 +30,27 @@ from fabric.ranks.execution import Execution
 from fabric.transports.base import Bytes, Transport, many
 from fabric.world.rank_control import RankControl
 
-SLICE = 0.05
+TRANSPORT_SLICE = 0.05
 """Seconds that a wait for the transport takes at most before the world is looked at again."""
 
-SOON = 0.01
+BLOCKED_AFTER = 0.01
 """Seconds without a message after which the authority is told that the rank really waits."""
 
-PATIENCE = 1.0
+CAUSE_PATIENCE = 1.0
 """Seconds that a transport's error waits for the authority's, which knows what all have called."""
 
 CROWD = 64
 """Ranks that are threads of one interpreter from where on each looks more seldom, the more they
 are: they take turns, and looks at what has not changed would be most of what they do."""
 
-NAP = 0.0005
+TURN_NAP = 0.0005
 """Seconds that the driver's own thread gives to who has begun a call: most wait for it at once, and
 drive it better than a thread that they first have to take the turn from."""
 
-NAPS = 20
+TURN_NAPS = 20
 """Naps with nothing to do after which that thread sleeps until it is woken."""
 
-CLOSING = 10.0
+CLOSING_PATIENCE = 10.0
 """Seconds that what is still under way is given at the end of a rank's program."""
 
 POOLED = 4
@@ -92,7 +92,7 @@ class Driver:
         self._has_raised = False
         own(self)
         crowd = max(transport.size / CROWD, 1.0) if many(transport) else 1.0
-        self._soon, self._slice = crowd * SOON, crowd * SLICE
+        self._soon, self._slice = crowd * BLOCKED_AFTER, crowd * TRANSPORT_SLICE
 
     def disown(self, error: WorldError) -> None:
         """Refuse all calls with ``error``, and stop those in progress; see `fabric.host.forked`."""
@@ -258,7 +258,7 @@ class Driver:
                 self._pool.append(room)
                 del self._pool[:-POOLED]
 
-    def close(self, error: BaseException | None = None, timeout: float = CLOSING) -> None:
+    def close(self, error: BaseException | None = None, timeout: float = CLOSING_PATIENCE) -> None:
         """Complete the calls in progress, as others may wait for them, and end the thread.
 
         Idempotent.
@@ -278,7 +278,7 @@ class Driver:
             # One that an exception has kept from beginning will not end either.
             if self._thread is not None and self._thread.is_alive():
                 self.transport.wake()
-                self._thread.join(CLOSING)
+                self._thread.join(CLOSING_PATIENCE)
             self._pool.clear()
 
     def _begin(self, execution: Execution) -> None:
@@ -373,9 +373,9 @@ class Driver:
             self._busy.wait()
             if self._waiting or not self._active:
                 naps = 0 if self._active else naps + 1
-                if naps > NAPS:
+                if naps > TURN_NAPS:
                     self._sleep()
-                time.sleep(NAP)
+                time.sleep(TURN_NAP)
                 continue
             naps = 0
             try:
@@ -408,10 +408,10 @@ class Driver:
         try:
             self.control.check()
             if _unsettled(error):
-                until += PATIENCE
+                until += CAUSE_PATIENCE
                 self.control.blocked(None)
             while time.monotonic() < until:
-                time.sleep(SOON)
+                time.sleep(BLOCKED_AFTER)
                 self.control.check()
         except WorldError as known:
             return known

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 ADVICE = "triplane.advice"
 """The group of the entry point that answers `AskAdvice`."""
 
-PATIENCE = 0.5
+EXPLANATION_PATIENCE = 0.5
 """Seconds that an error which may have a better explanation waits for it: who else called what, or
 of what a rank that cannot be reached has died."""
 
@@ -356,7 +356,7 @@ class World:
         told = message if own else f"rank {rank}: {message}"
         error = KINDS[kind](told, fail.rank)
         if isinstance(error, RankLost | CallMismatch):
-            self._hold(lambda: error, wall + PATIENCE)
+            self._hold(lambda: error, wall + EXPLANATION_PATIENCE)
         else:
             self._end(error)
 
@@ -398,7 +398,7 @@ class World:
         """A rank has left that others wait for; more may come to wait, or it be known why."""
         if self._missing is None:
             self._missing = op
-            self._hold(lambda: self._roll.left(op), wall + PATIENCE)
+            self._hold(lambda: self._roll.left(op), wall + EXPLANATION_PATIENCE)
 
     def _missed(self) -> None:
         """Ranks that wait in an exchange for one that has left wait for ever."""
@@ -413,7 +413,7 @@ class World:
     def _mismatched(self, op: int, wall: float) -> None:
         """Wait a little for what the others call: the message then says who is odd."""
         self._mismatch = op
-        self._hold(lambda: self._roll.who_called(op), wall + PATIENCE, sure=True)
+        self._hold(lambda: self._roll.who_called(op), wall + EXPLANATION_PATIENCE, sure=True)
 
     def _hold(self, error: Callable[[], WorldError], until: float, sure: bool = False) -> None:
         if self._held is None or (sure and not self._held.sure):

@@ -55,14 +55,14 @@ FLUSH = 0.02
 BACKLOG = 1 << 14
 """Messages that the authority may be behind; then the rank waits for it."""
 
-LOOK = 0.25
+AUTHORITY_LOOK = 0.25
 """Seconds between two looks at the authority's process."""
 
-PARTING = 5.0
+PARTING_PATIENCE = 5.0
 """Seconds that the thread is given to send the last of it. It has not even begun to run where an
 exception out of a signal handler has come between its start and its first step."""
 
-PATIENCE = 60.0
+CONNECT_PATIENCE = 60.0
 """Seconds that a rank waits for the authority to be there."""
 
 
@@ -78,7 +78,7 @@ class ProcessLine:
 
     def __init__(
         self, address: str, rank: int | None, size: int, *,
-        token: str = "", keys: Keys | None = None, patience: float = PATIENCE,
+        token: str = "", keys: Keys | None = None, patience: float = CONNECT_PATIENCE,
     ) -> None:  # fmt: skip
         self.address, self.inbox = address, Inbox()
         self._log: deque[ToAuthority] = deque()
@@ -180,7 +180,7 @@ class ProcessLine:
             self._closing = True
             os.write(self._bell, b"!")
             if self._thread.is_alive():
-                self._thread.join(PARTING)
+                self._thread.join(PARTING_PATIENCE)
             if not self._thread.is_alive():
                 os.close(self._bell)
                 os.close(self._ear)
@@ -287,7 +287,7 @@ class ProcessLine:
             for message in unpack_replies(self._socket.recv()):
                 self._receive(message)
         now = time.monotonic()
-        if self._welcome is not None and now - self._looked > LOOK:
+        if self._welcome is not None and now - self._looked > AUTHORITY_LOOK:
             self._looked = now
             self._look(self._welcome)
 

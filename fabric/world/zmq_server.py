@@ -49,7 +49,7 @@ from fabric.world.messages import (
 from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, pack_replies, unpack_hello
 from fabric.world.world import AFTERWORDS, World
 
-TURN = 0.05
+RANKS_LOOK = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""
 
 PROBE = 0.4
@@ -193,7 +193,7 @@ class Server:
             len(self.world.gone) < self.world.size
             or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
         ):
-            time.sleep(TURN)
+            time.sleep(RANKS_LOOK)
 
     def deserted(self, starter: int, waited: bool) -> bool:
         """True if no rank is left, or if none has ever come and none can be expected.
@@ -272,13 +272,13 @@ class Server:
             poller.register(self._gate.socket, zmq.POLLIN)
         while not self._closing:
             began = time.monotonic()
-            ready = dict(poller.poll(int(TURN * 1000)))
+            ready = dict(poller.poll(int(RANKS_LOOK * 1000)))
             if self._ear in ready:
                 os.read(self._ear, 4096)
             if self._gate:
                 self._gate.answer()
             self._guarded_turn()
-            if time.monotonic() - began > TURN + self._settings.heartbeat / 2:
+            if time.monotonic() - began > RANKS_LOOK + self._settings.heartbeat / 2:
                 self._excuse()
         self._guarded_turn()
         if self._gate:
@@ -305,7 +305,7 @@ class Server:
         self._due = [(at, do) for at, do in self._due if at > now]
         for do in due:
             do()
-        if now - self._looked > TURN:
+        if now - self._looked > RANKS_LOOK:
             self._looked = now
             self._look(now)
         self.world.tick(now)

@@ -14,10 +14,10 @@ from zmq.utils.monitor import recv_monitor_message
 from fabric.failure import RankLost
 from fabric.transports.base import ANY, AskSent
 
-LOOK = 0.05
+CONNECTIONS_LOOK = 0.05
 """Seconds between two looks at the connections."""
 
-PATIENCE = 12
+FRAME_LOOKS = 12
 """Looks without a frame after which what was sent and has not come is lost: libzmq connects again
 after 0.1 s, and sends what it still has. Looks, not seconds: a process may be stopped meanwhile."""
 
@@ -114,7 +114,7 @@ class Connections:
         doubt.looks = doubt.looks + 1 if doubt.at == come else 0
         doubt.at = come
         answer = ask(source, doubt.question)
-        late = doubt.looks > PATIENCE
+        late = doubt.looks > FRAME_LOOKS
         if answer is None:  # it may be stopped, or gone, which the authority watches
             if late:  # or it was asked when it had just left
                 self._doubt(source, doubt.cut)

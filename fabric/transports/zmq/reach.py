@@ -16,10 +16,11 @@ from typing import Any
 from fabric.failure import TransportError
 from fabric.host.curve import private
 from fabric.host.folder import private_folder
+from fabric.host.liveness import kernel
 from fabric.transports.base import Rendezvous
 from fabric.transports.zmq.doorbell import Doorbell, nameless
 from fabric.transports.zmq.peer_memory import HostMemory
-from fabric.transports.zmq.shm import Door, Neighbour, OwnArena, machine, open_neighbour
+from fabric.transports.zmq.shm import Door, Neighbour, OwnArena, open_neighbour
 from fabric.transports.zmq.sockets import BIND, Sockets, endpoint
 
 FOLDER = "TRIPLANE_FOLDER"
@@ -117,9 +118,9 @@ def _sockets(
         return None, {}
     sockets = Sockets(rank, len(whose), folder(), os.environ)
     stack.callback(sockets.close)
-    told = exchange([sockets.address, sockets.token.hex(), machine()])
+    told = exchange([sockets.address, sockets.token.hex(), kernel()])
     for peer, (address, _, where) in enumerate(told):
-        if where != machine() and private(address):
+        if where != kernel() and private(address):
             raise TransportError(
                 f"rank {peer} is on another host and listens at {address}, where only its own host"
                 f" can reach it: give it {BIND}=tcp://ADDRESS",

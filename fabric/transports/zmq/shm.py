@@ -8,9 +8,7 @@ it.
 
 import mmap
 import os
-import platform
 import secrets
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fabric.failure import RankLost, TransportError
+from fabric.host.liveness import host
 from fabric.transports.base import Bytes
 from fabric.transports.zmq.doorbell import Doorbell, pull_rope, ring
 from fabric.transports.zmq.peer_memory import memory_of
@@ -66,24 +65,12 @@ def ring_size(ranks: int) -> int:
     return max(LEAST, min(RING, 1 << share.bit_length() - 1))
 
 
-def machine() -> str:
-    """A text that is equal for all processes under one kernel."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return f"{platform.node()} {uuid.getnode():#x}"
-
-
-def host() -> str:
+def where() -> str:
     """A text that is equal for processes that can open each other's files.
 
     They share one kernel, user and /proc.
     """
-    try:
-        processes = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        processes = ""
-    return f"{machine()} {processes} {os.getuid()}"
+    return f"{host()} {os.getuid()}"
 
 
 class Arena:
@@ -162,7 +149,7 @@ class OwnArena:
         """What other processes must know to open the arena and the bell."""
         path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
         token = self.arena.memory[:_TOKEN].hex()
-        return Door(path, bell.path, token, host(), os.getpid(), self.arena.address)
+        return Door(path, bell.path, token, where(), os.getpid(), self.arena.address)
 
     def allocate(self, peer: int) -> Bytes:
         """The ring to ``peer``, uint8, with its memory allocated.
@@ -248,7 +235,7 @@ class Neighbour:
 
 def open_neighbour(rank: int, ranks: int, door: Door) -> Neighbour | None:
     """The other rank's shared memory; None if it is on another host or cannot be opened."""
-    if door.host != host():
+    if door.host != where():
         return None
     try:
         return Neighbour(rank, ranks, door)

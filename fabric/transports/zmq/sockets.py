@@ -20,7 +20,7 @@ from fabric.failure import TransportError
 from fabric.host.curve import Gate, Keys, check_address
 from fabric.host.folder import endpoint as in_folder
 from fabric.transports.base import Bytes
-from fabric.transports.zmq.connections import LOOK, Connections
+from fabric.transports.zmq.connections import CONNECTIONS_LOOK, Connections
 from fabric.transports.zmq.frames import PIECE, Frame, FrameError, decode, encode
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 
@@ -115,7 +115,7 @@ class Sockets:
             except zmq.Again:  # its sender was cut off in the middle of it
                 break
         now = time.monotonic()
-        if now - self._looked > LOOK:
+        if now - self._looked > CONNECTIONS_LOOK:
             self._looked = now
             self.connections.look()
         return come > 0
