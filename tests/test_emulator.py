@@ -309,7 +309,7 @@ def test_answers_do_not_depend_on_when_posts_come_in(
     for _ in range(3):
         emulator = Emulator(fabric, given.ranks)
         assert answers(list(mixed(emulator, given, order))) == expected
-        assert emulator.stalled() is None
+        assert not emulator.stalled()
 
 
 @settings(max_examples=40, deadline=None)
@@ -388,12 +388,10 @@ def test_two_ranks_that_both_receive_first() -> None:
     group = (0, 1)
     post(emulator, 0, [*blocking(1, group, back[0], "p2p"), *blocking(2, group, to[0], "p2p")])
     emulator.advance()
-    assert emulator.stalled() is None  # rank 1 may come yet
+    assert not emulator.stalled()  # rank 1 may come yet
     post(emulator, 1, [*blocking(2, group, to[1], "p2p"), *blocking(1, group, back[1], "p2p")])
     assert emulator.advance() == []
-    stalled = str(emulator.stalled())
-    assert "rank 0 waits in call 1 (p2p) for rank 1" in stalled
-    assert "rank 1 waits in call 2 (p2p) for rank 0" in stalled
+    assert emulator.stalled()
     assert emulator.waits() == {0: (1, (1,)), 1: (2, (0,))}
 
 
@@ -404,7 +402,7 @@ def test_two_groups_in_cross_order() -> None:
     post(emulator, 2, blocking(3, (2, 0), rows[0], ""))
     emulator.advance()
     assert emulator.waits() == {0: (1, (1,)), 1: (2, (2,)), 2: (3, (0,))}
-    assert emulator.stalled() is not None
+    assert emulator.stalled()
 
 
 def test_a_rank_that_has_ended_is_waited_for_in_vain() -> None:
@@ -412,11 +410,11 @@ def test_a_rank_that_has_ended_is_waited_for_in_vain() -> None:
     for rank in (0, 2):
         post(emulator, rank, blocking(1, (0, 1, 2), rows[rank], ""))
     emulator.advance()
-    assert emulator.stalled() is None
+    assert not emulator.stalled()
     emulator.end(1)
     emulator.advance()
     assert emulator.waits() == {0: (1, (1,)), 2: (1, (1,))}
-    assert "for rank 1" in str(emulator.stalled())
+    assert emulator.stalled()
 
 
 def test_all_ended_is_no_deadlock() -> None:
@@ -424,7 +422,7 @@ def test_all_ended_is_no_deadlock() -> None:
     emulator.end(0)
     emulator.end(1)
     assert emulator.advance() == []
-    assert emulator.stalled() is None
+    assert not emulator.stalled()
 
 
 # Eager.
@@ -443,7 +441,7 @@ def test_eager_times_a_call_when_its_own_ranks_have_come() -> None:
     assert emulator.advance() == []
     post(emulator, 1, blocking(1, (0, 1), rows[1], ""))
     assert {answer.rank for answer in emulator.advance()} == {0, 1}
-    assert emulator.stalled() is None
+    assert not emulator.stalled()
 
 
 def test_eager_contends_and_takes_nothing_back() -> None:

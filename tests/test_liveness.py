@@ -27,7 +27,7 @@ from fabric.host.sweep import mapped, marked, sweep
 from fabric.launching import supervise
 from fabric.launching.early import tell_failures
 from fabric.launching.guard import GUARDED
-from fabric.launching.joining import sit
+from fabric.launching.joining import take_seat
 from fabric.launching.launch import launch
 from fabric.launching.mpirun import _end
 from fabric.launching.seat import Seat
@@ -200,7 +200,7 @@ def test_what_fails_before_a_rank_has_joined_is_told_as_it_was(
     monkeypatch.setenv("TRIPLANE_BIND", "tcp://10.255.255.1")
     with authority(2) as server, closing(ProcessLine(server.address, 0, 2)):
         with pytest.raises(TransportError, match="needs keys"):
-            sit(Seat(1, 2, 0, server.address))
+            take_seat(Seat(1, 2, 0, server.address))
         error = error_of(server)
     assert isinstance(error, TransportError)
     assert str(error).startswith("rank 1: tcp://10.255.255.1:0 can be reached from other hosts")

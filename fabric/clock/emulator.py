@@ -27,7 +27,7 @@ from fabric.clock.modes import mode as chosen
 from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
 from fabric.fabric import Fabric
-from fabric.failure import Deadlock, WorldError
+from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
 
 _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
@@ -176,17 +176,9 @@ class Emulator:
         answers, self._answers = self._answers, []
         return answers
 
-    def stalled(self) -> Deadlock | None:
-        """In strict time, after `advance`: why nobody can ever go on, if so."""
-        if not self._mode.stuck or self._running:
-            return None
-        waits = self.waits()
-        words = [
-            f"rank {rank} waits in call {op} ({self._calls[op].family.operation}) for "
-            + (f"rank{'s' * (len(missing) > 1)} {_some(missing)}" if missing else "its transfers")
-            for rank, (op, missing) in waits.items()
-        ]
-        return Deadlock("; ".join(words)) if words else None
+    def stalled(self) -> bool:
+        """True if, in strict time and after `advance`, nobody can ever go on; see `waits`."""
+        return self._mode.stuck and not self._running and bool(self.waits())
 
     def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
         """For each rank that waits: for which call, and who of its group has not come there."""

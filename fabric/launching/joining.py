@@ -38,14 +38,14 @@ def join(given: Mapping[str, str]) -> Member:
     The rank leaves when the process ends, well or not. Raises `WorldError`.
     """
     if "TRIPLANE_CONTROL" in given:
-        found = sit(Seat.from_environment(given))
+        found = take_seat(Seat.from_environment(given))
     else:
-        found = _sit_among_others(given)
+        found = _take_given_seat(given)
     _leave_at_exit(found)
     return found
 
 
-def _sit_among_others(given: Mapping[str, str]) -> Member:
+def _take_given_seat(given: Mapping[str, str]) -> Member:
     """Take the seat that a launcher of others has left in the environment.
 
     Where a process before this one has been that rank, and the others are not through with that
@@ -58,15 +58,15 @@ def _sit_among_others(given: Mapping[str, str]) -> Member:
         seat = seat_of(given)
         mine = description(given, seat.local_rank, programs=by_program(given))
         try:
-            return sit(seat, patience=JOIN_PATIENCE, described=mine)
+            return take_seat(seat, patience=JOIN_PATIENCE, described=mine)
         except TransportError as error:
             if LEFT_ALREADY not in str(error) or time.monotonic() > due:
                 raise
         time.sleep(NEXT_WORLD_LOOK)
 
 
-def sit(
-    seat: Seat, make: "Callable[[], Fabric] | None" = None, patience: float | None = None,
+def take_seat(
+    seat: Seat, system: Any = None, patience: float | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> Member:  # fmt: skip
     """Join the world as the rank that ``seat`` names.

@@ -29,7 +29,7 @@ from fabric.launching.current import CURRENT
 from fabric.launching.foreign import seat_of
 from fabric.launching.guard import guarded
 from fabric.launching.job import LaunchJob, checked_size
-from fabric.launching.joining import sit
+from fabric.launching.joining import take_seat
 from fabric.launching.mpi_watch import RANK, MpiWatch
 from fabric.launching.outcome import Ended, Exit, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
@@ -233,7 +233,7 @@ def body(folder: Path) -> None:
     prepared, order = pickle.loads((folder / ORDER).read_bytes())
     spawn.prepare(prepared)
     main, args = pickle.loads(order)
-    join, at_home = functools.cache(lambda: sit(seat_of(os.environ), None)), here()
+    join, at_home = functools.cache(lambda: take_seat(seat_of(os.environ), None)), here()
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
     end_of_child(at_home, outcome)

@@ -23,7 +23,7 @@ from fabric.host.liveness import how_it_ended
 from fabric.launching.current import CURRENT
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob
-from fabric.launching.joining import sit
+from fabric.launching.joining import take_seat
 from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
 from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch, kill
@@ -165,7 +165,7 @@ def _body(
     threading.Thread(target=_end_with_launcher, args=(pipe,), daemon=True).start()
     os.environ.clear()
     os.environ.update(environment | seat.environment())
-    join = functools.cache(lambda: sit(seat, system))
+    join = functools.cache(lambda: take_seat(seat, system))
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
     end_of_child(at_home, outcome)

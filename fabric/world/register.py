@@ -1,4 +1,9 @@
-"""Which ranks have come to which call, who waits for whom, and the errors about it."""
+"""Which ranks have begun which call, who waits for whom, and the errors about it.
+
+The authority over calls: who may begin one, which of them fit together, and who can never go on.
+The emulator refuses what makes no sense to time (`fabric.clock.emulator`), for whoever uses it
+without a world; of a world's ranks it only learns what has passed here.
+"""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -8,21 +13,21 @@ from fabric.failure import CallMismatch, Deadlock, RankLost, WorldError
 
 @dataclass(slots=True)
 class Open:
-    """A call to which not all of its ranks have come.
+    """A call that not all of its ranks have begun.
 
-    ``came``: for each rank that has, its call in words. ``waiting``: the ranks that wait for its
+    ``begun``: for each rank that has, its call in words. ``waiting``: the ranks that wait for its
     end. ``balance``: the sum of `TimedRows.balance`.
     """
 
     group: tuple[int, ...]
     words: str
-    came: dict[int, str] = field(default_factory=dict)
+    begun: dict[int, str] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
     balance: int = 0
 
     def missing(self) -> list[int]:
-        """The ranks of the group that have not come."""
-        return [rank for rank in self.group if rank not in self.came]
+        """The ranks of the group that have not begun it."""
+        return [rank for rank in self.group if rank not in self.begun]
 
 
 class CallRegister:
@@ -34,24 +39,24 @@ class CallRegister:
         self.blocked: dict[int, int] = {}
         self._last: dict[int, tuple[str, int]] = {}
 
-    def come(self, rank: int, op: int, group: tuple[int, ...], words: str) -> tuple[Open, bool]:
-        """Record that ``rank`` comes to call ``op``.
+    def register(self, rank: int, op: int, group: tuple[int, ...], words: str) -> tuple[Open, bool]:
+        """Record that ``rank`` begins call ``op``.
 
         Returns the call, and True if the ranks' calls agree.
 
-        Raises `WorldError` if the rank has come to it before.
+        Raises `WorldError` if the rank has begun it before.
         """
         self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
         call = self.open.get(op)
         if call is None:
             call = self.open[op] = Open(group, words)
-        if rank in call.came:
+        if rank in call.begun:
             raise WorldError(f"rank {rank} has begun {words} twice", rank)
-        call.came[rank] = words
+        call.begun[rank] = words
         return call, words == call.words and group == call.group
 
     def close(self, op: int, call: Open) -> None:
-        """Remove a call to which all have come.
+        """Remove a call that all have begun.
 
         Raises `CallMismatch` if its ranks do not send and receive the same amounts.
         """
@@ -68,20 +73,20 @@ class CallRegister:
         return bool(self.gone) and not self.gone.isdisjoint(call.missing())
 
     def waits(self, rank: int) -> bool:
-        """True if ``rank`` waits for a call to which not all have come."""
+        """True if ``rank`` waits for a call that not all have begun."""
         return any(rank in call.waiting for call in self.open.values())
 
     def missed_in(self, rank: int) -> list[int]:
         """The numbers of the calls in which others wait for ``rank``."""
         return [
             op for op, call in self.open.items()
-            if call.waiting and rank in call.group and rank not in call.came
+            if call.waiting and rank in call.group and rank not in call.begun
         ]  # fmt: skip
 
     def stuck(self) -> dict[int, int]:
         """The ranks that can never go on, each with the call that it is blocked in.
 
-        Each is blocked in a call to which another of them has not come.
+        Each is blocked in a call that another of them has not begun.
         """
         stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
         while stuck:
@@ -132,7 +137,7 @@ class CallRegister:
         """The error for call ``op``, of which ranks have made different calls."""
         call = self.open[op]
         by_words: dict[str, list[int]] = {}
-        for rank, words in sorted(call.came.items()):
+        for rank, words in sorted(call.begun.items()):
             by_words.setdefault(words, []).append(rank)
         parts = [f"{ranks(who)} called {words}" for words, who in by_words.items()]
         left = self.gone.intersection(call.missing())
@@ -140,7 +145,7 @@ class CallRegister:
         parts += [f"{ranks(left)} ended without calling anything"] if left else []
         parts += [f"{ranks(late)} nothing yet"] if late else []
         odd = min(by_words.values(), key=len)
-        alone = len(odd) == 1 and len(by_words) == 2 and len(call.came) > 2
+        alone = len(odd) == 1 and len(by_words) == 2 and len(call.begun) > 2
         return CallMismatch("calls do not match: " + "; ".join(parts), odd[0] if alone else None)
 
     def _waits_in(self, op: int, who: Collection[int] = ()) -> str:

@@ -204,7 +204,12 @@ def _rows(blob: bytes) -> TimedRows:
 
 
 def check_rows(rows: TimedRows, ranks: int) -> None:
-    """Raise `WireError` unless ``rows`` can be part of a schedule of so many ``ranks``."""
+    """Raise `WireError` unless ``rows`` can be part of a schedule of so many ``ranks``.
+
+    It refuses what no rank of ours sends, once for each kind of call, whether or not a machine is
+    emulated. Which rows a rank may bring to a call is for the engine to say, and whether it may
+    begin the call at all for the `CallRegister`.
+    """
     if len(rows) and (
         min(column.min() for column in astuple(rows)) < 0
         or max(rows.src.max(), rows.dst.max()) >= ranks

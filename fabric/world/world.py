@@ -107,8 +107,8 @@ class World:
         self.size, self.start = size, start
         self.scale = scale if emulator is not None else None
         self.error: WorldError | None = None
-        self._roll = CallRegister()
-        self.gone = self._roll.gone
+        self._register = CallRegister()
+        self.gone = self._register.gone
         self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
         self._fed = False
         self._held: _Held | None = None
@@ -130,8 +130,8 @@ class World:
                     WorldError(f"rank {rank} has made a call after its program was over", rank)
                 )
             return
-        if self._roll.blocked:
-            self._roll.blocked.pop(rank, None)
+        if self._register.blocked:
+            self._register.blocked.pop(rank, None)
         if self._over and not isinstance(message, Over):
             self._over.pop(rank, None)
         self._guarded(self._handle, rank, message, wall)
@@ -144,12 +144,12 @@ class World:
         """
         if rank in self._failed:  # it has said why itself
             return
-        missed = self._missing is not None and self._missing in self._roll.missed_in(rank)
+        missed = self._missing is not None and self._missing in self._register.missed_in(rank)
         if self.error is None and (missed or rank not in self.gone):
             self.gone.add(rank)
 
             def explained() -> WorldError:
-                return RankLost(f"rank {rank} {cause}{self._roll.where(rank)}", rank)
+                return RankLost(f"rank {rank} {cause}{self._register.where(rank)}", rank)
 
             self._hold(explained, wall + SETTLING, sure=True)
 
@@ -162,7 +162,7 @@ class World:
         """End the world with `TimedOut`: ranks ``who`` have not ended in ``timeout`` seconds."""
         late = sorted(who)
         has = "have" if len(late) > 1 else "has"
-        waits = self._roll.who_waits()
+        waits = self._register.who_waits()
         told = f"{ranks(late)} {has} not ended within {timeout:g} s"
         culprit = late[0] if len(late) == 1 else None
         self.stop(TimedOut(told + (f": {waits}" if waits else ""), culprit))
@@ -241,17 +241,17 @@ class World:
 
     def _begin(self, rank: int, begin: Begin, wall: float) -> None:
         op, group, words = begin.op, begin.group, begin.words
-        call, fits = self._roll.come(rank, op, group, words)
+        call, fits = self._register.register(rank, op, group, words)
         if not fits:
             self._mismatched(op, wall)
         if self._mismatch is not None:
             if self._mismatch == op and not call.missing():
-                self._end(self._roll.who_called(op))
+                self._end(self._register.who_called(op))
             return
         if self.emulator is None:  # which else finds it, and says where
             call.balance += begin.rows.balance(group.index(rank))
-        if len(call.came) == len(call.group):
-            self._roll.close(op, call)
+        if len(call.begun) == len(call.group):
+            self._register.close(op, call)
             for settling, token in list(self._settling.items()):
                 self._settle(settling, token)
         if self.emulator is not None:
@@ -261,7 +261,7 @@ class World:
             self._fed = True
 
     def _wait(self, rank: int, op: int, wall: float) -> None:
-        if self._roll.wait(rank, op):
+        if self._register.wait(rank, op):
             self._miss(op, wall)
         if self.emulator is not None and self._mismatch is None:
             self.emulator.wait(rank, op)
@@ -293,7 +293,7 @@ class World:
             self._fed = True
 
     def _settle(self, rank: int, token: int) -> None:
-        if self._roll.waits(rank):
+        if self._register.waits(rank):
             self._settling[rank] = token
         else:
             self._settling.pop(rank, None)
@@ -318,8 +318,8 @@ class World:
 
     def _block(self, rank: int, op: int | None, wall: float) -> None:
         if op is not None:
-            self._roll.blocked[rank] = op
-            if self._roll.wait(rank, op):
+            self._register.blocked[rank] = op
+            if self._register.wait(rank, op):
                 self._miss(op, wall)
 
     def _exchange(self, rank: int, mine: Any) -> None:
@@ -340,7 +340,7 @@ class World:
         if self.emulator is not None and self._mismatch is None:
             self.emulator.end(rank)
             self._fed = True
-        for op in self._roll.missed_in(rank):
+        for op in self._register.missed_in(rank):
             self._miss(op, wall)
         self._missed()
 
@@ -350,7 +350,7 @@ class World:
         kind, message = fail.kind, fail.message
         if kind not in KINDS:
             told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
-            self._end(RankFailed(told + self._roll.where(rank), rank))
+            self._end(RankFailed(told + self._register.where(rank), rank))
             return
         own = message.startswith((f"rank {rank} ", f"rank {rank}:"))
         told = message if own else f"rank {rank}: {message}"
@@ -371,19 +371,19 @@ class World:
                 self._replies += [
                     (rank, Finish(op, time)) for rank, op, time in self.emulator.predictions()
                 ]
-            if self._missing is None and self.emulator.stalled() is not None:
+            if self._missing is None and self.emulator.stalled():  # before any has really waited
                 waits = self.emulator.waits()
-                raise self._roll.deadlock({rank: op for rank, (op, _) in waits.items()})
-        if self._strict and self._roll.blocked and self._missing is None:
-            stuck = self._roll.stuck()
+                raise self._register.deadlock({rank: op for rank, (op, _) in waits.items()})
+        if self._strict and self._register.blocked and self._missing is None:
+            stuck = self._register.stuck()
             if stuck:
-                raise self._roll.deadlock(stuck)
+                raise self._register.deadlock(stuck)
 
     def _give_up(self, wall: float) -> None:
         """Ranks whose programs are over have left, once others wait for them."""
         late = [rank for rank, since in self._over.items() if wall - since > OVER]
         if late and not (self._strict and self.emulator and self._all_wait(late)):
-            late = [rank for rank in late if self._roll.missed_in(rank)]
+            late = [rank for rank in late if self._register.missed_in(rank)]
         for rank in late:
             del self._over[rank]
             self._given_up.add(rank)
@@ -398,7 +398,7 @@ class World:
         """A rank has left that others wait for; more may come to wait, or it be known why."""
         if self._missing is None:
             self._missing = op
-            self._hold(lambda: self._roll.left(op), wall + EXPLANATION_PATIENCE)
+            self._hold(lambda: self._register.left(op), wall + EXPLANATION_PATIENCE)
 
     def _missed(self) -> None:
         """Ranks that wait in an exchange for one that has left wait for ever."""
@@ -413,7 +413,7 @@ class World:
     def _mismatched(self, op: int, wall: float) -> None:
         """Wait a little for what the others call: the message then says who is odd."""
         self._mismatch = op
-        self._hold(lambda: self._roll.who_called(op), wall + EXPLANATION_PATIENCE, sure=True)
+        self._hold(lambda: self._register.who_called(op), wall + EXPLANATION_PATIENCE, sure=True)
 
     def _hold(self, error: Callable[[], WorldError], until: float, sure: bool = False) -> None:
         if self._held is None or (sure and not self._held.sure):

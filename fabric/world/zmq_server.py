@@ -100,7 +100,7 @@ class _Peer:
     born: str
     host: str
     unpacker: Unpacker
-    heard: float
+    last_message: float
     left: bool = False
     gone: bool = False
     ranks: range = range(0)
@@ -314,7 +314,7 @@ class Server:
     def _excuse(self) -> None:
         """The authority itself was busy: nobody is to blame for not having been heard."""
         for peer in self._peers.values():
-            peer.heard = time.monotonic()
+            peer.last_message = time.monotonic()
 
     def _receive(self, frames: list[bytes]) -> None:
         identity, *frames = frames
@@ -326,7 +326,7 @@ class Server:
             if peer is None:
                 self._hello(identity, frames)
             else:
-                peer.heard = time.monotonic()
+                peer.last_message = time.monotonic()
                 self._take(identity, peer, frames)
         except (WireError, IndexError) as error:
             if peer is None:
@@ -456,7 +456,7 @@ class Server:
         limit = self._settings.heartbeat
         there = [(i, peer) for i, peer in self._peers.items() if not (peer.left or peer.gone)]
         for identity, peer in there:
-            if peer.host != self._host and now - peer.heard > limit:
+            if peer.host != self._host and now - peer.last_message > limit:
                 self._miss(peer, f"has not been heard of for {limit:g} s", 0.0)
             elif self._watched(peer):
                 self._look_at(peer, now)

@@ -22,7 +22,7 @@ from fabric.host.liveness import host
 from fabric.launching.agreement import description
 from fabric.launching.authority import AuthorityOrder, start
 from fabric.launching.current import alone, member
-from fabric.launching.joining import sit
+from fabric.launching.joining import take_seat
 from fabric.launching.member import Member
 from fabric.launching.seat import Seat
 from fabric.settings import PREFIX, Settings
@@ -75,7 +75,7 @@ def joined(
     # Engines have a store of their own, and their parts may be different programs.
     by_port = given.get("RANK") == str(rank) and given.get("WORLD_SIZE") == str(size)
     mine = description(given, local, programs=environment is None and by_port)
-    return sit(seat, patience=PATIENCE, described=mine)
+    return take_seat(seat, patience=PATIENCE, described=mine)
 
 
 def _got(store: Store, key: str) -> bytes:
