@@ -3,10 +3,12 @@
 Each trial starts two to four ranks that make random calls, checks every byte that they receive, and
 lets a fault come: of the process of a rank or of a launcher, of a program, of a connection, of
 files. An oracle looks when the other ranks are told, whether they are told the right cause, whether
-anything hangs, and what is left. A trial is repeated by its seed and number.
+anything hangs, and what is left. A trial is repeated by its seed and number. Ctrl-C ends the run
+with the table of the trials that were made.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 KINDS = (*SIGNALS, *(f"launcher {name}" for name in ENDING), *INSIDE, "stranger")
+
+
+LATE = 2.0
+"""Seconds after which it is shown that others were told late."""
 
 
 def quantile(values: Sequence[float], part: float) -> str:
@@ -44,28 +50,40 @@ def table(verdicts: Sequence[Verdict], by: str) -> Table:
     return shown
 
 
+def finish_first() -> None:
+    """Have Ctrl-C end no trial in the middle. A handler: what is ignored would be by ranks, too."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
+def shown(number: int, verdict: Verdict) -> None:
+    """Print what is not as it should be, and what took long."""
+    late = (verdict.told or 0) > LATE and verdict.plan.moment == "calls"
+    for what in ("wrong", "hung", "left"):
+        for words in getattr(verdict, what):
+            print(f"{number}: {what}: {words}", flush=True)
+    if verdict.wrong or verdict.hung or verdict.left or late:
+        told = "" if verdict.told is None else f": {verdict.told:.2f} s"
+        print(f"{number}: {verdict.plan}{told}", flush=True)
+    if verdict.wrong or verdict.hung or verdict.left:
+        print(f"{number}: see {verdict.plan.order.folder}", flush=True)
+
+
 def trials(
     numbers: Sequence[int], seed: int, kinds: tuple[str, ...], asynchronous: bool, workers: int
 ) -> list[Verdict]:
-    """Make these trials, some at a time; what is not as it should be is printed at once."""
-    verdicts = []
+    """Make these trials, some at a time, as far as nobody interrupts."""
+    verdicts: list[Verdict] = []
     begun = time.monotonic()
-    with ProcessPoolExecutor(workers) as pool:
+    pool = ProcessPoolExecutor(workers, initializer=finish_first)
+    try:
         made = [pool.submit(try_it, seed, number, kinds, asynchronous) for number in numbers]
         for number, one in zip(numbers, made, strict=True):
-            verdict = one.result()
-            verdicts.append(verdict)
-            slow = (
-                [f"{verdict.told:.2f} s"]
-                if (verdict.told or 0) > 2 and verdict.plan.moment == "calls"
-                else []
-            )
-            for what in ("wrong", "hung", "left"):
-                for words in getattr(verdict, what):
-                    print(f"{number}: {what}: {words}", flush=True)
-            if verdict.wrong or verdict.hung or verdict.left or slow:
-                print(f"{number}: {verdict.plan} {' '.join(slow)}", flush=True)
-                print(f"{number}: see {verdict.plan.order.folder}", flush=True)
+            verdicts.append(one.result())
+            shown(number, verdicts[-1])
+    except KeyboardInterrupt:
+        print("interrupted")
+    finally:
+        pool.shutdown(cancel_futures=True)
     print(f"{len(verdicts)} trials in {time.monotonic() - begun:.0f} s")
     return verdicts
 

@@ -103,6 +103,8 @@ def strike(plan: Plan, folder: Path, launchers: Launchers) -> float | None:
     else:
         known = by_rank(diaries(folder))
         others = [events[0].pid for events in diaries(folder).values() if events]
+        if not others:  # all has ended before there was any rank
+            return None
         pid = known[plan.victim][0].pid if plan.victim in known else others[0]
     now = time.monotonic()
     try:
