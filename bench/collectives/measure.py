@@ -215,7 +215,7 @@ def sizes_of(bench: Benchmark, asked: int, itemsize: int) -> tuple[int, int, int
 
 
 def steps_of(bench: Benchmark, task: Task) -> Iterator[Step]:
-    """The schedule of one row."""
+    """The steps of the schedule that row ``task`` of the benchmark measures."""
     if bench.op == "all_to_all_v":
         counts = bench.traffic.counts(bench.ranks, task.argument)
         grouped = {"ranks_per_node": bench.ranks_per_node} if task.algorithm in _GROUPED else {}

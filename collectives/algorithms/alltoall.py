@@ -96,7 +96,8 @@ def direct_v(counts: NDArray[np.int64] | RankCounts) -> Iterator[Step]:
     Steps: 1.
     Bytes sent by a rank: the sum of its row of counts, less what it keeps.
 
-    From `RankCounts` come the rows of that rank.
+    ``counts``: bytes from each rank to each, ``[ranks, ranks]``; from `RankCounts`, which one rank
+    knows, only the rows of that rank are made.
     """
     known = _known(counts)
     yield from _blocks(known, known.pairs_around())
@@ -108,7 +109,8 @@ def pairwise_v(counts: NDArray[np.int64] | RankCounts) -> Iterator[Step]:
     Steps: P - 1, less those in which nobody has a byte to send.
     Bytes sent by a rank: the sum of its row of counts, less what it keeps.
 
-    From `RankCounts` come the rows of that rank, in P steps: those of others it does not know.
+    ``counts``: as in `direct_v`. From `RankCounts` come the rows of that rank, in P steps: it does
+    not know which steps of others are empty.
     """
     known = _known(counts)
     for distance in range(known.ranks):

@@ -59,7 +59,11 @@ def advice(
     fabric: Fabric, op: str, group: Sequence[int], size: int, itemsize: int, root: int,
     algorithm: str | None,
 ) -> Advice:  # fmt: skip
-    """How ranks ``group`` of the fabric make a call: the reply to `RankControl.advise`."""
+    """How the ranks ``group`` of the fabric make a call: the reply to `RankControl.advise`.
+
+    ``size``, ``itemsize``: in bytes, and with ``root`` as in `collectives.schedule`; ``algorithm``:
+    the one asked for, None: the fastest.
+    """
     node = node_size(fabric, group)
     name = algorithm or choose(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,

@@ -71,6 +71,9 @@ def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Pla
 
 
 def plan(name: str, rank: int, sent: Longs, received: Longs) -> Plan:
-    """A rank's part by one of `LOCAL`: ``sent[j]`` bytes to rank j, ``received[i]`` from rank i."""
+    """A rank's part of algorithm ``name``, one of `LOCAL`, as a `Plan`.
+
+    ``sent[j]``: bytes to rank j; ``received[i]``: bytes from rank i.
+    """
     steps = ALGORITHMS["all_to_all_v"][name](RankCounts(rank, sent, received))
     return plan_of_own_rows(steps, len(sent), rank)

@@ -45,7 +45,7 @@ class Search(Execution):
         self.noted = True  # the authority learns of what is found
 
     def begin(self, control: RankControl) -> None:
-        """Tell the authority nothing: it has no name for the call yet."""
+        """Do nothing: the call has no number yet by which the authority could know it."""
         self._control = control
 
     def refused(self) -> WorldError | None:

@@ -70,9 +70,9 @@ def _bases() -> list[Path]:
 
 
 def sweep(gone: Collection[tuple[int, str]] = ()) -> None:
-    """Take away the folders that killed processes of this user and host have left.
+    """Remove the folders that killed processes of this user and host have left.
 
-    ``gone``: number and birth of processes that need theirs no more, though they may live.
+    ``gone``: number and birth of processes that no longer need theirs, though they may live.
     """
     for base in _bases():
         for folder in base.glob(f"{PREFIX}*"):

@@ -132,9 +132,9 @@ def _numbers() -> list[int]:
 
 
 def main(mark: str, folder: str, launcher: int, session: int) -> None:
-    """Hear on standard input the process groups of the ranks, a number a line; sweep at its end.
+    """Read the ranks' process groups from standard input, a number a line; at its end, sweep.
 
-    A line that is a path is a folder that goes if the launcher has been killed.
+    A line that is a path is a folder, which is removed if the launcher has been killed.
     """
     heard, groups, folders = b"", set[int](), set[bytes]()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Current: the rank that the caller is, which joins its world at the first call."""
+"""The rank that the caller is, which joins its world at the first call."""
 
 import atexit
 import functools

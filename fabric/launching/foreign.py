@@ -47,7 +47,10 @@ same."""
 
 
 def seat_of(given: Mapping[str, str]) -> Seat:
-    """The seat of this process; rank 0 starts the authority. Raises `WorldError`."""
+    """The seat of this process, from its environment; rank 0 starts the authority.
+
+    Raises `WorldError` if rank or size are wrong, or the authority cannot be reached.
+    """
     if not DIE_ALONE.isdisjoint(given):
         die_with(os.getppid(), birth(os.getppid()))
     if _has_number(given):

@@ -48,7 +48,7 @@ class Guard:
         self._say(b"%d" % group)
 
     def take_away(self, folder: str) -> None:
-        """Say that this folder is to be removed, too, if the launcher is killed."""
+        """Have ``folder`` removed, too, if the launcher is killed."""
         self._say(os.fsencode(folder))
 
     def over(self) -> None:

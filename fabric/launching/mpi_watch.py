@@ -1,7 +1,7 @@
-"""The launcher's watch over ranks under mpiexec, whom it has not started itself.
+"""The launcher's watch over ranks under mpiexec, which it has not started itself.
 
-mpiexec sees that a rank has ended, and ends the others. It does not see that one stands still, nor
-what shared memory MPI leaves when ranks die before they have joined.
+mpiexec notices a rank that has ended, and ends the others. It does not notice a rank that is
+stopped, nor the shared memory that MPI leaves when ranks die before they have joined.
 """
 
 import time
@@ -26,9 +26,10 @@ AUTHORITY = 1.0
 
 
 class MpiWatch:
-    """Watches ``ranks`` ranks whose environment has ``mark``; stopped for longer than ``patience``
-    seconds, while others run, a rank is given up.
-    """  # noqa: D205
+    """A watch over ``ranks`` ranks under mpiexec, whose environment has ``mark``.
+
+    A rank that is stopped for longer than ``patience`` seconds, while others run, is given up.
+    """
 
     def __init__(self, mark: str, ranks: int, patience: float) -> None:
         self._mark, self._size, self._patience = mark, ranks, patience + AUTHORITY
@@ -39,7 +40,10 @@ class MpiWatch:
         self._unlinked = False
 
     def look(self) -> RankLost | None:
-        """See how they are; why one has to be given up, if one has."""
+        """Look at the ranks' processes.
+
+        Returns the error for a rank that has to be given up, or None.
+        """
         now = time.monotonic()
         if now - self._looked < (LOOK if self._unlinked else SOON):
             return None
@@ -50,7 +54,7 @@ class MpiWatch:
         return self._stopped(now)
 
     def remove_segments(self) -> None:
-        """Remove the shared memory that was seen, of ranks that have ended and have not."""
+        """Remove the shared memory of ranks that have ended without removing it."""
         for path in self._segments:
             path.unlink(missing_ok=True)
 

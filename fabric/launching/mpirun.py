@@ -109,7 +109,8 @@ def run_command(
 ) -> Exit:
     """Run a command as each of so many ranks under mpiexec; what they print goes where ours goes.
 
-    Raises `TransportError` where there is no mpiexec.
+    What the ranks print goes where this process's output goes. Raises `TransportError` without
+    mpiexec.
     """
     start, environment = mpiexec(ranks)
     with private_folder(for_sockets=False) as folder, guarded(folder) as guard:

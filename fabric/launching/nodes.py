@@ -172,7 +172,7 @@ class Agent:
         self._tell(Lost(rank, cause))
 
     def left(self, rank: int) -> None:
-        """A rank has ended well."""
+        """Report that the process of ``rank`` has ended well."""
         self._tell(Left(rank))
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""Seat: a rank's place in a world, as its launcher leaves it in the environment."""
+"""A rank's place in a world, as its launcher leaves it in the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from fabric.launching.job import checked_size
 class Seat:
     """A rank's place in a world, and the address of its authority.
 
-    ``control``, ``token``: where the authority listens, and what lets the rank in. ``launcher``:
-    the process with which it must end, or 0; ``born``: its `fabric.host.liveness.birth`. Raises
-    `WorldError` for a rank outside the world.
+    ``control``, ``token``: where the authority listens, and the secret that lets the rank in.
+    ``launcher``: the process with which it must end, or 0; ``born``: its
+    `fabric.host.liveness.birth`. Raises `WorldError` for a rank outside the world.
     """
 
     rank: int

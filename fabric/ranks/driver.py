@@ -203,19 +203,27 @@ class Driver:
         return self.control.clock.now()
 
     def compute(self, seconds: float) -> None:
-        """See `RankClock.compute`; raises `WorldError` for what is no span of time."""
+        """Compute for ``seconds`` of emulated time; raises `WorldError` for an invalid number."""
         if not 0 <= seconds < math.inf:
             raise WorldError(f"a rank computes for {seconds} s; it must be a number from 0 on")
         self.control.clock.compute(seconds, self)
 
     def times(self, tag: int) -> tuple[float, float]:
-        """See `RankControl.times`; others drive meanwhile."""
+        """Begin and end of the rank's part of call ``tag``, in emulated seconds.
+
+        Raises `WorldError`.
+
+        Other threads may drive the rank's calls meanwhile. See `RankControl.times`.
+        """
         if self.error is not None:
             raise _again(self.error)
         return self.control.times(tag)
 
     def mark(self, span: int, name: str | None) -> None:
-        """See `RankControl.mark`."""
+        """Begin the rank's span number ``span``, called ``name``, in traces.
+
+        Or end it, for None.
+        """
         with self:
             self.control.mark(span, name)
 

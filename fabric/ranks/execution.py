@@ -76,7 +76,7 @@ class Execution:
         self._steps = self._run()
 
     def begin(self, control: RankControl) -> None:
-        """Tell the authority that the rank comes to the call."""
+        """Tell the authority that the rank begins its part of the call."""
         call = self.call
         control.begin(self.tag, self.members, call.plan, call.words, call.operation)
 

@@ -1,4 +1,4 @@
-"""Counts: how much goes from each rank to each, as far as it is known, for schedules over pairs.
+"""How much goes from each rank to each, as far as it is known, for schedules over pairs.
 
 A schedule of irregular traffic (an all-to-all-v, a dispatch to experts) is written once, over the
 pairs of ranks of `AllCounts` or `RankCounts`. It may read the counts of a pair, and what every rank
@@ -27,11 +27,11 @@ class AllCounts:
 
     @property
     def ranks(self) -> int:
-        """How many ranks there are."""
+        """The number of ranks."""
         return len(self.counts)
 
     def pairs(self) -> Pairs:
-        """Every pair, by source and destination."""
+        """Every pair of ranks, by source and destination."""
         return all_pairs(self.ranks, np.arange(self.ranks))
 
     def pairs_filled(self) -> Pairs:
@@ -44,7 +44,10 @@ class AllCounts:
         return all_pairs(self.ranks, dst)
 
     def pairs_around(self) -> Pairs:
-        """Every pair; sources ascend, and each begins with itself and goes on around the ranks."""
+        """Every pair.
+
+        Sources ascend, and the destinations of each begin with itself and go round.
+        """
         me = np.arange(self.ranks)
         dst = np.add.outer(me, me).ravel()
         dst[dst >= self.ranks] -= self.ranks
@@ -56,12 +59,12 @@ class AllCounts:
         return self._twice[: self.ranks], self._twice[last - self.ranks : last]
 
     def between(self, pairs: Pairs) -> _Longs:
-        """The counts of these pairs."""
+        """The counts of ``pairs``, int64 of one entry a pair."""
         counts: _Longs = self.counts.take(self._places(pairs))
         return counts
 
     def blocks(self, pairs: Pairs) -> tuple[_Longs, _Longs, _Longs]:
-        """The counts of these pairs, and where their blocks begin at the source and destination.
+        """The counts of ``pairs``, and the begins of their blocks at source and destination.
 
         Blocks lie without gaps, in the order of ranks.
         """
@@ -87,10 +90,11 @@ class AllCounts:
 
 @dataclass(frozen=True, eq=False)
 class RankCounts:
-    """What one rank knows: ``sent[j]`` go from it to rank j, ``received[i]`` to it from rank i.
+    """The counts that one rank knows: ``sent[j]`` to rank j, ``received[i]`` from rank i.
 
-    Both int64 ``[ranks]``. The methods are those of `AllCounts`; of its pairs they give those that
-    ``rank`` is part of, in the same order. Raises `ScheduleError` where the two do not agree.
+    Both int64 ``[ranks]``. The methods are those of `AllCounts`; they return only pairs that
+    ``rank`` is part of, in the same order. Raises `ScheduleError` if their shapes differ, or what
+    the rank sends to itself.
     """
 
     rank: int
@@ -110,40 +114,43 @@ class RankCounts:
 
     @property
     def ranks(self) -> int:
-        """How many ranks there are."""
+        """The number of ranks."""
         return len(self.sent)
 
     def pairs(self) -> Pairs:
-        """As `AllCounts.pairs`."""
+        """Every pair that the rank is part of; as `AllCounts.pairs`."""
         return self._own(np.arange(self.ranks), True)
 
     def pairs_filled(self) -> Pairs:
-        """As `AllCounts.pairs_filled`."""
+        """The pairs of the rank whose count is not 0; as `AllCounts.pairs_filled`."""
         src, dst = self.pairs()
         filled = self.between((src, dst)) != 0
         return src[filled], dst[filled]
 
     def pairs_to(self, dst: _Longs) -> Pairs:
-        """As `AllCounts.pairs_to`."""
+        """The pairs of the rank with these destinations; as `AllCounts.pairs_to`."""
         return self._own(dst, bool((dst == self.rank).any()))
 
     def pairs_around(self) -> Pairs:
-        """As `AllCounts.pairs_around`."""
+        """Every pair that the rank is part of, in the order of `AllCounts.pairs_around`."""
         return self._own((self.rank + np.arange(self.ranks)) % self.ranks, True)
 
     def pairs_apart(self, distance: int) -> Pairs:
-        """As `AllCounts.pairs_apart`."""
+        """The pairs of the rank that are ``distance`` apart; as `AllCounts.pairs_apart`."""
         here, before = self.rank, (self.rank - distance) % self.ranks
         src = np.array([here] if here == before else sorted((here, before)))
         return src, (src + distance) % self.ranks
 
     def between(self, pairs: Pairs) -> _Longs:
-        """As `AllCounts.between`."""
+        """The counts of ``pairs``; as `AllCounts.between`."""
         src, dst = pairs
         return np.where(src == self.rank, self.sent[dst], self.received[src])
 
     def blocks(self, pairs: Pairs) -> tuple[_Longs, _Longs, _Longs]:
-        """As `AllCounts.blocks`; what lies in another rank's buffer is at 0, as nobody reads it."""
+        """The counts of ``pairs``, and where their blocks begin; as `AllCounts.blocks`.
+
+        A block in another rank's buffer is said to begin at 0, as nobody reads that.
+        """
         src, dst = pairs
         sends, receives = src == self.rank, dst == self.rank
         size = np.where(sends, self.sent[dst], self.received[src])
@@ -173,5 +180,5 @@ Counts = AllCounts | RankCounts
 
 
 def all_pairs(ranks: int, dst: _Longs) -> Pairs:
-    """Each of so many ranks with each of these destinations, by source and destination."""
+    """The pairs of each of so many ``ranks`` with each destination, by source and destination."""
     return np.repeat(np.arange(ranks), len(dst)), np.tile(dst, ranks)

@@ -66,9 +66,9 @@ def save(timeline: "Timeline", path: str | Path) -> None:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """What a `Timeline` is made from, of the file at ``path``, by name; its bottleneck as a tuple.
+    """The columns and values of a `Timeline` in the file at ``path``, by name.
 
-    Raises `TimelineError` naming file and fault.
+    Its bottleneck is a tuple. Raises `TimelineError` naming file and fault.
     """
     arrays = read_npz(
         path, TimelineError, "timeline file", lambda headers: _check_headers(path, headers)

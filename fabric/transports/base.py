@@ -186,16 +186,17 @@ class Counted(Transport, Protocol):
     """A transport whose connections may be cut, so that frames are lost: see `counted`."""
 
     def sent(self, peer: int) -> int:
-        """How many frames were sent to a peer. Any thread may ask."""
+        """The number of frames that were sent to ``peer``. Thread-safe."""
 
     def ask(self, ask: AskSent) -> None:
-        """From now on, ask after a cut for the frames of a peer, and raise `RankLost` in `progress`
-        where some have not come.
-        """  # noqa: D205
+        """From now on, ask for the frames of a peer after a cut.
+
+        `progress` then raises `RankLost` if some of them have not come.
+        """
 
 
 def counted(transport: Transport) -> Counted | None:
-    """The transport itself, where it counts its frames; else None."""
+    """``transport`` itself if it counts its frames, else None."""
     return cast(Counted, transport) if hasattr(transport, "sent") else None
 
 

@@ -1,4 +1,4 @@
-"""Drawn: what of a topology a figure shows, and what stands out in it."""
+"""What of a topology a figure shows, and what it highlights."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Drawn:
     """What of a topology is drawn, and how.
 
     ``planes``: the numbers of those that are drawn. Over its vertices and links: ``lit`` is what is
-    highlighted, ``lost`` what has been taken out. ``title``: what stands above.
+    highlighted, ``lost`` what has been taken out. ``title``: the text above the figure.
     """
 
     topology: Topology

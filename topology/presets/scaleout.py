@@ -31,11 +31,11 @@ def leaf_spine(
 
     ``ports``: vertices [N]; ``leaf``: int [N], the leaf of each. ``bandwidth`` of a port and
     ``trunk`` of one leaf-spine link are in bytes per second each way; ``into_leaf``, ``into_port``
-    and ``hop`` (leaf to spine, spine to leaf) are the links' latencies in seconds. A leaf has so
-    many uplinks that its ports' bandwidth is at most ``oversubscription`` times theirs. ``spines``
-    is by default the least number that divides the uplinks evenly on switches of ``radix`` ports; a
-    single leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds ``PLANE-leaf``,
-    ``PLANE-spine``. Raises `TopologyError` where two tiers are not enough.
+    and ``hop`` (leaf to spine, spine to leaf) are the links' latencies in seconds. A leaf has as
+    many uplinks as it needs for its ports' bandwidth to be at most ``oversubscription`` times
+    theirs. ``spines`` is by default the least number that divides the uplinks evenly on switches of
+    ``radix`` ports; a single leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds
+    ``PLANE-leaf``, ``PLANE-spine``. Raises `TopologyError` if two tiers are not enough.
     """
     if not oversubscription > 0:
         raise TopologyError(f"oversubscription is {oversubscription}; it must be above 0")

@@ -53,9 +53,9 @@ class Completion:
         self._ended.put(call)
 
     def close(self) -> None:
-        """End the threads; what has not ended by now is late. Idempotent.
+        """Stop the threads, and fail the calls that have not ended by now. Idempotent.
 
-        One that is held up by a callback is left behind.
+        A thread that a callback holds up is left running.
         """
         end = time.monotonic() + CALLBACKS
         with self._lock:

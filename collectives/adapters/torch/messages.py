@@ -48,7 +48,11 @@ class Half:
             work.watch(self._watch)
 
     def wait(self, timeout: float | None = None) -> None:
-        """As `collectives.Work.wait`."""
+        """Return when the message has been sent and received.
+
+        ``timeout``: wall seconds, None: no limit. Raises `TimedOut` if the other end is not called
+        in that time.
+        """
         end = math.inf if timeout is None else time.monotonic() + timeout
         while not self._met.wait(min(_SLICE, max(end - time.monotonic(), 0.0))):
             self._check()

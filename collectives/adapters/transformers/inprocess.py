@@ -74,7 +74,7 @@ class Ranks:
         return [made for _, made, _ in answers]
 
     def close(self) -> None:
-        """End the ranks; raises `TimedOut` where they do not. Idempotent."""
+        """Stop the ranks' threads. Idempotent. Raises `TimedOut` if they do not end."""
         self._ended = True
         for tasks in self._tasks:
             tasks.put(None)

@@ -47,7 +47,11 @@ class CountsLayout:
     def path(
         self, told: _Told, mine: _Told, to_rank: NDArray[np.bool_]
     ) -> tuple[Direct | Relayed, ChunkCounts | None]:
-        """How tokens travel; and what two levels are timed by. ``told``: by the others."""
+        """The path by which tokens travel, and the counts that two levels are timed by, or None.
+
+        ``told``: what the others told this rank; ``mine``: what it told them; ``to_rank``: bool
+        ``[tokens, ranks]``, which token goes to which rank.
+        """
         rank, hosts, width = self.rank, self.hosts, self.width
         most = int(hosts.local.max())
         come = told[:, most : most + self._pieces].astype(np.int64)

@@ -125,9 +125,10 @@ def encode(x: Array, wire: Wire) -> tuple[Bytes, Bytes]:
 
 
 def given_encoded(x: tuple[Any, ...], wire: Wire, hidden: int) -> tuple[Bytes, Bytes]:
-    """As `encode`, for tokens that a user has quantised: ``(numbers, scales)``.
+    """The tokens that a user has quantised, as bytes: numbers and scales, ``[tokens, bytes]`` each.
 
-    Raises `TokenError`.
+    ``x``: the tuple ``(numbers, scales)`` of the types and shapes of `Wire`. Raises `TokenError`
+    for others.
     """
     if len(x) != 2 or wire.kind == "as-is":
         raise TokenError(f"x is a tuple of {len(x)}; for wire {wire.kind} it has to be an array")

@@ -1,4 +1,4 @@
-"""Connections: which of those that other ranks have made to a socket were cut, and what was lost.
+"""Which of the connections that other ranks have made to a socket were cut, and what was lost.
 
 libzmq makes a connection that was cut anew, and says nothing of what was under way on it. So a cut
 ends the world, unless its sender has left and all of its frames have come. The receiver asks the
@@ -27,10 +27,12 @@ UNHEARD = 10
 
 @dataclass
 class _Doubt:
-    """Frames of a rank may be lost. ``question``: the number of the question how many there are;
-    ``at``: how many have come at the last look, ``looks``: since when; ``cut``: whether it is
-    certain that a connection of the rank has ended.
-    """  # noqa: D205
+    """Frames of a rank may be lost.
+
+    ``question``: the number of the question how many there are; ``at``: how many had come at the
+    last look; ``looks``: looks since that number changed; ``cut``: True if a connection of the rank
+    has certainly ended.
+    """
 
     question: int
     at: int
@@ -39,7 +41,7 @@ class _Doubt:
 
 
 class Connections:
-    """Those that others have made to the PULL ``socket`` of ``rank``, which is not bound yet.
+    """The connections of other ranks to the PULL ``socket`` of ``rank``, which is not bound yet.
 
     ``come``: by rank, how many of its frames have come; the caller keeps it up to date.
     """
@@ -62,19 +64,24 @@ class Connections:
         self._events.connect(address)
 
     def watch(self, ask: AskSent, awaited: Callable[[], Iterable[int]]) -> None:
-        """From now on, find what is lost. ``awaited``: the ranks from which messages are awaited,
-        `fabric.transports.base.ANY` among them for anybody.
-        """  # noqa: D205
+        """From now on, look for lost frames, and ``ask`` how many there are.
+
+        ``awaited``: returns the ranks from which messages are awaited, `fabric.transports.base.ANY`
+        for messages from any rank.
+        """
         self._ask, self._awaited = ask, awaited
 
     def heard(self, source: int, part: zmq.Frame) -> None:
-        """A frame has come from a rank; ``part``: of its message."""
+        """Record that a frame has come from rank ``source``; ``part``: a part of its message."""
         descriptor = part.get(zmq.SRCFD)
         if self._ranks.get(descriptor) != source:
             self._ranks[descriptor] = source
 
     def look(self) -> None:
-        """See what was cut; raises `RankLost` where frames were lost."""
+        """Note which connections were cut since the last look.
+
+        Raises `RankLost` if frames were lost.
+        """
         while int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
             self._ended(int(recv_monitor_message(self._events)["value"]))
         if self._ask is None:
@@ -86,7 +93,7 @@ class Connections:
             self._settle(source, doubt, self._ask)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching the connections."""
         self._socket.disable_monitor()
         self._events.close()
 
@@ -131,7 +138,10 @@ class Connections:
             raise self.lost(source, f"{sent - come} frames")
 
     def lost(self, source: int, what: str) -> RankLost:
-        """The error that a connection was cut, and ``what`` was lost, if anything."""
+        """The error for a cut connection from ``source``.
+
+        ``what``: the messages lost, ``""`` if none.
+        """
         ways = f"from rank {source} to rank {self._rank}"
         lost = f": {what} {ways} were lost on the way" if what else ""
         error = RankLost(f"the connection {ways} was cut{lost}", source)

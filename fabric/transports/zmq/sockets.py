@@ -102,7 +102,10 @@ class Sockets:
         return self._wires[peer]
 
     def pull(self, begin: Begin) -> bool:
-        """Read what has come; False where that is nothing. Raises `RankLost` for what was lost."""
+        """Read what has come; returns False if nothing has.
+
+        Raises `RankLost` if frames were lost.
+        """
         if self._gate is not None:
             self._gate.answer()
         come = 0
@@ -121,11 +124,11 @@ class Sockets:
         return come > 0
 
     def coming(self) -> Iterable[int]:
-        """The ranks of which a part of a message has come."""
+        """The ranks from which a part of a message has come."""
         return self._coming
 
     def sent(self, peer: int) -> int:
-        """How many frames were sent to a peer."""
+        """The number of frames that were sent to ``peer``."""
         wire = self._wires.get(peer)
         return 0 if wire is None else wire.sequence
 

@@ -121,11 +121,11 @@ class Zmq:
         return self._matching.unclaimed()
 
     def sent(self, peer: int) -> int:
-        """Frames over a socket: shared memory loses none."""
+        """The number of frames sent to ``peer`` over a socket; shared memory loses none."""
         return self._sockets.sent(peer) if self._sockets else 0
 
     def ask(self, ask: AskSent) -> None:
-        """Of use where there are sockets."""
+        """From now on, ask for the frames of a peer after a cut; does nothing without sockets."""
         if self._sockets is not None:
             self._sockets.connections.watch(ask, self._awaited)
 
