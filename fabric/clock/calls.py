@@ -1,4 +1,4 @@
-"""TimedCall: what an emulator knows of one collective in progress, and what its repeats share."""
+"""`TimedCall`: what an emulator knows of one collective in progress, and what its repeats share."""
 
 import math
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _FAMILIES = 1 << 14
 
 
 def grid(seconds: float) -> float:
-    """The instant nearest to a time."""
+    """The instant of the clock nearest to a time; both in seconds."""
     return round(seconds * _TICKS) * TICK if seconds < _EXACT else seconds
 
 
@@ -28,8 +28,9 @@ def grid(seconds: float) -> float:
 class CallShare:
     """What one rank brings to a call.
 
-    ``digest`` of its rows; their ``streams``, perhaps none; ``alone``: it has no transfer with
-    another rank.
+    ``digest``: of its rows; ``lane``: their transfers, None if it has none, with the ``limits`` in
+    it; ``alone``: True if it has no transfer with another rank; ``least``: seconds that it takes at
+    least.
     """
 
     digest: str
@@ -39,7 +40,7 @@ class CallShare:
 
 @dataclass(eq=False, slots=True)
 class Family:
-    """The calls of one operation by one group: where ranks stand in it, and their parts so far.
+    """The calls of one operation by one group: each rank's position in it, and their shares so far.
 
     ``start``: seconds from a rank's coming to its first step.
     """
@@ -52,17 +53,17 @@ class Family:
 
 
 class Catalogue:
-    """The families of a world of ``size`` ranks on ``fabric``, and what ranks bring to their calls.
-
-    Ranks make the same calls over and over: a share is made, and prepared for ``session``, once.
-    """
+    """The families of calls on some ground, with their lanes; ranks repeat the same calls."""
 
     def __init__(self, fabric: Fabric, size: int, session: Session) -> None:
         self._fabric, self._size, self._session, self._kept = fabric, size, session, 0
         self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
 
     def family(self, operation: str, group: tuple[int, ...]) -> Family:
-        """The family of that operation and group; raises `WorldError` for a group that is none."""
+        """The family of calls of ``operation`` by ``group``.
+
+        Raises `WorldError` for an invalid group.
+        """
         family = self._families.get((operation, group))
         if family is None:
             if len(self._families) >= _FAMILIES:
@@ -71,9 +72,9 @@ class Catalogue:
         return family
 
     def part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
-        """The part of the rank at ``position``; raises `WorldError`, `RouteError`.
+        """The share of the rank at ``position`` with these ``rows``.
 
-        For rows that are not that rank's; for ranks that are cut off from each other.
+        Raises as `PlacedFabric.lane` does.
         """
         key = rows.digest, position
         part = family.parts.get(key)
@@ -109,10 +110,12 @@ class Catalogue:
 
 @dataclass(eq=False, slots=True)
 class TimedCall:
-    """One call. Over the positions in its group: ``parts`` once posted, ``came``: when the rank
-    came to it, ``end``: when its part ends; None where not known yet. ``away``: how many ranks have
-    not come; ``lanes``: how many that came have transfers; ``open``: how many ends are not known.
-    """  # noqa: D205
+    """One call, as lists over the positions in its group.
+
+    ``parts``: what each rank posted; ``came``: when the rank came to the call, ``end``: when its
+    part ends, in emulated seconds; each None while not known. ``away``: how many ranks have not
+    come; ``lanes``: how many that came have transfers; ``open``: how many ends are not known.
+    """
 
     op: int
     family: Family
@@ -125,12 +128,12 @@ class TimedCall:
 
     @property
     def first(self) -> float:
-        """When the first rank came."""
+        """When the first rank came, in emulated seconds."""
         return min(at for at in self.came if at is not None)
 
     @property
     def last(self) -> float:
-        """The last end that is known."""
+        """The last end that is known, in emulated seconds; -inf if none is."""
         return max((end for end in self.end if end is not None), default=-math.inf)
 
     def missing(self) -> tuple[int, ...]:
@@ -140,7 +143,7 @@ class TimedCall:
 
 
 def new_call(op: int, family: Family) -> TimedCall:
-    """A call to which nobody has come."""
+    """A call ``op`` to which no rank has come yet."""
     n = len(family.group)
     return TimedCall(op, family, [None] * n, [None] * n, [None] * n, n, n)
 

@@ -1,11 +1,11 @@
-"""Emulator: the one authority over time for running ranks. It does no I/O.
+"""`Emulator`: the one authority over time for running ranks. It does no I/O.
 
 Ranks post what they do: they begin their part of a call, wait for its end, compute. Posts may run
 ahead of emulated time; each rank's are taken in order. A call is a schedule of transfers under the
 one ordering rule, and calls in flight together share links. Three modes:
 
 - ``"strict"``: time goes on only when every rank waits or has ended, to the next instant at which
-  one of them can go on. So no answer depends on when a post came in, and where nobody can ever go
+  one of them can go on. So no answer depends on when a post came in, and if no rank can ever go
   on, that is a deadlock, known at once.
 - ``"eager"``: a call is timed when all of its ranks have come, against what is on the fabric by
   then; what has been told stays.
@@ -47,7 +47,7 @@ class Answer:
 
 
 class _RankClock:
-    """Where one rank is: its clock, what it waits for, and what it has posted behind that."""
+    """The state of one rank: its clock, what it waits for, and what it has posted behind that."""
 
     __slots__ = ("clock", "ended", "ends", "leaving", "posted", "waits")
 
@@ -62,9 +62,9 @@ class _RankClock:
 class Emulator:
     """Time for a world of ``size`` ranks, placed on ``fabric`` as in `Fabric.simulate`.
 
-    ``mode``: one of `fabric.clock.modes.MODES`. ``record``: keep what happens, for `finished` and
-    traces, in ``record``. Methods raise `WorldError` for what cannot be; what a rank does after
-    another one's error is of no use.
+    ``mode``: one of `MODES`. ``record``: True to keep what happens, for `finished` and traces, in
+    the attribute ``record``. Methods raise `WorldError` for wrong posts; after an error the
+    emulator is of no further use.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class Emulator:
         self, rank: int, op: int, group: tuple[int, ...], rows: TimedRows, operation: str,
         at: float | None = None,
     ) -> None:  # fmt: skip
-        """The rank comes to its part of call ``op``, which has ``rows``.
+        """The rank begins its part of call ``op``, which has ``rows``.
 
         ``group``: the world's ranks that the positions in ``rows`` stand for. ``operation``: as in
-        `Fabric.simulate`. ``at``: on paced time, when, in emulated seconds. Raises `RouteError`
-        where the fabric does not connect two ranks.
+        `Fabric.simulate`. ``at``: on paced time, when, in emulated seconds. Raises `RouteError` if
+        the fabric does not connect two ranks, and `WorldError` for calls that do not fit together.
         """
         state = self._posting(rank)
         if operation == MESSAGE:  # both ends know its size, so both are given the same variant
@@ -116,7 +116,10 @@ class Emulator:
         self._post(state, self._begin, call, position, at)
 
     def wait(self, rank: int, op: int) -> None:
-        """From here on the rank's clock is not before the end of its part of call ``op``."""
+        """Have the rank's clock wait for the end of its part of ``op``; raises `WorldError`.
+
+        It raises if the rank has not begun the call.
+        """
         state = self._posting(rank)
         call = self._calls.get(op)
         if call is None or call.parts[call.family.position.get(rank, 0)] is None:
@@ -126,20 +129,27 @@ class Emulator:
         self._post(state, self._wait, op, call)
 
     def compute(self, rank: int, seconds: float) -> None:
-        """The rank's clock moves on by so many seconds."""
+        """Move the rank's clock on by ``seconds`` of emulated time.
+
+        Raises `WorldError` if negative.
+        """
         if not 0 <= seconds < math.inf:
             raise WorldError(f"rank {rank} computes for {seconds} s, which is no duration", rank)
         self._post(self._posting(rank), self._compute, rank, grid(seconds))
 
     def ask(self, rank: int, token: int) -> None:
-        """What is the rank's clock here? `advance` gives the `Answer` when it is known."""
+        """Ask for the rank's clock at this point; `advance` returns the `Answer` when it is known.
+
+        ``token``: names the question.
+        """
         self._post(self._posting(rank), self._ask, rank, token)
 
     def times(self, rank: int, token: int, op: int) -> bool:
-        """When the rank's part of call ``op``, for which it has waited, has begun and ended.
+        """Ask for begin and end of the rank's part of call ``op``, for which it has waited.
 
-        `advance` gives the `Answer`; none will come, and this is False, where the call is
-        forgotten, as many others have ended since.
+        `advance` returns the `Answer`. Returns False, and no answer will come, if the call is
+        forgotten, because many others have ended since. Raises `WorldError` if the rank is not in
+        the call.
         """
         call = self._calls.get(op) or self._past.get(op)
         if call is None:
@@ -150,15 +160,15 @@ class Emulator:
         return True
 
     def mark(self, rank: int, span: int, name: str | None, at: float | None = None) -> None:
-        """Span number ``span`` of the rank begins here, called ``name``; or, for None, ends.
+        """Begin the rank's span number ``span``, called ``name``, in traces; or end it, for None.
 
-        ``at``: on paced time, when, in emulated seconds. For traces only.
+        ``at``: on paced time, when, in emulated seconds.
         """
         if self.record is not None:
             self._post(self._posting(rank), self._mark, rank, span, name, at)
 
     def end(self, rank: int) -> None:
-        """The rank posts no more."""
+        """Take note that the rank posts no more."""
         state = self._posting(rank)
         state.leaving = True
         self._post(state, self._end)
@@ -166,9 +176,9 @@ class Emulator:
     # What comes of it.
 
     def advance(self) -> list[Answer]:
-        """Do all that can be done with what has been posted; the answers that are new.
+        """Do all that can be done with what has been posted; returns the new answers.
 
-        Raises `CallMismatch` where the transfers of a call's ranks do not fit together.
+        Raises `CallMismatch` if the transfers of a call's ranks do not fit together.
         """
         while ended := self._mode.next(self._running):
             for call, position, time in ended:
@@ -181,7 +191,7 @@ class Emulator:
         return self._mode.stuck and not self._running and bool(self.waits())
 
     def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
-        """For each rank that waits: for which call, and who of its group has not come there."""
+        """Which call each waiting rank waits for, and the ranks that have not come to it."""
         pairs = ((rank, state.waits) for rank, state in enumerate(self._ranks))
         return {rank: (call.op, call.missing()) for rank, call in pairs if call is not None}
 
@@ -190,21 +200,27 @@ class Emulator:
         return self._of(rank).clock
 
     def finish(self, rank: int, op: int) -> float | None:
-        """When the rank's part of a call ends, where that is known; on paced time, as of now."""
+        """When the rank's part of call ``op`` ends, in emulated seconds; None while not known.
+
+        On paced time it may still change.
+        """
         call = self._calls.get(op) or self._past.get(op)
         if call is not None and rank in call.family.position:
             return call.end[call.family.position[rank]]
         return self._of(rank).ends.get(op)
 
     def predictions(self) -> list[tuple[int, int, float]]:
-        """On paced time: (rank, op, end) of parts whose end is news since last asked."""
+        """On paced time: (rank, op, end) of parts whose end is new or has changed."""
         news = self._mode.news or {}
         found = [(rank, op, time) for (rank, op), time in news.items()]
         news.clear()
         return found
 
     def finished(self) -> list[Finished]:
-        """Every call that is over, in the order in which they ended, where they are recorded."""
+        """Every call that is over, in the order in which they ended.
+
+        Empty unless they are recorded.
+        """
         return [
             Finished(call.op, call.family.operation, call.family.group,
                      tuple(at for at in call.came if at is not None),
@@ -213,7 +229,7 @@ class Emulator:
         ]  # fmt: skip
 
     def recorded(self) -> list[RecordedShare]:
-        """The part of every rank in every call so far, where they are recorded."""
+        """The part of every rank in every call so far; empty unless they are recorded."""
         return self.record.parts(list(self._calls.values())) if self.record else []
 
     # How posts are taken: in order, and not beyond a wait whose end is not known.

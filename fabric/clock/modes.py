@@ -1,7 +1,7 @@
-"""Modes: the ways in which emulated time goes on, one object each; `mode` chooses.
+"""Which calls are in flight together, and when their lanes end.
 
-`Strict` goes on from instant to instant and never takes anything back. `Eager` times a call as soon
-as all of its ranks have come; `Paced` too, and corrects what it said of the calls beside it.
+`Strict` goes on from instant to instant and never takes anything back. `Merged` times a call as
+soon as all of its ranks have come.
 """
 
 import math
@@ -27,18 +27,21 @@ _Stop = tuple[tuple[int, int, float], ...]  # number of the call, position, seco
 class Mode(Protocol):
     """How time goes on for an `Emulator`.
 
-    ``news``: on paced time, the ends of (rank, op) that are other than was said; else None.
-    ``stuck``: nothing can happen any more, if nobody posts anything.
+    ``news``: on paced time, the ends by (rank, op) that are no longer those told before; else None.
+    ``stuck``: True if nothing can happen any more unless a rank posts something.
     """
 
     news: dict[tuple[int, int], float] | None
     stuck: bool
 
     def come(self, call: TimedCall, position: int, at: float) -> None:
-        """A rank has come to its part of a call, in which it has transfers."""
+        """Add the part of a rank that comes to a call at ``at``, emulated seconds.
+
+        It has transfers.
+        """
 
     def next(self, running: int) -> list[End]:
-        """What ends next; empty where nothing can be said yet.
+        """What ends next; empty if nothing can be said yet.
 
         ``running``: how many ranks neither wait nor have ended, so that they may come to a call.
         """
@@ -53,14 +56,14 @@ class CallsInFlight:
         self._here: dict[int, int] = {}  # how many ranks of each call are in it
 
     def clear(self, origin: float) -> None:
-        """Nobody is on it; time begins at ``origin``."""
+        """Remove all lanes, and begin time at ``origin``, in emulated seconds."""
         self._session.clear()
         self._calls.clear()
         self._here.clear()
         self.origin, self.ranks = origin, 0
 
     def enter(self, coming: Iterable[_Coming]) -> None:
-        """Ranks begin their parts."""
+        """Add lanes, those of a call together."""
         enter, here, origin = self._session.enter, self._here, self.origin
         for at, op, position, call in coming:
             share = call.parts[position]
@@ -70,7 +73,7 @@ class CallsInFlight:
                 self.ranks += 1
 
     def go(self) -> list[End]:
-        """What ends next; empty where nothing can."""
+        """Go on to the next ends and return them; empty if nothing can end."""
         if not self.ranks:
             return []
         ended = self._session.advance()
@@ -83,7 +86,11 @@ class CallsInFlight:
         return ends
 
     def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:
-        """All that happens when these calls, whose ranks have all come, are alone on it."""
+        """The ends of these calls, by instant, if they are alone and all of their ranks have come.
+
+        ``origin``: the time at its begin, in emulated seconds. Raises `WorldError` if a call never
+        ends.
+        """
         self.clear(origin)
         self.enter(one for call in calls for one in _coming(call))
         stops = []
@@ -106,7 +113,7 @@ def _coming(call: TimedCall) -> list[_Coming]:
 
 
 class _TimesAlone:
-    """What calls took that were alone on the fabric, by all that it depends on."""
+    """A memory of how long calls took that were alone on the fabric, by all that it depends on."""
 
     def __init__(self, stage: CallsInFlight) -> None:
         self._stage, self._size = stage, 0
@@ -153,11 +160,12 @@ def mode(name: str, session: Session) -> Mode:
 
 
 class Strict:
-    """Time goes on from one end to the next; no rank may come to a call before what was told.
+    """Time goes on from one end to the next; no rank may come to a call before an end already told.
 
-    What is alone on the fabric is looked up in a memory of such calls. Its ends are told one stop
-    at a time; where others come meanwhile, the engine takes it up from the beginning, to where it
-    was told. That gives what it would have given from the start: the memory is filled by it.
+    A call that is alone on the fabric is looked up in a memory of such calls. Its ends are told one
+    instant at a time; if others come meanwhile, the engine runs it from its beginning to the
+    instant that was told. That gives what it would have given from the start: the memory is filled
+    by it.
     """
 
     news: dict[tuple[int, int], float] | None = None
@@ -173,11 +181,11 @@ class Strict:
         self._told = 0  # and how much of it has been told
 
     def come(self, call: TimedCall, position: int, at: float) -> None:
-        """A rank has come to its part of a call."""
+        """Add the part of a rank that comes to a call at ``at``, in emulated seconds."""
         self._coming.setdefault(call, []).append((at, call.op, position, call))
 
     def next(self, running: int) -> list[End]:
-        """What ends next; empty while ranks are ``running``, or where nothing can end."""
+        """What ends next; empty if nothing can end before other ranks come."""
         if running:
             return []
         ended = self._next()
@@ -243,7 +251,7 @@ def _is_alone(one: _Coming) -> bool:
 class Eager:
     """A call is timed when all have come, together with those that are on the fabric by then.
 
-    What was said of those stays.
+    What was told of those stays.
     """
 
     news: dict[tuple[int, int], float] | None = None
@@ -256,12 +264,15 @@ class Eager:
         self._recent: deque[TimedCall] = deque(maxlen=_RECENT)
 
     def come(self, call: TimedCall, position: int, at: float) -> None:
-        """A rank has come to its part of a call."""
+        """Add a rank's part of a call; only the call matters here."""
         if call.lanes == 1:
             self._open.append(call)
 
     def next(self, running: int) -> list[End]:
-        """The ends of a call that is complete, and corrected ends of others."""
+        """The ends of a call that is complete, and corrected ends of others.
+
+        Empty if there is none.
+        """
         full = [call for call in self._open if not call.away]
         if not full:
             return []
@@ -282,7 +293,7 @@ class Eager:
 
 
 class Paced(Eager):
-    """As `Eager`, but what was said of a call is corrected where it is not over when one begins."""
+    """As `Eager`, but ends told of calls not yet over when another one begins are corrected."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
