@@ -106,19 +106,18 @@ class Fabric:
         return timeline if self.spec is None else replace(timeline, machine=self.spec)
 
     def session(self, size: int) -> Session:
-        """Time for calls among the first ``size`` ranks, which enter one by one.
+        """A new `Session` of the first ``size`` ranks, which enter calls one by one.
 
-        Raises `WorldError` where there are fewer places.
+        Raises `WorldError` if there are fewer places.
         """
         if not 1 <= size <= len(self.places):
             raise WorldError(f"a world of {size} ranks; the fabric has {len(self.places)} places")
         return self._engine.session(self, size)
 
     def kept(self, kind: Callable[[], Kept]) -> Kept:
-        """The one ``kind()`` of this fabric: where others keep what they find out about it.
+        """The one ``kind()`` of this fabric, made at the first call.
 
-        What is kept is as large as the fabric, and of no use without it, so it has to go when the
-        fabric does; a table of fabrics somewhere else would keep all of them.
+        A place for what other modules compute about the fabric, which is freed with it.
         """
         return cast(Kept, self._kept.setdefault(kind, kind()))
 

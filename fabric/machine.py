@@ -51,12 +51,12 @@ _WORDS = {str: "a text", list: "a list", dict: "an object", int: "an integer", N
 
 
 class MachineError(TriplaneError):
-    """A machine's description has something that is unknown or cannot be had."""
+    """A machine's description has something unknown or impossible in it."""
 
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """A machine: what `build` makes a `Fabric` of.
+    """A description of a machine, from which `build` makes a `Fabric`.
 
     - ``system``: a preset's name with its size (``"dgx_h800:16"``), or a topology file's path, as
       `topology.system` takes them.
@@ -69,10 +69,10 @@ class MachineSpec:
     - ``without``: names of switches, links and nodes that are taken out.
     - ``classes``, ``faults``: traffic classes, and what breaks when; both have to be empty yet.
     - ``tolerance``: the engine's option of that name: how far times may be off, as a fraction;
-      ``seed``: the engine's option of that name; None: as the engine has it.
+      ``seed``: the engine's option of that name; None: the engine's default.
 
     Raises `ArgumentError` for a value of another type, `MachineError` for one that is not supported
-    yet. Whether the names exist is seen by `build`.
+    yet. `build` checks whether the names exist.
     """
 
     system: str = "cloudmatrix384"
@@ -111,9 +111,9 @@ class MachineSpec:
         return MachineSpec.from_json, (self.to_json(),)
 
     def build(self) -> "Fabric":
-        """The machine, on which schedules can be timed; its ``spec`` is this value.
+        """The machine as a `Fabric`, on which schedules can be timed; its ``spec`` is this value.
 
-        Raises `TriplaneError` of several kinds for names that do not exist, with the choices.
+        Raises `TriplaneError` of several kinds for unknown names, with the choices.
         """
         from fabric.endpoint.stacks import stacks_of
         from fabric.fabric import Fabric
@@ -146,7 +146,7 @@ class MachineSpec:
         return (dict(self.engine_options) | _given(seed=self.seed)) or None
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON has them, and ``format``: what `from_json` takes."""
+        """All fields as JSON values, and ``format``: what `from_json` takes."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         plain = {
             name: list(value) if isinstance(value, tuple) else value
@@ -158,7 +158,7 @@ class MachineSpec:
     def from_json(values: object) -> "MachineSpec":
         """The machine that `to_json` or a person wrote; what is left out has its default.
 
-        Raises `MachineError` for an unknown key, a value of another type and another version.
+        Raises `MachineError` for an unknown key, a value of the wrong type, and another version.
         """
         if not isinstance(values, Mapping):
             raise MachineError(f"a machine is an object with keys, not {as_written(values)}")
@@ -169,17 +169,17 @@ class MachineSpec:
         return MachineSpec(**{key: value for key, value in values.items() if key != "format"})
 
     def save(self, path: str | Path) -> None:
-        """Write it to the JSON file at ``path``, a key a line; raises `OSError`."""
+        """Write the machine to a JSON file at ``path``, a key a line; raises `OSError`."""
         lines = (f"  {json.dumps(key)}: {_json(value)}" for key, value in self.to_json().items())
         with text_file(path) as file:
             file.write("{\n" + ",\n".join(lines) + "\n}\n")
 
     @staticmethod
     def load(path: str | Path) -> "MachineSpec":
-        """The machine in the file at ``path``: one that `save` wrote, or an answer that holds one.
+        """The machine in the file at ``path``: one that `save` wrote, or a result that holds one.
 
-        An answer is the JSON of a benchmark, a timeline, or a trace. Raises `MachineError` naming
-        file and fault, also where an answer has several machines.
+        A result is the JSON of a benchmark, a timeline, or a trace. Raises `MachineError` naming
+        file and fault, also if a result has several machines.
         """
         contents = _contents(path)
         try:
@@ -188,7 +188,7 @@ class MachineSpec:
             raise MachineError(f"{path}: {error}") from None
 
     def to_text(self) -> str:
-        """As one line of JSON, for an environment variable; `from_text` takes it."""
+        """The machine as one line of JSON, for an environment variable; `from_text` takes it."""
         return _json(self.to_json())
 
     @staticmethod
@@ -216,8 +216,8 @@ def places_of(
 ) -> "Ints | None":
     """The endpoint of each rank in ``left``, which is ``whole`` without what is taken out.
 
-    ``placement``: as in `MachineSpec`, in endpoints of ``whole``. Raises `TopologyError` where one
-    of them does not exist or is taken out.
+    Int32 [ranks], None for the accelerators in order. ``placement``: as in `MachineSpec`, in
+    endpoints of ``whole``. Raises `TopologyError` if one of them does not exist or is taken out.
     """
     if placement is None:
         return None

@@ -214,7 +214,7 @@ class Topology:
         return as_html(self)
 
     def equals(self, other: "Topology") -> bool:
-        """Whether every column, name and number of ``other`` is the same.
+        """True if every column, name and number of ``other`` is the same.
 
         ``provenance`` is not compared: the same machine may be made by a preset or read from a
         file.

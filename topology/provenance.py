@@ -46,7 +46,7 @@ class Provenance:
         return {name: value for name, value in parts.items() if value}
 
     def as_json(self) -> str:
-        """The parts that are not empty as a JSON object, for formats that only know texts."""
+        """The parts that are not empty as a JSON object, for formats that only have texts."""
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
 
@@ -61,7 +61,8 @@ UNKNOWN = Provenance()
 def provenance_of(given: object, where: str) -> Provenance:
     """The provenance that a file states, as `Provenance.as_dict` writes it.
 
-    ``where``: in messages. Raises `TopologyError` for keys and values that cannot be.
+    ``where``: the place in the file, for messages. Raises `TopologyError` for unknown keys and
+    wrong values.
     """
     if not isinstance(given, Mapping):
         raise TopologyError(f"{where}: provenance is {shown(given)}, not a table")
@@ -107,9 +108,9 @@ def _is_plain(value: object, depth: int = 0) -> bool:
 
 
 def plain(value: object) -> Any:
-    """An argument as a file can hold it: dataclasses as mappings, numpy's numbers as Python's.
+    """``value`` as a file can hold it: dataclasses as mappings, numpy's numbers as Python's.
 
-    What is none of those is its `repr`, which no preset takes: such a machine is not made again.
+    Anything else is its `repr`, which no preset takes: such a machine cannot be made again.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(one) for name, one in asdict(value).items() if one is not None}

@@ -184,5 +184,5 @@ def node_ranks(
 
 
 def dtype_of(software: str) -> str:
-    """What that stack sends in dispatch: its own default, or that of most where it is none."""
+    """The dtype that the stack ``software`` dispatches: its own default, or else the usual one."""
     return stacks().get(software, Stack(software)).dtype

@@ -29,7 +29,7 @@ HEADER = """\
 
 
 def as_toml(fits: Mapping[str, Fit]) -> str:
-    """The text of ``constants.toml``: the constants, each with where it comes from."""
+    """The text of ``constants.toml`` with the constants of ``fits`` and where each comes from."""
     return HEADER + "".join(_stack(one) for one in fits.values())
 
 

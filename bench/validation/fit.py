@@ -222,7 +222,7 @@ def nested(places: Places) -> dict[str, dict[str, Any]]:
 
 
 def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
-    """The stack of a recipe with these constants."""
+    """The stack of ``recipe`` as an `Endpoint` with the constants in ``places``."""
     by_operation = {operation_of(key): Costs(**costs) for key, costs in nested(places).items()}
     if recipe.others_free:
         by_operation[""] = Costs()

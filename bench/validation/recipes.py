@@ -67,7 +67,10 @@ class Recipe:
 
 
 def recipe_of(stack: Stack) -> Recipe:
-    """How the constants of a stack are fitted, as its record says; raises `EndpointError`."""
+    """The `Recipe` by which the constants of ``stack`` are fitted; raises `EndpointError`.
+
+    It raises if the stack's record is wrong.
+    """
     return Recipe(
         stack.name, stack.source, stack.planes,
         tuple(_known(stack, one) for one in stack.known),
@@ -99,7 +102,7 @@ def _free(stack: Stack, given: Mapping[str, Any]) -> Free:
 
 
 def unit_of(places: Sequence[str]) -> float:
-    """The SI value of one unit in which a value for these places is written in the record."""
+    """The SI value of the unit in which the record writes a value for ``places``."""
     constant = places[0].rpartition("*")[2].split(".")[1]
     return UNITS.get(constant, ("", 1.0))[1]
 

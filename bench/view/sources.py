@@ -44,7 +44,7 @@ def sources(topology: Topology) -> list[dict[str, Any]]:
 
 
 def plane_notes(topology: Topology, plane: int) -> str:
-    """A sentence on what a plane is, "" where nothing is known of it."""
+    """A sentence on what plane number ``plane`` of ``topology`` is, ``""`` if nothing is known."""
     module = module_of(topology)
     notes: Mapping[str, str] = getattr(module, "PLANE_NOTES", {})
     return notes.get(topology.planes[plane], "")

@@ -113,7 +113,7 @@ def replay(
 
 
 class _Call(NamedTuple):
-    """A call under way, by its number for the session."""
+    """A call under way, by its number in the session."""
 
     number: int
     family: Family

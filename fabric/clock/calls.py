@@ -28,9 +28,8 @@ def grid(seconds: float) -> float:
 class CallShare:
     """What one rank brings to a call.
 
-    ``digest``: of its rows; ``lane``: their transfers, None if it has none, with the ``limits`` in
-    it; ``alone``: True if it has no transfer with another rank; ``least``: seconds that it takes at
-    least.
+    ``digest``: of its rows; ``streams``: what they move, perhaps nothing; ``alone``: True if it has
+    no transfer with another rank.
     """
 
     digest: str
@@ -53,7 +52,10 @@ class Family:
 
 
 class Catalogue:
-    """The families of calls on some ground, with their lanes; ranks repeat the same calls."""
+    """The families of a world of ``size`` ranks on ``fabric``, and what ranks bring to their calls.
+
+    Ranks make the same calls many times: a share is made, and prepared for ``session``, once.
+    """
 
     def __init__(self, fabric: Fabric, size: int, session: Session) -> None:
         self._fabric, self._size, self._session, self._kept = fabric, size, session, 0
@@ -74,7 +76,8 @@ class Catalogue:
     def part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
         """The share of the rank at ``position`` with these ``rows``.
 
-        Raises as `PlacedFabric.lane` does.
+        Raises `WorldError` for rows that are not that rank's, `RouteError` for ranks without a
+        path.
         """
         key = rows.digest, position
         part = family.parts.get(key)

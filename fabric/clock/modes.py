@@ -1,7 +1,7 @@
-"""Which calls are in flight together, and when their lanes end.
+"""Which calls are in flight together, and when the parts of their ranks end.
 
-`Strict` goes on from instant to instant and never takes anything back. `Merged` times a call as
-soon as all of its ranks have come.
+`Strict` goes on from instant to instant and never takes anything back. `Eager` times a call as soon
+as all of its ranks have come, and `Paced` corrects what was told when another call contends.
 """
 
 import math
@@ -35,9 +35,9 @@ class Mode(Protocol):
     stuck: bool
 
     def come(self, call: TimedCall, position: int, at: float) -> None:
-        """Add the part of a rank that comes to a call at ``at``, emulated seconds.
+        """Add the part of a rank that comes to a call at ``at``, in emulated seconds.
 
-        It has transfers.
+        Called only for parts with transfers.
         """
 
     def next(self, running: int) -> list[End]:
@@ -56,14 +56,14 @@ class CallsInFlight:
         self._here: dict[int, int] = {}  # how many ranks of each call are in it
 
     def clear(self, origin: float) -> None:
-        """Remove all lanes, and begin time at ``origin``, in emulated seconds."""
+        """Remove all calls, and begin time at ``origin``, in emulated seconds."""
         self._session.clear()
         self._calls.clear()
         self._here.clear()
         self.origin, self.ranks = origin, 0
 
     def enter(self, coming: Iterable[_Coming]) -> None:
-        """Add lanes, those of a call together."""
+        """Let ranks begin their parts of calls."""
         enter, here, origin = self._session.enter, self._here, self.origin
         for at, op, position, call in coming:
             share = call.parts[position]

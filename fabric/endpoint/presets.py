@@ -1,4 +1,4 @@
-"""Endpoint presets: software stacks by name, with their constants.
+"""Software stacks by name, with their constants.
 
 What is known of a stack is in ``stacks.toml`` and what is fitted in ``constants.toml``, both beside
 this file, and nowhere else; see `fabric.endpoint.records`. A key there ends in its unit.
@@ -47,7 +47,7 @@ def preset(name: str) -> Endpoint:
 
 
 def names() -> list[str]:
-    """Every software stack that `preset` takes."""
+    """The names of all software stacks that `preset` takes."""
     return [name for name, stack in stacks().items() if not stack.not_modelled]
 
 
@@ -59,10 +59,10 @@ def _endpoint(stack: Stack) -> Endpoint:
 
 
 def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:
-    """The `Endpoint` of a record with these constants, as ``constants.toml`` writes them.
+    """The `Endpoint` of ``stack`` with the constants ``costs``, written as in ``constants.toml``.
 
-    ``costs``: by operation, "default" is every other. Raises `EndpointError` for a constant that
-    there is not.
+    ``costs``: by operation, "default" is every other. Raises `EndpointError` for an unknown
+    constant.
     """
     by_operation = {
         operation_of(key): _costs(stack.name, key, constants) for key, constants in costs.items()
@@ -71,13 +71,19 @@ def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:
 
 
 def operation_of(key: str) -> str:
-    """The operation that a key of the files means: "default" is ``""``, for every other one."""
+    """The operation that a key of the files means.
+
+    "default" is ``""``, which stands for all others.
+    """
     stem, colon, variant = key.partition(":")
     return f"{'' if stem == DEFAULT else stem}{colon}{variant}"
 
 
 def key_of(operation: str) -> str:
-    """How the files call an operation of `Endpoint.by_operation`: what `operation_of` takes."""
+    """The key by which the files call an operation of `Endpoint.by_operation`.
+
+    See `operation_of`.
+    """
     stem, colon, variant = operation.partition(":")
     return f"{stem or DEFAULT}{colon}{variant}"
 

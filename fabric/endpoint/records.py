@@ -26,19 +26,24 @@ CONSTANTS = Path(__file__).with_name("constants.toml")
 class Stack:
     """One software stack.
 
-    ``source``: what it is, and where what is said of it comes from. ``usual``: the families of
-    systems (`topology.provenance.Provenance.family`) that usually run it, with its place among
-    their stacks: of several that have constants for an operation, the lowest counts. ``planes``:
-    that it uses, in order of preference; None: the topology's order. ``messages``: the family of
-    formats of its MoE messages, a name of `collectives.moe.schedules.formats.FORMATS`, ``""`` where
-    it sends none; ``dtype``: what it dispatches where nothing else is asked for. ``small_bytes``:
-    see `fabric.endpoint.costs.Endpoint.small`. ``others_free``: operations that are not named cost
-    nothing. ``costs``: constants that are known rather than fitted, by operation, with keys as in
-    ``constants.toml``. ``constants_of`` and ``why``: the stack whose constants it is given, as it
-    has no rows to calibrate, and the reason. ``not_modelled``: why it has no constants at all.
-    ``stand_ins``: by operation or mode, the stack with whose constants published rows of it are
-    predicted. ``fitted_on``, ``known``, ``free``: how its constants are fitted, see
-    `bench.validation.recipes`.
+    - ``source``: what it is, and where the statements about it come from.
+    - ``usual``: the families of systems (`topology.provenance.Provenance.family`) that usually run
+      it, with its place among their stacks: of several that have constants for an operation, the
+      lowest applies.
+    - ``planes``: that it uses, in order of preference; None: the topology's order.
+    - ``messages``: the family of formats of its MoE messages, a name of
+      `collectives.moe.schedules.formats.FORMATS`, ``""`` if it sends none; ``dtype``: what it
+      dispatches by default.
+    - ``small_bytes``: see `fabric.endpoint.costs.Endpoint.small`. ``others_free``: True if
+      operations that are not named cost nothing.
+    - ``costs``: constants that are known rather than fitted, by operation, with keys as in
+      ``constants.toml``.
+    - ``constants_of``, ``why``: the stack whose constants it is given, as it has no rows to
+      calibrate, and the reason. ``not_modelled``: why it has no constants at all.
+    - ``stand_ins``: by operation or mode, the stack with whose constants published rows of it are
+      predicted.
+    - ``fitted_on``, ``known``, ``free``: how its constants are fitted, see
+      `bench.validation.recipes`.
     """
 
     name: str
@@ -60,9 +65,9 @@ class Stack:
 
 
 def stack_of(name: str, table: Mapping[str, Any]) -> Stack:
-    """The record that a table of ``stacks.toml`` holds.
+    """The record of the stack ``name`` in its table of ``stacks.toml``.
 
-    Raises `EndpointError` for a key that there is not, and a value of another type.
+    Raises `EndpointError` for an unknown key, and for a value of the wrong type.
     """
     defaults = {one.name: getattr(_NOTHING, one.name) for one in fields(Stack)}
     values: dict[str, Any] = {}
@@ -85,7 +90,7 @@ _NOTHING = Stack("")
 
 @cache
 def stacks() -> Mapping[str, Stack]:
-    """Every record by name, in the order of the file; also those without constants."""
+    """All records by name, in the order of the file; includes stacks without constants."""
     tables = _read(RECORDS)
     return MappingProxyType({name: stack_of(name, table) for name, table in tables.items()})
 

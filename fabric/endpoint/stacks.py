@@ -12,9 +12,9 @@ from fabric.endpoint.records import stacks
 
 
 def usual(family: str) -> Endpoint:
-    """The stacks that a system of this family usually runs, as one; the wire where there are none.
+    """The stacks that a system of this family usually runs, as one `Endpoint`.
 
-    ``family``: `topology.provenance.Provenance.family`.
+    Without any it is the bare wire. ``family``: `topology.provenance.Provenance.family`.
     """
     known = [stack for stack in stacks().values() if family in stack.usual]
     known.sort(key=lambda stack: stack.usual[family])
@@ -22,10 +22,10 @@ def usual(family: str) -> Endpoint:
 
 
 def stacks_of(software: str | None, family: str) -> Endpoint:
-    """What a system of this family runs where ``software`` was asked for; None: as usual.
+    """The stacks that a system of this family runs, as one `Endpoint`.
 
-    ``software``: as in `named`; None: the usual stacks alone. Raises `EndpointError` as `named`
-    does.
+    ``software``: asked for, as in `named`; None: the usual stacks alone. Raises `EndpointError` as
+    `named` does.
     """
     if software is None:
         return usual(family)

@@ -1,4 +1,4 @@
-"""Account: what can be said of a schedule without an engine, and the finished `Timeline`.
+"""What can be said of a schedule without an engine, and the finished `Timeline`.
 
 The bytes of every link follow from the routes; the least time, and what sets it, from the closed
 forms of `fabric.engines.bounds`. So an engine only finds when each stream begins and ends.
@@ -28,14 +28,14 @@ _ROWS = 1 << 14  # rows between two looks at whether a bound is enough
 
 
 class Loaded(NamedTuple):
-    """Streams on their paths: ``path`` int32, the number of each in the machine's table."""
+    """Streams with their paths; ``path``: int32, the number of each in the machine's table."""
 
     path: _Ints
     loads: FlowLoads
 
 
 class Account:
-    """Of a schedule of ``operation`` on ``machine``, batch by batch.
+    """The account of a schedule of ``operation`` on ``machine``, batch by batch.
 
     ``ranks``: how many take part, None: as many as the first batch names. ``begin``: seconds that
     the call costs before its first step, known after the first batch. ``capacity``: float64
@@ -54,7 +54,7 @@ class Account:
         self._carried, self._least_latency = np.zeros(len(self.capacity)), np.inf
 
     def open(self, batch: Batch) -> None:
-        """A batch comes next; raises `ScheduleError` for ranks beyond those that take part."""
+        """Begin the next batch; raises `ScheduleError` for ranks beyond those that take part."""
         seen = int(max(batch.src.max(initial=-1), batch.dst.max(initial=-1))) + 1
         if not self.batches:
             self.begin = self.costs.start(self.given or seen)
@@ -64,13 +64,13 @@ class Account:
         self.batches.append(batch)
 
     def load(self, streams: Streams) -> Loaded:
-        """The streams' paths, and what they load and cost; raises `RouteError`."""
+        """The paths of ``streams``, and what they load and cost; raises `RouteError`."""
         paths = self.machine.paths
         path = paths.of(streams.src, streams.dst)
         return Loaded(path, load(streams, path, paths.binding(), self.machine.router, self.costs))
 
     def count(self, streams: Streams, loaded: Loaded, old: int = 0) -> None:
-        """Add ``streams``, of which the first ``old`` have been counted before."""
+        """Add ``streams`` to the account, of which the first ``old`` have been counted before."""
         new, (path, loads) = slice(old, None), loaded
         streams, path = streams.pick(new), path[new]
         extend(self._chain, Columns(
@@ -92,16 +92,17 @@ class Account:
             )
 
     def bound(self) -> float:
-        """Seconds that the schedule takes at least, as far as it was counted."""
+        """The seconds that the schedule takes at least, as far as it was counted."""
         alone, (_, shared) = float(self._alone().max(initial=0.0)), self._shared()
         return self.begin + (max(alone, self._least_latency + shared) if shared > 0 else alone)
 
     def timeline(
         self, start: Sequence[_Floats], finish: Sequence[_Floats], rank_finish: _Floats
     ) -> Timeline:
-        """The answer: when the streams of each batch begin and end, and when ranks are through.
+        """The finished `Timeline`, from when the streams of each batch begin and end, in seconds.
 
-        ``rank_finish``: float64 [places], seconds; those of the ranks that take part are taken.
+        ``rank_finish``: float64 [places], when ranks have ended; only those that take part are
+        used.
         """
         streams = [batch.stream for batch in self.batches]
         bound, bottleneck = self._bottleneck(float(rank_finish.max(initial=0.0)))
@@ -173,8 +174,9 @@ def least(
 ) -> float:  # fmt: skip
     """A lower bound of a schedule's time in seconds; stops early with a bound above ``above``.
 
-    ``ranks``, ``operation``: as in `Fabric.simulate`, whose duration is never less. To compare
-    schedules, most of which need not be simulated then; see `Timeline.bound` for one that was.
+    ``ranks``, ``operation``: as in `Fabric.simulate`, whose duration is never less. It serves to
+    compare schedules, most of which then need no simulation; for a simulated one see
+    `Timeline.bound`.
     """
     account, time = Account(machine, operation, ranks), 0.0
     for batch in batches(steps, len(machine.places), _ROWS):

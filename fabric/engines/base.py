@@ -1,8 +1,9 @@
-"""Engine: what says how long transfers take. Two contracts; nobody outside an engine knows more.
+"""The interface of engines, which say how long transfers take.
 
-An `Engine` times a whole schedule at once (`Engine.simulate`), or lets ranks enter one by one while
-time goes on (`Engine.session`). What crosses between it and its users are plain columns: steps or
-the streams of one rank in, times out. It may work out what it likes of the `Machine` it is given.
+There are two contracts, and nothing outside an engine depends on more. An `Engine` times a whole
+schedule at once (`Engine.simulate`), or lets ranks enter one by one while time goes on
+(`Engine.session`). What crosses between it and its users are plain columns: steps or the streams of
+one rank in, times out. It may compute what it likes from the `Machine` it is given.
 
 An engine is found by its entry point of the group `ENTRY_POINTS`: a callable that takes the
 engine's options by name, checks them, and returns an `Engine`. `fabric.engines.conformance` tests
@@ -42,35 +43,35 @@ CHANGES = "changes"
 
 
 class EngineError(TriplaneError):
-    """There is no such engine, or it does not have what is asked of it."""
+    """There is no such engine, or it cannot do what is asked of it."""
 
 
 class Machine(Protocol):
-    """What an engine is told of the machine that it times; a `fabric.fabric.Fabric` is one."""
+    """What an engine knows of the machine that it times; a `fabric.fabric.Fabric` is one."""
 
     @property
     def topology(self) -> Topology:
-        """What is connected."""
+        """The topology of the machine."""
 
     @property
     def router(self) -> Router:
-        """Which links a transfer takes."""
+        """The router that says which links a transfer takes."""
 
     @property
     def places(self) -> Ints:
-        """int32 [places], the endpoint of the topology on which each rank sits."""
+        """The endpoint of the topology on which each rank sits: int32 [places]."""
 
     @property
     def software(self) -> Endpoint:
-        """What software costs at both ends of a transfer."""
+        """The costs of software at both ends of a transfer."""
 
     @property
     def paths(self) -> PathTable:
-        """The paths between ranks that were found so far, as engines need them."""
+        """The table of the paths between ranks that were found so far."""
 
 
 class Ended(NamedTuple):
-    """The rank at ``position`` of a call's group is through with its part at ``time`` (s)."""
+    """The part of the rank at ``position`` of a call's group has ended at ``time``, in seconds."""
 
     call: int
     position: int
@@ -79,9 +80,9 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LinkChange:
-    """From some time on, ``links`` (int, of the topology) have so much of their bandwidth.
+    """From some time on, ``links`` (int, of the topology) have another bandwidth.
 
-    ``share``: a fraction of the bandwidth in the topology; 0: they are dead, 1: as they were built.
+    ``share``: as a fraction of the bandwidth in the topology; 0: they are dead, 1: as built.
     """
 
     links: _Longs
@@ -93,41 +94,43 @@ class Session(Protocol):
 
     Times are in seconds since the session began, or since the last `clear`. Nothing may depend on
     the order of `enter` between two calls of `advance`: ranks are processes, and which of them is
-    heard first is chance. So what was entered is taken in order of call, ``ready``, position. What
-    was answered stays. An instance is used by one thread at a time.
+    heard first is chance. So what was entered is taken in order of call, ``ready``, position.
+    Answers are never taken back. An instance is used by one thread at a time.
     """
 
     def prepare(self, streams: RankStreams) -> None:
-        """Check these streams, and work out what can be, before they are entered.
+        """Check ``streams``, and compute what can be computed before they are entered.
 
-        That is apart from `enter`, as a rank that asks for the impossible is told when it asks, and
-        not when others have come to the same call. Raises `RouteError` where two of the ranks are
+        It is apart from `enter` so that a rank that asks for the impossible is told when it asks,
+        and not when others have come to the same call. Raises `RouteError` if two of the ranks are
         not connected.
         """
 
     def enter(self, call: int, ready: float, streams: RankStreams) -> None:
-        """The rank at ``streams.position`` begins its first step in ``call`` when ``ready``.
+        """The rank at ``streams.position`` begins its first step in ``call`` at ``ready``, seconds.
 
-        ``ready``: what the call costs its software before the first step is over by then; not
-        before a time that was answered for this rank. ``call``: the same number for all ranks of
-        one call; each enters once, and a transfer sets out when both of its ranks have come to its
-        step. Of streams of no entries, the rank's part ends when it is ready.
+        ``ready``: the time after what the call costs its software before the first step; not before
+        a time that was answered for this rank. ``call``: the same number for all ranks of one call;
+        each enters once, and a transfer sets out when both of its ranks have come to its step.
+        Without any streams, the rank's part ends when it is ready.
         """
 
     def change(self, at: float, what: LinkChange) -> None:
-        """The machine changes at a time that `advance` has not passed.
+        """Change the machine at time ``at``, in seconds, which `advance` has not passed yet.
 
-        Raises `EngineError` where the engine does not model `CHANGES`.
+        Raises `EngineError` if the engine does not model `CHANGES`.
         """
 
     def advance(self, until: float = math.inf) -> Sequence[Ended]:
-        """Go on to the next instant at which parts of ranks end, and no further: those that do.
+        """Go on to the next instant at which parts of ranks end, and no further.
+
+        Returns those that end.
 
         The instant is that of the transfers; ``time`` includes what the step costs a rank's
-        software after it, and so may lie ahead. Empty where nothing ends before somebody else
-        enters, or nothing moves any more by ``until``: that is taken up by the next `advance`.
-        Stopping changes no answer. Raises `CallMismatch` where the transfers of a call's ranks are
-        not the same at both ends.
+        software after it, and so may lie ahead. Empty if nothing ends before some rank enters, or
+        nothing moves any more by ``until``, in seconds: the next `advance` goes on from there.
+        Stopping changes no answer. Raises `CallMismatch` if the transfers of a call's ranks are not
+        the same at both ends.
         """
 
     def clear(self) -> None:
@@ -139,20 +142,21 @@ class Engine(Protocol):
 
     @property
     def models(self) -> frozenset[str]:
-        """Of `CONTENTION` and `CHANGES`, what the engine knows of."""
+        """Which of `CONTENTION` and `CHANGES` the engine models."""
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
-        """When every transfer of a schedule happens; arguments and errors of `Fabric.simulate`.
+        """Simulate a schedule; returns when every transfer begins and ends, as a `Timeline`.
 
-        The one ordering rule: a rank begins its rows of a step when it is through with its rows of
-        the step before; a row sets out when both of its ranks have begun the step.
+        Arguments and errors are those of `Fabric.simulate`. The one ordering rule: a rank begins
+        its rows of a step when its rows of the step before have ended; a row sets out when both of
+        its ranks have begun the step.
         """
 
     def session(self, machine: Machine, size: int) -> Session:
-        """Time for calls among the machine's first ``size`` ranks, at 0 and with no calls yet."""
+        """A new `Session` of the machine's first ``size`` ranks, at time 0 and without calls."""
 
 
 Make = Callable[..., Engine]
@@ -167,7 +171,10 @@ def engines() -> tuple[str, ...]:
 
 @functools.cache  # a look for entry points reads the metadata of everything installed: 5 ms
 def maker(name: str) -> Make:
-    """What makes engines of that name; raises `EngineError` with the choices for an unknown one."""
+    """The callable that makes engines called ``name``; raises `EngineError` for an unknown one.
+
+    The message has the choices.
+    """
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         make: Make = entry.load()
         return make
@@ -175,10 +182,10 @@ def maker(name: str) -> Make:
 
 
 def engine(name: str, options: Mapping[str, Any] | None = None) -> Engine:
-    """A new engine of that name, with these of its options and the others as it sees fit.
+    """A new engine called ``name``, with the given ``options`` and its defaults for the others.
 
     Raises `EngineError` for an unknown name or option, with the choices, and what the engine raises
-    for a value that it cannot take.
+    for a value that it does not take.
     """
     make, given = maker(name), dict(options or {})
     known = tuple(inspect.signature(make).parameters)

@@ -1,4 +1,4 @@
-"""Rows into streams: a schedule's steps, or one rank's rows of a call, as columns for the engines.
+"""From rows to streams: a schedule's steps, or one rank's rows of a call, as columns for engines.
 
 Rows of one step between the same two ranks are one stream, as on one queue pair: they share one
 fair rate and finish together.
@@ -63,9 +63,10 @@ class RankStreams:
 
     ``group``: the world's ranks that the numbers in ``src`` and ``dst`` stand for; ``position``:
     the rank's own number there, one of the two in every stream; ``operation``: whose endpoint
-    constants count. ``streams``: as in a schedule, but for the numbers. A rank makes the same calls
-    over and over and the same object is entered many times, so engines may remember what they have
-    worked out of one.
+    constants apply. ``streams``: as in a schedule, but for the numbers.
+
+    A rank makes the same calls many times and the same object is entered many times, so engines may
+    keep what they have computed from one.
     """
 
     group: tuple[int, ...]
@@ -77,7 +78,7 @@ class RankStreams:
         return len(self.streams)
 
     def of_world(self) -> Streams:
-        """The streams between ranks of the world."""
+        """The streams with the numbers of the world's ranks."""
         world = np.array(self.group, np.int32)
         return replace(self.streams, src=world[self.streams.src], dst=world[self.streams.dst])
 
@@ -102,10 +103,10 @@ class Batch:
 def batches(
     steps: Iterable[Step], ranks: int, rows: int = WINDOW_ROWS, *, empty: bool = False
 ) -> Iterator[Batch]:
-    """The steps, some at a time: whole steps until there are ``rows`` rows.
+    """The steps in batches of whole steps, of ``rows`` rows or little more each.
 
-    ``empty``: where there is no step, one batch without rows: a call that moves nothing has still
-    been made. Raises `ScheduleError` where a rank is not below ``ranks``.
+    ``empty``: True to yield one batch without rows if there is no step: a call that moves nothing
+    has still been made. Raises `ScheduleError` if a rank is not below ``ranks``.
     """
     steps, first = iter(steps), 0
     while chunk := _take(steps, rows) or ([Step((), (), 0)] if empty and not first else []):
@@ -149,9 +150,9 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
 def rank_streams(
     rows: TimedRows, group: tuple[int, ...], position: int, operation: str
 ) -> RankStreams:
-    """The streams of the rank at ``position`` of ``group`` in a call of which it has these rows.
+    """The streams of the rank at ``position`` of ``group`` in a call of which it has ``rows``.
 
-    Raises `WorldError` for rows that are not this rank's, or name ranks that the group has not.
+    Raises `WorldError` for rows that are not this rank's, or name ranks that are not in the group.
     """
     _check(rows, len(group), position)
     ranks = np.int64(len(group))

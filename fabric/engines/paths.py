@@ -17,7 +17,7 @@ _Floats = NDArray[np.float64]
 
 
 class PathTable:
-    """The paths that the ``router`` has found so far between ranks at these ``places``.
+    """The paths that the ``router`` has found so far between the ranks at ``places``.
 
     ``places``: int32, the endpoint that each rank sits on.
     """
@@ -44,18 +44,21 @@ class PathTable:
         return kept[1]
 
     def share(self, costs: Costs) -> _Floats:
-        """float64 [planes of the topology], the fraction of its links that software gets to use."""
+        """The fraction of each plane's links that software gets to use: float64 [planes]."""
         return np.array([costs.efficiency.get(p, 1.0) for p in self.router.topology.planes])
 
     def usable(self, share: _Floats) -> _Floats:
-        """float64 [resources], bytes per second where so much of each plane can be used."""
+        """The usable capacity of each resource: float64 [resources], bytes per second.
+
+        ``share``: of each plane, as `share` returns it.
+        """
         usable: _Floats = self.router.capacity * share[self.router.plane]
         return usable
 
 
 @dataclass(frozen=True)
 class Binding:
-    """Paths without the resources that cannot hold anybody back; see `PathTable.binding`."""
+    """Paths without the resources that cannot limit any flow; see `PathTable.binding`."""
 
     begin: _Longs
     resource: _Ints
@@ -129,7 +132,8 @@ def _behind(
 class FlowLoads:
     """What the flows of a window load and cost: columns over flows, entries over resources.
 
-    ``limits``: the rate limits that occur, rising; ``limit``: each flow's index in them.
+    ``limits``: the rate limits that occur, rising, in bytes per second; ``limit``: each flow's
+    index in them.
     """
 
     latency: _Floats
@@ -147,11 +151,11 @@ class PathSource(Protocol):
 
     @property
     def capacity(self) -> _Floats:
-        """Of each resource, bytes per second."""
+        """The capacity of each resource, bytes per second."""
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
-        """Which paths are a network's."""
+        """For each path, True if it leaves the package: bool [paths]."""
 
 
 def load(
@@ -258,7 +262,7 @@ def carry(
     resource: _Ints,
     weight: _Floats,
 ) -> None:
-    """Add the bytes of flows on these paths to what each resource has ``carried``."""
+    """Add the bytes of flows on these paths to ``carried``, float64 [resources]."""
     for i in range(len(path)):
         for e in range(begin[path[i]], begin[path[i] + 1]):
             carried[resource[e]] += size[i] * weight[e]

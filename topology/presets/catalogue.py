@@ -52,13 +52,16 @@ def systems() -> dict[str, str]:
 
 
 def parameters(name: str) -> tuple[str, ...]:
-    """What the preset of the system called ``name`` takes; nothing for a file or no system."""
+    """The parameters that the preset of the system ``name`` takes.
+
+    Empty for a file or no system.
+    """
     entry = _known().get(name.partition(":")[0])
     return tuple(inspect.signature(entry.preset).parameters) if entry else ()
 
 
 def short_name(name: str) -> str:
-    """How publications call the system ``name``: ``h800:4`` for ``dgx_h800:4``."""
+    """The name by which publications call the system ``name``: ``h800:4`` for ``dgx_h800:4``."""
     stem, colon, size = name.partition(":")
     entry = _known().get(stem)
     return f"{entry.alias_of}{colon}{size}" if entry and entry.alias_of else name
@@ -67,7 +70,7 @@ def short_name(name: str) -> str:
 def whole_of(topology: Topology) -> Topology | None:
     """The fault-free topology that ``topology`` was taken out of, made again by its preset.
 
-    None where nothing has been taken out, or `Topology.provenance` does not say what made it.
+    None if nothing has been taken out, or `Topology.provenance` does not say what made it.
     """
     if not topology.removed:
         return None
@@ -84,7 +87,7 @@ def whole_of(topology: Topology) -> Topology | None:
 
 
 def module_of(topology: Topology) -> ModuleType | None:
-    """The module with the presets of this family of machines; None where there is none."""
+    """The module with the presets of this family of machines; None if there is none."""
     family = topology.provenance.family
     every = (module for module in _modules() if getattr(module, "FAMILY", "") == family)
     return next(every, None) if family else None

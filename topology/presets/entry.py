@@ -25,10 +25,10 @@ Arguments = ParamSpec("Arguments")
 class SystemEntry:
     """How to make a system that has a name.
 
-    ``preset``: what makes it, with ``arguments``. ``sized``: what its size counts, ``""`` where it
-    takes none; ``argument``: the parameter of ``preset`` that is the size, ``size``: the default
-    or, where the size is not ``optional``, an example; ``most``: the largest. ``alias_of``: the
-    name by which publications call the same system.
+    ``preset``: the function that makes it, with ``arguments``. ``sized``: what its size counts,
+    ``""`` if it takes none; ``argument``: the parameter of ``preset`` that is the size, ``size``:
+    the default or, if the size is not ``optional``, an example; ``most``: the largest.
+    ``alias_of``: the name by which publications call the same system.
     """
 
     preset: Callable[..., Topology]
@@ -46,8 +46,8 @@ class SourceRule(NamedTuple):
     """Which constant is the source of a number.
 
     ``kind``: of an end of the link, ``""`` for any; ``quantity``: ``"bandwidth"`` or ``"latency"``;
-    ``constant``: a name in the preset's module; ``parts``: a link has the constant's value divided
-    by so many.
+    ``constant``: a name in the preset's module; ``parts``: what the constant is divided by to give
+    the link's value.
     """
 
     plane: str
@@ -60,9 +60,9 @@ class SourceRule(NamedTuple):
 def preset(
     family: str = "",
 ) -> Callable[[Callable[Arguments, Topology]], Callable[Arguments, Topology]]:
-    """A decorator after which a function's topologies say that it made them, and with what.
+    """A decorator of presets, whose topologies then say which preset and arguments made them.
 
-    ``family``: `Provenance.family` of what it makes.
+    ``family``: the `Provenance.family` of what it makes.
     """
 
     def of(make: Callable[Arguments, Topology]) -> Callable[Arguments, Topology]:

@@ -1,4 +1,4 @@
-"""Flow: the engine in which transfers share links max-min fairly, as fluids do."""
+"""`Flow`, the engine in which transfers share links max-min fairly, as fluids do."""
 
 from collections.abc import Iterable
 
@@ -13,10 +13,10 @@ from topology.arguments import number
 
 
 class Flow:
-    """An `Engine` that gives every transfer its max-min fair rate.
+    """The `Engine` that gives every transfer its max-min fair rate.
 
     ``tolerance``: how far durations may be off, as a fraction of them; 0 is exact. Raises
-    `EngineError` outside 0 to 1, `ArgumentError` for what is no number.
+    `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
     models = frozenset({CONTENTION})
@@ -30,7 +30,7 @@ class Flow:
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
-        """When every transfer of a schedule happens: see `fabric.engines.base.Engine`."""
+        """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
         run = Simulation(Account(machine, operation, ranks), self.tolerance)
         coming = batches(steps, len(machine.places), WINDOW_ROWS, empty=bool(ranks))
         batch = next(coming, None)
@@ -41,5 +41,5 @@ class Flow:
         return run.timeline()
 
     def session(self, machine: Machine, size: int) -> FlowSession:
-        """Time for calls among the first ``size`` ranks: see `fabric.engines.base.Session`."""
+        """A new session of the first ``size`` ranks; see `fabric.engines.base.Engine.session`."""
         return FlowSession(machine, size, self.tolerance)

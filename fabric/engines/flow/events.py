@@ -98,7 +98,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
 def enter_and_proceed(
     w: Window, f: Flows, time: float, until: float, share: float, grain: float
 ) -> float:
-    """Ranks in ``freed`` come to their next step; then as `proceed` where more steps will come."""
+    """Let the ranks in ``freed`` come to their next step, then go on as `proceed`."""
     _enter(w)
     return proceed(w, f, time, until, share, grain, True)
 
@@ -107,9 +107,9 @@ def enter_and_proceed(
 def proceed(
     w: Window, f: Flows, time: float, until: float, share: float, grain: float, more: bool
 ) -> float:
-    """Go on as `run` says, from what is under way and in flight; past ``until`` nothing happens.
+    """Go on as `run` does, from what is under way and in flight; stops at ``until``, in seconds.
 
-    Stopping changes no answer.
+    Returns the time, in seconds. Stopping changes no answer.
     """
     span = w.soonest[3]
     while not (more and w.n[IDLE] > 0) and time < until:
@@ -364,9 +364,9 @@ def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
 
 @compiled
 def by_rank(src: _Ints, dst: _Ints, step: _Longs, ranks: int) -> tuple[_Longs, _Longs]:
-    """Each rank's flows after the first step: in order, ``flow[begin[r]:begin[r + 1]]``.
+    """Each rank's flows after the first step, in order: ``flow[begin[r]:begin[r + 1]]``.
 
-    A copy inside a rank stands there once.
+    Returns ``begin`` and ``flow``. A copy inside a rank stands there once.
     """
     begin = np.zeros(ranks + 1, np.int64)
     first = 0

@@ -47,9 +47,8 @@ class PeersHere:
 class Live:
     """The engine with lanes in it. Times are in seconds since `reset`.
 
-    ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`.
-    ``lanes``: how many have not ended. ``crowded``: much of what is there has ended, and it is time
-    to `compact`.
+    ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`. ``lanes``: how
+    many have not ended. ``crowded``: True if so much has ended that it is time to `compact`.
     """
 
     def __init__(self, capacity: _Floats, tolerance: float) -> None:
@@ -113,9 +112,11 @@ class Live:
         self._least |= {first + k: part.least for k, part in enumerate(parts)}
 
     def go(self, until: float = np.inf) -> list[tuple[int, float]]:
-        """On to the next instant at which a lane ends, but not past ``until``: those that end.
+        """Go on to the next instant at which a lane ends.
 
-        With when they do. Empty: nothing more can happen before others come, or by ``until``.
+        Returns (lane, time) of those that end then.
+
+        Times are in seconds. Empty if nothing can end before others come, or by ``until``.
         """
         if not self.lanes:
             return []

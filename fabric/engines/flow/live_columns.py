@@ -132,9 +132,9 @@ def go(
     w: Window, f: Flows, have: _Longs, ended: _Longs, time: float, until: float, share: float,
     grain: float,
 ) -> tuple[float, int]:  # fmt: skip
-    """Run until lanes end, but not past ``until``: their numbers go into ``ended``.
+    """Run until lanes end, at most until ``until``; their numbers are put into ``ended``.
 
-    Returns the time and how many they are.
+    Returns the time, in seconds, and how many have ended.
     """
     time = enter_and_proceed(w, f, time, until, share, grain)
     n = 0

@@ -1,4 +1,4 @@
-"""The machine under a session: all paths between its ranks, and streams with what they load.
+"""The machine of a session: all paths between its ranks, and what their streams load.
 
 A call's ranks enter one by one and each knows only its own streams, so a call is put together rank
 by rank.
@@ -22,12 +22,12 @@ _Floats = NDArray[np.float64]
 
 
 class LoadedStreams(NamedTuple):
-    """Streams of one rank in one call, in order of ``key``, as columns.
+    """The streams of one rank in one call, in order of ``key``, as columns.
 
     ``key``: int64, tells the streams of a call apart, rising with the step; ``step``; ``src``,
     ``dst``: int32, positions in the call's group; ``size``: bytes; ``latency``, ``src_cost``,
-    ``dst_cost``: seconds; ``limit``: bytes per second; ``entries``, ``resource``, ``weight``: what
-    stream i loads, ``resource[entries[i]:entries[i + 1]]``.
+    ``dst_cost``: seconds; ``limit``: bytes per second; ``entries``, ``resource``, ``weight``:
+    stream i loads ``resource[entries[i]:entries[i + 1]]``.
     """
 
     key: _Longs
@@ -46,9 +46,11 @@ class LoadedStreams(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RankShare:
-    """What one rank brings to a call: its ``streams``, the ``limits`` that occur in them (bytes per
-    second), and ``least``: seconds that they take at least.
-    """  # noqa: D205
+    """What one rank brings to a call.
+
+    ``streams``: its streams; ``limits``: those that occur in them, bytes per second; ``least``:
+    seconds that they take at least.
+    """
 
     streams: LoadedStreams
     limits: frozenset[float]
@@ -57,19 +59,19 @@ class RankShare:
 
 @dataclass(frozen=True)
 class _PlacedPaths:
-    """Which paths are a network's, and the capacity of each resource."""
+    """What `load` needs of a router: the paths of a network, and each resource's capacity."""
 
     leaves_package: NDArray[np.bool_]
     capacity: _Floats
 
 
 class PlacedMachine:
-    """A machine under a world of ``size`` ranks: all their paths, and the links on them.
+    """A machine for a world of ``size`` ranks: all paths between them, and the links on these.
 
     Operations of a software stack may get different shares of a link, and calls of several are in
     flight together. So ``capacity`` (float64 [resources, then one initiator a rank], bytes per
-    second) is that of the operation that gets most. A stream of one that gets only a fraction f of
-    it loads the link 1/f times.
+    second) is that of the operation that gets most. A stream that gets only a fraction f of it
+    loads the link 1/f times.
     """
 
     def __init__(self, machine: Machine, size: int) -> None:
@@ -87,7 +89,7 @@ class PlacedMachine:
         self.capacity = np.concatenate([paths.usable(self._best), initiators])
 
     def share(self, given: RankStreams) -> RankShare:
-        """What the rank brings; raises `RouteError` for ranks that are cut off from each other."""
+        """The `RankShare` of a rank's streams; raises `RouteError` for ranks without a path."""
         ranks, mine, there = np.int64(len(given.group)), given.streams, given.of_world()
         costs = self.machine.software.costs(given.operation)
         path = self._paths(there.src, there.dst)

@@ -66,7 +66,7 @@ def _least(streams: Streams, costs: FlowLoads) -> float:
 
 
 class Simulation:
-    """One simulation: the state that outlives a window; ``tolerance`` as in `Flow`."""
+    """One simulation: the state that is kept from window to window; ``tolerance`` as in `Flow`."""
 
     def __init__(self, account: Account, tolerance: float) -> None:
         self.account, self._liberties = account, liberties(tolerance)
@@ -78,7 +78,10 @@ class Simulation:
         self.carried: _State | None = None
 
     def window(self, batch: Batch, more: bool) -> None:
-        """Run one batch of steps, with what is left of those before."""
+        """Run one batch of steps, with what is left of those before.
+
+        ``more``: True if another batch follows.
+        """
         self.account.open(batch)
         if not self.start:
             self.ready[:] = self.account.begin
@@ -164,5 +167,5 @@ class Simulation:
         self.carried = None if done.all() else state.pick(~done)
 
     def timeline(self) -> Timeline:
-        """The answer, when every window has run."""
+        """The finished `Timeline`, once every window has run."""
         return self.account.timeline(self.start, self.finish, self.ready)

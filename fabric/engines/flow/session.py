@@ -1,4 +1,4 @@
-"""FlowSession: the flow engine for calls whose ranks enter while others are in flight."""
+"""`FlowSession`: the flow engine for calls whose ranks enter while others are in flight."""
 
 import math
 from itertools import groupby
@@ -13,7 +13,10 @@ from fabric.engines.flow.placed import PlacedMachine, RankShare
 
 
 class _Entered(NamedTuple):
-    """A rank that has entered since the last `FlowSession.advance`; sorted by its first three."""
+    """A rank that has entered since the last `FlowSession.advance`.
+
+    Sorted by its first three fields.
+    """
 
     call: int
     ready: float
@@ -22,7 +25,7 @@ class _Entered(NamedTuple):
 
 
 class FlowSession:
-    """A `Session` of the flow engine, for the first ``size`` ranks of ``machine``."""
+    """The `Session` of the flow engine, for the first ``size`` ranks of ``machine``."""
 
     def __init__(self, machine: Machine, size: int, tolerance: float) -> None:
         self._placed = PlacedMachine(machine, size)
@@ -33,22 +36,25 @@ class FlowSession:
         self._peers: dict[int, PeersHere] = {}  # by call
 
     def prepare(self, streams: RankStreams) -> None:
-        """Work out what the streams load and cost; raises `RouteError`."""
+        """Compute what the streams load and cost; raises `RouteError`."""
         if streams not in self._shares:
             self._shares[streams] = self._placed.share(streams)
 
     def enter(self, call: int, ready: float, streams: RankStreams) -> None:
-        """A rank begins its part of a call: see `Session.enter`."""
+        """Begin a rank's part of a call; see `Session.enter`."""
         self._entered.append(_Entered(call, ready, streams.position, streams))
 
     def change(self, at: float, what: LinkChange) -> None:
-        """Refuse it: raises `EngineError`."""
+        """Always raises `EngineError`: this engine does not model changes."""
         raise EngineError(
             f"the engine flow knows of no changes in time: {len(what.links)} links at {at} s"
         )
 
     def advance(self, until: float = math.inf) -> list[Ended]:
-        """Go on to the next instant at which parts of ranks end: see `Session.advance`."""
+        """Go on to the next instant at which parts of ranks end; returns those.
+
+        See `Session.advance`.
+        """
         if self._entered:
             self._take_in()
         ended = [Ended(*self._who[lane], end) for lane, end in self._live.go(until)]

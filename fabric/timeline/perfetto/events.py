@@ -116,7 +116,7 @@ def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -
 
 
 def entry_of(machine: "MachineSpec | None") -> dict[str, str]:
-    """For `write`'s ``about``: the machine as JSON, if it is known; viewers show texts only."""
+    """The entry for `write`'s ``about`` that holds the machine as JSON text; empty if unknown."""
     return {} if machine is None else {"machine": machine.to_text()}
 
 
