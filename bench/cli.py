@@ -114,7 +114,10 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's; an unknown name raises `click.UsageError` with the choices."""
+        """The command that ``args`` name, and the arguments left; click's own method.
+
+        An unknown name raises `click.UsageError` with the choices.
+        """
         if args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             choices = ", ".join(self.list_commands(ctx))
             raise click.UsageError(f"no command {args[0]!r}; there are {choices}", ctx)

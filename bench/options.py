@@ -65,7 +65,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_bytes(text: str) -> int:
-    """As `parse_size`, but raises `click.BadParameter` for 0 too."""
+    """The bytes that ``text`` means, as `parse_size`; `click.BadParameter` for 0 as well."""
     size = parse_size(text)
     if not size:
         raise click.BadParameter(f"{text!r} is less than a byte")

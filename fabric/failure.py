@@ -81,7 +81,7 @@ def as_parts(error: WorldError) -> tuple[str, str, int | None]:
 
 
 def report(error: BaseException, size: int) -> tuple[str, str, int | None]:
-    """What other ranks are told of an exception: type's name, text, rank at fault or None.
+    """What other ranks are told of an exception: type name, text, rank at fault or None.
 
     The name is a key of `KINDS` only for Triplane's own errors. ``size``: the number of ranks of
     the world. Never raises.

@@ -26,7 +26,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """As `visible`, for text of several lines: line breaks and tabs are kept."""
+    """``text`` with control characters escaped, as `visible`, but line breaks and tabs kept."""
     return re.sub("[^\n\t]+", lambda found: visible(found[0]), text.replace("\r\n", "\n"))
 
 

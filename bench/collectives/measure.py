@@ -52,7 +52,7 @@ class Benchmark:
 
     @property
     def operation(self) -> Operation:
-        """How nccl-tests measures this collective."""
+        """The collective as nccl-tests measures it."""
         return OPERATIONS[self.op]
 
     @property

@@ -67,9 +67,9 @@ class Recipe:
 
 
 def recipe_of(stack: Stack) -> Recipe:
-    """The `Recipe` by which the constants of ``stack`` are fitted; raises `EndpointError`.
+    """The `Recipe` by which the constants of ``stack`` are fitted.
 
-    It raises if the stack's record is wrong.
+    Raises `EndpointError` if the stack's record is wrong.
     """
     return Recipe(
         stack.name, stack.source, stack.planes,

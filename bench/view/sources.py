@@ -21,7 +21,7 @@ PAPER = "arXiv 2506.12708v2"
 
 
 def sources(topology: Topology) -> list[dict[str, Any]]:
-    """Where the bandwidths and latencies of a preset come from, a list of records.
+    """The sources of the bandwidths and latencies of a preset, a list of records.
 
     ``plane``: its number; ``kind``: the kind of vertex at an end of the link, ``""`` for any;
     ``quantity``: ``"bandwidth"`` or ``"latency"``; ``value``: the number (bytes per second, or

@@ -84,7 +84,10 @@ class ExactSizes:
     record: StepLog
 
     def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
-        """As `TokenExchange.dispatch`; has gradients unless tokens are quantised."""
+        """Send tokens to the ranks of their experts; see `TokenExchange.dispatch`.
+
+        Has gradients unless tokens are quantised.
+        """
         weights = topk_weights.float()
         if not (torch.is_grad_enabled() and (x.requires_grad or weights.requires_grad)):
             return self.sent(x, topk_idx, weights, layer)
@@ -98,7 +101,10 @@ class ExactSizes:
         return ExpertRows(came[0], kept[0].experts, came[1], kept[0].handle)
 
     def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
-        """As `TokenExchange.combine`; has gradients."""
+        """Bring results back to their tokens and add them up, with gradients.
+
+        See `TokenExchange.combine`.
+        """
         if torch.is_grad_enabled() and y.requires_grad:
             summed: Tensor = _Combine.apply(y, rows.handle, self, layer)  # type: ignore[no-untyped-call]
             return summed
@@ -181,7 +187,7 @@ class FixedBuffers:
     record: StepLog
 
     def dispatch(self, x: Tensor, topk_idx: Tensor, topk_weights: Tensor, layer: str) -> ExpertRows:
-        """As `TokenExchange.dispatch`; without gradients."""
+        """Send tokens to the ranks of their experts; see `TokenExchange.dispatch`. No gradients."""
         if torch.is_grad_enabled() and (x.requires_grad or topk_weights.requires_grad):
             raise TokenError(
                 "the low-latency mode has no gradients; use the normal mode, or torch.no_grad"
@@ -197,7 +203,10 @@ class FixedBuffers:
         return ExpertRows(rows, experts, ones, (handle, used, topk_weights.float().contiguous()))
 
     def combine(self, y: Tensor, rows: ExpertRows, layer: str) -> Tensor:
-        """As `TokenExchange.combine`; without gradients."""
+        """Bring results back to their tokens and add them up; see `TokenExchange.combine`.
+
+        No gradients.
+        """
         handle, used, weights = rows.handle
         room = y.new_empty((self.low.local_experts, self.low.rows, self.low.hidden))
         room[used] = y.detach()

@@ -125,7 +125,7 @@ def doubling(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Ite
 def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
     """Gather in place, first between nodes and then within them.
 
-    Chunks are in the order of `lanes`.
+    Chunks are in the order of `within_and_across`.
     """
     ranks = len(cut) - 1
     position, _ = within_and_across(ranks, ranks_per_node)

@@ -91,11 +91,10 @@ def table(
 
 
 def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
-    """How many ranks of a group share the node of its first one.
+    """The number of ranks of a group that share the node of its first one.
 
-    See ``ranks_per_node`` in `schedule`.
-
-    ``group``: ranks of the fabric, or how many of its first ones. 1 if the system has no nodes.
+    See ``ranks_per_node`` in `schedule`. ``group``: ranks of the fabric, or how many of its first
+    ones. 1 if the system has no nodes.
     """
     members = range(group) if isinstance(group, int) else group
     return fabric.topology.node_width(fabric.places[list(members)])

@@ -132,7 +132,7 @@ def halving(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iter
 def by_node(cut: NDArray[np.int64], buffer: str, ranks_per_node: int) -> Iterator[Step]:
     """Combine in place, first within nodes and then between them.
 
-    Chunks are in the order of `lanes`.
+    Chunks are in the order of `within_and_across`.
 
     The exchanges of `allgather.by_node` in reverse.
     """

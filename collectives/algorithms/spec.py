@@ -150,7 +150,7 @@ def all_to_all(inputs: Sequence[Array]) -> list[Array]:
 
 
 def all_to_all_v(inputs: Sequence[Array], counts: NDArray[np.int64]) -> list[Array]:
-    """As `all_to_all`, where the block from rank i to rank j has ``counts[i, j]`` bytes."""
+    """The results of an all-to-all whose block from rank i to rank j has ``counts[i, j]`` bytes."""
     items = counts // inputs[0].itemsize
     blocks = [np.split(array, row.cumsum()[:-1]) for array, row in zip(inputs, items, strict=True)]
     return [np.concatenate(column) for column in zip(*blocks, strict=True)]

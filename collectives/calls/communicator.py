@@ -308,15 +308,17 @@ class Communicator:
         return self._messages([checked(Recv(x, src, tag), self._group)], False, timeout)
 
     def isend(self, x: Any, dst: int, tag: int = 0) -> Work:
-        """As `send`, but returns at once."""
+        """Begin `send`, and return its `Work` at once."""
         return self._messages([checked(Send(x, dst, tag), self._group)], True, None)
 
     def irecv(self, x: Any, src: int, tag: int = 0) -> Work:
-        """As `recv`, but returns at once."""
+        """Begin `recv`, and return its `Work` at once."""
         return self._messages([checked(Recv(x, src, tag), self._group)], True, None)
 
     def irecv_any(self, x: Any, tag: int = 0) -> AnyWork:
-        """As `irecv`, from the rank whose message of ``tag`` arrives first; see `AnyWork.source`.
+        """Begin to receive from the rank whose message of ``tag`` arrives first.
+
+        See `AnyWork.source`.
 
         Which one does depends on the host, and if none arrives, only a time-out ends it. A receive
         that names its sender gets that sender's messages first.

@@ -93,10 +93,10 @@ def custom(
     plan: Plan, group: Group, send: UserBuffer, recv: UserBuffer, op: str, operation: str,
     name: str, wide: int | None = None,
 ) -> PreparedCall:  # fmt: skip
-    """The `Call` of a user's own schedule; raises `ArgumentError` for buffers that do not fit it.
+    """The `PreparedCall` of a user's own schedule.
 
-    ``operation``: selects the software's constants; ``name``: what errors and traces call it;
-    ``wide``: see `script`.
+    Raises `ArgumentError` for buffers that do not fit it. ``operation``: selects the software's
+    constants; ``name``: what errors and traces call it; ``wide``: see `script`.
     """
     if (plan.rank, plan.ranks) != (group.rank, group.size):
         raise ArgumentError(

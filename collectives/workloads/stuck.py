@@ -49,7 +49,10 @@ def _said(w: Workload, circle: list[int], verb: Callable[[int], str]) -> str:
 
 
 def reason(w: Workload, start: NDArray[np.float64], finish: NDArray[np.float64]) -> str:
-    """Why the operations that have not finished never will; ``finish`` is NaN for them."""
+    """A text on why the operations that have not finished never will.
+
+    ``finish`` is NaN for them.
+    """
     left = np.flatnonzero(np.isnan(finish)).tolist()
     waits = _Waits(w, start, finish, left)
     circle = shortest_circle((op, other) for op in left for other in waits.of(op))
@@ -128,7 +131,7 @@ class _Waits:
 
 
 def described(w: Workload, op: int) -> str:
-    """What an operation does, in a few words."""
+    """An operation in a few words, for errors."""
     kind, size = int(w.kind[op]), int(w.size[op])
     if kind == COLLECTIVE:
         return f"{COLLECTIVES[int(w.collective[op])]}({size} bytes)"

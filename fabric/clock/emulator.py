@@ -116,9 +116,9 @@ class Emulator:
         self._post(state, self._begin, call, position, at)
 
     def wait(self, rank: int, op: int) -> None:
-        """Have the rank's clock wait for the end of its part of ``op``; raises `WorldError`.
+        """Have the rank's clock wait for the end of its part of ``op``.
 
-        It raises if the rank has not begun the call.
+        Raises `WorldError` if the rank has not begun the call.
         """
         state = self._posting(rank)
         call = self._calls.get(op)

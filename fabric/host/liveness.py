@@ -37,13 +37,16 @@ def state(pid: int, born: str = "") -> str:
 
 
 def birth(pid: int) -> str:
-    """When process ``pid`` began, as text in the host's own terms; empty if the process is gone."""
+    """The begin of process ``pid`` as text in the host's own terms.
+
+    Empty if the process is gone.
+    """
     fields = _stat(pid) if _PROC.is_dir() else _ps(pid)
     return "" if fields is None else fields[1]
 
 
 def began(pid: int) -> float:
-    """When process ``pid`` began, in seconds as `since_boot` counts.
+    """The time at which process ``pid`` began, in seconds as `since_boot` counts.
 
     Infinity if that is not known.
     """

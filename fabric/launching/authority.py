@@ -69,7 +69,7 @@ class AuthorityOrder:
         checked_size(self.size)
 
     def as_json(self) -> dict[str, Any]:
-        """As `from_json` takes it."""
+        """The settings as a dict of JSON values, which `from_json` takes."""
         keys = [self.keys.public, self.keys.secret] if self.keys else None
         return {**vars(self), "settings": self.settings.as_json(), "keys": keys}
 

@@ -44,7 +44,7 @@ class Guard:
         )  # fmt: skip
 
     def watch(self, group: int) -> None:
-        """Tell the guard of a started process that leads, or will lead, process group ``group``."""
+        """Have the guard end process group ``group`` if the launcher dies."""
         self._say(b"%d" % group)
 
     def take_away(self, folder: str) -> None:

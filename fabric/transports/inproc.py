@@ -124,7 +124,7 @@ class Inproc:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """See `fabric.host.forked`."""
+        """Refuse every further use with ``error``; see `fabric.host.forked`."""
         refused: Any = Disowned(error)
         self._boxes = self._box = refused
 

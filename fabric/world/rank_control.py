@@ -102,14 +102,11 @@ class RankControl:
         self, op: str, group: tuple[int, ...], size: int, itemsize: int, root: int,
         algorithm: str | None,
     ) -> Advice | None:  # fmt: skip
-        """How to make a collective, see `collectives.algorithms.choose.advice`.
+        """The `Advice` on how to make a collective; None if no machine is emulated.
 
-        None without a machine.
-
-        Without a machine means that none is emulated. Waits for the reply, which is the same at
-        every rank. Raises `WorldError`. The authority has the machine and its engine in memory
-        already; each rank would need seconds, and as much memory again, to compute the answer
-        itself.
+        See `collectives.algorithms.choose.advice`. Waits for the reply, which is the same at every
+        rank. Raises `WorldError`. The authority has the machine and its engine in memory already;
+        each rank would need seconds, and as much memory again, to compute the answer itself.
         """
         asked = (op, group, size, itemsize, root, algorithm)
         return self._ask(lambda token: AskAdvice(token, *asked), AdviceReply).advice

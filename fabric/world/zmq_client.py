@@ -153,7 +153,7 @@ class ProcessLine:
             counts.ask(self.frames_of)
 
     def frames_of(self, peer: int, question: int) -> tuple[int | None, bool] | None:
-        """How many frames ``peer`` has sent to this rank, and whether it has left.
+        """The number of frames from ``peer`` to this rank, and whether it has left.
 
         None until known.
 

@@ -29,7 +29,7 @@ _Key = tuple[bool, int | str, str]
 
 
 def groups(topology: Topology) -> Boxes:
-    """The boxes of ``topology``: its nodes in order, lone endpoints, then switches by stem."""
+    """The boxes of ``topology``: nodes in order, lone endpoints, then switches by name stem."""
     keys = [_key(topology, vertex) for vertex in range(topology.n_vertices)]
     order = sorted(dict.fromkeys(keys), key=lambda key: key[0])  # stable: order of first vertices
     number = {key: i for i, key in enumerate(order)}

@@ -28,7 +28,7 @@ LINKS = 40
 def text_file(
     path: str | Path, encoding: str = "utf-8", errors: str = "strict"
 ) -> Iterator[IO[str]]:
-    r"""As `byte_file`, for text; line ends are ``\n`` on all systems."""
+    r"""A context manager for writing a text file, as `byte_file`; line ends are ``\n``."""
     with byte_file(path) as file:
         text = io.TextIOWrapper(file, encoding, errors, newline="\n")
         try:

@@ -100,7 +100,7 @@ class Router:
     def paths(self, src: Ints, dst: Ints) -> Ints:
         """The number of the path of each pair, int32 like ``src`` and ``dst`` (endpoints).
 
-        `table` holds the paths. Raises `RouteError` where two endpoints are not connected.
+        `table` holds the paths. Raises `RouteError` if two endpoints are not connected.
         """
         if not len(self._path_of):
             self._store = _Store()
@@ -120,7 +120,7 @@ class Router:
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
-        """For each path, whether it uses another plane than ``"package"``: bool [paths]."""
+        """For each path, True if it uses another plane than ``"package"``: bool [paths]."""
         inside = [i for i, name in enumerate(self.topology.planes) if name == PACKAGE]
         return ~np.isin(self.table.plane, [-1, *inside])
 

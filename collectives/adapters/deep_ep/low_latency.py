@@ -87,15 +87,15 @@ class Reused(low_latency.LowLatency):
         return self._all_rows
 
     def dispatch(self, *given: Any, **options: Any) -> Any:
-        """As in `LowLatency`, but any number of dispatches may be in flight, as in DeepEP."""
+        """Begin a dispatch as `LowLatency.dispatch`, with any number of dispatches in flight."""
         self._busy.clear()
         return super().dispatch(*given, **options)
 
     def combine_as(self, size: int | None, handle: low_latency.Handle, *given: Any,
                    **options: Any) -> tuple[Any, Work]:  # fmt: skip
-        """As `combine` of results and weights (``given``).
+        """Combine results with weights (``given``); returns the tokens' sums and the work.
 
-        ``size``: bytes that a result is timed as.
+        See `combine`. ``size``: bytes that a result is timed as.
         """
         self._busy[handle.slot], self._result_size = handle, size
         return super().combine(given[0], handle, given[1], **options)

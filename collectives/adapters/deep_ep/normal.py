@@ -216,7 +216,7 @@ def _numbers(tensor: torch.Tensor) -> Ints:
 
 
 def exchanged(comm: Communicator, found: DispatchArguments) -> tuple[Ints, Ints]:
-    """How many tokens each rank sends to each, ``[src, dst]``, and tokens for each expert here.
+    """The number of tokens from each rank to each, ``[src, dst]``, and for each expert here.
 
     All ranks call it; it takes no emulated time.
     """
@@ -271,7 +271,7 @@ def _heads(goes: Flags) -> torch.Tensor:
 
 
 def padded(tensor: torch.Tensor, rows: int, value: int) -> torch.Tensor:
-    """A copy-sized tensor of ``rows`` rows filled with ``value``, like ``tensor`` otherwise."""
+    """A new tensor of ``rows`` rows, otherwise like ``tensor``, filled with ``value``."""
     more = memory((rows, *tensor.shape[1:]), tensor.dtype)
     more.view(torch.uint8).zero_() if value == 0 else more.fill_(value)
     return more

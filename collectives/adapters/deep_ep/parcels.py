@@ -40,7 +40,7 @@ class Carried(Wire):
         return _CARRIERS[self.item]
 
     def scales(self, hidden: int) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-        """Shape and dtype that carry a token's scales; None if it has none."""
+        """The shape and dtype of a token's scales; None if it has none."""
         return ((self.extra,), np.dtype(np.uint8)) if self.extra else None
 
     def format(self, mode: str, given: np.dtype[Any]) -> Format:

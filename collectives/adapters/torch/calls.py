@@ -156,7 +156,7 @@ class Calls:
     def allgather_coalesced_(
         self, outputs: list[list[Tensor]], inputs: list[Tensor], group: Any, async_op: bool = True
     ) -> GroupWork:
-        """As `allgather_` for several tensors; ``outputs[rank][tensor]``."""
+        """Gather several tensors of every rank at every rank: ``outputs[rank][tensor]``."""
         check_list("output lists", outputs, self.communicator.size)
         for each in outputs:
             check_list("output tensors of a rank", each, len(inputs))

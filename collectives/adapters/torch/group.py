@@ -108,7 +108,7 @@ class ProcessGroup(NamedGroup):
     _set_group_name = setGroupName
 
     def shutdown(self) -> None:
-        """For the group of the whole world: complete the calls in progress, and leave the world."""
+        """Complete the calls in progress and leave the world, if this group is all of it."""
         if self.communicator is self._world.everybody:
             self._world.close()
 

@@ -227,7 +227,7 @@ class Coalesced:
         self._work = work
 
     def wait(self, timeout: float | None = None) -> None:
-        """As `GroupWork.wait`."""
+        """Return when the work is over; see `GroupWork.wait`."""
         self._work.wait(None if timeout is None else timedelta(seconds=max(timeout, 1e-6)))
 
     def done(self) -> bool:

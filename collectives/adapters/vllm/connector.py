@@ -143,8 +143,8 @@ class TriplaneConnector(KVConnectorBase_V1):  # type: ignore[misc]
     def request_finished(
         self, request: Any, block_ids: list[int]
     ) -> tuple[bool, dict[str, Any] | None]:
-        """What the output tells the decode instance; see `Scheduling.finished`.
+        """False, and what the output tells the decode instance, or None; see `Scheduling.finished`.
 
-        The first result is False: the engine may reuse the blocks at once.
+        False means that the engine may reuse the blocks at once.
         """
         return False, self._scheduling.finished(request)

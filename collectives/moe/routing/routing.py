@@ -221,12 +221,12 @@ def blocks(items: int, places: int) -> Ints:
 
 
 def starts(sizes: Ints, axis: int | None = None) -> Ints:
-    """Where each of the pieces of these sizes begins, if they lie one after the other."""
+    """The begin of each of the pieces of these sizes, if they lie one after the other: int64."""
     return sizes.cumsum(axis) - sizes
 
 
 def pairs(first: Ints, second: Ints, shape: tuple[int, int]) -> Ints:
-    """How often each pair occurs: int64 ``[first, second]`` of shape ``shape``."""
+    """The number of times that each pair occurs: int64 ``[first, second]`` of shape ``shape``."""
     return np.bincount(first * shape[1] + second, minlength=shape[0] * shape[1]).reshape(shape)
 
 

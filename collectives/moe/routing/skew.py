@@ -38,7 +38,7 @@ def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0)
     """A random routing in which each set of ``top_k`` different experts is equally likely.
 
     ``tokens``: of each rank, one number or one for each. The same seed gives the same routing.
-    Raises `RoutingError`.
+    Raises `RoutingError` for numbers that do not fit together.
     """
     return _drawn(ranks, tokens, top_k, np.ones(count(experts, "experts")), _generator(seed))
 

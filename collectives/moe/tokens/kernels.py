@@ -164,7 +164,7 @@ def sum_bfloat16(address: _Longs, weights: _Floats, start: _Floats, out: _Halves
 
 @unlocked
 def sum_float32(address: _Longs, weights: _Floats, start: _Floats, out: _Floats) -> None:
-    """As `sum_bfloat16`, for float32 rows."""
+    """Fill ``out`` with weighted sums of float32 rows, as `sum_bfloat16` does."""
     hidden = out.shape[1]
     for t in range(address.shape[0]):
         total = out[t]
@@ -182,7 +182,7 @@ def sum_float32(address: _Longs, weights: _Floats, start: _Floats, out: _Floats)
 def sum_float16(
     address: _Longs, weights: _Floats, start: _Floats, table: _Floats, out: _Floats
 ) -> None:
-    """As `sum_float32`, for float16 rows.
+    """Fill ``out`` with weighted sums of float16 rows, as `sum_float32` does.
 
     ``table``: the value of each of the 2**16 bit patterns.
     """

@@ -88,7 +88,7 @@ class Routed:
 
     @property
     def by_source(self) -> NDArray[np.int64]:
-        """How many tokens came of each rank."""
+        """The number of tokens that came from each rank: int64 ``[ranks]``."""
         return self.path.come
 
     @property

@@ -229,7 +229,11 @@ def add_up(
     address: NDArray[np.int64], weights: NDArray[np.float32], out: Array,
     start: NDArray[np.float32] | None = None,
 ) -> None:  # fmt: skip
-    """As `weighted`, for rows at addresses of this process, 0 for none; in the type of ``out``."""
+    """Fill ``out[t]`` with the weighted sum of the rows at ``address[t]``; see `weighted`.
+
+    ``address``: int64 ``[tokens, k]``, in this process's memory, 0 for none; rows have the type of
+    ``out``.
+    """
     from collectives.moe.tokens import kernels
 
     begin = np.empty((0, out.shape[1]), np.float32) if start is None else start

@@ -20,7 +20,7 @@ class Scratch:
         return self._kept[name][:size]
 
     def table(self, name: str, rows: int, like: Array) -> Array:
-        """As `room`, for ``rows`` rows as long as those of ``like``, of its type."""
+        """An array of ``rows`` rows as long as those of ``like``, of its type; see `room`."""
         shape = (rows, *like.shape[1:])
         size = int(np.prod(shape)) * like.dtype.itemsize
         array: Array = self.room(name, size).view(like.dtype).reshape(shape)

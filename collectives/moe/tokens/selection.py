@@ -57,7 +57,10 @@ class Selected:
 
 
 def selected(topk_idx: Ints, hosts: Hosts) -> Selected:
-    """Checked choices ordered by expert."""
+    """The choices ``topk_idx`` that are not masked, ordered by expert and token.
+
+    ``topk_idx``: checked choices, int64 ``[tokens, top_k]``.
+    """
     made = topk_idx != MASKED
     expert, token = topk_idx[made], np.nonzero(made)[0]
     order = sorted_by(expert, hosts.experts)

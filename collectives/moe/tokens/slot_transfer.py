@@ -47,7 +47,7 @@ class Tokens:
 
     @property
     def places(self) -> Ints:
-        """Where each rank finds its tokens: int64 ``[ranks, 4]``, see `kernels.fetch`."""
+        """The places of each rank's tokens: int64 ``[ranks, 4]``, see `kernels.fetch`."""
         edges, token = np.array(self._edges), self._chosen.token
         table = np.empty((self._comm.size, 4), np.int64)
         table[:, 0], table[:, 1] = address_of(self._rows), address_of(self._scales)

@@ -146,7 +146,7 @@ class OwnArena:
         self.arena.memory[:_TOKEN] = secrets.token_bytes(_TOKEN)
 
     def door(self, bell: Doorbell) -> Door:
-        """What other processes must know to open the arena and the bell."""
+        """The `Door` that other processes need to open the arena and the bell."""
         path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
         token = self.arena.memory[:_TOKEN].hex()
         return Door(path, bell.path, token, where(), os.getpid(), self.arena.address)
