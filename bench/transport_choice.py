@@ -13,7 +13,7 @@ class TransportChoice(click.Choice[str]):
     """
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name; refuses one that there is not, with all that there are."""
+        """The name of a transport; click reports an unknown one, with all that there are."""
         if value in self.choices:
             return value
         from fabric.transports.base import OURS, transports

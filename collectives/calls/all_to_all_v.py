@@ -54,7 +54,7 @@ def check(rank: int, send: UserBuffer, recv: UserBuffer, sent: Longs, received: 
 def call(
     dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None
 ) -> PreparedCall:
-    """The `Call` of an all-to-all-v with plan ``mine``.
+    """The `PreparedCall` of an all-to-all-v with plan ``mine``.
 
     Ranks do not compare counts, as each has its own.
 

@@ -346,7 +346,7 @@ class Communicator:
         operation: str = "", name: str = "run", spec: Specification | None = None, root: int = 0,
         async_op: bool = False, timeout: float | None = None,
     ) -> Work:  # fmt: skip
-        """Run a schedule of `fabric.step.Step`, the same at every rank, with real bytes.
+        """Run a schedule of `fabric.schedule.step.Step`, the same at every rank, with real bytes.
 
         ``steps``: or this rank's `fabric.schedule.plan.Plan` of them, which saves computing it
         again. ``send``, ``recv``: the rank's buffers, None if it has none; a work buffer is
@@ -409,7 +409,7 @@ class Communicator:
 
     @property
     def memory(self) -> PeerMemory | None:
-        """Reads the memory of all ranks of the world, where all of them can; else None."""
+        """The means to read the memory of all ranks of the world, if all of them can; else None."""
         return self._driver.transport.memory
 
     def exchange(

@@ -123,7 +123,7 @@ def _peer(each: Send | Recv, group: Group) -> int:
 
 
 def call(message: CheckedMessage, rank: int) -> PreparedCall:
-    """The `Call` of ``message`` at ``rank``.
+    """The `PreparedCall` of ``message`` at ``rank``.
 
     In its plan the sender is rank 0, and the receiver 1.
     """

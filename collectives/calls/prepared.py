@@ -53,7 +53,7 @@ class Question(NamedTuple):
 def collective(
     asked: Question, group: Group, control: RankControl, wide: int | None = None
 ) -> PreparedCall:
-    """The `Call` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
+    """The `PreparedCall` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
     Buffers may be identical, or the shorter one may be the rank's own block of the longer one, as
     in NCCL; any other overlap is an error. ``wide``: see `script`.

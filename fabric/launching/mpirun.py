@@ -107,7 +107,7 @@ def _named(transport: str) -> dict[str, str]:
 def run_command(
     command: Sequence[str], ranks: int, settings: Settings, transport: str = "mpi"
 ) -> Exit:
-    """Run a command as each of so many ranks under mpiexec; what they print goes where ours goes.
+    """Run a command as each of so many ranks under mpiexec; returns how it ended.
 
     What the ranks print goes where this process's output goes. Raises `TransportError` without
     mpiexec.

@@ -117,7 +117,7 @@ def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
 
 
 def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
-    """The plan of one rank, from all rows of a schedule."""
+    """The plan of rank ``rank`` of ``ranks``, from all rows of a schedule."""
     parts = []
     for number, step in enumerate(steps):
         rows = np.flatnonzero((step.src == rank) | (step.dst == rank))
@@ -127,10 +127,10 @@ def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
 
 
 def plan_of_own_rows(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
-    """The plan of one rank, from a schedule of its rows only, as those made from `RankCounts` are.
+    """The plan of rank ``rank``, from a schedule of its own rows, such as those of `RankCounts`.
 
-    Such a schedule has every step, those too in which the rank has no row: the number of a step
-    has to be the same at every rank.
+    Such a schedule has every step, including those in which the rank has no row: a step has to have
+    the same number at every rank.
     """
     every = slice(None)
     parts = (_part(number, step, every) for number, step in enumerate(steps) if len(step))

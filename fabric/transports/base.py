@@ -1,4 +1,4 @@
-"""Transport: how bytes really get from one rank to another. Six methods; the rest is built on it.
+"""The interface of transports, which move bytes from one rank to another: six methods.
 
 A transport belongs to one rank and is used by one of its threads at a time; only `wake` may be
 called while another thread is in `progress`. Between two ranks, messages of one tag arrive in the
@@ -42,11 +42,10 @@ SMALL = 8192
 
 
 class PeerMemory(Protocol):
-    """Reading the memory of all ranks of the world, at addresses that they have sent.
+    """Means to read the memory of all ranks of the world, at addresses that they have sent.
 
     It belongs to the world: a rank that fails removes nothing that others are reading.
-
-    ``in_place``: whether an address of another rank can be used in this process as it is.
+    ``in_place``: True if an address of another rank can be used in this process as it is.
     """
 
     in_place: bool
@@ -72,11 +71,11 @@ class ExposedMemory:
         self._held: dict[int, Any] = {}
 
     def expose(self, what: Any) -> None:
-        """See `PeerMemory.expose`."""
+        """Keep ``what`` alive, for other ranks to read; see `PeerMemory.expose`."""
         self._held[id(what)] = what
 
     def withdraw(self, what: Any) -> None:
-        """See `PeerMemory.withdraw`."""
+        """Release ``what``; see `PeerMemory.withdraw`."""
         self._held.pop(id(what), None)
 
 
@@ -99,9 +98,9 @@ class Request:
 
 
 class Transport(Protocol):
-    """The contract of a transport; `fabric.transports.conformance` tests one.
+    """The interface of a transport; `fabric.transports.conformance` tests one.
 
-    ``memory``: reads the memory of all ranks, where all of them can; else None.
+    ``memory``: the means to read the memory of all ranks, if all of them can; else None.
     """
 
     rank: int
@@ -220,10 +219,10 @@ def run_as(ranks: str) -> Callable[[Declared], Declared]:
 
 
 def ranks_of(name: str) -> str:
-    """How ranks run that use the transport of this name, as one of `RANKS`.
+    """The way in which ranks that use the transport ``name`` run, one of `RANKS`.
 
     "processes" unless it declares something else by `run_as`: what is exchanged is then JSON.
-    Raises `TransportError` as `connector` does, or for what is none of `RANKS`.
+    Raises `TransportError` as `connector` does, or if it declares none of `RANKS`.
     """
     ranks = getattr(connector(name), "ranks", "processes")
     if ranks not in RANKS:
@@ -232,7 +231,7 @@ def ranks_of(name: str) -> str:
 
 
 def every_transport() -> tuple[str, ...]:
-    """The names of `OURS`, and of others that are installed."""
+    """The names of all installed transports: `OURS`, then others."""
     return (*OURS, *(name for name in transports() if name not in OURS))
 
 

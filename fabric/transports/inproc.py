@@ -32,16 +32,19 @@ class ThreadMemory(ExposedMemory):
     in_place = True
 
     def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
-        """See `PeerMemory.read`; who can, uses the addresses as they are instead."""
+        """Copy stretches of another thread's memory; see `PeerMemory.read`.
+
+        Code that can use the addresses as they are does so instead.
+        """
         columns = np.broadcast_arrays(there, here, sizes)
         for source, target, size in zip(*(column.tolist() for column in columns), strict=True):
             ctypes.memmove(target, source, size)
 
 
 class _Parcel(Message):
-    """A message in a mailbox; ``request`` ends when it was ``taken``.
+    """A message in a mailbox.
 
-    None if it is done already.
+    ``request``: ends when the message was ``taken``; None if it is done already.
     """
 
     __slots__ = ("data", "request", "taken")

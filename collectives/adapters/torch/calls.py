@@ -202,7 +202,7 @@ class Calls:
         self, outputs: list[Tensor], inputs: list[list[Tensor]], _group: Any, root: int,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Fill a tensor with this rank's of a list of the root's."""
+        """Fill a tensor with this rank's entry of a list of the root's."""
         check_list("output tensors of this rank", outputs, 1)
         output, flat = outputs[0], None
         if self.communicator.rank == root:

@@ -41,7 +41,7 @@ class Completion:
         self._busy = 0
 
     def expect(self, call: Ending) -> None:
-        """Begin to take care of this call's future."""
+        """Watch this call: its future is set when it ends, or fails when it is late."""
         with self._lock:
             self._open[id(call)] = call
             if not self._threads:

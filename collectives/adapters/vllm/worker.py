@@ -13,10 +13,7 @@ class Times:
     """The method that ``worker_extension_cls`` adds to a worker."""
 
     def triplane_times(self) -> list[dict[str, Any]]:
-        """The worker's timed calls so far, of experts and of the KV connector.
-
-        See `steps.as_json`.
-        """
+        """The timed calls so far, of experts and of the KV connector; see `step_log.as_json`."""
         from vllm.distributed import get_ep_group
         from vllm.distributed.kv_transfer import get_kv_transfer_group, has_kv_transfer_group
 

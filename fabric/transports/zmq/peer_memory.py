@@ -32,7 +32,7 @@ _STRETCHES = ctypes.POINTER(_Stretch)
 
 
 class ProcessMemory:
-    """The memory of ``process``, which is rank ``rank``, to be read."""
+    """The means to read the memory of ``process``, which is rank ``rank``."""
 
     def __init__(self, rank: int, process: int) -> None:
         self._rank, self._process = rank, process
@@ -89,14 +89,14 @@ class HostMemory(ExposedMemory):
         self._others = others
 
     def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
-        """See `PeerMemory.read`."""
+        """Copy stretches of the memory of another process of this host; see `PeerMemory.read`."""
         self._others[rank].gather(there, here, sizes)
 
 
 def memory_of(rank: int, process: int, address: int, expected: bytes) -> ProcessMemory | None:
-    """A means to read the memory of ``process``, if ``expected`` can be read at ``address``.
+    """The means to read the memory of ``process``.
 
-    Else None.
+    None unless ``expected`` is found at ``address``.
     """
     if _call() is None:
         return None
