@@ -21,7 +21,7 @@ class Number(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """``value`` as an int, also hexadecimal or octal.
 
-        Click reports no number, or one out of range.
+        click reports text that is no number, and a number out of range.
         """
         if isinstance(value, str):
             found = _WHOLE.fullmatch(value)

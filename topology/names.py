@@ -22,9 +22,9 @@ LONGEST = 100
 
 
 def near(name: str, choices: Iterable[str]) -> str:
-    """The end of an error message with choices similar to ``name``: ``".
+    """The end of an error message with the choices similar to ``name``, ``""`` if there are none.
 
-    Near it: a, b"``, or ``""``.
+    For example ``"; near it: node3, node13"``.
     """
     # Comparing takes the product of the lengths, and nobody mistypes a text of pages.
     short = [choice for choice in choices if len(choice) <= LONGEST]

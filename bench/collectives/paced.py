@@ -53,9 +53,11 @@ class Measured:
 
 
 def main(transfers: int, size: int) -> Moments:
-    """The program of a rank: 0 sends to 1, again and again; returns begin and end of each transfer.
+    """The program of a rank: rank 0 sends to rank 1 many times.
 
-    Wall seconds, float64 [transfers, 2].
+    Returns begin and end of each transfer.
+
+    In wall seconds, float64 [transfers, 2].
     """
     with init() as comm:
         data, moments = np.ones(size, np.uint8), np.zeros((transfers, 2))

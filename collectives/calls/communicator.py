@@ -227,9 +227,7 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Fill ``out`` at rank ``root`` with the ``x`` of all ranks, in rank order.
 
-        Elsewhere it may be None.
-
-        ``out`` has ``size`` times as many items as ``x``.
+        ``out`` has ``size`` times as many items as ``x``; at other ranks it may be None.
         """
         root = self._group.check(root, "root")
         send, recv = view(x, "x"), view(out, "out", True) if self.rank == root else NOTHING
@@ -241,9 +239,7 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Fill ``out`` with the rank's own block of rank ``root``'s ``x``.
 
-        Elsewhere ``x`` may be None.
-
-        ``x`` has ``size`` times as many items as ``out``.
+        ``x`` has ``size`` times as many items as ``out``; at other ranks it may be None.
         """
         root = self._group.check(root, "root")
         send, recv = view(x, "x") if self.rank == root else NOTHING, view(out, "out", True)
@@ -436,10 +432,7 @@ class Communicator:
         self._driver.control.check()
 
     def refuse(self, error: Exception) -> NoReturn:
-        """Raise ``error``, and report it to every other rank.
-
-        So none waits for a call of this one.
-        """
+        """Raise ``error``, and report it to every other rank, so that none waits for this one."""
         with self._driver:
             raise error
 

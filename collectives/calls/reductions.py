@@ -63,7 +63,7 @@ def lower(items: Bytes, dtype: np.dtype[Any], ranks: int, into: Bytes) -> None:
 def average(buffer: UserBuffer, ranks: int) -> None:
     """Turn a sum of `shares` over ``ranks`` ranks into their average, in place.
 
-    As `spec.averaged` does.
+    See `spec.averaged`.
     """
     dtype = buffer.dtype
     if lowers(dtype, ranks) and power(ranks) == ranks:

@@ -90,7 +90,7 @@ class Keys:
     def serve(self, socket: "zmq.Socket[bytes]") -> None:
         """Set up ``socket``, before it is bound, to accept only peers with the key pair.
 
-        Needs a `Gate`.
+        There must be a `Gate`.
         """
         socket.curve_secretkey, socket.curve_publickey = self.secret.encode(), self.public.encode()
         socket.curve_server = True

@@ -134,11 +134,10 @@ class Transport(Protocol):
         """
 
     def progress(self, timeout: float) -> bool:
-        """Move what can be moved.
+        """Move what can be moved; returns True if anything was.
 
-        If there is nothing, wait up to ``timeout`` seconds for something.
-
-        Returns True if anything was moved. Raises `RankLost` for a peer that is found gone.
+        If there is nothing to move, it waits up to ``timeout`` seconds for something. Raises
+        `RankLost` for a peer that is found gone.
         """
 
     def wake(self) -> None:

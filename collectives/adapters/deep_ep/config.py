@@ -79,7 +79,7 @@ class Config:
     def get_rdma_buffer_size_hint(self, hidden_bytes: int, num_ranks: int) -> int:
         """The bytes that ``num_rdma_bytes`` should be for tokens of ``hidden_bytes`` bytes.
 
-        0 within a node.
+        It is 0 within a node.
         """
         hidden_bytes = integer(hidden_bytes, "hidden_bytes", 0, MOST)
         nodes, _ = _domains(num_ranks)

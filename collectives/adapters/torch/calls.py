@@ -241,10 +241,7 @@ class Calls:
         self, op: Any, outputs: list[Tensor], inputs: list[Tensor], _group: Any, _op: Any,
         async_op: bool = True, timeout: int = -1,
     ) -> GroupWork:  # fmt: skip
-        """Combine each input over ranks, and fill each output with this rank's block.
-
-        Several tensors.
-        """
+        """Combine several inputs over ranks, and fill each output with this rank's block."""
         calls = []
         check_list("output tensors", outputs, len(inputs))
         check_pairs(outputs, inputs)

@@ -181,7 +181,7 @@ class GroupWork(dist.Work):
     def then(self, call: Callable[[], None]) -> None:
         """Have ``call`` called once, by the thread that first finds the call over.
 
-        At once if it is.
+        If it is over already, ``call`` is called at once.
         """
         with self._lock:
             over = self.over

@@ -66,7 +66,7 @@ class Zmq:
         own(self)
 
     def disown(self, error: WorldError) -> None:
-        """Refuse every further use with ``error``.
+        """Refuse every further use with ``error``; see `fabric.host.forked`.
 
         Rings and sockets stay as they are, since they belong to the rank.
         """
