@@ -26,8 +26,7 @@ from fabric.launching.outcome import Exit
 from fabric.launching.programs import run_in_threads, run_program_processes
 from fabric.machine import MachineSpec
 from fabric.settings import CLOCKS, NO_SYSTEM, SYNCS, Settings
-
-TRANSPORTS = ("inproc", "zmq", "mpi")
+from fabric.transports.base import OURS, ranks_of
 
 ENDING = signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 """The signals, beside SIGINT, by which a launcher is asked to end: `kill`, a terminal that is

@@ -77,9 +77,7 @@ def test_what_lies_in_a_wrong_place_is_named() -> None:
     src_at = step.src_at.copy()
     src_at[(step.src == 1) & (step.dst == 0)] = 8  # what is for rank 1 itself
     mixed = Step(step.src, step.dst, step.size, src_at, step.dst_at)
-    with pytest.raises(
-        ScheduleError, match="rank 0: bytes 8 to 16 of recv hold what they"
-    ):
+    with pytest.raises(ScheduleError, match="rank 0: bytes 8 to 16 of recv hold what they"):
         verified([mixed], "all_to_all", 3, 8)
 
 

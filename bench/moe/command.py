@@ -25,7 +25,7 @@ from bench.moe.case import (
     node_ranks,
     tokens_text,
 )
-from bench.options import TRANSPORTS, Output, machine_options, output_options
+from bench.options import Output, machine_options, output_options
 from bench.plot import draw_moe
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
@@ -171,7 +171,7 @@ def prepared(machine: MachineSpec, mode: str) -> tuple[Fabric, str, str]:
     speaks, *others = {stack(fabric, machine, op + variant): None for op in OPERATIONS}
     if others:
         raise BenchError(f"dispatch is timed by {speaks} and combine by {others[0]}: name one")
-    return fabric, speaks, machine.system.removeprefix("dgx_")
+    return fabric, speaks, short_name(machine.system)
 
 
 def table(rows: Sequence[Record]) -> str:

@@ -17,7 +17,8 @@ class LaunchJob:
     """``main(*args)`` in each of ``ranks`` ranks, with common settings.
 
     ``timeout``: seconds after which they are ended; None: never. ``make``: what makes the
-    machine, if the settings do not describe it or it is there already.
+    machine, if the settings do not describe it or it is there already. ``transport``: how their
+    bytes travel, by name.
     """
 
     main: Callable[..., Any]
@@ -26,6 +27,7 @@ class LaunchJob:
     args: tuple[Any, ...] = ()
     timeout: float | None = None
     make: "Callable[[], Fabric] | None" = None
+    transport: str = "inproc"
 
 
 MOST_RANKS = 1 << 16

@@ -24,6 +24,9 @@ from fabric.world.rank_control import RankControl
 from fabric.world.wire import LEFT_ALREADY
 from fabric.world.zmq_client import ProcessLine
 
+if TYPE_CHECKING:
+    from fabric.fabric import Fabric
+
 JOIN_PATIENCE = 600.0
 """Seconds that ranks wait for each other where nobody of ours has launched them."""
 
@@ -66,7 +69,7 @@ def _take_given_seat(given: Mapping[str, str]) -> Member:
 
 
 def take_seat(
-    seat: Seat, system: Any = None, patience: float | None = None,
+    seat: Seat, make: "Callable[[], Fabric] | None" = None, patience: float | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> Member:  # fmt: skip
     """Join the world as the rank that ``seat`` names.

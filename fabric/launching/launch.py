@@ -62,7 +62,7 @@ def launch(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace),
     )  # fmt: skip
-    ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make))
+    ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make, transport))
     return ended.handed_over() if quiet else ended.results()
 
 
