@@ -121,8 +121,7 @@ class MachineSpec:
         topology, places = self._placed()
         fabric = Fabric(
             topology, engine=self.engine, routing=self.routing,
-            endpoint=stacks_of(self.software, topology.provenance.family),
-            planes=self.planes, placement=places,
+            endpoint=stacks_of(self.software, topology), planes=self.planes, placement=places,
             **_given(tolerance=self.tolerance), **_given(engine_options=self._for_engine()),
         )  # fmt: skip
         object.__setattr__(fabric, "spec", self)

@@ -637,7 +637,8 @@ def test_emulated_time_is_that_of_the_simulation(op: str) -> None:
     from fabric.fabric import Fabric
     from topology.presets.catalogue import system
 
-    fabric = Fabric(system("cloudmatrix384"), endpoint=usual("cloudmatrix"))
+    machine = system("cloudmatrix384")
+    fabric = Fabric(machine, endpoint=usual(machine))
     size = 4 * 1024 * (4 if op == "all_reduce" else 1)
     name = choose(fabric, op, 4, size, itemsize=4, ranks_per_node=node_size(fabric, 4))
     steps = schedule(op, 4, size, name, itemsize=4, ranks_per_node=node_size(fabric, 4))

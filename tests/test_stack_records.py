@@ -15,6 +15,8 @@ from fabric.endpoint.costs import Costs, EndpointError
 from fabric.endpoint.presets import key_of, names, operation_of, preset
 from fabric.endpoint.records import Stack, fitted, stack_of, stacks
 from fabric.endpoint.stacks import usual
+from topology import star
+from topology.provenance import Provenance
 from topology.units import GB, US
 
 NEW = """
@@ -49,7 +51,7 @@ def test_a_stack_is_added_by_one_table() -> None:
     assert preset("new").costs("dispatch") == Costs(launch=7 * US)
     assert preset("new").costs("all_reduce") == Costs(pair_bandwidth=3 * GB)
     assert preset("new").planes == ("net",)
-    assert usual("moon").stack("dispatch") == "new"
+    assert usual(star(2).made_by(Provenance("moon"))).stack("dispatch") == "new"
     assert dtype_of("new") == "bf16"
     assert dispatch_size(7168, "new", "bf16") == dispatch_size(7168, "deepep-v1", "bf16")
 

@@ -13,6 +13,7 @@ from fabric import Fabric, launch
 from fabric.endpoint.costs import EndpointError
 from fabric.endpoint.presets import preset
 from fabric.endpoint.stacks import named, stacks_of, usual
+from fabric.machine import MachineSpec
 from fabric.settings import Settings
 from topology import Topology, cloudmatrix384, cluster, dgx_h800, star, supernode, system
 
@@ -29,7 +30,7 @@ OPERATIONS = ("all_reduce", "all_gather:small", "send_recv", "dispatch", "combin
     ids=lambda given: getattr(given, "name", ""),
 )  # fmt: skip
 def test_a_system_brings_its_software(topology: Topology, stacks: str) -> None:
-    software = usual(topology.provenance.family)
+    software = usual(topology)
     assert [software.stack(operation) for operation in OPERATIONS] == stacks.split()
     for operation in OPERATIONS:
         assert software.costs(operation) == preset(software.stack(operation)).costs(operation)
@@ -42,10 +43,23 @@ def test_a_system_brings_its_software(topology: Topology, stacks: str) -> None:
      ("sgl-kernel-npu , hccl", "hccl hccl hccl sgl-kernel-npu sgl-kernel-npu hccl")],
 )  # fmt: skip
 def test_what_a_named_stack_does_not_speak_the_system_does(software: str, stacks: str) -> None:
-    joined = stacks_of(software, "cloudmatrix")
+    joined = stacks_of(software, cloudmatrix384())
     assert [joined.stack(operation) for operation in OPERATIONS] == stacks.split()
-    again = stacks_of(joined.name, "cloudmatrix")  # what a table names can be asked for
+    again = stacks_of(joined.name, cloudmatrix384())  # what a table names can be asked for
     assert [again.stack(operation) for operation in OPERATIONS] == stacks.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "software", "stack"),
+    [("cloudmatrix192", None, "hccl"), ("dgx_h800:2", None, "nccl"), ("star:4", None, "raw"),
+     ("cloudmatrix192", "raw", "raw")],
+)  # fmt: skip
+def test_a_machines_description_takes_the_same_stacks(
+    name: str, software: str | None, stack: str
+) -> None:
+    machine = MachineSpec(name, software=software).build()
+    assert machine.software == stacks_of(software, machine.topology)
+    assert machine.software.stack("all_reduce") == stack
 
 
 def test_a_stack_alone_says_that_the_rest_is_the_wire() -> None:

@@ -76,7 +76,7 @@ class Draft:
         self.names.extend(names)
         self.kinds.extend([kind] * count)
         self._places.append(
-            tuple(_each(place, count) for place in (package, node, rack, supernode))
+            tuple(_each(place, count) for place in (node, package, rack, supernode))
         )
         return np.arange(first, first + count, dtype=np.int32)
 

@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 NOWHERE = -1
 """The node, package, rack or supernode of a vertex that belongs to none (a spine)."""
 
-CONTAINERS = ("package", "node", "rack", "supernode")
-"""The columns that say what a vertex sits in, smallest first."""
+CONTAINERS = ("node", "package", "rack", "supernode")
+"""The columns that say what a vertex sits in, in the order in which files write them."""
 
 LEVELS = ("package", "node", "supernode", "beyond")
 """How far apart two vertices can be: what is the smallest that they share. See `Topology.level`."""

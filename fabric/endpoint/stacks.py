@@ -9,27 +9,30 @@ from collections.abc import Sequence
 from fabric.endpoint.costs import WIRE, Costs, Endpoint, EndpointError
 from fabric.endpoint.presets import preset
 from fabric.endpoint.records import stacks
+from topology.graph import Topology
 
 
-def usual(family: str) -> Endpoint:
-    """The stacks that a system of this family usually runs, as one `Endpoint`.
+def usual(topology: Topology) -> Endpoint:
+    """The stacks that a system of this family usually runs, as one; the wire where there are none.
 
-    Without any it is the bare wire. ``family``: `topology.provenance.Provenance.family`.
+    The family is `topology.provenance.Provenance.family`, the stacks are those whose record names
+    it (`fabric.endpoint.records.Stack.usual`).
     """
+    family = topology.provenance.family
     known = [stack for stack in stacks().values() if family in stack.usual]
     known.sort(key=lambda stack: stack.usual[family])
     return joined([preset(stack.name) for stack in known] or [preset(WIRE)])
 
 
-def stacks_of(software: str | None, family: str) -> Endpoint:
-    """The stacks that a system of this family runs, as one `Endpoint`.
+def stacks_of(software: str | None, topology: Topology) -> Endpoint:
+    """The stacks of ``topology`` where ``software`` was asked for; None: the usual ones.
 
-    ``software``: asked for, as in `named`; None: the usual stacks alone. Raises `EndpointError` as
-    `named` does.
+    ``software``: as in `named`. Operations of which it says nothing are the usual stacks'. Raises
+    `EndpointError` as `named`.
     """
     if software is None:
-        return usual(family)
-    return completed(named(software), usual(family))
+        return usual(topology)
+    return completed(named(software), usual(topology))
 
 
 def named(software: str) -> Endpoint:

@@ -47,7 +47,7 @@ def _vertex_table(topology: Topology, rows: slice) -> Iterator[str]:
     yield f"\n[[{'endpoints' if rows.start < topology.n_endpoints else 'switches'}]]"
     yield f"kind = {_quoted(topology.vertex_kinds[rows.start])}"
     yield f"names = {_names(topology.vertex_names[rows])}"
-    for key in ("node", "package", "rack", "supernode"):
+    for key in CONTAINERS:
         column = getattr(topology, key)[rows]
         if column[0] != NOWHERE:
             one = (column == column[0]).all()
