@@ -20,7 +20,7 @@ from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.step import Step
 
 
-def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def direct(ranks: int, size: int) -> Iterator[Step]:
     """Every rank sends its whole buffer to every other and combines all it gets ("one-shot").
 
     Steps: 1.
@@ -69,7 +69,7 @@ def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
     yield from allgather.around(me, cut, "recv")
 
 
-def recursive_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def recursive_doubling(ranks: int, size: int) -> Iterator[Step]:
     """Ranks at distances 1, 2, 4 and so on exchange and combine all they have.
 
     Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
@@ -105,7 +105,7 @@ def halving_doubling(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[St
     yield from _unfold(ranks, size)
 
 
-def tree(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def tree(ranks: int, size: int) -> Iterator[Step]:
     """Combine everything at rank 0 by a binomial tree, and broadcast the result by another.
 
     Steps: 2 ceil(log2 P).

@@ -15,7 +15,7 @@ from collectives.algorithms.sendrecv import transfers
 from fabric.schedule.step import Step
 
 
-def direct(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
+def direct(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
     """Every rank sends its whole buffer to the root at once.
 
     Steps: 1.
@@ -26,7 +26,7 @@ def direct(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterat
     yield from transfers(others, root, size, reduces=True, label="reduce")
 
 
-def binomial(ranks: int, size: int, root: int = 0, *, itemsize: int = 1) -> Iterator[Step]:
+def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
     """Ranks combine what they have in pairs, then in pairs of pairs, until the root has the result.
 
     Steps: ceil(log2 P).

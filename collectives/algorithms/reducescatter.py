@@ -18,7 +18,7 @@ from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.step import Step
 
 
-def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def direct(ranks: int, size: int) -> Iterator[Step]:
     """Every rank sends every other its block at once; each combines what it gets.
 
     Steps: 1.
@@ -29,7 +29,7 @@ def direct(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
     yield from transfers(src, dst, size, dst * size, 0, reduces=True, label="reduce-scatter")
 
 
-def pairwise(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def pairwise(ranks: int, size: int) -> Iterator[Step]:
     """In step k each rank sends a block to the rank k places on, which combines it with its own.
 
     Steps: P - 1.
@@ -47,7 +47,7 @@ def pairwise(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
         )
 
 
-def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def ring(ranks: int, size: int) -> Iterator[Step]:
     """Each block travels once around the ring, combined at every rank, and ends at its own rank.
 
     Steps: P - 1.
@@ -61,7 +61,7 @@ def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
     yield from transfers(me, me, size, me * size, 0, reads="work", label="copy")
 
 
-def recursive_halving(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+def recursive_halving(ranks: int, size: int) -> Iterator[Step]:
     """Partners P/2, P/4, P/8 ... ranks apart each send the half that the other one's side needs.
 
     Steps: log2 P; floor(log2 P) + 2 where P is no power of two.
@@ -79,9 +79,7 @@ def recursive_halving(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[S
     yield from transfers(core, core, size, core * size, 0, reads="work", label="copy")
 
 
-def hierarchical(
-    ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
-) -> Iterator[Step]:
+def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator[Step]:
     """Combine within each node, then between nodes among ranks of the same place in their nodes.
 
     Steps: 2; one within nodes, one between.
