@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from bench.streams import stdout
 from topology.files.output import text_file
 from topology.text import visible
 from topology.units import GB, US
+
+if TYPE_CHECKING:
+    from fabric.machine import MachineSpec
 
 Value = str | int | float | bool | None
 Record = Mapping[str, Value]
@@ -108,17 +111,21 @@ def bandwidths(size: int, seconds: float, factor: float) -> tuple[float | None, 
     return algbw, None if algbw is None else algbw * factor
 
 
-def as_text(records: Sequence[Record], form: str) -> str:
-    """The records as ``"json"``, ``"csv"`` or ``"table"``, ending in a new line.
+def as_text(records: Sequence[Record], form: str, machine: "MachineSpec | None" = None) -> str:
+    """The records as ``"json"``, ``"csv"`` or ``"table"`` text, ending in a newline.
 
-    JSON has every text as it is; in the other two a record is a line, and control characters are
-    escaped (`topology.text.visible`).
+    JSON has every text unchanged, and each record ends with the ``machine`` that it was found on,
+    if one is given: `MachineSpec.load` takes it from there. In the other two a record is a line,
+    and control characters are escaped (`topology.text.visible`).
     """
-    return {"json": _as_json, "csv": _as_csv, "table": as_table}[form](records)
+    if form == "json":
+        return _as_json(records, machine)
+    return {"csv": _as_csv, "table": as_table}[form](records)
 
 
-def _as_json(records: Sequence[Record]) -> str:
-    rows = ",\n ".join(json.dumps(_finite(record), allow_nan=False) for record in records)
+def _as_json(records: Sequence[Record], machine: "MachineSpec | None") -> str:
+    last = {} if machine is None else {"machine": machine.to_json()}
+    rows = ",\n ".join(json.dumps({**_finite(one), **last}, allow_nan=False) for one in records)
     return f"[{rows}]\n"
 
 

@@ -219,7 +219,7 @@ def command(
     with opened(output) as file:
         if groups and form == "table":
             file.write(f"# groups of {groups}\n")
-        file.write(as_text([row], form))
+        file.write(as_text([row], form, machine))
     if trace:
         found.to_perfetto(trace)
     if as_goal:

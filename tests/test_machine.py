@@ -2,16 +2,29 @@
 
 import json
 import pickle
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cli import main
+from bench.collectives import measure, real_ranks
+from bench.options import Flags
+from collectives import init
 from collectives.algorithms.alltoall import pairwise
+from fabric.failure import WorldError
+from fabric.launching.agreement import compare, description
+from fabric.launching.current import member
+from fabric.launching.launch import launch
 from fabric.machine import MachineError, MachineSpec
+from fabric.settings import Settings
 from fabric.timeline.value import Timeline
 from topology import TopologyError, TriplaneError
 
@@ -173,3 +186,174 @@ def test_a_timeline_holds_its_machine_and_gives_it_back(tmp_path: Path) -> None:
 def test_a_placement_on_what_is_taken_out_is_refused() -> None:
     with pytest.raises(TopologyError, match="host3"):
         MachineSpec("star:8", placement=(0, 3), without=("host3",)).build()
+
+
+TRIPLANE = str(Path(sys.executable).parent / "triplane")
+SMALL = ("--ranks", "4", "-b", "64K", "-e", "64K", "--algorithm", "ring")
+SAYS = (
+    "--system", "supernode:16", "--software", "raw", "--engine", "flow", "--routing", "hash",
+    "--planes", "ub,rdma", "--without", "l2.3", "--rank-table", "9, 4,0,17",
+)  # fmt: skip
+SAID = MachineSpec(
+    "supernode:16", "raw", routing="hash", planes=("ub", "rdma"), without=("l2.3",),
+    placement=(9, 4, 0, 17),
+)  # fmt: skip
+"""What `SAYS` says."""
+
+
+def answer(*arguments: str) -> Any:
+    shown = CliRunner().invoke(main, ["bench", *arguments, "--format", "json"])
+    assert shown.exit_code == 0, shown.output
+    rows = json.loads(shown.stdout)
+    return [{k: v for k, v in row.items() if not k.startswith(("host_", "wall"))} for row in rows]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("all_reduce", *SMALL), ("moe", "--ep", "4", "--tokens", "4"), ("paced",)]
+)
+def test_an_answer_holds_the_machine_with_which_it_comes_again(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    kept = tmp_path / "answer.json"
+    if arguments[0] == "paced":  # late or not: the emulated time of a transfer is the same
+        arguments = ("paced", "--transfers", "1", "--size", "4K", "--transport", "inproc")
+    rows = answer(*arguments, *SAYS)
+    assert [MachineSpec.from_json(row["machine"]) for row in rows] == [SAID] * len(rows)
+    assert [list(row)[-1] for row in rows] == ["machine"] * len(rows)
+    kept.write_text(json.dumps(rows))
+    again = answer(*arguments, "--machine", str(kept))
+    late = ("early", "late_")
+    for one, other in zip(rows, again, strict=True):
+        for key in one.keys() | other.keys():
+            assert one[key] == other[key] or key.startswith(late), key
+
+
+def test_single_options_override_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    SAID.save(file)
+    (row,) = answer(
+        "all_reduce", *SMALL, "--machine", str(file), "--routing", "spray", "--without", "l2.1",
+        "--without", "l2.2", "--placement", "1,2,3,4",
+    )  # fmt: skip
+    changed = replace(SAID, routing="spray", without=("l2.1", "l2.2"), placement=(1, 2, 3, 4))
+    assert MachineSpec.from_json(row["machine"]) == changed
+    assert (row["system"], row["routing"]) == ("supernode:16", "spray")
+
+
+def test_the_report_of_nccl_tests_holds_the_machine_as_a_variable(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    shown = CliRunner().invoke(main, ["bench", "all_reduce", *SMALL, *SAYS, "-J", str(report)])
+    assert shown.exit_code == 0, shown.output
+    assert MachineSpec.load(report) == SAID
+
+
+def test_other_files_are_refused_in_one_line_of_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    file.write_text('{"sistem": "star:8"}')
+    shown = CliRunner().invoke(main, ["bench", "all_reduce", "--machine", str(file)])
+    assert shown.exit_code == 2
+    assert "m.json: a machine has no key 'sistem'; there are" in shown.output
+    assert "near it: system" in shown.output
+
+
+APART = MachineSpec("supernode:32", "raw", placement=(0, 23, 45, 61))
+"""Ranks in four nodes, so that each of a machine's properties sets their time."""
+
+
+@pytest.mark.parametrize(
+    ("transport", "changed"),
+    [
+        ("inproc", {"routing": "hash"}), ("inproc", {"planes": ("rdma",)}),
+        ("inproc", {"without": ("node1.l1.[0-5]",)}), ("inproc", {"placement": (9, 4, 0, 17)}),
+        ("inproc", {"software": "hccl"}),
+        ("zmq", {"routing": "hash", "without": ("l2.3",)}),
+        ("mpi", {"routing": "hash", "without": ("l2.3",)}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_real_ranks_take_the_simulations_time_of_any_machine(
+    transport: str, changed: dict[str, Any]
+) -> None:
+    spec = replace(APART, **changed)
+    flags = Flags(ranks=4, minbytes=1 << 16, maxbytes=1 << 16, iters=1, warmup_iters=0)
+
+    def prepared(machine: MachineSpec, over: str) -> measure.Benchmark:
+        return measure.prepare("all_to_all", flags, machine, environment={}, transport=over)
+
+    (row,) = real_ranks.sweep(prepared(spec, transport))
+    (simulated,) = measure.sweep(prepared(spec, "sim"))
+    (other,) = measure.sweep(prepared(APART, "sim"))
+    assert row.time == pytest.approx(simulated.time, rel=1e-6)
+    assert row.time != pytest.approx(other.time, rel=1e-3)
+
+
+def machine_of_a_rank() -> MachineSpec | None:
+    with init() as comm:
+        comm.barrier()
+        return member().settings.machine
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq", "mpi"])
+def test_every_rank_knows_the_whole_machine(transport: str) -> None:
+    assert launch(machine_of_a_rank, 2, ODD, transport) == [ODD] * 2
+
+
+def test_launch_takes_the_software_beside_a_machine() -> None:
+    found = launch(machine_of_a_rank, 2, SAID, software="hccl")
+    assert found == [replace(SAID, software="hccl")] * 2
+
+
+@given(st.none() | SPECS)
+def test_a_machine_survives_the_environment(spec: MachineSpec | None) -> None:
+    given = Settings(spec, sync="eager")
+    assert Settings.from_environment(given.environment()) == given
+    assert Settings.from_json(json.loads(json.dumps(given.as_json()))) == given
+
+
+def test_variables_of_one_thing_override_the_machine(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    SAID.save(file)
+    env = {"TRIPLANE_MACHINE": str(file), "TRIPLANE_SYSTEM": "supernode:32"}
+    found = Settings.from_environment({**env, "TRIPLANE_SOFTWARE": ""}).machine
+    assert found == replace(SAID, system="supernode:32", software=None)
+    assert Settings.from_environment({**env, "TRIPLANE_SYSTEM": ""}).machine is None
+    assert Settings.from_environment({"TRIPLANE_MACHINE": "none"}).machine is None
+    assert Settings.from_environment({"TRIPLANE_MACHINE": ""}).machine == MachineSpec()
+    with pytest.raises(WorldError, match=r"TRIPLANE_MACHINE: .*gone\.json cannot be read"):
+        Settings.from_environment({"TRIPLANE_MACHINE": str(tmp_path / "gone.json")})
+
+
+def test_ranks_of_two_machines_are_not_of_one_job(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    SAID.save(file)
+    by_file = description({"TRIPLANE_MACHINE": str(file)}, 0, programs=False)
+    by_text = description({"TRIPLANE_MACHINE": SAID.to_text()}, 1, programs=False)
+    file.unlink()  # on another host there may be none
+    compare([by_file, by_text], Settings(SAID))
+    other = description({"TRIPLANE_MACHINE": ODD.to_text()}, 1, programs=False)
+    with pytest.raises(WorldError, match=r"TRIPLANE_MACHINE is .*rdma\.leaf0.* at rank 1"):
+        compare([by_file, other], Settings(SAID))
+    lost = description({"TRIPLANE_MACHINE": str(file)}, 1, programs=False)
+    with pytest.raises(WorldError, match="cannot be read"):
+        compare([by_file, lost], Settings(SAID))
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq", "mpi"])
+def test_a_program_runs_on_the_machine_of_a_file(transport: str, tmp_path: Path) -> None:
+    file, program = tmp_path / "m.json", tmp_path / "p.py"
+    SAID.save(file)
+    program.write_text(
+        "import numpy as np\nfrom collectives import init\n"
+        "with init() as comm:\n    comm.all_to_all(np.zeros(4 << 14, 'u1'), np.ones(4 << 14, 'u1'))"
+        "\n    print(f'{comm.now():.9e}\\n', end='')\n"
+    )
+    shown = subprocess.run(
+        [TRIPLANE, "run", "-n", "4", "--transport", transport, "--machine",
+         str(file), "--planes", "ub", str(program)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    spec = replace(SAID, planes=("ub",))
+    flags = Flags(ranks=4, minbytes=4 << 14, maxbytes=4 << 14)
+    (row,) = measure.sweep(measure.prepare("all_to_all", flags, spec, environment={}))
+    assert max(map(float, shown.stdout.split())) == pytest.approx(row.time, rel=1e-6)

@@ -127,5 +127,5 @@ def command(
         "time_us": emulated / US, "wall_us": emulated * scale / US, **found.record(),
     }  # fmt: skip
     with opened(output) as file:
-        file.write(as_text([record], form))
+        file.write(as_text([record], form, machine))
     return int(found.early > 0)

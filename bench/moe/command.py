@@ -293,7 +293,7 @@ def command(
             )
             file.write(table(rows) + nearest(name, software, works))
         else:
-            file.write(as_text(rows, output.format))
+            file.write(as_text(rows, output.format, machine))
     if output.plot:
         draw(rows, output.plot)
     if timelines and written_files.wanted(output):
