@@ -65,12 +65,3 @@ def shift(ranks: int, size: int) -> Iterator[Step]:
     """
     me = np.arange(ranks)
     yield from transfers(me, np.roll(me, -1), size, label="send-recv")
-
-
-def point_to_point(src: int, dst: int, size: int) -> Iterator[Step]:
-    """Rank ``src`` sends ``size`` bytes to rank ``dst``; no other rank takes part.
-
-    Steps: 1.
-    Bytes sent by a rank: S by ``src``.
-    """
-    yield from transfers(src, dst, size, label="send-recv")
