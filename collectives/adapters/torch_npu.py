@@ -15,13 +15,12 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.config import MOST, MOST_BYTES
-from collectives.adapters.deep_ep.low_latency import Reused
 from collectives.adapters.deep_ep.normal import in_range
 from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.tensors import choices, expect, ints, on_cpu, told
 from collectives.calls.communicator import Communicator
-from collectives.moe.tokens.low_latency import Handle
-from collectives.moe.tokens.selection import once, selected
+from collectives.moe.tokens.low_latency import LowLatency
+from collectives.moe.tokens.selection import once
 from collectives.moe.tokens.tensors import TokenError, array_of, integer
 from topology.arguments import shown
 
@@ -216,10 +215,10 @@ def npu_moe_distribute_combine_v2(
     for expert, count in enumerate(by_source.sum(axis=0).tolist()):
         y[expert, :count] = results[begin : begin + count]
         begin += count
-    handle = _handle(mode, wanted, by_source, y)
+    handle = mode.handle_of(wanted, by_source, y)
     ones = torch.ones((len(ids), wanted.shape[1] - ids.shape[1]))
     own = torch.cat([weights, ones], dim=1) if ones.numel() else weights
-    total, _ = mode.combine_as(None, handle, y, own.contiguous())
+    total, _ = mode.combine(y, handle, own.contiguous())
     if copies.any() and ori_x is not None:
         share = weights.where(torch.from_numpy(copies), 0).sum(dim=1, keepdim=True)
         total = (total.float() + share * ori_x.detach().float()).to(expand_x.dtype)
@@ -250,10 +249,13 @@ def _own(group: Any) -> Communicator:
 @lru_cache(maxsize=16)
 def _mode(
     comm: Communicator, hosted: tuple[int, ...], hidden: int, slots: int, most: int, wire: str
-) -> Reused:
+) -> LowLatency:
     """Buffers for these calls; those of so many kinds are remembered."""
     rows = comm.size * most * slots
-    return Reused(comm, rows, experts=hosted, hidden=hidden, max_tokens=most * slots, wire=wire)
+    return LowLatency(
+        comm, experts=hosted, hidden=hidden, max_tokens=most * slots, wire=wire, rows=rows,
+        reuse=True,
+    )  # fmt: skip
 
 
 def _unsupported(
@@ -436,17 +438,6 @@ def _by_source(counts: torch.Tensor, layout: _ExpertLayout, rows: int) -> NDArra
             " the ep_recv_counts of the dispatch"
         )
     return np.ascontiguousarray(each.reshape(layout.local, layout.ranks).T)
-
-
-def _handle(
-    mode: Reused, wanted: NDArray[np.int64], by_source: NDArray[np.int64], y: torch.Tensor
-) -> Handle:
-    """As a dispatch of ``mode`` would have left it."""
-    from collectives.moe.tokens.tensors import bfloat16
-
-    dtype = bfloat16() if y.dtype == torch.bfloat16 else np.dtype(np.float16)
-    chosen = selected(wanted, mode.hosts)
-    return Handle(mode, chosen, wanted, by_source, len(wanted), dtype, y, 0)
 
 
 def _some(things: tuple[Any, ...]) -> str:

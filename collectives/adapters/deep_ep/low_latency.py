@@ -43,13 +43,13 @@ class LowLatencyHandle(tuple[Any, ...]):
     ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``.
     """
 
-    owner: "Reused"
+    owner: low_latency.LowLatency
     inner: low_latency.Handle
     choices: Ints
 
     @classmethod
     def of(
-        cls, items: tuple[Any, ...], owner: "Reused", inner: Any, choices: Ints
+        cls, items: tuple[Any, ...], owner: low_latency.LowLatency, inner: Any, choices: Ints
     ) -> "LowLatencyHandle":
         """A handle with these items.
 
@@ -68,37 +68,6 @@ class Got:
     counts: torch.Tensor
     handle: LowLatencyHandle
     arrival: Arrival
-
-
-class Reused(low_latency.LowLatency):
-    """Two buffers in turn, as DeepEP has them: a dispatch takes that of the last but one.
-
-    It does so whether that one was combined or not, and a handle is good for any number of
-    combines. ``all_rows``: rows that an expert has room for.
-    """
-
-    def __init__(self, comm: Communicator, all_rows: int, **kinds: Any) -> None:
-        self._all_rows = all_rows
-        super().__init__(comm, **kinds)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows of each expert's buffer."""
-        return self._all_rows
-
-    def dispatch(self, *given: Any, **options: Any) -> Any:
-        """Begin a dispatch as `LowLatency.dispatch`, with any number of dispatches in flight."""
-        self._busy.clear()
-        return super().dispatch(*given, **options)
-
-    def combine_as(self, size: int | None, handle: low_latency.Handle, *given: Any,
-                   **options: Any) -> tuple[Any, Work]:  # fmt: skip
-        """Combine results with weights (``given``); returns the tokens' sums and the work.
-
-        See `combine`. ``size``: bytes that a result is timed as.
-        """
-        self._busy[handle.slot], self._result_size = handle, size
-        return super().combine(given[0], handle, given[1], **options)
 
 
 def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> Wire:
@@ -122,7 +91,7 @@ class Mode:
         self._comm, self._bytes = comm, num_rdma_bytes
         self.masked: Ints = np.zeros(comm.size, np.int64)
         self._groups: dict[tuple[int, ...], Communicator] = {tuple(range(comm.size)): comm}
-        self._modes: dict[tuple[object, ...], Reused] = {}
+        self._modes: dict[tuple[object, ...], low_latency.LowLatency] = {}
         self._rooms: dict[tuple[int, ...], torch.Tensor] = {}
 
     def clear(self) -> None:
@@ -218,9 +187,10 @@ class Mode:
                 expect(out, "out", torch.bfloat16, (handle.inner.tokens, room.shape[-1]))
             self._wait_costs(waited)
         size = _log_format_size(room.shape[-1]) if log_format else None
-        total, work = handle.owner.combine_as(
-            size, inner, results.detach().contiguous(), weights.detach(), out=out, async_op=later
-        )
+        total, work = handle.owner.combine(
+            results.detach().contiguous(), inner, weights.detach(), out=out, result_size=size,
+            async_op=later,
+        )  # fmt: skip
         return total, self._arrival(work, None, waited)
 
     def _wait_costs(self, waited: Any) -> None:
@@ -252,13 +222,13 @@ class Mode:
 
     def _mode(
         self, comm: Communicator, alive: NDArray[np.int64], shape: Shape, wire: Wire
-    ) -> Reused:
+    ) -> low_latency.LowLatency:
         key = (*shape, wire, tuple(alive.tolist()))
         if key not in self._modes:
-            self._modes[key] = Reused(
-                comm, self._comm.size * shape.tokens, hidden=shape.hidden, max_tokens=shape.tokens,
-                experts=shape.experts // self._comm.size * len(alive), wire=wire, repeats=True,
-                message=DEEPEP_BF16 if wire.kind == "as-is" else None,
+            self._modes[key] = low_latency.LowLatency(
+                comm, experts=shape.experts // self._comm.size * len(alive), hidden=shape.hidden,
+                max_tokens=shape.tokens, rows=self._comm.size * shape.tokens, wire=wire,
+                message=DEEPEP_BF16 if wire.kind == "as-is" else None, repeats=True, reuse=True,
             )  # fmt: skip
         return self._modes[key]
 

@@ -25,6 +25,7 @@ from collectives.moe.tokens.tensors import (
     Array,
     Room,
     TokenError,
+    array_of,
     flag,
     floats,
     integer,
@@ -88,7 +89,10 @@ class LowLatency:
     ``message``: the format that a dispatched token is timed as; None: `Wire.format`.
     ``result_size``: bytes that a result is timed as; None: its real size. ``repeats``: whether a
     token may choose an expert more than once; each such choice has a row and a weight of its own,
-    and a rank may then have at most ``max_tokens`` choices of one expert.
+    and a rank may then have at most ``max_tokens`` choices of one expert. ``rows``: of each
+    expert's buffer, enough for what all ranks may send; None: ``ranks * max_tokens``. ``reuse``:
+    whether the two buffers are taken in turn though nobody combined or released them, as in DeepEP;
+    a handle is then good for any number of combines.
 
     All ranks make one with the same arguments, and the same calls. Wrong arguments raise
     `TokenError` at the rank that passed them, and `RankFailed` with the same message at every
@@ -98,7 +102,7 @@ class LowLatency:
     def __init__(
         self, comm: Communicator, *, experts: int | Sequence[int], hidden: int, max_tokens: int,
         wire: str | Wire = "as-is", message: Format | None = None, result_size: int | None = None,
-        repeats: bool = False,
+        repeats: bool = False, rows: int | None = None, reuse: bool = False,
     ) -> None:  # fmt: skip
         self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
         self.max_tokens = integer(max_tokens, "max_tokens", 1, MOST_TOKENS)
@@ -107,7 +111,8 @@ class LowLatency:
         self.wire.check(self.hidden)
         self._message = message_given(message, self.hidden)
         self._result_size = result_given(result_size)
-        self._repeats = flag(repeats, "repeats")
+        self._repeats, self._reuse = flag(repeats, "repeats"), flag(reuse, "reuse")
+        self._rows = None if rows is None else integer(rows, "rows", 1)
         self._rooms: dict[tuple[int, np.dtype[Any]], Landing] = {}
         self._made: dict[tuple[int, np.dtype[Any]], Array] = {}
         self._busy: dict[int, Handle] = {}
@@ -123,7 +128,7 @@ class LowLatency:
     @property
     def rows(self) -> int:
         """Number of rows of each expert's buffer."""
-        return self.comm.size * self.max_tokens
+        return self.comm.size * self.max_tokens if self._rows is None else self._rows
 
     def dispatch(
         self, x: Any, topk_idx: Any, *, async_op: bool = False, timeout: float | None = None
@@ -150,7 +155,8 @@ class LowLatency:
         tokens = Tokens(comm, encode(array, self.wire), chosen, self.hosts)
         by_source, source = self._told(chosen, tokens, words, timeout)
         handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
-        self._busy[slot] = handle
+        if not self._reuse:
+            self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
         counts = RankCounts(rank, chosen.sent, by_source.sum(axis=1))
         steps = counted_dispatch(counts, self.hosts.local, size)
@@ -177,24 +183,25 @@ class LowLatency:
 
     def combine(
         self, y: Any, handle: Handle, topk_weights: Any, *, out: Any = None,
-        async_op: bool = False, timeout: float | None = None,
+        result_size: int | None = None, async_op: bool = False, timeout: float | None = None,
     ) -> tuple[Any, Work]:  # fmt: skip
         """Bring results back to their tokens and add them up, weighted: ``[tokens, hidden]``.
 
         ``y``: a result for each received row, in the shape of `Received.x` and the type of ``x``.
         ``topk_weights``: ``[tokens, top_k]``. The sum is float32 over the slots, first to last,
         each product rounded and then each sum; it is rounded to the type of ``x`` at the end.
-        ``out``: where it goes; None: into new memory. Until the call is over, ``y`` must not
-        change. Raises `TokenError`, `WorldError`.
+        ``out``: where it goes; None: into new memory. ``result_size``: as for the whole layer, for
+        this call. Until the call is over, ``y`` must not change. Raises `TokenError`, `WorldError`.
         """
         try:
             async_op, timeout = modes(async_op, timeout)
+            timed_size = result_given(result_size) or self._result_size
             results, weights, home = self._results(y, handle, topk_weights, out)
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, chosen = self.comm, handle.chosen
         counts = RankCounts(comm.rank, chosen.sent, handle.by_source.sum(axis=1))
-        size = self._result_size or self.hidden * handle.dtype.itemsize
+        size = timed_size or self.hidden * handle.dtype.itemsize
         mine = plan_of_own_rows(
             counted_combine(counts, self.hosts.local, size), comm.size, comm.rank
         )
@@ -213,6 +220,18 @@ class LowLatency:
         )  # fmt: skip
         self._works[handle.slot].append(work)
         return like(handle.given, home.array) if out is None else out, work
+
+    def handle_of(self, choices: Ints, by_source: Ints, results: Any) -> Handle:
+        """The handle that a dispatch of ``choices`` would have left, to combine without one.
+
+        For layers with ``reuse``. ``choices``: ``[tokens, top_k]``, checked; ``by_source``:
+        ``[ranks, local experts]``, the rows of each rank; ``results``: what will be combined, or
+        anything of that type.
+        """
+        kind, tokens = array_of(results).dtype, len(choices)
+        return Handle(
+            self, selected(choices, self.hosts), choices, by_source, tokens, kind, results, 0
+        )
 
     # Dispatch.
 
@@ -300,7 +319,8 @@ class LowLatency:
             raise TokenError(
                 f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
             )
-        if handle.owner is not self or self._busy.get(handle.slot) is not handle:
+        over = not self._reuse and self._busy.get(handle.slot) is not handle
+        if handle.owner is not self or over:
             raise TokenError("the handle is not of a dispatch in flight here: it was combined")
         name = name_of(handle.dtype)
         results = floats(y, "y", (self.local_experts, self.rows, self.hidden), name)
