@@ -113,7 +113,7 @@ def placed(case: str) -> None:
         got, handle, _ = few.dispatch(x, physical)
         y = few.results(handle)
         for local, n in enumerate(got.counts.tolist()):
-            expert = place.logical[few.hosts.first[comm.rank] + local]
+            expert = place.logical[few.expert_ranks.first[comm.rank] + local]
             y[local, :n] = rounded(decode(got.x[local, :n], None) * factor(expert), BF16)
         out, _ = few.combine(y, handle, weights)
         total = np.zeros(x.shape, np.float32)
@@ -133,7 +133,7 @@ def in_a_group(ranks: list[int], wire: str) -> None:
         few = LowLatency(group, experts=6, hidden=HIDDEN, max_tokens=6, wire=wire)
         got, handle, _ = few.dispatch(x, choices)
         y = few.results(handle)
-        first = few.hosts.first[group.rank]
+        first = few.expert_ranks.first[group.rank]
         for local, n in enumerate(got.counts.tolist()):
             scales = None if got.scales is None else got.scales[local, :n]
             y[local, :n] = rounded(decode(got.x[local, :n], scales) * factor(first + local), BF16)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collectives import init
 from collectives.moe import LowLatency, Routing, parse_skew
-from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.routing.expert_ranks import expert_ranks
 from collectives.moe.schedules import low_latency, normal, two_level
 from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.quantise import Wire
@@ -93,7 +93,7 @@ def test_rows_of_two_levels_are_those_of_the_schedule(
 ) -> None:
     routing, width = drawn
     ranks = routing.ranks
-    where = hosts(routing.experts, ranks)
+    where = expert_ranks(routing.experts, ranks)
     layouts = [CountsLayout(me, where, width, chunks) for me in range(ranks)]
     tables = [needed(one, where.rank, ranks) for one in routing.topk_idx]
     three = zip(layouts, routing.topk_idx, tables, strict=True)

@@ -134,7 +134,7 @@ def _low_latency(
     got, handle, _ = buffer.dispatch(x, choices)
     clock.stop()
     y = buffer.results(handle)
-    numbers = factor(buffer.hosts.first[comm.rank] + np.arange(buffer.local_experts))
+    numbers = factor(buffer.expert_ranks.first[comm.rank] + np.arange(buffer.local_experts))
     with _turn():
         for expert, n in enumerate(got.counts.tolist()):
             scales = None if got.scales is None else got.scales[expert]
@@ -156,7 +156,7 @@ def _normal(
     clock = _Clock(comm)
     got, handle, _ = buffer.dispatch(x, choices, weights)
     clock.stop()
-    chosen = np.where(got.topk_idx < 0, 0, got.topk_idx + buffer.hosts.first[comm.rank])
+    chosen = np.where(got.topk_idx < 0, 0, got.topk_idx + buffer.expert_ranks.first[comm.rank])
     gain = (got.topk_weights * factor(chosen)).sum(axis=1)
     y = np.empty((len(got.x), work.hidden), x.dtype)
     with _turn():

@@ -82,7 +82,7 @@ def low_latency(comm: Communicator, give: Give) -> Any:
         async_op=give("async_op", False), timeout=give("timeout", None),
     )  # fmt: skip
     work.wait()
-    first = buffer.hosts.first[comm.rank]
+    first = buffer.expert_ranks.first[comm.rank]
     filled = np.arange(buffer.rows) < got.counts[:, None]  # other rows hold anything
     came = np.where(filled[..., None], _array(got.x), 0)
     y = came * factor(first + np.arange(len(came)))[:, None, None]
@@ -108,7 +108,7 @@ def normal(comm: Communicator, give: Give) -> Any:
         timeout=give("timeout", None),
     )  # fmt: skip
     work.wait()
-    first = buffer.hosts.first[comm.rank]
+    first = buffer.expert_ranks.first[comm.rank]
     local, carried = _array(got.topk_idx), _array(got.topk_weights)
     each = factor(first + local) * (1 if got.topk_weights is None else carried)
     scale = np.where(local >= 0, each, 0).sum(axis=1, keepdims=True)

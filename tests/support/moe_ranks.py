@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from collectives import init
 from collectives.moe import LowLatency, Normal, Wire, decode, oracle
-from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.routing.expert_ranks import expert_ranks
 from collectives.moe.tokens.quantise import as_float32, encode, rounded
 
 
@@ -65,8 +65,8 @@ def _low_latency(
         for expert, n in enumerate(got.counts.tolist()):
             scales = None if got.scales is None else got.scales[expert, :n]
             value = decode(got.x[expert, :n], scales)
-            y[expert, :n] = rounded(value * factor(buffer.hosts.first[me] + expert), x.dtype)
-            _check_source(case, got, buffer.hosts.first[me] + expert, expert)
+            y[expert, :n] = rounded(value * factor(buffer.expert_ranks.first[me] + expert), x.dtype)
+            _check_source(case, got, buffer.expert_ranks.first[me] + expert, expert)
         _apart(comm, combine_at)
         out, _ = buffer.combine(y, handle, case.weights[me])
         seen.append((out, dispatched, comm.now()))
@@ -102,7 +102,9 @@ def _normal(
         assert chosen is not None
         assert carried is not None
         dispatched = comm.now()
-        y = mixed(decode(got.x, got.scales), chosen, carried, buffer.hosts.first[me], x.dtype)
+        y = mixed(
+            decode(got.x, got.scales), chosen, carried, buffer.expert_ranks.first[me], x.dtype
+        )
         _apart(comm, combine_at)
         out, summed, _ = buffer.combine(y, handle, carried)
         np.testing.assert_array_equal(
@@ -131,7 +133,7 @@ def dense(case: Case, me: int) -> NDArray[Any]:
         flat = rounded(rows.reshape(-1, x.shape[1]), x.dtype)
         made = flat.reshape(*choices.shape, x.shape[1])
         return rounded(oracle.weighted_sum(made, case.weights[me], choices), x.dtype)
-    where = hosts(case.experts, len(case.x))
+    where = expert_ranks(case.experts, len(case.x))
     ranks = len(case.x)
     host = np.append(where.rank, -1)[choices]
     levels = [[r] for r in range(ranks)]

@@ -293,7 +293,7 @@ class Buffer:
 
     def _of(self, found: TokenLoad, parcels: Parcels) -> Parcels:
         """Those for such tokens, on the hosts of others."""
-        return self._for(found, parcels.hosts.experts)
+        return self._for(found, parcels.expert_ranks.experts)
 
     def _fits(
         self, found: TokenLoad, top_k: int, default: Callable[[int], Config], config: Any

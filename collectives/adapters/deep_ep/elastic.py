@@ -262,7 +262,7 @@ class ElasticBuffer:
             results = expanding.by_source(_reduced(rows, way) if handle.do_expand else rows, way)
             if not self.allow_multiple_reduction:
                 routed = straight(routed, way.topk_idx)
-        parcels = self._for(TokenLoad(y[:0], None), way.parcels.hosts.experts)
+        parcels = self._for(TokenLoad(y[:0], None), way.parcels.expert_ranks.experts)
         total, total_weights, work = parcels.combine(
             results, routed, weights, start=start, async_op=later
         )
@@ -278,7 +278,7 @@ class ElasticBuffer:
         way.arrival.wait()
         _count(counted, handle.num_unaligned_recv_tokens_per_expert)
         both = found if weights is None else expanding.together(found, weights)
-        parcels = self._for(both, way.parcels.hosts.experts)
+        parcels = self._for(both, way.parcels.expert_ranks.experts)
         arrived, _, work = parcels.dispatch(both, handle=way.routed, async_op=asynchronous)
         come, come_weights = expanding.apart(parcels.unpacked(arrived), found, weights)
         with told(self._comm):

@@ -111,10 +111,10 @@ def handle(
 
 
 def _rows_there(way: Way) -> torch.Tensor:
-    hosts = way.parcels.hosts
-    sent = copied(needed(way.topk_idx, hosts.rank, hosts.ranks))
-    row = in_slots(sent, places(way.topk_idx, hosts)).row
-    begin = np.append(sent.counts.cumsum() - sent.counts, 0)[places(way.topk_idx, hosts)]
+    expert_ranks = way.parcels.expert_ranks
+    sent = copied(needed(way.topk_idx, expert_ranks.rank, expert_ranks.ranks))
+    row = in_slots(sent, places(way.topk_idx, expert_ranks)).row
+    begin = np.append(sent.counts.cumsum() - sent.counts, 0)[places(way.topk_idx, expert_ranks)]
     return ints(np.where(row >= 0, row - begin, -1))
 
 

@@ -20,7 +20,7 @@ from collectives.adapters.deep_ep.tensors import (
     memory,
 )
 from collectives.calls.communicator import Communicator
-from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.routing.expert_ranks import expert_ranks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tokens.normal import Arrived, Routed
 from collectives.moe.tokens.rank_transfer import Relayed
@@ -96,7 +96,7 @@ def layout(topk_idx: NDArray[np.int64], experts: Any, ranks: int) -> tuple[Ints,
     if experts % ranks:
         raise TokenError(f"num_experts is {experts}; it has to be a multiple of the {ranks} ranks")
     in_range(topk_idx, experts)
-    flags = needed(topk_idx, hosts(experts, ranks).rank, ranks)
+    flags = needed(topk_idx, expert_ranks(experts, ranks).rank, ranks)
     per_expert = np.bincount(topk_idx[topk_idx >= 0], minlength=experts)
     return flags.sum(axis=0), per_expert, flags
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from collectives.adapters.deep_ep.parcels import Parcels
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints, sorted_by
 from collectives.moe.tokens.arrivals import Landing
 from collectives.moe.tokens.normal import Routed
@@ -32,8 +32,8 @@ class SlotRelayed(Relayed):
 
     def _on(self, held: Landing, landing: Landing) -> Round:
         if self.passed is None:
-            inside = self.hosts.rank % self.width
-            there = np.where(self.hosts.rank // self.width == self._node, inside, self.width)
+            inside = self.expert_ranks.rank % self.width
+            there = np.where(self.expert_ranks.rank // self.width == self._node, inside, self.width)
             place = np.append(there, self.width)[held.about["expert"]]
             table = needed(held.about["expert"], there, self.width + 1)[:, : self.width]
             self.passed = in_slots(copied(table), np.where(place == self.width, -1, place))
@@ -42,15 +42,15 @@ class SlotRelayed(Relayed):
 
 def _by_slot(path: Direct | Relayed, expert: Ints) -> Direct | Relayed:
     if isinstance(path, Relayed):
-        domain = places(expert, path.hosts) // path.width  # of -1 it is -1
+        domain = places(expert, path.expert_ranks) // path.width  # of -1 it is -1
         sent = in_slots(path.sent, domain)
-        return SlotRelayed(path.rank, path.hosts, path.width, sent, path.come, path.held)
-    return replace(path, sent=in_slots(path.sent, places(expert, path.hosts)))
+        return SlotRelayed(path.rank, path.expert_ranks, path.width, sent, path.come, path.held)
+    return replace(path, sent=in_slots(path.sent, places(expert, path.expert_ranks)))
 
 
-def places(expert: Ints, hosts: Hosts) -> Ints:
+def places(expert: Ints, expert_ranks: ExpertRanks) -> Ints:
     """The rank of each choice; -1 for none."""
-    return np.append(hosts.rank, -1)[expert]
+    return np.append(expert_ranks.rank, -1)[expert]
 
 
 def in_slots(sent: Copied, place: Ints) -> Copied:
@@ -74,9 +74,11 @@ def straight(routed: Routed, expert: Ints) -> Routed:
     path = routed.path
     if isinstance(path, Direct):
         return routed
-    ranks = path.hosts.ranks
-    sent = copied(needed(expert, path.hosts.rank, ranks))
-    direct = Direct(path.rank, path.hosts, in_slots(sent, places(expert, path.hosts)), path.come)
+    ranks = path.expert_ranks.ranks
+    sent = copied(needed(expert, path.expert_ranks.rank, ranks))
+    direct = Direct(
+        path.rank, path.expert_ranks, in_slots(sent, places(expert, path.expert_ranks)), path.come
+    )
     return replace(routed, path=direct, known=None)
 
 
@@ -86,14 +88,14 @@ def each_choice(routed: Routed, expert: Ints, here: Ints) -> Routed:
     ``here``: the choices from each rank.
     """
     path = routed.path
-    place = places(expert, path.hosts)
+    place = places(expert, path.expert_ranks)
     made = place >= 0
-    order = sorted_by(place[made], path.hosts.ranks)
+    order = sorted_by(place[made], path.expert_ranks.ranks)
     number = np.empty(len(order), np.int64)
     number[order] = np.arange(len(order))
     row = np.full(place.shape, -1)
     row[made] = number
-    counts = np.bincount(place[made], minlength=path.hosts.ranks)
+    counts = np.bincount(place[made], minlength=path.expert_ranks.ranks)
     sent = Copied(np.nonzero(made)[0][order], counts, row)
-    direct = Direct(path.rank, path.hosts, sent, here)
+    direct = Direct(path.rank, path.expert_ranks, sent, here)
     return replace(routed, path=direct, known=None)

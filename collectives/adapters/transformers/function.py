@@ -12,7 +12,7 @@ from collectives.adapters.step_log import StepLog
 from collectives.adapters.torch import communicator
 from collectives.adapters.transformers.layers import Choice, Experts, Layers, mixture
 from collectives.moe import TokenError
-from collectives.moe.routing.expert_ranks import hosts
+from collectives.moe.routing.expert_ranks import expert_ranks
 
 
 def register_function(name: str, choice: Choice, record: StepLog) -> None:
@@ -49,7 +49,7 @@ def share(module: Any, rank: int, ranks: int) -> Experts:
     It takes rows, places of experts at that rank (-1 for none) and weights.
     """
     eager = type(module).forward.__wrapped__  # transformers wraps it to ask its registry first
-    first = int(hosts(module.num_experts, ranks).first[rank])
+    first = int(expert_ranks(module.num_experts, ranks).first[rank])
 
     def run(x: Tensor, experts: Tensor, weights: Tensor) -> Tensor:
         everywhere = experts.where(experts >= 0, module.num_experts - first) + first

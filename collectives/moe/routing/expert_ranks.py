@@ -15,7 +15,7 @@ MOST = 1 << 24
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Hosts:
+class ExpertRanks:
     """Experts in contiguous blocks: ``local[r]`` of them on rank r, from ``first[r]`` on.
 
     ``rank``: the rank of every expert, ``[experts]``.
@@ -43,7 +43,7 @@ class Hosts:
         return f"experts {'+'.join(map(str, self.local.tolist()))}"
 
 
-def hosts(experts: int | Sequence[int], ranks: int) -> Hosts:
+def expert_ranks(experts: int | Sequence[int], ranks: int) -> ExpertRanks:
     """The distribution of experts over ranks: a total, as in `Routing`, or a number for each rank.
 
     A rank may host none. Raises `RoutingError`.
@@ -55,7 +55,7 @@ def hosts(experts: int | Sequence[int], ranks: int) -> Hosts:
         if not 1 <= total <= MOST:
             raise RoutingError(f"experts is {shown(total)}; it has to be 1 to {MOST}")
         local = blocks(total, ranks)
-    return Hosts(local, starts(local), np.repeat(np.arange(ranks), local))
+    return ExpertRanks(local, starts(local), np.repeat(np.arange(ranks), local))
 
 
 def _listed(experts: Any, ranks: int) -> Ints:

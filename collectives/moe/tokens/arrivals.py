@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from collectives.calls.buffers import name_of
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tokens.quantise import Wire
 from collectives.moe.tokens.tensors import Array, TokenError
@@ -120,7 +120,7 @@ def about_tokens(top_k: int, weights: bool) -> np.dtype[Any]:
     return np.dtype([("token", "i4"), ("expert", "i8", (top_k,)), ("weight", "f4", carried)])
 
 
-def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
+def localised(about: Array, dst: Ints, expert_ranks: ExpertRanks) -> Array:
     """The records of tokens as their destinations need them: experts numbered there, -1 elsewhere.
 
     Written into ``about``; weights of experts elsewhere become 0. ``dst``: the destination of each
@@ -130,8 +130,8 @@ def localised(about: Array, dst: Ints, hosts: Hosts) -> Array:
         return about
     told = about
     expert = told["expert"]
-    here = (np.append(hosts.rank, -1)[expert] == dst[:, None]) & (expert >= 0)
-    told["expert"] = np.where(here, expert - hosts.first[dst][:, None], -1)
+    here = (np.append(expert_ranks.rank, -1)[expert] == dst[:, None]) & (expert >= 0)
+    told["expert"] = np.where(here, expert - expert_ranks.first[dst][:, None], -1)
     carried = told["weight"].shape[1]
     # Not multiplied: 0 times NaN is NaN.
     told["weight"] = np.where(here[:, :carried], told["weight"], np.float32(0))

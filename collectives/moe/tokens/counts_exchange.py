@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules.two_level import ChunkCounts, chunks_of, relays
 from collectives.moe.tokens.rank_transfer import Direct, Relayed
@@ -24,7 +24,7 @@ class CountsLayout:
     """How ``rank`` lays out the counts it tells; ``width``: ranks of a node, None for one level."""
 
     rank: int
-    hosts: Hosts
+    expert_ranks: ExpertRanks
     width: int | None
     chunks: int
 
@@ -40,7 +40,7 @@ class CountsLayout:
 
     def experts(self, told: _Told) -> Ints:
         """The number of tokens that chose each expert here: int64 ``[local experts]``."""
-        local = int(self.hosts.local[self.rank])
+        local = int(self.expert_ranks.local[self.rank])
         counts: Ints = told[:, :local].sum(axis=0, dtype=np.int64)
         return counts
 
@@ -52,30 +52,30 @@ class CountsLayout:
         ``told``: what the others told this rank; ``mine``: what it told them; ``to_rank``: bool
         ``[tokens, ranks]``, which token goes to which rank.
         """
-        rank, hosts, width = self.rank, self.hosts, self.width
-        most = int(hosts.local.max())
+        rank, expert_ranks, width = self.rank, self.expert_ranks, self.width
+        most = int(expert_ranks.local.max())
         come = told[:, most : most + self._pieces].astype(np.int64)
         if width is None:
-            return Direct(rank, hosts, copied(to_rank), come.sum(axis=1)), None
+            return Direct(rank, expert_ranks, copied(to_rank), come.sum(axis=1)), None
         known = self._passing(told, mine, come, width)
-        held = known.to_node[:, relays(hosts.ranks, width)[rank], rank // width].sum(axis=0)
+        held = known.to_node[:, relays(expert_ranks.ranks, width)[rank], rank // width].sum(axis=0)
         sent = copied(_to_node(to_rank, width))
-        return Relayed(rank, hosts, width, sent, come.sum(axis=1), held), known
+        return Relayed(rank, expert_ranks, width, sent, come.sum(axis=1), held), known
 
     @property
     def _pieces(self) -> int:
         return 1 if self.width is None else self.chunks
 
     def _by_expert(self, expert: Ints) -> _Told:
-        local = self.hosts.local
+        local = self.expert_ranks.local
         most = int(local.max())
         counts = np.zeros((len(local), most), np.int32)
-        chosen = np.bincount(expert[expert >= 0], minlength=self.hosts.experts)
+        chosen = np.bincount(expert[expert >= 0], minlength=self.expert_ranks.experts)
         counts[np.arange(most) < local[:, None]] = chosen
         return counts
 
     def _for_relays(self, to_rank: NDArray[np.bool_], width: int) -> list[_Told]:
-        ranks = self.hosts.ranks
+        ranks = self.expert_ranks.ranks
         relay = relays(ranks, width)[self.rank]
         node = np.zeros((ranks, self.chunks), np.int32)
         node[relay] = _by_chunk(_to_node(to_rank, width), self.chunks)
@@ -84,8 +84,8 @@ class CountsLayout:
         return [node, inside]
 
     def _passing(self, told: _Told, mine: _Told, come: Ints, width: int) -> ChunkCounts:
-        ranks, rank, chunks = self.hosts.ranks, self.rank, self.chunks
-        at = int(self.hosts.local.max()) + chunks
+        ranks, rank, chunks = self.expert_ranks.ranks, self.rank, self.chunks
+        at = int(self.expert_ranks.local.max()) + chunks
         to_node = np.zeros((chunks, ranks, ranks // width), np.int64)
         to_rank = np.zeros((chunks, ranks, ranks), np.int64)
         relay = relays(ranks, width)[rank]

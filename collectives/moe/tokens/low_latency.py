@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
-from collectives.moe.routing.expert_ranks import Hosts, hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.routing.routing import MASKED, Ints
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.low_latency import counted_combine, counted_dispatch
@@ -84,7 +84,7 @@ class Handle:
 class LowLatency:
     """Dispatch and combine of few tokens a rank, as in decoding.
 
-    ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
+    ``experts``: how many in all, or on each rank (`expert_ranks`). ``hidden``: channels of a token.
     ``max_tokens``: that a rank brings at most. ``wire``: "as-is", "int8", "fp8" or a `Wire`.
     ``message``: the format that a dispatched token is timed as; None: `Wire.format`.
     ``result_size``: bytes that a result is timed as; None: its real size. ``repeats``: whether a
@@ -106,7 +106,7 @@ class LowLatency:
     ) -> None:  # fmt: skip
         self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
         self.max_tokens = integer(max_tokens, "max_tokens", 1, MOST_TOKENS)
-        self.hosts: Hosts = hosts(experts, comm.size)
+        self.expert_ranks: ExpertRanks = expert_ranks(experts, comm.size)
         self.wire = wire if isinstance(wire, Wire) else Wire(wire)
         self.wire.check(self.hidden)
         self._message = message_given(message, self.hidden)
@@ -123,7 +123,7 @@ class LowLatency:
     @property
     def local_experts(self) -> int:
         """Number of experts that this rank hosts."""
-        return int(self.hosts.local[self.comm.rank])
+        return int(self.expert_ranks.local[self.comm.rank])
 
     @property
     def rows(self) -> int:
@@ -146,20 +146,20 @@ class LowLatency:
         try:
             async_op, timeout = modes(async_op, timeout)
             array, choices = self._checked(x, topk_idx)
-            chosen = selected(choices, self.hosts)
+            chosen = selected(choices, self.expert_ranks)
             slot = self._slot()
             room = self._room(slot, array.dtype)
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, rank, words = self.comm, self.comm.rank, self._words(array.dtype)
-        tokens = Tokens(comm, encode(array, self.wire), chosen, self.hosts)
+        tokens = Tokens(comm, encode(array, self.wire), chosen, self.expert_ranks)
         by_source, source = self._told(chosen, tokens, words, timeout)
         handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
         if not self._reuse:
             self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
         counts = RankCounts(rank, chosen.sent, by_source.sum(axis=1))
-        steps = counted_dispatch(counts, self.hosts.local, size)
+        steps = counted_dispatch(counts, self.expert_ranks.local, size)
         mine = plan_of_own_rows(steps, comm.size, rank)
         work = comm.exchange(
             timed_as(words, mine, "dispatch"),
@@ -203,10 +203,10 @@ class LowLatency:
         counts = RankCounts(comm.rank, chosen.sent, handle.by_source.sum(axis=1))
         size = timed_size or self.hidden * handle.dtype.itemsize
         mine = plan_of_own_rows(
-            counted_combine(counts, self.hosts.local, size), comm.size, comm.rank
+            counted_combine(counts, self.expert_ranks.local, size), comm.size, comm.rank
         )
         words = self._words(handle.dtype).replace("dispatch", "combine")
-        rows = Returns(comm, chosen, self.hosts, results, handle.by_source,
+        rows = Returns(comm, chosen, self.expert_ranks, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip
 
         def finish() -> None:
@@ -230,7 +230,7 @@ class LowLatency:
         """
         kind, tokens = array_of(results).dtype, len(choices)
         return Handle(
-            self, selected(choices, self.hosts), choices, by_source, tokens, kind, results, 0
+            self, selected(choices, self.expert_ranks), choices, by_source, tokens, kind, results, 0
         )
 
     # Dispatch.
@@ -243,7 +243,7 @@ class LowLatency:
                 f" max_tokens has to be {len(array)} or more"
             )
         choices = integers(topk_idx, "topk_idx", (len(array), None))
-        check(choices, self.hosts.experts, repeats=self._repeats)
+        check(choices, self.expert_ranks.experts, repeats=self._repeats)
         if self._repeats:
             self._fit(choices)
         if len(self._busy) == IN_FLIGHT:
@@ -268,7 +268,7 @@ class LowLatency:
     def _words(self, dtype: np.dtype[Any]) -> str:
         return (
             f"low_latency.dispatch({name_of(dtype)}[<= {self.max_tokens}, {self.hidden}],"
-            f" {self.hosts.words}, {self.wire.words})"
+            f" {self.expert_ranks.words}, {self.wire.words})"
         )
 
     def _told(
@@ -278,7 +278,7 @@ class LowLatency:
 
         ``[ranks, local experts]`` and ``[ranks, 4]``.
         """
-        local = self.hosts.local
+        local = self.expert_ranks.local
         most = int(local.max())
         mine = np.zeros((len(local), most + 4), np.int64)
         mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts

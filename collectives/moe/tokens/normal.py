@@ -11,7 +11,7 @@ from collectives.calls.buffers import NOTHING as NO_BUFFER
 from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
-from collectives.moe.routing.expert_ranks import Hosts, hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
@@ -100,7 +100,7 @@ class Routed:
 class Normal:
     """Dispatch and combine of many tokens a rank, as in prefill and training.
 
-    ``experts``: how many in all, or on each rank (`hosts`). ``hidden``: channels of a token.
+    ``experts``: how many in all, or on each rank (`expert_ranks`). ``hidden``: channels of a token.
     ``wire``: "as-is", "int8", "fp8" or a `Wire`. ``expert_alignment``: what counts of experts are
     rounded up to. ``ranks_per_node``: a token then goes once to each node, and on from there; None:
     once to each rank. ``chunks``: that the two levels are timed in. ``message``: the format that a
@@ -119,7 +119,7 @@ class Normal:
     ) -> None:  # fmt: skip
         self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
         self.alignment = integer(expert_alignment, "expert_alignment", 1, MOST_ALIGNMENT)
-        self.hosts: Hosts = hosts(experts, comm.size)
+        self.expert_ranks: ExpertRanks = expert_ranks(experts, comm.size)
         self.wire = wire if isinstance(wire, Wire) else Wire(wire)
         self.wire.check(self.hidden)
         self.width = _width(ranks_per_node, comm.size)
@@ -132,7 +132,7 @@ class Normal:
     @property
     def local_experts(self) -> int:
         """Number of experts that this rank hosts."""
-        return int(self.hosts.local[self.comm.rank])
+        return int(self.expert_ranks.local[self.comm.rank])
 
     def dispatch(
         self, x: Any, topk_idx: Any = None, topk_weights: Any = None, *,
@@ -228,7 +228,7 @@ class Normal:
                 dtype,
             )
         choices = integers(topk_idx, "topk_idx", (tokens, None))
-        check(choices, self.hosts.experts, repeats=self._repeats)
+        check(choices, self.expert_ranks.experts, repeats=self._repeats)
         about = np.zeros(tokens, about_tokens(choices.shape[1], topk_weights is not None))
         about["token"], about["expert"] = np.arange(tokens), choices
         if topk_weights is not None:
@@ -248,7 +248,7 @@ class Normal:
         nodes = "" if self.width is None else f", nodes of {self.width}"
         kind = "any" if dtype is None else name_of(dtype)
         return (
-            f"normal.{op}({kind}[*, {self.hidden}], {told}, {self.hosts.words},"
+            f"normal.{op}({kind}[*, {self.hidden}], {told}, {self.expert_ranks.words},"
             f" {self.wire.words}{nodes})"
         )
 
@@ -256,8 +256,8 @@ class Normal:
         self, load: DispatchPayload, top_k: int, dtype: np.dtype[Any] | None, words: str,
         timeout: float | None,
     ) -> Routed:  # fmt: skip
-        layout = CountsLayout(self.comm.rank, self.hosts, self.width, self.chunks)
-        to_rank = needed(load.about["expert"], self.hosts.rank, self.comm.size)
+        layout = CountsLayout(self.comm.rank, self.expert_ranks, self.width, self.chunks)
+        to_rank = needed(load.about["expert"], self.expert_ranks.rank, self.comm.size)
         mine = layout.tell(load.about["expert"], to_rank)
         told = np.empty_like(mine)
         self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
@@ -297,12 +297,12 @@ class Normal:
             raise TokenError(
                 f"handle is a {type(handle).__name__}; it has to be of a dispatch here"
             )
-        path = handle.path
-        same = path.rank == self.comm.rank and np.array_equal(path.hosts.local, self.hosts.local)
-        if not same:
+        path, mine = handle.path, self.expert_ranks
+        theirs = path.expert_ranks
+        if path.rank != self.comm.rank or not np.array_equal(theirs.local, mine.local):
             raise TokenError(
-                f"the handle is of rank {path.rank} of {path.hosts.ranks} with {path.hosts.words};"
-                f" this is rank {self.comm.rank} of {self.comm.size} with {self.hosts.words}"
+                f"the handle is of rank {path.rank} of {theirs.ranks} with {theirs.words};"
+                f" this is rank {self.comm.rank} of {self.comm.size} with {mine.words}"
             )
 
     def _results(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tokens.arrivals import Landing, bytes_of, localised
 from collectives.moe.tokens.quantise import Wire, weighted
@@ -52,7 +52,7 @@ class Direct:
     """
 
     rank: int
-    hosts: Hosts
+    expert_ranks: ExpertRanks
     sent: Copied
     come: Ints
 
@@ -70,8 +70,8 @@ class Direct:
         return [partial(self._back, given, home)]
 
     def _out(self, load: DispatchPayload, landing: Landing, scratch: Scratch | None) -> Round:
-        dst = np.repeat(np.arange(self.hosts.ranks), self.sent.counts)
-        about = localised(load.about[self.sent.token], dst, self.hosts)
+        dst = np.repeat(np.arange(self.expert_ranks.ranks), self.sent.counts)
+        about = localised(load.about[self.sent.token], dst, self.expert_ranks)
         rows = load.rows, load.scales
         packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)
         takes = [
@@ -97,7 +97,7 @@ class Relayed:
     """
 
     rank: int
-    hosts: Hosts
+    expert_ranks: ExpertRanks
     width: int
     sent: Copied
     come: Ints
@@ -131,7 +131,7 @@ class Relayed:
 
     def _twins(self) -> range:
         """The ranks with this one's place in their nodes, in order of nodes."""
-        return range(self.rank % self.width, self.hosts.ranks, self.width)
+        return range(self.rank % self.width, self.expert_ranks.ranks, self.width)
 
     def _to_relays(self, load: DispatchPayload, held: Landing, scratch: Scratch | None) -> Round:
         about = load.about[self.sent.token]
@@ -143,13 +143,13 @@ class Relayed:
 
     def _on(self, held: Landing, landing: Landing) -> Round:
         if self.passed is None:
-            place = np.where(self.hosts.rank // self.width == self._node,
-                             self.hosts.rank % self.width, self.width)  # fmt: skip
+            place = np.where(self.expert_ranks.rank // self.width == self._node,
+                             self.expert_ranks.rank % self.width, self.width)  # fmt: skip
             table = needed(held.about["expert"], place, self.width + 1)
             self.passed = copied(table[:, : self.width])
         token, counts = self.passed.token, self.passed.counts
         dst = np.repeat(np.array(self._mates()), counts)
-        about = localised(held.about[token], dst, self.hosts)
+        about = localised(held.about[token], dst, self.expert_ranks)
         packed = _packed(*held.rows(), about, token, counts)
         sends = list(zip(self._mates(), packed, strict=True))
         spans = self._by_relay()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import MASKED, Ints, sorted_by
 from collectives.moe.tokens.tensors import TokenError
 
@@ -56,20 +56,20 @@ class Selected:
     sent: Ints
 
 
-def selected(topk_idx: Ints, hosts: Hosts) -> Selected:
+def selected(topk_idx: Ints, expert_ranks: ExpertRanks) -> Selected:
     """The choices ``topk_idx`` that are not masked, ordered by expert and token.
 
     ``topk_idx``: checked choices, int64 ``[tokens, top_k]``.
     """
     made = topk_idx != MASKED
     expert, token = topk_idx[made], np.nonzero(made)[0]
-    order = sorted_by(expert, hosts.experts)
+    order = sorted_by(expert, expert_ranks.experts)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     row = np.full(topk_idx.shape, -1, np.int64)
     row[made] = place
-    counts = np.bincount(expert, minlength=hosts.experts)
-    sent = np.bincount(hosts.rank[expert], minlength=hosts.ranks)
+    counts = np.bincount(expert, minlength=expert_ranks.experts)
+    sent = np.bincount(expert_ranks.rank[expert], minlength=expert_ranks.ranks)
     return Selected(token[order], counts, row, sent)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from collectives.calls.communicator import Communicator
 from collectives.calls.untimed import barrier, rounds
-from collectives.moe.routing.expert_ranks import Hosts
+from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tokens.arrivals import Landing, bytes_of
 from collectives.moe.tokens.quantise import add_up, address_of
@@ -37,10 +37,14 @@ class Tokens:
     """
 
     def __init__(
-        self, comm: Communicator, encoded: tuple[Bytes, Bytes], chosen: Selected, hosts: Hosts
+        self,
+        comm: Communicator,
+        encoded: tuple[Bytes, Bytes],
+        chosen: Selected,
+        expert_ranks: ExpertRanks,
     ) -> None:
         self._comm, (self._rows, self._scales), self._chosen = comm, encoded, chosen
-        self._edges = _edges(chosen.counts, hosts)
+        self._edges = _edges(chosen.counts, expert_ranks)
         self._memory = comm.memory
         if self._memory is not None:
             self._memory.expose(self)
@@ -153,11 +157,11 @@ class Returns:
     """
 
     def __init__(
-        self, comm: Communicator, chosen: Selected, hosts: Hosts, y: Array, by_source: Ints,
-        scratch: Scratch,
+        self, comm: Communicator, chosen: Selected, expert_ranks: ExpertRanks, y: Array,
+        by_source: Ints, scratch: Scratch,
     ) -> None:  # fmt: skip
-        self._comm, self._chosen, self._hosts, self._y = comm, chosen, hosts, y
-        self._edges = _edges(chosen.counts, hosts)
+        self._comm, self._chosen, self._expert_ranks, self._y = comm, chosen, expert_ranks, y
+        self._edges = _edges(chosen.counts, expert_ranks)
         until = by_source.cumsum(axis=0)
         # The row of `y`, flattened, where those for a source begin: [ranks, local experts].
         self._first = np.arange(len(y)) * y.shape[1] + until - by_source
@@ -170,7 +174,7 @@ class Returns:
     def rounds(self, weights: NDArray[np.float32], out: Array) -> Rounds:
         """The rounds that fill ``out`` with the weighted sums of all ranks' results."""
         at = address_of(self._y) + self._first * self._width
-        local, rank = self._hosts.local, self._comm.rank
+        local, rank = self._expert_ranks.local, self._comm.rank
         given = np.arange(int(local.max())) < local[:, None]
         told = np.zeros(given.shape, np.int64)
 
@@ -215,8 +219,8 @@ class Returns:
 
     def _read(self, memory: PeerMemory, there: Ints, here: Ints) -> None:
         """The results of other processes, by host and expert, from where they lie."""
-        sizes, first = self._chosen.counts * self._width, self._hosts.first
-        for peer, n in enumerate(self._hosts.local.tolist()):
+        sizes, first = self._chosen.counts * self._width, self._expert_ranks.first
+        for peer, n in enumerate(self._expert_ranks.local.tolist()):
             if peer != self._comm.rank and n:
                 size = sizes[first[peer] : first[peer] + n]
                 memory.read(self._comm.members[peer], there[peer, :n], here[peer, :n], size)
@@ -250,8 +254,8 @@ class Returns:
         return room.view(self._y.dtype).reshape(rows, self._y.shape[2])
 
 
-def _edges(counts: Ints, hosts: Hosts) -> list[int]:
+def _edges(counts: Ints, expert_ranks: ExpertRanks) -> list[int]:
     """Where the choices for each rank begin, in the order of experts, and their end."""
     ends = np.append(0, counts.cumsum())
-    edges: list[int] = ends[np.append(hosts.first, hosts.experts)].tolist()
+    edges: list[int] = ends[np.append(expert_ranks.first, expert_ranks.experts)].tolist()
     return edges
