@@ -29,6 +29,11 @@ WAITING, UNDER_WAY, IN_FLIGHT, DONE = range(4)
 UNDER, IDLE, RANKS, GONE, WAITING_FLOWS, FREED = range(6)
 """What the numbers of `Window.n` are: flows under way, ranks without flows, ..."""
 
+ARRIVAL, SETTLE, LEAST_LATENCY, SPAN, TOGETHER = range(5)
+"""What the numbers of `Window.times` are, in seconds: `ARRIVAL`, when the next of the flows under
+way arrives; `SETTLE`, when credit must be settled; `LEAST_LATENCY` of any flow; `SPAN`, over how
+long credit is carried; `TOGETHER`, how far arrivals may lie apart to share a solve."""
+
 EXACT_BELOW = 500  # with fewer flows in flight, one ends at a time
 SAMPLE = 1024  # of the flows in flight, to see when a share of them will have ended
 
@@ -45,9 +50,7 @@ class Window(NamedTuple):
     ``under_way[:n[0]]``: flows that wait for their latency; ``n[1]``: how many of the ``n[2]``
     ranks have no flow left here.
 
-    ``soonest`` has five slots, in seconds: 0: when the next waiting flow arrives; 1: when credit
-    must be settled; 2: the least latency; 3: over how long credit is carried; 4: how far apart
-    arrivals may lie to share a solve.
+    ``times``: five numbers, see `ARRIVAL`.
     """
 
     src: _Ints
@@ -73,7 +76,7 @@ class Window(NamedTuple):
     through: _Longs
     freed: _Longs
     dues: _Floats
-    soonest: _Floats
+    times: _Floats
     n: _Longs
 
 
@@ -111,37 +114,37 @@ def proceed(
 
     Returns the time, in seconds. Stopping changes no answer.
     """
-    span = w.soonest[3]
+    span = w.times[SPAN]
     while not (more and w.n[IDLE] > 0) and time < until:
-        if w.soonest[0] <= time * (1 + 1e-12):
+        if w.times[ARRIVAL] <= time * (1 + 1e-12):
             _arrivals(w, f, time, grain)
             continue
         if f.n[maxmin.CHANGED] > 0 and f.n[maxmin.ALIVE] > 0:
             everything = solve(f, time, max(span, 1e-30))
             owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
-            w.soonest[1] = owed if everything else min(owed, w.soonest[1])
+            w.times[SETTLE] = owed if everything else min(owed, w.times[SETTLE])
         coming = _horizon(w, f, share, grain) - time
         if f.n[maxmin.IN_FLIGHT] == 0:
-            if w.n[UNDER] == 0 or w.soonest[0] > until:
+            if w.n[UNDER] == 0 or w.times[ARRIVAL] > until:
                 break
-            time = w.soonest[0]
+            time = w.times[ARRIVAL]
             continue
         before = time
-        time = _departures(w, f, min(time + coming, w.soonest[1], until))
+        time = _departures(w, f, min(time + coming, w.times[SETTLE], until))
         if f.n[maxmin.CREDITED] > 0:
-            w.soonest[1] = _settle_credit(f, time, time - before, span)
+            w.times[SETTLE] = _settle_credit(f, time, time - before, span)
         if w.n[GONE] > 0:
             leave(f, w.ended[: w.n[GONE]], time)
         if coming > 0.0:
             span = coming
-    w.soonest[3] = span
+    w.times[SPAN] = span
     return time
 
 
 @compiled
 def _resume(w: Window, f: Flows, time: float) -> None:
     """Take up what the window before left; every rank comes to its next step."""
-    w.soonest[0] = np.inf
+    w.times[ARRIVAL] = np.inf
     n = 0
     for i in range(len(w.src)):
         if w.status[i] == IN_FLIGHT:
@@ -150,7 +153,7 @@ def _resume(w: Window, f: Flows, time: float) -> None:
         elif w.status[i] == UNDER_WAY:
             w.under_way[w.n[UNDER]] = i
             w.n[UNDER] += 1
-            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+            w.times[ARRIVAL] = min(w.times[ARRIVAL], w.arrive[i])
     join(f, w.ended[:n], time)
     _enter_first(w)
 
@@ -158,7 +161,7 @@ def _resume(w: Window, f: Flows, time: float) -> None:
 @compiled
 def _enter_first(w: Window) -> None:
     """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
-    i, waiting, soonest = 0, w.n[UNDER], w.soonest[0]
+    i, waiting, soonest = 0, w.n[UNDER], w.times[ARRIVAL]
     while i < len(w.src) and w.step[i] == w.step[0]:
         src, dst = w.src[i], w.dst[i]
         w.open[src] += 1
@@ -173,7 +176,7 @@ def _enter_first(w: Window) -> None:
             waiting += 1
             soonest = min(soonest, w.arrive[i])
         i += 1
-    w.n[UNDER], w.soonest[0] = waiting, soonest
+    w.n[UNDER], w.times[ARRIVAL] = waiting, soonest
     for r in range(len(w.ready)):
         if w.open[r] == 0:
             w.freed[w.n[FREED]] = r
@@ -204,7 +207,7 @@ def _enter(w: Window) -> None:
                 w.n[WAITING_FLOWS] -= 1
                 w.under_way[w.n[UNDER]] = i
                 w.n[UNDER] += 1
-                w.soonest[0] = min(w.soonest[0], w.arrive[i])
+                w.times[ARRIVAL] = min(w.times[ARRIVAL], w.arrive[i])
         w.rank_at[r] = at
     w.n[FREED] = 0
 
@@ -218,15 +221,15 @@ def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
         i = w.under_way[k]
         if w.arrive[i] <= time * (1 + 1e-12):
             late = min(late, w.latency[i])
-    until = time * (1 + 1e-12) + max(grain * late, w.soonest[4])
+    until = time * (1 + 1e-12) + max(grain * late, w.times[TOGETHER])
     w.n[UNDER] = 0
-    w.soonest[0] = np.inf
+    w.times[ARRIVAL] = np.inf
     for k in range(waiting):
         i = w.under_way[k]
         if w.arrive[i] > until:
             w.under_way[w.n[UNDER]] = i
             w.n[UNDER] += 1
-            w.soonest[0] = min(w.soonest[0], w.arrive[i])
+            w.times[ARRIVAL] = min(w.times[ARRIVAL], w.arrive[i])
         elif f.size[i] == 0.0 or (
             f.record[i + 1] == f.record[i] + 2 and f.limits[f.limit[i]] == np.inf
         ):
@@ -309,7 +312,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
         soonest = max(soonest, dues[sample[many]])
     elif n > 0:
         soonest += grain * max(soonest - w.arrive[first], 0.0)
-    return float(min(soonest * (1 + 1e-12), w.soonest[0]))
+    return float(min(soonest * (1 + 1e-12), w.times[ARRIVAL]))
 
 
 @compiled
@@ -326,14 +329,14 @@ def _departures(w: Window, f: Flows, until: float) -> float:
     low, high = np.inf, 0.0
     for k in range(ended):
         low, high = min(low, f.due[w.ended[k]]), max(high, f.due[w.ended[k]])
-    ordered = w.n[WAITING_FLOWS] > 0 and high - low >= w.soonest[2]
+    ordered = w.n[WAITING_FLOWS] > 0 and high - low >= w.times[LEAST_LATENCY]
     if ordered:  # else none can let another arrive before the last of them has ended
         for k in range(ended):
             w.dues[k] = f.due[w.ended[k]]
         sort_by(w.dues[:ended], w.ended[:ended], ended)
     done = 0
-    while done < ended and (not ordered or f.due[w.ended[done]] <= w.soonest[0]):
-        until_then = w.soonest[0] if ordered else np.inf
+    while done < ended and (not ordered or f.due[w.ended[done]] <= w.times[ARRIVAL]):
+        until_then = w.times[ARRIVAL] if ordered else np.inf
         done += _complete(w, f.due, w.ended[done:ended], until_then, ordered)
         _enter(w)
     w.n[GONE] = done

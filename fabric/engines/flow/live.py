@@ -74,7 +74,7 @@ class Live:
             room.fill(0.0)
         f.full.fill(False)
         f.is_changed.fill(False)
-        w.soonest[:] = np.inf, np.inf, np.inf, 0.0, 0.0
+        w.times[:] = np.inf, np.inf, np.inf, 0.0, 0.0
         w.n[events.RANKS] = 1 << 62  # all lanes are watched: whenever one ends, the engine stops
         self._f, self._limits = f._replace(limits=np.array([np.inf])), frozenset([np.inf])
         self._least.clear()
@@ -123,7 +123,7 @@ class Live:
         if self._have[CROWDED]:
             self._spread()
         dense = self._have[FLOWS] > events.EXACT_BELOW
-        self._w.soonest[4] = self._grain * min(self._least.values()) if dense else 0.0
+        self._w.times[events.TOGETHER] = self._grain * min(self._least.values()) if dense else 0.0
         self.time, ended = live_columns.go(
             self._w,
             self._f,
@@ -221,7 +221,7 @@ def _window(n: int) -> Window:
         missing=np.zeros(n, np.int8), start=floats(), arrive=floats(), finish=floats(),
         rank_flow=longs(), rank_at=longs(), rank_end=longs(), open=longs(), ready=floats(),
         latest=floats(), cost=floats(), under_way=longs(), ended=longs(), through=longs(),
-        freed=longs(), dues=floats(), soonest=np.zeros(5), n=np.zeros(6, np.int64),
+        freed=longs(), dues=floats(), times=np.zeros(5), n=np.zeros(6, np.int64),
     )  # fmt: skip
 
 

@@ -95,7 +95,9 @@ def add(
                 f.limit[at] = low
                 if peer != me:
                     waited[peer] += 1
-                    w.soonest[2] = min(w.soonest[2], lanes.latency[i])
+                    w.times[events.LEAST_LATENCY] = min(
+                        w.times[events.LEAST_LATENCY], lanes.latency[i]
+                    )
                 b, end = have[RECORDED], lanes.entries[i + 1]
                 f.record[at] = b
                 records[b], records[b + 1] = 0, at  # in no state that `solve` knows

@@ -147,7 +147,7 @@ class Simulation:
             open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
             cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
             through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
-            dues=np.zeros(n), soonest=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
+            dues=np.zeros(n), times=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
             n=np.array([0, 0, self._watched(), 0, (state.status == events.WAITING).sum(), 0]),
         )  # fmt: skip
 
