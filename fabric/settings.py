@@ -147,16 +147,19 @@ def _value(name: str, text: str) -> str | float | None:
         raise WorldError(f"{PREFIX}{name.upper()} is {text!r}, not a number") from None
 
 
-def machine(settings: Settings, system: "str | Path | Topology | Fabric | None") -> "Fabric | None":
-    """The fabric that the settings speak of, or the one that is given; None without a system."""
-    from fabric.endpoint.stacks import stacks_of
-    from fabric.fabric import Fabric
-    from topology.presets.catalogue import system as named
-
-    if system is None or isinstance(system, Fabric):
-        return system
-    topology = named(system) if isinstance(system, str | Path) else system
-    return Fabric(topology, endpoint=stacks_of(settings.software, topology))
+def _machine(given: Mapping[str, str]) -> MachineSpec | None:
+    """The machine of the variables; a single one overrides what ``TRIPLANE_MACHINE`` says."""
+    line, name = given.get(VARIABLE) or "{}", given.get(PREFIX + "SYSTEM")
+    if name in ("", NO_SYSTEM) or (name is None and line == NO_SYSTEM):
+        return None
+    try:
+        found = MachineSpec() if line == NO_SYSTEM else MachineSpec.from_text(line)
+    except TriplaneError as error:
+        raise WorldError(f"{VARIABLE}: {error}") from None
+    changed: dict[str, Any] = {} if name is None else {"system": name}
+    if PREFIX + "SOFTWARE" in given:
+        changed["software"] = given[PREFIX + "SOFTWARE"] or None
+    return replace(found, **changed)
 
 
 def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":

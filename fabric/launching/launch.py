@@ -97,7 +97,7 @@ def _on(topology: "Topology", software: str | None) -> "Fabric":
     from fabric.endpoint.stacks import stacks_of
     from fabric.fabric import Fabric
 
-    return Fabric(topology, endpoint=stacks_of(software, topology.provenance.family))
+    return Fabric(topology, endpoint=stacks_of(software, topology))
 
 
 def _file(trace: Any) -> str:
