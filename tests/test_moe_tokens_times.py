@@ -97,7 +97,7 @@ def test_rows_of_two_levels_are_those_of_the_schedule(
     layouts = [CountsLayout(me, where, width, chunks) for me in range(ranks)]
     tables = [needed(one, where.rank, ranks) for one in routing.topk_idx]
     three = zip(layouts, routing.topk_idx, tables, strict=True)
-    told = np.stack([layout.tell(expert, table) for layout, expert, table in three])
+    told = np.stack([layout.to_send(expert, table) for layout, expert, table in three])
     for me in range(ranks):
         _, known = layouts[me].path(told[:, me], told[me], tables[me])
         assert known is not None

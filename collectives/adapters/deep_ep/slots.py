@@ -12,7 +12,7 @@ import numpy as np
 from collectives.adapters.deep_ep.parcels import Parcels
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints, sorted_by
-from collectives.moe.tokens.arrivals import Landing
+from collectives.moe.tokens.arrivals import Arrivals
 from collectives.moe.tokens.normal import Routed
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed
 from collectives.moe.tokens.selection import Copied, copied, needed
@@ -24,27 +24,27 @@ class BySlot(Parcels):
 
     def _routed(self, load: DispatchPayload, *rest: Any) -> Routed:
         made = super()._routed(load, *rest)
-        return replace(made, path=_by_slot(made.path, load.about["expert"]))
+        return replace(made, path=_by_slot(made.path, load.records["expert"]))
 
 
 class SlotRelayed(Relayed):
     """`Relayed` with results added up in the order of slots at both levels."""
 
-    def _on(self, held: Landing, landing: Landing) -> Round:
+    def _on(self, held: Arrivals, arrivals: Arrivals) -> Round:
         if self.passed is None:
             inside = self.expert_ranks.rank % self.width
             there = np.where(self.expert_ranks.rank // self.width == self._node, inside, self.width)
-            place = np.append(there, self.width)[held.about["expert"]]
-            table = needed(held.about["expert"], there, self.width + 1)[:, : self.width]
+            place = np.append(there, self.width)[held.records["expert"]]
+            table = needed(held.records["expert"], there, self.width + 1)[:, : self.width]
             self.passed = in_slots(copied(table), np.where(place == self.width, -1, place))
-        return Relayed._on(self, held, landing)
+        return Relayed._on(self, held, arrivals)
 
 
 def _by_slot(path: Direct | Relayed, expert: Ints) -> Direct | Relayed:
     if isinstance(path, Relayed):
         domain = places(expert, path.expert_ranks) // path.width  # of -1 it is -1
         sent = in_slots(path.sent, domain)
-        return SlotRelayed(path.rank, path.expert_ranks, path.width, sent, path.come, path.held)
+        return SlotRelayed(path.rank, path.expert_ranks, path.width, sent, path.received, path.held)
     return replace(path, sent=in_slots(path.sent, places(expert, path.expert_ranks)))
 
 
@@ -77,7 +77,10 @@ def straight(routed: Routed, expert: Ints) -> Routed:
     ranks = path.expert_ranks.ranks
     sent = copied(needed(expert, path.expert_ranks.rank, ranks))
     direct = Direct(
-        path.rank, path.expert_ranks, in_slots(sent, places(expert, path.expert_ranks)), path.come
+        path.rank,
+        path.expert_ranks,
+        in_slots(sent, places(expert, path.expert_ranks)),
+        path.received,
     )
     return replace(routed, path=direct, known=None)
 

@@ -75,11 +75,11 @@ class Recycled:
         return mapped((size,), np.dtype(np.uint8))
 
 
-class Landing:
+class Arrivals:
     """Memory for an array ``shape`` of tokens with ``hidden`` channels each, of the wire's type.
 
     ``x``: the tokens, ``[*shape, hidden]``; ``scales``: ``[*shape, ...]`` or None. The argument
-    ``about`` is the numpy type of what is recorded of a token (`about_tokens`); the attribute is
+    ``records`` is the numpy type of what is recorded of a token (`token_record`); the attribute is
     the array of these records, of shape ``shape``. ``pool``: takes the memory of ``x`` from there;
     None: new memory, of which pages never written take none. Raises `TokenError` if the host has
     too little memory.
@@ -87,14 +87,14 @@ class Landing:
 
     def __init__(
         self, shape: tuple[int, ...], hidden: int, wire: Wire, dtype: np.dtype[Any],
-        about: np.dtype[Any], pool: Recycled | None = None,
+        records: np.dtype[Any], pool: Recycled | None = None,
     ) -> None:  # fmt: skip
         room = mapped if pool is None else pool.room
         self.x = room((*shape, hidden), wire.dtype(dtype))
         kind = wire.scales(hidden)
         self.scales = None if kind is None else mapped((*shape, *kind[0]), kind[1])
         try:
-            self.about = np.empty(shape, about)
+            self.records = np.empty(shape, records)
         except MemoryError as error:
             raise TokenError(f"what is known of {math.prod(shape)} tokens: {error}") from None
 
@@ -104,7 +104,7 @@ class Landing:
         ``first`` to ``last``: the tokens; ``at``: leading indices.
         """
         where: Any = (*at, slice(first, last))
-        arrays = (self.x, self.scales, self.about)
+        arrays = (self.x, self.scales, self.records)
         return tuple(bytes_of(a[where]) for a in arrays if a is not None and a.dtype.itemsize)
 
     def rows(self) -> tuple[Bytes, Bytes]:
@@ -114,28 +114,27 @@ class Landing:
         return _table(self.x, tokens), _table(scales, tokens)
 
 
-def about_tokens(top_k: int, weights: bool) -> np.dtype[Any]:
+def token_record(top_k: int, weights: bool) -> np.dtype[Any]:
     """The dtype of what normal mode records of a token: its row at its source, experts, weights."""
     carried = (top_k if weights else 0,)
     return np.dtype([("token", "i4"), ("expert", "i8", (top_k,)), ("weight", "f4", carried)])
 
 
-def localised(about: Array, dst: Ints, expert_ranks: ExpertRanks) -> Array:
+def with_local_experts(records: Array, dst: Ints, expert_ranks: ExpertRanks) -> Array:
     """The records of tokens as their destinations need them: experts numbered there, -1 elsewhere.
 
-    Written into ``about``; weights of experts elsewhere become 0. ``dst``: the destination of each
-    token.
+    Written into ``records``; weights of experts elsewhere become 0. ``dst``: the destination of
+    each token.
     """
-    if not about.dtype.itemsize:
-        return about
-    told = about
-    expert = told["expert"]
+    if not records.dtype.itemsize:
+        return records
+    expert = records["expert"]
     here = (np.append(expert_ranks.rank, -1)[expert] == dst[:, None]) & (expert >= 0)
-    told["expert"] = np.where(here, expert - expert_ranks.first[dst][:, None], -1)
-    carried = told["weight"].shape[1]
+    records["expert"] = np.where(here, expert - expert_ranks.first[dst][:, None], -1)
+    carried = records["weight"].shape[1]
     # Not multiplied: 0 times NaN is NaN.
-    told["weight"] = np.where(here[:, :carried], told["weight"], np.float32(0))
-    return told
+    records["weight"] = np.where(here[:, :carried], records["weight"], np.float32(0))
+    return records
 
 
 def bytes_of(array: Array) -> Bytes:

@@ -1,8 +1,8 @@
-"""What ranks tell each other before a dispatch of the normal mode, so that all know their part.
+"""The counts that ranks exchange before a dispatch of the normal mode, so that each can plan it.
 
-A rank tells each other rank how many of its tokens chose each expert there, and how many tokens it
-has for it, by chunk. With two levels it also tells the relay of each node how many tokens come for
-the node and for each rank there. What is told is int32 ``[ranks, ...]``.
+A rank sends each rank how many of its tokens chose each expert there, and how many tokens it
+has for it, by chunk. With two levels it also sends the relay of each node how many tokens it has
+for the node and for each rank there. Counts are int32 ``[ranks, ...]``.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from collectives.moe.schedules.two_level import ChunkCounts, chunks_of, relays
 from collectives.moe.tokens.rank_transfer import Direct, Relayed
 from collectives.moe.tokens.selection import copied
 
-_Told = NDArray[np.int32]
+_Counts = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountsLayout:
-    """How ``rank`` lays out the counts it tells; ``width``: ranks of a node, None for one level."""
+    """How ``rank`` lays out the counts it sends; ``width``: ranks of a node, None for one level."""
 
     rank: int
     expert_ranks: ExpertRanks
     width: int | None
     chunks: int
 
-    def tell(self, expert: Ints, to_rank: NDArray[np.bool_]) -> _Told:
+    def to_send(self, expert: Ints, to_rank: NDArray[np.bool_]) -> _Counts:
         """The counts to send to each rank; ``expert``: ``[tokens, top_k]``.
 
         ``to_rank``: see `needed`.
@@ -38,35 +38,35 @@ class CountsLayout:
             blocks += self._for_relays(to_rank, self.width)
         return np.concatenate(blocks, axis=1)
 
-    def experts(self, told: _Told) -> Ints:
+    def experts(self, received: _Counts) -> Ints:
         """The number of tokens that chose each expert here: int64 ``[local experts]``."""
         local = int(self.expert_ranks.local[self.rank])
-        counts: Ints = told[:, :local].sum(axis=0, dtype=np.int64)
+        counts: Ints = received[:, :local].sum(axis=0, dtype=np.int64)
         return counts
 
     def path(
-        self, told: _Told, mine: _Told, to_rank: NDArray[np.bool_]
+        self, received: _Counts, sent: _Counts, to_rank: NDArray[np.bool_]
     ) -> tuple[Direct | Relayed, ChunkCounts | None]:
         """The path by which tokens travel, and the counts that two levels are timed by, or None.
 
-        ``told``: what the others told this rank; ``mine``: what it told them; ``to_rank``: bool
-        ``[tokens, ranks]``, which token goes to which rank.
+        ``received``: the counts that the others sent to this rank; ``sent``: those that it sent;
+        ``to_rank``: bool ``[tokens, ranks]``, which token goes to which rank.
         """
         rank, expert_ranks, width = self.rank, self.expert_ranks, self.width
         most = int(expert_ranks.local.max())
-        come = told[:, most : most + self._pieces].astype(np.int64)
+        copies = received[:, most : most + self._pieces].astype(np.int64)
         if width is None:
-            return Direct(rank, expert_ranks, copied(to_rank), come.sum(axis=1)), None
-        known = self._passing(told, mine, come, width)
+            return Direct(rank, expert_ranks, copied(to_rank), copies.sum(axis=1)), None
+        known = self._passing(received, sent, copies, width)
         held = known.to_node[:, relays(expert_ranks.ranks, width)[rank], rank // width].sum(axis=0)
-        sent = copied(_to_node(to_rank, width))
-        return Relayed(rank, expert_ranks, width, sent, come.sum(axis=1), held), known
+        to_nodes = copied(_to_node(to_rank, width))
+        return Relayed(rank, expert_ranks, width, to_nodes, copies.sum(axis=1), held), known
 
     @property
     def _pieces(self) -> int:
         return 1 if self.width is None else self.chunks
 
-    def _by_expert(self, expert: Ints) -> _Told:
+    def _by_expert(self, expert: Ints) -> _Counts:
         local = self.expert_ranks.local
         most = int(local.max())
         counts = np.zeros((len(local), most), np.int32)
@@ -74,7 +74,7 @@ class CountsLayout:
         counts[np.arange(most) < local[:, None]] = chosen
         return counts
 
-    def _for_relays(self, to_rank: NDArray[np.bool_], width: int) -> list[_Told]:
+    def _for_relays(self, to_rank: NDArray[np.bool_], width: int) -> list[_Counts]:
         ranks = self.expert_ranks.ranks
         relay = relays(ranks, width)[self.rank]
         node = np.zeros((ranks, self.chunks), np.int32)
@@ -83,18 +83,18 @@ class CountsLayout:
         inside[relay] = _by_chunk(to_rank, self.chunks).reshape(len(relay), -1)
         return [node, inside]
 
-    def _passing(self, told: _Told, mine: _Told, come: Ints, width: int) -> ChunkCounts:
+    def _passing(self, received: _Counts, sent: _Counts, copies: Ints, width: int) -> ChunkCounts:
         ranks, rank, chunks = self.expert_ranks.ranks, self.rank, self.chunks
         at = int(self.expert_ranks.local.max()) + chunks
         to_node = np.zeros((chunks, ranks, ranks // width), np.int64)
         to_rank = np.zeros((chunks, ranks, ranks), np.int64)
         relay = relays(ranks, width)[rank]
-        to_node[:, rank] = mine[relay, at : at + chunks].T
-        to_node[:, relay, rank // width] = told[relay, at : at + chunks].T
+        to_node[:, rank] = sent[relay, at : at + chunks].T
+        to_node[:, relay, rank // width] = received[relay, at : at + chunks].T
         mates = slice(rank // width * width, (rank // width + 1) * width)
-        inside = told[relay, at + chunks :].reshape(len(relay), width, chunks)
+        inside = received[relay, at + chunks :].reshape(len(relay), width, chunks)
         to_rank[:, relay, mates] = inside.transpose(2, 0, 1)
-        to_rank[:, :, rank] = come.T
+        to_rank[:, :, rank] = copies.T
         return ChunkCounts(width, to_node, to_rank)
 
 
@@ -105,7 +105,7 @@ def _to_node(to_rank: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     return node
 
 
-def _by_chunk(places: NDArray[np.bool_], chunks: int) -> _Told:
+def _by_chunk(places: NDArray[np.bool_], chunks: int) -> _Counts:
     """How many tokens of each chunk each place needs: ``[places, chunks]``."""
     tokens = np.arange(len(places))
     first = chunks_of(tokens, np.array(len(places)), chunks).searchsorted(np.arange(chunks + 1))

@@ -14,7 +14,7 @@ from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.routing.routing import MASKED, Ints
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.low_latency import counted_combine, counted_dispatch
-from collectives.moe.tokens.arrivals import Landing, mapped
+from collectives.moe.tokens.arrivals import Arrivals, mapped
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
@@ -113,7 +113,7 @@ class LowLatency:
         self._result_size = result_given(result_size)
         self._repeats, self._reuse = flag(repeats, "repeats"), flag(reuse, "reuse")
         self._rows = None if rows is None else integer(rows, "rows", 1)
-        self._rooms: dict[tuple[int, np.dtype[Any]], Landing] = {}
+        self._rooms: dict[tuple[int, np.dtype[Any]], Arrivals] = {}
         self._made: dict[tuple[int, np.dtype[Any]], Array] = {}
         self._busy: dict[int, Handle] = {}
         self._scratch = [Scratch() for _ in range(IN_FLIGHT)]
@@ -295,16 +295,16 @@ class LowLatency:
         self._works[slot].clear()
         return slot
 
-    def _room(self, slot: int, dtype: np.dtype[Any]) -> Landing:
+    def _room(self, slot: int, dtype: np.dtype[Any]) -> Arrivals:
         key = slot, dtype
         if key not in self._rooms:
-            self._rooms[key] = Landing(
+            self._rooms[key] = Arrivals(
                 (self.local_experts, self.rows), self.hidden, self.wire, dtype, np.dtype(np.int32)
             )
         return self._rooms[key]
 
-    def _received(self, x: Any, room: Landing, by_source: Ints) -> Received:
-        arrays = (room.x, room.scales, room.about)
+    def _received(self, x: Any, room: Arrivals, by_source: Ints) -> Received:
+        arrays = (room.x, room.scales, room.records)
         whole, scales, token = (None if a is None else like(x, a) for a in arrays)
         return Received(
             whole, scales, by_source.sum(axis=0), token, np.ascontiguousarray(by_source.T)

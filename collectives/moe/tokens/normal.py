@@ -15,7 +15,7 @@ from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
-from collectives.moe.tokens.arrivals import Landing, Recycled, about_tokens
+from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
 from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
@@ -89,7 +89,7 @@ class Routed:
     @property
     def by_source(self) -> NDArray[np.int64]:
         """The number of tokens that came from each rank: int64 ``[ranks]``."""
-        return self.path.come
+        return self.path.received
 
     @property
     def sent(self) -> NDArray[np.int64]:
@@ -155,16 +155,16 @@ class Normal:
         words = self._words("dispatch", dtype, top_k, topk_weights is not None, handle)
         if handle is None:
             handle = self._routed(load, top_k, dtype, words, timeout)
-        about = load.about.dtype
+        records = load.records.dtype
         given = np.dtype(np.float32) if dtype is None else dtype
-        landing = Landing((int(handle.by_source.sum()),), self.hidden, self.wire, given, about,
+        arrivals = Arrivals((int(handle.by_source.sum()),), self.hidden, self.wire, given, records,
                           self._recycled)  # fmt: skip
-        arrived = self._arrived(x, landing, handle, topk_weights is not None)
+        arrived = self._arrived(x, arrivals, handle, topk_weights is not None)
         size = (self._message or self.wire.format("normal", given)).size(self.hidden)
         scratch = self._scratches.free()
         work = self.comm.exchange(
             timed_as(words, self._plan(handle, size, back=False), "dispatch:normal"),
-            handle.path.dispatch(load, landing, scratch), lambda: _told(arrived, landing),
+            handle.path.dispatch(load, arrivals, scratch), lambda: _read_records(arrived, arrivals),
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._scratches.lend(scratch, work)
@@ -229,11 +229,11 @@ class Normal:
             )
         choices = integers(topk_idx, "topk_idx", (tokens, None))
         check(choices, self.expert_ranks.experts, repeats=self._repeats)
-        about = np.zeros(tokens, about_tokens(choices.shape[1], topk_weights is not None))
-        about["token"], about["expert"] = np.arange(tokens), choices
+        records = np.zeros(tokens, token_record(choices.shape[1], topk_weights is not None))
+        records["token"], records["expert"] = np.arange(tokens), choices
         if topk_weights is not None:
-            about["weight"] = floats(topk_weights, "topk_weights", choices.shape, "float32")
-        return DispatchPayload(rows, scales, about, self.wire, given), choices.shape[1], dtype
+            records["weight"] = floats(topk_weights, "topk_weights", choices.shape, "float32")
+        return DispatchPayload(rows, scales, records, self.wire, given), choices.shape[1], dtype
 
     def _rows(self, x: Any) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
         if isinstance(x, tuple):
@@ -257,8 +257,8 @@ class Normal:
         timeout: float | None,
     ) -> Routed:  # fmt: skip
         layout = CountsLayout(self.comm.rank, self.expert_ranks, self.width, self.chunks)
-        to_rank = needed(load.about["expert"], self.expert_ranks.rank, self.comm.size)
-        mine = layout.tell(load.about["expert"], to_rank)
+        to_rank = needed(load.records["expert"], self.expert_ranks.rank, self.comm.size)
+        mine = layout.to_send(load.records["expert"], to_rank)
         told = np.empty_like(mine)
         self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
         counts = layout.experts(told)
@@ -275,16 +275,16 @@ class Normal:
             steps = schedule(RankCounts(rank, handle.sent, handle.by_source), size)
         return plan_of_own_rows(steps, self.comm.size, rank)
 
-    def _arrived(self, x: Any, landing: Landing, handle: Routed, weights: bool) -> Arrived:
+    def _arrived(self, x: Any, arrivals: Arrivals, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
-        rows, top_k, told = len(landing.x), handle.top_k, bool(landing.about.dtype.names)
+        rows, top_k, told = len(arrivals.x), handle.top_k, bool(arrivals.records.dtype.names)
 
         def room(wanted: bool, dtype: type, *shape: int) -> Any:
             return like(given, np.empty(shape, dtype)) if wanted else None
 
-        scales = None if landing.scales is None else like(given, landing.scales)
+        scales = None if arrivals.scales is None else like(given, arrivals.scales)
         return Arrived(
-            like(given, landing.x), scales, room(told, np.int64, rows, top_k),
+            like(given, arrivals.x), scales, room(told, np.int64, rows, top_k),
             room(told and weights, np.float32, rows, top_k), room(told, np.int32, rows),
             handle.by_source, handle.counts,
         )  # fmt: skip
@@ -340,10 +340,10 @@ def _width(ranks_per_node: Any, ranks: int) -> int | None:
     return width
 
 
-def _told(arrived: Arrived, landing: Landing) -> None:
-    """Set apart what has come of each token."""
+def _read_records(arrived: Arrived, arrivals: Arrivals) -> None:
+    """Copy the records of the tokens that have arrived to the arrays that the user gets."""
     for name, into in (
         ("token", arrived.token), ("expert", arrived.topk_idx), ("weight", arrived.topk_weights),
     ):  # fmt: skip
         if into is not None:
-            array_of(into)[...] = landing.about[name]
+            array_of(into)[...] = arrivals.records[name]

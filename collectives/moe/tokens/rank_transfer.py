@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
-from collectives.moe.tokens.arrivals import Landing, bytes_of, localised
+from collectives.moe.tokens.arrivals import Arrivals, bytes_of, with_local_experts
 from collectives.moe.tokens.quantise import Wire, weighted
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
@@ -33,13 +33,13 @@ Parts = tuple[Bytes, ...]
 class DispatchPayload:
     """What a rank dispatches: the bytes of its tokens and of their scales, and a record of each.
 
-    ``about``: the records by token, as in `Landing`; ``wire``: how tokens are written; ``dtype``:
-    the type that they are read back as.
+    ``records``: by token, as in `Arrivals`; ``wire``: how tokens are written; ``dtype``: the
+    type that they are read back as.
     """
 
     rows: Bytes
     scales: Bytes
-    about: Array
+    records: Array
     wire: Wire
     dtype: np.dtype[Any]
 
@@ -48,40 +48,40 @@ class DispatchPayload:
 class Direct:
     """The path with one level.
 
-    ``sent``: this rank's copies by destination; ``come``: how many tokens of each rank come here.
+    ``sent``: this rank's copies by destination; ``received``: how many tokens of each rank arrive.
     """
 
     rank: int
     expert_ranks: ExpertRanks
     sent: Copied
-    come: Ints
+    received: Ints
 
     def dispatch(
-        self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
+        self, load: DispatchPayload, arrivals: Arrivals, scratch: Scratch | None = None
     ) -> Rounds:
         """The rounds that bring tokens to the ranks, ordered there by source and token.
 
         ``scratch``: memory in which to pack them.
         """
-        return [partial(self._out, load, landing, scratch)]
+        return [partial(self._out, load, arrivals, scratch)]
 
     def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
         """The rounds that bring back ``given``, as tokens arrived, to ``home``, as sent."""
         return [partial(self._back, given, home)]
 
-    def _out(self, load: DispatchPayload, landing: Landing, scratch: Scratch | None) -> Round:
+    def _out(self, load: DispatchPayload, arrivals: Arrivals, scratch: Scratch | None) -> Round:
         dst = np.repeat(np.arange(self.expert_ranks.ranks), self.sent.counts)
-        about = localised(load.about[self.sent.token], dst, self.expert_ranks)
+        records = with_local_experts(load.records[self.sent.token], dst, self.expert_ranks)
         rows = load.rows, load.scales
-        packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)
+        packed = _packed(*rows, records, self.sent.token, self.sent.counts, scratch)
         takes = [
-            (source, [landing.parts(first, last)])
-            for source, first, last in _spans(self.come)
+            (source, [arrivals.parts(first, last)])
+            for source, first, last in _spans(self.received)
         ]  # fmt: skip
         return _round(self.rank, list(enumerate(packed)), takes)
 
     def _back(self, given: Sequence[Array], home: Sequence[Array]) -> Round:
-        sends = [(s, bytes_of(a[i:j])) for a in given for s, i, j in _spans(self.come)]
+        sends = [(s, bytes_of(a[i:j])) for a in given for s, i, j in _spans(self.received)]
         takes: list[tuple[int, list[Parts]]] = [
             (dst, [(bytes_of(a[i:j]),)]) for a in home for dst, i, j in _spans(self.sent.counts)
         ]
@@ -90,7 +90,7 @@ class Direct:
 
 @dataclass(slots=True, eq=False)
 class Relayed:
-    """The path with two levels. ``sent``: this rank's copies by node; ``come``: as in `Direct`.
+    """The path with two levels. ``sent``: this rank's copies by node; ``received``: as in `Direct`.
 
     ``held``: how many tokens this rank passes on, by source (each with its place in a node) and
     node; ``passed``: the copies of those by rank of the own node, once they are known.
@@ -100,18 +100,18 @@ class Relayed:
     expert_ranks: ExpertRanks
     width: int
     sent: Copied
-    come: Ints
+    received: Ints
     held: Ints
     passed: Copied | None = field(default=None)
 
     def dispatch(
-        self, load: DispatchPayload, landing: Landing, scratch: Scratch | None = None
+        self, load: DispatchPayload, arrivals: Arrivals, scratch: Scratch | None = None
     ) -> Rounds:
         """The rounds of `Direct.dispatch` by way of relays."""
-        hidden = landing.x.shape[-1]
+        hidden = arrivals.x.shape[-1]
         shape = (int(self.held.sum()),)
-        held = Landing(shape, hidden, load.wire, load.dtype, load.about.dtype)
-        return [partial(self._to_relays, load, held, scratch), partial(self._on, held, landing)]
+        held = Arrivals(shape, hidden, load.wire, load.dtype, load.records.dtype)
+        return [partial(self._to_relays, load, held, scratch), partial(self._on, held, arrivals)]
 
     def combine(self, given: Sequence[Array], home: Sequence[Array]) -> Rounds:
         """The rounds of `Direct.combine` by way of relays.
@@ -133,28 +133,28 @@ class Relayed:
         """The ranks with this one's place in their nodes, in order of nodes."""
         return range(self.rank % self.width, self.expert_ranks.ranks, self.width)
 
-    def _to_relays(self, load: DispatchPayload, held: Landing, scratch: Scratch | None) -> Round:
-        about = load.about[self.sent.token]
+    def _to_relays(self, load: DispatchPayload, held: Arrivals, scratch: Scratch | None) -> Round:
+        records = load.records[self.sent.token]
         rows = load.rows, load.scales
-        packed = _packed(*rows, about, self.sent.token, self.sent.counts, scratch)
+        packed = _packed(*rows, records, self.sent.token, self.sent.counts, scratch)
         sends = list(zip(self._twins(), packed, strict=True))
         takes = [(self._twins()[n], [held.parts(i, j)]) for n, i, j in _spans(self.held)]
         return _round(self.rank, sends, takes)
 
-    def _on(self, held: Landing, landing: Landing) -> Round:
+    def _on(self, held: Arrivals, arrivals: Arrivals) -> Round:
         if self.passed is None:
             place = np.where(self.expert_ranks.rank // self.width == self._node,
                              self.expert_ranks.rank % self.width, self.width)  # fmt: skip
-            table = needed(held.about["expert"], place, self.width + 1)
+            table = needed(held.records["expert"], place, self.width + 1)
             self.passed = copied(table[:, : self.width])
         token, counts = self.passed.token, self.passed.counts
         dst = np.repeat(np.array(self._mates()), counts)
-        about = localised(held.about[token], dst, self.expert_ranks)
-        packed = _packed(*held.rows(), about, token, counts)
+        records = with_local_experts(held.records[token], dst, self.expert_ranks)
+        packed = _packed(*held.rows(), records, token, counts)
         sends = list(zip(self._mates(), packed, strict=True))
         spans = self._by_relay()
         takes = [
-            (mate, [landing.parts(i, j) for i, j in spans[place]])
+            (mate, [arrivals.parts(i, j) for i, j in spans[place]])
             for place, mate in enumerate(self._mates())
         ]
         return _round(self.rank, sends, takes)
@@ -162,7 +162,7 @@ class Relayed:
     def _by_relay(self) -> list[list[tuple[int, int]]]:
         """Where what comes by each relay of the node lies here, by source."""
         spans: list[list[tuple[int, int]]] = [[] for _ in range(self.width)]
-        for source, i, j in _spans(self.come):
+        for source, i, j in _spans(self.received):
             spans[source % self.width].append((i, j))
         return spans
 
@@ -202,14 +202,16 @@ def ones(row: Ints) -> NDArray[np.float32]:
 
 
 def _packed(
-    rows: Bytes, scales: Bytes, about: Array, token: Ints, counts: Ints,
+    rows: Bytes, scales: Bytes, records: Array, token: Ints, counts: Ints,
     scratch: Scratch | None = None,
 ) -> list[Bytes]:  # fmt: skip
     """The message for each peer: the tokens of ``token``, so many for each."""
     from collectives.moe.tokens import kernels
 
-    size = about.dtype.itemsize
-    extra = about.view(np.uint8).reshape(-1, size) if size else np.empty((len(about), 0), np.uint8)
+    size = records.dtype.itemsize
+    extra = (
+        records.view(np.uint8).reshape(-1, size) if size else np.empty((len(records), 0), np.uint8)
+    )
     begin = np.append(0, counts.cumsum())
     each = rows.shape[1] + scales.shape[1] + extra.shape[1]
     out = (scratch or Scratch()).room("packed", len(token) * each)

@@ -15,7 +15,7 @@ from collectives.calls.communicator import Communicator
 from collectives.calls.untimed import barrier, rounds
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
-from collectives.moe.tokens.arrivals import Landing, bytes_of
+from collectives.moe.tokens.arrivals import Arrivals, bytes_of
 from collectives.moe.tokens.quantise import add_up, address_of
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
@@ -59,7 +59,7 @@ class Tokens:
         table[:, 3] = np.diff(edges)
         return table
 
-    def rounds(self, source: Ints, by_source: Ints, room: Landing, scratch: Scratch) -> Rounds:
+    def rounds(self, source: Ints, by_source: Ints, room: Arrivals, scratch: Scratch) -> Rounds:
         """The rounds that bring the tokens for this rank into ``room``.
 
         ``source``: each rank's `places` entry for this one; ``by_source``: int64 ``[ranks, local
@@ -85,17 +85,17 @@ class Tokens:
         if self._memory is not None:
             self._memory.withdraw(self)
 
-    def _fetch(self, source: Ints, by_source: Ints, room: Landing) -> None:
+    def _fetch(self, source: Ints, by_source: Ints, room: Arrivals) -> None:
         from collectives.moe.tokens import kernels
 
-        scales = room.about if room.scales is None else room.scales
-        arrays = (room.x, scales, room.about)
+        scales = room.records if room.scales is None else room.scales
+        arrays = (room.x, scales, room.records)
         kernels.fetch(
             source, by_source, np.array([address_of(array) for array in arrays]),
             np.array([self._rows.shape[1], self._scales.shape[1]]), room.x.shape[1],
         )  # fmt: skip
 
-    def _read(self, memory: PeerMemory, source: Ints, by_source: Ints, room: Landing) -> None:
+    def _read(self, memory: PeerMemory, source: Ints, by_source: Ints, room: Arrivals) -> None:
         """The tokens of other processes, from where they lie."""
         experts = np.arange(by_source.shape[1])
         first = by_source.cumsum(axis=0) - by_source + experts * room.x.shape[1]
@@ -113,9 +113,9 @@ class Tokens:
                 width = mine.shape[1]
                 there, here = address[column] + token * width, address_of(array) + at * width
                 memory.read(each, there, here, width)
-            room.about.reshape(-1)[at] = token
+            room.records.reshape(-1)[at] = token
 
-    def _messages(self, by_source: Ints, room: Landing, scratch: Scratch) -> Round:
+    def _messages(self, by_source: Ints, room: Arrivals, scratch: Scratch) -> Round:
         """For each other rank: rows by expert and token, their scales, their numbers."""
         from collectives.moe.tokens import kernels
 
@@ -138,7 +138,7 @@ class Tokens:
         return Round(sends, receives)
 
 
-def _parts(by_source: Ints, room: Landing) -> list[tuple[int, list[Bytes]]]:
+def _parts(by_source: Ints, room: Arrivals) -> list[tuple[int, list[Bytes]]]:
     """Where the message of each rank that has any goes, in the order of its parts."""
     until = by_source.cumsum(axis=0)
     spans = np.stack([until - by_source, until], axis=-1).tolist()  # [source][expert]
