@@ -108,7 +108,8 @@ def test_two_levels_of_any_node(width):
 def test_layouts_say_who_holds_what(routing):
     layout = rank_layout(routing)
     for dst in range(routing.ranks):
-        src, token = (column.tolist() for column in layout.unpacking(dst))
+        here = layout.dst == dst
+        src, token = layout.src[here].tolist(), layout.token[here].tolist()
         assert list(zip(src, token, strict=True)) == oracle.received(routing, dst)
         assert layout.recv_at[layout.dst == dst].tolist() == list(range(len(src)))
     for src in range(routing.ranks):

@@ -146,11 +146,6 @@ class Layout:
         order[self.send_at[mine]] = self.token[mine]
         return order
 
-    def unpacking(self, dst: int) -> tuple[Ints, Ints]:
-        """The source rank, and the token there, of every message received by ``dst``, in order."""
-        mine = np.flatnonzero(self.dst == dst)
-        return self.src[mine], self.token[mine]
-
     def _of(self, src: int) -> slice:
         ends = self.counts.sum(axis=1).cumsum()
         return slice(int(ends[src] - self.counts[src].sum()), int(ends[src]))
