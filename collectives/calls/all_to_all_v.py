@@ -58,7 +58,7 @@ def call(
 
     Ranks do not compare counts, as each has its own.
 
-    ``wide``: see `script`.
+    ``wide``: see `made_ready`.
     """
     made = made_ready(mine, wide=wide)
     return PreparedCall(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")

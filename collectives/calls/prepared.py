@@ -56,7 +56,7 @@ def collective(
     """The `PreparedCall` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
     Buffers may be identical, or the shorter one may be the rank's own block of the longer one, as
-    in NCCL; any other overlap is an error. ``wide``: see `script`.
+    in NCCL; any other overlap is an error. ``wide``: see `made_ready`.
     """
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
@@ -96,7 +96,7 @@ def custom(
     """The `PreparedCall` of a user's own schedule.
 
     Raises `ArgumentError` for buffers that do not fit it. ``operation``: selects the software's
-    constants; ``name``: what errors and traces call it; ``wide``: see `script`.
+    constants; ``name``: what errors and traces call it; ``wide``: see `made_ready`.
     """
     if (plan.rank, plan.ranks) != (group.rank, group.size):
         raise ArgumentError(
