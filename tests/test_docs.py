@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fabric.machine import MachineSpec
 from tests.support.pages import (
     NAMED,
     PAGES,
@@ -119,6 +120,8 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
             (tmp_path / "routing.csv").write_text(block.text, "utf-8")
         elif reason(block.page, block.first) is not None and block.language in ("python", ""):
             continue
+        elif block.language == "json":
+            assert MachineSpec.from_json(json.loads(block.text)) == MachineSpec()
         elif block.language == "python":
             printed = run_python(block, tmp_path)
         else:

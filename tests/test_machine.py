@@ -264,7 +264,7 @@ APART = MachineSpec("supernode:32", "raw", placement=(0, 23, 45, 61))
     ("transport", "changed"),
     [
         ("inproc", {"routing": "hash"}), ("inproc", {"planes": ("rdma",)}),
-        ("inproc", {"without": ("node1.l1.[0-5]",)}), ("inproc", {"placement": (9, 4, 0, 17)}),
+        ("inproc", {"without": ("node1.l1.[0-5]",)}), ("inproc", {"placement": (0, 1, 2, 3)}),
         ("inproc", {"software": "hccl"}),
         ("zmq", {"routing": "hash", "without": ("l2.3",)}),
         ("mpi", {"routing": "hash", "without": ("l2.3",)}),
