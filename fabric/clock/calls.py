@@ -28,12 +28,13 @@ def grid(seconds: float) -> float:
 class CallShare:
     """What one rank brings to a call.
 
-    ``digest``: of its rows; ``streams``: what they move, perhaps nothing; ``alone``: True if it has
-    no transfer with another rank.
+    ``digest``: of its rows; ``streams``: what they move; ``moves``: whether that is anything;
+    ``alone``: True if it has no transfer with another rank.
     """
 
     digest: str
     streams: RankStreams
+    moves: bool
     alone: bool
 
 
@@ -92,7 +93,8 @@ class Catalogue:
         streams = rank_streams(rows, family.group, position, family.operation)
         self._session.prepare(streams)
         columns = streams.streams
-        return CallShare(rows.digest, streams, bool((columns.src == columns.dst).all()))
+        alone = bool((columns.src == columns.dst).all())
+        return CallShare(rows.digest, streams, len(streams) > 0, alone)
 
     def _make(self, operation: str, group: tuple[int, ...]) -> Family:
         bad = [rank for rank in group if not 0 <= rank < self._size]

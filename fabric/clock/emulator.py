@@ -73,6 +73,7 @@ class Emulator:
         self.mode, self.size, self.fabric = mode, size, fabric
         session = fabric.session(size)
         self._mode = chosen(mode, session)
+        self._news = self._mode.news
         self._catalogue = Catalogue(fabric, size, session)
         self._ranks = [_RankClock() for _ in range(size)]
         self._running = size  # ranks that neither wait nor have ended
@@ -211,7 +212,7 @@ class Emulator:
 
     def predictions(self) -> list[tuple[int, int, float]]:
         """On paced time: (rank, op, end) of parts whose end is new or has changed."""
-        news = self._mode.news or {}
+        news = {} if self._news is None else self._news
         found = [(rank, op, time) for (rank, op), time in news.items()]
         news.clear()
         return found
@@ -265,7 +266,7 @@ class Emulator:
         part = call.parts[position]
         if call.family.operation == FREE:
             self._meet(call)
-        elif part is None or not len(part.streams):
+        elif part is None or not part.moves:
             self._tell(call, position, grid(state.clock + call.family.start))
         else:
             call.lanes += 1
@@ -324,8 +325,8 @@ class Emulator:
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
         call.end[position] = time
-        if self._mode.news is not None:
-            self._mode.news[rank, call.op] = time
+        if self._news is not None:
+            self._news[rank, call.op] = time
         if news or call.op in state.ends:
             state.ends[call.op] = time
         if not news:

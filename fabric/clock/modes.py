@@ -108,7 +108,7 @@ def _coming(call: TimedCall) -> list[_Coming]:
     return [
         (at, call.op, position, call)
         for position, (at, share) in came
-        if at is not None and share is not None and len(share.streams)
+        if at is not None and share is not None and share.moves
     ]
 
 

@@ -3,25 +3,12 @@
 import math
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
 from fabric.engines.columns import RankStreams
 from fabric.engines.flow.live import Live, PeersHere
 from fabric.engines.flow.placed import PlacedMachine, RankShare
-
-
-class _Entered(NamedTuple):
-    """A rank that has entered since the last `FlowSession.advance`.
-
-    Sorted by its first three fields.
-    """
-
-    call: int
-    ready: float
-    position: int
-    streams: RankStreams
 
 
 class FlowSession:
@@ -30,19 +17,21 @@ class FlowSession:
     def __init__(self, machine: Machine, size: int, tolerance: float) -> None:
         self._placed = PlacedMachine(machine, size)
         self._live = Live(self._placed.capacity, tolerance)
-        self._shares: WeakKeyDictionary[RankStreams, RankShare] = WeakKeyDictionary()
-        self._entered: list[_Entered] = []
+        self._shares: dict[int, RankShare] = {}  # by the identity of streams, while there are
+        self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._who: list[tuple[int, int]] = []  # call and position of each lane
         self._peers: dict[int, PeersHere] = {}  # by call
 
     def prepare(self, streams: RankStreams) -> None:
         """Compute what the streams load and cost; raises `RouteError`."""
-        if streams not in self._shares:
-            self._shares[streams] = self._placed.share(streams)
+        number = id(streams)
+        if number not in self._shares:
+            self._shares[number] = self._placed.share(streams)
+            finalize(streams, self._shares.pop, number, None).atexit = False
 
     def enter(self, call: int, ready: float, streams: RankStreams) -> None:
         """Begin a rank's part of a call; see `Session.enter`."""
-        self._entered.append(_Entered(call, ready, streams.position, streams))
+        self._entered.append((call, ready, streams.position, streams))
 
     def change(self, at: float, what: LinkChange) -> None:
         """Always raises `EngineError`: this engine does not model changes."""
@@ -75,17 +64,19 @@ class FlowSession:
         for call, some in groupby(self._entered, key=itemgetter(0)):
             mine = list(some)
             if call not in self._peers:
-                self._peers[call] = PeersHere(len(mine[0].streams.group))
-            self._live.add(
-                self._peers[call], [one.position for one in mine],
-                [self._share(one.streams) for one in mine], [one.ready for one in mine],
-            )  # fmt: skip
-            self._who += [(call, one.position) for one in mine]
+                self._peers[call] = PeersHere(len(mine[0][3].group))
+            positions = [position for _, _, position, _ in mine]
+            shares = [self._share(streams) for _, _, _, streams in mine]
+            self._live.add(self._peers[call], positions, shares, [ready for _, ready, _, _ in mine])
+            self._who += [(call, position) for position in positions]
         self._entered.clear()
 
     def _share(self, streams: RankStreams) -> RankShare:
-        self.prepare(streams)
-        return self._shares[streams]
+        share = self._shares.get(id(streams))
+        if share is None:
+            self.prepare(streams)
+            share = self._shares[id(streams)]
+        return share
 
     def _forget_ended(self) -> None:
         """Forget what has ended: in a program without a pause, nothing else ever would."""
