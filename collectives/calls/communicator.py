@@ -206,7 +206,7 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Fill ``out`` with the ``x`` of all ranks, in rank order.
 
-        It has ``size`` times as many items as ``x``.
+        ``out`` has ``size`` times as many items as ``x``.
 
         In place if ``x`` is the rank's own block of ``out``.
         """
