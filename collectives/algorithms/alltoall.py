@@ -49,8 +49,9 @@ def pairwise(ranks: int, size: int) -> Iterator[Step]:
 def bruck(ranks: int, size: int) -> Iterator[Step]:
     """In step k each rank sends, 2^k ranks on, all blocks whose distance to go has binary digit k.
 
-    Steps: ceil(log2 P), for any P; one message a step. Bytes sent by a rank: S times the number of
-    binary digits 1 in all numbers below P; that is S P log2(P) / 2 where P is a power of two.
+    Steps: ceil(log2 P), for any P; one message a step.
+    Bytes sent by a rank: S times the number of binary digits 1 in all numbers below P; that is
+    S P log2(P) / 2 where P is a power of two.
 
     Bruck, Ho, Kipnis, Upfal, Weathersby 1997. Blocks are packed before and unpacked after each
     step; the work buffer holds P blocks, those to send, and those received.
@@ -120,9 +121,9 @@ def pairwise_v(counts: NDArray[np.int64] | RankCounts) -> Iterator[Step]:
 def hierarchical_v(counts: NDArray[np.int64], *, ranks_per_node: int = 16) -> Iterator[Step]:
     """Ranks of a node give blocks for one far rank to one of them, which sends them together.
 
-    Steps: 2; one within nodes, one between. Bytes sent by a rank: its row of counts, less what is
-    for ranks of its own place in their nodes; and what it sends to other nodes for the ranks of its
-    node.
+    Steps: 2; one within nodes, one between.
+    Bytes sent by a rank: its row of counts, less what is for ranks of its own place in their
+    nodes; and what it sends to other nodes for the ranks of its node.
     """
     counts = checked(counts)
     ranks = len(counts)
