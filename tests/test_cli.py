@@ -117,10 +117,11 @@ def test_json_records_carry_units_in_their_keys() -> None:
 
 
 def test_csv_has_the_same_columns() -> None:
+    """But for the machine, which is no value of a cell."""
     arguments = ("send_recv", "-b", "1M", "-e", "1M", "--format")
     (record,) = json.loads(bench(*arguments, "json").stdout)
     (row,) = csv.DictReader(io.StringIO(bench(*arguments, "csv").stdout))
-    assert list(row) == list(record)
+    assert list(row) == [key for key in record if key != "machine"]
     assert float(row["time_us"]) == record["time_us"]
 
 
