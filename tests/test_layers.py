@@ -5,17 +5,102 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("topology", "fabric", "collectives", "bench")
 """Imports run one way: each may import itself and those before it."""
 
+ROOMS = {
+    "topology": (
+        "text", "errors", "labels", "files", "arguments", "units", "background", "compiled",
+        "names faults graph summary", "draft", "formats", "presets", "routing", "analysis", "draw",
+    ),
+    "fabric": (
+        "failure", "host", "schedule", "endpoint", "timeline", "engines.paths engines.columns",
+        "engines.bounds engines.account", "engines", "engines.flow", "fabric", "machine", "clock",
+        "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
+        "launching",
+    ),
+    "collectives": (
+        "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
+        "moe.tokens", "moe", "workloads.circle workloads.workload workloads.mailbox",
+        "workloads.stuck", "workloads.chakra", "workloads", "adapters",
+    ),
+    "bench": (
+        "new_files numbers streams", "options machine", "records", "cases", "published", "plot",
+        "heatmap written_files", "collectives", "moe", "validation", "view", "results",
+        "topology_tables", "cli", "run topo trace",
+    ),
+}  # fmt: skip
+"""The rooms of each package in order: each may import itself and those before it. A room is a
+folder, or files beside each other; where a folder is named after a part of it, it is the rest. The
+package's own file comes last: it offers what is inside to others."""
+
 PACKAGED = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 EVERYTHING = PACKAGED + sorted(
     path for folder in ("tests", "examples", ".ci") for path in (ROOT / folder).rglob("*.py")
 )
 FORBIDDEN_SUFFIX = re.compile("_" + r"gbps\b")
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file of the packages."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in PACKAGED}
+
+
+def room_of(module: str) -> int:
+    """The number of a module's room among those of its package; -1 where it is in none."""
+    package, _, inside = module.partition(".")
+    rooms = ROOMS[package]
+    if not inside:
+        return len(rooms)
+    fitting = [
+        (len(place), number) for number, room in enumerate(rooms) for place in room.split()
+        if f"{inside}.".startswith(f"{place}.")
+    ]  # fmt: skip
+    return max(fitting, default=(0, -1))[1]
+
+
+def in_package(module: str, source: str, types: bool) -> Iterator[tuple[int, str]]:
+    """Line and module of what a file imports of its own package, also inside functions.
+
+    ``types``: with what only type checkers import.
+    """
+    tree = ast.parse(source)
+    hidden = set() if types else _only_for_types(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.lineno not in hidden:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield node.lineno, whole if whole in MODULES else str(node.module)
+        elif isinstance(node, ast.Import) and node.lineno not in hidden:
+            yield from ((node.lineno, alias.name) for alias in node.names)
+
+
+def _only_for_types(tree: ast.AST) -> set[int]:
+    return {
+        inner.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
+        for body in node.body
+        for inner in ast.walk(body)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+
+
+def back_to_later_rooms(module: str, source: str) -> list[str]:
+    """What a file imports of its package and must not, since it is in a later room."""
+    package, mine = module.partition(".")[0], room_of(module)
+    return [
+        f"line {line}: {other}"
+        for line, other in in_package(module, source, types=True)
+        if other in MODULES and other.partition(".")[0] == package and room_of(other) > mine
+    ]
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -99,6 +184,26 @@ def test_imports_run_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
 def test_engines_are_behind_their_seam(path: Path) -> None:
     assert across_the_seam(path, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
+def test_a_room_imports_no_later_one(path: Path) -> None:
+    module = module_of(path)
+    assert room_of(module) >= 0, f"{module} is in no room of ROOMS"
+    assert back_to_later_rooms(module, path.read_text(encoding="utf-8")) == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """But for types: a file may name a type that is made of it."""
+    imports = {
+        module: {
+            other for _, other in in_package(module, path.read_text(encoding="utf-8"), types=False)
+            if other in MODULES and other != module
+        }
+        for module, path in MODULES.items()
+    }  # fmt: skip
+    assert [loop for loop in nx.strongly_connected_components(nx.DiGraph(imports))
+            if len(loop) > 1] == []  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
