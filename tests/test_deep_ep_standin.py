@@ -14,7 +14,7 @@ import torch
 
 from collectives.adapters import deep_ep
 from collectives.adapters.deep_ep.cuda import StandInError, install
-from tests import deep_ep_programs
+from tests.programs import deep_ep_programs
 from topology.errors import TriplaneError
 
 HERE = Path(__file__).parent

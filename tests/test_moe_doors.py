@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import moe_doors
+from tests.support import moe_doors
 from tests.support.moe_doors import Case
 
 KNOWN = moe_doors.arguments()
