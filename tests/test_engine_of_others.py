@@ -128,3 +128,15 @@ def test_a_process_finds_it() -> None:
         [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=os.environ
     )
     assert found.stdout.split() == ["constant", "flow"]
+
+
+def test_processes_run_on_it() -> None:
+    """By the command line, under its own transport for processes."""
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("triplane")), "run", "-n", "2", *MACHINE,
+         "examples/all_reduce.py"],
+        capture_output=True, text=True, check=False, env=os.environ, cwd=constant_engine.ROOT,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "2 ranks: the sum is 1, after" in found.stdout
+    assert float(found.stdout.split("after ")[1].split()[0]) > 1000  # 4 MB at 1 GB/s
