@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.published.predict import Prediction
+from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Measurement, Record, in_gb
-from bench.validation.predict import Prediction
-from bench.validation.published import PUBLISHED, PublishedRow, read
 from topology.draw.figure_style import INK, QUIET, library, style, write
 from topology.draw.figure_style import text as shown
 from topology.units import US

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.cases.moe import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
 from bench.collectives import measure as collectives
 from bench.moe import command as experts_bench
-from bench.moe.case import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
 from bench.options import Flags
 from bench.records import Record, as_table
 from fabric.machine import MachineSpec

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, CDPSession, Page
 
-from bench.moe.case import OPERATIONS, Experts
+from bench.cases.moe import OPERATIONS, Experts
 from bench.moe.command import simulate
 from bench.view.page import Exhibit, page
 from fabric import Fabric

@@ -4,8 +4,8 @@ published: a table, and a plot in out/. ``make demo`` runs it."""
 import sys
 from pathlib import Path
 
+from bench.cases.moe import OPERATIONS, Experts, dtype_of
 from bench.moe import command
-from bench.moe.case import OPERATIONS, Experts, dtype_of
 from bench.records import Record
 from fabric.machine import MachineSpec
 

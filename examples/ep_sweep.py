@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bench import heatmap, plot
-from bench.moe.case import Experts
+from bench.cases.moe import Experts
 from bench.moe.command import simulate
 from bench.records import Record
 from bench.results import moe

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.published.rows import CALIBRATE, PUBLISHED, read
 from bench.validation.calibrate import as_toml, command
 from bench.validation.fit import CalibrationError, Fit, calibrate, placed, with_lenders
-from bench.validation.published import CALIBRATE, PUBLISHED, read
 from bench.validation.recipes import RECIPES, Fixed, Same
 from fabric.endpoint.presets import names, preset
 from fabric.endpoint.records import CONSTANTS, stacks

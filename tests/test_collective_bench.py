@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.cases.operations import OPERATIONS
 from bench.collectives import measure, nccl_notes, vector_counts
 from bench.collectives.measure import Benchmark, prepare, sweep
-from bench.collectives.operations import OPERATIONS
 from bench.machine import BenchError
 from bench.options import Flags
 from bench.records import Measurement

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.validation.published import PUBLISHED
+from bench.published.rows import PUBLISHED
 from collectives import init, schedule
 from fabric import Fabric, Timeline, launch
 from tests.support import constant_engine

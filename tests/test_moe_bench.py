@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bench.cases import moe
 from bench.cli import bench
-from bench.moe import case, command
+from bench.moe import command
 from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB
@@ -43,7 +44,7 @@ def test_bandwidth_is_a_ranks_selections_over_the_time():
 
 
 @pytest.mark.parametrize("system", ["cloudmatrix384", "h800", "star:32"])
-@pytest.mark.parametrize("mode", case.MODES)
+@pytest.mark.parametrize("mode", moe.MODES)
 def test_every_mode_runs_on_every_kind_of_system(system: str, mode: str):
     rows = json.loads(
         printed("--ep", "32", "--tokens", "64", "--system", system, "--mode", mode,
@@ -55,7 +56,7 @@ def test_every_mode_runs_on_every_kind_of_system(system: str, mode: str):
 
 def test_raw_dispatch_is_the_fullest_port():
     fabric, _, _ = command.prepared(MachineSpec(system="star:16", software="raw"), "low-latency")
-    work = case.Experts("dispatch", "low-latency", 16, tokens=32, experts=64)
+    work = moe.Experts("dispatch", "low-latency", 16, tokens=32, experts=64)
     counts = work.routing().counts * work.message_size("raw")
     np.fill_diagonal(counts, 0)
     wire = max(counts.sum(0).max(), counts.sum(1).max()) / (196 * GB)
@@ -76,7 +77,7 @@ def test_hot_experts_take_longer_and_dead_switches_too():
 def test_normal_mode_has_two_levels_only_between_nodes_with_a_network_of_their_own():
     h800, _, _ = command.prepared(MachineSpec(system="h800"), "normal")
     cloudmatrix, _, _ = command.prepared(MachineSpec(), "normal")
-    work = case.Experts("dispatch", "normal", 16)
+    work = moe.Experts("dispatch", "normal", 16)
     assert command.nodes_of(replace(work, ranks=8), h800) is None
     assert command.nodes_of(work, h800) == 8
     assert command.nodes_of(replace(work, ranks=64), cloudmatrix) is None
@@ -137,7 +138,7 @@ def test_a_token_routed_to_no_expert_is_named(tmp_path: Path, expert: int):
 def test_too_many_selections_are_refused():
     fabric, _, _ = command.prepared(MachineSpec(software="raw"), "low-latency")
     with pytest.raises(TriplaneError, match="selections"):
-        command.simulate(case.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
+        command.simulate(moe.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
 
 
 def test_a_file_brings_its_own_tokens_ranks_and_experts(tmp_path: Path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.moe.case import dtype_of
+from bench.cases.moe import dtype_of
 from bench.validation.recipes import RECIPES, Fixed, Free, Same, recipe_of
 from collectives.moe import FormatError, dispatch_size
 from collectives.moe.schedules.formats import FORMATS

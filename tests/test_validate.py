@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.validation.predict import Prediction, predict
-from bench.validation.published import PUBLISHED, PublishedRow, TargetsError, read
+from bench.published.predict import Prediction, predict
+from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.validation.validate import as_page, record, summaries, validate
 
 ROWS = {row.id: row for row in read()}

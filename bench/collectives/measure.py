@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
-from bench.collectives.operations import OPERATIONS, Operation
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
 from bench.machine import BenchError, check_fits, stack
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags

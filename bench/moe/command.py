@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from bench import written_files
-from bench.machine import BenchError, check_fits, stack
-from bench.moe.case import (
+from bench.cases.moe import (
     EXPERTS,
     HIDDEN,
     MODES,
@@ -25,12 +24,13 @@ from bench.moe.case import (
     node_ranks,
     tokens_text,
 )
+from bench.machine import BenchError, check_fits, stack
 from bench.options import Output, machine_options, output_options
 from bench.plot import draw_moe
+from bench.published.rows import PUBLISHED, read
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
-from bench.validation.published import PUBLISHED, read
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline

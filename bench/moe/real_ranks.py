@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.cases.moe import Experts
 from bench.machine import BenchError
-from bench.moe.case import Experts
 from collectives import init
 from collectives.moe import LowLatency, Normal, Wire
+from collectives.moe.tensors import bfloat16
 from collectives.moe.tokens.quantise import as_float32, bound, decode_into, rounded
-from collectives.moe.tokens.tensors import bfloat16
 from fabric.fabric import Fabric
 from fabric.launching.launch import launch
 

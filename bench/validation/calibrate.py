@@ -13,16 +13,16 @@ import click
 import numpy as np
 
 from bench.new_files import NewFile
+from bench.published.rows import PUBLISHED, read
 from bench.records import Value, as_text, opened, progress
 from bench.validation.fit import Fit, fit, nested, with_lenders
-from bench.validation.published import PUBLISHED, read
 from bench.validation.recipes import RECIPES, Fixed, Recipe
 from fabric.endpoint.presets import UNITS
 from fabric.endpoint.records import CONSTANTS
 
 HEADER = """\
 # The fitted constants of every software stack. Made by `triplane bench calibrate --write` from the
-# rows of bench/validation/published.csv marked "calibrate" and from stacks.toml beside this file:
+# rows of bench/published/published.csv marked "calibrate" and from stacks.toml beside this file:
 # change that and run it again, not this file. A key ends in its unit (ps: of a byte). "fitted":
 # least squares; otherwise the reason is beside.
 """

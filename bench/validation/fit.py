@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.validation.predict import in_unit, timeline
-from bench.validation.published import PublishedRow, calibration
-from bench.validation.published_case import PublishedCase, workload
+from bench.published.case import PublishedCase, workload
+from bench.published.predict import in_unit, timeline
+from bench.published.rows import PublishedRow, calibration
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.endpoint.presets import key_of, operation_of

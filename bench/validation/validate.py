@@ -9,9 +9,9 @@ import click
 from bench import written_files
 from bench.options import Output, output_options
 from bench.plot import draw_validation
+from bench.published.predict import Prediction, answered, predict
+from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Value, as_text, opened, progress
-from bench.validation.predict import Prediction, answered, predict
-from bench.validation.published import PUBLISHED, PublishedRow, read
 from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
 
@@ -95,7 +95,7 @@ def as_page(found: Sequence[Prediction]) -> str:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=PUBLISHED,
     metavar="FILE",
-    help="Measurements with the columns of bench/validation/published.csv, which is the default.",
+    help="Measurements with the columns of bench/published/published.csv, which is the default.",
 )
 @click.option(
     "--engine", default="flow", show_default=True, metavar="NAME", help="How transfers are timed."

@@ -13,7 +13,7 @@ from torch import Tensor
 from collectives.adapters.step_log import StepLog
 from collectives.calls.communicator import Communicator
 from collectives.moe import LowLatency, Normal, TokenError, Wire, decode
-from collectives.moe.tokens.tensors import array_of
+from collectives.moe.tensors import array_of
 
 MODES = ("normal", "low-latency")
 MAX_TOKENS = 128

@@ -19,9 +19,9 @@ from collectives.adapters.deep_ep.normal import in_range
 from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.tensors import choices, expect, ints, on_cpu, told
 from collectives.calls.communicator import Communicator
+from collectives.moe.tensors import TokenError, array_of, integer
 from collectives.moe.tokens.low_latency import LowLatency
 from collectives.moe.tokens.selection import once
-from collectives.moe.tokens.tensors import TokenError, array_of, integer
 from topology.arguments import shown
 
 COMM_ALGS = ("", "fullmesh", "fullmesh_v1", "fullmesh_v2")

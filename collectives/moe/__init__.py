@@ -28,10 +28,10 @@ from collectives.moe.schedules.formats import (
     rank_layout,
 )
 from collectives.moe.schedules.normal import logical_bytes
+from collectives.moe.tensors import TokenError
 from collectives.moe.tokens.low_latency import Handle, LowLatency, Received
 from collectives.moe.tokens.normal import Arrived, Normal, Routed
 from collectives.moe.tokens.quantise import Wire, decode, encode
-from collectives.moe.tokens.tensors import TokenError
 
 __all__ = [
     "BF16",

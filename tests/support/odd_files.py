@@ -24,9 +24,9 @@ import networkx as nx
 import numpy as np
 
 from bench.collectives.vector_counts import read_matrix
+from bench.published import rows
 from bench.trace import Reading, replayed
 from bench.trace import load as load_workload
-from bench.validation import published
 from collectives.algorithms import allgather
 from collectives.moe import from_file, uniform
 from collectives.workloads import goal, of_steps
@@ -95,7 +95,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "routing.json": from_file,
     "routing.npz": from_file,
     "routing.npy": lambda path: from_file(path, 8),
-    "targets.csv": published.read,
+    "targets.csv": rows.read,
     "matrix.txt": lambda path: read_matrix(str(path)),
     "graph.json": _graph,
 }
@@ -141,7 +141,7 @@ def write(folder: Path) -> dict[str, bytes]:
     (folder / "routing.json").write_text(json.dumps({"experts": 8, "topk_idx": table.tolist()}))
     _npz(folder / "routing.npz", topk_idx=table, experts=8)
     np.save(folder / "routing.npy", table)
-    lines = published.PUBLISHED.read_text().splitlines(keepends=True)
+    lines = rows.PUBLISHED.read_text().splitlines(keepends=True)
     (folder / "targets.csv").write_text("".join(lines[:4]))
     (folder / "matrix.txt").write_text("0 1024 2.5e3\n16 0 1024\n1 2 3\n")
     graph = nx.node_link_data(to_networkx(star(2)), edges="edges")

@@ -23,7 +23,7 @@ from collectives.adapters.deep_ep.parcels import Parcels
 from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.runtime import Runtime, event_of
 from collectives.adapters.deep_ep.tensors import TokenLoad, choices, expect, flag, ints, load, told
-from collectives.moe.tokens.tensors import TokenError, integer
+from collectives.moe.tensors import TokenError, integer
 
 Bias = torch.Tensor | tuple[torch.Tensor, ...] | None
 

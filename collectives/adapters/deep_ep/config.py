@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from collectives.moe.tokens.tensors import TokenError, integer
+from collectives.moe.tensors import TokenError, integer
 
 NODE = 8
 """Ranks of a node in DeepEP's V1, ``LEGACY_NUM_MAX_NVL_PEERS``."""

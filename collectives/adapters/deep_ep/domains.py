@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from collectives.adapters.deep_ep.ranks import size_of
-from collectives.moe.tokens.tensors import TokenError
+from collectives.moe.tensors import TokenError
 
 SCALEUP = "TRIPLANE_DEEP_EP_SCALEUP"
 """The environment variable that says how many ranks a scale-up domain has."""

@@ -29,8 +29,8 @@ from collectives.adapters.deep_ep.tensors import (
     rows_of,
     told,
 )
+from collectives.moe.tensors import TokenError, bfloat16, integer
 from collectives.moe.tokens.quantise import weighted
-from collectives.moe.tokens.tensors import TokenError, bfloat16, integer
 from topology.arguments import shown
 
 ALIGNMENT = 2 << 20

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from collectives.calls.work import Work
-from collectives.moe.tokens.tensors import TokenError
+from collectives.moe.tensors import TokenError
 
 
 class Arrival:

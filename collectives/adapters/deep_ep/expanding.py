@@ -22,9 +22,9 @@ from collectives.adapters.deep_ep.tensors import (
     rows_of,
 )
 from collectives.moe.routing.routing import Ints, sorted_by
+from collectives.moe.tensors import Array, TokenError
 from collectives.moe.tokens.normal import Arrived
 from collectives.moe.tokens.selection import copied, needed
-from collectives.moe.tokens.tensors import Array, TokenError
 
 _COLUMN_ALIGNMENT = 4
 """Rows that a column of scales is rounded up to (``kNumAlignedSFPacks``)."""

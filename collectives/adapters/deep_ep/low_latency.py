@@ -15,9 +15,9 @@ from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
 from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules.formats import DEEPEP_BF16
+from collectives.moe.tensors import TokenError, integer
 from collectives.moe.tokens import low_latency
 from collectives.moe.tokens.quantise import Wire
-from collectives.moe.tokens.tensors import TokenError, integer
 
 
 class Shape(NamedTuple):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from collectives.moe.tokens.tensors import TokenError, integer
+from collectives.moe.tensors import TokenError, integer
 
 
 class Memory:

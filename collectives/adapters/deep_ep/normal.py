@@ -22,10 +22,10 @@ from collectives.adapters.deep_ep.tensors import (
 from collectives.calls.communicator import Communicator
 from collectives.moe.routing.expert_ranks import expert_ranks
 from collectives.moe.routing.routing import Ints
+from collectives.moe.tensors import TokenError, integer
 from collectives.moe.tokens.normal import Arrived, Routed
 from collectives.moe.tokens.rank_transfer import Relayed
 from collectives.moe.tokens.selection import needed
-from collectives.moe.tokens.tensors import TokenError, integer
 
 Flags = NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ import torch
 from collectives.adapters.deep_ep.tensors import TokenLoad, rows_of, tensor_of
 from collectives.calls.communicator import Communicator
 from collectives.moe.schedules.formats import Format
+from collectives.moe.tensors import Array
 from collectives.moe.tokens.normal import Arrived, Normal
 from collectives.moe.tokens.quantise import Wire
-from collectives.moe.tokens.tensors import Array
 
 _CARRIERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
 

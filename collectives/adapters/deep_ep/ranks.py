@@ -5,7 +5,7 @@ from typing import Any
 import torch.distributed as dist
 
 from collectives.calls.communicator import Communicator, init
-from collectives.moe.tokens.tensors import TokenError
+from collectives.moe.tensors import TokenError
 
 
 def communicator(group: Any, comm: Any = None) -> Communicator:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from collectives.calls.communicator import Communicator
 from collectives.moe.routing.routing import RoutingError
 from collectives.moe.schedules.formats import FormatError
-from collectives.moe.tokens.tensors import TokenError, array_of, flag
+from collectives.moe.tensors import TokenError, array_of, flag
 from fabric.transports.base import Bytes
 from topology.errors import ArgumentError
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from collectives.calls.buffers import name_of, view
 from collectives.moe.routing.routing import MASKED, Ints, RoutingError, blocks, count, starts
-from collectives.moe.tokens.tensors import TokenError, integers
+from collectives.moe.tensors import TokenError, integers
 from topology.arguments import shown
 from topology.errors import ArgumentError
 

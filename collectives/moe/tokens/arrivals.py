@@ -11,8 +11,8 @@ import numpy as np
 from collectives.calls.buffers import name_of
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
+from collectives.moe.tensors import Array, TokenError
 from collectives.moe.tokens.quantise import Wire
-from collectives.moe.tokens.tensors import Array, TokenError
 from fabric.transports.base import Bytes
 
 LARGE = 1 << 22

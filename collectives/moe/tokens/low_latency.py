@@ -14,12 +14,7 @@ from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.routing.routing import MASKED, Ints
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.low_latency import counted_combine, counted_dispatch
-from collectives.moe.tokens.arrivals import Arrivals, mapped
-from collectives.moe.tokens.quantise import Wire, encode
-from collectives.moe.tokens.scratch import Scratch
-from collectives.moe.tokens.selection import Selected, check, selected
-from collectives.moe.tokens.slot_transfer import Returns, Tokens
-from collectives.moe.tokens.tensors import (
+from collectives.moe.tensors import (
     MOST_CHANNELS,
     MOST_TOKENS,
     Array,
@@ -35,6 +30,11 @@ from collectives.moe.tokens.tensors import (
     result_given,
     room_for,
 )
+from collectives.moe.tokens.arrivals import Arrivals, mapped
+from collectives.moe.tokens.quantise import Wire, encode
+from collectives.moe.tokens.scratch import Scratch
+from collectives.moe.tokens.selection import Selected, check, selected
+from collectives.moe.tokens.slot_transfer import Returns, Tokens
 from fabric.ranks.message_execution import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import plan_of_own_rows

@@ -15,13 +15,7 @@ from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
-from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
-from collectives.moe.tokens.counts_exchange import CountsLayout
-from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
-from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
-from collectives.moe.tokens.scratch import Scratches
-from collectives.moe.tokens.selection import check, needed
-from collectives.moe.tokens.tensors import (
+from collectives.moe.tensors import (
     MOST_CHANNELS,
     Array,
     Room,
@@ -36,6 +30,12 @@ from collectives.moe.tokens.tensors import (
     result_given,
     room_for,
 )
+from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
+from collectives.moe.tokens.counts_exchange import CountsLayout
+from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
+from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
+from collectives.moe.tokens.scratch import Scratches
+from collectives.moe.tokens.selection import check, needed
 from fabric.ranks.message_execution import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import Plan, plan_of_own_rows

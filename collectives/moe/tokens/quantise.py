@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.moe.schedules.formats import BLOCK_FP8, CANN_INT8, DEEPEP_FP8, Format
-from collectives.moe.tokens.tensors import Array, TokenError, bfloat16, typed
+from collectives.moe.tensors import Array, TokenError, bfloat16, typed
 from fabric.transports.base import Bytes
 from topology.arguments import shown
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
+from collectives.moe.tensors import Array
 from collectives.moe.tokens.arrivals import Arrivals, bytes_of, with_local_experts
 from collectives.moe.tokens.quantise import Wire, weighted
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
 from collectives.moe.tokens.selection import Copied, copied, needed
-from collectives.moe.tokens.tensors import Array
 from fabric.ranks.message_execution import Round
 from fabric.transports.base import Bytes
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from collectives.calls.work import Work
-from collectives.moe.tokens.tensors import Array
+from collectives.moe.tensors import Array
 from fabric.transports.base import Bytes
 
 

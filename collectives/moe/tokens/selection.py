@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import MASKED, Ints, sorted_by
-from collectives.moe.tokens.tensors import TokenError
+from collectives.moe.tensors import TokenError
 
 
 def check(topk_idx: Ints, experts: int, *, repeats: bool = False) -> None:

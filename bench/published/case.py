@@ -12,9 +12,9 @@ from functools import cache
 
 import numpy as np
 
-from bench.collectives.operations import OPERATIONS
-from bench.moe.case import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
-from bench.validation.published import PublishedRow
+from bench.cases.moe import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
+from bench.cases.operations import OPERATIONS
+from bench.published.rows import PublishedRow
 from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint

@@ -2,7 +2,7 @@
 
 The columns of ``published.csv``, in any order; ``source`` and ``note`` may be missing. Numbers may
 be written as Python does, sizes also with a unit; text is free, and
-`bench.validation.published_case` reads it.
+`bench.published.case` reads it.
 """
 
 from collections.abc import Iterable

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bench.validation.published import PublishedRow
-from bench.validation.published_case import NotModelledError, PublishedCase, workload
+from bench.published.case import NotModelledError, PublishedCase, workload
+from bench.published.rows import PublishedRow
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
 from fabric.endpoint.records import Stack, stacks

@@ -1,0 +1,1 @@
+"""What benchmarks measure: the collectives, and the operations of expert parallelism."""
