@@ -103,7 +103,7 @@ class Fabric:
         timeline = self._engine.simulate(
             self, only_steps(steps), operation=text(operation, "operation"), ranks=given
         )
-        return timeline if self.spec is None else replace(timeline, machine=self.spec)
+        return replace(timeline, machine=self.described) if self.spec else timeline
 
     def session(self, size: int) -> Session:
         """A new `Session` of the first ``size`` ranks, which enter calls one by one.
@@ -113,6 +113,11 @@ class Fabric:
         if not 1 <= size <= len(self.places):
             raise WorldError(f"a world of {size} ranks; the fabric has {len(self.places)} places")
         return self._engine.session(self, size)
+
+    @property
+    def described(self) -> dict[str, Any] | None:
+        """What the fabric was built from, as JSON; None if it was built from parts."""
+        return None if self.spec is None else self.spec.to_json()
 
     def kept(self, kind: Callable[[], Kept]) -> Kept:
         """The one ``kind()`` of this fabric, made at the first call.

@@ -15,11 +15,12 @@ LAYERS = ("topology", "fabric", "collectives", "bench")
 ROOMS = {
     "topology": (
         "text", "errors", "labels", "files", "arguments", "units", "background", "compiled",
-        "names faults graph summary", "draft", "formats", "presets", "routing", "analysis", "draw",
+        "names provenance faults graph summary", "draft", "formats", "presets", "routing",
+        "analysis", "draw",
     ),
     "fabric": (
-        "failure", "host", "schedule", "endpoint", "timeline", "engines.paths engines.columns",
-        "engines.bounds engines.account", "engines", "engines.flow", "fabric", "machine", "clock",
+        "failure", "host", "schedule", "endpoint", "timeline", "engines.columns engines.paths",
+        "engines.bounds", "engines", "engines.flow", "fabric", "machine", "clock",
         "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
         "launching",
     ),
@@ -29,9 +30,10 @@ ROOMS = {
         "workloads.stuck", "workloads.chakra", "workloads", "adapters",
     ),
     "bench": (
-        "new_files numbers streams", "options machine", "records", "cases", "published", "plot",
-        "heatmap written_files", "collectives", "moe", "validation", "view", "results",
-        "topology_tables", "cli", "run topo trace",
+        "new_files numbers streams transport_choice", "options machine", "records", "cases",
+        "published", "plot",
+        "heatmap written_files", "collectives", "moe", "validation", "results",
+        "topology_tables", "cli", "view", "run topo trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a
@@ -94,11 +96,14 @@ def _only_for_types(tree: ast.AST) -> set[int]:
 
 
 def back_to_later_rooms(module: str, source: str) -> list[str]:
-    """What a file imports of its package and must not, since it is in a later room."""
+    """What a file imports of its package and must not, since it is in a later room.
+
+    What only type checkers import is left out: a value may name the type that is made of it.
+    """
     package, mine = module.partition(".")[0], room_of(module)
     return [
         f"line {line}: {other}"
-        for line, other in in_package(module, source, types=True)
+        for line, other in in_package(module, source, types=False)
         if other in MODULES and other.partition(".")[0] == package and room_of(other) > mine
     ]
 

@@ -177,7 +177,7 @@ def test_a_timeline_holds_its_machine_and_gives_it_back(tmp_path: Path) -> None:
     timeline.save(path)
     timeline.to_perfetto(trace)
     again = Timeline.load(path)
-    assert timeline.machine == again.machine == spec
+    assert timeline.machine == again.machine == spec.to_json()
     assert MachineSpec.load(path) == MachineSpec.load(trace) == spec
     rerun = MachineSpec.load(path).build().simulate(pairwise(4, 1 << 16))
     np.testing.assert_array_equal(rerun.finish, timeline.finish)

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topology.files.html import facts, table
-from topology.graph import Topology
 from topology.units import GB, NS
+
+if TYPE_CHECKING:
+    from topology.graph import Topology
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +46,7 @@ class Summary:
     planes: tuple[PlaneSummary, ...]
 
 
-def summary(topology: Topology) -> Summary:
+def summary(topology: "Topology") -> Summary:
     """Count what ``topology`` is made of."""
     kinds, split = topology.vertex_kinds, topology.n_endpoints
     return Summary(
@@ -53,7 +56,7 @@ def summary(topology: Topology) -> Summary:
     )  # fmt: skip
 
 
-def plane_summary(topology: Topology, plane: str) -> PlaneSummary:
+def plane_summary(topology: "Topology", plane: str) -> PlaneSummary:
     """Count the links of one plane; `TopologyError` where there is no such plane."""
     links = topology.link_plane == topology.plane(plane)
     bandwidth, latency = topology.link_bandwidth[links], topology.link_latency[links]
@@ -68,7 +71,7 @@ def counted(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
 
 
-def as_html(topology: Topology) -> str:
+def as_html(topology: "Topology") -> str:
     """``topology`` as HTML for a notebook: what it consists of, and its planes."""
     found = summary(topology)
     about: list[tuple[str, object]] = [

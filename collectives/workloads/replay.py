@@ -88,7 +88,7 @@ class Replay:
         """
         about = {
             "system": self.fabric.topology.name, "software": self.fabric.software.name,
-            **entry_of(self.fabric.spec),
+            **entry_of(self.fabric.described),
         }  # fmt: skip
         write_events(_events(self), path, about)
 

@@ -50,7 +50,7 @@ def write(emulator: "Emulator", path: str | Path) -> None:
     """
     about = {
         "system": emulator.fabric.topology.name, "software": emulator.fabric.software.name,
-        "clock": emulator.mode, **entry_of(emulator.fabric.spec),
+        "clock": emulator.mode, **entry_of(emulator.fabric.described),
     }  # fmt: skip
     write_events(_events(emulator), path, about)
 

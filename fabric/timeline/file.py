@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.machine import MachineError, MachineSpec
-from topology.errors import ArgumentError, TriplaneError
+from topology.errors import TriplaneError
 from topology.files.arrays import Header, read_npz
 from topology.files.output import byte_file
 from topology.files.reading import json_of, shown
@@ -57,7 +56,7 @@ def save(timeline: "Timeline", path: str | Path) -> None:
         "labels": timeline.labels, "bound": timeline.bound,
         "bottleneck": [cause.kind, cause.name, cause.time, cause.share],
         "software": timeline.software, "operation": timeline.operation, "title": timeline.title,
-        **({} if timeline.machine is None else {"machine": timeline.machine.to_json()}),
+        **({} if timeline.machine is None else {"machine": dict(timeline.machine)}),
     }  # fmt: skip
     columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
     texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
@@ -75,7 +74,7 @@ def read(path: str | Path) -> dict[str, Any]:
     )
     try:
         about = _about(arrays["about"])
-    except (TimelineError, MachineError, ArgumentError) as error:
+    except TimelineError as error:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
     columns = {name: arrays[name] for name in _ROWS | _OTHERS}
     try:
@@ -117,7 +116,7 @@ class _About(NamedTuple):
     software: str
     operation: str
     title: str
-    machine: MachineSpec | None
+    machine: dict[str, Any] | None
 
 
 def _about(column: NDArray[Any]) -> _About:
@@ -148,9 +147,9 @@ def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]])
     }  # fmt: skip
 
 
-def _machine(about: Mapping[str, Any]) -> MachineSpec | None:
-    """The machine that a file names; files of before machines had descriptions name none."""
-    return MachineSpec.from_json(about["machine"]) if "machine" in about else None
+def _machine(about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The machine that a file describes; files of before there were descriptions have none."""
+    return _of(about, "machine", dict) if "machine" in about else None
 
 
 def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:

@@ -1,9 +1,10 @@
 """Timeline: when everything happened, what the links carried, and what set the time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,6 @@ from numpy.typing import NDArray
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
 from topology.units import US
-
-if TYPE_CHECKING:
-    from fabric.machine import MachineSpec
 
 _Floats = NDArray[np.float64]
 _Longs = NDArray[np.int64]
@@ -43,7 +41,8 @@ class Timeline:
     - ``start``, ``finish``: float64 [rows], seconds: when it began, when its last byte arrived.
     - ``rank_finish``: float64 [ranks]; ``duration``: the last of them.
     - ``bound``: seconds, the closed form that no engine can beat; ``bottleneck``: what sets it.
-    - ``machine``: the description that the fabric was built from; None if there is none.
+    - ``machine``: what the fabric was built from, as JSON; `fabric.machine.MachineSpec.from_json`
+      takes it. None if that is not known.
     - ``labels``: a text for each step. ``resource_bytes``: float64 [resources of ``router``].
     - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
     - ``software``, ``operation``: what times it; ``title``: what pictures and files call it.
@@ -65,7 +64,7 @@ class Timeline:
     software: str = ""
     operation: str = ""
     title: str = ""
-    machine: "MachineSpec | None" = None
+    machine: Mapping[str, Any] | None = None
 
     @property
     def topology(self) -> Topology:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import collectives
 from collectives.adapters.torch import sparse
 from collectives.adapters.torch.checks import (
     check_length,
@@ -31,8 +30,9 @@ from collectives.adapters.torch.tensors import FlatTensors, alike
 from collectives.adapters.torch.watch import TITLES, event, watched
 from collectives.adapters.torch.work import Coalesced, GroupWork, Pending, span
 from collectives.calls.communicator import Communicator
+from collectives.calls.work import Work
 
-Call = Callable[..., collectives.Work]
+Call = Callable[..., Work]
 """A call of a communicator, but for whether it is asynchronous."""
 
 

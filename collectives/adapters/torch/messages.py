@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import collectives
 from collectives.adapters.torch.checks import check_list
 from collectives.adapters.torch.work import GroupWork, Pending
 from collectives.calls.communicator import Communicator
 from collectives.calls.messages import Recv, Send
+from collectives.calls.work import Work
 from fabric.failure import TimedOut, WorldError
 
 _COME, _GO = -1, -2
@@ -37,10 +37,10 @@ class Half:
     def __init__(self, words: str, check: Callable[[], None]) -> None:
         self._words, self._check = words, check
         self._met = threading.Event()
-        self._work: collectives.Work | None = None
+        self._work: Work | None = None
         self._watch: Callable[[], None] | None = None
 
-    def meet(self, work: collectives.Work) -> None:
+    def meet(self, work: Work) -> None:
         """Set the work that completes this end, once the matching end has been called."""
         self._work = work
         self._met.set()
@@ -63,7 +63,7 @@ class Half:
             self._work.wait(None if timeout is None else max(end - time.monotonic(), 0.0))
 
     def done(self) -> bool:
-        """True if the message has been sent and received; see `collectives.Work.done`."""
+        """True if the message has been sent and received; see `Work.done`."""
         return self._work is not None and self._work.done()
 
     def times(self) -> tuple[float, float]:
@@ -77,7 +77,7 @@ class Half:
         return self._work.times()
 
     def watch(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when the message may be over; see `collectives.Work.watch`."""
+        """Have ``call`` called when the message may be over; see `Work.watch`."""
         self._watch = call
         if self._work is not None:
             self._work.watch(call)

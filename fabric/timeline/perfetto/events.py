@@ -9,7 +9,7 @@ first is taken for the arrow's start. Numbers here are such nanoseconds, int.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from topology.errors import TriplaneError
 from topology.files.output import text_file
 from topology.units import NS
-
-if TYPE_CHECKING:
-    from fabric.machine import MachineSpec
 
 Event = Mapping[str, Any]
 
@@ -115,9 +112,9 @@ def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -
         raise TraceError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def entry_of(machine: "MachineSpec | None") -> dict[str, str]:
+def entry_of(machine: Mapping[str, Any] | None) -> dict[str, str]:
     """The entry for `write`'s ``about`` that holds the machine as JSON text; empty if unknown."""
-    return {} if machine is None else {"machine": machine.to_text()}
+    return {} if machine is None else {"machine": json.dumps(dict(machine))}
 
 
 def _lines(events: Iterable[Event]) -> Iterator[str]:
