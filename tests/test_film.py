@@ -60,16 +60,16 @@ def test_every_byte_is_in_the_film_once(drawn: list[list[tuple[int, int, int]]])
 @given(steps)
 def test_lanes_tile_each_ranks_time(drawn: list[list[tuple[int, int, int]]]) -> None:
     timeline = simulated(drawn)
-    lanes = film_of(timeline).ranks
-    assert lanes is not None
+    ranks = film_of(timeline).ranks
+    assert ranks is not None
     for rank in range(16):
-        mine = np.flatnonzero((lanes.rank == rank) & ~lanes.critical)
-        mine = mine[np.argsort(lanes.begin[mine], kind="stable")]
+        mine = np.flatnonzero((ranks.rank == rank) & ~ranks.critical)
+        mine = mine[np.argsort(ranks.begin[mine], kind="stable")]
         edge = 0.0
         for row in mine:
-            assert lanes.begin[row] == pytest.approx(edge, abs=1e-5 * timeline.duration)
-            assert lanes.end[row] >= lanes.begin[row]
-            edge = float(lanes.end[row])
+            assert ranks.begin[row] == pytest.approx(edge, abs=1e-5 * timeline.duration)
+            assert ranks.end[row] >= ranks.begin[row]
+            edge = float(ranks.end[row])
         if len(mine):
             assert edge == pytest.approx(timeline.rank_finish[rank], abs=1e-5 * timeline.duration)
 
@@ -100,16 +100,16 @@ def test_the_critical_path_is_a_chain_back_to_the_begin(
 def test_who_comes_first_waits_for_the_other() -> None:
     """Rank 1 is busy with 0 for 5 us; rank 2 has nothing to do before 1 comes to it."""
     timeline = STAR.simulate([Step([0], [1], [5000]), Step([1], [2], [1000])])
-    lanes = film_of(timeline).ranks
-    assert lanes is not None
+    ranks = film_of(timeline).ranks
+    assert ranks is not None
     rows = {
-        (int(lanes.rank[i]), int(lanes.what[i])): (lanes.begin[i], lanes.end[i], lanes.peer[i])
-        for i in np.flatnonzero(~lanes.critical)
+        (int(ranks.rank[i]), int(ranks.what[i])): (ranks.begin[i], ranks.end[i], ranks.peer[i])
+        for i in np.flatnonzero(~ranks.critical)
     }
     assert rows[2, WAIT] == (0.0, pytest.approx(5e-6), 1)
     assert rows[2, MOVE] == (pytest.approx(5e-6), pytest.approx(6e-6), 1)
     assert (1, WAIT) not in rows
-    path = [(int(lanes.rank[i]), float(lanes.begin[i])) for i in np.flatnonzero(lanes.critical)]
+    path = [(int(ranks.rank[i]), float(ranks.begin[i])) for i in np.flatnonzero(ranks.critical)]
     assert [begin for _, begin in path] == [pytest.approx(5e-6), 0.0]
     assert path[1][0] == 1
 
@@ -118,9 +118,9 @@ def test_what_the_software_takes_is_not_waiting() -> None:
     fabric = Fabric(supernode(16), endpoint="cann-ep")
     me = np.arange(16)
     turns = [Step(me, (me + k) % 16, 1 << 16) for k in (1, 2, 3)]
-    lanes = film_of(fabric.simulate(turns, operation="dispatch")).ranks
-    assert lanes is not None
-    spent = {what: (lanes.end - lanes.begin)[lanes.what == what].sum() for what in (WAIT, SOFTWARE)}
+    ranks = film_of(fabric.simulate(turns, operation="dispatch")).ranks
+    assert ranks is not None
+    spent = {what: (ranks.end - ranks.begin)[ranks.what == what].sum() for what in (WAIT, SOFTWARE)}
     assert spent[SOFTWARE] > 0
     assert spent[WAIT] == pytest.approx(0, abs=1e-9)  # everybody does the same
 
@@ -164,11 +164,11 @@ def test_long_schedules_are_joined_to_as_many_stretches_as_can_be_drawn() -> Non
     me = np.arange(4)
     count = MOST_STRETCHES // 4 * 2 + 7
     timeline = STAR.simulate(Step(me, (me + 1) % 4, 100) for _ in range(count))
-    lanes = film_of(timeline).ranks
-    assert lanes is not None
-    assert (~lanes.critical).sum() <= 3 * MOST_STRETCHES + 12
-    assert lanes.end.max() == pytest.approx(timeline.duration)
-    assert lanes.critical.sum() == count
+    ranks = film_of(timeline).ranks
+    assert ranks is not None
+    assert (~ranks.critical).sum() <= 3 * MOST_STRETCHES + 12
+    assert ranks.end.max() == pytest.approx(timeline.duration)
+    assert ranks.critical.sum() == count
 
 
 def test_nothing_at_all_can_be_shown() -> None:

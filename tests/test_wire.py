@@ -30,7 +30,7 @@ from fabric.world.messages import (
     FramesSent,
     Hello,
     Leave,
-    Machine,
+    MachineLabel,
     Settle,
     TimesReply,
     ToAuthority,
@@ -96,7 +96,7 @@ def test_replies_come_out_as_they_were() -> None:
     replies: list[ToRank] = [
         Welcome({"system": None}, 1.5, None, 7, "host"),
         Exchanged([{"a": 1}, None]),
-        AdviceReply(3, Advice("ring", 16, "all_reduce", Machine("star", "raw"))),
+        AdviceReply(3, Advice("ring", 16, "all_reduce", MachineLabel("star", "raw"))),
         AdviceReply(4, None),
         TimesReply(5, None, None, "why"),
         TimesReply(6, 0.0, math.inf),
@@ -120,8 +120,8 @@ VALUES: dict[str, Any] = {
     "<class 'fabric.schedule.plan.TimedRows'>": a_plan(7).rows,
     "collections.abc.Sequence[typing.Any]": [1, "b"],
     "collections.abc.Mapping[str, typing.Any]": {"c": None},
-    "fabric.world.messages.Advice | None": Advice("ring", 2, "all_reduce", Machine("a", "b")),
-    "fabric.world.messages.Machine | None": Machine("a", "b"),
+    "fabric.world.messages.Advice | None": Advice("ring", 2, "all_reduce", MachineLabel("a", "b")),
+    "fabric.world.messages.MachineLabel | None": MachineLabel("a", "b"),
 }  # fmt: skip
 """One of each type that a field has."""
 

@@ -151,16 +151,16 @@ def across(ranks: int, ranks_per_node: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 def within(cut: NDArray[np.int64], ranks_per_node: int) -> tuple[NDArray[np.int64], ...]:
-    """The exchanges within nodes, one for each lane of chunks that a rank lacks.
+    """The exchanges within nodes, one for each stripe of chunks that a rank lacks.
 
-    Four int64 arrays: the rank that holds the lane, its mate that lacks it, and the lane's begin
-    and end in bytes.
+    Four int64 arrays: the rank that holds the stripe, its mate that lacks it, and the stripe's
+    begin and end in bytes.
     """
     ranks = len(cut) - 1
     _, bounds = within_and_across(ranks, ranks_per_node)
-    lane = np.tile(np.arange(len(bounds) - 1), ranks)
+    stripe = np.tile(np.arange(len(bounds) - 1), ranks)
     mate = np.repeat(np.arange(ranks), len(bounds) - 1)
-    holder = stand_in(mate, lane, ranks, ranks_per_node)
+    holder = stand_in(mate, stripe, ranks, ranks_per_node)
     other = holder != mate
-    lane = lane[other]
-    return holder[other], mate[other], cut[bounds[lane]], cut[bounds[lane + 1]]
+    stripe = stripe[other]
+    return holder[other], mate[other], cut[bounds[stripe]], cut[bounds[stripe + 1]]

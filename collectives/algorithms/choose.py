@@ -15,7 +15,7 @@ from collectives.algorithms.table import algorithms, default, schedule
 from fabric.engines.account import least
 from fabric.fabric import Fabric
 from fabric.schedule.step import ScheduleError, Step
-from fabric.world.messages import Advice, Machine
+from fabric.world.messages import Advice, MachineLabel
 
 MOST_ASKED = 1024
 """Ranks up to which the fabric is asked; beyond, `default` answers: a row for every pair of ranks
@@ -70,7 +70,7 @@ def advice(
         ranks_per_node=node,
     )  # fmt: skip
     operation = fabric.software.variant(op, size)
-    machine = Machine(fabric.topology.name, fabric.software.stack(operation))
+    machine = MachineLabel(fabric.topology.name, fabric.software.stack(operation))
     return Advice(name, node, operation, machine)
 
 

@@ -2,7 +2,7 @@
 
 In the cost lines P is the number of ranks and S the bytes of one block. Here too is how every other
 collective cuts things up: bytes into chunks (`edges`), any number of ranks into a power of two
-(`fold`), ranks into nodes and lanes (`stand_in`, `within_and_across`).
+(`fold`), ranks into nodes and stripes (`stand_in`, `within_and_across`).
 """
 
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
 from fabric.transports.base import PeerMemory, many
-from fabric.world.messages import Machine
+from fabric.world.messages import MachineLabel
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
 from topology.errors import ArgumentError
@@ -96,7 +96,7 @@ class Communicator:
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, PreparedCall] = {}
-        self._machines: dict[str, Machine | None] = {}
+        self._machines: dict[str, MachineLabel | None] = {}
         self._wide = WIDE if many(self._driver.transport) else None
 
     def __enter__(self) -> "Communicator":
@@ -133,7 +133,7 @@ class Communicator:
         with nullcontext() if sent else self.span("compute"):
             self._driver.compute(span)
 
-    def machine(self, operation: str) -> Machine | None:
+    def machine(self, operation: str) -> MachineLabel | None:
         """The emulated system, and the software stack on it by which ``operation`` is timed.
 
         ``operation``: "all_reduce", "dispatch", "dispatch:normal" and the like. None if no machine

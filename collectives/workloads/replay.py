@@ -112,7 +112,7 @@ def replay(
     return Replay(workload, fabric, run.start, run.finish, run.into)
 
 
-class _Call(NamedTuple):
+class _OpenCall(NamedTuple):
     """A call under way, by its number in the session."""
 
     number: int
@@ -141,7 +141,7 @@ class _Run:
         self._boxes: dict[int, Mailbox] = defaultdict(Mailbox)
         self._there: dict[int, float] = {}
         self._turn: dict[tuple[int, int], int] = defaultdict(int)
-        self._calls: dict[tuple[int, int], tuple[_Call, list[int]]] = {}
+        self._calls: dict[tuple[int, int], tuple[_OpenCall, list[int]]] = {}
         self._ends: dict[tuple[int, int], tuple[int, bool]] = {}
         self._number = 0
         self._nothing = self._rows(0, 0, 0)
@@ -307,11 +307,11 @@ class _Run:
 
     # Calls.
 
-    def _new(self, family: Family) -> "_Call":
+    def _new(self, family: Family) -> "_OpenCall":
         self._number += 1
-        return _Call(self._number, family)
+        return _OpenCall(self._number, family)
 
-    def _enter(self, call: "_Call", parts: Iterable[tuple[float, int, TimedRows, int]]) -> None:
+    def _enter(self, call: "_OpenCall", parts: Iterable[tuple[float, int, TimedRows, int]]) -> None:
         family = call.family
         for time, position, rows, op in parts:
             share = self._catalogue.part(family, rows, position)
@@ -357,12 +357,12 @@ def _events(found: Replay) -> Iterator[Event]:
     yield from ranks_and_nodes(tracks, range(w.ranks))
     begin, end = nanoseconds(found.start), nanoseconds(found.finish)
     shown = np.flatnonzero((end > begin) | (w.kind != CALC))
-    lane = np.zeros(len(w), np.int64)
-    lane[shown] = assigned(w.rank[shown], begin[shown], end[shown])
-    for rank, most in sorted({(int(r), int(n)) for r, n in zip(w.rank, lane, strict=True)}):
+    layer = np.zeros(len(w), np.int64)
+    layer[shown] = assigned(w.rank[shown], begin[shown], end[shown])
+    for rank, most in sorted({(int(r), int(n)) for r, n in zip(w.rank, layer, strict=True)}):
         if most:
             yield from track(*tracks.of(rank, most), f"rank {rank} meanwhile")
-    columns: list[Any] = [column.tolist() for column in (w.rank, lane, begin, end, w.size)]
+    columns: list[Any] = [column.tolist() for column in (w.rank, layer, begin, end, w.size)]
     where = [tracks.of(rank, on) for rank, on in zip(columns[0], columns[1], strict=True)]
     for op in shown.tolist():
         _, _, since, until, size = (column[op] for column in columns)

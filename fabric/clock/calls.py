@@ -119,7 +119,7 @@ class TimedCall:
 
     ``parts``: what each rank posted; ``came``: when the rank came to the call, ``end``: when its
     part ends, in emulated seconds; each None while not known. ``away``: how many ranks have not
-    come; ``lanes``: how many that came have transfers; ``open``: how many ends are not known.
+    come; ``moving``: how many that came have transfers; ``open``: how many ends are not known.
     """
 
     op: int
@@ -129,7 +129,7 @@ class TimedCall:
     end: list[float | None]
     away: int
     open: int
-    lanes: int = 0
+    moving: int = 0
 
     @property
     def first(self) -> float:

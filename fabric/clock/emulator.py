@@ -269,7 +269,7 @@ class Emulator:
         elif part is None or not part.moves:
             self._tell(call, position, grid(state.clock + call.family.start))
         else:
-            call.lanes += 1
+            call.moving += 1
             self._mode.come(call, position, state.clock)
 
     def _meet(self, call: TimedCall) -> None:

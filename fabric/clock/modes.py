@@ -24,7 +24,7 @@ _Coming = tuple[float, int, int, TimedCall]  # when a rank comes, op, position, 
 _Stop = tuple[tuple[int, int, float], ...]  # number of the call, position, seconds from the first
 
 
-class Mode(Protocol):
+class TimeMode(Protocol):
     """How time goes on for an `Emulator`.
 
     ``news``: on paced time, the ends by (rank, op) that are no longer those told before; else None.
@@ -120,7 +120,7 @@ class _TimesAlone:
         self._stops: OrderedDict[object, tuple[_Stop, ...]] = OrderedDict()
 
     def stops(self, calls: Sequence[TimedCall], first: float) -> tuple[_Stop, ...]:
-        """Which lanes of ``calls`` end one after another, and when after ``first``."""
+        """Which parts of ``calls`` end one after another, and when after ``first``."""
         key = tuple([_key(call, first) for call in calls])
         stops = self._stops.get(key)
         if stops is None:
@@ -139,7 +139,7 @@ class _TimesAlone:
             for stop in self._stage.play(calls, first)
         ]
         if len({end for stop in stops for _, _, end in stop}) == 1:  # all at one instant
-            return (tuple(lane for stop in stops for lane in stop),)
+            return (tuple(part for stop in stops for part in stop),)
         return tuple(stops)
 
 
@@ -152,7 +152,7 @@ def _key(call: TimedCall, first: float) -> object:
     return call.family, tuple(rows), tuple(after)
 
 
-def mode(name: str, session: Session) -> Mode:
+def mode(name: str, session: Session) -> TimeMode:
     """The mode of that name, one of `MODES`, over a session; raises `WorldError` for another."""
     if name not in MODES:
         raise WorldError(f"no emulated clock {name!r}; there are {', '.join(MODES)}")
@@ -193,14 +193,14 @@ class Strict:
         return ended
 
     def _next(self) -> list[End]:
-        ripe = [call for call, lanes in self._coming.items() if _ripe(call, lanes)]
+        ripe = [call for call, coming in self._coming.items() if _ripe(call, coming)]
         if self._told < len(self._stops):
             if all(_soonest(self._coming[call]) >= self._last for call in ripe):
                 return self._tell()
             self._take_up()
         if ripe and not self._stage.ranks:
             self._first = min(one[0] for call in ripe for one in self._coming[call])
-            if all(not c.away and len(self._coming[c]) == c.lanes for c in ripe):
+            if all(not c.away and len(self._coming[c]) == c.moving for c in ripe):
                 return self._remember(ripe)
             self._stage.clear(self._first)
         self._stage.enter(one for call in ripe for one in self._coming.pop(call))
@@ -265,7 +265,7 @@ class Eager:
 
     def come(self, call: TimedCall, position: int, at: float) -> None:
         """Add a rank's part of a call; only the call matters here."""
-        if call.lanes == 1:
+        if call.moving == 1:
             self._open.append(call)
 
     def next(self, running: int) -> list[End]:
@@ -308,7 +308,7 @@ class Paced(Eager):
         return changed
 
 
-MODES: Mapping[str, Callable[[Session], Mode]] = MappingProxyType(
+MODES: Mapping[str, Callable[[Session], TimeMode]] = MappingProxyType(
     {"strict": Strict, "eager": Eager, "paced": Paced}
 )
 """The modes by name."""

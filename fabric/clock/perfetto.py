@@ -59,17 +59,17 @@ def _events(emulator: "Emulator") -> Iterator[Event]:
     tracks = Tracks(emulator.fabric.topology.node, emulator.fabric.places[: emulator.size])
     yield from ranks_and_nodes(tracks, range(emulator.size))
     done, calls = _recorded(emulator)
-    lane_of: dict[tuple[int, int], int] = {}
+    layer_of: dict[tuple[int, int], int] = {}
     for rank in range(emulator.size):
-        lanes = _laid(done[rank], calls[rank])
-        for lane in range(1, len(lanes)):
-            yield from track(*tracks.of(rank, lane), f"rank {rank} meanwhile")
-        for lane, slices in enumerate(lanes):
+        layers = _laid(done[rank], calls[rank])
+        for layer in range(1, len(layers)):
+            yield from track(*tracks.of(rank, layer), f"rank {rank} meanwhile")
+        for layer, slices in enumerate(layers):
             for one in slices:
-                yield _event(one, tracks.of(rank, lane), emulator.fabric.software)
+                yield _event(one, tracks.of(rank, layer), emulator.fabric.software)
                 if one.part is not None:
-                    lane_of[rank, one.part.op] = lane
-    yield from _arrows(calls, lane_of, tracks)
+                    layer_of[rank, one.part.op] = layer
+    yield from _arrows(calls, layer_of, tracks)
 
 
 def _recorded(
@@ -120,13 +120,13 @@ def _laid(done: Sequence[_Slice], calls: Sequence[_Slice]) -> list[list[_Slice]]
     others += late
     owner = np.zeros(len(others), np.int64)
     columns = (np.array([getattr(s, end) for s in others], np.int64) for end in ("begin", "end"))
-    lane = assigned(owner, *columns).tolist()
-    lanes: list[list[_Slice]] = [own + fitting, *([] for _ in range(max(lane, default=-1) + 1))]
-    for at, one in zip(lane, others, strict=True):
-        lanes[at + 1].append(one)
-    for slices in lanes:  # of slices that begin together, the outer one has to come first
+    layer = assigned(owner, *columns).tolist()
+    layers: list[list[_Slice]] = [own + fitting, *([] for _ in range(max(layer, default=-1) + 1))]
+    for at, one in zip(layer, others, strict=True):
+        layers[at + 1].append(one)
+    for slices in layers:  # of slices that begin together, the outer one has to come first
         slices.sort(key=_outer_first)
-    return lanes
+    return layers
 
 
 def _outer_first(one: _Slice) -> tuple[int, int]:
@@ -178,7 +178,7 @@ def _event(one: _Slice, where: tuple[int, int], software: Endpoint) -> Event:
 
 
 def _arrows(
-    calls: Mapping[int, Sequence[_Slice]], lane_of: Mapping[tuple[int, int], int], tracks: Tracks
+    calls: Mapping[int, Sequence[_Slice]], layer_of: Mapping[tuple[int, int], int], tracks: Tracks
 ) -> Iterator[Event]:
     sent = {
         one.part.op: one
@@ -194,7 +194,7 @@ def _arrows(
         out = sent[part.op]
         if into.finished and out.begin < out.end and into.begin < into.end:
             number += 1
-            start = tracks.of(out.rank, lane_of[out.rank, part.op])
-            target = tracks.of(into.rank, lane_of[into.rank, part.op])
+            start = tracks.of(out.rank, layer_of[out.rank, part.op])
+            target = tracks.of(into.rank, layer_of[into.rank, part.op])
             yield arrival(target, into.end - 1)
             yield from arrow(number, "message", start, out.begin, target, into.end - 1)

@@ -16,7 +16,7 @@ from topology.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
-    from fabric.launching.outcome import Ended
+    from fabric.launching.outcome import WorldEnded
     from topology.graph import Topology
 
 
@@ -106,7 +106,7 @@ def _file(trace: Any) -> str:
     return str(Path(trace).absolute())
 
 
-def _runner(transport: Any) -> "Callable[[LaunchJob], Ended]":
+def _runner(transport: Any) -> "Callable[[LaunchJob], WorldEnded]":
     """What runs ranks as the transport of this name declares; here an unknown one is refused."""
     if not isinstance(transport, str) or transport not in every_transport():
         names = ", ".join(every_transport())

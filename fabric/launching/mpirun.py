@@ -31,7 +31,7 @@ from fabric.launching.guard import guarded
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.joining import take_seat
 from fabric.launching.mpi_watch import RANK, MpiWatch
-from fabric.launching.outcome import Ended, Exit, outcome_of, packed, raised_by, unpacked
+from fabric.launching.outcome import Exit, WorldEnded, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
 from fabric.settings import Settings
 from fabric.transports.mpi.mpiexec import end_soon
@@ -64,7 +64,7 @@ def mpiexec(ranks: int) -> tuple[list[str], dict[str, str]]:
     return [found, "--oversubscribe", "-n", str(ranks)], root if os.getuid() == 0 else {}
 
 
-def run_mpi(job: LaunchJob) -> Ended:
+def run_mpi(job: LaunchJob) -> WorldEnded:
     """Run ``job`` with its ranks as processes under mpiexec; returns how it ended.
 
     See `fabric.launch`.
@@ -96,7 +96,7 @@ def run_mpi(job: LaunchJob) -> Ended:
         outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
         if code == 0:
             guard.over()
-        return Ended(outcomes, ended or _root(outcomes))
+        return WorldEnded(outcomes, ended or _root(outcomes))
 
 
 def _named(transport: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Ended:
+class WorldEnded:
     """How a world has ended.
 
     ``outcomes``: what each rank returned, or the exception that it ended with; an exception that it
@@ -91,7 +91,7 @@ def raised_by(rank: int, error: BaseException) -> RankFailed:
 def outcome_of(
     main: Callable[..., Any], args: tuple[Any, ...], join: "functools._lru_cache_wrapper[Member]"
 ) -> Any:
-    """What ``main(*args)`` returns as a rank, or the exception that it ends with; see `Ended`.
+    """What ``main(*args)`` returns as a rank, or the exception that it ends with; see `WorldEnded`.
 
     ``join``: returns the rank's membership when it is asked for; if it was, the world is left at
     the end. A successful ``sys.exit`` counts as returning None.

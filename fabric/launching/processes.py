@@ -24,14 +24,14 @@ from fabric.launching.current import CURRENT
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob
 from fabric.launching.joining import take_seat
-from fabric.launching.outcome import Ended, outcome_of, packed, unpacked
+from fabric.launching.outcome import WorldEnded, outcome_of, packed, unpacked
 from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch, kill
 from fabric.launching.tracing import opened
 from fabric.world.zmq_server import Server
 
 
-def run_processes(job: LaunchJob) -> Ended:
+def run_processes(job: LaunchJob) -> WorldEnded:
     """Run ``job`` with its ranks as processes; returns how it ended; see `fabric.launch`."""
     token, ranks = secrets.token_hex(16), range(job.ranks)
     with (
@@ -49,7 +49,7 @@ def run_processes(job: LaunchJob) -> Ended:
             outcomes = [team.outcome(rank, watch) for rank in ranks]
             if server.error is None:
                 guard.over()
-            return Ended(outcomes, server.error)
+            return WorldEnded(outcomes, server.error)
 
 
 def _method() -> str:

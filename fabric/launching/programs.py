@@ -15,7 +15,7 @@ from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.nodes import Agent, Nodes
-from fabric.launching.outcome import Ended, Exit
+from fabric.launching.outcome import Exit, WorldEnded
 from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch
 from fabric.launching.threads import run_threads
@@ -110,7 +110,7 @@ def run_in_threads(
     settings: Settings,
     timeout: float | None,
     transport: str = "inproc",
-) -> Ended:
+) -> WorldEnded:
     """Run a Python program as each of ``ranks`` threads of this process; returns how it ended.
 
     The ranks share what a process has once: standard output, ``sys.argv``, the modules that they

@@ -14,7 +14,7 @@ from fabric.host.forked import end_of_child, here
 from fabric.launching.current import CURRENT
 from fabric.launching.job import LaunchJob
 from fabric.launching.member import local, once
-from fabric.launching.outcome import Ended, outcome_of
+from fabric.launching.outcome import WorldEnded, outcome_of
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
 from fabric.transports.base import connector
@@ -76,7 +76,7 @@ class _ThreadTeam:
                 self.hub.late(set(range(len(threads))) - self.outcomes.keys(), timeout or 0.0)
 
 
-def run_threads(job: LaunchJob) -> Ended:
+def run_threads(job: LaunchJob) -> WorldEnded:
     """Run ``job`` with its ranks as threads; returns how it ended; see `fabric.launch`."""
     with opened(job.ranks, job.settings, job.make) as world, _longer_turns(job.ranks):
         return _run(world, job)
@@ -97,7 +97,7 @@ def _longer_turns(ranks: int) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _run(world: World, job: LaunchJob) -> Ended:
+def _run(world: World, job: LaunchJob) -> WorldEnded:
     make = once(job.make or job.settings.fabric)
     team = _ThreadTeam(SharedLine(world), job.settings, make)
     threads = [
@@ -115,7 +115,7 @@ def _run(world: World, job: LaunchJob) -> Ended:
     except BaseException as error:  # Ctrl-C: the ranks must not go on without their launcher
         team.hub.stop(WorldError(f"the launcher was stopped by {type(error).__name__}"))
         raise
-    return Ended([_outcome(team, rank) for rank in range(job.ranks)], world.error)
+    return WorldEnded([_outcome(team, rank) for rank in range(job.ranks)], world.error)
 
 
 def _outcome(team: _ThreadTeam, rank: int) -> Any:

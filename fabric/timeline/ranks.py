@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fabric.timeline.value import Timeline
 
 MOST_ROWS = 4_000_000
-"""Transfers of a timeline whose lanes are worked out; longer ones have none."""
+"""Transfers of a timeline whose stretches are worked out; longer ones have none."""
 
 MOST_STRETCHES = 40_000
 """Stretches that a picture shows; where there are more, steps next to each other are joined."""

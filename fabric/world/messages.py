@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from fabric.schedule.plan import TimedRows
 
 
-class Machine(NamedTuple):
+class MachineLabel(NamedTuple):
     """What times an operation: the emulated ``system`` and the ``software`` stack on it."""
 
     system: str
@@ -40,7 +40,7 @@ class Advice(NamedTuple):
     algorithm: str
     ranks_per_node: int
     operation: str
-    machine: Machine | None = None
+    machine: MachineLabel | None = None
 
 
 # From a rank.
@@ -296,7 +296,7 @@ class MachineReply(NamedTuple):
     """The machine that times an operation; None if no machine is emulated."""
 
     token: int
-    machine: Machine | None
+    machine: MachineLabel | None
 
 
 class Settled(NamedTuple):

@@ -24,7 +24,7 @@ from fabric.world.messages import (
     Fail,
     FromRank,
     Leave,
-    Machine,
+    MachineLabel,
     MachineReply,
     Mark,
     Settle,
@@ -94,7 +94,7 @@ class RankControl:
         """
         self._line.send(Mark(span, name, self.clock.stamp()))
 
-    def machine(self, operation: str) -> Machine | None:
+    def machine(self, operation: str) -> MachineLabel | None:
         """Ask which machine times ``operation``, and wait; None if no machine is emulated."""
         return self._ask(lambda token: AskMachine(token, operation), MachineReply).machine
 

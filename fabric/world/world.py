@@ -42,7 +42,7 @@ from fabric.world.messages import (
     FromRank,
     FromWorld,
     Leave,
-    Machine,
+    MachineLabel,
     MachineReply,
     Mark,
     Over,
@@ -313,7 +313,7 @@ class World:
         if self.emulator is not None:
             fabric = self.emulator.fabric
             operation = fabric.software.variant(ask.operation, 0)
-            machine = Machine(fabric.topology.name, fabric.software.stack(operation))
+            machine = MachineLabel(fabric.topology.name, fabric.software.stack(operation))
         self._reply(rank, MachineReply(ask.token, machine))
 
     def _block(self, rank: int, op: int | None, wall: float) -> None:

@@ -61,7 +61,7 @@ def _spans(given: Any) -> Iterator[Span]:
         yield begin, begin + reach * given.element_size()
 
 
-class _Call:
+class _OrderedCall:
     """A call that was begun.
 
     The memory that it touches is computed when first asked for, rarely.
@@ -79,7 +79,7 @@ class CallOrder:
     """The asynchronous collectives of a group that may be under way."""
 
     def __init__(self) -> None:
-        self._open: list[_Call] = []
+        self._open: list[_OrderedCall] = []
         self._room = _ENOUGH
 
     def await_earlier(self, args: Sequence[Any]) -> None:
@@ -103,4 +103,4 @@ class CallOrder:
         if len(self._open) >= self._room:
             self._open = [call for call in self._open if not call.work.is_completed()]
             self._room = 2 * len(self._open) + _ENOUGH
-        self._open.append(_Call(work, args))
+        self._open.append(_OrderedCall(work, args))

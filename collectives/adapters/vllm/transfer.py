@@ -27,7 +27,7 @@ from collectives.adapters.vllm.store import Blocks, Kept
 from collectives.calls.communicator import Communicator, everybody
 from collectives.calls.work import Work
 from fabric.failure import TimedOut, WorldError
-from fabric.world.messages import Machine
+from fabric.world.messages import MachineLabel
 
 EVER = timedelta(days=365)
 """How long the serving thread waits for the next wish; the last one is `close`'s."""
@@ -47,7 +47,7 @@ class IncomingBlocks:
 
     into: Tensor
     work: Work
-    machine: Machine | None
+    machine: MachineLabel | None
 
 
 class Peers:

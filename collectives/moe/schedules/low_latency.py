@@ -93,7 +93,7 @@ def counted_combine(
     return _combine(_Counted(counts, local_experts), message_size, flag_size)
 
 
-class _Rows(NamedTuple):
+class _LowLatencyRows(NamedTuple):
     """Rows between the owners of tokens and the hosts of experts.
 
     ``n``: messages of each row, None: one. ``owner_at``, ``host_at``: where a row lies in the
@@ -113,9 +113,9 @@ class _Known(Protocol):
     @property
     def local_experts(self) -> Ints: ...
 
-    def messages(self) -> _Rows: ...
+    def messages(self) -> _LowLatencyRows: ...
 
-    def flags(self) -> _Rows: ...
+    def flags(self) -> _LowLatencyRows: ...
 
 
 def _dispatch(known: _Known, message_size: int, flag_size: int | None) -> Iterator[Step]:
@@ -142,16 +142,16 @@ class _Counted:
     counts: Counts
     local_experts: Ints
 
-    def messages(self) -> _Rows:
+    def messages(self) -> _LowLatencyRows:
         pairs = self.counts.pairs_filled()
         nowhere = np.zeros_like(pairs[0])
-        return _Rows(*pairs, self.counts.between(pairs), nowhere, nowhere)
+        return _LowLatencyRows(*pairs, self.counts.between(pairs), nowhere, nowhere)
 
-    def flags(self) -> _Rows:
+    def flags(self) -> _LowLatencyRows:
         # Whoever hosts experts waits for every rank, itself included: a copy, so counts are whole.
         pairs = self.counts.pairs_to(np.flatnonzero(self.local_experts))
         nowhere = np.zeros_like(pairs[0])
-        return _Rows(*pairs, None, nowhere, nowhere)
+        return _LowLatencyRows(*pairs, None, nowhere, nowhere)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,13 +167,13 @@ class _DispatchPlaces:
     def local_experts(self) -> Ints:
         return self.routing.local_experts
 
-    def messages(self) -> _Rows:
+    def messages(self) -> _LowLatencyRows:
         chosen = self.routing.selections
         at = slots(self.routing, max_tokens=self.room)
         at *= self.message_size
-        return _Rows(chosen.src, chosen.dst, None, chosen.token * self.message_size, at)
+        return _LowLatencyRows(chosen.src, chosen.dst, None, chosen.token * self.message_size, at)
 
-    def flags(self) -> _Rows:
+    def flags(self) -> _LowLatencyRows:
         routing, size = self.routing, self.flag_size
         owner, host = _flagged(routing)
         sent = routing.tokens * self.message_size
@@ -183,7 +183,7 @@ class _DispatchPlaces:
             recv = COUNT * routing.local_experts[host] * owner
         else:
             send, recv = host * size, owner * size
-        return _Rows(owner, host, None, sent[owner] + send, held[host] + recv)
+        return _LowLatencyRows(owner, host, None, sent[owner] + send, held[host] + recv)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,19 +199,19 @@ class _CombinePlaces:
     def local_experts(self) -> Ints:
         return self.routing.local_experts
 
-    def messages(self) -> _Rows:
+    def messages(self) -> _LowLatencyRows:
         chosen = self.routing.selections
         home = (chosen.token * self.routing.top_k + chosen.slot) * self.message_size
         at = slots(self.routing, max_tokens=self.room)
         at *= self.message_size
-        return _Rows(chosen.src, chosen.dst, None, home, at)
+        return _LowLatencyRows(chosen.src, chosen.dst, None, home, at)
 
-    def flags(self) -> _Rows:
+    def flags(self) -> _LowLatencyRows:
         routing, size = self.routing, self.flag_size
         owner, host = _flagged(routing)
         send = _slots_end(routing, self.room)[host] * self.message_size + owner * size
         home = routing.tokens[owner] * routing.top_k * self.message_size
-        return _Rows(owner, host, None, home + host * size, send)
+        return _LowLatencyRows(owner, host, None, home + host * size, send)
 
 
 def slots(routing: Routing, *, max_tokens: int | None = None) -> Ints:

@@ -50,7 +50,7 @@ class ChunkCounts:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Rows:
+class _TwoLevelRows:
     """Rows of the two-level mode by chunk; places and sizes count messages.
 
     ``columns``: src, dst, src_at, dst_at, n; ``edges``: where each chunk's rows begin, and the end
@@ -67,8 +67,8 @@ class _Rows:
         return [column[rows] for column in self.columns]
 
 
-def _rows(chunk: Ints, chunks: int, *columns: Ints) -> _Rows:
-    return _Rows(columns, chunk.searchsorted(np.arange(chunks + 1)).tolist())
+def _rows(chunk: Ints, chunks: int, *columns: Ints) -> _TwoLevelRows:
+    return _TwoLevelRows(columns, chunk.searchsorted(np.arange(chunks + 1)).tolist())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -143,7 +143,7 @@ def counted(counts: ChunkCounts, message_size: int, *, back: bool) -> Iterator[S
 
 
 def _steps(
-    rdma: _Rows, nvlink: _Rows, chunks: int, message_size: int, back: bool
+    rdma: _TwoLevelRows, nvlink: _TwoLevelRows, chunks: int, message_size: int, back: bool
 ) -> Iterator[Step]:
     ticks = range(chunks + 1)
     for tick in reversed(ticks) if back else ticks:
@@ -216,7 +216,7 @@ def relayed(counts: Ints, ranks_per_node: int) -> tuple[Ints, Ints]:
     return starts(held, 0).reshape(counts.shape), held.sum(axis=0).T.ravel()
 
 
-def _placed(plan: TwoLevelPlan) -> tuple[_Rows, _Rows]:
+def _placed(plan: TwoLevelPlan) -> tuple[_TwoLevelRows, _TwoLevelRows]:
     # With the place of every token: what goes to relays, and what they forward.
     counts, width = plan.counts, plan.width
     received, packed, passing = _regions(plan)
@@ -245,7 +245,7 @@ def _by_chunk(copies: Copies, shape: tuple[int, int], tokens: Ints, chunks: int)
 
 def _to_relays(
     to_node: Ints, width: int, leave: Ints | None = None, held: Ints | None = None
-) -> _Rows:
+) -> _TwoLevelRows:
     # One row for what goes of each (source, other node, chunk), to the relay there. With places,
     # [chunk, src, node], at the source and at the relay.
     chunks, ranks, nodes = to_node.shape
@@ -256,7 +256,7 @@ def _to_relays(
     return _rows(c, chunks, s, relays(ranks, width)[s, d], src_at, dst_at, to_node[at])
 
 
-def _forwarded_whole(counts: ChunkCounts) -> _Rows:
+def _forwarded_whole(counts: ChunkCounts) -> _TwoLevelRows:
     # One row for what is forwarded of each (source, receiver, chunk), without places.
     c, s, d = np.nonzero(counts.to_rank)
     relay = relays(counts.to_rank.shape[1], counts.width)[s, d // counts.width]
@@ -264,7 +264,7 @@ def _forwarded_whole(counts: ChunkCounts) -> _Rows:
     return _rows(c, counts.chunks, relay, d, nowhere, nowhere, counts.to_rank[c, s, d])
 
 
-def _forwarded(relay: Ints, held: Ints, received: Ints, plan: TwoLevelPlan) -> _Rows:
+def _forwarded(relay: Ints, held: Ints, received: Ints, plan: TwoLevelPlan) -> _TwoLevelRows:
     # One row for each run of tokens that lie next to each other at both ends.
     copies, chunks = plan.routing.copies, plan.chunks
     chunk = chunks_of(copies.token, plan.routing.tokens[copies.src], chunks)
@@ -285,7 +285,9 @@ def _node_position(plan: TwoLevelPlan) -> Ints:
     return position
 
 
-def _runs(chunk: Ints, chunks: int, src: Ints, dst: Ints, src_at: Ints, dst_at: Ints) -> _Rows:
+def _runs(
+    chunk: Ints, chunks: int, src: Ints, dst: Ints, src_at: Ints, dst_at: Ints
+) -> _TwoLevelRows:
     # A place less its row number stays the same for as long as places follow each other.
     row = np.arange(len(src))
     first = np.flatnonzero(_changes(chunk, src, dst, src_at - row, dst_at - row))

@@ -181,11 +181,11 @@ def _slices_of_sends(
     src, dst, step = timeline.src[rows], timeline.dst[rows], timeline.step[rows]
     there = turns.at(dst, step, len(timeline.labels))
     begin, end = nanoseconds(timeline.start[rows]), nanoseconds(timeline.finish[rows])
-    lane = assigned(src, begin, end)
-    for rank, lanes in _lanes(src, lane):
-        for number in range(1, lanes + 1):
+    layer = assigned(src, begin, end)
+    for rank, layers in _layers(src, layer):
+        for number in range(1, layers + 1):
             yield from track(*tracks.of(rank, number), f"rank {rank} sends")
-    columns = (src, dst, step, timeline.size[rows], begin, end, lane + 1,
+    columns = (src, dst, step, timeline.size[rows], begin, end, layer + 1,
                turns.begin[there], turns.end[there])  # fmt: skip
     arrived: set[tuple[int, int]] = set()
     for number, row in enumerate(_together(*columns)):
@@ -201,10 +201,10 @@ def _slices_of_sends(
             yield from arrow(number, _label(timeline, at), where, start, tracks.of(to), meets)
 
 
-def _lanes(rank: _Longs, lane: _Longs) -> Iterator[tuple[int, int]]:
+def _layers(rank: _Longs, layer: _Longs) -> Iterator[tuple[int, int]]:
     """Each rank that sends, and on how many tracks."""
     most = np.full(int(rank.max(initial=-1)) + 1, -1)
-    np.maximum.at(most, rank, lane)
+    np.maximum.at(most, rank, layer)
     return ((int(r), int(most[r]) + 1) for r in np.flatnonzero(most >= 0))
 
 

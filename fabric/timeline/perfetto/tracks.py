@@ -29,12 +29,12 @@ class Tracks:
         self._node = np.asarray(node, np.int64)[np.asarray(places, np.int64)].tolist()
         self.last_process = max(self._node, default=NOWHERE) + 2
 
-    def of(self, rank: int, lane: int = 0) -> tuple[int, int]:
-        """The (process, track) of a rank: ``lane`` 0 is its own, others are for overlaps.
+    def of(self, rank: int, layer: int = 0) -> tuple[int, int]:
+        """The (process, track) of a rank: ``layer`` 0 is its own, others are for overlaps.
 
-        Lanes beyond the number that a rank has share its last one.
+        Layers beyond the number that a rank has share its last one.
         """
-        return self._node[rank] + 2, _FIRST + rank * PER_RANK + min(lane, PER_RANK - 1)
+        return self._node[rank] + 2, _FIRST + rank * PER_RANK + min(layer, PER_RANK - 1)
 
 
 def ranks_and_nodes(tracks: Tracks, ranks: Iterable[int]) -> Iterator[Event]:
@@ -54,7 +54,7 @@ def assigned(owner: _Longs, begin: _Longs, end: _Longs) -> _Longs:
     ``owner``, ``begin``, ``end``: int64 [intervals]. Each gets the lowest track that is free when
     it begins.
     """
-    lane = np.zeros(len(owner), np.int64)
+    layer = np.zeros(len(owner), np.int64)
     order = np.lexsort((end, begin, owner))
     free: list[int] = []
     busy: list[tuple[int, int]] = []
@@ -69,6 +69,6 @@ def assigned(owner: _Longs, begin: _Longs, end: _Longs) -> _Longs:
             heapq.heappush(free, used)
             used += 1
         number = heapq.heappop(free)
-        lane[at] = number
+        layer[at] = number
         heapq.heappush(busy, (until, number))
-    return lane
+    return layer

@@ -1,7 +1,7 @@
-"""Large messages over MPI: in pieces, each message on a lane, an MPI tag of its own.
+"""Large messages over MPI: in pieces, each message on a channel, an MPI tag of its own.
 
-MPI keeps a piece at its sender until the receiver posts a receive for that lane; so only messages
-with a receive move, and a receiver needs no more memory than for the pieces in progress.
+MPI keeps a piece at its sender until the receiver posts a receive for that channel; so only
+messages with a receive move, and a receiver needs no more memory than for the pieces in progress.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 HEADERS = 0
-"""The MPI tag of everything else; the lanes are those above it."""
+"""The MPI tag of everything else; the channels are those above it."""
 
 PIECE = 512 * 1024
 """Bytes of a piece: four of them stay in a second-level cache; measured between 128 KiB and 2 MiB,
@@ -28,22 +28,24 @@ WINDOW = 4
 
 
 class Announcement(Message):
-    """An announced message: all of its ``data``, or the ``lane`` on which its pieces wait."""
+    """An announced message: all of its ``data``, or the ``channel`` on which its pieces wait."""
 
-    __slots__ = ("data", "lane")
+    __slots__ = ("channel", "data")
 
-    def __init__(self, peer: int, tag: int, mark: int, data: Bytes, size: int, lane: int) -> None:
+    def __init__(
+        self, peer: int, tag: int, mark: int, data: Bytes, size: int, channel: int
+    ) -> None:
         super().__init__(peer, tag, mark, size)
-        self.data, self.lane = data, lane
+        self.data, self.channel = data, channel
 
 
 class _Outgoing:
     """A message that is being sent: bytes up to ``at`` have been given to MPI."""
 
-    __slots__ = ("at", "data", "lane", "parts", "request")
+    __slots__ = ("at", "channel", "data", "parts", "request")
 
-    def __init__(self, request: Request, data: Bytes, lane: int) -> None:
-        self.request, self.data, self.lane, self.at = request, data, lane, 0
+    def __init__(self, request: Request, data: Bytes, channel: int) -> None:
+        self.request, self.data, self.channel, self.at = request, data, channel, 0
         self.parts: deque[MPI.Request] = deque()
 
 
@@ -70,7 +72,7 @@ class LargeMessages:
         from mpi4py import MPI
 
         self._comm, self._byte = comm, MPI.BYTE
-        self._lanes = int(MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0) - HEADERS
+        self._channels = int(MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0) - HEADERS
         self._next = [0] * comm.Get_size()
         self._outgoing: list[_Outgoing] = []
         self._incoming: dict[int, deque[_Incoming]] = {}
@@ -82,18 +84,18 @@ class LargeMessages:
 
         Raises `TransportError` if all may be in use.
         """
-        if len(self._outgoing) >= self._lanes:
+        if len(self._outgoing) >= self._channels:
             raise TransportError(
                 f"{len(self._outgoing)} large messages are being sent; "
-                f"this MPI has no more than {self._lanes} tags"
+                f"this MPI has no more than {self._channels} tags"
             )
-        lane = HEADERS + 1 + self._next[peer] % self._lanes
+        channel = HEADERS + 1 + self._next[peer] % self._channels
         self._next[peer] += 1
-        return lane
+        return channel
 
-    def send(self, request: Request, data: Bytes, lane: int) -> None:
-        """Begin to send ``data`` in pieces under the MPI tag ``lane``."""
-        outgoing = _Outgoing(request, data, lane)
+    def send(self, request: Request, data: Bytes, channel: int) -> None:
+        """Begin to send ``data`` in pieces under the MPI tag ``channel``."""
+        outgoing = _Outgoing(request, data, channel)
         self._outgoing.append(outgoing)
         self._push(outgoing)
 
@@ -128,7 +130,7 @@ class LargeMessages:
             moved = True
         while len(parts) < WINDOW and outgoing.at < data.size:
             piece = data[outgoing.at : outgoing.at + PIECE]
-            parts.append(self._comm.Isend((piece, self._byte), peer, outgoing.lane))
+            parts.append(self._comm.Isend((piece, self._byte), peer, outgoing.channel))
             outgoing.at += piece.size
         outgoing.request.done = not parts
         return moved
@@ -164,4 +166,4 @@ class LargeMessages:
     def _ask(self, arrival: Announcement, at: int) -> "tuple[int, Bytes, MPI.Request]":
         buffer = self._room.pop() if self._room else np.empty(PIECE, np.uint8)
         piece = buffer[: arrival.size - at]
-        return at, buffer, self._comm.Irecv((piece, self._byte), arrival.peer, arrival.lane)
+        return at, buffer, self._comm.Irecv((piece, self._byte), arrival.peer, arrival.channel)

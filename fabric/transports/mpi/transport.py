@@ -1,9 +1,9 @@
 """Transport over MPI, for ranks that mpiexec started; with MPICH or Open MPI, through mpi4py.
 
 A small message is one MPI message, header and payload, on the MPI tag `HEADERS`. Of a large one
-only the header goes there; its pieces follow on an MPI tag of their own, its lane, and stay where
-they are until the receiver has matched the message and posts receives for that lane. So a message
-without a receive neither holds up another, nor takes memory at the receiver.
+only the header goes there; its pieces follow on an MPI tag of their own, its channel, and stay
+where they are until the receiver has matched the message and posts receives for that channel. So a
+message without a receive neither holds up another, nor takes memory at the receiver.
 """
 
 import os
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 HEADER = struct.Struct("<QQII8x")
-"""Tag, size, mark, lane (0: the payload follows at once); padded, so that payloads are aligned."""
+"""Tag, size, mark, channel (0: the payload follows at once); padded, so that payloads are
+aligned."""
 
 EAGER = 8192
 """Bytes up to which a message is copied when it is sent."""
@@ -53,7 +54,7 @@ class Mpi:
         self._mpi, self._comm = MPI, comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.memory: PeerMemory | None = None
-        self._lanes = LargeMessages(comm)
+        self._channels = LargeMessages(comm)
         self._status = MPI.Status()
         self._matching: Matching[Announcement] = Matching()
         self._copies: deque[tuple[MPI.Request, Request]] = deque()
@@ -80,7 +81,7 @@ class Mpi:
         """
         check_peer(self.rank, self.size, peer)
         self._check_open()
-        self._lanes.asked, request = peer, Request(peer)
+        self._channels.asked, request = peer, Request(peer)
         try:
             self._send(request, tag, mark, data)
         except self._mpi.Exception as error:
@@ -132,8 +133,8 @@ class Mpi:
             return
         self._closed = True
         flushed = self._flush()
-        if not flushed or self._coming or self._lanes.busy():
-            self._kept.append((self._copies, self._coming, self._lanes))
+        if not flushed or self._coming or self._channels.busy():
+            self._kept.append((self._copies, self._coming, self._channels))
         self._matching = Matching()
 
     def _check_open(self) -> None:
@@ -145,7 +146,7 @@ class Mpi:
     def _failure(self, error: "MPI.Exception") -> WorldError:
         """What an error of MPI means: most often that somebody is no more."""
         self._kept.append(error)
-        peer, why = self._lanes.asked, error.Get_error_string().splitlines()[-1]
+        peer, why = self._channels.asked, error.Get_error_string().splitlines()[-1]
         if peer is None and error.Get_error_class() == self._mpi.ERR_PROC_FAILED:
             failed, everybody = self._comm.Get_failed(), self._comm.Get_group()
             peer = next(iter(failed.Translate_ranks(None, everybody)), None)
@@ -158,9 +159,9 @@ class Mpi:
             request.done = len(self._copies) < BACKLOG
             self._copy(HEADER.pack(tag, data.size, mark, 0) + data.tobytes(), request)
         else:
-            lane = self._lanes.free(request.peer)
-            self._copy(HEADER.pack(tag, data.size, mark, lane), Request(request.peer))
-            self._lanes.send(request, data, lane)
+            channel = self._channels.free(request.peer)
+            self._copy(HEADER.pack(tag, data.size, mark, channel), Request(request.peer))
+            self._channels.send(request, data, channel)
 
     def _copy(self, packed: bytes, request: Request) -> None:
         sent = self._comm.Isend((packed, self._mpi.BYTE), request.peer, HEADERS)
@@ -171,7 +172,7 @@ class Mpi:
 
     def _poll(self) -> bool:
         moved = self._arrivals()
-        moved |= self._lanes.move()
+        moved |= self._channels.move()
         return moved | (bool(self._copies) and self._settle())
 
     def _wait(self, timeout: float) -> bool:
@@ -191,7 +192,7 @@ class Mpi:
 
     def _arrivals(self) -> bool:
         """Take in what has come on the tag of headers; not for ever where it comes all the time."""
-        self._lanes.asked, status, byte = None, self._status, self._mpi.BYTE
+        self._channels.asked, status, byte = None, self._status, self._mpi.BYTE
         for _ in range(BACKLOG):
             message = self._comm.Improbe(self._mpi.ANY_SOURCE, HEADERS, status)
             if message is None:
@@ -207,13 +208,13 @@ class Mpi:
         coming, self._coming = self._coming, []
         behind = set()
         for peer, packed, part in coming:
-            self._lanes.asked = peer
+            self._channels.asked = peer
             if peer in behind or not part.Test():
                 behind.add(peer)
                 self._coming.append((peer, packed, part))
                 continue
-            tag, size, mark, lane = HEADER.unpack_from(packed.data)
-            arrival = Announcement(peer, tag, mark, packed[HEADER.size :], size, lane)
+            tag, size, mark, channel = HEADER.unpack_from(packed.data)
+            arrival = Announcement(peer, tag, mark, packed[HEADER.size :], size, channel)
             receive = self._matching.arrive(arrival)
             if receive is not None:
                 self._deliver(receive, arrival)
@@ -222,9 +223,9 @@ class Mpi:
     def _deliver(self, receive: Receive, arrival: Announcement) -> None:
         receive.peer = arrival.peer
         receive.error = refusal(self.rank, receive, arrival)
-        receive.done = receive.error is not None or not arrival.lane
-        if arrival.lane:
-            self._lanes.receive(receive, arrival)
+        receive.done = receive.error is not None or not arrival.channel
+        if arrival.channel:
+            self._channels.receive(receive, arrival)
         elif receive.error is None and arrival.size:
             receive.take(0, arrival.data)
 
@@ -233,7 +234,7 @@ class Mpi:
         copies, moved = self._copies, False
         for _ in range(len(copies)):
             sent, request = copies.popleft()
-            self._lanes.asked = request.peer
+            self._channels.asked = request.peer
             if not sent.Test():
                 copies.append((sent, request))
                 break
