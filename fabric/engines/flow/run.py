@@ -16,7 +16,7 @@ from fabric.timeline.value import Timeline
 _Longs = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 
-# What the flow engine may do per tolerance (see `flow.run`): the share of flows that may end
+# What the flow engine may do per tolerance (see `events.run`): the share of flows that may end
 # between two solves, and at most which; how close events may lie to share a solve, as a fraction of
 # what their flows take. benchmarks/accuracy.py measures what comes of it.
 _SHARE, _MOST = 100.0, 0.1
