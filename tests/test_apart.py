@@ -23,7 +23,7 @@ def flow(topology: Topology, costs: Costs | None = None, **options: object) -> F
 
 
 class Asked:
-    """Stands for `uncontended.rates` and notes what it says; ``never``: says that flows may meet."""
+    """Stands for `uncontended.rates`, notes what it says; ``never``: says that flows may meet."""
 
     def __init__(self, patch: pytest.MonkeyPatch, never: bool = False) -> None:
         real, self.apart = uncontended.rates, list[bool]()

@@ -43,6 +43,16 @@ def test_errors_are_within_the_stated_bound(x: Any, wire: Wire, dtype: str) -> N
     assert (off <= bound(given, wire)).all()
 
 
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("most", [3.4028235e38, 3.2898393e38, -3.4028235e38])
+def test_the_largest_numbers_stay_finite(wire: Wire, most: float) -> None:
+    x = np.zeros((1, 512), np.float32)
+    x[0, 3] = most
+    back = decode(*wired(x, wire))
+    assert np.isfinite(back).all()
+    assert (np.abs(back.astype(np.float64) - x) <= bound(x, wire)).all()
+
+
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     arrays.arrays(np.float32, (2, 256), elements=SPREAD, fill=FEW),

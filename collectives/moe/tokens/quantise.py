@@ -156,17 +156,30 @@ def decode(x: Array, scales: Array | None) -> NDArray[np.float32]:
     if scales is None:
         return as_float32(x)
     if x.dtype == np.int8:
-        whole: NDArray[np.float32] = x * scales[..., None]
-        return whole
+        return _scaled(x, scales[..., None])
     if scales.dtype == np.int32:
         exponent = (
             np.ascontiguousarray(scales).view(np.uint8).reshape(*x.shape[:-1], 4 * scales.shape[-1])
         )
         scales = (exponent.astype(np.uint32) << 23).view(np.float32)
     blocks = x.reshape(*x.shape[:-1], x.shape[-1] // BLOCK, BLOCK).astype(np.float32)
-    blocks *= scales[..., None]
-    meant: NDArray[np.float32] = blocks.reshape(x.shape)
-    return meant
+    return _scaled(blocks, scales[..., None], blocks).reshape(x.shape)
+
+
+def _scaled(
+    numbers: Array, scales: Array, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """The product, in which nothing finite becomes infinite; ``out``: where to put it.
+
+    Tokens near the largest float32 may be rounded past it; they come back as the largest.
+    """
+    most = np.finfo(np.float32).max
+    with np.errstate(over="ignore"):
+        product: NDArray[np.float32] = np.multiply(numbers, scales, out=out)
+    if np.abs(scales).max(initial=0.0) > most / 1024:  # of hardly any token
+        past = np.isinf(product) & np.isfinite(scales)
+        product[past] = np.copysign(most, product[past])
+    return product
 
 
 def bound(x: Array, wire: Wire) -> NDArray[np.float32]:
