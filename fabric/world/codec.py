@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import math
+import operator
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -47,12 +48,12 @@ _tag = functools.cache(tag)
 
 
 class MessageKind(NamedTuple):
-    """How messages of a class are read: ``make`` makes one from the list of its values.
+    """How messages of a class are read: ``make`` makes one from its values.
 
     ``read``: the check of each value in turn, which returns it or raises `_Unfit`.
     """
 
-    make: Callable[[list[Any]], Any]
+    make: Callable[[Iterable[Any]], Any]
     read: tuple[Callable[[Any], Any], ...]
 
 
@@ -80,7 +81,8 @@ def message_of(item: Any, kinds: Mapping[str, MessageKind]) -> Any:
 
 
 def _made(kind: MessageKind, values: list[Any]) -> Any:
-    return kind.make([read(value) for read, value in zip(kind.read, values, strict=True)])
+    """The message of these values, as many as the kind has."""
+    return kind.make(map(operator.call, kind.read, values))
 
 
 def kinds_of(classes: Iterable[type[tuple[Any, ...]]], finite: bool) -> Mapping[str, MessageKind]:

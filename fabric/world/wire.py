@@ -141,8 +141,9 @@ class Unpacker:
     def unpack(self, frames: Sequence[bytes]) -> list[ToAuthority]:
         """The messages in ``frames``; raises `WireError`, and then none of them counts."""
         messages: list[ToAuthority] = []
+        kinds = _to_authority()
         for item in parsed(frames[0]):
-            message = message_of(item, _to_authority())
+            message = message_of(item, kinds)
             if isinstance(message, _Begin):
                 messages.append(self._begin(message))
             elif isinstance(message, (_Group, _Rows, _Call)):  # of a union it takes much longer
@@ -193,7 +194,8 @@ def pack_replies(replies: Iterable[ToRank]) -> bytes:
 
 def unpack_replies(frame: bytes) -> list[ToRank]:
     """The messages in a frame made by `pack_replies`; raises `WireError`."""
-    return [message_of(item, _to_rank()) for item in parsed(frame)]
+    kinds = _to_rank()
+    return [message_of(item, kinds) for item in parsed(frame)]
 
 
 def _rows(blob: bytes) -> TimedRows:
