@@ -17,9 +17,6 @@ from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.counts import AllCounts, Counts, Pairs, RankCounts
 from fabric.schedule.step import ScheduleError, Step
 
-NO_ROWS = Step([], [], [])
-"""A step in which a rank has nothing to do."""
-
 
 def direct(ranks: int, size: int) -> Iterator[Step]:
     """Every rank sends every other its block at once.
@@ -163,7 +160,8 @@ def _blocks(known: Counts, pairs: Pairs) -> Iterator[Step]:
     """
     steps = transfers(*pairs, *known.blocks(pairs), label="all-to-all")
     if isinstance(known, RankCounts):
-        yield next(steps, NO_ROWS)
+        mine = next(steps, None)
+        yield Step([], [], []) if mine is None else mine
     else:
         yield from steps
 
