@@ -7,36 +7,15 @@ told of it, and nothing hang. Prints the delays of trials that went otherwise, a
 
 import argparse
 import random
-import signal
 import sys
 import time
-from typing import Any, NoReturn
 
-import numpy as np
-
-from collectives import init
 from fabric.failure import RankFailed
 from fabric.launching.launch import launch
+from tests.support.interrupts import calls_without_end
 
 LIMIT = 60.0
 """Seconds after which a trial hangs."""
-
-
-def calls_without_end(delay: float) -> None:
-    """Asynchronous calls until rank 0 is interrupted, ``delay`` seconds after the first."""
-
-    def interrupt(*about: Any) -> NoReturn:
-        raise KeyboardInterrupt("at some moment")
-
-    with init() as comm:
-        comm.all_reduce(np.ones(8), async_op=True).wait()
-        if comm.rank == 0:
-            signal.signal(signal.SIGALRM, interrupt)
-            signal.setitimer(signal.ITIMER_REAL, delay)
-        while True:
-            for work in [comm.all_reduce(np.ones(8), async_op=True) for _ in range(3)]:
-                work.wait()
-            comm.now()
 
 
 def trial(delay: float) -> str:

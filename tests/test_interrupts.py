@@ -1,9 +1,8 @@
 """Exceptions out of signal handlers: wherever they come, nobody waits for ever."""
 
 import random
-import signal
 import threading
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,26 +11,10 @@ from collectives import init
 from fabric import launch
 from fabric.failure import RankFailed, WorldError
 from fabric.host.waiting import Bells, Latch
+from tests.support.interrupts import calls_without_end
 
 LIMIT = 120.0
 """Seconds that anything may take."""
-
-
-def calls_without_end(delay: float) -> None:
-    """Calls that are under way until rank 0 is interrupted, ``delay`` seconds from now."""
-
-    def interrupt(*about: Any) -> NoReturn:
-        raise KeyboardInterrupt("at some moment")
-
-    with init() as comm:
-        comm.all_reduce(np.ones(8), async_op=True).wait()
-        if comm.rank == 0:
-            signal.signal(signal.SIGALRM, interrupt)
-            signal.setitimer(signal.ITIMER_REAL, delay)
-        while True:
-            for work in [comm.all_reduce(np.ones(8), async_op=True) for _ in range(3)]:
-                work.wait()
-            comm.now()
 
 
 def test_an_interrupt_at_any_moment_ends_the_world() -> None:
