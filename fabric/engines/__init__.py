@@ -1,1 +1,1 @@
-"""Engine: how long transfers take that share links; max-min fair rates, for any traffic."""
+"""Engines: how long transfers take. Their contracts, what they share, and `flow`."""
