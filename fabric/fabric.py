@@ -89,20 +89,23 @@ class Fabric:
         return type(self), tuple(given), {"spec": self.spec}
 
     def simulate(
-        self, steps: Iterable[Step], *, operation: str = "", ranks: int | None = None
-    ) -> Timeline:
+        self, steps: Iterable[Step], *, operation: str = "", size: int | None = None,
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns when every transfer begins and ends, as a `Timeline`.
 
-        ``operation``: selects the software's constants ("dispatch", "all_gather", ...). ``ranks``:
-        how many take part; by default the highest rank of the first steps, plus one. If it is
-        given, each rank pays the software's costs of a call even if there is no step. Raises
+        ``operation``: selects the software's constants ("dispatch", "all_gather", ...); ``size``:
+        the bytes by which the software chooses among its variants, see
+        `fabric.endpoint.costs.Endpoint.regime`, None: the operation as it is named. ``ranks``: how
+        many take part; by default the highest rank of the first steps, plus one. If it is given,
+        each rank pays the software's costs of a call even if there is no step. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
         `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
-        timeline = self._engine.simulate(
-            self, only_steps(steps), operation=text(operation, "operation"), ranks=given
-        )
+        moved = None if size is None else integer(size, "size", 0)
+        operation = self.software.regime(text(operation, "operation"), moved)
+        timeline = self._engine.simulate(self, only_steps(steps), operation=operation, ranks=given)
         return replace(timeline, machine=self.described) if self.spec else timeline
 
     def session(self, size: int) -> Session:

@@ -642,8 +642,7 @@ def test_emulated_time_is_that_of_the_simulation(op: str) -> None:
     size = 4 * 1024 * (4 if op == "all_reduce" else 1)
     name = choose(fabric, op, 4, size, itemsize=4, ranks_per_node=node_size(fabric, 4))
     steps = schedule(op, 4, size, name, itemsize=4, ranks_per_node=node_size(fabric, 4))
-    operation = fabric.software.variant(op, size)
-    finish = fabric.simulate(steps, operation=operation, ranks=4).rank_finish
+    finish = fabric.simulate(steps, operation=op, size=size, ranks=4).rank_finish
     clocks = world(timed, 4, op, system="cloudmatrix384")
     assert clocks == pytest.approx((finish + 1e-3).tolist(), abs=1e-11)
 

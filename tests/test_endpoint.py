@@ -5,7 +5,10 @@ import math
 import pytest
 
 from fabric import Costs, Endpoint, EndpointError, Fabric, Step
+from fabric.clock.calls import Catalogue
+from fabric.engines.account import least
 from topology import star
+from topology.errors import ArgumentError
 from topology.units import GB, US
 
 SIZE = 1_000_000
@@ -110,5 +113,26 @@ def test_others_take_the_general_constants() -> None:
 
 
 @pytest.mark.parametrize(("size", "found"), [(None, "read"), (1024, "read:small"), (1025, "read")])
-def test_small_operations_are_a_variant(size: int | None, found: str) -> None:
-    assert STACK.variant("read", size) == found
+def test_small_operations_are_a_regime(size: int | None, found: str) -> None:
+    assert STACK.regime("read", size) == found
+
+
+@pytest.mark.parametrize(("size", "launch"), [(None, 1.0), (2048, 1.0), (1024, 3.0), (0, 3.0)])
+def test_everything_that_times_a_call_takes_its_size(size: int | None, launch: float) -> None:
+    stack = Endpoint(
+        "test", {"read": Costs(launch=1.0), "read:small": Costs(launch=3.0)}, small=1024
+    )
+    fabric, steps = Fabric(WIRE, endpoint=stack), [Step(0, 1, 0)]
+    bare = Fabric(WIRE).simulate(steps).duration
+    timeline = fabric.simulate(steps, operation="read", size=size)
+    bound = least(fabric, steps, 2, operation="read", size=size)
+    family = Catalogue(fabric, 2, fabric.session(2)).family("read", (0, 1), size)
+    assert timeline.duration == pytest.approx(bare + launch, rel=1e-12)
+    assert bound == pytest.approx(timeline.duration, rel=1e-12)
+    assert family.start == stack.costs("read", size).start(2) == launch
+    assert family.operation == timeline.operation == stack.regime("read", size)
+
+
+def test_a_size_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="size is -1"):
+        Fabric(WIRE).simulate([Step(0, 1, 0)], size=-1)

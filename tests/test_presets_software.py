@@ -76,7 +76,7 @@ def test_raw_is_free_but_for_one_sided_access(operation: str) -> None:
 
 def test_hccl_has_small_and_large_messages() -> None:
     hccl = preset("hccl")
-    small, large = hccl.costs(hccl.variant("all_gather", 1 << 10)), hccl.costs("all_gather")
+    small, large = hccl.costs("all_gather", 1 << 10), hccl.costs("all_gather")
     assert small.start(16) < 10 * US < 50 * US < large.start(16)
     assert hccl.costs("broadcast").start(16) == large.start(16)
 

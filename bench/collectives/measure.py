@@ -239,11 +239,11 @@ def simulated(bench: Benchmark, task: Task) -> Timeline:
 def operation_of(bench: Benchmark, task: Task) -> str:
     """The operation whose constants time a row, the same as for running ranks.
 
-    all_to_all_v has no variant for small messages, as each of its blocks has a size of its own.
+    all_to_all_v is timed alike at every size, as each of its blocks has a size of its own.
     """
     if bench.op == "all_to_all_v":
         return bench.op
-    return bench.fabric.software.variant(bench.op, task.argument)
+    return bench.fabric.software.regime(bench.op, task.argument)
 
 
 def sweep(bench: Benchmark) -> Iterator[Measurement]:

@@ -94,8 +94,7 @@ def compared(sent: Moments, received: Moments, needed: float) -> Measured:
 
 def lasts(fabric: Fabric, size: int) -> float:
     """Emulated seconds of a transfer of ``size`` bytes between the first two ranks."""
-    operation = fabric.software.variant(MESSAGE, size)
-    return fabric.simulate((Step(0, 1, size),), operation=operation, ranks=2).duration
+    return fabric.simulate((Step(0, 1, size),), operation=MESSAGE, size=size, ranks=2).duration
 
 
 def _size(_context: click.Context, _option: click.Parameter, text: str) -> int:

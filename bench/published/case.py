@@ -254,7 +254,7 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     algorithm = _algorithm(row, endpoint, ranks > per_node)
     return PublishedCase(
         topology, planes_of(row, endpoint, topology),
-        endpoint.variant(_key(endpoint, row, row.op), block), ranks,
+        endpoint.regime(_key(endpoint, row, row.op), block), ranks,
         lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=per_node),
         block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
     )  # fmt: skip

@@ -69,9 +69,8 @@ def advice(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
         ranks_per_node=node,
     )  # fmt: skip
-    operation = fabric.software.variant(op, size)
-    machine = MachineLabel(fabric.topology.name, fabric.software.stack(operation))
-    return Advice(name, node, operation, machine)
+    machine = MachineLabel(fabric.topology.name, fabric.software.stack(op, size))
+    return Advice(name, node, fabric.software.regime(op, size), machine)
 
 
 def table(
@@ -180,13 +179,15 @@ def _fastest(panel: Fabric, question: _Question) -> str:
     names, size, ranks = tuple(algorithms(question.op)), question.size, len(question.group)
     first = default(question.op, ranks, size)
     times = {first: _time(panel, question, first, size)}
-    operation = panel.software.variant(question.op, size)
 
     def enough() -> float:
         return min(times.values()) * (1 + TIE)
 
     bounds = {
-        name: least(panel, question.steps(name, size), ranks, operation=operation, above=enough())
+        name: least(
+            panel, question.steps(name, size), ranks,
+            operation=question.op, size=size, above=enough(),
+        )
         for name in names if name != first
     }  # fmt: skip
     for name in sorted(bounds, key=lambda name: bounds[name]):
@@ -196,6 +197,5 @@ def _fastest(panel: Fabric, question: _Question) -> str:
 
 
 def _time(panel: Fabric, question: _Question, name: str, size: int) -> float:
-    operation = panel.software.variant(question.op, size)
-    steps = question.steps(name, size)
-    return panel.simulate(steps, operation=operation, ranks=len(question.group)).duration
+    ranks, steps = len(question.group), question.steps(name, size)
+    return panel.simulate(steps, operation=question.op, size=size, ranks=ranks).duration

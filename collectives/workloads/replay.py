@@ -245,12 +245,11 @@ class _Run:
 
     def _set_out(self, time: float, op: int) -> None:
         src, dst, size = self._rank[op], int(self.w.peer[op]), int(self.w.size[op])
-        operation = self.fabric.software.variant(MESSAGE, size)
         if src == dst:
-            family = self._catalogue.family(operation, (src,))
+            family = self._catalogue.family(MESSAGE, (src,), size)
             self._enter(self._new(family), [(time, 0, self._rows(0, 0, size), op)])
             return
-        call = self._new(self._catalogue.family(operation, (src, dst)))
+        call = self._new(self._catalogue.family(MESSAGE, (src, dst), size))
         rows = self._rows(0, 1, size)
         self._enter(call, [(time, 0, rows, op), (time, 1, rows, op)])
 
@@ -271,7 +270,7 @@ class _Run:
         members = w.groups[group]
         if (group, turn) not in self._calls:
             name, size = self._asked(op)
-            family = self._catalogue.family(self.fabric.software.variant(name, size), members)
+            family = self._catalogue.family(name, members, size)
             self._calls[group, turn] = self._new(family), [op]
         call, ops = self._calls[group, turn]
         if not _alike(w, ops[0], op):

@@ -62,11 +62,12 @@ class Catalogue:
         self._fabric, self._size, self._session, self._kept = fabric, size, session, 0
         self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
 
-    def family(self, operation: str, group: tuple[int, ...]) -> Family:
+    def family(self, operation: str, group: tuple[int, ...], size: int | None = None) -> Family:
         """The family of calls of ``operation`` by ``group``.
 
-        Raises `WorldError` for an invalid group.
+        ``size``: bytes, as in `Fabric.simulate`. Raises `WorldError` for an invalid group.
         """
+        operation = self._fabric.software.regime(operation, size)
         family = self._families.get((operation, group))
         if family is None:
             if len(self._families) >= _FAMILIES:

@@ -95,8 +95,8 @@ class Emulator:
         the fabric does not connect two ranks, and `WorldError` for calls that do not fit together.
         """
         state = self._posting(rank)
-        if operation == MESSAGE:  # both ends know its size, so both are given the same variant
-            operation = self.fabric.software.variant(MESSAGE, int(rows.size.sum()))
+        if operation == MESSAGE:  # both ends know its size, so both are in the same regime
+            operation = self.fabric.software.regime(MESSAGE, int(rows.size.sum()))
         call = self._calls.get(op)
         if call is None:
             call = self._open(op, group, operation)

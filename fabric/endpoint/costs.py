@@ -79,7 +79,10 @@ class Endpoint:
     """A software stack: `Costs` by operation; those under ``""`` apply to every other operation.
 
     An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
-    ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``; see `variant`.
+    ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``. Which variant applies by
+    size is decided in `regime` and nowhere else: `costs` and `stack` here, `Fabric.simulate`,
+    `fabric.engines.account.least` and `fabric.clock.calls.Catalogue.family` all take the plain
+    operation and the bytes.
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
     ``source``: where the constants come from. ``speakers``: if several stacks were joined (see
     `fabric.endpoint.stacks`), the name of the one that each entry of ``by_operation`` is from.
@@ -92,13 +95,14 @@ class Endpoint:
     small: int = 0
     speakers: Mapping[str, str] = field(default_factory=dict)
 
-    def costs(self, operation: str = "") -> Costs:
+    def costs(self, operation: str = "", size: int | None = None) -> Costs:
         """The constants of ``operation``: its own, or else the default ones of the stack.
 
         A variant (``"dispatch:normal"``) without constants has those of its operation. An operation
-        that the stack does not know costs only the wire, and `stack` then returns `WIRE`.
+        that the stack does not know costs only the wire, and `stack` then returns `WIRE`. ``size``:
+        as in `regime`.
         """
-        key = self.key(operation)
+        key = self.key(self.regime(operation, size))
         return Costs() if key is None else self.by_operation[key]
 
     def known(self) -> str:
@@ -106,9 +110,12 @@ class Endpoint:
         named = sorted(operation for operation in self.by_operation if operation)
         return f"it has {', '.join(named)}" if named else "it has none at all"
 
-    def stack(self, operation: str = "") -> str:
-        """The name of the software stack whose constants apply to ``operation``, or `WIRE`."""
-        key = self.key(operation)
+    def stack(self, operation: str = "", size: int | None = None) -> str:
+        """The name of the software stack whose constants apply to ``operation``, or `WIRE`.
+
+        ``size``: as in `regime`.
+        """
+        key = self.key(self.regime(operation, size))
         return WIRE if key is None else self.speakers.get(key, self.name)
 
     def key(self, operation: str) -> str | None:
@@ -121,7 +128,13 @@ class Endpoint:
         keys += [] if stem in self.by_operation else [colon + variant, ""]
         return next((key for key in keys if key in self.by_operation), None)
 
-    def variant(self, operation: str, size: int | None = None) -> str:
-        """``operation``, or ``operation:small`` if ``size`` bytes are at most ``small``."""
+    def regime(self, operation: str, size: int | None = None) -> str:
+        """The variant of ``operation`` that the software uses for ``size`` bytes.
+
+        ``size``: of a message, or of a collective as `collectives.algorithms.table.schedule` counts
+        it; None where the software does not choose by size, and ``operation`` is returned as it is.
+        Else that is ``operation:small`` up to ``small`` bytes. Constants are found by what is
+        returned, and all ranks of a call must be given the same.
+        """
         is_small = size is not None and size <= self.small
         return f"{operation}:small" if is_small else operation

@@ -170,15 +170,15 @@ _LATENCY, _COST = -2, -3  # causes beside the resources and `PAIR`
 
 def least(
     machine: "Machine", steps: Iterable[Step], ranks: int, *, operation: str = "",
-    above: float = math.inf,
+    size: int | None = None, above: float = math.inf,
 ) -> float:  # fmt: skip
     """A lower bound of a schedule's time in seconds; stops early with a bound above ``above``.
 
-    ``ranks``, ``operation``: as in `Fabric.simulate`, whose duration is never less. It serves to
-    compare schedules, most of which then need no simulation; for a simulated one see
+    ``ranks``, ``operation``, ``size``: as in `Fabric.simulate`, whose duration is never less. It
+    serves to compare schedules, most of which then need no simulation; for a simulated one see
     `Timeline.bound`.
     """
-    account, time = Account(machine, operation, ranks), 0.0
+    account, time = Account(machine, machine.software.regime(operation, size), ranks), 0.0
     for batch in batches(steps, len(machine.places), _ROWS):
         account.open(batch)
         account.count(batch.streams, account.load(batch.streams))

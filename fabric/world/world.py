@@ -312,8 +312,7 @@ class World:
         machine = None
         if self.emulator is not None:
             fabric = self.emulator.fabric
-            operation = fabric.software.variant(ask.operation, 0)
-            machine = MachineLabel(fabric.topology.name, fabric.software.stack(operation))
+            machine = MachineLabel(fabric.topology.name, fabric.software.stack(ask.operation, 0))
         self._reply(rank, MachineReply(ask.token, machine))
 
     def _block(self, rank: int, op: int | None, wall: float) -> None:
