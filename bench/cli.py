@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench import streams
+from bench.machine_options import machine_options
 from bench.new_files import check_apart
 from bench.numbers import Number
 from bench.options import (
@@ -26,7 +27,6 @@ from bench.options import (
     Flags,
     Output,
     gathered,
-    machine_options,
     output_options,
     parse_root,
     parse_size,

@@ -1,24 +1,21 @@
 """What the user may ask for: sizes as nccl-tests reads them, its flags, and ours, checked once.
 
-`machine_options` and `output_options` are decorators: each adds its options to a command and hands
-their values over as one frozen dataclass; nccl-tests' own are in `bench.cli`. Nothing heavy is
-imported here, so that ``--help`` stays quick; what is refused here is refused as
-click does.
+`output_options` is a decorator: it adds its options to a command and hands their values over as one
+frozen dataclass; so does `bench.machine_options`, and nccl-tests' own are in `bench.cli`. Nothing
+heavy is imported here, so that ``--help`` stays quick; what is refused here is refused as click
+does.
 """
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bench.new_files import NewFile, check_apart
-
-if TYPE_CHECKING:
-    from fabric.machine import MachineSpec
 
 MAX_BYTES = 1 << 50
 """The largest size that a benchmark takes, 1 PiB: twenty times the memory of a CloudMatrix384."""
@@ -261,8 +258,11 @@ class Output:
         return {f"--{name}": getattr(self, name) for name in names}
 
 
-def _check_none_empty(ctx: click.Context) -> None:
-    """Refuse options without a word, such as a shell makes of a variable that is not set."""
+def check_none_empty(ctx: click.Context) -> None:
+    """Raise `click.UsageError` for an option without a word.
+
+    A shell makes such of a variable that is not set.
+    """
     for param in ctx.command.params:
         value = ctx.params.get(param.name or "")
         words = value if isinstance(value, tuple) else (value,)
@@ -276,7 +276,7 @@ def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(**values: Any) -> Any:
-            _check_none_empty(click.get_current_context())
+            check_none_empty(click.get_current_context())
             own = {field.name: values.pop(field.name) for field in fields(kind)}
             given = {key: value for key, value in own.items() if value is not None}
             return function(**{name: kind(**given)}, **values)
@@ -286,61 +286,6 @@ def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[
         return run
 
     return decorate
-
-
-_PLACES = re.compile(r"\s*\d{1,9}\s*(?:,\s*\d{1,9}\s*)*")
-
-
-def _machine(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
-    """The machine in the file, or the default one, with what was given as single options.
-
-    An option takes the place of what the file says, a list that of the whole list.
-    """
-    from fabric.machine import MachineSpec
-
-    base = MachineSpec() if file is None else MachineSpec.load(file)
-    changed = {name: value for name, value in given.items() if value not in (None, ())}
-    if planes := changed.get("planes"):
-        changed["planes"] = tuple(re.split(r"\s*,\s*", planes.strip()))
-    placement = changed.get("placement")
-    if placement and _PLACES.fullmatch(placement):
-        changed["placement"] = tuple(map(int, placement.split(",")))
-    return replace(base, **changed)
-
-
-_MACHINE_OPTIONS = (
-    click.option("--machine", "machine_file", metavar="FILE",
-                 help="A machine's JSON, or an answer that holds one; the options below override"
-                      " what it says."),
-    click.option("--system", metavar="SYSTEM",
-                 help="A preset's name (see `triplane topo list`) or a TOML file"
-                      " [cloudmatrix384]."),
-    click.option("--software", "--endpoint", "software", metavar="NAMES",
-                 help="Software stacks whose costs count [the system's own]."),
-    click.option("--engine", metavar="NAME", help="How transfers are timed [flow]."),
-    click.option("--routing", type=click.Choice(("spray", "hash", "adaptive")),
-                 help="How paths are chosen [spray]."),
-    click.option("--planes", metavar="NAMES", help="Use these planes only, e.g. rdma or ub,rdma."),
-    click.option("--without", multiple=True, metavar="NAME",
-                 help="Take this switch, link or node out; may be given again."),
-    click.option("--rank-table", "--placement", "placement", metavar="FILE[:PART]|N,N..",
-                 help="Ranks are where HCCL's rank table says, or on these endpoints [in order]."),
-)  # fmt: skip
-_MACHINE_NAMES = ("system", "software", "engine", "routing", "planes", "without", "placement")
-
-
-def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the choice of a machine, which the command gets as ``machine``, a `MachineSpec`."""
-
-    @functools.wraps(function)
-    def run(*args: Any, machine_file: str | None, **values: Any) -> Any:
-        _check_none_empty(click.get_current_context())
-        given = {name: values.pop(name) for name in _MACHINE_NAMES}
-        return function(*args, machine=_machine(machine_file, given), **values)
-
-    for option in reversed(_MACHINE_OPTIONS):
-        run = option(run)
-    return run
 
 
 _FILE = NewFile()

@@ -14,8 +14,9 @@ from typing import NoReturn
 import click
 
 from bench.cli import HELP
+from bench.machine_options import machine_options
 from bench.numbers import Positive
-from bench.options import gathered, machine_options
+from bench.options import gathered
 from bench.streams import complain
 from bench.transport_choice import TransportChoice
 from fabric.failure import WorldError

@@ -11,9 +11,10 @@ import click
 import numpy as np
 
 from bench.machine import BenchError
+from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
-from bench.options import FORMATS, gathered, machine_options, parse_size
+from bench.options import FORMATS, gathered, parse_size
 from bench.records import Value, as_text, opened
 from collectives.workloads import Replay, Workload, WorkloadError, goal, replay
 from collectives.workloads.chakra import trace as chakra

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.machine import stack
+from bench.machine_options import machine_options
 from bench.new_files import NewFile
 from bench.numbers import Positive
-from bench.options import FORMATS, machine_options, parse_bytes
+from bench.options import FORMATS, parse_bytes
 from bench.records import Value, as_text, opened
 from collectives import init
 from fabric.endpoint.costs import MESSAGE

@@ -25,7 +25,8 @@ from bench.cases.moe import (
     tokens_text,
 )
 from bench.machine import BenchError, check_fits, stack
-from bench.options import Output, machine_options, output_options
+from bench.machine_options import machine_options
+from bench.options import Output, output_options
 from bench.plot import draw_moe
 from bench.published.rows import PUBLISHED, read
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
