@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import fabric.engines.flow.engine as flow_engine
 from collectives.algorithms import allreduce, alltoall
 from fabric import Costs, Endpoint, Fabric, ScheduleError, Step, Timeline
+from fabric.endpoint.costs import DISTANCES
 from tests.support.slow_fluid import Path, simulate, spray
 from topology import (
     Node,
@@ -106,15 +107,23 @@ def constants(largest: float) -> st.SearchStrategy[float]:
     return st.integers(0, 20).map(lambda part: part * largest / 20)
 
 
+def by_distance(values: st.SearchStrategy[float]) -> st.SearchStrategy[float | dict[str, float]]:
+    return values | st.dictionaries(st.sampled_from(DISTANCES), values, max_size=3)
+
+
+PROTOCOLS = {"ll": 25 * GB, "ll128": 150 * GB}
 COSTS = st.builds(
     Costs,
-    launch=constants(5 * US), barrier=constants(1 * US), latency=constants(1 * US),
-    crossings=st.sampled_from([1.0, 2.0]), per_message=constants(0.1 * US),
-    message_gap=constants(0.5 * US), per_peer=constants(0.2 * US), per_byte=constants(1e-11),
-    per_reduced_byte=constants(1e-11),
-    pair_bandwidth=st.sampled_from([np.inf, 20 * GB, 150 * GB]),
+    launch=constants(5 * US), barrier=constants(1 * US), latency=by_distance(constants(1 * US)),
+    crossings=st.sampled_from([1.0, 2.0]), per_message=by_distance(constants(0.1 * US)),
+    message_gap=by_distance(constants(0.5 * US)), per_peer=by_distance(constants(0.2 * US)),
+    per_byte=by_distance(constants(1e-11)), per_reduced_byte=constants(1e-11),
+    pair_bandwidth=by_distance(st.sampled_from([np.inf, 20 * GB, 150 * GB])),
+    protocol_latency=st.sampled_from([{}, {"ll": 0.2 * US, "ll128": 0.9 * US, "simple": 4 * US}]),
     initiator_bandwidth=st.sampled_from([np.inf, 50 * GB, 180 * GB]),
     efficiency=st.sampled_from([{}, {"net": 0.5}, {"ub": 0.8, "package": 0.3}]),
+).map(
+    lambda costs: replace(costs, protocol_bandwidth=PROTOCOLS) if costs.protocol_latency else costs
 )  # fmt: skip
 
 

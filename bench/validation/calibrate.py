@@ -44,11 +44,12 @@ def _stack(one: Fit) -> str:
 
 
 def _line(recipe: Recipe, operation: str, name: str, value: Any) -> str:
+    suffix, unit = UNITS.get(name, ("", 1.0))
     if isinstance(value, dict):
-        parts = ", ".join(f"{plane} = {number:.6g}" for plane, number in value.items())
-        places = [f"{operation}.{name}.{plane}" for plane in value]
-        return f"{name} = {{ {parts} }}  # {'; '.join(_why(recipe, place) for place in places)}"
-    suffix, unit = UNITS[name]
+        parts = ", ".join(f"{part} = {number / unit:.6g}" for part, number in value.items())
+        places = [f"{operation}.{name}.{part}" for part in value]
+        why = "; ".join(dict.fromkeys(_why(recipe, place) for place in places))
+        return f"{name}{suffix} = {{ {parts} }}  # {why}"
     return f"{name}{suffix} = {value / unit:.6g}  # {_why(recipe, f'{operation}.{name}')}"
 
 

@@ -8,15 +8,27 @@ The time on the wire is only about half of the time of a dispatch. Ranks pay `Co
 - during each transfer: ``latency``, and ``crossings`` times the latency of the path (2 where the
   initiator waits for the answer, as in a one-sided read);
 - as limits: ``pair_bandwidth`` of one pair of ranks, ``initiator_bandwidth`` of one rank over all
-  its peers (bytes per second), ``message_gap`` between the starts of two messages of a pair, and
-  ``efficiency``, the fraction of a plane's bandwidth that the software can use, both ways.
+  its peers outside its package (bytes per second), ``message_gap`` between the starts of two
+  messages of a pair, and ``efficiency``, the fraction of a plane's bandwidth that the software can
+  use, both ways.
+
+Software asks more of a far peer than of a near one: the constants in `DISTANT` may be one number,
+or one for each distance (`DISTANCES`). And it has protocols for messages of different sizes, as
+NCCL has LL, LL128 and Simple: each with a latency and a bandwidth of a pair, of which a transfer
+takes the one that would have it there first if nothing else were on the wire.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from topology.errors import TriplaneError
+from topology.graph import LEVELS
+from topology.names import near
 
 FREE = "free"
 """The operation that costs nothing in any stack: what a host does and the machine does not."""
@@ -27,6 +39,21 @@ MESSAGE = "send_recv"
 
 WIRE = "raw"
 """The stack that costs nothing: the wire alone."""
+
+
+DIE = "die"
+"""The distance of a rank from itself, and of ranks on one endpoint."""
+
+DISTANCES = (DIE, *LEVELS)
+"""How far the two ranks of a transfer can be apart, the nearest first."""
+
+DISTANT = ("latency", "per_message", "message_gap", "per_peer", "per_byte", "pair_bandwidth")
+"""The constants of `Costs` that may differ with the distance."""
+
+PLAIN = "plain"
+"""The protocol of stacks that have only one: no latency and no limit of its own."""
+
+_Floats = NDArray[np.float64]
 
 
 class EndpointError(TriplaneError):
@@ -40,38 +67,95 @@ class Costs:
     Seconds: ``launch``, ``barrier`` (a round), ``latency`` (a transfer), ``per_message``,
     ``message_gap``, ``per_peer``; seconds per byte: ``per_byte`` received, ``per_reduced_byte``
     received and reduced; bytes per second: ``pair_bandwidth``, ``initiator_bandwidth``; by plane,
-    above 0 and up to 1: ``efficiency``. Raises `EndpointError`.
+    above 0 and up to 1: ``efficiency``. Those in `DISTANT` are a number, or numbers by distance: a
+    distance that is left out has that of the next nearer one, and the nearest ones are free.
+    ``protocol_latency`` (seconds) and ``protocol_bandwidth`` (bytes per second, of a pair): by
+    protocol; one without a bandwidth is not limited. Raises `EndpointError`.
     """
 
     launch: float = 0.0
     barrier: float = 0.0
-    latency: float = 0.0
+    latency: "float | Mapping[str, float]" = 0.0
     crossings: float = 1.0
-    per_message: float = 0.0
-    message_gap: float = 0.0
-    per_peer: float = 0.0
-    per_byte: float = 0.0
+    per_message: "float | Mapping[str, float]" = 0.0
+    message_gap: "float | Mapping[str, float]" = 0.0
+    per_peer: "float | Mapping[str, float]" = 0.0
+    per_byte: "float | Mapping[str, float]" = 0.0
     per_reduced_byte: float = 0.0
-    pair_bandwidth: float = math.inf
+    pair_bandwidth: "float | Mapping[str, float]" = math.inf
     initiator_bandwidth: float = math.inf
     efficiency: Mapping[str, float] = field(default_factory=dict)
+    protocol_latency: Mapping[str, float] = field(default_factory=dict)
+    protocol_bandwidth: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in NUMBERS:
-            value = getattr(self, name)
-            if not value >= 0 or (name.endswith("bandwidth") and value == 0):
-                raise EndpointError(f"{name} is {value}; it cannot be")
+            for value in _values(name, getattr(self, name)):
+                if not value >= 0 or (name.endswith("bandwidth") and value == 0):
+                    raise EndpointError(f"{name} is {value}; it cannot be")
         for plane, value in self.efficiency.items():
             if not 0 < value <= 1:
                 raise EndpointError(f"efficiency of {plane} is {value}; it cannot be")
+        for protocol, value in self.protocol_latency.items():
+            if not 0 <= value < math.inf:
+                raise EndpointError(f"protocol_latency of {protocol} is {value}; it cannot be")
+        for protocol, value in self.protocol_bandwidth.items():
+            if protocol not in self.protocol_latency:
+                raise EndpointError(f"protocol {protocol!r} has a bandwidth and no latency")
+            if not value > 0:
+                raise EndpointError(f"protocol_bandwidth of {protocol} is {value}; it cannot be")
 
     def start(self, ranks: int) -> float:
         """Seconds of software before the first step of a collective over ``ranks`` ranks."""
         return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
 
+    @property
+    def is_distant(self) -> bool:
+        """True if any constant differs with the distance."""
+        return any(isinstance(getattr(self, name), Mapping) for name in DISTANT)
 
-NUMBERS = tuple(constant.name for constant in fields(Costs) if constant.name != "efficiency")
-"""The constants of `Costs` that are one number."""
+    def at(self, name: str) -> _Floats:
+        """The constant ``name`` of `DISTANT` at each of `DISTANCES`: float64 [5], in SI."""
+        given = getattr(self, name)
+        if not isinstance(given, Mapping):
+            return np.full(len(DISTANCES), float(given))
+        value, found = FREE_VALUES[name], np.empty(len(DISTANCES))
+        for i, distance in enumerate(DISTANCES):
+            value = found[i] = given.get(distance, value)
+        return found
+
+    def protocols(self) -> tuple[_Floats, _Floats]:
+        """Each protocol's latency, seconds, and bandwidth, bytes per second: float64 [protocols].
+
+        A stack without protocols has one, `PLAIN`.
+        """
+        latency = self.protocol_latency or {PLAIN: 0.0}
+        bandwidth = [self.protocol_bandwidth.get(name, math.inf) for name in latency]
+        return np.array(list(latency.values())), np.array(bandwidth)
+
+
+TABLES = ("efficiency", "protocol_latency", "protocol_bandwidth")
+"""The constants of `Costs` that are always numbers by plane or by protocol."""
+
+NUMBERS = tuple(constant.name for constant in fields(Costs) if constant.name not in TABLES)
+"""The constants of `Costs` that are one number, or, in `DISTANT`, one for each distance."""
+
+FREE_VALUES = MappingProxyType(
+    {name: math.inf if name.endswith("bandwidth") else 0.0 for name in NUMBERS} | {"crossings": 1.0}
+)
+"""The value of each constant that costs nothing and limits nothing."""
+
+
+def _values(name: str, given: "float | Mapping[str, float]") -> tuple[float, ...]:
+    if not isinstance(given, Mapping):
+        return (given,)
+    if name not in DISTANT:
+        raise EndpointError(f"{name} is one number; it cannot differ with the distance")
+    for distance in given:
+        if distance not in DISTANCES:
+            choices = f"there are {', '.join(DISTANCES)}{near(distance, DISTANCES)}"
+            raise EndpointError(f"{name} has no distance {distance!r}; {choices}")
+    return tuple(given.values())
 
 
 @dataclass(frozen=True, slots=True)

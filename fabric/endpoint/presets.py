@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from fabric.endpoint.costs import NUMBERS, Costs, Endpoint, EndpointError
+from fabric.endpoint.costs import NUMBERS, TABLES, Costs, Endpoint, EndpointError
 from fabric.endpoint.records import Stack, fitted, stacks
 from topology.names import near
 from topology.units import GB, US
@@ -25,7 +25,8 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         else ("_GBps", GB) if name.endswith("bandwidth")
         else ("", 1.0) if name == "crossings"
         else ("_us", US)
-        for name in NUMBERS
+        for name in (*NUMBERS, *TABLES)
+        if name != "efficiency"
     }
 )  # fmt: skip
 """The unit of each constant in the file: what its key ends in, and the SI value of one."""
@@ -90,13 +91,14 @@ def key_of(operation: str) -> str:
 
 def _costs(stack: str, operation: str, constants: Mapping[str, Any]) -> Costs:
     known = {name + suffix: (name, unit) for name, (suffix, unit) in UNITS.items()}
+    known["efficiency"] = ("efficiency", 1.0)
     values: dict[str, Any] = {}
     for key, value in constants.items():
-        if key == "efficiency":
-            values[key] = MappingProxyType(dict(value))
-        elif key in known:
-            name, unit = known[key]
-            values[name] = value * unit
-        else:
+        if key not in known:
             raise EndpointError(f"{stack}, {operation}: no constant {key!r}{near(key, known)}")
+        name, unit = known[key]
+        if isinstance(value, Mapping):
+            values[name] = MappingProxyType({part: one * unit for part, one in value.items()})
+        else:
+            values[name] = value * unit
     return Costs(**values)

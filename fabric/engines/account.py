@@ -67,7 +67,7 @@ class Account:
         """The paths of ``streams``, and what they load and cost; raises `RouteError`."""
         paths = self.machine.paths
         path = paths.of(streams.src, streams.dst)
-        return Loaded(path, load(streams, path, paths.binding(), self.machine.router, self.costs))
+        return Loaded(path, load(streams, path, paths.binding(), paths.ways(), self.costs))
 
     def count(self, streams: Streams, loaded: Loaded, old: int = 0) -> None:
         """Add ``streams`` to the account, of which the first ``old`` have been counted before."""

@@ -1,19 +1,20 @@
 """The paths between a machine's ranks as engines need them: what flows on them load and cost."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.endpoint.costs import Costs
+from fabric.endpoint.costs import DISTANCES, Costs
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
+from topology.graph import Topology
 from topology.routing.router import Router, Routes
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
+_Bytes = NDArray[np.int8]
 
 
 class PathTable:
@@ -42,6 +43,11 @@ class PathTable:
             made = _binding(self.router.table, self.router.capacity)
             kept = self._binding = version, made
         return kept[1]
+
+    def ways(self) -> "Ways":
+        """The paths found so far, and what their ends are."""
+        router = self.router
+        return Ways(router.capacity, router.leaves_package, router.topology, self.places)
 
     def share(self, costs: Costs) -> _Floats:
         """The fraction of each plane's links that software gets to use: float64 [planes]."""
@@ -146,32 +152,51 @@ class FlowLoads:
     weight: _Floats
 
 
-class PathSource(Protocol):
-    """What `load` must know of a `Router`."""
+@dataclass(frozen=True)
+class Ways:
+    """What `load` must know of paths.
 
-    @property
-    def capacity(self) -> _Floats:
-        """The capacity of each resource, bytes per second."""
+    ``capacity``: float64 [resources], bytes per second; ``leaves_package``: bool [paths], True for
+    a path that leaves the package; ``places``: int32, the endpoint of ``topology`` that each rank
+    sits on.
+    """
 
-    @property
-    def leaves_package(self) -> NDArray[np.bool_]:
-        """For each path, True if it leaves the package: bool [paths]."""
+    capacity: _Floats
+    leaves_package: NDArray[np.bool_]
+    topology: Topology
+    places: _Ints
+
+    def distance(self, src: _Ints, dst: _Ints, leaves: NDArray[np.bool_]) -> _Bytes:
+        """How far apart the ranks are, as numbers of `DISTANCES`: int8.
+
+        ``leaves``: which of them leave the package. Two ranks of one package that talk over another
+        plane are as far apart as two of one node.
+        """
+        here, there = self.places[src], self.places[dst]
+        far = self.topology.level(here, there) + np.int8(1)
+        far[leaves & (far == _IN_PACKAGE)] = _IN_NODE
+        far[here == there] = 0
+        return far
 
 
-def load(
-    streams: Streams, path: _Ints, bound: Binding, router: PathSource, costs: Costs
-) -> FlowLoads:
+_IN_PACKAGE, _IN_NODE = DISTANCES.index("package"), DISTANCES.index("node")
+
+
+def load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
     """The load of flows that take these paths (indices of ``bound``)."""
-    leaves = _leaves(streams.src, streams.dst, path, router.leaves_package)
-    limit, limits = _limits(streams, leaves, costs)
+    src, dst, size = streams.src, streams.dst, streams.size
+    leaves = _leaves(src, dst, path, ways.leaves_package)
+    far = ways.distance(src, dst, leaves) if costs.is_distant else np.zeros(len(path), np.int8)
+    protocol = _protocols(size, *costs.protocols())
+    limit, limits = _limits(streams, far, protocol, costs)
     entries, resource, weight = _entries(
-        path, bound.begin, bound.resource, bound.weight, streams.src, leaves,
-        len(router.capacity), costs.initiator_bandwidth < np.inf,
+        path, bound.begin, bound.resource, bound.weight, src, leaves,
+        len(ways.capacity), costs.initiator_bandwidth < np.inf,
     )  # fmt: skip
     latency, src_cost, dst_cost = _costs(
-        streams.src, streams.dst, streams.messages, streams.size, streams.reduces, path,
-        bound.latency, costs.crossings, costs.latency, costs.per_peer, costs.per_message,
-        costs.per_byte, costs.per_reduced_byte,
+        src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
+        far, costs.at("latency"), costs.at("per_peer"), costs.at("per_message"),
+        costs.at("per_byte"), costs.per_reduced_byte, protocol, costs.protocols()[0],
     )  # fmt: skip
     return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
 
@@ -187,6 +212,20 @@ def _leaves(
 
 
 @compiled
+def _protocols(size: _Floats, latency: _Floats, bandwidth: _Floats) -> _Bytes:
+    """The protocol of each flow: the first of those that would be through first, alone."""
+    chosen = np.zeros(len(size), np.int8)
+    if len(latency) > 1:
+        for i in range(len(size)):
+            least = np.inf
+            for p in range(len(latency)):
+                time = latency[p] + size[i] / bandwidth[p]
+                if time < least:
+                    least, chosen[i] = time, p
+    return chosen
+
+
+@compiled
 def _costs(
     src: _Ints,
     dst: _Ints,
@@ -196,31 +235,42 @@ def _costs(
     path: _Ints,
     way: _Floats,
     crossings: float,
-    more: float,
-    per_peer: float,
-    per_message: float,
-    per_byte: float,
+    far: _Bytes,
+    more: _Floats,
+    per_peer: _Floats,
+    per_message: _Floats,
+    per_byte: _Floats,
     per_reduced_byte: float,
+    protocol: _Bytes,
+    of_protocol: _Floats,
 ) -> tuple[_Floats, _Floats, _Floats]:
     """Latency, and what the flow costs its two ranks; the ``way`` of a path is its latency."""
     n = len(src)
     latency, src_cost, dst_cost = np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
-        moves = src[i] != dst[i]
-        latency[i] = way[path[i]] * crossings + more if moves else 0.0
-        src_cost[i] = messages[i] * per_message + (per_peer if moves else 0.0)
-        dst_cost[i] = size[i] * (per_byte + (per_reduced_byte if reduces[i] else 0.0))
+        moves, f = src[i] != dst[i], far[i]
+        latency[i] = way[path[i]] * crossings + more[f] if moves else 0.0
+        if moves:
+            latency[i] += of_protocol[protocol[i]]
+        src_cost[i] = messages[i] * per_message[f] + (per_peer[f] if moves else 0.0)
+        dst_cost[i] = size[i] * (per_byte[f] + (per_reduced_byte if reduces[i] else 0.0))
     return latency, src_cost, dst_cost
 
 
-def _limits(streams: Streams, leaves: NDArray[np.bool_], costs: Costs) -> tuple[_Ints, _Floats]:
-    if costs.message_gap == 0.0:
-        if costs.pair_bandwidth == np.inf:
-            return np.zeros(len(leaves), np.int32), np.array([np.inf])
-        return (~leaves).astype(np.int32), np.array([costs.pair_bandwidth, np.inf])
-    paced = streams.size / (np.maximum(streams.messages, 1) * costs.message_gap)
-    held = leaves & (streams.size > 0)
-    rate = np.where(held, np.minimum(paced, costs.pair_bandwidth), np.inf)
+def _limits(streams: Streams, far: _Bytes, protocol: _Bytes, costs: Costs) -> tuple[_Ints, _Floats]:
+    """The limit of each flow's rate by the software; a rank that sends itself has none."""
+    pair, (_, bandwidth) = costs.at("pair_bandwidth"), costs.protocols()
+    moves, gap = streams.src != streams.dst, costs.at("message_gap")
+    if not gap.any():
+        limits = np.append(np.minimum.outer(pair, bandwidth), np.inf)
+        if np.isinf(limits).all():
+            return np.zeros(len(far), np.int32), np.array([np.inf])
+        index = far.astype(np.int32) * len(bandwidth) + protocol
+        return np.where(moves, index, np.int32(len(limits) - 1)), limits
+    with np.errstate(divide="ignore", invalid="ignore"):  # no gap, or no bytes: no limit
+        paced = streams.size / (np.maximum(streams.messages, 1) * gap[far])
+    paced[~(moves & (streams.size > 0))] = np.inf
+    rate = np.minimum(np.minimum(paced, np.where(moves, pair[far], np.inf)), bandwidth[protocol])
     limits, index = np.unique(np.append(rate, np.inf), return_inverse=True)
     return index[:-1].astype(np.int32), limits
 

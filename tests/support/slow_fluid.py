@@ -5,7 +5,7 @@ folded into bundles, nothing is left out), dicts and loops, rates found anew aft
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -96,6 +96,7 @@ class Stream:
     load: dict[object, float] = field(default_factory=dict)
     latency: float = 0.0
     limit: float = inf
+    far: str = "die"
     left: float = 0.0
     start: float | None = None
     arrive: float = inf
@@ -131,6 +132,7 @@ def simulate(
     for stream in streams:
         ends = int(topology.accelerators[stream.src]), int(topology.accelerators[stream.dst])
         way = path(*ends) if path else spray(topology, *ends, planes)
+        stream.far = _distance(topology, *ends, way.plane)
         _prepare(stream, way, costs)
     share = [costs.efficiency.get(plane, 1.0) for plane in topology.planes]
     capacity: dict[object, float] = {
@@ -160,19 +162,48 @@ def _streams(steps: list[Step]) -> tuple[list[Stream], list[Stream]]:
     return rows, list(streams.values())
 
 
+def _distance(topology: Topology, src: int, dst: int, plane: str) -> str:
+    """The smallest thing that both sit in; a package only for what does not leave it."""
+    if src == dst:
+        return "die"
+    for name in ("package", "node", "supernode"):
+        column = getattr(topology, name)
+        if column[src] == column[dst] >= 0 and (name != "package" or plane == "package"):
+            return name
+    return "beyond"
+
+
+def at(given: float | Mapping[str, float], far: str, free: float = 0.0) -> float:
+    """A constant at a distance: where it has none there, that of the nearest one before it."""
+    if not isinstance(given, Mapping):
+        return given
+    names = ["die", "package", "node", "supernode", "beyond"]
+    known = [given[name] for name in names[: names.index(far) + 1] if name in given]
+    return known[-1] if known else free
+
+
+def _protocol(size: int, costs: Costs) -> tuple[float, float]:
+    """Latency and bandwidth of the protocol that is through first."""
+    ways = [
+        (latency, costs.protocol_bandwidth.get(name, inf))
+        for name, latency in costs.protocol_latency.items()
+    ]
+    return min(ways, key=lambda way: way[0] + size / way[1], default=(0.0, inf))
+
+
 def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
     stream.left = float(stream.size)
     if stream.src == stream.dst:
         return
-    stream.latency = way.latency * costs.crossings + costs.latency
+    latency, bandwidth = _protocol(stream.size, costs)
+    stream.latency = way.latency * costs.crossings + at(costs.latency, stream.far) + latency
     stream.load = {link: share for link, share in way.load.items()}
-    if way.plane == "package":
-        return
-    stream.load[f"initiator {stream.src}"] = 1.0
-    stream.limit = costs.pair_bandwidth
-    if costs.message_gap and stream.size:
-        takes = max(stream.messages, 1) * costs.message_gap
-        stream.limit = min(stream.limit, stream.size / takes)
+    if way.plane != "package":
+        stream.load[f"initiator {stream.src}"] = 1.0
+    stream.limit = min(at(costs.pair_bandwidth, stream.far, inf), bandwidth)
+    gap = at(costs.message_gap, stream.far)
+    if gap and stream.size:
+        stream.limit = min(stream.limit, stream.size / (max(stream.messages, 1) * gap))
 
 
 def _run(
@@ -214,10 +245,11 @@ def _through(rank: int, step: int, streams: list[Stream], costs: Costs, ready: l
     spent = 0.0
     for stream in mine:
         if stream.src == rank:
-            spent += stream.messages * costs.per_message
-            spent += costs.per_peer * (stream.dst != rank)
+            spent += stream.messages * at(costs.per_message, stream.far)
+            spent += at(costs.per_peer, stream.far) * (stream.dst != rank)
         if stream.dst == rank:
-            spent += stream.size * (costs.per_byte + costs.per_reduced_byte * stream.reduces)
+            a_byte = at(costs.per_byte, stream.far) + costs.per_reduced_byte * stream.reduces
+            spent += stream.size * a_byte
     ready[rank] = max(ends) + spent
     return True
 

@@ -57,14 +57,6 @@ class RankShare:
     least: float
 
 
-@dataclass(frozen=True)
-class _PlacedPaths:
-    """What `load` needs of a router: the paths of a network, and each resource's capacity."""
-
-    leaves_package: NDArray[np.bool_]
-    capacity: _Floats
-
-
 class PlacedMachine:
     """A machine for a world of ``size`` ranks: all paths between them, and the links on these.
 
@@ -76,11 +68,11 @@ class PlacedMachine:
 
     def __init__(self, machine: Machine, size: int) -> None:
         self.machine, self.size, paths = machine, size, machine.paths
-        router, software = machine.router, machine.software
+        software = machine.software
         # Copies: simulations on the same machine may find more paths meanwhile.
         self._path = _all_paths(machine, size)
         self._bound = paths.binding()
-        self._ways = _PlacedPaths(router.leaves_package, router.capacity)
+        self._ways = paths.ways()
         costs = [*software.by_operation.values(), software.costs()]
         self._best = np.max([paths.share(one) for one in costs], axis=0)
         limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
