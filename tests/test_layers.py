@@ -30,10 +30,9 @@ ROOMS = {
         "workloads.stuck", "workloads.chakra", "workloads", "adapters",
     ),
     "bench": (
-        "new_files numbers streams transport_choice", "options machine", "records", "cases",
-        "published", "plot",
-        "heatmap written_files", "collectives", "moe", "validation", "results",
-        "topology_tables", "cli", "view", "run topo trace __main__",
+        "new_files numbers streams transport_choice", "options machine_options machine", "records",
+        "cases", "published", "plot", "heatmap written_files", "collectives", "moe", "validation",
+        "results", "topology_tables", "cli", "view", "run topo trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a
