@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 _PLACES = re.compile(r"\s*\d{1,9}\s*(?:,\s*\d{1,9}\s*)*")
 
 
-def _machine(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
-    """The machine in the file, or the default one, with what was given as single options.
+def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
+    """The machine in the ``file``, or the default one, with what was ``given`` as single options.
 
-    An option takes the place of what the file says, a list that of the whole list.
+    ``given``: by field of `MachineSpec`, as text; None or () where it was not. An option takes the
+    place of what the file says, a list that of the whole list. Raises `MachineError`.
     """
     from fabric.machine import MachineSpec
 
@@ -64,8 +65,45 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, machine_file: str | None, **values: Any) -> Any:
         check_none_empty(click.get_current_context())
         given = {name: values.pop(name) for name in _MACHINE_NAMES}
-        return function(*args, machine=_machine(machine_file, given), **values)
+        return function(*args, machine=machine_of(machine_file, given), **values)
 
     for option in reversed(_MACHINE_OPTIONS):
         run = option(run)
     return run
+
+
+def system_options(without: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: SYSTEM, --machine and --without, as a ``machine`` for what looks at a topology.
+
+    ``without``: the help of --without. SYSTEM may be left out where a machine is given, and else
+    takes the place of the machine's.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.argument("name", metavar="SYSTEM", required=False)
+        @machine_file_option
+        @click.option("--without", multiple=True, metavar="NAME", help=without)
+        @functools.wraps(function)
+        def run(name: str | None, machine_file: str | None, without: tuple[str, ...],
+                **values: Any) -> Any:  # fmt: skip
+            if name is None and machine_file is None:
+                raise no_system(click.get_current_context())
+            machine = machine_of(machine_file, {"system": name, "without": without})
+            return function(machine=machine, **values)
+
+        return run
+
+    return decorate
+
+
+machine_file_option = click.option(
+    "--machine", "machine_file", metavar="FILE",
+    help="A machine's JSON, or an answer that holds one: what it says of the system counts.",
+)  # fmt: skip
+"""Adds --machine to a command that looks at a topology, which gets it as ``machine_file``."""
+
+
+def no_system(ctx: click.Context) -> click.MissingParameter:
+    """The error of click for a command whose argument is missing."""
+    argument = next(one for one in ctx.command.params if isinstance(one, click.Argument))
+    return click.MissingParameter(ctx=ctx, param=argument)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench import topology_tables
 from bench.cli import HELP, CommandGroup
+from bench.machine_options import system_options
 from bench.new_files import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
@@ -25,10 +26,11 @@ from topology.units import show as with_unit
 if TYPE_CHECKING:
     import networkx as nx
 
+    from fabric.machine import MachineSpec
+
 _FORMAT = click.option("--format", "form", type=click.Choice(FORMATS), default="table")
 _OUTPUT = click.option("--output", type=NewFile())
-_WITHOUT = click.option("--without", multiple=True, metavar="NAME",
-                        help="Take this switch, link or node out; may be given again.")  # fmt: skip
+_SYSTEM = system_options("Take this switch, link or node out; may be given again.")
 
 
 @click.group(cls=CommandGroup, lazy={}, context_settings=HELP)
@@ -47,25 +49,29 @@ def list_systems(form: str, output: Path | None) -> None:
 
 
 @topo.command("show", context_settings=HELP)
-@click.argument("name", metavar="SYSTEM")
-@_WITHOUT
+@_SYSTEM
 @_FORMAT
 @_OUTPUT
-def show_system(name: str, without: tuple[str, ...], form: str, output: Path | None) -> None:
-    """Show what SYSTEM is made of: endpoints, switches, and its planes."""
-    topology = _opened(name, without)
-    rows = [plane_record(topology, plane) for plane in topology.planes]
+def show_system(machine: "MachineSpec", form: str, output: Path | None) -> None:
+    """Show what SYSTEM is made of: endpoints, switches, and its planes.
+
+    Of a machine the planes that it uses, and where its ranks are if it says so.
+    """
+    topology, places = machine.placed()
+    planes = machine.planes or topology.planes
+    rows = [plane_record(topology, plane) for plane in planes]
     with opened(output) as file:
         if form == "table":
             topology_tables.write(
-                file, topology_tables.about(topology), rows, topology_tables.tier_records(topology)
-            )
+                file, topology_tables.about(topology, places), rows,
+                topology_tables.tier_records(topology, planes),
+            )  # fmt: skip
         else:
-            file.write(as_text(rows, form))
+            file.write(as_text(rows, form, machine))
 
 
 @topo.command("draw", context_settings=HELP)
-@click.argument("name", metavar="SYSTEM")
+@system_options("Draw this switch, link or node as taken out; may be given again.")
 @click.option("-o", "--output", required=True, type=NewFile(),
               metavar="FILE", help="The picture: .svg, .png or .pdf.")  # fmt: skip
 @click.option("--plane", "planes", multiple=True, metavar="NAME",
@@ -74,21 +80,27 @@ def show_system(name: str, without: tuple[str, ...], form: str, output: Path | N
               show_default=True, help="What a box is; link: every link is drawn.")  # fmt: skip
 @click.option("--highlight", multiple=True, metavar="NAME",
               help="Let this switch, link or node stand out; may be given again.")  # fmt: skip
-@click.option("--without", multiple=True, metavar="NAME",
-              help="Draw this switch, link or node as taken out; may be given again.")  # fmt: skip
 def draw_system(
-    name: str, output: Path, planes: tuple[str, ...], level: str, highlight: tuple[str, ...],
-    without: tuple[str, ...],
+    machine: "MachineSpec", output: Path, planes: tuple[str, ...], level: str,
+    highlight: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Draw SYSTEM: its racks or nodes and the switches between them, or all of its links."""
+    """Draw SYSTEM: its racks or nodes and the switches between them, or all of its links.
+
+    Of a machine the planes that it uses, and the endpoints on which its ranks are stand out, if it
+    says so; --plane and --highlight take the place of that.
+    """
     from topology.draw.figure import draw
 
-    draw(system(name), output, planes=planes, level=level, highlight=highlight, without=without)
+    left, places = machine.placed()
+    ranks = [] if places is None else [left.vertex_names[place] for place in places]
+    draw(
+        system(machine.system), output, planes=planes or machine.planes or (), level=level,
+        highlight=highlight or ranks, without=machine.without,
+    )  # fmt: skip
 
 
 @topo.command(context_settings=HELP)
-@click.argument("name", metavar="SYSTEM")
-@_WITHOUT
+@_SYSTEM
 @click.option(
     "--format",
     "form",
@@ -98,16 +110,14 @@ def draw_system(
     help="toml is ours; graphml and json are networkx'.",
 )
 @_OUTPUT
-def export(name: str, without: tuple[str, ...], form: str, output: Path | None) -> None:
-    """Write SYSTEM, vertex by vertex and link by link, for other tools."""
-    text = exported(_opened(name, without), form)
+def export(machine: "MachineSpec", form: str, output: Path | None) -> None:
+    """Write SYSTEM, vertex by vertex and link by link, for other tools.
+
+    Of a machine all planes, without what it takes out.
+    """
+    text = exported(machine.topology(), form)
     with opened(output) as file:
         file.write(text)
-
-
-def _opened(name: str, without: tuple[str, ...]) -> Topology:
-    topology = system(name)
-    return topology.without(*without) if without else topology
 
 
 def plane_record(topology: Topology, plane: str) -> dict[str, Value]:

@@ -7,15 +7,18 @@ import numpy as np
 
 from bench.records import Record, Value, as_table, columns_of
 from topology.analysis.clos import tiers
-from topology.graph import Topology
+from topology.graph import NOWHERE, Ints, Topology
 from topology.labels import label
 from topology.summary import counted, summary
 from topology.text import visible
 from topology.units import GB, NS
 
 
-def about(topology: Topology) -> list[str]:
-    """The lines that say what a topology consists of; the first is its name."""
+def about(topology: Topology, places: Ints | None = None) -> list[str]:
+    """The lines that say what a topology consists of; the first is its name.
+
+    ``places``: the endpoint of each rank, int32 [ranks], if somebody has placed them.
+    """
     found = summary(topology)
     ends, switches = found.endpoints, found.switches
     lines = [
@@ -25,16 +28,24 @@ def about(topology: Topology) -> list[str]:
         f"  switches   {switches.total()}: {counted(switches)}",
         f"  links      {found.links}, one way each",
         *([f"  without    {', '.join(map(label, topology.removed))}"] if topology.removed else []),
+        *([] if places is None else [f"  placed     {_placed(topology, places)}"]),
     ]
     return [visible(line) for line in lines]
 
 
-def tier_records(topology: Topology) -> list[Record]:
-    """The links of each plane by the kinds of vertices that they join, upwards, one way.
+def _placed(topology: Topology, places: Ints) -> str:
+    """On how many endpoints and nodes the ranks are."""
+    nodes = np.unique(topology.node[places])
+    on_nodes = f" of {len(nodes)} nodes" if (nodes != NOWHERE).any() else ""
+    return f"{len(places)} ranks on {len(np.unique(places))} endpoints{on_nodes}"
 
-    ``total_GBps``: of all of them together.
+
+def tier_records(topology: Topology, planes: Sequence[str] | None = None) -> list[Record]:
+    """The links of each of ``planes`` by the kinds of vertices that they join, upwards, one way.
+
+    ``planes``: None: all. ``total_GBps``: of all of them together.
     """
-    return [record for plane in topology.planes for record in _of_plane(topology, plane)]
+    return [record for plane in planes or topology.planes for record in _of_plane(topology, plane)]
 
 
 def _of_plane(topology: Topology, plane: str) -> Iterator[Record]:

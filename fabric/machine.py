@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from topology.arguments import INT64, PATH, integer, integers, number, shown, text
 from topology.errors import ArgumentError, TopologyError, TriplaneError
-from topology.files.arrays import read_npz
+from topology.files.arrays import is_npz, read_npz
 from topology.files.output import text_file
 from topology.files.reading import json_of, read_json
 from topology.files.reading import shown as as_written
@@ -118,7 +117,7 @@ class MachineSpec:
         from fabric.endpoint.stacks import stacks_of
         from fabric.fabric import Fabric
 
-        topology, places = self._placed()
+        topology, places = self.placed()
         fabric = Fabric(
             topology, engine=self.engine, routing=self.routing,
             endpoint=stacks_of(self.software, topology), planes=self.planes, placement=places,
@@ -133,8 +132,11 @@ class MachineSpec:
 
         return _left(system(self.system), self.without)
 
-    def _placed(self) -> "tuple[Topology, Ints | None]":
-        """The topology, and the endpoint in it of every rank."""
+    def placed(self) -> "tuple[Topology, Ints | None]":
+        """The topology, and the endpoint in it of each rank: int32 [ranks], None: in order.
+
+        Raises `TopologyError` for unknown names, and for places that are taken out.
+        """
         from topology.presets.catalogue import system
 
         whole = system(self.system)
@@ -313,7 +315,7 @@ def _json(value: object) -> str:
 
 def _contents(path: str | Path) -> object:
     """The JSON in a file; of a timeline a list of one record, what it says about itself."""
-    if not (Path(path).is_file() and zipfile.is_zipfile(path)):
+    if not is_npz(path):
         return read_json(path, MachineError)
     about = read_npz(path, MachineError, "timeline").get("about")
     if about is None:

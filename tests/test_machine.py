@@ -256,6 +256,96 @@ def test_other_files_are_refused_in_one_line_of_the_command(tmp_path: Path) -> N
     assert "near it: system" in shown.output
 
 
+LOOKED_AT = MachineSpec(
+    "supernode:16", "raw", routing="hash", planes=("rdma", "ub"), without=("l2.3",),
+    placement=(0, 23, 5),
+)  # fmt: skip
+"""What commands see that only look at the machine."""
+
+
+def looked(command: str, *arguments: str) -> str:
+    """What ``triplane COMMAND`` prints; the run of it must succeed."""
+    shown = CliRunner().invoke(main, [*command.split(), *arguments])
+    assert shown.exit_code == 0, shown.output
+    return shown.stdout
+
+
+def test_a_machine_is_shown_with_its_planes_faults_and_ranks(tmp_path: Path) -> None:
+    file, answer = tmp_path / "m.json", tmp_path / "answer.json"
+    LOOKED_AT.save(file)
+    lines = looked("topo show --machine", str(file)).splitlines()
+    assert "  without    l2.3" in lines
+    assert "  placed     3 ranks on 3 endpoints of 2 nodes" in lines
+    rows = json.loads(looked("topo show --format json --machine", str(file)))
+    assert [row["plane"] for row in rows] == ["rdma", "ub"]
+    assert {MachineSpec.from_json(row["machine"]) for row in rows} == {LOOKED_AT}
+    answer.write_text(json.dumps(rows))
+    again = json.loads(looked("topo show --format json --machine", str(answer)))
+    assert again == rows
+    alone = json.loads(looked("topo show supernode:16 --without l2.3 --format json"))
+    by_plane = {row["plane"]: row for row in alone}
+    for row in rows:
+        assert {**row, "machine": None} == {**by_plane[row["plane"]], "machine": None}
+
+
+def test_a_system_and_parts_override_the_machine_that_is_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    MachineSpec("supernode:16", without=("l2.3",)).save(file)
+    for command in ("topo show", "topo export"):
+        assert looked(f"{command} star:3 --without host1 --machine", str(file)) == looked(
+            f"{command} star:3 --without host1"
+        ).replace('"l2.3"', "")
+        assert looked(f"{command} --machine", str(file)) == looked(
+            f"{command} supernode:16 --without l2.3"
+        )
+
+
+def test_a_machine_is_drawn_with_its_ranks_standing_out(tmp_path: Path) -> None:
+    file, ours, theirs = tmp_path / "m.json", tmp_path / "ours.svg", tmp_path / "theirs.svg"
+    LOOKED_AT.save(file)
+    names = LOOKED_AT.topology().vertex_names
+    at = [word for place in (0, 23, 5) for word in ("--highlight", names[place])]
+    looked("topo draw --machine", str(file), "-o", str(ours))
+    looked(
+        "topo draw supernode:16 --plane rdma --plane ub --without l2.3", *at, "-o", str(theirs)
+    )  # fmt: skip
+    assert ours.read_text() == theirs.read_text()
+
+
+def test_the_page_of_a_machine_shows_what_it_takes_out(tmp_path: Path) -> None:
+    file, ours, theirs = tmp_path / "m.json", tmp_path / "ours.html", tmp_path / "theirs.html"
+    LOOKED_AT.save(file)
+    looked("view --machine", str(file), "-o", str(ours))
+    looked("view supernode:16 --without l2.3 -o", str(theirs))
+    assert ours.read_text() == theirs.read_text()
+
+
+def test_a_timeline_takes_no_other_machine(tmp_path: Path) -> None:
+    file, timeline = tmp_path / "m.json", tmp_path / "t.npz"
+    LOOKED_AT.save(file)
+    MachineSpec("star:2").build().simulate([]).save(timeline)
+    said = ["view", str(timeline), "--machine", str(file), "-o", str(tmp_path / "x.html")]
+    shown = CliRunner().invoke(main, said)
+    assert shown.exit_code == 2
+    assert "what it ran on cannot be changed any more" in shown.output
+
+
+@pytest.mark.parametrize("command", ["topo show", "topo draw -o x.svg", "topo export", "view -o x"])
+def test_a_system_or_a_machine_is_needed(command: str) -> None:
+    shown = CliRunner().invoke(main, command.split())
+    assert shown.exit_code == 2
+    assert "Missing argument 'SYSTEM" in shown.output
+
+
+def test_ranks_on_what_is_taken_out_are_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    MachineSpec("star:3", placement=(0, 1), without=("host1",)).save(file)
+    for command in ("topo show", "topo draw -o x.svg"):
+        shown = CliRunner().invoke(main, [*command.split(), "--machine", str(file)])
+        assert shown.exit_code == 2
+        assert "host1" in shown.output
+
+
 APART = MachineSpec("supernode:32", "raw", placement=(0, 23, 45, 61))
 """Ranks in four nodes, so that each of a machine's properties sets their time."""
 

@@ -1,41 +1,55 @@
 """``triplane view``: one HTML page of a system, or of what ran on it."""
 
-import zipfile
 from pathlib import Path
 
 import click
 
 from bench.cli import HELP
 from bench.machine import BenchError
+from bench.machine_options import machine_file_option, machine_of, no_system
 from bench.new_files import NewFile
 from bench.view.page import Exhibit, page
 from fabric.timeline.film import film_of
 from fabric.timeline.value import Timeline
 from topology import system
+from topology.files.arrays import is_npz
 from topology.files.output import text_file
 from topology.presets.catalogue import whole_of
 from topology.units import MB
 
 
-def opened(name: str, without: tuple[str, ...]) -> Exhibit:
+def opened(name: str | None, without: tuple[str, ...], machine: str | None = None) -> Exhibit:
     """What ``name`` shows: a timeline's file, or a system without the parts in ``without``.
 
-    Raises `TriplaneError` if it is neither.
+    ``machine``: the file of the machine whose system and parts are shown where ``name`` or
+    ``without`` do not say otherwise. Raises `TriplaneError` if there is nothing of the name.
     """
+    return _of_machine(name, without, machine) if name is None else _named(name, without, machine)
+
+
+def _named(name: str, without: tuple[str, ...], machine: str | None) -> Exhibit:
     path = Path(name)
-    if path.is_file() and (path.suffix == ".npz" or zipfile.is_zipfile(path)):
-        if without:
+    if path.is_file() and (path.suffix == ".npz" or is_npz(path)):
+        if without or machine:
             raise BenchError(f"{name} is a timeline: what it ran on cannot be changed any more")
         timeline = Timeline.load(path)
         return Exhibit(timeline.topology, film_of(timeline), whole_of(timeline.topology))
     if path.suffix == ".npz":
         raise BenchError(f"there is no file {name}")
-    whole = system(name)
-    return Exhibit(whole.without(*without), None, whole) if without else Exhibit(whole)
+    return _of_machine(name, without, machine)
+
+
+def _of_machine(name: str | None, without: tuple[str, ...], machine: str | None) -> Exhibit:
+    """The system of a machine, with what it takes out drawn as missing."""
+    chosen = machine_of(machine, {"system": name, "without": without})
+    whole = system(chosen.system)
+    return (
+        Exhibit(whole.without(*chosen.without), None, whole) if chosen.without else Exhibit(whole)
+    )
 
 
 @click.command(context_settings=HELP)
-@click.argument("names", metavar="SYSTEM|TIMELINE [SECOND]", nargs=-1, required=True)
+@click.argument("names", metavar="SYSTEM|TIMELINE [SECOND]", nargs=-1)
 @click.option(
     "-o",
     "--output",
@@ -49,15 +63,20 @@ def opened(name: str, without: tuple[str, ...]) -> Exhibit:
     metavar="NAME",
     help="Show the systems without this switch, link or node; may be given again.",
 )
-def command(names: tuple[str, ...], output: Path, without: tuple[str, ...]) -> None:  # fmt: skip
+@machine_file_option
+def command(
+    names: tuple[str, ...], output: Path, without: tuple[str, ...], machine_file: str | None
+) -> None:
     """Write one HTML page that shows a system or a timeline; two are shown side by side.
 
-    A TIMELINE is a file that `triplane bench ... --timeline FILE` wrote. The page needs no server
-    and no network.
+    A TIMELINE is a file that `triplane bench ... --timeline FILE` wrote. Of a machine all planes
+    are shown, and what it takes out. The page needs no server and no network.
     """
+    if not names and machine_file is None:
+        raise no_system(click.get_current_context())
     if len(names) > 2:
         raise click.UsageError(f"one or two can be shown, not {len(names)}")
-    runs = [opened(name, without) for name in names]
+    runs = [opened(name, without, machine_file) for name in names or (None,)]
     text = page(*runs)
     with text_file(output) as file:
         file.write(text)

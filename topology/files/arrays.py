@@ -51,6 +51,11 @@ Check = Callable[[Mapping[str, Header]], None]
 """Looks at the headers of a file, by name."""
 
 
+def is_npz(path: str | Path) -> bool:
+    """True if there is a file at ``path`` that is an archive, as every ``.npz`` file is."""
+    return Path(path).is_file() and zipfile.is_zipfile(path)
+
+
 def read_npy(path: str | Path, error: Error, most: int = MOST) -> NDArray[Any]:
     """The array in the ``.npy`` file at ``path``, of any shape and numeric type.
 
