@@ -8,15 +8,18 @@ with the table of the trials that were made.
 """
 
 import argparse
+import json
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
 
 from faults_oracle import Verdict
-from faults_plan import ENDING, SIGNALS
-from faults_rank import INSIDE
+from faults_plan import ENDING, SIGNALS, Plan
+from faults_rank import INSIDE, Order
 from faults_trial import try_it
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +28,26 @@ KINDS = (*SIGNALS, *(f"launcher {name}" for name in ENDING), *INSIDE, "stranger"
 
 
 LATE = 2.0
-"""Seconds after which it is shown that others were told late."""
+"""Seconds after which others are told late."""
+
+BAD = "wrong", "hung", "left"
+"""What may not be as it should; lists of a `Verdict`."""
+
+
+def is_late(verdict: Verdict) -> bool:
+    """Whether ranks were told late: of faults while they make calls."""
+    return (verdict.told or 0.0) > LATE and verdict.plan.moment == "calls"
+
+
+def is_starved(verdict: Verdict) -> bool:
+    """Whether ranks would not have been told late, had one thread not waited for a processor."""
+    return (verdict.told or 0.0) - verdict.starved <= LATE
+
+
+def is_bad(verdict: Verdict) -> bool:
+    """Whether a trial did not go as it should."""
+    late = is_late(verdict) and not is_starved(verdict)
+    return late or any(getattr(verdict, what) for what in BAD)
 
 
 def quantile(values: Sequence[float], part: float) -> str:
@@ -35,19 +57,42 @@ def quantile(values: Sequence[float], part: float) -> str:
 
 
 def table(verdicts: Sequence[Verdict], by: str) -> Table:
-    """A line a fault: how many trials, how long until all were told, what was not as it should."""
+    """A line a fault: how many trials, how long until all were told, what was not as it should.
+
+    "late": told after more than `LATE` seconds; "starved": those of them in which one thread alone
+    had to wait so long for a processor that without this it would not have been late.
+    """
     shown = Table()
-    for name in (by, "trials", "told p50 s", "p99 s", "wrong", "hung", "left"):
+    for name in (by, "trials", "told p50 s", "p99 s", "max s", "late", "starved", *BAD):
         shown.add_column(name, justify="left" if name == by else "right")
     rows = sorted({str(getattr(one.plan, by)) for one in verdicts})
     for row in [*rows, "all"]:
         mine = [one for one in verdicts if row in ("all", str(getattr(one.plan, by)))]
         told = [one.told for one in mine if one.told is not None and one.plan.moment == "calls"]
-        bad = (sum(bool(getattr(one, what)) for one in mine) for what in ("wrong", "hung", "left"))
+        late = [one for one in mine if is_late(one)]
+        starved = sum(is_starved(one) for one in late)
+        bad = (sum(bool(getattr(one, what)) for one in mine) for what in BAD)
         shown.add_row(
-            row, str(len(mine)), quantile(told, 0.5), quantile(told, 0.99), *map(str, bad)
-        )
+            row, str(len(mine)), *(quantile(told, part) for part in (0.5, 0.99, 1.0)),
+            *map(str, (len(late), starved, *bad)),
+        )  # fmt: skip
     return shown
+
+
+def write(verdict: Verdict, record: Path) -> None:
+    """Append a trial to a record, as a line of JSON."""
+    with record.open("a") as file:
+        file.write(json.dumps(asdict(verdict)) + "\n")
+
+
+def read(record: Path) -> list[Verdict]:
+    """The trials of a record."""
+    found = []
+    for line in record.read_text().splitlines():
+        values = json.loads(line)
+        order = Order(**values["plan"].pop("order"))
+        found.append(Verdict(**{**values, "plan": Plan(**values["plan"], order=order)}))
+    return found
 
 
 def finish_first() -> None:
@@ -57,20 +102,23 @@ def finish_first() -> None:
 
 def shown(number: int, verdict: Verdict) -> None:
     """Print what is not as it should be, and what took long."""
-    late = (verdict.told or 0) > LATE and verdict.plan.moment == "calls"
-    for what in ("wrong", "hung", "left"):
+    for what in BAD:
         for words in getattr(verdict, what):
             print(f"{number}: {what}: {words}", flush=True)
-    if verdict.wrong or verdict.hung or verdict.left or late:
+    if verdict.wrong or verdict.hung or verdict.left or is_late(verdict):
         told = "" if verdict.told is None else f": {verdict.told:.2f} s"
-        print(f"{number}: {verdict.plan}{told}", flush=True)
+        waits = (
+            f", of which a thread waited {verdict.starved:.2f} s for a processor" if told else ""
+        )
+        print(f"{number}: {verdict.plan}{told}{waits}", flush=True)
     if verdict.wrong or verdict.hung or verdict.left:
         print(f"{number}: see {verdict.plan.order.folder}", flush=True)
 
 
 def trials(
-    numbers: Sequence[int], seed: int, kinds: tuple[str, ...], asynchronous: bool, workers: int
-) -> list[Verdict]:
+    numbers: Sequence[int], seed: int, kinds: tuple[str, ...], asynchronous: bool, workers: int,
+    record: Path | None,
+) -> list[Verdict]:  # fmt: skip
     """Make these trials, some at a time, as far as nobody interrupts."""
     verdicts: list[Verdict] = []
     begun = time.monotonic()
@@ -80,6 +128,8 @@ def trials(
         for number, one in zip(numbers, made, strict=True):
             verdicts.append(one.result())
             shown(number, verdicts[-1])
+            if record is not None:
+                write(verdicts[-1], record)
     except KeyboardInterrupt:
         print("interrupted")
     finally:
@@ -99,13 +149,19 @@ def main() -> int:
                         help=", ".join(KINDS))  # fmt: skip
     parser.add_argument("--async", dest="asynchronous", action="store_true",
                         help="asynchronous calls only, as with --kinds interrupt")  # fmt: skip
+    parser.add_argument("--record", type=Path, metavar="FILE",
+                        help="append the trials to FILE; the table is of all that are in it")  # fmt: skip
     given = parser.parse_args()
-    numbers = range(given.first, given.first + given.trials)
-    verdicts = trials(numbers, given.seed, tuple(given.kinds), given.asynchronous, given.workers)
+    numbers, kinds = range(given.first, given.first + given.trials), tuple(given.kinds)
+    verdicts = trials(
+        numbers, given.seed, kinds, given.asynchronous, given.workers, given.record
+    )  # fmt: skip
+    if given.record is not None:
+        verdicts = read(given.record)
     console = Console(width=120)
     for by in ("kind", "launcher", "transport", "moment"):
         console.print(table(verdicts, by))
-    return int(any(one.wrong or one.hung or one.left for one in verdicts))
+    return int(any(is_bad(one) for one in verdicts))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,10 +30,14 @@ WORDS = {
 
 @dataclass
 class Verdict:
-    """What came of it. ``told``: seconds until the last survivor was told, or had ended."""
+    """What came of it. ``told``: seconds until the last survivor was told, or had ended.
+
+    ``starved``: the longest that one thread of the trial was ready meanwhile, but had no processor.
+    """
 
     plan: Plan
     told: float | None = None
+    starved: float = 0.0
     wrong: list[str] = field(default_factory=list)
     hung: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -68,6 +73,57 @@ def by_rank(found: dict[str, list[Event]]) -> dict[int, list[Event]]:
     }
 
 
+class Observer:
+    """Looks at the processes of a trial again and again: when they end, how long they must wait.
+
+    ``ended``: when each process that has written a diary was first seen to be gone. ``looks``: time
+    and, for each thread, the seconds that it was ready to run by then and had no processor.
+    """
+
+    def __init__(self, mark: str, folder: Path) -> None:
+        self.ended: dict[int, float] = {}
+        self.looks: list[tuple[float, dict[str, float]]] = []
+        self._mark, self._folder = mark, folder
+
+    def look(self) -> None:
+        """Look now."""
+        now = time.monotonic()
+        pids = {int(path.name.partition(".")[0]) for path in self._folder.glob("*.diary")}
+        for pid in pids - self.ended.keys():
+            if not alive(pid):
+                self.ended[pid] = now
+        if not self.looks or now - self.looks[-1][0] > WAITS_LOOK:
+            self.looks.append((now, self._waits()))
+
+    def starved(self, begin: float, end: float) -> float:
+        """The longest that a thread has waited for a processor between two times, in seconds."""
+        before = [waits for at, waits in self.looks if at <= begin]
+        until = [waits for at, waits in self.looks if at <= end]
+        first, last = (one[-1] if one else {} for one in (before, until))
+        return max((late - first.get(who, 0.0) for who, late in last.items()), default=0.0)
+
+    def _waits(self) -> dict[str, float]:
+        found = {}
+        for pid in members(self._mark):
+            for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError, IndexError):
+                    found[str(path)] = int(path.read_text().split()[1]) * 1e-9
+        return found
+
+
+WAITS_LOOK = 0.1
+"""Seconds between two looks at how long threads have waited."""
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it is more than its exit code."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
 def members(mark: str) -> dict[int, str]:
     """The processes of a trial that live, and what they are."""
     found = {}
@@ -81,11 +137,11 @@ def members(mark: str) -> dict[int, str]:
 
 def judge(
     plan: Plan, folder: Path, codes: Sequence[int | None], struck: float, end: float,
-    verdict: Verdict,
+    ended: Mapping[int, float], verdict: Verdict,
 ) -> None:  # fmt: skip
     """Judge what the ranks have written: the fault came at ``struck``, all was over at ``end``.
 
-    ``codes``: of the launchers.
+    ``codes``: of the launchers. ``ended``: when processes were first seen to be gone.
     """
     found = diaries(folder)
     ranks = by_rank(found)
@@ -100,15 +156,15 @@ def judge(
         for rank, events in ranks.items()
         if outside or rank != plan.victim
     }
-    times = [one[0][0] - struck for one in told.values() if one]
+    gone = {rank: ended.get(ranks[rank][0].pid, end) - struck for rank in told}
+    times = {rank: one[0][0] - struck for rank, one in told.items() if one}
     if plan.kind in HARMLESS and not any(told.values()):
         done = sum(e.name == "done" for one in found.values() for e in one)
         if done != plan.ranks:
             verdict.wrong.append(f"{done} of {plan.ranks} ranks were done, and nobody was told why")
         return
-    verdict.told = max(times, default=end - struck)
+    verdict.told = max((gone | times).values(), default=end - struck)
     if len(times) < len(told) and not (outside or plan.launcher in ENDS_ALL or _mpi(plan)):
-        verdict.told = end - struck
         verdict.wrong.append(f"ranks {[r for r, one in told.items() if not one]} were not told")
     pattern = WORDS.get(plan.kind, "").replace("{v}", str(plan.victim))
     for rank, one in told.items():

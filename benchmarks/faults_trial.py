@@ -17,6 +17,7 @@ from pathlib import Path
 from faults_flood import pester
 from faults_oracle import (
     HARMLESS,
+    Observer,
     Verdict,
     by_rank,
     diaries,
@@ -127,17 +128,26 @@ def try_it(seed: int, number: int, kinds: tuple[str, ...], asynchronous: bool) -
     verdict = Verdict(plan)
     try:
         with started(plan, mark, folder) as launchers:
-            struck = _run(
-                plan, folder, launchers, verdict, lambda: shared.update(_ours(plan, mark))
-            )
-            ended = waited(lambda: all(one.poll() is not None for one in launchers), LIMIT)
+            observer = Observer(mark, folder)
+
+            def look() -> None:
+                shared.update(_ours(plan, mark))
+                observer.look()
+
+            def over() -> bool:
+                observer.look()
+                return all(one.poll() is not None for one in launchers)
+
+            struck = _run(plan, folder, launchers, verdict, look)
+            ended = waited(over, LIMIT)
             if not ended:
                 verdict.hung += hung(plan, members(mark))
             end = time.monotonic()
             if struck is not None:
                 waited(lambda: not members(mark), 1.0)  # ranks of a launcher that was killed
                 codes = [one.returncode for one in launchers]
-                judge(plan, folder, codes, struck, end, verdict)
+                judge(plan, folder, codes, struck, end, observer.ended, verdict)
+                verdict.starved = observer.starved(struck, struck + (verdict.told or 0.0))
             if ended:
                 waited(lambda: not remains(mark, folder, shared), LEFT)
                 verdict.left += remains(mark, folder, shared)

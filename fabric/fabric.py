@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
-from fabric.engines.base import Engine, Session, engine, maker
+from fabric.engines.base import Compiles, Engine, Session, engine, maker
 from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
 from fabric.schedule.step import ScheduleError, Step, only_steps
@@ -107,6 +107,19 @@ class Fabric:
         operation = self.software.regime(text(operation, "operation"), moved)
         timeline = self._engine.simulate(self, only_steps(steps), operation=operation, ranks=given)
         return replace(timeline, machine=self.described) if self.spec else timeline
+
+    def compile(self) -> None:
+        """Have the engine compile now what it would compile at its first use.
+
+        The first time on a host that takes up to two minutes, later a fraction of a second. For
+        engines that do not say how (`fabric.engines.base.Compiles`) it is a small simulation.
+        """
+        if len(self.places) < 2:
+            return
+        if isinstance(self._engine, Compiles):
+            self._engine.compile(self)
+        else:
+            self.simulate([Step([0, 1], [1, 0], 1)], ranks=2)
 
     def session(self, size: int) -> Session:
         """A new `Session` of the first ``size`` ranks, which enter calls one by one.

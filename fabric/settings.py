@@ -176,17 +176,7 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
             f"{size} ranks are more than the {len(fabric.places)} endpoints of"
             f" {fabric.topology.name}"
         )
-    if size > 1:
-        _compile(fabric)
+    if size > 1:  # or it would be compiled while ranks wait, who would learn of nothing meanwhile
+        fabric.compile()
     mode = "paced" if settings.paced else settings.sync
     return Emulator(fabric, size, mode, record=settings.trace is not None)
-
-
-def _compile(fabric: "Fabric") -> None:
-    """Have the kernels compiled before the ranks begin; the first time that takes half a minute.
-
-    Later they would be compiled by every rank for itself, while the others wait.
-    """
-    from fabric.schedule.step import Step
-
-    fabric.simulate([Step([0, 1], [1, 0], 1)], ranks=2)

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +157,17 @@ class Engine(Protocol):
 
     def session(self, machine: Machine, size: int) -> Session:
         """A new `Session` of the machine's first ``size`` ranks, at time 0 and without calls."""
+
+
+@runtime_checkable
+class Compiles(Protocol):
+    """What an `Engine` has, too, if it compiles its loops when they are first used."""
+
+    def compile(self, machine: Machine) -> None:
+        """Compile now all that simulations of ``machine`` and its sessions use, or load it.
+
+        ``machine`` has two places or more.
+        """
 
 
 Make = Callable[..., Engine]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fabric.failure import WorldError
 from fabric.host.forked import here
 from fabric.settings import Settings, emulator
-from fabric.world.world import World
+from fabric.world.world import World, advisor
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
@@ -26,6 +26,8 @@ def opened(
     endpoints, or if the trace could not be written.
     """
     timing = emulator(settings, (make or settings.fabric)(), ranks)
+    if timing is not None:
+        advisor()  # imported here, not when the first rank asks and others wait
     world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
     with _traced(world, settings):
         yield world

@@ -302,7 +302,7 @@ class World:
     def _ask_advice(self, rank: int, ask: AskAdvice) -> None:
         advice = None
         if self.emulator is not None:
-            advice = _advisor()(
+            advice = advisor()(
                 self.emulator.fabric, ask.op, ask.group, ask.size, ask.itemsize, ask.root,
                 ask.algorithm,
             )  # fmt: skip
@@ -433,8 +433,11 @@ def _reply_of(answer: "Answer") -> Reply:
 
 
 @functools.cache
-def _advisor() -> Callable[..., Advice]:
-    """What knows the collectives, which this package does not: an entry point of `ADVICE`."""
+def advisor() -> Callable[..., Advice]:
+    """The function that answers `AskAdvice`, loaded at the first call: the entry point of `ADVICE`.
+
+    It knows the collectives, which this package does not. Raises `WorldError` if there is none.
+    """
     for entry in entry_points(group=ADVICE):
         advise: Callable[..., Advice] = entry.load()
         return advise

@@ -40,6 +40,13 @@ class Flow:
             batch = following
         return run.timeline()
 
+    def compile(self, machine: Machine) -> None:
+        """Compile all kernels now, or load them; see `fabric.engines.base.Compiles`."""
+        self.simulate(machine, [Step([0, 1], [1, 0], 1)])
+        if len(machine.places) > 2:  # two senders to one: other loops, for transfers that meet
+            self.simulate(machine, [Step([0, 2], [1, 1], 1)])
+        self.session(machine, 2).compile()
+
     def session(self, machine: Machine, size: int) -> FlowSession:
         """A new session of the first ``size`` ranks; see `fabric.engines.base.Engine.session`."""
         return FlowSession(machine, size, self.tolerance)

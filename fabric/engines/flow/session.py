@@ -5,10 +5,15 @@ from itertools import groupby
 from operator import itemgetter
 from weakref import finalize
 
+import numpy as np
+
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
-from fabric.engines.columns import RankStreams
+from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.flow.live import Live, PeersHere
 from fabric.engines.flow.placed import PlacedMachine, RankShare
+from fabric.schedule.plan import TimedRows
+
+_COMPILED = 8  # transfers of one link: more than there is room for at first, which is grown, too
 
 
 class FlowSession:
@@ -57,6 +62,17 @@ class FlowSession:
         self._entered.clear()
         self._who.clear()
         self._peers.clear()
+
+    def compile(self) -> None:
+        """Compile all kernels now, or load them: a call comes and goes, and then all is cleared."""
+        step, one = np.arange(_COMPILED), np.ones(_COMPILED, np.int64)
+        rows = TimedRows(step, 0 * one, one, one, one, 0 * one)
+        for rank in (0, 1):
+            self.enter(0, 0.0, rank_streams(rows, (0, 1), rank, ""))
+        while self.advance():
+            pass
+        self._forget_ended()
+        self.clear()
 
     def _take_in(self) -> None:
         """Those that have entered, call by call, in an order that does not depend on theirs."""
