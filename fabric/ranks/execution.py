@@ -129,10 +129,11 @@ class Execution:
 
     def _run(self) -> Generator[None, None, None]:
         stages, posted = self.call.ready.stages, 0
+        receiving, sending = self._receiving, self._sending
         for number, stage in enumerate(stages):
             source = self._aside(stage) if stage.staged else self._buffers[stage.reads]
             self._send(number, stage, source)
-            while not self._taken(stage.early):
+            while sending and not self._taken(stage.early):
                 yield
             if posted <= number:
                 self._receive(number, stage, source)
@@ -143,9 +144,9 @@ class Execution:
                 self._copy(stage, write, source)
             if stage.chains:
                 yield from self._in_order(number, stage, source)
-            while not self._come(number):
+            while receiving and not self._come(number):
                 yield
-        while not self._taken(len(stages)):
+        while sending and not self._taken(len(stages)):
             yield
         if self._finish is not None:
             self._finish()

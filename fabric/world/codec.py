@@ -38,15 +38,6 @@ def tag(kind: type[tuple[Any, ...]]) -> str:
     return kind.__name__.lstrip("_").lower()
 
 
-def as_list(message: tuple[Any, ...]) -> list[Any]:
-    """A message as a list for JSON: its tag, then its values."""
-    kind: Any = type(message)
-    return [_tag(kind), *message]
-
-
-_tag = functools.cache(tag)
-
-
 class MessageKind(NamedTuple):
     """How messages of a class are read: ``make`` makes one from its values.
 
@@ -71,18 +62,14 @@ def message_of(item: Any, kinds: Mapping[str, MessageKind]) -> Any:
     """
     if not (isinstance(item, list) and item and isinstance(item[0], str)):
         raise WireError(f"{item!r:.80} is no message")
-    kind = kinds.get(item[0])
-    if kind is None or len(item) != len(kind.read) + 1:
+    name, *values = item
+    kind = kinds.get(name)
+    if kind is None or len(values) != len(kind.read):
         raise WireError(f"there is no message {item!r:.80}")
     try:
-        return _made(kind, item[1:])
+        return kind.make(map(operator.call, kind.read, values))
     except _Unfit as error:
         raise WireError(f"{item!r:.80}: {error}") from None
-
-
-def _made(kind: MessageKind, values: list[Any]) -> Any:
-    """The message of these values, as many as the kind has."""
-    return kind.make(map(operator.call, kind.read, values))
 
 
 def kinds_of(classes: Iterable[type[tuple[Any, ...]]], finite: bool) -> Mapping[str, MessageKind]:
@@ -95,8 +82,8 @@ def kinds_of(classes: Iterable[type[tuple[Any, ...]]], finite: bool) -> Mapping[
 
 def _kind(kind: type[tuple[Any, ...]], finite: bool) -> MessageKind:
     hints: Any = get_type_hints(kind)
-    make: Any = kind
-    return MessageKind(make._make, tuple(_reader(hint, finite) for hint in hints.values()))
+    make: Any = functools.partial(tuple.__new__, kind)  # `_make`, without its count of the values
+    return MessageKind(make, tuple(_reader(hint, finite) for hint in hints.values()))
 
 
 def _reader(hint: Any, finite: bool) -> Callable[[Any], Any]:
@@ -121,7 +108,7 @@ def _record(kind: MessageKind, value: object) -> Any:
     values = _list(value)
     if len(values) != len(kind.read):
         raise _Unfit(value)
-    return _made(kind, values)
+    return kind.make(map(operator.call, kind.read, values))
 
 
 def _whole(value: object) -> int:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from fabric.schedule.plan import TimedRows
-from fabric.world.codec import MessageKind, WireError, as_list, kinds_of, message_of, parsed, tag
+from fabric.world.codec import MessageKind, WireError, kinds_of, message_of, parsed, tag
 from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
 VERSION = 5
@@ -66,66 +66,72 @@ class _Begin(NamedTuple):
 
 
 _Kept = _Group | _Rows | _Call
+_KEPT = frozenset(get_args(_Kept))
+
+_TAGS: Mapping[type[tuple[Any, ...]], str] = {
+    kind: tag(kind)
+    for kind in (_Begin, *get_args(_Kept), *get_args(ToAuthority), *get_args(ToRank))
+}
+_BEGIN = _TAGS[_Begin]
 
 
 class _Slots:
-    """The sender's side of a table: the number that something has, or gets now."""
+    """The sender's side of a table. ``numbers``: of each key that the other side has kept."""
 
     def __init__(self, size: int) -> None:
+        self.numbers: dict[Any, int] = {}
         self._size, self._next = size, 0
-        self._number: dict[Any, int] = {}
         self._key: dict[int, Any] = {}
 
-    def find(self, key: Any) -> tuple[int, bool]:
-        """The number of ``key``, and whether it is new; then the oldest loses its own."""
-        found = self._number.get(key)
-        if found is not None:
-            return found, False
+    def add(self, key: Any) -> int:
+        """A number for ``key``, which has none; the oldest key loses its own."""
         number = self._next % self._size
         self._next += 1
-        self._number.pop(self._key.pop(number, None), None)
-        self._number[key], self._key[number] = number, key
-        return number, True
+        self.numbers.pop(self._key.pop(number, None), None)
+        self.numbers[key], self._key[number] = number, key
+        return number
 
 
 class Packer:
     """Turns what a process sends to the authority into frames."""
 
     def __init__(self) -> None:
-        self._slots = {name: _Slots(size) for name, size in SLOTS.items()}
+        self._groups, self._rows, self._calls = (_Slots(size) for size in SLOTS.values())
         # By identity: a communicator passes the same rows and group again and again, and these
         # references keep the identities from being used for anything else.
         self._kept: dict[int, tuple[TimedRows, tuple[int, ...]]] = {}
 
     def pack(self, messages: Iterable[ToAuthority]) -> list[bytes]:
         """The messages as frames of one ZeroMQ message."""
-        out: list[list[Any]] = []
+        out: list[Sequence[Any]] = []
         blobs: list[bytes] = []
+        known = self._calls.numbers
         for message in messages:
-            if isinstance(message, Begin):
-                number = self._call(out, blobs, message)
-                out.append(as_list(_Begin(message.op, number, message.at)))
+            if type(message) is Begin:  # as all here, a few times in each small call of a rank
+                op, group, rows, words, operation, at = message
+                number = known.get((id(rows), id(group), words, operation))
+                if number is None:
+                    number = self._define(out, blobs, message)
+                out.append((_BEGIN, op, number, at))
             else:
-                out.append(as_list(message))
+                out.append(_tagged(message))
         return [_json(out), *blobs]
 
-    def _call(self, out: list[list[Any]], blobs: list[bytes], begin: Begin) -> int:
-        """The number of the call; defined before, in ``out`` and ``blobs``, where it is new."""
-        group, rows = begin.group, begin.rows
-        key = (id(rows), id(group), begin.words, begin.operation)
-        number, new = self._slots["call"].find(key)
-        if new:
-            self._kept[number] = rows, group
-            group_number, unknown = self._slots["group"].find(group)
-            if unknown:
-                out.append(as_list(_Group(group_number, group)))
-            rows_number, unknown = self._slots["rows"].find(rows.digest)
-            if unknown:
-                out.append(as_list(_Rows(rows_number, len(blobs))))
-                blobs.append(np.stack(astuple(rows)).astype("<i8").tobytes())
-            out.append(
-                as_list(_Call(number, group_number, rows_number, begin.words, begin.operation))
-            )
+    def _define(self, out: list[Sequence[Any]], blobs: list[bytes], begin: Begin) -> int:
+        """The number of a call that is new; defined before, in ``out`` and ``blobs``."""
+        _, group, rows, words, operation, _ = begin
+        number = self._calls.add((id(rows), id(group), words, operation))
+        self._kept[number] = rows, group
+        group_number = self._groups.numbers.get(group)
+        if group_number is None:
+            group_number = self._groups.add(group)
+            out.append(_tagged(_Group(group_number, group)))
+        rows_number = self._rows.numbers.get(rows.digest)
+        if rows_number is None:
+            rows_number = self._rows.add(rows.digest)
+            out.append(_tagged(_Rows(rows_number, len(blobs))))
+            blobs.append(np.stack(astuple(rows)).astype("<i8").tobytes())
+        out.append(_tagged(_Call(number, group_number, rows_number, words, operation)))
         return number
 
 
@@ -141,22 +147,21 @@ class Unpacker:
     def unpack(self, frames: Sequence[bytes]) -> list[ToAuthority]:
         """The messages in ``frames``; raises `WireError`, and then none of them counts."""
         messages: list[ToAuthority] = []
-        kinds = _to_authority()
+        kinds, calls = _to_authority(), self._calls
         for item in parsed(frames[0]):
             message = message_of(item, kinds)
-            if isinstance(message, _Begin):
-                messages.append(self._begin(message))
-            elif isinstance(message, (_Group, _Rows, _Call)):  # of a union it takes much longer
+            kind = type(message)
+            if kind is _Begin:
+                op, number, at = message
+                call = calls.get(number)
+                if call is None:
+                    raise WireError(f"there is no call {number}")
+                messages.append(Begin(op, *call, at))
+            elif kind in _KEPT:
                 self._keep(message, frames)
             else:
                 messages.append(message)
         return messages
-
-    def _begin(self, message: _Begin) -> Begin:
-        call = self._calls.get(message.call)
-        if call is None:
-            raise WireError(f"there is no call {message.call}")
-        return Begin(message.op, *call, message.at)
 
     def _keep(self, message: _Kept, frames: Sequence[bytes]) -> None:
         name = tag(type(message))
@@ -189,7 +194,7 @@ def unpack_hello(frame: bytes) -> Hello:
 
 def pack_replies(replies: Iterable[ToRank]) -> bytes:
     """Messages from the authority to a process, as one frame."""
-    return _json([as_list(reply) for reply in replies])
+    return _json([_tagged(reply) for reply in replies])
 
 
 def unpack_replies(frame: bytes) -> list[ToRank]:
@@ -221,8 +226,16 @@ def check_rows(rows: TimedRows, ranks: int) -> None:
         raise WireError(f"rows that are no part of a schedule of {ranks} ranks")
 
 
-def _json(items: list[list[Any]]) -> bytes:
-    return json.dumps(items, separators=(",", ":")).encode()
+def _tagged(message: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What stands for a message on the wire: its tag, then its values."""
+    return (_TAGS[type(message)], *message)
+
+
+def _json(items: Sequence[Sequence[Any]]) -> bytes:
+    return _ENCODER.encode(items).encode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @functools.cache

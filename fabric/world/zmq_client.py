@@ -115,11 +115,12 @@ class ProcessLine:
         if self._closing:
             raise WorldError(LEFT)
         self.inbox.check()
-        if isinstance(message, Begin):
+        if type(message) is Begin:  # for a class it takes a third of the time of isinstance
             self.users.add(threading.get_ident())
-        elif isinstance(message, Exchange):
+        elif type(message) is Exchange:
             self._check_json(message.mine)
-        self.post(message)
+        self._log.append(message)
+        self._noted += 1
         if now or self._noted % BATCH == 0:
             self.flush()
             if self._noted - self.inbox.acknowledged > BACKLOG:

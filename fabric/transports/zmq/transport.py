@@ -97,7 +97,8 @@ class Zmq:
 
     def receive(self, peer: int, tag: int, mark: int, size: int, take: Take | Bytes) -> Request:
         """Begin to receive; what has arrived is taken at once. See `Transport.receive`."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         receive = new_receive(self.rank, self.size, peer, tag, mark, size, take)
         message = self._matching.post(receive)
         if message is not None:
