@@ -3,13 +3,21 @@ import numpy as np
 import pytest
 
 from topology import (
+    Router,
     Topology,
     TopologyError,
     cluster,
+    dgx_b200,
     dgx_h100,
+    dgx_h200,
     dgx_h800,
     fat_tree,
+    gb200_nvl72,
+    hgx_h20,
+    mi300x,
     non_blocking,
+    p5en,
+    p6_b200,
     ring,
     star,
     system,
@@ -59,13 +67,78 @@ def test_latencies_are_table_5_of_deepseeks_paper(
     assert time == pytest.approx(3.33 * US, rel=1e-12)
 
 
-@pytest.mark.parametrize(("make", "nvlink"), [(dgx_h800, 200), (dgx_h100, 450)])
+@pytest.mark.parametrize(
+    ("make", "nvlink"),
+    [(dgx_h800, 200), (dgx_h100, 450), (dgx_h200, 450), (dgx_b200, 900), (p5en, 450),
+     (p6_b200, 900)],
+)  # fmt: skip
 def test_bandwidths_are_the_data_sheets(make: type, nvlink: float) -> None:
     made = make()
     assert made.planes == ("nvlink", "rdma")
     assert len(made.accelerators) == 320
     assert bandwidths(made, "nvlink") == {nvlink * GB}
     assert bandwidths(made, "rdma") == {400 * Gbit}
+
+
+def test_a_gb200_rack_is_one_nvlink_domain_of_18_trays_and_18_switch_chips() -> None:
+    made = gb200_nvl72()
+    assert made.of_kind("nvswitch").size == 18
+    assert np.bincount(made.node[made.accelerators]).tolist() == [4] * 18
+    assert bandwidths(made, "nvlink") == {50 * GB}
+    report = non_blocking(made, "nvlink")
+    assert report.non_blocking
+    assert (report.endpoints, report.tiers) == (72, 1)
+    assert report.port_bandwidth / report.endpoints == 900 * GB
+    # The published 130 TB/s counts both ways.
+    assert 2 * report.port_bandwidth == pytest.approx(130e12, rel=0.01)
+    time, path = one_way(made, "nvlink", "node0.gpu0", "node17.gpu3")
+    assert len(path) == 3
+    assert time == pytest.approx(3.33 * US, rel=1e-12)
+
+
+def test_racks_of_gb200_meet_over_their_nics() -> None:
+    made = gb200_nvl72(576)
+    gpus = made.accelerators
+    assert np.bincount(made.rack[gpus]).tolist() == [72] * 8
+    assert made.level(gpus[0], gpus[[1, 4, 71, 72]]).tolist() == [1, 2, 2, 3]
+    assert non_blocking(made, "nvlink").inside == "supernode"
+    assert non_blocking(made, "nvlink").non_blocking
+    assert non_blocking(made, "rdma").non_blocking
+    assert bandwidths(made, "rdma") == {400 * Gbit}
+    router = Router(made)
+    paths = router.paths(gpus[[0, 0]], gpus[[71, 72]])
+    assert [made.planes[plane] for plane in router.table.plane[paths]] == ["nvlink", "rdma"]
+
+
+def test_the_last_rack_may_have_fewer_trays() -> None:
+    made = gb200_nvl72(80, nic_bandwidth=800 * Gbit)
+    assert np.bincount(made.rack[made.accelerators]).tolist() == [72, 8]
+    assert bandwidths(made, "rdma") == {800 * Gbit}
+    for gpus, message in ((0, "not a multiple"), (70, "not a multiple of the 4 of a tray")):
+        with pytest.raises(TopologyError, match=message):
+            gb200_nvl72(gpus)
+
+
+def test_two_gpus_of_h20_share_a_nic() -> None:
+    made = hgx_h20(2)
+    time, path = one_way(made, "rdma", "node0.gpu3", "node1.gpu2")
+    assert path == ["node0.gpu3", "node0.nic1", "rdma.leaf1", "node1.nic1", "node1.gpu2"]
+    assert time == pytest.approx(3.6 * US, rel=1e-12)
+    ports = bandwidths(made, "rdma")
+    assert ports == {64 * GB, 400 * Gbit}
+    assert bandwidths(hgx_h20(2, nics=8), "rdma") == {400 * Gbit}
+    with pytest.raises(TopologyError, match="nics is 3; it must divide the 8"):
+        hgx_h20(2, nics=3)
+
+
+def test_the_gpus_of_mi300x_are_a_full_mesh() -> None:
+    made = mi300x(2)
+    time, path = one_way(made, "xgmi", "node1.gpu0", "node1.gpu7")
+    assert path == ["node1.gpu0", "node1.gpu7"]
+    assert time == pytest.approx(3.33 * US, rel=1e-12)
+    report = non_blocking(made, "xgmi")
+    assert report.port_bandwidth / report.endpoints == 7 * 64 * GB
+    assert report.inside == "node"
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 7, 18, 40, 64, 128])
@@ -201,7 +274,8 @@ def test_every_system_of_the_list_can_be_had() -> None:
 @pytest.mark.parametrize(
     ("name", "accelerators"),
     [("star:5", 5), ("ring:3", 3), ("fat_tree:4", 16), ("dgx_h800:2", 16), ("h100:3", 24),
-     ("h800", 320), ("supernode:16", 32), ("cloudmatrix192", 384)],
+     ("h800", 320), ("gb200", 72), ("gb200:1440", 1440), ("p6-b200:2", 16),
+     ("supernode:16", 32), ("cloudmatrix192", 384)],
 )  # fmt: skip
 def test_systems_with_a_size(name: str, accelerators: int) -> None:
     assert len(system(name).accelerators) == accelerators

@@ -16,7 +16,10 @@ from topology.formats.toml_text import to_toml
 from topology.graph import NOWHERE, Topology
 from topology.presets.catalogue import system, systems
 from topology.presets.cloudmatrix import Node, cloudmatrix384, supernode
-from topology.presets.nvidia import dgx_h100, dgx_h800
+from topology.presets.mi300x import mi300x
+from topology.presets.nvidia import dgx_b200, dgx_h100, dgx_h200, dgx_h800, hgx_h20
+from topology.presets.nvidia_efa import p5en, p6_b200
+from topology.presets.nvl72 import gb200_nvl72
 from topology.presets.scaleout import cluster
 from topology.presets.shapes import fat_tree, ring, star
 
@@ -46,13 +49,20 @@ __all__ = [
     "UnitError",
     "cloudmatrix384",
     "cluster",
+    "dgx_b200",
     "dgx_h100",
+    "dgx_h200",
     "dgx_h800",
     "fat_tree",
     "from_networkx",
     "from_toml",
+    "gb200_nvl72",
+    "hgx_h20",
     "load",
+    "mi300x",
     "non_blocking",
+    "p5en",
+    "p6_b200",
     "rank_table",
     "ring",
     "save",

@@ -31,7 +31,7 @@ def sources(topology: Topology) -> list[dict[str, Any]]:
     module = module_of(topology)
     if module is None:
         return []
-    told = constants(module)
+    told, made_by = constants(module), topology.provenance.preset
     return [
         {
             "plane": topology.planes.index(rule.plane), "kind": rule.kind,
@@ -39,7 +39,9 @@ def sources(topology: Topology) -> list[dict[str, Any]]:
             "text": f"{told[rule.constant]} ({_where(module)})",
         }
         for rule in getattr(module, "SOURCES", ())
-        if rule.plane in topology.planes and rule.constant in told
+        if rule.plane in topology.planes
+        and rule.constant in told
+        and rule.preset in ("", made_by)
     ]  # fmt: skip
 
 

@@ -21,9 +21,9 @@ _Longs = NDArray[np.int64]
 class Scope:
     """The endpoints that a plane is meant to join.
 
-    ``inside``: "package" or "node" if no link of the plane leads from one to another by design,
-    such as NVLink; "" if it is to join all. ``group``: int64 [ends], endpoints with the same number
-    are to reach each other; ``ends``: the endpoints that count.
+    ``inside``: "package", "node" or "supernode" if no link of the plane leads from one to another
+    of several by design, such as NVLink; "" if it is to join all. ``group``: int64 [ends],
+    endpoints with the same number are to reach each other; ``ends``: the endpoints that count.
     """
 
     inside: str
@@ -32,14 +32,18 @@ class Scope:
 
 
 def scope(topology: Topology, src: Ints, dst: Ints, ends: Ints) -> Scope:
-    """The endpoints that a plane is meant to join, in groups: all, or those of a node or package.
+    """The endpoints that a plane is meant to join, in groups: all, or those of a container.
+
+    Containers are packages, nodes and supernodes.
 
     ``src``, ``dst``: the plane's links; ``ends``: the endpoints that count. If anything was removed
     from the topology, the plane is meant to join all, as the state before the fault is not known.
     """
     who, where = _met(topology, src, dst, ends)
-    for inside in ("package", "node") if not topology.removed else ():
+    for inside in ("package", "node", "supernode") if not topology.removed else ():
         column = getattr(topology, inside).astype(np.int64)
+        if inside == "supernode" and len(np.unique(column[ends])) < 2:
+            continue  # the only one is all there is
         if _joins_within(who, where, column):
             return Scope(inside, ends, column[ends])
     return Scope("", ends, np.zeros(len(ends), np.int64))

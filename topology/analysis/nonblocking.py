@@ -28,9 +28,9 @@ class Blocking:
     """What `non_blocking` found on one plane. Bandwidths are in bytes per second, one way.
 
     - ``counted``: the kinds of endpoints whose ports count; ``endpoints``: how many have a port.
-    - ``inside``: "node" or "package" where the plane is to join only what is in one of these, such
-      as NVLink; else "". ``apart``: names of two endpoints that it is to join, and that have no
-      path from the first to the second; None where there are none such.
+    - ``inside``: "node", "package" or "supernode" where the plane is to join only what is in one of
+      these, such as NVLink; else "". ``apart``: names of two endpoints that it is to join, and that
+      have no path from the first to the second; None where there are none such.
     - ``tiers``: of switches; 0 where endpoints are linked directly. ``sub_planes``: sets of
       switches that do not meet, such as the seven of UB, or the NVLink of each node.
     - ``edge_switches``: those with such endpoints; ``port_bandwidth``, ``uplink_bandwidth``: of all
@@ -78,9 +78,10 @@ def non_blocking(topology: Topology, plane: str, kinds: tuple[str, ...] | None =
     endpoint's where the plane has no accelerator. (CloudMatrix384's UB plane is non-blocking for
     its dies; with its CPUs, ports are 1.2 times the uplinks.) All endpoints of these kinds must
     reach each other, also those that a fault has left without a port; on a plane that joins only
-    what is inside a node or a package, those of each. Works for leaf/spine and deeper Clos
-    networks, also after faults; where switches of one tier are linked to each other, nothing is
-    proved and ``reason`` says so. Raises `TopologyError` for an unknown plane.
+    what is inside a node, a package or one of several supernodes, those of each. Works for
+    leaf/spine and deeper Clos networks, also after faults; where switches of one tier are linked to
+    each other, nothing is proved and ``reason`` says so. Raises `TopologyError` for an unknown
+    plane.
     """
     rows = np.flatnonzero(topology.link_plane == topology.plane(plane))
     view = view_of(topology, rows)

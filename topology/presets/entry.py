@@ -47,7 +47,8 @@ class SourceRule(NamedTuple):
 
     ``kind``: of an end of the link, ``""`` for any; ``quantity``: ``"bandwidth"`` or ``"latency"``;
     ``constant``: a name in the preset's module; ``parts``: what the constant is divided by to give
-    the link's value.
+    the link's value; ``preset``: the function whose topologies it is for, ``""`` for all of the
+    module.
     """
 
     plane: str
@@ -55,6 +56,7 @@ class SourceRule(NamedTuple):
     quantity: str
     constant: str
     parts: int = 1
+    preset: str = ""
 
 
 def preset(

@@ -85,11 +85,14 @@ def cluster(
     kind: str = "gpu",
     fabric: str = "nvlink",
     switch: str = "nvswitch",
+    mesh: bool = False,
     fabric_bandwidth: float = 450 * GB,
     fabric_latency: float = 3.33 * US,
     nic: str = "rdma",
+    nics: int | None = None,
     nic_bandwidth: float = 400 * Gbit,
     nic_latency: float = 3.6 * US,
+    host_bandwidth: float = 64 * GB,
     hop_latency: float = 1.0 * US,
     radix: int = 64,
     oversubscription: float = 1.0,
@@ -102,11 +105,15 @@ def cluster(
     for several chips (four NVSwitches in a DGX) over which the hardware spreads each message, so a
     fault of one chip cannot be told. NIC ``i`` of every node is on rail ``i``: a leaf a rail for
     each pod of up to ``radix / 2`` nodes, and spines over all leaves, non-blocking unless
-    ``oversubscription`` says otherwise. Bandwidths are in bytes per second each way an accelerator;
-    latencies in seconds, end to end one way: ``fabric_latency`` inside a node, ``nic_latency``
-    under one leaf; ``hop_latency`` is that of each of the two switches more across leaves.
-    Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``NIC.leafN``, ``NIC.spineN``. The defaults are
-    those of `topology.presets.nvidia`, with sources there. Raises `ArgumentError`, `TopologyError`.
+    ``oversubscription`` says otherwise. With fewer ``nics`` a node than accelerators, neighbours
+    share one: it is a vertex of its own, reached at ``host_bandwidth``. ``mesh``: no switch, a link
+    of ``fabric_bandwidth`` each way between any two accelerators of a node. Bandwidths are in bytes
+    per second each way an accelerator; latencies in seconds, end to end one way: ``fabric_latency``
+    inside a node, ``nic_latency`` under one leaf; ``hop_latency`` is that of each of the two
+    switches more across leaves.
+    Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``nodeN.nicI`` where it is shared, ``NIC.leafN``,
+    ``NIC.spineN``. The defaults are those of `topology.presets.nvidia`, with sources there. Raises
+    `ArgumentError`, `TopologyError`.
     """
     nodes, per_node = count(nodes, "nodes of a cluster"), count(per_node, "per_node of a cluster")
     count(nodes * per_node, "nodes * per_node of a cluster")
@@ -114,16 +121,42 @@ def cluster(
         if number < 1:
             raise TopologyError(f"a cluster with {what} = {number}: it must be 1 or more")
     draft = Draft((fabric, nic))
-    every, rail = np.arange(nodes), np.arange(per_node)
+    every = np.arange(nodes)
     ranks = draft.endpoints(
         [f"node{n}.{kind}{i}" for n in range(nodes) for i in range(per_node)],
         kind, node=np.repeat(every, per_node), package=np.arange(nodes * per_node),
     ).reshape(nodes, per_node)  # fmt: skip
-    hubs = draft.switches([f"node{n}.{switch}" for n in range(nodes)], switch, node=every)
-    draft.connect(ranks, hubs[:, None], fabric, fabric_bandwidth, fabric_latency)
+    if mesh:
+        _mesh(draft, ranks, fabric, fabric_bandwidth, fabric_latency)
+    else:
+        hubs = draft.switches([f"node{n}.{switch}" for n in range(nodes)], switch, node=every)
+        draft.connect(ranks, hubs[:, None], fabric, fabric_bandwidth, fabric_latency)
+    ports, into_leaf = ranks, nic_latency
+    if nics is not None and nics != per_node:
+        ports, into_leaf = _shared(draft, ranks, nic, nics, host_bandwidth, nic_latency), 0.0
     leaf_spine(
-        draft, nic, ranks.ravel(), leaf_of(nodes, rail, 1, radix).ravel(),
-        bandwidth=nic_bandwidth, trunk=nic_bandwidth, into_leaf=nic_latency, hop=hop_latency,
+        draft, nic, ports.ravel(), leaf_of(nodes, np.arange(ports.shape[1]), 1, radix).ravel(),
+        bandwidth=nic_bandwidth, trunk=nic_bandwidth, into_leaf=into_leaf, hop=hop_latency,
         radix=radix, oversubscription=oversubscription, spines=spines,
     )  # fmt: skip
     return draft.freeze(name or f"cluster(nodes={nodes})")
+
+
+def _mesh(draft: Draft, ranks: Ints, plane: str, bandwidth: float, latency: float) -> None:
+    for first in range(ranks.shape[1] - 1):
+        draft.connect(ranks[:, first, None], ranks[:, first + 1 :], plane, bandwidth, latency,
+                      latency)  # fmt: skip
+
+
+def _shared(
+    draft: Draft, ranks: Ints, plane: str, nics: int, bandwidth: float, latency: float
+) -> Ints:
+    """NICs [nodes, nics], and the links to them from the neighbours that share each."""
+    nodes, per_node = ranks.shape
+    if not 1 <= nics <= per_node or per_node % nics:
+        raise TopologyError(f"nics is {nics}; it must divide the {per_node} accelerators of a node")
+    every = np.repeat(np.arange(nodes), nics)
+    names = [f"node{n}.nic{i}" for n in range(nodes) for i in range(nics)]
+    cards = draft.switches(names, "nic", node=every).reshape(nodes, nics)
+    draft.connect(ranks, np.repeat(cards, per_node // nics, axis=1), plane, bandwidth, latency)
+    return cards
