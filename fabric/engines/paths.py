@@ -9,7 +9,8 @@ from fabric.endpoint.costs import DISTANCES, Costs
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
 from topology.graph import Topology
-from topology.routing.router import Router, Routes
+from topology.routing.router import Router
+from topology.routing.routes import Routes
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]

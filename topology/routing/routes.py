@@ -1,0 +1,89 @@
+"""`Routes`, paths as columns, and the store in which a router collects them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.graph import Floats, Ints, Longs
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Paths as rows: path i loads ``resource[begin[i]:begin[i + 1]]``.
+
+    ``weight``: the fraction of the path's bytes that each resource carries. ``latency``: float64
+    [paths], seconds one way. ``plane``: int32 [paths], of the topology's; -1 for a path from an
+    endpoint to itself. A resource is a bundle of links: `Router.capacity`, `Router.name`.
+    """
+
+    begin: Longs
+    resource: Ints
+    weight: Floats
+    latency: Floats
+    plane: Ints
+
+
+class RouteStore:
+    """The paths found so far, in growing columns. ``count``: how many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._begin = [np.zeros(1, np.int64)]
+        self._columns: list[tuple[Ints, Floats]] = []
+        self._ways: list[tuple[Floats, Ints]] = []
+        self._parts: list[tuple[int, Longs, Longs, Ints, Floats, Floats]] = []
+
+    def add(
+        self, plane: int, rows: Longs, found: tuple[Longs, Ints, Floats, Floats]
+    ) -> NDArray[np.bool_]:
+        """Note what `topology.routing.walk.walk` found for these rows in a plane.
+
+        Returns a mask of the rows that have a path there: bool like ``rows``.
+        """
+        self._parts.append((plane, rows, *found))
+        return found[0] > 0
+
+    def drop(self) -> None:
+        """Forget what was added since the last `close`."""
+        self._parts = []
+
+    def close(self, count: int) -> None:
+        """Make ``count`` paths, in order of their rows, of what was added since the last one."""
+        size, delay = np.zeros(count, np.int64), np.zeros(count)
+        plane = np.full(count, -1, np.int32)
+        for number, rows, lengths, _, _, latency in self._parts:
+            found = rows[lengths > 0]
+            size[found], delay[found] = lengths[lengths > 0], latency[lengths > 0]
+            plane[found] = number
+        begin = np.concatenate([[0], np.cumsum(size)])
+        resource, weight = np.zeros(begin[-1], np.int32), np.zeros(begin[-1])
+        for _, rows, lengths, its_resource, its_weight, _ in self._parts:
+            at = _spread(begin[rows], lengths)
+            resource[at], weight[at] = its_resource, its_weight
+        self._parts = []
+        self._begin.append(begin[1:] + self._begin[-1][-1])
+        self._columns.append((resource, weight))
+        self._ways.append((delay, plane))
+        self.count += count
+
+    def table(self) -> Routes:
+        """All paths so far."""
+        if len(self._columns) != 1:
+            self._begin = [np.concatenate(self._begin)]
+            empty = np.zeros(0, np.int32)
+            self._columns = [_stacked([(empty, np.zeros(0)), *self._columns])]
+            self._ways = [_stacked([(np.zeros(0), empty), *self._ways])]
+        begin = np.concatenate(self._begin)
+        return Routes(begin, *self._columns[0], *self._ways[0])
+
+
+def _stacked(pairs: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
+
+
+def _spread(begin: Longs, length: Longs) -> Longs:
+    """begin[0], begin[0] + 1, ... ``length[0]`` of them, then from begin[1], and so on."""
+    ends = np.cumsum(length)
+    return np.repeat(begin - ends + length, length) + np.arange(ends[-1] if len(ends) else 0)
