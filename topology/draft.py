@@ -103,19 +103,18 @@ class Draft:
         """
         ends = [np.ravel(end) for end in np.broadcast_arrays(src, dst)]
         count = len(ends[0])
-        number = self.planes.index(plane)
-        self._links.append((*ends, *(np.full(count, x) for x in (number, bandwidth, latency))))
+        number = np.full(count, self.planes.index(plane), np.int32)
+        self._links.append((*ends, number, np.full(count, bandwidth), np.full(count, latency)))
 
     def freeze(
         self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN,
         vertex_id: Longs | None = None, link_id: Longs | None = None,
     ) -> Topology:  # fmt: skip
         """The checked topology; raises `TopologyError`. Ids: None for the row numbers."""
-        empty: list[ArrayLike] = [[]]
-        places = [joined(empty + [row[i] for row in self._places]) for i in range(len(CONTAINERS))]
-        src, dst, plane, bandwidth, latency = (
-            joined(empty + [row[i] for row in self._links]) for i in range(5)
-        )
+        none: ArrayLike = np.zeros(0, np.int32)  # of one type with the rest: nothing is converted
+        places = [joined([none, *(row[i] for row in self._places)]) for i in range(len(CONTAINERS))]
+        src, dst, plane = (joined([none, *(row[i] for row in self._links)]) for i in range(3))
+        bandwidth, latency = (joined([[], *(row[i] for row in self._links)]) for i in (3, 4))
         given = {"vertex_id": vertex_id, "link_id": link_id}
         columns: dict[str, Any] = dict(zip(CONTAINERS, places, strict=True))
         columns |= {key: ids for key, ids in given.items() if ids is not None}

@@ -88,14 +88,14 @@ class Topology:
         for column, kind in _COLUMNS.items():
             given = getattr(self, column)
             if given is None:
-                given = self._filled(column)
-            # A copy: freezing the caller's own array in place would surprise the caller.
-            array = np.array(given, dtype=kind, order="C")
+                array = self._filled(column)
+            else:  # a copy: freezing the caller's own array in place would surprise the caller
+                array = np.array(given, dtype=kind, order="C")
             array.flags.writeable = False
             object.__setattr__(self, column, array)
         _check(self)
 
-    def _filled(self, column: str) -> Ints | Longs:
+    def _filled(self, column: str) -> NDArray[Any]:
         """What stands in a column that is not given."""
         if column in CONTAINERS:
             return np.full(self.n_vertices, NOWHERE, np.int32)
@@ -260,16 +260,16 @@ def _check(topology: Topology) -> None:
     _no_link(topology, late, "latency", topology.link_latency, f"0 to {LATEST:g} s")
     loops = topology.link_src == topology.link_dst
     _no_link(topology, loops, "end equal to its start:", topology.link_dst)
-    for name in (topology.name, *names, *topology.vertex_kinds, *topology.planes):
-        if not _is_text(name):
+    for name in (topology.name, *names, *dict.fromkeys(topology.vertex_kinds), *topology.planes):
+        if not (name.isascii() or _is_text(name)):
             raise TopologyError(f"{topology.name}: {name!r} has half of a surrogate pair: no text")
 
 
 def _ascending(topology: Topology, column: str) -> None:
     """That ids go up from row to row makes them different, and quick to be found."""
     ids: Longs = getattr(topology, column)
-    bad = np.flatnonzero(np.diff(ids, prepend=-1) <= 0)
-    if len(bad):
+    if len(ids) and (ids[0] < 0 or (ids[1:] <= ids[:-1]).any()):
+        bad = np.flatnonzero(np.diff(ids, prepend=-1) <= 0)
         raise TopologyError(
             f"{topology.name}: {column} in row {bad[0]} is {ids[bad[0]]}; ids go up from row to row"
         )
@@ -277,7 +277,7 @@ def _ascending(topology: Topology, column: str) -> None:
 
 def _is_text(name: str) -> bool:
     """Whether it can be written anywhere: JSON can hold halves of surrogate pairs, UTF-8 cannot."""
-    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _same_length(topology: Topology, column: str, length: int) -> None:
