@@ -35,7 +35,7 @@ from bench.transport_choice import TRANSPORTS, TransportChoice
 
 if TYPE_CHECKING:
     from bench.collectives.measure import Benchmark
-    from bench.records import Measurement
+    from bench.measurement import Measurement
     from fabric.machine import MachineSpec
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -332,7 +332,8 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
             if bench.op == "all_to_all_v" and os.environ.get(nccl_environment.SUMMARY, "0") != "0":
                 streams.put(file, *nccl_notes.rank_summary(bench, row))
         found = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST))
-        streams.put(file, *nccl_format.bounds(rows), *nccl_format.footer(found, program))
+        streams.put(file, *nccl_format.bounds(rows))
+        streams.put(file, *nccl_notes.standings(rows), *nccl_format.footer(found, program))
         if report:
             # A report is read strictly, but names of variables are anybody's.
             given = {**os.environ, "TRIPLANE_MACHINE": bench.machine.to_text()}

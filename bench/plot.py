@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.measurement import Measurement
 from bench.published.predict import Prediction
 from bench.published.rows import PUBLISHED, PublishedRow, read
-from bench.records import Measurement, Record, in_gb
+from bench.records import Record, in_gb, size_text
 from topology.draw.figure_style import INK, QUIET, library, style, write
 from topology.draw.figure_style import text as shown
 from topology.units import US
@@ -137,14 +138,6 @@ def _axes(left: "Axes", right: "Axes") -> None:
 def _is_drawn(axes: "Axes") -> bool:
     """Whether any line has a point: an axis without any cannot be logarithmic."""
     return any(np.size(line.get_xdata()) for line in axes.get_lines())
-
-
-def size_text(size: float) -> str:
-    """``size`` in bytes as nccl-tests' options write it: 512, 4K, 32M, 1G, powers of 1024."""
-    for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")):
-        if size >= unit:
-            return f"{size / unit:g}{letter}"
-    return f"{size:g}"
 
 
 def draw_moe(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from bench.cases.operations import OPERATIONS
 from bench.collectives import measure, nccl_notes, vector_counts
 from bench.collectives.measure import Benchmark, prepare, sweep
 from bench.machine import BenchError
+from bench.measurement import Measurement
 from bench.options import Flags
-from bench.records import Measurement
 from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB, US

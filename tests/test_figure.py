@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.heatmap import CELLS, matrices
-from bench.plot import size_text
+from bench.records import size_text
 from bench.topology_tables import tier_records, write
 from fabric import Fabric, Step
 from topology import Topology, TopologyError, fat_tree, from_toml, ring, star, supernode

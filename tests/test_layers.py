@@ -31,8 +31,9 @@ ROOMS = {
     ),
     "bench": (
         "new_files numbers streams transport_choice", "options machine_options machine", "records",
-        "cases", "published", "plot", "heatmap written_files", "collectives", "moe", "validation",
-        "results", "topology_tables", "cli", "view", "run topo trace __main__",
+        "cases", "published", "measurement", "plot", "heatmap written_files", "collectives",
+        "moe", "validation", "results", "topology_tables", "cli", "view",
+        "run topo trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a

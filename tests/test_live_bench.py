@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.collectives import measure, paced, real_ranks, test_data
 from bench.collectives.test_data import DTYPES, RowJob, given, wanted, wrong
+from bench.measurement import Measurement
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
-from bench.records import Measurement
 from collectives.algorithms import spec
 from collectives.algorithms.table import ALGORITHMS
 from fabric.launching.launch import launch

@@ -14,8 +14,8 @@ import pytest
 
 from bench import records
 from bench.collectives import nccl_format
+from bench.measurement import Measurement
 from bench.options import Flags
-from bench.records import Measurement
 
 ROW = re.compile(
     r"^\s*(?P<size>\d+)\s+(?P<count>\d+)\s+(?P<type>\S+)\s+(?P<redop>\S+)\s+(?P<root>-?\d+)"

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
+from bench.published import errors
 from bench.published.predict import Prediction, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.validation.validate import as_page, record, summaries, validate
@@ -44,7 +45,7 @@ def reason(row: PublishedRow, **changes: object) -> str:
     return prediction.reason
 
 
-def errors(found: list[Prediction], which: Callable[[PublishedRow], bool]) -> list[float]:
+def absolute(found: list[Prediction], which: Callable[[PublishedRow], bool]) -> list[float]:
     """Absolute errors of some rows, in percent."""
     return [abs(one.error_percent) for one in found
             if which(one.row) and one.error_percent is not None]  # fmt: skip
@@ -55,14 +56,14 @@ def mean(numbers: list[float]) -> float:
 
 
 def test_dispatch_and_combine_on_cloudmatrix_are_within_5_percent(found: list[Prediction]) -> None:
-    here = errors(found, lambda row: row.software == "cann-ep")
+    here = absolute(found, lambda row: row.software == "cann-ep")
     assert len(here) == 8
     assert mean(here) <= 5
     assert max(here) <= 10
 
 
 def test_point_to_point_is_within_3_percent(found: list[Prediction]) -> None:
-    here = errors(found, lambda row: row.id.startswith("t1_"))
+    here = absolute(found, lambda row: row.id.startswith("t1_"))
     assert len(here) == 16
     assert max(here) <= 3
 
@@ -73,6 +74,18 @@ def test_every_other_stack_is_within_10_percent_but_one(found: list[Prediction])
         if one.use == "validate" and one.mean is not None and one.mean > 10
     }  # fmt: skip
     assert bad == {"nccl"}  # in-switch reduction: docs/calibration.md
+
+
+def test_kept_errors_are_what_the_model_says(found: list[Prediction]) -> None:
+    """`triplane bench validate --write` keeps them anew."""
+    assert [row.id for row in errors.errors()] == [one.row.id for one in found]
+    for kept, one in zip(errors.errors(), found, strict=True):
+        now = errors.row_error(one)
+        assert (kept.error_percent is None) == (now.error_percent is None), kept.id
+        if kept.error_percent is not None:
+            assert kept.error_percent == pytest.approx(now.error_percent, abs=0.01), kept.id
+        changing = {"predicted": None, "error_percent": None, "published": None}
+        assert replace(kept, **changing) == replace(now, **changing)  # type: ignore[arg-type]
 
 
 def test_only_zbal_is_not_modelled(found: list[Prediction]) -> None:
@@ -293,6 +306,13 @@ def test_a_picture_and_a_trace(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.stderr
     assert "<svg" in picture.read_text()
     assert json.loads(trace.read_text())["traceEvents"]
+
+
+def test_errors_of_other_rows_are_not_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", cells(READ.id))
+    refused = run("--targets", str(path), "--write")
+    assert refused.exit_code == 2
+    assert "--write keeps the errors of published.csv" in refused.stderr
 
 
 def test_an_unknown_engine_is_refused() -> None:

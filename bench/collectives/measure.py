@@ -20,8 +20,10 @@ from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
 from bench.machine import BenchError, check_fits, stack
+from bench.measurement import Measurement
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
-from bench.records import Measurement, bandwidths
+from bench.published.standing import Question, Standing, standing
+from bench.records import bandwidths
 from collectives.algorithms.choose import choose, node_size
 from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, schedule
@@ -29,6 +31,7 @@ from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from fabric.timeline.value import Timeline
+from topology.presets.catalogue import short_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,6 +296,18 @@ def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
         size=task.size, count=task.count, time=answer.time, algbw=algbw,
         busbw=busbw, bound=answer.bound, bottleneck=answer.bottleneck, wrong=None,
         host_time=answer.host_time, is_chosen=task.is_chosen if len(bench.algorithms) > 1 else None,
+        standing=standing_of(bench, task),
+    )  # fmt: skip
+
+
+def standing_of(bench: Benchmark, task: Task) -> Standing:
+    """What the answer to a row stands on."""
+    software, system = bench.fabric.software, short_name(bench.machine.system)
+    return standing(
+        Question(
+            software.stack(bench.op), bench.op, software.key(operation_of(bench, task)), system,
+            bench.ranks, size=task.size, algorithm=task.algorithm,
+        )
     )  # fmt: skip
 
 

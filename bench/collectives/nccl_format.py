@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from bench.collectives.nccl_environment import least as least_of
+from bench.measurement import Measurement
 from bench.options import Flags
-from bench.records import Measurement, in_gb
+from bench.records import in_gb
 from topology.units import GB, US
 
 VERSION = "2.19.6"

@@ -1,12 +1,14 @@
 """The notes in nccl-tests' text: where ranks sit, and what was done."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bench.collectives.measure import Benchmark
 from bench.collectives.nccl_format import UNKNOWN, DeviceLine
+from bench.measurement import Measurement
 from bench.options import DATATYPES
-from bench.records import Measurement, in_gb, over
+from bench.published.standing import lines
+from bench.records import in_gb, over
 from topology.units import US
 
 _SIMULATED = (
@@ -53,6 +55,13 @@ def devices(bench: Benchmark) -> list[DeviceLine]:
         host = f"node{node}" if node >= 0 else "-"
         found.append(DeviceLine(rank, 0, pid, host, device, f"0000:{device:02x}:00", info))
     return found
+
+
+def standings(rows: Iterable[Measurement]) -> Iterator[str]:
+    """Iterate over the lines that say in which range the constants were fitted."""
+    for line in lines(row.standing for row in rows if row.standing):
+        yield f"# {line}"
+    yield "#"
 
 
 def rank_summary(bench: Benchmark, measurement: Measurement) -> Iterator[str]:

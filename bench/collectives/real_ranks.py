@@ -19,8 +19,9 @@ from bench.collectives.measure import (
 from bench.collectives.rank_program import RankSample, main
 from bench.collectives.test_data import RowJob
 from bench.machine import BenchError
+from bench.measurement import Measurement
 from bench.options import SCALED
-from bench.records import Measurement, bandwidths
+from bench.records import bandwidths
 from fabric.launching.launch import launch
 
 

@@ -29,6 +29,7 @@ from bench.machine_options import machine_options
 from bench.options import Output, output_options
 from bench.plot import draw_moe
 from bench.published.rows import PUBLISHED, read
+from bench.published.standing import Question, Standing, lines, standing
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
@@ -94,7 +95,7 @@ def records(
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
-            "host_time_s": host,
+            **standing_of(work, fabric, name).record(), "host_time_s": host,
         }, timeline  # fmt: skip
 
 
@@ -121,9 +122,21 @@ def live(
                 "size_bytes": size, "transport": transport, "time_us": emulated / US,
                 "bandwidth_GBps": in_gb(over(moved, emulated)), "published_us": known,
                 "error_percent": None if known is None else 100 * (emulated / US / known - 1),
+                **standing_of(work, fabric, name).record(),
                 "wall_time_ms": wall * 1e3, "wrong_tokens": 0,
                 "tokens_checked": work.every_token, "host_time_s": host,
             }  # fmt: skip
+
+
+def standing_of(work: Experts, fabric: Fabric, name: str) -> Standing:
+    """What the answer about an operation stands on; ``name``: of the system."""
+    software, operation = fabric.software, work.operation
+    return standing(
+        Question(
+            software.stack(operation), operation, software.key(operation), name, work.ranks,
+            tokens=work.tokens,
+        )
+    )  # fmt: skip
 
 
 def published(name: str, software: str, work: Experts) -> float | None:
@@ -293,6 +306,8 @@ def command(
                 + ("" if timelines else f", real tokens over {transport}"),
             )
             file.write(table(rows) + nearest(name, software, works))
+            standings = [standing_of(work, fabric, name) for work in works]
+            put(file, *(f"# {line}" for line in lines(standings)))
         else:
             file.write(as_text(rows, output.format, machine))
     if output.plot:

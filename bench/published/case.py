@@ -66,7 +66,7 @@ class PublishedCase:
 
 def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """The workload that a row measured; raises `NotModelledError`, or another `TriplaneError`."""
-    row = replace(row, op=SPELLINGS.get(row.op.lower().replace("_", ""), row.op))
+    row = replace(row, op=plain(row.op))
     if row.op in ("read", "write"):
         return _pair(row, endpoint)
     if row.op in ("dispatch", "combine"):
@@ -77,6 +77,11 @@ def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
         return _collective(row, endpoint)
     known = ", ".join(("read", "write", "dispatch", "combine", "kv_transfer", *OPERATIONS))
     raise NotModelledError(f"no operation {row.op!r}; there are {known}")
+
+
+def plain(op: str) -> str:
+    """Our name of the operation that a row calls ``op``; ``op`` itself if there is none."""
+    return SPELLINGS.get(op.lower().replace("_", ""), op)
 
 
 def topology_of(row: PublishedRow) -> Topology:

@@ -15,11 +15,16 @@ from topology.units import BANDWIDTHS, TIMES
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``."""
+    """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``.
+
+    ``endpoint``, ``case``: what was simulated, on which software; None where nothing was.
+    """
 
     row: PublishedRow
     value: float | None
     reason: str | None = None
+    endpoint: Endpoint | None = None
+    case: PublishedCase | None = None
 
     @property
     def error_percent(self) -> float | None:
@@ -36,7 +41,10 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
     """
     try:
         endpoint = endpoint_of(row)
-        return Prediction(row, answer(row, endpoint, engine=engine))
+        case = workload(row, endpoint)
+        _scale(row)
+        value = in_unit(row, case, timeline(case, endpoint, engine).duration)
+        return Prediction(row, value, endpoint=endpoint, case=case)
     except TriplaneError as error:
         return Prediction(row, None, str(error))
 
@@ -50,18 +58,6 @@ def endpoint_of(row: PublishedRow) -> Endpoint:
         raise NotModelledError(stack.not_modelled)
     instead = stack.stand_ins.get(row.op) or stack.stand_ins.get(row.mode)
     return preset(instead or row.software)
-
-
-def answer(
-    row: PublishedRow, endpoint: Endpoint, *, engine: str = "flow", tolerance: float | None = None
-) -> float:
-    """The predicted value of a row with these constants, in its own unit.
-
-    Raises `TriplaneError`.
-    """
-    task = workload(row, endpoint)
-    _scale(row)
-    return in_unit(row, task, timeline(task, endpoint, engine, tolerance).duration)
 
 
 def in_unit(row: PublishedRow, task: PublishedCase, time: float) -> float:

@@ -13,12 +13,14 @@ import click
 import numpy as np
 
 from bench.new_files import NewFile
+from bench.published import errors
 from bench.published.rows import PUBLISHED, read
 from bench.records import Value, as_text, opened, progress
 from bench.validation.fit import Fit, fit, nested, with_lenders
 from bench.validation.recipes import RECIPES, Fixed, Recipe
+from bench.validation.validate import validate
 from fabric.endpoint.presets import UNITS
-from fabric.endpoint.records import CONSTANTS
+from fabric.endpoint.records import CONSTANTS, fitted
 
 HEADER = """\
 # The fitted constants of every software stack. Made by `triplane bench calibrate --write` from the
@@ -92,7 +94,11 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
     metavar="NAME",
     help="Fit this stack only, and those that it builds on; may be given again.",
 )
-@click.option("--write", is_flag=True, help="Rewrite fabric/endpoint/constants.toml.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Rewrite fabric/endpoint/constants.toml, and the errors with these constants.",
+)
 @click.option(
     "--format",
     "form",
@@ -118,6 +124,8 @@ def command(
     if write:
         with opened(CONSTANTS) as file:
             file.write(as_toml(fits))
+        fitted.cache_clear()  # from here on the new ones hold
+        errors.write(validate(progress(rows, "validate")))
     with opened(output) as file:
         file.write(as_text(records(fits), form))
         if form == "table":

@@ -9,11 +9,15 @@ import click
 from bench import written_files
 from bench.options import Output, output_options
 from bench.plot import draw_validation
+from bench.published import errors
 from bench.published.predict import Prediction, answered, predict
 from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Value, as_text, opened, progress
 from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
+
+ENGINE = "flow"
+"""By which published rows are predicted where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class StackErrors:
         }  # fmt: skip
 
 
-def validate(rows: Iterable[PublishedRow], engine: str = "flow") -> list[Prediction]:
+def validate(rows: Iterable[PublishedRow], engine: str = ENGINE) -> list[Prediction]:
     """The model's answer to every row, in order. Raises `EngineError` for an unknown engine."""
     maker(engine)  # refuses a name before the first row is asked
     return [predict(row, engine) for row in rows]
@@ -66,14 +70,12 @@ def summaries(found: Sequence[Prediction]) -> list[StackErrors]:
 
 
 def _summary(software: str, use: str, found: Sequence[Prediction]) -> StackErrors:
-    errors = {i: error for i, one in enumerate(found) if (error := one.error_percent) is not None}
-    if not errors:
+    off = {i: error for i, one in enumerate(found) if (error := one.error_percent) is not None}
+    if not off:
         return StackErrors(software, use, len(found), 0, None, None, None)
-    worst = max(errors, key=lambda i: abs(errors[i]))
-    mean = sum(map(abs, errors.values())) / len(errors)
-    return StackErrors(
-        software, use, len(found), len(errors), mean, errors[worst], found[worst].row.id
-    )
+    worst = max(off, key=lambda i: abs(off[i]))
+    mean = sum(map(abs, off.values())) / len(off)
+    return StackErrors(software, use, len(found), len(off), mean, off[worst], found[worst].row.id)
 
 
 def as_page(found: Sequence[Prediction]) -> str:
@@ -98,12 +100,24 @@ def as_page(found: Sequence[Prediction]) -> str:
     help="Measurements with the columns of bench/published/published.csv, which is the default.",
 )
 @click.option(
-    "--engine", default="flow", show_default=True, metavar="NAME", help="How transfers are timed."
+    "--engine", default=ENGINE, show_default=True, metavar="NAME", help="How transfers are timed."
+)
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Keep the errors for the answers of other benchmarks: rewrite bench/published/errors.csv.",
 )
 @output_options
-def command(targets: Path, engine: str, output: Output) -> None:
+def command(targets: Path, engine: str, write: bool, output: Output) -> None:
     """Put every published measurement beside the model's answer, with the errors."""
+    if write and (targets != PUBLISHED or engine != ENGINE):
+        raise click.UsageError(
+            f"--write keeps the errors of {PUBLISHED.name} with the {ENGINE} engine: it does not go"
+            " with --targets or --engine"
+        )
     found = validate(progress(read(targets), "validate"), engine)
+    if write:
+        errors.write(found)
     with opened(output.output) as file:
         if output.format == "table":
             file.write(as_page(found))

@@ -1,0 +1,101 @@
+"""How far the model is off at every published row: kept in a file, so that no answer waits for it.
+
+``errors.csv`` is written by ``triplane bench calibrate --write`` and ``validate --write``, which
+simulate all rows; a test compares it with what the model says.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.cases.operations import OPERATIONS
+from bench.published.case import plain
+from bench.published.predict import Prediction
+from topology.files.output import text_file
+
+ERRORS = Path(__file__).with_name("errors.csv")
+"""The model's answer to every row of ``published.csv``, with the shipped constants."""
+
+DIGITS = 6
+"""Significant digits of a number in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What the model says of one published row, and what the row asked.
+
+    ``stack``: whose constants timed it, and ``constants``: the key of these in its record;
+    ``operation``: with its variant, such as ``dispatch:normal`` or ``read:cpu``; ``mode``: as the
+    row has it. ``size``: bytes, of a collective nccl-tests' S, of a copy one block. ``published``
+    and ``predicted``: in ``unit``. ``reason``: why the row is not modelled, or "".
+    """
+
+    id: str
+    use: str
+    system: str
+    stack: str
+    operation: str
+    mode: str
+    constants: str
+    ranks: int | None
+    tokens: int | None
+    size: int | None
+    unit: str
+    published: float | None
+    predicted: float | None
+    error_percent: float | None
+    reason: str
+
+
+def row_error(found: Prediction) -> RowError:
+    """What is kept of a prediction."""
+    row, endpoint, case = found.row, found.endpoint, found.case
+    stack, operation, constants, ranks, size = row.software, plain(row.op), "", row.ranks, row.size
+    if endpoint is not None and case is not None:
+        stack, constants = endpoint.name, endpoint.key(case.operation) or ""
+        ranks = case.ranks
+        if operation in OPERATIONS:
+            size = round(case.moved)
+        else:
+            operation = case.operation or operation
+    return RowError(
+        row.id, row.use, row.system, stack, operation, row.mode, constants, ranks, row.tokens, size,
+        row.unit, row.value, found.value, found.error_percent, found.reason or "",
+    )  # fmt: skip
+
+
+def write(found: Iterable[Prediction], path: Path = ERRORS) -> None:
+    """Write what the model says of every row to a CSV file; raises `OSError`."""
+    names = [field.name for field in fields(RowError)]
+    with text_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        for one in map(row_error, found):
+            writer.writerow(_cell(getattr(one, name)) for name in names)
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return "" if value is None else str(value)
+
+
+@cache
+def errors(path: Path = ERRORS) -> tuple[RowError, ...]:
+    """Every row of the file, in its order."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(_row_error(line) for line in csv.DictReader(file))
+
+
+def _row_error(line: Mapping[str, str]) -> RowError:
+    values: dict[str, Any] = dict(line)
+    values |= {name: int(line[name]) if line[name] else None for name in COUNTS}
+    values |= {name: float(line[name]) if line[name] else None for name in NUMBERS}
+    return RowError(**values)
+
+
+COUNTS, NUMBERS = ("ranks", "tokens", "size"), ("published", "predicted", "error_percent")
+"""The columns of whole numbers, and of other numbers."""
