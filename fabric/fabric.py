@@ -1,6 +1,6 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
-from fabric.engines.base import Compiles, Engine, Session, engine, maker
+from fabric.engines.base import Compiles, Engine, Session, check_traits, engine, maker
 from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
 from fabric.schedule.step import ScheduleError, Step, only_steps
+from fabric.schedule.traits import Traits
 from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, shown, text
 from topology.errors import ArgumentError
@@ -100,13 +101,29 @@ class Fabric:
         many take part; by default the highest rank of the first steps, plus one. If it is given,
         each rank pays the software's costs of a call even if there is no step. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
-        `ArgumentError` for what is no schedule.
+        `EngineError` for steps with a trait, such as a traffic class, that the engine does not
+        model, `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
         moved = None if size is None else integer(size, "size", 0)
         operation = self.software.regime(text(operation, "operation"), moved)
-        timeline = self._engine.simulate(self, only_steps(steps), operation=operation, ranks=given)
+        mine = self._modelled(only_steps(steps))
+        timeline = self._engine.simulate(self, mine, operation=operation, ranks=given)
         return replace(timeline, machine=self.described) if self.spec else timeline
+
+    def _modelled(self, steps: Iterable[Step]) -> Iterator[Step]:
+        for number, step in enumerate(steps):
+            if step.traits:
+                label = f" ({step.label})" if step.label else ""
+                self.check_traits(step.traits, f"step {number}{label}")
+            yield step
+
+    def check_traits(self, traits: Traits, where: str) -> None:
+        """Raise `EngineError` if there is a trait that the engine does not model.
+
+        ``where``: who gives the traits, for the error.
+        """
+        check_traits(self.engine, self._engine, traits, where)
 
     def compile(self) -> None:
         """Have the engine compile now what it would compile at its first use.

@@ -79,7 +79,7 @@ class Catalogue:
         """The share of the rank at ``position`` with these ``rows``.
 
         Raises `WorldError` for rows that are not that rank's, `RouteError` for ranks without a
-        path.
+        path, `EngineError` for traits that the engine does not model.
         """
         key = rows.digest, position
         part = family.parts.get(key)
@@ -91,6 +91,8 @@ class Catalogue:
         return part
 
     def _part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
+        if rows.traits:
+            self._fabric.check_traits(rows.traits, f"a row of rank {family.group[position]}")
         streams = rank_streams(rows, family.group, position, family.operation)
         self._session.prepare(streams)
         columns = streams.streams

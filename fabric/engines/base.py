@@ -26,6 +26,7 @@ from fabric.endpoint.costs import Endpoint
 from fabric.engines.columns import RankStreams
 from fabric.engines.paths import PathTable
 from fabric.schedule.step import Step
+from fabric.schedule.traits import Traits
 from fabric.timeline.value import Timeline
 from topology.errors import TriplaneError
 from topology.graph import Ints, Topology
@@ -40,6 +41,9 @@ CONTENTION = "contention"
 
 CHANGES = "changes"
 """In `Engine.models`: the machine may change while time goes on, see `Session.change`."""
+
+CLASSES = "traffic_class"
+"""In `Engine.models`: streams are treated by their traffic class, `Streams.trait`."""
 
 
 class EngineError(TriplaneError):
@@ -142,7 +146,11 @@ class Engine(Protocol):
 
     @property
     def models(self) -> frozenset[str]:
-        """Which of `CONTENTION` and `CHANGES` the engine models."""
+        """Which of `CONTENTION` and `CHANGES` the engine models, and which traits it reads.
+
+        Traits by name (`fabric.schedule.traits.TRAITS`), such as `CLASSES`. Others never reach the
+        engine, see `check_traits`.
+        """
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",
@@ -168,6 +176,20 @@ class Compiles(Protocol):
 
         ``machine`` has two places or more.
         """
+
+
+def check_traits(name: str, engine: Engine, traits: Traits, where: str) -> None:
+    """Raise `EngineError` if there is a trait that ``engine``, called ``name``, does not read.
+
+    It would treat transfers alike of which a program says that they differ. ``where``: who gives
+    the traits, for the error.
+    """
+    for trait, column in traits.columns.items():
+        if trait not in engine.models:
+            raise EngineError(
+                f"{where} has {trait} {column[column != 0][0]}, which the engine {name} does not"
+                " model: it would treat all transfers alike"
+            )
 
 
 Make = Callable[..., Engine]

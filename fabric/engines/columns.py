@@ -1,12 +1,13 @@
 """From rows to streams: a schedule's steps, or one rank's rows of a call, as columns for engines.
 
-Rows of one step between the same two ranks are one stream, as on one queue pair: they share one
-fair rate and finish together.
+Rows of one step between the same two ranks, of the same traits, are one stream, as on one queue
+pair: they share one fair rate and finish together.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
 from fabric.schedule.step import ScheduleError, Step
+from fabric.schedule.traits import HIGHEST, NO_TRAITS, Traits, in_order, joined
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -28,10 +30,10 @@ _DENSE_RANKS = 4096  # a table of all pairs of more ranks than this is too large
 
 @dataclass(frozen=True)
 class Streams:
-    """Flows as columns: what one rank sends to another in one step.
+    """Flows as columns: what one rank sends to another in one step, with the same traits.
 
     ``src``, ``dst`` int32; ``size`` (bytes), ``messages`` float64; ``step`` int64; ``reduces``
-    bool.
+    bool. ``traits``: see `trait`.
     """
 
     src: _Ints
@@ -40,26 +42,43 @@ class Streams:
     messages: _Floats
     step: _Longs
     reduces: NDArray[np.bool_]
+    traits: Traits = NO_TRAITS
 
     def __len__(self) -> int:
         return len(self.src)
 
+    def trait(self, name: str) -> _Longs:
+        """The trait called ``name`` of each stream, int64, such as its ``traffic_class``.
+
+        0 where a step says nothing of it. The names are `fabric.schedule.traits.TRAITS`; raises
+        `KeyError` for another.
+        """
+        return self.traits.column(name, len(self))
+
     def pick(self, which: NDArray[np.bool_] | slice) -> "Streams":
         """The streams selected by ``which``, a mask or a slice."""
-        return Streams(*(getattr(self, column.name)[which] for column in fields(self)))
+        return Streams(
+            self.src[which], self.dst[which], self.size[which], self.messages[which],
+            self.step[which], self.reduces[which], self.traits.pick(which),
+        )  # fmt: skip
 
     def then(self, other: "Streams") -> "Streams":
         """These streams followed by those of ``other``."""
         if not len(self):
             return other
-        names = [column.name for column in fields(self)]
-        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
-        return Streams(*(np.concatenate(pair) for pair in pairs))
+
+        def both(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(self, name), getattr(other, name)])
+
+        return Streams(
+            both("src"), both("dst"), both("size"), both("messages"), both("step"), both("reduces"),
+            joined([(self.traits, len(self)), (other.traits, len(other))]),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class RankStreams:
-    """What one rank moves in one kind of call, in order of step, source, destination.
+    """What one rank moves in one kind of call, in order of step, source, destination, traits.
 
     ``group``: the world's ranks that the numbers in ``src`` and ``dst`` stand for; ``position``:
     the rank's own number there, one of the two in every stream; ``operation``: whose endpoint
@@ -133,15 +152,16 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
         if len(column) and column.max() >= ranks:
             raise ScheduleError(f"a step names rank {column.max()}, but there are {ranks} ranks")
     step = np.repeat(np.arange(first, first + len(chunk)), lengths)
-    stream, messages = _streams_of(src, dst, step, ranks), _messages(chunk, len(src))
+    traits = joined((step.traits, len(step)) for step in chunk)
+    stream, messages = _streams_of(src, dst, step, ranks, traits), _messages(chunk, len(src))
     reduces = np.repeat(np.array([step.reduces for step in chunk], bool), lengths)
     n = int(stream.max(initial=-1)) + 1
     streams = (
-        _streams(stream, n, src, dst, size, messages, step, reduces)
+        _streams(stream, n, src, dst, size, messages, step, reduces, traits)
         if n < len(stream)  # else every row is a stream of its own, in order
         else Streams(
             src.astype(np.int32), dst.astype(np.int32), size.astype(np.float64), messages, step,
-            reduces,
+            reduces, traits,
         )
     )  # fmt: skip
     return Batch(src, dst, size, step, stream, streams, tuple(step.label for step in chunk))
@@ -156,10 +176,10 @@ def rank_streams(
     """
     _check(rows, len(group), position)
     ranks = np.int64(len(group))
-    key, stream = np.unique((rows.step * ranks + rows.src) * ranks + rows.dst, return_inverse=True)
+    n, stream = _numbered((rows.step * ranks + rows.src) * ranks + rows.dst, rows.traits)
     return RankStreams(group, position, operation, _streams(
-        stream, len(key), rows.src, rows.dst, rows.size, rows.messages.astype(np.float64),
-        rows.step, rows.reduces.astype(np.bool_),
+        stream, n, rows.src, rows.dst, rows.size, rows.messages.astype(np.float64),
+        rows.step, rows.reduces.astype(np.bool_), rows.traits,
     ))  # fmt: skip
 
 
@@ -179,14 +199,14 @@ def _check(rows: TimedRows, ranks: int, position: int) -> None:
 
 def _streams(
     stream: _Longs, n: int, src: _Longs, dst: _Longs, size: _Longs, messages: _Floats,
-    step: _Longs, reduces: NDArray[np.bool_],
+    step: _Longs, reduces: NDArray[np.bool_], traits: Traits,
 ) -> Streams:  # fmt: skip
     """The rows of each of ``n`` streams as one."""
     one = np.empty(n, np.int64)
     one[stream[::-1]] = np.arange(len(stream))[::-1]  # its first row
     return Streams(
         src[one].astype(np.int32), dst[one].astype(np.int32), _sums(size, stream, n),
-        _sums(messages, stream, n), step[one], reduces[one],
+        _sums(messages, stream, n), step[one], reduces[one], traits.pick(one),
     )  # fmt: skip
 
 
@@ -201,16 +221,27 @@ def _messages(chunk: list[Step], rows: int) -> _Floats:
     return np.concatenate(given).astype(np.float64, copy=False)
 
 
-def _streams_of(src: _Longs, dst: _Longs, step: _Longs, ranks: int) -> _Longs:
-    """The number of each row's stream: rows of one step between the same ranks have the same.
+def _streams_of(src: _Longs, dst: _Longs, step: _Longs, ranks: int, traits: Traits) -> _Longs:
+    """The number of each row's stream: the same for rows of a step that differ in places only.
 
     Streams are in order of steps; where every row is one, in the order of rows.
     """
-    if ranks <= _DENSE_RANKS:
+    if ranks <= _DENSE_RANKS and not traits:
         return _number_pairs(src, dst, step, ranks)
     key = (step - step[0]) * ranks * ranks + src * ranks + dst if len(step) else step
-    keys, stream = np.unique(key, return_inverse=True)
-    return np.arange(len(key)) if len(keys) == len(key) else stream.astype(np.int64)
+    n, stream = _numbered(key, traits)
+    return np.arange(len(key)) if n == len(key) else stream
+
+
+def _numbered(key: _Longs, traits: Traits) -> tuple[int, _Longs]:
+    """How many different rows there are, and the number of each among them, int64.
+
+    Rows are in order of ``key``, then of their traits.
+    """
+    _, stream = np.unique(key, return_inverse=True)
+    for _, _, column in in_order(traits):  # values of a trait are no more than 16 bits
+        _, stream = np.unique(stream * (HIGHEST + 1) + column, return_inverse=True)
+    return int(stream.max(initial=-1)) + 1, stream.astype(np.int64, copy=False)
 
 
 @compiled

@@ -4,7 +4,8 @@
     check(lambda: MyEngine())
 
 An engine of any kind passes: what an engine has to know of links is asked only of those that
-declare `fabric.engines.base.CONTENTION`, and of changes only of those that declare `CHANGES`.
+declare `fabric.engines.base.CONTENTION`, of changes only of those that declare `CHANGES`, and of
+traffic classes only of those that declare `CLASSES`.
 """
 
 import random
@@ -17,6 +18,7 @@ import numpy as np
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.engines.base import (
     CHANGES,
+    CLASSES,
     CONTENTION,
     Ended,
     Engine,
@@ -356,6 +358,36 @@ def _changes(c: _Checked) -> None:
         c.near(one.time, latency + 1.5 * (alone - latency), "a transfer slowed at its half")
 
 
+def _of_classes() -> list[Step]:
+    """Steps with two classes between the same ranks, and in turn between other ones."""
+    first = Step([0, 0, 0, 1], [1, 1, 1, 2], SIZE, traffic_class=[0, 1, 0, 1])
+    return [first, Step([2, 0], [3, 1], SIZE), Step([3, 1], [0, 0], SIZE, traffic_class=1)]
+
+
+def _classes(c: _Checked) -> None:
+    """Streams of several classes keep their bytes and their order, if classes are modelled.
+
+    What a class is worth is the machine's affair, so no times are asked for.
+    """
+    if not c.models(CLASSES):
+        return
+    steps = _of_classes()
+    found, whole = c.times(steps), tuple(range(RANKS))
+    c.sure(found.size.tolist() == [SIZE] * 8, "with classes a row loses or gains bytes")
+    c.near(float(found.link_bytes.sum()), 2.0 * 8 * SIZE, "all links of a star with 8 MB")
+    c.sure(bool((found.finish > found.start).all()), "with classes a row takes no time")
+    shares = _shares(steps, whole)
+    ends = _play(c.session(), shares)
+    for rank, (time, one) in enumerate(zip(found.rank_finish.tolist(), ends, strict=True)):
+        c.near(one.time, time, f"rank {rank} in a session with classes")
+    again = _play(c.session(), random.Random(1).sample(shares, RANKS))
+    c.sure(again == ends, "with classes the order of entering matters")
+    session, other = c.session(), [Step(0, 1, SIZE, traffic_class=2)]
+    session.enter(1, 0.0, _shares([Step(0, 1, SIZE, traffic_class=1)], (0, 1))[0])
+    session.enter(1, 0.0, _shares(other, (0, 1))[1])
+    c.refused(CallMismatch, session.advance, "a transfer in one class at one end, in another")
+
+
 CHECKS: Mapping[str, Callable[[_Checked], None]] = MappingProxyType(
     {
         "one_transfer": _one_transfer,
@@ -374,6 +406,7 @@ CHECKS: Mapping[str, Callable[[_Checked], None]] = MappingProxyType(
         "mismatch": _mismatch,
         "cut_off": _cut_off,
         "changes": _changes,
+        "classes": _classes,
     }
 )
 """All checks by name; the docstring of each says what it checks."""

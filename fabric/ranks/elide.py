@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fabric.schedule.plan import PlanStep
 from fabric.schedule.step import MAX_SIZE
+from fabric.schedule.traits import NO_TRAITS
 
 _Longs = NDArray[np.int64]
 
@@ -207,4 +208,4 @@ def _with(first: PlanStep, copies: _Longs, kept: _Longs, rank: int) -> PlanStep:
         name: np.concatenate([np.delete(getattr(first, name), copies), column])
         for name, column in new.items()
     }
-    return replace(first, **rows)
+    return replace(first, traits=NO_TRAITS, **rows)  # which are for engines only

@@ -6,7 +6,7 @@ that bytes which arrive early go to their place directly and not by way of a buf
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +148,8 @@ def _without(part: PlanStep, rows: NDArray[np.bool_]) -> PlanStep:
     if not rows.any():
         return part
     columns = ("src", "dst", "size", "src_at", "dst_at", "messages")
-    return replace(part, **{name: getattr(part, name)[~rows] for name in columns})
+    left: dict[str, Any] = {name: getattr(part, name)[~rows] for name in columns}
+    return replace(part, traits=part.traits.pick(~rows), **left)
 
 
 def _stage(drafts: list[_Draft], number: int, wide: int | None) -> ReadyStep:

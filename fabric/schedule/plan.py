@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabric.schedule.step import Step
+from fabric.schedule.traits import NO_TRAITS, Traits, in_order, joined
 
 _Longs = NDArray[np.int64]
+
+_ODD = 0xBF58476D1CE4E5B9  # as in splitmix64, and odd: no value of a trait is mapped to 0
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class PlanStep:
     """A rank's rows of one step, in row order, as int64 columns.
 
     ``src``, ``dst`` (one of them is the rank), ``size``, ``src_at``, ``dst_at``; ``number``: the
-    step's place in the schedule; ``messages``: one a row; the rest as in `Step`.
+    step's place in the schedule; ``messages``: one a row; the rest, ``traits`` too, as in `Step`.
     """
 
     number: int
@@ -32,6 +35,7 @@ class PlanStep:
     reads: str
     writes: str
     label: str
+    traits: Traits = NO_TRAITS
 
     def __len__(self) -> int:
         return len(self.src)
@@ -50,16 +54,24 @@ class TimedRows:
     size: _Longs
     messages: _Longs
     reduces: _Longs
+    traits: Traits = NO_TRAITS
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def columns(self) -> tuple[_Longs, ...]:
+        """All columns: those of every transfer, then those of ``traits``, in their order."""
+        base = (self.step, self.src, self.dst, self.size, self.messages, self.reduces)
+        return (*base, *(column for _, _, column in in_order(self.traits)))
 
     @cached_property
     def digest(self) -> str:
         """A hash, 32 hexadecimal digits, that is equal for rows that take the same time."""
         digest = hashlib.blake2b(digest_size=16)
-        for column in fields(self):
-            digest.update(getattr(self, column.name).tobytes())
+        for column in self.columns():
+            digest.update(column.tobytes())
+        for _, name, _ in in_order(self.traits):
+            digest.update(name.encode())
         return digest.hexdigest()
 
     @cached_property
@@ -77,6 +89,8 @@ class TimedRows:
             for column in (self.src, self.dst, self.size):
                 mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
                 mixed ^= mixed >> np.uint64(29)
+            for number, _, column in in_order(self.traits):  # 0 is as if there were no column
+                mixed ^= column.astype(np.uint64) * np.uint64(_ODD + 2 * number)
             sent, received = (int(mixed[end == rank].sum()) for end in (self.src, self.dst))
             self._balances[rank] = sent - received
         return self._balances[rank]
@@ -104,6 +118,7 @@ class Plan:
         return TimedRows(
             spread([part.number for part in parts]), column("src"), column("dst"), column("size"),
             column("messages"), spread([int(part.reduces) for part in parts]),
+            joined((part.traits, len(part)) for part in parts),
         )  # fmt: skip
 
 
@@ -156,4 +171,5 @@ def _part(number: int, step: Step, rows: _Longs | slice) -> PlanStep:
     return PlanStep(
         number, src, step.dst[rows], step.size[rows], step.src_at[rows],
         step.dst_at[rows], messages, step.reduces, step.reads, step.writes, step.label,
+        step.traits.pick(rows),
     )  # fmt: skip

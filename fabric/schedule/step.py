@@ -9,13 +9,15 @@ pictures all read the same one.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fabric.schedule.traits import HIGHEST, NO_TRAITS, TRAITS, GivenTraits, Traits, traits_of
 from topology.arguments import shown
 from topology.errors import ArgumentError, TriplaneError
+from topology.names import near
 
 BUFFERS = ("send", "recv", "work")
 """What a rank has: what it was given, what it must fill, and room of its own."""
@@ -42,7 +44,9 @@ class Step:
 
     ``reduces``: rows are combined into the bytes at their target with the collective's operation,
     instead of replacing them. ``reads`` and ``writes``: which of `BUFFERS`. A step reads what the
-    buffers held before the step. ``label``: what traces call it.
+    buffers held before the step. ``label``: what traces call it. ``traits``: what the rows say to
+    an engine beside their bytes, given as keywords, see `fabric.schedule.traits.GivenTraits`:
+    ``Step(..., traffic_class=1)``.
 
     Raises `ScheduleError`.
     """
@@ -57,6 +61,7 @@ class Step:
     writes: str = "recv"
     messages: NDArray[np.int64] | None = None
     label: str = ""
+    traits: Traits = NO_TRAITS
 
     def __init__(
         self,
@@ -71,6 +76,7 @@ class Step:
         writes: str = "recv",
         messages: ArrayLike | None = None,
         label: str = "",
+        **traits: Unpack[GivenTraits],
     ) -> None:
         given = [src, dst, size, src_at, dst_at]
         columns = _spread(given if messages is None else [*given, messages])
@@ -80,6 +86,7 @@ class Step:
         for name, value in (
             ("reduces", reduces), ("reads", reads), ("writes", writes),
             ("messages", carried), ("label", label),
+            ("traits", _traits(traits, len(columns[0])) if traits else NO_TRAITS),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
         _check(self)
@@ -127,6 +134,28 @@ def _converted(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
                 f" {list(column.shape)}; it has to be one number, or [{n}]"
             )
     return [np.full(n, column) if column.ndim == 0 else column for column in columns]
+
+
+def _traits(given: GivenTraits, rows: int) -> Traits:
+    """The traits given for so many rows, checked."""
+    columns: dict[str, NDArray[np.int64]] = {}
+    for name, value in cast("dict[str, ArrayLike]", given).items():
+        if name not in TRAITS:
+            raise ScheduleError(
+                f"a step has no argument {name!r}; its traits are {', '.join(TRAITS)}"
+                f"{near(name, TRAITS)}"
+            )
+        column = _column(name, value)
+        if column.shape not in ((rows,), ()):
+            raise ScheduleError(
+                f"{name} of a step has the shape {list(column.shape)}; it has to be one number, or"
+                f" [{rows}]"
+            )
+        bad = column[(column < 0) | (column > HIGHEST)]
+        if bad.size:
+            raise ScheduleError(f"{name} of a step is {bad.flat[0]}, outside 0 to {HIGHEST}")
+        columns[name] = np.full(rows, column) if column.ndim == 0 else column
+    return traits_of(columns)
 
 
 _COLUMNS = ("src", "dst", "size", "src_at", "dst_at", "messages")

@@ -10,16 +10,17 @@ Everything that arrives is checked; `WireError` for whatever is not exactly as i
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from fabric.schedule.plan import TimedRows
+from fabric.schedule.traits import HIGHEST, TRAITS, in_order, traits_of
 from fabric.world.codec import MessageKind, WireError, kinds_of, message_of, parsed, tag
 from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
-VERSION = 5
+VERSION = 6
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""
@@ -27,7 +28,8 @@ LEFT_ALREADY = "has left this world already, which is not over yet"
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
 
-COLUMNS = len(fields(TimedRows))
+COLUMNS = len(fields(TimedRows)) - 1
+"""Columns of rows beside their traits."""
 
 
 # What is kept under a number, and the message that refers to it. ``number``: which slot is filled.
@@ -41,10 +43,14 @@ class _Group(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of a plan, which are frame ``frame`` + 1 of the message."""
+    """The rows of a plan, which are frame ``frame`` + 1 of the message.
+
+    ``traits``: the names of their traits, whose columns come last.
+    """
 
     number: int
     frame: int
+    traits: tuple[str, ...]
 
 
 class _Call(NamedTuple):
@@ -129,8 +135,9 @@ class Packer:
         rows_number = self._rows.numbers.get(rows.digest)
         if rows_number is None:
             rows_number = self._rows.add(rows.digest)
-            out.append(_tagged(_Rows(rows_number, len(blobs))))
-            blobs.append(np.stack(astuple(rows)).astype("<i8").tobytes())
+            traits = tuple(name for _, name, _ in in_order(rows.traits))
+            out.append(_tagged(_Rows(rows_number, len(blobs), traits)))
+            blobs.append(np.stack(rows.columns()).astype("<i8").tobytes())
         out.append(_tagged(_Call(number, group_number, rows_number, words, operation)))
         return number
 
@@ -172,10 +179,10 @@ class Unpacker:
                 if any(rank >= self._size for rank in members):
                     raise WireError(f"group {members!r:.80} has ranks outside the world")
                 self._groups[number] = members
-            case _Rows(number, frame):
+            case _Rows(number, frame, traits):
                 if frame + 1 >= len(frames):
                     raise WireError(f"there is no frame {frame + 1}")
-                self._rows[number] = _rows(frames[frame + 1])
+                self._rows[number] = _rows(frames[frame + 1], traits)
             case _Call(number, group, rows, words, operation):
                 if group not in self._groups or rows not in self._rows:
                     raise WireError(f"call {number} is of an unknown group or plan")
@@ -203,11 +210,16 @@ def unpack_replies(frame: bytes) -> list[ToRank]:
     return [message_of(item, kinds) for item in parsed(frame)]
 
 
-def _rows(blob: bytes) -> TimedRows:
-    if len(blob) % (8 * COLUMNS):
+def _rows(blob: bytes, traits: tuple[str, ...]) -> TimedRows:
+    if len(set(traits).intersection(TRAITS)) != len(traits):
+        raise WireError(f"rows with the traits {traits!r:.80}; there are {', '.join(TRAITS)}")
+    n = COLUMNS + len(traits)
+    if len(blob) % (8 * n):
         raise WireError(f"rows of {len(blob)} bytes")
-    columns = np.frombuffer(blob, "<i8").astype(np.int64).reshape(COLUMNS, -1)
-    return TimedRows(*columns)
+    columns = np.frombuffer(blob, "<i8").astype(np.int64).reshape(n, -1)
+    step, src, dst, size, messages, reduces = columns[:COLUMNS]
+    named = traits_of(dict(zip(traits, columns[COLUMNS:], strict=True)))
+    return TimedRows(step, src, dst, size, messages, reduces, named)
 
 
 def check_rows(rows: TimedRows, ranks: int) -> None:
@@ -218,7 +230,8 @@ def check_rows(rows: TimedRows, ranks: int) -> None:
     begin the call at all for the `CallRegister`.
     """
     if len(rows) and (
-        min(column.min() for column in astuple(rows)) < 0
+        min(column.min() for column in rows.columns()) < 0
+        or any(column.max() > HIGHEST for column in rows.traits.columns.values())
         or max(rows.src.max(), rows.dst.max()) >= ranks
         or rows.reduces.max() > 1
         or (np.diff(rows.step) < 0).any()

@@ -1,5 +1,7 @@
 """An engine in a few lines: every transfer takes a latency and its bytes over one bandwidth.
 
+Of which transfers of traffic class n get the part 1/(1 + n).
+
 Transfers do not contend. Its entry point lies in tests/support/engines, which tests put on the path
 of modules, also for the processes that they start; nothing else knows of it.
 """
@@ -17,7 +19,7 @@ import pytest
 from fabric import Step, Timeline
 from fabric.endpoint.costs import Costs
 from fabric.engines.account import Account
-from fabric.engines.base import Ended, EngineError, LinkChange, Machine
+from fabric.engines.base import CLASSES, Ended, EngineError, LinkChange, Machine
 from fabric.engines.columns import RankStreams, Streams, batches
 from fabric.failure import CallMismatch
 from topology.arguments import number
@@ -40,7 +42,7 @@ def installed() -> Iterator[None]:
 class Constant:
     """``latency``: seconds of every transfer; ``bandwidth``: bytes per second of each."""
 
-    models: frozenset[str] = frozenset()
+    models = frozenset({CLASSES})
 
     def __init__(self, latency: float = 10 * US, bandwidth: float = 1 * GB) -> None:
         self.latency, self.bandwidth = number(latency, "latency"), number(bandwidth, "bandwidth")
@@ -68,7 +70,8 @@ class Constant:
 
     def takes(self, streams: Streams) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         moves = streams.src != streams.dst
-        return np.where(moves, self.latency + streams.size / self.bandwidth, 0.0)
+        bandwidth = self.bandwidth / (1 + streams.trait(CLASSES))
+        return np.where(moves, self.latency + streams.size / bandwidth, 0.0)
 
     def _times(
         self, streams: Streams, ready: "np.ndarray[tuple[int], np.dtype[np.float64]]", costs: Costs
@@ -96,7 +99,7 @@ class _Part:
     streams: RankStreams
     ready: float
     steps: list[int]
-    transfers: dict[tuple[int, int, int], tuple[float, float, float]]  # bytes, time, cost
+    transfers: dict[tuple[int, ...], tuple[float, float, float]]  # bytes, time, cost
     told: bool = False
 
 
@@ -118,7 +121,8 @@ class ConstantSession:
         columns, costs = streams.streams, self._machine.software.costs(streams.operation)
         mine = np.where(columns.src == streams.position, columns.messages * costs.per_message, 0.0)
         cost = mine + np.where(columns.dst == streams.position, columns.size * costs.per_byte, 0.0)
-        keys = zip(columns.step.tolist(), columns.src.tolist(), columns.dst.tolist(), strict=True)
+        named = (columns.step, columns.src, columns.dst, columns.trait(CLASSES))
+        keys = zip(*(column.tolist() for column in named), strict=True)
         values = (columns.size.tolist(), self._engine.takes(columns).tolist(), cost.tolist())
         transfers = dict(zip(keys, zip(*values, strict=True), strict=True))
         steps = sorted(set(columns.step.tolist()))
@@ -159,9 +163,9 @@ class ConstantSession:
             met = {
                 peer
                 for rank in together
-                for n, *ends in parts[rank].transfers
+                for n, src, dst, _ in parts[rank].transfers
                 if n == step
-                for peer in ends
+                for peer in (src, dst)
             }
             if met == together:
                 break
@@ -178,7 +182,7 @@ class ConstantSession:
     def _compare(parts: dict[int, _Part], ranks: set[int], step: int) -> None:
         for rank in ranks:
             for key, (size, _, _) in parts[rank].transfers.items():
-                n, src, dst = key
+                n, src, dst, _ = key
                 other = parts.get(dst if rank == src else src)
                 if n == step and other and other.transfers.get(key, (None,))[0] != size:
                     raise CallMismatch(f"{size:.0f} bytes from {src} to {dst} in step {n} differ")
@@ -189,6 +193,6 @@ class ConstantSession:
         for rank in ranks:
             part = parts[rank]
             mine = [(key, value) for key, value in part.transfers.items() if key[0] == step]
-            ends = [max(ready[src], ready[dst]) + time for (_, src, dst), (_, time, _) in mine]
+            ends = [max(ready[src], ready[dst]) + time for (_, src, dst, _), (_, time, _) in mine]
             part.ready = max(ends) + sum(cost for _, (_, _, cost) in mine)
             del part.steps[0]
