@@ -127,7 +127,7 @@ def test_a_process_finds_it() -> None:
     found = subprocess.run(
         [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert found.stdout.split() == ["constant", "flow"]
+    assert {"constant", "flow"} <= set(found.stdout.split())
 
 
 def test_processes_run_on_it() -> None:

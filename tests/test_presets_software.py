@@ -21,10 +21,12 @@ ALIASES = ["memfabric", "hixl-early-hccs", "hixl-early-roce"]
 
 
 def test_every_stack_is_there() -> None:
-    assert names() == [*STACKS, *ALIASES]
+    """These, in this order; there may be more."""
+    ours = {*STACKS, *ALIASES}
+    assert [name for name in names() if name in ours] == [*STACKS, *ALIASES]
 
 
-@pytest.mark.parametrize("name", [*STACKS, *ALIASES])
+@pytest.mark.parametrize("name", names())
 def test_a_preset_says_where_it_comes_from(name: str) -> None:
     stack = preset(name)
     assert stack.name == name
@@ -60,7 +62,7 @@ def test_units_are_in_the_keys() -> None:
 def test_every_constant_has_its_origin_beside_it() -> None:
     text = CONSTANTS.read_text(encoding="utf-8")
     tables = tomllib.loads(text)
-    assert list(tables) == STACKS
+    assert [name for name in tables if name in STACKS] == STACKS
     lines = [line for line in text.splitlines() if " = " in line and not line.startswith("#")]
     for line in lines:
         if not line.startswith("fitted_to"):
