@@ -11,6 +11,7 @@ import pytest
 
 from fabric import Fabric, Step
 from topology import TopologyError, cloudmatrix384, dgx_h800, rank_table
+from topology.formats.rank_table_forms import FORMS, Form
 
 
 def table(servers: int = 2, devices: int = 4, pods: int = 1) -> dict[str, Any]:
@@ -220,3 +221,24 @@ def test_what_is_listed_is_what_is_said(change: Callable[[Any], Any], words: str
         rank_table(given)
     with pytest.raises(TopologyError, match="there is no part 'prefill'"):
         rank_table(table(), "prefill")
+
+
+def test_a_form_of_text_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Such as a host and a device a line: beside files of JSON, which are read as before."""
+
+    def table(name: str, text: str, part: str | None) -> dict[str, Any]:
+        rows = [line.split() for line in text.splitlines()[1:]]
+        servers: dict[str, list[dict[str, int]]] = {}
+        for rank, (host, device) in enumerate(rows):
+            servers.setdefault(host, []).append({"rank_id": rank, "device_id": int(device)})
+        return {"server_list": [{"server_id": h, "device": ds} for h, ds in servers.items()]}
+
+    form = Form(lambda content: isinstance(content, str) and content.startswith("#hosts"), table)
+    monkeypatch.setattr("topology.formats.rank_table_forms.FORMS", (*FORMS, form))
+    text = tmp_path / "hosts.txt"
+    text.write_text("#hosts\na 3\nb 0\na 1\n")
+    found = rank_table(text)
+    assert [(seat.server, seat.device) for seat in found.seats] == [("a", 3), ("b", 0), ("a", 1)]
+    text.write_text("a 3\n")
+    with pytest.raises(TopologyError, match="is no JSON: line 1, column 1"):
+        rank_table(text)

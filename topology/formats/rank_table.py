@@ -17,8 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from topology.errors import TopologyError
-from topology.files.reading import read_json, shown, whole
-from topology.formats.rank_table_forms import MOST, check_count, current_form, name_in, objects_in
+from topology.files.reading import shown, whole
+from topology.formats.rank_table_forms import (
+    MOST,
+    check_count,
+    content_of,
+    current_form,
+    name_in,
+    objects_in,
+)
 from topology.graph import Ints, Topology
 
 VERSIONS = ("1.0", "1.2")
@@ -77,13 +84,10 @@ def rank_table(source: str | Path | Mapping[str, Any], part: str | None = None) 
     """
     if isinstance(source, Mapping):
         return _read("the rank table", source, part)
-    content = read_json(source, TopologyError)
-    if not isinstance(content, Mapping):
-        raise TopologyError(f"{source} has no object at its top")
-    return _read(str(source), content, part)
+    return _read(str(source), content_of(source), part)
 
 
-def _read(name: str, given: Mapping[str, Any], part: str | None) -> RankTable:
+def _read(name: str, given: Mapping[str, Any] | str, part: str | None) -> RankTable:
     table = current_form(name, given, part)
     version, status = table.get("version", "1.0"), table.get("status", "completed")
     if version not in VERSIONS:

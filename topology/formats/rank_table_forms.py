@@ -1,4 +1,7 @@
-"""Rank tables in the other forms that Huawei's tools write, turned into the form of HCCL's guide.
+"""The forms of rank tables, each turned into the form of HCCL's guide.
+
+To add one: an entry of `FORMS`, for JSON or for any other text. Beside the guide's own form, with a
+``server_list``, there are those that Huawei's tools write:
 
 - ``group_list`` (before CANN 5, ModelArts): groups of instances with ``devices``; ranks are
   ``rank_id`` of instances of one device, or count up in the order of the file.
@@ -7,15 +10,18 @@
 - ``prefill_device_list`` and ``decode_device_list`` (vLLM Ascend's disaggregated prefill): two
   worlds, whose ranks count up by ``cluster_id``.
 - ``rank_list`` (version 2.0, with levels of a network): refused by its name.
+
+Functions here take the ``name`` by which errors call the table, and raise `TopologyError`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from topology.errors import TopologyError
-from topology.files.reading import shown, whole
+from topology.files.reading import json_of, read_text, shown, whole
 
 Table = Mapping[str, Any]
 
@@ -25,26 +31,61 @@ MOST = 1 << 20
 _LISTS = {"prefill": "prefill_device_list", "decode": "decode_device_list"}
 
 
-def current_form(name: str, table: Table, part: str | None) -> Table:
-    """``table`` converted to the form with a ``server_list``, whichever of the known forms it has.
+class Form(NamedTuple):
+    """A form of rank tables.
 
-    ``part``: which world, where the table lists several. ``name``: what errors call the table.
-    Raises `TopologyError` for an unknown form or part.
+    ``fits``: True for content in this form: an object that was JSON, or the text of a file that is
+    no JSON. ``converted``: from a name, such content and the asked part, the table in the form with
+    a ``server_list``.
     """
-    if "rank_list" in table:
-        raise TopologyError(
-            f"{name} is a rank table with rank_list (version 2.0), which is not read; tables with"
-            " server_list (1.0, 1.2), group_list and server_group_list are"
-        )
-    if any(key in table for key in _LISTS.values()):
-        return _of_lists(name, table, part)
-    if "server_group_list" in table:
-        return _of_server_groups(name, table, part)
+
+    fits: Callable[[Table | str], bool]
+    converted: Callable[[str, Any, str | None], Table]
+
+
+def content_of(path: str | Path) -> Table | str:
+    """The object in the JSON file at ``path``; its text, if it is in a form of `FORMS` for text.
+
+    Raises `TopologyError` for any other file.
+    """
+    text = read_text(path, TopologyError)
+    if any(form.fits(text) for form in FORMS):
+        return text
+    content = json_of(text, str(path), TopologyError)
+    if not isinstance(content, Mapping):
+        raise TopologyError(f"{path} has no object at its top")
+    return content
+
+
+def current_form(name: str, content: Table | str, part: str | None) -> Table:
+    """``content`` converted to the form with a ``server_list``, from the form of `FORMS` it has.
+
+    ``part``: which world, where it lists several; raises `TopologyError` if it has no such one.
+    """
+    for form in FORMS:
+        if form.fits(content):
+            return form.converted(name, content, part)
+    return _of_one_world(name, content, part)
+
+
+def _with_key(*keys: str) -> Callable[[Table | str], bool]:
+    """Whether content is an object with one of these keys."""
+    return lambda content: isinstance(content, Mapping) and any(key in content for key in keys)
+
+
+def _of_one_world(name: str, table: Any, part: str | None) -> Table:
+    """``table`` as it is: it cannot have parts."""
     if part is not None:
         raise TopologyError(f"{name} has one world; there is no part {shown(part)} of it")
-    if "group_list" in table and "server_list" not in table:
-        return _of_groups(name, table)
-    return table
+    found: Table = table
+    return found
+
+
+def _of_rank_list(name: str, table: Table, part: str | None) -> Table:
+    raise TopologyError(
+        f"{name} is a rank table with rank_list (version 2.0), which is not read; tables with"
+        " server_list (1.0, 1.2), group_list and server_group_list are"
+    )
 
 
 def _of_lists(name: str, table: Table, part: str | None) -> Table:
@@ -114,7 +155,8 @@ def _has_devices(name: str, group: Table) -> bool:
     return any("device" in server for server in servers)
 
 
-def _of_groups(name: str, table: Table) -> Table:
+def _of_groups(name: str, table: Table, part: str | None) -> Table:
+    _of_one_world(name, table, part)
     groups = objects_in(name, table, "group_list")
     check_count(name, table, "group_count", len(groups))
     if len(groups) != 1:
@@ -151,6 +193,17 @@ def _check_order(name: str, instances: Sequence[Table]) -> None:
             f"{name} lists pods in another order than that of their names, so which rank is where"
             " is not clear: give rank_id, or order them"
         )
+
+
+FORMS = (
+    Form(_with_key("rank_list"), _of_rank_list),
+    Form(_with_key(*_LISTS.values()), _of_lists),
+    Form(_with_key("server_group_list"), _of_server_groups),
+    Form(_with_key("server_list"), _of_one_world),
+    Form(_with_key("group_list"), _of_groups),
+)
+"""All forms: the first that fits a table is its form; an object that none fits is taken as it is,
+and its reader says what is missing."""
 
 
 def check_count(name: str, table: Table, key: str, found: int) -> None:
