@@ -19,9 +19,11 @@ def constant() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize("tolerance", [0.0, 1e-3])
-def test_flow_is_an_engine(name: str, tolerance: float) -> None:
-    check(lambda: engine("flow", {"tolerance": tolerance}), [name])
+@pytest.mark.parametrize(
+    ("of", "options"), [("flow", {"tolerance": 0.0}), *((one, {}) for one in engines())]
+)
+def test_every_installed_engine_is_one(of: str, options: dict[str, float], name: str) -> None:
+    check(lambda: engine(of, options), [name])
 
 
 @pytest.mark.parametrize("name", CHECKS)
