@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from collectives import init
+from collectives.algorithms.sendrecv import transfers
 from fabric import Fabric, Step, launch
 from fabric.clock.emulator import Emulator
 from fabric.engines.base import CLASSES, EngineError
@@ -67,6 +68,15 @@ def test_one_number_is_for_all_rows() -> None:
 def test_what_is_no_class_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ScheduleError, match=words):
         Step([0, 1], [1, 2], 8, **given)
+
+
+def test_rows_are_picked_with_their_classes() -> None:
+    full = Step(0, 1, [4, 0, 8], 0, 1, messages=[1, 2, 3], traffic_class=[0, 1, 2], label="x")
+    (step,) = transfers(0, 1, [4, 0, 8], 0, 1, traffic_class=[0, 1, 2], label="x")
+    for one in (step, full.pick(full.size > 0)):
+        assert (one.size.tolist(), one.dst_at.tolist(), one.label) == ([4, 8], [1, 1], "x")
+        assert one.traits.column("traffic_class", 2).tolist() == [0, 2]
+    assert full.pick(full.size > 4).messages == [3]
 
 
 def test_an_unknown_trait_is_no_column_of_zeros() -> None:

@@ -4,11 +4,13 @@ In the cost lines S is the ``size`` in bytes.
 """
 
 from collections.abc import Iterator
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fabric.schedule.step import Step
+from fabric.schedule.traits import GivenTraits
 
 
 def transfers(
@@ -22,22 +24,19 @@ def transfers(
     reads: str = "send",
     writes: str = "recv",
     label: str = "",
+    **traits: Unpack[GivenTraits],
 ) -> Iterator[Step]:
-    """Yield the `Step` of these columns without rows of 0 bytes; nothing if no row is left.
+    """Yield the `Step` of these arguments without rows of 0 bytes; nothing if no row is left.
 
     An empty row is still a message, and would cost one: algorithms that cut a buffer into more
     parts than it has items must not send the empty parts.
     """
     step = Step(
-        src, dst, size, src_at, dst_at, reduces=reduces, reads=reads, writes=writes, label=label
-    )
+        src, dst, size, src_at, dst_at, reduces=reduces, reads=reads, writes=writes, label=label,
+        **traits,
+    )  # fmt: skip
     if not np.logical_and.reduce(step.size):
-        full = step.size > 0
-        columns = (step.src, step.dst, step.size, step.src_at, step.dst_at)
-        step = Step(
-            *(column[full] for column in columns),
-            reduces=reduces, reads=reads, writes=writes, label=label,
-        )  # fmt: skip
+        step = step.pick(step.size > 0)
     if len(step):
         yield step
 

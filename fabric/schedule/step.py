@@ -95,6 +95,16 @@ class Step:
         """How many rows there are."""
         return len(self.src)
 
+    def pick(self, which: NDArray[np.bool_]) -> "Step":
+        """The step with only the rows for which the mask ``which`` is true."""
+        picked = Step(
+            self.src[which], self.dst[which], self.size[which], self.src_at[which],
+            self.dst_at[which], reduces=self.reduces, reads=self.reads, writes=self.writes,
+            messages=None if self.messages is None else self.messages[which], label=self.label,
+        )  # fmt: skip
+        object.__setattr__(picked, "traits", self.traits.pick(which))
+        return picked
+
 
 def only_steps(steps: Iterable[Any]) -> Iterator[Step]:
     """An iterator over ``steps``, a user's schedule.
