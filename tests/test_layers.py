@@ -249,3 +249,14 @@ def test_the_rules_catch_what_breaks_them() -> None:
     assert star_imports("from numpy import *") == [1]
     assert FORBIDDEN_SUFFIX.search("link" + "_gb" + "ps = 1")
     assert not FORBIDDEN_SUFFIX.search("busbw_GBps = 1")
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    """A name says one thing in the whole house."""
+    where: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if "shadow" not in path.parts:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    where.setdefault(node.name, []).append(module)
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}

@@ -28,7 +28,7 @@ from collectives.calls.execution import execution
 from collectives.calls.group import Group
 from collectives.calls.messages import CheckedMessage, Recv, Send, checked, checked_all
 from collectives.calls.messages import call as message_call
-from collectives.calls.prepared import Question, advice, collective, custom
+from collectives.calls.prepared import CallArguments, advice, collective, custom
 from collectives.calls.untimed import blocks, rounds
 from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
@@ -484,7 +484,7 @@ class Communicator:
         algorithm: str | None, async_op: bool, timeout: float | None,
     ) -> Work:  # fmt: skip
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
-        asked = Question(
+        asked = CallArguments(
             op, (send.dtype, send.items), (recv.dtype, recv.items), text(reduction, "op"), root,
             _algorithm(op, algorithm), shift(send, recv),
         )  # fmt: skip

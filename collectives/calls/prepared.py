@@ -38,7 +38,7 @@ IN_PLACE: Mapping[str, _Place] = MappingProxyType(
 both are one, or the shorter is the rank's own block of the longer, as in NCCL. Others may not."""
 
 
-class Question(NamedTuple):
+class CallArguments(NamedTuple):
     """All that a `PreparedCall` depends on, besides the group; ``shift``: see `made_ready`."""
 
     op: str
@@ -51,7 +51,7 @@ class Question(NamedTuple):
 
 
 def collective(
-    asked: Question, group: Group, control: RankControl, wide: int | None = None
+    asked: CallArguments, group: Group, control: RankControl, wide: int | None = None
 ) -> PreparedCall:
     """The `PreparedCall` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
@@ -139,7 +139,7 @@ def _whole_items(plan: Plan, name: str, itemsize: int) -> None:
             raise ArgumentError(f"{name}: step {part.number} cuts items of {itemsize} bytes")
 
 
-def _unit(asked: Question, ranks: int) -> tuple[np.dtype[Any], int]:
+def _unit(asked: CallArguments, ranks: int) -> tuple[np.dtype[Any], int]:
     """The type, and how many items make what `schedule` calls size."""
     dtype, items = asked.recv if asked.op in ("reduce_scatter", "scatter") else asked.send
     if asked.op != "all_to_all":
@@ -149,7 +149,7 @@ def _unit(asked: Question, ranks: int) -> tuple[np.dtype[Any], int]:
     return dtype, items // ranks
 
 
-def _fit(asked: Question, group: Group, dtype: np.dtype[Any], size: int) -> None:
+def _fit(asked: CallArguments, group: Group, dtype: np.dtype[Any], size: int) -> None:
     """Refuse buffers of other types or lengths than the call needs at this rank."""
     op, at_root = asked.op, group.rank == asked.root
     needed = buffers(op, group.size, size)
@@ -168,7 +168,7 @@ def _type(dtype: np.dtype[Any], items: int) -> str:
     return f"{name_of(dtype)}[{items}]"
 
 
-def _words(asked: Question, dtype: np.dtype[Any], items: int) -> str:
+def _words(asked: CallArguments, dtype: np.dtype[Any], items: int) -> str:
     parts = [asked.reduction] if asked.reduction else []
     parts += [_type(dtype, items)] if asked.op != "barrier" else []
     parts += [f"root {asked.root}"] if asked.op in _ROOTED else []

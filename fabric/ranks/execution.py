@@ -15,7 +15,7 @@ import numpy as np
 
 from fabric.failure import WorldError
 from fabric.ranks.ready import ReadyPlan, ReadyStep, Write
-from fabric.ranks.wide import Fold, Gather, Spread
+from fabric.ranks.wide import CombinedRun, Gather, Spread
 from fabric.schedule.plan import Plan
 from fabric.schedule.step import ScheduleError
 from fabric.transports.base import Bytes, Many, Request, Take, Transport
@@ -270,7 +270,9 @@ class Execution:
             while not _ended(request):
                 yield
 
-    def _fold(self, stage: ReadyStep, fold: Fold, source: Bytes, pieces: Iterator[bytes]) -> None:
+    def _fold(
+        self, stage: ReadyStep, fold: CombinedRun, source: Bytes, pieces: Iterator[bytes]
+    ) -> None:
         """One write after the other; those of other ranks are the next of ``pieces`` each."""
         at, size, base, sources = fold
         data = b"".join(

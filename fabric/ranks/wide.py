@@ -44,7 +44,7 @@ class MessageRun(NamedTuple):
     last: int
 
 
-class Fold(NamedTuple):
+class CombinedRun(NamedTuple):
     """Writes of ``size`` bytes to ``at``, one after the other, combined as in a `Write`.
 
     ``sources``: for each, where in the buffer that is read the rank's own bytes are; -1: it is the
@@ -66,7 +66,7 @@ class Gather(NamedTuple):
     peers: tuple[int, ...]
     sizes: tuple[int, ...]
     runs: tuple[MessageRun, ...]
-    folds: tuple[Fold, ...]
+    folds: tuple[CombinedRun, ...]
 
 
 class Written(NamedTuple):
@@ -131,7 +131,7 @@ def _runs(written: Written, order: _Longs) -> tuple[MessageRun, ...]:
     return tuple(map(MessageRun, *(column.tolist() for column in columns)))
 
 
-def _folds(written: Written, chain: _Longs) -> Iterator[Fold]:
+def _folds(written: Written, chain: _Longs) -> Iterator[CombinedRun]:
     peer, source, at, size, base = (column[chain] for column in written)
     source = np.where(peer < 0, source, -1)
     other = (np.diff(at) != 0) | (np.diff(size) != 0) | (np.diff(base) != 0)
@@ -139,7 +139,7 @@ def _folds(written: Written, chain: _Longs) -> Iterator[Fold]:
     for first, last in pairwise(edges):
         if first < last:
             place = int(at[first]), int(size[first]), int(base[first])
-            yield Fold(*place[:2], None if place[2] < 0 else place[2],
+            yield CombinedRun(*place[:2], None if place[2] < 0 else place[2],
                        tuple(source[first:last].tolist()))  # fmt: skip
 
 

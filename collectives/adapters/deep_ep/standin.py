@@ -27,7 +27,7 @@ _ALIASES = {
 _UTILS = ("envs", "event", "math", "testing")
 
 
-def stand_in(upstream: str | Path | None = None) -> cuda.Standing | None:
+def stand_in(upstream: str | Path | None = None) -> cuda.InstalledStandIn | None:
     """Make ``import deep_ep`` give this adapter, and replace torch.cuda, in this process.
 
     ``upstream``: a checkout of DeepEP, whose ``deep_ep/utils`` are used unchanged except for what

@@ -24,6 +24,6 @@ Memory statistics are 0: nothing is counted. ``torch.compile`` compiles for the 
 """
 
 from collectives.adapters.deep_ep.cuda.device import MEMORY, SMS, Device, StandInError
-from collectives.adapters.deep_ep.cuda.standing import Standing, install, installed
+from collectives.adapters.deep_ep.cuda.standing import InstalledStandIn, install, installed
 
-__all__ = ["MEMORY", "SMS", "Device", "StandInError", "Standing", "install", "installed"]
+__all__ = ["MEMORY", "SMS", "Device", "InstalledStandIn", "StandInError", "install", "installed"]

@@ -32,7 +32,7 @@ _PAST_NAMES = ("torch._inductor", "torch.autograd.profiler")
 _TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 
-class Standing:
+class InstalledStandIn:
     """The installed stand-in; `remove` takes it away."""
 
     def __init__(self) -> None:
@@ -151,9 +151,9 @@ def installed() -> Device | None:
     return found
 
 
-def install() -> Standing | None:
+def install() -> InstalledStandIn | None:
     """Install the stand-in for torch.cuda in this process; None if it is installed already."""
-    return Standing() if installed() is None else None
+    return InstalledStandIn() if installed() is None else None
 
 
 def _names(device: Device) -> dict[str, Any]:
