@@ -12,7 +12,7 @@ from fabric.engines.flow import events, maxmin
 from fabric.engines.flow.events import Window, enter_and_proceed
 from fabric.engines.flow.maxmin import Flows
 from fabric.engines.flow.placed import LoadedStreams
-from topology.compiled import compiled
+from topology.compiled import compiled, inlined
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -50,72 +50,34 @@ def add(
     before. Else returns the index of the first stream without a counterpart, or the number of
     streams plus the index k of a rank that has fewer streams than its peers expect.
     """
-    src, dst, limits, limit = lanes.src, lanes.dst, f.limits, lanes.limit
-    w_src, w_dst, size, rank_flow, rank_end = w.src, w.dst, f.size, w.rank_flow, w.rank_end
-    records, weights, resource = f.records, f.weights, lanes.resource
+    src, dst, rank_flow, rank_end = lanes.src, lanes.dst, w.rank_flow, w.rank_end
     for k in range(len(positions)):
         me, here, listed, matched = positions[k], have[LANES], have[LISTED], 0
         for i in range(begin[k], begin[k + 1]):
             peer = dst[i] if src[i] == me else src[i]
             other = seat[peer]
-            if other != AWAY and peer != me:
-                low = 0
-                if other >= 0:
-                    low, high = first[other], rank_end[other]
-                    while low < high:
-                        middle = (low + high) >> 1
-                        if key[rank_flow[middle]] < lanes.key[i]:
-                            low = middle + 1
-                        else:
-                            high = middle
-                if other == GONE or low == rank_end[other]:
-                    return i
-                at = rank_flow[low]
-                if key[at] != lanes.key[i] or size[at] != lanes.size[i]:
-                    return i
-                matched += 1
-            else:
-                at = have[FLOWS]
-                have[FLOWS] += 1
-                key[at] = lanes.key[i]
-                w.step[at], w.latency[at] = lanes.step[i], lanes.latency[i]
-                w.src_cost[at], w.dst_cost[at] = lanes.src_cost[i], lanes.dst_cost[i]
-                w.status[at] = events.WAITING
-                w.missing[at] = 1 if peer == me else 2
-                w_src[at], w_dst[at] = AWAY, AWAY
-                w.n[events.WAITING_FLOWS] += 1
-                size[at], f.rate[at], f.due[at] = lanes.size[i], 0.0, 0.0
-                low, high = 0, len(limits)
-                while low < high:
-                    middle = (low + high) >> 1
-                    if limits[middle] < limit[i]:
-                        low = middle + 1
-                    else:
-                        high = middle
-                f.limit[at] = low
+            if other == AWAY or peer == me:
+                at = _new_flow(w, f, have, key, lanes, i, 1 if peer == me else 2)
+                _load(f, have, need, room, lanes, i, at)
                 if peer != me:
                     waited[peer] += 1
                     w.times[events.LEAST_LATENCY] = min(
                         w.times[events.LEAST_LATENCY], lanes.latency[i]
                     )
-                b, end = have[RECORDED], lanes.entries[i + 1]
-                f.record[at] = b
-                records[b], records[b + 1] = 0, at  # in no state that `solve` knows
-                b += 2
-                for e in range(lanes.entries[i], end):
-                    r = resource[e]
-                    records[b] = r if e + 1 < end else ~r
-                    weights[b] = lanes.weight[e]
-                    b += 1
-                    need[r] += 1
-                    if need[r] > room[r]:
-                        have[CROWDED] = 1
-                have[RECORDED] = b
-                f.record[at + 1] = b
+            else:
+                if other == GONE:
+                    return i
+                low = _find(key, rank_flow, first[other], rank_end[other], lanes.key[i])
+                if low == rank_end[other]:
+                    return i
+                at = rank_flow[low]
+                if key[at] != lanes.key[i] or f.size[at] != lanes.size[i]:
+                    return i
+                matched += 1
             if src[i] == me:
-                w_src[at] = here
+                w.src[at] = here
             if dst[i] == me:
-                w_dst[at] = here
+                w.dst[at] = here
             rank_flow[listed] = at
             listed += 1
         if matched != waited[me]:
@@ -127,6 +89,58 @@ def add(
         w.n[events.FREED] += 1
         have[LANES], have[LISTED] = here + 1, listed
     return -1
+
+
+@inlined
+def _find(key: _Longs, rank_flow: _Longs, low: int, high: int, wanted: int) -> int:
+    """Where in a lane's list the flow with a key is, or would be."""
+    while low < high:
+        middle = (low + high) >> 1
+        if key[rank_flow[middle]] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def _new_flow(
+    w: Window, f: Flows, have: _Longs, key: _Longs, lanes: LoadedStreams, i: int, missing: int
+) -> int:
+    """Stream i as a flow for which so many ranks are ``missing``; returns its number."""
+    at = have[FLOWS]
+    have[FLOWS] += 1
+    key[at] = lanes.key[i]
+    w.step[at], w.latency[at] = lanes.step[i], lanes.latency[i]
+    w.src_cost[at], w.dst_cost[at] = lanes.src_cost[i], lanes.dst_cost[i]
+    w.status[at], w.missing[at] = events.WAITING, missing
+    w.src[at], w.dst[at] = AWAY, AWAY
+    w.n[events.WAITING_FLOWS] += 1
+    f.size[at], f.rate[at], f.due[at] = lanes.size[i], 0.0, 0.0
+    f.limit[at] = np.searchsorted(f.limits, lanes.limit[i])
+    return int(at)
+
+
+@inlined
+def _load(
+    f: Flows, have: _Longs, need: _Longs, room: _Longs, lanes: LoadedStreams, i: int, at: int
+) -> None:
+    """Write down what stream i, which is flow ``at``, loads."""
+    records, weights, resource = f.records, f.weights, lanes.resource
+    b, end = have[RECORDED], lanes.entries[i + 1]
+    f.record[at] = b
+    records[b], records[b + 1] = 0, at  # in no state that `solve` knows
+    b += 2
+    for e in range(lanes.entries[i], end):
+        r = resource[e]
+        records[b] = r if e + 1 < end else ~r
+        weights[b] = lanes.weight[e]
+        b += 1
+        need[r] += 1
+        if need[r] > room[r]:
+            have[CROWDED] = 1
+    have[RECORDED] = b
+    f.record[at + 1] = b
 
 
 @compiled
