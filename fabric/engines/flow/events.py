@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.flow import maxmin
-from fabric.engines.flow.maxmin import Flows, join, leave, mark, solve, sort_by
+from fabric.engines.flow import in_flight
+from fabric.engines.flow.heap import sort_by
+from fabric.engines.flow.in_flight import Flows, join, leave, mark
+from fabric.engines.flow.maxmin import solve
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -90,7 +92,7 @@ def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool
     """
     _resume(w, f, time)
     time = proceed(w, f, time, np.inf, share, grain, more)
-    for k in range(f.n[maxmin.IN_FLIGHT]):
+    for k in range(f.n[in_flight.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] > 0.0:
             f.size[i] = min(max((f.due[i] - time) * f.rate[i], 0.0), f.size[i])
@@ -119,19 +121,19 @@ def proceed(
         if w.times[ARRIVAL] <= time * (1 + 1e-12):
             _arrivals(w, f, time, grain)
             continue
-        if f.n[maxmin.CHANGED] > 0 and f.n[maxmin.ALIVE] > 0:
+        if f.n[in_flight.CHANGED] > 0 and f.n[in_flight.ALIVE] > 0:
             everything = solve(f, time, max(span, 1e-30))
-            owed = time + span if f.n[maxmin.CREDITED] > 0 else np.inf
+            owed = time + span if f.n[in_flight.CREDITED] > 0 else np.inf
             w.times[SETTLE] = owed if everything else min(owed, w.times[SETTLE])
         coming = _horizon(w, f, share, grain) - time
-        if f.n[maxmin.IN_FLIGHT] == 0:
+        if f.n[in_flight.IN_FLIGHT] == 0:
             if w.n[UNDER] == 0 or w.times[ARRIVAL] > until:
                 break
             time = w.times[ARRIVAL]
             continue
         before = time
         time = _departures(w, f, min(time + coming, w.times[SETTLE], until))
-        if f.n[maxmin.CREDITED] > 0:
+        if f.n[in_flight.CREDITED] > 0:
             w.times[SETTLE] = _settle_credit(f, time, time - before, span)
         if w.n[GONE] > 0:
             leave(f, w.ended[: w.n[GONE]], time)
@@ -285,7 +287,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
     Drops the flows that have ended from ``active`` on the way.
     """
     n, soonest, first = 0, np.inf, 0
-    for k in range(f.n[maxmin.IN_FLIGHT]):
+    for k in range(f.n[in_flight.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] >= 0.0:
             f.active[n] = i
@@ -293,7 +295,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
             if f.due[i] < soonest:
                 soonest, first = f.due[i], i
             n += 1
-    f.n[maxmin.IN_FLIGHT] = n
+    f.n[in_flight.IN_FLIGHT] = n
     if share * (n - EXACT_BELOW) > 1.0:
         sample = np.empty(SAMPLE, np.int32)
         dues = np.empty(SAMPLE)
@@ -322,7 +324,7 @@ def _departures(w: Window, f: Flows, until: float) -> float:
     Returns the time at which the last of them ended, or ``until`` where none did.
     """
     ended = 0
-    for k in range(f.n[maxmin.IN_FLIGHT]):
+    for k in range(f.n[in_flight.IN_FLIGHT]):
         if w.dues[k] <= until:
             w.ended[ended] = f.active[k]
             ended += 1
@@ -349,13 +351,13 @@ def _departures(w: Window, f: Flows, until: float) -> float:
 @compiled
 def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
     """Take off what full resources carried above their capacity; returns until when they may."""
-    if f.n[maxmin.CREDITED] == 0:
+    if f.n[in_flight.CREDITED] == 0:
         return np.inf
-    f.n[maxmin.CREDITED] = 0
+    f.n[in_flight.CREDITED] = 0
     until = np.inf
     for r in range(len(f.credit)):
         if f.bonus[r] > 0.0:
-            f.n[maxmin.CREDITED] = 1
+            f.n[in_flight.CREDITED] = 1
             f.credit[r] -= f.bonus[r] * passed
             if f.credit[r] <= 1e-6 * f.bonus[r] * span:  # too little to be worth an event
                 f.credit[r] = 0.0

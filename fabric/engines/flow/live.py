@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.flow import events, live_columns, maxmin
+from fabric.engines.flow import events, live_columns
 from fabric.engines.flow.events import Window
+from fabric.engines.flow.in_flight import Flows, make_flows
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
-from fabric.engines.flow.maxmin import Flows
 from fabric.engines.flow.placed import LoadedStreams, RankShare
 from fabric.engines.flow.run import liberties
 from fabric.failure import CallMismatch
@@ -229,7 +229,7 @@ def _flows(n: int, capacity: _Floats) -> Flows:
     """No flows yet, with room for ``n`` of two resources each."""
     size = len(capacity)
     empty = np.zeros(0, np.int32)
-    flows = maxmin.make_flows(
+    flows = make_flows(
         np.zeros(n), np.zeros(n, np.int32), np.array([np.inf]), np.zeros(n + 1, np.int64), empty,
         np.zeros(0), capacity,
     )  # fmt: skip

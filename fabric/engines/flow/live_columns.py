@@ -8,9 +8,9 @@ is room in its list.
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.flow import events, maxmin
+from fabric.engines.flow import events, in_flight
 from fabric.engines.flow.events import Window, enter_and_proceed
-from fabric.engines.flow.maxmin import Flows
+from fabric.engines.flow.in_flight import Flows
 from fabric.engines.flow.placed import LoadedStreams
 from topology.compiled import compiled, inlined
 
@@ -266,12 +266,12 @@ def _compact_flows(
         w.status[n], w.missing[n] = w.status[i], w.missing[i]
         w.start[n], w.arrive[n] = w.start[i], w.arrive[i]
         f.size[n], f.rate[n], f.due[n], f.limit[n] = f.size[i], f.rate[i], f.due[i], f.limit[i]
-    before, active = f.n[maxmin.IN_FLIGHT], 0
+    before, active = f.n[in_flight.IN_FLIGHT], 0
     for k in range(before):
         if flow_at[f.active[k]] >= 0:
             f.active[active] = flow_at[f.active[k]]
             active += 1
-    f.n[maxmin.IN_FLIGHT] = active
+    f.n[in_flight.IN_FLIGHT] = active
     for k in range(w.n[events.UNDER]):
         w.under_way[k] = flow_at[w.under_way[k]]
     at = 0

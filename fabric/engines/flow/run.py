@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fabric.engines.account import Account
 from fabric.engines.columns import Batch, Streams
-from fabric.engines.flow import events, maxmin, uncontended
+from fabric.engines.flow import events, in_flight, uncontended
 from fabric.engines.paths import FlowLoads
 from fabric.schedule.step import ScheduleError
 from fabric.timeline.value import Timeline
@@ -125,7 +125,7 @@ class Simulation:
         )  # fmt: skip
 
     def _share(self, state: _State, costs: FlowLoads, finish: _Floats, more: bool) -> None:
-        flows = maxmin.make_flows(
+        flows = in_flight.make_flows(
             state.left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
             self.account.capacity,
         )  # fmt: skip
