@@ -40,7 +40,10 @@ def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -
         assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
     steps = re.findall(r"^ +(\d+) +(\d+) +([\d.]+) +([\d.]+)$", said, re.M)
     assert len(steps) >= 8
-    assert all(float(dispatch) > 1 and float(combine) > 1 for *_, dispatch, combine in steps)
+    # Which experts the random weights choose depends on the processor: where one rank's tokens all
+    # stay at home, that rank's dispatch or combine is over at once, but not both ranks' of a step.
+    times = [(float(dispatch), float(combine)) for *_, dispatch, combine in steps]
+    assert all(min(each) > 0 and sum(each) > 1 for each in times)
 
 
 def test_a_decode_instance_goes_on_from_fetched_blocks() -> None:
