@@ -14,10 +14,17 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from collectives.adapters.deep_ep.config import MOST, MOST_BYTES
-from collectives.adapters.deep_ep.normal import in_range
-from collectives.adapters.deep_ep.ranks import communicator
-from collectives.adapters.deep_ep.tensors import choices, expect, ints, on_cpu, told
+from collectives.adapters.groups import communicator
+from collectives.adapters.token_arguments import (
+    MOST,
+    MOST_BYTES,
+    choices,
+    expect,
+    in_range,
+    ints,
+    on_cpu,
+    told,
+)
 from collectives.calls.communicator import Communicator
 from collectives.moe.tensors import TokenError, array_of, integer
 from collectives.moe.tokens.low_latency import LowLatency

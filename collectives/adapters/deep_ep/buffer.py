@@ -7,23 +7,16 @@ from typing import Any, ClassVar
 import torch
 
 from collectives.adapters.deep_ep import low_latency, normal
-from collectives.adapters.deep_ep.config import (
-    MOST,
-    MOST_BYTES,
-    NODE,
-    Config,
-    low_latency_size,
-    recommended,
-    room,
-)
+from collectives.adapters.deep_ep.config import NODE, Config, low_latency_size, recommended, room
 from collectives.adapters.deep_ep.cuda import installed
 from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap, waited
 from collectives.adapters.deep_ep.memory import Memory
 from collectives.adapters.deep_ep.parcels import Parcels
-from collectives.adapters.deep_ep.ranks import communicator
 from collectives.adapters.deep_ep.runtime import Runtime, event_of
-from collectives.adapters.deep_ep.tensors import TokenLoad, choices, expect, flag, ints, load, told
-from collectives.moe.tensors import TokenError, integer
+from collectives.adapters.deep_ep.tensors import TokenLoad, load
+from collectives.adapters.groups import communicator
+from collectives.adapters.token_arguments import MOST, MOST_BYTES, choices, expect, ints, told
+from collectives.moe.tensors import TokenError, flag, integer
 
 Bias = torch.Tensor | tuple[torch.Tensor, ...] | None
 

@@ -3,16 +3,11 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from collectives.adapters.token_arguments import MOST
 from collectives.moe.tensors import TokenError, integer
 
 NODE = 8
 """Ranks of a node in DeepEP's V1, ``LEGACY_NUM_MAX_NVL_PEERS``."""
-
-MOST = 1 << 31
-"""More than any number of tokens, experts or channels: DeepEP's are int32."""
-
-MOST_BYTES = 1 << 62
-"""More than the bytes of any buffer."""
 
 _ALIGNMENT = 128
 _TOP_K, _SCALES = 128, 128

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from collectives.adapters.deep_ep.ranks import size_of
+from collectives.adapters.groups import size_of
 from collectives.moe.tensors import TokenError
 
 SCALEUP = "TRIPLANE_DEEP_EP_SCALEUP"

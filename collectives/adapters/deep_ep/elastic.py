@@ -8,28 +8,27 @@ import torch
 
 from collectives.adapters.deep_ep import expanding
 from collectives.adapters.deep_ep.buffer import Bias
-from collectives.adapters.deep_ep.config import MOST, MOST_BYTES
 from collectives.adapters.deep_ep.cuda import installed
 from collectives.adapters.deep_ep.domains import domains
 from collectives.adapters.deep_ep.event import Arrival, EventHandle, EventOverlap, waited
 from collectives.adapters.deep_ep.expanding import Sizes
 from collectives.adapters.deep_ep.handle import EPHandle, Way
-from collectives.adapters.deep_ep.normal import in_range, summed_bias
+from collectives.adapters.deep_ep.normal import summed_bias
 from collectives.adapters.deep_ep.parcels import empty
-from collectives.adapters.deep_ep.ranks import communicator, size_of
 from collectives.adapters.deep_ep.runtime import event_of
 from collectives.adapters.deep_ep.slots import BySlot, each_choice, straight
-from collectives.adapters.deep_ep.tensors import (
-    TokenLoad,
+from collectives.adapters.deep_ep.tensors import TokenLoad, load, rows_of
+from collectives.adapters.groups import communicator, size_of
+from collectives.adapters.token_arguments import (
+    MOST,
+    MOST_BYTES,
     choices,
     expect,
-    flag,
+    in_range,
     ints,
-    load,
-    rows_of,
     told,
 )
-from collectives.moe.tensors import TokenError, bfloat16, integer
+from collectives.moe.tensors import TokenError, bfloat16, flag, integer
 from collectives.moe.tokens.quantise import weighted
 from topology.arguments import shown
 

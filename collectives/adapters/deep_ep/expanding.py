@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 
 from collectives.adapters.deep_ep.handle import EPHandle, Way
 from collectives.adapters.deep_ep.slots import in_slots, places
-from collectives.adapters.deep_ep.tensors import (
-    TokenLoad,
-    array_of,
-    expect,
-    flag,
-    ints,
-    memory,
-    rows_of,
-)
+from collectives.adapters.deep_ep.tensors import TokenLoad, memory, rows_of
+from collectives.adapters.token_arguments import expect, ints
 from collectives.moe.routing.routing import Ints, sorted_by
-from collectives.moe.tensors import Array, TokenError
+from collectives.moe.tensors import Array, TokenError, array_of, flag
 from collectives.moe.tokens.normal import Arrived
 from collectives.moe.tokens.selection import copied, needed
 

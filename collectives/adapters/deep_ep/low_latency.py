@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from collectives.adapters.deep_ep.config import MOST, low_latency_size
+from collectives.adapters.deep_ep.config import low_latency_size
 from collectives.adapters.deep_ep.event import Arrival
-from collectives.adapters.deep_ep.tensors import choices, expect, ints, told
+from collectives.adapters.token_arguments import MOST, choices, expect, ints, told
 from collectives.calls.communicator import Communicator
 from collectives.calls.work import Work
 from collectives.moe.routing.routing import Ints

@@ -7,22 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from collectives.adapters.deep_ep.config import MOST
 from collectives.adapters.deep_ep.event import Arrival
 from collectives.adapters.deep_ep.parcels import Parcels, empty
-from collectives.adapters.deep_ep.tensors import (
-    TokenLoad,
-    array_of,
-    checked,
-    choices,
-    expect,
-    ints,
-    memory,
-)
+from collectives.adapters.deep_ep.tensors import TokenLoad, checked, memory
+from collectives.adapters.token_arguments import MOST, choices, expect, in_range, ints
 from collectives.calls.communicator import Communicator
 from collectives.moe.routing.expert_ranks import expert_ranks
 from collectives.moe.routing.routing import Ints
-from collectives.moe.tensors import TokenError, integer
+from collectives.moe.tensors import TokenError, array_of, integer
 from collectives.moe.tokens.normal import Arrived, Routed
 from collectives.moe.tokens.rank_transfer import Relayed
 from collectives.moe.tokens.selection import needed
@@ -106,17 +98,6 @@ def by_node(in_rank: Flags, width: int) -> Flags:
     tokens, ranks = in_rank.shape
     flags: Flags = np.asarray(in_rank.reshape(tokens, ranks // width, width).any(axis=2))
     return flags
-
-
-def in_range(topk_idx: NDArray[np.int64], experts: int) -> None:
-    """Raise `TokenError` if a choice is not an expert from 0 to ``experts - 1``, or -1."""
-    wrong = (topk_idx < -1) | (topk_idx >= experts)
-    if wrong.any():
-        token, slot = np.argwhere(wrong)[0]
-        raise TokenError(
-            f"topk_idx[{token}, {slot}] is expert {topk_idx[token, slot]}; experts are 0 to"
-            f" {experts - 1}, and -1 is a masked choice"
-        )
 
 
 def asked(

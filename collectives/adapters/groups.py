@@ -1,4 +1,4 @@
-"""From the group that a buffer is made with, of torch or MPI, to a communicator."""
+"""From a group of torch.distributed or MPI to a communicator of its ranks."""
 
 from typing import Any
 
