@@ -6,7 +6,6 @@ Nothing heavy is imported before a command runs, so that ``--help`` stays quick.
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +33,7 @@ def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
     placement = changed.get("placement")
     if placement and _PLACES.fullmatch(placement):
         changed["placement"] = tuple(map(int, placement.split(",")))
-    return replace(base, **changed)
+    return base.changed(**changed)
 
 
 _MACHINE_OPTIONS = (

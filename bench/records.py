@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from bench.streams import stdout
 from topology.files.output import text_file
@@ -63,13 +63,26 @@ def as_text(records: Sequence[Record], form: str, machine: "MachineSpec | None" 
     and control characters are escaped (`topology.text.visible`).
     """
     if form == "json":
-        return _as_json(records, machine)
+        last = {} if machine is None else {"machine": machine.to_json()}
+        return _as_json(records, [last] * len(records))
     return {"csv": _as_csv, "table": as_table}[form](records)
 
 
-def _as_json(records: Sequence[Record], machine: "MachineSpec | None") -> str:
-    last = {} if machine is None else {"machine": machine.to_json()}
-    rows = ",\n ".join(json.dumps({**_finite(one), **last}, allow_nan=False) for one in records)
+def with_machines(records: Sequence[Record], machines: Sequence["MachineSpec | None"]) -> str:
+    """The records as JSON text, each with a machine of its own, or null, as its last key.
+
+    Of a machine only what is not the default is written.
+    """
+    last = [{"machine": None if one is None else one.to_short_json()} for one in machines]
+    return _as_json(records, last)
+
+
+def _as_json(records: Sequence[Record], last: Sequence[Mapping[str, Any]]) -> str:
+    """``last``: what each record ends with."""
+    rows = ",\n ".join(
+        json.dumps({**_finite(one), **more}, allow_nan=False)
+        for one, more in zip(records, last, strict=True)
+    )
     return f"[{rows}]\n"
 
 

@@ -16,7 +16,7 @@ from bench.machine_options import system_options
 from bench.new_files import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
-from topology import Topology, non_blocking, system, systems, to_networkx, to_toml
+from topology import Topology, non_blocking, systems, to_networkx, to_toml
 from topology.errors import TopologyError
 from topology.summary import plane_summary
 from topology.text import visible
@@ -94,7 +94,7 @@ def draw_system(
     left, places = machine.placed()
     ranks = [] if places is None else [left.vertex_names[place] for place in places]
     draw(
-        system(machine.system), output, planes=planes or machine.planes or (), level=level,
+        machine.whole(), output, planes=planes or machine.planes or (), level=level,
         highlight=highlight or ranks, without=machine.without,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "format": (int,), "system": _TEXT, "software": _TEXT_OR_NULL, "engine": _TEXT,
         "engine_options": (dict,), "routing": _TEXT, "planes": (list, NoneType),
         "placement": (str, list, NoneType), "without": _LIST, "classes": _LIST, "faults": _LIST,
-        "tolerance": (int, float, NoneType), "seed": (int, NoneType),
+        "tolerance": (int, float, NoneType), "seed": (int, NoneType), "system_options": (dict,),
     }
 )  # fmt: skip
 """The keys of the JSON, and of which types their values may be."""
@@ -69,6 +69,8 @@ class MachineSpec:
     - ``classes``, ``faults``: traffic classes, and what breaks when; both have to be empty yet.
     - ``tolerance``: the engine's option of that name: how far times may be off, as a fraction;
       ``seed``: the engine's option of that name; None: the engine's default.
+    - ``system_options``: arguments of the system's preset by name, such as ``{"rdma": "ib"}``; see
+      `topology.presets.catalogue.parameters`.
 
     Raises `ArgumentError` for a value of another type, `MachineError` for one that is not supported
     yet. `build` checks whether the names exist.
@@ -86,6 +88,7 @@ class MachineSpec:
     faults: tuple[object, ...] = ()
     tolerance: float | None = None
     seed: int | None = None
+    system_options: Mapping[str, Option] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         software, planes = self.software, self.planes
@@ -93,7 +96,7 @@ class MachineSpec:
             "system": text(self.system, "system", most=PATH),
             "software": None if software is None else text(software, "software", most=PATH),
             "engine": text(self.engine, "engine"),
-            "engine_options": _options(self.engine_options),
+            "engine_options": _options(self.engine_options, "engine_options"),
             "routing": text(self.routing, "routing"),
             "planes": None if planes is None else (_names(planes, "planes") or None),
             "placement": _placement(self.placement),
@@ -102,6 +105,7 @@ class MachineSpec:
             "faults": _none_yet(self.faults, "faults", "faults in time"),
             "tolerance": None if self.tolerance is None else number(self.tolerance, "tolerance"),
             "seed": None if self.seed is None else integer(self.seed, "seed", 0),
+            "system_options": _options(self.system_options, "system_options"),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -126,20 +130,44 @@ class MachineSpec:
         object.__setattr__(fabric, "spec", self)
         return fabric
 
-    def topology(self) -> "Topology":
-        """The system without what is taken out; raises `TopologyError` for unknown names."""
-        from topology.presets.catalogue import system
+    def whole(self) -> "Topology":
+        """The system with nothing taken out.
 
-        return _left(system(self.system), self.without)
+        Raises `TopologyError` for an unknown name, `MachineError` for options that it does not
+        take, and what its preset raises.
+        """
+        from topology.presets.catalogue import parameters, system
+
+        if not self.system_options:
+            return system(self.system)
+        known = [name for name in parameters(self.system) if name != "name"]
+        for option in self.system_options:
+            if option not in known:
+                raise MachineError(
+                    f"system {self.system!r} has no option {option!r}; it has"
+                    f" {', '.join(known) or 'none'}{near(option, known)}"
+                )
+        try:
+            return system(self.system, **self.system_options)
+        except TypeError as error:  # a value of a type that the preset cannot work with
+            raise MachineError(f"system_options of {self.system!r}: {error}") from None
+
+    def topology(self) -> "Topology":
+        """The system without what is taken out; raises as `whole`, and for unknown names."""
+        return _left(self.whole(), self.without)
+
+    def changed(self, **values: Any) -> "MachineSpec":
+        """The machine with other ``values`` of fields; another system has none of its options."""
+        if values.get("system", self.system) != self.system:
+            values = {"system_options": {}, **values}
+        return replace(self, **values)
 
     def placed(self) -> "tuple[Topology, Ints | None]":
         """The topology, and the endpoint in it of each rank: int32 [ranks], None: in order.
 
         Raises `TopologyError` for unknown names, and for places that are taken out.
         """
-        from topology.presets.catalogue import system
-
-        whole = system(self.system)
+        whole = self.whole()
         left = _left(whole, self.without)
         return left, places_of(self.placement, whole, left)
 
@@ -154,7 +182,17 @@ class MachineSpec:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
         }
-        return {"format": FORMAT, **plain, "engine_options": dict(self.engine_options)}
+        options = {name: dict(values[name]) for name in ("engine_options", "system_options")}
+        return {"format": FORMAT, **plain, **options}
+
+    def to_short_json(self) -> dict[str, Any]:
+        """`to_json` without what has its default: what `from_json` takes, where many are kept."""
+        usual = MachineSpec().to_json()
+        kept = ("format", "system")
+        return {
+            name: value for name, value in self.to_json().items()
+            if name in kept or value != usual[name]
+        }  # fmt: skip
 
     @staticmethod
     def from_json(values: object) -> "MachineSpec":
@@ -269,17 +307,17 @@ def _placement(value: Any) -> str | tuple[int, ...] | None:
     return tuple(integers(value, "placement", None, 0))
 
 
-def _options(values: Any) -> Mapping[str, Option]:
+def _options(values: Any, field: str) -> Mapping[str, Option]:
     if not isinstance(values, Mapping):
-        raise ArgumentError(f"engine_options is {shown(values)}; it has to be a dict of options")
+        raise ArgumentError(f"{field} is {shown(values)}; it has to be a dict of options")
     for key, value in values.items():
-        name = text(key, "a key of engine_options")
+        name = text(key, f"a key of {field}")
         fits = isinstance(value, str | int | float | None) and (
             not isinstance(value, float) or math.isfinite(value)
         )
         if not fits or (type(value) is int and not INT64[0] <= value <= INT64[1]):
             raise ArgumentError(
-                f"engine_options[{name!r}] is {shown(value)}; it has to be a text, a finite"
+                f"{field}[{name!r}] is {shown(value)}; it has to be a text, a finite"
                 " number, True, False or None"
             )
     return MappingProxyType(dict(values))

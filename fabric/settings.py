@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
@@ -159,7 +159,7 @@ def _machine(given: Mapping[str, str]) -> MachineSpec | None:
     changed: dict[str, Any] = {} if name is None else {"system": name}
     if PREFIX + "SOFTWARE" in given:
         changed["software"] = given[PREFIX + "SOFTWARE"] or None
-    return replace(found, **changed)
+    return found.changed(**changed)
 
 
 def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulator | None":

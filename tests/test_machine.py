@@ -27,6 +27,7 @@ from fabric.machine import MachineError, MachineSpec
 from fabric.settings import Settings
 from fabric.timeline.value import Timeline
 from topology import TopologyError, TriplaneError
+from topology.presets.nvidia import dgx_h800
 
 NAMES = st.text("abcxyz.*:-_/é 0123456789", min_size=1, max_size=12)
 OPTIONS = st.dictionaries(
@@ -48,6 +49,7 @@ SPECS = st.builds(
     without=st.lists(NAMES, max_size=3).map(tuple),
     tolerance=st.none() | st.floats(0, 1),
     seed=st.none() | st.integers(0, 2**63 - 1),
+    system_options=OPTIONS,
 )
 
 ODD = MachineSpec(
@@ -63,6 +65,7 @@ def test_a_machine_comes_back_from_json_from_text_and_from_another_process(
 ) -> None:
     plain = json.loads(json.dumps(spec.to_json()))
     assert MachineSpec.from_json(plain) == spec
+    assert MachineSpec.from_json(spec.to_short_json()) == spec
     assert MachineSpec.from_text(spec.to_text()) == spec
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert hash(MachineSpec.from_json(plain)) == hash(spec)
@@ -148,6 +151,11 @@ def test_a_file_is_refused_by_its_name_and_fault(tmp_path: Path, text: str, why:
         ({"tolerance": 1.5}, "1.5"),
         ({"engine_options": {"mtu": 4096}}, "mtu"),
         ({"seed": 3}, "seed"),
+        ({"system_options": {"rdma": "ib"}}, "system 'star:8' has no option 'rdma'; it has"),
+        ({"system": "x.toml", "system_options": {"rdma": "ib"}}, "no option 'rdma'; it has none"),
+        ({"system": "h800", "system_options": {"rmda": "ib"}}, "near it: rdma"),
+        ({"system": "h800", "system_options": {"rdma": "x"}}, "rdma is 'x', not one of roce, ib"),
+        ({"system": "h800", "system_options": {"spines": "a"}}, "system_options of 'h800'"),
     ],
 )  # fmt: skip
 def test_names_that_do_not_exist_are_refused_when_it_is_built(
@@ -155,6 +163,20 @@ def test_names_that_do_not_exist_are_refused_when_it_is_built(
 ) -> None:
     with pytest.raises(TriplaneError, match=why):
         MachineSpec(**{"system": "star:8", **changed}).build()
+
+
+def test_a_preset_takes_the_options_of_its_system() -> None:
+    spec = MachineSpec("h800:4", system_options={"rdma": "ib"})
+    assert spec.build().topology.equals(dgx_h800(4, rdma="ib"))
+    assert spec.changed(routing="hash").system_options == {"rdma": "ib"}
+    assert spec.changed(system="h800:4") == spec
+    assert spec.changed(system="h100:4") == MachineSpec("h100:4")
+
+
+def test_another_system_of_the_environment_has_no_options_of_the_first() -> None:
+    spec = MachineSpec("h800:4", system_options={"rdma": "ib"})
+    given = {"TRIPLANE_MACHINE": spec.to_text(), "TRIPLANE_SYSTEM": "star:2"}
+    assert Settings.from_environment(given).machine == MachineSpec("star:2")
 
 
 def test_the_fabric_is_what_was_described() -> None:

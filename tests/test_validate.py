@@ -11,9 +11,12 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.published import errors
-from bench.published.predict import Prediction, predict
+from bench.published.case import workload
+from bench.published.predict import Prediction, endpoint_of, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
+from bench.records import as_text, with_machines
 from bench.validation.validate import as_page, record, summaries, validate
+from fabric.machine import MachineError, MachineSpec
 
 ROWS = {row.id: row for row in read()}
 DISPATCH = ROWS["t7_cm384_dispatch_ep8_lat"]
@@ -113,6 +116,39 @@ def test_an_answer_is_always_the_same(name: str, found: list[Prediction]) -> Non
     if ROWS[name].ranks and (ROWS[name].ranks or 0) <= 32:
         (before,) = (one for one in found if one.row.id == name)
         assert predict(ROWS[name]).value == before.value
+
+
+KINDS = list({(row.software, row.op, row.plane): row.id for row in ROWS.values()}.values())
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if (ROWS[name].ranks or 0) <= 64])
+def test_an_answer_comes_again_on_the_machine_of_its_row(
+    name: str, found: list[Prediction], tmp_path: Path
+) -> None:
+    (before,) = (one for one in found if one.row.id == name)
+    (entry,) = json.loads(with_machines([record(before)], [before.machine]))
+    kept = tmp_path / "row.json"
+    kept.write_text(json.dumps(entry))
+    if before.value is None:
+        assert entry["machine"] is None
+        with pytest.raises(MachineError):
+            MachineSpec.load(kept)
+        return
+    task = workload(before.row, endpoint_of(before.row))
+    fabric = MachineSpec.load(kept).build()
+    timeline = fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)
+    assert in_unit(before.row, task, timeline.duration) == before.value
+
+
+def test_rows_by_infiniband_have_it_in_their_machine(found: list[Prediction]) -> None:
+    machines = [one.machine for one in found if one.machine and one.machine.system_options]
+    assert {machine.system for machine in machines} == {"h800"}
+    assert {machine.system_options["rdma"] for machine in machines} == {"ib", "roce"}
+
+
+def test_the_machines_of_rows_are_short(found: list[Prediction]) -> None:
+    text = with_machines([record(one) for one in found], [one.machine for one in found])
+    assert len(text) < 2 * len(as_text([record(one) for one in found], "json"))
 
 
 def test_units_are_of_the_row() -> None:
@@ -288,7 +324,9 @@ def test_a_short_row_is_listed_too(tmp_path: Path) -> None:
 def test_records_have_designs_keys(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", cells(READ.id, "zbal_ll_comb_ds_zbal"))
     first, second = json.loads(run("--targets", str(path), "--format", "json").stdout)
-    assert list(first) == KEYS
+    assert list(first) == list(second) == [*KEYS, "machine"]
+    assert second["machine"] is None
+    assert MachineSpec.from_json(first["machine"]).planes == ("package", "ub")
     assert first["error_percent"] == pytest.approx(
         100 * (first["predicted"] - first["published"]) / first["published"]
     )

@@ -18,6 +18,7 @@ from bench.published.rows import PublishedRow
 from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint
+from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from topology import Topology, system
 from topology.errors import TriplaneError
@@ -86,14 +87,30 @@ def plain(op: str) -> str:
 
 def topology_of(row: PublishedRow) -> Topology:
     """The system that a row was measured on; if it has a choice of RDMA, the row's text decides."""
+    return _whole(*_system_of(row))
+
+
+def _system_of(row: PublishedRow) -> tuple[str, str]:
+    """The row's system, and its RDMA if it has a choice of it and the row's text names one."""
     text = f"{row.placement} {row.note}".lower()
     rdma = "ib" if re.search(r"infiniband|\bib\b", text) else "roce" if "roce" in text else ""
-    return _system(row.system, rdma)
+    return row.system, rdma if "rdma" in parameters(row.system) else ""
 
 
 @cache
-def _system(name: str, rdma: str) -> Topology:
-    return system(name, rdma=rdma) if rdma and "rdma" in parameters(name) else system(name)
+def _whole(name: str, rdma: str) -> Topology:
+    return system(name, rdma=rdma) if rdma else system(name)
+
+
+def machine_of(row: PublishedRow, task: PublishedCase, endpoint: Endpoint,
+               engine: str) -> MachineSpec:  # fmt: skip
+    """The machine on which a row is timed as ``task``, by the software ``endpoint``."""
+    name, rdma = _system_of(row)
+    return MachineSpec(
+        name, endpoint.name, engine, planes=task.planes,
+        placement=None if task.places is None else tuple(task.places.tolist()),
+        system_options={"rdma": rdma} if rdma else {},
+    )  # fmt: skip
 
 
 def planes_of(row: PublishedRow, endpoint: Endpoint, topology: Topology) -> tuple[str, ...]:

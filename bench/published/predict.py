@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from bench.published.case import NotModelledError, PublishedCase, workload
+from bench.published.case import NotModelledError, PublishedCase, machine_of, workload
 from bench.published.rows import PublishedRow
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
 from fabric.endpoint.records import Stack, stacks
 from fabric.fabric import Fabric
+from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 from topology.errors import TriplaneError
 from topology.units import BANDWIDTHS, TIMES
@@ -17,7 +18,8 @@ from topology.units import BANDWIDTHS, TIMES
 class Prediction:
     """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``.
 
-    ``endpoint``, ``case``: what was simulated, on which software; None where nothing was.
+    ``endpoint``, ``case``, ``machine``: what was simulated, by which software, on which machine;
+    None where nothing was.
     """
 
     row: PublishedRow
@@ -25,6 +27,7 @@ class Prediction:
     reason: str | None = None
     endpoint: Endpoint | None = None
     case: PublishedCase | None = None
+    machine: MachineSpec | None = None
 
     @property
     def error_percent(self) -> float | None:
@@ -44,7 +47,8 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
         case = workload(row, endpoint)
         _scale(row)
         value = in_unit(row, case, timeline(case, endpoint, engine).duration)
-        return Prediction(row, value, endpoint=endpoint, case=case)
+        machine = machine_of(row, case, endpoint, engine)
+        return Prediction(row, value, endpoint=endpoint, case=case, machine=machine)
     except TriplaneError as error:
         return Prediction(row, None, str(error))
 
@@ -101,6 +105,8 @@ def timeline(
 
 
 def answered(row: PublishedRow, engine: str = "flow") -> Timeline:
-    """The simulation behind the prediction of a row; raises `TriplaneError`."""
+    """The simulation behind the prediction of a row, with its machine; raises `TriplaneError`."""
     endpoint = endpoint_of(row)
-    return timeline(workload(row, endpoint), endpoint, engine)
+    task = workload(row, endpoint)
+    fabric = machine_of(row, task, endpoint, engine).build()
+    return fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)

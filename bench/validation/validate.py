@@ -1,6 +1,6 @@
 """``triplane bench validate``: every published measurement beside the model's answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bench.plot import draw_validation
 from bench.published import errors
 from bench.published.predict import Prediction, answered, predict
 from bench.published.rows import PUBLISHED, PublishedRow, read
-from bench.records import Value, as_text, opened, progress
+from bench.records import Value, as_text, opened, progress, with_machines
 from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
 
@@ -119,14 +119,18 @@ def command(targets: Path, engine: str, write: bool, output: Output) -> None:
     if write:
         errors.write(found)
     with opened(output.output) as file:
-        if output.format == "table":
-            file.write(as_page(found))
-        else:
-            file.write(as_text([record(one) for one in found], output.format))
+        file.write(_FORMS[output.format](found))
     if output.plot:
         draw_validation(found, output.plot)
     if written_files.wanted(output):
         written_files.write(_last(found, engine), output)
+
+
+_FORMS: Mapping[str, Callable[[Sequence[Prediction]], str]] = {
+    "table": as_page,
+    "json": lambda found: with_machines(list(map(record, found)), [one.machine for one in found]),
+    "csv": lambda found: as_text(list(map(record, found)), "csv"),
+}  # fmt: skip
 
 
 def _last(found: Sequence[Prediction], engine: str) -> Timeline:

@@ -11,7 +11,6 @@ from bench.new_files import NewFile
 from bench.view.page import Exhibit, page
 from fabric.timeline.film import film_of
 from fabric.timeline.value import Timeline
-from topology import system
 from topology.files.arrays import is_npz
 from topology.files.output import text_file
 from topology.presets.catalogue import whole_of
@@ -42,7 +41,7 @@ def _named(name: str, without: tuple[str, ...], machine: str | None) -> Exhibit:
 def _of_machine(name: str | None, without: tuple[str, ...], machine: str | None) -> Exhibit:
     """The system of a machine, with what it takes out drawn as missing."""
     chosen = machine_of(machine, {"system": name, "without": without})
-    whole = system(chosen.system)
+    whole = chosen.whole()
     return (
         Exhibit(whole.without(*chosen.without), None, whole) if chosen.without else Exhibit(whole)
     )
