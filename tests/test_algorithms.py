@@ -2,6 +2,7 @@
 
 import inspect
 import time
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from collectives import ALGORITHMS, algorithm, buffers, default, schedule
 from collectives.algorithms.scatter import edges, fold, folded, stand_in, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
+from collectives.algorithms.table import CallShape
+from fabric.schedule.counts import RankCounts
 from fabric.schedule.step import ScheduleError
 
 EVERY = [(op, name) for op in ALGORITHMS for name in ALGORITHMS[op]]
@@ -25,6 +28,29 @@ def test_every_docstring_states_its_cost(op: str, name: str) -> None:
     assert not blank
     assert steps.startswith("Steps: ")
     assert any(line.startswith("Bytes sent by a rank: ") for line in doc.splitlines()), sent
+
+
+@pytest.mark.parametrize(("op", "name"), EVERY)
+def test_every_algorithm_is_given_all_that_it_takes(op: str, name: str) -> None:
+    found = algorithm(op, name)
+    known = {field.name for field in fields(CallShape)} | {"counts"}
+    assert set(found.takes) == inspect.signature(found.function).parameters.keys() & known
+    shape = CallShape(8, 64, root=3, itemsize=4, ranks_per_node=4)
+    named = {key: getattr(shape, key) for key in found.takes}
+    for one, other in zip(found.steps(shape), found.function(**named), strict=True):
+        for column in ("src", "dst", "size", "src_at", "dst_at"):
+            np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
+
+
+def test_algorithms_of_own_counts_make_one_ranks_rows() -> None:
+    counts = np.arange(16).reshape(4, 4)
+    found = ALGORITHMS["all_to_all_v"]
+    assert [name for name in found if found[name].of_own_counts] == ["direct", "pairwise"]
+    for one in (found["direct"], found["pairwise"]):
+        rows = [step for step in one(RankCounts(2, counts[2], counts[:, 2])) if len(step)]
+        assert rows
+        for step in rows:
+            assert ((step.src == 2) | (step.dst == 2)).all()
 
 
 @pytest.mark.parametrize("op", ALGORITHMS)

@@ -221,16 +221,13 @@ def steps_of(bench: Benchmark, task: Task) -> Iterator[Step]:
     """The steps of the schedule that row ``task`` of the benchmark measures."""
     if bench.op == "all_to_all_v":
         counts = bench.traffic.counts(bench.ranks, task.argument)
-        grouped = {"ranks_per_node": bench.ranks_per_node} if task.algorithm in _GROUPED else {}
-        return algorithm_of(bench.op, task.algorithm)(counts, **grouped)
+        made = algorithm_of(bench.op, task.algorithm)
+        by_node = "ranks_per_node" in made.takes
+        return made(counts, **({"ranks_per_node": bench.ranks_per_node} if by_node else {}))
     return schedule(
         bench.op, bench.ranks, task.argument, task.algorithm, root=max(task.root, 0),
         itemsize=DATATYPES[task.datatype], ranks_per_node=bench.ranks_per_node,
     )  # fmt: skip
-
-
-_GROUPED = ("hierarchical",)
-"""Algorithms of all_to_all_v that want to know how many ranks share a node."""
 
 
 def simulated(bench: Benchmark, task: Task) -> Timeline:

@@ -1,11 +1,12 @@
 """The table of collectives and their algorithms, and `schedule`, which looks one up in it."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collectives.algorithms import (
     allgather,
@@ -22,64 +23,118 @@ from collectives.algorithms import (
 from fabric.schedule.step import ScheduleError, Step
 from topology.arguments import integer, shown, whole
 
-Algorithm = Callable[..., Iterator[Step]]
+
+@dataclass(frozen=True, slots=True)
+class CallShape:
+    """What the schedule of a collective depends on, besides the collective and the algorithm.
+
+    ``size``: bytes, as `buffers` says; ``itemsize``: bytes that are never cut; ``ranks_per_node``:
+    ranks that share a node.
+    """
+
+    ranks: int
+    size: int
+    root: int = 0
+    itemsize: int = 1
+    ranks_per_node: int = 16
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The bytes from each rank to each, all blocks being alike: int64 [ranks, ranks]."""
+        return np.full((self.ranks, self.ranks), self.size, np.int64)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """An algorithm of a collective: ``function`` returns its steps, and can be called through it.
+
+    ``takes``: the function's arguments, as names of a `CallShape`. ``of_own_counts``: True if it
+    can be given the `RankCounts` of one rank, and then returns that rank's rows. Its docstring is
+    the function's, which states the cost.
+    """
+
+    function: Callable[..., Iterator[Step]]
+    takes: tuple[str, ...] = ("ranks", "size")
+    of_own_counts: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.function.__doc__)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Iterator[Step]:
+        """The steps for arguments of the function."""
+        return self.function(*arguments, **named)
+
+    def steps(self, shape: CallShape) -> Iterator[Step]:
+        """The steps of a collective of this shape."""
+        return self.function(**{name: getattr(shape, name) for name in self.takes})
+
+
+_ITEMS = ("ranks", "size", "itemsize")
+_ROOTED = ("ranks", "size", "root")
+_ROOTED_ITEMS = (*_ROOTED, "itemsize")
+_BY_NODE = ("ranks", "size", "ranks_per_node")
 
 ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
     {
         "all_reduce": {
-            "direct": allreduce.direct,
-            "two_shot": allreduce.two_shot,
-            "ring": allreduce.ring,
-            "recursive_doubling": allreduce.recursive_doubling,
-            "halving_doubling": allreduce.halving_doubling,
-            "tree": allreduce.tree,
-            "hierarchical": allreduce.hierarchical,
+            "direct": Algorithm(allreduce.direct),
+            "two_shot": Algorithm(allreduce.two_shot, _ITEMS),
+            "ring": Algorithm(allreduce.ring, _ITEMS),
+            "recursive_doubling": Algorithm(allreduce.recursive_doubling),
+            "halving_doubling": Algorithm(allreduce.halving_doubling, _ITEMS),
+            "tree": Algorithm(allreduce.tree),
+            "hierarchical": Algorithm(allreduce.hierarchical, (*_ITEMS, "ranks_per_node")),
         },
         "all_gather": {
-            "direct": allgather.direct,
-            "ring": allgather.ring,
-            "recursive_doubling": allgather.recursive_doubling,
-            "bruck": allgather.bruck,
-            "hierarchical": allgather.hierarchical,
+            "direct": Algorithm(allgather.direct),
+            "ring": Algorithm(allgather.ring),
+            "recursive_doubling": Algorithm(allgather.recursive_doubling),
+            "bruck": Algorithm(allgather.bruck),
+            "hierarchical": Algorithm(allgather.hierarchical, _BY_NODE),
         },
         "reduce_scatter": {
-            "direct": reducescatter.direct,
-            "pairwise": reducescatter.pairwise,
-            "ring": reducescatter.ring,
-            "recursive_halving": reducescatter.recursive_halving,
-            "hierarchical": reducescatter.hierarchical,
+            "direct": Algorithm(reducescatter.direct),
+            "pairwise": Algorithm(reducescatter.pairwise),
+            "ring": Algorithm(reducescatter.ring),
+            "recursive_halving": Algorithm(reducescatter.recursive_halving),
+            "hierarchical": Algorithm(reducescatter.hierarchical, _BY_NODE),
         },
         "all_to_all": {
-            "direct": alltoall.direct,
-            "pairwise": alltoall.pairwise,
-            "bruck": alltoall.bruck,
-            "hierarchical": alltoall.hierarchical,
+            "direct": Algorithm(alltoall.direct),
+            "pairwise": Algorithm(alltoall.pairwise),
+            "bruck": Algorithm(alltoall.bruck),
+            "hierarchical": Algorithm(alltoall.hierarchical, _BY_NODE),
         },
         "all_to_all_v": {
-            "direct": alltoall.direct_v,
-            "pairwise": alltoall.pairwise_v,
-            "hierarchical": alltoall.hierarchical_v,
+            "direct": Algorithm(alltoall.direct_v, ("counts",), of_own_counts=True),
+            "pairwise": Algorithm(alltoall.pairwise_v, ("counts",), of_own_counts=True),
+            "hierarchical": Algorithm(alltoall.hierarchical_v, ("counts", "ranks_per_node")),
         },
         "broadcast": {
-            "direct": broadcast.direct,
-            "binomial": broadcast.binomial,
-            "scatter_allgather": broadcast.scatter_allgather,
-            "chain": broadcast.chain,
-            "hierarchical": broadcast.hierarchical,
+            "direct": Algorithm(broadcast.direct, _ROOTED),
+            "binomial": Algorithm(broadcast.binomial, _ROOTED),
+            "scatter_allgather": Algorithm(broadcast.scatter_allgather, _ROOTED_ITEMS),
+            "chain": Algorithm(broadcast.chain, _ROOTED_ITEMS),
+            "hierarchical": Algorithm(broadcast.hierarchical, (*_ROOTED, "ranks_per_node")),
         },
         "reduce": {
-            "direct": reduce.direct,
-            "binomial": reduce.binomial,
-            "rabenseifner": reduce.rabenseifner,
+            "direct": Algorithm(reduce.direct, _ROOTED),
+            "binomial": Algorithm(reduce.binomial, _ROOTED),
+            "rabenseifner": Algorithm(reduce.rabenseifner, _ROOTED_ITEMS),
         },
-        "gather": {"direct": gather.direct, "binomial": gather.binomial},
-        "scatter": {"direct": scatter.direct, "binomial": scatter.binomial},
-        "send_recv": {"shift": sendrecv.shift},
-        "barrier": {"dissemination": barrier.dissemination},
+        "gather": {
+            "direct": Algorithm(gather.direct, _ROOTED),
+            "binomial": Algorithm(gather.binomial, _ROOTED),
+        },
+        "scatter": {
+            "direct": Algorithm(scatter.direct, _ROOTED),
+            "binomial": Algorithm(scatter.binomial, _ROOTED),
+        },
+        "send_recv": {"shift": Algorithm(sendrecv.shift)},
+        "barrier": {"dissemination": Algorithm(barrier.dissemination, ("ranks",))},
     }
 )
-"""Every collective with its algorithms by name. All take what they need of ranks, size (or, for
-``all_to_all_v``, counts), root, itemsize and ranks_per_node."""
+"""Every collective with its algorithms by name."""
 
 MOST_DIRECT = 1024
 """Ranks up to which `default` takes a ``direct`` algorithm, which has a row for every pair."""
@@ -171,7 +226,7 @@ def schedule(
     """
     algorithms(op)
     ranks, size = _counts(ranks, size)
-    steps = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
+    made = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
     root, itemsize, ranks_per_node = (
         integer(value, name, error=ScheduleError)
         for value, name in (
@@ -184,15 +239,7 @@ def schedule(
         raise ScheduleError(f"size of {size} bytes is not a number of items of {itemsize} bytes")
     if ranks_per_node < 1:
         raise ScheduleError(f"ranks_per_node is {ranks_per_node}, below 1")
-    given = {
-        "ranks": ranks, "size": size, "root": root, "itemsize": itemsize,
-        "ranks_per_node": ranks_per_node,
-    }  # fmt: skip
-    takes = inspect.signature(steps).parameters
-    arguments = {key: value for key, value in given.items() if key in takes}
-    if "counts" in takes:
-        return steps(np.full((ranks, ranks), size, np.int64), **arguments)
-    return steps(**arguments)
+    return made.steps(CallShape(ranks, size, root, itemsize, ranks_per_node))
 
 
 # `schedule` has a parameter of the same name, which is what its callers write.

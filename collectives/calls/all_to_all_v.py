@@ -15,7 +15,7 @@ from topology.errors import ArgumentError
 
 Longs = NDArray[np.int64]
 
-LOCAL = ("direct", "pairwise")
+LOCAL = tuple(name for name, one in ALGORITHMS["all_to_all_v"].items() if one.of_own_counts)
 """The algorithms that can be planned from a rank's own counts."""
 
 
