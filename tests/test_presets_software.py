@@ -1,5 +1,6 @@
 """The software presets: all there, sound, and where the physics allows, as published."""
 
+import pickle
 import tomllib
 from dataclasses import fields
 
@@ -32,6 +33,11 @@ def test_a_preset_says_where_it_comes_from(name: str) -> None:
     assert stack.name == name
     assert len(stack.source) > 20
     assert stack.by_operation
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_stack_goes_to_another_process(name: str) -> None:
+    assert pickle.loads(pickle.dumps(preset(name))) == preset(name)
 
 
 def test_an_unknown_stack_is_refused_with_the_choices() -> None:

@@ -22,6 +22,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,11 @@ class Costs:
                 raise EndpointError(f"protocol {protocol!r} has a bandwidth and no latency")
             if not value > 0:
                 raise EndpointError(f"protocol_bandwidth of {protocol} is {value}; it cannot be")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process is made anew: a read-only mapping cannot be pickled."""
+        values = (getattr(self, constant.name) for constant in fields(self))
+        return Costs, tuple(dict(one) if isinstance(one, Mapping) else one for one in values)
 
     def start(self, ranks: int) -> float:
         """Seconds of software before the first step of a collective over ``ranks`` ranks."""
