@@ -8,7 +8,8 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -132,7 +133,9 @@ class CommandGroup(click.Group):
         named["standalone_mode"] = False
         streams.prepare()
         try:
-            code = super().main(args, *more, **named)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn(warnings.showwarning)
+                code = super().main(args, *more, **named)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
             sys.exit(0)
@@ -158,6 +161,21 @@ def _one_line(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = f"{context.command_path}: " if context else ""
     return where + error.format_message()
+
+
+def _warn(others: Callable[..., None]) -> Callable[..., None]:
+    """A `warnings.showwarning`: ours are one line of the command; ``others`` shows all others."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        from fabric.machine import MachineWarning
+        from topology.text import one_line
+
+        if issubclass(category, MachineWarning):
+            streams.complain(f"triplane: warning: {one_line(str(message))}")
+        else:
+            others(message, category, *where)
+
+    return show
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -51,6 +52,10 @@ _WORDS = {str: "a text", list: "a list", dict: "an object", int: "an integer", N
 
 class MachineError(TriplaneError):
     """A machine's description has something unknown or impossible in it."""
+
+
+class MachineWarning(UserWarning):
+    """A machine is built, but probably not as it was meant."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +121,15 @@ class MachineSpec:
     def build(self) -> "Fabric":
         """The machine as a `Fabric`, on which schedules can be timed; its ``spec`` is this value.
 
-        Raises `TriplaneError` of several kinds for unknown names, with the choices.
+        Raises `TriplaneError` of several kinds for unknown names, with the choices. Warns
+        (`MachineWarning`) if no software is named for a topology that does not say which it runs.
         """
         from fabric.endpoint.stacks import stacks_of
         from fabric.fabric import Fabric
 
         topology, places = self.placed()
+        if self.software is None and _is_unknown(topology):
+            warnings.warn(_unknown(self.system), MachineWarning, stacklevel=2)
         fabric = Fabric(
             topology, engine=self.engine, routing=self.routing,
             endpoint=stacks_of(self.software, topology), planes=self.planes, placement=places,
@@ -285,6 +293,23 @@ def _of_table(where: str, whole: "Topology") -> "Ints":
         return table.placement(whole)
     except TopologyError as error:
         raise TopologyError(f"{path}: {error}") from None
+
+
+def _is_unknown(topology: "Topology") -> bool:
+    """True for a file that says neither of what family of machines it is nor what made it."""
+    made = topology.provenance
+    return not made.family and not made.preset
+
+
+def _unknown(system: str) -> str:
+    from fabric.endpoint.records import stacks
+
+    families = dict.fromkeys(family for stack in stacks().values() for family in stack.usual)
+    return (
+        f"{system} does not say of which family of machines it is, so no software's costs are"
+        " added and times are those of the wire alone; write family under [provenance] in the file"
+        f" ({', '.join(families)}), or name the software (raw: the wire)"
+    )
 
 
 def _left(whole: "Topology", without: tuple[str, ...]) -> "Topology":

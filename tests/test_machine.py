@@ -23,7 +23,7 @@ from fabric.failure import WorldError
 from fabric.launching.agreement import compare, description
 from fabric.launching.current import member
 from fabric.launching.launch import launch
-from fabric.machine import MachineError, MachineSpec
+from fabric.machine import MachineError, MachineSpec, MachineWarning
 from fabric.settings import Settings
 from fabric.timeline.value import Timeline
 from topology import TopologyError, TriplaneError
@@ -177,6 +177,44 @@ def test_another_system_of_the_environment_has_no_options_of_the_first() -> None
     spec = MachineSpec("h800:4", system_options={"rdma": "ib"})
     given = {"TRIPLANE_MACHINE": spec.to_text(), "TRIPLANE_SYSTEM": "star:2"}
     assert Settings.from_environment(given).machine == MachineSpec("star:2")
+
+
+STAR = """
+name = "mine"
+planes = ["package", "ub"]
+endpoints = [{ kind = "npu", names = ["a", "b"] }]
+
+[[links]]
+plane = "ub"
+from = "a"
+to = "b"
+bandwidth = "1 GB/s"
+latency = "1 us"
+both = true
+"""
+
+
+def test_a_file_that_names_no_family_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(STAR)
+    with pytest.warns(MachineWarning, match=r"mine\.toml does not say .*\(cloudmatrix, "):
+        fabric = MachineSpec(str(path)).build()
+    assert fabric.software.name == "raw"
+    MachineSpec(str(path), "raw").build()  # a warning would be an error
+    path.write_text(STAR + '[provenance]\nfamily = "cloudmatrix"\n')
+    assert MachineSpec(str(path)).build().software.stack("dispatch") == "cann-ep"
+    MachineSpec("star:2").build()  # what a preset made has said so
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_command_line_warns_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(STAR)
+    said = ["bench", "all_reduce", "--ranks", "2", "-b", "64", "-e", "64", "--system", str(path)]
+    shown = CliRunner().invoke(main, said)
+    assert shown.exit_code == 0, shown.output
+    (line,) = shown.stderr.splitlines()
+    assert line.startswith(f"triplane: warning: {path} does not say of which family")
 
 
 def test_the_fabric_is_what_was_described() -> None:

@@ -1,3 +1,4 @@
+import re
 import time
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from topology import (
     to_toml,
 )
 from topology.units import GB, US, Gbit
+
+ROOT = Path(__file__).parents[1]
 
 BY_HAND = """
 name = "my star"
@@ -189,3 +192,26 @@ def test_a_file_of_cloudmatrix384_is_quick() -> None:
     begin = time.perf_counter()
     from_toml(to_toml(cloudmatrix384()))
     assert time.perf_counter() - begin < 2
+
+
+FILE = 'name = "x"\nplanes = []\nendpoints = []\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1",
+        f"{FILE}[[switches]]\nx = 1",
+        f"{FILE}[[links]]\nx = 1",
+        f"{FILE}[provenance]\nx = 1",
+    ],
+)
+def test_the_page_of_formats_names_every_key(text: str) -> None:
+    with pytest.raises(TopologyError, match="known are") as caught:
+        from_toml(text)
+    keys = str(caught.value).partition("known are ")[2].split(", ")
+    page = (ROOT / "docs" / "formats.md").read_text()
+    section = page.split("\n## A topology\n")[1].split("\n## ")[0]
+    assert len(keys) >= 4
+    for key in keys:
+        assert re.search(rf"`\[*{key}\]*`", section), key
