@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fabric.failure import RankLost
-from fabric.transports.base import ANY, Transport, counted
+from fabric.transports.base import ANY, Transport
 from fabric.transports.zmq.connections import FRAME_LOOKS, UNHEARD, Connections
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import BIND
@@ -51,7 +51,7 @@ def looked(
             finish(transport, transport.receive(1, 1, 1, 8, np.zeros(8, np.uint8)))
         if awaits is not None:
             transport.receive(awaits, 1, 1, 8, np.zeros(8, np.uint8))
-        counts = counted(transport)
+        counts = transport.counted
         assert counts is not None
         counts.ask(lambda peer, question: answer(question))
         try:

@@ -40,7 +40,7 @@ from fabric.ranks.message_execution import MessageExecution, Round, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
-from fabric.transports.base import PeerMemory, many
+from fabric.transports.base import PeerMemory
 from fabric.world.messages import MachineLabel
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
@@ -97,7 +97,7 @@ class Communicator:
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, PreparedCall] = {}
         self._machines: dict[str, MachineLabel | None] = {}
-        self._wide = WIDE if many(self._driver.transport) else None
+        self._wide = WIDE if self._driver.transport.many else None
 
     def __enter__(self) -> "Communicator":
         """Itself; at the end of the block it is closed."""

@@ -27,7 +27,7 @@ from fabric.failure import (
 from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Latch
 from fabric.ranks.execution import Execution
-from fabric.transports.base import Bytes, Transport, many
+from fabric.transports.base import Bytes, Transport
 from fabric.world.rank_control import RankControl
 
 TRANSPORT_SLICE = 0.05
@@ -91,7 +91,7 @@ class Driver:
         self.disowned: WorldError | None = None
         self._has_raised = False
         own(self)
-        crowd = max(transport.size / CROWD, 1.0) if many(transport) else 1.0
+        crowd = max(transport.size / CROWD, 1.0) if transport.many else 1.0
         self._soon, self._slice = crowd * BLOCKED_AFTER, crowd * TRANSPORT_SLICE
 
     def disown(self, error: WorldError) -> None:

@@ -181,10 +181,8 @@ class Execution:
         pieces = (
             [data[a:b] for a, b in zip(first, last, strict=True)] if first else [data] * len(peers)
         )
-        transport, members = cast(Many, self._transport), self.members
-        return transport.send_many(
-            list(map(members.__getitem__, peers)), self.tag, self._mark, pieces
-        )
+        wide, members = cast(Many, self._transport.many), self.members
+        return wide.send_many(list(map(members.__getitem__, peers)), self.tag, self._mark, pieces)
 
     def _taken(self, number: int) -> bool:
         """Whether the sends of the stages before that one are done."""
@@ -219,10 +217,10 @@ class Execution:
             for fold in gather.folds:
                 self._fold(stage, fold, source, rest)
 
-        transport, members = cast(Many, self._transport), self.members
+        wide, members = cast(Many, self._transport.many), self.members
         peers = list(map(members.__getitem__, gather.peers))
         self._receiving.append(
-            (number, transport.receive_many(peers, gather.sizes, self.tag, self._mark, take))
+            (number, wide.receive_many(peers, gather.sizes, self.tag, self._mark, take))
         )
 
     def _ahead(self, number: int, posted: int) -> int:

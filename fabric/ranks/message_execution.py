@@ -14,7 +14,7 @@ from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import ReadyPlan
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan
-from fabric.transports.base import SMALL, Bytes, Take, Transport, many
+from fabric.transports.base import SMALL, Bytes, Take, Transport
 
 NOTHING_READY = ReadyPlan((), (0, 0, 0))
 """The ready plan of a call whose messages are those of a `MessageExecution`."""
@@ -69,7 +69,7 @@ class MessageExecution(Execution):
 
     def _begin(self, number: int, messages: Round) -> None:
         """Receives first: what comes early then goes where it belongs."""
-        transport, wide = self._transport, many(self._transport)
+        transport, wide = self._transport, self._transport.many
         members, tag, mark = self.members, self.tag, self._mark
         sends, receives = messages
         if wide is not None and _wide([(peer, size) for peer, size, _ in receives]):

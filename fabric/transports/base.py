@@ -9,7 +9,7 @@ receive never holds up another.
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +107,14 @@ class Transport(Protocol):
     size: int
     memory: PeerMemory | None
 
+    @property
+    def many(self) -> "Many | None":
+        """Means to send and receive many messages in one call; None: there are none."""
+
+    @property
+    def counted(self) -> "Counted | None":
+        """The count of frames, where connections may be cut; None: they are not counted."""
+
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.
 
@@ -147,8 +155,8 @@ class Transport(Protocol):
         """Release sockets, files and memory; unfinished requests are dropped. Idempotent."""
 
 
-class Many(Transport, Protocol):
-    """A transport that can send or receive many small messages in one call: see `many`.
+class Many(Protocol):
+    """Means to send or receive many small messages in one call: see `Transport.many`.
 
     They are messages like others: what is sent in one call may be received one by one, and the
     other way round.
@@ -170,18 +178,16 @@ class Many(Transport, Protocol):
         """
 
 
-def many(transport: Transport) -> Many | None:
-    """``transport``, if it can send and receive many messages in one call (`Many`); else None."""
-    return cast(Many, transport) if hasattr(transport, "send_many") else None
-
-
 AskSent = Callable[[int, int], "tuple[int | None, bool] | None"]
 """``ask(peer, question)``: how many frames a peer has sent to this rank (None: it has left without
 saying so), and whether it has left; None while that is not known. A question has one answer."""
 
 
-class Counted(Transport, Protocol):
-    """A transport whose connections may be cut, so that frames are lost: see `counted`."""
+class Counted(Protocol):
+    """The count of the frames of a transport whose connections may be cut, so that some are lost.
+
+    See `Transport.counted`.
+    """
 
     def sent(self, peer: int) -> int:
         """The number of frames that were sent to ``peer``. Thread-safe."""
@@ -191,11 +197,6 @@ class Counted(Transport, Protocol):
 
         `progress` then raises `RankLost` if some of them have not come.
         """
-
-
-def counted(transport: Transport) -> Counted | None:
-    """``transport`` itself if it counts its frames, else None."""
-    return cast(Counted, transport) if hasattr(transport, "sent") else None
 
 
 RANKS = ("threads", "processes", "mpi")

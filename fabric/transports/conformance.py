@@ -70,6 +70,10 @@ class _CheckedRank:
         """All other ranks, each rank beginning with its next."""
         return [(self.rank + k) % self.size for k in range(1, self.size)]
 
+    def tag(self, tag: int) -> int:
+        """A tag of the transport that only this check has."""
+        return self._first + tag
+
     def send(self, peer: int, tag: int, data: Bytes, mark: int = 7) -> Request:
         return self.transport.send(peer, self._first + tag, mark, data)
 
@@ -333,6 +337,19 @@ def _wake(r: _CheckedRank) -> None:
     r.sure(time.monotonic() - begun < PATIENCE, "progress went on waiting after a wake")
 
 
+def _many_in_one_call(r: _CheckedRank) -> None:
+    """Where many messages can be sent in one call, each rank gets what is for it."""
+    wide, peers, tag = r.transport.many, r.others(), r.tag(1)
+    if wide is None or not peers:
+        return
+    got: list[bytes] = []
+    into = wide.receive_many(peers, [8] * len(peers), tag, 7, got.extend)
+    pieces = [bytes([r.rank, peer] * 4) for peer in peers]
+    r.wait(wide.send_many(peers, tag, 7, pieces), into)
+    r.sure(got == [bytes([peer, r.rank] * 4) for peer in peers], "many messages are wrong")
+    _meet(r)
+
+
 def _memory(r: _CheckedRank) -> None:
     """Where the ranks' memory can be read, each reads what the rank before it exposes."""
     memory = r.transport.memory
@@ -379,6 +396,7 @@ CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
         "both_ways": _both_ways,
         "idle": _idle,
         "wake": _wake,
+        "many_in_one_call": _many_in_one_call,
         "memory": _memory,
     }
 )

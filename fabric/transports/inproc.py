@@ -15,7 +15,9 @@ from fabric.transports.base import (
     ANY,
     SMALL,
     Bytes,
+    Counted,
     ExposedMemory,
+    Many,
     PeerMemory,
     Rendezvous,
     Request,
@@ -109,10 +111,12 @@ class _Mailbox:
 
 
 class Inproc:
-    """A `fabric.transports.base.Many` of one rank; ``boxes``: the mailboxes of all of them.
+    """A `fabric.transports.base.Transport` of one rank; ``boxes``: the mailboxes of all of them.
 
     ``memory``: lives as long as any rank does.
     """
+
+    counted: Counted | None = None
 
     def __init__(self, rank: int, boxes: Sequence[_Mailbox]) -> None:
         self.rank, self.size = rank, len(boxes)
@@ -130,6 +134,11 @@ class Inproc:
         """Refuse every further use with ``error``; see `fabric.host.forked`."""
         refused: Any = Disowned(error)
         self._boxes = self._box = refused
+
+    @property
+    def many(self) -> Many:
+        """The transport itself: it can send and receive many messages in one call."""
+        return self
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Put the message into the peer's mailbox: a small one copied, a large one by reference."""

@@ -22,7 +22,7 @@ from fabric.host.forked import here, own
 from fabric.host.liveness import GONE, birth, host, state
 from fabric.host.waiting import Latch
 from fabric.settings import Settings
-from fabric.transports.base import Transport, counted
+from fabric.transports.base import Transport
 from fabric.world.inbox import LEFT, Inbox
 from fabric.world.line import Pacing
 from fabric.world.messages import (
@@ -148,7 +148,7 @@ class ProcessLine:
 
     def count_frames(self, transport: Transport) -> None:
         """Let ranks ask each other how many frames ``transport`` has sent, if it counts."""
-        counts = counted(transport)
+        counts = transport.counted
         if counts is not None:
             self.sent = counts.sent
             counts.ask(self.frames_of)

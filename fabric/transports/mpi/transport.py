@@ -17,7 +17,16 @@ import numpy as np
 
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import Bytes, PeerMemory, Rendezvous, Request, Take, run_as
+from fabric.transports.base import (
+    Bytes,
+    Counted,
+    Many,
+    PeerMemory,
+    Rendezvous,
+    Request,
+    Take,
+    run_as,
+)
 from fabric.transports.matching import Matching, Receive, check_peer, new_receive, refusal
 from fabric.transports.mpi import mpiexec
 from fabric.transports.mpi.pieces import HEADERS, Announcement, LargeMessages
@@ -47,6 +56,9 @@ LINGER = 0.5
 
 class Mpi:
     """A `fabric.transports.base.Transport` of one rank over a communicator of its own."""
+
+    many: Many | None = None
+    counted: Counted | None = None
 
     def __init__(self, comm: "MPI.Comm") -> None:
         from mpi4py import MPI

@@ -9,7 +9,17 @@ from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
-from fabric.transports.base import AskSent, Bytes, PeerMemory, Rendezvous, Request, Take, run_as
+from fabric.transports.base import (
+    AskSent,
+    Bytes,
+    Counted,
+    Many,
+    PeerMemory,
+    Rendezvous,
+    Request,
+    Take,
+    run_as,
+)
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
@@ -42,6 +52,8 @@ class _Self:
 
 class Zmq:
     """A `fabric.transports.base.Transport` of one rank; made by `connect`."""
+
+    many: Many | None = None
 
     def __init__(self, ways: Reach) -> None:
         self.rank, self.size = ways.rank, ways.size
@@ -120,6 +132,11 @@ class Zmq:
     def unclaimed(self) -> list[tuple[int, int]]:
         """Peer and tag of each message that has arrived without a receive, earliest first."""
         return self._matching.unclaimed()
+
+    @property
+    def counted(self) -> Counted:
+        """The transport itself, which counts the frames that it sends over sockets."""
+        return self
 
     def sent(self, peer: int) -> int:
         """The number of frames sent to ``peer`` over a socket; shared memory loses none."""
