@@ -143,7 +143,7 @@ def _is_drawn(axes: "Axes") -> bool:
 def draw_moe(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
     """Draw time over EP size, a line for each system and stack, a panel for each of ``panels``.
 
-    ``rows``: records of `bench.moe.command`; ``panels``: operations. Raises `OSError`.
+    ``rows``: records of `bench.moe.measure`; ``panels``: operations. Raises `OSError`.
     """
     with canvas(path, 10, 4.5) as figure:
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]

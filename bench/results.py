@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.cases.moe import EXPERTS, HIDDEN, OPERATIONS, TOKENS, TOP_K, Experts, dtype_of
 from bench.collectives import measure as collectives
-from bench.moe import command as experts_bench
+from bench.moe import measure as experts_bench
 from bench.options import Flags
 from bench.records import Record, as_table
 from fabric.machine import MachineSpec

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, CDPSession, Page
 
 from bench.cases.moe import OPERATIONS, Experts
-from bench.moe.command import simulate
+from bench.moe.measure import simulate
 from bench.view.page import Exhibit, page
 from fabric import Fabric
 from fabric.timeline.film import film_of

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bench.cases.moe import OPERATIONS, Experts, dtype_of
-from bench.moe import command
+from bench.moe import measure
 from bench.records import Record
 from fabric.machine import MachineSpec
 
@@ -14,14 +14,14 @@ SYSTEMS = ("cloudmatrix384", "h800")
 
 
 def measured(system: str) -> list[Record]:
-    fabric, software, name = command.prepared(MachineSpec(system=system), "low-latency")
+    fabric, software, name = measure.prepared(MachineSpec(system=system), "low-latency")
     dtype = dtype_of(software)
     works = [
         Experts(op, "low-latency", ranks, experts=max(256, ranks), dtype=dtype)
         for ranks in SIZES
         for op in OPERATIONS
     ]
-    return [row for row, _ in command.records(fabric, name, works)]
+    return [row for row, _ in measure.records(fabric, name, works)]
 
 
 def main() -> None:
@@ -30,10 +30,10 @@ def main() -> None:
         found = measured(system)
         rows += found
         print(f"MoE on {system} with {found[0]['software']}: 128 tokens a rank, hidden 7168, top-8")
-        print(command.table(found), flush=True)
+        print(measure.table(found), flush=True)
     plot = Path(sys.argv[1] if len(sys.argv) > 1 else "out/moe.svg")
     plot.parent.mkdir(parents=True, exist_ok=True)
-    command.draw(rows, plot)
+    measure.draw(rows, plot)
     print(f"The same as a plot: {plot}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import heatmap, plot
 from bench.cases.moe import Experts
-from bench.moe.command import simulate
+from bench.moe.measure import simulate
 from bench.records import Record
 from bench.results import moe
 from fabric import Fabric

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bench.cases import moe
 from bench.cli import bench
-from bench.moe import command
+from bench.moe import measure
 from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB
@@ -55,13 +55,13 @@ def test_every_mode_runs_on_every_kind_of_system(system: str, mode: str):
 
 
 def test_raw_dispatch_is_the_fullest_port():
-    fabric, _, _ = command.prepared(MachineSpec(system="star:16", software="raw"), "low-latency")
+    fabric, _, _ = measure.prepared(MachineSpec(system="star:16", software="raw"), "low-latency")
     work = moe.Experts("dispatch", "low-latency", 16, tokens=32, experts=64)
     counts = work.routing().counts * work.message_size("raw")
     np.fill_diagonal(counts, 0)
     wire = max(counts.sum(0).max(), counts.sum(1).max()) / (196 * GB)
     flags = 3 * 4 * 4 * 16 / (196 * GB)
-    duration = command.simulate(work, fabric).duration
+    duration = measure.simulate(work, fabric).duration
     assert wire + 1e-6 <= duration <= wire + 2e-6 + flags + 1e-9
 
 
@@ -75,12 +75,12 @@ def test_hot_experts_take_longer_and_dead_switches_too():
 
 
 def test_normal_mode_has_two_levels_only_between_nodes_with_a_network_of_their_own():
-    h800, _, _ = command.prepared(MachineSpec(system="h800"), "normal")
-    cloudmatrix, _, _ = command.prepared(MachineSpec(), "normal")
+    h800, _, _ = measure.prepared(MachineSpec(system="h800"), "normal")
+    cloudmatrix, _, _ = measure.prepared(MachineSpec(), "normal")
     work = moe.Experts("dispatch", "normal", 16)
-    assert command.nodes_of(replace(work, ranks=8), h800) is None
-    assert command.nodes_of(work, h800) == 8
-    assert command.nodes_of(replace(work, ranks=64), cloudmatrix) is None
+    assert measure.nodes_of(replace(work, ranks=8), h800) is None
+    assert measure.nodes_of(work, h800) == 8
+    assert measure.nodes_of(replace(work, ranks=64), cloudmatrix) is None
 
 
 def test_table_plot_and_trace(tmp_path: Path):
@@ -136,9 +136,9 @@ def test_a_token_routed_to_no_expert_is_named(tmp_path: Path, expert: int):
 
 
 def test_too_many_selections_are_refused():
-    fabric, _, _ = command.prepared(MachineSpec(software="raw"), "low-latency")
+    fabric, _, _ = measure.prepared(MachineSpec(software="raw"), "low-latency")
     with pytest.raises(TriplaneError, match="selections"):
-        command.simulate(moe.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
+        measure.simulate(moe.Experts("dispatch", "low-latency", 768, tokens=1 << 20), fabric)
 
 
 def test_a_file_brings_its_own_tokens_ranks_and_experts(tmp_path: Path):
