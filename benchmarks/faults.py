@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--async", dest="asynchronous", action="store_true",
                         help="asynchronous calls only, as with --kinds interrupt")  # fmt: skip
     parser.add_argument("--record", type=Path, metavar="FILE",
-                        help="append the trials to FILE; the table is of all in it")  # fmt: skip
+                        help="append the trials to it; the table is of all in it")  # fmt: skip
     given = parser.parse_args()
     numbers, kinds = range(given.first, given.first + given.trials), tuple(given.kinds)
     verdicts = trials(

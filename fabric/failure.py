@@ -37,6 +37,10 @@ class Deadlock(WorldError):
     """Every rank waits for another; the message says who waits for whom, and in which call."""
 
 
+class AuthorityLost(WorldError):
+    """A rank can no longer reach the authority: it has died, or the connection to it was cut."""
+
+
 class TimedOut(WorldError):
     """A wait took longer than its caller allows."""
 
@@ -106,7 +110,8 @@ def exit_code(status: object) -> int:
 KINDS = {
     kind.__name__: kind
     for kind in (
-        WorldError, RankLost, RankFailed, CallMismatch, Deadlock, TimedOut, TransportError
+        WorldError, RankLost, RankFailed, CallMismatch, Deadlock, AuthorityLost, TimedOut,
+        TransportError,
     )
 }  # fmt: skip
 """By name, for errors that travel between processes."""

@@ -61,3 +61,22 @@ def test_each_message_comes_once_and_in_its_senders_order(transport: str, sync: 
 def test_where_nobody_sends_only_a_time_out_ends_it() -> None:
     said = launch(unanswered, 2, sync="eager")[0]
     assert "recv(float64[1], any rank, tag 0) was not over after 0.05 s" in said
+
+
+def found_late() -> tuple[int, bool]:
+    with init() as comm:
+        if comm.rank:
+            comm.compute(0.02)
+            comm.send(np.ones(1), 0)
+            return 0, True
+        work = comm.irecv_any(np.zeros(1))
+        work.wait()
+        work.wait()  # again: it is over
+        begin, end = work.times()
+        return work.source, begin < end <= comm.now()
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq"])
+def test_on_paced_time_it_ends_when_the_receive_that_was_found_does(transport: str) -> None:
+    ended = launch(found_late, 2, "star:4", transport, clock="paced", scale=1.0, timeout=60.0)
+    assert ended == [(1, True), (0, True)]

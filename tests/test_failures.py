@@ -287,6 +287,7 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
     """Bytes that are no ZeroMQ, and ZeroMQ messages that are no records."""
     import zmq
 
+    from fabric.host.curve import join
     from fabric.launching import processes
 
     addresses: list[str] = []
@@ -299,6 +300,7 @@ def test_a_stranger_at_the_authority_harms_nobody(monkeypatch: pytest.MonkeyPatc
             self.context = zmq.Context()
             self.stranger = self.context.socket(zmq.DEALER)
             self.stranger.linger = 0
+            join(self.stranger, self.address, None, more["token"])
             self.stranger.connect(self.address)
             for garbage in (b"", b"{", b"[]", b"[1]", b'[["hello"]]', b'[["leave"]]', b"[" * 9999):
                 self.stranger.send_multipart([garbage, b"\xff" * 100])

@@ -13,7 +13,7 @@ from fabric.transports.base import Transport
 from fabric.transports.zmq.frames import HEADER, PIECE, Frame, FrameError, decode, encode
 from fabric.transports.zmq.reach import SHARED_MEMORY
 from fabric.transports.zmq.sockets import BIND
-from tests.support.worlds import connected, finish, good, noise, stranger
+from tests.support.worlds import connected, finish, good, noise, sender
 
 TOKEN = bytes(range(16))
 RANKS = 5
@@ -98,9 +98,9 @@ def test_garbage_at_the_socket_of_a_working_world_is_dropped_and_counted(
     monkeypatch.setenv(BIND, bind)
 
     def main(transport: Transport) -> int:
-        address = transport._ways.sockets.address  # type: ignore[attr-defined]
+        sockets = transport._ways.sockets  # type: ignore[attr-defined]
         peer = 1 - transport.rank
-        with stranger(address) as socket:
+        with sender(sockets.address, sockets.token) as socket:
             for tag, message in enumerate(messages):
                 socket.send_multipart(message)
                 room = np.zeros(5000, np.uint8)
@@ -129,7 +129,7 @@ def test_frames_of_our_own_out_of_turn_are_dropped_or_missed(
             return 0
         sockets = transport._ways.sockets  # type: ignore[attr-defined]
         first = Frame(sockets.token, 1, 0, 7, 0, 300, 0, 64)
-        with stranger(sockets.address) as socket:
+        with sender(sockets.address, sockets.token) as socket:
             _send(socket, first, first, replace(first, sequence=1, at=128))
             while sockets.dropped < 2:
                 transport.progress(0.05)

@@ -15,6 +15,7 @@ import zmq
 
 from collectives.adapters.torch.messages import Half
 from fabric.failure import RankLost, TimedOut, WorldError
+from fabric.host.curve import join
 from fabric.host.folder import OWNER, PREFIX, sweep
 from fabric.host.liveness import STOPPED, birth, host, state
 from fabric.host.owned import write_owned
@@ -166,6 +167,7 @@ def test_what_strangers_send_after_the_first_message_is_not_read() -> None:
         hello = server._hello
         server._hello = lambda *message: (read.append(message), hello(*message))[1]  # type: ignore[method-assign]
         stranger = context.socket(zmq.DEALER)
+        join(stranger, server.address, None, "")  # it has the token, and yet is no rank
         stranger.connect(server.address)
         for _ in range(3 * AT_ONCE):
             stranger.send(b"{" * 5000)

@@ -22,6 +22,7 @@ import zmq
 
 from collectives import init
 from fabric.failure import RankLost, TransportError, WorldError
+from fabric.host.curve import join
 from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, host, state
 from fabric.host.sweep import mapped, marked, sweep
 from fabric.launching import supervise
@@ -83,6 +84,7 @@ def rank_of(server: Server, rank: int, pid: int) -> Iterator["zmq.Socket[bytes]"
     """A connection that says that it is a rank, in that process."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.DEALER)
+    join(socket, server.address, None, "")
     socket.connect(server.address)
     hello = ["hello", VERSION, "", rank, server.world.size, pid, birth(pid), host()]
     socket.send(json.dumps([hello]).encode())

@@ -460,7 +460,7 @@ def test_who_has_no_key_gets_nothing_and_who_has_it_is_served() -> None:
 
 @pytest.mark.parametrize(
     ("rank", "size", "token", "words"),
-    [(0, 2, "x", "the token is wrong"), (0, 3, "", "a world of 2 ranks, not rank 0 of 3"),
+    [(0, 3, "", "a world of 2 ranks, not rank 0 of 3"),
      (1, 2, "", "rank 1 is there already")],
 )  # fmt: skip
 def test_who_does_not_belong_is_refused(rank: int, size: int, token: str, words: str) -> None:
@@ -468,6 +468,24 @@ def test_who_does_not_belong_is_refused(rank: int, size: int, token: str, words:
         with closing(ProcessLine(server.address, 1, 2)), pytest.raises(TransportError, match=words):
             ProcessLine(server.address, rank, size, token=token, patience=30.0)
         assert server.dropped == 1
+
+
+def test_who_has_no_token_does_not_get_past_the_handshake() -> None:
+    server = Server(World(2), Settings(), "tcp://127.0.0.1:*", token="right")
+    with closing(server), zmq.Context() as context:
+        with pytest.raises(TransportError, match="refuses the token"):
+            ProcessLine(server.address, 0, 2, token="wrong", patience=30.0)
+        with pytest.raises(TransportError, match="refuses the keys; has it none"):
+            ProcessLine(server.address, 0, 2, keys=Keys.make(), patience=30.0)
+        with context.socket(zmq.DEALER) as stranger, closing(_line(server, "right")):
+            stranger.linger, stranger.immediate = 0, 1
+            stranger.connect(server.address)
+            assert not stranger.poll(300, zmq.POLLOUT)
+        assert server.dropped == 0
+
+
+def _line(server: Server, token: str) -> ProcessLine:
+    return ProcessLine(server.address, 1, 2, token=token)
 
 
 def test_where_nobody_listens_a_rank_says_so() -> None:
@@ -533,6 +551,21 @@ def test_the_gate_is_closed_to_all_but_one_key() -> None:
                 gate.answer()
                 assert asks.recv_multipart()[2] == answer
         assert gate.refused == 3
+
+
+def test_without_keys_the_gate_is_closed_to_all_but_one_token() -> None:
+    with zmq.Context() as context, closing(Gate(context, None, "t")) as gate:
+        with context.socket(zmq.REQ) as asks:
+            asks.connect("inproc://zeromq.zap.01")
+            for end, answer in (
+                ([b"PLAIN", b"rank", b"token t"], b"200"), ([b"PLAIN", b"rank", b"t"], b"400"),
+                ([b"PLAIN", b"rank"], b"400"), ([b"CURVE", b"rank", b"token t"], b"400"),
+                ([b"NULL"], b"400"),
+            ):  # fmt: skip
+                asks.send_multipart([b"1.0", b"7", b"", b"", b"", *end])
+                gate.answer()
+                assert asks.recv_multipart()[2] == answer
+        assert gate.refused == 4
 
 
 @pytest.mark.parametrize(

@@ -242,9 +242,10 @@ def test_what_may_not_be_listened_at_is_refused(
     assert words in str(error)
 
 
-@pytest.mark.parametrize("whose", ["none", "another"])
+@pytest.mark.parametrize("whose", ["none", "another", "no token", "another token"])
 def test_a_peer_without_the_key_gets_nothing(whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**Keys.make().environment(), **SOCKETS}.items():
+    keys = {} if "token" in whose else Keys.make().environment()
+    for name, value in {**keys, **SOCKETS}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(BIND, "tcp://127.0.0.1")
 
@@ -257,6 +258,8 @@ def test_a_peer_without_the_key_gets_nothing(whose: str, monkeypatch: pytest.Mon
             public, stranger.curve_secretkey = zmq.curve_keypair()
             stranger.curve_publickey = public
             stranger.curve_serverkey = os.environ["TRIPLANE_CURVE_PUBLIC"].encode()
+        if whose == "another token":
+            stranger.plain_username, stranger.plain_password = b"rank", b"token " + b"0" * 32
         stranger.connect(sockets.address)
         for _ in range(20):
             transport.progress(0.01)

@@ -32,6 +32,7 @@ class Search(Execution):
     """
 
     __slots__ = ("_control", "_find", "found")
+    timed = False  # the receive that it finds is
 
     def __init__(
         self, words: str, transport: Transport, find: Callable[[], Execution | None]
@@ -78,6 +79,7 @@ class AnyWork(Work):
     def __init__(self, driver: Driver, search: Search, sender: list[int]) -> None:
         """``sender``: holds the rank whose message it is, once that is known."""
         super().__init__(driver, search)
+        self._tags = ()
         self._search, self._sender = search, sender
 
     @property
@@ -88,9 +90,10 @@ class AnyWork(Work):
     def wait(self, timeout: float | None = None) -> None:
         """Return when the work is over, at most after ``timeout`` seconds; see `Work.wait`."""
         super().wait(timeout)
-        if self._search.found is not None:  # whose time is known to the authority
-            self._tags = (self._search.found.tag,)
-            self._driver.wait(self._search.found, timeout)
+        found = self._search.found
+        if found is not None and not self._tags:  # its time is known to the authority
+            self._driver.wait(found, timeout)
+            self._tags = (found.tag,)
 
 
 def any_source(

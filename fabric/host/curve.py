@@ -1,12 +1,16 @@
-"""CURVE: the one key pair of a world, with which its sockets encrypt and authenticate.
+"""Who gets past the handshake of a world's sockets: whoever has its key pair, or its token.
 
-Every rank has the pair, as the server of its own sockets and as the client of the others'. A peer
-without it cannot even begin: libzmq asks the `Gate` of its context, which knows one key.
+CURVE: every rank has the one key pair of the world, as the server of its own sockets and as the
+client of the others'; all is encrypted. Without keys, on a loopback address, PLAIN: a peer sends
+the token first. Either way libzmq asks the `Gate` of its context, and of a peer that is refused no
+message is ever read. A socket file in the user's private folder needs neither.
 """
 
 import hashlib
 import json
+import logging
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -21,8 +25,13 @@ from fabric.host.owned import read_secret, write_owned
 PUBLIC, SECRET = "TRIPLANE_CURVE_PUBLIC", "TRIPLANE_CURVE_SECRET"
 """The environment variables that hold the pair, each 40 characters of Z85."""
 
+AT_ONCE = 64
+"""Requests that are answered at once: whoever floods with them delays nobody."""
+
 ZAP = "inproc://zeromq.zap.01"
 """Where libzmq asks whom to let in (ZeroMQ RFC 27)."""
+
+_LOG = logging.getLogger("triplane")
 
 
 @dataclass(frozen=True)
@@ -108,32 +117,80 @@ def _why(error: OSError) -> str:
 
 
 class Gate:
-    """Authenticates the peers of one ZeroMQ context: only those with the world's key are let in.
+    """Authenticates the peers of one ZeroMQ context: only those with the world's secret.
 
-    Poll its ``socket`` along with the others, and call `answer` when it is readable. ``refused``:
-    how many peers were turned away.
+    That is its key pair, or without ``keys`` its ``token``. Poll its ``socket`` along with the
+    others, and call `answer` when it is readable. ``refused``: how many peers were turned away.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys) -> None:
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", keys: Keys | None, token: str = ""
+    ) -> None:
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind(ZAP)
         self.refused = 0
-        self._key = z85.decode(keys.public)
+        self._key = z85.decode(keys.public) if keys else None
+        self._token = _password(token)
 
     def answer(self) -> None:
-        """Answer all waiting authentication requests: allow peers that have the key pair."""
-        while self.socket.poll(0):
+        """Answer authentication requests that wait: allow peers that have the secret.
+
+        At most `AT_ONCE`, and the rest at the next call.
+        """
+        for _ in range(AT_ONCE):
+            if not self.socket.poll(0):
+                break
             frames = self.socket.recv_multipart()
-            known = len(frames) == 7 and frames[5] == b"CURVE" and frames[6] == self._key
-            self.refused += not known
-            code, text = (b"200", b"OK") if known else (b"400", b"not a key of this world")
+            known = self._knows(frames)
+            if not known:
+                self._refuse()
+            code, text = (b"200", b"OK") if known else (b"400", b"no secret of this world")
             request = frames[1] if len(frames) > 1 else b""
             self.socket.send_multipart([b"1.0", request, code, text, b"rank", b""])
+
+    def _refuse(self) -> None:
+        self.refused += 1
+        if self.refused & (self.refused - 1) == 0:  # 1, 2, 4, ...: a flood must not fill a disk
+            _LOG.warning("%d peers without the secret of this world were refused", self.refused)
+
+    def _knows(self, frames: list[bytes]) -> bool:
+        """Whether a request (ZeroMQ RFC 27) has the secret in it."""
+        if self._key is not None:
+            return len(frames) == 7 and frames[5] == b"CURVE" and frames[6] == self._key
+        plain = len(frames) == 8 and frames[5] == b"PLAIN"
+        return plain and secrets.compare_digest(frames[7], self._token)
 
     def close(self) -> None:
         """Close the gate's socket; no further peer is let in."""
         self.socket.close()
+
+
+def _password(token: str) -> bytes:
+    return b"token " + token.encode()  # libzmq refuses an empty one
+
+
+def gate(
+    context: "zmq.Context[zmq.Socket[bytes]]", address: str, keys: Keys | None, token: str
+) -> Gate | None:
+    """The gate that a socket needs which will listen at ``address``; None if it needs none."""
+    return Gate(context, keys, token) if keys or address.startswith("tcp://") else None
+
+
+def serve(socket: "zmq.Socket[bytes]", address: str, keys: Keys | None) -> None:
+    """Set up ``socket``, before it is bound to ``address``, to ask the `gate` about its peers."""
+    if keys is not None:
+        keys.serve(socket)
+    elif address.startswith("tcp://"):
+        socket.plain_server = True
+
+
+def join(socket: "zmq.Socket[bytes]", address: str, keys: Keys | None, token: str) -> None:
+    """Give the secret to ``socket``, which will connect to one at ``address`` set up by `serve`."""
+    if keys is not None:
+        keys.join(socket)
+    elif address.startswith("tcp://"):
+        socket.plain_username, socket.plain_password = b"rank", _password(token)
 
 
 def check_address(address: str, keys: Keys | None) -> None:

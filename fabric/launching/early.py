@@ -6,10 +6,13 @@ It has no connection to the authority yet, and the launcher would only see its e
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
 from fabric.host.forked import here
+
+if TYPE_CHECKING:
+    from fabric.launching.seat import Seat
 
 CONNECT_PATIENCE = 5.0
 """Seconds that a program which has failed looks for the authority."""
@@ -31,28 +34,35 @@ def tell_failures(given: Mapping[str, str], joined: Callable[[], bool]) -> None:
             hook(kind, error, trace)
         finally:
             if at_home() and not joined():
-                _tell(dict(given), error)
+                seat = _seat(given)
+                if seat is not None:
+                    report_failure(seat, error)
 
     sys.excepthook = failed
 
 
-def _tell(given: Mapping[str, str], error: BaseException) -> None:
-    from fabric.launching.seat import Seat
+def report_failure(seat: "Seat", error: BaseException) -> None:
+    """Report to the other ranks, as the rank of ``seat``, which has not joined, that it failed."""
     from fabric.world.rank_control import RankControl
     from fabric.world.zmq_client import ProcessLine
 
     try:
-        seat = Seat.from_environment(given)
         line = ProcessLine(
-            seat.control,
-            seat.rank,
-            seat.size,
-            token=seat.token,
-            keys=seat.keys,
+            seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys,
             patience=CONNECT_PATIENCE,
-        )
+        )  # fmt: skip
     except WorldError:  # the rank was there, and has said what there is to say; or nobody listens
         return
     control = RankControl(line)
     control.fail(error)
     control.leave()
+
+
+def _seat(given: Mapping[str, str]) -> "Seat | None":
+    """The seat that the environment names; None if what it says is wrong."""
+    from fabric.launching.seat import Seat
+
+    try:
+        return Seat.from_environment(given)
+    except WorldError:
+        return None

@@ -17,11 +17,13 @@ from fabric.host.curve import Keys, private
 from fabric.host.liveness import birth, die_with
 from fabric.launching.agreement import JOB
 from fabric.launching.authority import AuthorityOrder, start
+from fabric.launching.early import report_failure
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.launching.seat import Seat, number
 from fabric.settings import Settings
 from fabric.transports.mpi.mpiexec import library
 from fabric.world.zmq_client import ProcessLine
+from topology.errors import TriplaneError
 
 PORT_OFFSET = 17
 """From ``MASTER_PORT``, where torch's own store listens, to the authority's port."""
@@ -109,11 +111,11 @@ def _on_this_host(rank: int, size: int, name: str, given: Mapping[str, str]) -> 
     record = claim(name)
     if not mine(record):
         return record.address, record.token  # where a second rank 0 is refused, and all are told
-    order = AuthorityOrder(size, Settings.from_environment(given), "", record.token, None, name)
     try:
-        address = start(order, given)
+        settings = Settings.from_environment(given)
+        address = start(AuthorityOrder(size, settings, "", record.token, None, name), given)
         publish(name, record, address)
-    except (OSError, WorldError) as error:
+    except Exception as error:  # whatever it is, the others wait for an answer
         fail(name, record, words(error))
         raise
     return address, record.token
@@ -132,11 +134,15 @@ def _at_master(
     token = keys.token(*public)
     if rank:
         return address, token
-    settings = Settings.from_environment(given)
     try:
+        settings = Settings.from_environment(given)
         return start(AuthorityOrder(size, settings, address, token, keys), given), token
     except TransportError:  # if another rank 0 of the same job listens there, it refuses this one
         ProcessLine(address, rank, size, token=token, keys=keys, patience=REFUSAL_PATIENCE).close()
+        raise
+    except TriplaneError as error:  # such as a machine that cannot be; the others wait
+        nothing = AuthorityOrder(size, Settings(machine=None), address, token, keys)
+        report_failure(Seat(rank, size, 0, start(nothing, given), token, "", keys), error)
         raise
 
 
@@ -168,7 +174,7 @@ def _told_by_mpi(size: int, together: bool, given: Mapping[str, str]) -> str:
             bind = f"tcp://{socket.gethostbyname(socket.gethostname())}:*"
         settings = Settings.from_environment(given)
         address = start(AuthorityOrder(size, settings, bind, token, keys), given)
-    except (OSError, WorldError) as error:
+    except Exception as error:  # whatever it is, the others wait for an answer
         return f"\n{' '.join(str(error).split())[: ADDRESS_BYTES - 8]}\n\n"
     return "\n".join((address, token, keys.public if keys else "", keys.secret if keys else ""))
 

@@ -191,7 +191,8 @@ class Driver:
                 late = self._drive(execution, timeout, tells=last or timeout is None)
         if late is not None:
             raise late
-        self.control.clock.wait(execution.tag)
+        if execution.timed:
+            self.control.clock.wait(execution.tag)
 
     def now(self) -> float:
         """The rank's clock in emulated seconds.

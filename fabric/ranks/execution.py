@@ -47,8 +47,11 @@ class Execution:
     long as `ReadyPlan.rooms` says. ``finish``: called when all is over. ``noted``: whether the
     authority knows that the rank waits for it, see `fabric.ranks.driver`. ``watch``: called,
     perhaps more than once, when ``done`` or ``error`` is set, by the thread that makes progress; it
-    must be quick, and must not make calls.
+    must be quick, and must not make calls. ``timed``: whether the authority times it, as the call
+    ``tag``.
     """
+
+    timed = True
 
     __slots__ = (
         "_buffers", "_finish", "_mark", "_receiving", "_sending", "_steps", "_transport", "call",

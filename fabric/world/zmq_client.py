@@ -16,8 +16,8 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from fabric.failure import TransportError, WorldError
-from fabric.host.curve import Keys, private
+from fabric.failure import AuthorityLost, TransportError, WorldError
+from fabric.host.curve import Keys, join, private
 from fabric.host.forked import here, own
 from fabric.host.liveness import GONE, birth, host, state
 from fabric.host.waiting import Latch
@@ -90,9 +90,10 @@ class ProcessLine:
         self.sent: Callable[[int], int] = lambda peer: 0
         self._frames: dict[tuple[int, int], tuple[int | None, bool] | None] = {}
         self.rank, self.size = -1 if rank is None else rank, size
-        self._host = host()
+        self._who = "the launcher of a node" if rank is None else f"rank {rank}"
+        self._host, self._keyed = host(), keys is not None
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._connect(keys)
+        self._socket = self._connect(keys, token)
         self._ear, self._bell = os.pipe()
         pid = os.getpid()
         self._log.append(Hello(VERSION, token, rank, size, pid, birth(pid), self._host))
@@ -232,14 +233,13 @@ class ProcessLine:
                 best, ahead = way, self._beat - sent - way / 2
         return ahead
 
-    def _connect(self, keys: Keys | None) -> "zmq.Socket[bytes]":
+    def _connect(self, keys: Keys | None, token: str) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.DEALER)
         socket.linger, socket.sndhwm, socket.rcvhwm = 1000, 0, 0
         socket.ipv6 = "[" in self.address
         if not private(self.address):  # libzmq's own thread answers, however busy the other is
             socket.heartbeat_ivl, socket.heartbeat_timeout = 500, 2000
-        if keys:
-            keys.join(socket)
+        join(socket, self.address, keys, token)
         self._monitor = socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -281,12 +281,15 @@ class ProcessLine:
             self._context.term()
 
     def _turn(self, ready: dict[Any, int]) -> None:
+        events = []
         while self._monitor.poll(0):
-            self._hear(recv_monitor_message(self._monitor)["event"])
+            events.append(recv_monitor_message(self._monitor)["event"])
         self._flush()
         while self._socket.poll(0):
             for message in unpack_replies(self._socket.recv()):
                 self._receive(message)
+        for event in events:  # now, as what came in before a cut may say why
+            self._hear(event)
         now = time.monotonic()
         if self._welcome is not None and now - self._looked > AUTHORITY_LOOK:
             self._looked = now
@@ -330,9 +333,14 @@ class ProcessLine:
         """End with the connection, as what was under way in a broken one is lost."""
         if event == zmq.EVENT_DISCONNECTED:
             if self._welcome:
-                self._give_up(f"the connection to the authority at {self.address} is broken")
+                self._give_up(
+                    f"{self._who} is cut off from the authority at {self.address}: the connection"
+                    " is broken", AuthorityLost,
+                )  # fmt: skip
         elif not self._welcome:
-            self._give_up(f"{self.address} refuses the keys of this rank")
+            mine, asks = ("keys", "has it none?") if self._keyed else ("token", "has it keys?")
+            known = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            self._give_up(f"{self.address} refuses the {mine}" + ("" if known else f"; {asks}"))
 
     def _look(self, authority: Welcome) -> None:
         """Find that the authority is gone, or that the rank's own program is over."""
@@ -341,7 +349,9 @@ class ProcessLine:
         if authority.host != self._host:
             self._log.append(Beat())
         elif state(authority.pid) == GONE:
-            self._give_up(f"the authority over the ranks (process {authority.pid}) has ended")
+            self._give_up(
+                f"the authority over the ranks (process {authority.pid}) has ended", AuthorityLost
+            )
 
     def _over(self) -> bool:
         """Whether the program is over, and its process only waits for threads or exit handlers.
@@ -353,7 +363,7 @@ class ProcessLine:
         others = (t for t in threading.enumerate() if t.is_alive() and not t.daemon)
         return self.users.isdisjoint(other.ident for other in others)
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: str, kind: type[WorldError] = WorldError) -> None:
         self._trouble = self._trouble or why
-        self.inbox.stop(WorldError(why))
+        self.inbox.stop(kind(why, None if self.rank < 0 else self.rank))
         self._known.set()

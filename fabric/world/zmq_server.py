@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import zmq
 
 from fabric.failure import TimedOut, TransportError, WorldError, as_parts, in_words, report
-from fabric.host.curve import Gate, Keys, check_address
+from fabric.host.curve import Keys, check_address, gate, serve
 from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
 from fabric.world.codec import WireError, tag
@@ -135,7 +135,7 @@ class Server:
         self._closing = self._ended = self._crowded = False
         self._overdue = math.inf, 0.0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._gate = Gate(self._context, keys) if keys else None
+        self._gate = gate(self._context, bind, keys, token)
         self._socket = self._context.socket(zmq.ROUTER)
         self.address = self._bind(bind, keys)
         self._ear, self._bell = os.pipe()
@@ -251,8 +251,7 @@ class Server:
         socket.linger, socket.sndhwm, socket.rcvhwm = 500, 0, QUEUE
         socket.maxmsgsize, socket.ipv6 = MAX_MESSAGE, "[" in bind
         socket.router_mandatory = 1  # an error for whom there is no connection to any more
-        if keys:
-            keys.serve(socket)
+        serve(socket, bind, keys)
         try:
             socket.bind(bind)
         except zmq.ZMQError as error:

@@ -18,6 +18,7 @@ import numpy as np
 import zmq
 
 from fabric.failure import WorldError
+from fabric.host.curve import join
 from fabric.transports.base import Bytes, Rendezvous, Request, Transport, connector
 
 PATIENCE = 90.0
@@ -101,11 +102,12 @@ def noise(seed: int, size: int) -> Bytes:
 
 
 @contextmanager
-def stranger(address: str) -> Iterator["zmq.Socket[bytes]"]:
-    """A socket of somebody who knows the address."""
+def sender(address: str, token: bytes) -> Iterator["zmq.Socket[bytes]"]:
+    """A socket of somebody who knows the address of a rank's socket, and the token."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.PUSH)
     socket.linger = 1000
+    join(socket, address, None, token.hex())
     socket.connect(address)
     try:
         yield socket

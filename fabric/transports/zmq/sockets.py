@@ -17,7 +17,7 @@ import numpy as np
 import zmq
 
 from fabric.failure import TransportError
-from fabric.host.curve import Gate, Keys, check_address
+from fabric.host.curve import Keys, check_address, gate, join, serve
 from fabric.host.folder import endpoint as in_folder
 from fabric.transports.base import Bytes
 from fabric.transports.zmq.connections import CONNECTIONS_LOOK, Connections
@@ -62,12 +62,13 @@ class Sockets:
         self._coming: dict[int, IncomingMessage] = {}
         self._wires: dict[int, PeerSocket] = {}
         self._context: zmq.Context[_Socket] = zmq.Context()
-        self._gate = Gate(self._context, self._keys) if self._keys else None
+        wish = endpoint(rank, folder, environment)
+        self._gate = gate(self._context, wish, self._keys, self.token.hex())
         self._pull = self._context.socket(zmq.PULL)
         self.connections = Connections(rank, self._context, self._pull, self._expected)
         self._looked = 0.0
         try:
-            self.address = self._bind(endpoint(rank, folder, environment))
+            self.address = self._bind(wish)
         except BaseException:
             self.close()
             raise
@@ -79,8 +80,7 @@ class Sockets:
         # A network that is no more tells nobody that its connections are.
         self._pull.tcp_keepalive, self._pull.tcp_keepalive_cnt = 1, 2
         self._pull.tcp_keepalive_idle = self._pull.tcp_keepalive_intvl = 1
-        if self._keys:
-            self._keys.serve(self._pull)
+        serve(self._pull, address, self._keys)
         try:
             self._pull.bind(address)
         except zmq.ZMQError as error:
@@ -95,8 +95,7 @@ class Sockets:
         socket = self._context.socket(zmq.PUSH)
         socket.linger = LINGER
         socket.sndhwm = QUEUE
-        if self._keys:
-            self._keys.join(socket)
+        join(socket, address, self._keys, token.hex())
         socket.connect(address)
         self._wires[peer] = PeerSocket(self.rank, socket, token)
         return self._wires[peer]
