@@ -50,3 +50,48 @@ class Positive(click.ParamType[float]):
         if not speed > 0:
             self.fail(f"{value!r:.60} is no number above 0", param, ctx)
         return speed
+
+
+class Counts(click.ParamType[tuple[int, ...]]):
+    """Whole numbers above 0: ``1,8,64``, and ``1..1024`` for 1, 2, 4 and so on up to 1024.
+
+    ``most``: the largest that is allowed; ``what``: they count, for the error message.
+    """
+
+    name = "counts"
+
+    def __init__(self, what: str, most: int = 1 << 20) -> None:
+        self.what, self.most = what, most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """``value`` as numbers in the order in which they are written, each once."""
+        if isinstance(value, tuple):
+            return value
+        found: list[int] = []
+        for part in str(value).split(","):
+            first, dots, last = part.strip().partition("..")
+            least, most = self._count(first, part, param, ctx), None
+            if dots:
+                most = self._count(last, part, param, ctx)
+                if most < least:
+                    self.fail(f"{part.strip()!r} goes down; such as 1..1024 is needed", param, ctx)
+            found += _doubled(least, most or least)
+        return tuple(dict.fromkeys(found))
+
+    def _count(
+        self, text: str, part: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= self.most:
+            self.fail(
+                f"{part.strip()!r:.60} is no number of {self.what} from 1 to {self.most}; such as"
+                " 8,16,32 or 1..1024 is needed",
+                param, ctx,
+            )  # fmt: skip
+        return int(text)
+
+
+def _doubled(least: int, most: int) -> list[int]:
+    """``least``, twice as much and so on, as nccl-tests' -b, -e and -f 2."""
+    return [least << n for n in range((most // least).bit_length())]

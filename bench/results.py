@@ -59,19 +59,21 @@ def collective(
 
 def moe(
     ep: Sequence[int] = (8, 16, 32, 64, 128, 256), *, mode: str = "low-latency",
-    tokens: int | None = None, system: str = MachineSpec.system, software: str | None = None,
-    skew: str = "uniform", without: Sequence[str] = (),
+    tokens: int | Sequence[int] | None = None, system: str = MachineSpec.system,
+    software: str | None = None, skew: str = "uniform", without: Sequence[str] = (),
 ) -> Results:  # fmt: skip
     """The records of simulated dispatch and combine over expert-parallel sizes ``ep``.
 
-    Arguments as in ``triplane bench moe``. Raises `TriplaneError` for a wrong argument.
+    ``tokens``: of each rank; several are a sweep. Arguments as in ``triplane bench moe``. Raises
+    `TriplaneError` for a wrong argument.
     """
     machine = MachineSpec(system, software, without=tuple(without))
     fabric, software, name = experts_bench.prepared(machine, mode)
+    counts = (tokens or TOKENS[mode],) if isinstance(tokens, int | None) else tuple(tokens)
     works = [
-        Experts(op, mode, ranks, tokens or TOKENS[mode], HIDDEN, TOP_K, max(EXPERTS, ranks),
+        Experts(op, mode, ranks, count, HIDDEN, TOP_K, max(EXPERTS, ranks),
                 dtype_of(software), skew)
-        for ranks in ep for op in OPERATIONS
+        for ranks in ep for count in counts for op in OPERATIONS
     ]  # fmt: skip
     rows = tuple(row for row, _ in experts_bench.records(fabric, name, works))
     return Results(rows, f"MoE {mode} on {name} with {software}")

@@ -87,7 +87,7 @@ def test_table_plot_and_trace(tmp_path: Path):
     plot, trace = tmp_path / "moe.png", tmp_path / "moe.json"
     text = printed("--ep", "8,16", "--plot", str(plot), "--trace", str(trace))
     assert text.startswith("# MoE low-latency on cloudmatrix384 with cann-ep")
-    *rows, last = text.splitlines()[2:]
+    *rows, last, _, _ = text.splitlines()[2:]
     assert [line.split()[:2] for line in rows] == [
         [ranks, op] for ranks in ("8", "16") for op in ("dispatch", "combine")
     ]
@@ -111,7 +111,10 @@ def test_nothing_is_said_of_other_sizes_where_it_says_nothing(arguments: list[st
         (["--ep", "8,x"], "'x'"),
         (["--ep", "0"], "'0'"),
         (["--top-k", "300"], "300"),
-        (["--tokens", "0"], "0"),
+        (["--tokens", "0"], "'0'"),
+        (["--tokens", "1,,8"], "'' is no number of tokens from 1 to"),
+        (["--tokens", "64..8"], "'64..8' goes down"),
+        (["--ep", "8..x"], "'8..x' is no number of ranks"),
         (["--hidden", str(10**18)], str(10**18)),
         (["--skew", "zopf:1"], "zopf"),
         (["--system", "nosuch"], "nosuch"),
@@ -166,3 +169,29 @@ def test_a_file_brings_its_own_tokens_ranks_and_experts(tmp_path: Path):
     path.write_text("[[[0, 1]], [[1, 2]]]")
     same = ("--ep", "2", "--tokens", "1", "--top-k", "2", "--format", "json")
     assert json.loads(printed(*skew, *same))[0]["experts"] == 256
+
+
+def test_tokens_are_a_sweep_too(tmp_path: Path):
+    same = ("--ep", "8,16", "--software", "raw", "--hidden", "64", "--format", "json")
+    rows = json.loads(printed("--tokens", "1..5,3", *same))
+    asked = [(row["ranks"], row["tokens"]) for row in rows[::2]]
+    assert asked == [(ranks, tokens) for ranks in (8, 16) for tokens in (1, 2, 4, 3)]
+    alone = json.loads(printed("--tokens", "4", *same))
+    assert [row["time_us"] for row in rows if row["tokens"] == 4] == [
+        row["time_us"] for row in alone
+    ]
+    plot = tmp_path / "tokens.svg"
+    text = printed("--ep", "8", "--tokens", "1,128", "--plot", str(plot))
+    assert ": 1,128 tokens a rank, hidden" in text
+    assert text.splitlines()[1].split()[:3] == ["EP", "tokens", "op"]
+    said = plot.read_text()
+    assert "tokens of a rank" in said
+    assert "published" in said
+
+
+def test_published_rows_of_several_sizes_are_drawn(tmp_path: Path):
+    tokens, ranks = tmp_path / "tokens.svg", tmp_path / "ranks.svg"
+    printed("--ep", "8,16", "--tokens", "64,128", "--plot", str(tokens))
+    assert "cann-ep, EP16" in tokens.read_text()
+    printed("--ep", "16,32", "--mode", "normal", "--system", "h800:4", "--plot", str(ranks))
+    assert "EP size (ranks)" in ranks.read_text()

@@ -15,6 +15,7 @@ from bench.published.case import workload
 from bench.published.predict import Prediction, endpoint_of, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.records import as_text, with_machines
+from bench.validation import picture
 from bench.validation.validate import as_page, record, summaries, validate
 from fabric.machine import MachineError, MachineSpec
 
@@ -87,7 +88,7 @@ def test_kept_errors_are_what_the_model_says(found: list[Prediction]) -> None:
         assert (kept.error_percent is None) == (now.error_percent is None), kept.id
         if kept.error_percent is not None:
             assert kept.error_percent == pytest.approx(now.error_percent, abs=0.01), kept.id
-        changing = {"predicted": None, "error_percent": None, "published": None}
+        changing = dict.fromkeys(errors.NUMBERS)
         assert replace(kept, **changing) == replace(now, **changing)  # type: ignore[arg-type]
 
 
@@ -339,10 +340,10 @@ def test_records_have_designs_keys(tmp_path: Path) -> None:
 
 def test_a_picture_and_a_trace(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", cells(READ.id, "zbal_ll_comb_ds_zbal"))
-    picture, trace = tmp_path / "p.svg", tmp_path / "t.json"
-    found = run("--targets", str(path), "--plot", str(picture), "--trace", str(trace))
+    drawn, trace = tmp_path / "p.svg", tmp_path / "t.json"
+    found = run("--targets", str(path), "--plot", str(drawn), "--trace", str(trace))
     assert found.exit_code == 0, found.stderr
-    assert "<svg" in picture.read_text()
+    assert "raw" in drawn.read_text()
     assert json.loads(trace.read_text())["traceEvents"]
 
 
@@ -351,6 +352,17 @@ def test_errors_of_other_rows_are_not_kept(tmp_path: Path) -> None:
     refused = run("--targets", str(path), "--write")
     assert refused.exit_code == 2
     assert "--write keeps the errors of published.csv" in refused.stderr
+
+
+def test_a_panel_for_each_stack_names_its_worst_rows(
+    tmp_path: Path, found: list[Prediction]
+) -> None:
+    picture.draw(found, tmp_path / "p.svg")
+    text = (tmp_path / "p.svg").read_text()
+    for one in summaries(found):
+        assert not one.modelled or f"{one.software}<" in text
+        assert one.worst is None or abs(one.worst) <= picture.LEAST or one.row in text
+    picture.draw([], tmp_path / "p.svg")
 
 
 def test_an_unknown_engine_is_refused() -> None:

@@ -119,7 +119,7 @@ class RoutingOptions:
     """The user's options about a routing; None for those not given."""
 
     ranks: Sequence[int] | None
-    tokens: int | None
+    tokens: Sequence[int] | None
     top_k: int | None
     experts: int | None
     seed: int | None
@@ -135,7 +135,7 @@ class RoutingOptions:
         tokens = sorted(set(routing.tokens.tolist()))
         for option, asked, found in (
             ("--ep", None if self.ranks is None else list(self.ranks), [routing.ranks]),
-            ("--tokens", None if self.tokens is None else [self.tokens], tokens),
+            ("--tokens", None if self.tokens is None else list(self.tokens), tokens),
             ("--top-k", self.top_k, routing.top_k),
         ):
             if asked not in (None, found):

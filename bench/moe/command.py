@@ -18,6 +18,7 @@ from bench.cases.moe import (
 )
 from bench.machine_options import machine_options
 from bench.moe.measure import check, draw, live, nearest, prepared, records, standing_of, table
+from bench.numbers import Counts
 from bench.options import Output, output_options
 from bench.published.standing import lines
 from bench.records import as_text, opened, progress
@@ -30,23 +31,13 @@ SIZES = (8, 16, 32, 64, 128, 256, 320)
 """Ranks of the operations, where nothing else is asked for."""
 
 
-def _sizes(_context: click.Context, _option: click.Parameter, text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    for part in parts:
-        if not part.isdecimal() or int(part) == 0:
-            raise click.BadParameter(f"{part!r} is no number of ranks; such as 8,16,32 is needed")
-    return [int(part) for part in parts]
-
-
 _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--ep",
-    callback=_sizes,
+    type=Counts("ranks"),
     metavar="SIZES",
     help=f"Expert-parallel sizes: ranks (default: {','.join(map(str, SIZES))}).",
 )
@@ -57,7 +48,12 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     show_default=True,
     help="One message a token-expert, or one copy a rank.",
 )
-@click.option("--tokens", type=_AT_LEAST_ONE, help="Of each rank (default: 128, normal mode 4096).")
+@click.option(
+    "--tokens",
+    type=Counts("tokens"),
+    metavar="NUMBERS",
+    help="Of each rank, such as 1,8,64 or 1..1024 by doubling (default: 128, normal mode 4096).",
+)
 @click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True, help="Channels.")
 @click.option("--top-k", type=_AT_LEAST_ONE, help=f"Experts of a token (default: {TOP_K}).")
 @click.option(
@@ -89,26 +85,27 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 @machine_options
 @output_options
 def command(
-    ep: list[int] | None, mode: str, tokens: int | None, hidden: int, top_k: int | None,
-    experts: int | None, dtype: str | None, skew: str, transport: str, seed: int | None,
-    machine: MachineSpec, output: Output,
+    ep: tuple[int, ...] | None, mode: str, tokens: tuple[int, ...] | None, hidden: int,
+    top_k: int | None, experts: int | None, dtype: str | None, skew: str, transport: str,
+    seed: int | None, machine: MachineSpec, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
-    tokens_said, skew_said = None, skew
+    skew_said, tokens_said = skew, ""
     if is_file(skew):
         routing = RoutingOptions(ep, tokens, top_k, experts, seed).of_file(skew)
-        ep, top_k, experts = [routing.ranks], routing.top_k, routing.experts
-        tokens, tokens_said = max(int(routing.tokens.max()), 1), tokens_text(routing)
+        ep, top_k, experts = (routing.ranks,), routing.top_k, routing.experts
+        tokens, tokens_said = (max(int(routing.tokens.max()), 1),), tokens_text(routing)
         skew_said = f"{skew} ({routing.experts} experts)"
+    tokens = tokens or (TOKENS[mode],)
     fabric, software, name = prepared(machine, mode)
     works = [
         Experts(
-            op, mode, ranks, tokens or TOKENS[mode], hidden, top_k or TOP_K,
+            op, mode, ranks, count, hidden, top_k or TOP_K,
             experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew,
             seed or 0,
         )
-        for ranks in ep or SIZES for op in OPERATIONS
+        for ranks in ep or SIZES for count in tokens for op in OPERATIONS
     ]  # fmt: skip
     for work in works:
         check(work, fabric)
@@ -123,11 +120,14 @@ def command(
         if output.format == "table":
             put(
                 file,
-                f"# MoE {mode} on {name} with {software}: {tokens_said or works[0].tokens} tokens a"
-                f" rank, hidden {hidden}, top-{works[0].top_k}, routing {skew_said}"
+                f"# MoE {mode} on {name} with {software}:"
+                f" {tokens_said or ','.join(map(str, tokens))} tokens a rank,"
+                f" hidden {hidden}, top-{works[0].top_k}, routing {skew_said}"
                 + ("" if timelines else f", real tokens over {transport}"),
             )
-            file.write(table(rows) + nearest(name, software, works))
+            file.write(table(rows))
+            if len(tokens) == 1:
+                file.write(nearest(name, software, works))
             standings = [standing_of(work, fabric, name) for work in works]
             put(file, *(f"# {line}" for line in lines(standings)))
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, node_ranks
 from bench.machine import BenchError, check_fits, stack
-from bench.plot import draw_moe
+from bench.moe import picture
 from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
 from bench.records import Record, Value, as_text, in_gb, over
@@ -166,11 +166,13 @@ def prepared(machine: MachineSpec, mode: str) -> tuple[Fabric, str, str]:
 
 
 def table(rows: Sequence[Record]) -> str:
-    """Rows as a text table, a line for each EP size and operation."""
+    """Rows as a text table, a line for each EP size, number of tokens and operation."""
+    sweeps = len({row["tokens"] for row in rows}) > 1
     lines = [
         {
-            "EP": row["ranks"], "op": row["op"], "time us": row["time_us"],
-            "published": row["published_us"], "error %": row["error_percent"],
+            "EP": row["ranks"], **({"tokens": row["tokens"]} if sweeps else {}), "op": row["op"],
+            "time us": row["time_us"], "published": row["published_us"],
+            "error %": row["error_percent"],
         } | {name: row[key] for name, key in LAST.items() if key in row}
         for row in rows
     ]  # fmt: skip
@@ -178,8 +180,8 @@ def table(rows: Sequence[Record]) -> str:
 
 
 def draw(rows: Sequence[Record], path: Path) -> None:
-    """Draw time over EP size, a line for each system and operation.
+    """Draw time over EP size or tokens, a line for each system and operation.
 
     Crosses are published values.
     """
-    draw_moe(rows, path, OPERATIONS)
+    picture.draw(rows, path, OPERATIONS)

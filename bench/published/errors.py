@@ -15,6 +15,7 @@ from bench.cases.operations import OPERATIONS
 from bench.published.case import plain
 from bench.published.predict import Prediction
 from topology.files.output import text_file
+from topology.units import TIMES, US
 
 ERRORS = Path(__file__).with_name("errors.csv")
 """The model's answer to every row of ``published.csv``, with the shipped constants."""
@@ -30,7 +31,8 @@ class RowError:
     ``stack``: whose constants timed it, and ``constants``: the key of these in its record;
     ``operation``: with its variant, such as ``dispatch:normal`` or ``read:cpu``; ``mode``: as the
     row has it. ``size``: bytes, of a collective nccl-tests' S, of a copy one block. ``published``
-    and ``predicted``: in ``unit``. ``reason``: why the row is not modelled, or "".
+    and ``predicted``: in ``unit``; ``predicted_us``: the time that was predicted. ``reason``: why
+    the row is not modelled, or "".
     """
 
     id: str
@@ -46,8 +48,17 @@ class RowError:
     unit: str
     published: float | None
     predicted: float | None
+    predicted_us: float | None
     error_percent: float | None
     reason: str
+
+    @property
+    def published_us(self) -> float | None:
+        """The published time, or the time that a published bandwidth means; None if unknown."""
+        if self.predicted_us is None or self.error_percent is None:
+            return self.published if self.unit == "us" else None
+        ratio = 1 + self.error_percent / 100
+        return self.predicted_us / ratio if self.unit in TIMES else self.predicted_us * ratio
 
 
 def row_error(found: Prediction) -> RowError:
@@ -63,7 +74,8 @@ def row_error(found: Prediction) -> RowError:
             operation = case.operation or operation
     return RowError(
         row.id, row.use, row.system, stack, operation, row.mode, constants, ranks, row.tokens, size,
-        row.unit, row.value, found.value, found.error_percent, found.reason or "",
+        row.unit, row.value, found.value, None if found.time is None else found.time / US,
+        found.error_percent, found.reason or "",
     )  # fmt: skip
 
 
@@ -97,5 +109,8 @@ def _row_error(line: Mapping[str, str]) -> RowError:
     return RowError(**values)
 
 
-COUNTS, NUMBERS = ("ranks", "tokens", "size"), ("published", "predicted", "error_percent")
+COUNTS, NUMBERS = (
+    ("ranks", "tokens", "size"),
+    ("published", "predicted", "predicted_us", "error_percent"),
+)
 """The columns of whole numbers, and of other numbers."""

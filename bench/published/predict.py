@@ -18,8 +18,8 @@ from topology.units import BANDWIDTHS, TIMES
 class Prediction:
     """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``.
 
-    ``endpoint``, ``case``, ``machine``: what was simulated, by which software, on which machine;
-    None where nothing was.
+    ``endpoint``, ``case``, ``machine``: what was simulated, by which software, on which machine,
+    and ``time``: seconds that it took; None where nothing was.
     """
 
     row: PublishedRow
@@ -28,6 +28,7 @@ class Prediction:
     endpoint: Endpoint | None = None
     case: PublishedCase | None = None
     machine: MachineSpec | None = None
+    time: float | None = None
 
     @property
     def error_percent(self) -> float | None:
@@ -46,9 +47,10 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
         endpoint = endpoint_of(row)
         case = workload(row, endpoint)
         _scale(row)
-        value = in_unit(row, case, timeline(case, endpoint, engine).duration)
+        time = timeline(case, endpoint, engine).duration
         machine = machine_of(row, case, endpoint, engine)
-        return Prediction(row, value, endpoint=endpoint, case=case, machine=machine)
+        value = in_unit(row, case, time)
+        return Prediction(row, value, None, endpoint, case, machine, time)
     except TriplaneError as error:
         return Prediction(row, None, str(error))
 

@@ -8,11 +8,11 @@ import click
 
 from bench import written_files
 from bench.options import Output, output_options
-from bench.plot import draw_validation
 from bench.published import errors
 from bench.published.predict import Prediction, answered, predict
 from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Value, as_text, opened, progress, with_machines
+from bench.validation import picture
 from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
 
@@ -121,7 +121,7 @@ def command(targets: Path, engine: str, write: bool, output: Output) -> None:
     with opened(output.output) as file:
         file.write(_FORMS[output.format](found))
     if output.plot:
-        draw_validation(found, output.plot)
+        picture.draw(found, output.plot)
     if written_files.wanted(output):
         written_files.write(_last(found, engine), output)
 
