@@ -27,10 +27,12 @@ from bench.options import (
     REDUCTIONS,
     Flags,
     Output,
+    check_sensitivity,
     gathered,
     output_options,
     parse_root,
     parse_size,
+    sensitivity_option,
 )
 from bench.transport_choice import TRANSPORTS, TransportChoice
 
@@ -262,6 +264,7 @@ def _collective(name: str, text: str) -> click.Command:
                      help="sim: times alone, no data (default); else real ranks."),
         click.option("--algorithm", "--algorithms", metavar="NAME,..|all",
                      help="Default: the library's choice for the size."),
+        sensitivity_option,
         click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
                      help="all_to_all_v: in line i, bytes from rank i to each."),
     ]  # fmt: skip
@@ -273,7 +276,7 @@ def _collective(name: str, text: str) -> click.Command:
 
 def _run(
     name: str, flags: Flags, machine: "MachineSpec", output: Output, transport: str,
-    algorithm: str | None, matrix: str | None,
+    algorithm: str | None, matrix: str | None, what_matters: bool,
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
@@ -281,6 +284,8 @@ def _run(
     from bench.collectives import measure, nccl_environment, nccl_format
 
     written_files.check_simulated(output, transport)
+    if what_matters:
+        check_sensitivity(transport)
     if flags.output_file:
         check_apart({**output.single(), "-J": Path(flags.output_file)}, output.chakra)
     if transport != "sim":
@@ -301,7 +306,7 @@ def _run(
         else:
             rows = [*records.progress(_sweep(bench), name)]
             passed = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST)).passed
-            file.write(records.as_text([row.record() for row in rows], output.format, machine))
+        _write_records(bench, file, rows, output.format, as_nccl, what_matters)
     if output.plot:
         plot.draw(rows, output.plot)
     if bench.is_live and output.trace:  # the ranks' own is written already
@@ -309,6 +314,26 @@ def _run(
     if written_files.wanted(output):
         written_files.write(measure.last_timeline(bench), output)
     return 0 if passed else 1
+
+
+def _write_records(
+    bench: "Benchmark", file: IO[str], rows: "list[Measurement]", form: str, as_nccl: bool,
+    what_matters: bool,
+) -> None:  # fmt: skip
+    """Write the rows as records, unless nccl-tests' text has them, and what matters to them."""
+    from bench import records, sensitivity
+    from bench.collectives.what_matters import effects_of_rows
+
+    every = [row.record() for row in rows]
+    moved = records.progress(effects_of_rows(bench), "sensitivity") if what_matters else ()
+    answers = [*zip(every, moved, strict=False)]
+    if form != "table":
+        shown = sensitivity.records(answers) if what_matters else every
+        file.write(records.as_text(shown, form, bench.machine))
+        return
+    if not as_nccl:
+        file.write(records.as_text(every, form))
+    file.write(sensitivity.text(answers))
 
 
 def _check_columns(flags: Flags) -> None:

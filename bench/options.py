@@ -307,3 +307,18 @@ output_options = gathered(
                  help="Write the last row's schedule as Chakra traces, PREFIX.RANK.et."),
 )  # fmt: skip
 """Adds the choice of an output, which the command gets as ``output``, an `Output`."""
+
+sensitivity_option = click.option(
+    "--sensitivity", "what_matters", is_flag=True,
+    help="By how many per cent the answer moves if each constant, limit and class of links moves by"
+         " 10%, simulated anew.",
+)  # fmt: skip
+"""Adds the question what matters to an answer."""
+
+
+def check_sensitivity(transport: str) -> None:
+    """Raise `click.UsageError` if real ranks run: an answer moves only in a simulation."""
+    if transport != "sim":
+        raise click.UsageError(
+            f"--sensitivity simulates anew; it does not go with --transport {transport}"
+        )

@@ -10,12 +10,15 @@ from pathlib import Path
 import click
 import numpy as np
 
+from bench import sensitivity, workload_standing
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
-from bench.options import FORMATS, gathered, parse_size
+from bench.options import FORMATS, gathered, parse_size, sensitivity_option
+from bench.published.standing import Standing, lines
 from bench.records import Value, as_text, opened
+from bench.streams import put
 from collectives.workloads import Replay, Workload, WorkloadError, goal, replay
 from collectives.workloads.chakra import trace as chakra
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
@@ -23,6 +26,7 @@ from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from topology.files.reading import whole
+from topology.presets.catalogue import short_name
 from topology.units import GB, US
 
 TERA = 1e12
@@ -135,8 +139,13 @@ def replayed(
         raise WorkloadError(f"{path}: {error}") from None
 
 
-def record(found: Replay, name: str, system: str, host_time: float) -> dict[str, Value]:
-    """The printed record of a replay; ``compute_us``: of the rank that computes most."""
+def record(
+    found: Replay, name: str, system: str, standings: Sequence[Standing], host_time: float
+) -> dict[str, Value]:
+    """The printed record of a replay; ``compute_us``: of the rank that computes most.
+
+    ``standings``: what its operations stand on.
+    """
     w, endpoint = found.workload, found.fabric.software
     used = [MESSAGE] if (w.kind == SEND).any() else []
     used += [COLLECTIVES[number] for number in np.unique(w.collective[w.kind == COLLECTIVE])]
@@ -148,7 +157,8 @@ def record(found: Replay, name: str, system: str, host_time: float) -> dict[str,
         "messages": int((w.kind == SEND).sum()), "collectives": int((w.kind == COLLECTIVE).sum()),
         "size_bytes": int(w.size[w.kind == SEND].sum()), "time_us": found.duration / US,
         "compute_us": float(found.busy.max(initial=0.0)) / US, "last_rank": last,
-        "mean_rank_us": float(np.mean(found.rank_finish)) / US, "host_time_s": host_time,
+        "mean_rank_us": float(np.mean(found.rank_finish)) / US,
+        **workload_standing.record(standings), "host_time_s": host_time,
     }  # fmt: skip
 
 
@@ -190,6 +200,7 @@ _reading = gathered(
 )
 @machine_options
 @_reading
+@sensitivity_option
 @click.option("--algorithm", metavar="NAME", help="Of collectives (default: the fastest).")
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
               help="From this size on a message waits for its receive.")  # fmt: skip
@@ -203,8 +214,8 @@ _reading = gathered(
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
     files: tuple[Path, ...], machine: MachineSpec, how: Reading, algorithm: str | None,
-    rendezvous: float, form: str, output: Path | None, trace: Path | None, as_goal: Path | None,
-    as_chakra: Path | None,
+    rendezvous: float, what_matters: bool, form: str, output: Path | None, trace: Path | None,
+    as_goal: Path | None, as_chakra: Path | None,
 ) -> None:  # fmt: skip
     """Run a workload: FILE.goal, or Chakra's PREFIX, or PREFIX.0.et PREFIX.1.et ... by rank."""
     check_apart({"--output": output, "--trace": trace, "--goal": as_goal}, as_chakra)
@@ -216,11 +227,25 @@ def command(
     fabric = machine.build()
     began = time.perf_counter()
     found = replayed(workload, fabric, files[0], algorithm, rendezvous)
-    row = record(found, str(files[0]), machine.system, time.perf_counter() - began)
+    took, calls = time.perf_counter() - began, workload_standing.calls(workload)
+    standings = [*workload_standing.standings(calls, fabric, short_name(machine.system))]
+    row = record(found, str(files[0]), machine.system, standings, took)
+    answers: list[sensitivity.Answer] = []
+    if what_matters:
+        moved = sensitivity.effects(
+            fabric, workload_standing.regimes(calls, fabric),
+            lambda other: replayed(workload, other, files[0], algorithm, rendezvous).duration,
+        )  # fmt: skip
+        answers = [(row, moved)]
     with opened(output) as file:
         if groups and form == "table":
             file.write(f"# groups of {groups}\n")
-        file.write(as_text([row], form, machine))
+        is_table = form == "table"
+        shown = sensitivity.records(answers) if what_matters and not is_table else [row]
+        file.write(as_text(shown, form, machine))
+        if is_table:
+            put(file, *(f"# {line}" for line in lines(standings)))
+            file.write(sensitivity.text(answers))
     if trace:
         found.to_perfetto(trace)
     if as_goal:

@@ -33,6 +33,7 @@ ROOMS = {
         "new_files numbers streams transport_choice", "options machine_options machine", "records",
         "cases", "published", "measurement", "plot", "heatmap written_files", "collectives",
         "moe", "validation", "results", "topology_tables", "cli", "view",
+        "workload_standing",
         "run topo trace __main__",
     ),
 }  # fmt: skip

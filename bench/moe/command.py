@@ -1,8 +1,12 @@
 """``bench moe``: what MoE dispatch and combine cost over expert-parallel sizes."""
 
+from dataclasses import dataclass
+from functools import partial
+from typing import IO
+
 import click
 
-from bench import written_files
+from bench import sensitivity, written_files
 from bench.cases.moe import (
     EXPERTS,
     HIDDEN,
@@ -17,63 +21,117 @@ from bench.cases.moe import (
     tokens_text,
 )
 from bench.machine_options import machine_options
-from bench.moe.measure import check, draw, live, nearest, prepared, records, standing_of, table
+from bench.moe.measure import (
+    check,
+    draw,
+    effects_of,
+    live,
+    nearest,
+    prepared,
+    records,
+    standing_of,
+    table,
+)
 from bench.numbers import Counts
-from bench.options import Output, output_options
+from bench.options import Output, check_sensitivity, gathered, output_options, sensitivity_option
 from bench.published.standing import lines
 from bench.records import as_text, opened, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
+from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 
 SIZES = (8, 16, 32, 64, 128, 256, 320)
 """Ranks of the operations, where nothing else is asked for."""
 
-
 _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Which operations are to be measured; None where the user leaves it to us.
+
+    Each of the ``ep`` sizes with each number of ``tokens``. The rest as in
+    `bench.cases.moe.Experts`.
+    """
+
+    ep: tuple[int, ...] | None = None
+    mode: str = MODES[0]
+    tokens: tuple[int, ...] | None = None
+    hidden: int = HIDDEN
+    top_k: int | None = None
+    experts: int | None = None
+    dtype: str | None = None
+    skew: str = "uniform"
+    seed: int | None = None
+
+    def works(self, software: str) -> list[Experts]:
+        """The operations, as ``software`` does them; raises `TriplaneError` for a wrong file."""
+        if is_file(self.skew):
+            return self._of_file(software)
+        return [
+            Experts(
+                op, self.mode, ranks, tokens, self.hidden, self.top_k or TOP_K,
+                self.experts or max(EXPERTS, ranks), self.dtype or dtype_of(software), self.skew,
+                self.seed or 0,
+            )
+            for ranks in self.ep or SIZES for tokens in self.tokens or (TOKENS[self.mode],)
+            for op in OPERATIONS
+        ]  # fmt: skip
+
+    def _of_file(self, software: str) -> list[Experts]:
+        """The operations with the routing of a file, which decides ranks, tokens and top-k."""
+        routing = self._options().of_file(self.skew)
+        tokens = max(int(routing.tokens.max()), 1)
+        return [
+            Experts(
+                op, self.mode, routing.ranks, tokens, self.hidden, routing.top_k, routing.experts,
+                self.dtype or dtype_of(software), self.skew,
+            )
+            for op in OPERATIONS
+        ]  # fmt: skip
+
+    def _options(self) -> RoutingOptions:
+        return RoutingOptions(self.ep, self.tokens, self.top_k, self.experts, self.seed)
+
+    def said(self, works: list[Experts]) -> str:
+        """What is the same of all operations, as the first line says it."""
+        tokens, skew = ",".join(dict.fromkeys(str(work.tokens) for work in works)), self.skew
+        if is_file(skew):
+            routing = works[0].routing()
+            tokens, skew = tokens_text(routing), f"{skew} ({routing.experts} experts)"
+        return f"{tokens} tokens a rank, hidden {self.hidden}, top-{works[0].top_k}, routing {skew}"
+
+
+moe_options = gathered(
+    "asked",
+    Asked,
+    click.option("--ep", type=Counts("ranks"), metavar="SIZES",
+                 help="Expert-parallel sizes: ranks, such as 8,16 or 8..256 by doubling (default:"
+                      f" {','.join(map(str, SIZES))})."),
+    click.option("--mode", type=click.Choice(MODES), default=MODES[0], show_default=True,
+                 help="One message a token-expert, or one copy a rank."),
+    click.option("--tokens", type=Counts("tokens"), metavar="NUMBERS",
+                 help="Of each rank, such as 1,8,64 or 1..1024 by doubling (default: 128, normal"
+                      " mode 4096)."),
+    click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True,
+                 help="Channels."),
+    click.option("--top-k", type=_AT_LEAST_ONE, help=f"Experts of a token (default: {TOP_K})."),
+    click.option("--experts", type=_AT_LEAST_ONE,
+                 help="Over all ranks (default: 256, and one a rank above EP256)."),
+    click.option("--dtype", type=click.Choice(("int8", "fp8", "bf16")),
+                 help="What dispatch sends (default: the software's own)."),
+    click.option("--skew", default="uniform", show_default=True, metavar="SKEW",
+                 help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH (.csv, .json, .npy,"
+                      " .npz), which brings ranks, tokens and top-k of its own."),
+    click.option("--seed", type=int, help="Of the random routing (default: 0)."),
+)  # fmt: skip
+"""Adds the choice of operations, which the command gets as ``asked``, an `Asked`."""
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--ep",
-    type=Counts("ranks"),
-    metavar="SIZES",
-    help=f"Expert-parallel sizes: ranks (default: {','.join(map(str, SIZES))}).",
-)
-@click.option(
-    "--mode",
-    type=click.Choice(MODES),
-    default=MODES[0],
-    show_default=True,
-    help="One message a token-expert, or one copy a rank.",
-)
-@click.option(
-    "--tokens",
-    type=Counts("tokens"),
-    metavar="NUMBERS",
-    help="Of each rank, such as 1,8,64 or 1..1024 by doubling (default: 128, normal mode 4096).",
-)
-@click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True, help="Channels.")
-@click.option("--top-k", type=_AT_LEAST_ONE, help=f"Experts of a token (default: {TOP_K}).")
-@click.option(
-    "--experts",
-    type=_AT_LEAST_ONE,
-    help="Over all ranks (default: 256, and one a rank above EP256).",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(("int8", "fp8", "bf16")),
-    help="What dispatch sends (default: the software's own).",
-)
-@click.option(
-    "--skew",
-    default="uniform",
-    show_default=True,
-    metavar="SKEW",
-    help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH (.csv, .json, .npy, .npz),"
-    " which brings ranks, tokens and top-k of its own.",
-)
+@moe_options
 @click.option(
     "--transport",
     type=TransportChoice(TRANSPORTS),
@@ -81,32 +139,20 @@ _AT_LEAST_ONE = click.IntRange(min=1, max=1 << 20)
     show_default=True,
     help="Simulate, or dispatch and combine real tokens between real ranks.",
 )
-@click.option("--seed", type=int, help="Of the random routing (default: 0).")
+@sensitivity_option
 @machine_options
 @output_options
 def command(
-    ep: tuple[int, ...] | None, mode: str, tokens: tuple[int, ...] | None, hidden: int,
-    top_k: int | None, experts: int | None, dtype: str | None, skew: str, transport: str,
-    seed: int | None, machine: MachineSpec, output: Output,
-) -> None:  # fmt: skip
+    asked: Asked, transport: str, what_matters: bool, machine: MachineSpec, output: Output
+) -> None:
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
-    skew_said, tokens_said = skew, ""
-    if is_file(skew):
-        routing = RoutingOptions(ep, tokens, top_k, experts, seed).of_file(skew)
-        ep, top_k, experts = (routing.ranks,), routing.top_k, routing.experts
-        tokens, tokens_said = (max(int(routing.tokens.max()), 1),), tokens_text(routing)
-        skew_said = f"{skew} ({routing.experts} experts)"
-    tokens = tokens or (TOKENS[mode],)
-    fabric, software, name = prepared(machine, mode)
-    works = [
-        Experts(
-            op, mode, ranks, count, hidden, top_k or TOP_K,
-            experts or max(EXPERTS, ranks), dtype or dtype_of(software), skew,
-            seed or 0,
-        )
-        for ranks in ep or SIZES for count in tokens for op in OPERATIONS
-    ]  # fmt: skip
+    if what_matters:
+        check_sensitivity(transport)
+    if is_file(asked.skew):
+        asked._options().of_file(asked.skew)  # is refused before a machine is built
+    fabric, software, name = prepared(machine, asked.mode)
+    works = asked.works(software)
     for work in works:
         check(work, fabric)
     timelines: list[Timeline] = []
@@ -116,23 +162,30 @@ def command(
     else:
         measured = live(fabric, name, works, transport, output.trace)
         rows = list(progress(measured, "moe", len(works)))
+    moved = map(partial(effects_of, fabric), works if what_matters else ())
+    answers = [*zip(rows, progress(moved, "sensitivity", len(works)), strict=False)]
     with opened(output.output) as file:
         if output.format == "table":
+            live_over = "" if timelines else f", real tokens over {transport}"
             put(
                 file,
-                f"# MoE {mode} on {name} with {software}:"
-                f" {tokens_said or ','.join(map(str, tokens))} tokens a rank,"
-                f" hidden {hidden}, top-{works[0].top_k}, routing {skew_said}"
-                + ("" if timelines else f", real tokens over {transport}"),
+                f"# MoE {asked.mode} on {name} with {software}: {asked.said(works)}{live_over}",
             )
             file.write(table(rows))
-            if len(tokens) == 1:
-                file.write(nearest(name, software, works))
-            standings = [standing_of(work, fabric, name) for work in works]
-            put(file, *(f"# {line}" for line in lines(standings)))
+            _notes(file, fabric, name, software, works)
+            file.write(sensitivity.text(answers))
         else:
-            file.write(as_text(rows, output.format, machine))
+            found_records = sensitivity.records(answers) if what_matters else rows
+            file.write(as_text(found_records, output.format, machine))
     if output.plot:
         draw(rows, output.plot)
     if timelines and written_files.wanted(output):
         written_files.write(timelines[-1], output)
+
+
+def _notes(file: IO[str], fabric: Fabric, name: str, software: str, works: list[Experts]) -> None:
+    """Write the lines below the table: published sizes next to those asked, and the standing."""
+    if len({work.tokens for work in works}) == 1:
+        file.write(nearest(name, software, works))
+    standings = [standing_of(work, fabric, name) for work in works]
+    put(file, *(f"# {line}" for line in lines(standings)))

@@ -13,6 +13,7 @@ from bench.moe import picture
 from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
 from bench.records import Record, Value, as_text, in_gb, over
+from bench.sensitivity import Effect, effects
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -114,6 +115,11 @@ def standing_of(work: Experts, fabric: Fabric, name: str) -> Standing:
             tokens=work.tokens,
         )
     )  # fmt: skip
+
+
+def effects_of(fabric: Fabric, work: Experts) -> list[Effect]:
+    """What matters to the time of an operation, the largest effect first."""
+    return effects(fabric, (work.operation,), lambda other: simulate(work, other).duration)
 
 
 def published(name: str, software: str, work: Experts) -> float | None:
