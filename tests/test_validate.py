@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.published import errors
+from bench.published import errors, outliers
 from bench.published.case import workload
 from bench.published.predict import Prediction, endpoint_of, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
@@ -108,7 +108,15 @@ def test_summaries_count_every_row(found: list[Prediction]) -> None:
 
 def test_the_page_has_rows_reasons_and_summaries(found: list[Prediction]) -> None:
     page = as_page(found)
-    assert page.count("\n") == len(found) + 1 + 1 + 4 + 1 + 1 + len(summaries(found)) + 1
+    far = outliers.far(map(errors.row_error, found))
+    parts = (
+        len(found),
+        4,
+        len(far),
+        len(summaries(found)),
+    )  # each with a title, a blank line between
+    assert page.count("\n") == sum(parts) + sum(part > 0 for part in parts) * 2 - 1
+    assert all(outliers.reason(row.id) in page for row in far)
     assert "no rows to calibrate" in page
 
 

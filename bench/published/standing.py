@@ -230,16 +230,17 @@ def _line(group: Sequence[Standing]) -> str:
 
 
 def _range(axis: str, ends: tuple[float, float]) -> str:
-    texts = dict.fromkeys(_amount(axis, end) for end in ends)
+    texts = dict.fromkeys(amount(axis, end) for end in ends)
     return f"{'-'.join(texts)} {'bytes' if axis == 'size' else axis}"
 
 
 def _beyond(axis: str, end: float, is_below: bool) -> str:
     unit = "bytes" if axis == "size" else axis
-    return f"{'below' if is_below else 'above'} {_amount(axis, end)} {unit}"
+    return f"{'below' if is_below else 'above'} {amount(axis, end)} {unit}"
 
 
-def _amount(axis: str, value: float) -> str:
+def amount(axis: str, value: float) -> str:
+    """A value on one of `AXES` as text."""
     return size_text(value) if axis == "size" else f"{value:g}"
 
 

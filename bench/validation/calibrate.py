@@ -13,12 +13,11 @@ import click
 import numpy as np
 
 from bench.new_files import NewFile
-from bench.published import errors
 from bench.published.rows import PUBLISHED, read
 from bench.records import Value, as_text, opened, progress
 from bench.validation.fit import Fit, fit, nested, with_lenders
-from bench.validation.recipes import RECIPES, Fixed, Recipe
-from bench.validation.validate import validate
+from bench.validation.recipes import RECIPES, Recipe, origin
+from bench.validation.validate import keep, validate
 from fabric.endpoint.presets import UNITS
 from fabric.endpoint.records import CONSTANTS, fitted
 
@@ -50,19 +49,9 @@ def _line(recipe: Recipe, operation: str, name: str, value: Any) -> str:
     if isinstance(value, dict):
         parts = ", ".join(f"{part} = {number / unit:.6g}" for part, number in value.items())
         places = [f"{operation}.{name}.{part}" for part in value]
-        why = "; ".join(dict.fromkeys(_why(recipe, place) for place in places))
+        why = "; ".join(dict.fromkeys(origin(recipe, place) for place in places))
         return f"{name}{suffix} = {{ {parts} }}  # {why}"
-    return f"{name}{suffix} = {value / unit:.6g}  # {_why(recipe, f'{operation}.{name}')}"
-
-
-def _why(recipe: Recipe, place: str) -> str:
-    reasons = [
-        known.why if isinstance(known, Fixed) else f"{known.stack}'s {known.place}: {known.why}"
-        for known in recipe.known if place in known.places
-    ]  # fmt: skip
-    factors = [p for free in recipe.free for p in free.places if p.rpartition("*")[2] == place]
-    fitted = [p.replace(place, "what is fitted") if "*" in p else "fitted" for p in factors]
-    return " + ".join([*reasons, *fitted])
+    return f"{name}{suffix} = {value / unit:.6g}  # {origin(recipe, f'{operation}.{name}')}"
 
 
 def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
@@ -76,7 +65,7 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
                 "software": one.recipe.name, "operation": operation,
                 "constant": ".".join([name, *plane]), "value": float(f"{value / unit:.6g}"),
                 "unit": suffix[1:].replace("GBps", "GB/s"),
-                "rows": len(one.rows), "origin": _why(one.recipe, place),
+                "rows": len(one.rows), "origin": origin(one.recipe, place),
             })  # fmt: skip
     return found
 
@@ -97,7 +86,7 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
 @click.option(
     "--write",
     is_flag=True,
-    help="Rewrite fabric/endpoint/constants.toml, and the errors with these constants.",
+    help="Rewrite fabric/endpoint/constants.toml, and what `validate --write` writes.",
 )
 @click.option(
     "--format",
@@ -125,7 +114,7 @@ def command(
         with opened(CONSTANTS) as file:
             file.write(as_toml(fits))
         fitted.cache_clear()  # from here on the new ones hold
-        errors.write(validate(progress(rows, "validate")))
+        keep(validate(progress(rows, "validate")))
     with opened(output) as file:
         file.write(as_text(records(fits), form))
         if form == "table":

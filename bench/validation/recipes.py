@@ -107,6 +107,17 @@ def unit_of(places: Sequence[str]) -> float:
     return UNITS.get(constant, ("", 1.0))[1]
 
 
+def origin(recipe: Recipe, place: str) -> str:
+    """Where the constant at a place comes from: "fitted", or the reason why it is known."""
+    reasons = [
+        known.why if isinstance(known, Fixed) else f"{known.stack}'s {known.place}: {known.why}"
+        for known in recipe.known if place in known.places
+    ]  # fmt: skip
+    factors = [p for free in recipe.free for p in free.places if p.rpartition("*")[2] == place]
+    fitted = [p.replace(place, "what is fitted") if "*" in p else "fitted" for p in factors]
+    return " + ".join([*reasons, *fitted])
+
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {name: recipe_of(stack) for name, stack in stacks().items() if stack.free}
 )

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from bench import written_files
+from bench.new_files import NewFile
 from bench.options import Output, output_options
-from bench.published import errors
+from bench.published import errors, outliers
 from bench.published.predict import Prediction, answered, predict
 from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Value, as_text, opened, progress, with_machines
+from bench.validation import page as pages
 from bench.validation import picture
 from fabric.engines.base import maker
 from fabric.timeline.value import Timeline
@@ -78,8 +80,20 @@ def _summary(software: str, use: str, found: Sequence[Prediction]) -> StackError
     return StackErrors(software, use, len(found), len(off), mean, off[worst], found[worst].row.id)
 
 
+def _far(found: Sequence[Prediction]) -> list[dict[str, Value]]:
+    """The rows at which the model is far off, and why, if that is written down."""
+    rows = outliers.far(map(errors.row_error, found))
+    return [
+        {
+            f"off by more than {outliers.FAR:g}%": row.id, "error_percent": row.error_percent,
+            "reason": outliers.reason(row.id) or None,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
 def as_page(found: Sequence[Prediction]) -> str:
-    """The report for a person: rows, rows not modelled with the reason, errors by stack and use."""
+    """The report for a person: rows, those not modelled or far off, errors by stack and use."""
     rows = [{key: value for key, value in record(one).items() if key != "reason"} for one in found]
     parts = [as_text(rows, "table")]
     missing: list[dict[str, Value]] = [
@@ -87,6 +101,8 @@ def as_page(found: Sequence[Prediction]) -> str:
     ]
     if missing:
         parts.append(as_text(missing, "table"))
+    if off := _far(found):
+        parts.append(as_text(off, "table"))
     parts.append(as_text([one.record() for one in summaries(found)], "table"))
     return "\n".join(parts)
 
@@ -105,10 +121,16 @@ def as_page(found: Sequence[Prediction]) -> str:
 @click.option(
     "--write",
     is_flag=True,
-    help="Keep the errors for the answers of other benchmarks: rewrite bench/published/errors.csv.",
+    help="Rewrite bench/published/errors.csv, in which answers find their errors, and the tables of"
+    " docs/calibration.md.",
+)
+@click.option(
+    "--page",
+    type=NewFile(),
+    help="Write errors, ranges and constants as tables into this Markdown file, between its marks.",
 )
 @output_options
-def command(targets: Path, engine: str, write: bool, output: Output) -> None:
+def command(targets: Path, engine: str, write: bool, page: Path | None, output: Output) -> None:
     """Put every published measurement beside the model's answer, with the errors."""
     if write and (targets != PUBLISHED or engine != ENGINE):
         raise click.UsageError(
@@ -117,7 +139,9 @@ def command(targets: Path, engine: str, write: bool, output: Output) -> None:
         )
     found = validate(progress(read(targets), "validate"), engine)
     if write:
-        errors.write(found)
+        keep(found)
+    if page:
+        pages.write([*map(errors.row_error, found)], page)
     with opened(output.output) as file:
         file.write(_FORMS[output.format](found))
     if output.plot:
@@ -131,6 +155,17 @@ _FORMS: Mapping[str, Callable[[Sequence[Prediction]], str]] = {
     "json": lambda found: with_machines(list(map(record, found)), [one.machine for one in found]),
     "csv": lambda found: as_text(list(map(record, found)), "csv"),
 }  # fmt: skip
+
+
+def keep(found: Sequence[Prediction]) -> None:
+    """Write the errors for the answers of other benchmarks, and in a checkout the page about them.
+
+    Raises `OSError`.
+    """
+    errors.write(found)
+    errors.errors.cache_clear()
+    if pages.PAGE.exists():
+        pages.write(errors.errors())
 
 
 def _last(found: Sequence[Prediction], engine: str) -> Timeline:

@@ -1,0 +1,35 @@
+"""Rows at which the model is far off, and why."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from bench.published.errors import RowError
+
+OUTLIERS = Path(__file__).with_name("outliers.toml")
+"""Written by hand: rows, by patterns of their ids, and why the model is off there."""
+
+FAR = 30.0
+"""The absolute error in percent above which a row needs a reason."""
+
+
+@cache
+def reasons() -> Mapping[str, str]:
+    """Why the model is far off, by pattern of the rows' ids (see `fnmatch`)."""
+    with OUTLIERS.open("rb") as file:
+        entries = tomllib.load(file)["outlier"]
+    return MappingProxyType({rows: one["why"] for one in entries for rows in one["rows"]})
+
+
+def reason(row: str) -> str:
+    """Why the model is far off at the row with this id; "" if nothing is written about it."""
+    return next((why for rows, why in reasons().items() if fnmatchcase(row, rows)), "")
+
+
+def far(rows: Iterable[RowError]) -> list[RowError]:
+    """The rows at which the model is off by more than `FAR` percent, the worst first."""
+    found = [row for row in rows if abs(row.error_percent or 0.0) > FAR]
+    return sorted(found, key=lambda row: -abs(row.error_percent or 0.0))
