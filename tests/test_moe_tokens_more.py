@@ -13,8 +13,9 @@ from collectives import init
 from collectives.moe import LowLatency, Normal, Wire, decode, uniform
 from collectives.moe.routing.placement import balanced, linear, with_shared
 from collectives.moe.tokens.arrivals import Recycled
-from collectives.moe.tokens.quantise import address_of, bound, rounded
+from collectives.moe.tokens.quantise import bound, rounded
 from fabric.launching.launch import launch
+from fabric.transports.base import address_of
 from tests.support.moe_ranks import factor
 
 RANKS, HIDDEN, TOP_K = 4, 512, 2

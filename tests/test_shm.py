@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric.failure import RankLost, TransportError
-from fabric.transports.base import ALIGNMENT, Bytes, Request
+from fabric.transports.base import ALIGNMENT, Bytes, Request, address_of
 from fabric.transports.zmq import byte_ring, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
 from fabric.transports.zmq.doorbell import Doorbell
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.peer_memory import ProcessMemory, address_of, memory_of
+from fabric.transports.zmq.peer_memory import ProcessMemory, memory_of
 from fabric.transports.zmq.shm import (
     ASLEEP,
     LEAST,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.calls.dtypes import name_of, plain_name, type_of
-from fabric.transports.base import Bytes
+from fabric.transports.base import Bytes, address_of
 from topology.arguments import shown
 from topology.errors import ArgumentError
 
@@ -157,11 +157,11 @@ class _TensorMemory:
         self._tensor = tensor
         self.__array_interface__ = {
             "version": 3, "typestr": code, "shape": shape, "strides": strides,
-            "data": (_address_of(tensor, name), False),
+            "data": (_begin_of(tensor, name), False),
         }  # fmt: skip
 
 
-def _address_of(tensor: Any, name: str) -> int:
+def _begin_of(tensor: Any, name: str) -> int:
     """Where a tensor's items begin; refuses those that have no storage, or a shorter one."""
     try:
         address = int(tensor.data_ptr())
@@ -187,7 +187,7 @@ def shift(send: UserBuffer, recv: UserBuffer) -> int | None:
         return 0
     if not send.items or not recv.items:
         return None
-    begin, end = (_address(buffer.bytes) for buffer in (send, recv))
+    begin, end = (address_of(buffer.bytes) for buffer in (send, recv))
     if end < begin + send.bytes.size and begin < end + recv.bytes.size:
         return end - begin
     return None
@@ -196,7 +196,7 @@ def shift(send: UserBuffer, recv: UserBuffer) -> int | None:
 def span(buffer: UserBuffer) -> tuple[int, int]:
     """The addresses at which the user's memory begins and ends, gaps included."""
     memory = buffer.bytes if buffer.home is None else buffer.home
-    begin = end = int(memory.__array_interface__["data"][0])
+    begin = end = address_of(memory)
     for stride, length in zip(memory.strides, memory.shape, strict=True):
         reach = stride * (length - 1)
         begin, end = begin + min(reach, 0), end + max(reach, 0)
@@ -220,8 +220,3 @@ def meet(one: UserBuffer, other: UserBuffer) -> bool:
 def in_place(send: UserBuffer, recv: UserBuffer) -> bool:
     """True if the two buffers are the same memory, from its beginning to its end."""
     return send.bytes.size == recv.bytes.size and shift(send, recv) == 0
-
-
-def _address(data: Bytes) -> int:
-    address: int = data.__array_interface__["data"][0]
-    return address

@@ -64,6 +64,12 @@ class PeerMemory(Protocol):
         """
 
 
+def address_of(array: NDArray[Any]) -> int:
+    """The address at which ``array`` begins in the memory of this process, for `PeerMemory`."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 class ExposedMemory:
     """What a rank keeps alive for others to read: the half of a `PeerMemory` that all share."""
 

@@ -25,6 +25,7 @@ from fabric.transports.base import (
     Request,
     Take,
     Transport,
+    address_of,
 )
 
 PATIENCE = 60.0
@@ -363,21 +364,16 @@ def _memory(r: _CheckedRank) -> None:
     )
     memory.expose(data)
     try:
-        mine = np.array([_address(data)], np.int64).view(np.uint8)
+        mine = np.array([address_of(data)], np.int64).view(np.uint8)
         r.wait(r.receive(of, 1, room), r.send(to, 1, mine))
         got, halves = _room(LARGE), np.array([0, LARGE // 2])
-        there, here = room.view(np.int64)[0] + halves, _address(got) + halves
+        there, here = room.view(np.int64)[0] + halves, address_of(got) + halves
         if of != r.rank:
             memory.read(of, there, here, LARGE // 2)
             r.same(got, _data(of, LARGE))
         _meet(r)
     finally:
         memory.withdraw(data)
-
-
-def _address(data: Bytes) -> int:
-    address: int = data.__array_interface__["data"][0]
-    return address
 
 
 CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from collectives.moe.schedules.formats import BLOCK_FP8, CANN_INT8, DEEPEP_FP8, Format
 from collectives.moe.tensors import Array, TokenError, bfloat16, typed
-from fabric.transports.base import Bytes
+from fabric.transports.base import Bytes, address_of
 from topology.arguments import shown
 
 KINDS = ("as-is", "int8", "fp8")
@@ -258,12 +258,6 @@ def add_up(
         whole = np.empty(out.shape, np.float32)
         kernels.sum_float16(address, weights, begin, _halves(), whole)
         out[...] = whole
-
-
-def address_of(array: Array) -> int:
-    """The address at which an array begins in the memory of this process."""
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 @cache

@@ -17,12 +17,12 @@ from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tensors import Array
 from collectives.moe.tokens.arrivals import Arrivals, bytes_of
-from collectives.moe.tokens.quantise import add_up, address_of
+from collectives.moe.tokens.quantise import add_up
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
 from collectives.moe.tokens.selection import Selected
 from fabric.ranks.message_execution import Round
-from fabric.transports.base import Bytes, PeerMemory
+from fabric.transports.base import Bytes, PeerMemory, address_of
 
 NUMBER = 4
 """Bytes of a token's row at its source."""

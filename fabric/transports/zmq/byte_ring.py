@@ -22,10 +22,9 @@ import numpy as np
 from fabric.failure import RankLost, TransportError
 from fabric.schedule.step import MAX_SIZE
 from fabric.transports.base import ALIGNMENT as LINE
-from fabric.transports.base import Bytes
+from fabric.transports.base import Bytes, address_of
 from fabric.transports.matching import Receive
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.peer_memory import address_of
 from fabric.transports.zmq.shm import ASLEEP, SLOTS, Neighbour, OwnArena
 
 PIECE = 1 << 18

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError
-from fabric.transports.base import Bytes, ExposedMemory
+from fabric.transports.base import Bytes, ExposedMemory, address_of
 
 MOST = 1024
 """Stretches that one call reads at most: Linux's ``IOV_MAX``."""
@@ -106,12 +106,6 @@ def memory_of(rank: int, process: int, address: int, expected: bytes) -> Process
     except (RankLost, TransportError):
         return None
     return memory if room.tobytes() == expected else None
-
-
-def address_of(data: Bytes) -> int:
-    """The address of the bytes in this process's memory."""
-    address: int = data.__array_interface__["data"][0]
-    return address
 
 
 @functools.cache
