@@ -7,19 +7,19 @@ that what was simulated or run once can be run again. The file's format is in do
 import json
 import math
 import os
-import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType, NoneType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fabric.machine_json import FORMAT, check_key, contents_of, machines_in
+from fabric.rank_places import places_of
 from topology.arguments import INT64, PATH, integer, integers, number, shown, text
-from topology.errors import ArgumentError, TopologyError, TriplaneError
-from topology.files.arrays import is_npz, read_npz
+from topology.errors import ArgumentError, TriplaneError
 from topology.files.output import text_file
-from topology.files.reading import json_of, read_json
+from topology.files.reading import json_of
 from topology.files.reading import shown as as_written
 from topology.names import near
 
@@ -27,27 +27,8 @@ if TYPE_CHECKING:
     from fabric.fabric import Fabric
     from topology.graph import Ints, Topology
 
-FORMAT = 1
-"""The version of the JSON."""
-
-VARIABLE = "TRIPLANE_MACHINE"
-"""The environment variable that holds a machine as JSON, or the path of its file."""
-
 Option = str | int | float | bool | None
-"""The value of an engine's option."""
-
-_TEXT, _TEXT_OR_NULL, _LIST = (str,), (str, NoneType), (list,)
-_KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
-    {
-        "format": (int,), "system": _TEXT, "software": _TEXT_OR_NULL, "engine": _TEXT,
-        "engine_options": (dict,), "routing": _TEXT, "planes": (list, NoneType),
-        "placement": (str, list, NoneType), "without": _LIST, "classes": _LIST, "faults": _LIST,
-        "tolerance": (int, float, NoneType), "seed": (int, NoneType), "system_options": (dict,),
-    }
-)  # fmt: skip
-"""The keys of the JSON, and of which types their values may be."""
-
-_WORDS = {str: "a text", list: "a list", dict: "an object", int: "an integer", NoneType: "null"}
+"""The value of an option of an engine or a system."""
 
 
 class MachineError(TriplaneError):
@@ -211,7 +192,7 @@ class MachineSpec:
         if not isinstance(values, Mapping):
             raise MachineError(f"a machine is an object with keys, not {as_written(values)}")
         for key, value in values.items():
-            _check_json(key, value)
+            check_key(key, value, MachineError)
         if values.get("format", FORMAT) != FORMAT:
             raise MachineError(f"format is {as_written(values['format'])}; known is {FORMAT}")
         return MachineSpec(**{key: value for key, value in values.items() if key != "format"})
@@ -229,7 +210,7 @@ class MachineSpec:
         A result is the JSON of a benchmark, a timeline, or a trace. Raises `MachineError` naming
         file and fault, also if a result has several machines.
         """
-        contents = _contents(path)
+        contents = contents_of(path, MachineError)
         try:
             return _found(contents)
         except (MachineError, ArgumentError) as error:
@@ -257,42 +238,6 @@ def as_text(system: str | Path) -> str:
         return plain
     is_plain = os.sep not in plain and not plain.endswith(".toml")
     return f".{os.sep}{plain}" if is_plain else plain
-
-
-def places_of(
-    placement: str | tuple[int, ...] | None, whole: "Topology", left: "Topology"
-) -> "Ints | None":
-    """The endpoint of each rank in ``left``, which is ``whole`` without what is taken out.
-
-    Int32 [ranks], None for the accelerators in order. ``placement``: as in `MachineSpec`, in
-    endpoints of ``whole``. Raises `TopologyError` if one of them does not exist or is taken out.
-    """
-    if placement is None:
-        return None
-    import numpy as np
-
-    places = _of_table(placement, whole) if isinstance(placement, str) else placement
-    for rank, at in enumerate(places):
-        if not 0 <= at < whole.n_endpoints:
-            raise TopologyError(
-                f"rank {rank} is placed on endpoint {at}, outside 0..{whole.n_endpoints - 1} of"
-                f" {whole.name}"
-            )
-    return np.array([left.vertex(whole.vertex_names[at]) for at in places], np.int32)
-
-
-def _of_table(where: str, whole: "Topology") -> "Ints":
-    """The endpoints that the rank table at ``where`` names, ``FILE`` or ``FILE:PART``."""
-    from topology.formats.rank_table import rank_table
-
-    path, part = where, None
-    if not Path(path).exists() and ":" in path:
-        path, _, part = path.rpartition(":")
-    table = rank_table(path, part)
-    try:
-        return table.placement(whole)
-    except TopologyError as error:
-        raise TopologyError(f"{path}: {error}") from None
 
 
 def _is_unknown(topology: "Topology") -> bool:
@@ -358,37 +303,13 @@ def _none_yet(values: Any, name: str, what: str) -> tuple[object, ...]:
     return ()
 
 
-def _check_json(key: str, value: object) -> None:
-    if key not in _KINDS:
-        raise MachineError(
-            f"a machine has no key {as_written(key)}; there are {', '.join(_KINDS)}"
-            f"{near(str(key), _KINDS)}"
-        )
-    kinds = _KINDS[key]
-    if type(value) not in kinds:
-        words = [
-            _WORDS.get(kind, "a number") for kind in kinds if not (kind is int and float in kinds)
-        ]
-        raise MachineError(f"{key} is {as_written(value)}; it has to be {' or '.join(words)}")
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _contents(path: str | Path) -> object:
-    """The JSON in a file; of a timeline a list of one record, what it says about itself."""
-    if not is_npz(path):
-        return read_json(path, MachineError)
-    about = read_npz(path, MachineError, "timeline").get("about")
-    if about is None:
-        raise MachineError(f"{path} is no timeline: it has no array 'about'")
-    return [json_of(about.tobytes().decode("utf-8", "replace"), f"{path}: about", MachineError)]
-
-
 def _found(contents: object) -> MachineSpec:
     """The machine that the JSON of a file is or holds."""
-    held = list(_held(contents))
+    held = list(machines_in(contents, MachineError))
     if not held:
         return MachineSpec.from_json(contents)
     if any(one is None for one in held):
@@ -397,21 +318,3 @@ def _found(contents: object) -> MachineSpec:
     if len(machines) > 1:
         raise MachineError(f"it is an answer of {len(machines)} machines, and one is needed")
     return next(iter(machines))
-
-
-def _held(contents: object) -> Iterator[object]:
-    """The machines in an answer, None for a record without; nothing where it is no answer."""
-    if isinstance(contents, list):
-        for record in contents:
-            yield record.get("machine") if isinstance(record, Mapping) else None
-    elif isinstance(contents, Mapping) and "traceEvents" in contents:
-        other = contents.get("otherData")
-        line = other.get("machine") if isinstance(other, Mapping) else None
-        yield json_of(line, "machine", MachineError) if isinstance(line, str) else line
-    elif isinstance(contents, Mapping) and isinstance(contents.get("env"), list):
-        for line in contents["env"]:  # the report of nccl-tests
-            found = re.match(rf"{VARIABLE}=(\{{.*)", str(line), re.DOTALL)
-            if found:
-                yield json_of(found[1], VARIABLE, MachineError)
-    elif isinstance(contents, Mapping) and "machine" in contents:
-        yield contents["machine"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import WorldError
-from fabric.machine import VARIABLE, MachineSpec
+from fabric.machine import MachineSpec
+from fabric.machine_json import VARIABLE
 from topology.arguments import PATH, number, shown, text
 from topology.errors import ArgumentError, TriplaneError
 from topology.names import near

@@ -20,8 +20,8 @@ ROOMS = {
     ),
     "fabric": (
         "failure", "host", "schedule", "endpoint", "timeline", "engines.columns engines.paths",
-        "engines.bounds", "engines", "engines.flow", "fabric", "machine", "clock",
-        "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
+        "engines.bounds", "engines", "engines.flow", "fabric", "machine_json rank_places machine",
+        "clock", "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
         "launching",
     ),
     "collectives": (

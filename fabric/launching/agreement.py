@@ -16,7 +16,7 @@ from typing import Any
 
 from fabric.failure import WorldError
 from fabric.host.liveness import host
-from fabric.machine import VARIABLE
+from fabric.machine_json import VARIABLE
 from fabric.settings import NO_SYSTEM, PREFIX, Settings
 from topology.errors import TriplaneError
 
