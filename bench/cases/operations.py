@@ -45,4 +45,4 @@ OPERATIONS = {
     "send_recv": Operation("sendrecv_perf", False, _whole, reduces=True),
     "barrier": Operation("barrier_perf", False, _whole),
 }
-"""By our name. send_recv ``reduces`` as in nccl-tests: only in that it goes through -o's names."""
+"""By our name. ``reduces`` of send_recv is as in nccl-tests, which repeat it for every ``-o``."""

@@ -36,9 +36,9 @@ class Measured:
     """How late transfers were, in seconds of the wall clock: float64 [transfers].
 
     Counted from the time at which they should have ended (the later of the two ranks' calls, plus
-    the transfer's time on the fabric) to when the later rank was told that it is over. So it holds
-    all that the calls themselves cost. ``early``: how many ends, of both ranks, were before that
-    time.
+    the transfer's time on the fabric) to when the call of the later rank returned. So it includes
+    what the calls themselves cost on this host. ``early``: how many ends, of both ranks, were
+    before that time.
     """
 
     late: NDArray[np.float64]

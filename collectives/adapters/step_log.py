@@ -1,7 +1,7 @@
 """How long an engine's calls would have taken on the emulated machine, by step and layer.
 
 A step is one pass of the engine through its layers: a prefill, or one token of each sequence. The
-times are those of the emulated machine at one rank, from its coming to a call until its part of it
+times are those of the emulated machine at one rank, from when it begins a call until its part of it
 is over, which includes waiting for the others.
 """
 

@@ -22,7 +22,7 @@ from fabric.transports.base import Transport
 from fabric.world.rank_control import RankControl
 
 _NO_CALL = 0
-"""No call of the authority's: what it is told of a rank that waits for nobody in particular."""
+"""Reported as the awaited call by a rank that waits for a message from any rank; no call has it."""
 
 
 class Search(Execution):

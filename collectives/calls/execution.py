@@ -48,7 +48,7 @@ def _shares(
 
 
 def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: UserBuffer) -> None:
-    """When all bytes have come. ``ranks``: so many have added up to an average; 0: it is none."""
+    """To call when all bytes have arrived. ``ranks``: of an average, over how many, else 0."""
     for room in rooms:
         driver.give(room)
     if ranks:

@@ -42,7 +42,7 @@ class CallShare:
 class Family:
     """The calls of one operation by one group: each rank's position in it, and their shares so far.
 
-    ``start``: seconds from a rank's coming to its first step.
+    ``start``: seconds from when a rank joins to its first step.
     """
 
     group: tuple[int, ...]
@@ -120,15 +120,16 @@ class Catalogue:
 class TimedCall:
     """One call, as lists over the positions in its group.
 
-    ``parts``: what each rank posted; ``came``: when the rank came to the call, ``end``: when its
-    part ends, in emulated seconds; each None while not known. ``away``: how many ranks have not
-    come; ``moving``: how many that came have transfers; ``open``: how many ends are not known.
+    ``parts``: what each rank posted; ``joined``: when the rank joined, that is, began its part;
+    ``end``: when its part ends, in emulated seconds; each None while not known. ``away``: how many
+    ranks have not joined; ``moving``: how many that joined have transfers; ``open``: how many ends
+    are not known.
     """
 
     op: int
     family: Family
     parts: list[CallShare | None]
-    came: list[float | None]
+    joined: list[float | None]
     end: list[float | None]
     away: int
     open: int
@@ -136,8 +137,8 @@ class TimedCall:
 
     @property
     def first(self) -> float:
-        """When the first rank came, in emulated seconds."""
-        return min(at for at in self.came if at is not None)
+        """When the first rank joined, in emulated seconds."""
+        return min(at for at in self.joined if at is not None)
 
     @property
     def last(self) -> float:
@@ -145,20 +146,20 @@ class TimedCall:
         return max((end for end in self.end if end is not None), default=-math.inf)
 
     def missing(self) -> tuple[int, ...]:
-        """The ranks that have not come."""
-        pairs = zip(self.family.group, self.came, strict=True)
+        """The ranks that have not joined."""
+        pairs = zip(self.family.group, self.joined, strict=True)
         return tuple(rank for rank, at in pairs if at is None)
 
 
 def new_call(op: int, family: Family) -> TimedCall:
-    """A call ``op`` to which no rank has come yet."""
+    """A call ``op`` that no rank has joined yet."""
     n = len(family.group)
     return TimedCall(op, family, [None] * n, [None] * n, [None] * n, n, n)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A call that is over: when its ranks came, and when their parts ended, in emulated seconds."""
+    """A call that is over: when its ranks joined and their parts ended, in emulated seconds."""
 
     op: int
     operation: str

@@ -4,13 +4,13 @@ Ranks post what they do: they begin their part of a call, wait for its end, comp
 ahead of emulated time; each rank's are taken in order. A call is a schedule of transfers under the
 one ordering rule, and calls in flight together share links. Three modes:
 
-- ``"strict"``: time goes on only when every rank waits or has ended, to the next instant at which
-  one of them can go on. So no answer depends on when a post came in, and if no rank can ever go
-  on, that is a deadlock, known at once.
-- ``"eager"``: a call is timed when all of its ranks have come, against what is on the fabric by
-  then; what has been told stays.
-- ``"paced"``: as eager, but calls begin when the wall clock says so, and what was told of a call is
-  corrected when a later one contends with it.
+- ``"strict"``: time advances only when every rank waits or has ended, to the next instant at which
+  one of them can continue. So no answer depends on when a post arrived, and if no rank can ever
+  continue, that is a deadlock, known at once.
+- ``"eager"``: a call is timed when all of its ranks have joined it, against what is on the fabric
+  by then; ends once reported stay.
+- ``"paced"``: as eager, but calls begin when the wall clock says so, and the reported end of a
+  call is corrected when a later one contends with it.
 
 Clocks tick on a grid of `fabric.clock.calls.TICK`: sums and differences of times are exact, so
 nothing depends on when a program began.
@@ -35,9 +35,10 @@ _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The clock of a rank when it came to what it asked with ``token``, in emulated seconds.
+    """The answer to a rank's question ``token``; ``time``, ``begin``: in emulated seconds.
 
-    To `Emulator.times`: when its part of the call ended, and ``begin``, when it began.
+    To `Emulator.ask`: ``time`` is the rank's clock at the question. To `Emulator.times`: when its
+    part of the call ended, and ``begin``, when it began.
     """
 
     rank: int
@@ -148,7 +149,7 @@ class Emulator:
     def times(self, rank: int, token: int, op: int) -> bool:
         """Ask for begin and end of the rank's part of call ``op``, for which it has waited.
 
-        `advance` returns the `Answer`. Returns False, and no answer will come, if the call is
+        `advance` returns the `Answer`. Returns False, and there will be no answer, if the call is
         forgotten, because many others have ended since. Raises `WorldError` if the rank is not in
         the call.
         """
@@ -174,25 +175,25 @@ class Emulator:
         state.leaving = True
         self._post(state, self._end)
 
-    # What comes of it.
+    # The ends of calls, and answers.
 
     def advance(self) -> list[Answer]:
-        """Do all that can be done with what has been posted; returns the new answers.
+        """Find every end that follows from what was posted so far; returns the new answers.
 
         Raises `CallMismatch` if the transfers of a call's ranks do not fit together.
         """
         while ended := self._mode.next(self._running):
             for call, position, time in ended:
-                self._tell(call, position, time)
+                self._report(call, position, time)
         answers, self._answers = self._answers, []
         return answers
 
     def stalled(self) -> bool:
-        """True if, in strict time and after `advance`, nobody can ever go on; see `waits`."""
+        """True if, in strict time and after `advance`, no rank can ever continue; see `waits`."""
         return self._mode.stuck and not self._running and bool(self.waits())
 
     def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
-        """Which call each waiting rank waits for, and the ranks that have not come to it."""
+        """By waiting rank: the number of the call it waits for, and which ranks have not joined."""
         pairs = ((rank, state.waits) for rank, state in enumerate(self._ranks))
         return {rank: (call.op, call.missing()) for rank, call in pairs if call is not None}
 
@@ -224,7 +225,7 @@ class Emulator:
         """
         return [
             Finished(call.op, call.family.operation, call.family.group,
-                     tuple(at for at in call.came if at is not None),
+                     tuple(at for at in call.joined if at is not None),
                      tuple(end for end in call.end if end is not None))
             for call in (self.record.over if self.record else ())
         ]  # fmt: skip
@@ -259,29 +260,29 @@ class Emulator:
             state.posted.append((take, what))
 
     def _begin(self, state: _RankClock, call: TimedCall, position: int, at: float | None) -> None:
-        if at is not None:  # what the wall clock says, not what a wait was told before
+        if at is not None:  # by the wall clock, not by the end that a wait was given
             state.clock = grid(at)
-        call.came[position] = state.clock
+        call.joined[position] = state.clock
         call.away -= 1
         part = call.parts[position]
         if call.family.operation == FREE:
             self._meet(call)
         elif part is None or not part.moves:
-            self._tell(call, position, grid(state.clock + call.family.start))
+            self._report(call, position, grid(state.clock + call.family.start))
         else:
             call.moving += 1
-            self._mode.come(call, position, state.clock)
+            self._mode.join(call, position, state.clock)
 
     def _meet(self, call: TimedCall) -> None:
-        """What ranks tell each other for free is known to all when the last of them has come.
+        """End all parts of an untimed call when the last of its ranks joins.
 
-        Were the others' parts over before, they would wait for its bytes while it waits, in strict
-        time, for theirs to stand still.
+        If the others' parts ended before, these ranks would wait for its bytes on the host, while
+        in strict time its clock would wait for them to block.
         """
         if not call.away:
-            last = max(at for at in call.came if at is not None)
-            for position in range(len(call.came)):
-                self._tell(call, position, last)
+            last = max(at for at in call.joined if at is not None)
+            for position in range(len(call.joined)):
+                self._report(call, position, last)
 
     def _wait(self, state: _RankClock, op: int, call: TimedCall | None) -> None:
         end = state.ends.pop(op, None)
@@ -302,7 +303,7 @@ class Emulator:
 
     def _times(self, state: _RankClock, rank: int, token: int, call: TimedCall) -> None:
         position = call.family.position[rank]
-        begin, end = call.came[position], call.end[position]
+        begin, end = call.joined[position], call.end[position]
         if begin is None or end is None:
             raise WorldError(
                 f"rank {rank} asks for the times of call {call.op}, for which it has not waited",
@@ -320,8 +321,8 @@ class Emulator:
         state.ended = True
         self._running -= 1
 
-    def _tell(self, call: TimedCall, position: int, time: float) -> None:
-        """A rank's part of a call ends, or does at another time than was told."""
+    def _report(self, call: TimedCall, position: int, time: float) -> None:
+        """Record when a rank's part of a call ends; for the second time if it was corrected."""
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
         call.end[position] = time
@@ -346,7 +347,7 @@ class Emulator:
             self.record.over.append(call)
 
     def _free(self, state: _RankClock, call: TimedCall) -> None:
-        """The rank goes on from its wait, through what it has posted behind it."""
+        """End the rank's wait for the call, and take what it has posted behind it."""
         state.waits = None
         state.clock = max(state.clock, state.ends.pop(call.op))
         self._running += 1

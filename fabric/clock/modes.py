@@ -1,7 +1,9 @@
 """Which calls are in flight together, and when the parts of their ranks end.
 
-`Strict` goes on from instant to instant and never takes anything back. `Eager` times a call as soon
-as all of its ranks have come, and `Paced` corrects what was told when another call contends.
+`Strict` advances from one end to the next and never corrects one. `Eager` times a call when all of
+its ranks have joined it, and `Paced` corrects the reported ends of a call when another contends.
+
+A rank joins a call when it begins its part of it. An end is reported when the `Emulator` learns it.
 """
 
 import math
@@ -20,30 +22,31 @@ _RECENT = 64  # calls that a new one may contend with
 End = tuple[TimedCall, int, float]
 """A call, the position of a rank in its group, and when that rank's part ends."""
 
-_Coming = tuple[float, int, int, TimedCall]  # when a rank comes, op, position, call
+_Joining = tuple[float, int, int, TimedCall]  # when a rank joins, op, position, call
 _Stop = tuple[tuple[int, int, float], ...]  # number of the call, position, seconds from the first
 
 
 class TimeMode(Protocol):
-    """How time goes on for an `Emulator`.
+    """How an `Emulator` finds the ends of calls.
 
-    ``news``: on paced time, the ends by (rank, op) that are no longer those told before; else None.
-    ``stuck``: True if nothing can happen any more unless a rank posts something.
+    ``news``: on paced time, the ends, in emulated seconds by (rank, op), that are not yet reported
+    or have changed; else None. ``stuck``: True if no part of a call can end unless a rank posts
+    something.
     """
 
     news: dict[tuple[int, int], float] | None
     stuck: bool
 
-    def come(self, call: TimedCall, position: int, at: float) -> None:
-        """Add the part of a rank that comes to a call at ``at``, in emulated seconds.
+    def join(self, call: TimedCall, position: int, at: float) -> None:
+        """Add the part of a rank that joins a call at ``at``, in emulated seconds.
 
         Called only for parts with transfers.
         """
 
     def next(self, running: int) -> list[End]:
-        """What ends next; empty if nothing can be said yet.
+        """The parts of calls that end next; empty while it is not known which these are.
 
-        ``running``: how many ranks neither wait nor have ended, so that they may come to a call.
+        ``running``: how many ranks neither wait nor have ended, so that they may join a call.
         """
 
 
@@ -62,10 +65,10 @@ class CallsInFlight:
         self._here.clear()
         self.origin, self.ranks = origin, 0
 
-    def enter(self, coming: Iterable[_Coming]) -> None:
+    def enter(self, joining: Iterable[_Joining]) -> None:
         """Let ranks begin their parts of calls."""
         enter, here, origin = self._session.enter, self._here, self.origin
-        for at, op, position, call in coming:
+        for at, op, position, call in joining:
             share = call.parts[position]
             if share is not None:
                 enter(op, at - origin + call.family.start, share.streams)
@@ -73,7 +76,7 @@ class CallsInFlight:
                 self.ranks += 1
 
     def go(self) -> list[End]:
-        """Go on to the next ends and return them; empty if nothing can end."""
+        """Advance the session to the next ends and return them; empty if nothing can end."""
         if not self.ranks:
             return []
         ended = self._session.advance()
@@ -86,13 +89,13 @@ class CallsInFlight:
         return ends
 
     def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:
-        """The ends of these calls, by instant, if they are alone and all of their ranks have come.
+        """The ends of these calls, by instant, if they are alone and all their ranks have joined.
 
         ``origin``: the time at its begin, in emulated seconds. Raises `WorldError` if a call never
         ends.
         """
         self.clear(origin)
-        self.enter(one for call in calls for one in _coming(call))
+        self.enter(one for call in calls for one in _joined(call))
         stops = []
         while ended := self.go():
             stops.append(ended)
@@ -102,12 +105,12 @@ class CallsInFlight:
         return stops
 
 
-def _coming(call: TimedCall) -> list[_Coming]:
-    """All ranks that have come and have transfers."""
-    came = enumerate(zip(call.came, call.parts, strict=True))
+def _joined(call: TimedCall) -> list[_Joining]:
+    """All ranks that have joined the call and have transfers in it."""
+    parts = enumerate(zip(call.joined, call.parts, strict=True))
     return [
         (at, call.op, position, call)
-        for position, (at, share) in came
+        for position, (at, share) in parts
         if at is not None and share is not None and share.moves
     ]
 
@@ -144,9 +147,9 @@ class _TimesAlone:
 
 
 def _key(call: TimedCall, first: float) -> object:
-    """All that the ends of a call alone depend on; its ranks come so long after ``first``."""
+    """All that the ends of a call that is alone depend on, with times counted from ``first``."""
     rows = [part.digest for part in call.parts if part is not None]
-    after = [None if at is None else at - first for at in call.came]
+    after = [None if at is None else at - first for at in call.joined]
     if after.count(after[0]) == len(after):  # the usual case, made short
         return call.family, tuple(rows), after[0]
     return call.family, tuple(rows), tuple(after)
@@ -160,12 +163,11 @@ def mode(name: str, session: Session) -> TimeMode:
 
 
 class Strict:
-    """Time goes on from one end to the next; no rank may come to a call before an end already told.
+    """Time advances from one end to the next, when no rank can join a call before that end.
 
-    A call that is alone on the fabric is looked up in a memory of such calls. Its ends are told one
-    instant at a time; if others come meanwhile, the engine runs it from its beginning to the
-    instant that was told. That gives what it would have given from the start: the memory is filled
-    by it.
+    A call that is alone on the fabric is looked up in a memory of such calls. Its ends are reported
+    one instant at a time. If others join a call meanwhile, the engine runs it again from its begin
+    to the last instant reported; the times are the same, as the same engine filled the memory.
     """
 
     news: dict[tuple[int, int], float] | None = None
@@ -174,18 +176,20 @@ class Strict:
         self.stuck = False
         self._stage = CallsInFlight(session)
         self._memory = _TimesAlone(self._stage)  # asked only while nobody is on it
-        self._coming: dict[TimedCall, list[_Coming]] = {}  # who has come and not set out
+        self._joining: dict[
+            TimedCall, list[_Joining]
+        ] = {}  # who has joined and not entered the session
         self._alone: list[TimedCall] = []  # calls alone on the fabric, since ..
         self._first = self._last = 0.0  # .. this time, until that
         self._stops: tuple[_Stop, ...] = ()  # what the memory says of them
-        self._told = 0  # and how much of it has been told
+        self._reported = 0  # how many of these were reported
 
-    def come(self, call: TimedCall, position: int, at: float) -> None:
-        """Add the part of a rank that comes to a call at ``at``, in emulated seconds."""
-        self._coming.setdefault(call, []).append((at, call.op, position, call))
+    def join(self, call: TimedCall, position: int, at: float) -> None:
+        """Add the part of a rank that joins a call at ``at``, in emulated seconds."""
+        self._joining.setdefault(call, []).append((at, call.op, position, call))
 
     def next(self, running: int) -> list[End]:
-        """What ends next; empty if nothing can end before other ranks come."""
+        """The parts of calls that end next; empty if other ranks have to join a call before."""
         if running:
             return []
         ended = self._next()
@@ -193,65 +197,65 @@ class Strict:
         return ended
 
     def _next(self) -> list[End]:
-        ripe = [call for call, coming in self._coming.items() if _ripe(call, coming)]
-        if self._told < len(self._stops):
-            if all(_soonest(self._coming[call]) >= self._last for call in ripe):
-                return self._tell()
+        ripe = [call for call, joining in self._joining.items() if _ripe(call, joining)]
+        if self._reported < len(self._stops):
+            if all(_soonest(self._joining[call]) >= self._last for call in ripe):
+                return self._report()
             self._take_up()
         if ripe and not self._stage.ranks:
-            self._first = min(one[0] for call in ripe for one in self._coming[call])
-            if all(not c.away and len(self._coming[c]) == c.moving for c in ripe):
+            self._first = min(one[0] for call in ripe for one in self._joining[call])
+            if all(not c.away and len(self._joining[c]) == c.moving for c in ripe):
                 return self._remember(ripe)
             self._stage.clear(self._first)
-        self._stage.enter(one for call in ripe for one in self._coming.pop(call))
+        self._stage.enter(one for call in ripe for one in self._joining.pop(call))
         return self._stage.go()
 
     def _remember(self, calls: list[TimedCall]) -> list[End]:
         """Calls that set out on an idle fabric, and are alone there so far."""
         self._alone = sorted(calls, key=lambda call: call.op)
         for call in calls:
-            del self._coming[call]
-        self._stops, self._told = self._memory.stops(self._alone, self._first), 0
+            del self._joining[call]
+        self._stops, self._reported = self._memory.stops(self._alone, self._first), 0
         self._last = self._first + max(end for stop in self._stops for _, _, end in stop)
-        return self._tell()
+        return self._report()
 
-    def _tell(self) -> list[End]:
-        stop = self._stops[self._told]
-        self._told += 1
+    def _report(self) -> list[End]:
+        stop = self._stops[self._reported]
+        self._reported += 1
         return [(self._alone[call], at, self._first + end) for call, at, end in stop]
 
     def _take_up(self) -> None:
-        """The engine comes to where what is alone has been told."""
+        """Have the engine run the calls that are alone up to the last end reported."""
         self._stage.clear(self._first)
-        self._stage.enter(one for call in self._alone for one in _coming(call))
-        for _ in range(self._told):
+        self._stage.enter(one for call in self._alone for one in _joined(call))
+        for _ in range(self._reported):
             self._stage.go()
         self._stops = ()
-        self._told = 0
+        self._reported = 0
 
 
-def _ripe(call: TimedCall, coming: list[_Coming]) -> bool:
-    """Whether anything of the call can happen: two have come, or one that needs no other."""
-    return len(call.parts) - call.away > 1 or any(_is_alone(one) for one in coming)
+def _ripe(call: TimedCall, joining: list[_Joining]) -> bool:
+    """Whether any transfer of the call can begin: two ranks joined, or one that needs no other."""
+    return len(call.parts) - call.away > 1 or any(_is_alone(one) for one in joining)
 
 
-def _soonest(coming: list[_Coming]) -> float:
-    """Before when nothing of those, of one call, can happen."""
-    at = sorted(one[0] for one in coming)
+def _soonest(joining: list[_Joining]) -> float:
+    """The time, in emulated seconds, before which no transfer of these, of one call, can begin."""
+    at = sorted(one[0] for one in joining)
     second = at[1] if len(at) > 1 else math.inf
-    first = min((one[0] for one in coming if _is_alone(one)), default=math.inf)
-    return min(first, second) + coming[0][3].family.start
+    first = min((one[0] for one in joining if _is_alone(one)), default=math.inf)
+    return min(first, second) + joining[0][3].family.start
 
 
-def _is_alone(one: _Coming) -> bool:
+def _is_alone(one: _Joining) -> bool:
     share = one[3].parts[one[2]]
     return share is not None and share.alone
 
 
 class Eager:
-    """A call is timed when all have come, together with those that are on the fabric by then.
+    """A call is timed when all of its ranks have joined, with the calls then on the fabric.
 
-    What was told of those stays.
+    The ends reported of those stay as they are.
     """
 
     news: dict[tuple[int, int], float] | None = None
@@ -263,7 +267,7 @@ class Eager:
         self._open: list[TimedCall] = []  # not timed yet
         self._recent: deque[TimedCall] = deque(maxlen=_RECENT)
 
-    def come(self, call: TimedCall, position: int, at: float) -> None:
+    def join(self, call: TimedCall, position: int, at: float) -> None:
         """Add a rank's part of a call; only the call matters here."""
         if call.moving == 1:
             self._open.append(call)
@@ -288,12 +292,12 @@ class Eager:
         return [end for end in ends if end[0] is call] + self._corrections(ends, call)
 
     def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
-        """The ends of others that are to be other than was said."""
+        """The ends of other calls that differ from those reported."""
         return []
 
 
 class Paced(Eager):
-    """As `Eager`, but ends told of calls not yet over when another one begins are corrected."""
+    """As `Eager`, but reported ends of calls not over when another begins are corrected."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -77,11 +77,11 @@ class Recording:
         return [
             RecordedShare(
                 rank, call.op, self.words.get(call.op, call.family.operation), call.family.group,
-                position, came, end, call.family.operation,
+                position, joined, end, call.family.operation,
             )
             for call in [*self.over, *under_way]
-            for position, (rank, came, end) in enumerate(
-                zip(call.family.group, call.came, call.end, strict=True)
+            for position, (rank, joined, end) in enumerate(
+                zip(call.family.group, call.joined, call.end, strict=True)
             )
-            if came is not None
+            if joined is not None
         ]  # fmt: skip

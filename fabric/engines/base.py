@@ -94,19 +94,19 @@ class LinkChange:
 
 
 class Session(Protocol):
-    """Time that goes on while ranks enter calls and leave them.
+    """Emulated time that advances while ranks enter calls and end their parts.
 
     Times are in seconds since the session began, or since the last `clear`. Nothing may depend on
-    the order of `enter` between two calls of `advance`: ranks are processes, and which of them is
-    heard first is chance. So what was entered is taken in order of call, ``ready``, position.
+    the order of `enter` between two calls of `advance`: ranks are processes, and whose message
+    arrives first is chance. So what was entered is taken in order of call, ``ready``, position.
     Answers are never taken back. An instance is used by one thread at a time.
     """
 
     def prepare(self, streams: RankStreams) -> None:
         """Check ``streams``, and compute what can be computed before they are entered.
 
-        It is apart from `enter` so that a rank that asks for the impossible is told when it asks,
-        and not when others have come to the same call. Raises `RouteError` if two of the ranks are
+        It is apart from `enter` so that a rank that asks for the impossible gets its error at once,
+        and not when others join the same call. Raises `RouteError` if two of the ranks are
         not connected.
         """
 
@@ -115,7 +115,7 @@ class Session(Protocol):
 
         ``ready``: the time after what the call costs its software before the first step; not before
         a time that was answered for this rank. ``call``: the same number for all ranks of one call;
-        each enters once, and a transfer sets out when both of its ranks have come to its step.
+        each enters once, and a transfer sets out when both of its ranks have reached its step.
         Without any streams, the rank's part ends when it is ready.
         """
 
@@ -132,7 +132,7 @@ class Session(Protocol):
 
         The instant is that of the transfers; ``time`` includes what the step costs a rank's
         software after it, and so may lie ahead. Empty if nothing ends before some rank enters, or
-        nothing moves any more by ``until``, in seconds: the next `advance` goes on from there.
+        nothing moves any more by ``until``, in seconds: the next `advance` continues from there.
         Stopping changes no answer. Raises `CallMismatch` if the transfers of a call's ranks are not
         the same at both ends.
         """

@@ -237,7 +237,7 @@ def _session_is_simulation(c: _Checked) -> None:
 
 
 def _late(c: _Checked) -> None:
-    """Nothing moves before the other end has come; calls of other ranks do meanwhile."""
+    """A transfer waits for its other rank to enter; calls of other ranks proceed meanwhile."""
     session, wire = c.session(), c.times([Step(0, 1, SIZE)]).duration
     (mine, other), others = _shares([Step(0, 1, SIZE)], (0, 1)), _shares([Step(0, 1, 0)], (2, 3))
     session.enter(1, 0.0, mine)
@@ -314,7 +314,7 @@ def _until(c: _Checked) -> None:
 
 
 def _nothing(c: _Checked) -> None:
-    """A rank without streams is through when it is ready; one's copies need nobody else."""
+    """A rank without streams ends when it is ready; copies in a rank need no other rank."""
     session = c.session()
     session.enter(1, 2 * US, _shares([], (0, 1))[0])
     session.enter(2, 1 * US, _shares([Step(0, 0, 0)], (1,))[0])
@@ -325,7 +325,7 @@ def _nothing(c: _Checked) -> None:
 
 
 def _mismatch(c: _Checked) -> None:
-    """Ranks whose transfers do not fit together are told so."""
+    """Transfers that differ at their two ends raise `CallMismatch`."""
     for other in (Step(0, 1, SIZE + 1), Step(1, 0, SIZE)):
         session, group = c.session(), (0, 1)
         session.enter(1, 0.0, _shares([Step(0, 1, SIZE)], group)[0])

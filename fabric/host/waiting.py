@@ -31,7 +31,7 @@ class Bells:
     def wait(self, come: Callable[[], bool], timeout: float = -1.0) -> None:
         """Wait until somebody rings, for at most ``timeout`` seconds (below 0: no limit).
 
-        Returns at once if ``come()`` is True already.
+        ``come`` is asked first: if it returns True, there is nothing to wait for.
         """
         bell = allocate_lock()
         bell.acquire()

@@ -34,14 +34,14 @@ DESERTED_LOOK = 0.1
 """Seconds between two looks whether anybody is left."""
 
 FIRST_RANKS_PATIENCE = 120.0
-"""Seconds that the first ranks have to come."""
+"""Seconds within which the first ranks have to join."""
 
 WRITTEN = "TRIPLANE_WRITTEN"
 """The environment variable that names a file which the authority makes when the world has ended and
 its trace, if one was asked for, is written."""
 
 LATECOMERS_LINGER = 1.0
-"""Seconds that an authority stays whose world has ended before all ranks had come."""
+"""Seconds that an authority stays whose world has ended before all ranks had joined."""
 
 ENDING = 2.0
 """Seconds that ranks of a world that has ended before its time are given to end."""

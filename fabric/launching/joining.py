@@ -93,7 +93,7 @@ def take_seat(
             compare(control.exchange(described), line.settings)
         transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
         line.count_frames(transport)
-    except BaseException as error:  # the others wait for this rank, which will never come
+    except BaseException as error:  # the others wait for this rank, which will never join
         control.fail(error)
         control.leave()
         raise

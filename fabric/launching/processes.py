@@ -82,12 +82,14 @@ class _ProcessTeam:
         self.outcomes: dict[int, Any] = {}
 
     def collect(self) -> None:
-        """Take what has come in."""
+        """Take the outcomes that ranks have sent."""
         for rank, pipe in list(self.pipes.items()):
             try:
                 if pipe.poll():
                     outcome = self.outcomes[rank] = unpacked(pipe.recv_bytes(), rank)
-                    if isinstance(outcome, BaseException):  # one that never joined told nobody
+                    if isinstance(
+                        outcome, BaseException
+                    ):  # a rank that never joined has not reported it
                         self._server.failed(rank, outcome)
             except (EOFError, OSError):
                 pipe.close()

@@ -52,7 +52,7 @@ class _ThreadTeam:
         outcome = outcome_of(job.main, job.args, join)
         end_of_child(self._at_home, outcome)
         control = self.hub.controls[rank]
-        if isinstance(outcome, BaseException):  # one that never joined has told nobody
+        if isinstance(outcome, BaseException):  # a rank that never joined has not reported it
             control.fail(outcome)
         control.leave()
         with self.ended:

@@ -1,7 +1,7 @@
 """Step: the transfers in flight together, one array per column, and the one ordering rule.
 
 **The one ordering rule: a rank begins its rows of a step when it has finished its rows of the step
-before.** A row is both a send and its receive, so a row begins when both of its ranks have come to
+before.** A row is both a send and its receive, so a row begins when both of its ranks have reached
 its step. A collective is an iterable of steps; the reference, the engines, the executors and the
 pictures all read the same one.
 """

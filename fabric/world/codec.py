@@ -19,7 +19,7 @@ from topology.errors import TriplaneError
 
 
 class WireError(TriplaneError):
-    """Bytes that came in are no message."""
+    """Bytes that were received are no message."""
 
 
 def parsed(frame: bytes) -> list[Any]:

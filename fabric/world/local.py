@@ -21,9 +21,9 @@ BATCH = 64
 class SharedLine:
     """What the lines of all ranks share: the world, and the log of messages noted for it.
 
-    A rank that waits hands in the log of all. ``waiting``: how many ranks wait; while any does,
-    each message is handed in as it is noted, so nothing that is waited for stays in the log.
-    ``controls``: of each rank.
+    A rank that waits first has the world handle the whole log. ``waiting``: how many ranks wait;
+    while any does, each message is handled at once, so no message that one of them waits for stays
+    in the log. ``controls``: the `RankControl` of each rank.
     """
 
     def __init__(self, world: World) -> None:

@@ -267,7 +267,7 @@ class Exchanged(NamedTuple):
 
 
 class TimeReply(NamedTuple):
-    """The rank's clock when it came to its question."""
+    """The rank's clock when it asked, in emulated seconds."""
 
     token: int
     seconds: float

@@ -264,4 +264,4 @@ def _to_authority() -> Mapping[str, MessageKind]:
 
 @functools.cache
 def _to_rank() -> Mapping[str, MessageKind]:
-    return kinds_of(get_args(ToRank), finite=False)  # a clock may have been told to go for ever
+    return kinds_of(get_args(ToRank), finite=False)  # times of replies may be infinite

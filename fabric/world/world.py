@@ -71,7 +71,7 @@ SETTLING = 0.06
 have noted every 20 ms."""
 
 AFTERWORDS = 0.1
-"""Seconds after the end of a rank that ended by itself: what it said last may still come in."""
+"""Seconds after the end of a rank that ended by itself: its last messages may still arrive."""
 
 OVER = 0.5
 """Seconds that a rank whose program is over has to make one more call: exit handlers may."""
@@ -190,7 +190,7 @@ class World:
         return (wall - self.start) / (self.scale or 1.0)
 
     def _guarded(self, do: Callable[..., None], *args: Any) -> None:
-        """Whatever goes wrong here goes to every rank: a world that only stopped would hang."""
+        """Call ``do``; end the world with any error of it: if it only stopped, ranks would hang."""
         try:
             do(*args)
         except WorldError as error:
@@ -394,7 +394,7 @@ class World:
         return bool(waits) and len(self.gone.union(waits, late)) == self.size
 
     def _miss(self, op: int, wall: float) -> None:
-        """A rank has left that others wait for; more may come to wait, or it be known why."""
+        """Hold the error that others wait for a rank that left: its cause may become known."""
         if self._missing is None:
             self._missing = op
             self._hold(lambda: self._register.left(op), wall + EXPLANATION_PATIENCE)

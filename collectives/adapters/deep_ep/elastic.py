@@ -36,7 +36,7 @@ ALIGNMENT = 2 << 20
 """Bytes: sizes of buffers are multiples of it, as in DeepEP."""
 
 SMS = 24
-"""What is told where DeepEP would work out how many processors of a GPU to take: there are none."""
+"""The answer where DeepEP would compute how many processors of a GPU to use: there are none."""
 
 _TOP_K = 32
 """Choices that a token has at most, where a size is asked for before that is known."""
@@ -413,7 +413,7 @@ def _count(counted: torch.Tensor | None, counts: Any) -> None:
 
 
 def _reduced(rows: Any, way: Way) -> Any:
-    """Results of the choices of each row that came, added up by slot."""
+    """The results of the choices of each received row, added up by slot."""
     total = np.empty((way.rows, rows.shape[1]), rows.dtype)
     weighted(rows, way.slots, np.ones(way.slots.shape, np.float32), total)
     return total

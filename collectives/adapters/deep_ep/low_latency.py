@@ -210,7 +210,7 @@ class Mode:
     def _remaining(
         self, chosen: NDArray[np.int64], experts: int, local: int, alive: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Choices as the remaining ranks number their experts; none of those that are gone."""
+        """Choices with the remaining ranks' expert numbers; -1 for those of ranks that are gone."""
         if len(alive) == self._comm.size:
             return chosen
         wrong = (chosen < -1) | (chosen >= experts)
@@ -235,7 +235,7 @@ class Mode:
     def _arrival(
         self, work: Work, order: Callable[[], None] | None, waited: torch.Tensor | None
     ) -> Arrival:
-        """``waited``: is told how long the clock ran on while waiting, for every rank."""
+        """``waited``: int64 [ranks], to which emulated ns of waiting are added; None: no such."""
         if waited is None:
             return Arrival(work, order)
         comm = self._comm
@@ -261,7 +261,7 @@ class TimedArrival(Arrival):
 
 
 def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]:
-    """What is returned, and what has to be done when it has come: scales lie by columns."""
+    """What is returned, and what to do on arrival: scales lie by columns."""
     if received.scales is None:
         return received.x, None
     if wire.kind == "int8":

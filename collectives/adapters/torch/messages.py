@@ -29,7 +29,7 @@ _SLICE = 0.1
 
 
 class Half:
-    """One end of a message to oneself, until the other has come, too.
+    """One end of a message to oneself, until the other was posted, too.
 
     ``check``: raises what has ended the world, while it is waited for.
     """

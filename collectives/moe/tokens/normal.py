@@ -47,7 +47,7 @@ MOST_CHUNKS = 1 << 10
 """Chunks that two levels are timed in at most: ranks tell each other counts of each."""
 
 NOTHING = np.dtype([])
-"""What is known of a token where it was told before."""
+"""Facts of a token that travel with it where a handle already holds them: none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ _REFUSED = (
 """Functions of torch.cuda that a CPU cannot stand for, besides those of C."""
 
 _PAST_NAMES = ("torch._inductor", "torch.autograd.profiler")
-"""What reaches for a GPU where there is one, past all that is named here: it is told of none."""
+"""Modules that use a GPU wherever ``torch.cuda.is_available()``: for these it is False."""
 
 _TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
