@@ -126,7 +126,11 @@ def _rounded(value: float) -> float:
 
 
 def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
-    """Every constant by place (``operation.name``): a free one is added to what is known there."""
+    """The value of every constant by place (``operation.name``), in SI.
+
+    ``values``: of the recipe's free constants, in their order; at a place that has a value in
+    ``known`` they are added to it. Raises `ValueError` for another number of values.
+    """
     places = dict(known)
     for free, value in zip(recipe.free, values, strict=True):
         for text in free.places:

@@ -80,7 +80,7 @@ class StepLog:
 
 
 def as_json(rows: Iterable[StepEntry]) -> list[dict[str, Any]]:
-    """Rows as JSON values; ``Timed(**row)`` makes a row again."""
+    """Rows as JSON values, an object each; ``StepEntry(**row)`` makes a row again."""
     return [asdict(row) for row in rows]
 
 

@@ -95,7 +95,10 @@ def hierarchical(ranks: int, size: int, *, ranks_per_node: int = 16) -> Iterator
 
 
 def around(who: NDArray[np.int64], cut: NDArray[np.int64], buffer: str) -> Iterator[Step]:
-    """Gather in place around the ring ``who``: at the end each has all chunks of ``cut``."""
+    """Gather in ``buffer`` around the ring ``who``: at the end each rank has all chunks.
+
+    Rank ``who[i]`` begins with chunk i, bytes ``cut[i]`` to ``cut[i + 1]``.
+    """
     ranks, after = len(who), np.roll(who, -1)
     # Chunk (i - k) % ranks for all i at once is a window of the chunks laid out twice.
     at, size = np.tile(cut[:-1], 2), np.tile(np.diff(cut), 2)

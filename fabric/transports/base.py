@@ -199,9 +199,9 @@ class Counted(Protocol):
         """The number of frames that were sent to ``peer``. Thread-safe."""
 
     def ask(self, ask: AskSent) -> None:
-        """From now on, ask for the frames of a peer after a cut.
+        """Have ``ask`` called after a connection was cut, for how many frames its peer has sent.
 
-        `progress` then raises `RankLost` if some of them have not come.
+        `progress` then raises `RankLost` if some of them have not arrived.
         """
 
 

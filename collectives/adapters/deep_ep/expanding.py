@@ -64,9 +64,12 @@ class Sizes:
     most: int
     exact: bool
 
-    def rows(self, come: int) -> int:
-        """Number of rows of the returned tensors if not expanded; ``come`` are filled."""
-        return come if self.exact else self.ranks * self.most
+    def rows(self, received: int) -> int:
+        """Number of rows of the returned tensors if not expanded.
+
+        ``received``: how many of them are filled.
+        """
+        return received if self.exact else self.ranks * self.most
 
     def expanded(self, aligned: Ints, top_k: int) -> int:
         """The number of rows of the returned tensors if expanded.

@@ -128,7 +128,10 @@ def _narrow(bits: np.uint32) -> np.uint16:
 
 @unlocked
 def narrow(rows: _Words, out: _Halves) -> None:
-    """Round float32 to bfloat16; both are bits, of one shape."""
+    """Fill ``out`` with ``rows`` rounded from float32 to bfloat16, to even.
+
+    Both are their bits, of one shape of two dimensions: uint32, uint16.
+    """
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             out[i, j] = _narrow(rows[i, j])
