@@ -45,7 +45,7 @@ from fabric.world.messages import (
 )
 from fabric.world.wire import Packer, Unpacker
 from fabric.world.world import World
-from tests.support.worlds import stranger, threads
+from tests.support.worlds import sender, threads
 from topology import star
 
 RANKS = 3
@@ -131,7 +131,7 @@ def _molested(rank: int, exchange: Rendezvous, chance: random.Random, tally: Tal
     ours: Sockets = transport._ways.sockets  # type: ignore[assignment]
     sent = 0
     try:
-        with stranger(ours.address) as socket:
+        with sender(ours.address, ours.token) as socket:
             for tag in range(200):
                 for _ in range(chance.randint(1, 8)):
                     header = changed(chance, encode(a_frame(chance, ours.token)))

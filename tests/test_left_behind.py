@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from collectives import init
 from collectives.adapters.torch.messages import Half
 from fabric.failure import RankLost, TimedOut, WorldError
 from fabric.host.curve import join
@@ -210,3 +211,29 @@ def test_an_authority_that_computes_for_long_holds_nobody_up(
         goes_on.set()
         server._thread.join(LIMIT)
         assert not server._thread.is_alive()
+
+
+def computes_without_end(begun: threading.Event, goes_on: threading.Event) -> None:
+    """The thread of a rank is in the world, as one that has an engine calculate a large call."""
+    comm = init()
+    shared = comm._member.control._line._shared  # type: ignore[attr-defined]
+    if comm.rank == 0:
+        shared.world.tick = lambda wall: (begun.set(), goes_on.wait(LIMIT))
+    begun.wait(LIMIT) if comm.rank else comm.barrier()
+    comm.barrier()
+
+
+def test_a_time_limit_ends_threads_whose_world_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fabric.world.local.BUSY", 0.05)
+    begun, goes_on = threading.Event(), threading.Event()
+    try:
+        with pytest.raises(TimedOut, match=r"ranks 0 and 1 have not ended within 0\.3 s"):
+            launch(
+                computes_without_end, 2, None, "inproc", args=(begun, goes_on), timeout=0.3,
+                grace=0.1,
+            )  # fmt: skip
+    finally:
+        goes_on.set()
+    assert begun.is_set()

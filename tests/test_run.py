@@ -1,6 +1,7 @@
 """``triplane run`` and the launchers of others: programs as ranks, on one host and several."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from zmq.utils import z85
 
 from bench.cli import main
 from bench.run import ENDING, terminable
-from fabric.failure import RankLost, TransportError, WorldError
+from fabric.failure import AuthorityLost, RankLost, TransportError, WorldError
 from fabric.host.curve import Gate, Keys, check_address, private
-from fabric.launching.nodes import Nodes
+from fabric.launching.nodes import Agent, Nodes
 from fabric.settings import Settings
 from fabric.world.messages import Leave
 from fabric.world.rank_control import RankControl
 from fabric.world.world import World
 from fabric.world.zmq_client import ProcessLine
 from fabric.world.zmq_server import Server
+from tests.support.relay import Relay, relay
 from tests.support.worlds import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -433,7 +435,104 @@ def test_two_hosts_that_see_each_other_by_a_network_only(
     ]
 
 
+def test_a_network_that_falls_silent_is_told_on_both_sides(
+    namespaces: tuple[str, str], program: Any, tmp_path: Path
+) -> None:
+    """Packets are lost, and nobody is told: neither connections between ranks nor lines end."""
+    keys = str(tmp_path / "keys")
+    Keys.from_file(Path(keys), make=True)
+    lines = f"""
+        from pathlib import Path
+        import numpy as np
+        from collectives import init
+        comm = init()
+        x = np.ones(4)
+        for turn in range(10**9):
+            comm.all_reduce(x, op="max")
+            if turn == 20:
+                Path({str(tmp_path)!r}, f"joined{{comm.rank}}").touch()
+    """
+    with nodes(
+        "-n", "2", "--rdzv-endpoint", "10.99.0.1:5999", "--keys", keys, "--system", "none",
+        program(lines), prefixes=tuple([str(IP), "netns", "exec", name] for name in namespaces),
+        TRIPLANE_SHARED_MEMORY="0",
+    ) as launchers:  # fmt: skip
+        due = time.monotonic() + LIMIT
+        while len(list(tmp_path.glob("joined*"))) < 2 and time.monotonic() < due:
+            time.sleep(0.05)
+        for i, name in enumerate(namespaces):  # each sends to an address that nobody has
+            wrong = (
+                f"neigh replace 10.99.0.{2 - i} lladdr 02:00:00:00:00:09 nud permanent dev tp{i}"
+            )
+            subprocess.run([str(IP), "-n", name, *wrong.split()], check=True)
+        first, second = ended(launchers)
+    missed = "rank 1 (has not been heard of|cannot be reached: its node's launcher has) "
+    assert re.search(missed, failed(first, 1))
+    assert "AuthorityLost" in failed(second, 1)
+
+
 # Keys, strangers, silence.
+
+
+def error_of(told: Callable[[], WorldError | None]) -> WorldError:
+    """What ``told`` says, once it says something."""
+    due = time.monotonic() + LIMIT
+    while (error := told()) is None:
+        assert time.monotonic() < due
+        time.sleep(0.01)
+    return error
+
+
+def test_a_rank_whose_line_is_cut_is_told_and_so_are_the_others() -> None:
+    with (
+        closing(Server(World(2), Settings(), "tcp://127.0.0.1:*")) as server,
+        relay(server.address) as way,
+        closing(ProcessLine(server.address, 0, 2)) as other,
+        closing(ProcessLine(way.address, 1, 2)) as line,
+    ):
+        way.cut()
+        with pytest.raises(AuthorityLost, match="rank 1 is cut off from the authority at") as mine:
+            RankControl(line).exchange(None)
+        with pytest.raises(RankLost, match="rank 1 has become another program, or has closed"):
+            RankControl(other).exchange(None)
+    assert mine.value.rank == 1
+
+
+@contextmanager
+def node_elsewhere(heartbeat: float) -> Iterator[tuple[Server, Relay, Agent]]:
+    """An authority, and the launcher of a node with ranks 2 and 3, as if on another host."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        closing(Server(World(4), Settings(heartbeat=heartbeat), "tcp://127.0.0.1:*")) as server,
+        relay(server.address) as way,
+    ):
+        patch.setattr("fabric.world.zmq_client.host", lambda: "another")
+        with closing(Agent(way.address, range(2, 4), 4, "", None)) as agent:
+            due = time.monotonic() + LIMIT
+            while not any(peer.ranks for peer in list(server._peers.values())):
+                assert time.monotonic() < due
+                time.sleep(0.01)
+            yield server, way, agent
+
+
+def test_a_node_whose_launchers_line_is_cut_is_missed_and_told() -> None:
+    with node_elsewhere(heartbeat=60.0) as (server, way, agent):
+        way.cut()
+        lost = error_of(lambda: server.error)
+        assert isinstance(error_of(lambda: agent.error), AuthorityLost)
+    assert isinstance(lost, RankLost)
+    assert re.match(
+        "rank [23] cannot be reached: its node's launcher is cut off from the authority, though"
+        " it lives", str(lost),
+    )  # fmt: skip
+
+
+def test_a_node_whose_launchers_line_falls_silent_is_missed() -> None:
+    with node_elsewhere(heartbeat=0.6) as (server, way, _):
+        way.silence()
+        lost = error_of(lambda: server.error)
+    assert isinstance(lost, RankLost)
+    assert "its node's launcher has not been heard of for 0.6 s" in str(lost)
 
 
 def test_who_has_no_key_gets_nothing_and_who_has_it_is_served() -> None:

@@ -66,7 +66,7 @@ class _ThreadTeam:
         while len(self.outcomes) < len(threads):
             with self.ended:
                 self.ended.wait(WORLD_LOOK)
-            self.hub.hand_in()
+            self.hub.look(WORLD_LOOK)
             now = time.monotonic()
             if self.hub.world.error is not None:
                 over = over or now + self.settings.grace

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from fabric.failure import WorldError
@@ -16,6 +16,9 @@ from fabric.world.world import World
 
 BATCH = 64
 """Messages after which they are handed in though nobody waits."""
+
+BUSY = 1.0
+"""Seconds that the world is given to compute what calls take, before it is ended nevertheless."""
 
 
 class SharedLine:
@@ -43,25 +46,24 @@ class SharedLine:
     def hand_in(self) -> None:
         """Give the world all that ranks have noted, and the ranks what it replies."""
         with self._lock:
-            world, wall = self.world, time.monotonic()
-            while self.log:
-                world.handle(*self.log.popleft(), wall)
-            world.tick(wall)
-            self._deliver()
+            self._take()
+
+    def look(self, patience: float) -> None:
+        """Do the same for the launcher, which waits for ``patience`` seconds at most.
+
+        The thread of a rank may let the world compute what a call takes, and others wait for it.
+        """
+        self._soon(self._take, patience)
 
     def stop(self, error: WorldError) -> None:
-        """End the world with ``error``."""
-        self.hand_in()
-        with self._lock:
-            self.world.stop(error)
-            self._deliver()
+        """End the world with ``error``, also while it computes."""
+        self.look(BUSY)
+        self._soon(lambda: self.world.stop(error), BUSY, at_last=True)
 
     def late(self, ranks: Iterable[int], timeout: float) -> None:
         """End the world with an error: ``ranks`` have not ended within ``timeout`` seconds."""
-        self.hand_in()
-        with self._lock:
-            self.world.late(ranks, timeout)
-            self._deliver()
+        self.look(BUSY)
+        self._soon(lambda: self.world.late(ranks, timeout), BUSY, at_last=True)
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
@@ -80,6 +82,28 @@ class SharedLine:
         The thread that held the old one is not in this process.
         """
         self._lock = threading.Lock()
+
+    def _take(self) -> None:
+        world, wall = self.world, time.monotonic()
+        while self.log:
+            world.handle(*self.log.popleft(), wall)
+        world.tick(wall)
+        self._deliver()
+
+    def _soon(self, do: Callable[[], None], patience: float, at_last: bool = False) -> None:
+        """Call ``do`` with nobody else in the world; after ``patience`` seconds ``at_last`` anyhow.
+
+        To end a world while another thread is in it harms nobody: it computes on, in vain.
+        """
+        lock = self._lock
+        mine = lock.acquire(timeout=patience)
+        try:
+            if mine or at_last:
+                do()
+                self._deliver()
+        finally:
+            if mine:
+                lock.release()
 
     def _deliver(self) -> None:
         for rank, reply in self.world.replies():

@@ -31,6 +31,7 @@ from collectives.moe.tensors import (
     room_for,
 )
 from collectives.moe.tokens.arrivals import Arrivals, mapped
+from collectives.moe.tokens.loading import load_kernels
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
@@ -104,6 +105,7 @@ class LowLatency:
         wire: str | Wire = "as-is", message: Format | None = None, result_size: int | None = None,
         repeats: bool = False, rows: int | None = None, reuse: bool = False,
     ) -> None:  # fmt: skip
+        load_kernels()
         self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
         self.max_tokens = integer(max_tokens, "max_tokens", 1, MOST_TOKENS)
         self.expert_ranks: ExpertRanks = expert_ranks(experts, comm.size)

@@ -32,6 +32,7 @@ from collectives.moe.tensors import (
 )
 from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
 from collectives.moe.tokens.counts_exchange import CountsLayout
+from collectives.moe.tokens.loading import load_kernels
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
@@ -117,6 +118,7 @@ class Normal:
         chunks: int = CHUNKS, message: Format | None = None, result_size: int | None = None,
         repeats: bool = False,
     ) -> None:  # fmt: skip
+        load_kernels()
         self.comm, self.hidden = comm, integer(hidden, "hidden", 1, MOST_CHANNELS)
         self.alignment = integer(expert_alignment, "expert_alignment", 1, MOST_ALIGNMENT)
         self.expert_ranks: ExpertRanks = expert_ranks(experts, comm.size)
