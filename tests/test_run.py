@@ -22,7 +22,7 @@ from zmq.utils import z85
 from bench.cli import main
 from bench.run import ENDING, terminable
 from fabric.failure import AuthorityLost, RankLost, TransportError, WorldError
-from fabric.host.curve import Gate, Keys, check_address, private
+from fabric.host.curve import Gate, Keys, check_address, on_this_host, private
 from fabric.launching.nodes import Agent, Nodes
 from fabric.settings import Settings
 from fabric.world.messages import Leave
@@ -449,7 +449,7 @@ def test_a_network_that_falls_silent_is_told_on_both_sides(
         x = np.ones(4)
         for turn in range(10**9):
             comm.all_reduce(x, op="max")
-            if turn == 20:
+            if turn == 3:
                 Path({str(tmp_path)!r}, f"joined{{comm.rank}}").touch()
     """
     with nodes(
@@ -466,9 +466,9 @@ def test_a_network_that_falls_silent_is_told_on_both_sides(
             )
             subprocess.run([str(IP), "-n", name, *wrong.split()], check=True)
         first, second = ended(launchers)
-    missed = "rank 1 (has not been heard of|cannot be reached: its node's launcher has) "
-    assert re.search(missed, failed(first, 1))
-    assert "AuthorityLost" in failed(second, 1)
+    # Which of rank 1 and its launcher is missed first is chance; and both are of this host.
+    assert "rank 1 " in failed(first, 1)
+    assert "cut off from the authority" in failed(second, 1)
 
 
 # Keys, strangers, silence.
@@ -675,6 +675,7 @@ def test_without_keys_the_gate_is_closed_to_all_but_one_token() -> None:
 )  # fmt: skip
 def test_which_addresses_only_this_host_can_reach(address: str, ours: bool) -> None:
     assert private(address) is ours
+    assert on_this_host(address) or not ours
     if not ours:
         with pytest.raises(TransportError, match="needs keys"):
             check_address(address, None)

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SOCK_DGRAM
+from socket import socket as system_socket
 
 import zmq
 from zmq.utils import z85
@@ -211,3 +213,20 @@ def private(address: str) -> bool:
         return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def on_this_host(address: str) -> bool:
+    """True if ``address`` is one of this host's own, such as ``tcp://10.0.0.1:5000`` on 10.0.0.1.
+
+    ``address``: with a number, not a name, unless `private`.
+    """
+    if private(address):
+        return True
+    name = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    try:
+        family = AF_INET6 if ":" in name else AF_INET
+        with system_socket(family, SOCK_DGRAM) as tried:
+            tried.bind((name, 0))
+    except OSError:
+        return False
+    return True

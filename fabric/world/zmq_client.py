@@ -17,7 +17,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from fabric.failure import AuthorityLost, TransportError, WorldError
-from fabric.host.curve import Keys, join, private
+from fabric.host.curve import Keys, join, on_this_host
 from fabric.host.forked import here, own
 from fabric.host.liveness import GONE, birth, host, state
 from fabric.host.waiting import Latch
@@ -237,7 +237,7 @@ class ProcessLine:
         socket = self._context.socket(zmq.DEALER)
         socket.linger, socket.sndhwm, socket.rcvhwm = 1000, 0, 0
         socket.ipv6 = "[" in self.address
-        if not private(self.address):  # libzmq's own thread answers, however busy the other is
+        if not on_this_host(self.address):  # libzmq's own thread answers, however busy the other is
             socket.heartbeat_ivl, socket.heartbeat_timeout = 500, 2000
         join(socket, self.address, keys, token)
         self._monitor = socket.get_monitor_socket(
