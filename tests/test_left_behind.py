@@ -56,12 +56,12 @@ def test_a_stopped_rank_is_given_up_while_those_who_have_left_run_on(sleepers: S
         leaves.send(b'[["leave"]]')
         await_(lambda: 0 in server.world.gone)
         sleepers[1].send_signal(signal.SIGSTOP)
-        await_(lambda: server.lost_processes() == {(sleepers[1].pid, birth(sleepers[1].pid))})
-        server.end_stopped()
+        await_(lambda: server.peers.lost_processes() == {(sleepers[1].pid, birth(sleepers[1].pid))})
+        server.peers.end_stopped()
         assert sleepers[1].wait(LIMIT) == -signal.SIGKILL
-        assert server.runs()
+        assert server.peers.run()
         sleepers[0].kill()
-        await_(lambda: not server.runs())
+        await_(lambda: not server.peers.run())
 
 
 def test_the_folder_of_a_process_that_was_given_up_goes_though_it_lives(

@@ -35,7 +35,7 @@ from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch
 from fabric.settings import Settings
 from fabric.transports.zmq.doorbell import nameless
-from fabric.world import zmq_server
+from fabric.world import zmq_watch
 from fabric.world.messages import Wait
 from fabric.world.rank_control import RankControl
 from fabric.world.wire import VERSION
@@ -53,8 +53,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looks does so at once, as only what it finds is looked at here."""
-    monkeypatch.setattr(zmq_server, "PROBE", 0.05)
-    monkeypatch.setattr(zmq_server, "CUT", 0.05)
+    monkeypatch.setattr(zmq_watch, "PROBE", 0.05)
+    monkeypatch.setattr(zmq_watch, "CUT", 0.05)
     monkeypatch.setattr(supervise, "UNMISSED", 0.05)
 
 
@@ -123,8 +123,8 @@ def test_a_stopped_rank_is_given_up_where_no_launcher_of_ours_is(
         assert isinstance(error, RankLost)
         assert str(error) == "rank 1 has been stopped for more than 0.1 s"
         other.send(b'[["leave"]]')
-        await_(lambda: server.deserted(os.getpid(), waited=True))
-        server.end_stopped()
+        await_(lambda: server.peers.deserted(2, os.getpid(), waited=True))
+        server.peers.end_stopped()
         assert sleeper.wait(LIMIT) == -signal.SIGKILL
 
 
@@ -332,7 +332,7 @@ def test_a_program_that_fails_before_it_joins_says_why(monkeypatch: pytest.Monke
         joined = [True]
         tell_failures(given, lambda: joined[0])
         sys.excepthook(KeyError, error, None)
-        assert len(server._peers) == 1
+        assert len(server.peers) == 1
         joined.clear()
         joined.append(False)
         sys.excepthook(KeyError, error, None)

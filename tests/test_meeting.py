@@ -306,7 +306,7 @@ def test_who_comes_from_another_job_is_refused_and_all_are_told(
         with pytest.raises(TransportError, match=words):  # a child of rank 1, with its settings
             ProcessLine(server.address, rank, size, token="t")
         assert server.world.error is None
-        monkeypatch.setattr("fabric.world.zmq_server.ancestors", lambda pid: iter(()))
+        monkeypatch.setattr("fabric.world.zmq_peers.ancestors", lambda pid: iter(()))
         monkeypatch.setattr("fabric.world.zmq_client.os.getpid", os.getppid)
         with pytest.raises(TransportError, match=words):
             ProcessLine(server.address, rank, size, token="t")

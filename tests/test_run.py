@@ -509,7 +509,7 @@ def node_elsewhere(heartbeat: float) -> Iterator[tuple[Server, Relay, Agent]]:
         patch.setattr("fabric.world.zmq_client.host", lambda: "another")
         with closing(Agent(way.address, range(2, 4), 4, "", None)) as agent:
             due = time.monotonic() + LIMIT
-            while not any(peer.ranks for peer in list(server._peers.values())):
+            while not any(peer.ranks for peer in [peer for _, peer in server.peers.everybody()]):
                 assert time.monotonic() < due
                 time.sleep(0.01)
             yield server, way, agent

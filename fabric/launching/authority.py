@@ -152,11 +152,11 @@ def main() -> None:
         _answer("address", server.address)
         sys.stdout.close()
         began = time.monotonic()
-        while not stopped.is_set() and not server.deserted(
-            starter, time.monotonic() - began > FIRST_RANKS_PATIENCE
+        while not stopped.is_set() and not server.peers.deserted(
+            order.size, starter, time.monotonic() - began > FIRST_RANKS_PATIENCE
         ):
             stopped.wait(DESERTED_LOOK)
-        server.end_stopped()
+        server.peers.end_stopped()
         if server.late_news():
             time.sleep(LATECOMERS_LINGER)
     _take_away(server)
@@ -165,9 +165,9 @@ def main() -> None:
 def _take_away(server: Server) -> None:
     """Remove what ranks leave that were lost, or whose launcher ends them before they can."""
     due = time.monotonic() + ENDING
-    while server.error is not None and server.runs() and time.monotonic() < due:
+    while server.error is not None and server.peers.run() and time.monotonic() < due:
         time.sleep(DESERTED_LOOK)
-    sweep(server.lost_processes())
+    sweep(server.peers.lost_processes())
 
 
 def _stopped() -> threading.Event:

@@ -5,23 +5,18 @@ the launcher of a node); whatever else comes in from strangers is dropped, count
 cannot be read of a rank ends the world, as that rank would wait for an answer for ever.
 """
 
-import contextlib
 import logging
 import math
 import os
 import queue
-import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import zmq
 
 from fabric.failure import TimedOut, TransportError, WorldError, as_parts, in_words, report
 from fabric.host.curve import Keys, check_address, gate, serve
-from fabric.host.liveness import GONE, STOPPED, ancestors, host, state
 from fabric.settings import Settings
 from fabric.world.codec import WireError, tag
 from fabric.world.counts import Counts
@@ -46,17 +41,14 @@ from fabric.world.messages import (
     ToRank,
     Welcome,
 )
-from fabric.world.wire import LEFT_ALREADY, VERSION, Unpacker, pack_replies, unpack_hello
+from fabric.world.wire import pack_replies, unpack_hello
 from fabric.world.world import AFTERWORDS, World
+from fabric.world.zmq_admission import has_left, knows, refusal
+from fabric.world.zmq_peers import Peer, Peers
+from fabric.world.zmq_watch import PeerWatch
 
 RANKS_LOOK = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""
-
-PROBE = 0.4
-"""Seconds between two looks whether a connection is still there."""
-
-CUT = 0.4
-"""Seconds after the end of a connection in which somebody may know better what has happened."""
 
 UNNOTED = (Beat, Over, AskFrames, FrameCount)
 """What a rank's line sends by itself."""
@@ -91,24 +83,6 @@ HELLO = 4096
 _LOG = logging.getLogger("triplane")
 
 
-@dataclass
-class _Peer:
-    """Who is behind a connection: a rank, or for ``rank`` None the launcher of a node."""
-
-    rank: int | None
-    pid: int
-    born: str
-    host: str
-    unpacker: Unpacker
-    last_message: float
-    left: bool = False
-    gone: bool = False
-    ranks: range = range(0)
-    probed: float = 0.0
-    cut: float | None = None
-    stopped: float | None = None
-
-
 class Server:
     """Hosts ``world`` at ``address``, from now until `close`.
 
@@ -125,13 +99,15 @@ class Server:
         check_address(bind, keys)
         self.world, self.dropped = world, 0
         self._counts = Counts(world.size)
-        self._settings, self._token, self._watch = settings, token, watch
-        self._peers: dict[bytes, _Peer] = {}
-        self._by_rank: dict[int, bytes] = {}
+        self._settings, self._token = settings, token
+        self.peers = Peers()
+        self._watch = PeerWatch(
+            self.peers, settings, watch, self._miss, lambda identity: self._send(identity, [])
+        )
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._strangers: set[bytes] = set()
         self._due: list[tuple[float, Callable[[], None]]] = []
-        self._host, self._looked = host(), 0.0
+        self._looked = 0.0
         self._closing = self._ended = self._crowded = False
         self._overdue = math.inf, 0.0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -191,47 +167,13 @@ class Server:
         """Wait until other nodes have ended, too, or something has ended the world."""
         while self.error is None and (
             len(self.world.gone) < self.world.size
-            or any(not (p.left or p.gone) for p in list(self._peers.values()) if p.rank is None)
+            or any(peer.rank is None for _, peer in self.peers.present())
         ):
             time.sleep(RANKS_LOOK)
 
-    def deserted(self, starter: int, waited: bool) -> bool:
-        """True if no rank is left, or if none has ever come and none can be expected.
-
-        None can be expected once ``waited`` is True, or the process ``starter``, whose rank would
-        come, has died.
-        """
-        peers = list(self._peers.values())
-        if any(not (peer.left or peer.gone) for peer in peers):
-            return False
-        return len(peers) >= self.world.size or waited or state(starter) == GONE
-
     def late_news(self) -> bool:
         """True if the world has ended with an error that ranks may still have to be told."""
-        return self.world.error is not None and (
-            self._crowded or len(self._peers) < self.world.size
-        )
-
-    def end_stopped(self) -> None:
-        """Kill the processes that were given up because they are stopped, and still are.
-
-        For worlds whose launcher is not this project's: nobody else would end them.
-        """
-        for peer in self._peers.values():
-            stopped = peer.gone and peer.stopped is not None
-            if stopped and state(peer.pid, peer.born) == STOPPED:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(peer.pid, signal.SIGKILL)
-
-    def runs(self) -> bool:
-        """True if a process of this host whose rank has left still runs."""
-        left = [p for p in self._peers.values() if p.left and not p.gone and p.host == self._host]
-        return any(state(peer.pid, peer.born) not in (GONE, STOPPED) for peer in left)
-
-    def lost_processes(self) -> set[tuple[int, str]]:
-        """Process id and birth of each process of this host that has been given up."""
-        lost = (peer for peer in self._peers.values() if peer.gone and peer.host == self._host)
-        return {(peer.pid, peer.born) for peer in lost}
+        return self.world.error is not None and (self._crowded or len(self.peers) < self.world.size)
 
     def close(self) -> None:
         """Stop the thread and close the sockets; ranks still there get no more answers.
@@ -306,18 +248,18 @@ class Server:
             do()
         if now - self._looked > RANKS_LOOK:
             self._looked = now
-            self._look(now)
+            self._watch.look(now)
         self.world.tick(now)
         self._deliver()
 
     def _excuse(self) -> None:
         """The authority itself was busy: nobody is to blame for not having been heard."""
-        for peer in self._peers.values():
+        for _, peer in self.peers.everybody():
             peer.last_message = time.monotonic()
 
     def _receive(self, frames: list[bytes]) -> None:
         identity, *frames = frames
-        peer = self._peers.get(identity)
+        peer = self.peers.get(identity)
         if identity in self._strangers:
             self._drop(len(frames), "of a stranger")
             return
@@ -341,12 +283,12 @@ class Server:
             _LOG.warning("dropped %d messages, the last of %d frames: %s",
                          self.dropped, frames, error)  # fmt: skip
 
-    def _unreadable(self, peer: _Peer, error: Exception) -> None:
+    def _unreadable(self, peer: Peer, error: Exception) -> None:
         who = f"rank {peer.rank}" if peer.rank is not None else f"the launcher of {peer.ranks}"
         told = f"{who} has sent to the authority what it cannot read: {error}"
         self.world.stop(WorldError(told, peer.rank))
 
-    def _take(self, identity: bytes, peer: _Peer, frames: list[bytes]) -> None:
+    def _take(self, identity: bytes, peer: Peer, frames: list[bytes]) -> None:
         messages = peer.unpacker.unpack(frames)
         now = time.monotonic()
         for message in messages:
@@ -369,10 +311,9 @@ class Server:
         """What a rank's line says of lost frames: what the rank does is the same as before."""
         if self.world.error is None and rank not in self.world.gone:
             for other, reply in self._counts.handle(rank, message, self.world.gone):
-                if other in self._by_rank:
-                    self._send(self._by_rank[other], [reply])
+                self._send_to_rank(other, [reply])
 
-    def _of_node(self, peer: _Peer, message: ToAuthority) -> None:
+    def _of_node(self, peer: Peer, message: ToAuthority) -> None:
         """What the launcher of another node says of its ranks."""
         size = self.world.size
         match message:
@@ -391,119 +332,26 @@ class Server:
         if len(frames) != 1 or len(frames[0]) > HELLO:  # looked at before it costs anything
             raise WireError(f"a stranger says {sum(map(len, frames))} bytes")
         hello = unpack_hello(frames[0])
-        rank = hello.rank
-        why = self._refusal(hello)
+        why = refusal(hello, self.world, self.peers, self._token)
         if why:
-            self._send(identity, [Refused(why)])
-            if (
-                self._knows(hello.token)
-                and not self._left(rank)
-                and not self._ours(hello.pid, hello.host)
-            ):
-                self._crowded = True
-                self.world.stop(WorldError(f"another job has come here: {why}"))
+            self._refuse(identity, hello, why)
             raise WireError(f"refused: {why}")
-        unpacker = Unpacker(self.world.size)
-        now = time.monotonic()
-        self._peers[identity] = _Peer(
-            rank, hello.pid, hello.born, hello.host, unpacker, now, probed=now
-        )
-        if rank is not None:
-            self._by_rank[rank] = identity
-        world = self.world
-        settings = self._settings.as_json()
-        self._send(identity, [Welcome(settings, world.start, world.scale, os.getpid(), self._host)])
+        world, settings = self.world, self._settings.as_json()
+        self.peers.add(identity, hello, world.size, time.monotonic())
+        here = os.getpid(), self.peers.host
+        self._send(identity, [Welcome(settings, world.start, world.scale, *here)])
         if world.error is not None:
             self._send(identity, [End(*as_parts(world.error))])
 
-    def _refusal(self, hello: Hello) -> str:
-        rank, size = hello.rank, hello.size
-        if not self._knows(hello.token):
-            return "this is another world: the token is wrong"
-        if hello.version != VERSION:
-            return f"this world speaks version {VERSION} of the protocol, not {hello.version}"
-        if size != self.world.size or (rank is not None and rank >= size):
-            return f"this is a world of {self.world.size} ranks, not rank {rank} of {size}"
-        if self._left(rank):
-            if self.world.error is not None:
-                return f"this world has ended: {self.world.error}"
-            return f"rank {rank} {LEFT_ALREADY}"
-        if rank in self._by_rank:
-            pid = self._peers[self._by_rank[rank]].pid
-            return (
-                f"rank {rank} is there already, as process {pid}; if two jobs meet here, give each"
-                " a MASTER_PORT of its own"
-            )
-        return ""
+    def _refuse(self, identity: bytes, hello: Hello, why: str) -> None:
+        """Say why; if it is another job that has come here, this one ends, too."""
+        self._send(identity, [Refused(why)])
+        another = knows(hello, self._token) and not has_left(self.peers, hello.rank)
+        if another and not self.peers.started(hello.pid, hello.host):
+            self._crowded = True
+            self.world.stop(WorldError(f"another job has come here: {why}"))
 
-    def _knows(self, token: str) -> bool:
-        return secrets.compare_digest(token.encode(), self._token.encode())
-
-    def _left(self, rank: int | None) -> bool:
-        """Whether a rank was here and is no more."""
-        peer = self._peers.get(self._by_rank.get(rank, b"")) if rank is not None else None
-        return peer is not None and (peer.left or peer.gone)
-
-    def _ours(self, pid: int, where: str) -> bool:
-        """Whether a process was started by one of the ranks, from which it has its environment."""
-        peers = self._peers.values()
-        ranks = {peer.pid for peer in peers if peer.rank is not None and peer.host == self._host}
-        return where == self._host and not ranks.isdisjoint([pid, *ancestors(pid)])
-
-    def _look(self, now: float) -> None:
-        """Find ranks that are gone, cut off, stopped, or silent for too long."""
-        limit = self._settings.heartbeat
-        there = [(i, peer) for i, peer in self._peers.items() if not (peer.left or peer.gone)]
-        for identity, peer in there:
-            if peer.host != self._host and now - peer.last_message > limit:
-                self._miss(peer, f"has not been heard of for {limit:g} s", 0.0)
-            elif self._watched(peer):
-                self._look_at(peer, now)
-            self._probe(identity, peer, now)
-        self._stopped([peer for _, peer in there if self._watched(peer)], now)
-
-    def _look_at(self, peer: _Peer, now: float) -> None:
-        found = state(peer.pid, peer.born)
-        if found == GONE:
-            self._miss(peer, f"has ended (process {peer.pid})", AFTERWORDS)
-        elif found != STOPPED or peer.rank is None:
-            peer.stopped = None
-        elif peer.stopped is None:
-            peer.stopped = now
-
-    def _stopped(self, watched: list[_Peer], now: float) -> None:
-        """Give up ranks that are stopped for too long while others run, who may wait for them.
-
-        Where all are stopped, somebody has stopped the job as a whole.
-        """
-        # Those who have left may wait for those who have not, as MPI does at its end.
-        if any(peer.stopped is None for peer in watched) or (watched and self.runs()):
-            limit = self._settings.stop_timeout
-            for peer in watched:
-                if peer.stopped is not None and now - peer.stopped > limit and not peer.gone:
-                    self._miss(peer, f"has been stopped for more than {limit:g} s", 0.0)
-        else:
-            for peer in watched:
-                peer.stopped = now
-
-    def _probe(self, identity: bytes, peer: _Peer, now: float) -> None:
-        """Find that a connection has ended, as when a process has become another program."""
-        if peer.cut is None and now - peer.probed > PROBE:
-            peer.probed = now
-            self._send(identity, [])
-        if peer.cut is not None and now - peer.cut > CUT and not peer.gone:
-            has = "is cut off from the authority, though it lives"
-            if peer.host == self._host and state(peer.pid, peer.born) == GONE:
-                has = "has ended"
-            elif peer.host == self._host:
-                has = "has become another program, or has closed its connection to the authority"
-            self._miss(peer, f"{has} (process {peer.pid})", 0.0)
-
-    def _watched(self, peer: _Peer) -> bool:
-        """Whether nobody but the authority would notice the end of a process."""
-        return peer.host == self._host and (self._watch or peer.rank is None)
-
-    def _miss(self, peer: _Peer, what: str, delay: float) -> None:
+    def _miss(self, peer: Peer, what: str, delay: float) -> None:
         peer.gone = True
         if peer.rank is not None:
             self.lost(peer.rank, what, delay)
@@ -515,13 +363,17 @@ class Server:
         for rank, reply in self.world.replies():
             batches.setdefault(rank, []).append(reply)
         for rank, replies in batches.items():
-            if rank in self._by_rank:
-                self._send(self._by_rank[rank], replies)
+            self._send_to_rank(rank, replies)
         if self.world.error is not None and not self._ended:
             self._ended = True
-            for identity, peer in self._peers.items():
+            for identity, peer in self.peers.everybody():
                 if peer.rank is None:
                     self._send(identity, [End(*as_parts(self.world.error))])
+
+    def _send_to_rank(self, rank: int, replies: Sequence[ToRank]) -> None:
+        identity = self.peers.connection(rank)
+        if identity is not None:
+            self._send(identity, replies)
 
     def _send(self, identity: bytes, replies: Sequence[ToRank]) -> None:
         try:
@@ -529,6 +381,6 @@ class Server:
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
-            peer = self._peers.get(identity)
+            peer = self.peers.get(identity)
             if peer is not None and peer.cut is None:
                 peer.cut = time.monotonic()
