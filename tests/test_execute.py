@@ -21,6 +21,7 @@ from collectives.algorithms.spec import combiner
 from fabric.failure import CallMismatch
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import AHEAD, ReadyPlan, made_ready
+from fabric.ranks.schedule_moves import scheduled
 from fabric.schedule.plan import Plan, plans
 from fabric.schedule.step import ScheduleError, Step
 from fabric.transports.inproc import Inproc, connect
@@ -67,7 +68,7 @@ def execute(
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
         call = PreparedCall("test", plan, made, "", combiner(op), send[plan.rank].dtype)
         everybody = tuple(range(ranks))
-        running.append((Execution(call, transport, everybody, 7, (mine, filled, room)), transport))
+        running.append((scheduled(call, transport, everybody, 7, (mine, filled, room)), transport))
     for _ in range(10_000):
         if not running:
             break
@@ -274,7 +275,7 @@ def test_messages_of_other_calls_are_refused() -> None:
     for plan, words in zip(plans([step], 2), ("all_reduce(4)", "broadcast(4)"), strict=True):
         call = PreparedCall(words, plan, made_ready(plan))
         buffers = (np.zeros(8, np.uint8), np.zeros(8, np.uint8), nothing)
-        runs.append(Execution(call, transports[plan.rank], (0, 1), 1, buffers))
+        runs.append(scheduled(call, transports[plan.rank], (0, 1), 1, buffers))
     assert not runs[0].advance()
     assert not runs[1].advance()
     assert runs[0].missing() == ([1], [])

@@ -9,65 +9,36 @@ named its sender.
 
 from collections.abc import Callable, Generator
 
-import numpy as np
-
 from collectives.calls.group import Group
 from collectives.calls.work import Work
-from fabric.failure import WorldError
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan
-from fabric.transports.base import Transport
 from fabric.world.rank_control import RankControl
 
 _NO_CALL = 0
 """Reported as the awaited call by a rank that waits for a message from any rank; no call has it."""
 
 
-class Search(Execution):
-    """A receive that looks for its message; ``found``: the receive of that message, once known.
+class _Search:
+    """The `Moves` of a receive that looks for its message.
 
-    ``find`` returns that receive, or None while no message is there.
+    ``found``: the receive of that message, once known. ``find`` returns it, or None while no
+    message is there.
     """
 
-    __slots__ = ("_control", "_find", "found")
-    timed = False  # the receive that it finds is
-
-    def __init__(
-        self, words: str, transport: Transport, find: Callable[[], Execution | None]
-    ) -> None:
+    def __init__(self, find: Callable[[], Execution | None], control: RankControl) -> None:
         self.found: Execution | None = None
-        self._control: RankControl | None = None
-        self._find = find
-        nothing = np.zeros(0, np.uint8)
-        call = PreparedCall(words, Plan(0, 1, ()), ReadyPlan((), (0, 0, 0)))
-        super().__init__(call, transport, (), _NO_CALL, (nothing, nothing, nothing))
-        self.noted = True  # the authority learns of what is found
+        self._find, self._control = find, control
 
-    def begin(self, control: RankControl) -> None:
-        """Do nothing: the call has no number yet by which the authority could know it."""
-        self._control = control
-
-    def refused(self) -> WorldError | None:
-        """The error of the receive that was found; None if there is none."""
-        return None if self.found is None else self.found.refused()
-
-    def missing(self) -> tuple[list[int], list[int]]:
-        """The ranks whose messages are missing, and those that have not taken theirs.
-
-        Empty until found.
-        """
-        return ([], []) if self.found is None else self.found.missing()
-
-    def _run(self) -> Generator[None, None, None]:
-        while self.found is None:
-            self.found = self._find()
-            if self.found is None:
-                yield
-            elif self._control is not None:
-                self.found.begin(self._control)
-        while not self.found.advance():
+    def __call__(self, on: Execution) -> Generator[None, None, None]:
+        while (found := self._find()) is None:
+            yield
+        self.found = found
+        found.begin(self._control)
+        on.receiving, on.sending = found.receiving, found.sending
+        while not found.advance():
             yield
 
 
@@ -76,9 +47,11 @@ class AnyWork(Work):
 
     __slots__ = ("_search", "_sender")
 
-    def __init__(self, driver: Driver, search: Search, sender: list[int]) -> None:
+    def __init__(
+        self, driver: Driver, execution: Execution, search: _Search, sender: list[int]
+    ) -> None:
         """``sender``: holds the rank whose message it is, once that is known."""
-        super().__init__(driver, search)
+        super().__init__(driver, execution)
         self._tags = ()
         self._search, self._sender = search, sender
 
@@ -90,10 +63,9 @@ class AnyWork(Work):
     def wait(self, timeout: float | None = None) -> None:
         """Return when the work is over, at most after ``timeout`` seconds; see `Work.wait`."""
         super().wait(timeout)
-        found = self._search.found
-        if found is not None and not self._tags:  # its time is known to the authority
-            self._driver.wait(found, timeout)
-            self._tags = (found.tag,)
+        if self._search.found is not None:  # whose time is known to the authority
+            self._tags = (self._search.found.tag,)
+            self._driver.wait(self._search.found, timeout)
 
 
 def any_source(
@@ -116,6 +88,8 @@ def any_source(
                 return receive(sender[0])
         return None
 
-    search = Search(words, transport, find)
-    driver.start([search])
-    return AnyWork(driver, search, sender)
+    search = _Search(find, driver.control)
+    call = PreparedCall(words, Plan(0, 1, ()), ReadyPlan((), (0, 0, 0)))
+    execution = Execution(call, transport, (), _NO_CALL, search, timed=False)
+    driver.start([execution])
+    return AnyWork(driver, execution, search, sender)

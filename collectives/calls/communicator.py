@@ -1,7 +1,7 @@
 """`Communicator`: the calls that a rank makes, which take buffers and fill buffers.
 
 Every call is checked before anything is sent: wrong arguments raise at this rank alone. Then the
-rank's part of the schedule runs with real bytes (`fabric.ranks.execution`), and the authority
+rank's part of the schedule runs with real bytes (`fabric.ranks.schedule_moves`), and the authority
 learns of it and says how long it takes (`fabric.world.rank_control`). Calls of a kind are worked
 out once (`PreparedCall`).
 
@@ -36,7 +36,7 @@ from fabric.launching.current import member
 from fabric.launching.member import Member
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
-from fabric.ranks.message_execution import MessageExecution, Round, timed_as
+from fabric.ranks.message_moves import Round, in_rounds, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
@@ -415,7 +415,7 @@ class Communicator:
     ) -> Work:  # fmt: skip
         """Make a call whose messages are given directly, round by round.
 
-        See `fabric.ranks.message_execution.MessageExecution`.
+        See `fabric.ranks.message_moves.in_rounds`.
 
         ``finish``: called when all messages have been received.
         """
@@ -423,7 +423,7 @@ class Communicator:
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
         number = group.next_call()
         return self._go(
-            [MessageExecution(call, driver.transport, group.members, number, messages, finish)],
+            [in_rounds(call, driver.transport, group.members, number, messages, finish)],
             asynchronous, time,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collectives.calls.buffers import NOTHING, UserBuffer, in_place
 from collectives.calls.reductions import average, lower, lowers
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.schedule_moves import scheduled
 from fabric.transports.base import Bytes
 
 
@@ -28,7 +29,7 @@ def execution(
     if room.size or lent.size or call.average or recv.home is not None:
         finish = partial(_finish, driver, (room, lent), call.average, recv)
     buffers = (given, recv.bytes, room)
-    return Execution(call, driver.transport, members, number, buffers, finish)
+    return scheduled(call, driver.transport, members, number, buffers, finish)
 
 
 def _shares(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.ranks.message_execution import Round
+from fabric.ranks.message_moves import Round
 from topology.arguments import shown
 from topology.errors import ArgumentError
 

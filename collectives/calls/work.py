@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable
+from operator import attrgetter
 
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution
 from topology.arguments import limit
+
+_TAG = attrgetter("tag")
 
 
 class Work:
@@ -19,7 +22,7 @@ class Work:
     def __init__(self, driver: Driver, *executions: Execution, over: bool = False) -> None:
         """``executions``: those that were started; ``over``: and waited for."""
         self._driver, self._executions = driver, () if over else executions
-        self._tags = tuple([execution.tag for execution in executions])
+        self._tags = tuple(map(_TAG, executions))
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when the call is over at this rank; its clock is then not before the call's end.

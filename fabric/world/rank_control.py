@@ -73,8 +73,8 @@ class RankControl:
         constants, as in `Fabric.simulate`. Raises `WorldError`.
         """
         clock = self.clock
-        message = Begin(op, group, plan.rows, call, operation, clock.stamp())
-        self._line.send(message, clock.prompt)
+        at = clock.stamp() if clock.prompt else None
+        self._line.send(Begin(op, group, plan.rows, call, operation, at), clock.prompt)
 
     def times(self, op: int) -> tuple[float, float]:
         """Begin and end of the rank's part of ``op``, which it has waited for, in emulated seconds.

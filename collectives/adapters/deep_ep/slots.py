@@ -16,7 +16,7 @@ from collectives.moe.tokens.arrivals import Arrivals
 from collectives.moe.tokens.normal import Routed
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed
 from collectives.moe.tokens.selection import Copied, copied, needed
-from fabric.ranks.message_execution import Round
+from fabric.ranks.message_moves import Round
 
 
 class BySlot(Parcels):

@@ -36,7 +36,7 @@ from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
 from collectives.moe.tokens.slot_transfer import Returns, Tokens
-from fabric.ranks.message_execution import timed_as
+from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import plan_of_own_rows
 

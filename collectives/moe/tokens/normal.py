@@ -37,7 +37,7 @@ from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighte
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
 from collectives.moe.tokens.selection import check, needed
-from fabric.ranks.message_execution import timed_as
+from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import Plan, plan_of_own_rows
 

@@ -22,7 +22,7 @@ from collectives.moe.tokens.quantise import Wire, weighted
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
 from collectives.moe.tokens.selection import Copied, copied, needed
-from fabric.ranks.message_execution import Round
+from fabric.ranks.message_moves import Round
 from fabric.transports.base import Bytes
 
 Rounds = list[Callable[[], Round]]

@@ -21,7 +21,7 @@ from collectives.moe.tokens.quantise import add_up
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
 from collectives.moe.tokens.selection import Selected
-from fabric.ranks.message_execution import Round
+from fabric.ranks.message_moves import Round
 from fabric.transports.base import Bytes, PeerMemory, address_of
 
 NUMBER = 4

@@ -1,0 +1,109 @@
+"""A call whose messages have memory of their own, instead of the buffers of a schedule.
+
+Messages are computed round by round, when they are needed: what a round sends may depend on what
+the one before has received.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from fabric.ranks.execution import Execution, PreparedCall
+from fabric.ranks.ready import ReadyPlan
+from fabric.ranks.wide import WIDE
+from fabric.schedule.plan import Plan
+from fabric.transports.base import SMALL, Bytes, Take, Transport
+
+NOTHING_READY = ReadyPlan((), (0, 0, 0))
+"""The ready plan of a call that is made `in_rounds`."""
+
+
+class Round(NamedTuple):
+    """Messages in progress together: (rank, bytes) to send, and (rank, size, taker) to receive.
+
+    Ranks are those of the plan; a taker is as in `Transport.receive`. Both ends of a message must
+    know it, and those of one pair have one order; empty ones are left out.
+    """
+
+    sends: Sequence[tuple[int, Bytes]]
+    receives: Sequence[tuple[int, int, Take | Bytes]]
+
+
+def timed_as(words: str, plan: Plan, operation: str) -> PreparedCall:
+    """A `Call` without data that takes the emulated time of ``plan``.
+
+    ``words``: its description in errors and traces; ``operation``: selects the constants.
+    """
+    return PreparedCall(words, plan, NOTHING_READY, operation)
+
+
+def in_rounds(
+    call: PreparedCall, transport: Transport, members: tuple[int, ...], tag: int,
+    rounds: Sequence[Callable[[], Round]], finish: Callable[[], None] | None = None,
+) -> Execution:  # fmt: skip
+    """The execution of ``call``; each of ``rounds`` is asked for its messages in turn.
+
+    That is, when those before have arrived. ``finish``: called when all have. The rest as in
+    `Execution`.
+    """
+    return Execution(call, transport, members, tag, partial(_moves, rounds, finish))
+
+
+def _moves(
+    rounds: Sequence[Callable[[], Round]], finish: Callable[[], None] | None, on: Execution
+) -> Generator[None, None, None]:
+    for number, messages in enumerate(rounds):
+        _post(on, number, messages())
+        while not on.arrived(number):
+            yield
+    if finish is not None:
+        finish()  # before others have taken all: they may wait for what it gives back
+    while not on.sent(len(rounds)):
+        yield
+
+
+def _post(on: Execution, number: int, messages: Round) -> None:
+    """Receives first: what comes early then goes where it belongs."""
+    transport, wide, members, tag, mark = (
+        on.transport, on.transport.many, on.members, on.tag, on.mark
+    )  # fmt: skip
+    sends, receives = messages
+    if wide is not None and _wide([(peer, size) for peer, size, _ in receives]):
+        peers, sizes, takes = zip(*receives, strict=True)
+        world = [members[peer] for peer in peers]
+        request = wide.receive_many(world, sizes, tag, mark, partial(_take_all, takes))
+        on.receiving.append((number, request))
+        receives = ()
+    if wide is not None and _wide([(peer, data.size) for peer, data in sends]):
+        world = [members[peer] for peer, _ in sends]
+        pieces = [data.tobytes() for _, data in sends]
+        on.sending.append((number, wide.send_many(world, tag, mark, pieces)))
+        sends = ()
+    for peer, size, take in receives:
+        request = transport.receive(members[peer], tag, mark, size, take)
+        if not request.done or request.error is not None:
+            on.receiving.append((number, request))
+    for peer, data in sends:
+        request = transport.send(members[peer], tag, mark, data)
+        if not request.done or request.error is not None:
+            on.sending.append((number, request))
+
+
+def _wide(messages: Sequence[tuple[int, int]]) -> bool:
+    """Whether messages, by peer and size, are many small ones, one for each peer."""
+    return (
+        len(messages) >= WIDE
+        and max(size for _, size in messages) <= SMALL
+        and len({peer for peer, _ in messages}) == len(messages)
+    )
+
+
+def _take_all(takes: Sequence[Take | Bytes], pieces: Sequence[bytes]) -> None:
+    for take, piece in zip(takes, pieces, strict=True):
+        data = np.frombuffer(piece, np.uint8)
+        if isinstance(take, np.ndarray):
+            take[:] = data
+        elif data.size:
+            take(0, data)

@@ -1,0 +1,206 @@
+"""The messages and copies of one rank's part of a schedule, with real data.
+
+`collectives.algorithms.reference` defines the result, bit for bit.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from itertools import chain
+from typing import Any, cast
+
+import numpy as np
+
+from fabric.ranks.execution import Execution, PreparedCall, ended
+from fabric.ranks.ready import ReadyStep, Write
+from fabric.ranks.wide import CombinedRun, Gather, Spread
+from fabric.schedule.step import ScheduleError
+from fabric.transports.base import Bytes, Many, Request, Take, Transport
+
+Buffers = tuple[Bytes, Bytes, Bytes]
+"""The bytes of a rank's send, recv and work buffer, at least as long as `ReadyPlan.rooms` says."""
+
+
+def scheduled(
+    call: PreparedCall, transport: Transport, members: tuple[int, ...], tag: int, buffers: Buffers,
+    finish: Callable[[], None] | None = None,
+) -> Execution:  # fmt: skip
+    """The execution of ``call``: its `PreparedCall.ready` over ``buffers``.
+
+    ``finish``: called when all is over. The rest as in `Execution`.
+    """
+    return Execution(call, transport, members, tag, _ScheduleMoves(buffers, finish))
+
+
+class _ScheduleMoves:
+    """The `Moves` of an execution's `fabric.ranks.ready.ReadyPlan`, over ``buffers``."""
+
+    __slots__ = (
+        "_buffers", "_call", "_finish", "_mark", "_members", "_on", "_receiving", "_sending",
+        "_tag", "_transport",
+    )  # fmt: skip
+
+    def __init__(self, buffers: Buffers, finish: Callable[[], None] | None) -> None:
+        self._buffers, self._finish = buffers, finish
+
+    def __call__(self, on: Execution) -> Generator[None, None, None]:
+        self._on, self._call, self._mark = on, on.call, on.mark
+        self._transport, self._members, self._tag = on.transport, on.members, on.tag
+        self._receiving, self._sending = receiving, sending = on.receiving, on.sending
+        stages, posted = on.call.ready.stages, 0
+        for number, stage in enumerate(stages):
+            source = self._aside(stage) if stage.staged else self._buffers[stage.reads]
+            self._send(number, stage, source)
+            while sending and not on.sent(stage.early):
+                yield
+            if posted <= number:
+                self._receive(number, stage, source)
+                posted = number + 1
+            if not stage.chains:  # whose receives, too, come before later ones from one peer
+                posted = self._ahead(number, posted)
+            for write in stage.copies:
+                self._copy(stage, write, source)
+            if stage.chains:
+                yield from self._in_order(number, stage, source)
+            while receiving and not on.arrived(number):
+                yield
+        while sending and not on.sent(len(stages)):
+            yield
+        if self._finish is not None:
+            self._finish()
+
+    def _aside(self, stage: ReadyStep) -> Bytes:
+        """What the stage reads, where no write of it can reach."""
+        buffer = self._buffers[stage.reads]
+        aside = np.empty_like(buffer)
+        local = (w for w in (*stage.copies, *chain(*stage.chains)) if w.peer is None)
+        folds = stage.gather.folds if stage.gather is not None else ()
+        for at, size in (
+            *((s.at, s.size) for s in stage.sends if s.buffer == stage.reads),
+            *((w.source, w.size) for w in local),
+            *((own, fold.size) for fold in folds for own in fold.sources if own >= 0),
+        ):
+            aside[at : at + size] = buffer[at : at + size]
+        return aside
+
+    def _send(self, number: int, stage: ReadyStep, source: Bytes) -> None:
+        send, members, tag, mark = self._transport.send, self._members, self._tag, self._mark
+        for peer, buffer, at, size in stage.sends:
+            data = source if buffer == stage.reads else self._buffers[buffer]
+            request = send(members[peer], tag, mark, data[at : at + size])
+            if not request.done or request.error is not None:
+                self._sending.append((number, request))
+        if stage.spread is not None:
+            self._sending.append((number, self._send_many(stage.spread)))
+
+    def _send_many(self, spread: Spread) -> Request:
+        peers, buffer, begin, end, first, last = spread
+        data = self._buffers[buffer][begin:end].tobytes()
+        pieces = (
+            [data[a:b] for a, b in zip(first, last, strict=True)] if first else [data] * len(peers)
+        )
+        wide, members = cast(Many, self._transport.many), self._members
+        return wide.send_many(list(map(members.__getitem__, peers)), self._tag, self._mark, pieces)
+
+    def _receive(self, number: int, stage: ReadyStep, source: Bytes) -> None:
+        for write in stage.receives:
+            self._post(number, stage, write)
+        if stage.gather is not None:
+            self._receive_many(number, stage, stage.gather, source)
+
+    def _receive_many(self, number: int, stage: ReadyStep, gather: Gather, source: Bytes) -> None:
+        def take(pieces: list[bytes]) -> None:
+            into = self._buffers[stage.writes]
+            for at, size, first, last in gather.runs:
+                into[at : at + size] = np.frombuffer(b"".join(pieces[first:last]), np.uint8)
+            rest = iter(pieces[gather.runs[-1].last :] if gather.runs else pieces)
+            for fold in gather.folds:
+                self._fold(stage, fold, source, rest)
+
+        wide, members = cast(Many, self._transport.many), self._members
+        peers = list(map(members.__getitem__, gather.peers))
+        self._receiving.append(
+            (number, wide.receive_many(peers, gather.sizes, self._tag, self._mark, take))
+        )
+
+    def _ahead(self, number: int, posted: int) -> int:
+        """Post the receives of later stages that need not wait for this one: how many are now."""
+        stages = self._call.ready.stages
+        while posted < len(stages) and stages[posted].early <= number:
+            stage = stages[posted]
+            if stage.chains or stage.gather is not None or not self._on.sent(stage.early):
+                break
+            self._receive(posted, stage, self._buffers[stage.reads])
+            posted += 1
+        return posted
+
+    def _post(self, number: int, stage: ReadyStep, write: Write) -> Request:
+        into = self._buffers[stage.writes][write.at : write.at + write.size]
+        take = self._combining(into, write) if stage.reduces else into
+        peer = self._members[write.peer or 0]
+        request = self._transport.receive(peer, self._tag, self._mark, write.size, take)
+        if not request.done or request.error is not None:
+            self._receiving.append((number, request))
+        return request
+
+    def _copy(self, stage: ReadyStep, write: Write, source: Bytes) -> None:
+        into = self._buffers[stage.writes][write.at : write.at + write.size]
+        piece = source[write.source : write.source + write.size]
+        if stage.reduces:
+            self._combining(into, write)(0, piece)
+        else:
+            into[:] = piece
+
+    def _in_order(self, number: int, stage: ReadyStep, source: Bytes) -> Iterator[None]:
+        running = [self._chain(number, stage, chain, source) for chain in stage.chains]
+        while running := [chain for chain in running if next(chain, True) is None]:
+            yield
+
+    def _chain(
+        self, number: int, stage: ReadyStep, chain: tuple[Write, ...], source: Bytes
+    ) -> Iterator[None]:
+        """One write after the other; a message before its turn waits in the transport."""
+        for write in chain:
+            if write.peer is None:
+                self._copy(stage, write, source)
+                continue
+            request = self._post(number, stage, write)
+            while not ended(request):
+                yield
+
+    def _fold(
+        self, stage: ReadyStep, fold: CombinedRun, source: Bytes, pieces: Iterator[bytes]
+    ) -> None:
+        """One write after the other; those of other ranks are the next of ``pieces`` each."""
+        at, size, base, sources = fold
+        data = b"".join(
+            next(pieces) if own < 0 else source[own : own + size].tobytes() for own in sources
+        )
+        into = self._buffers[stage.writes][at : at + size]
+        if not stage.reduces:
+            into[:] = np.frombuffer(data, np.uint8)[len(data) - size :]  # the last one stays
+        elif size:
+            combine, dtype = self._combiner()
+            items = into.view(dtype)
+            first = items if base is None else self._buffers[0][base : base + size].view(dtype)
+            with np.errstate(all="ignore"):  # as in `_combining`
+                for brought in np.frombuffer(data, dtype).reshape(-1, items.size):
+                    combine(first, brought, out=items)
+
+    def _combiner(self) -> tuple[np.ufunc, np.dtype[Any]]:
+        if self._call.combine is None or self._call.dtype is None:
+            raise ScheduleError("a step reduces, but nobody has said how")
+        return self._call.combine, self._call.dtype
+
+    def _combining(self, into: Bytes, write: Write) -> Take:
+        combine, dtype = self._combiner()
+        items, itemsize = into.view(dtype), dtype.itemsize
+        base = items
+        if write.base is not None:
+            base = self._buffers[0][write.base : write.base + write.size].view(dtype)
+
+        def take(at: int, piece: Bytes) -> None:
+            part = slice(at // itemsize, (at + piece.size) // itemsize)
+            # Sums of small types overflow, and say so by the value.
+            with np.errstate(all="ignore"):
+                combine(base[part], piece.view(dtype), out=items[part])
+
+        return take
