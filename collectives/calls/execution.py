@@ -23,7 +23,7 @@ def execution(
 
     It borrows a work buffer from the driver, and returns it when the call is over.
     """
-    room = driver.room(call.ready.rooms[2])
+    room = driver.buffers.lend(call.ready.rooms[2])
     given, lent = _shares(driver, call, send, recv)
     finish = None
     if room.size or lent.size or call.average or recv.home is not None:
@@ -42,7 +42,7 @@ def _shares(
     """
     if not (send.items and lowers(send.dtype, call.average)):
         return send.bytes, NOTHING.bytes
-    lent = NOTHING.bytes if in_place(send, recv) else driver.room(send.bytes.size)
+    lent = NOTHING.bytes if in_place(send, recv) else driver.buffers.lend(send.bytes.size)
     shares = lent[: send.bytes.size] if lent.size else send.bytes
     lower(send.bytes, send.dtype, call.average, shares)
     return shares, lent
@@ -51,7 +51,7 @@ def _shares(
 def _finish(driver: Driver, rooms: Sequence[Bytes], ranks: int, recv: UserBuffer) -> None:
     """To call when all bytes have arrived. ``ranks``: of an average, over how many, else 0."""
     for room in rooms:
-        driver.give(room)
+        driver.buffers.give_back(room)
     if ranks:
         average(recv, ranks)
     recv.unpack()

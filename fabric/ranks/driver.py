@@ -14,8 +14,6 @@ from collections.abc import Hashable, Sequence
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from fabric.failure import (
     CallMismatch,
     RankLost,
@@ -27,7 +25,8 @@ from fabric.failure import (
 from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Latch
 from fabric.ranks.execution import Execution
-from fabric.transports.base import Bytes, Transport
+from fabric.ranks.work_buffers import WorkBuffers
+from fabric.transports.base import Transport
 from fabric.world.rank_control import RankControl
 
 TRANSPORT_SLICE = 0.05
@@ -53,29 +52,22 @@ TURN_NAPS = 20
 CLOSING_PATIENCE = 10.0
 """Seconds that what is still under way is given at the end of a rank's program."""
 
-POOLED = 4
-"""Work buffers that are kept for the next call: fresh memory costs more than most combining."""
-
-SMALL = 1 << 16
-"""Bytes up to which a work buffer is not worth keeping."""
-
 
 class Driver:
     """Completes a rank's calls; a thread that makes progress holds it: ``with driver``.
 
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
-    the rank has made.
+    the rank has made. ``buffers``: the work buffers of its calls.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
     """
 
     def __init__(self, transport: Transport, control: RankControl) -> None:
         self.transport, self.control = transport, control
+        self.buffers = WorkBuffers()
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
         self._active: list[Execution] = []
-        self._pool: list[Bytes] = []
-        self._pooling = threading.Lock()
         # Who wants the turn takes the door first: whoever has the turn sees that it is wanted, and
         # cannot take it again before the other has had it.
         # The turn knows its thread, as an exception out of a signal handler can come before the
@@ -105,7 +97,7 @@ class Driver:
         # New ones: nobody is here who would let go of the old ones. The turn is taken for good, so
         # that who wants it asks the transport to wake its owner, which raises.
         self._door, self._turn = threading.Lock(), threading.Lock()
-        self._pooling = threading.Lock()
+        self.buffers = WorkBuffers()
         self._turn.acquire()
 
     def check_owner(self) -> None:
@@ -250,23 +242,6 @@ class Driver:
                 self._step(0.0)
             return execution.done
 
-    def room(self, size: int) -> Bytes:
-        """A work buffer of at least ``size`` bytes, uint8, with undefined content."""
-        if size <= SMALL:
-            return np.empty(size, np.uint8)
-        with self._pooling:
-            for number, buffer in enumerate(self._pool):
-                if size <= buffer.size <= 4 * size:
-                    return self._pool.pop(number)
-        return np.empty(size, np.uint8)
-
-    def give(self, room: Bytes) -> None:
-        """Take back a work buffer from `room`, for reuse."""
-        if room.size > SMALL:
-            with self._pooling:
-                self._pool.append(room)
-                del self._pool[:-POOLED]
-
     def close(self, error: BaseException | None = None, timeout: float = CLOSING_PATIENCE) -> None:
         """Complete the calls in progress, as others may wait for them, and end the thread.
 
@@ -288,7 +263,7 @@ class Driver:
             if self._thread is not None and self._thread.is_alive():
                 self.transport.wake()
                 self._thread.join(CLOSING_PATIENCE)
-            self._pool.clear()
+            self.buffers.clear()
 
     def _begin(self, execution: Execution) -> None:
         call = execution.call
