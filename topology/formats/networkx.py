@@ -69,21 +69,8 @@ def from_networkx(
     """
     directed = graph if graph.is_directed() else graph.to_directed()
     known = {*DECORATION, *ignored}
-    nodes = [
-        (str(vertex), _node(vertex, data, known)) for vertex, data in directed.nodes(data=True)
-    ]
-    identified = all(data["vertex"] is not None for _, data in nodes)
-    nodes.sort(key=lambda item: (not item[1]["endpoint"], identified and item[1]["vertex"]))
-    edges = [
-        (str(a), str(b), _edge(f"{a}->{b}", data, known))
-        for a, b, data in directed.edges(data=True)
-    ]
-    numbered = graph.is_directed() and all(data["link"] is not None for *_, data in edges)
-    if numbered:
-        edges.sort(key=lambda edge: edge[2]["link"])
-        for (_, _, one), (a, b, other) in pairwise(edges):
-            if one["link"] == other["link"]:
-                raise TopologyError(f"link of {a}->{b} is {one['link']}, as of another edge")
+    nodes, identified = _nodes(directed, known)
+    edges, numbered = _edges(directed, known, graph.is_directed())
     planes = _planes(graph, [data["plane"] for *_, data in edges])
     number = {vertex: i for i, (vertex, _) in enumerate(nodes)}
     for a, b, data in edges:
@@ -111,6 +98,35 @@ def from_networkx(
         provenance=provenance_of_json(graph.graph.get("provenance", {}), "the graph"),
         **columns,
     )
+
+
+def _nodes(
+    directed: "nx.Graph", known: Collection[str]
+) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
+    """The nodes in the order of vertices, and whether all of them have ids."""
+    nodes = [
+        (str(vertex), _node(vertex, data, known)) for vertex, data in directed.nodes(data=True)
+    ]
+    identified = all(data["vertex"] is not None for _, data in nodes)
+    nodes.sort(key=lambda item: (not item[1]["endpoint"], identified and item[1]["vertex"]))
+    return nodes, identified
+
+
+def _edges(
+    directed: "nx.Graph", known: Collection[str], each_way: bool
+) -> tuple[list[tuple[str, str, dict[str, Any]]], bool]:
+    """The edges in the order of links, and whether all of them have ids, as links one way may."""
+    edges = [
+        (str(a), str(b), _edge(f"{a}->{b}", data, known))
+        for a, b, data in directed.edges(data=True)
+    ]
+    numbered = each_way and all(data["link"] is not None for *_, data in edges)
+    if numbered:
+        edges.sort(key=lambda edge: edge[2]["link"])
+        for (_, _, one), (a, b, other) in pairwise(edges):
+            if one["link"] == other["link"]:
+                raise TopologyError(f"link of {a}->{b} is {one['link']}, as of another edge")
+    return edges, numbered
 
 
 def _ids(

@@ -10,7 +10,16 @@ from collectives.adapters.deep_ep.cuda.device import CUDA, NO_GRAPHS, Device, re
 
 def types_on(device: Device) -> dict[str, type]:
     """The stand-in's types of torch.cuda by name, bound to ``device``."""
+    any_event = _any_event(device)
+    event = _event(any_event)
+    made = {"AnyEvent": any_event, "Event": event, "Stream": _stream(device, event)}
+    for method in (each for kind in made.values() for each in vars(kind).values()):
+        if isinstance(method, FunctionType):
+            untraced(method)
+    return {**made, **_refused_types()}
 
+
+def _any_event(device: Device) -> type[Any]:
     class AnyEvent(torch.Event):
         """As ``torch.Event``, with times of the emulated clock; all work before it is over."""
 
@@ -57,7 +66,11 @@ def types_on(device: Device) -> dict[str, type]:
         def __repr__(self) -> str:
             return "<torch.cuda.Event of Triplane's stand-in>"
 
-    class Event(AnyEvent):
+    return AnyEvent
+
+
+def _event(any_event: type[Any]) -> type[Any]:
+    class Event(any_event):  # type: ignore[misc]
         """As ``torch.cuda.Event``, which takes no device argument."""
 
         def __init__(
@@ -66,6 +79,12 @@ def types_on(device: Device) -> dict[str, type]:
         ) -> None:  # fmt: skip
             super().__init__(enable_timing=enable_timing, interprocess=interprocess,
                              external=external)  # fmt: skip
+
+    return Event
+
+
+def _stream(device: Device, event_type: type[Any]) -> type[Any]:
+    new_stream = device.new_stream
 
     class Stream(torch.Stream):
         """As ``torch.cuda.Stream``; work queued on it is over at once."""
@@ -105,7 +124,7 @@ def types_on(device: Device) -> dict[str, type]:
             """Nothing: what comes before it is over."""
 
         def record_event(self, event: Any = None) -> Any:
-            made = Event() if event is None else event
+            made = event_type() if event is None else event
             made.record(self)
             return made
 
@@ -129,11 +148,7 @@ def types_on(device: Device) -> dict[str, type]:
         def __repr__(self) -> str:
             return f"<torch.cuda.Stream {self.stream_id} of Triplane's stand-in>"
 
-    new_stream = device.new_stream
-    for method in (each for kind in (AnyEvent, Event, Stream) for each in vars(kind).values()):
-        if isinstance(method, FunctionType):
-            untraced(method)
-    return {"AnyEvent": AnyEvent, "Event": Event, "Stream": Stream, **_refused_types()}
+    return Stream
 
 
 def _refused_types() -> dict[str, type]:
