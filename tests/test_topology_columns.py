@@ -22,7 +22,7 @@ from topology import (
     to_networkx,
     to_toml,
 )
-from topology.graph import LEVELS
+from topology.graph import ABILITIES, LEVELS, abilities
 
 
 def named(topology: Topology, *names: str) -> list[int]:
@@ -126,11 +126,35 @@ def test_a_pickle_from_before_these_columns_is_read() -> None:
     made = star(3)
     state = {
         name: value for name, value in made.__dict__.items()
-        if name not in ("rack", "supernode", "vertex_id", "link_id", "provenance")
+        if name not in ("rack", "supernode", "vertex_id", "link_id", "in_switch", "provenance")
     }  # fmt: skip
     old = Topology.__new__(Topology)
     old.__setstate__(state)
     assert old.equals(made)
+
+
+def test_switches_say_what_they_can_do_with_data() -> None:
+    made = dgx_h800(2, rdma="ib")
+    assert abilities(int(made.in_switch[made.vertex("node0.nvswitch")])) == ABILITIES
+    assert (made.in_switch[made.of_kind("nvswitch", "rdma-leaf", "rdma-spine")] == 3).all()
+    assert not made.in_switch[made.accelerators].any()
+    ethernet = dgx_h800(2)
+    assert not ethernet.in_switch[ethernet.of_kind("rdma-leaf", "rdma-spine")].any()
+    assert not cloudmatrix384().in_switch.any()  # nothing is published of UB's switches
+    left = made.without("node0")
+    assert left.in_switch[left.vertex("node1.nvswitch")] == 3
+
+
+@pytest.mark.parametrize(
+    ("able", "message"),
+    [([1, 0, 0], "in_switch of host0 is 1"), ([0, 0, 4], "in_switch of switch is 4")],
+)
+def test_abilities_that_cannot_be_are_refused(able: list[int], message: str) -> None:
+    with pytest.raises(TopologyError, match=message):
+        replace(star(2), in_switch=np.array(able))
+    text = to_toml(star(2)) + '\n[[switches]]\nkind = "s"\nnames = "s"\nin_switch = "reduces"\n'
+    with pytest.raises(TopologyError, match=r"in_switch has 'reduces'.*near it: reduce"):
+        from_toml(text)
 
 
 @pytest.mark.parametrize(

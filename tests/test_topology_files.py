@@ -71,6 +71,8 @@ def topologies(draw: st.DrawFn) -> Topology:
     names = draw(st.lists(NAMES, min_size=2, max_size=8, unique=True))
     size = len(names)
     planes = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    endpoints = draw(st.integers(1, size))
+    able = [0] * endpoints + [draw(st.integers(0, 3)) for _ in range(size - endpoints)]
     place = st.lists(st.integers(NOWHERE, 3), min_size=size, max_size=size)
     vertex = st.integers(0, size - 1)
     link = st.tuples(vertex, vertex, st.integers(0, len(planes) - 1), RATES, TIMES)
@@ -81,10 +83,10 @@ def topologies(draw: st.DrawFn) -> Topology:
     columns = [np.array(column) for column in zip(*links, strict=True)] or [np.array([])] * 5
     return Topology(
         draw(NAMES), tuple(names), tuple(draw(st.lists(NAMES, min_size=size, max_size=size))),
-        draw(st.integers(1, size)), np.array(draw(place)), np.array(draw(place)), tuple(planes),
+        endpoints, np.array(draw(place)), np.array(draw(place)), tuple(planes),
         *columns, removed=tuple(draw(st.lists(st.text(AWKWARD, max_size=5), max_size=2))),
         rack=np.array(draw(place)), supernode=np.array(draw(place)),
-        vertex_id=draw(ids(size)), link_id=draw(ids(len(links))),
+        vertex_id=draw(ids(size)), link_id=draw(ids(len(links))), in_switch=np.array(able),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Draft:
     n_endpoints: int = 0
     _places: list[tuple[Ints, ...]] = field(default_factory=list)
     _links: list[tuple[ArrayLike, ...]] = field(default_factory=list)
+    _able: list[Ints] = field(default_factory=list)
 
     def endpoints(
         self,
@@ -67,10 +68,12 @@ class Draft:
         package: ArrayLike = NOWHERE,
         rack: ArrayLike = NOWHERE,
         supernode: ArrayLike = NOWHERE,
+        in_switch: int = 0,
     ) -> Ints:
         """Add switch chips named ``names``; returns their vertex numbers, int32 [names].
 
-        What they sit in: as in `endpoints`.
+        What they sit in: as in `endpoints`. ``in_switch``: what they can do with data, as in
+        `Topology`.
         """
         first, count = len(self.names), len(names)
         self.names.extend(names)
@@ -78,6 +81,7 @@ class Draft:
         self._places.append(
             tuple(_each(place, count) for place in (node, package, rack, supernode))
         )
+        self._able.append(np.full(count, in_switch, np.int32))
         return np.arange(first, first + count, dtype=np.int32)
 
     def connect(
@@ -118,6 +122,7 @@ class Draft:
         given = {"vertex_id": vertex_id, "link_id": link_id}
         columns: dict[str, Any] = dict(zip(CONTAINERS, places, strict=True))
         columns |= {key: ids for key, ids in given.items() if ids is not None}
+        columns["in_switch"] = joined([none, *self._able])
         return Topology(
             name=name,
             vertex_names=tuple(self.names),

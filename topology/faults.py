@@ -94,6 +94,7 @@ def _kept(topology: "Topology", alive: Mask, whole: Mask, names: tuple[str, ...]
         package=topology.package[alive],
         rack=topology.rack[alive],
         supernode=topology.supernode[alive],
+        in_switch=topology.in_switch[alive],
         vertex_id=topology.vertex_id[alive],
         link_id=topology.link_id[whole],
         link_src=number[topology.link_src[whole]],

@@ -34,6 +34,13 @@ CONTAINERS = ("node", "package", "rack", "supernode")
 LEVELS = ("package", "node", "supernode", "beyond")
 """How far apart two vertices can be: what is the smallest that they share. See `Topology.level`."""
 
+ABILITIES = ("multicast", "reduce")
+"""What a switch can do with the data that it passes on: copy it to several ports, or combine what
+comes in at several. Number i is bit i of `Topology.in_switch`."""
+
+MULTICAST, REDUCE = 1, 2
+"""The bits of `ABILITIES`."""
+
 _ABSENT: Any = None  # the default of columns that `__post_init__` fills
 
 SLOWEST = 1e-3
@@ -58,6 +65,8 @@ class Topology:
     - ``removed``: what `without` has taken out of this topology, by name.
     - ``provenance``: the preset and arguments that made it, or the file it was read from.
     - ``rack``, ``supernode``: int32 [V], as ``node``; `NOWHERE` for all where they are not given.
+    - ``in_switch``: int32 [V], what a switch can do with data on its planes, bits of `ABILITIES`; 0
+      for endpoints, and where it is not given.
     - ``vertex_id``: int64 [V], ``link_id``: int64 [L]: what identifies a vertex or link for life.
       `without` keeps them, so answers about what is left can be laid over the whole. They go up
       from row to row; where they are not given they are the row numbers.
@@ -83,6 +92,7 @@ class Topology:
     supernode: Ints = field(default=_ABSENT)
     vertex_id: Longs = field(default=_ABSENT)
     link_id: Longs = field(default=_ABSENT)
+    in_switch: Ints = field(default=_ABSENT)
 
     def __post_init__(self) -> None:
         for column, kind in _COLUMNS.items():
@@ -99,6 +109,8 @@ class Topology:
         """What stands in a column that is not given."""
         if column in CONTAINERS:
             return np.full(self.n_vertices, NOWHERE, np.int32)
+        if column == "in_switch":
+            return np.zeros(self.n_vertices, np.int32)
         return np.arange(self.n_vertices if column == "vertex_id" else self.n_links)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -228,6 +240,7 @@ _COLUMNS = {
     "node": np.int32, "package": np.int32, "link_src": np.int32, "link_dst": np.int32,
     "link_plane": np.int32, "link_bandwidth": np.float64, "link_latency": np.float64,
     "rack": np.int32, "supernode": np.int32, "vertex_id": np.int64, "link_id": np.int64,
+    "in_switch": np.int32,
 }  # fmt: skip
 
 
@@ -240,8 +253,11 @@ def _check(topology: Topology) -> None:
     for name in names:
         if not name or "->" in name:
             raise TopologyError(f"{topology.name}: a vertex cannot be called {shown(name)}")
-    for column in ("vertex_kinds", "vertex_id", *CONTAINERS):
+    for column in ("vertex_kinds", "vertex_id", "in_switch", *CONTAINERS):
         _same_length(topology, column, len(names))
+    able = topology.in_switch
+    _no_vertex(topology, "in_switch", (able < 0) | (able >= 1 << len(ABILITIES)))
+    _no_vertex(topology, "in_switch", (able != 0) & (np.arange(len(names)) < topology.n_endpoints))
     for column in CONTAINERS:
         _no_vertex(topology, column, getattr(topology, column) < NOWHERE)
     for column in ("link_src", "link_dst", "link_plane", "link_bandwidth", "link_latency",
@@ -315,6 +331,11 @@ def _no_link(
         raise TopologyError(
             f"{topology.name}: link {topology.link_name(int(links[0]))} has {what} {value}{choices}"
         )
+
+
+def abilities(bits: int) -> tuple[str, ...]:
+    """The names of `ABILITIES` whose bits are set."""
+    return tuple(name for i, name in enumerate(ABILITIES) if bits >> i & 1)
 
 
 def joined(parts: Sequence[ArrayLike]) -> NDArray[Any]:

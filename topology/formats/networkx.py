@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from topology.errors import TopologyError, UnitError
 from topology.files.reading import shown, whole
-from topology.graph import CONTAINERS, NOWHERE, Topology
+from topology.graph import ABILITIES, CONTAINERS, NOWHERE, Topology
 from topology.provenance import UNKNOWN, provenance_of_json
 from topology.units import parse
 
@@ -27,7 +27,8 @@ def to_networkx(topology: Topology) -> "nx.MultiDiGraph":
     """``topology`` as a multigraph: a node a vertex, by name, and an edge a directed link.
 
     Nodes have ``kind``, ``endpoint`` (bool), ``node``, ``package``, ``rack`` and ``supernode``
-    (`NOWHERE` for none), and ``vertex``, the vertex's id; edges have ``plane``, ``bandwidth``
+    (`NOWHERE` for none), ``in_switch`` where a switch can do something with data (bits, as in
+    `Topology`), and ``vertex``, the vertex's id; edges have ``plane``, ``bandwidth``
     (bytes per second), ``latency`` (seconds) and ``link``, the link's id; the graph has ``name``,
     ``planes``, ``removed`` and, where it is known, ``provenance`` (JSON).
     """
@@ -36,6 +37,7 @@ def to_networkx(topology: Topology) -> "nx.MultiDiGraph":
     graph = nx.MultiDiGraph(name=topology.name, planes=topology.planes, removed=topology.removed)
     if topology.provenance != UNKNOWN:
         graph.graph["provenance"] = topology.provenance.as_json()
+    able = topology.in_switch.tolist()
     columns = (topology.vertex_id, *(getattr(topology, key) for key in CONTAINERS))
     for vertex, (number, *places) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
@@ -43,7 +45,7 @@ def to_networkx(topology: Topology) -> "nx.MultiDiGraph":
         graph.add_node(
             topology.vertex_names[vertex], kind=topology.vertex_kinds[vertex],
             endpoint=vertex < topology.n_endpoints, **dict(zip(CONTAINERS, places, strict=True)),
-            vertex=number,
+            vertex=number, **({"in_switch": able[vertex]} if able[vertex] else {}),
         )  # fmt: skip
     names = topology.vertex_names
     for link, (a, b, plane, bandwidth, latency) in enumerate(_rows(topology)):
@@ -79,7 +81,10 @@ def from_networkx(
                 f"{a}->{b} is on plane {data['plane']!r}; there are {', '.join(planes)}"
             )
     columns: dict[str, Any] = {
-        **{key: np.array([data[key] for _, data in nodes], dtype=np.int32) for key in CONTAINERS},
+        **{
+            key: np.array([data[key] for _, data in nodes], dtype=np.int32)
+            for key in (*CONTAINERS, "in_switch")
+        },
         **_ids("vertex", nodes, identified),
         **_ids("link", [(a, data) for a, _, data in edges], numbered),
     }
@@ -152,7 +157,7 @@ def _texts(given: object, key: str) -> tuple[str, ...]:
 
 def _node(name: object, data: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     where = str(name)
-    _check_keys(where, data, ("kind", "endpoint"), (*CONTAINERS, "vertex"), known)
+    _check_keys(where, data, ("kind", "endpoint"), (*CONTAINERS, "in_switch", "vertex"), known)
     endpoint = data["endpoint"]
     if not isinstance(endpoint, bool | np.bool_):
         raise _wrong(where, "endpoint", endpoint, "true or false")
@@ -161,11 +166,15 @@ def _node(name: object, data: Mapping[str, Any], known: Collection[str]) -> dict
         places[key] = _whole(data.get(key, NOWHERE), NOWHERE, (1 << 31) - 1)
         if places[key] is None:
             raise _wrong(where, key, data[key], "a whole number")
+    able = _whole(data.get("in_switch", 0), 0, (1 << len(ABILITIES)) - 1)
+    if able is None:
+        raise _wrong(where, "in_switch", data["in_switch"], "bits of what a switch can do")
     number = _whole(data["vertex"], 0, 1 << 62) if "vertex" in data else None
     if number is None and "vertex" in data:
         raise _wrong(where, "vertex", data["vertex"], "the number of a vertex")
     kind = _name(where, "kind", data["kind"])
-    return {"kind": kind, "endpoint": bool(endpoint), "vertex": number, **places}
+    return {"kind": kind, "endpoint": bool(endpoint), "vertex": number, "in_switch": able,
+            **places}  # fmt: skip
 
 
 def _edge(where: str, data: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ By hand, a star of three hosts::
     [[switches]]
     kind = "switch"
     names = "hub"                         # one name needs no list
+    in_switch = ["multicast", "reduce"]   # optional: what it can do with the data it passes on
 
     [[links]]
     plane = "net"
@@ -51,7 +52,7 @@ from topology.errors import TopologyError, TriplaneError
 from topology.files.output import text_file
 from topology.files.reading import place, read_text, shown
 from topology.formats.toml_text import to_toml
-from topology.graph import CONTAINERS, NOWHERE, Ints, Longs, Topology
+from topology.graph import ABILITIES, CONTAINERS, NOWHERE, Ints, Longs, Topology
 from topology.names import near
 from topology.provenance import UNKNOWN, Provenance, provenance_of
 from topology.units import parse
@@ -70,6 +71,7 @@ MAX_LINKS = 1 << 22
 _FILE = {"name": True, "planes": True, "removed": False, "endpoints": True, "switches": False,
          "links": False, "provenance": False, "vertex_ids": False, "link_ids": False}  # fmt: skip
 _VERTICES = {"kind": True, "names": True, **dict.fromkeys(CONTAINERS, False)}
+_SWITCHES = {**_VERTICES, "in_switch": False}
 _LINKS = {"plane": True, "from": True, "to": True, "bandwidth": True, "latency": True,
           "both": False, "back_latency": False, "count": False}  # fmt: skip
 
@@ -104,11 +106,14 @@ def from_toml(text: str) -> Topology:
         what = f"{shown(twice)} twice" if times > 1 else f"{len(planes)}; {MAX_PLANES} are possible"
         raise TopologyError(f"the file: planes names {what}")
     draft = Draft(planes)
-    for add, key in ((draft.endpoints, "endpoints"), (draft.switches, "switches")):
-        for where, table in _tables(file, key, _VERTICES, text):
-            names = _texts(table, "names", where)
+    for key, known in (("endpoints", _VERTICES), ("switches", _SWITCHES)):
+        for where, table in _tables(file, key, known, text):
+            names, kind = _texts(table, "names", where), _text(table, "kind", where)
             places = {key: _places(table, key, len(names), where) for key in CONTAINERS}
-            add(names, _text(table, "kind", where), **places)
+            if key == "endpoints":
+                draft.endpoints(names, kind, **places)
+            else:
+                draft.switches(names, kind, **places, in_switch=_able(table, where))
     index = {name: vertex for vertex, name in enumerate(draft.names)}
     links = 0
     for where, table in _tables(file, "links", _LINKS, text):
@@ -253,6 +258,18 @@ def _places(table: Table, key: str, count: int, where: str) -> Ints:
     if len(values) != count:
         raise TopologyError(f"{where}: {len(values)} numbers in {key!r} for {count} names")
     return np.array(values, dtype=np.int32)
+
+
+def _able(table: Table, where: str) -> int:
+    """What switches can do with data, as bits of `ABILITIES`."""
+    given = _texts(table, "in_switch", where)
+    for name in given:
+        if name not in ABILITIES:
+            raise TopologyError(
+                f"{where}: in_switch has {shown(name)}; there are {', '.join(ABILITIES)}"
+                f"{near(name, ABILITIES)}"
+            )
+    return sum(1 << ABILITIES.index(name) for name in set(given))
 
 
 def _ends(table: Table, key: str, index: dict[str, int], where: str) -> Ints:

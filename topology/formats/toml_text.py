@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.graph import CONTAINERS, NOWHERE, Longs, Topology
+from topology.graph import CONTAINERS, NOWHERE, Longs, Topology, abilities
 from topology.text import visible
 from topology.units import show
 
@@ -28,7 +28,7 @@ def to_toml(topology: Topology) -> str:
     number = {kind: i for i, kind in enumerate(topology.vertex_kinds)}
     kinds = np.array([number[kind] for kind in topology.vertex_kinds])
     nowhere = [getattr(topology, key) == NOWHERE for key in CONTAINERS]
-    for rows in _runs(split, kinds, *nowhere):
+    for rows in _runs(split, kinds, topology.in_switch, *nowhere):
         lines += _vertex_table(topology, rows)
     return "\n".join(lines + _link_tables(topology)) + "\n"
 
@@ -52,6 +52,8 @@ def _vertex_table(topology: Topology, rows: slice) -> Iterator[str]:
         if column[0] != NOWHERE:
             one = (column == column[0]).all()
             yield f"{key} = {column[0] if one else _wrapped([str(x) for x in column.tolist()])}"
+    if able := abilities(int(topology.in_switch[rows.start])):
+        yield f"in_switch = {_listed(able)}"
 
 
 def _link_tables(topology: Topology) -> list[str]:

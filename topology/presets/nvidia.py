@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from topology.errors import TopologyError
-from topology.graph import Topology
+from topology.graph import MULTICAST, REDUCE, Topology
 from topology.names import near
 from topology.presets.entry import SourceRule, SystemEntry, preset
 from topology.presets.scaleout import cluster
@@ -53,6 +53,14 @@ H20_NICS = 4
 
 NIC_LATENCY = {"roce": (3.6 * US, 5.6 * US), "ib": (2.8 * US, 3.7 * US)}
 """Under one leaf, and across leaves (arXiv 2505.09343, Table 5)."""
+
+NVSWITCH = MULTICAST | REDUCE
+"""What the NVSwitch chips of these servers can do with data: multicast, and "SHARP in-network
+reductions" (NVIDIA on HGX H100: third-generation NVSwitch; NCCL's NVLS uses both, from 2.17 on)."""
+
+INFINIBAND = {"ib": MULTICAST | REDUCE, "roce": 0}
+"""What leaves and spines can do with data: InfiniBand's Quantum-2 has SHARPv3 (NVIDIA SHARP
+documentation, rev 3); of Ethernet switches nothing alike is published."""
 
 SWITCH_PORTS = 64
 """Ports of a 400 Gbit/s leaf or spine (NVIDIA QM9700 and SN5400 class)."""
@@ -140,7 +148,7 @@ def _dgx(
         nodes, fabric_bandwidth=nvlink, fabric_latency=NVLINK_LATENCY, nics=nics,
         host_bandwidth=PCIE_X16, nic_bandwidth=NIC, nic_latency=same,
         hop_latency=(across - same) / 2, radix=SWITCH_PORTS, oversubscription=oversubscription,
-        spines=spines, name=name,
+        spines=spines, in_switch=NVSWITCH, nic_in_switch=INFINIBAND[rdma], name=name,
     )  # fmt: skip
 
 

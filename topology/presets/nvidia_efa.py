@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from topology.graph import Topology
 from topology.presets.entry import SourceRule, SystemEntry, preset
-from topology.presets.nvidia import NODES
+from topology.presets.nvidia import NODES, NVSWITCH
 from topology.presets.scaleout import cluster
 from topology.units import GB, US, Gbit
 
@@ -61,7 +61,7 @@ def _instances(nodes: int, nvlink: float, oversubscription: float, name: str) ->
     return cluster(
         nodes, fabric_bandwidth=nvlink, fabric_latency=NVLINK_LATENCY, nic_bandwidth=EFA,
         nic_latency=EFA_LATENCY, hop_latency=EFA_HOP, radix=SWITCH_PORTS,
-        oversubscription=oversubscription, name=name,
+        oversubscription=oversubscription, in_switch=NVSWITCH, name=name,
     )  # fmt: skip
 
 

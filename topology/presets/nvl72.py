@@ -15,7 +15,7 @@ from topology.errors import TopologyError
 from topology.graph import Ints, Topology
 from topology.names import near
 from topology.presets.entry import SourceRule, SystemEntry, preset
-from topology.presets.nvidia import NIC_LATENCY, SWITCH_PORTS
+from topology.presets.nvidia import INFINIBAND, NIC_LATENCY, NVSWITCH, SWITCH_PORTS
 from topology.presets.scaleout import leaf_of, leaf_spine
 from topology.units import GB, US, Gbit
 
@@ -77,6 +77,7 @@ def gb200_nvl72(
         leaf_of(trays, np.arange(GPUS_A_TRAY), 1, SWITCH_PORTS).ravel(),
         bandwidth=nic_bandwidth, trunk=nic_bandwidth, into_leaf=same, hop=(across - same) / 2,
         radix=SWITCH_PORTS, oversubscription=oversubscription, spines=spines,
+        in_switch=INFINIBAND[rdma],
     )  # fmt: skip
     return draft.freeze(name or f"gb200_nvl72({gpus})")
 
@@ -93,6 +94,7 @@ def _gpus(draft: Draft, trays: int) -> Ints:
     chips = draft.switches(
         [f"rack{r}.nvswitch{i}" for r in racks.tolist() for i in range(SWITCH_CHIPS)], "nvswitch",
         rack=np.repeat(racks, SWITCH_CHIPS), supernode=np.repeat(racks, SWITCH_CHIPS),
+        in_switch=NVSWITCH,
     ).reshape(len(racks), SWITCH_CHIPS)  # fmt: skip
     draft.connect(ranks[:, None], chips[rack], "nvlink", NVLINK, NVLINK_LATENCY)
     return ranks.reshape(trays, GPUS_A_TRAY)

@@ -26,6 +26,7 @@ def leaf_spine(
     radix: int,
     oversubscription: float = 1.0,
     spines: int | None = None,
+    in_switch: int = 0,
 ) -> None:
     """Connect ``ports`` to leaf switches, and every leaf to every spine switch.
 
@@ -34,13 +35,15 @@ def leaf_spine(
     and ``hop`` (leaf to spine, spine to leaf) are the links' latencies in seconds. A leaf has as
     many uplinks as it needs for its ports' bandwidth to be at most ``oversubscription`` times
     theirs. ``spines`` is by default the least number that divides the uplinks evenly on switches of
-    ``radix`` ports; a single leaf has none. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds
+    ``radix`` ports; a single leaf has none. ``in_switch``: what they can do with data, as in
+    `Topology`. Adds ``PLANE.leafN`` and ``PLANE.spineN`` of kinds
     ``PLANE-leaf``, ``PLANE-spine``. Raises `TopologyError` if two tiers are not enough.
     """
     if not oversubscription > 0:
         raise TopologyError(f"oversubscription is {oversubscription}; it must be above 0")
     counts = np.bincount(leaf)
-    leaves = draft.switches([f"{plane}.leaf{i}" for i in range(len(counts))], f"{plane}-leaf")
+    leaves = draft.switches([f"{plane}.leaf{i}" for i in range(len(counts))], f"{plane}-leaf",
+                            in_switch=in_switch)  # fmt: skip
     draft.connect(ports, leaves[leaf], plane, bandwidth, into_leaf, into_port)
     if len(leaves) == 1:
         return
@@ -48,7 +51,8 @@ def leaf_spine(
     spines = _spines(plane, len(leaves), uplinks, radix) if spines is None else spines
     if spines < 1:
         raise TopologyError(f"spines is {spines}; it must be 1 or more")
-    tops = draft.switches([f"{plane}.spine{i}" for i in range(spines)], f"{plane}-spine")
+    tops = draft.switches([f"{plane}.spine{i}" for i in range(spines)], f"{plane}-spine",
+                          in_switch=in_switch)  # fmt: skip
     parallel = math.ceil(uplinks / spines)
     draft.connect(leaves[:, None], np.repeat(tops, parallel), plane, trunk, hop, hop)
 
@@ -97,6 +101,8 @@ def cluster(
     radix: int = 64,
     oversubscription: float = 1.0,
     spines: int | None = None,
+    in_switch: int = 0,
+    nic_in_switch: int = 0,
     name: str | None = None,
 ) -> Topology:
     """Nodes of ``per_node`` accelerators with a fabric inside, and one NIC each to leaf/spine.
@@ -110,7 +116,8 @@ def cluster(
     of ``fabric_bandwidth`` each way between any two accelerators of a node. Bandwidths are in bytes
     per second each way an accelerator; latencies in seconds, end to end one way: ``fabric_latency``
     inside a node, ``nic_latency`` under one leaf; ``hop_latency`` is that of each of the two
-    switches more across leaves.
+    switches more across leaves. ``in_switch``, ``nic_in_switch``: what the switches of the two
+    planes can do with data, as in `Topology`.
     Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``nodeN.nicI`` where it is shared, ``NIC.leafN``,
     ``NIC.spineN``. The defaults are those of `topology.presets.nvidia`, with sources there. Raises
     `ArgumentError`, `TopologyError`.
@@ -129,7 +136,8 @@ def cluster(
     if mesh:
         _mesh(draft, ranks, fabric, fabric_bandwidth, fabric_latency)
     else:
-        hubs = draft.switches([f"node{n}.{switch}" for n in range(nodes)], switch, node=every)
+        hubs = draft.switches([f"node{n}.{switch}" for n in range(nodes)], switch, node=every,
+                              in_switch=in_switch)  # fmt: skip
         draft.connect(ranks, hubs[:, None], fabric, fabric_bandwidth, fabric_latency)
     ports, into_leaf = ranks, nic_latency
     if nics is not None and nics != per_node:
@@ -137,7 +145,7 @@ def cluster(
     leaf_spine(
         draft, nic, ports.ravel(), leaf_of(nodes, np.arange(ports.shape[1]), 1, radix).ravel(),
         bandwidth=nic_bandwidth, trunk=nic_bandwidth, into_leaf=into_leaf, hop=hop_latency,
-        radix=radix, oversubscription=oversubscription, spines=spines,
+        radix=radix, oversubscription=oversubscription, spines=spines, in_switch=nic_in_switch,
     )  # fmt: skip
     return draft.freeze(name or f"cluster(nodes={nodes})")
 
