@@ -156,10 +156,17 @@ class Topology:
     def node_width(self, vertices: ArrayLike) -> int:
         """How many of ``vertices`` (int [n]) sit in the node of the first one; 1 if it is in none.
 
-        Raises `IndexError` where there are no vertices.
+        Of a machine of several supernodes, such as racks of GB200, that is the supernode: what two
+        levels of an algorithm are to keep apart. Raises `IndexError` where there are no vertices.
         """
-        nodes = self.node[np.asarray(vertices)]
-        return int((nodes == nodes[0]).sum()) if nodes[0] != NOWHERE else 1
+        places = self.supernode if self._has_supernodes else self.node
+        near = places[np.asarray(vertices)]
+        return int((near == near[0]).sum()) if near[0] != NOWHERE else 1
+
+    @cached_property
+    def _has_supernodes(self) -> bool:
+        known = np.unique(self.supernode)
+        return int((known != NOWHERE).sum()) > 1
 
     @cached_property
     def node_planes(self) -> tuple[str, ...]:
