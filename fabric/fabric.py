@@ -138,6 +138,11 @@ class Fabric:
         else:
             self.simulate([Step([0, 1], [1, 0], 1)], ranks=2)
 
+    @property
+    def models(self) -> frozenset[str]:
+        """What the engine models, see `fabric.engines.base.Engine.models`."""
+        return self._engine.models
+
     def session(self, size: int) -> Session:
         """A new `Session` of the first ``size`` ranks, which enter calls one by one.
 

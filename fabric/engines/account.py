@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.engines import in_switch
 from fabric.engines.bounds import PAIR, Chain, Columns, extend, make_chain
 from fabric.engines.columns import Batch, Streams, batches
 from fabric.engines.paths import FlowLoads, carry, load
@@ -78,6 +79,9 @@ class Account:
             loads.latency[new], streams.size, loads.limits[loads.limit[new]],
             loads.entries[old:], loads.resource, loads.weight,
         ), self.capacity)  # fmt: skip
+        if in_switch.asked(streams):
+            self._count_in_switch(streams, loads, old)
+            return
         moving = (streams.size > 0) & (streams.src != streams.dst)
         self._least_latency = min(
             self._least_latency, loads.latency[new][moving].min(initial=np.inf)
@@ -90,6 +94,19 @@ class Account:
             self._carried[n:] += np.bincount(
                 streams.src[leaves], streams.size[leaves], len(self.machine.places)
             )
+
+    def _count_in_switch(self, streams: Streams, loads: FlowLoads, old: int) -> None:
+        """Count the bytes of streams for which switches do something: they load what they say."""
+        entries = loads.entries[old:]
+        size = np.repeat(streams.size, np.diff(entries))
+        loaded = slice(entries[0], entries[-1])
+        self._carried += np.bincount(
+            loads.resource[loaded], size * loads.weight[loaded], len(self._carried)
+        )
+        moving = (streams.size > 0) & (np.diff(entries) > 0)
+        self._least_latency = min(
+            self._least_latency, loads.latency[old:][moving].min(initial=np.inf)
+        )
 
     def bound(self) -> float:
         """The seconds that the schedule takes at least, as far as it was counted."""

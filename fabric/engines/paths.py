@@ -1,11 +1,12 @@
 """The paths between a machine's ranks as engines need them: what flows on them load and cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabric.endpoint.costs import DISTANCES, Costs
+from fabric.engines import in_switch
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
 from topology.graph import Topology
@@ -48,7 +49,9 @@ class PathTable:
     def ways(self) -> "Ways":
         """The paths found so far, and what their ends are."""
         router = self.router
-        return Ways(router.capacity, router.leaves_package, router.topology, self.places)
+        return Ways(
+            router.capacity, router.leaves_package, router.topology, self.places, router.table
+        )
 
     def share(self, costs: Costs) -> _Floats:
         """The fraction of each plane's links that software gets to use: float64 [planes]."""
@@ -159,13 +162,14 @@ class Ways:
 
     ``capacity``: float64 [resources], bytes per second; ``leaves_package``: bool [paths], True for
     a path that leaves the package; ``places``: int32, the endpoint of ``topology`` that each rank
-    sits on.
+    sits on; ``table``: the paths with all of their resources.
     """
 
     capacity: _Floats
     leaves_package: NDArray[np.bool_]
     topology: Topology
     places: _Ints
+    table: Routes
 
     def distance(self, src: _Ints, dst: _Ints, leaves: NDArray[np.bool_]) -> _Bytes:
         """How far apart the ranks are, as numbers of `DISTANCES`: int8.
@@ -184,7 +188,27 @@ _IN_PACKAGE, _IN_NODE = DISTANCES.index("package"), DISTANCES.index("node")
 
 
 def load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
-    """The load of flows that take these paths (indices of ``bound``)."""
+    """The load of flows that take these paths (indices of ``bound``).
+
+    Raises `RouteError` for what switches on the way cannot do.
+    """
+    if in_switch.asked(streams):
+        return _load_in_switch(streams, path, ways, costs)
+    return _load(streams, path, bound, ways, costs)
+
+
+def _load_in_switch(streams: Streams, path: _Ints, ways: Ways, costs: Costs) -> FlowLoads:
+    table, n = ways.table, len(ways.capacity)
+    in_switch.check(streams, path, table.plane, ways.topology, ways.places)
+    # Which resource can be left out is known only of flows that load all alike.
+    whole = Binding(table.begin, table.resource, table.weight, table.latency)
+    loads = _load(streams, path, whole, ways, costs)
+    apart = replace(streams, reduces=np.zeros(len(streams), np.bool_))
+    received = _load(apart, path, whole, ways, costs).dst_cost
+    return in_switch.adjusted(streams, loads, received, n)
+
+
+def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
     src, dst, size = streams.src, streams.dst, streams.size
     leaves = _leaves(src, dst, path, ways.leaves_package)
     far = ways.distance(src, dst, leaves) if costs.is_distant else np.zeros(len(path), np.int8)

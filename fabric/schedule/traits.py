@@ -26,9 +26,13 @@ class GivenTraits(TypedDict, total=False):
     0 is what a transfer has where nothing is given, and must mean that nothing special is asked.
 
     ``traffic_class``: the number of the transfer's traffic class; 0: the default class.
+    ``in_switch``: what switches on the way do with it, a number of `fabric.schedule.in_switch`;
+    ``in_switch_ranks``: how many ranks take part in that.
     """
 
     traffic_class: ArrayLike
+    in_switch: ArrayLike
+    in_switch_ranks: ArrayLike
 
 
 TRAITS = tuple(GivenTraits.__annotations__)

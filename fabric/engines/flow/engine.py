@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from fabric.engines import in_switch
 from fabric.engines.account import Account
 from fabric.engines.base import CONTENTION, EngineError, Machine
 from fabric.engines.columns import WINDOW_ROWS, batches
@@ -19,7 +20,7 @@ class Flow:
     `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
-    models = frozenset({CONTENTION})
+    models = frozenset({CONTENTION}) | in_switch.MODELS
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = number(tolerance, "tolerance")
