@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from collectives import ALGORITHMS, buffers, schedule
 from collectives.algorithms import broadcast, spec
 from collectives.algorithms.alltoall import direct_v, hierarchical_v, pairwise_v
+from collectives.algorithms.offload import NAMES
 from collectives.algorithms.reference import check, run
 from fabric.schedule.step import ScheduleError, Step
 
@@ -379,5 +380,6 @@ def test_all_to_all_by_node_has_one_message_for_a_mate_and_one_for_a_node() -> N
 
 def test_every_algorithm_has_its_cost_tested() -> None:
     by_hand = {("all_gather", "recursive_doubling"), ("gather", "binomial")}
-    tested = {*EXACT, *by_hand} | {case for case in UNIFORM if case[1] == "hierarchical"}
+    elsewhere = ("hierarchical", *NAMES)  # above, and in test_in_switch.py by what links carry
+    tested = {*EXACT, *by_hand} | {case for case in UNIFORM if case[1] in elsewhere}
     assert tested == set(UNIFORM)

@@ -25,6 +25,7 @@ from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.published.standing import Question, Standing, standing
 from bench.records import bandwidths
 from collectives.algorithms.choose import choose, node_size
+from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, schedule
 from fabric.fabric import Fabric
@@ -114,7 +115,7 @@ def prepare(
         traffic = traffic_of(flags.world, matrix, environment)
         flags = _with_matrix(flags, traffic, matrix is not None)
     return Benchmark(
-        op, flags, fabric, machine, _algorithms(op, algorithm),
+        op, flags, fabric, machine, _algorithms(op, algorithm, fabric, flags.world),
         node_size(fabric, flags.world), traffic, transport, trace,
     )  # fmt: skip
 
@@ -125,16 +126,20 @@ def _check_ranks(op: str, fabric: Fabric, flags: Flags) -> None:
         raise BenchError(f"-r is {flags.root}, but the ranks are 0 to {flags.world - 1}")
 
 
-def _algorithms(op: str, text: str | None) -> tuple[str, ...]:
-    """Return the names that were asked for; none: the library's choice by size."""
+def _algorithms(op: str, text: str | None, fabric: Fabric, ranks: int) -> tuple[str, ...]:
+    """Return the names that were asked for; none: the library's choice by size.
+
+    "all" are those that the machine can do.
+    """
     if text is None:
         return ()
-    known = algorithms(op)
-    names = tuple(known) if text == "all" else tuple(text.split(","))
+    known, group, node = algorithms(op), range(ranks), node_size(fabric, ranks)
+    names = possible(fabric, op, group, node) if text == "all" else tuple(text.split(","))
     for name in names:
         if name not in known:
             choices = ", ".join(known)
             raise BenchError(f"{op} has no algorithm {name!r}; it has {choices}, or all")
+        require(fabric, op, name, group, node)
     return names
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from collectives.algorithms.scatter import fold, folded, stand_in, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.in_switch import COPIED, marks
 from fabric.schedule.step import Step
 
 
@@ -24,6 +25,20 @@ def direct(ranks: int, size: int) -> Iterator[Step]:
     """
     src, dst = pairs(ranks)
     yield from transfers(src, dst, size, 0, src * size, label="all-gather")
+
+
+def nvls(ranks: int, size: int) -> Iterator[Step]:
+    """Every rank sends its bytes once, and the switches copy them to every other.
+
+    Steps: 1.
+    Bytes sent by a rank: S, and S (P - 1) received.
+
+    NCCL: multicast stores of NVLink SHARP. Needs switches that copy data.
+    """
+    src, dst = pairs(ranks, 1)
+    me = np.arange(ranks)
+    yield from transfers(me, me, size, 0, me * size, label="copy")
+    yield from transfers(src, dst, size, 0, src * size, label="all-gather", **marks(COPIED, ranks))
 
 
 def ring(ranks: int, size: int) -> Iterator[Step]:

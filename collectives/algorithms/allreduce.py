@@ -17,6 +17,7 @@ import numpy as np
 from collectives.algorithms import allgather, broadcast, reduce, reducescatter
 from collectives.algorithms.scatter import edges, fold, folded
 from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.in_switch import REDUCED, RETURNED, marks
 from fabric.schedule.step import Step
 
 
@@ -53,6 +54,30 @@ def two_shot(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
         src, dst, length[dst], at[dst], at[dst], reduces=True, label="reduce-scatter"
     )
     yield from transfers(src, dst, length[src], at[src], at[src], reads="recv", label="all-gather")
+
+
+def nvls(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:
+    """The switches combine the bytes of all ranks, and send the result to all.
+
+    Steps: 2; the second one carries nothing.
+    Bytes sent by a rank: S, and S received.
+
+    NCCL's NVLS, and SHARP where every rank has its own way to the switches. Needs switches that
+    combine and copy data. Each chunk is combined by one rank, which stands in for them and passes
+    the result on: so it is the same bit for bit at all ranks.
+    """
+    cut = edges(size, ranks, itemsize)
+    at, length = cut[:-1], np.diff(cut)
+    src, dst = pairs(ranks, 1)
+    yield from _copy(ranks, size)
+    yield from transfers(
+        src, dst, length[dst], at[dst], at[dst], reduces=True, label="in switch",
+        **marks(REDUCED, ranks),
+    )  # fmt: skip
+    yield from transfers(
+        src, dst, length[src], at[src], at[src], reads="recv", label="returned",
+        **marks(RETURNED, ranks),
+    )  # fmt: skip
 
 
 def ring(ranks: int, size: int, *, itemsize: int = 1) -> Iterator[Step]:

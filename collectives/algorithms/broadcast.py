@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from collectives.algorithms import allgather, scatter
 from collectives.algorithms.scatter import edges, stand_in
 from collectives.algorithms.sendrecv import transfers
+from fabric.schedule.in_switch import COPIED, marks
 from fabric.schedule.step import Step
 
 
@@ -22,6 +23,19 @@ def direct(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
     Bytes sent by a rank: S (P - 1) by the root, 0 by the others.
     """
     yield from transfers(root, _from(root, ranks), size, label="broadcast")
+
+
+def nvls(ranks: int, size: int, root: int = 0) -> Iterator[Step]:
+    """The root sends its bytes once, and the switches copy them to every rank.
+
+    Steps: 1.
+    Bytes sent by a rank: S by the root, 0 by the others.
+
+    Needs switches that copy data: NVSwitch's multicast, as NVSHMEM's broadcast uses it.
+    """
+    who = _from(root, ranks)
+    yield from transfers(root, root, size, label="copy")
+    yield from transfers(root, who[1:], size, label="broadcast", **marks(COPIED, ranks))
 
 
 def binomial(ranks: int, size: int, root: int = 0) -> Iterator[Step]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithms, default, schedule
 from fabric.engines.account import least
 from fabric.fabric import Fabric
@@ -62,9 +63,12 @@ def advice(
     """How the ranks ``group`` of the fabric make a call: the reply to `RankControl.advise`.
 
     ``size``, ``itemsize``: in bytes, and with ``root`` as in `collectives.schedule`; ``algorithm``:
-    the one asked for, None: the fastest.
+    the one asked for, None: the fastest. Raises `ScheduleError` for one that the machine cannot
+    do.
     """
     node = node_size(fabric, group)
+    if algorithm is not None:
+        require(fabric, op, algorithm, group, node)
     name = algorithm or choose(
         fabric, op, len(group), size, group=group, itemsize=itemsize, root=root,
         ranks_per_node=node,
@@ -79,14 +83,15 @@ def table(
 ) -> Mapping[str, float]:  # fmt: skip
     """The seconds that each algorithm of ``op`` takes for exactly this size.
 
-    Arguments as in `choose`.
+    Arguments as in `choose`. Without algorithms that the machine cannot do.
     """
     question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
     _check(fabric, question, ranks)
     memory = fabric.kept(_Answers)
     with memory.lock:
         panel = _panel(fabric, memory, question.group)
-        return {name: _time(panel, question, name, size) for name in algorithms(op)}
+        names = possible(panel, op, range(ranks), ranks_per_node)
+        return {name: _time(panel, question, name, size) for name in names}
 
 
 def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
@@ -176,7 +181,8 @@ def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
 
 def _fastest(panel: Fabric, question: _Question) -> str:
     """Branch and bound: only what its closed form does not rule out is simulated."""
-    names, size, ranks = tuple(algorithms(question.op)), question.size, len(question.group)
+    size, ranks, node = question.size, len(question.group), question.ranks_per_node
+    names = possible(panel, question.op, range(ranks), node)
     first = default(question.op, ranks, size)
     times = {first: _time(panel, question, first, size)}
 

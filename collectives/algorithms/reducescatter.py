@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from collectives.algorithms.allgather import across, within
 from collectives.algorithms.scatter import fold, folded, within_and_across
 from collectives.algorithms.sendrecv import pairs, transfers
+from fabric.schedule.in_switch import COMBINED, marks
 from fabric.schedule.step import Step
 
 
@@ -27,6 +28,23 @@ def direct(ranks: int, size: int) -> Iterator[Step]:
     src, dst = pairs(ranks, 1)
     yield from _own_block(ranks, size)
     yield from transfers(src, dst, size, dst * size, 0, reduces=True, label="reduce-scatter")
+
+
+def nvls(ranks: int, size: int) -> Iterator[Step]:
+    """The switches combine every block of all ranks on its way to the rank that is to have it.
+
+    Steps: 1.
+    Bytes sent by a rank: S (P - 1), and S received.
+
+    NCCL: reducing loads of NVLink SHARP. Needs switches that combine data; each block is combined
+    by its own rank, which stands in for them, in the order of ranks.
+    """
+    src, dst = pairs(ranks, 1)
+    yield from _own_block(ranks, size)
+    yield from transfers(
+        src, dst, size, dst * size, 0, reduces=True, label="reduce-scatter",
+        **marks(COMBINED, ranks),
+    )  # fmt: skip
 
 
 def pairwise(ranks: int, size: int) -> Iterator[Step]:

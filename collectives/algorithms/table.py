@@ -14,6 +14,7 @@ from collectives.algorithms import (
     alltoall,
     barrier,
     broadcast,
+    domains,
     gather,
     reduce,
     reducescatter,
@@ -22,6 +23,7 @@ from collectives.algorithms import (
 )
 from fabric.schedule.step import ScheduleError, Step
 from topology.arguments import integer, shown, whole
+from topology.graph import MULTICAST, REDUCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,27 @@ class CallShape:
         return np.full((self.ranks, self.ranks), self.size, np.int64)
 
 
+ALL, NODE, ACROSS = "all", "node", "across"
+"""Which ranks `Algorithm.joined` says are joined by switches."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """An algorithm of a collective: ``function`` returns its steps, and can be called through it.
 
     ``takes``: the function's arguments, as names of a `CallShape`. ``of_own_counts``: True if it
-    can be given the `RankCounts` of one rank, and then returns that rank's rows. Its docstring is
-    the function's, which states the cost.
+    can be given the `RankCounts` of one rank, and then returns that rank's rows. ``able``: what
+    switches must be able to do, bits of `topology.graph.ABILITIES`, between the ranks that are
+    ``joined``: all of them (`ALL`), those of each node (`NODE`), those of one place in each node
+    (`ACROSS`); see `collectives.algorithms.offload`. Its docstring is the function's, which states
+    the cost.
     """
 
     function: Callable[..., Iterator[Step]]
     takes: tuple[str, ...] = ("ranks", "size")
     of_own_counts: bool = False
+    able: int = 0
+    joined: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.function.__doc__)
@@ -73,6 +84,8 @@ _ITEMS = ("ranks", "size", "itemsize")
 _ROOTED = ("ranks", "size", "root")
 _ROOTED_ITEMS = (*_ROOTED, "itemsize")
 _BY_NODE = ("ranks", "size", "ranks_per_node")
+_ITEMS_BY_NODE = (*_ITEMS, "ranks_per_node")
+_BOTH = MULTICAST | REDUCE
 
 ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
     {
@@ -83,7 +96,10 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "recursive_doubling": Algorithm(allreduce.recursive_doubling),
             "halving_doubling": Algorithm(allreduce.halving_doubling, _ITEMS),
             "tree": Algorithm(allreduce.tree),
-            "hierarchical": Algorithm(allreduce.hierarchical, (*_ITEMS, "ranks_per_node")),
+            "hierarchical": Algorithm(allreduce.hierarchical, _ITEMS_BY_NODE),
+            "nvls": Algorithm(allreduce.nvls, _ITEMS, able=_BOTH, joined=(ALL,)),
+            "nvls_tree": Algorithm(domains.nvls_tree, _ITEMS_BY_NODE, able=_BOTH, joined=(NODE,)),
+            "sharp": Algorithm(domains.sharp, _ITEMS_BY_NODE, able=_BOTH, joined=(NODE, ACROSS)),
         },
         "all_gather": {
             "direct": Algorithm(allgather.direct),
@@ -91,6 +107,7 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "recursive_doubling": Algorithm(allgather.recursive_doubling),
             "bruck": Algorithm(allgather.bruck),
             "hierarchical": Algorithm(allgather.hierarchical, _BY_NODE),
+            "nvls": Algorithm(allgather.nvls, able=MULTICAST, joined=(ALL,)),
         },
         "reduce_scatter": {
             "direct": Algorithm(reducescatter.direct),
@@ -98,6 +115,7 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "ring": Algorithm(reducescatter.ring),
             "recursive_halving": Algorithm(reducescatter.recursive_halving),
             "hierarchical": Algorithm(reducescatter.hierarchical, _BY_NODE),
+            "nvls": Algorithm(reducescatter.nvls, able=REDUCE, joined=(ALL,)),
         },
         "all_to_all": {
             "direct": Algorithm(alltoall.direct),
@@ -116,6 +134,7 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "scatter_allgather": Algorithm(broadcast.scatter_allgather, _ROOTED_ITEMS),
             "chain": Algorithm(broadcast.chain, _ROOTED_ITEMS),
             "hierarchical": Algorithm(broadcast.hierarchical, (*_ROOTED, "ranks_per_node")),
+            "nvls": Algorithm(broadcast.nvls, _ROOTED, able=MULTICAST, joined=(ALL,)),
         },
         "reduce": {
             "direct": Algorithm(reduce.direct, _ROOTED),
