@@ -1,9 +1,11 @@
 """Checks of the machine that was chosen: room for the ranks, and software for the operation."""
 
+from fabric.endpoint.costs import DISTANCES
 from fabric.endpoint.stacks import named
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
+from topology.graph import LEVELS, Ints, Topology
 
 
 class BenchError(TriplaneError):
@@ -37,3 +39,10 @@ def stack(fabric: Fabric, machine: MachineSpec, operation: str) -> str:
                 f" on {fabric.topology.name} {speaks} has"
             )
     return speaks
+
+
+def span(topology: Topology, places: Ints) -> str:
+    """How far apart ranks on these endpoints (int [ranks]) are at most: one of `DISTANCES`."""
+    if len(set(places.tolist())) < 2:
+        return DISTANCES[0]
+    return LEVELS[int(topology.level(places[0], places[places != places[0]]).max())]

@@ -21,6 +21,7 @@ from bench.published.standing import (
     lines,
     standing,
 )
+from fabric.endpoint.costs import DISTANCES
 
 MODELLED = [row for row in errors() if row.error_percent is not None]
 FITTED = [row for row in MODELLED if row.use == CALIBRATE]
@@ -32,7 +33,7 @@ def question(row: RowError) -> Question:
     algorithm = row.mode if row.operation in OPERATIONS else ""
     return Question(
         row.stack, row.operation, row.constants, row.system, row.ranks or 1,
-        row.tokens, row.size, algorithm,
+        row.tokens, row.size, row.distance, algorithm,
     )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def test_next_to_a_row_that_was_compared_with_its_error_counts() -> None:
         assert 1 <= len(found) <= NEAREST
         first = found[0]
         assert (first.operation, first.system) == (row.operation, row.system)
+        assert first.distance == row.distance
         assert (first.ranks, first.tokens, first.size) == (row.ranks, row.tokens, row.size)
 
 
@@ -69,6 +71,14 @@ def test_another_system_is_named() -> None:
     assert found.calibration == EXTRAPOLATED
     assert found.reasons() == [f"from {FITTED[0].system} to elsewhere:16"]
     assert standing(replace(question(FITTED[0]), system=f"{FITTED[0].system}:2")).reasons() == []
+
+
+def test_another_distance_is_named() -> None:
+    row = FITTED[0]
+    others = {one.distance for one in standing(question(row)).fitted}
+    far = next(distance for distance in DISTANCES if distance not in others)
+    (reason,) = standing(replace(question(row), distance=far)).reasons()
+    assert reason.endswith(f" to {far}")
 
 
 def test_constants_of_other_operations_are_named() -> None:

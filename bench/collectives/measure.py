@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
-from bench.machine import BenchError, check_fits, stack
+from bench.machine import BenchError, check_fits, span, stack
 from bench.measurement import Measurement
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.published.standing import Question, Standing, standing
@@ -309,6 +309,7 @@ def standing_of(bench: Benchmark, task: Task) -> Standing:
         Question(
             software.stack(bench.op), bench.op, software.key(operation_of(bench, task)), system,
             bench.ranks, size=task.size, algorithm=task.algorithm,
+            distance=span(bench.fabric.topology, bench.fabric.places[: bench.ranks]),
         )
     )  # fmt: skip
 

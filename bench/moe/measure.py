@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, node_ranks
-from bench.machine import BenchError, check_fits, stack
+from bench.machine import BenchError, check_fits, span, stack
 from bench.moe import picture
 from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
@@ -112,7 +112,7 @@ def standing_of(work: Experts, fabric: Fabric, name: str) -> Standing:
     return standing(
         Question(
             software.stack(operation), operation, software.key(operation), name, work.ranks,
-            tokens=work.tokens,
+            tokens=work.tokens, distance=span(fabric.topology, fabric.places[: work.ranks]),
         )
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases.operations import OPERATIONS
+from bench.machine import span
 from bench.published.case import plain
 from bench.published.predict import Prediction
 from topology.files.output import text_file
@@ -30,9 +31,10 @@ class RowError:
 
     ``stack``: whose constants timed it, and ``constants``: the key of these in its record;
     ``operation``: with its variant, such as ``dispatch:normal`` or ``read:cpu``; ``mode``: as the
-    row has it. ``size``: bytes, of a collective nccl-tests' S, of a copy one block. ``published``
-    and ``predicted``: in ``unit``; ``predicted_us``: the time that was predicted. ``reason``: why
-    the row is not modelled, or "".
+    row has it. ``distance``: how far apart the ranks are at most, one of
+    `fabric.endpoint.costs.DISTANCES`, or "". ``size``: bytes, of a collective nccl-tests' S, of a
+    copy one block. ``published`` and ``predicted``: in ``unit``; ``predicted_us``: the time that
+    was predicted. ``reason``: why the row is not modelled, or "".
     """
 
     id: str
@@ -42,6 +44,7 @@ class RowError:
     operation: str
     mode: str
     constants: str
+    distance: str
     ranks: int | None
     tokens: int | None
     size: int | None
@@ -64,18 +67,23 @@ class RowError:
 def row_error(found: Prediction) -> RowError:
     """What is kept of a prediction."""
     row, endpoint, case = found.row, found.endpoint, found.case
-    stack, operation, constants, ranks, size = row.software, plain(row.op), "", row.ranks, row.size
+    stack, operation, constants, distance = row.software, plain(row.op), "", ""
+    ranks, size = row.ranks, row.size
     if endpoint is not None and case is not None:
         stack, constants = endpoint.name, endpoint.key(case.operation) or ""
-        ranks = case.ranks
+        ranks, where = (
+            case.ranks,
+            case.topology.accelerators if case.places is None else case.places,
+        )
+        distance = span(case.topology, where[:ranks])
         if operation in OPERATIONS:
             size = round(case.moved)
         else:
             operation = case.operation or operation
     return RowError(
-        row.id, row.use, row.system, stack, operation, row.mode, constants, ranks, row.tokens, size,
-        row.unit, row.value, found.value, None if found.time is None else found.time / US,
-        found.error_percent, found.reason or "",
+        row.id, row.use, row.system, stack, operation, row.mode, constants, distance, ranks,
+        row.tokens, size, row.unit, row.value, found.value,
+        None if found.time is None else found.time / US, found.error_percent, found.reason or "",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ compared with, the nearest of them, say with what error to reckon. Both come fro
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from bench.published.errors import RowError, errors
 from bench.published.rows import CALIBRATE
@@ -31,7 +31,7 @@ class Question:
 
     ``operation``: with its variant, such as ``dispatch:normal``; ``constants``: the key of the
     constants that time it (`fabric.endpoint.costs.Endpoint.key`), None if none do. ``size``: bytes,
-    as in `RowError`. ``algorithm``: of a collective.
+    ``distance``: as in `RowError`; "" if it is not known. ``algorithm``: of a collective.
     """
 
     stack: str
@@ -41,6 +41,7 @@ class Question:
     ranks: int
     tokens: float | None = None
     size: int | None = None
+    distance: str = ""
     algorithm: str = ""
 
 
@@ -78,6 +79,9 @@ class Standing:
         found = self.outside()
         if _stem(self.question.system) not in map(_stem, self.systems):
             found.append(f"from {', '.join(self.systems)} to {self.question.system}")
+        distances = dict.fromkeys(row.distance for row in self.fitted)
+        if self.question.distance and self.question.distance not in distances:
+            found.append(f"from {', '.join(distances)} to {self.question.distance}")
         if not self.is_own:
             found.append(f"from {', '.join(dict.fromkeys(row.operation for row in self.fitted))}")
         return found
@@ -131,7 +135,7 @@ def _fitted(question: Question) -> tuple[RowError, ...]:
 
 
 def _nearest(question: Question) -> tuple[RowError, ...]:
-    """The next rows of the same stack and operation, of the same system first."""
+    """The next rows of the same stack and operation, of the same system and distance first."""
     for stack in dict.fromkeys((question.stack, _lender(question.stack))):
         rows = [
             row for row in _of_stack(stack)
@@ -139,7 +143,7 @@ def _nearest(question: Question) -> tuple[RowError, ...]:
             and (not question.algorithm or row.mode in ("", question.algorithm))
         ]  # fmt: skip
         if rows:
-            rows.sort(key=lambda row: (_is_elsewhere(row, question), _apart(row, question)))
+            rows.sort(key=partial(_apart, question))
             return tuple(rows[:NEAREST])
     return ()
 
@@ -148,10 +152,12 @@ def _is_elsewhere(row: RowError, question: Question) -> bool:
     return _stem(row.system) != _stem(question.system)
 
 
-def _apart(row: RowError, question: Question) -> float:
-    """The distance of a row from the question, by the logarithms of all that both have."""
+def _apart(question: Question, row: RowError) -> tuple[bool, bool, float]:
+    """How near a row is: the system, the distance between ranks, the logarithms of the numbers."""
+    is_other = bool(question.distance) and row.distance != question.distance
     pairs = [(getattr(row, axis), getattr(question, axis)) for axis in AXES]
-    return math.hypot(*(math.log(a / b) for a, b in pairs if a and b))
+    far = math.hypot(*(math.log(a / b) for a, b in pairs if a and b))
+    return _is_elsewhere(row, question), is_other, far
 
 
 def _is_known(row: RowError) -> bool:

@@ -1,6 +1,7 @@
 """The tables of docs/calibration.md: made by a command, between marks in a page written by hand."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -139,13 +140,16 @@ def _ranges(rows: Sequence[RowError]) -> str:
 
 def _range_rows(rows: Sequence[RowError]) -> Iterator[dict[str, object]]:
     known = [row for row in rows if row.error_percent is not None]
-    for key in dict.fromkeys((row.stack, row.operation, row.system) for row in known):
-        mine = [row for row in known if (row.stack, row.operation, row.system) == key]
+    for key in dict.fromkeys(map(_RANGED, known)):
+        mine = [row for row in known if _RANGED(row) == key]
         apart = [[row for row in mine if (row.use == CALIBRATE) is yes] for yes in (True, False)]
         yield {
-            **dict(zip(("stack", "operation", "system"), key, strict=True)),
+            **dict(zip(("stack", "operation", "system", "within"), key, strict=True)),
             "calibrate rows": _extent(apart[0]), "validate rows": _extent(apart[1]),
         }  # fmt: skip
+
+
+_RANGED = attrgetter("stack", "operation", "system", "distance")  # what a line of ranges is of
 
 
 def _extent(rows: Sequence[RowError]) -> str:
