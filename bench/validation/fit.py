@@ -8,6 +8,7 @@ the same rows give the same constants again.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.published.case import PublishedCase, workload
 from bench.published.predict import in_unit, timeline
-from bench.published.rows import PublishedRow, calibration
+from bench.published.rows import CALIBRATE, PublishedRow, calibration
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.endpoint.presets import key_of, operation_of
@@ -101,11 +102,14 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
     known = _known(recipe, others)
     begin = endpoint_with(recipe, placed(recipe, known, [free.start for free in recipe.free]))
     problem = _Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
-    found = _gauss_newton(problem)
+    return _solved(problem)
+
+
+def _solved(problem: "_Problem") -> Fit:
+    recipe, found = problem.recipe, _gauss_newton(problem)
     values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
     places = placed(recipe, problem.known, values)
-    errors = 100 * np.expm1(problem.residuals(places, range(len(mine))))
-    return Fit(recipe, places, mine, tuple(errors.tolist()))
+    return Fit(recipe, places, problem.rows, problem.errors(places))
 
 
 def _known(recipe: Recipe, others: Mapping[str, Fit]) -> Places:
@@ -156,6 +160,13 @@ class _Problem:
     def residuals(self, places: Places, rows: Iterable[int]) -> _Floats:
         endpoint = endpoint_with(self.recipe, places)
         return np.array([self._residual(i, endpoint) for i in rows])
+
+    def errors(self, places: Places) -> tuple[float, ...]:
+        """The errors of all rows in percent, signed."""
+        found: list[float] = (
+            100 * np.expm1(self.residuals(places, range(len(self.rows))))
+        ).tolist()
+        return tuple(found)
 
     def _residual(self, i: int, endpoint: Endpoint) -> float:
         row, task = self.rows[i], self.tasks[i]
@@ -231,3 +242,60 @@ def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
     if recipe.others_free:
         by_operation[""] = Costs()
     return Endpoint(recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes)
+
+
+# --- the same rows again with other recipes
+
+
+class Trials:
+    """A stack's rows, and what has been simulated of them: for fits that differ in few constants.
+
+    ``rows``: all published ones; ``others``: the fits that its constants are taken from. Rows that
+    are not modelled are left out. Raises `CalibrationError` as `fit`.
+    """
+
+    def __init__(
+        self, recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit]
+    ) -> None:
+        self.known = _known(recipe, others)
+        start = placed(recipe, self.known, [free.start for free in recipe.free])
+        begin = endpoint_with(recipe, start)
+        mine = calibration(rows, recipe.name, recipe.system)
+        apart = [row for row in rows if row.software == recipe.name and row.use != CALIBRATE]
+        self.recipe = recipe
+        self._fitted, self._compared = (
+            _problem(recipe, self.known, these, begin) for these in (mine, apart)
+        )
+
+    def fit(self, recipe: Recipe) -> Fit:
+        """The fit of these rows by another recipe of the same stack; raises `EndpointError`."""
+        return _solved(replace(self._fitted, recipe=recipe))
+
+    def compared(self, found: Fit) -> tuple[float, ...]:
+        """The errors with ``found`` of the rows that nothing is fitted to, percent and signed."""
+        return replace(self._compared, recipe=found.recipe).errors(found.places)
+
+    def warm(self, found: Fit) -> Recipe:
+        """The recipe of ``found``, from whose constants the next search begins."""
+        return replace(
+            found.recipe, free=tuple(self._warm(one, found) for one in found.recipe.free)
+        )
+
+    def _warm(self, free: Free, found: Fit) -> Free:
+        factor, star, place = free.places[0].rpartition("*")
+        value = found.places[place] - self.known.get(place, 0.0)
+        return replace(free, start=value / (float(factor) if star else 1.0))
+
+
+def _problem(
+    recipe: Recipe, known: Places, rows: Iterable[PublishedRow], begin: Endpoint
+) -> _Problem:
+    """The rows that are modelled, and what each measured."""
+    found: dict[PublishedRow, PublishedCase] = {}
+    for row in rows:
+        with suppress(TriplaneError):
+            case = workload(row, begin)
+            in_unit(row, case, 1.0)  # refuses a unit that is not known
+            found[row] = case
+    modelled = {row: case for row, case in found.items() if row.value and not row.problem}
+    return _Problem(recipe, known, tuple(modelled), tuple(modelled.values()))
