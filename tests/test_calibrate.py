@@ -5,13 +5,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from bench.published.errors import errors
 from bench.published.rows import CALIBRATE, PUBLISHED, read
+from bench.validation.ablate import ablate, text
 from bench.validation.calibrate import as_toml, command
-from bench.validation.fit import CalibrationError, Fit, calibrate, placed, with_lenders
-from bench.validation.recipes import RECIPES, Fixed, Same
+from bench.validation.fit import CalibrationError, Fit, calibrate, fit, placed, with_lenders
+from bench.validation.recipes import RECIPES, Fixed, Free, Same
 from fabric.endpoint.presets import names, preset
 from fabric.endpoint.records import CONSTANTS, stacks
 
@@ -40,8 +43,8 @@ def test_rows_to_validate_change_nothing(fits: dict[str, Fit]) -> None:
     assert {name: fit.places for name, fit in again.items()} == {
         name: fits[name].places for name in again
     }
-    for fit in fits.values():
-        assert {row.use for row in fit.rows} == {CALIBRATE}
+    for one in fits.values():
+        assert {row.use for row in one.rows} == {CALIBRATE}
 
 
 def test_a_fit_follows_its_rows(fits: dict[str, Fit]) -> None:
@@ -105,6 +108,48 @@ def test_the_command_prints_constants_with_their_units() -> None:
     ]  # fmt: skip
     table = CliRunner().invoke(command, ["--software", "mooncake"]).stdout
     assert "# mooncake: 2 constants fitted to 2 rows, mean error 0.00%" in table
+
+
+def test_without_a_constant_the_others_are_fitted_anew(fits: dict[str, Fit]) -> None:
+    rows = read()
+    for name in ("mooncake", "hixl-roce"):
+        base, *without = ablate(fits[name], rows, fits)
+        assert base.calibrate == pytest.approx(np.abs(fits[name].errors).mean())
+        kept = [abs(row.error_percent or 0.0) for row in errors()
+                if row.stack == name and row.use != CALIBRATE]  # fmt: skip
+        assert base.validate == pytest.approx(np.mean(kept), rel=1e-4)
+        assert {one.constant for one in without} == {
+            ", ".join(free.places) for free in RECIPES[name].free
+        }
+        risen = [one.more or 0.0 for one in without]
+        assert risen == sorted(risen, reverse=True)
+        for one in without:
+            assert one.helps
+            assert one.calibrate is not None
+            assert base.calibrate is not None
+            assert one.calibrate > base.calibrate
+
+
+def test_a_constant_that_does_not_help_is_named(fits: dict[str, Fit]) -> None:
+    base = fits["mooncake"].recipe
+    idle = Free(1e-9, ("kv_transfer.per_message",))
+    recipe = replace(base, free=(*base.free, idle))
+    rows = [replace(row, id=f"{row.id}{more}") for row in read() for more in ("", "again")]
+    found = ablate(fit(recipe, rows, fits), rows, fits)
+    (last,) = (one for one in found if one.constant == "kv_transfer.per_message")
+    assert last.helps is False
+    assert f"# mooncake: {last.constant} does not help: the validate error without" in text(found)
+
+
+def test_the_command_ablates_the_stacks_that_are_named() -> None:
+    found = CliRunner().invoke(command, ["--software", "mooncake", "--ablate", "--format", "json"])
+    assert found.exit_code == 0, found.output
+    records = json.loads(found.stdout)
+    assert {one["software"] for one in records} == {"mooncake"}
+    assert len(records) == 1 + len(RECIPES["mooncake"].free)
+    refused = CliRunner().invoke(command, ["--ablate", "--write"])
+    assert refused.exit_code == 2
+    assert "--ablate only asks" in refused.output
 
 
 def test_a_file_for_one_stack_is_refused() -> None:

@@ -5,7 +5,7 @@ are looked at.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import click
 import numpy as np
 
 from bench.new_files import NewFile
-from bench.published.rows import PUBLISHED, read
+from bench.published.rows import PUBLISHED, PublishedRow, read
 from bench.records import Value, as_text, opened, progress
+from bench.validation.ablate import ablate
+from bench.validation.ablate import text as ablation_text
 from bench.validation.fit import Fit, fit, nested, with_lenders
 from bench.validation.recipes import RECIPES, Recipe, origin
 from bench.validation.validate import keep, validate
@@ -89,6 +91,12 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
     help="Rewrite fabric/endpoint/constants.toml, and what `validate --write` writes.",
 )
 @click.option(
+    "--ablate",
+    "is_ablation",
+    is_flag=True,
+    help="Say what the errors become without each fitted constant, the others fitted anew.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(("table", "json", "csv")),
@@ -101,11 +109,14 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
     help="Write the answer here instead of printing it.",
 )
 def command(
-    targets: Path, software: tuple[str, ...], write: bool, form: str, output: Path | None
-) -> None:
+    targets: Path, software: tuple[str, ...], write: bool, is_ablation: bool, form: str,
+    output: Path | None,
+) -> None:  # fmt: skip
     """Fit the endpoint constants to published rows marked "calibrate"."""
     if write and software:
         raise click.UsageError("--write writes all stacks; it does not go with --software")
+    if write and is_ablation:
+        raise click.UsageError("--ablate only asks; it does not go with --write")
     rows = read(targets)
     fits: dict[str, Fit] = {}
     for name in progress(with_lenders(software or RECIPES), "calibrate"):
@@ -115,10 +126,26 @@ def command(
             file.write(as_toml(fits))
         fitted.cache_clear()  # from here on the new ones hold
         keep(validate(progress(rows, "validate")))
+    if is_ablation:
+        _write_ablations(fits, rows, software or tuple(fits), form, output)
+        return
     with opened(output) as file:
         file.write(as_text(records(fits), form))
         if form == "table":
             file.writelines(f"# {line}\n" for line in summary(fits))
+
+
+def _write_ablations(
+    fits: Mapping[str, Fit], rows: Sequence[PublishedRow], names: Sequence[str], form: str,
+    output: Path | None,
+) -> None:  # fmt: skip
+    asked = progress([fits[name] for name in names], "ablate")
+    found = [each for one in asked for each in ablate(one, rows, fits)]
+    with opened(output) as file:
+        if form == "table":
+            file.write(ablation_text(found))
+        else:
+            file.write(as_text([each.record() for each in found], form))
 
 
 def summary(fits: Mapping[str, Fit]) -> list[str]:
