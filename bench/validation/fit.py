@@ -1,6 +1,6 @@
 """Fit a stack's constants to published rows: what `bench.validation.calibrate` runs.
 
-Gauss-Newton on ln(predicted / published), every prediction a simulation without tolerance. What is
+Levenberg-Marquardt on ln(predicted / published), every prediction a simulation without tolerance. What is
 fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is linear but
 for the choice of a bottleneck. Constants never go below 0 and are rounded to four digits, so that
 the same rows give the same constants again.
@@ -26,11 +26,15 @@ from topology.errors import TriplaneError
 DIGITS = 4
 """Significant digits of a fitted constant."""
 
-ROUNDS = 12
-"""Gauss-Newton steps at most; two or three are enough where no bottleneck changes."""
+ROUNDS = 40
+"""Steps at most; three or four are enough where no bottleneck changes."""
+
+RETRIES = 12
+"""Shorter steps that are tried where one has made the errors greater."""
 
 _SETTLED = 1e-6  # a step this small beside the constant is the last
 _NUDGE = 1e-4  # of a constant, to see what it does
+_DAMPING, _DAMPING_UP, _DAMPING_DOWN = 1e-4, 5.0, 10.0
 
 _Floats = NDArray[np.float64]
 Places = Mapping[str, float]
@@ -106,7 +110,7 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
 
 
 def _solved(problem: "_Problem") -> Fit:
-    recipe, found = problem.recipe, _gauss_newton(problem)
+    recipe, found = problem.recipe, _least_squares(problem)
     values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
     places = placed(recipe, problem.known, values)
     return Fit(recipe, places, problem.rows, problem.errors(places))
@@ -192,15 +196,26 @@ class _Problem:
         return [i for i, key in enumerate(keys) if key_of(key or "") in operations]
 
 
-def _gauss_newton(problem: _Problem) -> _Floats:
+def _least_squares(problem: _Problem) -> _Floats:
+    """Levenberg-Marquardt: a step that makes the errors greater is taken back, and made shorter."""
     at = np.array([_turned(free, free.start) for free in problem.recipe.free])
-    everything = range(len(problem.rows))
+    everything, damping = range(len(problem.rows)), _DAMPING
+    here = problem.residuals(problem.places(at), everything)
     for _ in range(ROUNDS):
-        here = problem.residuals(problem.places(at), everything)
         slopes = _slopes(problem, at, here)
-        change = np.linalg.lstsq(slopes, -here, rcond=None)[0] * at
-        before, at = at, np.maximum(at + change, _floor(problem.recipe, at))
-        if (np.abs(at - before) <= _SETTLED * before).all():
+        square, down = slopes.T @ slopes, -slopes.T @ here
+        for _ in range(RETRIES):
+            change = np.linalg.lstsq(square + damping * np.diag(np.diag(square)), down)[0] * at
+            there = np.maximum(at + change, _floor(problem.recipe, at))
+            then = problem.residuals(problem.places(there), everything)
+            if then @ then <= here @ here:
+                break
+            damping *= _DAMPING_UP
+        else:
+            return at
+        settled = (np.abs(there - at) <= _SETTLED * at).all()
+        at, here, damping = there, then, damping / _DAMPING_DOWN
+        if settled:
             break
     return at
 
