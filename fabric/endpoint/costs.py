@@ -212,10 +212,10 @@ class Endpoint:
         """The key in ``by_operation`` whose constants apply to ``operation``; None if none do."""
         if operation == FREE:
             return None
-        stem, colon, variant = operation.partition(":")
-        parts = operation.split(":")
-        keys = [":".join(parts[:n]) for n in range(len(parts), 0, -1)]
-        keys += [] if stem in self.by_operation else [colon + variant, ""]
+        stem, *variants = operation.split(":")
+        keys = [":".join([stem, *variants[:n]]) for n in range(len(variants), -1, -1)]
+        if stem not in self.by_operation:
+            keys += [":".join(["", *variants[n:]]) for n in range(len(variants))] + [""]
         return next((key for key in keys if key in self.by_operation), None)
 
     def regime(self, operation: str, size: int | None = None) -> str:
