@@ -1,6 +1,6 @@
 """Fit a stack's constants to published rows: what `bench.validation.calibrate` runs.
 
-Levenberg-Marquardt on ln(predicted / published), every prediction a simulation without tolerance. What is
+Levenberg-Marquardt on ln(predicted / published) with Huber's loss, every prediction a simulation. What is
 fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is linear but
 for the choice of a bottleneck. Constants never go below 0 and are rounded to four digits, so that
 the same rows give the same constants again.
@@ -32,8 +32,9 @@ ROUNDS = 40
 RETRIES = 12
 """Shorter steps that are tried where one has made the errors greater."""
 
-_SETTLED = 1e-6  # a step this small beside the constant is the last
-_NUDGE = 1e-4  # of a constant, to see what it does
+_SETTLED = 1e-5  # a step this small beside the constant is the last
+_NUDGE = 1e-2  # of a constant, to see what it does: far more than a simulation's tolerance
+_OUTLYING = 0.1  # ln of predicted / published, beyond which a row counts less
 _DAMPING, _DAMPING_UP, _DAMPING_DOWN = 1e-4, 5.0, 10.0
 
 _Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
 
     Raises `CalibrationError` if it has fewer rows than constants.
     """
-    mine = tuple(calibration(rows, recipe.name, recipe.system))
+    mine = tuple(calibration(rows, recipe.measured_as or recipe.name, recipe.system))
     if len(mine) < len(recipe.free):
         raise CalibrationError(
             f"{recipe.name} has {len(recipe.free)} constants to fit and {len(mine)} rows for it"
@@ -185,7 +186,7 @@ class _Problem:
         key = i, repr(costs)
         if key not in self.times:
             bare = replace(endpoint, by_operation={"": costs})
-            self.times[key] = timeline(task, bare, tolerance=0.0).duration
+            self.times[key] = timeline(task, bare).duration
         return self.times[key]
 
     def touched(self, free: Free, places: Places) -> list[int]:
@@ -200,14 +201,14 @@ def _least_squares(problem: _Problem) -> _Floats:
     """Levenberg-Marquardt: a step that makes the errors greater is taken back, and made shorter."""
     at = np.array([_turned(free, free.start) for free in problem.recipe.free])
     everything, damping = range(len(problem.rows)), _DAMPING
-    here = problem.residuals(problem.places(at), everything)
+    here = _robust(problem.residuals(problem.places(at), everything))
     for _ in range(ROUNDS):
         slopes = _slopes(problem, at, here)
         square, down = slopes.T @ slopes, -slopes.T @ here
         for _ in range(RETRIES):
             change = np.linalg.lstsq(square + damping * np.diag(np.diag(square)), down)[0] * at
             there = np.maximum(at + change, _floor(problem.recipe, at))
-            then = problem.residuals(problem.places(there), everything)
+            then = _robust(problem.residuals(problem.places(there), everything))
             if then @ then <= here @ here:
                 break
             damping *= _DAMPING_UP
@@ -220,6 +221,16 @@ def _least_squares(problem: _Problem) -> _Floats:
     return at
 
 
+def _robust(residuals: _Floats) -> _Floats:
+    """Residuals whose squares sum to Huber's loss: beyond `_OUTLYING` an error counts once.
+
+    Published tables have outliers, a warm-up or a typing error; squared, one would bend all.
+    """
+    size = np.abs(residuals)
+    outlying = np.sqrt(np.maximum(2 * _OUTLYING * size - _OUTLYING**2, 0.0))
+    return np.where(size <= _OUTLYING, residuals, np.sign(residuals) * outlying)
+
+
 def _slopes(problem: _Problem, at: _Floats, here: _Floats) -> _Floats:
     """How residuals follow each constant, by its own size: [rows, constants]."""
     slopes = np.zeros((len(here), len(at)))
@@ -228,7 +239,7 @@ def _slopes(problem: _Problem, at: _Floats, here: _Floats) -> _Floats:
         nudged[column] *= 1 + _NUDGE
         places = problem.places(nudged)
         rows = problem.touched(free, places)
-        slopes[rows, column] = (problem.residuals(places, rows) - here[rows]) / _NUDGE
+        slopes[rows, column] = (_robust(problem.residuals(places, rows)) - here[rows]) / _NUDGE
     return slopes
 
 
@@ -256,7 +267,10 @@ def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
     by_operation = {operation_of(key): Costs(**costs) for key, costs in nested(places).items()}
     if recipe.others_free:
         by_operation[""] = Costs()
-    return Endpoint(recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes)
+    return Endpoint(
+        recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes,
+        algorithms=recipe.algorithms,
+    )  # fmt: skip
 
 
 # --- the same rows again with other recipes
@@ -275,8 +289,12 @@ class Trials:
         self.known = _known(recipe, others)
         start = placed(recipe, self.known, [free.start for free in recipe.free])
         begin = endpoint_with(recipe, start)
-        mine = calibration(rows, recipe.name, recipe.system)
-        apart = [row for row in rows if row.software == recipe.name and row.use != CALIBRATE]
+        name = recipe.measured_as or recipe.name
+        mine = calibration(rows, name, recipe.system)
+        apart = [
+            row for row in rows if row.software == name and row.use != CALIBRATE
+            and recipe.system in (None, row.system)
+        ]  # fmt: skip
         self.recipe = recipe
         self._fitted, self._compared = (
             _problem(recipe, self.known, these, begin) for these in (mine, apart)
