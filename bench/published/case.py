@@ -8,16 +8,18 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from bench.cases.moe import EXPERTS, HIDDEN, TOP_K, Experts, dtype_of, node_ranks
 from bench.cases.operations import OPERATIONS
 from bench.published.rows import PublishedRow
+from collectives.algorithms.choose import offered
 from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint
+from fabric.endpoint.records import Stack, stacks
 from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from topology import Topology, system
@@ -52,7 +54,8 @@ class PublishedCase:
 
     ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
     accelerators in order. ``operation``: whose constants apply. ``moved``: the bytes that
-    bandwidths are computed from; ``bus_factor``: busbw over algbw.
+    bandwidths are computed from; ``bus_factor``: busbw over algbw. ``ways``: the schedules of which
+    the software would take the fastest, if it has a choice; ``steps`` is then not used.
     """
 
     topology: Topology
@@ -63,6 +66,7 @@ class PublishedCase:
     moved: float
     places: Ints | None = None
     bus_factor: float = 1.0
+    ways: tuple[Callable[[], Iterator[Step]], ...] = ()
 
 
 def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
@@ -144,6 +148,10 @@ def _key(endpoint: Endpoint, row: PublishedRow, operation: str) -> str:
     return operation
 
 
+def _at_size(endpoint: Endpoint, row: PublishedRow, operation: str, size: int) -> str:
+    return endpoint.regime(_key(endpoint, row, operation), size)
+
+
 # --- one pair of ranks
 
 
@@ -151,17 +159,31 @@ def _pair(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     (size,) = _needed(row, "size")
     topology, reads = topology_of(row), row.op == "read"
     planes = planes_of(row, endpoint, topology)
-    far_cpu = bool(re.search(r"(npu|die|gpu|device|d)\s*(-|to|<->|,)\s*r?(cpu|host|dram)",
-                             row.placement.lower()))  # fmt: skip
-    operation = ("read" if reads else "write") + (":cpu" if far_cpu else "")
+    cpus = _cpus(row)
+    operation = ("read" if reads else "write") + CPU_SIDES[cpus]
     free = endpoint.name == "raw" and "ub" not in planes
     blocks = row.metric != "latency" and endpoint.name != "raw"
     messages = max(1, math.ceil(BULK / size)) if blocks else 1
     step = Step(int(reads), int(not reads), size * messages, messages=messages, label=row.op)
     return PublishedCase(
-        topology, planes, "" if free else _key(endpoint, row, operation), 2, lambda: iter((step,)),
-        size * messages, _ends(topology, planes, far_cpu, _distance(row)),
+        topology, planes, "" if free else _at_size(endpoint, row, operation, size), 2,
+        lambda: iter((step,)),
+        size * messages, _ends(topology, planes, cpus, _distance(row)),
     )  # fmt: skip
+
+
+CPU_SIDES = {
+    (False, False): "", (False, True): ":cpu", (True, False): ":local-cpu", (True, True): ":both-cpu",
+}  # fmt: skip
+"""Variants of a read or write by whether the initiator's and the far memory are a CPU's."""
+
+
+def _cpus(row: PublishedRow) -> tuple[bool, bool]:
+    """Whether the memory of the initiator, and of its peer, is a CPU's, by the row's wording."""
+    cpu, die = r"(?:cpu|host|dram)", r"(?:npu|die|gpu|device|d)"
+    ends = re.search(rf"({die}|{cpu})\s*(?:-|to|<->|,)\s*r?({die}|{cpu})", row.placement.lower())
+    sides = [bool(end and re.fullmatch(cpu, end)) for end in (ends.groups() if ends else ("", ""))]
+    return sides[0], sides[1]
 
 
 def _distance(row: PublishedRow) -> str:
@@ -178,14 +200,20 @@ def _distance(row: PublishedRow) -> str:
 
 
 @cache
-def _ends(topology: Topology, planes: tuple[str, ...], far_cpu: bool, distance: str) -> Ints:
+def _ends(
+    topology: Topology, planes: tuple[str, ...], cpus: tuple[bool, bool], distance: str
+) -> Ints:
     """The first accelerator, and the first peer that is so far away; the nearest leaf first.
+
+    ``cpus``: which of the two is to be a CPU; the near one is the first of the node.
 
     Where CPUs have no port of their own, as on RDMA, an accelerator's stands for its node's.
     """
-    first = int(topology.accelerators[0])
-    to_cpu = far_cpu and "ub" in planes
-    peers = topology.of_kind("cpu") if to_cpu else topology.accelerators[1:]
+    have_ports = "ub" in planes
+    ours, theirs = (topology.of_kind("cpu") if cpu and have_ports else topology.accelerators
+                    for cpu in cpus)  # fmt: skip
+    first = int(ours[0])
+    peers = theirs[theirs != first]
     near = topology.node[peers] == topology.node[first]
     twins = (topology.package[peers] == topology.package[first]) & (topology.package[first] >= 0)
     fits = {"package": twins, "intra": near & ~twins}.get(distance, ~near)
@@ -222,7 +250,9 @@ def _kv_transfer(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 def _moe(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
     ranks, tokens = _needed(row, "ranks", "tokens")
-    topology, mode = topology_of(row), "normal" if "normal" in row.mode.lower() else "low-latency"
+    topology, stack = topology_of(row), stacks().get(endpoint.name, Stack(endpoint.name))
+    once = stack.once_a_rank or "normal" in row.mode.lower()
+    mode = "normal" if once else "low-latency"
     planes = planes_of(row, endpoint, topology)
     _fits(topology, ranks)
     width = node_ranks(topology, planes, ranks) if mode == "normal" else None
@@ -232,7 +262,7 @@ def _moe(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
         row.experts or EXPERTS, row.dispatch_dtype or dtype_of(endpoint.name),
         f"node-limited:{min(nodes, TOP_GROUPS)}" if width else "uniform", SEED, nodes,
     )  # fmt: skip
-    operation = _key(endpoint, row, work.operation)
+    operation = _key(endpoint, row, row.op if stack.once_a_rank else work.operation)
     moved = float(work.moved(_counted(row, work, endpoint), width))
     return PublishedCase(
         topology, planes, operation, ranks, lambda: work.steps(endpoint.name, width), moved,
@@ -270,22 +300,25 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     topology, operation = topology_of(row), OPERATIONS[row.op]
     _fits(topology, ranks)
     block = size
-    if operation.shared and endpoint.name == "nccl":
+    stack = stacks().get(endpoint.name, Stack(endpoint.name))
+    if operation.shared and stack.total_sizes:
         block = max(1, size // ranks)
     per_node = topology.node_width(topology.accelerators)
-    algorithm = _algorithm(row, endpoint, ranks > per_node)
+    algorithms = _algorithms(row, endpoint, ranks > per_node)
+
+    def make(algorithm: str | None) -> Iterator[Step]:
+        return schedule(row.op, ranks, block, algorithm, ranks_per_node=per_node)
+
     return PublishedCase(
         topology, planes_of(row, endpoint, topology),
-        endpoint.regime(_key(endpoint, row, row.op), block), ranks,
-        lambda: schedule(row.op, ranks, block, algorithm, ranks_per_node=per_node),
-        block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
+        _at_size(endpoint, row, row.op, block), ranks,
+        lambda: make(None), block * (ranks if operation.shared else 1),
+        bus_factor=operation.factor(ranks), ways=tuple(partial(make, name) for name in algorithms),
     )  # fmt: skip
 
 
-def _algorithm(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> str | None:
-    """The one that the row's mode names, else the library's for large messages, else ours."""
+def _algorithms(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> tuple[str, ...]:
+    """The one that the row's mode names, else those that the library has, else ours."""
     if row.mode in ALGORITHMS[row.op]:
-        return row.mode
-    if row.op == "all_reduce" and endpoint.name == "nccl":
-        return "hierarchical" if between_nodes else "ring"
-    return "two_shot" if row.op == "all_reduce" and endpoint.name == "hccl" else None
+        return (row.mode,)
+    return tuple(offered(endpoint, row.op, between_nodes=between_nodes))

@@ -8,7 +8,7 @@ named.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -53,7 +53,7 @@ class Recipe:
 
     ``system``: only rows of that system are fitted to, where it is given. ``small_bytes``: see
     `fabric.endpoint.costs.Endpoint.small`. ``others_free``: operations that are not named cost
-    nothing.
+    nothing. ``measured_as``: how the rows call it. ``algorithms``: as in `Endpoint`.
     """
 
     name: str
@@ -64,6 +64,8 @@ class Recipe:
     system: str | None = None
     small_bytes: int = 0
     others_free: bool = False
+    measured_as: str = ""
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def recipe_of(stack: Stack) -> Recipe:
@@ -75,7 +77,8 @@ def recipe_of(stack: Stack) -> Recipe:
         stack.name, stack.source, stack.planes,
         tuple(_known(stack, one) for one in stack.known),
         tuple(_free(stack, one) for one in stack.free),
-        stack.fitted_on, stack.small_bytes, stack.others_free,
+        stack.fitted_on, stack.small_bytes, stack.others_free, stack.measured_as or stack.name,
+        {op: tuple(names) for op, names in stack.algorithms.items()},
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithms, default, schedule
+from fabric.endpoint.costs import Endpoint
 from fabric.engines.account import least
 from fabric.fabric import Fabric
 from fabric.schedule.step import ScheduleError, Step
@@ -42,9 +43,11 @@ def choose(
     rounded up, so sizes that hardly differ share an answer. Raises `ScheduleError` for what
     `schedule` refuses, and for ranks that have no place.
     """
-    names = algorithms(op)
-    if len(names) == 1 or not 1 < ranks <= MOST_ASKED:
-        return default(op, ranks, size)
+    named = fabric.software.algorithms.get(op) or tuple(algorithms(op))
+    if len(named) == 1:
+        return named[0]
+    if not 1 < ranks <= MOST_ASKED:
+        return _first(named, op, ranks, size)
     question = _question(ranks, op, size, group, itemsize, root, ranks_per_node)
     memory = fabric.kept(_Answers)
     with memory.lock:  # ranks that are threads ask all at once: one of them works, all learn
@@ -102,6 +105,29 @@ def node_size(fabric: Fabric, group: int | Sequence[int]) -> int:
     """
     members = range(group) if isinstance(group, int) else group
     return fabric.topology.node_width(fabric.places[list(members)])
+
+
+def offered(software: Endpoint, op: str, *, between_nodes: bool) -> tuple[str, ...]:
+    """The algorithms of ``op`` that a software stack has; none where it does not say.
+
+    ``between_nodes``: whether the ranks sit in several nodes, without which it does not take one of
+    two levels.
+    """
+    names = software.algorithms.get(op, ())
+    return tuple(name for name in names if between_nodes or name != "hierarchical")
+
+
+def _offered(fabric: Fabric, op: str, ranks: int, ranks_per_node: int) -> tuple[str, ...]:
+    """Those of the software that the machine can do for the first ``ranks``; all of these if none."""
+    can = possible(fabric, op, range(ranks), ranks_per_node)
+    named = offered(fabric.software, op, between_nodes=ranks > ranks_per_node)
+    return tuple(name for name in can if name in named) or can
+
+
+def _first(names: Sequence[str], op: str, ranks: int, size: int) -> str:
+    """`default`'s algorithm, or the first one if the software does not have that."""
+    usual = default(op, ranks, size)
+    return usual if usual in names else names[0]
 
 
 def rounded(size: int, itemsize: int = 1) -> int:
@@ -182,8 +208,8 @@ def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
 def _fastest(panel: Fabric, question: _Question) -> str:
     """Branch and bound: only what its closed form does not rule out is simulated."""
     size, ranks, node = question.size, len(question.group), question.ranks_per_node
-    names = possible(panel, question.op, range(ranks), node)
-    first = default(question.op, ranks, size)
+    names = _offered(panel, question.op, ranks, node)
+    first = _first(names, question.op, ranks, size)
     times = {first: _time(panel, question, first, size)}
 
     def enough() -> float:

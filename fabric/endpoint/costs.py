@@ -176,6 +176,8 @@ class Endpoint:
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
     ``source``: where the constants come from. ``speakers``: if several stacks were joined (see
     `fabric.endpoint.stacks`), the name of the one that each entry of ``by_operation`` is from.
+    ``algorithms``: by operation, those that the software has; an operation that is not there may
+    be made by any.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Endpoint:
     source: str = ""
     small: int = 0
     speakers: Mapping[str, str] = field(default_factory=dict)
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def costs(self, operation: str = "", size: int | None = None) -> Costs:
         """The constants of ``operation``: its own, or else the default ones of the stack.

@@ -68,7 +68,10 @@ def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:
     by_operation = {
         operation_of(key): _costs(stack.name, key, constants) for key, constants in costs.items()
     }
-    return Endpoint(stack.name, by_operation, stack.planes, stack.source, stack.small_bytes)
+    return Endpoint(
+        stack.name, by_operation, stack.planes, stack.source, stack.small_bytes,
+        algorithms={op: tuple(names) for op, names in stack.algorithms.items()},
+    )  # fmt: skip
 
 
 def operation_of(key: str) -> str:

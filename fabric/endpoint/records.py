@@ -5,7 +5,7 @@ which only ``triplane bench calibrate --write`` writes.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -40,8 +40,13 @@ class Stack:
       ``constants.toml``.
     - ``constants_of``, ``why``: the stack whose constants it is given, as it has no rows to
       calibrate, and the reason. ``not_modelled``: why it has no constants at all.
-    - ``stand_ins``: by operation or mode, the stack with whose constants published rows of it are
-      predicted.
+    - ``stand_ins``: by operation, mode or system, the stack with whose constants published rows of
+      it are predicted. ``measured_as``: the name by which published rows call it, "" for its own.
+    - ``algorithms``: by operation, those that it has (`collectives.algorithms.table.ALGORITHMS`),
+      of which the fastest is taken; operations that are not named have all.
+    - ``total_sizes``: True if published sizes of its collectives are shared out over the ranks, as
+      nccl-tests' S is. ``once_a_rank``: True if it dispatches a token once to a rank and not once
+      to an expert, whatever published rows call the mode.
     - ``fitted_on``, ``known``, ``free``: how its constants are fitted, see
       `bench.validation.recipes`.
     """
@@ -59,6 +64,10 @@ class Stack:
     why: str = ""
     not_modelled: str = ""
     stand_ins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    measured_as: str = ""
+    algorithms: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    total_sizes: bool = False
+    once_a_rank: bool = False
     fitted_on: str | None = None
     known: tuple[Mapping[str, Any], ...] = ()
     free: tuple[Mapping[str, Any], ...] = ()

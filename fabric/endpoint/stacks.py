@@ -72,7 +72,11 @@ def completed(stack: Endpoint, others: Endpoint) -> Endpoint:
 def _of(parts: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
     by_operation: dict[str, Costs] = {}
     speakers: dict[str, str] = {}
+    algorithms: dict[str, tuple[str, ...]] = {}
     for stack, own in zip(parts, keys, strict=True):
+        for operation, offered in stack.algorithms.items():
+            if stack.key(operation) in own and operation not in algorithms:
+                algorithms[operation] = offered
         for key, costs in stack.by_operation.items():
             if key in own and key not in by_operation:
                 by_operation[key], speakers[key] = costs, stack.speakers.get(key, stack.name)
@@ -83,4 +87,5 @@ def _of(parts: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
     planes = next((stack.planes for stack in parts if stack.planes is not None), None)
     name = ",".join(dict.fromkeys(speakers.values()))
     source = "; ".join(dict.fromkeys(stack.source for stack in parts))
-    return Endpoint(name, by_operation, planes, source, max(smalls, default=0), speakers)
+    small = max(smalls, default=0)
+    return Endpoint(name, by_operation, planes, source, small, speakers, algorithms)
