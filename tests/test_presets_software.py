@@ -48,7 +48,7 @@ def test_an_unknown_stack_is_refused_with_the_choices() -> None:
 
 
 def test_an_alias_has_the_others_constants_and_the_reason() -> None:
-    assert preset("memfabric").by_operation == preset("hixl-fabricmem-host-4-streams").by_operation
+    assert preset("memfabric").by_operation == preset("hixl-fabricmem-aicpu").by_operation
     assert "same memory-semantic path" in preset("memfabric").source
 
 

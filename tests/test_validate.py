@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.published import errors, outliers
 from bench.published.case import workload
-from bench.published.predict import Prediction, endpoint_of, in_unit, predict
+from bench.published.predict import Prediction, endpoint_of, fastest, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.records import as_text, with_machines
 from bench.validation import picture
@@ -60,7 +60,8 @@ def mean(numbers: list[float]) -> float:
 
 
 def test_dispatch_and_combine_on_cloudmatrix_are_within_5_percent(found: list[Prediction]) -> None:
-    here = absolute(found, lambda row: row.software == "cann-ep")
+    """With few tokens, as all rows to calibrate have; see bench/published/outliers.toml."""
+    here = absolute(found, lambda row: row.software == "cann-ep" and (row.tokens or 0) <= 128)
     assert len(here) == 8
     assert mean(here) <= 5
     assert max(here) <= 10
@@ -72,12 +73,21 @@ def test_point_to_point_is_within_3_percent(found: list[Prediction]) -> None:
     assert max(here) <= 3
 
 
-def test_every_other_stack_is_within_10_percent_but_one(found: list[Prediction]) -> None:
-    bad = {
-        one.software for one in summaries(found)
-        if one.use == "validate" and one.mean is not None and one.mean > 10
-    }  # fmt: skip
-    assert bad == {"nccl"}  # in-switch reduction: docs/calibration.md
+def test_every_stack_is_as_right_as_it_should_be(found: list[Prediction]) -> None:
+    """Rows with a reason to be far off apart: 5% on CloudMatrix384, copies 8%, elsewhere 10%."""
+    kept = [one for one in found if not outliers.reason(one.row.id)]
+    systems = {one.row.software: one.row.system for one in found}
+    for one in summaries(kept):
+        if one.use == "validate" and one.mean is not None:
+            copies = one.software.startswith(("hixl", "memfabric"))
+            most = 8 if copies else 5 if systems[one.software] == "cloudmatrix384" else 10
+            assert one.mean <= most, one
+
+
+def test_rows_far_off_are_few_and_have_a_reason(found: list[Prediction]) -> None:
+    far = outliers.far(map(errors.row_error, found))
+    assert len(far) <= 20
+    assert all(outliers.reason(row.id) for row in far)
 
 
 def test_kept_errors_are_what_the_model_says(found: list[Prediction]) -> None:
@@ -92,18 +102,22 @@ def test_kept_errors_are_what_the_model_says(found: list[Prediction]) -> None:
         assert replace(kept, **changing) == replace(now, **changing)  # type: ignore[arg-type]
 
 
-def test_only_zbal_is_not_modelled(found: list[Prediction]) -> None:
+def test_all_rows_to_calibrate_are_modelled(found: list[Prediction]) -> None:
     missing = [one for one in found if one.value is None]
-    assert {one.row.software for one in missing} == {"zbal"}
-    assert all(one.reason for one in missing)
-    assert len(missing) == 4
+    assert not [one.row.id for one in missing if one.row.use == "calibrate"]
+    assert all(one.reason and "no software" not in one.reason for one in missing)
+    calibrated = {one.row.software for one in found if one.row.use == "calibrate"}
+    others = [one for one in missing if one.row.software in calibrated]
+    assert {one.reason for one in others} <= {
+        "dispatch needs ranks, and the row has None", "combine needs ranks, and the row has None"
+    }  # fmt: skip
 
 
 def test_summaries_count_every_row(found: list[Prediction]) -> None:
     all_of_them = summaries(found)
     assert sum(one.rows for one in all_of_them) == len(found) == len(ROWS)
     (zbal,) = (one for one in all_of_them if one.software == "zbal")
-    assert (zbal.rows, zbal.modelled, zbal.mean) == (4, 0, None)
+    assert (zbal.rows, zbal.modelled, zbal.mean) == (7, 0, None)
 
 
 def test_the_page_has_rows_reasons_and_summaries(found: list[Prediction]) -> None:
@@ -111,7 +125,7 @@ def test_the_page_has_rows_reasons_and_summaries(found: list[Prediction]) -> Non
     far = outliers.far(map(errors.row_error, found))
     parts = (
         len(found),
-        4,
+        sum(one.value is None for one in found),
         len(far),
         len(summaries(found)),
     )  # each with a title, a blank line between
@@ -145,8 +159,7 @@ def test_an_answer_comes_again_on_the_machine_of_its_row(
         return
     task = workload(before.row, endpoint_of(before.row))
     fabric = MachineSpec.load(kept).build()
-    timeline = fabric.simulate(task.steps(), operation=task.operation, ranks=task.ranks)
-    assert in_unit(before.row, task, timeline.duration) == before.value
+    assert in_unit(before.row, task, fastest(fabric, task).duration) == before.value
 
 
 def test_rows_by_infiniband_have_it_in_their_machine(found: list[Prediction]) -> None:
@@ -196,7 +209,7 @@ def test_other_metrics_of_a_row() -> None:
 
 def test_deepep_between_nodes_counts_tokens_of_nodes() -> None:
     row = ROWS["deepep1f_norm_dispatch_ep64"]
-    sixteen, thirty_two = (value(row, ranks=ranks, tokens=512) for ranks in (16, 32))
+    sixteen, thirty_two = (value(row, ranks=ranks, tokens=4096) for ranks in (16, 32))
     assert 30 < sixteen < thirty_two < 70  # of 16 ranks NVLink is the bottleneck, of 32 the NICs
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, node_ranks
+from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
 from bench.moe import picture
 from bench.published.rows import PUBLISHED, read
@@ -154,7 +154,8 @@ def _latencies() -> dict[tuple[Any, ...], float]:
             row.value
         for row in read(PUBLISHED)
         if row.op in OPERATIONS and row.metric == "latency" and row.unit == "us"
-        and row.value is not None
+        and row.value is not None and row.ranks and row.tokens
+        and row.experts in (None, EXPERTS) and row.dispatch_dtype in ("", dtype_of(row.software))
     }  # fmt: skip
 
 

@@ -6,8 +6,8 @@ reason.
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 import numpy as np
@@ -55,7 +55,7 @@ class PublishedCase:
     ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
     accelerators in order. ``operation``: whose constants apply. ``moved``: the bytes that
     bandwidths are computed from; ``bus_factor``: busbw over algbw. ``ways``: the schedules of which
-    the software would take the fastest, if it has a choice; ``steps`` is then not used.
+    the software would take the fastest, by algorithm; ``steps`` where it has no choice.
     """
 
     topology: Topology
@@ -66,7 +66,7 @@ class PublishedCase:
     moved: float
     places: Ints | None = None
     bus_factor: float = 1.0
-    ways: tuple[Callable[[], Iterator[Step]], ...] = ()
+    ways: Mapping[str, Callable[[], Iterator[Step]]] = field(default_factory=dict)
 
 
 def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
@@ -173,7 +173,8 @@ def _pair(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 
 
 CPU_SIDES = {
-    (False, False): "", (False, True): ":cpu", (True, False): ":local-cpu", (True, True): ":both-cpu",
+    (False, False): "", (False, True): ":cpu",
+    (True, False): ":local-cpu", (True, True): ":both-cpu",
 }  # fmt: skip
 """Variants of a read or write by whether the initiator's and the far memory are a CPU's."""
 
@@ -312,8 +313,9 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     return PublishedCase(
         topology, planes_of(row, endpoint, topology),
         _at_size(endpoint, row, row.op, block), ranks,
-        lambda: make(None), block * (ranks if operation.shared else 1),
-        bus_factor=operation.factor(ranks), ways=tuple(partial(make, name) for name in algorithms),
+        partial(make, algorithms[0] if len(algorithms) == 1 else None),
+        block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
+        ways={name: partial(make, name) for name in algorithms} if len(algorithms) > 1 else {},
     )  # fmt: skip
 
 
@@ -321,4 +323,5 @@ def _algorithms(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> t
     """The one that the row's mode names, else those that the library has, else ours."""
     if row.mode in ALGORITHMS[row.op]:
         return (row.mode,)
-    return tuple(offered(endpoint, row.op, between_nodes=between_nodes))
+    known = stacks().get(endpoint.name, Stack(endpoint.name)).measured_with.get(row.op)
+    return (known,) if known else tuple(offered(endpoint, row.op, between_nodes=between_nodes))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench.published.case import NotModelledError, PublishedCase, machine_of, workload
 from bench.published.rows import PublishedRow
+from collectives.algorithms.offload import lacking
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
 from fabric.endpoint.records import Stack, stacks
@@ -104,9 +105,23 @@ def timeline(
         task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
         placement=task.places, tolerance=tolerance,
     )  # fmt: skip
+    return fastest(fabric, task)
+
+
+def fastest(fabric: Fabric, task: PublishedCase) -> Timeline:
+    """The simulation of a row's schedule, of several the one that is through first.
+
+    Raises `TriplaneError`.
+    """
+    group, node = range(task.ranks), task.topology.node_width(task.topology.accelerators)
+    stem, ask = task.operation.partition(":")[0], fabric.software.regime
+    ways = [
+        (steps, ask(task.operation, None, name)) for name, steps in task.ways.items()
+        if not lacking(fabric, stem, name, group, node)
+    ]  # fmt: skip
     found = [
-        fabric.simulate(steps(), operation=task.operation, ranks=task.ranks)
-        for steps in task.ways or (task.steps,)
+        fabric.simulate(steps(), operation=operation, ranks=task.ranks)
+        for steps, operation in ways or [(task.steps, task.operation)]
     ]
     return min(found, key=lambda one: one.duration)
 
@@ -115,9 +130,4 @@ def answered(row: PublishedRow, engine: str = "flow") -> Timeline:
     """The simulation behind the prediction of a row, with its machine; raises `TriplaneError`."""
     endpoint = endpoint_of(row)
     task = workload(row, endpoint)
-    fabric = machine_of(row, task, endpoint, engine).build()
-    found = [
-        fabric.simulate(steps(), operation=task.operation, ranks=task.ranks)
-        for steps in task.ways or (task.steps,)
-    ]
-    return min(found, key=lambda one: one.duration)
+    return fastest(machine_of(row, task, endpoint, engine).build(), task)

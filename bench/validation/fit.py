@@ -1,9 +1,9 @@
 """Fit a stack's constants to published rows: what `bench.validation.calibrate` runs.
 
-Levenberg-Marquardt on ln(predicted / published) with Huber's loss, every prediction a simulation. What is
-fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is linear but
-for the choice of a bottleneck. Constants never go below 0 and are rounded to four digits, so that
-the same rows give the same constants again.
+Levenberg-Marquardt on ln(predicted / published) with Huber's loss, every prediction a simulation.
+What is fitted is time a byte instead of bytes a second (and 1 / efficiency), in which time is
+linear but for the choice of a bottleneck. Constants never go below 0 and are rounded to four
+digits, so that the same rows give the same constants again.
 """
 
 import math
@@ -175,7 +175,10 @@ class _Problem:
 
     def _residual(self, i: int, endpoint: Endpoint) -> float:
         row, task = self.rows[i], self.tasks[i]
-        time = endpoint.costs(task.operation).start(task.ranks) + self._time(i, endpoint)
+        if task.ways:  # the software has a choice, which depends on all of the constants
+            time = self._simulated(i, endpoint)
+        else:
+            time = endpoint.costs(task.operation).start(task.ranks) + self._time(i, endpoint)
         assert row.value is not None
         return math.log(in_unit(row, task, time) / row.value)
 
@@ -183,10 +186,12 @@ class _Problem:
         """Without launch and barrier, which only put off the beginning of everything."""
         task = self.tasks[i]
         costs = replace(endpoint.costs(task.operation), launch=0.0, barrier=0.0)
-        key = i, repr(costs)
+        return self._simulated(i, replace(endpoint, by_operation={"": costs}))
+
+    def _simulated(self, i: int, endpoint: Endpoint) -> float:
+        key = i, repr(endpoint.by_operation)
         if key not in self.times:
-            bare = replace(endpoint, by_operation={"": costs})
-            self.times[key] = timeline(task, bare).duration
+            self.times[key] = timeline(self.tasks[i], endpoint).duration
         return self.times[key]
 
     def touched(self, free: Free, places: Places) -> list[int]:

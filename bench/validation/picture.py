@@ -81,8 +81,11 @@ def _point(one: Prediction) -> tuple[float, float]:
 
 
 def _worst(found: Sequence[Prediction]) -> list[Prediction]:
+    """The worst rows, and of each use the worst one."""
     bad = [one for one in found if abs(one.error_percent or 0.0) > LEAST]
-    return sorted(bad, key=lambda one: -abs(one.error_percent or 0.0))[:NAMED]
+    bad.sort(key=lambda one: -abs(one.error_percent or 0.0))
+    firsts = {one.row.use: one for one in reversed(bad)}.values()
+    return [one for at, one in enumerate(bad) if at < NAMED or one in firsts]
 
 
 def _title(stack: str, found: Sequence[Prediction]) -> tuple[str, str]:

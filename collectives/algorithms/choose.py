@@ -77,7 +77,7 @@ def advice(
         ranks_per_node=node,
     )  # fmt: skip
     machine = MachineLabel(fabric.topology.name, fabric.software.stack(op, size))
-    return Advice(name, node, fabric.software.regime(op, size), machine)
+    return Advice(name, node, fabric.software.regime(op, size, name), machine)
 
 
 def table(
@@ -118,7 +118,7 @@ def offered(software: Endpoint, op: str, *, between_nodes: bool) -> tuple[str, .
 
 
 def _offered(fabric: Fabric, op: str, ranks: int, ranks_per_node: int) -> tuple[str, ...]:
-    """Those of the software that the machine can do for the first ``ranks``; all of these if none."""
+    """Of the software's those that the machine can do for the first ``ranks``; else all it can."""
     can = possible(fabric, op, range(ranks), ranks_per_node)
     named = offered(fabric.software, op, between_nodes=ranks > ranks_per_node)
     return tuple(name for name in can if name in named) or can
@@ -218,7 +218,7 @@ def _fastest(panel: Fabric, question: _Question) -> str:
     bounds = {
         name: least(
             panel, question.steps(name, size), ranks,
-            operation=question.op, size=size, above=enough(),
+            operation=panel.software.regime(question.op, None, name), size=size, above=enough(),
         )
         for name in names if name != first
     }  # fmt: skip
@@ -230,4 +230,5 @@ def _fastest(panel: Fabric, question: _Question) -> str:
 
 def _time(panel: Fabric, question: _Question, name: str, size: int) -> float:
     ranks, steps = len(question.group), question.steps(name, size)
-    return panel.simulate(steps, operation=question.op, size=size, ranks=ranks).duration
+    operation = panel.software.regime(question.op, None, name)
+    return panel.simulate(steps, operation=operation, size=size, ranks=ranks).duration

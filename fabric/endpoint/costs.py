@@ -221,13 +221,17 @@ class Endpoint:
             keys += [":".join(["", *variants[n:]]) for n in range(len(variants))] + [""]
         return next((key for key in keys if key in self.by_operation), None)
 
-    def regime(self, operation: str, size: int | None = None) -> str:
+    def regime(self, operation: str, size: int | None = None, algorithm: str | None = None) -> str:
         """The variant of ``operation`` that the software uses for ``size`` bytes.
 
         ``size``: of a message, or of a collective as `collectives.algorithms.table.schedule` counts
         it; None where the software does not choose by size, and ``operation`` is returned as it is.
-        Else that is ``operation:small`` up to ``small`` bytes. Constants are found by what is
+        Else that is ``operation:small`` up to ``small`` bytes. ``algorithm``: by which it is made;
+        where the stack has constants for ``operation:algorithm``, it is a variant of these.
+        Constants are found by what is
         returned, and all ranks of a call must be given the same.
         """
+        made = f"{operation}:{algorithm}"
+        operation = made if algorithm and made in self.by_operation else operation
         is_small = size is not None and size <= self.small
         return f"{operation}:small" if is_small else operation

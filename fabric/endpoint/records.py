@@ -41,7 +41,8 @@ class Stack:
     - ``constants_of``, ``why``: the stack whose constants it is given, as it has no rows to
       calibrate, and the reason. ``not_modelled``: why it has no constants at all.
     - ``stand_ins``: by operation, mode or system, the stack with whose constants published rows of
-      it are predicted. ``measured_as``: the name by which published rows call it, "" for its own.
+      it are predicted. ``measured_as``: the name by which published rows call it, "" for its own;
+      ``measured_with``: by operation, the algorithm of published rows that name none.
     - ``algorithms``: by operation, those that it has (`collectives.algorithms.table.ALGORITHMS`),
       of which the fastest is taken; operations that are not named have all.
     - ``total_sizes``: True if published sizes of its collectives are shared out over the ranks, as
@@ -65,6 +66,7 @@ class Stack:
     not_modelled: str = ""
     stand_ins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     measured_as: str = ""
+    measured_with: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     algorithms: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     total_sizes: bool = False
     once_a_rank: bool = False
