@@ -4,10 +4,12 @@
     check(lambda: MyEngine())
 
 An engine of any kind passes: what an engine has to know of links is asked only of those that
-declare `fabric.engines.base.CONTENTION`, of changes only of those that declare `CHANGES`, and of
-traffic classes only of those that declare `CLASSES`.
+declare `fabric.engines.base.CONTENTION`, of changes only of those that declare `CHANGES`, of
+traffic classes only of those that declare `CLASSES`, and of switches that combine and copy data
+only of those that declare `fabric.engines.in_switch.MODELS`.
 """
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fabric.endpoint.costs import Costs, Endpoint
+from fabric.engines import in_switch
 from fabric.engines.base import (
     CHANGES,
     CLASSES,
@@ -30,11 +33,12 @@ from fabric.engines.base import (
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.paths import PathTable
 from fabric.failure import CallMismatch
+from fabric.schedule.in_switch import COMBINED, COPIED, REDUCED, RETURNED, marks
 from fabric.schedule.plan import plans
 from fabric.schedule.step import Step
 from fabric.timeline.value import Timeline
 from topology.errors import RouteError, TriplaneError
-from topology.graph import Ints, Topology
+from topology.graph import MULTICAST, REDUCE, Ints, Topology
 from topology.presets.shapes import star
 from topology.routing.router import Router
 from topology.units import US
@@ -388,6 +392,51 @@ def _classes(c: _Checked) -> None:
     c.refused(CallMismatch, session.advance, "a transfer in one class at one end, in another")
 
 
+def _able() -> Topology:
+    """A star whose switch can combine and copy data."""
+    made = star(RANKS)
+    able = np.where(np.arange(made.n_vertices) < made.n_endpoints, 0, MULTICAST | REDUCE)
+    return dataclasses.replace(made, in_switch=able)
+
+
+def _switched() -> Mapping[str, list[Step]]:
+    """Schedules of SIZE bytes a rank in which the switch works: each takes what one copy takes."""
+    me = np.arange(RANKS)
+    src, dst = (a.ravel() for a in np.meshgrid(me, me, indexing="ij"))
+    pairs, part = (src[src != dst], dst[src != dst]), SIZE // RANKS
+    all_reduce = [Step(*pairs, part, reduces=True, **marks(REDUCED, RANKS)),
+                  Step(*pairs, part, **marks(RETURNED, RANKS))]  # fmt: skip
+    return {
+        "an all-reduce": all_reduce,
+        "a reduction": [Step(me[1:], 0, SIZE, reduces=True, **marks(COMBINED, RANKS))],
+        "a multicast": [Step(0, me[1:], SIZE, **marks(COPIED, RANKS))],
+    }
+
+
+def _in_switch(c: _Checked) -> None:
+    """What switches combine or copy loads a shared link once, if that is modelled."""
+    if not c.engine.models >= in_switch.MODELS:
+        return
+    able = _machine(_able())
+    plain = c.times([Step(0, 1, SIZE // RANKS * RANKS)], able).duration
+    for what, steps in _switched().items():
+        _in_a_switch(c, f"{what} in a switch", steps, able, plain)
+
+
+def _in_a_switch(
+    c: _Checked, what: str, steps: Sequence[Step], able: Machine, plain: float
+) -> None:
+    found, shares = c.times(steps, able), _shares(steps, tuple(range(RANKS)))
+    c.near(found.duration, plain, what)
+    c.sure(found.bound <= found.duration * (1 + 1e-9), f"{what} is faster than its bound")
+    c.near(float(found.link_bytes.max()), SIZE, f"the busiest link of {what}")
+    ends = _play(c.session(able), shares)
+    for rank, (time, one) in enumerate(zip(found.rank_finish.tolist(), ends, strict=True)):
+        c.near(one.time, time, f"rank {rank} in a session with {what}")
+    c.refused(RouteError, lambda: c.times(steps), f"{what} that cannot")
+    c.refused(RouteError, lambda: c.session().prepare(shares[0]), f"{what} that cannot")
+
+
 CHECKS: Mapping[str, Callable[[_Checked], None]] = MappingProxyType(
     {
         "one_transfer": _one_transfer,
@@ -407,6 +456,7 @@ CHECKS: Mapping[str, Callable[[_Checked], None]] = MappingProxyType(
         "cut_off": _cut_off,
         "changes": _changes,
         "classes": _classes,
+        "in_switch": _in_switch,
     }
 )
 """All checks by name; the docstring of each says what it checks."""
