@@ -6,19 +6,20 @@ to 100,000 messages of 2,000 bytes, 200 MB, to the authority, and then as much t
 rank, as fast as they are taken: as ZeroMQ messages without and with another token, and as bytes
 over connection after connection. Prints how long calls took. A stranger also needs a processor, as
 other programs of the host do, and a rank may have to wait for one: so the table has the longest
-call, and what is left of the longest if the longest wait of a thread of its rank for a processor is
-subtracted from each.
+call, and the longest of what is left if from each the longest wait of a thread of the ranks and
+their launchers is subtracted.
 """
 
 import argparse
 import contextlib
+import os
 import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ import zmq
 from rich.console import Console
 from rich.table import Table
 
-from collectives import init
+from collectives import Communicator, init
 from fabric.host.curve import join
 
 MESSAGES, BYTES = 100_000, 2000
@@ -97,13 +98,32 @@ STRANGERS: dict[str, Callable[[str, int], int]] = {
 """What strangers do at an address, given the kind of socket that fits; how many were taken."""
 
 
-def waits() -> dict[str, float]:
-    """The seconds that each thread of this process was ready to run and had no processor."""
-    found = {}
-    for path in Path("/proc/self/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError, IndexError):
-            found[str(path)] = int(path.read_text().split()[1]) * 1e-9
-    return found
+class Waits:
+    """How long the threads of processes have been ready to run, and had no processor.
+
+    ``pids``: the processes; what threads they have later does not count.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        tasks = (path for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        self._files = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in tasks]
+        self._before = self._read()
+
+    def longest(self) -> float:
+        """The longest that one thread has waited since the last call of this, in seconds."""
+        now = self._read()
+        waited, self._before = int((now - self._before).max()), now
+        return waited * 1e-9
+
+    def _read(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        return np.array([int(os.pread(file, 64, 0).split()[1]) for file in self._files])
+
+
+def everybody(comm: Communicator, folder: Path) -> list[int]:
+    """The processes of both ranks and of their launchers, one of which is the authority."""
+    (folder / f"pids{comm.rank}").write_text(f"{os.getpid()} {os.getppid()}")
+    comm.barrier()
+    return [int(pid) for path in folder.glob("pids*") for pid in path.read_text().split()]
 
 
 def calls(folder: Path) -> None:
@@ -111,15 +131,13 @@ def calls(folder: Path) -> None:
     comm = init()
     sockets = comm._member.transport._ways.sockets  # type: ignore[attr-defined]
     (folder / f"address{comm.rank}").write_text(sockets.address)
-    x, times, before = np.ones(8), [], waits()
+    x, times = np.ones(8), []
+    waits = Waits(everybody(comm, folder))
     while True:
         began = time.monotonic()
         comm.all_reduce(x, op="max")
         comm.now()
-        ended, after = time.monotonic(), waits()
-        waited = max(late - before.get(thread, 0.0) for thread, late in after.items())
-        times.append((began, ended, waited))
-        before = after
+        times.append((began, time.monotonic(), waits.longest()))
         if len(times) % 16 == 0:
             flag = np.array([float(comm.rank == 0 and (folder / "stop").exists())])
             comm.broadcast(flag, root=0)

@@ -99,13 +99,14 @@ def test_what_a_timeline_claims_is_checked_before_memory_is_taken(tmp_path: Path
         about = json.loads(file["about"].tobytes())
     text = {key: np.frombuffer(value.encode(), np.uint8) for key, value in {
         "nested": "[" * 100_000, "bound": json.dumps({**about, "bound": 10**400}),
-        "odd": json.dumps({**about, "labels": 7}),
+        "odd": json.dumps({**about, "labels": 7}), "none": json.dumps({**about, "planes": []}),
     }.items()}  # fmt: skip
     form = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
     cases: list[tuple[dict[str, bytes], str]] = [
         ({"about": array(text["nested"])}, "more than 64 lists"),
         ({"about": array(text["bound"])}, "bound has a number of dozens of digits, which is no"),
         ({"about": array(text["odd"])}, "labels is 7, not of the type list"),
+        ({"about": array(text["none"])}, "has no planes, or none that may be used"),
         ({"src": header(form.format("<i8", "(1000000000000,)"))}, "says that it is larger than it"),
         ({"src": header(form.format("<i8", "(10,)")) + bytes(1 << 12)}, "src has"),
         ({"src": b"no npy"}, "'src' is no array of plain numbers"),

@@ -10,7 +10,8 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fabric.failure import TimedOut, TransportError, WorldError, in_words
@@ -83,25 +84,33 @@ def take_seat(
     if seat.launcher:
         die_with(seat.launcher, seat.born)
     line = ProcessLine(seat.control, seat.rank, seat.size, token=seat.token, keys=seat.keys)
-    late = TimedOut(f"rank {seat.rank}: not all of {seat.size} ranks have come within {patience} s")
-    watch = threading.Timer(patience or 0.0, line.inbox.stop, [late])
     control = RankControl(line)
     try:
-        if patience is not None:
-            watch.start()
-        if described is not None:
-            compare(control.exchange(described), line.settings)
-        transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
-        line.count_frames(transport)
+        with _ended_after(patience, line):
+            if described is not None:
+                compare(control.exchange(described), line.settings)
+            transport = connector(seat.transport)(seat.rank, seat.size, control.exchange)
+            line.count_frames(transport)
     except BaseException as error:  # the others wait for this rank, which will never join
         control.fail(error)
         control.leave()
         raise
-    finally:
-        watch.cancel()
     settings = line.settings
     made = functools.cache(make or settings.fabric)
     return Member(seat.rank, seat.size, seat.local_rank, control, transport, settings, made)
+
+
+@contextmanager
+def _ended_after(patience: float | None, line: ProcessLine) -> Iterator[None]:
+    """What this rank waits for here ends with `TimedOut` after so many seconds; None: never."""
+    late = f"rank {line.rank}: not all of {line.size} ranks have come within {patience} s"
+    watch = threading.Timer(patience or 0.0, line.inbox.stop, [TimedOut(late)])
+    try:
+        if patience is not None:
+            watch.start()
+        yield
+    finally:
+        watch.cancel()
 
 
 def _leave_at_exit(found: Member) -> None:

@@ -17,7 +17,7 @@ from fabric.world.world import World
 BATCH = 64
 """Messages after which they are handed in though nobody waits."""
 
-BUSY = 1.0
+BUSY = 0.25
 """Seconds that the world is given to compute what calls take, before it is ended nevertheless."""
 
 

@@ -48,6 +48,8 @@ class Router:
         self.topology, self.policy = topology, policy
         self.planes = tuple(topology.planes if planes is None else planes)
         numbers = [topology.plane(name) for name in self.planes]
+        if not numbers:
+            raise TopologyError(f"{topology.name} has no planes, or none that may be used")
         if len(set(numbers)) < len(numbers):
             raise TopologyError(f"planes {', '.join(self.planes)} name a plane twice")
         self._choice = POLICIES.index(policy)
