@@ -151,6 +151,13 @@ def test_a_topology_that_is_huge_or_never_ends_is_refused(
         load(path)
 
 
+def test_a_topology_without_planes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text('name = "t"\nplanes = []\n[[endpoints]]\nkind = "die"\nnames = ["a"]\n')
+    with pytest.raises(TopologyError, match="t has no planes: at least one is needed"):
+        load(path)
+
+
 def test_a_name_twice_among_very_many_is_found_at_once(tmp_path: Path) -> None:
     names = [f"v{at}" for at in range(30_000)]
     path = tmp_path / "t.toml"

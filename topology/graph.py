@@ -274,6 +274,8 @@ def _check(topology: Topology) -> None:
         _ascending(topology, column)
     _in_range(topology, "link_src", len(names))
     _in_range(topology, "link_dst", len(names))
+    if not topology.planes:
+        raise TopologyError(f"{topology.name} has no planes: at least one is needed")
     _in_range(topology, "link_plane", len(topology.planes))
     if not 0 < topology.n_endpoints <= len(names):
         raise TopologyError(f"{topology.name}: {topology.n_endpoints} endpoints of {len(names)}")
