@@ -1,0 +1,103 @@
+"""Times never fall with size, tokens or ranks, and none is below its bound."""
+
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.cases.moe import Experts, dtype_of
+from collectives.algorithms.table import schedule
+from fabric import Fabric, Step
+from fabric.endpoint.presets import names, preset
+from fabric.endpoint.records import stacks
+from topology import system
+
+COLLECTIVES = {
+    "hccl": "cloudmatrix384", "nccl": "h100", "nccl-nvls": "h100", "nccl-nvl72": "gb200",
+    "nccl-lsa-simple": "gb200", "nccl-lsa-poison": "gb200", "nccl-oneshot-multicast": "gb200",
+}  # fmt: skip
+COPIES = [name for name in names() if {"read", "write", ""} & set(preset(name).by_operation)
+          and name.startswith(("raw", "hixl", "memfabric"))]  # fmt: skip
+EXPERTS = {
+    "cann-ep": "cloudmatrix384", "sgl-kernel-npu": "cloudmatrix384", "deepep-v1": "h100",
+    "deepep-2025-02": "h800", "trtllm-nvlink-twosided": "gb200",
+}  # fmt: skip
+SIZES = st.integers(0, 1 << 27)
+
+
+@cache
+def machine(software: str, name: str) -> Fabric:
+    endpoint = preset(software)
+    return Fabric(system(name), endpoint=endpoint, planes=endpoint.planes, tolerance=0.0)
+
+
+def copied(software: str, operation: str, size: int, messages: int, far: int) -> float:
+    fabric = machine(software, "cloudmatrix384")
+    found = fabric.simulate(
+        [Step(0, far, size * messages, messages=messages)], operation=operation, size=size, ranks=32
+    )
+    assert found.duration >= found.bound * (1 - 1e-9)
+    return found.duration
+
+
+@pytest.mark.parametrize("software", COPIES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_copy_of_more_takes_no_less(software: str, data: st.DataObject) -> None:
+    operation = data.draw(st.sampled_from(["read", "write", "read:cpu", "write:local-cpu"]))
+    far = data.draw(st.sampled_from([1, 2, 16]))
+    small, large = sorted((data.draw(SIZES), data.draw(SIZES)))
+    messages = data.draw(st.integers(1, 64))
+    times = [copied(software, operation, size, messages, far) for size in (small, large)]
+    assert times[0] <= times[1] * (1 + 1e-9)
+    assert copied(software, operation, small, messages + 1, far) >= times[0] * (1 - 1e-9)
+
+
+def collected(software: str, op: str, algorithm: str, ranks: int, size: int) -> float:
+    fabric = machine(software, COLLECTIVES[software])
+    operation = fabric.software.regime(op, None, algorithm)
+    found = fabric.simulate(
+        schedule(op, ranks, size, algorithm), operation=operation, size=size, ranks=ranks
+    )
+    assert found.duration >= found.bound * (1 - 1e-9)
+    return found.duration
+
+
+@pytest.mark.parametrize("software", COLLECTIVES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_collective_of_more_takes_no_less(software: str, data: st.DataObject) -> None:
+    known = stacks()[software].algorithms or {"all_gather": ["ring"], "all_to_all": ["direct"]}
+    op = data.draw(st.sampled_from(sorted(known)))
+    algorithm = data.draw(
+        st.sampled_from([a for a in known[op] if a not in ("hierarchical", "nvls_tree")])
+    )
+    small, large = sorted((data.draw(SIZES), data.draw(SIZES)))
+    ranks = data.draw(st.integers(2, 8))
+    once, more = (collected(software, op, algorithm, ranks, size) for size in (small, large))
+    assert once <= more * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("software", EXPERTS)
+@given(tokens=st.lists(st.integers(1, 512), min_size=2, max_size=2).map(sorted))
+@settings(max_examples=10, deadline=None)
+def test_more_tokens_take_no_less(software: str, tokens: list[int]) -> None:
+    fabric = machine(software, EXPERTS[software])
+    times = []
+    for count in tokens:
+        work = Experts(
+            "dispatch", "low-latency", 8, count, 7168, 8, 256, dtype_of(software), "uniform", 0, 1
+        )
+        found = fabric.simulate(work.steps(software, None), operation="dispatch", ranks=8)
+        assert found.duration >= found.bound * (1 - 1e-9)
+        times.append(found.duration)
+    # Which experts are drawn changes with the number of tokens: a few tokens more can miss a rank.
+    assert times[0] <= times[1] * 1.02 or tokens[1] < tokens[0] + 8
+
+
+@pytest.mark.parametrize("software", ["hccl", "nccl"])
+@pytest.mark.parametrize("size", [0, 1 << 10, 1 << 20])
+def test_more_ranks_take_no_less(software: str, size: int) -> None:
+    times = [collected(software, "all_gather", "ring", ranks, size) for ranks in range(2, 33, 3)]
+    assert times == sorted(times)
