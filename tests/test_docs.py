@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fabric.machine import MachineSpec
+from topology import system
 from tests.support.pages import (
     NAMED,
     PAGES,
@@ -122,6 +123,9 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
             continue
         elif block.language == "json":
             assert MachineSpec.from_json(json.loads(block.text)) == MachineSpec()
+        elif block.language == "toml":
+            (tmp_path / "page.toml").write_text(block.text, "utf-8")
+            assert system(str(tmp_path / "page.toml")).n_endpoints
         elif block.language == "python":
             printed = run_python(block, tmp_path)
         else:

@@ -113,6 +113,11 @@ class Standing:
         } if q.constants is not None else {"calibration": UNCALIBRATED}  # fmt: skip
 
 
+_AMOUNT = 1.3  # software's work follows the amount of data more than the number of ranks
+_NEAR = math.log(2)
+_FARTHER = 1.2  # times as far as the nearest row: rows beyond say nothing where that one does
+
+
 def standing(question: Question) -> Standing:
     """What the answer to ``question`` stands on."""
     fitted = _fitted(question)
@@ -135,7 +140,7 @@ def _fitted(question: Question) -> tuple[RowError, ...]:
 
 
 def _nearest(question: Question) -> tuple[RowError, ...]:
-    """The next rows of the same stack and operation, of the same system and distance first."""
+    """The next rows of the same stack and operation, of the same system first."""
     for stack in dict.fromkeys((question.stack, _lender(question.stack))):
         rows = [
             row for row in _of_stack(stack)
@@ -144,7 +149,9 @@ def _nearest(question: Question) -> tuple[RowError, ...]:
         ]  # fmt: skip
         if rows:
             rows.sort(key=partial(_apart, question))
-            return tuple(rows[:NEAREST])
+            elsewhere, far = _apart(question, rows[0])
+            most = (elsewhere, max(far, _NEAR) * _FARTHER)
+            return tuple(row for row in rows[:NEAREST] if _apart(question, row) <= most)
     return ()
 
 
@@ -152,12 +159,17 @@ def _is_elsewhere(row: RowError, question: Question) -> bool:
     return _stem(row.system) != _stem(question.system)
 
 
-def _apart(question: Question, row: RowError) -> tuple[bool, bool, float]:
-    """How near a row is: the system, the distance between ranks, the logarithms of the numbers."""
+def _apart(question: Question, row: RowError) -> tuple[bool, float]:
+    """How far a row is: the system, then the logarithms of the numbers.
+
+    Another distance between the ranks counts as much as eight times as many tokens.
+    """
     is_other = bool(question.distance) and row.distance != question.distance
     pairs = [(getattr(row, axis), getattr(question, axis)) for axis in AXES]
-    far = math.hypot(*(math.log(a / b) for a, b in pairs if a and b))
-    return _is_elsewhere(row, question), is_other, far
+    weights = [1.0 if axis == "ranks" else _AMOUNT for axis in AXES]
+    near = zip(pairs, weights, strict=True)
+    far = math.hypot(*(weight * math.log(a / b) for (a, b), weight in near if a and b))
+    return _is_elsewhere(row, question), math.hypot(far, math.log(8) * is_other)
 
 
 def _is_known(row: RowError) -> bool:
