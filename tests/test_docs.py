@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from fabric.machine import MachineSpec
-from topology import system
 from tests.support.pages import (
     NAMED,
     PAGES,
@@ -25,6 +24,7 @@ from tests.support.pages import (
     printed_from,
     rewritten,
 )
+from topology import system
 
 LONG = "takes long: make test-pages runs it"
 ENGINE = "needs an engine's environment: make test-engines makes the same calls"
