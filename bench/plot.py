@@ -5,6 +5,7 @@ and a point beyond the range that constants were fitted in is hollow (`bench.pub
 Matplotlib is imported when a plot is asked for.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 DASHES = ("-", "--", "-.", ":")
 """The lines of what others published, one after the other."""
+
+
+PEERS = 6
+"""How many others' lines are drawn at most: those with the most similar number of ranks."""
 
 
 @contextmanager
@@ -111,13 +116,16 @@ def trust(
 
 
 def _published(left: "Axes", right: "Axes", first: Measurement) -> None:
-    """Crosses for this very machine, stack and number of ranks; grey lines for others."""
+    """Crosses for this very machine, stack and number of ranks; grey lines for the next others."""
     known = [row for row in errors() if row.operation == first.op and row.size and row.published_us]
     same = short_name(first.system), first.software, first.ranks
     groups: dict[tuple[str, str, int], list[RowError]] = {}
     for row in sorted(known, key=lambda row: row.size or 0):
         groups.setdefault((row.system, row.stack, row.ranks or 1), []).append(row)
-    for number, (name, rows) in enumerate(groups.items()):
+    near = sorted(groups, key=lambda name: abs(math.log(name[2] / first.ranks)))
+    others = [name for name in near if name != same][:PEERS]
+    for number, name in enumerate(name for name in near if name == same or name in others):
+        rows = groups[name]
         sizes = [row.size or 0 for row in rows]
         times = [row.published_us or 0.0 for row in rows]
         rates = [_busbw(row, first.op) for row in rows]
