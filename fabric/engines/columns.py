@@ -238,10 +238,10 @@ def _numbered(key: _Longs, traits: Traits) -> tuple[int, _Longs]:
 
     Rows are in order of ``key``, then of their traits.
     """
-    _, stream = np.unique(key, return_inverse=True)
+    keys, stream = np.unique(key, return_inverse=True)
     for _, _, column in in_order(traits):  # values of a trait are no more than 16 bits
-        _, stream = np.unique(stream * (HIGHEST + 1) + column, return_inverse=True)
-    return int(stream.max(initial=-1)) + 1, stream.astype(np.int64, copy=False)
+        keys, stream = np.unique(stream * (HIGHEST + 1) + column, return_inverse=True)
+    return len(keys), stream.astype(np.int64, copy=False)
 
 
 @compiled

@@ -87,10 +87,10 @@ def joined(parts: Iterable[tuple[Traits, int]]) -> Traits:
     ``parts``: the traits of each, and the number of its rows.
     """
     known = list(parts)
-    if not any(traits for traits, _ in known):
+    if all(traits is NO_TRAITS for traits, _ in known):  # the usual case, made short
         return NO_TRAITS
     names = [name for name in TRAITS if any(name in traits.columns for traits, _ in known)]
-    return Traits(MappingProxyType({name: _joined(name, known) for name in names}))
+    return traits_of({name: _joined(name, known) for name in names})
 
 
 def _joined(name: str, parts: Sequence[tuple[Traits, int]]) -> _Longs:
