@@ -19,10 +19,10 @@ ROOMS = {
         "analysis", "draw",
     ),
     "fabric": (
-        "failure", "host", "schedule", "endpoint", "timeline", "engines.columns engines.paths",
-        "engines.bounds", "engines", "engines.flow", "fabric", "machine_json rank_places machine",
-        "clock", "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
-        "launching",
+        "failure", "host", "schedule", "endpoint", "timeline",
+        "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
+        "engines.flow", "fabric", "machine_json rank_places machine", "clock", "settings",
+        "transports", "transports.mpi", "transports.zmq", "world", "ranks", "launching",
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
