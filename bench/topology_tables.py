@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.records import Record, Value, as_table, columns_of
 from topology.analysis.clos import tiers
-from topology.graph import NOWHERE, Ints, Topology
+from topology.graph import NOWHERE, Ints, Topology, abilities
 from topology.labels import label
 from topology.summary import counted, summary
 from topology.text import visible
@@ -26,6 +26,7 @@ def about(topology: Topology, places: Ints | None = None) -> list[str]:
         f"  nodes      {found.nodes}",
         f"  endpoints  {ends.total()}: {counted(ends)}; ranks sit on {found.ranks}",
         f"  switches   {switches.total()}: {counted(switches)}",
+        *([f"  in switch  {able}"] if (able := _able(topology)) else []),
         f"  links      {found.links}, one way each",
         *([f"  without    {', '.join(map(label, topology.removed))}"] if topology.removed else []),
         *([] if places is None else [f"  placed     {_placed(topology, places)}"]),
@@ -38,6 +39,13 @@ def _placed(topology: Topology, places: Ints) -> str:
     nodes = np.unique(topology.node[places])
     on_nodes = f" of {len(nodes)} nodes" if (nodes != NOWHERE).any() else ""
     return f"{len(places)} ranks on {len(np.unique(places))} endpoints{on_nodes}"
+
+
+def _able(topology: Topology) -> str:
+    """What switches can do with data, by kind; empty where none can do anything."""
+    pairs = zip(topology.vertex_kinds, topology.in_switch.tolist(), strict=True)
+    able = dict.fromkeys((kind, abilities(bits)) for kind, bits in pairs if bits)
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in able)
 
 
 def tier_records(topology: Topology, planes: Sequence[str] | None = None) -> list[Record]:
