@@ -248,7 +248,7 @@ def operation_of(bench: Benchmark, task: Task) -> str:
     """
     if bench.op == "all_to_all_v":
         return bench.op
-    return bench.fabric.software.regime(bench.op, task.argument)
+    return bench.fabric.software.regime(bench.op, task.argument, task.algorithm)
 
 
 def sweep(bench: Benchmark) -> Iterator[Measurement]:
