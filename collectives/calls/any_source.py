@@ -63,9 +63,10 @@ class AnyWork(Work):
     def wait(self, timeout: float | None = None) -> None:
         """Return when the work is over, at most after ``timeout`` seconds; see `Work.wait`."""
         super().wait(timeout)
-        if self._search.found is not None:  # whose time is known to the authority
-            self._tags = (self._search.found.tag,)
-            self._driver.wait(self._search.found, timeout)
+        found = self._search.found
+        if found is not None and not self._tags:  # its time is known to the authority
+            self._driver.wait(found, timeout)
+            self._tags = (found.tag,)
 
 
 def any_source(
