@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from collectives import ALGORITHMS, Communicator, Recv, Send, buffers, init
 from collectives.algorithms import reference, spec
+from collectives.algorithms.offload import NAMES
 from collectives.algorithms.table import schedule
 from fabric.failure import CallMismatch, Deadlock, RankFailed, TimedOut, WorldError
 from fabric.launching.launch import launch
@@ -30,6 +31,9 @@ from tests.support.every_byte import (
 
 Array = NDArray[Any]
 RANKS = (1, 2, 3, 4, 7, 8)
+ANYWHERE = {op: [name for name in table if name not in NAMES] for op, table in ALGORITHMS.items()}
+"""The algorithms that need no switches that combine or copy; tests/test_in_switch.py has those."""
+
 OPS = tuple(op for op in ALGORITHMS if op not in ("all_to_all_v", "send_recv", "barrier"))
 
 
@@ -69,7 +73,7 @@ def cases(ranks: int) -> list[tuple[str, str, str, str, int, int]]:
     sizes, roots = itertools.cycle((0, 1, 13, 5000)), itertools.cycle(range(ranks))
     chosen = []
     for op in OPS:
-        for name, _ in itertools.product(ALGORITHMS[op], range(6 if op in REDUCING else 3)):
+        for name, _ in itertools.product(ANYWHERE[op], range(6 if op in REDUCING else 3)):
             dtype, reduction = next(dtypes), next(kinds)
             if reduction not in reductions(dtype):
                 reduction = "sum"
@@ -168,7 +172,7 @@ def averages() -> int:
     made = 0
     with init() as comm:
         for op in ("all_reduce", "reduce", "reduce_scatter"):
-            for name, dtype in itertools.product(ALGORITHMS[op], ("float16", "bfloat16", "int8")):
+            for name, dtype in itertools.product(ANYWHERE[op], ("float16", "bfloat16", "int8")):
                 kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
                 value = {"float16": 40000, "bfloat16": 2.0**127, "int8": 100}[dtype]
                 x = np.full(5 * comm.size, value).astype(kind)
