@@ -46,8 +46,7 @@ def is_starved(verdict: Verdict) -> bool:
 
 def is_bad(verdict: Verdict) -> bool:
     """Whether a trial did not go as it should."""
-    late = is_late(verdict) and not is_starved(verdict)
-    return late or any(getattr(verdict, what) for what in BAD)
+    return is_late(verdict) or any(getattr(verdict, what) for what in BAD)
 
 
 def quantile(values: Sequence[float], part: float) -> str:

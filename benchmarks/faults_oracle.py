@@ -167,6 +167,8 @@ def judge(
     if len(times) < len(told) and not (outside or plan.launcher in ENDS_ALL or _mpi(plan)):
         verdict.wrong.append(f"ranks {[r for r, one in told.items() if not one]} were not told")
     pattern = WORDS.get(plan.kind, "").replace("{v}", str(plan.victim))
+    if plan.launcher in ENDS_ALL:  # the exit codes of their ranks nobody else can know
+        pattern += f"|rank {plan.victim} has ended"
     for rank, one in told.items():
         for _, words in one[:1]:
             if not outside and not _mpi(plan) and not re.search(pattern, words):

@@ -237,3 +237,25 @@ def test_a_time_limit_ends_threads_whose_world_computes(
     finally:
         goes_on.set()
     assert begun.is_set()
+
+
+def waits_without_end(told: list[str]) -> None:
+    comm = init()
+    try:
+        while True:
+            comm.barrier()
+    except WorldError as error:
+        told.append(str(error))
+        raise
+
+
+def test_threads_are_told_that_their_launcher_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def interrupted(*about: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fabric.launching.threads._ThreadTeam.watch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launch(waits_without_end, 3, None, "inproc", args=(told,))
+    assert told == ["the launcher was stopped by KeyboardInterrupt"] * 3

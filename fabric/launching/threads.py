@@ -15,6 +15,7 @@ from fabric.launching.current import CURRENT
 from fabric.launching.job import LaunchJob
 from fabric.launching.member import local, once
 from fabric.launching.outcome import WorldEnded, outcome_of
+from fabric.launching.supervise import LAST_GRACE
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
 from fabric.transports.base import connector
@@ -75,6 +76,11 @@ class _ThreadTeam:
             elif due is not None and now > due:
                 self.hub.late(set(range(len(threads))) - self.outcomes.keys(), timeout or 0.0)
 
+    def rest(self, ranks: int, patience: float) -> None:
+        """Return when so many ranks have ended, at most after ``patience`` seconds."""
+        with self.ended:
+            self.ended.wait_for(lambda: len(self.outcomes) == ranks, patience)
+
 
 def run_threads(job: LaunchJob) -> WorldEnded:
     """Run ``job`` with its ranks as threads; returns how it ended; see `fabric.launch`."""
@@ -114,6 +120,7 @@ def _run(world: World, job: LaunchJob) -> WorldEnded:
         team.watch(threads, job.timeout)
     except BaseException as error:  # Ctrl-C: the ranks must not go on without their launcher
         team.hub.stop(WorldError(f"the launcher was stopped by {type(error).__name__}"))
+        team.rest(len(threads), LAST_GRACE)
         raise
     return WorldEnded([_outcome(team, rank) for rank in range(job.ranks)], world.error)
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """The version of what is in a file."""
 
+MOST = 1e30
+"""Seconds or bytes of anything at most: sums and squares of them are still numbers."""
+
 _ROWS = {"src": "i8", "dst": "i8", "size": "i8", "step": "i8", "start": "f8", "finish": "f8"}
 _OTHERS = {"rank_finish": "f8", "places": "i4", "resource_bytes": "f8"}
 _TEXTS = {"topology": "u1", "about": "u1"}
@@ -201,5 +204,5 @@ def _check(columns: Mapping[str, NDArray[Any]], steps: int, endpoints: int, reso
             raise TimelineError(f"{name} has a value outside 0..{limit - 1}")
     for name in ("size", "start", "finish", "rank_finish", "resource_bytes"):
         column = columns[name]
-        if not (np.isfinite(column).all() and (column >= 0).all()):
-            raise TimelineError(f"{name} has a value that is negative or no number")
+        if not ((column >= 0) & (column <= MOST)).all():
+            raise TimelineError(f"{name} has a value that is not 0 to {MOST:g}, or no number")
