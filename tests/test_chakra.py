@@ -414,6 +414,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "c.0.et").write_bytes(gzip.compress(bytes(1000))[:20])
     with pytest.raises(WorkloadError, match="its gzip is cut off"):
         chakra.load([tmp_path / "c.0.et"])
+    (tmp_path / "b.0.et").write_bytes(gzip.compress(bytes(1 << 24)))
+    with pytest.raises(WorkloadError, match="two nodes have the id 0"):
+        chakra.load([tmp_path / "b.0.et"])
     (tmp_path / "j.0.et").write_bytes(message(protobuf.field(1, 5)))
     with pytest.raises(WorkloadError, match="does not begin with the metadata"):
         chakra.load([tmp_path / "j.0.et"])

@@ -205,4 +205,6 @@ def _check(columns: Mapping[str, NDArray[Any]], steps: int, endpoints: int, reso
     for name in ("size", "start", "finish", "rank_finish", "resource_bytes"):
         column = columns[name]
         if not ((column >= 0) & (column <= MOST)).all():
-            raise TimelineError(f"{name} has a value that is not 0 to {MOST:g}, or no number")
+            raise TimelineError(
+                f"{name} has a value that is negative or no number, or above {MOST:g}"
+            )

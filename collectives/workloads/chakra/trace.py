@@ -95,6 +95,10 @@ class Processor:
         return max(operations / self.peak, size / self.memory)
 
 
+MOST_NODES = 1 << 22
+"""Nodes of a rank that are read at most; each takes about a kilobyte."""
+
+
 def load(
     paths: Sequence[str | Path], groups: Mapping[str, Sequence[int]] | None = None, *,
     dimensions: Sequence[int] = (), processor: Processor | None = None,
@@ -169,8 +173,6 @@ class _NodeReader:
         """The operations of a rank."""
         number: dict[int, int] = {}
         for node in nodes:
-            if node.id in number:
-                raise WorkloadError(f"two nodes have the id {node.id}")
             number[node.id] = self._operation(rank, node, named)
         for node in nodes:
             for need in dict.fromkeys(node.needs):
@@ -278,7 +280,15 @@ def _nodes(data: bytes) -> list[ChakraNode]:
     if first is None:
         raise WorkloadError("it is empty: a trace begins with its metadata")
     check_metadata(first)
-    return [node_of(message) for message in found]
+    nodes: dict[int, ChakraNode] = {}
+    for message in found:
+        node = node_of(message)
+        if node.id in nodes:  # said now: a small file can unpack to many millions of empty ones
+            raise WorkloadError(f"two nodes have the id {node.id}")
+        if len(nodes) == MOST_NODES:
+            raise WorkloadError(f"it has more than {MOST_NODES} nodes")
+        nodes[node.id] = node
+    return list(nodes.values())
 
 
 def sizes(collective: str, size: int, ranks: int) -> int:
