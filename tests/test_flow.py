@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import fabric.engines.flow.engine as flow_engine
+from bench.cases.moe import Experts
 from collectives.algorithms import allreduce, alltoall
 from fabric import Costs, Endpoint, Fabric, ScheduleError, Step, Timeline
 from fabric.endpoint.costs import DISTANCES
@@ -23,6 +24,7 @@ from topology import (
     ring,
     star,
     supernode,
+    system,
 )
 from topology.errors import TriplaneError
 from topology.units import GB, US
@@ -288,9 +290,9 @@ NON_BLOCKING: dict[str, tuple[Callable[[], Topology], str, float, float, float]]
 }
 
 
-@pytest.mark.parametrize("system", NON_BLOCKING)
-def test_all_to_all_on_a_non_blocking_fabric(system: str) -> None:
-    make, plane, port, nearest, farthest = NON_BLOCKING[system]
+@pytest.mark.parametrize("name", NON_BLOCKING)
+def test_all_to_all_on_a_non_blocking_fabric(name: str) -> None:
+    make, plane, port, nearest, farthest = NON_BLOCKING[name]
     topology = make()
     ranks = len(topology.accelerators)
     size = (1 << 28) // ranks
@@ -490,3 +492,15 @@ def test_a_rank_that_does_not_exist() -> None:
 def test_the_unlimited_link() -> None:
     free = replace(star(3), link_bandwidth=np.full(6, np.inf))
     assert flow(free).simulate([Step([0, 2], 1, 1 << 20)]).duration == pytest.approx(1 * US)
+
+
+def test_credit_too_small_to_be_told_from_now_ends() -> None:
+    """Two kinds of latency and a limit of the initiator: it ran for ever, at one instant."""
+    costs = Costs(
+        barrier=1.484e-6, latency={"beyond": 3.937e-6}, initiator_bandwidth=221.2 * GB,
+        efficiency={"rdma": 0.95, "nvlink": 0.6473},
+    )  # fmt: skip
+    fabric = Fabric(system("h800"), endpoint=on(costs), planes=("nvlink", "rdma"))
+    work = Experts("combine", "low-latency", 256, 128, 7168, 8, 256, "fp8", "uniform", 0, 1)
+    found = fabric.simulate(work.steps("deepep-v1", None), ranks=256)
+    assert found.bound <= found.duration < 1.1 * found.bound

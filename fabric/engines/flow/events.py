@@ -359,11 +359,13 @@ def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
         if f.bonus[r] > 0.0:
             f.n[in_flight.CREDITED] = 1
             f.credit[r] -= f.bonus[r] * passed
-            if f.credit[r] <= 1e-6 * f.bonus[r] * span:  # too little to be worth an event
+            owed = time + f.credit[r] / f.bonus[r]
+            # Too little to be worth an event, or to be told from now.
+            if f.credit[r] <= 1e-6 * f.bonus[r] * span or owed <= time * (1 + 1e-12):
                 f.credit[r] = 0.0
                 mark(f, r)
             else:
-                until = min(until, time + f.credit[r] / f.bonus[r])
+                until = min(until, owed)
     return until
 
 
