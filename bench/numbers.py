@@ -52,7 +52,7 @@ class Positive(click.ParamType[float]):
         return speed
 
 
-class Counts(click.ParamType[tuple[int, ...]]):
+class CountList(click.ParamType[tuple[int, ...]]):
     """Whole numbers above 0: ``1,8,64``, and ``1..1024`` for 1, 2, 4 and so on up to 1024.
 
     ``most``: the largest that is allowed; ``what``: they count, for the error message.

@@ -7,8 +7,9 @@ bytes of a skewed dispatch to FOLDER (out/).
 import sys
 from pathlib import Path
 
-from bench import heatmap, plot
+from bench import heatmap
 from bench.cases.moe import Experts
+from bench.moe import picture
 from bench.moe.measure import simulate
 from bench.records import Record
 from bench.results import moe
@@ -28,7 +29,7 @@ def main(folder: Path) -> None:
     for row in rows:
         where, known = f"{row['system']} {row['software']}", row["published_us"]
         print(f"{row['ranks']:<4} {row['op']:10} {where:28} {row['time_us']:6.1f}  {known or '-'}")
-    plot.draw_moe(rows, folder / "ep_sweep.png", ("dispatch", "combine"))
+    picture.draw(rows, folder / "ep_sweep.png", ("dispatch", "combine"))
 
     hot = Experts("dispatch", "low-latency", 32, dtype="int8", skew="zipf:1.1")
     timeline = simulate(hot, Fabric(cloudmatrix384(), endpoint="cann-ep"))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fabric.endpoint.costs import Costs, Endpoint, EndpointError
-from fabric.launching.launch import launch
+from fabric.launch import launch
 from fabric.schedule.step import ScheduleError, Step
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ ROOMS = {
         "failure", "host", "schedule", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
         "engines.flow", "fabric", "machine_json rank_places machine", "clock", "settings",
-        "transports", "transports.mpi", "transports.zmq", "world", "ranks", "launching",
+        "transports", "transports.mpi", "transports.zmq", "world", "ranks", "launching", "launch",
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
@@ -31,8 +31,8 @@ ROOMS = {
     ),
     "bench": (
         "new_files numbers streams transport_choice", "options machine_options machine", "records",
-        "cases", "published", "measurement", "plot", "heatmap written_files", "collectives",
-        "moe", "validation", "results", "topology_tables", "cli", "view",
+        "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
+        "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",
         "run topo trace __main__",
     ),

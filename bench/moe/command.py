@@ -32,7 +32,7 @@ from bench.moe.measure import (
     standing_of,
     table,
 )
-from bench.numbers import Counts
+from bench.numbers import CountList
 from bench.options import Output, check_sensitivity, gathered, output_options, sensitivity_option
 from bench.published.standing import lines
 from bench.records import as_text, opened, progress
@@ -107,12 +107,12 @@ class Asked:
 moe_options = gathered(
     "asked",
     Asked,
-    click.option("--ep", type=Counts("ranks"), metavar="SIZES",
+    click.option("--ep", type=CountList("ranks"), metavar="SIZES",
                  help="Expert-parallel sizes: ranks, such as 8,16 or 8..256 by doubling (default:"
                       f" {','.join(map(str, SIZES))})."),
     click.option("--mode", type=click.Choice(MODES), default=MODES[0], show_default=True,
                  help="One message a token-expert, or one copy a rank."),
-    click.option("--tokens", type=Counts("tokens"), metavar="NUMBERS",
+    click.option("--tokens", type=CountList("tokens"), metavar="NUMBERS",
                  help="Of each rank, such as 1,8,64 or 1..1024 by doubling (default: 128, normal"
                       " mode 4096)."),
     click.option("--hidden", type=_AT_LEAST_ONE, default=HIDDEN, show_default=True,

@@ -5,7 +5,7 @@ import secrets
 from fabric.world.messages import Hello
 from fabric.world.wire import LEFT_ALREADY, VERSION
 from fabric.world.world import World
-from fabric.world.zmq_peers import Peers
+from fabric.world.zmq_peers import JoinedPeers
 
 
 def knows(hello: Hello, token: str) -> bool:
@@ -13,13 +13,13 @@ def knows(hello: Hello, token: str) -> bool:
     return secrets.compare_digest(hello.token.encode(), token.encode())
 
 
-def has_left(peers: Peers, rank: int | None) -> bool:
+def has_left(peers: JoinedPeers, rank: int | None) -> bool:
     """Whether a rank was here and is no more."""
     peer = peers.of_rank(rank)
     return peer is not None and (peer.left or peer.gone)
 
 
-def refusal(hello: Hello, world: World, peers: Peers, token: str) -> str:
+def refusal(hello: Hello, world: World, peers: JoinedPeers, token: str) -> str:
     """Why who says ``hello`` is not let in; empty if he is."""
     rank, size = hello.rank, hello.size
     if not knows(hello, token):

@@ -33,7 +33,7 @@ class Peer:
     stopped: float | None = None
 
 
-class Peers:
+class JoinedPeers:
     """All that were let in, by the identity of their connection; ``host``: this host.
 
     One thread adds; others may ask meanwhile.

@@ -44,7 +44,7 @@ from fabric.world.messages import (
 from fabric.world.wire import pack_replies, unpack_hello
 from fabric.world.world import AFTERWORDS, World
 from fabric.world.zmq_admission import has_left, knows, refusal
-from fabric.world.zmq_peers import Peer, Peers
+from fabric.world.zmq_peers import JoinedPeers, Peer
 from fabric.world.zmq_watch import PeerWatch
 
 RANKS_LOOK = 0.05
@@ -100,7 +100,7 @@ class Server:
         self.world, self.dropped = world, 0
         self._counts = Counts(world.size)
         self._settings, self._token = settings, token
-        self.peers = Peers()
+        self.peers = JoinedPeers()
         self._watch = PeerWatch(
             self.peers, settings, watch, self._miss, lambda identity: self._send(identity, [])
         )

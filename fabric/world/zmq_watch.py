@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fabric.host.liveness import GONE, STOPPED, state
 from fabric.settings import Settings
 from fabric.world.world import AFTERWORDS
-from fabric.world.zmq_peers import Peer, Peers
+from fabric.world.zmq_peers import JoinedPeers, Peer
 
 PROBE = 0.4
 """Seconds between two looks whether a connection is still there."""
@@ -22,7 +22,7 @@ class PeerWatch:
     """
 
     def __init__(
-        self, peers: Peers, settings: Settings, processes: bool,
+        self, peers: JoinedPeers, settings: Settings, processes: bool,
         miss: Callable[[Peer, str, float], None], probe: Callable[[bytes], None],
     ) -> None:  # fmt: skip
         self._peers, self._settings, self._processes = peers, settings, processes
