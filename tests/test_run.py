@@ -616,7 +616,7 @@ def test_an_authority_that_has_gone_is_noticed() -> None:
     with closing(ProcessLine(server.address, 0, 1)) as line:
         control = RankControl(line)
         server.close()
-        with pytest.raises(WorldError, match="the connection to the authority at tcp"):
+        with pytest.raises(WorldError, match="is cut off from the authority at tcp"):
             control.clock.now()
 
 
