@@ -17,6 +17,7 @@ from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.records import as_text, with_machines
 from bench.validation import picture
 from bench.validation.validate import as_page, record, summaries, validate
+from fabric.endpoint.records import stacks
 from fabric.machine import MachineError, MachineSpec
 
 ROWS = {row.id: row for row in read()}
@@ -74,13 +75,18 @@ def test_point_to_point_is_within_3_percent(found: list[Prediction]) -> None:
 
 
 def test_every_stack_is_as_right_as_it_should_be(found: list[Prediction]) -> None:
-    """Rows with a reason to be far off apart: 5% on CloudMatrix384, copies 8%, elsewhere 10%."""
+    """Rows with a reason to be far off apart: 5% on CloudMatrix384, copies 8%, elsewhere 10%.
+
+    15% with the constants of another stack.
+    """
     kept = [one for one in found if not outliers.reason(one.row.id)]
     systems = {one.row.software: one.row.system for one in found}
+    lent = {name for name, stack in stacks().items() if stack.constants_of}
     for one in summaries(kept):
         if one.use == "validate" and one.mean is not None:
             copies = one.software.startswith(("hixl", "memfabric"))
             most = 8 if copies else 5 if systems[one.software] == "cloudmatrix384" else 10
+            most = 15 if one.software in lent and not copies else most
             assert one.mean <= most, one
 
 
