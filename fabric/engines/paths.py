@@ -212,8 +212,9 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
     src, dst, size = streams.src, streams.dst, streams.size
     leaves = _leaves(src, dst, path, ways.leaves_package)
     far = ways.distance(src, dst, leaves) if costs.is_distant else np.zeros(len(path), np.int8)
-    protocol = _protocols(size, *costs.protocols())
-    limit, limits = _limits(streams, far, protocol, costs)
+    waits, bandwidth = costs.protocols()
+    protocol = _protocols(size, waits, bandwidth)
+    limit, limits = _limits(streams, far, protocol, bandwidth, costs)
     entries, resource, weight = _entries(
         path, bound.begin, bound.resource, bound.weight, src, leaves,
         len(ways.capacity), costs.initiator_bandwidth < np.inf,
@@ -221,7 +222,7 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
     latency, src_cost, dst_cost = _costs(
         src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
         far, costs.at("latency"), costs.at("per_peer"), costs.at("per_message"),
-        costs.at("per_byte"), costs.per_reduced_byte, protocol, costs.protocols()[0],
+        costs.at("per_byte"), costs.per_reduced_byte, protocol, waits,
     )  # fmt: skip
     return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
 
@@ -282,14 +283,19 @@ def _costs(
     return latency, src_cost, dst_cost
 
 
-def _limits(streams: Streams, far: _Bytes, protocol: _Bytes, costs: Costs) -> tuple[_Ints, _Floats]:
-    """The limit of each flow's rate by the software; a rank that sends itself has none."""
-    pair, (_, bandwidth) = costs.at("pair_bandwidth"), costs.protocols()
-    moves, gap = streams.src != streams.dst, costs.at("message_gap")
+def _limits(
+    streams: Streams, far: _Bytes, protocol: _Bytes, bandwidth: _Floats, costs: Costs
+) -> tuple[_Ints, _Floats]:
+    """The limit of each flow's rate by the software; a rank that sends itself has none.
+
+    ``bandwidth``: of each protocol.
+    """
+    pair, gap = costs.at("pair_bandwidth"), costs.at("message_gap")
+    limits = np.append(np.minimum.outer(pair, bandwidth), np.inf)
+    if not gap.any() and np.isinf(limits).all():
+        return np.zeros(len(far), np.int32), np.array([np.inf])
+    moves = streams.src != streams.dst
     if not gap.any():
-        limits = np.append(np.minimum.outer(pair, bandwidth), np.inf)
-        if np.isinf(limits).all():
-            return np.zeros(len(far), np.int32), np.array([np.inf])
         index = far.astype(np.int32) * len(bandwidth) + protocol
         return np.where(moves, index, np.int32(len(limits) - 1)), limits
     with np.errstate(divide="ignore", invalid="ignore"):  # no gap, or no bytes: no limit
