@@ -18,7 +18,7 @@ from collectives.moe import (
 )
 from collectives.moe.routing.skew import GROUPS, parse_skew
 from collectives.moe.schedules import low_latency, normal
-from fabric.endpoint.records import Stack, stacks
+from fabric.endpoint.records import record_of
 from fabric.schedule.step import Step
 from topology.graph import Ints, Topology
 
@@ -185,4 +185,4 @@ def node_ranks(
 
 def dtype_of(software: str) -> str:
     """The dtype that the stack ``software`` dispatches: its own default, or else the usual one."""
-    return stacks().get(software, Stack(software)).dtype
+    return record_of(software).dtype

@@ -19,7 +19,7 @@ from collectives.algorithms.choose import offered
 from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.moe.routing.skew import TOP_GROUPS
 from fabric.endpoint.costs import Endpoint
-from fabric.endpoint.records import Stack, stacks
+from fabric.endpoint.records import record_of
 from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
 from topology import Topology, system
@@ -251,7 +251,7 @@ def _kv_transfer(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 def _moe(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     """Random experts; between nodes of few groups as DeepEP's benchmark has them: top-4 nodes."""
     ranks, tokens = _needed(row, "ranks", "tokens")
-    topology, stack = topology_of(row), stacks().get(endpoint.name, Stack(endpoint.name))
+    topology, stack = topology_of(row), record_of(endpoint.name)
     once = stack.once_a_rank or "normal" in row.mode.lower()
     mode = "normal" if once else "low-latency"
     planes = planes_of(row, endpoint, topology)
@@ -301,7 +301,7 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
     topology, operation = topology_of(row), OPERATIONS[row.op]
     _fits(topology, ranks)
     block = size
-    stack = stacks().get(endpoint.name, Stack(endpoint.name))
+    stack = record_of(endpoint.name)
     if operation.shared and stack.total_sizes:
         block = max(1, size // ranks)
     per_node = topology.node_width(topology.accelerators)
@@ -323,5 +323,5 @@ def _algorithms(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> t
     """The one that the row's mode names, else those that the library has, else ours."""
     if row.mode in ALGORITHMS[row.op]:
         return (row.mode,)
-    known = stacks().get(endpoint.name, Stack(endpoint.name)).measured_with.get(row.op)
+    known = record_of(endpoint.name).measured_with.get(row.op)
     return (known,) if known else tuple(offered(endpoint, row.op, between_nodes=between_nodes))

@@ -7,7 +7,7 @@ from bench.published.rows import PublishedRow
 from collectives.algorithms.offload import lacking
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
-from fabric.endpoint.records import Stack, stacks
+from fabric.endpoint.records import record_of
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -60,7 +60,7 @@ def endpoint_of(row: PublishedRow) -> Endpoint:
     """The software stack that times a row; raises `EndpointError`, `NotModelledError`."""
     if row.problem:
         raise NotModelledError(row.problem)
-    stack = stacks().get(row.software, Stack(row.software))
+    stack = record_of(row.software)
     if stack.not_modelled:
         raise NotModelledError(stack.not_modelled)
     asked = (row.op, row.mode, row.system)
@@ -97,13 +97,11 @@ def _scale(row: PublishedRow) -> float:
     return units[unit]
 
 
-def timeline(
-    task: PublishedCase, endpoint: Endpoint, engine: str = "flow", tolerance: float | None = None
-) -> Timeline:
+def timeline(task: PublishedCase, endpoint: Endpoint, engine: str = "flow") -> Timeline:
     """The simulation of what a row measured; raises `TriplaneError`."""
     fabric = Fabric(
         task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
-        placement=task.places, tolerance=tolerance,
+        placement=task.places,
     )  # fmt: skip
     return fastest(fabric, task)
 

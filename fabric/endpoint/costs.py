@@ -228,8 +228,7 @@ class Endpoint:
         it; None where the software does not choose by size, and ``operation`` is returned as it is.
         Else that is ``operation:small`` up to ``small`` bytes. ``algorithm``: by which it is made;
         where the stack has constants for ``operation:algorithm``, it is a variant of these.
-        Constants are found by what is
-        returned, and all ranks of a call must be given the same.
+        Constants are found by what is returned, and all ranks of a call must be given the same.
         """
         made = f"{operation}:{algorithm}"
         operation = made if algorithm and made in self.by_operation else operation

@@ -106,6 +106,14 @@ def stacks() -> Mapping[str, Stack]:
     return MappingProxyType({name: stack_of(name, table) for name, table in tables.items()})
 
 
+def record_of(name: str) -> Stack:
+    """The record of the stack ``name``; one that says nothing where there is none.
+
+    Several stacks that were joined have none.
+    """
+    return stacks().get(name) or Stack(name)
+
+
 @cache
 def fitted() -> Mapping[str, Mapping[str, Any]]:
     """The fitted constants by stack: ``costs`` by operation, and the rows, ``fitted_to``."""
