@@ -99,7 +99,7 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
 
     Raises `CalibrationError` if it has fewer rows than constants.
     """
-    mine = tuple(calibration(rows, recipe.measured_as or recipe.name, recipe.system))
+    mine = tuple(calibration(rows, recipe.measured_as, recipe.system))
     if len(mine) < len(recipe.free):
         raise CalibrationError(
             f"{recipe.name} has {len(recipe.free)} constants to fit and {len(mine)} rows for it"
@@ -294,10 +294,9 @@ class Trials:
         self.known = _known(recipe, others)
         start = placed(recipe, self.known, [free.start for free in recipe.free])
         begin = endpoint_with(recipe, start)
-        name = recipe.measured_as or recipe.name
-        mine = calibration(rows, name, recipe.system)
+        mine = calibration(rows, recipe.measured_as, recipe.system)
         apart = [
-            row for row in rows if row.software == name and row.use != CALIBRATE
+            row for row in rows if row.software == recipe.measured_as and row.use != CALIBRATE
             and recipe.system in (None, row.system)
         ]  # fmt: skip
         self.recipe = recipe

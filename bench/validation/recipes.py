@@ -58,13 +58,13 @@ class Recipe:
 
     name: str
     source: str
+    measured_as: str
     planes: tuple[str, ...] | None = None
     known: tuple[Fixed | Same, ...] = ()
     free: tuple[Free, ...] = ()
     system: str | None = None
     small_bytes: int = 0
     others_free: bool = False
-    measured_as: str = ""
     algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -74,10 +74,10 @@ def recipe_of(stack: Stack) -> Recipe:
     Raises `EndpointError` if the stack's record is wrong.
     """
     return Recipe(
-        stack.name, stack.source, stack.planes,
+        stack.name, stack.source, stack.measured_as or stack.name, stack.planes,
         tuple(_known(stack, one) for one in stack.known),
         tuple(_free(stack, one) for one in stack.free),
-        stack.fitted_on, stack.small_bytes, stack.others_free, stack.measured_as or stack.name,
+        stack.fitted_on, stack.small_bytes, stack.others_free,
         {op: tuple(names) for op, names in stack.algorithms.items()},
     )  # fmt: skip
 
