@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from collectives.algorithms.offload import possible, require
-from collectives.algorithms.table import algorithms, default, schedule
+from collectives.algorithms.table import ALGORITHMS, algorithms, default, schedule
 from fabric.endpoint.costs import Endpoint
 from fabric.engines.account import least
 from fabric.fabric import Fabric
@@ -114,7 +114,11 @@ def offered(software: Endpoint, op: str, *, between_nodes: bool) -> tuple[str, .
     two levels.
     """
     names = software.algorithms.get(op, ())
-    return tuple(name for name in names if between_nodes or name != "hierarchical")
+    return tuple(
+        name
+        for name in names
+        if between_nodes or "ranks_per_node" not in ALGORITHMS[op][name].takes
+    )
 
 
 def _offered(fabric: Fabric, op: str, ranks: int, ranks_per_node: int) -> tuple[str, ...]:
