@@ -71,10 +71,8 @@ def row_error(found: Prediction) -> RowError:
     ranks, size = row.ranks, row.size
     if endpoint is not None and case is not None:
         stack, constants = endpoint.name, endpoint.key(case.operation) or ""
-        ranks, where = (
-            case.ranks,
-            case.topology.accelerators if case.places is None else case.places,
-        )
+        ranks = case.ranks
+        where = case.topology.accelerators if case.places is None else case.places
         distance = span(case.topology, where[:ranks])
         if operation in OPERATIONS:
             size = round(case.moved)

@@ -87,9 +87,8 @@ class _ProcessTeam:
             try:
                 if pipe.poll():
                     outcome = self.outcomes[rank] = unpacked(pipe.recv_bytes(), rank)
-                    if isinstance(
-                        outcome, BaseException
-                    ):  # a rank that never joined has not reported it
+                    # A rank that never joined has not reported it.
+                    if isinstance(outcome, BaseException):
                         self._server.failed(rank, outcome)
             except (EOFError, OSError):
                 pipe.close()
