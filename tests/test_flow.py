@@ -164,6 +164,19 @@ def test_whatever_the_routing(data: st.DataObject, where: Where, policy: str) ->
     np.testing.assert_allclose(timeline.finish, expected.finish, rtol=1e-6)
 
 
+@pytest.mark.parametrize("near", [150, 20], ids=["near-is-faster", "near-is-slower"])
+def test_pairs_that_are_far_apart_keep_their_own_limit(near: int) -> None:
+    # Six send to rank 0, whose port would give each a sixth: those whose limit is below leave it.
+    topology = system("cloudmatrix384")
+    costs = Costs(pair_bandwidth={"node": near * GB, "supernode": (170 - near) * GB})
+    incast = [Step([2, 3, 4, 5, 16, 17], [0] * 6, [10_000_000] * 6)]
+    found = flow(topology, costs).simulate(incast)
+    expected = simulate(topology, incast, costs)
+    np.testing.assert_allclose(found.finish, expected.finish, rtol=1e-6)
+    slow = found.finish[4:] if near == 150 else found.finish[:4]
+    np.testing.assert_allclose(slow, 500e-6, rtol=2e-3)
+
+
 def flow(topology: Topology, costs: Costs | None = None, **options: object) -> Fabric:
     return Fabric(topology, endpoint=on(costs or Costs()), **options)  # type: ignore[arg-type]
 

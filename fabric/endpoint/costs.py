@@ -21,6 +21,7 @@ takes the one that would have it there first if nothing else were on the wire.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -55,13 +56,14 @@ PLAIN = "plain"
 """The protocol of stacks that have only one: no latency and no limit of its own."""
 
 _Floats = NDArray[np.float64]
+_Ints = NDArray[np.int32]
 
 
 class EndpointError(TriplaneError):
     """A software stack or one of its constants is not valid."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Costs:
     """The constants of one operation of one stack; all free and unlimited by default.
 
@@ -115,29 +117,58 @@ class Costs:
         """Seconds of software before the first step of a collective over ``ranks`` ranks."""
         return self.launch + self.barrier * math.ceil(math.log2(max(ranks, 1)))
 
-    @property
-    def is_distant(self) -> bool:
-        """True if any constant differs with the distance."""
-        return any(isinstance(getattr(self, name), Mapping) for name in DISTANT)
-
-    def at(self, name: str) -> _Floats:
-        """The constant ``name`` of `DISTANT` at each of `DISTANCES`: float64 [5], in SI."""
-        given = getattr(self, name)
-        if not isinstance(given, Mapping):
-            return np.full(len(DISTANCES), float(given))
-        value, found = FREE_VALUES[name], np.empty(len(DISTANCES))
-        for i, distance in enumerate(DISTANCES):
-            value = found[i] = given.get(distance, value)
-        return found
-
-    def protocols(self) -> tuple[_Floats, _Floats]:
-        """Each protocol's latency, seconds, and bandwidth, bytes per second: float64 [protocols].
-
-        A stack without protocols has one, `PLAIN`.
-        """
+    @cached_property
+    def vectors(self) -> "Vectors":
+        """The constants that differ with the distance and the protocol, as arrays."""
         latency = self.protocol_latency or {PLAIN: 0.0}
         bandwidth = [self.protocol_bandwidth.get(name, math.inf) for name in latency]
-        return np.array(list(latency.values())), np.array(bandwidth)
+        near = {name: _by_distance(name, getattr(self, name)) for name in DISTANT}
+        each = np.minimum.outer(near["pair_bandwidth"], bandwidth)
+        rates, number = np.unique([*each.ravel(), math.inf], return_inverse=True)
+        return Vectors(
+            is_distant=any(isinstance(getattr(self, name), Mapping) for name in DISTANT),
+            is_paced=bool(near["message_gap"].any()),
+            **near,
+            protocol_latency=np.array(list(latency.values())),
+            protocol_bandwidth=np.array(bandwidth),
+            rates=rates,
+            rate=number[:-1].reshape(each.shape).astype(np.int32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The constants of a `Costs` in SI; nothing writes to them.
+
+    ``is_distant``: whether any of them differs with the distance; ``is_paced``: whether there is a
+    gap between messages. Those in `DISTANT`: at each of `DISTANCES`, float64 [5].
+    ``protocol_latency``, ``protocol_bandwidth``: float64 [protocols]; a stack without protocols has
+    one, `PLAIN`. ``rates``: float64, rising, what one pair can get at most, bytes per second; the
+    last is no limit. ``rate``: int32 [5, protocols], which of them holds at a distance in a
+    protocol.
+    """
+
+    is_distant: bool
+    is_paced: bool
+    latency: _Floats
+    per_message: _Floats
+    message_gap: _Floats
+    per_peer: _Floats
+    per_byte: _Floats
+    pair_bandwidth: _Floats
+    protocol_latency: _Floats
+    protocol_bandwidth: _Floats
+    rates: _Floats
+    rate: _Ints
+
+
+def _by_distance(name: str, given: "float | Mapping[str, float]") -> _Floats:
+    if not isinstance(given, Mapping):
+        return np.full(len(DISTANCES), float(given))
+    value, found = FREE_VALUES[name], np.empty(len(DISTANCES))
+    for i, distance in enumerate(DISTANCES):
+        value = found[i] = given.get(distance, value)
+    return found
 
 
 TABLES = ("efficiency", "protocol_latency", "protocol_bandwidth")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.endpoint.costs import DISTANCES, Costs
+from fabric.endpoint.costs import DISTANCES, Costs, Vectors
 from fabric.engines import in_switch
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
@@ -211,18 +211,18 @@ def _load_in_switch(streams: Streams, path: _Ints, ways: Ways, costs: Costs) -> 
 def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
     src, dst, size = streams.src, streams.dst, streams.size
     leaves = _leaves(src, dst, path, ways.leaves_package)
-    far = ways.distance(src, dst, leaves) if costs.is_distant else np.zeros(len(path), np.int8)
-    waits, bandwidth = costs.protocols()
-    protocol = _protocols(size, waits, bandwidth)
-    limit, limits = _limits(streams, far, protocol, bandwidth, costs)
+    at = costs.vectors
+    far = ways.distance(src, dst, leaves) if at.is_distant else np.zeros(len(path), np.int8)
+    protocol = _protocols(size, at.protocol_latency, at.protocol_bandwidth)
+    limit, limits = _limits(streams, far, protocol, at)
     entries, resource, weight = _entries(
         path, bound.begin, bound.resource, bound.weight, src, leaves,
         len(ways.capacity), costs.initiator_bandwidth < np.inf,
     )  # fmt: skip
     latency, src_cost, dst_cost = _costs(
         src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
-        far, costs.at("latency"), costs.at("per_peer"), costs.at("per_message"),
-        costs.at("per_byte"), costs.per_reduced_byte, protocol, waits,
+        far, at.latency, at.per_peer, at.per_message, at.per_byte, costs.per_reduced_byte,
+        protocol, at.protocol_latency,
     )  # fmt: skip
     return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
 
@@ -283,25 +283,18 @@ def _costs(
     return latency, src_cost, dst_cost
 
 
-def _limits(
-    streams: Streams, far: _Bytes, protocol: _Bytes, bandwidth: _Floats, costs: Costs
-) -> tuple[_Ints, _Floats]:
-    """The limit of each flow's rate by the software; a rank that sends itself has none.
-
-    ``bandwidth``: of each protocol.
-    """
-    pair, gap = costs.at("pair_bandwidth"), costs.at("message_gap")
-    limits = np.append(np.minimum.outer(pair, bandwidth), np.inf)
-    if not gap.any() and np.isinf(limits).all():
-        return np.zeros(len(far), np.int32), np.array([np.inf])
+def _limits(streams: Streams, far: _Bytes, protocol: _Bytes, at: Vectors) -> tuple[_Ints, _Floats]:
+    """The limit of each flow's rate by the software; a rank that sends itself has none."""
+    if not at.is_paced and len(at.rates) == 1:
+        return np.zeros(len(far), np.int32), at.rates
     moves = streams.src != streams.dst
-    if not gap.any():
-        index = far.astype(np.int32) * len(bandwidth) + protocol
-        return np.where(moves, index, np.int32(len(limits) - 1)), limits
+    number = np.where(moves, at.rate[far, protocol], np.int32(len(at.rates) - 1))
+    if not at.is_paced:
+        return number, at.rates
     with np.errstate(divide="ignore", invalid="ignore"):  # no gap, or no bytes: no limit
-        paced = streams.size / (np.maximum(streams.messages, 1) * gap[far])
+        paced = streams.size / (np.maximum(streams.messages, 1) * at.message_gap[far])
     paced[~(moves & (streams.size > 0))] = np.inf
-    rate = np.minimum(np.minimum(paced, np.where(moves, pair[far], np.inf)), bandwidth[protocol])
+    rate = np.minimum(paced, at.rates[number])
     limits, index = np.unique(np.append(rate, np.inf), return_inverse=True)
     return index[:-1].astype(np.int32), limits
 
