@@ -256,10 +256,7 @@ def _check(topology: Topology) -> None:
     if len(set(names)) < len(names):
         twice = Counter(names).most_common(1)[0][0]
         raise TopologyError(f"{topology.name}: two vertices are called {shown(twice)}")
-    # "a->b" and "a<->b" mean links wherever names are read.
-    for name in names:
-        if not name or "->" in name:
-            raise TopologyError(f"{topology.name}: a vertex cannot be called {shown(name)}")
+    _no_link_names(topology)
     for column in ("vertex_kinds", "vertex_id", "in_switch", *CONTAINERS):
         _same_length(topology, column, len(names))
     able = topology.in_switch
@@ -285,8 +282,26 @@ def _check(topology: Topology) -> None:
     _no_link(topology, late, "latency", topology.link_latency, f"0 to {LATEST:g} s")
     loops = topology.link_src == topology.link_dst
     _no_link(topology, loops, "end equal to its start:", topology.link_dst)
-    for name in (topology.name, *names, *dict.fromkeys(topology.vertex_kinds), *topology.planes):
-        if not (name.isascii() or _is_text(name)):
+    _text_only(topology)
+
+
+def _no_link_names(topology: Topology) -> None:
+    """``a->b`` and ``a<->b`` mean links wherever names are read."""
+    names = topology.vertex_names
+    if "->" not in "\n".join(names) and all(names):  # one look at all of them: there are many
+        return
+    for name in names:
+        if not name or "->" in name:
+            raise TopologyError(f"{topology.name}: a vertex cannot be called {shown(name)}")
+
+
+def _text_only(topology: Topology) -> None:
+    """Names can be written anywhere: JSON can hold halves of surrogate pairs, UTF-8 cannot."""
+    named = (topology.name, *topology.vertex_names, *topology.vertex_kinds, *topology.planes)
+    if "".join(named).isascii():
+        return
+    for name in named:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise TopologyError(f"{topology.name}: {name!r} has half of a surrogate pair: no text")
 
 
@@ -298,11 +313,6 @@ def _ascending(topology: Topology, column: str) -> None:
         raise TopologyError(
             f"{topology.name}: {column} in row {bad[0]} is {ids[bad[0]]}; ids go up from row to row"
         )
-
-
-def _is_text(name: str) -> bool:
-    """Whether it can be written anywhere: JSON can hold halves of surrogate pairs, UTF-8 cannot."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _same_length(topology: Topology, column: str, length: int) -> None:
@@ -349,4 +359,4 @@ def abilities(bits: int) -> tuple[str, ...]:
 
 def joined(parts: Sequence[ArrayLike]) -> NDArray[Any]:
     """The parts, each flattened, as one array: presets build their columns with it."""
-    return np.concatenate([np.ravel(np.asarray(part)) for part in parts])
+    return np.concatenate(parts, axis=None)
