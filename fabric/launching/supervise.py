@@ -127,7 +127,8 @@ class Watch:
         if late > 0 and rank not in self._given_up:
             self._given_up.add(rank)
             self._reports.lost(rank, self._stopped())
-        elif late > UNMISSED and not self._reports.ended():  # it had left: nobody misses it
+        elif late > 0 and (late > UNMISSED or self._reports.ended()):
+            # It had left, and nobody misses it; or all is over, and a signal would not reach it.
             kill(child.pid, signal.SIGKILL)
 
     def given_up(self, rank: int) -> RankLost | None:
