@@ -24,6 +24,7 @@ from topology import (
     systems,
     to_networkx,
 )
+from topology.presets.catalogue import large_enough
 from topology.units import GB, US, Gbit
 
 
@@ -279,6 +280,16 @@ def test_every_system_of_the_list_can_be_had() -> None:
 )  # fmt: skip
 def test_systems_with_a_size(name: str, accelerators: int) -> None:
     assert len(system(name).accelerators) == accelerators
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "enough"),
+    [("gb200", 72, "gb200"), ("gb200", 73, "gb200:144"), ("gb200", 1440, "gb200:1440"),
+     ("gb200:4", 72, "gb200:4"), ("h100", 321, "h100:80"), ("star", 8, "star"),
+     ("cloudmatrix384", 9999, "cloudmatrix384")],
+)  # fmt: skip
+def test_as_many_machines_as_ranks_need(name: str, ranks: int, enough: str) -> None:
+    assert large_enough(name, ranks) == enough
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,15 @@ def test_rows_by_infiniband_have_it_in_their_machine(found: list[Prediction]) ->
     assert {machine.system_options["rdma"] for machine in machines} == {"ib", "roce"}
 
 
+def test_a_row_of_more_ranks_than_a_rack_is_of_several_racks() -> None:
+    row = next(row for row in read() if row.software == "nccl-nvls")
+    large = replace(row, system="gb200", ranks=144, plane="", mode="nvls_tree")
+    found = predict(large)
+    assert found.machine
+    assert found.machine.system == "gb200:144"
+    assert found.time
+
+
 def test_the_machines_of_rows_are_short(found: list[Prediction]) -> None:
     text = with_machines([record(one) for one in found], [one.machine for one in found])
     assert len(text) < 2 * len(as_text([record(one) for one in found], "json"))

@@ -25,7 +25,7 @@ from fabric.schedule.step import Step
 from topology import Topology, system
 from topology.errors import TriplaneError
 from topology.graph import Ints
-from topology.presets.catalogue import parameters
+from topology.presets.catalogue import large_enough, parameters
 from topology.routing.router import PACKAGE, Router
 from topology.units import MiB
 
@@ -95,10 +95,14 @@ def topology_of(row: PublishedRow) -> Topology:
 
 
 def _system_of(row: PublishedRow) -> tuple[str, str]:
-    """The row's system, and its RDMA if it has a choice of it and the row's text names one."""
+    """The row's system, and its RDMA if it has a choice of it and the row's text names one.
+
+    A system that has fewer accelerators than the row has ranks is as many of it as it takes.
+    """
     text = f"{row.placement} {row.note}".lower()
     rdma = "ib" if re.search(r"infiniband|\bib\b", text) else "roce" if "roce" in text else ""
-    return row.system, rdma if "rdma" in parameters(row.system) else ""
+    name = large_enough(row.system, row.ranks or 0)
+    return name, rdma if "rdma" in parameters(name) else ""
 
 
 @cache

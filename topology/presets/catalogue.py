@@ -4,6 +4,7 @@ Every module of this folder that has ``SYSTEMS`` is found; see `topology.presets
 """
 
 import inspect
+import math
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
@@ -65,6 +66,20 @@ def short_name(name: str) -> str:
     stem, colon, size = name.partition(":")
     entry = _known().get(stem)
     return f"{entry.alias_of}{colon}{size}" if entry and entry.alias_of else name
+
+
+def large_enough(name: str, ranks: int) -> str:
+    """The system ``name``, or as many times it as it takes to have ``ranks`` accelerators.
+
+    ``"gb200"`` has 72: for 576 ranks it is ``"gb200:576"``. A name that has a size, or whose
+    system takes none, stays as it is, and so does an unknown name.
+    """
+    entry = _known().get(name)
+    if entry is None or not (entry.sized and entry.optional):
+        return name
+    usual = inspect.signature(entry.preset).parameters[entry.argument].default
+    times = math.ceil(ranks / len(system(name).accelerators))
+    return name if times <= 1 else f"{name}:{times * usual}"
 
 
 def whole_of(topology: Topology) -> Topology | None:
