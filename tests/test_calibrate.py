@@ -59,7 +59,7 @@ def test_known_constants_are_the_shipped_ones_too() -> None:
     tables = CONSTANTS.read_text(encoding="utf-8")
     for recipe in RECIPES.values():
         assert f"\n[{recipe.name}]\n" in tables
-    write = preset("raw").costs("write").at("pair_bandwidth")[-1]
+    write = preset("raw").costs("write").vectors.pair_bandwidth[-1]
     assert preset("cann-ep").costs("dispatch").initiator_bandwidth == write
 
 
