@@ -62,9 +62,23 @@ def test_every_record_names_what_there_is() -> None:
         assert stack.messages in {"", *families}, name
         others = [stack.constants_of, *stack.stand_ins.values()]
         assert {other for other in others if other} <= set(names()), name
-        has_constants = bool(stack.costs or stack.others_free or name in fitted())
+        has_costs = bool(stack.costs) and not stack.constants_of  # else they are what differs
+        has_constants = bool(has_costs or stack.others_free or name in fitted())
         assert has_constants + bool(stack.constants_of) + bool(stack.not_modelled) == 1, name
     assert fitted().keys() == RECIPES.keys()
+
+
+def test_a_stack_that_is_lent_constants_may_differ_in_some() -> None:
+    for name, lender in (("cann-ep-950", "cann-ep"), ("hccl-950", "hccl")):
+        mine, theirs = preset(name), preset(lender)
+        assert mine.by_operation.keys() == theirs.by_operation.keys()
+        assert stacks()[name].costs.keys() <= {key_of(op) for op in theirs.by_operation}
+        assert mine.planes != theirs.planes
+        for operation, costs in theirs.by_operation.items():
+            changed = stacks()[name].costs.get(key_of(operation), {})
+            same = costs if not changed else mine.by_operation[operation]
+            assert mine.by_operation[operation] == same
+            assert mine.by_operation[operation].launch == costs.launch
 
 
 def test_what_is_no_record_is_refused() -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from topology.presets.nvl72 import gb200_nvl72
     from topology.presets.scaleout import cluster
     from topology.presets.shapes import fat_tree, ring, star
+    from topology.presets.superpod import atlas950, atlas960
+    from topology.presets.ubmesh import ubmesh
     from topology.routing.router import Router
 
 _LATER: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -36,6 +38,7 @@ _LATER: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "formats.rank_table": ("RankTable", "rank_table"),
         "formats.toml": ("from_toml", "load", "save"),
         "formats.toml_text": ("to_toml",),
+        "presets.superpod": ("atlas950", "atlas960"),
         "presets.catalogue": ("system", "systems"),
         "presets.cloudmatrix": ("Node", "cloudmatrix384", "supernode"),
         "presets.mi300x": ("mi300x",),
@@ -44,6 +47,7 @@ _LATER: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "presets.nvl72": ("gb200_nvl72",),
         "presets.scaleout": ("cluster",),
         "presets.shapes": ("fat_tree", "ring", "star"),
+        "presets.ubmesh": ("ubmesh",),
         "routing.router": ("Router",),
     }
 )
@@ -72,6 +76,8 @@ __all__ = [
     "TopologyError",
     "TriplaneError",
     "UnitError",
+    "atlas950",
+    "atlas960",
     "cloudmatrix384",
     "cluster",
     "dgx_b200",
@@ -97,4 +103,5 @@ __all__ = [
     "systems",
     "to_networkx",
     "to_toml",
+    "ubmesh",
 ]

@@ -185,7 +185,8 @@ def _constant(stack: str, operation: str, key: str, value: Any) -> dict[str, obj
     return {
         "stack": stack, "operation": operation, "constant": name,
         "value": f"{shown} {unit}".strip(),
-        "origin": "; ".join(dict.fromkeys(filter(None, why))) or "the stack's record",
+        "origin": "; ".join(dict.fromkeys(filter(None, why))) or stacks()[stack].why
+        or "the stack's record",
     }  # fmt: skip
 
 

@@ -41,10 +41,8 @@ def preset(name: str) -> Endpoint:
         )
     stack = stacks()[name]
     if stack.constants_of:
-        other = stacks()[stack.constants_of]
-        source = f"as {other.name}: {stack.why}"
-        return replace(_endpoint(other), name=name, source=source)
-    return _endpoint(stack)
+        return _lent(stack, stacks()[stack.constants_of])
+    return endpoint(stack, _constants(stack))
 
 
 def names() -> list[str]:
@@ -52,11 +50,24 @@ def names() -> list[str]:
     return [name for name, stack in stacks().items() if not stack.not_modelled]
 
 
-def _endpoint(stack: Stack) -> Endpoint:
+def _lent(stack: Stack, lender: Stack) -> Endpoint:
+    """``stack`` with the constants of ``lender``, but for those of its own record."""
+    costs = {
+        key: {**known, **stack.costs.get(key, {})} for key, known in _constants(lender).items()
+    }
+    made = endpoint(lender, costs)
+    return replace(
+        made, name=stack.name, source=f"as {lender.name}: {stack.why}",
+        planes=made.planes if stack.planes is None else stack.planes,
+    )  # fmt: skip
+
+
+def _constants(stack: Stack) -> dict[str, Mapping[str, Any]]:
+    """The constants of a stack that is given none of another's, as the files write them."""
     costs = {**fitted().get(stack.name, {}).get("costs", {}), **stack.costs}
     if stack.others_free:
         costs["default"] = {}
-    return endpoint(stack, costs)
+    return costs
 
 
 def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:

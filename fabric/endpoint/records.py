@@ -39,7 +39,8 @@ class Stack:
     - ``costs``: constants that are known rather than fitted, by operation, with keys as in
       ``constants.toml``.
     - ``constants_of``, ``why``: the stack whose constants it is given, as it has no rows to
-      calibrate, and the reason. ``not_modelled``: why it has no constants at all.
+      calibrate, and the reason; its own ``costs`` and ``planes`` then say what differs.
+      ``not_modelled``: why it has no constants at all.
     - ``stand_ins``: by operation, mode or system, the stack with whose constants published rows of
       it are predicted. ``measured_as``: the name by which published rows call it, "" for its own;
       ``measured_with``: by operation, the algorithm of published rows that name none.
