@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from topology.compiled import compiled
 from topology.errors import RouteError, TopologyError
 from topology.graph import Ints, Longs, Topology
+from topology.routing.alike import AlikePaths
 from topology.routing.fold import Fold, fold, number_bundles
 from topology.routing.routes import Routes, RouteStore
-from topology.routing.walk import FoldedPlane, distances, walk
+from topology.routing.walk import SPRAY, FoldedPlane, distances, walk
 
 POLICIES = ("spray", "adaptive", "hash")
 """In the order of `topology.routing.walk.SPRAY` and its like."""
@@ -62,6 +63,7 @@ class Router:
             [topology.link_plane[folded.first_link] for folded in folds]
         )
         self._planes = [self._build(folded) for folded in folds]
+        self._alike = [self._by_groups(plane) for plane in self._planes]
         self._store = RouteStore()
         self.version = 0
         n = topology.n_endpoints
@@ -120,10 +122,13 @@ class Router:
 
     def _add(self, src: Ints, dst: Ints) -> None:
         found: NDArray[np.bool_] = src == dst
-        for plane in self._planes:
+        for plane, alike in zip(self._planes, self._alike, strict=True):
             left = np.flatnonzero(~found)
             if len(left):
-                ways = walk(src[left], dst[left], plane, self.topology.n_endpoints, self._choice)
+                ways = (
+                    alike.walk(src[left], dst[left]) if alike is not None
+                    else walk(src[left], dst[left], plane, self.topology.n_endpoints, self._choice)
+                )  # fmt: skip
                 found[left] = self._store.add(plane.number, left, ways)
         if not found.all():
             self._store.drop()
@@ -142,6 +147,13 @@ class Router:
             f"no path from {names[src]} to {names[dst]} on {graph.name}"
             f" over {', '.join(self.planes)}{lost}"
         )
+
+    def _by_groups(self, plane: FoldedPlane) -> AlikePaths | None:
+        """The plane's paths by groups of endpoints, where that is exact and groups are few."""
+        if self._choice != SPRAY:
+            return None
+        alike = AlikePaths(plane, self.topology.n_endpoints)
+        return alike if alike.pays else None
 
     def _build(self, folded: Fold) -> FoldedPlane:
         graph, count = self.topology, folded.n_classes
