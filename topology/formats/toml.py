@@ -38,26 +38,21 @@ each stretch of ids that go up by one. Tables may come as often as needed; their
 vertices and links. Numbers with a unit are texts, as `topology.units.parse` reads them.
 """
 
-import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from topology.draft import Draft
 from topology.errors import TopologyError, TriplaneError
 from topology.files.output import text_file
-from topology.files.reading import place, read_text, shown
+from topology.files.reading import read_text, shown
+from topology.formats.toml_tables import Table, check_keys, tables, toml_of
 from topology.formats.toml_text import to_toml
 from topology.graph import ABILITIES, CONTAINERS, NOWHERE, Ints, Longs, Topology
 from topology.names import near
 from topology.provenance import UNKNOWN, Provenance, provenance_of
 from topology.units import parse
-
-Table = Mapping[str, Any]
 
 MOST = 1 << 26
 """Bytes of a file at most: forty times those of CloudMatrix384's."""
@@ -98,8 +93,8 @@ def save(topology: Topology, path: str | Path) -> None:
 
 def from_toml(text: str) -> Topology:
     """The topology that the TOML ``text`` describes; raises `TopologyError` naming the fault."""
-    file = _parsed(text)
-    _keys(file, _FILE, "the file")
+    file = toml_of(text, TopologyError)
+    check_keys(file, _FILE, "the file", TopologyError)
     planes = tuple(_texts(file, "planes", "the file"))
     twice, times = Counter(planes).most_common(1)[0] if planes else ("", 1)
     if times > 1 or len(planes) > MAX_PLANES:
@@ -107,7 +102,7 @@ def from_toml(text: str) -> Topology:
         raise TopologyError(f"the file: planes names {what}")
     draft = Draft(planes)
     for key, known in (("endpoints", _VERTICES), ("switches", _SWITCHES)):
-        for where, table in _tables(file, key, known, text):
+        for where, table in tables(file, key, known, text, TopologyError):
             names, kind = _texts(table, "names", where), _text(table, "kind", where)
             places = {key: _places(table, key, len(names), where) for key in CONTAINERS}
             if key == "endpoints":
@@ -116,7 +111,7 @@ def from_toml(text: str) -> Topology:
                 draft.switches(names, kind, **places, in_switch=_able(table, where))
     index = {name: vertex for vertex, name in enumerate(draft.names)}
     links = 0
-    for where, table in _tables(file, "links", _LINKS, text):
+    for where, table in tables(file, "links", _LINKS, text, TopologyError):
         links += _read_links(draft, index, table, where, MAX_LINKS - links)
     name, removed = _text(file, "name", "the file"), _texts(file, "removed", "the file")
     provenance = provenance_of(file.get("provenance", {}), "the file")
@@ -146,22 +141,6 @@ def _is_run(run: object) -> bool:
         and len(run) == 2
         and all(type(number) is int and 0 <= number < 1 << 62 for number in run)
     )
-
-
-def _parsed(text: str) -> Table:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        what, _, where = str(error).removesuffix(")").rpartition(" (at ")
-        raise TopologyError(f"not TOML: {where}: {what}") from None
-    except RecursionError:
-        raise TopologyError("not TOML that is read here: its lists are nested too deeply") from None
-    except ValueError:  # int() of thousands of digits, or a date that there is not
-        digits = re.search(r"[0-9_]{1000,}", text)
-        where = f"{place(text, digits.start())}: " if digits else ""
-        raise TopologyError(
-            f"not TOML that is read here: {where}a number or date that is none"
-        ) from None
 
 
 def _read_links(draft: Draft, index: dict[str, int], table: Table, where: str, most: int) -> int:
@@ -199,36 +178,6 @@ def _times(table: Table, where: str) -> tuple[int, bool]:
     if "back_latency" in table and not both:
         raise TopologyError(f"{where}: 'back_latency' needs both = true")
     return count, both
-
-
-def _keys(table: Table, known: dict[str, bool], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise TopologyError(
-                f"{where}: unknown key {shown(key)}; known are {', '.join(known)}{near(key, known)}"
-            )
-    missing = [key for key, needed in known.items() if needed and key not in table]
-    if missing:
-        raise TopologyError(f"{where}: key {missing[0]!r} is missing")
-
-
-def _tables(
-    file: Table, key: str, known: dict[str, bool], text: str
-) -> Iterator[tuple[str, Table]]:
-    """Each table of the array ``key``, and where it is; ``text``: of the file."""
-    tables = file.get(key, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise TopologyError(f"{key} is no array of tables; write [[{key}]]")
-    heads = re.finditer(rf"^[ \t]*\[\[[ \t]*{key}[ \t]*\]\]", text, re.MULTILINE)
-    starts = np.array([head.start() for head in heads])
-    breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le"), np.uint32) == ord("\n"))
-    lines = (np.searchsorted(breaks, starts) + 1).tolist()
-    for number, table in enumerate(tables, start=1):
-        # A file may also write its tables inline, and then no line is known.
-        where = f"line {lines[number - 1]}, " if len(lines) == len(tables) else ""
-        where += f"[[{key}]] number {number}"
-        _keys(table, known, where)
-        yield where, table
 
 
 def _text(table: Table, key: str, where: str) -> str:
