@@ -30,6 +30,10 @@ def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
     changed = {name: value for name, value in given.items() if value not in (None, ())}
     if planes := changed.get("planes"):
         changed["planes"] = tuple(re.split(r"\s*,\s*", planes.strip()))
+    if classes := changed.get("classes"):
+        from fabric.classes.file import load_classes
+
+        changed["classes"] = load_classes(classes)
     placement = changed.get("placement")
     if placement and _PLACES.fullmatch(placement):
         changed["placement"] = tuple(map(int, placement.split(",")))
@@ -51,10 +55,21 @@ _MACHINE_OPTIONS = (
     click.option("--planes", metavar="NAMES", help="Use these planes only, e.g. rdma or ub,rdma."),
     click.option("--without", multiple=True, metavar="NAME",
                  help="Take this switch, link or node out; may be given again."),
+    click.option("--classes", metavar="FILE",
+                 help="Traffic classes, TOML: which transfers go first, and how others share."),
     click.option("--rank-table", "--placement", "placement", metavar="FILE[:PART]|N,N..",
                  help="Ranks are where HCCL's rank table says, or on these endpoints [in order]."),
 )  # fmt: skip
-_MACHINE_NAMES = ("system", "software", "engine", "routing", "planes", "without", "placement")
+_MACHINE_NAMES = (
+    "system",
+    "software",
+    "engine",
+    "routing",
+    "planes",
+    "without",
+    "classes",
+    "placement",
+)
 
 
 def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:

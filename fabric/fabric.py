@@ -1,15 +1,25 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fabric.classes.table import TrafficClass, TrafficClasses, in_class
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
-from fabric.engines.base import Compiles, Engine, Session, check_traits, engine, maker
+from fabric.engines.base import (
+    CLASSES,
+    Compiles,
+    Engine,
+    EngineError,
+    Session,
+    check_traits,
+    engine,
+    maker,
+)
 from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
 from fabric.schedule.step import ScheduleError, Step, only_steps
@@ -37,12 +47,14 @@ class Fabric:
     or several (`fabric.endpoint.stacks.named`), or an `Endpoint` such as
     `fabric.endpoint.stacks.usual`; default: the wire alone. ``planes``: in order of preference;
     default: the endpoint's, else the topology's. ``placement``: the endpoint (number) that each
-    rank sits on, int [places]; default: the accelerators in order.
+    rank sits on, int [places]; default: the accelerators in order. ``classes``: the traffic classes
+    by whose numbers steps may say which of their transfers go first; ``traffic_classes`` is their
+    table.
 
     ``spec``: the description that it was built from; None if there is none.
 
-    Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError` for what is not to be
-    had.
+    Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError`, `ClassError` for what
+    is not to be had.
     """
 
     topology: Topology
@@ -53,7 +65,9 @@ class Fabric:
     placement: ArrayLike | None = None
     tolerance: float | None = None
     engine_options: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[TrafficClass] = ()
     software: Endpoint = field(init=False)
+    traffic_classes: TrafficClasses = field(init=False)
     router: Router = field(init=False)
     places: Ints = field(init=False)
     paths: PathTable = field(init=False)
@@ -71,9 +85,13 @@ class Fabric:
             raise EndpointError(
                 f"endpoint is {shown(endpoint)}; it has to be a name or an Endpoint"
             )
+        classes = TrafficClasses(tuple(self.classes))
+        if classes and CLASSES not in made.models:
+            raise EngineError(f"the engine {self.engine} does not model traffic classes")
         planes = self.planes or endpoint.planes
         set_field = object.__setattr__
         set_field(self, "software", endpoint)
+        set_field(self, "traffic_classes", classes)
         set_field(self, "router", Router(self.topology, self.routing, planes))
         set_field(self, "places", _places(self.topology, self.placement))
         set_field(self, "paths", PathTable(self.router, self.places))
@@ -102,28 +120,34 @@ class Fabric:
         each rank pays the software's costs of a call even if there is no step. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
         `EngineError` for steps with a trait, such as a traffic class, that the engine does not
-        model, `ArgumentError` for what is no schedule.
+        model, `ClassError` for a class that the machine does not have, `ArgumentError` for what is
+        no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
         moved = None if size is None else integer(size, "size", 0)
-        operation = self.software.regime(text(operation, "operation"), moved)
-        mine = self._modelled(only_steps(steps))
+        traffic_class = self.traffic_classes.of_operation(text(operation, "operation"))
+        operation = self.software.regime(operation, moved)
+        mine = self._modelled(only_steps(steps), traffic_class)
         timeline = self._engine.simulate(self, mine, operation=operation, ranks=given)
         return replace(timeline, machine=self.described) if self.spec else timeline
 
-    def _modelled(self, steps: Iterable[Step]) -> Iterator[Step]:
+    def _modelled(self, steps: Iterable[Step], traffic_class: int) -> Iterator[Step]:
         for number, step in enumerate(steps):
             if step.traits:
                 label = f" ({step.label})" if step.label else ""
                 self.check_traits(step.traits, f"step {number}{label}")
+            if traffic_class:
+                step = step.with_traits(in_class(step.traits, traffic_class, len(step)))
             yield step
 
     def check_traits(self, traits: Traits, where: str) -> None:
         """Raise `EngineError` if there is a trait that the engine does not model.
 
-        ``where``: who gives the traits, for the error.
+        And `ClassError` if there is a traffic class that the machine does not have. ``where``: who
+        gives the traits, for the error.
         """
         check_traits(self.engine, self._engine, traits, where)
+        self.traffic_classes.check(traits, where)
 
     def compile(self) -> None:
         """Have the engine compile now what it would compile at its first use.

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fabric.classes.table import TrafficClass, TrafficClasses, class_of
 from fabric.machine_json import FORMAT, check_key, contents_of, machines_in
 from fabric.rank_places import places_of
 from topology.arguments import INT64, PATH, integer, integers, number, shown, text
@@ -52,7 +53,8 @@ class MachineSpec:
     - ``placement``: where the ranks are: a rank table's path (``FILE`` or ``FILE:PART``), or the
       endpoint of each rank, int [ranks], counted with those that are taken out; None: in order.
     - ``without``: names of switches, links and nodes that are taken out.
-    - ``classes``, ``faults``: traffic classes, and what breaks when; both have to be empty yet.
+    - ``classes``: the traffic classes, see `fabric.classes.table.TrafficClass`. ``faults``: what
+      breaks when; it has to be empty yet.
     - ``tolerance``: the engine's option of that name: how far times may be off, as a fraction;
       ``seed``: the engine's option of that name; None: the engine's default.
     - ``system_options``: arguments of the system's preset by name, such as ``{"rdma": "ib"}``; see
@@ -70,7 +72,7 @@ class MachineSpec:
     planes: tuple[str, ...] | None = None
     placement: str | tuple[int, ...] | None = None
     without: tuple[str, ...] = ()
-    classes: tuple[object, ...] = ()
+    classes: tuple[TrafficClass, ...] = ()
     faults: tuple[object, ...] = ()
     tolerance: float | None = None
     seed: int | None = None
@@ -87,7 +89,7 @@ class MachineSpec:
             "planes": None if planes is None else (_names(planes, "planes") or None),
             "placement": _placement(self.placement),
             "without": _names(self.without, "without"),
-            "classes": _none_yet(self.classes, "classes", "traffic classes"),
+            "classes": _classes(self.classes),
             "faults": _none_yet(self.faults, "faults", "faults in time"),
             "tolerance": None if self.tolerance is None else number(self.tolerance, "tolerance"),
             "seed": None if self.seed is None else integer(self.seed, "seed", 0),
@@ -114,6 +116,7 @@ class MachineSpec:
         fabric = Fabric(
             topology, engine=self.engine, routing=self.routing,
             endpoint=stacks_of(self.software, topology), planes=self.planes, placement=places,
+            classes=self.classes,
             **_given(tolerance=self.tolerance), **_given(engine_options=self._for_engine()),
         )  # fmt: skip
         object.__setattr__(fabric, "spec", self)
@@ -172,7 +175,8 @@ class MachineSpec:
             for name, value in values.items()
         }
         options = {name: dict(values[name]) for name in ("engine_options", "system_options")}
-        return {"format": FORMAT, **plain, **options}
+        classes = [one.to_json() for one in self.classes]
+        return {"format": FORMAT, **plain, **options, "classes": classes}
 
     def to_short_json(self) -> dict[str, Any]:
         """`to_json` without what has its default: what `from_json` takes, where many are kept."""
@@ -291,6 +295,16 @@ def _options(values: Any, field: str) -> Mapping[str, Option]:
                 " number, True, False or None"
             )
     return MappingProxyType(dict(values))
+
+
+def _classes(values: Any) -> tuple[TrafficClass, ...]:
+    if not isinstance(values, list | tuple):
+        raise ArgumentError(f"classes is {shown(values)}; it has to be a list of traffic classes")
+    made = (
+        one if isinstance(one, TrafficClass) else class_of(one, f"classes[{at}]")
+        for at, one in enumerate(values)
+    )
+    return TrafficClasses(tuple(made)).given
 
 
 def _none_yet(values: Any, name: str, what: str) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fabric.classes.file import load_classes
 from fabric.machine import MachineSpec
 from tests.support.pages import (
     NAMED,
@@ -123,6 +124,9 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
             continue
         elif block.language == "json":
             assert MachineSpec.from_json(json.loads(block.text)) == MachineSpec()
+        elif block.language == "toml" and "[[classes]]" in block.text:
+            (tmp_path / "classes.toml").write_text(block.text, "utf-8")
+            assert load_classes(tmp_path / "classes.toml")
         elif block.language == "toml":
             (tmp_path / "page.toml").write_text(block.text, "utf-8")
             assert system(str(tmp_path / "page.toml")).n_endpoints

@@ -19,7 +19,7 @@ ROOMS = {
         "analysis", "draw",
     ),
     "fabric": (
-        "failure", "host", "schedule", "endpoint", "timeline",
+        "failure", "host", "schedule", "classes", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
         "engines.flow", "fabric", "machine_json rank_places machine", "clock", "settings",
         "transports", "transports.mpi", "transports.zmq", "world", "ranks", "launching", "launch",

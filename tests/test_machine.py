@@ -1,6 +1,7 @@
 """`MachineSpec`: one value of everything about a machine, in Python, JSON and answers."""
 
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from bench.collectives import measure, real_ranks
 from bench.options import Flags
 from collectives import init
 from collectives.algorithms.alltoall import pairwise
+from fabric.classes.table import TrafficClass
 from fabric.failure import WorldError
 from fabric.launching.agreement import compare, description
 from fabric.launching.current import member
@@ -37,6 +39,10 @@ OPTIONS = st.dictionaries(
     ),
     max_size=3,
 )  # fmt: skip
+CLASSES = st.builds(
+    TrafficClass, name=NAMES, number=st.integers(1, 65535), priority=st.integers(-128, 127),
+    weight=st.floats(1e-6, 1e6), rate_limit=st.just(math.inf) | st.floats(1e-300, 1e300),
+).filter(lambda one: one.name != "default")  # fmt: skip
 SPECS = st.builds(
     MachineSpec,
     system=NAMES,
@@ -47,6 +53,9 @@ SPECS = st.builds(
     planes=st.none() | st.lists(NAMES, min_size=1, max_size=3).map(tuple),
     placement=st.none() | NAMES | st.lists(st.integers(0, 9999), max_size=5).map(tuple),
     without=st.lists(NAMES, max_size=3).map(tuple),
+    classes=st.lists(CLASSES, max_size=3, unique_by=(lambda c: c.name, lambda c: c.number)).map(
+        tuple
+    ),
     tolerance=st.none() | st.floats(0, 1),
     seed=st.none() | st.integers(0, 2**63 - 1),
     system_options=OPTIONS,
@@ -54,7 +63,7 @@ SPECS = st.builds(
 
 ODD = MachineSpec(
     "supernode:16", "raw", routing="hash", planes=("rdma",), placement=(9, 4, 0, 17, 30),
-    without=("rdma.leaf0",), tolerance=0.0,
+    without=("rdma.leaf0",), tolerance=0.0, classes=(TrafficClass("kv", 1, -1, 2.0, 25e9, ("x",)),),
 )  # fmt: skip
 """A machine that differs from the default in every field that the flow engine has."""
 
@@ -101,7 +110,11 @@ def test_what_a_person_leaves_out_has_its_default() -> None:
         ({"seed": True}, "seed is true; it has to be an integer or null"),
         ({"seed": -1}, "seed is -1"),
         ({"engine_options": {"a": [1]}}, "engine_options.*'a'.*it has to be a text, a finite"),
-        ({"classes": [{"name": "kv"}]}, "classes has .*no engine has traffic classes yet"),
+        ({"classes": [{"name": "kv"}]}, r"classes\[0\]: key 'number' is missing"),
+        ({"classes": {"kv": 1}}, "classes is .*; it has to be a list"),
+        ({"classes": [{"name": "kv", "number": 1, "wait": 2}]}, "no key 'wait'; .*near it: weight"),
+        ({"classes": [{"name": "kv", "number": 1, "rate_limit": 9}]}, "9 is no bandwidth"),
+        ({"classes": [{"name": n, "number": 1} for n in "ab"]}, "classes have the number 1"),
         ({"faults": ["l2.0"]}, "faults has .*no engine has faults in time yet"),
         ({"format": 2}, "format is 2; known is 1"),
         ({"format": "1"}, "format is '1'; it has to be an integer"),

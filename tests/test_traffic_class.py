@@ -1,4 +1,4 @@
-"""A step's traffic class reaches the engine by every way; an engine without classes refuses it."""
+"""A step's traffic class reaches the engine by every way; one that nobody knows is refused."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 from collectives import init
 from collectives.algorithms.sendrecv import transfers
 from fabric import Fabric, Step, launch
+from fabric.classes.table import ClassError, TrafficClass
 from fabric.clock.emulator import Emulator
 from fabric.engines.base import CLASSES, EngineError
 from fabric.engines.columns import Batch, Streams, batches, rank_streams
@@ -27,6 +28,7 @@ from topology import star
 from topology.units import GB, US
 
 SIZE = 1 << 20
+KNOWN = (TrafficClass("second", 2),)
 WIDE = 5000  # ranks for which no table of all pairs is made
 FAST, SLOW = (10 * US + SIZE * n / GB for n in (1, 3))
 """Seconds of SIZE bytes on the constant engine in class 0, and in class 2."""
@@ -196,24 +198,35 @@ def test_a_class_out_of_bounds_is_refused() -> None:
 
 
 def test_an_engine_that_knows_classes_gets_them() -> None:
-    found = Fabric(star(3), engine="constant").simulate(
+    found = Fabric(star(3), engine="constant", classes=KNOWN).simulate(
         [Step([0, 1], [1, 2], SIZE, traffic_class=[2, 0]), Step(0, 1, SIZE)]
     )
     assert found.finish.tolist() == pytest.approx([SLOW, FAST, SLOW + FAST])
 
 
-def test_flow_refuses_them_by_name() -> None:
-    fabric = Fabric(star(3))
+def test_an_engine_without_classes_refuses_them_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Constant, "models", frozenset())
+    fabric = Fabric(star(3), engine="constant")
     with pytest.raises(
         EngineError,
-        match=r"step 1 \(late\) has traffic_class 2, which the engine flow does not model",
+        match=r"step 1 \(late\) has traffic_class 2, which the engine constant does not model",
     ):
         fabric.simulate([Step(0, 1, 8), Step([0, 0], 1, 8, traffic_class=[0, 2], label="late")])
     assert fabric.simulate([Step(0, 1, 8, traffic_class=0)]).duration > 0
+    with pytest.raises(EngineError, match="the engine constant does not model traffic classes"):
+        Fabric(star(3), engine="constant", classes=KNOWN)
+
+
+def test_a_class_that_the_machine_does_not_have_is_refused_by_number() -> None:
+    with pytest.raises(ClassError, match=r"step 0 has traffic_class 2, .* machine has no table"):
+        Fabric(star(3)).simulate([classed()])
+    known = Fabric(star(3), classes=(TrafficClass("kv", 1),))
+    with pytest.raises(ClassError, match=r"2, which is none; there are 0 \(default\), 1 \(kv\)"):
+        known.simulate([classed()])
 
 
 def test_so_does_its_emulator() -> None:
-    with pytest.raises(EngineError, match="a row of rank 1 has traffic_class 2"):
+    with pytest.raises(ClassError, match="a row of rank 1 has traffic_class 2"):
         Emulator(Fabric(star(3)), 3).begin(1, 1, (0, 1, 2), plan([classed()], 3, 1).rows, "")
 
 
@@ -226,12 +239,13 @@ def of_class_2() -> float:
 
 @pytest.mark.parametrize("transport", ["inproc", "zmq"])
 def test_running_ranks_have_them(transport: str) -> None:
-    clocks = launch(of_class_2, 2, Fabric(star(2), engine="constant"), transport=transport)
+    fabric = Fabric(star(2), engine="constant", classes=KNOWN)
+    clocks = launch(of_class_2, 2, fabric, transport=transport)
     assert clocks == pytest.approx([SLOW, SLOW], abs=1e-11)
 
 
 def test_running_ranks_are_refused_them_by_name() -> None:
-    with pytest.raises(WorldError, match="traffic_class 2, which the engine flow does not model"):
+    with pytest.raises(WorldError, match="traffic_class 2, which is none; the machine has no"):
         launch(of_class_2, 2, Fabric(star(2)), transport="inproc")
 
 

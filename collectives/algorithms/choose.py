@@ -201,7 +201,7 @@ def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
         places = fabric.places[list(group)]
         panel = Fabric(
             fabric.topology, fabric.engine, fabric.routing, fabric.software,
-            fabric.router.planes, places, fabric.tolerance, fabric.engine_options,
+            fabric.router.planes, places, fabric.tolerance, fabric.engine_options, fabric.classes,
         )  # fmt: skip
         panel.router.paths(np.repeat(places, len(places)), np.tile(places, len(places)))
         memory.panels[group] = panel

@@ -1,8 +1,9 @@
 """`TimedCall`: what an emulator knows of one collective in progress, and what its repeats share."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from fabric.classes.table import in_class
 from fabric.engines.base import Session
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.fabric import Fabric
@@ -91,13 +92,17 @@ class Catalogue:
         return part
 
     def _part(self, family: Family, rows: TimedRows, position: int) -> CallShare:
+        digest = rows.digest
         if rows.traits:
             self._fabric.check_traits(rows.traits, f"a row of rank {family.group[position]}")
+        number = self._fabric.traffic_classes.of_operation(family.operation)
+        if number:
+            rows = replace(rows, traits=in_class(rows.traits, number, len(rows)))
         streams = rank_streams(rows, family.group, position, family.operation)
         self._session.prepare(streams)
         columns = streams.streams
         alone = bool((columns.src == columns.dst).all())
-        return CallShare(rows.digest, streams, len(streams) > 0, alone)
+        return CallShare(digest, streams, len(streams) > 0, alone)
 
     def _make(self, operation: str, group: tuple[int, ...]) -> Family:
         bad = [rank for rank in group if not 0 <= rank < self._size]

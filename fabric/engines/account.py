@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.classes.table import TRAIT
 from fabric.engines import in_switch
 from fabric.engines.bounds import PAIR, Chain, Columns, extend, make_chain
 from fabric.engines.columns import Batch, Streams, batches
-from fabric.engines.paths import FlowLoads, carry, load
+from fabric.engines.paths import FlowLoads, carry, class_limits, load
 from fabric.schedule.step import ScheduleError, Step
 from fabric.timeline.value import Bottleneck, Timeline
 
@@ -40,7 +41,8 @@ class Account:
 
     ``ranks``: how many take part, None: as many as the first batch names. ``begin``: seconds that
     the call costs before its first step, known after the first batch. ``capacity``: float64
-    [resources, then one initiator a place], bytes per second that the software gets to use.
+    [resources, then one initiator a place, then the places in each class with a rate limit], bytes
+    per second that the software gets to use.
     """
 
     def __init__(self, machine: "Machine", operation: str, ranks: int | None) -> None:
@@ -48,7 +50,11 @@ class Account:
         self.costs, places = machine.software.costs(operation), len(machine.places)
         limits = np.full(places, self.costs.initiator_bandwidth)
         paths = machine.paths
-        self.capacity = np.concatenate([paths.usable(paths.share(self.costs)), limits])
+        self._limited = machine.traffic_classes.limited
+        self.capacity = np.concatenate([
+            paths.usable(paths.share(self.costs)), limits,
+            class_limits(machine.traffic_classes, places),
+        ])  # fmt: skip
         self.begin = 0.0
         self.batches: list[Batch] = []
         self._chain: Chain = make_chain(places)
@@ -68,7 +74,8 @@ class Account:
         """The paths of ``streams``, and what they load and cost; raises `RouteError`."""
         paths = self.machine.paths
         path = paths.of(streams.src, streams.dst)
-        return Loaded(path, load(streams, path, paths.binding(), paths.ways(), self.costs))
+        ways = paths.ways(self.machine.traffic_classes)
+        return Loaded(path, load(streams, path, paths.binding(), ways, self.costs))
 
     def count(self, streams: Streams, loaded: Loaded, old: int = 0) -> None:
         """Add ``streams`` to the account, of which the first ``old`` have been counted before."""
@@ -91,9 +98,17 @@ class Account:
         carry(self._carried, path, streams.size, table.begin, table.resource, table.weight)
         if self.costs.initiator_bandwidth < np.inf:
             leaves = router.leaves_package[path]
-            self._carried[n:] += np.bincount(
-                streams.src[leaves], streams.size[leaves], len(self.machine.places)
-            )
+            self._sent(n, streams, leaves)
+        for k, one in enumerate(self._limited, 1):
+            mine = (streams.trait(TRAIT) == one.number) & (streams.src != streams.dst)
+            self._sent(n + k * len(self.machine.places), streams, mine)
+
+    def _sent(self, first: int, streams: Streams, which: NDArray[np.bool_]) -> None:
+        """Count what ranks send in the streams selected by ``which``, from resource ``first``."""
+        places = len(self.machine.places)
+        self._carried[first : first + places] += np.bincount(
+            streams.src[which], streams.size[which], places
+        )
 
     def _count_in_switch(self, streams: Streams, loads: FlowLoads, old: int) -> None:
         """Count the bytes of streams for which switches do something: they load what they say."""
@@ -169,6 +184,10 @@ class Account:
         share = time / duration if duration > 0 else 0.0
         n = len(self.machine.router.capacity)
         software = self.machine.software.stack(self.operation)
+        if cause >= n + len(self.machine.places):
+            which, rank = divmod(cause - n, len(self.machine.places))
+            name = f"of rank {rank} in traffic class {self._limited[which - 1].name}"
+            return Bottleneck("limit", name, time, share)
         if cause >= n:
             name = f"of rank {cause - n} as initiator ({software})"
             return Bottleneck("limit", name, time, share)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.classes.table import TRAIT, TrafficClasses
 from fabric.endpoint.costs import Endpoint
 from fabric.engines.columns import RankStreams
 from fabric.engines.paths import PathTable
@@ -42,7 +43,7 @@ CONTENTION = "contention"
 CHANGES = "changes"
 """In `Engine.models`: the machine may change while time goes on, see `Session.change`."""
 
-CLASSES = "traffic_class"
+CLASSES = TRAIT
 """In `Engine.models`: streams are treated by their traffic class, `Streams.trait`."""
 
 
@@ -68,6 +69,10 @@ class Machine(Protocol):
     @property
     def software(self) -> Endpoint:
         """The costs of software at both ends of a transfer."""
+
+    @property
+    def traffic_classes(self) -> TrafficClasses:
+        """Its traffic classes; no number of a class reaches an engine that is not among them."""
 
     @property
     def paths(self) -> PathTable:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from fabric.classes.table import TrafficClass, TrafficClasses
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.engines import in_switch
 from fabric.engines.base import (
@@ -41,13 +42,18 @@ from topology.errors import RouteError, TriplaneError
 from topology.graph import MULTICAST, REDUCE, Ints, Topology
 from topology.presets.shapes import star
 from topology.routing.router import Router
-from topology.units import US
+from topology.units import GB, US
 
 SIZE = 1_000_000
 """Bytes of the transfers of most checks."""
 
 RANKS = 6
 """Ranks of most checks."""
+
+CLASSES_GIVEN = (
+    TrafficClass("first", 1, priority=3, rate_limit=100 * GB), TrafficClass("heavy", 2, weight=4.0),
+)  # fmt: skip
+"""The traffic classes of the machines of all checks, beside the default one."""
 
 
 class EngineConformanceError(TriplaneError):
@@ -74,6 +80,7 @@ class _TestMachine:
     places: Ints
     software: Endpoint
     paths: PathTable
+    traffic_classes: TrafficClasses
 
 
 def _machine(topology: Topology | None = None, costs: Costs | None = None) -> Machine:
@@ -81,7 +88,8 @@ def _machine(topology: Topology | None = None, costs: Costs | None = None) -> Ma
     made = star(RANKS) if topology is None else topology
     router, places = Router(made), made.accelerators
     software = Endpoint("test", {"": costs or Costs()})
-    return _TestMachine(made, router, places, software, PathTable(router, places))
+    paths = PathTable(router, places)
+    return _TestMachine(made, router, places, software, paths, TrafficClasses(CLASSES_GIVEN))
 
 
 class _Checked:

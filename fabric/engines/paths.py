@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.classes.table import NO_CLASSES, TRAIT, TrafficClasses
 from fabric.endpoint.costs import DISTANCES, Costs, Vectors
 from fabric.engines import in_switch
 from fabric.engines.columns import Streams
@@ -46,12 +47,16 @@ class PathTable:
             kept = self._binding = version, made
         return kept[1]
 
-    def ways(self) -> "Ways":
-        """The paths found so far, and what their ends are."""
+    def ways(self, classes: TrafficClasses = NO_CLASSES, ranks: int | None = None) -> "Ways":
+        """The paths found so far, and what their ends are.
+
+        ``classes``: of the machine; ``ranks``: how many send, None: as many as there are places.
+        """
         router = self.router
         return Ways(
-            router.capacity, router.leaves_package, router.topology, self.places, router.table
-        )
+            router.capacity, router.leaves_package, router.topology, self.places, router.table,
+            classes, len(self.places) if ranks is None else ranks,
+        )  # fmt: skip
 
     def share(self, costs: Costs) -> _Floats:
         """The fraction of each plane's links that software gets to use: float64 [planes]."""
@@ -162,7 +167,11 @@ class Ways:
 
     ``capacity``: float64 [resources], bytes per second; ``leaves_package``: bool [paths], True for
     a path that leaves the package; ``places``: int32, the endpoint of ``topology`` that each rank
-    sits on; ``table``: the paths with all of their resources.
+    sits on; ``table``: the paths with all of their resources. ``classes``: the traffic classes of
+    the machine, on which ``ranks`` ranks send.
+
+    After the resources of the paths, resource by resource, there are the limits of the ranks as
+    initiators, then those of the ranks in each class with a rate limit.
     """
 
     capacity: _Floats
@@ -170,6 +179,8 @@ class Ways:
     topology: Topology
     places: _Ints
     table: Routes
+    classes: TrafficClasses
+    ranks: int
 
     def distance(self, src: _Ints, dst: _Ints, leaves: NDArray[np.bool_]) -> _Bytes:
         """How far apart the ranks are, as numbers of `DISTANCES`: int8.
@@ -219,6 +230,8 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
         path, bound.begin, bound.resource, bound.weight, src, leaves,
         len(ways.capacity), costs.initiator_bandwidth < np.inf,
     )  # fmt: skip
+    if ways.classes.limited:
+        entries, resource, weight = _with_class_limits(streams, ways, entries, resource, weight)
     latency, src_cost, dst_cost = _costs(
         src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
         far, at.latency, at.per_peer, at.per_message, at.per_byte, costs.per_reduced_byte,
@@ -325,6 +338,28 @@ def _entries(
         if limited and leaves[i]:
             out_resource[at], out_weight[at] = n_resources + src[i], 1.0
     return entries, out_resource, out_weight
+
+
+def _with_class_limits(
+    streams: Streams, ways: Ways, entries: _Longs, resource: _Ints, weight: _Floats
+) -> tuple[_Longs, _Ints, _Floats]:
+    """Each flow's resources, and the limit of its rank in its class where there is one."""
+    numbers, first = streams.trait(TRAIT), len(ways.capacity) + ways.ranks
+    which = np.full(len(streams), -1)
+    for k, one in enumerate(ways.classes.limited):
+        which[numbers == one.number] = first + k * ways.ranks
+    limited = (which >= 0) & (streams.src != streams.dst)
+    at = entries[1:][limited]
+    return (
+        entries + np.concatenate([[0], np.cumsum(limited)]),
+        np.insert(resource, at, (which + streams.src)[limited]),
+        np.insert(weight, at, 1.0),
+    )
+
+
+def class_limits(classes: TrafficClasses, ranks: int) -> _Floats:
+    """The most bytes per second of each of ``ranks`` ranks in each limited class: float64."""
+    return np.repeat([one.rate_limit for one in classes.limited], ranks).astype(np.float64)
 
 
 @compiled

@@ -7,6 +7,7 @@ pictures all read the same one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Unpack, cast
@@ -104,6 +105,14 @@ class Step:
         )  # fmt: skip
         object.__setattr__(picked, "traits", self.traits.pick(which))
         return picked
+
+    def with_traits(self, traits: Traits) -> "Step":
+        """The step with other ``traits`` of its rows."""
+        if traits is self.traits:
+            return self
+        changed = copy(self)
+        object.__setattr__(changed, "traits", traits)
+        return changed
 
 
 def only_steps(steps: Iterable[Any]) -> Iterator[Step]:

@@ -1,21 +1,28 @@
 """The oracle of the flow engine: exact max-min sharing, event by event, as slow as it is obvious.
 
+With traffic classes: the highest priority is filled first, by weights, and the next one into what
+is left.
+
 Written from the definitions and not from the engine: every physical link by itself (nothing is
 folded into bundles, nothing is left out), dicts and loops, rates found anew after every event.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from math import ceil, inf, log2
 
 from fabric import Costs, Step
+from fabric.classes.table import TrafficClass
 from topology import RouteError, Topology
 
 TINY = 1e-12
 """Times and levels that differ by less than this share of them are one."""
+
+
+PLAIN = TrafficClass("default", 0)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class Stream:
     latency: float = 0.0
     limit: float = inf
     far: str = "die"
+    of: TrafficClass = PLAIN
     left: float = 0.0
     start: float | None = None
     arrive: float = inf
@@ -123,12 +131,13 @@ def simulate(
     ranks: int | None = None,
     planes: tuple[str, ...] | None = None,
     path: Router | None = None,
+    classes: Sequence[TrafficClass] = (),
 ) -> Answer:
     """Rank i on the i-th accelerator. ``path``: from endpoint to endpoint; `spray` by default."""
     steps, costs = list(steps), costs or Costs()
     named = [int(rank) for step in steps for rank in chain(step.src, step.dst)]
     ranks = max(named, default=-1) + 1 if ranks is None else ranks
-    rows, streams = _streams(steps)
+    rows, streams = _streams(steps, {0: PLAIN} | {one.number: one for one in classes})
     for stream in streams:
         ends = int(topology.accelerators[stream.src]), int(topology.accelerators[stream.dst])
         way = path(*ends) if path else spray(topology, *ends, planes)
@@ -140,6 +149,7 @@ def simulate(
         for link in range(topology.n_links)
     }
     capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
+    capacity |= {(one.name, rank): one.rate_limit for one in classes for rank in range(ranks)}
     begin = costs.launch + costs.barrier * ceil(log2(max(ranks, 1)))
     ready = _run(streams, capacity, costs, [begin] * ranks)
     start = [stream.start for stream in rows if stream.start is not None]
@@ -147,14 +157,18 @@ def simulate(
     return Answer(start, finish, ready)
 
 
-def _streams(steps: list[Step]) -> tuple[list[Stream], list[Stream]]:
+def _streams(
+    steps: list[Step], classes: Mapping[int, TrafficClass]
+) -> tuple[list[Stream], list[Stream]]:
     """The stream of every row, and every stream once."""
     rows = []
-    streams: dict[tuple[int, int, int], Stream] = {}
+    streams: dict[tuple[int, int, int, int], Stream] = {}
     for number, step in enumerate(steps):
+        named = step.traits.column("traffic_class", len(step)).tolist()
         for row in range(len(step)):
-            src, dst = int(step.src[row]), int(step.dst[row])
-            stream = streams.setdefault((number, src, dst), Stream(src, dst, number))
+            src, dst, of = int(step.src[row]), int(step.dst[row]), named[row]
+            new = Stream(src, dst, number, of=classes[of])
+            stream = streams.setdefault((number, src, dst, of), new)
             stream.size += int(step.size[row])
             stream.messages += 1 if step.messages is None else int(step.messages[row])
             stream.reduces = step.reduces
@@ -200,6 +214,8 @@ def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
     stream.load = {link: share for link, share in way.load.items()}
     if way.plane != "package":
         stream.load[f"initiator {stream.src}"] = 1.0
+    if stream.of.rate_limit < inf:
+        stream.load[stream.of.name, stream.src] = 1.0
     stream.limit = min(at(costs.pair_bandwidth, stream.far, inf), bandwidth)
     gap = at(costs.message_gap, stream.far)
     if gap and stream.size:
@@ -223,9 +239,9 @@ def _run(
         moving = [s for s in streams if s.finish is None and s.arrive <= now * (1 + TINY)]
         rate = fair_rates(moving, capacity)
         coming = [s.arrive for s in streams if s.finish is None and s not in rate]
-        then = min([*coming, *(now + s.left / rate[s] for s in moving)])
-        for stream in moving:
-            end = now + stream.left / rate[stream]
+        ends = {s: now + (_over(s.left, rate[s]) if s.left else 0.0) for s in moving}
+        then = min([*coming, *ends.values()])
+        for stream, end in ends.items():
             if end <= then * (1 + TINY):
                 stream.finish = end
             stream.left -= stream.left and rate[stream] * (then - now)
@@ -234,6 +250,10 @@ def _run(
             while todo[rank] and _through(rank, todo[rank][0], streams, costs, ready):
                 todo[rank].pop(0)
     return ready
+
+
+def _over(left: float, rate: float) -> float:
+    return left / rate if rate else inf
 
 
 def _through(rank: int, step: int, streams: list[Stream], costs: Costs, ready: list[float]) -> bool:
@@ -255,22 +275,31 @@ def _through(rank: int, step: int, streams: list[Stream], costs: Costs, ready: l
 
 
 def fair_rates(streams: list[Stream], capacity: dict[object, float]) -> dict[Stream, float]:
-    """Progressive filling: all rates rise together until something holds a stream back."""
+    """Priority after priority, each into what the ones before have left."""
     rate: dict[Stream, float] = {}
-    rising = list(streams)
+    for priority in sorted({stream.of.priority for stream in streams}, reverse=True):
+        _fill([s for s in streams if s.of.priority == priority], capacity, rate)
+    return rate
+
+
+def _fill(rising: list[Stream], capacity: dict[object, float], rate: dict[Stream, float]) -> None:
+    """All rates rise together, each by its weight, until something holds a stream back."""
     while rising:
         pull: dict[object, float] = defaultdict(float)
         room = dict(capacity)
         for stream in rising:
             for link, weight in stream.load.items():
-                pull[link] += weight
+                pull[link] += weight * stream.of.weight
         for stream, fixed in rate.items():
             for link, weight in stream.load.items():
                 room[link] -= fixed * weight
-        level = {link: max(room[link], 0.0) / pull[link] for link in pull}
-        least = min([*level.values(), *(stream.limit for stream in rising)])
+        # What rounding leaves of a link that others have filled is nothing.
+        rest = {link: 1e-9 * capacity[link] if capacity[link] < inf else 0.0 for link in pull}
+        left = {link: room[link] if room[link] > rest[link] else 0.0 for link in pull}
+        level = {link: left[link] / pull[link] for link in pull}
+        least = min([*level.values(), *(s.limit / s.of.weight for s in rising)])
         full = {link for link in level if level[link] <= least * (1 + TINY)}
-        held = [s for s in rising if s.limit <= least * (1 + TINY) or full & set(s.load)]
-        rate |= dict.fromkeys(held, least)
+        most = least * (1 + TINY)
+        held = [s for s in rising if s.limit / s.of.weight <= most or full & set(s.load)]
+        rate |= {stream: least * stream.of.weight for stream in held}
         rising = [stream for stream in rising if stream not in rate]
-    return rate

@@ -19,6 +19,7 @@ from fabric.engines.flow import in_flight
 from fabric.engines.flow.heap import sort_by
 from fabric.engines.flow.in_flight import Flows, join, leave, mark
 from fabric.engines.flow.maxmin import solve
+from fabric.engines.flow.priorities import solve_by_priority
 from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
@@ -122,7 +123,10 @@ def proceed(
             _arrivals(w, f, time, grain)
             continue
         if f.n[in_flight.CHANGED] > 0 and f.n[in_flight.ALIVE] > 0:
-            everything = solve(f, time, max(span, 1e-30))
+            if f.n[in_flight.PRIORITIES] > 0:
+                everything = solve_by_priority(f, time, max(span, 1e-30))
+            else:
+                everything = solve(f, time, max(span, 1e-30))
             owed = time + span if f.n[in_flight.CREDITED] > 0 else np.inf
             w.times[SETTLE] = owed if everything else min(owed, w.times[SETTLE])
         coming = _horizon(w, f, share, grain) - time
@@ -296,7 +300,9 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
                 soonest, first = f.due[i], i
             n += 1
     f.n[in_flight.IN_FLIGHT] = n
-    if share * (n - EXACT_BELOW) > 1.0:
+    if f.n[in_flight.PRIORITIES] > 0 and share * (n - EXACT_BELOW) > 1.0:
+        soonest = max(soonest, _first_share(w, n, share))
+    elif share * (n - EXACT_BELOW) > 1.0:
         sample = np.empty(SAMPLE, np.int32)
         dues = np.empty(SAMPLE)
         size = min(n, SAMPLE)
@@ -315,6 +321,29 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
     elif n > 0:
         soonest += grain * max(soonest - w.arrive[first], 0.0)
     return float(min(soonest * (1 + 1e-12), w.times[ARRIVAL]))
+
+
+@compiled
+def _first_share(w: Window, n: int, share: float) -> float:
+    """When a share of the flows that move has ended; those that have to wait never do."""
+    moving, dues = 0, np.empty(n)
+    for k in range(n):
+        if w.dues[k] < np.inf:
+            dues[moving] = w.dues[k]
+            moving += 1
+    many = int(share * (moving - EXACT_BELOW))
+    if many < 1:
+        return 0.0
+    last = np.partition(dues[:moving], many)[many]
+    # As where there are no priorities: whatever ends before many that end together comes first.
+    together = np.sum(dues[:moving] <= last * (1 + 1e-9))
+    if together > 2 * many:
+        before = 0.0
+        for k in range(moving):
+            if dues[k] < last * (1 - 1e-9):
+                before = max(before, dues[k])
+        return before
+    return float(last)
 
 
 @compiled

@@ -17,16 +17,32 @@ _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
-RISING, ENDED, AT_LIMIT = -1, -2, -3
+RISING, ENDED, AT_LIMIT, HELD = -1, -2, -3, -4
 """States of a record: its rate still rises with the level, as it is being solved; it has ended; its
-own limit holds it back. From 0 up: the resource that holds it back."""
+own limit holds it back; others go before it and are solved first. From 0 up: the resource that
+holds it back."""
 
 ENDED_RATE = -1.0
 """The rate of a flow that has left."""
 
 
-IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES, ALIVE = range(8)
+IN_FLIGHT, CHANGED, STAMP, SKIP, TOUCHED, CREDITED, SOLVES, ALIVE, PRIORITIES = range(9)
 """What the numbers of `Flows.n` are: see the functions that use them."""
+
+
+class Priorities(NamedTuple):
+    """How many priorities there are, and that of each flow and class: int8, 0 goes first.
+
+    Where no class goes before another, ``number`` is 0 and the columns are empty.
+    """
+
+    number: int
+    of_flows: NDArray[np.int8]
+    of_classes: NDArray[np.int8]
+
+
+NO_PRIORITIES = Priorities(0, np.zeros(0, np.int8), np.zeros(0, np.int8))
+"""The priorities of flows that are all alike."""
 
 
 class Flows(NamedTuple):
@@ -39,6 +55,8 @@ class Flows(NamedTuple):
     flows in flight and the sum of their weights; ``inside[first[r]:first[r] + length[r]]``, records
     of flows that are in flight or have ended. ``credit``: bytes that a full resource could have
     carried since flows ended between two solves; they are carried later, at rate ``bonus``.
+    Where there are priorities, ``n[8]`` says how many; ``priority``: of each flow, 0 goes first,
+    else empty; ``priority_of``: that of each traffic class, for flows that are added later.
     ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: the resources to solve from. The
     rest is working memory.
     """
@@ -73,6 +91,8 @@ class Flows(NamedTuple):
     heap_resource: _Ints
     found: _Ints
     touched: _Ints
+    priority: NDArray[np.int8]
+    priority_of: NDArray[np.int8]
 
 
 def make_flows(
@@ -83,14 +103,16 @@ def make_flows(
     resource: _Ints,
     weight: _Floats,
     capacity: _Floats,
+    priorities: Priorities = NO_PRIORITIES,
 ) -> Flows:
     """Flows that are not in flight yet; flow i loads ``resource[entries[i]:entries[i + 1]]``.
 
     ``size``: bytes [flows]; ``limits[limit]``: the most bytes per second of each flow; ``weight``:
     by entry, how much of a flow's rate the resource carries; ``capacity``: bytes per second
-    [resources].
+    [resources]; ``priorities``: of the flows and of the traffic classes.
     """
-    n, n_resources = len(size), len(capacity)
+    n, n_resources, numbers = len(size), len(capacity), np.zeros(9, np.int64)
+    numbers[PRIORITIES] = priorities.number
     weighted = bool((weight != 1).any())
     record, records, weights = _records(entries, resource, weight, weighted)
     per_resource = np.bincount(resource, minlength=n_resources)
@@ -103,10 +125,11 @@ def make_flows(
         pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
         bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=zero(n, np.int32),
         changed=zero(n_resources + 1, np.int32), is_changed=zero(n_resources, np.bool_),
-        n=zero(8, np.int64), seen=zero(n_resources, np.int64), room=zero(n_resources),
+        n=numbers, seen=zero(n_resources, np.int64), room=zero(n_resources),
         pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
         heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
         found=zero(n, np.int32), touched=zero(n_resources, np.int32),
+        priority=priorities.of_flows, priority_of=priorities.of_classes,
     )  # fmt: skip
 
 

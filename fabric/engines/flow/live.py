@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.flow import events, live_columns
+from fabric.classes.table import NO_CLASSES, TrafficClasses
+from fabric.engines.flow import events, in_flight, live_columns
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.in_flight import Flows, make_flows
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
 from fabric.engines.flow.placed import LoadedStreams, RankShare
+from fabric.engines.flow.priorities import priorities_of
 from fabric.engines.flow.run import liberties
 from fabric.failure import CallMismatch
 
@@ -47,17 +49,21 @@ class PeersHere:
 class Live:
     """The engine with lanes in it. Times are in seconds since `reset`.
 
-    ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`. ``lanes``: how
+    ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`; ``classes``: the
+    traffic classes, in whose weights' bytes the streams are. ``lanes``: how
     many have not ended. ``crowded``: True if so much has ended that it is time to `compact`.
     """
 
-    def __init__(self, capacity: _Floats, tolerance: float) -> None:
+    def __init__(
+        self, capacity: _Floats, tolerance: float, classes: TrafficClasses = NO_CLASSES
+    ) -> None:
+        self._classes = classes
         self._share, self._grain = liberties(tolerance)
         self._least: dict[int, float] = {}
         self.time, self.lanes, self._many = 0.0, 0, _MANY
         self._have = np.zeros(5, np.int64)
         self._w = _window(_FIRST_ROOM)
-        self._f = _flows(_FIRST_ROOM, capacity)
+        self._f = _flows(_FIRST_ROOM, capacity, classes)
         self._room = np.full(len(capacity), _AT_RESOURCE)
         self._need = np.zeros(len(capacity), np.int64)
         self._key, self._first = np.zeros(_FIRST_ROOM, np.int64), np.zeros(_FIRST_ROOM, np.int64)
@@ -72,6 +78,7 @@ class Live:
             column.fill(0)
         for room in (f.pull, f.credit, f.bonus):
             room.fill(0.0)
+        f.n[in_flight.PRIORITIES] = len(np.unique(f.priority_of))
         f.full.fill(False)
         f.is_changed.fill(False)
         w.times[:] = np.inf, np.inf, np.inf, 0.0, 0.0
@@ -107,7 +114,7 @@ class Live:
             seats.lane, seats.open, np.array(positions), np.array(ready), begin, _joined(lanes),
         )  # fmt: skip
         if bad >= 0:
-            raise CallMismatch(_mismatch(bad, positions, begin, _joined(lanes)))
+            raise CallMismatch(self._mismatch(bad, positions, begin, _joined(lanes)))
         self.lanes += len(lanes)
         self._least |= {first + k: part.least for k, part in enumerate(parts)}
 
@@ -183,7 +190,8 @@ class Live:
             "src", "dst", "step", "latency", "src_cost", "dst_cost", "status", "missing", "start",
             "arrive", "finish", "under_way", "ended", "through", "dues",
         )  # fmt: skip
-        of_flows = ("size", "rate", "due", "limit", "record", "active", "found")
+        of_flows = ["size", "rate", "due", "limit", "record", "active", "found"]
+        of_flows += ["priority"] if len(self._f.priority_of) else []
         self._w = self._w._replace(**{k: _longer(getattr(self._w, k), n) for k in of_window})
         self._f = self._f._replace(**{k: _longer(getattr(self._f, k), n) for k in of_flows})
         self._key = _longer(self._key, n)
@@ -207,6 +215,24 @@ class Live:
         self._f = self._f._replace(first=first, inside=inside)
         self._have[CROWDED] = 0
 
+    def _mismatch(
+        self, bad: int, positions: Sequence[int], begin: _Longs, lanes: LoadedStreams
+    ) -> str:
+        if bad >= len(lanes.key):
+            who = positions[bad - len(lanes.key)]
+            return f"rank {who} of the group lacks transfers that others have with it"
+        who, size, which = (
+            positions[int(np.searchsorted(begin, bad, side="right")) - 1], lanes.size[bad], "",
+        )  # fmt: skip
+        if self._classes:
+            one = self._classes.classes[int(lanes.key[bad]) % len(self._classes.classes)]
+            size, which = size * one.weight, f" in traffic class {one.number} ({one.name})"
+        return (
+            f"rank {who} of the group has a transfer of {size:.0f} bytes from"
+            f" {lanes.src[bad]} to {lanes.dst[bad]}{which} in step {lanes.step[bad]}; the rank at"
+            " its other end has not"
+        )
+
 
 def _window(n: int) -> Window:
     def floats() -> _Floats:
@@ -225,13 +251,13 @@ def _window(n: int) -> Window:
     )  # fmt: skip
 
 
-def _flows(n: int, capacity: _Floats) -> Flows:
+def _flows(n: int, capacity: _Floats, classes: TrafficClasses) -> Flows:
     """No flows yet, with room for ``n`` of two resources each."""
     size = len(capacity)
     empty = np.zeros(0, np.int32)
     flows = make_flows(
         np.zeros(n), np.zeros(n, np.int32), np.array([np.inf]), np.zeros(n + 1, np.int64), empty,
-        np.zeros(0), capacity,
+        np.zeros(0), capacity, priorities_of(classes, np.zeros(n, np.int64)),
     )  # fmt: skip
     room = np.full(size, _AT_RESOURCE)
     return flows._replace(
@@ -254,15 +280,3 @@ def _joined(lanes: Sequence[LoadedStreams]) -> LoadedStreams:
     ends = np.cumsum([0, *(len(lane.resource) for lane in lanes)])
     entries = [lane.entries[:-1] + end for lane, end in zip(lanes, ends[:-1], strict=True)]
     return columns._replace(entries=np.concatenate([*entries, ends[-1:]]))
-
-
-def _mismatch(bad: int, positions: Sequence[int], begin: _Longs, lanes: LoadedStreams) -> str:
-    if bad >= len(lanes.key):
-        who = positions[bad - len(lanes.key)]
-        return f"rank {who} of the group lacks transfers that others have with it"
-    who = positions[int(np.searchsorted(begin, bad, side="right")) - 1]
-    return (
-        f"rank {who} of the group has a transfer of {lanes.size[bad]:.0f} bytes from"
-        f" {lanes.src[bad]} to {lanes.dst[bad]} in step {lanes.step[bad]}; the rank at its other"
-        " end has not"
-    )

@@ -35,7 +35,8 @@ from topology.compiled import compiled, inlined
 
 _Floats = NDArray[np.float64]
 
-_CROWDED = 16  # flows a changed resource, from which on all are taken to hang together
+CROWDED = 16
+"""Flows a changed resource, from which on all are taken to hang together."""
 
 
 @compiled
@@ -46,22 +47,29 @@ def solve(f: Flows, time: float, span: float) -> bool:
     if every flow in flight was solved again.
     """
     f.n[SOLVES] += 1
-    everything = f.n[SKIP] > 0 or f.n[ALIVE] > _CROWDED * f.n[CHANGED]
+    everything = f.n[SKIP] > 0 or f.n[ALIVE] > CROWDED * f.n[CHANGED]
     found = 0
     if everything:
-        _touch_all(f)
+        touch_all(f)
     else:
-        found = _component(f)
-    low, high = _levels(f, span)
+        found = component(f)
+    low, high = levels(f, span)
     if everything and high <= low * (1 + 1e-12) and low <= f.limits[0]:
         _fill_alike(f, low, time)
     else:
         if everything:
-            found = _everything(f)
+            found = all_in_flight(f)
         if len(f.limits) > 1:
-            _sort_by_limit(f, found)
-        _fill(f, found)
+            sort_by_limit(f, found)
+        fill(f, found)
         _settle(f, found, time)
+    close(f)
+    return bool(everything)
+
+
+@inlined
+def close(f: Flows) -> None:
+    """After a solve: which resources are full, what bonus they carry; nothing has changed."""
     for k in range(f.n[TOUCHED]):
         r = f.touched[k]
         above = f.bonus[r] - f.room[r]  # what it carries above its capacity
@@ -72,11 +80,10 @@ def solve(f: Flows, time: float, span: float) -> bool:
     for k in range(f.n[CHANGED]):
         f.is_changed[f.changed[k]] = False
     f.n[CHANGED] = 0
-    return bool(everything)
 
 
 @compiled
-def _levels(f: Flows, span: float) -> tuple[float, float]:
+def levels(f: Flows, span: float) -> tuple[float, float]:
     """Make the touched resources ready to be filled; the lowest and highest level of one alone."""
     low, high = np.inf, 0.0
     for k in range(f.n[TOUCHED]):
@@ -92,7 +99,7 @@ def _levels(f: Flows, span: float) -> tuple[float, float]:
 
 
 @compiled
-def _component(f: Flows) -> int:
+def component(f: Flows) -> int:
     """The records that a changed resource can touch, into ``found``; resources into ``touched``."""
     f.n[STAMP] += 1
     stamp = f.n[STAMP]
@@ -136,7 +143,7 @@ def _component(f: Flows) -> int:
 
 
 @compiled
-def _touch_all(f: Flows) -> None:
+def touch_all(f: Flows) -> None:
     """Every resource in use is touched, where all hangs together or very likely does."""
     f.n[SKIP] = max(f.n[SKIP] - 1, 0)
     n_touched = 0
@@ -148,8 +155,8 @@ def _touch_all(f: Flows) -> None:
 
 
 @compiled
-def _everything(f: Flows) -> int:
-    """As `_component` after `_touch_all`: there is nothing to search."""
+def all_in_flight(f: Flows) -> int:
+    """As `component` after `touch_all`: there is nothing to search."""
     n_found = 0
     for k in range(f.n[IN_FLIGHT]):
         i = f.active[k]
@@ -176,7 +183,7 @@ def _fill_alike(f: Flows, level: float, time: float) -> None:
 
 
 @compiled
-def _sort_by_limit(f: Flows, found: int) -> None:
+def sort_by_limit(f: Flows, found: int) -> None:
     """Flows with the lowest limit first: they freeze at it before any resource above it."""
     if found < len(f.limits):
         keys = np.empty(found)
@@ -197,13 +204,13 @@ def _sort_by_limit(f: Flows, found: int) -> None:
 
 
 @compiled
-def _fill(f: Flows, found: int) -> None:
+def fill(f: Flows, found: int) -> None:
     """Raise the level; freeze the flows of each resource that is full, or at their limits."""
     heap_level, heap_resource, top = f.heap_level, f.heap_resource, 0
     for k in range(f.n[TOUCHED]):
         r = f.touched[k]
-        if f.load[r] > 0:
-            top = push(heap_level, heap_resource, top, f.room[r] / f.pull[r], r)
+        if f.waiting[r] > 0:
+            top = push(heap_level, heap_resource, top, f.room[r] / f.pulling[r], r)
     limited = 0  # found[:limited] have been held against their limits
     while top > 0:
         level, r = f.heap_level[0], f.heap_resource[0]

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.classes.table import TRAIT
 from fabric.endpoint.costs import Costs
 from fabric.engines.base import Machine
 from fabric.engines.columns import RankStreams
-from fabric.engines.paths import FlowLoads, load
+from fabric.engines.flow.weights import weighted
+from fabric.engines.paths import FlowLoads, class_limits, load
 from topology.errors import RouteError
 
 _Longs = NDArray[np.int64]
@@ -24,10 +26,12 @@ _Floats = NDArray[np.float64]
 class LoadedStreams(NamedTuple):
     """The streams of one rank in one call, in order of ``key``, as columns.
 
-    ``key``: int64, tells the streams of a call apart, rising with the step; ``step``; ``src``,
+    ``key``: int64, tells the streams of a call apart, rising with the step; modulo the number of
+    traffic classes it is the place of the stream's class among them; ``step``; ``src``,
     ``dst``: int32, positions in the call's group; ``size``: bytes; ``latency``, ``src_cost``,
     ``dst_cost``: seconds; ``limit``: bytes per second; ``entries``, ``resource``, ``weight``:
-    stream i loads ``resource[entries[i]:entries[i + 1]]``.
+    stream i loads ``resource[entries[i]:entries[i + 1]]``. Bytes are those of a flow of the
+    stream's weight, see `fabric.engines.flow.weights`.
     """
 
     key: _Longs
@@ -61,9 +65,9 @@ class PlacedMachine:
     """A machine for a world of ``size`` ranks: all paths between them, and the links on these.
 
     Operations of a software stack may get different shares of a link, and calls of several are in
-    flight together. So ``capacity`` (float64 [resources, then one initiator a rank], bytes per
-    second) is that of the operation that gets most. A stream that gets only a fraction f of it
-    loads the link 1/f times.
+    flight together. So ``capacity`` (float64 [resources, then one initiator a rank, then the ranks
+    in each class with a rate limit], bytes per second) is that of the operation that gets most. A
+    stream that gets only a fraction f of it loads the link 1/f times.
     """
 
     def __init__(self, machine: Machine, size: int) -> None:
@@ -72,13 +76,16 @@ class PlacedMachine:
         # Copies: simulations on the same machine may find more paths meanwhile.
         self._path = _all_paths(machine, size)
         self._bound = paths.binding()
-        self._ways = paths.ways()
+        self.classes = machine.traffic_classes
+        self._ways = paths.ways(self.classes, size)
         costs = [*software.by_operation.values(), software.costs()]
         self._best = np.max([paths.share(one) for one in costs], axis=0)
         limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
         self._initiator = max(limits, default=np.inf)
         initiators = np.full(size, self._initiator)
-        self.capacity = np.concatenate([paths.usable(self._best), initiators])
+        self.capacity = np.concatenate(
+            [paths.usable(self._best), initiators, class_limits(self.classes, size)]
+        )
 
     def share(self, given: RankStreams) -> RankShare:
         """The `RankShare` of a rank's streams; raises `RouteError` for ranks without a path."""
@@ -86,10 +93,14 @@ class PlacedMachine:
         costs = self.machine.software.costs(given.operation)
         path = self._paths(there.src, there.dst)
         loads = load(there, path, self._bound, self._ways, costs)
+        key, size = (mine.step * ranks + mine.src) * ranks + mine.dst, mine.size
+        if self.classes:
+            row = self.classes.rows(mine.trait(TRAIT))
+            key, weight = key * len(self.classes.classes) + row, self.classes.weights[row]
+            loads, size = weighted(loads, weight), size / weight
         streams = LoadedStreams(
-            (mine.step * ranks + mine.src) * ranks + mine.dst, mine.step, mine.src, mine.dst,
-            mine.size, loads.latency, loads.src_cost, loads.dst_cost, loads.limits[loads.limit],
-            loads.entries, loads.resource, self._weights(loads, costs),
+            key, mine.step, mine.src, mine.dst, size, loads.latency, loads.src_cost, loads.dst_cost,
+            loads.limits[loads.limit], loads.entries, loads.resource, self._weights(loads, costs),
         )  # fmt: skip
         limits = frozenset(np.unique(streams.limit).tolist())
         return RankShare(streams, limits, self._least(streams))
@@ -112,7 +123,8 @@ class PlacedMachine:
         heavier = (self._best / self.machine.paths.share(costs))[self.machine.router.plane]
         limit = costs.initiator_bandwidth
         of_initiator = self._initiator / limit if limit < np.inf else 1.0
-        factor = np.append(heavier, np.full(self.size, of_initiator))
+        initiators, others = np.full(self.size, of_initiator), len(self.classes.limited)
+        factor = np.concatenate([heavier, initiators, np.ones(self.size * others)])
         weight: _Floats = loads.weight * factor[loads.resource]
         return weight
 

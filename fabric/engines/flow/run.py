@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.classes.table import TRAIT
 from fabric.engines.account import Account
 from fabric.engines.columns import Batch, Streams
 from fabric.engines.flow import events, in_flight, uncontended
+from fabric.engines.flow.in_flight import NO_PRIORITIES
+from fabric.engines.flow.priorities import priorities
+from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads
 from fabric.schedule.step import ScheduleError
 from fabric.timeline.value import Timeline
@@ -125,13 +129,22 @@ class Simulation:
         )  # fmt: skip
 
     def _share(self, state: _State, costs: FlowLoads, finish: _Floats, more: bool) -> None:
+        classes, left = self.account.machine.traffic_classes, state.left
+        weight, order = np.ones(1), NO_PRIORITIES
+        if classes:
+            weight = classes.weights[classes.rows(state.streams.trait(TRAIT))]
+            order = priorities(classes, state.streams)
+        if (weight != 1).any():
+            costs, left = weighted(costs, weight), left / weight
         flows = in_flight.make_flows(
-            state.left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
-            self.account.capacity,
+            left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
+            self.account.capacity, order,
         )  # fmt: skip
         window = self._window(state, costs, finish)
         share, grain = self._liberties
         self.time = events.run(window, flows, self.time, share, grain, more)
+        if left is not state.left:
+            state.left[:] = left * weight
 
     def _window(self, state: _State, costs: FlowLoads, finish: _Floats) -> events.Window:
         streams, n = state.streams, len(state.left)

@@ -21,7 +21,7 @@ class FlowSession:
 
     def __init__(self, machine: Machine, size: int, tolerance: float) -> None:
         self._placed = PlacedMachine(machine, size)
-        self._live = Live(self._placed.capacity, tolerance)
+        self._live = Live(self._placed.capacity, tolerance, self._placed.classes)
         self._shares: dict[int, RankShare] = {}  # by the identity of streams, while there are
         self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._who: list[tuple[int, int]] = []  # call and position of each lane

@@ -1,0 +1,158 @@
+"""Max-min fair rates where some transfers go before others.
+
+The highest priority is filled as if it were alone, the next one fills what that leaves, and so on.
+A transfer for which nothing is left waits at rate 0, with what it has to go.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.classes.table import TRAIT, TrafficClasses
+from fabric.engines.columns import Streams
+from fabric.engines.flow.in_flight import (
+    ALIVE,
+    AT_LIMIT,
+    CHANGED,
+    HELD,
+    NO_PRIORITIES,
+    PRIORITIES,
+    RISING,
+    SKIP,
+    SOLVES,
+    TOUCHED,
+    Flows,
+    Priorities,
+)
+from fabric.engines.flow.maxmin import (
+    CROWDED,
+    all_in_flight,
+    close,
+    component,
+    fill,
+    levels,
+    sort_by_limit,
+    touch_all,
+)
+from topology.compiled import compiled
+
+_Ints = NDArray[np.int32]
+_Longs = NDArray[np.int64]
+
+
+def priorities(classes: TrafficClasses, streams: Streams) -> Priorities:
+    """The priorities of the ``streams`` as flows."""
+    return priorities_of(classes, classes.rows(streams.trait(TRAIT)))
+
+
+def priorities_of(classes: TrafficClasses, row: _Longs) -> Priorities:
+    """The priorities of flows; `NO_PRIORITIES` where all classes have the same.
+
+    ``row``: the place of each flow's class in the table, int64.
+    """
+    different, of_classes = np.unique(-classes.priorities, return_inverse=True)
+    if len(different) < 2:
+        return NO_PRIORITIES
+    ranked = of_classes.astype(np.int8)
+    return Priorities(len(different), ranked[row], ranked)
+
+
+@compiled
+def solve_by_priority(f: Flows, time: float, span: float) -> bool:
+    """Compute new rates from ``time`` (s) on for all flows that a change can affect.
+
+    As `fabric.engines.flow.maxmin.solve`, priority after priority.
+    """
+    f.n[SOLVES] += 1
+    everything = f.n[SKIP] > 0 or f.n[ALIVE] > CROWDED * f.n[CHANGED]
+    found = 0
+    if everything:
+        touch_all(f)
+        found = all_in_flight(f)
+    else:
+        found = component(f)
+    levels(f, span)
+    every, begin = _by_priority(f, found)
+    for priority in range(f.n[PRIORITIES]):
+        first, end = begin[priority], begin[priority + 1]
+        if first == end:
+            continue
+        _open(f, every[first:end])
+        if len(f.limits) > 1:
+            sort_by_limit(f, end - first)
+        fill(f, end - first)
+        _settle(f, end - first, time)
+    close(f)
+    return bool(everything)
+
+
+@compiled
+def _by_priority(f: Flows, found: int) -> tuple[_Ints, _Longs]:
+    """The records in ``found``, highest priority first, and where each priority begins.
+
+    All of them are held until their priority is filled.
+    """
+    begin = np.zeros(f.n[PRIORITIES] + 1, np.int64)
+    for k in range(found):
+        b = f.found[k]
+        f.records[b] = HELD
+        begin[f.priority[f.records[b + 1]] + 1] += 1
+    for p in range(f.n[PRIORITIES]):
+        begin[p + 1] += begin[p]
+    at, every = begin.copy(), np.empty(found, np.int32)
+    for k in range(found):
+        b = f.found[k]
+        p = f.priority[f.records[b + 1]]
+        every[at[p]] = b
+        at[p] += 1
+    return every, begin
+
+
+@compiled
+def _open(f: Flows, records: _Ints) -> None:
+    """Make these ``records`` of one priority ready to be filled, into what the others leave."""
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        f.pulling[r] = 0.0
+        f.waiting[r] = 0
+        if f.room[r] <= 1e-9 * f.capacity[r] < np.inf:
+            f.room[r] = 0.0  # rounding must not look like bandwidth that is left
+    for k in range(len(records)):
+        b = records[k]
+        f.found[k] = b
+        f.records[b] = RISING
+        at, more = b + 2, True
+        while more:
+            r = f.records[at]
+            more = r >= 0
+            r = r if more else ~r
+            f.pulling[r] += f.weights[at] if len(f.weights) else 1.0
+            f.waiting[r] += 1
+            at += 1
+
+
+@compiled
+def _settle(f: Flows, found: int, time: float) -> None:
+    """Give the flows that were solved their rates, and when they will be through at those."""
+    for k in range(found):
+        b = f.found[k]
+        state, i = f.records[b], f.records[b + 1]
+        if state == RISING:  # only its own limit is left
+            state = AT_LIMIT
+            f.records[b] = state
+        rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
+        old, due = f.rate[i], f.due[i]
+        if old > 0.0 and (rate == old or due <= time * (1 + 2e-12)):
+            continue  # nothing changes, or it has its last byte at this very instant
+        left, begin = f.size[i], time
+        if old > 0.0:
+            left = (due - time) * old
+            if left > f.size[i]:  # it joined a little early, and has not begun
+                left, begin = f.size[i], due - f.size[i] / old
+        elif due < np.inf:  # before its first rate it is due to begin
+            begin = max(time, due)
+        if rate > 0.0:
+            f.due[i] = begin + left / rate
+        else:
+            f.size[i] = left
+            f.due[i] = np.inf
+        f.rate[i] = rate
