@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from topology import Router, Topology, fat_tree, mi300x, ring, star, supernode, system
 from topology.draft import Draft
 from topology.routing.alike import AlikePaths
-from topology.routing.walk import SPRAY, walk
+from topology.routing.ends import bundles_of, ends_of
+from topology.routing.walk import SPRAY, FoldedPlane, walk
 
 MACHINES = {
     "star": lambda: star(5), "ring": lambda: ring(5), "fat tree": lambda: fat_tree(4),
@@ -22,12 +23,21 @@ MACHINES = {
 }  # fmt: skip
 
 
+def planes(topology: Topology) -> list[tuple[FoldedPlane, AlikePaths]]:
+    """Every plane by groups, also where the router would walk it pair by pair."""
+    found, n = [], topology.n_endpoints
+    for plane, _ in Router(topology)._planes:
+        bundles = bundles_of(*(getattr(plane, name) for name in
+                               ("begin", "target", "share", "bandwidth", "latency")))  # fmt: skip
+        found.append((plane, AlikePaths(plane, bundles, ends_of(bundles, n, of_source=False), n)))
+    return found
+
+
 def same(topology: Topology) -> int:
     """Compare every pair on every plane; how many ways between groups there are."""
     n, ways = topology.n_endpoints, 0
     src, dst = np.array([(a, b) for a, b in product(range(n), range(n)) if a != b], np.int32).T
-    for plane in Router(topology)._planes:
-        alike = AlikePaths(plane, n)
+    for plane, alike in planes(topology):
         expected = walk(src, dst, plane, n, SPRAY)
         half = len(src) // 2  # in two calls, the second of which knows the ways of the first
         found = [alike.walk(src[:half], dst[:half]), alike.walk(src[half:], dst[half:])]
@@ -44,14 +54,13 @@ def test_paths_by_groups_are_those_of_each_pair(name: str) -> None:
 
 def test_there_are_few_ways() -> None:
     whole = supernode(32)  # nodes of dies and CPUs, 4 x 4 of each pair; links of packages and RDMA
-    ub = Router(whole)._planes[whole.planes.index("ub")]
-    alike = AlikePaths(ub, whole.n_endpoints)
-    n = whole.n_endpoints
+    n, by_plane = whole.n_endpoints, dict(zip(whole.planes, planes(whole), strict=True))
+    alike = by_plane["ub"][1]
     src, dst = np.nonzero(~np.eye(n, dtype=bool))
     alike.walk(src.astype(np.int32), dst.astype(np.int32))
     assert len(alike._ways.latency) == (2 * 4) ** 2
     assert alike.pays
-    assert not AlikePaths(Router(whole)._planes[whole.planes.index("package")], n).pays
+    assert not by_plane["package"][1].pays
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topology.compiled import compiled
 from topology.graph import Floats, Ints, Longs
+from topology.routing.ends import Bundles, Ends, ends_of
 from topology.routing.walk import SPRAY, FoldedPlane, walk
 
 MOST_WAYS = 1 << 24
@@ -23,21 +23,8 @@ Found = tuple[Longs, Ints, Floats, Floats]
 """What `walk` returns: the resources on each path, their shares, and its latency."""
 
 
-class Ends(NamedTuple):
-    """Groups of endpoints whose links out (or in) are alike, bundle by bundle.
-
-    ``group``: int64 [endpoints]; ``begin``, ``bundle``: endpoint a's bundles are
-    ``bundle[begin[a]:begin[a + 1]]``. ``count``: how many groups.
-    """
-
-    group: Longs
-    begin: Longs
-    bundle: Longs
-    count: int
-
-
-class Ways(NamedTuple):
-    """Ways between groups, as columns: way w is ``step[begin[w]:begin[w + 1]]`` with ``weight``.
+class GroupWays(NamedTuple):
+    """Ways between groups as columns: way w is ``step[begin[w]:begin[w + 1]]``, with ``weight``.
 
     A step is a resource; or, below 0, one of the bundles of the source (-1, -3, ... for the first,
     the second) or of the destination (-2, -4, ...). ``latency``: float64 [ways].
@@ -50,101 +37,84 @@ class Ways(NamedTuple):
 
 
 class AlikePaths:
-    """The paths of one plane between ``n`` endpoints, under even spray."""
+    """The paths of one plane between ``n`` endpoints, under even spray.
 
-    def __init__(self, plane: FoldedPlane, n: int) -> None:
-        self._plane, self._n = plane, n
-        self._out, self._in = _ends(plane, n, of_source=True), _ends(plane, n, of_source=False)
-        self._ways = Ways(np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    ``bundles``: the plane's; ``into``: the groups of endpoints by their links in.
+    """
+
+    def __init__(self, plane: FoldedPlane, bundles: Bundles, into: Ends, n: int) -> None:
+        self._plane, self._n, self._in = plane, n, into
+        self._out = ends_of(bundles, n, of_source=True)
+        self._part = bundles.part[:n]
+        pairs = self._out.groups * into.groups
+        # The way from group a to group b of a part: way_of[row[a's endpoint] + b].
+        self._row = (np.cumsum(pairs) - pairs)[self._part]
+        self._row += self._out.group * into.groups[self._part]
+        self._pairs = int(pairs.sum())
+        self._ways = GroupWays(
+            np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        )
 
     @property
     def pays(self) -> bool:
         """Whether groups are few enough for a table of their pairs."""
-        return self._out.count * self._in.count <= min(MOST_WAYS, self._n * self._n // 4)
+        ends = np.bincount(self._part)
+        return self._pairs <= min(MOST_WAYS, int((ends * ends).sum()) // 4)
 
     @cached_property
     def _way_of(self) -> Ints:
-        """The number of the way between two groups, int32 [out groups, in groups]; -1: none yet."""
-        return np.full((self._out.count, self._in.count), -1, np.int32)
+        """The number of the way between two groups of one part, int32 [pairs]; -1: none yet."""
+        return np.full(self._pairs, -1, np.int32)
 
     def walk(self, src: Ints, dst: Ints) -> Found:
         """What `topology.routing.walk.walk` returns for these pairs of different endpoints."""
-        new = _new(src, dst, self._out.group, self._in.group, self._way_of, len(self._ways.latency))
+        pair = _pairs(src, dst, self._part, self._row, self._in.group)
+        new = _new(pair, self._way_of, len(self._ways.latency))
         if len(new):
-            found = walk(src[new], dst[new], self._plane, self._n, SPRAY)
-            self._ways = _joined(self._ways, self._coded(src[new], dst[new], found))
+            try:
+                found = walk(src[new], dst[new], self._plane, self._n, SPRAY)
+                more = self._coded(src[new], dst[new], found)
+                self._ways = _joined(self._ways, more)
+            except BaseException:  # interrupted: they are as unknown as before
+                self._way_of[pair[new]] = -1
+                raise
         return _expanded(
-            src, dst, self._way_of, self._out, self._in, self._ways, self._plane.resource
+            src, dst, pair, self._way_of, self._out, self._in, self._ways, self._plane.resource
         )
 
-    def _coded(self, src: Ints, dst: Ints, found: Found) -> Ways:
-        """Ways between groups, of the paths that were found for one pair of each."""
+    def _coded(self, src: Ints, dst: Ints, found: Found) -> GroupWays:
+        """GroupWays between groups, of the paths that were found for one pair of each."""
         size, resource, weight, latency = found
         begin = np.concatenate([[0], np.cumsum(size)])
         first = int(self._plane.resource[0]) if len(self._plane.resource) else 0
-        return Ways(begin, _code(src, dst, begin, resource, first, self._out, self._in), weight,
-                    latency)  # fmt: skip
+        step = _code(src, dst, begin, resource, first, self._out, self._in)
+        return GroupWays(begin, step, weight, latency)
 
 
-def _joined(ways: Ways, more: Ways) -> Ways:
+def _joined(ways: GroupWays, more: GroupWays) -> GroupWays:
     begin = np.concatenate([ways.begin, more.begin[1:] + ways.begin[-1]])
     rest = (np.concatenate(pair) for pair in zip(ways[1:], more[1:], strict=True))
-    return Ways(begin, *rest)
-
-
-def _ends(plane: FoldedPlane, n: int, *, of_source: bool) -> Ends:
-    """The groups of endpoints by their links out (``of_source``) or in.
-
-    An endpoint with a link to another endpoint, and not to a switch, is a group of its own.
-    """
-    source = np.repeat(np.arange(len(plane.begin) - 1), np.diff(plane.begin))
-    mine, other = (source, plane.target) if of_source else (plane.target, source)
-    bundle = np.flatnonzero(mine < n)
-    bundle = bundle[np.argsort(mine[bundle], kind="stable")]
-    begin = np.searchsorted(mine[bundle], np.arange(n + 1))
-    columns = [column[bundle] for column in (other, plane.share, plane.bandwidth, plane.latency)]
-    example = _examples(begin, columns)
-    direct = other[bundle] < n
-    direct_ends = mine[bundle][direct]
-    example[direct_ends] = direct_ends
-    numbers, group = np.unique(example, return_inverse=True)
-    return Ends(group.astype(np.int64, copy=False), begin, bundle, len(numbers))
-
-
-def _examples(begin: Longs, columns: list[NDArray[np.generic]]) -> Longs:
-    """For each endpoint, the first one whose rows of ``columns`` are the same."""
-    n, size = len(begin) - 1, np.diff(begin)
-    row = np.repeat(np.arange(n), size)
-    place = np.arange(begin[-1]) - begin[row]
-    mixed = size.astype(np.uint64)
-    for column in columns:
-        bits = column.astype(np.float64).view(np.uint64) + place.astype(np.uint64)
-        np.add.at(mixed, row, _stirred(bits * np.uint64(2 * len(columns) + 1)))
-        mixed = _stirred(mixed)
-    _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
-    example = first[group].astype(np.int64)
-    # Numbers that are equal by chance only must not make endpoints alike.
-    like = size == size[example]
-    at = np.where(like[row], begin[example[row]] + place, 0)
-    for column in columns:
-        like[row[column != column[at]]] = False
-    return np.where(like, example, np.arange(n))
-
-
-def _stirred(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x
+    return GroupWays(begin, *rest)
 
 
 @compiled
-def _new(src: Ints, dst: Ints, out: Longs, into: Longs, way_of: Ints, count: int) -> Longs:
+def _pairs(src: Ints, dst: Ints, part: Longs, row: Longs, into: Longs) -> Longs:
+    """The pair of groups of each pair of endpoints; -1 where nothing joins their parts."""
+    pair = np.empty(len(src), np.int64)
+    for i in range(len(src)):
+        joined = part[src[i]] == part[dst[i]]
+        pair[i] = row[src[i]] + into[dst[i]] if joined else -1
+    return pair
+
+
+@compiled
+def _new(pair: Longs, way_of: Ints, count: int) -> Longs:
     """Rows that are the first of their pair of groups; these ways are numbered from ``count``."""
     at = 0
-    rows = np.empty(min(len(src), way_of.size), np.int64)
-    for i in range(len(src)):
-        if way_of[out[src[i]], into[dst[i]]] < 0:
-            way_of[out[src[i]], into[dst[i]]] = count + at
+    rows = np.empty(min(len(pair), len(way_of)), np.int64)
+    for i in range(len(pair)):
+        if pair[i] >= 0 and way_of[pair[i]] < 0:
+            way_of[pair[i]] = count + at
             rows[at] = i
             at += 1
     return rows[:at]
@@ -154,7 +124,7 @@ def _new(src: Ints, dst: Ints, out: Longs, into: Longs, way_of: Ints, count: int
 def _code(
     src: Ints, dst: Ints, begin: Longs, resource: Ints, first: int, out: Ends, into: Ends
 ) -> Longs:
-    """The paths' resources as `Ways.step`; ``first``: the number of bundle 0's."""
+    """The paths' resources as `GroupWays.step`; ``first``: the number of bundle 0's."""
     step = resource.astype(np.int64)
     for i in range(len(src)):
         for e in range(begin[i], begin[i + 1]):
@@ -170,21 +140,24 @@ def _code(
 
 @compiled
 def _expanded(
-    src: Ints, dst: Ints, way_of: Ints, out: Ends, into: Ends, ways: Ways, resource: Ints
-) -> Found:
+    src: Ints, dst: Ints, pair: Longs, way_of: Ints, out: Ends, into: Ends, ways: GroupWays,
+    resource: Ints,
+) -> Found:  # fmt: skip
     """The paths of pairs, from the ways of their groups."""
-    size, latency = np.empty(len(src), np.int64), np.empty(len(src))
+    size, latency = np.zeros(len(src), np.int64), np.zeros(len(src))
     total = 0
     for i in range(len(src)):
-        way = way_of[out.group[src[i]], into.group[dst[i]]]
-        size[i] = ways.begin[way + 1] - ways.begin[way]
-        latency[i] = ways.latency[way]
-        total += size[i]
+        if pair[i] >= 0:
+            way = way_of[pair[i]]
+            size[i] = ways.begin[way + 1] - ways.begin[way]
+            latency[i] = ways.latency[way]
+            total += size[i]
     found, weight = np.empty(total, np.int32), np.empty(total)
     at = 0
     for i in range(len(src)):
-        way = way_of[out.group[src[i]], into.group[dst[i]]]
-        first, last = out.begin[src[i]], into.begin[dst[i]]
+        if pair[i] < 0:
+            continue
+        way, first, last = way_of[pair[i]], out.begin[src[i]], into.begin[dst[i]]
         for e in range(ways.begin[way], ways.begin[way + 1]):
             step = ways.step[e]
             if step >= 0:

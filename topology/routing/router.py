@@ -20,9 +20,11 @@ from topology.compiled import compiled
 from topology.errors import RouteError, TopologyError
 from topology.graph import Ints, Longs, Topology
 from topology.routing.alike import AlikePaths
+from topology.routing.ends import Bundles, Ends, bundles_of, ends_of
 from topology.routing.fold import Fold, fold, number_bundles
+from topology.routing.hops import hops_of
 from topology.routing.routes import Routes, RouteStore
-from topology.routing.walk import SPRAY, FoldedPlane, distances, walk
+from topology.routing.walk import SPRAY, FoldedPlane, walk
 
 POLICIES = ("spray", "adaptive", "hash")
 """In the order of `topology.routing.walk.SPRAY` and its like."""
@@ -63,7 +65,6 @@ class Router:
             [topology.link_plane[folded.first_link] for folded in folds]
         )
         self._planes = [self._build(folded) for folded in folds]
-        self._alike = [self._by_groups(plane) for plane in self._planes]
         self._store = RouteStore()
         self.version = 0
         n = topology.n_endpoints
@@ -122,7 +123,7 @@ class Router:
 
     def _add(self, src: Ints, dst: Ints) -> None:
         found: NDArray[np.bool_] = src == dst
-        for plane, alike in zip(self._planes, self._alike, strict=True):
+        for plane, alike in self._planes:
             left = np.flatnonzero(~found)
             if len(left):
                 ways = (
@@ -148,28 +149,31 @@ class Router:
             f" over {', '.join(self.planes)}{lost}"
         )
 
-    def _by_groups(self, plane: FoldedPlane) -> AlikePaths | None:
+    def _by_groups(self, plane: FoldedPlane, bundles: Bundles, into: Ends) -> AlikePaths | None:
         """The plane's paths by groups of endpoints, where that is exact and groups are few."""
         if self._choice != SPRAY:
             return None
-        alike = AlikePaths(plane, self.topology.n_endpoints)
+        alike = AlikePaths(plane, bundles, into, self.topology.n_endpoints)
         return alike if alike.pays else None
 
-    def _build(self, folded: Fold) -> FoldedPlane:
+    def _build(self, folded: Fold) -> tuple[FoldedPlane, AlikePaths | None]:
         graph, count = self.topology, folded.n_classes
         first, src, dst = folded.first_link, folded.src, folded.dst
         members = np.bincount(folded.colour, minlength=count)
-        begin = np.searchsorted(src, np.arange(count + 1))
-        return FoldedPlane(
+        bundles = bundles_of(
+            np.searchsorted(src, np.arange(count + 1)), dst.astype(np.int32),
+            folded.links / members[src], folded.links * graph.link_bandwidth[first],
+            graph.link_latency[first],
+        )  # fmt: skip
+        into = ends_of(bundles, graph.n_endpoints, of_source=False)
+        plane = FoldedPlane(
             number=int(graph.link_plane[first[0]]) if len(first) else -1,
-            begin=begin,
-            target=dst.astype(np.int32),
-            share=folded.links / members[src],
-            bandwidth=folded.links * graph.link_bandwidth[first],
-            latency=graph.link_latency[first],
+            begin=bundles.begin, target=bundles.target, share=bundles.share,
+            bandwidth=bundles.bandwidth, latency=bundles.latency,
             resource=self.link_resource[first].astype(np.int32),
-            distance=distances(begin, dst, count, graph.n_endpoints),
-        )
+            distance=hops_of(bundles, into, graph.n_endpoints),
+        )  # fmt: skip
+        return plane, self._by_groups(plane, bundles, into)
 
 
 def _pattern(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The kernels of routing: hops to every endpoint, and shortest paths with what each link carries.
+"""The kernels of routing: shortest paths with what each link carries.
 
 They see a plane that is folded (`topology.routing.fold`): *classes* are the endpoints by number,
 then the classes of switches; *bundles* are what joins them.
@@ -7,16 +7,13 @@ then the classes of switches; *bundles* are what joins them.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topology.compiled import compiled, inlined
 from topology.graph import Floats, Ints, Longs
+from topology.routing.hops import FAR, Hops, hops_to
 
 SPRAY, ADAPTIVE, HASH = range(3)
 """How `walk` splits what has several shortest paths: see `topology.routing.router`."""
-
-_FAR = np.int16(32767)
-_Hops = NDArray[np.int16]
 
 
 class FoldedPlane(NamedTuple):
@@ -26,7 +23,7 @@ class FoldedPlane(NamedTuple):
     ``share``, its links per vertex of its source class; ``bandwidth``, bytes per second of the
     whole bundle; ``latency`` in seconds; ``resource``, its number over all planes. ``begin``: class
     c has bundles ``begin[c]`` to ``begin[c + 1]``. ``distance``: hops from each switch class to
-    each endpoint, int16 [switch classes, endpoints]. ``number``: the plane's, of the topology.
+    each endpoint. ``number``: the plane's, of the topology.
     """
 
     number: int
@@ -36,51 +33,7 @@ class FoldedPlane(NamedTuple):
     bandwidth: Floats
     latency: Floats
     resource: Ints
-    distance: _Hops
-
-
-@compiled
-def distances(begin: Longs, target: Longs, n_classes: int, n: int) -> _Hops:
-    """Hops from each switch class to each of ``n`` endpoints, which pass no traffic on.
-
-    ``begin``, ``target``: as in `FoldedPlane`, which also says what is returned.
-    """
-    into, source = _reversed(begin, target, n_classes)
-    distance = np.full((n_classes - n, n), _FAR, np.int16)
-    queue = np.empty(n_classes + 1, np.int64)
-    for end in range(n):
-        head, tail = 0, 1
-        queue[0] = end
-        while head < tail:
-            here = queue[head]
-            head += 1
-            hops = 0 if here == end else distance[here - n, end]
-            for k in range(into[here], into[here + 1]):
-                c = source[k]
-                if c >= n and distance[c - n, end] == _FAR:
-                    distance[c - n, end] = hops + 1
-                    queue[tail] = c
-                    tail += 1
-    return distance
-
-
-@compiled
-def _reversed(begin: Longs, target: Longs, n_classes: int) -> tuple[Longs, Longs]:
-    """``into``, ``source``: bundles into class c come from ``source[into[c]:into[c + 1]]``."""
-    source = np.empty(len(target), np.int64)
-    into = np.zeros(n_classes + 1, np.int64)
-    for c in range(n_classes):
-        for e in range(begin[c], begin[c + 1]):
-            source[e] = c
-            into[target[e] + 1] += 1
-    for c in range(n_classes):
-        into[c + 1] += into[c]
-    at = into.copy()
-    back = np.empty(len(target), np.int64)
-    for e in range(len(target)):
-        back[at[target[e]]] = source[e]
-        at[target[e]] += 1
-    return into, back
+    distance: Hops
 
 
 @compiled
@@ -104,7 +57,7 @@ def walk(
     for row in range(len(src)):
         end, started = dst[row], filled
         hops = _nearest(src[row], end, begin, target, distance, n)
-        count = 0 if hops == int(_FAR) else 1
+        count = 0 if hops == int(FAR) else 1
         here[0], held[src[row]], late[src[row]] = src[row], float(count), 0.0
         while count:
             found = 0
@@ -122,7 +75,7 @@ def walk(
                     out_weight = np.append(out_weight, np.empty_like(out_weight))
                 for e in range(first, last):
                     to = target[e]
-                    if _hops(to, end, distance, n) != hops:
+                    if hops_to(to, end, distance, n) != hops:
                         continue
                     part = per_pull * _pull(e, end, plane, hops, n, policy)
                     out_resource[filled], out_weight[filled] = resource[e], part
@@ -154,11 +107,11 @@ def _switches(begin: Longs, target: Ints, n: int) -> Longs:
 
 
 @inlined
-def _nearest(src: int, end: int, begin: Longs, target: Ints, distance: _Hops, n: int) -> int:
-    """Hops to ``end`` from the nearest class that ``src`` is joined to; `_FAR`: from none."""
-    hops = int(_FAR)
+def _nearest(src: int, end: int, begin: Longs, target: Ints, distance: Hops, n: int) -> int:
+    """Hops to ``end`` from the nearest class that ``src`` is joined to; `FAR`: from none."""
+    hops = int(FAR)
     for e in range(begin[src], begin[src + 1]):
-        hops = min(hops, _hops(target[e], end, distance, n))
+        hops = min(hops, hops_to(target[e], end, distance, n))
     return hops
 
 
@@ -185,13 +138,6 @@ def _ahead(
     return int(low), int(high)
 
 
-@compiled
-def _hops(c: int, end: int, distance: _Hops, n: int) -> int:
-    if c < n:
-        return 0 if c == end else int(_FAR)
-    return int(distance[c - n, end])
-
-
 @inlined
 def _pulls(
     first: int, last: int, end: int, plane: FoldedPlane, hops: int, n: int, policy: int
@@ -199,7 +145,7 @@ def _pulls(
     """The sum of `_pull` over bundles ``first`` to ``last - 1`` that lead on to ``end``."""
     total = 0.0
     for e in range(first, last):
-        if _hops(plane.target[e], end, plane.distance, n) == hops:
+        if hops_to(plane.target[e], end, plane.distance, n) == hops:
             total += _pull(e, end, plane, hops, n, policy)
     return total
 
@@ -212,7 +158,7 @@ def _pull(e: int, end: int, plane: FoldedPlane, hops: int, n: int, policy: int) 
         return share
     leaving, entering = 0.0, 0.0
     for k in range(plane.begin[c], plane.begin[c + 1]):
-        if _hops(plane.target[k], end, plane.distance, n) == hops - 1:
+        if hops_to(plane.target[k], end, plane.distance, n) == hops - 1:
             leaving += plane.bandwidth[k]
         elif plane.target[k] < n:
             entering += plane.bandwidth[k]
@@ -221,13 +167,13 @@ def _pull(e: int, end: int, plane: FoldedPlane, hops: int, n: int, policy: int) 
 
 @compiled
 def _pick(
-    src: int, end: int, c: int, first: int, last: int, target: Ints, hops: int, distance: _Hops,
+    src: int, end: int, c: int, first: int, last: int, target: Ints, hops: int, distance: Hops,
     n: int,
 ) -> int:  # fmt: skip
     """The one link that a hash of the pair and the switch chooses among those that lead on."""
     ways = 0
     for e in range(first, last):
-        if _hops(target[e], end, distance, n) == hops:
+        if hops_to(target[e], end, distance, n) == hops:
             ways += 1
     x = np.uint64(src) * np.uint64(0x9E3779B97F4A7C15)
     x ^= np.uint64(end) * np.uint64(0xC2B2AE3D27D4EB4F)
@@ -236,7 +182,7 @@ def _pick(
     x ^= x >> np.uint64(32)
     wanted = int(x % np.uint64(ways))
     for e in range(first, last):
-        if _hops(target[e], end, distance, n) == hops:
+        if hops_to(target[e], end, distance, n) == hops:
             if wanted == 0:
                 return e
             wanted -= 1
