@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench import streams
+from bench.background_option import background_option, check_background
 from bench.machine_options import machine_options
 from bench.new_files import check_apart
 from bench.numbers import Number
@@ -39,6 +40,7 @@ from bench.transport_choice import TRANSPORTS, TransportChoice
 if TYPE_CHECKING:
     from bench.collectives.measure import Benchmark
     from bench.measurement import Measurement
+    from collectives.workloads.background.streams import Background
     from fabric.machine import MachineSpec
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -265,6 +267,7 @@ def _collective(name: str, text: str) -> click.Command:
         click.option("--algorithm", "--algorithms", metavar="NAME,..|all",
                      help="Default: the library's choice for the size."),
         sensitivity_option,
+        background_option,
         click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
                      help="all_to_all_v: in line i, bytes from rank i to each."),
     ]  # fmt: skip
@@ -277,6 +280,7 @@ def _collective(name: str, text: str) -> click.Command:
 def _run(
     name: str, flags: Flags, machine: "MachineSpec", output: Output, transport: str,
     algorithm: str | None, matrix: str | None, what_matters: bool,
+    background: "tuple[Background, ...]",
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
@@ -284,6 +288,9 @@ def _run(
     from bench.collectives import measure, nccl_environment, nccl_format
 
     written_files.check_simulated(output, transport)
+    check_background(background, transport, output, what_matters)
+    if background and flags.average is not None:
+        raise click.UsageError("--background times the last rank; it does not go with -a")
     if what_matters:
         check_sensitivity(transport)
     if flags.output_file:
@@ -292,7 +299,7 @@ def _run(
         flags.check_sizes(MAX_LIVE_SIZES)
     bench = measure.prepare(
         name, flags, machine, algorithm, matrix, transport=transport,
-        trace=None if transport == "sim" else output.trace,
+        trace=None if transport == "sim" else output.trace, background=background,
     )  # fmt: skip
     as_nccl = output.format == "table" and len(bench.algorithms) <= 1
     if not as_nccl:
@@ -356,7 +363,7 @@ def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
 
 def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
-    from bench import records
+    from bench import background, records
     from bench.collectives import nccl_environment, nccl_format, nccl_notes
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
@@ -376,6 +383,8 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
                 streams.put(file, *nccl_notes.rank_summary(bench, row))
         found = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST))
         streams.put(file, *nccl_format.bounds(rows))
+        for row in rows:
+            streams.put(file, *(f"# {row.size} B {line}" for line in background.lines(row.beside)))
         streams.put(file, *nccl_notes.standings(rows), *nccl_format.footer(found, program))
         if report:
             # A report is read strictly, but names of variables are anybody's.

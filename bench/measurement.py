@@ -1,6 +1,7 @@
 """What a collective benchmark found, a row: in SI, and as a record whose keys carry units."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bench.published.standing import Standing
 from bench.records import Value, in_gb
@@ -17,7 +18,8 @@ class Measurement:
     checked. ``host_time``: seconds that this machine took to find out. ``wall``, ``wall_algbw``,
     ``wall_busbw``: of real ranks, what an operation took on this host; None of a simulation.
     ``is_chosen``: whether the library would take this algorithm; None where others are not measured
-    beside it. ``standing``: what the answer stands on.
+    beside it. ``standing``: what the answer stands on. ``beside``: what a record says of streams
+    beside the operation, see `bench.background.record`.
     """
 
     op: str
@@ -45,6 +47,7 @@ class Measurement:
     wall_busbw: float | None = None
     is_chosen: bool | None = None
     standing: Standing | None = None
+    beside: Mapping[str, Value] = field(default_factory=dict)
 
     def record(self) -> dict[str, Value]:
         """The row as a record; every key of a quantity ends in its unit."""
@@ -56,8 +59,8 @@ class Measurement:
             "algbw_GBps": in_gb(self.algbw), "busbw_GBps": in_gb(self.busbw), **self._on_host(),
             "bound_us": None if self.bound is None else self.bound / US,
             "bottleneck": self.bottleneck, **(self.standing.record() if self.standing else {}),
-            "transport": self.transport, "engine": self.engine, "routing": self.routing,
-            "wrong": self.wrong, "host_time_s": self.host_time,
+            **self.beside, "transport": self.transport, "engine": self.engine,
+            "routing": self.routing, "wrong": self.wrong, "host_time_s": self.host_time,
         }  # fmt: skip
 
     def _choice(self) -> dict[str, Value]:

@@ -30,7 +30,9 @@ ROOMS = {
         "workloads.stuck", "workloads.chakra", "workloads", "adapters",
     ),
     "bench": (
-        "new_files numbers streams transport_choice", "options machine_options machine", "records",
+        "new_files numbers streams transport_choice",
+        "options machine_options background_option machine",
+        "records", "background",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",

@@ -9,13 +9,14 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.background import record, timed
 from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
@@ -23,11 +24,13 @@ from bench.machine import BenchError, check_fits, span, stack
 from bench.measurement import Measurement
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.published.standing import Question, Standing, standing
-from bench.records import bandwidths
+from bench.records import Value, bandwidths
 from collectives.algorithms.choose import choose, node_size
 from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, schedule
+from collectives.workloads.background.beside import check_streams
+from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
@@ -48,6 +51,7 @@ class Benchmark:
     traffic: VectorCounts
     transport: str = "sim"
     trace: Path | None = None
+    background: tuple[Background, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -97,26 +101,30 @@ def prepare(
     environment: Mapping[str, str] | None = None,
     transport: str = "sim",
     trace: Path | None = None,
+    background: tuple[Background, ...] = (),
 ) -> Benchmark:
     """The benchmark of ``op`` that was asked for, checked.
 
     ``algorithm``: names separated by commas, or ``"all"``; None is the library's choice.
     ``matrix``: the file that all_to_all_v takes its bytes from. ``environment``: where nccl-tests'
     variables are looked up. ``transport``: of real ranks, or "sim"; ``trace``: the file that gets
-    the trace of real ranks. Raises `TriplaneError` that names what is wrong.
+    the trace of real ranks; ``background``: the streams beside it. Raises `TriplaneError` that
+    names what is wrong.
     """
     environment = os.environ if environment is None else environment
     check_environment(environment)
     fabric = machine.build()
     stack(fabric, machine, op)
     _check_ranks(op, fabric, flags)
+    if background:
+        check_streams(fabric, background, flags.world)
     traffic = VectorCounts()
     if op == "all_to_all_v":
         traffic = traffic_of(flags.world, matrix, environment)
         flags = _with_matrix(flags, traffic, matrix is not None)
     return Benchmark(
         op, flags, fabric, machine, _algorithms(op, algorithm, fabric, flags.world),
-        node_size(fabric, flags.world), traffic, transport, trace,
+        node_size(fabric, flags.world), traffic, transport, trace, background,
     )  # fmt: skip
 
 
@@ -264,21 +272,28 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of one simulation: seconds, and what limits them."""
+    """The result of one simulation: seconds, what limits them, and of streams beside it."""
 
     time: float
     bound: float
     bottleneck: str
     host_time: float
+    beside: Mapping[str, Value] = field(default_factory=dict)
 
 
 def found(bench: Benchmark, task: Task) -> Found:
     """The result of simulating one row."""
     began = time.perf_counter()
-    timeline = simulated(bench, task)
+    timeline, beside = simulated(bench, task), {}
+    seconds = float(AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks]))
+    if bench.background:
+        answer = timed(
+            bench.fabric, steps_of(bench, task), bench.background, bench.ranks,
+            operation_of(bench, task),
+        )  # fmt: skip
+        seconds, beside = answer.time, record(answer)
     host_time = time.perf_counter() - began
-    seconds = AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks])
-    return Found(float(seconds), timeline.bound, str(timeline.bottleneck), host_time)
+    return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, beside)
 
 
 AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
@@ -298,7 +313,7 @@ def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
         size=task.size, count=task.count, time=answer.time, algbw=algbw,
         busbw=busbw, bound=answer.bound, bottleneck=answer.bottleneck, wrong=None,
         host_time=answer.host_time, is_chosen=task.is_chosen if len(bench.algorithms) > 1 else None,
-        standing=standing_of(bench, task),
+        standing=standing_of(bench, task), beside=answer.beside,
     )  # fmt: skip
 
 

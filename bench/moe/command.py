@@ -7,6 +7,8 @@ from typing import IO
 import click
 
 from bench import sensitivity, written_files
+from bench.background import lines as lines_beside
+from bench.background_option import background_option, check_background
 from bench.cases.moe import (
     EXPERTS,
     HIDDEN,
@@ -38,6 +40,8 @@ from bench.published.standing import lines
 from bench.records import as_text, opened, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
+from collectives.workloads.background.beside import check_streams
+from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -140,13 +144,16 @@ moe_options = gathered(
     help="Simulate, or dispatch and combine real tokens between real ranks.",
 )
 @sensitivity_option
+@background_option
 @machine_options
 @output_options
 def command(
-    asked: Asked, transport: str, what_matters: bool, machine: MachineSpec, output: Output
-) -> None:
+    asked: Asked, transport: str, what_matters: bool, background: tuple[Background, ...],
+    machine: MachineSpec, output: Output,
+) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
+    check_background(background, transport, output, what_matters)
     if what_matters:
         check_sensitivity(transport)
     if is_file(asked.skew):
@@ -155,9 +162,12 @@ def command(
     works = asked.works(software)
     for work in works:
         check(work, fabric)
+        if background:
+            check_streams(fabric, background, work.ranks)
     timelines: list[Timeline] = []
     if transport == "sim":
-        found = list(progress(records(fabric, name, works), "moe", len(works)))
+        measured_all = records(fabric, name, works, background)
+        found = list(progress(measured_all, "moe", len(works)))
         rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
     else:
         measured = live(fabric, name, works, transport, output.trace)
@@ -172,7 +182,10 @@ def command(
                 f"# MoE {asked.mode} on {name} with {software}: {asked.said(works)}{live_over}",
             )
             file.write(table(rows))
-            _notes(file, fabric, name, software, works)
+            _notes(file, fabric, name, software, [] if background else works)
+            for row in rows:
+                ahead = f"# EP{row['ranks']} {row['op']} "
+                put(file, *(f"{ahead}{line}" for line in lines_beside(row)))
             file.write(sensitivity.text(answers))
         else:
             found_records = sensitivity.records(answers) if what_matters else rows

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.background import record, timed
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
 from bench.moe import picture
@@ -14,6 +15,7 @@ from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
 from bench.records import Record, Value, as_text, in_gb, over
 from bench.sensitivity import Effect, effects
+from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -53,27 +55,35 @@ def check(work: Experts, fabric: Fabric) -> None:
 
 
 def records(
-    fabric: Fabric, name: str, works: Iterable[Experts]
+    fabric: Fabric, name: str, works: Iterable[Experts], background: Sequence[Background] = ()
 ) -> Iterator[tuple[dict[str, Value], Timeline]]:
-    """Iterate over each operation's record and timeline; ``name``: of the system."""
+    """Iterate over each operation's record and timeline; ``name``: of the system.
+
+    ``background``: the streams beside each; the timeline is that of the operation alone.
+    """
     for work in works:
         software = fabric.software.stack(work.operation)
         begun = time.perf_counter()
-        timeline = simulate(work, fabric)
+        timeline, beside = simulate(work, fabric), {}
+        duration = timeline.duration
+        if background:
+            steps = work.steps(software, nodes_of(work, fabric))
+            answer = timed(fabric, steps, background, work.ranks, work.operation)
+            duration, beside = answer.time, record(answer)
         host = time.perf_counter() - begun
         size = work.message_size(software)
         moved = work.moved(size, nodes_of(work, fabric))
-        known = published(name, software, work)
-        predicted = timeline.duration / US
+        known = None if background else published(name, software, work)
+        predicted = duration / US
         yield {
             "op": work.op, "system": name, "software": software, "mode": work.mode,
             "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,
             "top_k": work.top_k, "experts": work.experts, "skew": work.skew, "size_bytes": size,
-            "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, timeline.duration)),
+            "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, duration)),
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
-            **standing_of(work, fabric, name).record(), "host_time_s": host,
+            **standing_of(work, fabric, name).record(), **beside, "host_time_s": host,
         }, timeline  # fmt: skip
 
 

@@ -1,0 +1,58 @@
+"""Streams beside what is measured: how it is timed, and what records and text say of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.records import Value, in_gb
+from collectives.workloads.background.beside import Beside, beside
+from collectives.workloads.background.streams import Background
+from fabric.fabric import Fabric
+from fabric.schedule.step import Step
+from topology.units import US
+
+
+def timed(
+    fabric: Fabric, steps: Iterable[Step], background: Sequence[Background], ranks: int,
+    operation: str,
+) -> Beside:  # fmt: skip
+    """Time an operation beside streams; see `collectives.workloads.background.beside.beside`."""
+    return beside(fabric, steps, background, ranks=ranks, operation=operation)
+
+
+def record(found: Beside) -> dict[str, Value]:
+    """What a record says of an operation beside streams; its ``time_us`` is that beside them.
+
+    Of each stream by its kind: what it got through on all ranks together, how long its blocks took
+    from when they were due, and Jain's index of what its ranks got.
+    """
+    values: dict[str, Value] = {
+        "alone_us": found.alone / US, "leakage_percent": 100 * found.leakage,
+        "background": " ".join(str(one.stream) for one in found.streams),
+    }  # fmt: skip
+    for one in found.streams:
+        kind = one.stream.kind
+        values[f"{kind}_goodput_GBps"] = in_gb(one.goodput)
+        for share, name in ((50, "p50"), (99, "p99"), (99.9, "p999")):
+            seconds = one.percentile(share)
+            values[f"{kind}_{name}_us"] = None if seconds is None else seconds / US
+        values[f"{kind}_fairness"] = one.fairness
+    return values
+
+
+def lines(values: Mapping[str, Value]) -> list[str]:
+    """What text says of a record's streams, a line."""
+    if "background" not in values:
+        return []
+    alone, more = values["alone_us"], float(values["leakage_percent"] or 0)
+    kinds = [key.removesuffix("_fairness") for key in values if key.endswith("_fairness")]
+    got = ", ".join(
+        f"{kind} gets {values[f'{kind}_goodput_GBps']:.5g} GB/s (p50 {_us(values, kind, 'p50')},"
+        f" p99 {_us(values, kind, 'p99')}, fairness {values[f'{kind}_fairness']:.3f})"
+        for kind in kinds
+    )
+    longer = f"{round(more, 2) + 0.0:+.2f}% of {alone:.5g} us alone"
+    return [f"beside {values['background']}: {longer}; {got}"]
+
+
+def _us(values: Mapping[str, Value], kind: str, name: str) -> str:
+    found = values[f"{kind}_{name}_us"]
+    return "-" if found is None else f"{found:.5g} us"
