@@ -33,9 +33,12 @@ _OUTPUT = click.option("--output", type=NewFile())
 _SYSTEM = system_options("Take this switch, link or node out; may be given again.")
 
 
-@click.group(cls=CommandGroup, lazy={}, context_settings=HELP)
+_LATER = {"place": ("bench.place:command", "Choose the endpoints of a job's ranks.")}
+
+
+@click.group(cls=CommandGroup, lazy=_LATER, context_settings=HELP)
 def topo() -> None:
-    """Systems: list, show, draw, export."""
+    """Systems: list, show, draw, export, place."""
 
 
 @topo.command("list", context_settings=HELP)

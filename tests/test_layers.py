@@ -16,7 +16,7 @@ ROOMS = {
     "topology": (
         "text", "errors", "labels", "files", "arguments", "units", "background", "compiled",
         "names provenance faults graph summary", "draft", "formats", "presets", "routing",
-        "analysis", "draw",
+        "analysis", "placement", "draw",
     ),
     "fabric": (
         "failure", "host", "schedule", "classes", "endpoint", "timeline",
@@ -36,7 +36,7 @@ ROOMS = {
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",
-        "run topo trace __main__",
+        "run topo place placement trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a

@@ -35,3 +35,7 @@ class TopologyError(TriplaneError):
 
 class RouteError(TriplaneError):
     """Two endpoints have no path between them on the planes asked for."""
+
+
+class PlacementError(TriplaneError):
+    """Ranks or blocks of ranks do not fit where they are asked to go."""

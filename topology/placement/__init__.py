@@ -1,0 +1,1 @@
+"""Where ranks go: allocators over a topology, what they avoid, and how full a machine gets."""
