@@ -71,6 +71,10 @@ BENCHMARKS = {
         "bench.collectives.paced:command",
         "How late transfers are on paced time, and never early.",
     ),
+    "placement": (
+        "bench.placement:command",
+        "How much of its NPUs a supernode can give to jobs of blocks.",
+    ),
     "calibrate": (
         "bench.validation.calibrate:command",
         "Fit the endpoint constants to published rows.",
@@ -81,7 +85,7 @@ BENCHMARKS = {
 COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
-    "topo": ("bench.topo:topo", "Systems: list, show, export."),
+    "topo": ("bench.topo:topo", "Systems: list, show, draw, export, place."),
     "view": ("bench.view.command:command", "One HTML page of a system or a timeline."),
 }
 """The groups of ``triplane``."""
