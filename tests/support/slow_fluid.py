@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from math import ceil, inf, log2
+from types import MappingProxyType
 
 from fabric import Costs, Step
 from fabric.classes.table import TrafficClass
@@ -23,6 +24,7 @@ TINY = 1e-12
 
 
 PLAIN = TrafficClass("default", 0)
+ONE_CLASS = MappingProxyType({0: PLAIN})
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def simulate(
     steps, costs = list(steps), costs or Costs()
     named = [int(rank) for step in steps for rank in chain(step.src, step.dst)]
     ranks = max(named, default=-1) + 1 if ranks is None else ranks
-    rows, streams = _streams(steps, {0: PLAIN} | {one.number: one for one in classes})
+    rows, streams = _streams(steps, ONE_CLASS | {one.number: one for one in classes})
     for stream in streams:
         ends = int(topology.accelerators[stream.src]), int(topology.accelerators[stream.dst])
         way = path(*ends) if path else spray(topology, *ends, planes)
@@ -158,7 +160,7 @@ def simulate(
 
 
 def _streams(
-    steps: list[Step], classes: Mapping[int, TrafficClass]
+    steps: list[Step], classes: Mapping[int, TrafficClass] = ONE_CLASS
 ) -> tuple[list[Stream], list[Stream]]:
     """The stream of every row, and every stream once."""
     rows = []
