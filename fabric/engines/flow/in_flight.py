@@ -55,8 +55,8 @@ class Flows(NamedTuple):
     flows in flight and the sum of their weights; ``inside[first[r]:first[r] + length[r]]``, records
     of flows that are in flight or have ended. ``credit``: bytes that a full resource could have
     carried since flows ended between two solves; they are carried later, at rate ``bonus``.
-    Where there are priorities, ``n[8]`` says how many; ``priority``: of each flow, 0 goes first,
-    else empty; ``priority_of``: that of each traffic class, for flows that are added later.
+    Where there are priorities, ``n[8]`` says how many, and ``priority`` that of each flow: 0 goes
+    first; else it is empty.
     ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: the resources to solve from. The
     rest is working memory.
     """
@@ -92,7 +92,6 @@ class Flows(NamedTuple):
     found: _Ints
     touched: _Ints
     priority: NDArray[np.int8]
-    priority_of: NDArray[np.int8]
 
 
 def make_flows(
@@ -129,7 +128,7 @@ def make_flows(
         pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
         heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
         found=zero(n, np.int32), touched=zero(n_resources, np.int32),
-        priority=priorities.of_flows, priority_of=priorities.of_classes,
+        priority=priorities.of_flows,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import NO_CLASSES, TrafficClasses
 from fabric.engines.flow import events, in_flight, live_columns
 from fabric.engines.flow.events import Window
-from fabric.engines.flow.in_flight import Flows, make_flows
+from fabric.engines.flow.in_flight import Flows, Priorities, make_flows
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
 from fabric.engines.flow.placed import LoadedStreams, RankShare
 from fabric.engines.flow.priorities import priorities_of
@@ -63,7 +63,9 @@ class Live:
         self.time, self.lanes, self._many = 0.0, 0, _MANY
         self._have = np.zeros(5, np.int64)
         self._w = _window(_FIRST_ROOM)
-        self._f = _flows(_FIRST_ROOM, capacity, classes)
+        # A class's priority, by its place in the table; empty if all have the same.
+        self._priority_of = priorities_of(classes, np.zeros(0, np.int64)).of_classes
+        self._f = _flows(_FIRST_ROOM, capacity)
         self._room = np.full(len(capacity), _AT_RESOURCE)
         self._need = np.zeros(len(capacity), np.int64)
         self._key, self._first = np.zeros(_FIRST_ROOM, np.int64), np.zeros(_FIRST_ROOM, np.int64)
@@ -78,7 +80,7 @@ class Live:
             column.fill(0)
         for room in (f.pull, f.credit, f.bonus):
             room.fill(0.0)
-        f.n[in_flight.PRIORITIES] = len(np.unique(f.priority_of))
+        f.n[in_flight.PRIORITIES] = len(np.unique(self._priority_of))
         f.full.fill(False)
         f.is_changed.fill(False)
         w.times[:] = np.inf, np.inf, np.inf, 0.0, 0.0
@@ -105,7 +107,7 @@ class Live:
         a rank do not match those of ranks added before.
         """
         lanes = [part.streams for part in parts]
-        first = int(self._have[LANES])
+        first, flows = int(self._have[LANES]), int(self._have[FLOWS])
         self._make_room(lanes)
         self._learn(frozenset().union(*(part.limits for part in parts)))
         begin = np.cumsum([0, *(len(lane.key) for lane in lanes)])
@@ -115,6 +117,8 @@ class Live:
         )  # fmt: skip
         if bad >= 0:
             raise CallMismatch(self._mismatch(bad, positions, begin, _joined(lanes)))
+        if len(self._priority_of):
+            self._prioritise(flows)
         self.lanes += len(lanes)
         self._least |= {first + k: part.least for k, part in enumerate(parts)}
 
@@ -157,6 +161,8 @@ class Live:
         live_columns.compact(
             self._w, self._f, self._have, self._key, self._first, self._need, number
         )
+        if len(self._priority_of):
+            self._prioritise(0)
         for lane in seats:
             here = lane >= 0
             lane[here] = number[lane[here]]
@@ -191,7 +197,7 @@ class Live:
             "arrive", "finish", "under_way", "ended", "through", "dues",
         )  # fmt: skip
         of_flows = ["size", "rate", "due", "limit", "record", "active", "found"]
-        of_flows += ["priority"] if len(self._f.priority_of) else []
+        of_flows += ["priority"] if len(self._priority_of) else []
         self._w = self._w._replace(**{k: _longer(getattr(self._w, k), n) for k in of_window})
         self._f = self._f._replace(**{k: _longer(getattr(self._f, k), n) for k in of_flows})
         self._key = _longer(self._key, n)
@@ -205,6 +211,14 @@ class Live:
         of = self._f.limit[: self._have[FLOWS]]
         of[:] = np.searchsorted(table, self._f.limits)[of]
         self._f = self._f._replace(limits=table)
+
+    def _prioritise(self, first: int) -> None:
+        """Write down the priorities of the flows from number ``first`` on, from their keys.
+
+        Not where they are added, as that has to be quick where there are no classes.
+        """
+        new = slice(first, int(self._have[FLOWS]))
+        self._f.priority[new] = self._priority_of[self._key[new] % len(self._priority_of)]
 
     def _spread(self) -> None:
         """Longer lists for the resources that need them."""
@@ -251,13 +265,13 @@ def _window(n: int) -> Window:
     )  # fmt: skip
 
 
-def _flows(n: int, capacity: _Floats, classes: TrafficClasses) -> Flows:
+def _flows(n: int, capacity: _Floats) -> Flows:
     """No flows yet, with room for ``n`` of two resources each."""
     size = len(capacity)
     empty = np.zeros(0, np.int32)
     flows = make_flows(
         np.zeros(n), np.zeros(n, np.int32), np.array([np.inf]), np.zeros(n + 1, np.int64), empty,
-        np.zeros(0), capacity, priorities_of(classes, np.zeros(n, np.int64)),
+        np.zeros(0), capacity, Priorities(0, np.zeros(n, np.int8), np.zeros(0, np.int8)),
     )  # fmt: skip
     room = np.full(size, _AT_RESOURCE)
     return flows._replace(

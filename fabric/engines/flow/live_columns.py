@@ -118,8 +118,6 @@ def _new_flow(
     w.n[events.WAITING_FLOWS] += 1
     f.size[at], f.rate[at], f.due[at] = lanes.size[i], 0.0, 0.0
     f.limit[at] = np.searchsorted(f.limits, lanes.limit[i])
-    if len(f.priority_of) > 0:
-        f.priority[at] = f.priority_of[lanes.key[i] % len(f.priority_of)]
     return int(at)
 
 
@@ -268,8 +266,6 @@ def _compact_flows(
         w.status[n], w.missing[n] = w.status[i], w.missing[i]
         w.start[n], w.arrive[n] = w.start[i], w.arrive[i]
         f.size[n], f.rate[n], f.due[n], f.limit[n] = f.size[i], f.rate[i], f.due[i], f.limit[i]
-        if len(f.priority_of) > 0:
-            f.priority[n] = f.priority[i]
     before, active = f.n[in_flight.IN_FLIGHT], 0
     for k in range(before):
         if flow_at[f.active[k]] >= 0:
