@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,19 @@ from collectives import init
 from collectives.algorithms.alltoall import pairwise
 from fabric import Costs, Fabric, Step, launch
 from fabric.classes.file import classes_of_toml, load_classes
-from fabric.classes.table import ClassError, TrafficClass, TrafficClasses
+from fabric.classes.table import ClassError, TrafficClass, TrafficClasses, in_class
+from fabric.clock.calls import TICK
+from fabric.clock.emulator import Emulator
+from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.conformance import check
+from fabric.engines.flow import live
 from fabric.engines.flow.engine import Flow
 from fabric.machine import MachineSpec
+from fabric.schedule.plan import plans
 from tests.support.slow_fluid import simulate
+from tests.test_emulator import everybody, merged, rows_of, run, together
 from tests.test_flow import COSTS, SIZES, Where, on, places
-from topology import RouteError, TriplaneError, star, system
+from topology import RouteError, TriplaneError, fat_tree, star, system
 from topology.units import GB
 
 SIZE = 10 << 20
@@ -82,6 +89,72 @@ def test_the_engine_is_the_fluid_limit_with_classes(
     np.testing.assert_allclose(timeline.rank_finish, expected.rank_finish, rtol=1e-6, atol=1e-15)
     if timeline.size.sum():
         assert timeline.bound <= timeline.duration * (1 + 1e-9)
+
+
+@st.composite
+def overlapping(
+    draw: st.DrawFn,
+) -> tuple[list[list[Step]], list[list[float]], tuple[TrafficClass, ...]]:
+    """Calls of the same ranks, each step in a class; when each rank comes to each; the table."""
+    _, calls, comes, _ = draw(together())
+    table = draw(tables())
+    numbers = st.sampled_from([0, *(one.number for one in table)])
+    classes = [[step.with_traits(in_class(step.traits, draw(numbers), len(step))) for step in call]
+               for call in calls]  # fmt: skip
+    return classes, comes, table
+
+
+@settings(max_examples=60, deadline=None)
+@given(overlapping())
+def test_overlapping_calls_in_classes_are_as_the_slow_oracle_says(
+    given: tuple[list[list[Step]], list[list[float]], tuple[TrafficClass, ...]],
+) -> None:
+    calls, comes, table = given
+    fabric = Fabric(fat_tree(4), tolerance=0.0, classes=table)
+    ranks, before = len(comes[0]), [0.0] * len(comes[0])
+    programs: list[list[Any]] = [[] for _ in range(ranks)]
+    for op, steps in enumerate(calls):
+        for rank, rows in enumerate(rows_of(steps, ranks)):
+            programs[rank] += [("compute", comes[op][rank] - before[rank])]
+            programs[rank] += [("begin", op, everybody(ranks), rows, "")]
+        before = comes[op]
+    emulator = Emulator(fabric, ranks, record=True)
+    run(emulator, [[*program, ("end",)] for program in programs])
+    found = {call.op: call for call in emulator.finished()}
+    expected = merged(fabric.topology, calls, comes, Costs(), table)
+    for op in range(len(calls)):
+        assert list(found[op].finish) == pytest.approx(expected[op], rel=1e-6, abs=2 * TICK)
+
+
+def test_a_session_that_grows_and_forgets_keeps_priorities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls one after another, those that have ended are dropped, and a low one goes on beside."""
+    monkeypatch.setattr(live, "_MANY", 200)
+    low, size, long = TrafficClass("low", 1, priority=-1), 200_000, 500
+    session = Fabric(star(4), tolerance=0.0, classes=(low,)).session(4)
+    quick = shares(Step(0, 1, size), (0, 1))
+    for one in shares(Step(0, 1, long * size, traffic_class=1), (2, 1)):
+        session.enter(0, 0.0, one)
+    now, number, last = 0.0, 0, 0.0
+    while not last:
+        number += 1
+        for one in quick:
+            session.enter(number, now, one)
+        ended = session.advance()
+        now = max([now, *(end.time for end in ended if end.call)])
+        last = max((end.time for end in ended if not end.call), default=0.0)
+    wire = size / SIZE * WIRE
+    assert number > 400
+    # Each call has the port for its bytes, and the low one for its latency.
+    assert now == pytest.approx((number - 1) * (LATENCY + wire), rel=0.01)
+    assert last == pytest.approx(long * wire * (LATENCY + wire) / LATENCY, rel=0.01)
+
+
+def shares(step: Step, group: tuple[int, ...]) -> list[RankStreams]:
+    """What each rank of a group brings to a call of one step."""
+    made = plans([step], len(group))
+    return [rank_streams(plan.rows, group, at, "") for at, plan in enumerate(made)]
 
 
 # Closed forms.

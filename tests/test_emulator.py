@@ -1,5 +1,5 @@
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,11 +12,12 @@ from collectives.algorithms import allreduce, alltoall
 from collectives.algorithms.offload import NAMES
 from collectives.algorithms.table import ALGORITHMS, schedule
 from fabric import Costs, Endpoint, Fabric, Step
+from fabric.classes.table import TrafficClass
 from fabric.clock.calls import TICK, grid
 from fabric.clock.emulator import Answer, Emulator
 from fabric.failure import CallMismatch, WorldError
 from fabric.schedule.plan import TimedRows, plans
-from tests.support.slow_fluid import Stream, _prepare, _run, _streams, spray
+from tests.support.slow_fluid import ONE_CLASS, Stream, _prepare, _run, _streams, spray
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
 
@@ -230,17 +231,19 @@ def test_overlapping_calls_are_as_the_slow_oracle_says(
 
 
 def merged(
-    topology: Topology, calls: list[list[Step]], comes: list[list[float]], costs: Costs
-) -> list[list[float]]:
+    topology: Topology, calls: list[list[Step]], comes: list[list[float]], costs: Costs,
+    classes: Sequence[TrafficClass] = (),
+) -> list[list[float]]:  # fmt: skip
     """The slow oracle with a rank for each rank of each call, on the endpoints of the ranks."""
     ranks, everything = len(comes[0]), []
     for op, steps in enumerate(calls):
-        for stream in _streams(steps)[1]:
+        for stream in _streams(steps, ONE_CLASS | {one.number: one for one in classes})[1]:
             ends = (int(topology.accelerators[end]) for end in (stream.src, stream.dst))
             _prepare(stream, spray(topology, *ends), costs)
             everything.append(moved(stream, op * ranks))
     capacity: dict[object, float] = dict(enumerate(topology.link_bandwidth.tolist()))
     capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
+    capacity |= {(one.name, rank): one.rate_limit for one in classes for rank in range(ranks)}
     ready = [at + costs.start(ranks) for at in np.ravel(comes).tolist()]
     ends = _run(everything, capacity, costs, ready)
     return [ends[op * ranks :][:ranks] for op in range(len(calls))]
