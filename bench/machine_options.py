@@ -5,7 +5,8 @@ Nothing heavy is imported before a command runs, so that ``--help`` stays quick.
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,10 +35,32 @@ def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
         from fabric.classes.file import load_classes
 
         changed["classes"] = load_classes(classes)
+        _check_operations(classes, [name for one in changed["classes"] for name in one.operations])
     placement = changed.get("placement")
     if placement and _PLACES.fullmatch(placement):
         changed["placement"] = tuple(map(int, placement.split(",")))
     return base.changed(**changed)
+
+
+def _check_operations(file: str, names: Iterable[str]) -> None:
+    """Warn of names in a table of classes that no operation of ours has: a program's may."""
+    from collectives.algorithms.table import ALGORITHMS
+    from collectives.workloads.background.streams import BLOCKS
+    from fabric.endpoint.costs import MESSAGE
+    from fabric.endpoint.records import fitted
+    from fabric.machine import MachineWarning
+    from topology.names import near
+
+    timed = (key.partition(":")[0] for one in fitted().values() for key in one.get("costs", {}))
+    known = dict.fromkeys([*ALGORITHMS, MESSAGE, *BLOCKS, *timed])
+    known.pop("default", None)  # of all operations that are not named
+    for name in names:
+        if name not in known:
+            warnings.warn(
+                f"{file}: no operation of ours is called {name!r}, only a program's could be of"
+                f" that class; there are {', '.join(known)}{near(name, known)}",
+                MachineWarning, stacklevel=2,
+            )  # fmt: skip
 
 
 _MACHINE_OPTIONS = (

@@ -1,6 +1,7 @@
 """Streams beside an operation: what they cost it, what they get, and what a class changes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,6 +164,15 @@ def test_text_says_it_in_a_line() -> None:
     assert "# EP8 dispatch beside kv:25GB/s: +" in run(*MOE)
     text = run("all_to_all", "--planes", "rdma", "-b", "1M", "-e", "1M", "--background", BUSY)
     assert "# 1048576 B beside kv:infGB/s: +" in text
+
+
+def test_a_plot_has_the_operation_alone_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    run(*MOE, "--plot", str(path))
+    drawn = path.read_text("utf-8")
+    assert "cann-ep alone" in drawn
+    assert "cann-ep beside kv:25GB/s" in drawn
+    assert "published:" not in drawn
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Traffic classes: the table, and the flow engine held to a slow water-filling by priority."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,18 @@ def test_what_is_no_class_is_refused() -> None:
         Fabric(star(2), classes=("kv",))  # type: ignore[arg-type]
     with pytest.raises(TriplaneError, match="weight of traffic class 'x' is 'a'"):
         TrafficClass("x", 1, weight="a")  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_operation_has_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(KV.replace("all_to_all", "dispach"), "utf-8")
+    args = ["bench", "barrier", "--system", "star:4", "--ranks", "4", "--software", "raw"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        found = CliRunner().invoke(main, [*args, "--classes", str(tmp_path / "c.toml")])
+    assert found.exit_code == 0
+    assert "warning: " in found.stderr
+    assert "no operation of ours is called 'dispach'" in found.stderr
+    assert "near it: dispatch" in found.stderr
 
 
 def test_a_command_takes_the_file_and_its_answer_has_the_classes(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def draw(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
     """Draw time over what varies, a line for each system and stack, a panel for each of ``panels``.
 
     That is the number of tokens where there are several, else the EP size; of both varying, each EP
-    size has a line. ``rows``: records of `bench.moe.measure`; ``panels``: operations. Raises
-    `OSError`.
+    size has a line; beside streams it has another, dashed, for the operation alone. ``rows``:
+    records of `bench.moe.measure`; ``panels``: operations. Raises `OSError`.
     """
     axis = "tokens" if len({row["tokens"] for row in rows}) > 1 else "ranks"
     other = "ranks" if axis == "tokens" else "tokens"
@@ -32,7 +32,8 @@ def draw(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
             mine = [row for row in rows if row["op"] == op]
             for name, line in _lines(mine, other):
                 _line(axes, name, line, axis)
-            _peers(axes, mine, axis, other)
+            if not any("background" in row for row in mine):
+                _peers(axes, mine, axis, other)
             axes.set(title=op, xlabel=_TITLES[axis], ylabel="time (us); x: published",
                      yscale="log")  # fmt: skip
             axes.set_xscale("log", base=2)
@@ -55,7 +56,13 @@ def _lines(rows: Sequence[Record], other: str) -> Iterator[tuple[str, list[Recor
 def _line(axes: "Axes", name: str, rows: Sequence[Record], axis: str) -> None:
     line = sorted(rows, key=lambda row: _number(row[axis]))
     points = [_number(row[axis]) for row in line], [_number(row["time_us"]) for row in line]
-    (drawn,) = axes.plot(*points, marker="o", label=shown(name))
+    beside = line[0].get("background")
+    label = f"{name} beside {beside}" if beside else name
+    (drawn,) = axes.plot(*points, marker="o", label=shown(label))
+    if beside:  # no measurement is of that
+        axes.plot(points[0], [_number(row["alone_us"]) for row in line], linestyle="--",
+                  color=drawn.get_color(), label=shown(f"{name} alone"))  # fmt: skip
+        return
     trust(
         axes, drawn,
         [None if row["expected_error_percent"] is None else _number(row["expected_error_percent"])
