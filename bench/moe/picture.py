@@ -26,16 +26,17 @@ def draw(rows: Sequence[Record], path: Path, panels: Sequence[str]) -> None:
     """
     axis = "tokens" if len({row["tokens"] for row in rows}) > 1 else "ranks"
     other = "ranks" if axis == "tokens" else "tokens"
+    beside = any("background" in row for row in rows)
     with canvas(path, 10, 4.5) as figure:
         every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, op in zip(every, panels, strict=True):
             mine = [row for row in rows if row["op"] == op]
             for name, line in _lines(mine, other):
                 _line(axes, name, line, axis)
-            if not any("background" in row for row in mine):
+            if not beside:
                 _peers(axes, mine, axis, other)
-            axes.set(title=op, xlabel=_TITLES[axis], ylabel="time (us); x: published",
-                     yscale="log")  # fmt: skip
+            ylabel = "time (us)" if beside else "time (us); x: published"
+            axes.set(title=op, xlabel=_TITLES[axis], ylabel=ylabel, yscale="log")
             axes.set_xscale("log", base=2)
             axes.set_xticks(sorted({int(str(row[axis])) for row in mine}))
             axes.xaxis.set_major_formatter("{x:.0f}")
