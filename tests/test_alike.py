@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topology import Router, Topology, fat_tree, mi300x, ring, star, supernode, system
+from topology import Router, Topology, cluster, fat_tree, mi300x, ring, star, supernode, system
 from topology.draft import Draft
 from topology.routing.alike import AlikePaths
 from topology.routing.ends import bundles_of, ends_of
@@ -19,6 +19,7 @@ MACHINES = {
     "without a chip": lambda: supernode(16).without("l2.0.1", "node1.l1.3"),
     "without die links": lambda: supernode(16).without("node0.die1->node0.l1.1", "node1.die3"),
     "of links between endpoints": lambda: mi300x(3), "NVLink": lambda: system("h20:3"),
+    "supernodes": lambda: cluster(2, of="supernode:8"),
     "full meshes": lambda: system("atlas950:128").without("rack0.npu3.ub<->rack0.npu4.ub"),
 }  # fmt: skip
 

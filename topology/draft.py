@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from topology.arguments import integer
 from topology.errors import TopologyError
-from topology.graph import CONTAINERS, NOWHERE, Ints, Longs, Topology, joined
+from topology.graph import CONTAINERS, NOWHERE, Floats, Ints, Longs, Topology, joined
 from topology.provenance import UNKNOWN, Provenance
 
 MOST_VERTICES = 1 << 21
@@ -84,6 +84,17 @@ class Draft:
         self._able.append(np.full(count, in_switch, np.int32))
         return np.arange(first, first + count, dtype=np.int32)
 
+    def vertices(
+        self, names: Sequence[str], kinds: Sequence[str], places: tuple[Ints, ...], in_switch: Ints,
+        *, endpoints: bool,
+    ) -> None:  # fmt: skip
+        """Add vertices of several kinds, as columns; ``places``: one of each of `CONTAINERS`."""
+        self.n_endpoints += len(names) if endpoints else 0
+        self.names.extend(names)
+        self.kinds.extend(kinds)
+        self._places.append(places)
+        self._able.append(in_switch)
+
     def connect(
         self, a: ArrayLike, b: ArrayLike, plane: str, bandwidth: float,
         latency: float, back_latency: float = 0.0,
@@ -109,6 +120,12 @@ class Draft:
         count = len(ends[0])
         number = np.full(count, self.planes.index(plane), np.int32)
         self._links.append((*ends, number, np.full(count, bandwidth), np.full(count, latency)))
+
+    def links(
+        self, src: Ints, dst: Ints, plane: Ints, bandwidth: Floats, latency: Floats
+    ) -> None:  # fmt: skip
+        """Add links one way as columns, all of one length; ``plane``: numbers of ``planes``."""
+        self._links.append((src, dst, plane, bandwidth, latency))
 
     def freeze(
         self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN,

@@ -78,7 +78,8 @@ def preset(
             defaults = {name: one.default for name, one in signature.parameters.items()}
             arguments = {name: x for name, x in plainly.items() if x != defaults[name]}
             name = make.__name__
-            return topology.made_by(Provenance(family, name, MappingProxyType(arguments)))
+            kind = family or topology.provenance.family  # of copies: that of what is copied
+            return topology.made_by(Provenance(kind, name, MappingProxyType(arguments)))
 
         return made
 

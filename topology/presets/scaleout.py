@@ -1,6 +1,10 @@
 """Leaf/spine networks, and clusters of nodes that have one fabric inside and NICs between them."""
 
+import inspect
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +12,8 @@ from numpy.typing import NDArray
 from topology.draft import Draft, count
 from topology.errors import TopologyError
 from topology.graph import Ints, Topology
-from topology.presets.entry import preset
+from topology.presets.copies import copied, ports_of
+from topology.presets.entry import SystemEntry, preset
 from topology.units import GB, US, Gbit
 
 
@@ -81,10 +86,23 @@ def leaf_of(nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int
     return (pod[:, None] * rails + rail).astype(np.int32)
 
 
+NODE_RADIX = 64
+"""Ports of a switch between nodes: 64 of 400 Gbit/s, as NVIDIA's Quantum-2 and Spectrum-4 have."""
+
+MODULAR_RADIX = 768
+"""Ports of a switch between supernodes: 768 of 400GE, half of them down, in SemiAnalysis's drawing
+of CloudMatrix384's scale-out network, two tiers of eight rails. 384 such ports down and as many
+leaves make the 165,888 NPUs, 432 supernodes, that arXiv 2506.12708v2 section 3.2 gives as 165K."""
+
+RAILS = 8
+"""Rails between machines that have no scale-out plane of their own. Assumption, as above."""
+
+
 @preset()
 def cluster(
     nodes: int,
     *,
+    of: str | None = None,
     per_node: int = 8,
     kind: str = "gpu",
     fabric: str = "nvlink",
@@ -98,7 +116,7 @@ def cluster(
     nic_latency: float = 3.6 * US,
     host_bandwidth: float = 64 * GB,
     hop_latency: float = 1.0 * US,
-    radix: int = 64,
+    radix: int | None = None,
     oversubscription: float = 1.0,
     spines: int | None = None,
     in_switch: int = 0,
@@ -118,10 +136,24 @@ def cluster(
     inside a node, ``nic_latency`` under one leaf; ``hop_latency`` is that of each of the two
     switches more across leaves. ``in_switch``, ``nic_in_switch``: what the switches of the two
     planes can do with data, as in `Topology`.
+    ``of``: the name of a system, as `topology.system` takes it: then ``nodes`` counts copies of it
+    (``supernode0.node0.die0`` ...), and the plane ``nic`` joins them, rail by rail: leaves of half
+    of ``radix`` ports, for as many nodes as those take, under spines over all leaves. If the system
+    has that plane, each accelerator keeps its own rail, port and latency there, else it gets a port
+    of ``nic_bandwidth`` on one of eight rails. What shapes a node cannot be given too. Of the VPC
+    plane each copy has its own. ``radix``: by default 64, and 768 between copies of a system.
+
     Vertices: ``nodeN.KINDi``, ``nodeN.SWITCH``, ``nodeN.nicI`` where it is shared, ``NIC.leafN``,
     ``NIC.spineN``. The defaults are those of `topology.presets.nvidia`, with sources there. Raises
     `ArgumentError`, `TopologyError`.
     """
+    if of is not None:
+        _only_between(locals())
+        return _of_systems(
+            nodes, of, nic, nic_bandwidth, nic_latency, hop_latency, radix or MODULAR_RADIX,
+            oversubscription, spines, nic_in_switch, name,
+        )  # fmt: skip
+    radix = NODE_RADIX if radix is None else radix
     nodes, per_node = count(nodes, "nodes of a cluster"), count(per_node, "per_node of a cluster")
     count(nodes * per_node, "nodes * per_node of a cluster")
     for what, number in (("nodes", nodes), ("per_node", per_node)):
@@ -168,3 +200,67 @@ def _shared(
     cards = draft.switches(names, "nic", node=every).reshape(nodes, nics)
     draft.connect(ranks, np.repeat(cards, per_node // nics, axis=1), plane, bandwidth, latency)
     return cards
+
+
+_OF_A_NODE = ("per_node", "kind", "fabric", "switch", "mesh", "fabric_bandwidth", "fabric_latency",
+              "nics", "host_bandwidth", "in_switch")  # fmt: skip
+
+
+def _only_between(given: Mapping[str, Any]) -> None:
+    """Refuse what shapes a node where the nodes are systems that have a shape."""
+    defaults = inspect.signature(cluster).parameters
+    for name in _OF_A_NODE:
+        if given[name] != defaults[name].default:
+            raise TopologyError(f"a cluster of {given['of']} takes no {name}: it says that itself")
+
+
+def _of_systems(
+    copies: int, of: str, plane: str, bandwidth: float, latency: float, hop: float, radix: int,
+    oversubscription: float, spines: int | None, in_switch: int, name: str | None,
+) -> Topology:  # fmt: skip
+    from topology.presets.catalogue import system
+
+    base = system(of)
+    draft, ranks = copied(base, copies, plane)
+    width = _node_width(base)
+    own_bandwidth, own_latency, leaf = ports_of(base, plane)
+    if len(leaf):
+        bandwidth, latency = float(own_bandwidth.max()), float(own_latency.max())
+        rail = np.unique(leaf[:width], return_inverse=True)[1]
+    else:
+        rail = np.arange(width) * min(RAILS, width) // width
+    trunk = max(bandwidth, 400 * Gbit)
+    leaves = leaf_of(ranks.size // width, rail, np.bincount(rail).max() * bandwidth / trunk, radix)
+    leaf_spine(
+        draft, plane, ranks.ravel(), leaves.ravel(), bandwidth=bandwidth, trunk=trunk,
+        into_leaf=latency, hop=hop, radix=radix, oversubscription=oversubscription, spines=spines,
+        in_switch=in_switch,
+    )  # fmt: skip
+    made = draft.freeze(name or f"cluster({copies}, of={of!r})")
+    return made.made_by(base.provenance)
+
+
+def _node_width(base: Topology) -> int:
+    """How many accelerators a node has; raises `TopologyError` where nodes differ."""
+    nodes = base.node[base.accelerators]
+    width = int((nodes == nodes[0]).sum())
+    if not np.array_equal(nodes, np.repeat(nodes[::width], width)):
+        raise TopologyError(f"{base.name} has nodes of several sizes: no rails are known for them")
+    return width
+
+
+SYSTEMS: Mapping[str, SystemEntry] = MappingProxyType(
+    {
+        "cloudmatrix384-cluster": SystemEntry(
+            cluster, "CloudMatrix384 supernodes, joined over RDMA; 432 of them are 165,888 NPUs",
+            {"of": "cloudmatrix384"}, sized="SUPERNODES", argument="nodes", size=2, optional=False,
+            most=432,
+        ),
+        "atlas950-cluster": SystemEntry(
+            cluster, "Atlas 950 SuperPoDs of 1,024 NPUs, joined by a port of 400 Gbit/s an NPU",
+            {"of": "atlas950"}, sized="SUPERPODS", argument="nodes", size=2, optional=False,
+            most=512,
+        ),
+    }
+)  # fmt: skip
+"""What `topology.system` can be asked for."""
