@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topology.compiled import compiled
 from topology.graph import Floats, Ints, Longs
 
 
@@ -58,10 +59,13 @@ class RouteStore:
             size[found], delay[found] = lengths[lengths > 0], latency[lengths > 0]
             plane[found] = number
         begin = np.concatenate([[0], np.cumsum(size)])
-        resource, weight = np.zeros(begin[-1], np.int32), np.zeros(begin[-1])
-        for _, rows, lengths, its_resource, its_weight, _ in self._parts:
-            at = _spread(begin[rows], lengths)
-            resource[at], weight[at] = its_resource, its_weight
+        alone = [part for part in self._parts if len(part[3])]
+        if len(alone) == 1:  # of one plane, in the order of their rows: the usual case
+            resource, weight = alone[0][3:5]
+        else:
+            resource, weight = np.empty(begin[-1], np.int32), np.empty(begin[-1])
+            for _, rows, lengths, its_resource, its_weight, _ in alone:
+                _place(rows, lengths, begin, its_resource, its_weight, resource, weight)
         self._parts = []
         self._begin.append(begin[1:] + self._begin[-1][-1])
         self._columns.append((resource, weight))
@@ -83,7 +87,15 @@ def _stacked(pairs: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[NDArray[An
     return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
 
 
-def _spread(begin: Longs, length: Longs) -> Longs:
-    """begin[0], begin[0] + 1, ... ``length[0]`` of them, then from begin[1], and so on."""
-    ends = np.cumsum(length)
-    return np.repeat(begin - ends + length, length) + np.arange(ends[-1] if len(ends) else 0)
+@compiled
+def _place(
+    rows: Longs, lengths: Longs, begin: Longs, its_resource: Ints, its_weight: Floats,
+    resource: Ints, weight: Floats,
+) -> None:  # fmt: skip
+    """Put the entries of ``rows``, one after the other, where the paths of these rows begin."""
+    taken = 0
+    for i in range(len(rows)):
+        at = begin[rows[i]]
+        for k in range(lengths[i]):
+            resource[at + k], weight[at + k] = its_resource[taken + k], its_weight[taken + k]
+        taken += lengths[i]

@@ -93,7 +93,7 @@ def walk(
             hops -= 1
         held[end], late[end] = 0.0, 0.0
         size[row] = filled - started
-    return size, out_resource[:filled], out_weight[:filled], delay
+    return size, out_resource[:filled].copy(), out_weight[:filled].copy(), delay
 
 
 @compiled

@@ -1,0 +1,187 @@
+"""What large machines cost to build and to ask: ``python benchmarks/scale.py [--full] [CASE...]``.
+
+Every case runs in a process of its own, so that its peak of memory is its own. See
+benchmarks/README.md.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from collectives.algorithms import allreduce, alltoall
+from fabric import Endpoint, Fabric, Step
+from topology import Topology, cluster, supernode, system
+
+TOKEN, TOKENS, TOP_K = 7680, 128, 8
+"""Bytes of a token, and how many a rank sends to how many ranks, as in benchmarks/speed.py."""
+
+SIZE = 64 << 20
+"""Bytes of a rank in the collectives."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A machine, and what is asked of it: ``steps`` of so many ranks; None: it is only built."""
+
+    machine: Callable[[], Topology]
+    steps: Callable[[int], Iterable[Step]] | None = None
+    is_large: bool = False
+    planes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Processor seconds: to build the topology, its paths' structure, to answer. MiB: the peak."""
+
+    ranks: int
+    links: int
+    build: float
+    fabric: float
+    answer: float
+    rows: int
+    simulated: float
+    bound: float
+    peak: float
+
+
+def dispatch(ranks: int) -> Iterable[Step]:
+    """Random traffic of one step: `TOKENS` of each rank to `TOP_K` ranks, not to itself."""
+    rng = np.random.default_rng(1)
+    src = np.repeat(np.arange(ranks), TOKENS * TOP_K)
+    pair, messages = np.unique(src * ranks + rng.integers(0, ranks, len(src)), return_counts=True)
+    src, dst = pair // ranks, pair % ranks
+    moves = src != dst
+    return [Step(src[moves], dst[moves], messages[moves] * TOKEN)]
+
+
+def all_to_all(ranks: int) -> Iterable[Step]:
+    """Uniform, everything at once."""
+    return alltoall.direct(ranks, SIZE // ranks)
+
+
+def onward(ranks: int) -> Iterable[Step]:
+    """Every rank sends to the one a supernode further on, then to the one three further on."""
+    me = np.arange(ranks)
+    return [Step(me, (me + far) % ranks, 1 << 20) for far in (768, 3 * 768)]
+
+
+def tree(ranks: int) -> Iterable[Step]:
+    """The all-reduce whose rows grow with the ranks alone."""
+    return allreduce.tree(ranks, SIZE)
+
+
+def doubling(ranks: int) -> Iterable[Step]:
+    """The all-reduce of twice log2 steps, of all ranks each."""
+    return allreduce.halving_doubling(ranks, SIZE)
+
+
+def machines() -> dict[str, Case]:
+    """What is measured, by name."""
+    found = {
+        f"build {name}": Case(lambda name=name: system(name))  # type: ignore[misc]
+        for name in ("atlas950:1024", "atlas950:8192", "atlas960", "ubmesh:8192", "supernode:8192",
+                     "cloudmatrix384-cluster:432")
+    }  # fmt: skip
+    found["build 64 x atlas950:8192"] = Case(
+        lambda: cluster(64, of="atlas950:8192", radix=1536), is_large=True
+    )
+    found["build 64 x atlas960"] = Case(
+        lambda: cluster(64, of="atlas960", radix=3072), is_large=True
+    )
+    for dies in (1024, 2048, 4096, 8192):
+        made = lambda dies=dies: supernode(dies // 2)  # noqa: E731
+        found[f"dispatch, {dies} dies"] = Case(made, dispatch, dies > 4096, ("ub",))
+        if dies <= 4096:
+            found[f"all-to-all, {dies} dies"] = Case(made, all_to_all, dies > 2048, ("ub",))
+        found[f"halving-doubling, {dies} dies"] = Case(made, doubling, planes=("ub",))
+    for count in (16, 432):
+        made = lambda count=count: cluster(count, of="cloudmatrix384")  # noqa: E731
+        found[f"onward, {count} supernodes"] = Case(made, onward)
+        found[f"tree all-reduce, {count} supernodes"] = Case(made, tree)
+    return found
+
+
+def measure(case: Case) -> Cost:
+    """Build the machine of a case, and ask it."""
+    began = time.process_time()
+    topology = case.machine()
+    built = time.process_time()
+    fabric = Fabric(topology, endpoint=Endpoint("free"), planes=case.planes)
+    ready = time.process_time()
+    ranks = len(fabric.places)
+    timeline = None if case.steps is None else fabric.simulate(case.steps(ranks), ranks=ranks)
+    answered = time.process_time()
+    return Cost(
+        ranks, topology.n_links, built - began, ready - built, answered - ready,
+        0 if timeline is None else len(timeline.src),
+        0.0 if timeline is None else timeline.duration,
+        0.0 if timeline is None else float(timeline.bound),
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )  # fmt: skip
+
+
+def compile_everything() -> None:
+    """Let numba compile what it has not kept on disk yet, and load it."""
+    for made in (supernode(16), cluster(2, of="supernode:8"), system("atlas950:128")):
+        fabric = Fabric(made, endpoint=Endpoint("free"))
+        for steps in (dispatch, all_to_all, tree):
+            fabric.simulate(steps(len(fabric.places)))
+
+
+def alone(name: str) -> Cost:
+    """The cost of a case in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--worker", name], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def show(console: Console, names: list[str]) -> None:
+    """Measure and print a table."""
+    table = Table(title="Processor seconds, one core; peak memory of the process")
+    for column in ("case", "ranks", "links", "rows", "build s", "paths s", "answer s",
+                   "peak MiB", "simulated us", "bound us"):  # fmt: skip
+        table.add_column(column, justify="left" if column == "case" else "right")
+    for name in names:
+        c = alone(name)
+        times = (f"{c.simulated * 1e6:.3f}", f"{c.bound * 1e6:.3f}") if c.rows else ("", "")
+        table.add_row(
+            name, f"{c.ranks:,}", f"{c.links:,}", f"{c.rows:,}" if c.rows else "",
+            f"{c.build:.2f}", f"{c.fabric:.2f}", f"{c.answer:.2f}" if c.rows else "",
+            f"{c.peak:,.0f}", *times,
+        )  # fmt: skip
+    console.print(table)
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("case", nargs="*", help="only cases whose names hold one of these texts")
+    parser.add_argument("--full", action="store_true", help="also what needs gigabytes and minutes")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    asked, cases = parser.parse_args(), machines()
+    if asked.worker:
+        compile_everything()
+        print(json.dumps(asdict(measure(cases[asked.case[0]]))))
+        return
+    wanted = asked.case or [""]
+    names = [name for name in cases if any(text in name for text in wanted)]
+    names = [name for name in names if asked.full or not cases[name].is_large]
+    if not names:
+        parser.error(f"no case is called {' '.join(asked.case)}; there are {', '.join(cases)}")
+    show(Console(width=None if sys.stdout.isatty() else 160), names)
+
+
+if __name__ == "__main__":
+    main()
