@@ -1,8 +1,10 @@
 """``triplane topo place``: which endpoints a job's ranks get, as a placement for other commands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +16,51 @@ from bench.new_files import NewFile
 from bench.numbers import CountList
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
+from topology.formats import rank_files
+from topology.formats.schedulers import HostNames
 from topology.graph import CONTAINERS, NOWHERE, Ints, Topology
 from topology.placement.allocate import POLICIES, blocks, place
 from topology.placement.usable import usable
 
 if TYPE_CHECKING:
     from fabric.machine import MachineSpec
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedJob:
+    """A job that has been placed.
+
+    ``left``: the machine's topology, of which ``places`` are the endpoints of the ranks; ``whole``:
+    the same with nothing taken out, of which these are the ``numbers``. ``sizes``: of its blocks.
+    """
+
+    machine: "MachineSpec"
+    whole: Topology
+    left: Topology
+    places: Ints
+    numbers: Ints
+    sizes: tuple[int, ...]
+    hosts: HostNames
+
+    def rank_cost(self) -> str:
+        """What it costs each rank to send to each other, as JSON."""
+        from topology.placement.rank_cost import as_json, rank_costs
+        from topology.routing.router import Router
+
+        router = Router(self.left, self.machine.routing, self.machine.planes)
+        return as_json(rank_costs(router, self.places))
+
+
+FILES: Mapping[str, Callable[[PlacedJob], str]] = MappingProxyType(
+    {
+        "openmpi": lambda job: rank_files.open_mpi(job.whole, job.numbers, job.hosts),
+        "hosts": lambda job: rank_files.host_list(job.whole, job.numbers, job.hosts),
+        "hccl": lambda job: rank_files.hccl(job.whole, job.numbers, job.hosts),
+        "sp-block": lambda job: rank_files.sp_block(job.whole, job.sizes),
+        "rank-cost": PlacedJob.rank_cost,
+    }
+)
+"""Files of a placement for other tools, by the name of their format."""
 
 _RANKS = click.IntRange(1, 1 << 20)
 
@@ -59,13 +100,16 @@ class BlockList(CountList):
               help="This die, node or pattern is another job's; may be given again.")  # fmt: skip
 @click.option("--unhurt", is_flag=True,
               help="Also leave out endpoints that have lost a link of their own.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice((*FORMATS, "list")), default="table",
+@click.option("--hosts", "pattern", default="node{}", show_default=True, metavar="NAME",
+              help="Names of hosts in files for launchers; {}: the node's number.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice((*FORMATS, "list", *FILES)), default="table",
               help="list: numbers for --placement; json: a machine with this placement, for"
-                   " --machine.")  # fmt: skip
+                   " --machine; else a file for another tool.")  # fmt: skip
 @click.option("--output", type=NewFile())
 def command(
     machine: "MachineSpec", ranks: int | None, sizes: tuple[int, ...] | None, policy: str | None,
-    level: str | None, busy: tuple[str, ...], unhurt: bool, form: str, output: Path | None,
+    level: str | None, busy: tuple[str, ...], unhurt: bool, pattern: str, form: str,
+    output: Path | None,
 ) -> None:  # fmt: skip
     """Choose the endpoints of a job's ranks on SYSTEM.
 
@@ -84,8 +128,14 @@ def command(
     else:
         places = blocks(left, sizes, free, level or "")
     numbers = [whole.index[left.vertex_names[at]] for at in places.tolist()]
+    if form in FILES:
+        job = PlacedJob(machine, whole, left, places, np.array(numbers, np.int32),
+                        sizes or (len(numbers),), HostNames(pattern))  # fmt: skip
+        text = FILES[form](job)
+    else:
+        text = written(machine, whole, numbers, form)
     with opened(output) as file:
-        file.write(written(machine, whole, numbers, form))
+        file.write(text)
 
 
 def written(machine: "MachineSpec", whole: Topology, numbers: Sequence[int], form: str) -> str:

@@ -3,7 +3,9 @@
 import io
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +20,7 @@ from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from topology import Topology, non_blocking, systems, to_networkx, to_toml
 from topology.errors import TopologyError
+from topology.formats.schedulers import HostNames, hypernodes, kueue, slurm
 from topology.summary import plane_summary
 from topology.text import visible
 from topology.units import GB, NS
@@ -32,6 +35,11 @@ _FORMAT = click.option("--format", "form", type=click.Choice(FORMATS), default="
 _OUTPUT = click.option("--output", type=NewFile())
 _SYSTEM = system_options("Take this switch, link or node out; may be given again.")
 
+
+SCHEDULERS: Mapping[str, Callable[[Topology, HostNames], str]] = MappingProxyType(
+    {"slurm": slurm, "kueue": kueue, "hypernode": hypernodes}
+)
+"""Formats of `triplane topo export` that schedulers of clusters take."""
 
 _LATER = {"place": ("bench.place:command", "Choose the endpoints of a job's ranks.")}
 
@@ -107,18 +115,22 @@ def draw_system(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("toml", "graphml", "json")),
+    type=click.Choice(("toml", "graphml", "json", *SCHEDULERS)),
     default="toml",
     show_default=True,
-    help="toml is ours; graphml and json are networkx'.",
+    help="toml is ours; graphml and json are networkx'; the others are schedulers'.",
 )
+@click.option("--hosts", "pattern", default="node{}", show_default=True, metavar="NAME",
+              help="Names of hosts in files of schedulers; {}: the node's number.")  # fmt: skip
 @_OUTPUT
-def export(machine: "MachineSpec", form: str, output: Path | None) -> None:
-    """Write SYSTEM, vertex by vertex and link by link, for other tools.
+def export(machine: "MachineSpec", form: str, pattern: str, output: Path | None) -> None:
+    """Write SYSTEM for other tools: all vertices and links, or what schedulers take.
 
     Of a machine all planes, without what it takes out.
     """
-    text = exported(machine.topology(), form)
+    hosts, topology = HostNames(pattern), machine.topology()
+    make = SCHEDULERS.get(form)
+    text = exported(topology, form) if make is None else make(topology, hosts)
     with opened(output) as file:
         file.write(text)
 

@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from topology import supernode
+from topology.formats.rank_files import host_list, open_mpi
+from topology.formats.schedulers import HostNames
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
@@ -122,3 +127,49 @@ def test_one_thread_only_is_not_enough() -> None:
     code, output = run(sys.executable, "-c", program)
     assert code == 1
     assert "MPI_THREAD_SERIALIZED" in output.splitlines()[-1]
+
+
+PLACES = np.array([16, 0, 17], np.int32)
+"""Of a supernode: a die of node 1, one of node 0, and another of node 1."""
+
+
+def hosts_of_ranks(tmp_path: Path, file: str, *options: object) -> list[str]:
+    """The host on which each of three ranks starts, where a program of ours takes ssh's place.
+
+    ``options``: mpiexec and its options; FILE is a file with this text, SSH the program.
+    """
+    (tmp_path / "places").write_text(file, "utf-8")
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\n'
+        'export ON=$1; shift\nexec sh -c "$*"\n'
+    )
+    ssh.chmod(0o755)
+    named = [str(word).replace("FILE", str(tmp_path / "places")) for word in options]
+    code, output = run(
+        *(word.replace("SSH", str(ssh)) for word in named), "-n", 3,
+        "sh", "-c", "echo rank ${PMI_RANK:-$OMPI_COMM_WORLD_RANK} $ON",
+    )  # fmt: skip
+    assert code == 0, output
+    lines = [line.split()[1:] for line in output.splitlines() if line.startswith("rank ")]
+    return [host for _, host in sorted(lines)]
+
+
+@needs_mpich
+def test_mpich_starts_ranks_on_the_hosts_of_a_host_list(tmp_path: Path) -> None:
+    text = host_list(supernode(16), PLACES, HostNames("far{}"))
+    found = hosts_of_ranks(
+        tmp_path, text, MPICH, "-launcher", "ssh", "-launcher-exec", "SSH", "-f", "FILE"
+    )
+    assert found == ["far1", "far0", "far1"]
+
+
+@needs_openmpi
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="slots are cores, and two are named")
+def test_open_mpi_starts_ranks_on_the_hosts_of_a_rank_file(tmp_path: Path) -> None:
+    text = open_mpi(supernode(16), PLACES, HostNames("far{}"))
+    found = hosts_of_ranks(
+        tmp_path, text, OPENMPI, "--prtemca", "plm_ssh_agent", "SSH", "--host", "far0:2,far1:2",
+        "--map-by", "rankfile:file=FILE",
+    )  # fmt: skip
+    assert found == ["far1", "far0", "far1"]
