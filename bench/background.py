@@ -22,7 +22,8 @@ def record(found: Beside) -> dict[str, Value]:
     """What a record says of an operation beside streams; its ``time_us`` is that beside them.
 
     Of each stream by its kind: what it got through on all ranks together, how long its blocks took
-    from when they were due, and Jain's index of what its ranks got.
+    from when they were due, how many of them within its objective, and Jain's index of what its
+    ranks got.
     """
     values: dict[str, Value] = {
         "alone_us": found.alone / US, "leakage_percent": 100 * found.leakage,
@@ -34,6 +35,9 @@ def record(found: Beside) -> dict[str, Value]:
         for share, name in ((50, "p50"), (99, "p99"), (99.9, "p999")):
             seconds = one.percentile(share)
             values[f"{kind}_{name}_us"] = None if seconds is None else seconds / US
+        if one.stream.within is not None:
+            values[f"{kind}_slo_us"] = one.stream.within / US
+            values[f"{kind}_slo_percent"] = one.attained
         values[f"{kind}_fairness"] = one.fairness
     return values
 
@@ -46,7 +50,8 @@ def lines(values: Mapping[str, Value]) -> list[str]:
     kinds = [key.removesuffix("_fairness") for key in values if key.endswith("_fairness")]
     got = ", ".join(
         f"{kind} gets {values[f'{kind}_goodput_GBps']:.5g} GB/s (p50 {_us(values, kind, 'p50')},"
-        f" p99 {_us(values, kind, 'p99')}, fairness {values[f'{kind}_fairness']:.3f})"
+        f" p99 {_us(values, kind, 'p99')}{_slo(values, kind)},"
+        f" fairness {values[f'{kind}_fairness']:.3f})"
         for kind in kinds
     )
     longer = f"{round(more, 2) + 0.0:+.2f}% of {alone:.5g} us alone"
@@ -56,3 +61,8 @@ def lines(values: Mapping[str, Value]) -> list[str]:
 def _us(values: Mapping[str, Value], kind: str, name: str) -> str:
     found = values[f"{kind}_{name}_us"]
     return "-" if found is None else f"{found:.5g} us"
+
+
+def _slo(values: Mapping[str, Value], kind: str) -> str:
+    found = values.get(f"{kind}_slo_percent")
+    return "" if found is None else f", {found:.3g}% within {values[f'{kind}_slo_us']:.5g} us"

@@ -31,9 +31,9 @@ def _streams(
 
 
 background_option: Callable[[Any], Any] = click.option(
-    "--background", multiple=True, metavar="KIND:RATE[@PLANE]", callback=_streams,
+    "--background", multiple=True, metavar="KIND:RATE[@PLANE][<TIME]", callback=_streams,
     help="A stream beside it, such as kv:25GB/s@rdma: kv, checkpoint or all_reduce, at what each"
-         " rank offers; may be given again.",
+         " rank offers, and in what time blocks should be through; may be given again.",
 )  # fmt: skip
 """Adds --background, which the command gets as ``background``, a tuple of `Background`."""
 

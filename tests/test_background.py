@@ -22,7 +22,7 @@ from fabric import Fabric, Step
 from fabric.classes.table import TrafficClass
 from fabric.machine import MachineSpec
 from topology import star
-from topology.units import GB, MiB
+from topology.units import GB, US, MiB
 
 BUSY = "kv:inf GB/s"
 FIRST = TrafficClass("first", 1, priority=1, operations=("dispatch",))
@@ -41,7 +41,8 @@ def dispatch(*streams: str, classes: tuple[TrafficClass, ...] = (), ep: int = 8)
 def test_a_stream_is_what_its_text_says() -> None:
     assert background("kv:25GB/s@rdma") == Background("kv", 25 * GB, "rdma")
     assert background("all_reduce:400 Gbit/s") == Background("all_reduce", 50 * GB)
-    for text in ("kv:25GB/s@rdma", "checkpoint:2.5GB/s", "kv:infGB/s"):
+    assert background("kv:1GB/s<50 us") == Background("kv", 1 * GB, None, 50 * US)
+    for text in ("kv:25GB/s@rdma", "checkpoint:2.5GB/s", "kv:infGB/s", "kv:1GB/s@ub<100us"):
         assert str(background(text)) == text
         assert background(str(background(text))) == background(text)
 
@@ -50,8 +51,10 @@ def test_a_stream_is_what_its_text_says() -> None:
     ("text", "why"),
     [
         ("chkpoint:1GB/s", "no stream 'chkpoint'; there are kv, .*; near it: checkpoint"),
-        ("kv", "it has to be KIND:RATE or KIND:RATE@PLANE"),
-        ("kv:1GB/s@", "it has to be KIND:RATE or KIND:RATE@PLANE"),
+        ("kv", "it has to be KIND:RATE, KIND:RATE@PLANE or either with"),
+        ("kv:1GB/s@", "it has to be KIND:RATE, KIND:RATE@PLANE or"),
+        ("kv:1GB/s<", "'' is no time: a number and a unit"),
+        ("kv:1GB/s<5", "'5' is no time: a number and a unit"),
         ("kv:25", "'25' is no bandwidth: a number and a unit"),
         ("kv:0GB/s", "at 0GB/s nothing is ever sent"),
     ],
@@ -109,6 +112,15 @@ def test_a_rate_limit_protects_as_far_as_it_goes() -> None:
     found = dispatch(BUSY, classes=(limited,))
     assert 0 < found.leakage < 0.1
     assert found.streams[0].goodput <= 8 * GB * (1 + 1e-9)
+
+
+def test_an_objective_is_attained_by_the_blocks_within_it() -> None:
+    (all_,), (some,), (none,), (unasked,) = (
+        dispatch(f"kv:25GB/s{within}").streams for within in ("<1s", "<100us", "<1us", "")
+    )
+    assert (all_.attained, none.attained, unasked.attained) == (100, 0, None)
+    assert some.attained == pytest.approx(100 * float((unasked.took <= 100 * US).mean()))
+    assert 0 < some.attained < 100
 
 
 def test_streams_of_several_kinds_are_beside_it_together() -> None:

@@ -53,6 +53,16 @@ class StreamAnswer:
         """Seconds within which that percentage of the blocks was through; None without any."""
         return float(np.percentile(self.took, share)) if len(self.took) else None
 
+    @property
+    def attained(self) -> float | None:
+        """The percentage of the blocks that were through within what the stream asks for.
+
+        None where it asks for nothing, or no block was through.
+        """
+        if self.stream.within is None or not len(self.took):
+            return None
+        return 100 * float((self.took <= self.stream.within).mean())
+
 
 @dataclass(frozen=True)
 class Beside:

@@ -39,16 +39,19 @@ class Background:
 
     ``kind``: one of `BLOCKS`; ``rate``: bytes per second that each rank offers (of an all_reduce:
     that are reduced), inf: as much as it gets through; ``plane``: over which it goes, None: over
-    those of the operation.
+    those of the operation; ``within``: seconds in which a block should be through (its service
+    level objective), None: nothing is asked.
     """
 
     kind: str
     rate: float
     plane: str | None = None
+    within: float | None = None
 
     def __str__(self) -> str:
         over = f"@{self.plane}" if self.plane else ""
-        return f"{self.kind}:{show(self.rate, 'bandwidth').replace(' ', '')}{over}"
+        within = "" if self.within is None else f"<{show(self.within, 'time').replace(' ', '')}"
+        return f"{self.kind}:{show(self.rate, 'bandwidth').replace(' ', '')}{over}{within}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +68,12 @@ class Lane:
 
 
 def background(text: str) -> Background:
-    """The stream that ``text`` describes, such as ``kv:25GB/s@rdma``; raises `BackgroundError`."""
-    kind, colon, rest = text.partition(":")
+    """The stream that ``text`` describes, such as ``kv:25GB/s@rdma<100us``.
+
+    Raises `BackgroundError`.
+    """
+    kind, colon, more = text.partition(":")
+    rest, less, objective = more.partition("<")
     amount, at, plane = rest.partition("@")
     if kind not in BLOCKS:
         raise BackgroundError(
@@ -75,16 +82,17 @@ def background(text: str) -> Background:
         )
     if not colon or (at and not plane):
         raise BackgroundError(
-            f"background {shown(text)}: it has to be KIND:RATE or KIND:RATE@PLANE, such as"
-            " kv:25GB/s@rdma"
+            f"background {shown(text)}: it has to be KIND:RATE, KIND:RATE@PLANE or either with"
+            " <TIME, such as kv:25GB/s@rdma<100us"
         )
     try:
         rate = parse(amount, "bandwidth")
+        within = parse(objective, "time") if less else None
     except TriplaneError as error:
         raise BackgroundError(f"background {shown(text)}: {error}") from None
     if not rate > 0:
         raise BackgroundError(f"background {shown(text)}: at {amount} nothing is ever sent")
-    return Background(kind, rate, plane or None)
+    return Background(kind, rate, plane or None, within)
 
 
 def lanes(kind: str, ranks: int) -> tuple[Lane, ...]:
