@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from bench.cases.placed_experts import PlacedExperts
 from bench.machine import BenchError
 from collectives.moe import (
     Format,
@@ -40,7 +41,7 @@ class Experts:
     each rank, or where a file says how many, of the rank that has most; ``experts``: over all
     ranks; ``dtype``: what dispatch sends ("int8", "fp8", "bf16"); ``skew``: see
     `collectives.moe.parse_skew`; ``seed``: of the random routing; ``groups``: of experts, where the
-    skew limits a token to some of them.
+    skew limits a token to some of them; ``placed``: where experts are, None: in order.
     """
 
     op: str
@@ -54,12 +55,18 @@ class Experts:
     skew: str = "uniform"
     seed: int = 0
     groups: int = GROUPS
+    placed: PlacedExperts | None = None
 
     def routing(self) -> Routing:
-        """Which token goes to which experts.
+        """Which token goes to which experts; where they are placed anew, to which replicas.
 
         Raises `TriplaneError` for a routing that is impossible.
         """
+        asked = self.asked_routing()
+        return asked if self.placed is None else self.placed.routing(asked)
+
+    def asked_routing(self) -> Routing:
+        """Which token goes to which experts, wherever these are."""
         return _routing(
             self.skew, self.ranks, self.tokens, self.top_k, self.experts, self.groups, self.seed
         )

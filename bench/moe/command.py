@@ -23,6 +23,7 @@ from bench.cases.moe import (
     tokens_text,
 )
 from bench.machine_options import machine_options
+from bench.moe.expert_placement import PlacementList, check_placements, with_placements
 from bench.moe.measure import (
     check,
     draw,
@@ -69,6 +70,8 @@ class Asked:
     dtype: str | None = None
     skew: str = "uniform"
     seed: int | None = None
+    placements: tuple[str, ...] = ()
+    redundant: int = 0
 
     def works(self, software: str) -> list[Experts]:
         """The operations, as ``software`` does them; raises `TriplaneError` for a wrong file."""
@@ -130,6 +133,11 @@ moe_options = gathered(
                  help="uniform, zipf:EXPONENT, node-limited:GROUPS or file:PATH (.csv, .json, .npy,"
                       " .npz), which brings ranks, tokens and top-k of its own."),
     click.option("--seed", type=int, help="Of the random routing (default: 0)."),
+    click.option("--expert-placement", "placements", type=PlacementList(), default=(),
+                 metavar="NAMES", help="Where experts are: linear (in order), eplb (by load alone),"
+                 " topology (by load and distance); several with commas."),
+    click.option("--redundant", type=click.IntRange(0, 1 << 16), default=0,
+                 help="Replicas of experts that eplb and topology add."),
 )  # fmt: skip
 """Adds the choice of operations, which the command gets as ``asked``, an `Asked`."""
 
@@ -153,6 +161,7 @@ def command(
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
+    check_placements(asked.placements, asked.redundant, transport)
     check_background(background, transport, output, what_matters)
     if what_matters:
         check_sensitivity(transport)
@@ -164,6 +173,7 @@ def command(
         check(work, fabric)
         if background:
             check_streams(fabric, background, work.ranks)
+    works = with_placements(works, fabric, asked.placements, asked.redundant)
     timelines: list[Timeline] = []
     if transport == "sim":
         measured_all = records(fabric, name, works, background)

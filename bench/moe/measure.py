@@ -23,8 +23,9 @@ from topology.presets.catalogue import short_name
 from topology.units import US
 
 LAST = {
-    "bound us": "bound_us", "set by": "bottleneck", "wall ms": "wall_time_ms",
-    "checked": "tokens_checked", "wrong": "wrong_tokens",
+    "experts placed": "expert_placement", "fullest rank": "fullest_over_mean",
+    "other nodes %": "other_nodes_percent", "bound us": "bound_us", "set by": "bottleneck",
+    "wall ms": "wall_time_ms", "checked": "tokens_checked", "wrong": "wrong_tokens",
 }  # fmt: skip
 """The last columns of the table, where there are such: of a simulation, or of real tokens."""
 
@@ -83,7 +84,9 @@ def records(
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
-            **standing_of(work, fabric, name).record(), **beside, "host_time_s": host,
+            **standing_of(work, fabric, name).record(), **beside,
+            **({} if work.placed is None else work.placed.record(work.asked_routing())),
+            "host_time_s": host,
         }, timeline  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def effects_of(fabric: Fabric, work: Experts) -> list[Effect]:
 def published(name: str, software: str, work: Experts) -> float | None:
     """The published latency of exactly this operation in microseconds; None if there is none."""
     wanted = (name, software, work.op, work.mode, work.ranks, work.tokens, work.hidden, work.top_k)
-    same = work.skew == "uniform" and work.experts == EXPERTS
+    same = work.skew == "uniform" and work.experts == EXPERTS and work.placed is None
     return _latencies().get(wanted) if same else None
 
 

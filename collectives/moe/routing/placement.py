@@ -25,6 +25,9 @@ EMPTY = -1
 MOST = 1 << 20
 """Physical experts at most."""
 
+ALIKE = 1 + 1e-9
+"""Costs whose ratio is less are equal: they differ by how they were added up."""
+
 _Loads = NDArray[np.float64]
 
 
@@ -95,11 +98,13 @@ class Placement:
         table[self.logical[order], nth] = order
         return table
 
-    def choose(self, topk_idx: ArrayLike, rank: int) -> Ints:
+    def choose(self, topk_idx: ArrayLike, rank: int, costs: ArrayLike | None = None) -> Ints:
         """A replica for each choice of a rank's tokens, as physical experts: ``[tokens, top_k]``.
 
         It is the rank's own replica if it hosts one; else they are taken in turn, by token and
-        rank. Masked choices stay. Raises `RoutingError` for an unknown expert or rank.
+        rank. ``costs``: of sending from this rank to each, float ``[ranks]``; with them only the
+        replicas with the least cost are taken. Masked choices stay. Raises `RoutingError` for an
+        unknown expert or rank, and for costs of other ranks.
         """
         chosen = _integers(topk_idx, "topk_idx", 2)
         mine = count(rank, "rank", 0, len(self.local) - 1)
@@ -108,8 +113,9 @@ class Placement:
                 f"rank {mine} chooses expert {chosen.min()} to {chosen.max()}; experts are 0 to"
                 f" {self.experts - 1}, and {MASKED} is a masked choice"
             )
-        turn = (np.arange(len(chosen)) + mine)[:, None] % self.count[chosen]
-        physical = self.replicas[chosen, turn]
+        replicas, count_of = (self.replicas, self.count) if costs is None else self._near(costs)
+        turn = (np.arange(len(chosen)) + mine)[:, None] % count_of[chosen]
+        physical = replicas[chosen, turn]
         own = np.append(self._own(mine), MASKED)[chosen]
         return np.where(chosen == MASKED, MASKED, np.where(own >= 0, own, physical))
 
@@ -127,6 +133,19 @@ class Placement:
     def _used(self) -> NDArray[np.intp]:
         """The physical experts that are not empty."""
         return np.flatnonzero(self.logical != EMPTY)
+
+    def _near(self, costs: ArrayLike) -> tuple[Ints, Ints]:
+        """As `replicas` and `count`, but of each expert those with the least cost come first."""
+        way = np.asarray(costs, np.float64)
+        if way.shape != self.local.shape or not np.isfinite(way).all():
+            raise RoutingError(
+                f"costs are {shown(costs)}; they have to be a finite number for each of"
+                f" {len(self.local)} ranks"
+            )
+        cost = np.where(self.replicas >= 0, way[self.rank[self.replicas]], np.inf)
+        nearest = cost <= cost.min(axis=1, keepdims=True) * ALIKE
+        order = np.argsort(~nearest, axis=1, kind="stable")
+        return np.take_along_axis(self.replicas, order, 1), nearest.sum(axis=1)
 
     def _own(self, rank: int) -> Ints:
         own: Ints = np.full(self.experts, MASKED, np.int64)
