@@ -23,7 +23,7 @@ from topology.errors import TopologyError
 from topology.formats.schedulers import HostNames, hypernodes, kueue, slurm
 from topology.summary import plane_summary
 from topology.text import visible
-from topology.units import GB, NS
+from topology.units import GB, NS, parse
 from topology.units import show as with_unit
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _LATER = {"place": ("bench.place:command", "Choose the endpoints of a job's rank
 
 @click.group(cls=CommandGroup, lazy=_LATER, context_settings=HELP)
 def topo() -> None:
-    """Systems: list, show, draw, export, place."""
+    """Systems: list, show, draw, export, import, place."""
 
 
 @topo.command("list", context_settings=HELP)
@@ -133,6 +133,22 @@ def export(machine: "MachineSpec", form: str, pattern: str, output: Path | None)
     text = exported(topology, form) if make is None else make(topology, hosts)
     with opened(output) as file:
         file.write(text)
+
+
+@topo.command("import", context_settings=HELP)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--port-bandwidth", "port", default="56 GB/s", show_default=True, metavar="BANDWIDTH",
+              help="Of a port, each way; the file has none [an Ascend 950's].")  # fmt: skip
+@click.option("--hop", default="200 ns", show_default=True, metavar="TIME",
+              help="To cross a switch; the file has none.")  # fmt: skip
+@_OUTPUT
+def import_file(file: Path, port: str, hop: str, output: Path | None) -> None:
+    """Write the server in HCCL's topo.json (version 2.0) as a TOML file, for --system."""
+    from topology.formats.hccl_topo import hccl_topo
+
+    text = to_toml(hccl_topo(file, parse(port, "bandwidth"), parse(hop, "time")))
+    with opened(output) as out:
+        out.write(text)
 
 
 def plane_record(topology: Topology, plane: str) -> dict[str, Value]:

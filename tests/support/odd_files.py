@@ -34,6 +34,7 @@ from collectives.workloads.chakra import protobuf
 from fabric import Fabric, Step, Timeline
 from topology import cloudmatrix384, from_networkx, load, rank_table, star, to_networkx, to_toml
 from topology.errors import TriplaneError
+from topology.formats.hccl_topo import hccl_topo
 
 MEMORY = 3 << 30
 """Bytes that a reader may take beside what the process has."""
@@ -98,6 +99,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "targets.csv": rows.read,
     "matrix.txt": lambda path: read_matrix(str(path)),
     "graph.json": _graph,
+    "topo.json": hccl_topo,
 }
 """What reads each of the files that `write` makes, and does something with what it says."""
 
@@ -117,6 +119,12 @@ _TABLES: dict[str, dict[str, Any]] = {
         {"server_id": "a", "device_id": "0", "super_pod_id": "0", "cluster_id": "1"},
         {"server_id": "b", "device_id": "1", "super_pod_id": "0", "cluster_id": "2"}]},
     "groups.json": {"0": [0], "1": [0]},
+    "topo.json": {"version": "2.0", "peer_count": 2, "edge_count": 2, "peer_list": [
+        {"local_id": 0}, {"local_id": 1}], "edge_list": [
+        {"net_layer": 0, "link_type": "PEER2PEER", "protocols": ["UB_CTP"], "local_a": 0,
+         "local_a_ports": ["0/0"], "local_b": 1, "local_b_ports": ["0/1"]},
+        {"net_layer": 1, "link_type": "PEER2NET", "protocols": ["UB_TP"], "topo_type": "CLOS",
+         "topo_instance_id": 3, "local_a": 0, "local_a_ports": ["1/2"], "position": "DEVICE"}]},
 }  # fmt: skip
 
 
