@@ -18,12 +18,17 @@ def constant() -> Iterator[None]:
         yield
 
 
+TOLERANCE = {"packet": 0.005}
+"""Of engines whose transfers take longer than the fluid ones of the closed forms: one packet's time
+a hop, 21 ns of the 6 us that the transfers of most checks take."""
+
+
 @pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize(
     ("of", "options"), [("flow", {"tolerance": 0.0}), *((one, {}) for one in engines())]
 )
 def test_every_installed_engine_is_one(of: str, options: dict[str, float], name: str) -> None:
-    check(lambda: engine(of, options), [name])
+    check(lambda: engine(of, options), [name], tolerance=TOLERANCE.get(of, 1e-3))
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -21,8 +21,9 @@ ROOMS = {
     "fabric": (
         "failure", "host", "schedule", "classes", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
-        "engines.flow", "fabric", "machine_json rank_places machine", "clock", "settings",
-        "transports", "transports.mpi", "transports.zmq", "world", "ranks", "launching", "launch",
+        "engines.flow", "engines.packet", "fabric", "machine_json rank_places machine", "clock",
+        "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
+        "launching", "launch",
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",

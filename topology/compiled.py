@@ -52,6 +52,20 @@ def inlined(kernel: Kernel) -> Kernel:
     return _compiled(kernel, forceinline=True)
 
 
+def lean(kernel: Kernel) -> Kernel:
+    """Like `compiled`, for kernels that make no arrays and call only such: no references counted.
+
+    numba counts who holds each array of a tuple whenever it is passed on, which takes longer than a
+    small function does. Its callers hold the arrays as long as it runs.
+    """
+    return _compiled(kernel, _nrt=False)
+
+
+def lean_inlined(kernel: Kernel) -> Kernel:
+    """Like `inlined`, for what `lean` kernels call."""
+    return _compiled(kernel, _nrt=False, forceinline=True)
+
+
 def unlocked(kernel: Kernel) -> Kernel:
     """Like `compiled`, for long loops over a rank's data: other threads run during the call."""
     return _compiled(kernel, nogil=True)

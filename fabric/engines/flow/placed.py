@@ -15,8 +15,7 @@ from fabric.endpoint.costs import Costs
 from fabric.engines.base import Machine
 from fabric.engines.columns import RankStreams
 from fabric.engines.flow.weights import weighted
-from fabric.engines.paths import FlowLoads, class_limits, load
-from topology.errors import RouteError
+from fabric.engines.paths import FlowLoads, all_paths, class_limits, load
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -74,7 +73,7 @@ class PlacedMachine:
         self.machine, self.size, paths = machine, size, machine.paths
         software = machine.software
         # Copies: simulations on the same machine may find more paths meanwhile.
-        self._path = _all_paths(machine, size)
+        self._path = all_paths(machine.router, machine.places[:size])
         self._bound = paths.binding()
         self.classes = machine.traffic_classes
         self._ways = paths.ways(self.classes, size)
@@ -127,29 +126,3 @@ class PlacedMachine:
         factor = np.concatenate([heavier, initiators, np.ones(self.size * others)])
         weight: _Floats = loads.weight * factor[loads.resource]
         return weight
-
-
-def _all_paths(machine: Machine, size: int) -> _Ints:
-    """The number of the path between every two ranks, int32 [size, size]; -1 where there is none.
-
-    All at once: which resources can hold anybody back depends on all paths that are used.
-    """
-    places = machine.places[:size]
-    src, dst = np.repeat(places, size), np.tile(places, size)
-    path = np.full(len(src), -1, np.int32)
-    which = _connected(machine, src, dst, np.arange(len(src)))
-    path[which] = machine.router.paths(src[which], dst[which])
-    return path.reshape(size, size)
-
-
-def _connected(machine: Machine, src: _Ints, dst: _Ints, rows: _Longs) -> _Longs:
-    """Which of the ``rows`` have a path; all of them, but where a fault cuts somebody off."""
-    try:
-        machine.router.paths(src[rows], dst[rows])
-    except RouteError:
-        half = len(rows) // 2
-        if not half:
-            return rows[:0]
-        parts = [_connected(machine, src, dst, part) for part in (rows[:half], rows[half:])]
-        return np.concatenate(parts)
-    return rows

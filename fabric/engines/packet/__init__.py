@@ -1,0 +1,1 @@
+"""The engine that sends packets over physical links, with queues and credits."""

@@ -1,0 +1,66 @@
+"""`Packet`, the engine in which transfers are packets on physical links."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from fabric.engines.account import Account
+from fabric.engines.base import CONTENTION, Machine
+from fabric.engines.columns import WINDOW_ROWS, batches
+from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.session import PacketSession
+from fabric.engines.packet.simulation import PacketSimulation
+from fabric.schedule.step import Step
+from fabric.timeline.value import Timeline
+from topology.errors import RouteError
+
+CREDITS = 6553
+"""Cells of the buffer at each link's end, for each class: the default of ns-3-UB 1.2.0 for a
+virtual lane (SpriteL1207/ns3-ub, commit f462cd0). UB 1.0's own are not published."""
+
+CELL = 160
+"""Bytes of a cell: 8 flits of 20 bytes, the default of ns-3-UB and of the UB Base Specification."""
+
+MTU = 4096
+"""Bytes of payload of a packet at most, as in ns-3-UB."""
+
+
+class Packet:
+    """The `Engine` that sends packets over physical links, with queues and credits.
+
+    ``mtu``: bytes of payload of a packet at most; ``header``: bytes that each has beside it on the
+    wire; ``credits``: cells of the buffer at each link's end, for each class, None: no limit;
+    ``cell``: bytes of a cell; ``seed``: where taking turns begins. Raises `EngineError` for
+    buffers that hold no packet, `ArgumentError` for values out of range.
+    """
+
+    models = frozenset({CONTENTION})
+
+    def __init__(
+        self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.options = PacketOptions(mtu, header, credits, cell, seed)
+
+    def simulate(
+        self, machine: Machine, steps: Iterable[Step], *, operation: str = "",
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
+        """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
+        run = PacketSimulation(Account(machine, operation, ranks), self.options)
+        coming = batches(steps, len(machine.places), WINDOW_ROWS, empty=bool(ranks))
+        batch = next(coming, None)
+        while batch is not None:
+            following = next(coming, None)
+            run.batch(batch, more=following is not None)
+            batch = following
+        return run.timeline()
+
+    def compile(self, machine: Machine) -> None:
+        """Compile all kernels now, or load them; see `fabric.engines.base.Compiles`."""
+        with suppress(RouteError):  # of a machine that is cut in two; ranks are told when they ask
+            self.simulate(machine, [Step([0, 1], [1, 0], 1)])
+        self.session(machine, 2).compile()
+
+    def session(self, machine: Machine, size: int) -> PacketSession:
+        """A new session of the first ``size`` ranks; see `fabric.engines.base.Engine.session`."""
+        return PacketSession(machine, size, self.options)

@@ -1,0 +1,119 @@
+"""How packets move: links send what waits for them, switches pass on, endpoints deal out.
+
+A link sends one packet at a time, the highest class first and a class in order of arrival, if there
+is room for it in the buffer at its end (credits). A packet's room is free again when the next link
+begins to send it. Packets are stored and forwarded: a switch passes on what has arrived whole.
+"""
+
+import numpy as np
+
+from fabric.engines.packet.calendar import schedule
+from fabric.engines.packet.sending import emit, enqueue, ready_to_send
+from fabric.engines.packet.spraying import ahead, deal, in_turn
+from fabric.engines.packet.state import FREE, HOPS, NONE, ON_STACK, State, queue_of, sender_of
+from topology.compiled import lean_inlined
+
+
+@lean_inlined
+def settle(s: State, now: int) -> None:
+    """Let all links on the stack send what they can."""
+    n, stack, links = s.n, s.stack, s.links
+    while n[ON_STACK] > 0:
+        n[ON_STACK] -= 1
+        k = stack[n[ON_STACK]]
+        links[k].stacked = False
+        _send(s, k, now)
+
+
+@lean_inlined
+def _send(s: State, k: int, now: int) -> None:
+    """Link k begins with a packet, if it is free and there is one that may go."""
+    links, queues, packets, sets, link_sets = s.links, s.queues, s.packets, s.sets, s.link_sets
+    if now < links[k].free:
+        if not links[k].waking:
+            links[k].waking = True
+            schedule(s, k, links[k].free)
+        return
+    classes = links[k].mask
+    begin, end = links[k].begin, links[k].end
+    for x in range(begin, end):
+        classes |= sets[link_sets[x]].mask
+    while classes > 0:
+        kind = 0
+        while classes >> (kind + 1):
+            kind += 1
+        classes ^= 1 << kind
+        queue = queue_of(len(links), k, kind)
+        if queues[queue].first == NONE:
+            for x in range(begin, end):
+                emit(s, link_sets[x], kind, k, now)
+                if queues[queue].first != NONE:
+                    break
+            if queues[queue].first == NONE:
+                continue
+        if queues[queue].credit >= packets[queues[queue].first].cells:
+            _begin(s, k, queue, kind, now)
+            return
+
+
+@lean_inlined
+def _begin(s: State, k: int, queue: int, kind: int, now: int) -> None:
+    """Link k sends the first packet of its queue."""
+    links, queues, packets, sets, senders = s.links, s.queues, s.packets, s.sets, s.senders
+    p = queues[queue].first
+    behind, came, cells = packets[p].behind, packets[p].link, packets[p].cells
+    queues[queue].first = behind
+    queues[queue].waiting -= 1
+    if behind == NONE:
+        links[k].mask &= ~(1 << kind)
+    queues[queue].credit -= cells
+    if came != NONE:
+        _give_back(s, came, kind, cells, now)
+    packets[p].link = k
+    until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
+    links[k].free = until
+    schedule(s, len(links) + p, until + links[k].latency)
+    more = links[k].mask
+    for x in range(links[k].begin, links[k].end):
+        of = s.link_sets[x]
+        sender = sender_of(of, kind)
+        if senders[sender].stalled == k:
+            senders[sender].stalled = NONE
+            for y in range(sets[of].begin, sets[of].end):
+                if s.set_links[y] != k:
+                    ready_to_send(s, s.set_links[y])
+        more |= sets[of].mask
+    if more != 0 and not links[k].waking:
+        links[k].waking = True
+        schedule(s, k, until)
+
+
+@lean_inlined
+def _give_back(s: State, k: int, kind: int, cells: int, now: int) -> None:
+    """A packet has left the buffer at the end of link k."""
+    links = s.links
+    s.queues[queue_of(len(links), k, kind)].credit += cells
+    if links[k].free <= now and not links[k].waking:
+        ready_to_send(s, k)
+
+
+@lean_inlined
+def arrive(s: State, p: int, now: int) -> bool:
+    """Packet p is at the end of its link; returns True if that is the end of its path."""
+    links, packets, entries = s.links, s.packets, s.entries
+    s.n[HOPS] += 1
+    k, entry, kind = packets[p].link, packets[p].entry, packets[p].kind
+    if entry == NONE:
+        _give_back(s, k, kind, packets[p].cells, now)
+        s.free_packets[s.n[FREE]] = p
+        s.n[FREE] += 1
+        return True
+    member = links[k].member
+    chosen = ahead(s, entry, member)
+    port = in_turn(s, chosen, member)
+    deal(s, entry, chosen, member)
+    packets[p].entry = entries[chosen].then
+    enqueue(s, port, kind, p)
+    if not links[port].waking:
+        ready_to_send(s, port)
+    return False

@@ -1,0 +1,237 @@
+"""The state of the packet engine as it grows: memory, and what goes into it and comes out of it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.engines.base import EngineError
+from fabric.engines.packet import steps
+from fabric.engines.packet.network import Network
+from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.rows import Rows
+from fabric.engines.packet.state import (
+    CLASSES,
+    ENDED,
+    FREE,
+    HOPS,
+    LAST_TIME,
+    NONE,
+    PICOSECONDS,
+    RECORDS,
+    UNUSED,
+    Ints,
+    Longs,
+    Records,
+    State,
+)
+
+_BUCKETS = 1 << 14
+_FIRST_ROOM = 1 << 10  # packets that there is room for at first
+_DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next, and one behind it
+_NO_LIMIT = 1 << 60  # cells
+
+
+class PacketState:
+    """The engine's state on a machine with ``places`` ranks; times are in ps.
+
+    ``lanes``: how many numbers of lanes are in use or were.
+    """
+
+    def __init__(self, network: Network, options: PacketOptions, places: int) -> None:
+        self.lanes = 0
+        self._free_lanes: list[int] = []
+        self.state = _state(network, options, places)
+        self.learn(network)
+        self._more_packets(_FIRST_ROOM)
+
+    @property
+    def hops(self) -> int:
+        """Packets that have come to the end of a link so far."""
+        return int(self.state.n[HOPS])
+
+    def learn(self, network: Network) -> None:
+        """Take over the paths that have been found meanwhile."""
+        s, sets = self.state, len(network.set_begin) - 1
+        of_set = _longer(s.sets, sets)
+        of_set["begin"], of_set["end"] = network.set_begin[:-1], network.set_begin[1:]
+        begin, link_sets = _sets_of_links(network)
+        s.links["begin"], s.links["end"] = begin[:-1], begin[1:]
+        self.state = s._replace(
+            entries=_records(len(network.more), resource=network.resource, share=network.share,
+                             more=network.more, then=network.then),
+            senders=_longer(s.senders, sets * CLASSES, NONE), sets=of_set,
+            set_links=network.set_link, link_sets=link_sets,
+        )  # fmt: skip
+        self._more_timers()
+
+    def add_lanes(self, ready: Longs) -> Ints:
+        """New lanes, which are ``ready`` (ps) for their first steps; returns their numbers."""
+        again = min(len(self._free_lanes), len(ready))
+        old = [self._free_lanes.pop() for _ in range(again)]
+        first, self.lanes = self.lanes, self.lanes + len(ready) - again
+        new = np.array([*old, *range(first, self.lanes)], np.int32)
+        s = self.state
+        if self.lanes > len(s.ended):
+            n = 2 * self.lanes
+            self.state = s._replace(lanes=_longer(s.lanes, n), ended=_longer(s.ended, n))
+        lanes = self.state.lanes
+        lanes["head"][new], lanes["open"][new], lanes["cost"][new] = NONE, 0, 0
+        lanes["ready"][new] = ready
+        return new
+
+    def free_lane(self, lane: int) -> None:
+        """Let the number of a lane that has ended be used again."""
+        self._free_lanes.append(lane)
+
+    def add(self, rows: Rows, src: Ints, dst: Ints, home: Longs | None = None) -> Ints:
+        """New transfers between the lanes ``src`` and ``dst``; returns their slots.
+
+        ``home``: the place of each in the answers, None: nobody asks.
+        """
+        slots = self._slots(len(src))
+        t = self.state.transfers
+        for name in Rows._fields[:-1]:
+            t[name][slots] = getattr(rows, name)
+        t["to_come"][slots] = rows.to_send
+        t["src"][slots], t["dst"][slots] = src, dst
+        t["turn"][slots] = NONE
+        t["home"][slots] = NONE if home is None else home
+        t["missing"][slots] = np.where(rows.own, 1, 2)
+        return slots
+
+    def answer(self, n: int) -> None:
+        """Make room for the answers of ``n`` transfers."""
+        s = self.state
+        self.state = s._replace(start=_longer(s.start, n), finish=_longer(s.finish, n))
+
+    def run(self, until: int = LAST_TIME, stop: bool = False) -> Ints:
+        """Go on until ``until``, or with ``stop`` until a lane comes to the end of its rows.
+
+        Returns the lanes that did. Raises `EngineError` where packets wait for one another for
+        ever, and for times beyond what picoseconds can count.
+        """
+        while (why := steps.run(self.state, until, stop)) == steps.ROOM:
+            self._more_packets(len(self.state.packets))
+        s = self.state
+        if why == steps.STUCK:
+            raise EngineError(
+                f"{len(s.packets) - int(s.n[FREE])} packets wait for room in buffers for ever"
+            )
+        if why == steps.LATE:
+            raise EngineError(
+                f"something happens later than {LAST_TIME / PICOSECONDS:.0f} s, which the engine"
+                " packet cannot count in picoseconds: a link or a limit is too slow for it"
+            )
+        ended = s.ended[: s.n[ENDED]].copy()
+        s.n[ENDED] = 0
+        return ended
+
+    def _slots(self, n: int) -> Ints:
+        if n > self.state.n[UNUSED]:
+            self._more_transfers(n)
+        s = self.state
+        s.n[UNUSED] -= n
+        first = int(s.n[UNUSED])
+        return s.free_transfers[first : first + n][::-1].copy()
+
+    def _more_transfers(self, n: int) -> None:
+        s, have = self.state, len(self.state.transfers)
+        more = max(n, have)
+        self.state = s._replace(
+            transfers=_longer(s.transfers, have + more),
+            free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
+        )
+        s.n[UNUSED] += more
+        self._more_timers()
+
+    def _more_packets(self, more: int) -> None:
+        s, have = self.state, len(self.state.packets)
+        nodes = len(s.links) + have + more
+        self.state = s._replace(
+            packets=_longer(s.packets, have + more),
+            free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
+            nodes=_longer(s.nodes, nodes), opened=_longer(s.opened, nodes),
+            spare=_longer(s.spare, nodes),
+        )  # fmt: skip
+        s.n[FREE] += more
+        self._more_timers()
+
+    def _more_timers(self) -> None:
+        """Room in the heap for every link, packet, transfer and sender."""
+        s = self.state
+        n = len(s.nodes) + len(s.transfers) + len(s.senders)
+        self.state = s._replace(heap=_longer(s.heap, n))
+
+
+def _state(network: Network, options: PacketOptions, places: int) -> State:
+    """A machine at rest, without sets of links, packets, transfers and lanes."""
+    n, room = len(network.per_byte), options.credits
+    used = network.link
+    longest = network.per_byte[used] * (options.mtu + options.header) + network.latency[used]
+    shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
+    fan = np.repeat(network.fan, np.diff(np.append(network.group, network.groups)))
+    dice = _mixed(np.arange(network.groups), options.seed)
+    ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
+    empty = {
+        name: _records(0, name)
+        for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes")
+    }
+    return State(
+        np.zeros(12, np.int64), shift, options.mtu, options.header, options.cell, _DEPTH,
+        buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
+        spare=ints, links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
+                                   member=network.member),
+        queues=_records(n * CLASSES, "queues", first=NONE,
+                        credit=_NO_LIMIT if room is None else room),
+        link_sets=ints, stack=np.zeros(n, np.int32),
+        bundles=_records(len(network.fan), "bundles", first=network.first, fan=network.fan,
+                         group=network.group),
+        bundle_links=network.link, groups=_records(
+            network.groups, "groups", turn=dice % fan.astype(np.uint64), left=fan * fan,
+            dice=dice.view(np.int64)),
+        set_links=ints, free_packets=ints, free_transfers=ints, ended=ints,
+        initiators=np.zeros(places, np.int64), start=longs, finish=longs, **empty,
+    )  # fmt: skip
+
+
+def _records(n: int, kind: str = "entries", **fields: Any) -> Records:
+    made = np.zeros(n, RECORDS[kind])
+    for name, values in fields.items():
+        made[name] = values
+    return made
+
+
+def _sets_of_links(network: Network) -> tuple[Longs, Ints]:
+    """The sets that each link is in: link k is in ``of[begin[k]:begin[k + 1]]``."""
+    sizes = np.diff(network.set_begin)
+    of = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    begins = np.isin(of, network.set)
+    link, of = network.set_link[begins], of[begins]
+    order = np.argsort(link, kind="stable")
+    return np.searchsorted(link[order], np.arange(len(network.per_byte) + 1)), of[order]
+
+
+def _mixed(number: Longs, seed: int) -> NDArray[np.uint64]:
+    """A well-stirred number of each one, and of the seed (splitmix64)."""
+    x = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % (1 << 64))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    return x
+
+
+def _freed(free: Ints, unused: int, have: int, more: int) -> Ints:
+    """The free numbers, of ``have`` so far, and ``more`` of them; the lowest are taken first."""
+    new = np.arange(have + more - 1, have - 1, -1, dtype=np.int32)
+    return np.concatenate([new, free[:unused], np.zeros(have - unused, np.int32)])
+
+
+def _longer(column: NDArray[Any], n: int, fill: int = 0) -> NDArray[Any]:
+    """A copy with ``n`` rows or more; the same where it has them."""
+    if len(column) >= n:
+        return column
+    longer = np.zeros(n, column.dtype)
+    longer[: len(column)] = column
+    if fill:
+        longer[len(column) :] = fill
+    return longer

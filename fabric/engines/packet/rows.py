@@ -1,0 +1,72 @@
+"""What transfers load and cost, as the packet engine needs it: whole bytes and picoseconds."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fabric.endpoint.costs import Costs
+from fabric.engines.base import Machine
+from fabric.engines.columns import Streams
+from fabric.engines.packet.network import Network, ps
+from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Bytes, Floats, Ints, Longs
+from fabric.engines.paths import FlowLoads
+
+
+class Rows(NamedTuple):
+    """Columns of transfers, see `State`; ``own``: of a rank to itself."""
+
+    rank: Ints
+    step: Longs
+    to_send: Longs
+    delay: Longs
+    latency: Longs
+    src_cost: Longs
+    dst_cost: Longs
+    gap: Floats
+    initiator: Floats
+    entry: Ints
+    set: Ints
+    stretch: Floats
+    kind: Bytes
+    order: Longs
+    own: Bools
+
+    def pick(self, which: Longs) -> "Rows":
+        """The rows of these numbers."""
+        columns: list[Any] = [column[which] for column in self]
+        return Rows(*columns)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of the ``parts`` one after another."""
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Rows(*columns)
+
+
+def rows(
+    machine: Machine, network: Network, streams: Streams, path: Ints, loads: FlowLoads,
+    costs: Costs,
+) -> Rows:  # fmt: skip
+    """The rows of ``streams`` on these paths, between ranks of the machine.
+
+    ``loads``: what `fabric.engines.paths.load` says of them.
+    """
+    router, n = machine.router, np.int64(len(machine.places))
+    entry, rate = network.path[path], loads.limits[loads.limit]
+    share = np.append(machine.paths.share(costs), 1.0)  # the last: for plane -1, of no links
+    leaves = router.leaves_package[path] & (streams.src != streams.dst)
+    initiator = PICOSECONDS / costs.initiator_bandwidth
+    src, dst = streams.src.astype(np.int64), streams.dst.astype(np.int64)
+    here = entry == NONE
+    way = np.where(streams.src != streams.dst, router.table.latency[path], 0.0)
+    return Rows(
+        rank=streams.src, step=streams.step, to_send=streams.size.astype(np.int64),
+        delay=ps(np.maximum(loads.latency - way, 0.0)),
+        latency=ps(loads.latency + np.where(here, streams.size / rate, 0.0)),
+        src_cost=ps(loads.src_cost), dst_cost=ps(loads.dst_cost),
+        gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0), entry=entry,
+        set=network.set[path], stretch=1 / share[router.table.plane[path]],
+        kind=np.zeros(len(src), np.int8), order=(dst - src) % n * n + src,
+        own=streams.src == streams.dst,
+    )  # fmt: skip

@@ -1,0 +1,59 @@
+"""One simulation by packets: a schedule's steps in batches, and the timeline of them."""
+
+import numpy as np
+
+from fabric.engines.account import Account
+from fabric.engines.columns import Batch
+from fabric.engines.packet import steps
+from fabric.engines.packet.live import PacketState
+from fabric.engines.packet.network import network, ps
+from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.rows import rows
+from fabric.engines.packet.state import LAST_TIME, PICOSECONDS
+from fabric.timeline.value import Timeline
+
+
+class PacketSimulation:
+    """One simulation; ``ranks``: how many have lanes."""
+
+    def __init__(self, account: Account, options: PacketOptions) -> None:
+        self.account, self._options = account, options
+        self._live: PacketState | None = None
+        self._sizes: list[int] = []
+
+    def batch(self, batch: Batch, more: bool) -> None:
+        """Take a batch of steps; ``more``: True if another follows, before which nothing ends."""
+        account, machine, streams = self.account, self.account.machine, batch.streams
+        account.open(batch)
+        loaded = account.load(streams)
+        account.count(streams, loaded)
+        net = network(machine.router)
+        live = self._live
+        if live is None:
+            live = self._live = PacketState(net, self._options, len(machine.places))
+            ranks = account.given if account.given is not None else len(machine.places)
+            live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
+        else:
+            live.learn(net)
+        mine = rows(machine, net, streams, loaded.path, loaded.loads, account.costs)
+        first = sum(self._sizes)
+        self._sizes.append(len(streams))
+        live.answer(first + len(streams))
+        slots = live.add(mine, streams.src, streams.dst, np.arange(first, first + len(streams)))
+        steps.list_rows(live.state, slots)
+        steps.begin_steps(live.state, np.arange(live.lanes, dtype=np.int32))
+        live.run(LAST_TIME, stop=more)
+
+    def timeline(self) -> Timeline:
+        """The finished `Timeline`, once every batch has run."""
+        live, places = self._live, len(self.account.machine.places)
+        if live is None:
+            return self.account.timeline([], [], np.zeros(places))
+        ends = np.cumsum(self._sizes)[:-1]
+        state, n = live.state, sum(self._sizes)
+        start, finish = (
+            np.split(times[:n] / PICOSECONDS, ends) for times in (state.start, state.finish)
+        )
+        ready = np.zeros(places)
+        ready[: live.lanes] = state.lanes["ready"][: live.lanes] / PICOSECONDS
+        return self.account.timeline(start, finish, ready)

@@ -1,0 +1,78 @@
+"""Which way a packet takes: the links of a bundle are dealt packets in turn.
+
+At an endpoint each transfer deals its packets to the links in turn, and transfers begin at one link
+after another: so all links of the endpoint are loaded evenly, and so are those of every receiver.
+
+At a switch all packets are dealt in turn. Each round gives every link one packet, and begins a link
+further than the one before; after as many rounds as there are links it begins anywhere: where
+rounds are all alike, packets to one peer may all meet the same link.
+"""
+
+from fabric.engines.packet.state import NONE, State
+from topology.compiled import lean_inlined
+
+_GOLDEN = 0.6180339887498949  # its multiples are spread evenly over 0 to 1, however many
+_FACTOR, _SUMMAND = 6364136223846793005, 1442695040888963407  # of Knuth's MMIX generator
+_POSITIVE = (1 << 31) - 1
+
+
+@lean_inlined
+def ahead(s: State, entry: int, member: int) -> int:
+    """Which of the bundles of a path's state, from ``entry`` on, the next packet takes."""
+    entries = s.entries
+    last = entry + entries[entry].more - 1
+    if last == entry:
+        return entry
+    dealt = s.groups[s.bundles[entries[entry].resource].group + member].dealt
+    part = (dealt * _GOLDEN) % 1.0
+    k = entry
+    while k < last and part >= entries[k].share:
+        k += 1
+    return k
+
+
+@lean_inlined
+def in_turn(s: State, chosen: int, member: int) -> int:
+    """The link of a bundle whose turn it is at one of the vertices that it starts from."""
+    bundle = s.bundles[s.entries[chosen].resource]
+    turn = s.groups[bundle.group + member].turn
+    return int(s.bundle_links[bundle.first + member * bundle.fan + turn])
+
+
+@lean_inlined
+def own_turn(s: State, i: int, chosen: int) -> int:
+    """The link of an endpoint's bundle whose turn it is for transfer i."""
+    bundle = s.bundles[s.entries[chosen].resource]
+    if s.transfers[i].turn == NONE:  # transfers begin at one link after another
+        turn = s.groups[bundle.group].turn
+        s.transfers[i].turn = turn
+        s.groups[bundle.group].turn = turn + 1 if turn + 1 < bundle.fan else 0
+    return int(s.bundle_links[bundle.first + s.transfers[i].turn % bundle.fan])
+
+
+@lean_inlined
+def deal_own(s: State, i: int, entry: int) -> None:
+    """Note that a packet of transfer i took the link whose turn it was."""
+    s.transfers[i].turn += 1
+    if s.entries[entry].more > 1:
+        s.groups[s.bundles[s.entries[entry].resource].group].dealt += 1
+
+
+@lean_inlined
+def deal(s: State, entry: int, chosen: int, member: int) -> None:
+    """Note that a packet took the link whose turn it was, of the bundle of entry ``chosen``."""
+    groups, bundles, entries = s.groups, s.bundles, s.entries
+    if entries[entry].more > 1:
+        groups[bundles[entries[entry].resource].group + member].dealt += 1
+    bundle = bundles[entries[chosen].resource]
+    group = bundle.group + member
+    turn = groups[group].turn + 1
+    groups[group].left -= 1
+    if groups[group].left == 0:
+        dice = groups[group].dice * _FACTOR + _SUMMAND
+        groups[group].dice = dice
+        groups[group].left = bundle.fan * bundle.fan
+        turn = (dice >> 33) & _POSITIVE
+    elif groups[group].left % bundle.fan == 0:
+        turn += 1
+    groups[group].turn = turn if turn < bundle.fan else turn % bundle.fan

@@ -1,0 +1,170 @@
+"""The state of the packet engine: records of links, paths, packets, transfers and ranks.
+
+Times are whole picoseconds, int64. A *queue* is a link's of one traffic class: number
+``class * links + link``, for the packets that wait to be sent over the link. A *sender* is what is
+to be sent in one class over a set of links that paths begin with: number ``set * CLASSES + class``.
+
+Each kind of thing is one array of records, so that a kernel touches few cache lines for each.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.compiled import lean_inlined
+
+Bytes = NDArray[np.int8]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Records = Any
+"""An array of one of the kinds of records in `RECORDS`: numba knows its fields, mypy does not."""
+
+NONE = -1
+"""No packet, transfer, link or path entry."""
+
+NO_ROOM = -2
+"""As the ``stalled`` of a sender: it waits for room for packets in memory."""
+
+PICOSECONDS = 1e12
+"""In a second."""
+
+LAST_TIME = 1 << 61
+"""Picoseconds, 26 days: no event may lie later."""
+
+CLASSES = 16
+"""Traffic classes: a UB link has up to 16 virtual lanes (UB Base Specification 2.0.1)."""
+
+(NOW, CURSOR, AT, OPENED, PENDING, TIMERS, COUNTED, FREE, UNUSED, ENDED, ON_STACK,
+ HOPS) = range(12)  # fmt: skip
+"""What the numbers of `State.n` are: the time; the calendar's bucket; of the opened bucket, how
+many events are handled and how many there were; events in the calendar; in the heap; links and
+packets put into the heap so far; free packets; free transfers; lanes that have ended since last
+asked; links on the stack; packet-hops so far."""
+
+WIRE, TRANSFER, AGAIN = range(3)
+"""What an entry of the heap is of: a link or packet, a transfer, a sender that had no room."""
+
+RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
+    name: np.dtype([(field, kind) for kind, names in fields for field in names.split()], align=True)
+    for name, fields in {
+        "buckets": [("i4", "head tail")],
+        "nodes": [("i8", "when"), ("i4", "following")],
+        "heap": [("i8", "time rank what")],
+        "links": [("f8", "per_byte"), ("i8", "latency free mask"), ("i4", "begin end member"),
+                  ("?", "waking stacked")],
+        "queues": [("i8", "credit"), ("i4", "first last waiting")],
+        "entries": [("f8", "share"), ("i4", "resource more then")],
+        "bundles": [("i4", "first fan group")],
+        "groups": [("i8", "dealt dice"), ("i4", "turn left")],
+        "senders": [("i4", "head tail stalled")],
+        "sets": [("i8", "mask"), ("i4", "begin end")],
+        "packets": [("f8", "wire"), ("i4", "transfer link entry size cells behind kind")],
+        "transfers": [
+            ("i8", "step to_send to_come delay latency src_cost dst_cost paced start order home"),
+            ("f8", "gap initiator stretch"),
+            ("i4", "src dst rank entry set kind missing granted"),
+            ("i4", "turn next_of_src next_of_dst behind"),
+        ],
+        "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
+    }.items()
+})  # fmt: skip
+"""The fields of each kind of record; what they mean is said in `State`."""
+
+
+class State(NamedTuple):
+    """All of the engine's state. ``n``: counters, see `NOW`; ``mtu``, ``header``, ``cell``: bytes.
+
+    Events: a calendar of ``buckets`` of ``1 << shift`` ps, lists of ``nodes``: links (the time at
+    which the link is free again), then packets (their arrival). ``opened``: the nodes of the bucket
+    that is being handled, in order of time; ``spare``: working memory. ``heap``: what is too far
+    away, in order of time, then rank.
+
+    Links: ``per_byte`` and ``latency`` (ps); ``member``, which of the vertices that nothing tells
+    apart it leads to; ``free``, when its last packet has been sent; ``waking``, an event at that
+    time is due; ``mask``, bit c: packets of class c wait; its sets are
+    ``link_sets[begin:end]``. Queues: ``first`` and ``last`` packet, ``waiting``, how many;
+    ``credit``, free cells at the link's end. ``stack``: links that may be able to send.
+
+    Path entries: at each state of a path a packet has ``more`` bundles to choose from, an entry and
+    the ones behind it; ``share``, the part of the packets that goes over this or one before;
+    ``then``, the first entry of the state behind it, `NONE` at the end. Bundles (``resource``):
+    each vertex that it starts from has ``fan`` of its links, those of member m from
+    ``bundle_links[first + m * fan]`` on, which are dealt packets in turn, see
+    `fabric.engines.packet.spraying`: of group ``group + m`` it is ``turn``'s, ``left`` packets are
+    left of its rounds, the ``dice`` say where the next ones begin; ``dealt``, packets that had
+    several bundles to choose from.
+
+    Sets of links that paths begin with: ``set_links[begin:end]``, ``mask``, bit c: there is
+    something to send of class c. Senders: ``head``, ``tail``, transfers in a list that take turns;
+    ``stalled``: the link whose turn it is and that is full, `NONE` or `NO_ROOM`. ``depth``: packets
+    that may wait at a link of an endpoint.
+
+    Packets: ``transfer``; the ``link`` that it is on or came over; the path ``entry`` after that;
+    ``size``, bytes of payload; ``wire``, bytes that a link is busy for; ``cells`` of a buffer;
+    ``behind``, the next in its queue; ``kind``, the class. ``free_packets[:n[FREE]]``.
+
+    Transfers (streams): ``src``, ``dst``, lanes; ``rank``, whose limit as an initiator counts;
+    ``to_send``, ``to_come``, bytes; ``delay``, ps until its first packet may go; ``latency``, ps
+    that it takes without packets; ``src_cost``, ``dst_cost``, ps; ``gap``, ``initiator``, ps a byte
+    by the limits of pair and initiator, 0: no limit; ``paced``, when the pair's limit lets the next
+    packet go; ``granted``, the initiator's has; ``entry`` of its path, `NONE` for a copy inside a
+    rank; ``set``; ``turn``, of the links of its endpoint, `NONE` before its first packet;
+    ``stretch``, bytes on a link for each byte; ``missing``, lanes that have not reached its step,
+    `NONE` once it moves; ``start``, ps; ``order`` among those that begin together; ``home``, its
+    place in ``start`` and ``finish`` (ps) or `NONE`; ``next_of_src``, ``next_of_dst``, the next of
+    the lanes' rows; ``behind``, in its sender's list.
+    ``free_transfers[:n[UNUSED]]``.
+
+    Lanes, one rank's part in one call: ``head``, ``tail``, its rows that it has not begun;
+    ``open``, rows begun that have not ended; ``ready``, when it reached its step; ``cost`` of its
+    step so far. ``ended[:n[ENDED]]``. ``initiators``: until when each rank's has granted packets.
+    """
+
+    n: Longs
+    shift: int
+    mtu: int
+    header: int
+    cell: int
+    depth: int
+    buckets: Records
+    nodes: Records
+    opened: Ints
+    spare: Ints
+    heap: Records
+    links: Records
+    queues: Records
+    link_sets: Ints
+    stack: Ints
+    entries: Records
+    bundles: Records
+    bundle_links: Ints
+    groups: Records
+    sets: Records
+    set_links: Ints
+    senders: Records
+    packets: Records
+    free_packets: Ints
+    transfers: Records
+    free_transfers: Ints
+    lanes: Records
+    ended: Ints
+    initiators: Longs
+    start: Longs
+    finish: Longs
+
+
+@lean_inlined
+def queue_of(links: int, k: int, kind: int) -> int:
+    """The queue of link k, one of ``links``, for packets of a class."""
+    return kind * links + k
+
+
+@lean_inlined
+def sender_of(of: int, kind: int) -> int:
+    """The sender of a class over a set of links."""
+    return of * CLASSES + kind

@@ -1,0 +1,197 @@
+"""The one ordering rule: ranks take their rows step by step; rows set out when both are there."""
+
+from fabric.engines.packet.calendar import coming, later, pop
+from fabric.engines.packet.forwarding import arrive, settle
+from fabric.engines.packet.sending import grant, may_send, wake_links
+from fabric.engines.packet.state import (
+    AGAIN,
+    AT,
+    CLASSES,
+    ENDED,
+    FREE,
+    LAST_TIME,
+    NONE,
+    NOW,
+    ON_STACK,
+    OPENED,
+    PENDING,
+    TIMERS,
+    TRANSFER,
+    UNUSED,
+    WIRE,
+    Ints,
+    State,
+)
+from topology.compiled import lean, lean_inlined
+
+DONE, ROOM, STUCK, LATE = range(4)
+"""Why `run` has returned: what it was to wait for has happened; packets need more room; packets
+wait for one another for ever; an event lies beyond the last time."""
+
+_RESERVE = 64  # free packets below which more room is made
+
+
+@lean
+def list_rows(s: State, slots: Ints) -> None:
+    """Put new transfers, in order of steps, at the ends of the lists of their lanes."""
+    transfers = s.transfers
+    for i in slots:
+        _append(s, transfers[i].src, i)
+        if transfers[i].dst != transfers[i].src:
+            _append(s, transfers[i].dst, i)
+
+
+@lean
+def list_rows_of(s: State, lane: int, slots: Ints) -> None:
+    """Put the transfers of one lane, in order of steps, at the end of its list."""
+    for i in slots:
+        _append(s, lane, i)
+
+
+@lean_inlined
+def _append(s: State, lane: int, i: int) -> None:
+    lanes, transfers = s.lanes, s.transfers
+    if lanes[lane].head == NONE:
+        lanes[lane].head = i
+    else:
+        last = lanes[lane].tail
+        if transfers[last].src == lane:
+            transfers[last].next_of_src = i
+        else:
+            transfers[last].next_of_dst = i
+    lanes[lane].tail = i
+    if transfers[i].src == lane:
+        transfers[i].next_of_src = NONE
+    if transfers[i].dst == lane:
+        transfers[i].next_of_dst = NONE
+
+
+@lean
+def begin_steps(s: State, lanes: Ints) -> None:
+    """Let lanes without open rows begin their next step."""
+    for lane in lanes:
+        if s.lanes[lane].open == 0:
+            _begin_step(s, lane, s.n[NOW])
+
+
+@lean
+def _begin_step(s: State, lane: int, now: int) -> None:
+    lanes, transfers = s.lanes, s.transfers
+    i = lanes[lane].head
+    if i == NONE:
+        s.ended[s.n[ENDED]] = lane
+        s.n[ENDED] += 1
+        return
+    step = transfers[i].step
+    while i != NONE and transfers[i].step == step:
+        lanes[lane].open += 1
+        transfers[i].missing -= 1
+        if transfers[i].missing == 0:
+            start = max(lanes[transfers[i].src].ready, lanes[transfers[i].dst].ready)
+            transfers[i].start = start
+            _set_out(s, i, start, now)
+        at_src = transfers[i].src == lane
+        i = transfers[i].next_of_src if at_src else transfers[i].next_of_dst
+    lanes[lane].head = i
+
+
+@lean_inlined
+def _set_out(s: State, i: int, start: int, now: int) -> None:
+    transfers = s.transfers
+    has_packets = transfers[i].entry != NONE and transfers[i].to_send > 0
+    begin = start + (transfers[i].delay if has_packets else transfers[i].latency)
+    transfers[i].paced = begin
+    transfers[i].granted = 0
+    later(s, max(begin, now), transfers[i].order, i * 4 + TRANSFER)
+
+
+@lean
+def _end(s: State, i: int, now: int) -> None:
+    """Transfer i has arrived; ranks that are thereby through with their step begin the next."""
+    transfers, lanes = s.transfers, s.lanes
+    src, dst, home = transfers[i].src, transfers[i].dst, transfers[i].home
+    if home != NONE:
+        s.start[home], s.finish[home] = transfers[i].start, now
+    s.free_transfers[s.n[UNUSED]] = i
+    s.n[UNUSED] += 1
+    lanes[src].cost += transfers[i].src_cost
+    lanes[dst].cost += transfers[i].dst_cost
+    for side in range(2 if src != dst else 1):
+        lane = src if side == 0 else dst
+        lanes[lane].open -= 1
+        if lanes[lane].open == 0:
+            lanes[lane].ready = now + lanes[lane].cost
+            lanes[lane].cost = 0
+            _begin_step(s, lane, now)
+
+
+@lean
+def _timer(s: State, now: int) -> None:
+    """Handle the first entry of the heap."""
+    transfers = s.transfers
+    what = pop(s.heap, s.n)
+    of, kind = what >> 2, what & 3
+    if kind == TRANSFER:
+        if transfers[of].missing != 0:
+            may_send(s, of, now)
+            return
+        transfers[of].missing = NONE  # from now on it is its packets that it waits for
+        if transfers[of].entry == NONE or transfers[of].to_come == 0:
+            _end(s, of, now)
+        else:
+            grant(s, of, now)
+    elif kind == AGAIN:
+        s.senders[of].stalled = NONE
+        wake_links(s, of // CLASSES)
+    else:
+        _wire(s, of, now)
+
+
+@lean_inlined
+def _wire(s: State, node: int, now: int) -> None:
+    """A link is free again, or a packet has arrived."""
+    links, transfers = s.links, s.transfers
+    if node < len(links):
+        links[node].waking = False
+        links[node].stacked = True
+        s.stack[0] = node
+        s.n[ON_STACK] = 1
+        return
+    p = node - len(links)
+    if arrive(s, p, now):
+        i = s.packets[p].transfer
+        transfers[i].to_come -= s.packets[p].size
+        if transfers[i].to_come == 0:
+            _end(s, i, now)
+
+
+@lean
+def run(s: State, until: int, stop: bool) -> int:
+    """Handle events, at most ``until`` then; returns one of `DONE` ... `LATE`.
+
+    ``stop``: True to return when lanes have ended, after all that happens at that instant.
+    """
+    n = s.n
+    while True:
+        if n[FREE] < _RESERVE:
+            return ROOM
+        time = coming(s, until)
+        if stop and n[ENDED] > 0 and time > n[NOW]:
+            return DONE
+        if time > until or time >= LAST_TIME:
+            break
+        n[NOW] = time
+        if n[TIMERS] > 0 and s.heap[0].time <= time:
+            _timer(s, time)
+        else:
+            node = s.opened[n[AT]]
+            n[AT] += 1
+            _wire(s, node, time)
+        # Transfers that set out together take turns from their first packet on.
+        if n[TIMERS] == 0 or s.heap[0].time > time or s.heap[0].what & 3 == WIRE:
+            settle(s, time)
+    if time < LAST_TIME:
+        return DONE
+    if n[TIMERS] > 0 or n[PENDING] > 0 or n[AT] < n[OPENED]:
+        return LATE
+    return STUCK if n[FREE] < len(s.free_packets) else DONE
