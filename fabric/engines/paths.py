@@ -110,8 +110,19 @@ class Binding:
 
 def _binding(table: Routes, capacity: _Floats) -> Binding:
     keep = _can_limit(table.begin, table.resource, table.weight, capacity)
-    kept = np.concatenate([[0], np.cumsum(keep)])
-    return Binding(kept[table.begin], table.resource[keep], table.weight[keep], table.latency)
+    begin = _begins(table.begin, keep)
+    return Binding(begin, table.resource[keep], table.weight[keep], table.latency)
+
+
+@compiled
+def _begins(begin: _Longs, keep: NDArray[np.bool_]) -> _Longs:
+    """Where each path begins among the entries that are kept."""
+    kept = np.zeros(len(begin), np.int64)
+    for p in range(len(begin) - 1):
+        kept[p + 1] = kept[p]
+        for e in range(begin[p], begin[p + 1]):
+            kept[p + 1] += keep[e]
+    return kept
 
 
 @compiled
