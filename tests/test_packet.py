@@ -46,6 +46,13 @@ def test_one_packet_is_stored_and_forwarded() -> None:
     )
 
 
+@pytest.mark.parametrize("crossings", [0, 0.5, 1, 2])
+def test_the_wires_latency_counts_as_often_as_the_stack_says(crossings: float) -> None:
+    costs = Costs(crossings=crossings, latency=3e-6)
+    found = fabric(costs=costs).simulate([Step(0, 1, 600)])
+    assert found.duration == exactly(3e-6 + crossings * 1e-6 + 2 * wire(600))
+
+
 @pytest.mark.parametrize("packets", [1, 2, 7, 400])
 @pytest.mark.parametrize("header", [0, 40])
 def test_a_pipeline_of_packets(packets: int, header: int) -> None:

@@ -72,7 +72,7 @@ def _begin(s: State, k: int, queue: int, kind: int, now: int) -> None:
     packets[p].link = k
     until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
     links[k].free = until
-    schedule(s, len(links) + p, until + links[k].latency)
+    schedule(s, len(links) + p, until + int(links[k].latency * packets[p].crossing))
     more = links[k].mask
     for x in range(links[k].begin, links[k].end):
         of = s.link_sets[x]

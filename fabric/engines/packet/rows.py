@@ -28,6 +28,7 @@ class Rows(NamedTuple):
     entry: Ints
     set: Ints
     stretch: Floats
+    crossing: Floats
     kind: Bytes
     order: Longs
     own: Bools
@@ -59,7 +60,9 @@ def rows(
     initiator = PICOSECONDS / costs.initiator_bandwidth
     src, dst = streams.src.astype(np.int64), streams.dst.astype(np.int64)
     here = entry == NONE
-    way = np.where(streams.src != streams.dst, router.table.latency[path], 0.0)
+    # A stack whose latencies were measured from end to end has the wire's in them, once.
+    crossing = min(costs.crossings, 1.0)
+    way = np.where(streams.src != streams.dst, router.table.latency[path], 0.0) * crossing
     return Rows(
         rank=streams.src, step=streams.step, to_send=streams.size.astype(np.int64),
         delay=ps(np.maximum(loads.latency - way, 0.0)),
@@ -67,6 +70,6 @@ def rows(
         src_cost=ps(loads.src_cost), dst_cost=ps(loads.dst_cost),
         gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0), entry=entry,
         set=network.set[path], stretch=1 / share[router.table.plane[path]],
-        kind=np.zeros(len(src), np.int8), order=(dst - src) % n * n + src,
-        own=streams.src == streams.dst,
+        crossing=np.full(len(src), crossing), kind=np.zeros(len(src), np.int8),
+        order=(dst - src) % n * n + src, own=streams.src == streams.dst,
     )  # fmt: skip

@@ -85,6 +85,7 @@ def _packet(s: State, i: int, kind: int, chosen: int) -> int:
     packets[p].entry, packets[p].kind = s.entries[chosen].then, kind
     packets[p].size = size
     packets[p].wire = (size + s.header) * transfers[i].stretch
+    packets[p].crossing = transfers[i].crossing
     packets[p].cells = (size + s.header + s.cell - 1) // s.cell
     return int(p)
 

@@ -63,10 +63,10 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "groups": [("i8", "dealt dice"), ("i4", "turn left")],
         "senders": [("i4", "head tail stalled")],
         "sets": [("i8", "mask"), ("i4", "begin end")],
-        "packets": [("f8", "wire"), ("i4", "transfer link entry size cells behind kind")],
+        "packets": [("f8", "wire crossing"), ("i4", "transfer link entry size cells behind kind")],
         "transfers": [
             ("i8", "step to_send to_come delay latency src_cost dst_cost paced start order home"),
-            ("f8", "gap initiator stretch"),
+            ("f8", "gap initiator stretch crossing"),
             ("i4", "src dst rank entry set kind missing granted"),
             ("i4", "turn next_of_src next_of_dst behind"),
         ],
@@ -105,7 +105,8 @@ class State(NamedTuple):
     that may wait at a link of an endpoint.
 
     Packets: ``transfer``; the ``link`` that it is on or came over; the path ``entry`` after that;
-    ``size``, bytes of payload; ``wire``, bytes that a link is busy for; ``cells`` of a buffer;
+    ``size``, bytes of payload; ``wire``, bytes that a link is busy for; ``crossing``, which part of
+    the links' latencies it takes (the rest is in its stack's); ``cells`` of a buffer;
     ``behind``, the next in its queue; ``kind``, the class. ``free_packets[:n[FREE]]``.
 
     Transfers (streams): ``src``, ``dst``, lanes; ``rank``, whose limit as an initiator counts;
@@ -114,10 +115,10 @@ class State(NamedTuple):
     by the limits of pair and initiator, 0: no limit; ``paced``, when the pair's limit lets the next
     packet go; ``granted``, the initiator's has; ``entry`` of its path, `NONE` for a copy inside a
     rank; ``set``; ``turn``, of the links of its endpoint, `NONE` before its first packet;
-    ``stretch``, bytes on a link for each byte; ``missing``, lanes that have not reached its step,
-    `NONE` once it moves; ``start``, ps; ``order`` among those that begin together; ``home``, its
-    place in ``start`` and ``finish`` (ps) or `NONE`; ``next_of_src``, ``next_of_dst``, the next of
-    the lanes' rows; ``behind``, in its sender's list.
+    ``stretch``, bytes on a link for each byte; ``crossing``, as of its packets; ``missing``, lanes
+    that have not reached its step, `NONE` once it moves; ``start``, ps; ``order`` among those that
+    begin together; ``home``, its place in ``start`` and ``finish`` (ps) or `NONE`; ``next_of_src``,
+    ``next_of_dst``, the next of the lanes' rows; ``behind``, in its sender's list.
     ``free_transfers[:n[UNUSED]]``.
 
     Lanes, one rank's part in one call: ``head``, ``tail``, its rows that it has not begun;
