@@ -37,14 +37,18 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.text(max_size=12),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from(["yes", "Null", "1e3", "0o7", "1_0", "12:30", "a: b", "- a", "#", "~", "=",
-                     "2026-11-26", "\x85", "\u2028", "\ufeff", "'", '"', "node[0-3]", " a", ""]),
+                     1e16, -1e-7, 1e300, "2026-11-26", "\x85",
+                     "\u2028", "\ufeff", "'", '"', "node[0-3]", " a", ""]),
 )  # fmt: skip
+
+
+KEYS = st.text(max_size=12)
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(
     st.recursive(
-        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner,
+        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner,
                                                                              max_size=3),
         max_leaves=8,
     )

@@ -15,8 +15,10 @@ _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n",
 def yaml_text(*documents: Any) -> str:
     """``documents`` as YAML, with ``---`` between them, ending in a newline.
 
-    They are mappings with keys of text, lists, texts, integers, floats, booleans and None, inside
-    one another. Keys stay in their order. Raises `TypeError` for another type.
+    They are mappings with keys of text (100 characters at most: readers limit them), lists, texts,
+    integers, floats, booleans and None, inside one another. Keys stay in their order.
+
+    Raises `TypeError` for another type.
     """
     return "---\n".join("".join(f"{line}\n" for line in _lines(each)) for each in documents)
 
@@ -49,7 +51,9 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
         return "{}" if isinstance(value, Mapping) else "[]"
     if value is None or isinstance(value, bool | int | float):
-        return json.dumps(value, allow_nan=False)
+        plain = json.dumps(value, allow_nan=False)
+        # 1e+16 is a text to readers of YAML 1.1, and 1.0e+16 a number to all.
+        return re.sub(r"^(-?\d+)(e[-+])", r"\1.0\2", plain)
     raise TypeError(f"YAML of a {type(value).__name__}")
 
 
