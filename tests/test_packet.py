@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from fabric import Fabric, Step
 from fabric.endpoint.costs import Costs, Endpoint
+from fabric.engines.account import Account
 from fabric.engines.base import EngineError
-from fabric.engines.packet.live import PacketState
-from fabric.engines.packet.network import network
+from fabric.engines.columns import batches
 from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.simulation import PacketSimulation
 from fabric.engines.packet.state import FREE
 from topology import cloudmatrix384, fat_tree, ring, star
 from topology.errors import ArgumentError
@@ -137,12 +138,16 @@ def test_every_byte_arrives_no_sooner_than_it_can(
 
 def test_nothing_is_left_behind_in_the_network() -> None:
     made = fabric(credits=3, cell=MTU)
-    live = PacketState(network(made.router), PacketOptions(MTU, 0, 3, MTU, 0), 6)
-    session = made.session(6)
-    free, credit = int(live.state.n[FREE]), live.state.queues["credit"].sum()
-    assert free == len(live.state.packets)
-    assert credit == 3 * len(live.state.queues)
-    assert session.advance() == []
+    run = PacketSimulation(Account(made, "", None), PacketOptions(MTU, 0, 3, MTU, 0))
+    for batch in batches([Step([0, 1, 2, 2], [5, 5, 5, 4], 20_500)] * 3, 6):
+        run.batch(batch, more=False)
+    state = run.state
+    assert state is not None
+    assert state.n[FREE] == len(state.packets)
+    assert (state.queues["credit"] == 3).all()
+    assert (state.queues["waiting"] == 0).all()
+    assert run.hops == 3 * 4 * 21 * 2
+    assert (state.transfers["to_come"] == 0).all()
 
 
 @pytest.mark.parametrize("routing", ["spray", "adaptive"])

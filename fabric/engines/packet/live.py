@@ -172,6 +172,7 @@ def _state(network: Network, options: PacketOptions, places: int) -> State:
     shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
     fan = np.repeat(network.fan, np.diff(np.append(network.group, network.groups)))
     dice = _mixed(np.arange(network.groups), options.seed)
+    turn = np.where(network.is_switch, dice % fan.astype(np.uint64), 0)
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
     empty = {
         name: _records(0, name)
@@ -188,7 +189,7 @@ def _state(network: Network, options: PacketOptions, places: int) -> State:
         bundles=_records(len(network.fan), "bundles", first=network.first, fan=network.fan,
                          group=network.group),
         bundle_links=network.link, groups=_records(
-            network.groups, "groups", turn=dice % fan.astype(np.uint64), left=fan * fan,
+            network.groups, "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
         set_links=ints, free_packets=ints, free_transfers=ints, ended=ints,
         initiators=np.zeros(places, np.int64), start=longs, finish=longs, **empty,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fabric.engines.packet.state import NONE, PICOSECONDS, Floats, Ints, Longs
+from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Floats, Ints, Longs
 from topology.compiled import compiled
 from topology.graph import Topology
 from topology.routing.router import Router
@@ -23,7 +23,7 @@ class Network:
     ``latency`` in ps. ``path``: the first entry of each path, `NONE` where it has none; ``set``:
     the set of links that it begins with, one of ``len(set_begin) - 1``: set s has links
     ``set_link[set_begin[s]:set_begin[s + 1]]``. ``groups``: how many switches and endpoints deal
-    packets out to bundles.
+    packets out to bundles, bundle by bundle; ``is_switch``: which they are, bool [groups].
     """
 
     per_byte: Floats
@@ -38,6 +38,7 @@ class Network:
     fan: Ints
     group: Longs
     groups: int
+    is_switch: Bools
     path: Ints
     set: Ints
     set_begin: Longs
@@ -58,6 +59,7 @@ class _Bundles:
     fan: Ints
     group: Longs
     groups: int
+    is_switch: Bools
     src: Longs
     dst: Longs
     member: Ints
@@ -74,7 +76,7 @@ def network(router: Router) -> Network:
     return Network(
         PICOSECONDS / graph.link_bandwidth, ps(graph.link_latency), bundles.member,
         table.resource, share, more, then, bundles.link, bundles.first, bundles.fan,
-        bundles.group, bundles.groups, path, number, set_begin, set_link,
+        bundles.group, bundles.groups, bundles.is_switch, path, number, set_begin, set_link,
     )  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def _bundles(graph: Topology, resource: Longs) -> _Bundles:
     np.minimum.at(lowest, of, graph.link_dst[order].astype(np.int64))
     return _Bundles(
         order.astype(np.int32), first[:-1], (np.diff(first) // vertices).astype(np.int32),
-        group[:-1], int(group[-1]), at[first[:-1]], lowest,
+        group[:-1], int(group[-1]), at[starts] >= graph.n_endpoints, at[first[:-1]], lowest,
         member[graph.link_plane, graph.link_dst],
     )  # fmt: skip
 

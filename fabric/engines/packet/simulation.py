@@ -9,12 +9,12 @@ from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import network, ps
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
-from fabric.engines.packet.state import LAST_TIME, PICOSECONDS
+from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
 from fabric.timeline.value import Timeline
 
 
 class PacketSimulation:
-    """One simulation; ``ranks``: how many have lanes."""
+    """One simulation, of the schedule that ``account`` counts."""
 
     def __init__(self, account: Account, options: PacketOptions) -> None:
         self.account, self._options = account, options
@@ -43,6 +43,16 @@ class PacketSimulation:
         steps.list_rows(live.state, slots)
         steps.begin_steps(live.state, np.arange(live.lanes, dtype=np.int32))
         live.run(LAST_TIME, stop=more)
+
+    @property
+    def hops(self) -> int:
+        """Packets that have come to the end of a link so far."""
+        return 0 if self._live is None else self._live.hops
+
+    @property
+    def state(self) -> State | None:
+        """The engine's state; None before the first batch."""
+        return None if self._live is None else self._live.state
 
     def timeline(self) -> Timeline:
         """The finished `Timeline`, once every batch has run."""
