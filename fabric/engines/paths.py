@@ -261,8 +261,11 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
     src, dst, size = streams.src, streams.dst, streams.size
     leaves = _leaves(src, dst, path, ways.leaves_package)
     at = costs.vectors
-    far = ways.distance(src, dst, leaves) if at.is_distant else np.zeros(len(path), np.int8)
-    protocol = _protocols(size, at.protocol_latency, at.protocol_bandwidth)
+    plain = np.zeros(len(path), np.int8)
+    far = ways.distance(src, dst, leaves) if at.is_distant else plain
+    protocol = plain
+    if len(at.protocol_latency) > 1:
+        protocol = _protocols(size, at.protocol_latency, at.protocol_bandwidth)
     limit, limits = _limits(streams, far, protocol, at)
     entries, resource, weight = _entries(
         path, bound.begin, bound.resource, bound.weight, src, leaves,
@@ -292,13 +295,12 @@ def _leaves(
 def _protocols(size: _Floats, latency: _Floats, bandwidth: _Floats) -> _Bytes:
     """The protocol of each flow: the first of those that would be through first, alone."""
     chosen = np.zeros(len(size), np.int8)
-    if len(latency) > 1:
-        for i in range(len(size)):
-            least = np.inf
-            for p in range(len(latency)):
-                time = latency[p] + size[i] / bandwidth[p]
-                if time < least:
-                    least, chosen[i] = time, p
+    for i in range(len(size)):
+        least = np.inf
+        for p in range(len(latency)):
+            time = latency[p] + size[i] / bandwidth[p]
+            if time < least:
+                least, chosen[i] = time, p
     return chosen
 
 
