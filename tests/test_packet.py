@@ -147,7 +147,7 @@ def test_nothing_is_left_behind_in_the_network() -> None:
     assert (state.queues["credit"] == 3).all()
     assert (state.queues["waiting"] == 0).all()
     assert run.hops == 3 * 4 * 21 * 2
-    assert (state.transfers["to_come"] == 0).all()
+    assert (state.to_come == 0).all()
 
 
 @pytest.mark.parametrize("routing", ["spray", "adaptive"])

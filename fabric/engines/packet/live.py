@@ -93,7 +93,7 @@ class PacketState:
         t = self.state.transfers
         for name in Rows._fields[:-1]:
             t[name][slots] = getattr(rows, name)
-        t["to_come"][slots] = rows.to_send
+        self.state.to_come[slots] = rows.to_send
         t["src"][slots], t["dst"][slots] = src, dst
         t["turn"][slots] = NONE
         t["home"][slots] = NONE if home is None else home
@@ -140,6 +140,7 @@ class PacketState:
         more = max(n, have)
         self.state = s._replace(
             transfers=_longer(s.transfers, have + more),
+            to_come=_longer(s.to_come, have + more),
             free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
         )
         s.n[UNUSED] += more
@@ -191,7 +192,7 @@ def _state(network: Network, options: PacketOptions, places: int) -> State:
         bundle_links=network.link, groups=_records(
             network.groups, "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
-        set_links=ints, free_packets=ints, free_transfers=ints, ended=ints,
+        set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,
         initiators=np.zeros(places, np.int64), start=longs, finish=longs, **empty,
     )  # fmt: skip
 

@@ -187,8 +187,7 @@ class PacketSession:
         made: Rows, slot: Ints, alone: Longs, waiting: Longs,
     ) -> None:  # fmt: skip
         """Raise `CallMismatch` if streams are not the same at both of their ends."""
-        t = self._live.state.transfers
-        other = made.to_send != t["to_come"][slot]
+        other = made.to_send != self._live.state.to_come[slot]
         absent = (call.lane[src] == NONE) | (call.lane[dst] == NONE)
         other[alone] |= ~absent[alone]
         bad = np.flatnonzero(other)

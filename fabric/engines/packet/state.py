@@ -64,11 +64,11 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "senders": [("i4", "head tail stalled")],
         "sets": [("i8", "mask"), ("i4", "begin end")],
         "packets": [("f8", "wire crossing"), ("i4", "transfer link entry size cells behind kind")],
-        "transfers": [
-            ("i8", "step to_send to_come delay latency src_cost dst_cost paced start order home"),
-            ("f8", "gap initiator stretch crossing"),
-            ("i4", "src dst rank entry set kind missing granted"),
-            ("i4", "turn next_of_src next_of_dst behind"),
+        "transfers": [  # what a packet is made from stands together
+            ("i8", "to_send"), ("f8", "stretch crossing gap initiator"),
+            ("i4", "entry set kind turn behind granted"), ("i8", "paced"),
+            ("i8", "step delay latency src_cost dst_cost start order home"),
+            ("i4", "src dst rank missing next_of_src next_of_dst"),
         ],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
     }.items()
@@ -110,15 +110,16 @@ class State(NamedTuple):
     ``behind``, the next in its queue; ``kind``, the class. ``free_packets[:n[FREE]]``.
 
     Transfers (streams): ``src``, ``dst``, lanes; ``rank``, whose limit as an initiator counts;
-    ``to_send``, ``to_come``, bytes; ``delay``, ps until its first packet may go; ``latency``, ps
-    that it takes without packets; ``src_cost``, ``dst_cost``, ps; ``gap``, ``initiator``, ps a byte
-    by the limits of pair and initiator, 0: no limit; ``paced``, when the pair's limit lets the next
-    packet go; ``granted``, the initiator's has; ``entry`` of its path, `NONE` for a copy inside a
-    rank; ``set``; ``turn``, of the links of its endpoint, `NONE` before its first packet;
-    ``stretch``, bytes on a link for each byte; ``crossing``, as of its packets; ``missing``, lanes
-    that have not reached its step, `NONE` once it moves; ``start``, ps; ``order`` among those that
-    begin together; ``home``, its place in ``start`` and ``finish`` (ps) or `NONE`; ``next_of_src``,
-    ``next_of_dst``, the next of the lanes' rows; ``behind``, in its sender's list.
+    ``to_send``, and in the array `to_come` what has not arrived, bytes; ``delay``, ps until its
+    first packet may go; ``latency``, ps that it takes without packets; ``src_cost``, ``dst_cost``,
+    ps; ``gap``, ``initiator``, ps a byte by the limits of pair and initiator, 0: no limit;
+    ``paced``, when the pair's limit lets the next packet go; ``granted``, the initiator's has;
+    ``entry`` of its path, `NONE` for a copy inside a rank; ``set``; ``turn``, of the links of its
+    endpoint, `NONE` before its first packet; ``stretch``, bytes on a link for each byte;
+    ``crossing``, as of its packets; ``missing``, lanes that have not reached its step, `NONE` once
+    it moves; ``start``, ps; ``order`` among those that begin together; ``home``, its place in
+    ``start`` and ``finish`` (ps) or `NONE`; ``next_of_src``, ``next_of_dst``, the next of the
+    lanes' rows; ``behind``, in its sender's list.
     ``free_transfers[:n[UNUSED]]``.
 
     Lanes, one rank's part in one call: ``head``, ``tail``, its rows that it has not begun;
@@ -151,6 +152,7 @@ class State(NamedTuple):
     packets: Records
     free_packets: Ints
     transfers: Records
+    to_come: Longs
     free_transfers: Ints
     lanes: Records
     ended: Ints

@@ -136,7 +136,7 @@ def _timer(s: State, now: int) -> None:
             may_send(s, of, now)
             return
         transfers[of].missing = NONE  # from now on it is its packets that it waits for
-        if transfers[of].entry == NONE or transfers[of].to_come == 0:
+        if transfers[of].entry == NONE or s.to_come[of] == 0:
             _end(s, of, now)
         else:
             grant(s, of, now)
@@ -150,7 +150,7 @@ def _timer(s: State, now: int) -> None:
 @lean_inlined
 def _wire(s: State, node: int, now: int) -> None:
     """A link is free again, or a packet has arrived."""
-    links, transfers = s.links, s.transfers
+    links = s.links
     if node < len(links):
         links[node].waking = False
         links[node].stacked = True
@@ -160,8 +160,8 @@ def _wire(s: State, node: int, now: int) -> None:
     p = node - len(links)
     if arrive(s, p, now):
         i = s.packets[p].transfer
-        transfers[i].to_come -= s.packets[p].size
-        if transfers[i].to_come == 0:
+        s.to_come[i] -= s.packets[p].size
+        if s.to_come[i] == 0:
             _end(s, i, now)
 
 
