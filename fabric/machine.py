@@ -217,7 +217,7 @@ class MachineSpec:
         contents = contents_of(path, MachineError)
         try:
             return _found(contents)
-        except (MachineError, ArgumentError) as error:
+        except TriplaneError as error:
             raise MachineError(f"{path}: {error}") from None
 
     def to_text(self) -> str:
@@ -231,7 +231,7 @@ class MachineSpec:
             return MachineSpec.load(line)
         try:
             return MachineSpec.from_json(json_of(line, "a machine", MachineError))
-        except ArgumentError as error:
+        except TriplaneError as error:
             raise MachineError(str(error)) from None
 
 

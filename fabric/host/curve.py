@@ -82,9 +82,10 @@ class Keys:
             words = read_secret(path).decode("ascii", errors="replace").split()
         except OSError as error:
             raise TransportError(f"no keys from {path}: {_why(error)}") from error
-        if len(words) != 2:
-            raise TransportError(f"{path} holds no key pair of CURVE")
-        return Keys(*words)
+        try:
+            return Keys(*words)
+        except (TransportError, TypeError):
+            raise TransportError(f"{path} holds no key pair of CURVE") from None
 
     def token(self, *public: str) -> str:
         """A token of 32 hexadecimal digits derived from the secret key and the ``public`` words.

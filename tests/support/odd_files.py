@@ -32,6 +32,8 @@ from collectives.moe import from_file, uniform
 from collectives.workloads import goal, of_steps
 from collectives.workloads.chakra import protobuf
 from fabric import Fabric, Step, Timeline
+from fabric.classes.file import load_classes
+from fabric.machine import MachineSpec
 from topology import cloudmatrix384, from_networkx, load, rank_table, star, to_networkx, to_toml
 from topology.errors import TriplaneError
 from topology.formats.hccl_topo import hccl_topo
@@ -100,6 +102,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "matrix.txt": lambda path: read_matrix(str(path)),
     "graph.json": _graph,
     "topo.json": hccl_topo,
+    "classes.toml": load_classes,
+    "machine.json": MachineSpec.load,
 }
 """What reads each of the files that `write` makes, and does something with what it says."""
 
@@ -154,6 +158,14 @@ def write(folder: Path) -> dict[str, bytes]:
     (folder / "matrix.txt").write_text("0 1024 2.5e3\n16 0 1024\n1 2 3\n")
     graph = nx.node_link_data(to_networkx(star(2)), edges="edges")
     (folder / "graph.json").write_text(json.dumps(graph))
+    (folder / "classes.toml").write_text(
+        '[[classes]]\nname = "moe"\nnumber = 1\npriority = 2\noperations = ["dispatch"]\n'
+        '[[classes]]\nname = "kv"\nnumber = 2\nweight = 0.5\nrate_limit = "25 GB/s"\n'
+    )
+    classes = load_classes(folder / "classes.toml")
+    MachineSpec("star:4", "hccl", placement=(2, 0, 1), classes=classes, tolerance=0.0).save(
+        folder / "machine.json"
+    )
     return {name: (folder / name).read_bytes() for name in READERS}
 
 
