@@ -77,9 +77,14 @@ def large_enough(name: str, ranks: int) -> str:
     entry = _known().get(name)
     if entry is None or not (entry.sized and entry.optional):
         return name
+    times = math.ceil(ranks / _usual_accelerators(name))
     usual = inspect.signature(entry.preset).parameters[entry.argument].default
-    times = math.ceil(ranks / len(system(name).accelerators))
     return name if times <= 1 else f"{name}:{times * usual}"
+
+
+@cache
+def _usual_accelerators(name: str) -> int:
+    return len(system(name).accelerators)
 
 
 def whole_of(topology: Topology) -> Topology | None:
