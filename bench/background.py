@@ -1,21 +1,10 @@
-"""Streams beside what is measured: how it is timed, and what records and text say of them."""
+"""What records and text say of streams beside what is measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from bench.records import Value, in_gb
-from collectives.workloads.background.beside import Beside, beside
-from collectives.workloads.background.streams import Background
-from fabric.fabric import Fabric
-from fabric.schedule.step import Step
+from collectives.workloads.background.beside import Beside
 from topology.units import US
-
-
-def timed(
-    fabric: Fabric, steps: Iterable[Step], background: Sequence[Background], ranks: int,
-    operation: str,
-) -> Beside:  # fmt: skip
-    """Time an operation beside streams; see `collectives.workloads.background.beside.beside`."""
-    return beside(fabric, steps, background, ranks=ranks, operation=operation)
 
 
 def record(found: Beside) -> dict[str, Value]:

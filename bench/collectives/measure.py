@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.background import record, timed
+from bench.background import record
 from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
@@ -29,7 +29,7 @@ from collectives.algorithms.choose import choose, node_size
 from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, schedule
-from collectives.workloads.background.beside import check_streams
+from collectives.workloads.background.beside import beside, check_streams
 from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
@@ -284,16 +284,16 @@ class Found:
 def found(bench: Benchmark, task: Task) -> Found:
     """The result of simulating one row."""
     began = time.perf_counter()
-    timeline, beside = simulated(bench, task), {}
+    timeline, more = simulated(bench, task), {}
     seconds = float(AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks]))
     if bench.background:
-        answer = timed(
-            bench.fabric, steps_of(bench, task), bench.background, bench.ranks,
-            operation_of(bench, task),
+        answer = beside(
+            bench.fabric, steps_of(bench, task), bench.background, ranks=bench.ranks,
+            operation=operation_of(bench, task),
         )  # fmt: skip
-        seconds, beside = answer.time, record(answer)
+        seconds, more = answer.time, record(answer)
     host_time = time.perf_counter() - began
-    return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, beside)
+    return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, more)
 
 
 AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {

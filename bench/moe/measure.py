@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.background import record, timed
+from bench.background import record
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
 from bench.moe import picture
@@ -15,6 +15,7 @@ from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
 from bench.records import Record, Value, as_text, in_gb, over
 from bench.sensitivity import Effect, effects
+from collectives.workloads.background.beside import beside
 from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
@@ -65,12 +66,12 @@ def records(
     for work in works:
         software = fabric.software.stack(work.operation)
         begun = time.perf_counter()
-        timeline, beside = simulate(work, fabric), {}
+        timeline, more = simulate(work, fabric), {}
         duration = timeline.duration
         if background:
             steps = work.steps(software, nodes_of(work, fabric))
-            answer = timed(fabric, steps, background, work.ranks, work.operation)
-            duration, beside = answer.time, record(answer)
+            answer = beside(fabric, steps, background, ranks=work.ranks, operation=work.operation)
+            duration, more = answer.time, record(answer)
         host = time.perf_counter() - begun
         size = work.message_size(software)
         moved = work.moved(size, nodes_of(work, fabric))
@@ -84,7 +85,7 @@ def records(
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
-            **standing_of(work, fabric, name).record(), **beside,
+            **standing_of(work, fabric, name).record(), **more,
             **({} if work.placed is None else work.placed.record(work.asked_routing())),
             "host_time_s": host,
         }, timeline  # fmt: skip

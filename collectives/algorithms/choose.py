@@ -7,7 +7,7 @@ asked before. So ranks that ask by themselves, in processes of their own, agree.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -199,10 +199,9 @@ def _panel(fabric: Fabric, memory: _Answers, group: tuple[int, ...]) -> Fabric:
         while len(memory.panels) >= _PANELS:
             memory.panels.popitem(last=False)
         places = fabric.places[list(group)]
-        panel = Fabric(
-            fabric.topology, fabric.engine, fabric.routing, fabric.software,
-            fabric.router.planes, places, fabric.tolerance, fabric.engine_options, fabric.classes,
-        )  # fmt: skip
+        panel = replace(
+            fabric, endpoint=fabric.software, planes=fabric.router.planes, placement=places
+        )
         panel.router.paths(np.repeat(places, len(places)), np.tile(places, len(places)))
         memory.panels[group] = panel
     memory.panels.move_to_end(group)

@@ -172,10 +172,7 @@ def _by_plane(
 def _over(fabric: Fabric, plane: str | None) -> Fabric:
     """The same machine, of which only one plane is used; raises `RouteError` if it is cut."""
     planes = (plane,) if plane else fabric.router.planes
-    return Fabric(
-        fabric.topology, fabric.engine, fabric.routing, fabric.software, planes, fabric.places,
-        fabric.tolerance, fabric.engine_options, fabric.classes,
-    )  # fmt: skip
+    return replace(fabric, endpoint=fabric.software, planes=planes)
 
 
 def _alone(fabric: Fabric, stream: Background, ranks: int) -> float:
