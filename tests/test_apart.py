@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fabric.engines.flow.engine as flow_engine
 from collectives.algorithms import allgather, allreduce, alltoall, broadcast
 from fabric import Costs, Endpoint, Fabric, Step, Timeline
 from fabric.engines import columns
@@ -87,7 +86,7 @@ def test_windows_change_nothing(steps: list[Step], costs: Costs, rows: int, know
     fabric, ranks = flow(star(6), costs, tolerance=0.0), 6 if known else None
     at_once = fabric.simulate(steps, ranks=6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flow_engine, "WINDOW_ROWS", rows)
+        patch.setattr(columns, "WINDOW_ROWS", rows)
         in_windows = fabric.simulate(steps, ranks=ranks)
         same_events = with_events(fabric, steps, ranks)
     ends = len(in_windows.rank_finish)
@@ -122,7 +121,7 @@ def test_collectives_take_as_long_as_with_events(
     same(fabric.simulate(steps), expected)
     assert asked.apart == [True]
     for rows in (100, 700):
-        monkeypatch.setattr(flow_engine, "WINDOW_ROWS", rows)
+        monkeypatch.setattr(columns, "WINDOW_ROWS", rows)
         same(fabric.simulate(steps, ranks=48), expected)
 
 

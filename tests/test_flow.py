@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import fabric.engines.flow.engine as flow_engine
 from bench.cases.moe import Experts
 from collectives.algorithms import allreduce, alltoall
 from fabric import Costs, Endpoint, Fabric, ScheduleError, Step, Timeline
 from fabric.endpoint.costs import DISTANCES
+from fabric.engines import columns
 from tests.support.slow_fluid import Path, simulate, spray
 from topology import (
     Node,
@@ -365,7 +365,7 @@ def test_windows_change_nothing(data: st.DataObject, rows: int, where: str) -> N
     fabric = flow(topology, costs, tolerance=0.0)
     at_once = fabric.simulate(steps, ranks=ranks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flow_engine, "WINDOW_ROWS", rows)
+        patch.setattr(columns, "WINDOW_ROWS", rows)
         in_windows = fabric.simulate(iter(steps), ranks=ranks)
     same(at_once, in_windows)
 
@@ -379,7 +379,7 @@ def test_a_long_schedule_in_windows(rows: int, monkeypatch: pytest.MonkeyPatch) 
 
     fabric = flow(star(16), tolerance=0.0)
     at_once = fabric.simulate(steps(), ranks=16)
-    monkeypatch.setattr(flow_engine, "WINDOW_ROWS", rows)
+    monkeypatch.setattr(columns, "WINDOW_ROWS", rows)
     same(at_once, fabric.simulate(iter(steps()), ranks=16))
 
 
@@ -395,7 +395,7 @@ def same(a: Timeline, b: Timeline) -> None:
 
 
 def test_a_rank_that_comes_late_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_engine, "WINDOW_ROWS", 1)
+    monkeypatch.setattr(columns, "WINDOW_ROWS", 1)
     timeline = flow(star(8)).simulate([Step(0, 1, 10), Step(4, 5, 1_000_000)])
     assert timeline.duration == pytest.approx(1 * US + 1_000_000 / (196 * GB))
     assert timeline.duration >= timeline.bound * (1 - 1e-9)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fabric import Fabric, Step
 from fabric.endpoint.costs import Costs, Endpoint
+from fabric.engines import columns
 from fabric.engines.account import Account
 from fabric.engines.base import EngineError
 from fabric.engines.columns import batches
@@ -19,6 +20,7 @@ from fabric.engines.packet.state import FREE
 from topology import cloudmatrix384, fat_tree, ring, star
 from topology.errors import ArgumentError
 from topology.graph import Topology
+from topology.routing import router
 
 PS = 1e-12
 BANDWIDTH = 1e9  # bytes per second: a byte takes a nanosecond
@@ -208,3 +210,17 @@ def test_what_picoseconds_cannot_count_is_refused() -> None:
     with pytest.raises(EngineError, match="cannot count in picoseconds"):
         slow.simulate([Step(0, 1, 40960)])
     assert math.isfinite(slow.simulate([Step(0, 1, 1)]).duration)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_schedule_of_several_windows(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    ranks = np.arange(6)
+    schedule = [Step(ranks, (ranks + by) % 6, 5000 * by) for by in (1, 2, 4, 1)]
+    whole = fabric().simulate(schedule)
+    monkeypatch.setattr(columns, "WINDOW_ROWS", 6)
+    if not kept:  # as on machines of very many endpoints
+        monkeypatch.setattr(router, "_REMEMBERED_ENDPOINTS", 3)
+        with pytest.raises(EngineError, match="one window of steps"):
+            fabric().simulate(schedule)
+        return
+    assert fabric().simulate(schedule).finish.tolist() == whole.finish.tolist()

@@ -133,6 +133,18 @@ def batches(
         first += len(chunk)
 
 
+def windows(
+    steps: Iterable[Step], ranks: int, *, empty: bool = False
+) -> Iterator[tuple[Batch, bool]]:
+    """The `batches` of `WINDOW_ROWS` rows, each with whether another one follows."""
+    coming = batches(steps, ranks, WINDOW_ROWS, empty=empty)
+    batch = next(coming, None)
+    while batch is not None:
+        following = next(coming, None)
+        yield batch, following is not None
+        batch = following
+
+
 def _take(steps: Iterator[Step], rows: int) -> list[Step]:
     chunk, have = [], 0
     for step in islice(steps, rows):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from fabric.engines import in_switch
 from fabric.engines.account import Account
 from fabric.engines.base import CLASSES, CONTENTION, EngineError, Machine
-from fabric.engines.columns import WINDOW_ROWS, batches
+from fabric.engines.columns import windows
 from fabric.engines.flow.run import Simulation
 from fabric.engines.flow.session import FlowSession
 from fabric.schedule.step import Step
@@ -35,12 +35,8 @@ class Flow:
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
         run = Simulation(Account(machine, operation, ranks), self.tolerance)
-        coming = batches(steps, len(machine.places), WINDOW_ROWS, empty=bool(ranks))
-        batch = next(coming, None)
-        while batch is not None:
-            following = next(coming, None)
-            run.window(batch, more=following is not None)
-            batch = following
+        for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
+            run.window(batch, more=more)
         return run.timeline()
 
     def compile(self, machine: Machine) -> None:

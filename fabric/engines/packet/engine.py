@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from fabric.engines.account import Account
 from fabric.engines.base import CONTENTION, Machine
-from fabric.engines.columns import WINDOW_ROWS, batches
+from fabric.engines.columns import windows
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.session import PacketSession
 from fabric.engines.packet.simulation import PacketSimulation
@@ -47,12 +47,8 @@ class Packet:
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
         run = PacketSimulation(Account(machine, operation, ranks), self.options)
-        coming = batches(steps, len(machine.places), WINDOW_ROWS, empty=bool(ranks))
-        batch = next(coming, None)
-        while batch is not None:
-            following = next(coming, None)
-            run.batch(batch, more=following is not None)
-            batch = following
+        for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
+            run.batch(batch, more=more)
         return run.timeline()
 
     def compile(self, machine: Machine) -> None:

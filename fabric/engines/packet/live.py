@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.engines.base import EngineError
+from fabric.engines.columns import WINDOW_ROWS
 from fabric.engines.packet import steps
 from fabric.engines.packet.network import Network
 from fabric.engines.packet.options import PacketOptions
@@ -51,7 +52,17 @@ class PacketState:
         return int(self.state.n[HOPS])
 
     def learn(self, network: Network) -> None:
-        """Take over the paths that have been found meanwhile."""
+        """Take over the paths that have been found meanwhile.
+
+        Raises `EngineError` where paths found before are not kept: transfers under way are on them.
+        """
+        before = self.state.entries["resource"]
+        if not np.array_equal(network.resource[: len(before)], before):
+            raise EngineError(
+                "the engine packet takes a schedule of one window of steps where paths are not"
+                f" kept, on machines of very many endpoints; this one is longer than {WINDOW_ROWS}"
+                " transfers"
+            )
         s, sets = self.state, len(network.set_begin) - 1
         of_set = _longer(s.sets, sets)
         of_set["begin"], of_set["end"] = network.set_begin[:-1], network.set_begin[1:]

@@ -6,7 +6,7 @@ from fabric.engines.account import Account
 from fabric.engines.columns import Batch
 from fabric.engines.packet import steps
 from fabric.engines.packet.live import PacketState
-from fabric.engines.packet.network import network, ps
+from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
 from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
@@ -19,6 +19,8 @@ class PacketSimulation:
     def __init__(self, account: Account, options: PacketOptions) -> None:
         self.account, self._options = account, options
         self._live: PacketState | None = None
+        self._net: Network | None = None  # with the paths of the router's ``version``
+        self._version = 0
         self._sizes: list[int] = []
 
     def batch(self, batch: Batch, more: bool) -> None:
@@ -27,14 +29,16 @@ class PacketSimulation:
         account.open(batch)
         loaded = account.load(streams)
         account.count(streams, loaded)
-        net = network(machine.router)
-        live = self._live
+        net, live = self._net, self._live
+        if net is None or self._version != machine.router.version:
+            net, self._version = network(machine.router), machine.router.version
         if live is None:
             live = self._live = PacketState(net, self._options, len(machine.places))
             ranks = account.given if account.given is not None else len(machine.places)
             live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
-        else:
+        elif net is not self._net:
             live.learn(net)
+        self._net = net
         mine = rows(machine, net, streams, loaded.path, loaded.loads, account.costs)
         first = sum(self._sizes)
         self._sizes.append(len(streams))
