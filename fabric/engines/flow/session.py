@@ -3,14 +3,14 @@
 import math
 from itertools import groupby
 from operator import itemgetter
-from weakref import finalize
 
 import numpy as np
 
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.flow.live import Live, PeersHere
-from fabric.engines.flow.placed import PlacedMachine, RankShare
+from fabric.engines.flow.placed import PlacedMachine
+from fabric.engines.shares import Shares
 from fabric.schedule.plan import TimedRows
 
 _COMPILED = 8  # transfers of one link: more than there is room for at first, which is grown, too
@@ -22,17 +22,14 @@ class FlowSession:
     def __init__(self, machine: Machine, size: int, tolerance: float) -> None:
         self._placed = PlacedMachine(machine, size)
         self._live = Live(self._placed.capacity, tolerance, self._placed.classes)
-        self._shares: dict[int, RankShare] = {}  # by the identity of streams, while there are
+        self._shares = Shares(self._placed.share)
         self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._who: list[tuple[int, int]] = []  # call and position of each lane
         self._peers: dict[int, PeersHere] = {}  # by call
 
     def prepare(self, streams: RankStreams) -> None:
         """Compute what the streams load and cost; raises `RouteError`."""
-        number = id(streams)
-        if number not in self._shares:
-            self._shares[number] = self._placed.share(streams)
-            finalize(streams, self._shares.pop, number, None).atexit = False
+        self._shares.of(streams)
 
     def enter(self, call: int, ready: float, streams: RankStreams) -> None:
         """Begin a rank's part of a call; see `Session.enter`."""
@@ -82,17 +79,10 @@ class FlowSession:
             if call not in self._peers:
                 self._peers[call] = PeersHere(len(mine[0][3].group))
             positions = [position for _, _, position, _ in mine]
-            shares = [self._share(streams) for _, _, _, streams in mine]
+            shares = [self._shares.of(streams) for _, _, _, streams in mine]
             self._live.add(self._peers[call], positions, shares, [ready for _, ready, _, _ in mine])
             self._who += [(call, position) for position in positions]
         self._entered.clear()
-
-    def _share(self, streams: RankStreams) -> RankShare:
-        share = self._shares.get(id(streams))
-        if share is None:
-            self.prepare(streams)
-            share = self._shares[id(streams)]
-        return share
 
     def _forget_ended(self) -> None:
         """Forget what has ended: in a program without a pause, nothing else ever would."""

@@ -6,7 +6,6 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
-from weakref import finalize
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import Rows, joined, rows
 from fabric.engines.packet.state import LAST_TIME, NONE, PICOSECONDS, Bools, Ints, Longs
 from fabric.engines.paths import all_paths, load
+from fabric.engines.shares import Shares
 from fabric.failure import CallMismatch
 from fabric.schedule.plan import TimedRows
 from topology.errors import RouteError
@@ -59,15 +59,12 @@ class PacketSession:
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
         self._network = network(machine.router)
-        self._shares: dict[int, _Share] = {}  # by the identity of streams, while there are
+        self._shares = Shares(self._share_of)
         self.clear()
 
     def prepare(self, streams: RankStreams) -> None:
         """Compute what the streams load and cost; raises `RouteError`."""
-        number = id(streams)
-        if number not in self._shares:
-            self._shares[number] = self._share_of(streams)
-            finalize(streams, self._shares.pop, number, None).atexit = False
+        self._shares.of(streams)
 
     def enter(self, call: int, ready: float, streams: RankStreams) -> None:
         """Begin a rank's part of a call; see `Session.enter`."""
@@ -134,11 +131,6 @@ class PacketSession:
         made = rows(machine, self._network, there, path, loads, costs)
         return _Share(mine.src, mine.dst, key, made)
 
-    def _share(self, streams: RankStreams) -> _Share:
-        if id(streams) not in self._shares:
-            self.prepare(streams)
-        return self._shares[id(streams)]
-
     def _take_in(self) -> None:
         """Those that have entered, call by call, in an order that does not depend on theirs."""
         self._entered.sort(key=itemgetter(0, 1, 2))
@@ -152,7 +144,7 @@ class PacketSession:
                 lane: (number, position)
                 for lane, position in zip(lanes.tolist(), positions, strict=True)
             }
-            self._join(call, positions, [self._share(streams) for *_, streams in mine])
+            self._join(call, positions, [self._shares.of(streams) for *_, streams in mine])
             steps.begin_steps(self._live.state, lanes)
         self._entered.clear()
 
