@@ -276,19 +276,13 @@ def _settle(f: Flows, found: int, time: float) -> None:
     """Give the flows that were solved their rates, and when they will be through at those."""
     for k in range(found):
         b = f.found[k]
-        i, rate = f.records[b + 1], rate_found(f, b)
+        state, i = f.records[b], f.records[b + 1]
+        if state == RISING:  # only its own limit is left
+            state = AT_LIMIT
+            f.records[b] = state
+        rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
         f.due[i] = _due(f.due[i], f.size[i], f.rate[i], rate, time)
         f.rate[i] = rate
-
-
-@inlined
-def rate_found(f: Flows, b: int) -> float:
-    """The rate of a flow that was solved: that of what holds it back, or of its own limit."""
-    state, i = f.records[b], f.records[b + 1]
-    if state == RISING:  # only its own limit is left
-        state = AT_LIMIT
-        f.records[b] = state
-    return float(f.level[state] if state >= 0 else f.limits[f.limit[i]])
 
 
 @inlined
