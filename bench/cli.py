@@ -5,6 +5,7 @@ before numpy has been read from disk.
 """
 
 import functools
+import gc
 import importlib
 import os
 import sys
@@ -82,6 +83,9 @@ BENCHMARKS = {
 }
 """The other benchmarks: where each command is, and what it does."""
 
+_NEW_OBJECTS = 7000
+"""How many start a search for garbage: ten times Python's own, as all that imports make is kept."""
+
 COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
@@ -139,6 +143,7 @@ class CommandGroup(click.Group):
         interrupted.
         """
         named["standalone_mode"] = False
+        gc.set_threshold(_NEW_OBJECTS)
         streams.prepare()
         try:
             with warnings.catch_warnings():
