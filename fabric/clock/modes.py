@@ -72,20 +72,23 @@ class CallsInFlight:
             share = call.parts[position]
             if share is not None:
                 enter(op, at - origin + call.family.start, share.streams)
-                self._calls[op], here[op] = call, here.get(op, 0) + 1
+                if op in here:
+                    here[op] += 1
+                else:
+                    self._calls[op], here[op] = call, 1
                 self.ranks += 1
 
     def go(self) -> list[End]:
         """Advance the session to the next ends and return them; empty if nothing can end."""
         if not self.ranks:
             return []
-        ended = self._session.advance()
-        self.ranks -= len(ended)
-        ends = [(self._calls[op], at, self.origin + grid(end)) for op, at, end in ended]
-        for op, _, _ in ended:
-            self._here[op] -= 1
-            if not self._here[op]:
-                del self._calls[op], self._here[op]
+        calls, here, ends = self._calls, self._here, []
+        for op, at, end in self._session.advance():
+            ends.append((calls[op], at, self.origin + grid(end)))
+            here[op] -= 1
+            if not here[op]:
+                del calls[op], here[op]
+        self.ranks -= len(ends)
         return ends
 
     def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:

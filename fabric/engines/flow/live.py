@@ -65,6 +65,7 @@ class Live:
         self._w = _window(_FIRST_ROOM)
         # A class's priority, by its place in the table; empty if all have the same.
         self._priority_of = priorities_of(classes, np.zeros(0, np.int64)).of_classes
+        self._priorities = len(np.unique(self._priority_of))
         self._f = _flows(_FIRST_ROOM, capacity)
         self._room = np.full(len(capacity), _AT_RESOURCE)
         self._need = np.zeros(len(capacity), np.int64)
@@ -80,7 +81,7 @@ class Live:
             column.fill(0)
         for room in (f.pull, f.credit, f.bonus):
             room.fill(0.0)
-        f.n[in_flight.PRIORITIES] = len(np.unique(self._priority_of))
+        f.n[in_flight.PRIORITIES] = self._priorities
         f.full.fill(False)
         f.is_changed.fill(False)
         w.times[:] = np.inf, np.inf, np.inf, 0.0, 0.0
@@ -145,11 +146,12 @@ class Live:
             self._share,
             self._grain,
         )
-        which = self._ended[:ended].tolist()
+        which = self._ended[:ended]
+        lanes = which.tolist()
         self.lanes -= ended
-        for lane in which:
+        for lane in lanes:
             del self._least[lane]
-        return [(lane, float(self._w.ready[lane])) for lane in which]
+        return [*zip(lanes, self._w.ready[which].tolist(), strict=True)]
 
     def compact(self, seats: Iterable[_Longs]) -> _Longs:
         """Drop ended ranks and their transfers from memory; no result changes.

@@ -48,7 +48,8 @@ class FlowSession:
         """
         if self._entered:
             self._take_in()
-        ended = [Ended(*self._who[lane], end) for lane, end in self._live.go(until)]
+        who = self._who
+        ended = [Ended(*who[lane], end) for lane, end in self._live.go(until)]
         if self._live.crowded:
             self._forget_ended()
         return ended
@@ -75,12 +76,11 @@ class FlowSession:
         """Those that have entered, call by call, in an order that does not depend on theirs."""
         self._entered.sort(key=itemgetter(0, 1, 2))
         for call, some in groupby(self._entered, key=itemgetter(0)):
-            mine = list(some)
+            _, ready, positions, streams = zip(*some, strict=True)
             if call not in self._peers:
-                self._peers[call] = PeersHere(len(mine[0][3].group))
-            positions = [position for _, _, position, _ in mine]
-            shares = [self._shares.of(streams) for _, _, _, streams in mine]
-            self._live.add(self._peers[call], positions, shares, [ready for _, ready, _, _ in mine])
+                self._peers[call] = PeersHere(len(streams[0].group))
+            shares = [*map(self._shares.of, streams)]
+            self._live.add(self._peers[call], positions, shares, ready)
             self._who += [(call, position) for position in positions]
         self._entered.clear()
 
