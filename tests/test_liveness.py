@@ -372,16 +372,27 @@ time.sleep(500)
 """
 
 
+OPENER = """
+import os, sys, time
+file = open(sys.argv[1], "w+b")  # and was stopped before it could map it
+os.write(1, b".")
+time.sleep(500)
+"""
+
+
 @linux
+@pytest.mark.parametrize("program", [MAPPER, OPENER], ids=["mapped", "opened"])
 @pytest.mark.parametrize("how", ["end", "sweep"])
-def test_what_mpi_has_made_at_its_start_goes_with_ranks_that_are_ended(how: str) -> None:
-    """Only what a process of this world has mapped, whatever else lies there."""
+def test_what_mpi_has_made_at_its_start_goes_with_ranks_that_are_ended(
+    how: str, program: str
+) -> None:
+    """Only what a process of this world has mapped or opened, whatever else lies there."""
     unique = f"{os.getpid()}-{how}"
     ours, others = (Path(f"/dev/shm/mpich_shm_{name}-{unique}") for name in ("ours", "others"))
     others.touch()
     mark = f"{GUARDED}={unique}"
     given = {**os.environ, GUARDED: unique, "PMI_RANK": "0"}
-    command = [sys.executable, "-I", "-S", "-c", MAPPER, str(ours)]
+    command = [sys.executable, "-I", "-S", "-c", program, str(ours)]
     try:
         with subprocess.Popen(
             command, env=given, stdout=subprocess.PIPE, process_group=0

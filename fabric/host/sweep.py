@@ -61,13 +61,26 @@ def grouped(groups: Iterable[int], session: int) -> set[int]:
 
 
 def mapped(pid: int) -> set[Path]:
-    """The files of MPI's shared memory that process ``pid`` has mapped."""
+    """The files of MPI's shared memory that process ``pid`` has mapped, or opened to map them."""
+    return {Path(name) for name in _maps(pid) | _opened(pid) if name.startswith(SEGMENTS)}
+
+
+def _maps(pid: int) -> set[str]:
     try:
         lines = (PROC / str(pid) / "maps").read_text(errors="replace").splitlines()
     except OSError:
         return set()
-    fields = (line.split(maxsplit=5) for line in lines)
-    return {Path(line[-1]) for line in fields if line[-1].startswith(SEGMENTS)}
+    return {line.split(maxsplit=5)[-1] for line in lines}
+
+
+def _opened(pid: int) -> set[str]:
+    """Its open files: it may have been stopped while it was giving a new one its size."""
+    found = set[str]()
+    with contextlib.suppress(OSError):
+        for number in os.listdir(PROC / str(pid) / "fd"):
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(PROC / str(pid) / "fd" / number))
+    return found
 
 
 def sweep(mark: str, groups: Iterable[int] = (), session: int = 0) -> None:
