@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from fabric.launching import mpi_watch
 from fabric.launching.guard import GUARDED
 from fabric.launching.launch import launch
 from fabric.launching.mpi_watch import MpiWatch
+from fabric.launching.supervise import Watch, reaped
+from fabric.settings import Settings
 from fabric.world import zmq_server
 from fabric.world.zmq_server import AT_ONCE
 from tests.test_liveness import MAPPER, authority, await_, error_of, linux, rank_of, replies_to
@@ -126,6 +129,75 @@ def test_a_rank_under_mpiexec_that_stands_still_is_found(
     lost = found(watch, lambda lost: lost is not None)
     assert isinstance(lost, RankLost)
     assert (lost.rank, str(lost)) == (1, "rank 1 has been stopped for more than 0.05 s")
+
+
+TRACER = """
+import ctypes, os, sys, time
+failed = ctypes.CDLL(None, use_errno=True).ptrace(16, int(sys.argv[1]), None, None)  # PTRACE_ATTACH
+os.write(1, b"-" if failed else b"+")
+time.sleep(500)
+"""
+
+
+@contextmanager
+def held(pid: int) -> Iterator[None]:
+    """A debugger that has attached to a process, and never looks at what becomes of it."""
+    command = [sys.executable, "-I", "-S", "-c", TRACER, str(pid)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as tracer:
+        assert tracer.stdout is not None
+        try:
+            if tracer.stdout.read(1) != b"+":
+                pytest.skip("no process may attach to another as a debugger here (ptrace)")
+            yield
+        finally:
+            tracer.kill()
+
+
+class NoReports:
+    """Nobody misses these ranks."""
+
+    def lost(self, rank: int, cause: str, delay: float = 0.0) -> None: ...
+
+    def left(self, rank: int) -> None: ...
+
+    def late(self, ranks: Iterable[int], timeout: float) -> None: ...
+
+    def ended(self) -> bool:
+        return False
+
+
+@linux
+@pytest.mark.parametrize("how", ["stopped", "interrupted"])
+def test_a_launcher_does_not_wait_for_a_rank_that_a_debugger_holds(how: str) -> None:
+    """Not even when it is killed: the debugger would have to look first."""
+    with subprocess.Popen(["sleep", "600"], process_group=0) as rank:
+        with held(rank.pid):
+            watch = Watch({0: rank}, NoReports(), Settings(stop_timeout=0.05))
+            if how == "stopped":
+                watch.run()
+            else:
+                with pytest.raises(KeyboardInterrupt):
+                    watch.run(each=_interrupt)
+            assert watch.codes == {0: -signal.SIGKILL}
+            assert not reaped(rank)
+        assert reaped(rank)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@linux
+def test_a_rank_under_mpiexec_that_a_debugger_holds_is_found(
+    sleepers: Sleepers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mpi_watch, "KEPT", 0.05)
+    watch = MpiWatch(f"{GUARDED}=left-behind", 2, 60.0)
+    with held(sleepers[1].pid):
+        assert watch.look() is None
+        sleepers[1].kill()
+        lost = found(watch, lambda lost: lost is not None)
+    assert str(lost) == "rank 1 has ended, and a debugger keeps its process"
 
 
 @linux

@@ -25,6 +25,9 @@ SWEEP_LOOK = 0.25
 ROUNDS = 50
 """How often what is left is looked for: a process may start another while it is being ended."""
 
+STOPPING = 1.0
+"""Seconds in which a process that is sent SIGSTOP surely stands, on a host that is busy, too."""
+
 PROC = Path("/proc")
 
 SEGMENTS = "/dev/shm/mpich_shm_", "/dev/shm/sm_segment."
@@ -117,7 +120,7 @@ def stopped_with(pid: int) -> set[Path]:
     Returns MPI's files that it has mapped.
     """
     _signal(pid, signal.SIGSTOP)
-    due = time.monotonic() + 0.2
+    due = time.monotonic() + STOPPING
     while _state(pid) not in "TtZX" and time.monotonic() < due:
         time.sleep(0.001)
     return mapped(pid)

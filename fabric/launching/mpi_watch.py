@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fabric.failure import RankLost
-from fabric.host.liveness import STOPPED, state
+from fabric.host.liveness import GONE, STOPPED, birth, state
 from fabric.host.sweep import PROC, mapped, marked
 
 RANK = "PMI_RANK=", "OMPI_COMM_WORLD_RANK="
@@ -20,6 +20,9 @@ LOOK = 0.1
 
 SOON = 0.02
 """The same as long as they have shared memory that somebody has to remove."""
+
+KEPT = 2.0
+"""Seconds after which mpiexec has surely been told that a rank has ended, unless by a debugger."""
 
 AUTHORITY = 1.0
 """Seconds that the authority has, which knows better what a rank that stands still was in."""
@@ -35,6 +38,7 @@ class MpiWatch:
         self._mark, self._size, self._patience = mark, ranks, patience + AUTHORITY
         self._ranks: dict[int, int] = {}
         self._since: dict[int, float] = {}
+        self._ended: dict[int, float] = {}
         self._segments = set[Path]()
         self._looked = 0.0
         self._unlinked = False
@@ -51,7 +55,7 @@ class MpiWatch:
         if len(self._ranks) < self._size:
             self._ranks = {pid: _rank(pid) for pid in marked(self._mark, RANK)}
         self._note_segments()
-        return self._stopped(now)
+        return self._stopped(now) or self._kept(now)
 
     def remove_segments(self) -> None:
         """Remove the shared memory of ranks that have ended without removing it."""
@@ -74,6 +78,16 @@ class MpiWatch:
             if now - since > self._patience and standing != set(self._ranks):
                 rank, limit = self._ranks[pid], self._patience - AUTHORITY
                 return RankLost(f"rank {rank} has been stopped for more than {limit:g} s", rank)
+        return None
+
+    def _kept(self, now: float) -> RankLost | None:
+        """A rank that has ended, of which mpiexec does not hear before a debugger has looked."""
+        zombies = {pid for pid in self._ranks if state(pid) == GONE and birth(pid)}
+        self._ended = {pid: self._ended.get(pid, now) for pid in zombies}
+        for pid, since in self._ended.items():
+            if now - since > KEPT:
+                rank = self._ranks[pid]
+                return RankLost(f"rank {rank} has ended, and a debugger keeps its process", rank)
         return None
 
 

@@ -176,15 +176,20 @@ def _await(
 def _end(process: "subprocess.Popen[bytes]", grace: float, mark: str) -> None:
     """End mpiexec and its ranks, and remove the shared memory that MPI would have removed.
 
-    A rank stands still while it is looked at: what it makes after that would be missed. It goes on
-    to find the SIGTERM, which it dies of if it is still about to start MPI.
+    All of them stand still while ranks are looked at: what one makes after that would be missed,
+    and when one ends, mpiexec's helpers end the others. A rank goes on to find the SIGTERM, which
+    it dies of if it is still about to start MPI.
     """
     left = set[Path]()
     for number in (signal.SIGTERM, signal.SIGKILL):
+        standing = set[int]()
+        while more := marked(mark) - standing:  # one may have been starting another
+            left = left.union(*map(stopped_with, more))
+            standing |= more
         for rank in marked(mark, RANK):
-            left |= stopped_with(rank)
             kill(rank, number)
-            kill(rank, signal.SIGCONT)
+        for pid in standing:
+            kill(pid, signal.SIGCONT)
         kill(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(LAST_GRACE + grace)

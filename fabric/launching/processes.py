@@ -26,7 +26,7 @@ from fabric.launching.job import LaunchJob
 from fabric.launching.joining import take_seat
 from fabric.launching.outcome import WorldEnded, outcome_of, packed, unpacked
 from fabric.launching.seat import Seat
-from fabric.launching.supervise import Watch, kill
+from fabric.launching.supervise import Watch, kill, reaped
 from fabric.launching.tracing import opened
 from fabric.world.zmq_server import Server
 
@@ -111,8 +111,10 @@ class _ProcessTeam:
         for child in self.children.values():
             if child.poll() is None:  # its start was all that there was time for
                 child.process.kill()
-            child.process.join()
-            child.process.close()
+            if reaped(child):
+                child.process.close()
+            else:  # or multiprocessing would wait for it when this process ends
+                multiprocessing.process._children.discard(child.process)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from fabric.launching.job import LaunchJob, checked_size
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Exit, WorldEnded
 from fabric.launching.seat import Seat
-from fabric.launching.supervise import Watch
+from fabric.launching.supervise import Watch, reaped
 from fabric.launching.threads import run_threads
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
@@ -87,7 +87,7 @@ def _started(
         for child in children.values():
             if child.poll() is None:  # its start was all that there was time for
                 child.kill()
-            child.wait()
+            reaped(child)
 
 
 def _exit(error: WorldError | None, watch: Watch) -> Exit:

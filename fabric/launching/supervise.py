@@ -1,5 +1,6 @@
 """The launcher's watch over the processes of its ranks, until none is left."""
 
+import math
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from fabric.failure import RankLost
-from fabric.host.liveness import STOPPED, how_it_ended, state
+from fabric.host.liveness import GONE, STOPPED, how_it_ended, state
 from fabric.settings import Settings
 from fabric.world.world import AFTERWORDS
 
@@ -20,6 +21,9 @@ STATE_LOOK = 0.1
 
 UNMISSED = 0.5
 """Seconds after which the loss of a rank would have ended the world, if others waited for it."""
+
+HELD = 0.5
+"""Seconds after which a process that has ended, and cannot be waited for, is held by a debugger."""
 
 LAST_GRACE = 1.0
 """Seconds that a rank has between SIGTERM and SIGKILL."""
@@ -69,6 +73,7 @@ class Watch:
         self._children, self._reports, self._settings = children, reports, settings
         self._alive = dict(children)
         self._standing: dict[int, float] = {}
+        self._held: dict[int, float] = {}
         self._looked = 0.0
 
     def run(self, timeout: float | None = None, each: Callable[[], None] = lambda: None) -> None:
@@ -106,8 +111,11 @@ class Watch:
         now = time.monotonic()
         if now - self._looked > STATE_LOOK:
             self._looked = now
-            for rank, child in self._alive.items():
-                self._stands(rank, child, now)
+            for rank, child in list(self._alive.items()):
+                found = state(child.pid)
+                self._stands(rank, child, found, now)
+                if self._is_held(rank, found, now):
+                    self._gone(rank, -signal.SIGKILL)
 
     def _gone(self, rank: int, code: int) -> None:
         self.codes[rank] = code
@@ -119,8 +127,15 @@ class Watch:
             self._reports.lost(rank, how_it_ended(code), 0.0 if code < 0 else AFTERWORDS)
             kill(self._children[rank].pid, signal.SIGKILL)  # what it has started, if anything
 
-    def _stands(self, rank: int, child: Child, now: float) -> None:
-        if state(child.pid) != STOPPED:
+    def _is_held(self, rank: int, found: str, now: float) -> bool:
+        """A debugger hears of a process's end first; until it has looked, no code can be read."""
+        if found != GONE:
+            self._held.pop(rank, None)
+            return False
+        return now - self._held.setdefault(rank, now) > HELD
+
+    def _stands(self, rank: int, child: Child, found: str, now: float) -> None:
+        if found != STOPPED:
             self._standing.pop(rank, None)
             return
         late = now - self._standing.setdefault(rank, now) - self._settings.stop_timeout
@@ -150,10 +165,27 @@ class Watch:
             while self._alive and time.monotonic() < due:
                 for rank, child in list(self._alive.items()):
                     code = child.poll()
+                    if code is None and self._is_held(rank, state(child.pid), time.monotonic()):
+                        code = -signal.SIGKILL
                     if code is not None:
                         self.codes[rank] = code
                         del self._alive[rank]
                 time.sleep(CHILDREN_LOOK)
+
+
+def reaped(child: Child) -> bool:
+    """Wait for a child that ends; False if it has, and a debugger keeps it from being waited for.
+
+    That lasts until the debugger looks, which may be never.
+    """
+    due = math.inf
+    while child.poll() is None:
+        now = time.monotonic()
+        due = min(due, now + HELD) if state(child.pid) == GONE else math.inf
+        if now > due:
+            return False
+        time.sleep(CHILDREN_LOOK)
+    return True
 
 
 def kill(pid: int, number: int) -> None:
