@@ -141,7 +141,7 @@ def packed(outcome: Any, rank: int) -> bytes:
         return pickle.dumps(_no_result(outcome, rank, error))
 
 
-def unpacked(data: bytes, rank: int) -> Any:
+def unpacked(data: bytes | bytearray, rank: int) -> Any:
     """The result or exception in bytes of `packed`.
 
     If it cannot be unpickled, the error that says so.

@@ -25,6 +25,7 @@ from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob
 from fabric.launching.joining import take_seat
 from fabric.launching.outcome import WorldEnded, outcome_of, packed, unpacked
+from fabric.launching.results import IncomingResult, send_result
 from fabric.launching.seat import Seat
 from fabric.launching.supervise import Watch, kill, reaped
 from fabric.launching.tracing import opened
@@ -78,21 +79,24 @@ class _ProcessTeam:
     def __init__(self, server: Server) -> None:
         self._server = server
         self.children: dict[int, _Child] = {}
-        self.pipes: dict[int, Connection] = {}
+        self.pipes: dict[int, Connection] = {}  # open until the end, or ranks would miss us
+        self.coming: dict[int, IncomingResult] = {}
         self.outcomes: dict[int, Any] = {}
 
     def collect(self) -> None:
-        """Take the outcomes that ranks have sent."""
-        for rank, pipe in list(self.pipes.items()):
+        """Take what has arrived of the outcomes that ranks send."""
+        for rank, coming in list(self.coming.items()):
             try:
-                if pipe.poll():
-                    outcome = self.outcomes[rank] = unpacked(pipe.recv_bytes(), rank)
-                    # A rank that never joined has not reported it.
-                    if isinstance(outcome, BaseException):
-                        self._server.failed(rank, outcome)
+                data = coming.take()
             except (EOFError, OSError):
-                pipe.close()
-                del self.pipes[rank]
+                del self.coming[rank]
+                continue
+            if data is not None:
+                del self.coming[rank]
+                outcome = self.outcomes[rank] = unpacked(data, rank)
+                # A rank that never joined has not reported it.
+                if isinstance(outcome, BaseException):
+                    self._server.failed(rank, outcome)
 
     def outcome(self, rank: int, watch: Watch) -> Any:
         """What a rank returned or raised, or why it could do neither."""
@@ -135,7 +139,7 @@ def _started(
     try:
         for seat in seats:
             mine, theirs = context.Pipe()
-            team.pipes[seat.rank] = mine
+            team.pipes[seat.rank], team.coming[seat.rank] = mine, IncomingResult(mine)
             process = context.Process(
                 target=_body, name=f"rank {seat.rank}",
                 args=(job.main, job.args, seat, unnamed, environment, theirs),
@@ -172,7 +176,7 @@ def _body(
     CURRENT.set(join)
     outcome = outcome_of(main, args, join)
     end_of_child(at_home, outcome)
-    pipe.send_bytes(packed(outcome, seat.rank))
+    send_result(pipe, packed(outcome, seat.rank))
     pipe.close()
     sys.exit(int(isinstance(outcome, BaseException)))
 
