@@ -21,9 +21,10 @@ from zmq.utils import z85
 
 from bench.cli import main
 from bench.run import ENDING, terminable
-from fabric.failure import AuthorityLost, RankLost, TransportError, WorldError
+from fabric.failure import AuthorityLost, RankLost, TimedOut, TransportError, WorldError
 from fabric.host.curve import Gate, Keys, check_address, on_this_host, private
 from fabric.launching.nodes import Agent, Nodes
+from fabric.launching.programs import run_program_processes
 from fabric.settings import Settings
 from fabric.world.messages import Leave
 from fabric.world.rank_control import RankControl
@@ -317,6 +318,16 @@ def test_two_nodes_on_loopback_addresses(shared: str, program: Any, tmp_path: Pa
         assert sorted(one.stdout.split("\n"))[1:] == [
             f"{rank} of 4: 10  __main__" for rank in (2 * node, 2 * node + 1)
         ]
+
+
+def test_a_node_that_does_not_come_is_not_waited_for(
+    program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fabric.launching.programs.JOIN_PATIENCE", 0.3)
+    first = Nodes(3, 0, f"127.0.0.1:{free_port()}")
+    ended = run_program_processes([sys.executable, program(SUM)], 3, Settings(), nodes=first)
+    assert isinstance(ended.error, TimedOut)
+    assert str(ended.error) == "node 1, node 2 have not come within 0.3 s"
 
 
 def test_a_failure_on_one_node_is_told_on_all(program: Any) -> None:

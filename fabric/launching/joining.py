@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fabric.fabric import Fabric
 
 JOIN_PATIENCE = 600.0
-"""Seconds that ranks wait for each other where nobody of ours has launched them."""
+"""Seconds that ranks wait for each other where nobody of ours has launched them, and nodes do."""
 
 
 NEXT_WORLD_LOOK = 0.1

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fabric.failure import TransportError, WorldError
@@ -64,6 +64,11 @@ class Nodes:
             raise WorldError(f"{ranks} ranks cannot be shared evenly among {self.count} nodes")
         each = ranks // self.count
         return range(self.rank * each, (self.rank + 1) * each)
+
+    def others(self, ranks: int) -> dict[int, range]:
+        """The ranks of each other node, by its number, out of ``ranks``."""
+        nodes = (replace(self, rank=rank) for rank in range(self.count) if rank != self.rank)
+        return {node.rank: node.share(ranks) for node in nodes}
 
     @contextmanager
     def meeting(self, folder: Path, keys: Keys | None) -> Iterator[Meeting]:

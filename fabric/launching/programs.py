@@ -14,6 +14,7 @@ from fabric.host.folder import private_folder
 from fabric.host.liveness import birth, how_it_ended
 from fabric.launching.guard import Guard, guarded
 from fabric.launching.job import LaunchJob, checked_size
+from fabric.launching.joining import JOIN_PATIENCE
 from fabric.launching.nodes import Agent, Nodes
 from fabric.launching.outcome import Exit, WorldEnded
 from fabric.launching.seat import Seat
@@ -48,6 +49,7 @@ def run_program_processes(
             authority = Server(world, settings, address, token=token, keys=keys)
             address = authority.address
             meeting.opened()
+            authority.expect(nodes.others(ranks), JOIN_PATIENCE)
         else:
             authority = Agent(address, mine, ranks, token, keys)
         stack.enter_context(closing(authority))

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import zmq
 
@@ -122,6 +122,22 @@ class Server:
         """Have the server's thread call ``do``, ``delay`` seconds after handling what is in."""
         self._orders.put(lambda: self._due.append((time.monotonic() + delay, do)))
         os.write(self._bell, b"!")
+
+    def expect(self, nodes: Mapping[int, range], patience: float) -> None:
+        """End the world with `TimedOut` if one of these has not come in ``patience`` seconds.
+
+        ``nodes``: by number, the ranks that each node's launcher has.
+        """
+
+        def look() -> None:
+            come = {peer.ranks for _, peer in self.peers.everybody() if peer.rank is None}
+            missing = [f"node {node}" for node, ranks in nodes.items() if ranks not in come]
+            if missing:
+                has = "have" if missing[1:] else "has"
+                why = f"{', '.join(missing)} {has} not come within {patience:g} s"
+                self.world.stop(TimedOut(why))
+
+        self.order(look, patience)
 
     def lost(self, rank: int, cause: str, delay: float = 0.0) -> None:
         """Report, in ``delay`` seconds, that ``rank`` is gone.
