@@ -16,6 +16,24 @@ from bench.options import check_none_empty
 if TYPE_CHECKING:
     from fabric.machine import MachineSpec
 
+
+class RoutingPolicy(click.ParamType[str]):
+    """The text of a policy of `topology.routing.policies`."""
+
+    name = "policy"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """``value`` as it is written; click reports what is no policy."""
+        from topology.errors import TopologyError
+        from topology.routing.policies import policy_of
+
+        try:
+            policy_of(str(value))
+        except TopologyError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 _PLACES = re.compile(r"\s*\d{1,9}\s*(?:,\s*\d{1,9}\s*)*")
 
 
@@ -73,8 +91,10 @@ _MACHINE_OPTIONS = (
     click.option("--software", "--endpoint", "software", metavar="NAMES",
                  help="Software stacks whose costs count [the system's own]."),
     click.option("--engine", metavar="NAME", help="How transfers are timed [flow]."),
-    click.option("--routing", type=click.Choice(("spray", "hash", "adaptive")),
-                 help="How paths are chosen [spray]."),
+    click.option("--routing", type=RoutingPolicy(), metavar="POLICY",
+                 help="How traffic is split over ways: spray, adaptive, hash[:seed=N],"
+                      " packet-hash[:seed=N], weighted[:NAME=WEIGHT,..], all-path[:direct=SHARE]"
+                      " or static:FILE [spray]."),
     click.option("--planes", metavar="NAMES", help="Use these planes only, e.g. rdma or ub,rdma."),
     click.option("--without", multiple=True, metavar="NAME",
                  help="Take this switch, link or node out; may be given again."),

@@ -12,6 +12,7 @@ from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
 from fabric.engines.base import (
     CLASSES,
+    PACKET_HASH,
     Compiles,
     Engine,
     EngineError,
@@ -28,6 +29,7 @@ from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, shown, text
 from topology.errors import ArgumentError
 from topology.graph import Ints, Topology
+from topology.routing.policies import PerPacketHash, Policy, policy_of
 from topology.routing.router import Router
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Fabric:
     ``engine``: one of `fabric.engines.base.engines`, which times what happens; ``engine_options``:
     its options by name. ``tolerance``: the option of that name, of the flow engine: how far
     durations may be off, as a fraction; 0 is exact; None: as the engine has it.
-    ``routing``: one of `topology.routing.router.POLICIES`. ``endpoint``: a software preset's name
+    ``routing``: of `topology.routing.policies`, or its text. ``endpoint``: a software preset's name
     or several (`fabric.endpoint.stacks.named`), or an `Endpoint` such as
     `fabric.endpoint.stacks.usual`; default: the wire alone. ``planes``: in order of preference;
     default: the endpoint's, else the topology's. ``placement``: the endpoint (number) that each
@@ -59,7 +61,7 @@ class Fabric:
 
     topology: Topology
     engine: str = "flow"
-    routing: str = "spray"
+    routing: Policy | str = "spray"
     endpoint: Endpoint | str = "raw"
     planes: tuple[str, ...] | None = None
     placement: ArrayLike | None = None
@@ -88,11 +90,14 @@ class Fabric:
         classes = TrafficClasses(tuple(self.classes))
         if classes and CLASSES not in made.models:
             raise EngineError(f"the engine {self.engine} does not model traffic classes")
+        routing = policy_of(self.routing)
+        if isinstance(routing, PerPacketHash) and PACKET_HASH not in made.models:
+            raise EngineError(f"the engine {self.engine} does not model the routing packet-hash")
         planes = self.planes or endpoint.planes
         set_field = object.__setattr__
         set_field(self, "software", endpoint)
         set_field(self, "traffic_classes", classes)
-        set_field(self, "router", Router(self.topology, self.routing, planes))
+        set_field(self, "router", Router(self.topology, routing, planes))
         set_field(self, "places", _places(self.topology, self.placement))
         set_field(self, "paths", PathTable(self.router, self.places))
         set_field(self, "_engine", made)

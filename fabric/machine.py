@@ -23,6 +23,7 @@ from topology.files.output import text_file
 from topology.files.reading import json_of
 from topology.files.reading import shown as as_written
 from topology.names import near
+from topology.routing.policies import Policy
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
@@ -48,7 +49,8 @@ class MachineSpec:
       `topology.system` takes them.
     - ``software``: names of software stacks with commas between them; None: the system's own.
     - ``engine``: by which transfers are timed; ``engine_options``: its options by name.
-    - ``routing``: one of `topology.routing.router.POLICIES`.
+    - ``routing``: a policy of `topology.routing.policies` as text, such as ``"hash:seed=7"``; a
+      policy itself is kept as its text.
     - ``planes``: in order of preference; None: those of the software, else of the system.
     - ``placement``: where the ranks are: a rank table's path (``FILE`` or ``FILE:PART``), or the
       endpoint of each rank, int [ranks], counted with those that are taken out; None: in order.
@@ -85,7 +87,7 @@ class MachineSpec:
             "software": None if software is None else text(software, "software", most=PATH),
             "engine": text(self.engine, "engine"),
             "engine_options": _options(self.engine_options, "engine_options"),
-            "routing": text(self.routing, "routing"),
+            "routing": _routing(self.routing),
             "planes": None if planes is None else (_names(planes, "planes") or None),
             "placement": _placement(self.placement),
             "without": _names(self.without, "without"),
@@ -279,6 +281,11 @@ def _placement(value: Any) -> str | tuple[int, ...] | None:
     if value is None or isinstance(value, str):
         return None if value is None else text(value, "placement", most=PATH)
     return tuple(integers(value, "placement", None, 0))
+
+
+def _routing(value: Any) -> str:
+    policy = str(value) if isinstance(value, Policy) else value
+    return text(policy, "routing", most=PATH + len("static:"))
 
 
 def _options(values: Any, field: str) -> Mapping[str, Option]:

@@ -47,6 +47,10 @@ CLASSES = TRAIT
 """In `Engine.models`: streams are treated by their traffic class, `Streams.trait`."""
 
 
+PACKET_HASH = "packet-hash"
+"""In `Engine.models`: it has an answer to `topology.routing.policies.PerPacketHash`."""
+
+
 class EngineError(TriplaneError):
     """There is no such engine, or it cannot do what is asked of it."""
 
@@ -151,7 +155,7 @@ class Engine(Protocol):
 
     @property
     def models(self) -> frozenset[str]:
-        """Which of `CONTENTION` and `CHANGES` the engine models, and which traits it reads.
+        """Which of `CONTENTION`, `CHANGES` and `PACKET_HASH` it models, and which traits it reads.
 
         Traits by name (`fabric.schedule.traits.TRAITS`), such as `CLASSES`. Others never reach the
         engine, see `check_traits`.

@@ -6,6 +6,7 @@ to the other's neighbour the same but for the last ones. So 8,192 dies have 512 
 middle, not 8,192 x 8,192. Exact, for any graph: endpoints are alike only if their links are.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -39,10 +40,15 @@ class GroupWays(NamedTuple):
 class AlikePaths:
     """The paths of one plane between ``n`` endpoints, under even spray.
 
-    ``bundles``: the plane's; ``into``: the groups of endpoints by their links in.
+    ``bundles``: the plane's; ``into``: the groups of endpoints by their links in. ``find``: of
+    another policy, under which what is alike is treated alike: the paths of pairs, as of `walk`.
     """
 
-    def __init__(self, plane: FoldedPlane, bundles: Bundles, into: Ends, n: int) -> None:
+    def __init__(
+        self, plane: FoldedPlane, bundles: Bundles, into: Ends, n: int,
+        find: Callable[[Ints, Ints], Found] | None = None,
+    ) -> None:  # fmt: skip
+        self._find = find or (lambda src, dst: walk(src, dst, plane, n, SPRAY))
         self._plane, self._n, self._in = plane, n, into
         self._out = ends_of(bundles, n, of_source=True)
         self._part = bundles.part[:n]
@@ -72,7 +78,7 @@ class AlikePaths:
         new = _new(pair, self._way_of, len(self._ways.latency))
         if len(new):
             try:
-                found = walk(src[new], dst[new], self._plane, self._n, SPRAY)
+                found = self._find(src[new], dst[new])
                 more = self._coded(src[new], dst[new], found)
                 self._ways = _joined(self._ways, more)
             except BaseException:  # interrupted: they are as unknown as before

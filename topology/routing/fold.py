@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.graph import Longs, Topology
+from topology.graph import Floats, Longs, Topology
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,15 @@ class Fold:
     dst: Longs
 
 
-def fold(graph: Topology, plane: int, apart: bool) -> Fold:
-    """Plane number ``plane`` of ``graph``, folded; ``apart``: each vertex and link for itself."""
+def fold(graph: Topology, plane: int, apart: bool, factor: Floats | None = None) -> Fold:
+    """Plane number ``plane`` of ``graph``, folded; ``apart``: each vertex and link for itself.
+
+    ``factor``: float64 [links]; links with another factor are not alike. None: all have one.
+    """
     links = np.flatnonzero(graph.link_plane == plane)
     kind = _numbers(graph.link_bandwidth[links], graph.link_latency[links])
+    if factor is not None:
+        kind = _numbers(kind, factor[links])
     src, dst = graph.link_src[links].astype(np.int64), graph.link_dst[links].astype(np.int64)
     colour = np.arange(graph.n_vertices) if apart else _refine(graph, src, dst, kind)
     unlike = np.arange(len(links)) if apart else kind

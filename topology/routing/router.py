@@ -3,12 +3,7 @@
 The fabric is first folded (`topology.routing.fold`), so that a path names bundles of parallel links
 and not each link.
 
-Policies (``POLICIES``):
-
-- ``spray``: packets go evenly over all shortest paths (what MatrixLink's multipath tends to).
-- ``adaptive``: as spray, but in proportion to the bandwidth beyond each next hop, so that a chip
-  that has lost uplinks is given less.
-- ``hash``: one path a pair, picked by a hash at every switch (ECMP); nothing is folded.
+Which ways these are is a policy's choice: `topology.routing.policies`.
 """
 
 from functools import cached_property
@@ -19,15 +14,11 @@ from numpy.typing import NDArray
 from topology.compiled import compiled
 from topology.errors import RouteError, TopologyError
 from topology.graph import Ints, Longs, Topology
-from topology.routing.alike import AlikePaths
-from topology.routing.ends import Bundles, Ends, bundles_of, ends_of
-from topology.routing.fold import Fold, fold, number_bundles
-from topology.routing.hops import hops_of
+from topology.routing.finding import Finder, on_graph
+from topology.routing.fold import fold, number_bundles
+from topology.routing.policies import Policy, policy_of
 from topology.routing.routes import Routes, RouteStore
-from topology.routing.walk import SPRAY, FoldedPlane, walk
-
-POLICIES = ("spray", "adaptive", "hash")
-"""In the order of `topology.routing.walk.SPRAY` and its like."""
+from topology.routing.walk import FoldedPlane
 
 PACKAGE = "package"
 """The plane of the links inside a chip package: no network, so limits of the network spare it."""
@@ -38,25 +29,29 @@ _REMEMBERED_ENDPOINTS = 4096  # a table of all pairs of more endpoints than this
 class Router:
     """Finds paths in a topology under a policy, and remembers them.
 
-    ``planes``: the planes that may be used, in order of preference; all of the topology's by
-    default. A pair uses the first plane that connects it. ``capacity``: float64 [resources],
-    bytes per second; ``plane``: int32 [resources]. ``version``: rises whenever `table` changes.
+    ``policy``: one of `topology.routing.policies`, or its text; as an attribute its text, and
+    ``rule`` the policy. ``planes``: the planes that may be used, in order of preference; all of the
+    topology's by default. A pair uses the first plane that connects it. ``capacity``: float64
+    [resources], bytes per second; ``plane``: int32 [resources]. ``version``: rises whenever `table`
+    changes. Raises `TopologyError` for a policy or plane that there is not, or that does not fit.
     """
 
     def __init__(
-        self, topology: Topology, policy: str = "spray", planes: tuple[str, ...] | None = None
-    ) -> None:
-        if policy not in POLICIES:
-            raise TopologyError(f"no routing policy {policy!r}; there are {', '.join(POLICIES)}")
-        self.topology, self.policy = topology, policy
+        self, topology: Topology, policy: Policy | str = "spray",
+        planes: tuple[str, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self.topology, self.rule = topology, policy_of(policy)
+        self.policy = str(self.rule)
         self.planes = tuple(topology.planes if planes is None else planes)
         numbers = [topology.plane(name) for name in self.planes]
         if not numbers:
             raise TopologyError(f"{topology.name} has no planes, or none that may be used")
         if len(set(numbers)) < len(numbers):
             raise TopologyError(f"planes {', '.join(self.planes)} name a plane twice")
-        self._choice = POLICIES.index(policy)
-        folds = [fold(topology, number, policy == "hash") for number in numbers]
+        made = on_graph(topology, self.rule, self.planes)
+        folds = [
+            fold(topology, number, made.apart(number), made.factor) for number in numbers
+        ]  # fmt: skip
         self.link_resource = number_bundles(folds, topology.n_links)
         used = self.link_resource >= 0
         bandwidth = topology.link_bandwidth[used]
@@ -64,7 +59,10 @@ class Router:
         self.plane: Ints = np.concatenate(
             [topology.link_plane[folded.first_link] for folded in folds]
         )
-        self._planes = [self._build(folded) for folded in folds]
+        self._planes: list[tuple[FoldedPlane, Finder]] = [
+            made.plane(folded, self.link_resource) for folded in folds
+        ]
+        made.check([plane for plane, _ in self._planes])
         self._store = RouteStore()
         self.version = 0
         n = topology.n_endpoints
@@ -123,13 +121,10 @@ class Router:
 
     def _add(self, src: Ints, dst: Ints) -> None:
         found: NDArray[np.bool_] = src == dst
-        for plane, alike in self._planes:
+        for plane, find in self._planes:
             left = np.flatnonzero(~found)
             if len(left):
-                ways = (
-                    alike.walk(src[left], dst[left]) if alike is not None
-                    else walk(src[left], dst[left], plane, self.topology.n_endpoints, self._choice)
-                )  # fmt: skip
+                ways = find(src[left], dst[left])
                 found[left] = self._store.add(plane.number, left, ways)
         if not found.all():
             self._store.drop()
@@ -148,32 +143,6 @@ class Router:
             f"no path from {names[src]} to {names[dst]} on {graph.name}"
             f" over {', '.join(self.planes)}{lost}"
         )
-
-    def _by_groups(self, plane: FoldedPlane, bundles: Bundles, into: Ends) -> AlikePaths | None:
-        """The plane's paths by groups of endpoints, where that is exact and groups are few."""
-        if self._choice != SPRAY:
-            return None
-        alike = AlikePaths(plane, bundles, into, self.topology.n_endpoints)
-        return alike if alike.pays else None
-
-    def _build(self, folded: Fold) -> tuple[FoldedPlane, AlikePaths | None]:
-        graph, count = self.topology, folded.n_classes
-        first, src, dst = folded.first_link, folded.src, folded.dst
-        members = np.bincount(folded.colour, minlength=count)
-        bundles = bundles_of(
-            np.searchsorted(src, np.arange(count + 1)), dst.astype(np.int32),
-            folded.links / members[src], folded.links * graph.link_bandwidth[first],
-            graph.link_latency[first],
-        )  # fmt: skip
-        into = ends_of(bundles, graph.n_endpoints, of_source=False)
-        plane = FoldedPlane(
-            number=int(graph.link_plane[first[0]]) if len(first) else -1,
-            begin=bundles.begin, target=bundles.target, share=bundles.share,
-            bandwidth=bundles.bandwidth, latency=bundles.latency,
-            resource=self.link_resource[first].astype(np.int32),
-            distance=hops_of(bundles, into, graph.n_endpoints),
-        )  # fmt: skip
-        return plane, self._by_groups(plane, bundles, into)
 
 
 def _pattern(names: list[str]) -> str:

@@ -13,7 +13,8 @@ from topology.graph import Floats, Ints, Longs
 from topology.routing.hops import FAR, Hops, hops_to
 
 SPRAY, ADAPTIVE, HASH = range(3)
-"""How `walk` splits what has several shortest paths: see `topology.routing.router`."""
+"""How `walk` splits what has several shortest paths: see `topology.routing.policies`. HASH + s is
+the hash with seed s."""
 
 
 class FoldedPlane(NamedTuple):
@@ -66,8 +67,9 @@ def walk(
                 amount, soon = held[c], late[c]
                 held[c], late[c] = 0.0, 0.0
                 first, last = _ahead(c, end, hops, begin, switches, target)
-                if policy == HASH:
-                    first = _pick(src[row], end, c, first, last, target, hops, distance, n)
+                if policy >= HASH:
+                    seed = policy - HASH
+                    first = _pick(src[row], end, c, first, last, target, hops, distance, n, seed)
                     last = first + 1
                 per_pull = amount / _pulls(first, last, end, plane, hops, n, policy)
                 while filled + last - first > len(out_resource):
@@ -168,7 +170,7 @@ def _pull(e: int, end: int, plane: FoldedPlane, hops: int, n: int, policy: int) 
 @compiled
 def _pick(
     src: int, end: int, c: int, first: int, last: int, target: Ints, hops: int, distance: Hops,
-    n: int,
+    n: int, seed: int,
 ) -> int:  # fmt: skip
     """The one link that a hash of the pair and the switch chooses among those that lead on."""
     ways = 0
@@ -178,6 +180,7 @@ def _pick(
     x = np.uint64(src) * np.uint64(0x9E3779B97F4A7C15)
     x ^= np.uint64(end) * np.uint64(0xC2B2AE3D27D4EB4F)
     x += np.uint64(c) * np.uint64(0x165667B19E3779F9)
+    x ^= np.uint64(seed) * np.uint64(0xD6E8FEB86659FD93)
     x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(32)
     wanted = int(x % np.uint64(ways))

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from fabric.engines import in_switch
 from fabric.engines.account import Account
-from fabric.engines.base import CLASSES, CONTENTION, EngineError, Machine
+from fabric.engines.base import CLASSES, CONTENTION, PACKET_HASH, EngineError, Machine
 from fabric.engines.columns import windows
 from fabric.engines.flow.run import Simulation
 from fabric.engines.flow.session import FlowSession
@@ -22,7 +22,7 @@ class Flow:
     `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
-    models = frozenset({CONTENTION, CLASSES}) | in_switch.MODELS
+    models = frozenset({CONTENTION, CLASSES, PACKET_HASH}) | in_switch.MODELS
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = number(tolerance, "tolerance")

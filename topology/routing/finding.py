@@ -1,0 +1,138 @@
+"""A policy on a graph: what of a plane may be folded, and how the ways of pairs are found in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from topology.errors import TopologyError
+from topology.faults import called
+from topology.graph import Floats, Ints, Longs, Topology
+from topology.routing.alike import AlikePaths, Found
+from topology.routing.detours import has_detours, walk_all_paths
+from topology.routing.ends import Bundles, Ends, bundles_of, ends_of
+from topology.routing.fold import Fold
+from topology.routing.hops import hops_of
+from topology.routing.policies import (
+    Adaptive,
+    AllPath,
+    PerFlowHash,
+    Policy,
+    StaticTables,
+    Weighted,
+)
+from topology.routing.tables import TableFile, choices, load_tables, walk_tables
+from topology.routing.walk import ADAPTIVE, HASH, SPRAY, FoldedPlane, walk
+
+Finder = Callable[[Ints, Ints], Found]
+"""The ways of pairs of endpoints in one plane, as `topology.routing.walk.walk` returns them."""
+
+_WIDEST = 1e30
+"""Bytes per second that an unlimited link counts as when links are weighed."""
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyOnGraph:
+    """A policy on the graph of a topology.
+
+    ``factor``: how many times as much each link counts, float64 [links]; None: all alike.
+    ``tables``: of `StaticTables`, with the number of their plane in ``tables_of``.
+    """
+
+    graph: Topology
+    rule: Policy
+    factor: Floats | None = None
+    tables: TableFile | None = None
+    tables_of: int = -1
+
+    def apart(self, plane: int) -> bool:
+        """Whether each vertex and link of a plane, by its number, is to be taken for itself."""
+        return isinstance(self.rule, PerFlowHash) or plane == self.tables_of
+
+    def plane(self, folded: Fold, link_resource: Longs) -> tuple[FoldedPlane, Finder]:
+        """A folded plane for the kernels, and how ways are found in it.
+
+        ``link_resource``: the resource of every link. Raises as `topology.routing.tables.choices`.
+        """
+        graph, count = self.graph, folded.n_classes
+        first, src, dst = folded.first_link, folded.src, folded.dst
+        share = folded.links / np.bincount(folded.colour, minlength=count)[src]
+        if isinstance(self.rule, Weighted):
+            share = share * np.minimum(graph.link_bandwidth[first], _WIDEST)
+        if self.factor is not None:
+            share = share * self.factor[first]
+        bundles = bundles_of(
+            np.searchsorted(src, np.arange(count + 1)), dst.astype(np.int32), share,
+            folded.links * graph.link_bandwidth[first], graph.link_latency[first],
+        )  # fmt: skip
+        into = ends_of(bundles, graph.n_endpoints, of_source=False)
+        plane = FoldedPlane(
+            number=int(graph.link_plane[first[0]]) if len(first) else -1,
+            begin=bundles.begin, target=bundles.target, share=bundles.share,
+            bandwidth=bundles.bandwidth, latency=bundles.latency,
+            resource=link_resource[first].astype(np.int32),
+            distance=hops_of(bundles, into, graph.n_endpoints),
+        )  # fmt: skip
+        return plane, self._finder(plane, bundles, into)
+
+    def check(self, planes: Sequence[FoldedPlane]) -> None:
+        """Raise `TopologyError` if none of the planes has what the policy is for."""
+        n = self.graph.n_endpoints
+        if isinstance(self.rule, AllPath) and not any(has_detours(one, n) for one in planes):
+            raise TopologyError(
+                f"all-path needs switches that are joined as a full mesh, and {self.graph.name} has"
+                " none on its planes; for such are ubmesh and atlas950"
+            )
+
+    def _finder(self, plane: FoldedPlane, bundles: Bundles, into: Ends) -> Finder:
+        n, rule = self.graph.n_endpoints, self.rule
+        if self.tables is not None and plane.number == self.tables_of:
+            table = choices(self.graph, plane, self.tables)
+            return lambda src, dst: walk_tables(src, dst, plane, table, n)
+        if isinstance(rule, Adaptive):
+            return lambda src, dst: walk(src, dst, plane, n, ADAPTIVE)
+        if isinstance(rule, PerFlowHash):
+            return lambda src, dst: walk(src, dst, plane, n, HASH + rule.seed)
+        direct = -1.0
+        if isinstance(rule, AllPath) and rule.direct is not None:
+            direct = float(rule.direct)
+
+        def find(src: Ints, dst: Ints) -> Found:
+            if isinstance(rule, AllPath):
+                return walk_all_paths(src, dst, plane, n, direct)
+            return walk(src, dst, plane, n, SPRAY)
+
+        alike = AlikePaths(plane, bundles, into, n, find)
+        return alike.walk if alike.pays else find
+
+
+def on_graph(graph: Topology, rule: Policy, planes: Sequence[str]) -> PolicyOnGraph:
+    """A policy on a graph, of which ``planes`` are used.
+
+    Raises `TopologyError` for names in the policy that the graph does not have, and faults of a
+    file of tables.
+    """
+    if isinstance(rule, Weighted) and rule.weights:
+        return PolicyOnGraph(graph, rule, _factor(graph, rule))
+    if isinstance(rule, StaticTables):
+        file = load_tables(rule.path)
+        if file.plane is None and len(planes) > 1:
+            raise TopologyError(
+                f"{file.path}: plane is missing; {graph.name} uses {', '.join(planes)}"
+            )
+        name = file.plane or planes[0]
+        if name not in planes:
+            raise TopologyError(
+                f"{file.path}: plane {name!r} is not used here; {', '.join(planes)} are"
+            )
+        return PolicyOnGraph(graph, rule, tables=file, tables_of=graph.plane(name))
+    return PolicyOnGraph(graph, rule)
+
+
+def _factor(graph: Topology, rule: Weighted) -> Floats:
+    """How many times as much each link counts: float64 [links]."""
+    factor = np.ones(graph.n_links)
+    for name, weight in rule.weights:
+        vertices, links = called(graph, (name,))
+        factor[links | vertices[graph.link_src] | vertices[graph.link_dst]] *= weight
+    return factor
