@@ -89,7 +89,7 @@ _NEW_OBJECTS = 7000
 COMMANDS = {
     "bench": ("bench.cli:bench", "Benchmarks: collectives with nccl-tests' flags, and MoE."),
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
-    "topo": ("bench.topo:topo", "Systems: list, show, draw, export, import, place."),
+    "topo": ("bench.topo:topo", "Systems: list, show, draw, export, import, place, route."),
     "view": ("bench.view.command:command", "One HTML page of a system or a timeline."),
 }
 """The groups of ``triplane``."""

@@ -41,12 +41,15 @@ SCHEDULERS: Mapping[str, Callable[[Topology, HostNames], str]] = MappingProxyTyp
 )
 """Formats of `triplane topo export` that schedulers of clusters take."""
 
-_LATER = {"place": ("bench.place:command", "Choose the endpoints of a job's ranks.")}
+_LATER = {
+    "place": ("bench.place:command", "Choose the endpoints of a job's ranks."),
+    "route": ("bench.route:command", "List the ways between two endpoints."),
+}
 
 
 @click.group(cls=CommandGroup, lazy=_LATER, context_settings=HELP)
 def topo() -> None:
-    """Systems: list, show, draw, export, import, place."""
+    """Systems: list, show, draw, export, import, place, route."""
 
 
 @topo.command("list", context_settings=HELP)

@@ -37,7 +37,7 @@ ROOMS = {
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",
-        "run topo place placement trace __main__",
+        "run topo place route placement trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a
