@@ -1,7 +1,7 @@
 """Fabric: a topology, its routing, an engine and a software stack; `simulate` times a schedule."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
 from fabric.schedule.step import ScheduleError, Step, only_steps
 from fabric.schedule.traits import Traits
+from fabric.schedule.uniform import UniformSteps
 from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, shown, text
 from topology.errors import ArgumentError
@@ -132,9 +133,11 @@ class Fabric:
         moved = None if size is None else integer(size, "size", 0)
         traffic_class = self.traffic_classes.of_operation(text(operation, "operation"))
         operation = self.software.regime(operation, moved)
-        mine = self._modelled(only_steps(steps), traffic_class)
+        # Uniform steps have no traits, so there is nothing to be checked or added.
+        is_uniform = isinstance(steps, UniformSteps) and not traffic_class
+        mine = steps if is_uniform else self._modelled(only_steps(steps), traffic_class)
         timeline = self._engine.simulate(self, mine, operation=operation, ranks=given)
-        return replace(timeline, machine=self.described) if self.spec else timeline
+        return timeline.of_machine(self.described) if self.described else timeline
 
     def _modelled(self, steps: Iterable[Step], traffic_class: int) -> Iterator[Step]:
         for number, step in enumerate(steps):

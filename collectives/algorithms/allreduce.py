@@ -11,6 +11,7 @@ themselves is then skipped.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from collectives.algorithms.scatter import edges, fold, folded
 from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.in_switch import REDUCED, RETURNED, marks
 from fabric.schedule.step import Step
+from fabric.schedule.uniform import GroupExchange
 
 
 def direct(ranks: int, size: int) -> Iterator[Step]:
@@ -154,6 +156,31 @@ def hierarchical(
     yield from _copy(ranks, size)
     yield from reducescatter.by_node(cut, "recv", ranks_per_node)
     yield from allgather.by_node(cut, "recv", ranks_per_node)
+
+
+def hierarchical_exchanges(
+    ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 16
+) -> tuple[GroupExchange, ...]:
+    """The steps of `hierarchical` as exchanges; nothing where nodes are not alike.
+
+    Chunks that differ by an item all count as the longest: the exchanges are that of a buffer which
+    is longer by less than an item in a chunk. Nothing if chunks have fewer than `FEWEST_ITEMS`.
+    """
+    nodes, rest = divmod(ranks, ranks_per_node)
+    chunk = -(-size // itemsize // ranks) * itemsize
+    if rest or chunk <= FEWEST_ITEMS * itemsize:
+        return ()
+    within = partial(GroupExchange, ranks, 1, ranks_per_node, chunk * nodes, label="within")
+    across = partial(GroupExchange, ranks, ranks_per_node, nodes, chunk, label="across")
+    steps = (
+        GroupExchange(ranks, 1, 1, size, to_itself=True, label="copy"),
+        within(reduces=True), across(reduces=True), across(), within(),
+    )  # fmt: skip
+    return tuple(step for step in steps if step.peers)
+
+
+FEWEST_ITEMS = 16
+"""Items in a chunk below which two that differ by one are not taken for alike."""
 
 
 def _copy(ranks: int, size: int) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from collectives.algorithms.scatter import stand_in
 from collectives.algorithms.sendrecv import pairs, transfers
 from fabric.schedule.counts import AllCounts, Counts, Pairs, RankCounts
 from fabric.schedule.step import ScheduleError, Step
+from fabric.schedule.uniform import GroupExchange
 
 
 def direct(ranks: int, size: int) -> Iterator[Step]:
@@ -26,6 +27,13 @@ def direct(ranks: int, size: int) -> Iterator[Step]:
     """
     src, dst = pairs(ranks)
     yield from transfers(src, dst, size, dst * size, src * size, label="all-to-all")
+
+
+def direct_exchanges(ranks: int, size: int) -> tuple[GroupExchange, ...]:
+    """The step of `direct` as an exchange; nothing if there are no bytes."""
+    return (
+        (GroupExchange(ranks, 1, ranks, size, to_itself=True, label="all-to-all"),) if size else ()
+    )
 
 
 def pairwise(ranks: int, size: int) -> Iterator[Step]:
@@ -41,6 +49,12 @@ def pairwise(ranks: int, size: int) -> Iterator[Step]:
     for k in range(ranks):
         window = slice(k, k + ranks)
         yield from transfers(me, twice[window], size, at[window], at[:ranks], label="all-to-all")
+
+
+def pairwise_exchanges(ranks: int, size: int) -> tuple[GroupExchange, ...]:
+    """The steps of `pairwise` as an exchange; nothing if there are no bytes."""
+    one = GroupExchange(ranks, 1, ranks, size, to_itself=True, in_turn=True, label="all-to-all")
+    return (one,) if size else ()
 
 
 def bruck(ranks: int, size: int) -> Iterator[Step]:

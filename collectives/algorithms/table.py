@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,7 @@ from collectives.algorithms import (
     sendrecv,
 )
 from fabric.schedule.step import ScheduleError, Step
+from fabric.schedule.uniform import GroupExchange, UniformSteps
 from topology.arguments import integer, shown, whole
 from topology.graph import MULTICAST, REDUCE
 
@@ -58,8 +60,9 @@ class Algorithm:
     can be given the `RankCounts` of one rank, and then returns that rank's rows. ``able``: what
     switches must be able to do, bits of `topology.graph.ABILITIES`, between the ranks that are
     ``joined``: all of them (`ALL`), those of each node (`NODE`), those of one place in each node
-    (`ACROSS`); see `collectives.algorithms.offload`. Its docstring is the function's, which states
-    the cost.
+    (`ACROSS`); see `collectives.algorithms.offload`. ``uniform``: takes the same arguments, and
+    returns the steps as exchanges where they are such, else nothing. Its docstring is the
+    function's, which states the cost.
     """
 
     function: Callable[..., Iterator[Step]]
@@ -67,6 +70,7 @@ class Algorithm:
     of_own_counts: bool = False
     able: int = 0
     joined: tuple[str, ...] = ()
+    uniform: Callable[..., tuple[GroupExchange, ...]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.function.__doc__)
@@ -76,8 +80,11 @@ class Algorithm:
         return self.function(*arguments, **named)
 
     def steps(self, shape: CallShape) -> Iterator[Step]:
-        """The steps of a collective of this shape."""
-        return self.function(**{name: getattr(shape, name) for name in self.takes})
+        """The steps of a collective of this shape; `UniformSteps` where they are exchanges."""
+        given = {name: getattr(shape, name) for name in self.takes}
+        exchanges = self.uniform(**given) if self.uniform else ()
+        make = partial(self.function, **given)
+        return UniformSteps(exchanges, make) if exchanges else make()
 
 
 _ITEMS = ("ranks", "size", "itemsize")
@@ -96,7 +103,9 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "recursive_doubling": Algorithm(allreduce.recursive_doubling),
             "halving_doubling": Algorithm(allreduce.halving_doubling, _ITEMS),
             "tree": Algorithm(allreduce.tree),
-            "hierarchical": Algorithm(allreduce.hierarchical, _ITEMS_BY_NODE),
+            "hierarchical": Algorithm(
+                allreduce.hierarchical, _ITEMS_BY_NODE, uniform=allreduce.hierarchical_exchanges
+            ),
             "nvls": Algorithm(allreduce.nvls, _ITEMS, able=_BOTH, joined=(ALL,)),
             "nvls_tree": Algorithm(domains.nvls_tree, _ITEMS_BY_NODE, able=_BOTH, joined=(NODE,)),
             "sharp": Algorithm(domains.sharp, _ITEMS_BY_NODE, able=_BOTH, joined=(NODE, ACROSS)),
@@ -118,8 +127,8 @@ ALGORITHMS: Mapping[str, Mapping[str, Algorithm]] = MappingProxyType(
             "nvls": Algorithm(reducescatter.nvls, able=REDUCE, joined=(ALL,)),
         },
         "all_to_all": {
-            "direct": Algorithm(alltoall.direct),
-            "pairwise": Algorithm(alltoall.pairwise),
+            "direct": Algorithm(alltoall.direct, uniform=alltoall.direct_exchanges),
+            "pairwise": Algorithm(alltoall.pairwise, uniform=alltoall.pairwise_exchanges),
             "bruck": Algorithm(alltoall.bruck),
             "hierarchical": Algorithm(alltoall.hierarchical, _BY_NODE),
         },

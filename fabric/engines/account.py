@@ -5,7 +5,7 @@ forms of `fabric.engines.bounds`. So an engine only finds when each stream begin
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -137,21 +137,53 @@ class Account:
         used.
         """
         streams = [batch.stream for batch in self.batches]
+        columns = {
+            "src": _rows((b.src for b in self.batches), np.int64),
+            "dst": _rows((b.dst for b in self.batches), np.int64),
+            "size": _rows((b.size for b in self.batches), np.int64),
+            "step": _rows((b.step for b in self.batches), np.int64),
+            "start": _rows(map(_of_rows, start, streams), np.float64),
+            "finish": _rows(map(_of_rows, finish, streams), np.float64),
+        }
+        labels = tuple(label for batch in self.batches for label in batch.labels)
+        return self.answered(columns, rank_finish, labels)
+
+    def answered(
+        self, columns: Mapping[str, Any], rank_finish: _Floats, labels: tuple[str, ...]
+    ) -> Timeline:
+        """The `Timeline` of ``columns`` over rows, by name; the rest as in `timeline`.
+
+        ``labels``: of each step.
+        """
         bound, bottleneck = self._bottleneck(float(rank_finish.max(initial=0.0)))
         router, machine = self.machine.router, self.machine
         return Timeline(
-            src=_rows((b.src for b in self.batches), np.int64),
-            dst=_rows((b.dst for b in self.batches), np.int64),
-            size=_rows((b.size for b in self.batches), np.int64),
-            step=_rows((b.step for b in self.batches), np.int64),
-            start=_rows(map(_of_rows, start, streams), np.float64),
-            finish=_rows(map(_of_rows, finish, streams), np.float64),
-            rank_finish=rank_finish[: self.ranks], bound=bound, bottleneck=bottleneck,
-            labels=tuple(label for batch in self.batches for label in batch.labels),
-            resource_bytes=self._carried[: len(router.capacity)], router=router,
+            **columns, rank_finish=rank_finish[: self.ranks], bound=bound, bottleneck=bottleneck,
+            labels=labels, resource_bytes=self._carried[: len(router.capacity)], router=router,
             places=machine.places, software=machine.software.stack(self.operation),
             operation=self.operation,
         )  # fmt: skip
+
+    def know(
+        self, ranks: _Longs, wire: _Floats, latency: _Floats, setter: _Longs, cost: _Floats,
+        carried: _Floats, least: float,
+    ) -> None:  # fmt: skip
+        """Take what was counted elsewhere, of ``ranks`` that all others are like.
+
+        ``wire``, ``latency``: seconds of each step that each of them needs, [steps, ranks];
+        ``setter``: what sets ``wire``; ``cost``: seconds of its software; ``carried``: bytes of
+        each of `capacity`; ``least``: the least latency of a transfer.
+        """
+        chain = self._chain
+        chain.wire[ranks], chain.latency[ranks] = wire.sum(0), latency.sum(0)
+        chain.cost[ranks] = cost
+        for number, rank in enumerate(ranks.tolist()):
+            causes, which = np.unique(setter[:, number], return_inverse=True)
+            votes = np.bincount(which, wire[:, number])
+            if len(votes):
+                chain.setter[rank, 0] = causes[votes.argmax()]
+                chain.votes[rank, 0] = votes.max()
+        self._carried, self._least_latency = carried, least
 
     def _alone(self) -> _Floats:
         """Seconds that each rank's own steps take at least."""

@@ -14,6 +14,7 @@ from topology.errors import RouteError
 from topology.graph import Topology
 from topology.routing.router import Router
 from topology.routing.routes import Routes
+from topology.routing.turns import Turned, turned
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -30,6 +31,7 @@ class PathTable:
     def __init__(self, router: Router, places: _Ints) -> None:
         self.router, self.places = router, places
         self._binding: tuple[int, Binding] | None = None
+        self._turned: dict[tuple[int, tuple[int, ...], bool], Turned] = {}
 
     def of(self, src: _Ints, dst: _Ints) -> _Ints:
         """The number of the path of each pair of ranks, int32; raises `RouteError`."""
@@ -47,6 +49,13 @@ class PathTable:
             made = _binding(self.router.table, self.router.capacity)
             kept = self._binding = version, made
         return kept[1]
+
+    def turned(self, ranks: int, marks: tuple[int, ...], whole: bool) -> Turned:
+        """The `topology.routing.turns.turned` of the first ``ranks`` ranks, found once."""
+        asked = ranks, marks, whole
+        if asked not in self._turned:
+            self._turned[asked] = turned(self.router, self.places, ranks, marks, whole=whole)
+        return self._turned[asked]
 
     def ways(self, classes: TrafficClasses = NO_CLASSES, ranks: int | None = None) -> "Ways":
         """The paths found so far, and what their ends are.

@@ -1,10 +1,11 @@
 """Timeline: when everything happened, what the links carried, and what set the time."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from topology.units import US
 
 _Floats = NDArray[np.float64]
 _Longs = NDArray[np.int64]
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,42 @@ class Bottleneck:
         return f"{self.kind} {self.name}: {self.time / US:.4g} us, {self.share:.0%}"
 
 
+class RowColumn:
+    """A column over rows that may be given as a function, which makes it when it is first read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __set__(self, timeline: Any, value: "NDArray[Any] | Callable[[], NDArray[Any]]") -> None:
+        timeline.__dict__[self._name] = value
+
+    def __get__(self, timeline: Any, owner: type) -> NDArray[Any]:
+        value: Any = timeline.__dict__[self._name]
+        if callable(value):
+            value = timeline.__dict__[self._name] = value()
+        column: NDArray[Any] = value
+        return column
+
+
+ROW_COLUMNS = ("src", "dst", "size", "step", "start", "finish")
+"""The columns of a `Timeline` that are over its rows."""
+
+
+def _with_row_columns(made: type[Made]) -> type[Made]:
+    for name in ROW_COLUMNS:
+        setattr(made, name, RowColumn(name))
+    return made
+
+
+@_with_row_columns
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """The result of a simulation.
 
     - ``src``, ``dst``, ``size``, ``step``: int64 [rows], the schedule's rows in order.
     - ``start``, ``finish``: float64 [rows], seconds: when it began, when its last byte arrived.
+      Where uniform traffic was timed by classes, these six are made when one is first read, which
+      raises `ScheduleError` if they are too many.
     - ``rank_finish``: float64 [ranks]; ``duration``: the last of them.
     - ``bound``: seconds, the closed form that no engine can beat; ``bottleneck``: what sets it.
     - ``machine``: what the fabric was built from, as JSON; `fabric.machine.MachineSpec.from_json`
@@ -104,6 +137,12 @@ class Timeline:
     def link_busy(self) -> _Floats:
         """Seconds that each link needs for its bytes at full speed: float64 [links]."""
         return self.link_bytes / self.router.topology.link_bandwidth
+
+    def of_machine(self, described: Mapping[str, Any]) -> "Timeline":
+        """The same timeline with this description of the ``machine``."""
+        made = copy.copy(self)
+        object.__setattr__(made, "machine", described)
+        return made
 
     def _repr_html_(self) -> str:
         from fabric.timeline.summary import as_html

@@ -86,6 +86,11 @@ class Router:
         return path
 
     @property
+    def folded(self) -> list[FoldedPlane]:
+        """The planes that may be used, folded, in order of preference."""
+        return [plane for plane, _ in self._planes]
+
+    @property
     def table(self) -> Routes:
         """All paths found so far, as columns."""
         return self._store.table()

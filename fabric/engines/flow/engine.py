@@ -7,9 +7,11 @@ from fabric.engines import in_switch
 from fabric.engines.account import Account
 from fabric.engines.base import CLASSES, CONTENTION, PACKET_HASH, EngineError, Machine
 from fabric.engines.columns import windows
-from fabric.engines.flow.run import Simulation
+from fabric.engines.flow.run import Simulation, liberties
 from fabric.engines.flow.session import FlowSession
+from fabric.engines.flow.uniform.classes import FEWEST_ROWS, timed
 from fabric.schedule.step import Step
+from fabric.schedule.uniform import UniformSteps
 from fabric.timeline.value import Timeline
 from topology.arguments import number
 from topology.errors import RouteError
@@ -34,6 +36,10 @@ class Flow:
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
+        if isinstance(steps, UniformSteps) and steps.rows > FEWEST_ROWS:
+            answer = timed(machine, steps, operation, ranks, liberties(self.tolerance)[0])
+            if answer is not None:
+                return answer
         run = Simulation(Account(machine, operation, ranks), self.tolerance)
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.window(batch, more=more)

@@ -83,6 +83,30 @@ class Window(NamedTuple):
     n: _Longs
 
 
+def fresh_window(
+    src: _Ints, dst: _Ints, step: _Longs, latency: _Floats, src_cost: _Floats, dst_cost: _Floats,
+    status: NDArray[np.int8], start: _Floats, arrive: _Floats, finish: _Floats, ready: _Floats,
+    latest: _Floats, cost: _Floats, *, watched: int, least: float,
+) -> Window:  # fmt: skip
+    """A window of these columns, with its working memory.
+
+    ``watched``: how many ranks are watched for having no flows left; ``least``: the least latency
+    of a flow between two ranks, seconds.
+    """
+    n, ranks = len(src), len(ready)
+    rank_flow, rank_begin = by_rank(src, dst, step, ranks)
+    return Window(
+        src=src, dst=dst, step=step, latency=latency, src_cost=src_cost, dst_cost=dst_cost,
+        status=status, missing=np.where(src == dst, 1, 2).astype(np.int8), start=start,
+        arrive=arrive, finish=finish, rank_flow=rank_flow, rank_at=rank_begin[:-1].copy(),
+        rank_end=rank_begin[1:], open=np.zeros(ranks, np.int64), ready=ready, latest=latest,
+        cost=cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
+        through=np.zeros(n, np.int64), freed=np.zeros(ranks, np.int64), dues=np.zeros(n),
+        times=np.array([np.inf, np.inf, least, 0.0, 0.0]),
+        n=np.array([0, 0, watched, 0, (status == WAITING).sum(), 0]),
+    )  # fmt: skip
+
+
 @compiled
 def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
     """Run until everything has ended or, if ``more`` steps will come, until a rank has no rows.

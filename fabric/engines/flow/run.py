@@ -147,21 +147,11 @@ class Simulation:
             state.left[:] = left * weight
 
     def _window(self, state: _State, costs: FlowLoads, finish: _Floats) -> events.Window:
-        streams, n = state.streams, len(state.left)
-        rank_flow, rank_begin = events.by_rank(
-            streams.src, streams.dst, streams.step, len(self.ready)
-        )
-        return events.Window(
-            src=streams.src, dst=streams.dst, step=streams.step, latency=costs.latency,
-            src_cost=costs.src_cost, dst_cost=costs.dst_cost, status=state.status,
-            missing=np.where(streams.src == streams.dst, 1, 2).astype(np.int8),
-            start=state.start, arrive=state.arrive, finish=finish, rank_flow=rank_flow,
-            rank_at=rank_begin[:-1].copy(), rank_end=rank_begin[1:],
-            open=np.zeros(len(self.ready), np.int64), ready=self.ready, latest=self.latest,
-            cost=self.cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
-            through=np.zeros(n, np.int64), freed=np.zeros(len(self.ready), np.int64),
-            dues=np.zeros(n), times=np.array([np.inf, np.inf, _least(streams, costs), 0.0, 0.0]),
-            n=np.array([0, 0, self._watched(), 0, (state.status == events.WAITING).sum(), 0]),
+        streams = state.streams
+        return events.fresh_window(
+            streams.src, streams.dst, streams.step, costs.latency, costs.src_cost, costs.dst_cost,
+            state.status, state.start, state.arrive, finish, self.ready, self.latest, self.cost,
+            watched=self._watched(), least=_least(streams, costs),
         )  # fmt: skip
 
     def _keep(self, state: _State, finished: _Floats, more: bool) -> None:

@@ -1,0 +1,1 @@
+"""Uniform traffic timed by classes of transfers, not row by row."""
