@@ -54,6 +54,10 @@ def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
 
         changed["classes"] = load_classes(classes)
         _check_operations(classes, [name for one in changed["classes"] for name in one.operations])
+    if faults := changed.get("faults"):
+        from fabric.faults.file import load_faults
+
+        changed["faults"] = load_faults(faults)
     placement = changed.get("placement")
     if placement and _PLACES.fullmatch(placement):
         changed["placement"] = tuple(map(int, placement.split(",")))
@@ -100,6 +104,8 @@ _MACHINE_OPTIONS = (
                  help="Take this switch, link or node out; may be given again."),
     click.option("--classes", metavar="FILE",
                  help="Traffic classes, TOML: which transfers go first, and how others share."),
+    click.option("--faults", metavar="FILE",
+                 help="What breaks when, TOML: links, chips, dies, nodes, racks, planes."),
     click.option("--rank-table", "--placement", "placement", metavar="FILE[:PART]|N,N..",
                  help="Ranks are where HCCL's rank table says, or on these endpoints [in order]."),
 )  # fmt: skip
@@ -111,6 +117,7 @@ _MACHINE_NAMES = (
     "planes",
     "without",
     "classes",
+    "faults",
     "placement",
 )
 

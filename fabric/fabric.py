@@ -11,6 +11,7 @@ from fabric.classes.table import TrafficClass, TrafficClasses, in_class
 from fabric.endpoint.costs import Endpoint, EndpointError
 from fabric.endpoint.stacks import named
 from fabric.engines.base import (
+    CHANGES,
     CLASSES,
     PACKET_HASH,
     Compiles,
@@ -23,6 +24,9 @@ from fabric.engines.base import (
 )
 from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
+from fabric.faults.changes import TimedChange, marks_of
+from fabric.faults.expand import changes_of
+from fabric.faults.table import NO_FAULTS, Fault, FaultPlan, plan_of
 from fabric.schedule.step import ScheduleError, Step, only_steps
 from fabric.schedule.traits import Traits
 from fabric.schedule.uniform import UniformSteps
@@ -30,7 +34,7 @@ from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, shown, text
 from topology.errors import ArgumentError
 from topology.graph import Ints, Topology
-from topology.routing.policies import PerPacketHash, Policy, policy_of
+from topology.routing.policies import PerPacketHash, Policy, StaticTables, policy_of
 from topology.routing.router import Router
 
 if TYPE_CHECKING:
@@ -52,12 +56,13 @@ class Fabric:
     default: the endpoint's, else the topology's. ``placement``: the endpoint (number) that each
     rank sits on, int [places]; default: the accelerators in order. ``classes``: the traffic classes
     by whose numbers steps may say which of their transfers go first; ``traffic_classes`` is their
-    table.
+    table. ``faults``: what breaks when, a `FaultPlan` or faults; ``changes`` are what that means
+    for links.
 
     ``spec``: the description that it was built from; None if there is none.
 
-    Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError`, `ClassError` for what
-    is not to be had.
+    Raises `EngineError`, `EndpointError`, `TopologyError`, `ScheduleError`, `ClassError`,
+    `FaultError` for what is not to be had.
     """
 
     topology: Topology
@@ -69,11 +74,13 @@ class Fabric:
     tolerance: float | None = None
     engine_options: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[TrafficClass] = ()
+    faults: FaultPlan | Sequence[Fault] = NO_FAULTS
     software: Endpoint = field(init=False)
     traffic_classes: TrafficClasses = field(init=False)
     router: Router = field(init=False)
     places: Ints = field(init=False)
     paths: PathTable = field(init=False)
+    changes: tuple[TimedChange, ...] = field(init=False)
     spec: "MachineSpec | None" = field(init=False, default=None)
     _engine: Engine = field(init=False)
     _kept: dict[Callable[[], Any], Any] = field(init=False, default_factory=dict)
@@ -94,11 +101,20 @@ class Fabric:
         routing = policy_of(self.routing)
         if isinstance(routing, PerPacketHash) and PACKET_HASH not in made.models:
             raise EngineError(f"the engine {self.engine} does not model the routing packet-hash")
+        plan = plan_of(self.faults, "faults")
+        if plan and CHANGES not in made.models:
+            raise EngineError(f"the engine {self.engine} does not model faults in time")
+        if plan and isinstance(routing, StaticTables):
+            raise EngineError(f"the routing {routing} does not follow faults in time")
+        changes = changes_of(plan, self.topology)
+        marks = marks_of(changes, self.topology.n_links) if changes else None
         planes = self.planes or endpoint.planes
         set_field = object.__setattr__
+        set_field(self, "faults", plan)
+        set_field(self, "changes", changes)
         set_field(self, "software", endpoint)
         set_field(self, "traffic_classes", classes)
-        set_field(self, "router", Router(self.topology, routing, planes))
+        set_field(self, "router", Router(self.topology, routing, planes, marks))
         set_field(self, "places", _places(self.topology, self.placement))
         set_field(self, "paths", PathTable(self.router, self.places))
         set_field(self, "_engine", made)
@@ -178,11 +194,16 @@ class Fabric:
     def session(self, size: int) -> Session:
         """A new `Session` of the first ``size`` ranks, which enter calls one by one.
 
+        It has the fabric's ``changes``, from its begin on, until it is cleared.
+
         Raises `WorldError` if there are fewer places.
         """
         if not 1 <= size <= len(self.places):
             raise WorldError(f"a world of {size} ranks; the fabric has {len(self.places)} places")
-        return self._engine.session(self, size)
+        session = self._engine.session(self, size)
+        for at, what in self.changes:
+            session.change(at, what)
+        return session
 
     @property
     def described(self) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fabric.classes.table import TrafficClass, TrafficClasses, class_of
+from fabric.faults.table import NO_FAULTS, FaultPlan, plan_of
 from fabric.machine_json import FORMAT, check_key, contents_of, machines_in
 from fabric.rank_places import places_of
 from topology.arguments import INT64, PATH, integer, integers, number, shown, text
@@ -56,14 +57,14 @@ class MachineSpec:
       endpoint of each rank, int [ranks], counted with those that are taken out; None: in order.
     - ``without``: names of switches, links and nodes that are taken out.
     - ``classes``: the traffic classes, see `fabric.classes.table.TrafficClass`. ``faults``: what
-      breaks when; it has to be empty yet.
+      breaks when, a `fabric.faults.table.FaultPlan`, or a list of its faults.
     - ``tolerance``: the engine's option of that name: how far times may be off, as a fraction;
       ``seed``: the engine's option of that name; None: the engine's default.
     - ``system_options``: arguments of the system's preset by name, such as ``{"rdma": "ib"}``; see
       `topology.presets.catalogue.parameters`.
 
-    Raises `ArgumentError` for a value of another type, `MachineError` for one that is not supported
-    yet. `build` checks whether the names exist.
+    Raises `ArgumentError` for a value of another type, `ClassError` and `FaultError` for classes
+    and faults that cannot be. `build` checks whether the names exist.
     """
 
     system: str = "cloudmatrix384"
@@ -75,7 +76,7 @@ class MachineSpec:
     placement: str | tuple[int, ...] | None = None
     without: tuple[str, ...] = ()
     classes: tuple[TrafficClass, ...] = ()
-    faults: tuple[object, ...] = ()
+    faults: FaultPlan = NO_FAULTS
     tolerance: float | None = None
     seed: int | None = None
     system_options: Mapping[str, Option] = field(default_factory=dict, hash=False)
@@ -92,7 +93,7 @@ class MachineSpec:
             "placement": _placement(self.placement),
             "without": _names(self.without, "without"),
             "classes": _classes(self.classes),
-            "faults": _none_yet(self.faults, "faults", "faults in time"),
+            "faults": plan_of(self.faults, "faults"),
             "tolerance": None if self.tolerance is None else number(self.tolerance, "tolerance"),
             "seed": None if self.seed is None else integer(self.seed, "seed", 0),
             "system_options": _options(self.system_options, "system_options"),
@@ -118,7 +119,7 @@ class MachineSpec:
         fabric = Fabric(
             topology, engine=self.engine, routing=self.routing,
             endpoint=stacks_of(self.software, topology), planes=self.planes, placement=places,
-            classes=self.classes,
+            classes=self.classes, faults=self.faults,
             **_given(tolerance=self.tolerance), **_given(engine_options=self._for_engine()),
         )  # fmt: skip
         object.__setattr__(fabric, "spec", self)
@@ -178,7 +179,8 @@ class MachineSpec:
         }
         options = {name: dict(values[name]) for name in ("engine_options", "system_options")}
         classes = [one.to_json() for one in self.classes]
-        return {"format": FORMAT, **plain, **options, "classes": classes}
+        faults = self.faults.to_json()
+        return {"format": FORMAT, **plain, **options, "classes": classes, "faults": faults}
 
     def to_short_json(self) -> dict[str, Any]:
         """`to_json` without what has its default: what `from_json` takes, where many are kept."""
@@ -312,16 +314,6 @@ def _classes(values: Any) -> tuple[TrafficClass, ...]:
         for at, one in enumerate(values)
     )
     return TrafficClasses(tuple(made)).given
-
-
-def _none_yet(values: Any, name: str, what: str) -> tuple[object, ...]:
-    if not isinstance(values, list | tuple):
-        raise ArgumentError(f"{name} is {shown(values)}; it has to be a list")
-    if values:
-        raise MachineError(
-            f"{name} has {shown(values[0])}; no engine has {what} yet, so it has to be empty"
-        )
-    return ()
 
 
 def _json(value: object) -> str:

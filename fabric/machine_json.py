@@ -24,8 +24,9 @@ KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
         "format": (int,), "system": _TEXT, "software": _TEXT_OR_NULL, "engine": _TEXT,
         "engine_options": (dict,), "routing": _TEXT, "planes": (list, NoneType),
-        "placement": (str, list, NoneType), "without": _LIST, "classes": _LIST, "faults": _LIST,
-        "tolerance": (int, float, NoneType), "seed": (int, NoneType), "system_options": (dict,),
+        "placement": (str, list, NoneType), "without": _LIST, "classes": _LIST,
+        "faults": (list, dict), "tolerance": (int, float, NoneType), "seed": (int, NoneType),
+        "system_options": (dict,),
     }
 )  # fmt: skip
 """The keys of the JSON, and of which types their values may be."""

@@ -19,7 +19,7 @@ ROOMS = {
         "analysis", "placement", "draw",
     ),
     "fabric": (
-        "failure", "host", "schedule", "classes", "endpoint", "timeline",
+        "failure", "host", "schedule", "classes", "faults", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
         "engines.flow", "engines.packet", "fabric", "machine_json rank_places machine", "clock",
         "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",

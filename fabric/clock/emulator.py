@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
+from fabric.clock.changes import ClockChanges
 from fabric.clock.modes import mode as chosen
 from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
@@ -73,7 +74,8 @@ class Emulator:
     ) -> None:
         self.mode, self.size, self.fabric = mode, size, fabric
         session = fabric.session(size)
-        self._mode = chosen(mode, session)
+        changes = ClockChanges(fabric.changes, fabric.topology.n_links)
+        self._mode = chosen(mode, session, changes)
         self._news = self._mode.news
         self._catalogue = Catalogue(fabric, size, session)
         self._ranks = [_RankClock() for _ in range(size)]

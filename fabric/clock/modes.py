@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from fabric.clock.calls import TimedCall, grid
+from fabric.clock.changes import ClockChanges
 from fabric.engines.base import Session
 from fabric.failure import WorldError
 
@@ -53,14 +54,17 @@ class TimeMode(Protocol):
 class CallsInFlight:
     """A session with the parts of calls in it; ``origin`` is its time 0, ``ranks`` how many."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, changes: ClockChanges) -> None:
         self._session, self.origin, self.ranks = session, 0.0, 0
+        self.changes = changes
         self._calls: dict[int, TimedCall] = {}
         self._here: dict[int, int] = {}  # how many ranks of each call are in it
 
     def clear(self, origin: float) -> None:
         """Remove all calls, and begin time at ``origin``, in emulated seconds."""
         self._session.clear()
+        if self.changes:
+            self.changes.enter(self._session, origin)
         self._calls.clear()
         self._here.clear()
         self.origin, self.ranks = origin, 0
@@ -127,15 +131,23 @@ class _TimesAlone:
 
     def stops(self, calls: Sequence[TimedCall], first: float) -> tuple[_Stop, ...]:
         """Which parts of ``calls`` end one after another, and when after ``first``."""
-        key = tuple([_key(call, first) for call in calls])
+        key: object = tuple([_key(call, first) for call in calls])
+        until = math.inf
+        if self._stage.changes:  # what holds before the machine changes does not hold after it
+            past, until = self._stage.changes.until(first)
+            key = past, key
         stops = self._stops.get(key)
-        if stops is None:
-            stops = self._stops[key] = self._play(calls, first)
-            self._size += sum(map(len, stops))
-            while self._size > _REMEMBERED and len(self._stops) > 1:
-                self._size -= sum(map(len, self._stops.popitem(last=False)[1]))
-        else:
+        if stops is not None and (until == math.inf or first + _last(stops) < until):
             self._stops.move_to_end(key)
+            return stops
+        stops = self._play(calls, first)
+        return self._keep(key, stops) if first + _last(stops) < until else stops
+
+    def _keep(self, key: object, stops: tuple[_Stop, ...]) -> tuple[_Stop, ...]:
+        self._stops[key] = stops
+        self._size += sum(map(len, stops))
+        while self._size > _REMEMBERED and len(self._stops) > 1:
+            self._size -= sum(map(len, self._stops.popitem(last=False)[1]))
         return stops
 
     def _play(self, calls: Sequence[TimedCall], first: float) -> tuple[_Stop, ...]:
@@ -149,6 +161,11 @@ class _TimesAlone:
         return tuple(stops)
 
 
+def _last(stops: Sequence[_Stop]) -> float:
+    """The last end of ``stops``, in seconds from the first join."""
+    return max((end for stop in stops for _, _, end in stop), default=0.0)
+
+
 def _key(call: TimedCall, first: float) -> object:
     """All that the ends of a call that is alone depend on, with times counted from ``first``."""
     rows = [part.digest for part in call.parts if part is not None]
@@ -158,11 +175,14 @@ def _key(call: TimedCall, first: float) -> object:
     return call.family, tuple(rows), tuple(after)
 
 
-def mode(name: str, session: Session) -> TimeMode:
-    """The mode of that name, one of `MODES`, over a session; raises `WorldError` for another."""
+def mode(name: str, session: Session, changes: ClockChanges) -> TimeMode:
+    """The mode of that name, one of `MODES`, over a session; raises `WorldError` for another.
+
+    ``changes``: of the machine, while ranks run.
+    """
     if name not in MODES:
         raise WorldError(f"no emulated clock {name!r}; there are {', '.join(MODES)}")
-    return MODES[name](session)
+    return MODES[name](session, changes)
 
 
 class Strict:
@@ -175,9 +195,9 @@ class Strict:
 
     news: dict[tuple[int, int], float] | None = None
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, changes: ClockChanges) -> None:
         self.stuck = False
-        self._stage = CallsInFlight(session)
+        self._stage = CallsInFlight(session, changes)
         self._memory = _TimesAlone(self._stage)  # asked only while nobody is on it
         self._joining: dict[
             TimedCall, list[_Joining]
@@ -264,8 +284,8 @@ class Eager:
     news: dict[tuple[int, int], float] | None = None
     stuck = False
 
-    def __init__(self, session: Session) -> None:
-        self._stage = CallsInFlight(session)
+    def __init__(self, session: Session, changes: ClockChanges) -> None:
+        self._stage = CallsInFlight(session, changes)
         self._memory = _TimesAlone(self._stage)
         self._open: list[TimedCall] = []  # not timed yet
         self._recent: deque[TimedCall] = deque(maxlen=_RECENT)
@@ -302,8 +322,8 @@ class Eager:
 class Paced(Eager):
     """As `Eager`, but reported ends of calls not over when another begins are corrected."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, changes: ClockChanges) -> None:
+        super().__init__(session, changes)
         self.news = {}
 
     def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
@@ -315,7 +335,7 @@ class Paced(Eager):
         return changed
 
 
-MODES: Mapping[str, Callable[[Session], TimeMode]] = MappingProxyType(
+MODES: Mapping[str, Callable[[Session, ClockChanges], TimeMode]] = MappingProxyType(
     {"strict": Strict, "eager": Eager, "paced": Paced}
 )
 """The modes by name."""

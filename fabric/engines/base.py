@@ -15,25 +15,21 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fabric.classes.table import TRAIT, TrafficClasses
 from fabric.endpoint.costs import Endpoint
 from fabric.engines.columns import RankStreams
 from fabric.engines.paths import PathTable
+from fabric.faults.changes import LinkChange as LinkChange
+from fabric.faults.changes import TimedChange
 from fabric.schedule.step import Step
 from fabric.schedule.traits import Traits
 from fabric.timeline.value import Timeline
 from topology.errors import TriplaneError
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
-
-_Longs = NDArray[np.int64]
 
 ENTRY_POINTS = "triplane.engines"
 
@@ -79,6 +75,10 @@ class Machine(Protocol):
         """Its traffic classes; no number of a class reaches an engine that is not among them."""
 
     @property
+    def changes(self) -> Sequence[TimedChange]:
+        """What changes of it while time goes on, in order of time; see `Engine.simulate`."""
+
+    @property
     def paths(self) -> PathTable:
         """The table of the paths between ranks that were found so far."""
 
@@ -89,17 +89,6 @@ class Ended(NamedTuple):
     call: int
     position: int
     time: float
-
-
-@dataclass(frozen=True, eq=False)
-class LinkChange:
-    """From some time on, ``links`` (int, of the topology) have another bandwidth.
-
-    ``share``: as a fraction of the bandwidth in the topology; 0: they are dead, 1: as built.
-    """
-
-    links: _Longs
-    share: float
 
 
 class Session(Protocol):
@@ -131,7 +120,10 @@ class Session(Protocol):
     def change(self, at: float, what: LinkChange) -> None:
         """Change the machine at time ``at``, in seconds, which `advance` has not passed yet.
 
-        Raises `EngineError` if the engine does not model `CHANGES`.
+        From then on `advance` raises `RouteError` if a transfer has to move between two ranks that
+        nothing connects any more, as far as routes know. Changes of one time happen in the order
+        in which they are given. Raises `EngineError` if the engine does not model `CHANGES`, or
+        for a time that has passed.
         """
 
     def advance(self, until: float = math.inf) -> Sequence[Ended]:
@@ -169,11 +161,15 @@ class Engine(Protocol):
 
         Arguments and errors are those of `Fabric.simulate`. The one ordering rule: a rank begins
         its rows of a step when its rows of the step before have ended; a row sets out when both of
-        its ranks have begun the step.
+        its ranks have begun the step. The machine's ``changes`` count from the schedule's begin;
+        a machine that has some is given only to engines that model `CHANGES`.
         """
 
     def session(self, machine: Machine, size: int) -> Session:
-        """A new `Session` of the machine's first ``size`` ranks, at time 0 and without calls."""
+        """A new `Session` of the machine's first ``size`` ranks, at time 0, without calls.
+
+        The machine is as built: of its ``changes`` the session knows those that it is given.
+        """
 
 
 @runtime_checkable

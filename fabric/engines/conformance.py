@@ -34,6 +34,7 @@ from fabric.engines.base import (
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.paths import PathTable
 from fabric.failure import CallMismatch
+from fabric.faults.changes import TimedChange
 from fabric.schedule.in_switch import COMBINED, COPIED, REDUCED, RETURNED, marks
 from fabric.schedule.plan import plans
 from fabric.schedule.step import Step
@@ -81,6 +82,7 @@ class _TestMachine:
     software: Endpoint
     paths: PathTable
     traffic_classes: TrafficClasses
+    changes: tuple[TimedChange, ...] = ()
 
 
 def _machine(topology: Topology | None = None, costs: Costs | None = None) -> Machine:

@@ -10,7 +10,6 @@ from fabric.endpoint.costs import DISTANCES, Costs, Vectors
 from fabric.engines import in_switch
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
-from topology.errors import RouteError
 from topology.graph import Topology
 from topology.routing.router import Router
 from topology.routing.routes import Routes
@@ -89,22 +88,9 @@ def all_paths(router: Router, places: _Ints) -> _Ints:
     size = len(places)
     src, dst = np.repeat(places, size), np.tile(places, size)
     path = np.full(len(src), -1, np.int32)
-    which = _connected(router, src, dst, np.arange(len(src)))
+    which = router.connects(src, dst)  # all of them, but where a fault cuts somebody off
     path[which] = router.paths(src[which], dst[which])
     return path.reshape(size, size)
-
-
-def _connected(router: Router, src: _Ints, dst: _Ints, rows: _Longs) -> _Longs:
-    """Which of the ``rows`` have a path; all of them, but where a fault cuts somebody off."""
-    try:
-        router.paths(src[rows], dst[rows])
-    except RouteError:
-        half = len(rows) // 2
-        if not half:
-            return rows[:0]
-        parts = [_connected(router, src, dst, part) for part in (rows[:half], rows[half:])]
-        return np.concatenate(parts)
-    return rows
 
 
 @dataclass(frozen=True)

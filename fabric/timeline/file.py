@@ -10,6 +10,9 @@ Arrays, all readable with ``numpy.load(path)`` alone:
   ``format``, ``routing``, ``planes``, ``labels`` (of each step), ``bound`` (seconds),
   ``bottleneck``, ``software``, ``operation``, ``title``, and ``machine``, if it is known from what
   `fabric.machine.MachineSpec` the fabric was built.
+- Where the machine had faults in time: ``stalled``: float64 [rows], ``link_marks``: int64 [links],
+  the same for links that changed alike, and in ``about`` ``faults``: ``late`` (bytes) and
+  ``marks``, each ``[at, cause, share, routed]``; see `fabric.timeline.faults`.
 
 Nothing in it is code: it is read without pickle, and checked.
 """
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.timeline.faults import Faulted, FaultMark
 from topology.errors import TriplaneError
 from topology.files.arrays import Header, read_npz
 from topology.files.output import byte_file
@@ -44,6 +48,7 @@ MOST = 1e30
 _ROWS = {"src": "i8", "dst": "i8", "size": "i8", "step": "i8", "start": "f8", "finish": "f8"}
 _OTHERS = {"rank_finish": "f8", "places": "i4", "resource_bytes": "f8"}
 _TEXTS = {"topology": "u1", "about": "u1"}
+_WITH_FAULTS = {"stalled": "f8", "link_marks": "i8"}
 _FOR_OTHERS = ("link_id", "link_bytes", "link_busy")  # which follow from the rest
 
 
@@ -60,8 +65,12 @@ def save(timeline: "Timeline", path: str | Path) -> None:
         "bottleneck": [cause.kind, cause.name, cause.time, cause.share],
         "software": timeline.software, "operation": timeline.operation, "title": timeline.title,
         **({} if timeline.machine is None else {"machine": dict(timeline.machine)}),
+        **_faults_json(timeline.faulted),
     }  # fmt: skip
     columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
+    if timeline.faulted is not None:
+        marks = router.marks if router.marks is not None else np.zeros(0, np.int64)
+        columns |= {"stalled": timeline.faulted.stalled, "link_marks": marks}
     texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
     with byte_file(path) as file:  # numpy would add .npz to a bare path
         np.savez_compressed(file, allow_pickle=False, **columns, **texts)
@@ -70,7 +79,7 @@ def save(timeline: "Timeline", path: str | Path) -> None:
 def read(path: str | Path) -> dict[str, Any]:
     """The columns and values of a `Timeline` in the file at ``path``, by name.
 
-    Its bottleneck is a tuple. Raises `TimelineError` naming file and fault.
+    Its bottleneck and its fault marks are tuples. Raises `TimelineError` naming file and fault.
     """
     arrays = read_npz(
         path, TimelineError, "timeline file", lambda headers: _check_headers(path, headers)
@@ -79,7 +88,8 @@ def read(path: str | Path) -> dict[str, Any]:
         about = _about(arrays["about"])
     except TimelineError as error:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
-    columns = {name: arrays[name] for name in _ROWS | _OTHERS}
+    with_faults = _WITH_FAULTS if about.faults is not None else {}
+    columns = {name: arrays[name] for name in _ROWS | _OTHERS | with_faults}
     try:
         return _fields(about, from_toml(_text(arrays["topology"], "topology")), columns)
     except TriplaneError as error:
@@ -91,7 +101,10 @@ def _check_headers(path: str | Path, headers: Mapping[str, Header]) -> None:
         for name, kind in (_ROWS | _OTHERS | _TEXTS).items():
             _check_header(headers, name, kind)
         rows = headers["src"].shape[0]
-        for name in _ROWS:
+        there = [name for name in _WITH_FAULTS if name in headers]
+        for name in _WITH_FAULTS if there else ():
+            _check_header(headers, name, _WITH_FAULTS[name])
+        for name in (*_ROWS, *(one for one in there if one == "stalled")):
             if headers[name].shape[0] != rows:
                 raise TimelineError(f"{name} has {headers[name].shape[0]} rows, src has {rows}")
     except TimelineError as error:
@@ -120,6 +133,7 @@ class _About(NamedTuple):
     operation: str
     title: str
     machine: dict[str, Any] | None
+    faults: tuple[float, tuple[FaultMark, ...]] | None
 
 
 def _about(column: NDArray[Any]) -> _About:
@@ -136,15 +150,23 @@ def _about(column: NDArray[Any]) -> _About:
     return _About(
         planes=_names(about, "planes"), labels=_names(about, "labels"),
         bound=_number(about.get("bound"), "bound"), bottleneck=(cause[0], cause[1], time, share),
-        machine=_machine(about), **texts,
+        machine=_machine(about), faults=_faults(about), **texts,
     )  # fmt: skip
 
 
 def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    router = Router(topology, about.routing, about.planes)
+    stalled, marks = columns.pop("stalled", None), columns.pop("link_marks", None)
+    if marks is not None and len(marks) != topology.n_links:
+        raise TimelineError(f"link_marks has {len(marks)} rows of {topology.n_links} links")
+    router = Router(topology, about.routing, about.planes, marks)
     _check(columns, len(about.labels), topology.n_endpoints, len(router.capacity))
+    faulted = None
+    if about.faults is not None and stalled is not None:
+        _check_values("stalled", stalled)
+        faulted = Faulted(about.faults[1], stalled, about.faults[0])
     return {
-        **columns, "router": router, "labels": about.labels, "bound": about.bound,
+        **columns, "faulted": faulted,
+        "router": router, "labels": about.labels, "bound": about.bound,
         "bottleneck": about.bottleneck, "software": about.software,
         "operation": about.operation, "title": about.title, "machine": about.machine,
     }  # fmt: skip
@@ -153,6 +175,26 @@ def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]])
 def _machine(about: Mapping[str, Any]) -> dict[str, Any] | None:
     """The machine that a file describes; files of before there were descriptions have none."""
     return _of(about, "machine", dict) if "machine" in about else None
+
+
+def _faults_json(faulted: Faulted | None) -> dict[str, Any]:
+    if faulted is None:
+        return {}
+    return {"faults": {"late": faulted.late, "marks": [list(mark) for mark in faulted.marks]}}
+
+
+def _faults(about: Mapping[str, Any]) -> tuple[float, tuple[FaultMark, ...]] | None:
+    if "faults" not in about:
+        return None
+    faults = _of(about, "faults", dict)
+    return _number(faults.get("late"), "late"), tuple(map(_mark, _of(faults, "marks", list)))
+
+
+def _mark(mark: Any) -> FaultMark:
+    if not isinstance(mark, list) or len(mark) != 4 or not isinstance(mark[1], str):
+        raise TimelineError(f"a mark is {shown(mark)}; time, cause and two shares are needed")
+    at, share, routed = (_number(value, "marks") for value in (mark[0], *mark[2:]))
+    return FaultMark(at, mark[1], share, routed)
 
 
 def _of(about: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
@@ -203,8 +245,9 @@ def _check(columns: Mapping[str, NDArray[Any]], steps: int, endpoints: int, reso
         if len(column) and not 0 <= column.min() <= column.max() < limit:
             raise TimelineError(f"{name} has a value outside 0..{limit - 1}")
     for name in ("size", "start", "finish", "rank_finish", "resource_bytes"):
-        column = columns[name]
-        if not ((column >= 0) & (column <= MOST)).all():
-            raise TimelineError(
-                f"{name} has a value that is negative or no number, or above {MOST:g}"
-            )
+        _check_values(name, columns[name])
+
+
+def _check_values(name: str, column: NDArray[Any]) -> None:
+    if not ((column >= 0) & (column <= MOST)).all():
+        raise TimelineError(f"{name} has a value that is negative or no number, or above {MOST:g}")

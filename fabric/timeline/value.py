@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.timeline.faults import Faulted
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
 from topology.units import US
@@ -79,6 +80,8 @@ class Timeline:
     - ``labels``: a text for each step. ``resource_bytes``: float64 [resources of ``router``].
     - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
     - ``software``, ``operation``: what times it; ``title``: what pictures and files call it.
+    - ``faulted``: what faults in time did; None where the machine had none. Where it has some,
+      ``bound`` is that of the machine as built, and never above the duration.
     """
 
     src: _Longs
@@ -98,6 +101,7 @@ class Timeline:
     operation: str = ""
     title: str = ""
     machine: Mapping[str, Any] | None = None
+    faulted: Faulted | None = None
 
     @property
     def topology(self) -> Topology:
@@ -143,6 +147,14 @@ class Timeline:
         made = copy.copy(self)
         object.__setattr__(made, "machine", described)
         return made
+
+    def with_faults(self, faulted: Faulted, resource_bytes: _Floats) -> "Timeline":
+        """The timeline with what faults did, and the bytes that resources carried in spite of it.
+
+        On other ways than as built, a schedule may be faster than its bound as built.
+        """
+        bound = min(self.bound, self.duration)
+        return replace(self, faulted=faulted, resource_bytes=resource_bytes, bound=bound)
 
     def _repr_html_(self) -> str:
         from fabric.timeline.summary import as_html

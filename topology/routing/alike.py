@@ -92,8 +92,8 @@ class AlikePaths:
         """GroupWays between groups, of the paths that were found for one pair of each."""
         size, resource, weight, latency = found
         begin = np.concatenate([[0], np.cumsum(size)])
-        first = int(self._plane.resource[0]) if len(self._plane.resource) else 0
-        step = _code(src, dst, begin, resource, first, self._out, self._in)
+        bundle = np.searchsorted(self._plane.resource, resource)  # which rise with the bundles
+        step = _code(src, dst, begin, resource, bundle, self._out, self._in)
         return GroupWays(begin, step, weight, latency)
 
 
@@ -128,13 +128,13 @@ def _new(pair: Longs, way_of: Ints, count: int) -> Longs:
 
 @compiled
 def _code(
-    src: Ints, dst: Ints, begin: Longs, resource: Ints, first: int, out: Ends, into: Ends
+    src: Ints, dst: Ints, begin: Longs, resource: Ints, bundles: Longs, out: Ends, into: Ends
 ) -> Longs:
-    """The paths' resources as `GroupWays.step`; ``first``: the number of bundle 0's."""
+    """The paths' resources as `GroupWays.step`; ``bundles``: the bundle of each of them."""
     step = resource.astype(np.int64)
     for i in range(len(src)):
         for e in range(begin[i], begin[i + 1]):
-            bundle = resource[e] - first
+            bundle = bundles[e]
             for k in range(out.begin[src[i]], out.begin[src[i] + 1]):
                 if out.bundle[k] == bundle:
                     step[e] = -1 - 2 * (k - out.begin[src[i]])

@@ -49,21 +49,24 @@ class PolicyOnGraph:
         """Whether each vertex and link of a plane, by its number, is to be taken for itself."""
         return isinstance(self.rule, PerFlowHash) or plane == self.tables_of
 
-    def plane(self, folded: Fold, link_resource: Longs) -> tuple[FoldedPlane, Finder]:
+    def plane(
+        self, folded: Fold, link_resource: Longs, bandwidth: Floats
+    ) -> tuple[FoldedPlane, Finder]:
         """A folded plane for the kernels, and how ways are found in it.
 
-        ``link_resource``: the resource of every link. Raises as `topology.routing.tables.choices`.
+        ``link_resource``: the resource of every link; ``bandwidth``: float64 [links], by which ways
+        are weighed, bytes per second. Raises as `topology.routing.tables.choices`.
         """
         graph, count = self.graph, folded.n_classes
         first, src, dst = folded.first_link, folded.src, folded.dst
         share = folded.links / np.bincount(folded.colour, minlength=count)[src]
         if isinstance(self.rule, Weighted):
-            share = share * np.minimum(graph.link_bandwidth[first], _WIDEST)
+            share = share * np.minimum(bandwidth[first], _WIDEST)
         if self.factor is not None:
             share = share * self.factor[first]
         bundles = bundles_of(
             np.searchsorted(src, np.arange(count + 1)), dst.astype(np.int32), share,
-            folded.links * graph.link_bandwidth[first], graph.link_latency[first],
+            folded.links * bandwidth[first], graph.link_latency[first],
         )  # fmt: skip
         into = ends_of(bundles, graph.n_endpoints, of_source=False)
         plane = FoldedPlane(

@@ -33,15 +33,20 @@ class Fold:
     dst: Longs
 
 
-def fold(graph: Topology, plane: int, apart: bool, factor: Floats | None = None) -> Fold:
+def fold(
+    graph: Topology, plane: int, apart: bool, factor: Floats | None = None,
+    marks: Longs | None = None,
+) -> Fold:  # fmt: skip
     """Plane number ``plane`` of ``graph``, folded; ``apart``: each vertex and link for itself.
 
-    ``factor``: float64 [links]; links with another factor are not alike. None: all have one.
+    ``factor``: float64 [links], ``marks``: int64 [links]; links with another factor or mark are not
+    alike. None: all have one.
     """
     links = np.flatnonzero(graph.link_plane == plane)
     kind = _numbers(graph.link_bandwidth[links], graph.link_latency[links])
-    if factor is not None:
-        kind = _numbers(kind, factor[links])
+    for column in (factor, marks):
+        if column is not None:
+            kind = _numbers(kind, column[links])
     src, dst = graph.link_src[links].astype(np.int64), graph.link_dst[links].astype(np.int64)
     colour = np.arange(graph.n_vertices) if apart else _refine(graph, src, dst, kind)
     unlike = np.arange(len(links)) if apart else kind

@@ -6,6 +6,8 @@ and not each link.
 Which ways these are is a policy's choice: `topology.routing.policies`.
 """
 
+import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -13,12 +15,12 @@ from numpy.typing import NDArray
 
 from topology.compiled import compiled
 from topology.errors import RouteError, TopologyError
-from topology.graph import Ints, Longs, Topology
+from topology.graph import Floats, Ints, Longs, Topology
 from topology.routing.finding import Finder, on_graph
-from topology.routing.fold import fold, number_bundles
-from topology.routing.policies import Policy, policy_of
+from topology.routing.fold import Fold, fold, number_bundles
+from topology.routing.policies import Policy, StaticTables, policy_of
 from topology.routing.routes import Routes, RouteStore
-from topology.routing.walk import FoldedPlane
+from topology.routing.walk import FoldedPlane, reaches
 
 PACKAGE = "package"
 """The plane of the links inside a chip package: no network, so limits of the network spare it."""
@@ -33,14 +35,16 @@ class Router:
     ``rule`` the policy. ``planes``: the planes that may be used, in order of preference; all of the
     topology's by default. A pair uses the first plane that connects it. ``capacity``: float64
     [resources], bytes per second; ``plane``: int32 [resources]. ``version``: rises whenever `table`
-    changes. Raises `TopologyError` for a policy or plane that there is not, or that does not fit.
+    changes. ``marks``: int64 [links]; links with different marks are of different resources, as
+    they may come to differ (`changed`); None: all are alike that are built alike. Raises
+    `TopologyError` for a policy or plane that there is not, or that does not fit.
     """
 
     def __init__(
         self, topology: Topology, policy: Policy | str = "spray",
-        planes: tuple[str, ...] | None = None,
+        planes: tuple[str, ...] | None = None, marks: Longs | None = None,
     ) -> None:  # fmt: skip
-        self.topology, self.rule = topology, policy_of(policy)
+        self.topology, self.rule, self.marks = topology, policy_of(policy), marks
         self.policy = str(self.rule)
         self.planes = tuple(topology.planes if planes is None else planes)
         numbers = [topology.plane(name) for name in self.planes]
@@ -50,7 +54,7 @@ class Router:
             raise TopologyError(f"planes {', '.join(self.planes)} name a plane twice")
         made = on_graph(topology, self.rule, self.planes)
         folds = [
-            fold(topology, number, made.apart(number), made.factor) for number in numbers
+            fold(topology, number, made.apart(number), made.factor, marks) for number in numbers
         ]  # fmt: skip
         self.link_resource = number_bundles(folds, topology.n_links)
         used = self.link_resource >= 0
@@ -59,15 +63,48 @@ class Router:
         self.plane: Ints = np.concatenate(
             [topology.link_plane[folded.first_link] for folded in folds]
         )
+        self._folds, self._on_graph = folds, made
         self._planes: list[tuple[FoldedPlane, Finder]] = [
-            made.plane(folded, self.link_resource) for folded in folds
+            made.plane(folded, self.link_resource, topology.link_bandwidth) for folded in folds
         ]
         made.check([plane for plane, _ in self._planes])
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin without any path."""
         self._store = RouteStore()
         self.version = 0
-        n = topology.n_endpoints
+        n = self.topology.n_endpoints
         small = n <= _REMEMBERED_ENDPOINTS
         self._path_of = np.full((n, n) if small else (0, 0), -1, np.int32)
+
+    def changed(self, share: Floats, routed: Floats) -> "Router":
+        """The router of the same machine, and the same resources, after links have changed.
+
+        ``share``: float64 [links], what each carries as a fraction of what it was built for, which
+        gives `capacity`; ``routed``: the same, as far as it is known where routes are chosen: none
+        goes over a link of which it is 0. Both are the same for links of one resource. Raises
+        `TopologyError` if the policy has tables that are read from a file.
+        """
+        if isinstance(self.rule, StaticTables):
+            raise TopologyError(
+                f"the routing {self.policy} does not follow changes of links in time"
+            )
+        made = copy.copy(self)
+        first = np.concatenate([folded.first_link for folded in self._folds])
+        made.capacity = self.capacity * share[first]
+        bandwidth = self.topology.link_bandwidth * routed
+        alive = [_of_links(folded, routed > 0) for folded in self._folds]
+        made._planes = [self._on_graph.plane(f, self.link_resource, bandwidth) for f in alive]
+        made._forget()
+        return made
+
+    def connects(self, src: Ints, dst: Ints) -> NDArray[np.bool_]:
+        """Which pairs of endpoints have a path: bool [pairs]."""
+        found: NDArray[np.bool_] = src == dst
+        for plane, _ in self._planes:
+            found |= reaches(src, dst, plane, self.topology.n_endpoints)
+        return found
 
     def paths(self, src: Ints, dst: Ints) -> Ints:
         """The number of the path of each pair, int32 like ``src`` and ``dst`` (endpoints).
@@ -148,6 +185,13 @@ class Router:
             f"no path from {names[src]} to {names[dst]} on {graph.name}"
             f" over {', '.join(self.planes)}{lost}"
         )
+
+
+def _of_links(folded: Fold, which: NDArray[np.bool_]) -> Fold:
+    """The fold without the bundles of other links than ``which``, bool [links]."""
+    kept = which[folded.first_link]
+    columns = ("first_link", "links", "src", "dst")
+    return replace(folded, **{name: getattr(folded, name)[kept] for name in columns})
 
 
 def _pattern(names: list[str]) -> str:

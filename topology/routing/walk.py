@@ -7,6 +7,7 @@ then the classes of switches; *bundles* are what joins them.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topology.compiled import compiled, inlined
 from topology.graph import Floats, Ints, Longs
@@ -96,6 +97,16 @@ def walk(
         held[end], late[end] = 0.0, 0.0
         size[row] = filled - started
     return size, out_resource[:filled].copy(), out_weight[:filled].copy(), delay
+
+
+@compiled
+def reaches(src: Ints, dst: Ints, plane: FoldedPlane, n: int) -> NDArray[np.bool_]:
+    """Which pairs of ``n`` endpoints have a path in the plane, and are two: bool [pairs]."""
+    found = np.empty(len(src), np.bool_)
+    for row in range(len(src)):
+        hops = _nearest(src[row], dst[row], plane.begin, plane.target, plane.distance, n)
+        found[row] = hops != int(FAR)
+    return found
 
 
 @compiled

@@ -5,8 +5,9 @@ from contextlib import suppress
 
 from fabric.engines import in_switch
 from fabric.engines.account import Account
-from fabric.engines.base import CLASSES, CONTENTION, PACKET_HASH, EngineError, Machine
+from fabric.engines.base import CHANGES, CLASSES, CONTENTION, PACKET_HASH, EngineError, Machine
 from fabric.engines.columns import windows
+from fabric.engines.flow.changing import ChangingSimulation
 from fabric.engines.flow.run import Simulation, liberties
 from fabric.engines.flow.session import FlowSession
 from fabric.engines.flow.uniform.classes import FEWEST_ROWS, timed
@@ -24,7 +25,7 @@ class Flow:
     `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
-    models = frozenset({CONTENTION, CLASSES, PACKET_HASH}) | in_switch.MODELS
+    models = frozenset({CONTENTION, CLASSES, CHANGES, PACKET_HASH}) | in_switch.MODELS
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = number(tolerance, "tolerance")
@@ -40,7 +41,10 @@ class Flow:
             answer = timed(machine, steps, operation, ranks, liberties(self.tolerance)[0])
             if answer is not None:
                 return answer
-        run = Simulation(Account(machine, operation, ranks), self.tolerance)
+        run = (
+            ChangingSimulation(machine, operation, ranks, self.tolerance) if machine.changes
+            else Simulation(Account(machine, operation, ranks), self.tolerance)
+        )  # fmt: skip
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.window(batch, more=more)
         return run.timeline()

@@ -108,15 +108,17 @@ def fresh_window(
 
 
 @compiled
-def run(w: Window, f: Flows, time: float, share: float, grain: float, more: bool) -> float:
+def run(
+    w: Window, f: Flows, time: float, share: float, grain: float, more: bool, until: float
+) -> float:
     """Run until everything has ended or, if ``more`` steps will come, until a rank has no rows.
 
-    Returns the time in seconds. ``share``: the fraction of the flows in flight that may end between
-    two solves. ``grain``: events closer together than this fraction of a flow's time are handled in
-    one solve, each at its own time.
+    Or until ``until``. Returns the time; both in seconds. ``share``: the fraction of the flows in
+    flight that may end between two solves. ``grain``: events closer together than this fraction of
+    a flow's time are handled in one solve, each at its own time.
     """
     _resume(w, f, time)
-    time = proceed(w, f, time, np.inf, share, grain, more)
+    time = proceed(w, f, time, until, share, grain, more)
     for k in range(f.n[in_flight.IN_FLIGHT]):
         i = f.active[k]
         if f.rate[i] > 0.0:
@@ -342,7 +344,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
             while many > 0 and dues[sample[many]] >= last * (1 - 1e-9):
                 many -= 1
         soonest = max(soonest, dues[sample[many]])
-    elif n > 0:
+    elif soonest < np.inf:  # else all stand still
         soonest += grain * max(soonest - w.arrive[first], 0.0)
     return float(min(soonest * (1 + 1e-12), w.times[ARRIVAL]))
 

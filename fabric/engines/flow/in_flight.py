@@ -45,6 +45,11 @@ NO_PRIORITIES = Priorities(0, np.zeros(0, np.int8), np.zeros(0, np.int8))
 """The priorities of flows that are all alike."""
 
 
+def alike(flows: int) -> Priorities:
+    """Of flows that all have one priority, in the solver that knows of flows at rate 0."""
+    return Priorities(1, np.zeros(flows, np.int8), np.zeros(0, np.int8))
+
+
 class Flows(NamedTuple):
     """The transfers of a window of steps, and the state of the resources that they load.
 
@@ -56,7 +61,7 @@ class Flows(NamedTuple):
     of flows that are in flight or have ended. ``credit``: bytes that a full resource could have
     carried since flows ended between two solves; they are carried later, at rate ``bonus``.
     Where there are priorities, ``n[8]`` says how many, and ``priority`` that of each flow: 0 goes
-    first; else it is empty.
+    first; else it is empty. Flows that may stand still have one at least, see `alike`.
     ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: the resources to solve from. The
     rest is working memory.
     """
@@ -113,7 +118,7 @@ def make_flows(
     n, n_resources, numbers = len(size), len(capacity), np.zeros(9, np.int64)
     numbers[PRIORITIES] = priorities.number
     weighted = bool((weight != 1).any())
-    record, records, weights = _records(entries, resource, weight, weighted)
+    record, records, weights = records_of(entries, resource, weight, weighted)
     per_resource = np.bincount(resource, minlength=n_resources)
     zero = np.zeros
     return Flows(
@@ -133,9 +138,13 @@ def make_flows(
 
 
 @compiled
-def _records(
+def records_of(
     entries: _Longs, resource: _Ints, weight: _Floats, weighted: bool
 ) -> tuple[_Longs, _Ints, _Floats]:
+    """Where each flow's record begins, the records, and what is parallel to them: see `Flows`.
+
+    ``entries``, ``resource``, ``weight``: as in `make_flows`. Not ``weighted``: no weights.
+    """
     n = len(entries) - 1
     record = entries + 2 * np.arange(n + 1)
     records = np.empty(len(resource) + 2 * n, np.int32)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.classes.table import NO_CLASSES, TrafficClasses
-from fabric.engines.flow import events, in_flight, live_columns
+from fabric.engines.flow import events, in_flight, live_columns, rebuilt
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.in_flight import Flows, Priorities, make_flows
-from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES
+from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES, RECORDED
 from fabric.engines.flow.placed import LoadedStreams, RankShare
 from fabric.engines.flow.priorities import priorities_of
 from fabric.engines.flow.run import liberties
@@ -89,6 +89,42 @@ class Live:
         self._f, self._limits = f._replace(limits=np.array([np.inf])), frozenset([np.inf])
         self._least.clear()
         self.time, self.lanes, self._many = 0.0, 0, _MANY
+
+    @property
+    def moves(self) -> bool:
+        """True if transfers are in flight or on their way."""
+        return bool(self._f.n[in_flight.ALIVE] > 0 or self._w.n[events.UNDER] > 0)
+
+    def change(self, capacity: _Floats, parts: Sequence[RankShare], at: float) -> None:
+        """From time ``at`` (s) on resources have another ``capacity``, and ranks take other ways.
+
+        ``parts``: of all ranks in order of their numbers; none may have ended (`compact`).
+        """
+        self.time, self._priorities = max(at, self.time), max(self._priorities, 1)
+        n, first = int(self._have[FLOWS]), self._first[: len(parts)]
+        loads = rebuilt.of_flows(self._w, self._key[:n], first, [one.streams for one in parts])
+        self._limits = frozenset([np.inf]).union(*(one.limits for one in parts))
+        table = np.array(sorted(self._limits))
+        self._f = rebuilt.flows(
+            self._w, self._f, loads, table, capacity, self._priorities, self.time, len(self._key)
+        )
+        self._room = np.diff(self._f.first, append=len(self._f.inside))
+        self._need = np.bincount(loads.resource, minlength=len(capacity))
+        self._have[RECORDED], self._have[CROWDED] = self._f.record[n], 0
+        self._least = {lane: one.least for lane, one in enumerate(parts)}
+
+    def standing(self, resource: int) -> tuple[int, int, float] | None:
+        """The two ranks, by number, of a transfer that loads ``resource``, and since when (s).
+
+        None if there is none. Of several it is the one that began to move first.
+        """
+        if not self._f.load[resource]:
+            return None
+        f, w = self._f, self._w
+        inside = f.inside[f.first[resource] :][: f.length[resource]]
+        flows = f.records[inside[f.records[inside] != in_flight.ENDED] + 1]
+        flow = min(flows.tolist(), key=lambda i: (w.arrive[i], i))
+        return int(w.src[flow]), int(w.dst[flow]), float(w.arrive[flow])
 
     @property
     def crowded(self) -> bool:
@@ -198,8 +234,7 @@ class Live:
             "src", "dst", "step", "latency", "src_cost", "dst_cost", "status", "missing", "start",
             "arrive", "finish", "under_way", "ended", "through", "dues",
         )  # fmt: skip
-        of_flows = ["size", "rate", "due", "limit", "record", "active", "found"]
-        of_flows += ["priority"] if len(self._priority_of) else []
+        of_flows = ("size", "rate", "due", "limit", "record", "active", "found", "priority")
         self._w = self._w._replace(**{k: _longer(getattr(self._w, k), n) for k in of_window})
         self._f = self._f._replace(**{k: _longer(getattr(self._f, k), n) for k in of_flows})
         self._key = _longer(self._key, n)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import TRAIT
 from fabric.endpoint.costs import Costs
 from fabric.engines.base import Machine
+from fabric.engines.changed import to_nowhere
 from fabric.engines.columns import RankStreams
 from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads, all_paths, class_limits, load
@@ -67,12 +68,16 @@ class PlacedMachine:
     flight together. So ``capacity`` (float64 [resources, then one initiator a rank, then the ranks
     in each class with a rate limit], bytes per second) is that of the operation that gets most. A
     stream that gets only a fraction f of it loads the link 1/f times.
+
+    ``changed``: of a machine that has changed two ranks may have lost all paths between them. Then
+    there is one resource more, the last one, which carries nothing: their streams load it.
     """
 
-    def __init__(self, machine: Machine, size: int) -> None:
+    def __init__(self, machine: Machine, size: int, *, changed: bool = False) -> None:
         self.machine, self.size, paths = machine, size, machine.paths
         software = machine.software
         # Copies: simulations on the same machine may find more paths meanwhile.
+        self.changed = changed
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound = paths.binding()
         self.classes = machine.traffic_classes
@@ -81,17 +86,22 @@ class PlacedMachine:
         self._best = np.max([paths.share(one) for one in costs], axis=0)
         limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
         self._initiator = max(limits, default=np.inf)
-        initiators = np.full(size, self._initiator)
+        initiators, nowhere = np.full(size, self._initiator), np.zeros(int(changed))
         self.capacity = np.concatenate(
-            [paths.usable(self._best), initiators, class_limits(self.classes, size)]
+            [paths.usable(self._best), initiators, class_limits(self.classes, size), nowhere]
         )
 
     def share(self, given: RankStreams) -> RankShare:
         """The `RankShare` of a rank's streams; raises `RouteError` for ranks without a path."""
         ranks, mine, there = np.int64(len(given.group)), given.streams, given.of_world()
         costs = self.machine.software.costs(given.operation)
-        path = self._paths(there.src, there.dst)
+        path = self._path[there.src, there.dst]
+        cut = path < 0
+        if cut.any():
+            path = self._without(there.src, there.dst, cut)
         loads = load(there, path, self._bound, self._ways, costs)
+        if self.changed:
+            loads = to_nowhere(loads, cut, len(self.capacity) - 1)
         key, size = (mine.step * ranks + mine.src) * ranks + mine.dst, mine.size
         if self.classes:
             row = self.classes.rows(mine.trait(TRAIT))
@@ -108,14 +118,17 @@ class PlacedMachine:
         """Seconds that streams take at least: their bytes over each resource alone."""
         loaded = np.repeat(streams.size, np.diff(streams.entries)) * streams.weight
         total = np.bincount(streams.resource, loaded, 1)
-        return float((total / self.capacity[: len(total)]).max())
+        capacity = self.capacity[: len(total)]
+        if self.changed:  # what stands still says nothing
+            capacity = np.where(capacity > 0, capacity, np.inf)
+        return float((total / capacity).max())
 
-    def _paths(self, src: _Ints, dst: _Ints) -> _Ints:
-        path: _Ints = self._path[src, dst]
-        cut = np.flatnonzero(path < 0)[:1]
-        if len(cut):
-            places = self.machine.places
-            self.machine.router.paths(places[src[cut]], places[dst[cut]])  # raises
+    def _without(self, src: _Ints, dst: _Ints, cut: NDArray[np.bool_]) -> _Ints:
+        """Paths where some pairs are ``cut``: theirs is one that loads nothing."""
+        if not self.changed:
+            first, places = np.flatnonzero(cut)[:1], self.machine.places
+            self.machine.router.paths(places[src[first]], places[dst[first]])  # raises
+        path: _Ints = self._path[src, np.where(cut, src, dst)]
         return path
 
     def _weights(self, loads: FlowLoads, costs: Costs) -> _Floats:
@@ -123,6 +136,7 @@ class PlacedMachine:
         limit = costs.initiator_bandwidth
         of_initiator = self._initiator / limit if limit < np.inf else 1.0
         initiators, others = np.full(self.size, of_initiator), len(self.classes.limited)
-        factor = np.concatenate([heavier, initiators, np.ones(self.size * others)])
+        more = self.size * others + self.changed
+        factor = np.concatenate([heavier, initiators, np.ones(more)])
         weight: _Floats = loads.weight * factor[loads.resource]
         return weight

@@ -39,9 +39,12 @@ _Ints = NDArray[np.int32]
 _Longs = NDArray[np.int64]
 
 
-def priorities(classes: TrafficClasses, streams: Streams) -> Priorities:
-    """The priorities of the ``streams`` as flows."""
-    return priorities_of(classes, classes.rows(streams.trait(TRAIT)))
+def priorities(
+    classes: TrafficClasses, streams: Streams, alike: Priorities = NO_PRIORITIES
+) -> Priorities:
+    """The priorities of the ``streams`` as flows; ``alike`` where all classes have the same."""
+    found = priorities_of(classes, classes.rows(streams.trait(TRAIT)))
+    return found if found.number else alike
 
 
 def priorities_of(classes: TrafficClasses, row: _Longs) -> Priorities:

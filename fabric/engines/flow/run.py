@@ -10,7 +10,7 @@ from fabric.classes.table import TRAIT
 from fabric.engines.account import Account
 from fabric.engines.columns import Batch, Streams
 from fabric.engines.flow import events, in_flight, uncontended
-from fabric.engines.flow.in_flight import NO_PRIORITIES
+from fabric.engines.flow.in_flight import NO_PRIORITIES, Priorities
 from fabric.engines.flow.priorities import priorities
 from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads
@@ -33,7 +33,7 @@ def liberties(tolerance: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class _State:
+class StreamState:
     """Streams that have not finished, and their state: columns as in `events.Window`.
 
     ``home``: int64, the stream's number in the whole schedule.
@@ -47,20 +47,24 @@ class _State:
     home: _Longs
 
     @staticmethod
-    def fresh(streams: Streams, first: int) -> "_State":
+    def fresh(streams: Streams, first: int) -> "StreamState":
+        """Of ``streams`` that nothing has happened to; ``first``: the number of the first."""
         n = len(streams)
         status = np.full(n, events.WAITING, np.int8)
         home = np.arange(first, first + n)
-        return _State(streams, streams.size.copy(), status, np.zeros(n), np.zeros(n), home)
+        return StreamState(streams, streams.size.copy(), status, np.zeros(n), np.zeros(n), home)
 
-    def pick(self, which: NDArray[np.bool_]) -> "_State":
-        return _State(self.streams.pick(which), *(column[which] for column in self.columns()))
+    def pick(self, which: NDArray[np.bool_]) -> "StreamState":
+        """Those selected by a mask."""
+        return StreamState(self.streams.pick(which), *(column[which] for column in self.columns()))
 
-    def then(self, other: "_State") -> "_State":
+    def then(self, other: "StreamState") -> "StreamState":
+        """These, then those of ``other``."""
         pairs = zip(self.columns(), other.columns(), strict=True)
-        return _State(self.streams.then(other.streams), *(np.concatenate(p) for p in pairs))
+        return StreamState(self.streams.then(other.streams), *(np.concatenate(p) for p in pairs))
 
     def columns(self) -> tuple[NDArray[Any], ...]:
+        """All columns but the streams themselves."""
         return self.left, self.status, self.start, self.arrive, self.home
 
 
@@ -79,7 +83,7 @@ class Simulation:
         self.ready, self.latest, self.cost = np.zeros(places), np.zeros(places), np.zeros(places)
         self.start: list[_Floats] = []
         self.finish: list[_Floats] = []
-        self.carried: _State | None = None
+        self.carried: StreamState | None = None
 
     def window(self, batch: Batch, more: bool) -> None:
         """Run one batch of steps, with what is left of those before.
@@ -89,14 +93,14 @@ class Simulation:
         self.account.open(batch)
         if not self.start:
             self.ready[:] = self.account.begin
-        state = _State.fresh(batch.streams, sum(len(start) for start in self.start))
+        state = StreamState.fresh(batch.streams, sum(len(start) for start in self.start))
         if self.carried is not None:
             state = self.carried.then(state)
         self.start.append(np.zeros(len(batch.streams)))
         self.finish.append(np.zeros(len(batch.streams)))
         self._advance(state, len(state.left) - len(batch.streams), more)
 
-    def _advance(self, state: _State, old: int, more: bool) -> None:
+    def _advance(self, state: StreamState, old: int, more: bool) -> None:
         streams = state.streams
         loaded = self.account.load(streams)
         costs = loaded.loads
@@ -119,7 +123,7 @@ class Simulation:
         return len(self.ready) if given is None else given
 
     def _apart(
-        self, state: _State, costs: FlowLoads, rate: _Floats, finish: _Floats
+        self, state: StreamState, costs: FlowLoads, rate: _Floats, finish: _Floats
     ) -> uncontended.Uncontended:
         streams = state.streams
         return uncontended.Uncontended(
@@ -128,25 +132,33 @@ class Simulation:
             self.ready, self.latest, self.cost,
         )  # fmt: skip
 
-    def _share(self, state: _State, costs: FlowLoads, finish: _Floats, more: bool) -> None:
+    def _share(self, state: StreamState, costs: FlowLoads, finish: _Floats, more: bool) -> None:
+        window = self._window(state, costs, finish)
+        self._run(window, state, costs, more, self.account.capacity, NO_PRIORITIES, np.inf)
+
+    def _run(
+        self, window: events.Window, state: StreamState, costs: FlowLoads, more: bool,
+        capacity: _Floats, order: Priorities, until: float,
+    ) -> in_flight.Flows:  # fmt: skip
+        """Run a window ``until`` then; ``order`` holds where classes say nothing else."""
         classes, left = self.account.machine.traffic_classes, state.left
-        weight, order = np.ones(1), NO_PRIORITIES
+        weight = np.ones(1)
         if classes:
             weight = classes.weights[classes.rows(state.streams.trait(TRAIT))]
-            order = priorities(classes, state.streams)
+            order = priorities(classes, state.streams, order)
         if (weight != 1).any():
             costs, left = weighted(costs, weight), left / weight
         flows = in_flight.make_flows(
             left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
-            self.account.capacity, order,
+            capacity, order,
         )  # fmt: skip
-        window = self._window(state, costs, finish)
         share, grain = self._liberties
-        self.time = events.run(window, flows, self.time, share, grain, more)
+        self.time = events.run(window, flows, self.time, share, grain, more, until)
         if left is not state.left:
             state.left[:] = left * weight
+        return flows
 
-    def _window(self, state: _State, costs: FlowLoads, finish: _Floats) -> events.Window:
+    def _window(self, state: StreamState, costs: FlowLoads, finish: _Floats) -> events.Window:
         streams = state.streams
         return events.fresh_window(
             streams.src, streams.dst, streams.step, costs.latency, costs.src_cost, costs.dst_cost,
@@ -154,20 +166,24 @@ class Simulation:
             watched=self._watched(), least=_least(streams, costs),
         )  # fmt: skip
 
-    def _keep(self, state: _State, finished: _Floats, more: bool) -> None:
+    def _keep(self, state: StreamState, finished: _Floats, more: bool) -> None:
         done = state.status == events.DONE
         if len(self.start) == 1 and done.all():  # one window took it all: the usual case
             self.start, self.finish = [state.start], [finished]
             return
+        self._note(state, finished, done)
+        if not more and not done.all():
+            raise ScheduleError(f"{(~done).sum()} transfers never end: no bandwidth is left")
+        self.carried = None if done.all() else state.pick(~done)
+
+    def _note(self, state: StreamState, finished: _Floats, done: NDArray[np.bool_]) -> None:
+        """Write down when those that are ``done`` began and ended."""
         first = 0
         for start, finish in zip(self.start, self.finish, strict=True):
             here = done & (state.home >= first) & (state.home < first + len(start))
             start[state.home[here] - first] = state.start[here]
             finish[state.home[here] - first] = finished[here]
             first += len(start)
-        if not more and not done.all():
-            raise ScheduleError(f"{(~done).sum()} transfers never end: no bandwidth is left")
-        self.carried = None if done.all() else state.pick(~done)
 
     def timeline(self) -> Timeline:
         """The finished `Timeline`, once every window has run."""

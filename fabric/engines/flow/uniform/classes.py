@@ -49,7 +49,8 @@ def timed(
     `ScheduleError` where they are not, and rows are too many.
     """
     every = steps.exchanges[0].ranks
-    is_fit = not machine.traffic_classes and ranks in (None, every) and every <= len(machine.places)
+    is_alike = not machine.traffic_classes and not machine.changes
+    is_fit = is_alike and ranks in (None, every) and every <= len(machine.places)
     in_turn = any(one.in_turn for one in steps.exchanges)
     found = machine.paths.turned(every, _marks(steps.exchanges), in_turn) if is_fit else None
     if found is not None and found.times >= alike:
@@ -228,7 +229,7 @@ def _run(
     shared = in_flight.make_flows(
         left, loads.limit, loads.limits, loads.entries, loads.resource, loads.weight, capacity
     )
-    events.run(window, shared, 0.0, share, _TOGETHER, False)
+    events.run(window, shared, 0.0, share, _TOGETHER, False, np.inf)
     if (status != events.DONE).any():
         raise ScheduleError("transfers never end: no bandwidth is left")
     return start, finish, ready

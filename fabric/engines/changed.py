@@ -1,0 +1,165 @@
+"""The machine as it is between two changes: what its links carry, and which ways are taken.
+
+Links that ever differ are of different resources (`topology.routing.router.Router.changed`), so all
+states of a machine have the same ones.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.classes.table import TrafficClasses
+from fabric.endpoint.costs import Costs, Endpoint
+from fabric.engines.columns import Streams
+from fabric.engines.paths import FlowLoads, PathTable, load
+from fabric.faults.changes import LinkStates, TimedChange, marks_of
+from topology.errors import RouteError
+from topology.graph import Ints, Topology
+from topology.routing.router import Router
+from topology.routing.routes import Routes
+from topology.units import US
+
+if TYPE_CHECKING:
+    from fabric.engines.base import Machine
+
+_Longs = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
+
+_KEPT = 8
+"""States whose paths are kept: of a flapping link there are few, which come again and again."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedMachine:
+    """A `fabric.engines.base.Machine` in one of its ``states``; nothing of it changes any more."""
+
+    topology: Topology
+    router: Router
+    places: Ints
+    software: Endpoint
+    traffic_classes: TrafficClasses
+    paths: PathTable
+    states: LinkStates
+    built: Router
+    changes: Sequence[TimedChange] = ()
+
+    def cut(self, src: int, dst: int, at: float) -> RouteError:
+        """The error for rank ``src``, which has something for rank ``dst`` at a time in seconds.
+
+        It names what is broken on the ways that there were between them.
+        """
+        places, names = self.places, self.topology.vertex_names
+        way = self.built.paths(places[[src]], places[[dst]])[0]
+        table = self.built.table
+        on_way = table.resource[table.begin[way] : table.begin[way + 1]]
+        links = np.flatnonzero(np.isin(self.built.link_resource, on_way))
+        causes = [cause for cause, of in self.states.causes if np.isin(of, links).any()]
+        causes = list(dict.fromkeys(causes or [cause for cause, _ in self.states.causes]))
+        more = f" and {len(causes) - 3} more" if len(causes) > 3 else ""
+        return RouteError(
+            f"no path from {names[places[src]]} (rank {src}) to {names[places[dst]]} (rank {dst})"
+            f" on {self.topology.name} over {', '.join(self.router.planes)} at {at / US:.10g} us:"
+            f" {', '.join(causes[:3])}{more}"
+        )
+
+
+class MachineStates:
+    """The states of a ``machine``, made when they are asked for, and kept for a while."""
+
+    def __init__(self, machine: "Machine") -> None:
+        self._machine, self._router = machine, machine.router
+        self._made: OrderedDict[bytes, ChangedMachine] = OrderedDict()
+
+    def of(self, states: LinkStates) -> ChangedMachine:
+        """The machine whose links are in these ``states``."""
+        made = self._made.pop(states.key, None)
+        if made is None:
+            self._separate(states)
+            router = self._router.changed(states.share, states.routed)
+            made = changed_machine(self._machine, router, states)
+        self._made[states.key] = made
+        while len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return replace(made, states=states)
+
+    def _separate(self, states: LinkStates) -> None:
+        """See to it that links of one resource are in one state; a machine may know it before."""
+        router, (first, used) = self._router, _first_links(self._router)
+        alike = (
+            states.share[used] == states.share[first],
+            states.routed[used] == states.routed[first],
+        )
+        if all(same.all() for same in alike):
+            return
+        columns = [states.share, states.routed]
+        if router.marks is not None:
+            columns.append(router.marks.astype(np.float64))
+        _, marks = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        self._router = Router(router.topology, router.policy, router.planes, marks.ravel())
+
+
+def _first_links(router: Router) -> tuple[_Longs, _Longs]:
+    """The first link of the resource of each link that is in use, and these links."""
+    used = np.flatnonzero(router.link_resource >= 0)
+    resource = router.link_resource[used]
+    first = np.zeros(len(router.capacity), np.int64)
+    first[resource[::-1]] = used[::-1]
+    return first[resource], used
+
+
+def changed_machine(machine: "Machine", router: Router, states: LinkStates) -> ChangedMachine:
+    """The ``machine`` with another ``router``, in these states."""
+    return ChangedMachine(
+        machine.topology, router, machine.places, machine.software, machine.traffic_classes,
+        PathTable(router, machine.places), states, machine.router,
+    )  # fmt: skip
+
+
+def prepared(machine: "Machine") -> ChangedMachine:
+    """The ``machine`` as built, of which links that ever change apart are different resources."""
+    router, links = machine.router, machine.topology.n_links
+    if router.marks is None:
+        marks = marks_of(machine.changes, links)
+        router = Router(machine.topology, router.policy, router.planes, marks)
+    return changed_machine(machine, router, LinkStates.as_built(links))
+
+
+class StateLoads(NamedTuple):
+    """What streams load in a state of the machine.
+
+    ``path``: int32, the number of each one's path in ``table``, all resources with what they carry
+    of it; ``loads``: for engines.
+    """
+
+    path: Ints
+    table: Routes
+    loads: FlowLoads
+
+
+def load_in(machine: ChangedMachine, streams: Streams, costs: Costs, nowhere: int) -> StateLoads:
+    """What the ``streams`` load in this state; resource ``nowhere`` where no path is left.
+
+    Raises `RouteError` for what switches on the way cannot do.
+    """
+    src, dst = machine.places[streams.src], machine.places[streams.dst]
+    cut = ~machine.router.connects(src, dst)
+    path = machine.router.paths(src, np.where(cut, src, dst))
+    ways = machine.paths.ways(machine.traffic_classes)
+    loads = load(streams, path, machine.paths.binding(), ways, costs)
+    return StateLoads(path, machine.router.table, to_nowhere(loads, cut, nowhere))
+
+
+def to_nowhere(loads: FlowLoads, cut: _Mask, nowhere: int) -> FlowLoads:
+    """The ``loads`` of flows of which some, bool [flows], are ``cut``: these load ``nowhere``."""
+    if not cut.any():
+        return loads
+    at = loads.entries[1:][cut]
+    return replace(
+        loads, entries=loads.entries + np.concatenate([[0], np.cumsum(cut)]),
+        resource=np.insert(loads.resource, at, nowhere), weight=np.insert(loads.weight, at, 1.0),
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""What faults in time did to a simulation: when links changed, and what stood still meanwhile."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats = NDArray[np.float64]
+
+
+class FaultMark(NamedTuple):
+    """From ``at`` (s) on, links carried ``share`` of what they were built for, with this ``cause``.
+
+    ``routed``: the share by which routes were chosen. Without a cause they were repaired.
+    """
+
+    at: float
+    cause: str
+    share: float
+    routed: float
+
+    def __str__(self) -> str:
+        if not self.cause:
+            return "repaired" if self.routed == 1 else "repaired, not yet in use"
+        unseen = self.share == 0 and self.routed > 0
+        return f"{self.cause}, not yet detected" if unseen else self.cause
+
+
+@dataclass(frozen=True, eq=False)
+class Faulted:
+    """What a timeline has where faults in time were in the machine.
+
+    ``marks``: the changes until its end, in order of time. ``stalled``: float64 [rows], seconds
+    that each transfer stood still, with a way dead and nobody knowing yet. ``late``: bytes that
+    these had still to go when they stood still, all together.
+    """
+
+    marks: tuple[FaultMark, ...]
+    stalled: _Floats
+    late: float
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the transfer stood still which did so longest."""
+        return float(self.stalled.max(initial=0.0))
+
+    def __str__(self) -> str:
+        """A line such as ``"2 changes of links; 12 transfers stood still, 0.1 us at most"``."""
+        stood = int((self.stalled > 0).sum())
+        still = f"{stood} transfers stood still" if stood else "no transfer stood still"
+        most = f", {self.longest * 1e6:.4g} us at most, with {self.late:.4g} bytes to go"
+        return f"{len(self.marks)} changes of links; {still}{most if stood else ''}"
