@@ -16,8 +16,9 @@ from fabric.classes.table import TrafficClass
 from fabric.clock.calls import TICK, grid
 from fabric.clock.emulator import Answer, Emulator
 from fabric.failure import CallMismatch, WorldError
+from fabric.faults.changes import TimedChange
 from fabric.schedule.plan import TimedRows, plans
-from tests.support.slow_fluid import ONE_CLASS, Stream, _prepare, _run, _streams, spray
+from tests.support.slow_fluid import ONE_CLASS, Changing, Stream, _prepare, _run, _streams, spray
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
 
@@ -232,7 +233,7 @@ def test_overlapping_calls_are_as_the_slow_oracle_says(
 
 def merged(
     topology: Topology, calls: list[list[Step]], comes: list[list[float]], costs: Costs,
-    classes: Sequence[TrafficClass] = (),
+    classes: Sequence[TrafficClass] = (), changes: Sequence[TimedChange] = (),
 ) -> list[list[float]]:  # fmt: skip
     """The slow oracle with a rank for each rank of each call, on the endpoints of the ranks."""
     ranks, everything = len(comes[0]), []
@@ -245,7 +246,11 @@ def merged(
     capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
     capacity |= {(one.name, rank): one.rate_limit for one in classes for rank in range(ranks)}
     ready = [at + costs.start(ranks) for at in np.ravel(comes).tolist()]
-    ends = _run(everything, capacity, costs, ready)
+    changing = Changing(
+        topology, costs, list(changes),
+        lambda src, dst, dead: spray(topology, src, dst, dead=dead), ranks,
+    )  # fmt: skip
+    ends = _run(everything, capacity, costs, ready, changing)
     return [ends[op * ranks :][:ranks] for op in range(len(calls))]
 
 

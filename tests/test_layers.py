@@ -33,7 +33,7 @@ ROOMS = {
     "bench": (
         "new_files numbers streams transport_choice",
         "options machine_options background_option machine",
-        "records", "background",
+        "records", "background faulted",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import faulted
 from bench.background import record
 from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
@@ -292,6 +293,7 @@ def found(bench: Benchmark, task: Task) -> Found:
             operation=operation_of(bench, task),
         )  # fmt: skip
         seconds, more = answer.time, record(answer)
+    more = {**more, **faulted.record(timeline)}
     host_time = time.perf_counter() - began
     return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, more)
 

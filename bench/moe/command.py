@@ -22,6 +22,7 @@ from bench.cases.moe import (
     is_file,
     tokens_text,
 )
+from bench.faulted import lines as lines_faulted
 from bench.machine_options import machine_options
 from bench.moe.expert_placement import PlacementList, check_placements, with_placements
 from bench.moe.measure import (
@@ -192,10 +193,10 @@ def command(
                 f"# MoE {asked.mode} on {name} with {software}: {asked.said(works)}{live_over}",
             )
             file.write(table(rows))
-            _notes(file, fabric, name, software, [] if background else works)
+            _notes(file, fabric, name, software, [] if background or fabric.changes else works)
             for row in rows:
                 ahead = f"# EP{row['ranks']} {row['op']} "
-                put(file, *(f"{ahead}{line}" for line in lines_beside(row)))
+                put(file, *(f"{ahead}{line}" for line in (*lines_beside(row), *lines_faulted(row))))
             file.write(sensitivity.text(answers))
         else:
             found_records = sensitivity.records(answers) if what_matters else rows

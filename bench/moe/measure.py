@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench import faulted
 from bench.background import record
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
@@ -72,10 +73,11 @@ def records(
             steps = work.steps(software, nodes_of(work, fabric))
             answer = beside(fabric, steps, background, ranks=work.ranks, operation=work.operation)
             duration, more = answer.time, record(answer)
+        more = {**more, **faulted.record(timeline)}
         host = time.perf_counter() - begun
         size = work.message_size(software)
         moved = work.moved(size, nodes_of(work, fabric))
-        known = None if background else published(name, software, work)
+        known = None if background or fabric.changes else published(name, software, work)
         predicted = duration / US
         yield {
             "op": work.op, "system": name, "software": software, "mode": work.mode,

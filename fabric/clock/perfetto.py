@@ -3,7 +3,8 @@
 There is a process for each node and a track for each rank: its spans
 (`collectives.Communicator.span`), in them what it computed and the calls during which it did
 nothing else. Calls that overlap with those, as ``async_op`` ones do, are on tracks below. An arrow
-leads from a message's send to its receive.
+leads from a message's send to its receive. Where the machine has faults in time, marks say when
+links broke and when they were back.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,8 +18,10 @@ import numpy as np
 
 from fabric.clock.record import COMPUTE, RecordedShare, Stretch
 from fabric.endpoint.costs import FREE, Endpoint
+from fabric.timeline.faults import marks_until
 from fabric.timeline.perfetto.events import Event, arrival, arrow, entry_of, slice_of, track
 from fabric.timeline.perfetto.events import write as write_events
+from fabric.timeline.perfetto.marks import fault_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
 from topology.units import NS
 
@@ -70,6 +73,9 @@ def _events(emulator: "Emulator") -> Iterator[Event]:
                 if one.part is not None:
                     layer_of[rank, one.part.op] = layer
     yield from _arrows(calls, layer_of, tracks)
+    over = max((one.end for of in (done, calls) for mine in of.values() for one in mine), default=0)
+    marks = marks_until(emulator.fabric.changes, over * NS)
+    yield from fault_events(marks, tracks.last_process + 1)
 
 
 def _recorded(

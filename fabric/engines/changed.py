@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import TrafficClasses
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.engines.columns import Streams
-from fabric.engines.paths import FlowLoads, PathTable, load
+from fabric.engines.paths import Binding, FlowLoads, PathTable, load
 from fabric.faults.changes import LinkStates, TimedChange, marks_of
 from topology.errors import RouteError
 from topology.graph import Ints, Topology
@@ -151,15 +151,32 @@ def load_in(machine: ChangedMachine, streams: Streams, costs: Costs, nowhere: in
     path = machine.router.paths(src, np.where(cut, src, dst))
     ways = machine.paths.ways(machine.traffic_classes)
     loads = load(streams, path, machine.paths.binding(), ways, costs)
-    return StateLoads(path, machine.router.table, to_nowhere(loads, cut, nowhere))
+    loads = to_nowhere(machine, streams, loads, cut, costs, nowhere)
+    return StateLoads(path, machine.router.table, loads)
 
 
-def to_nowhere(loads: FlowLoads, cut: _Mask, nowhere: int) -> FlowLoads:
-    """The ``loads`` of flows of which some, bool [flows], are ``cut``: these load ``nowhere``."""
+def to_nowhere(
+    machine: ChangedMachine, streams: Streams, loads: FlowLoads, cut: _Mask, costs: Costs,
+    nowhere: int,
+) -> FlowLoads:  # fmt: skip
+    """The ``loads`` of ``streams`` of which some are ``cut``, bool: these load ``nowhere``.
+
+    They have until they would move for a way to come back, so their latency is that as built.
+    """
     if not cut.any():
         return loads
     at = loads.entries[1:][cut]
+    lost, late = streams.pick(cut), loads.latency.copy()
+    late[cut] = _as_built(machine, lost, costs).latency
     return replace(
-        loads, entries=loads.entries + np.concatenate([[0], np.cumsum(cut)]),
+        loads, entries=loads.entries + np.concatenate([[0], np.cumsum(cut)]), latency=late,
         resource=np.insert(loads.resource, at, nowhere), weight=np.insert(loads.weight, at, 1.0),
     )  # fmt: skip
+
+
+def _as_built(machine: ChangedMachine, streams: Streams, costs: Costs) -> FlowLoads:
+    """What the ``streams`` load before anything has changed."""
+    paths = PathTable(machine.built, machine.places)
+    path, table = paths.of(streams.src, streams.dst), machine.built.table
+    whole = Binding(table.begin, table.resource, table.weight, table.latency)
+    return load(streams, path, whole, paths.ways(machine.traffic_classes), costs)

@@ -6,7 +6,7 @@ once that has lasted for the detection delay: nobody routes around a link that i
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -158,11 +158,15 @@ def _laid(spans: Sequence[_Span]) -> Iterator[tuple[float, float, float, str]]:
     last = (1.0, 1.0, "")
     for time in times:
         now = [span for span in spans if span.begin <= time < span.end]
-        share, seen = math.prod(s.share for s in now), math.prod(s.seen for s in now)
+        share, seen = _product(s.share for s in now), _product(s.seen for s in now)
         state = share, seen, ", ".join(dict.fromkeys(span.cause for span in now))
         if state != last:
             yield time, *state
         last = state
+
+
+def _product(shares: Iterable[float]) -> float:
+    return math.prod(shares, start=1.0)
 
 
 def _noticed(

@@ -1,10 +1,14 @@
 """What faults in time did to a simulation: when links changed, and what stood still meanwhile."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fabric.faults.changes import TimedChange
+from topology.units import US
 
 _Floats = NDArray[np.float64]
 
@@ -27,6 +31,15 @@ class FaultMark(NamedTuple):
         return f"{self.cause}, not yet detected" if unseen else self.cause
 
 
+def marks_until(changes: Iterable[TimedChange], end: float) -> tuple[FaultMark, ...]:
+    """The marks of the ``changes`` until ``end``, in seconds; those that say the same, once."""
+    found = (
+        FaultMark(one.at, one.what.cause, one.what.share, one.what.known)
+        for one in changes if one.at <= end
+    )  # fmt: skip
+    return tuple(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, eq=False)
 class Faulted:
     """What a timeline has where faults in time were in the machine.
@@ -45,9 +58,14 @@ class Faulted:
         """Seconds that the transfer stood still which did so longest."""
         return float(self.stalled.max(initial=0.0))
 
+    @property
+    def stood(self) -> int:
+        """How many transfers stood still."""
+        return int((self.stalled > 0).sum())
+
     def __str__(self) -> str:
         """A line such as ``"2 changes of links; 12 transfers stood still, 0.1 us at most"``."""
-        stood = int((self.stalled > 0).sum())
+        stood = self.stood
         still = f"{stood} transfers stood still" if stood else "no transfer stood still"
-        most = f", {self.longest * 1e6:.4g} us at most, with {self.late:.4g} bytes to go"
+        most = f", {self.longest / US:.4g} us at most, with {self.late:.4g} bytes to go"
         return f"{len(self.marks)} changes of links; {still}{most if stood else ''}"

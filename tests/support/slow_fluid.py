@@ -1,7 +1,7 @@
 """The oracle of the flow engine: exact max-min sharing, event by event, as slow as it is obvious.
 
 With traffic classes: the highest priority is filled first, by weights, and the next one into what
-is left.
+is left. With changes of links: every stream that has not ended gets its way anew at each of them.
 
 Written from the definitions and not from the engine: every physical link by itself (nothing is
 folded into bundles, nothing is left out), dicts and loops, rates found anew after every event.
@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from fabric import Costs, Step
 from fabric.classes.table import TrafficClass
+from fabric.faults.changes import TimedChange
 from topology import RouteError, Topology
 
 TINY = 1e-12
@@ -36,20 +37,29 @@ class Path:
     plane: str
 
 
-def spray(topology: Topology, src: int, dst: int, planes: tuple[str, ...] | None = None) -> Path:
-    """All shortest paths on the first plane that has one; every vertex splits evenly over links."""
+NONE: frozenset[int] = frozenset()
+
+
+def spray(
+    topology: Topology, src: int, dst: int, planes: tuple[str, ...] | None = None,
+    dead: frozenset[int] = NONE,
+) -> Path:  # fmt: skip
+    """All shortest paths on the first plane that has one; every vertex splits evenly over links.
+
+    ``dead``: links that are not taken.
+    """
     if src == dst:
         return Path({}, 0.0, "")
     for plane in planes or topology.planes:
-        hops = _hops(topology, plane, dst)
-        ways = outgoing(topology, plane)
+        hops = _hops(topology, plane, dst, dead)
+        ways = outgoing(topology, plane, dead)
         if any(int(topology.link_dst[link]) in hops for link in ways[src]):
-            return _split(topology, plane, src, dst)
+            return _split(topology, plane, src, dst, dead)
     raise RouteError(f"no path from {src} to {dst}")
 
 
-def _split(topology: Topology, plane: str, src: int, dst: int) -> Path:
-    hops, ways = _hops(topology, plane, dst), outgoing(topology, plane)
+def _split(topology: Topology, plane: str, src: int, dst: int, dead: frozenset[int]) -> Path:
+    hops, ways = _hops(topology, plane, dst, dead), outgoing(topology, plane, dead)
     load: dict[int, float] = {}
     here, late = {src: 1.0}, {src: 0.0}
     while set(here) != {dst}:
@@ -69,23 +79,23 @@ def _split(topology: Topology, plane: str, src: int, dst: int) -> Path:
 
 
 @cache
-def outgoing(topology: Topology, plane: str) -> dict[int, list[int]]:
+def outgoing(topology: Topology, plane: str, dead: frozenset[int] = NONE) -> dict[int, list[int]]:
     """The links of a plane by the vertex where they begin."""
     ways: dict[int, list[int]] = {vertex: [] for vertex in range(topology.n_vertices)}
     for link in range(topology.n_links):
-        if topology.link_plane[link] == topology.plane(plane):
+        if topology.link_plane[link] == topology.plane(plane) and link not in dead:
             ways[int(topology.link_src[link])].append(link)
     return ways
 
 
 @cache
-def _hops(topology: Topology, plane: str, dst: int) -> dict[int, int]:
+def _hops(topology: Topology, plane: str, dst: int, dead: frozenset[int]) -> dict[int, int]:
     """Links from each switch to ``dst``, and 0 for itself: other endpoints pass nothing on."""
     hops, changed = {dst: 0}, True
     while changed:
         changed = False
         for switch in range(topology.n_endpoints, topology.n_vertices):
-            ends = [int(topology.link_dst[k]) for k in outgoing(topology, plane)[switch]]
+            ends = [int(topology.link_dst[k]) for k in outgoing(topology, plane, dead)[switch]]
             least = min((hops[end] + 1 for end in ends if end in hops), default=inf)
             if least < hops.get(switch, inf):
                 hops[switch], changed = int(least), True
@@ -111,18 +121,79 @@ class Stream:
     start: float | None = None
     arrive: float = inf
     finish: float | None = None
+    stalled: float = 0.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Start and finish of every row in the order of the schedule; when each rank is through."""
+    """Start and finish of every row in the order of the schedule; when each rank is through.
+
+    ``stalled``: seconds that each stood still.
+    """
 
     start: list[float]
     finish: list[float]
     rank_finish: list[float]
+    stalled: list[float]
 
 
 Router = Callable[[int, int], Path]
+
+
+@dataclass(eq=False)
+class Changing:
+    """A machine whose links change. ``route``: from endpoint to endpoint without dead links.
+
+    ``ranks``: streams of several calls have them over again.
+    """
+
+    topology: Topology
+    costs: Costs
+    coming: list[TimedChange]
+    route: Callable[[int, int, frozenset[int]], Path]
+    ranks: int
+    share: dict[int, float] = field(default_factory=dict)
+    routed: dict[int, float] = field(default_factory=dict)
+
+    def next(self) -> float:
+        return self.coming[0].at if self.coming else inf
+
+    def happen(self, now: float, streams: list[Stream], capacity: dict[object, float]) -> None:
+        while self.coming and self.coming[0].at <= now:
+            what = self.coming.pop(0).what
+            for link in what.links.tolist():
+                self.share[link] = what.share
+                self.routed[link] = what.share if what.routed is None else what.routed
+        for link, share in self.share.items():
+            plane = self.topology.planes[self.topology.link_plane[link]]
+            usable = self.costs.efficiency.get(plane, 1.0)
+            capacity[link] = float(self.topology.link_bandwidth[link]) * usable * share
+        dead = frozenset(link for link, share in self.routed.items() if share == 0)
+        for stream in streams:
+            if stream.finish is None:
+                self.reroute(stream, dead, now)
+
+    def reroute(self, stream: Stream, dead: frozenset[int], now: float) -> None:
+        left, latency = stream.left, stream.latency
+        ends = [
+            int(self.topology.accelerators[end % self.ranks]) for end in (stream.src, stream.dst)
+        ]
+        try:
+            way, cut = self.route(ends[0], ends[1], dead), False
+        except RouteError:  # it has until it would move
+            way, cut = self.route(ends[0], ends[1], NONE), True
+        stream.far = _distance(self.topology, *ends, way.plane)
+        _prepare(stream, way, self.costs, stream.src % self.ranks)
+        stream.left = left
+        if cut:
+            stream.load = {NOWHERE: 1.0}
+        if stream.start is not None and stream.start > now:
+            stream.arrive = stream.start + stream.latency
+        elif stream.start is not None:
+            stream.latency = latency
+
+
+NOWHERE = "nowhere"
 
 
 def simulate(
@@ -134,8 +205,13 @@ def simulate(
     planes: tuple[str, ...] | None = None,
     path: Router | None = None,
     classes: Sequence[TrafficClass] = (),
+    changes: Sequence[TimedChange] = (),
+    route: Callable[[int, int, frozenset[int]], Path] | None = None,
 ) -> Answer:
-    """Rank i on the i-th accelerator. ``path``: from endpoint to endpoint; `spray` by default."""
+    """Rank i on the i-th accelerator. ``path``: from endpoint to endpoint; `spray` by default.
+
+    ``route``: the same where there are ``changes``, without dead links.
+    """
     steps, costs = list(steps), costs or Costs()
     named = [int(rank) for step in steps for rank in chain(step.src, step.dst)]
     ranks = max(named, default=-1) + 1 if ranks is None else ranks
@@ -153,10 +229,12 @@ def simulate(
     capacity |= {f"initiator {rank}": costs.initiator_bandwidth for rank in range(ranks)}
     capacity |= {(one.name, rank): one.rate_limit for one in classes for rank in range(ranks)}
     begin = costs.launch + costs.barrier * ceil(log2(max(ranks, 1)))
-    ready = _run(streams, capacity, costs, [begin] * ranks)
+    route = route or (lambda src, dst, dead: spray(topology, src, dst, planes, dead))
+    changing = Changing(topology, costs, list(changes), route, ranks)
+    ready = _run(streams, capacity, costs, [begin] * ranks, changing)
     start = [stream.start for stream in rows if stream.start is not None]
     finish = [stream.finish for stream in rows if stream.finish is not None]
-    return Answer(start, finish, ready)
+    return Answer(start, finish, ready, [stream.stalled for stream in rows])
 
 
 def _streams(
@@ -207,7 +285,8 @@ def _protocol(size: int, costs: Costs) -> tuple[float, float]:
     return min(ways, key=lambda way: way[0] + size / way[1], default=(0.0, inf))
 
 
-def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
+def _prepare(stream: Stream, way: Path, costs: Costs, rank: int | None = None) -> None:
+    rank = stream.src if rank is None else rank
     stream.left = float(stream.size)
     if stream.src == stream.dst:
         return
@@ -215,9 +294,9 @@ def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
     stream.latency = way.latency * costs.crossings + at(costs.latency, stream.far) + latency
     stream.load = {link: share for link, share in way.load.items()}
     if way.plane != "package":
-        stream.load[f"initiator {stream.src}"] = 1.0
+        stream.load[f"initiator {rank}"] = 1.0
     if stream.of.rate_limit < inf:
-        stream.load[stream.of.name, stream.src] = 1.0
+        stream.load[stream.of.name, rank] = 1.0
     stream.limit = min(at(costs.pair_bandwidth, stream.far, inf), bandwidth)
     gap = at(costs.message_gap, stream.far)
     if gap and stream.size:
@@ -225,14 +304,18 @@ def _prepare(stream: Stream, way: Path, costs: Costs) -> None:
 
 
 def _run(
-    streams: list[Stream], capacity: dict[object, float], costs: Costs, ready: list[float]
-) -> list[float]:
+    streams: list[Stream], capacity: dict[object, float], costs: Costs, ready: list[float],
+    changing: Changing | None = None,
+) -> list[float]:  # fmt: skip
     """Let time go from event to event; gives when each rank is through."""
     todo = [
         sorted({s.step for s in streams if rank in (s.src, s.dst)}) for rank in range(len(ready))
     ]
     now = 0.0
+    capacity[NOWHERE] = 0.0
     while any(stream.finish is None for stream in streams):
+        if changing and changing.next() <= now:
+            changing.happen(now, streams, capacity)
         for stream in streams:
             both_there = todo[stream.src][:1] == todo[stream.dst][:1] == [stream.step]
             if stream.start is None and both_there:
@@ -242,11 +325,16 @@ def _run(
         rate = fair_rates(moving, capacity)
         coming = [s.arrive for s in streams if s.finish is None and s not in rate]
         ends = {s: now + (_over(s.left, rate[s]) if s.left else 0.0) for s in moving}
-        then = min([*coming, *ends.values()])
+        then = min([*coming, *ends.values(), changing.next() if changing else inf])
+        cut = [s for s in moving if s.left and NOWHERE in s.load]
+        if cut:
+            raise RouteError(f"no path from {cut[0].src} to {cut[0].dst}")
         for stream, end in ends.items():
             if end <= then * (1 + TINY):
                 stream.finish = end
             stream.left -= stream.left and rate[stream] * (then - now)
+            if stream.left and any(not capacity[link] for link in stream.load):
+                stream.stalled += then - now
         now = max(now, then)
         for rank in range(len(ready)):
             while todo[rank] and _through(rank, todo[rank][0], streams, costs, ready):

@@ -25,7 +25,7 @@ from fabric.engines.flow.run import Simulation, StreamState
 from fabric.engines.paths import carry
 from fabric.faults.changes import LinkHistory
 from fabric.schedule.step import ScheduleError
-from fabric.timeline.faults import Faulted, FaultMark
+from fabric.timeline.faults import Faulted, marks_until
 from fabric.timeline.value import Timeline
 
 _Floats = NDArray[np.float64]
@@ -66,6 +66,8 @@ class ChangingSimulation(Simulation):
             if not left.any():
                 return None
             state = state.pick(left)
+            early = (state.status == events.UNDER_WAY) & (state.start > until)
+            state.status[early] = events.WAITING  # to set out after the change, on other ways
             if idle:
                 return state
             if until == np.inf:
@@ -126,14 +128,12 @@ class ChangingSimulation(Simulation):
     def timeline(self) -> Timeline:
         """The finished `Timeline`, once every window has run."""
         end = float(self.ready.max(initial=0.0))
-        marks = tuple(
-            FaultMark(one.at, one.what.cause, one.what.share, one.what.known)
-            for one in self._changes if one.at <= end
-        )  # fmt: skip
         streams = [batch.stream for batch in self.account.batches]
         rows = [stalled[stream] for stalled, stream in zip(self._stalled, streams, strict=True)]
         late = float(sum(one.sum() for one in self._late))
-        faulted = Faulted(marks, np.concatenate([np.zeros(0), *rows]), late)
+        faulted = Faulted(
+            marks_until(self._changes, end), np.concatenate([np.zeros(0), *rows]), late
+        )
         found = self.account.timeline(self.start, self.finish, self.ready)
         return found.with_faults(faulted, self._moved)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import TRAIT
 from fabric.endpoint.costs import Costs
 from fabric.engines.base import Machine
-from fabric.engines.changed import to_nowhere
+from fabric.engines.changed import ChangedMachine, to_nowhere
 from fabric.engines.columns import RankStreams
 from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads, all_paths, class_limits, load
@@ -69,15 +69,15 @@ class PlacedMachine:
     in each class with a rate limit], bytes per second) is that of the operation that gets most. A
     stream that gets only a fraction f of it loads the link 1/f times.
 
-    ``changed``: of a machine that has changed two ranks may have lost all paths between them. Then
-    there is one resource more, the last one, which carries nothing: their streams load it.
+    In a machine that has ``changed`` two ranks may have lost all paths between them. So it has one
+    resource more, the last one, which carries nothing: their streams load it.
     """
 
-    def __init__(self, machine: Machine, size: int, *, changed: bool = False) -> None:
+    def __init__(self, machine: Machine | ChangedMachine, size: int) -> None:
         self.machine, self.size, paths = machine, size, machine.paths
         software = machine.software
         # Copies: simulations on the same machine may find more paths meanwhile.
-        self.changed = changed
+        self.changed = changed = isinstance(machine, ChangedMachine)
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound = paths.binding()
         self.classes = machine.traffic_classes
@@ -100,8 +100,8 @@ class PlacedMachine:
         if cut.any():
             path = self._without(there.src, there.dst, cut)
         loads = load(there, path, self._bound, self._ways, costs)
-        if self.changed:
-            loads = to_nowhere(loads, cut, len(self.capacity) - 1)
+        if isinstance(self.machine, ChangedMachine):
+            loads = to_nowhere(self.machine, there, loads, cut, costs, len(self.capacity) - 1)
         key, size = (mine.step * ranks + mine.src) * ranks + mine.dst, mine.size
         if self.classes:
             row = self.classes.rows(mine.trait(TRAIT))

@@ -93,6 +93,10 @@ def flows(
     n = len(ways.latency)
     w.latency[:n], w.src_cost[:n], w.dst_cost[:n] = ways[:3]
     w.times[events.SETTLE] = np.inf
+    early = (w.status[:n] == events.UNDER_WAY) & (w.start[:n] > time)  # yet to set out
+    w.arrive[:n][early] = w.start[:n][early] + ways.latency[early]
+    under_way = w.under_way[: w.n[events.UNDER]]
+    w.times[events.ARRIVAL] = w.arrive[under_way].min(initial=np.inf)
     apart = w.src[:n] != w.dst[:n]
     least = w.times[events.LEAST_LATENCY]
     w.times[events.LEAST_LATENCY] = ways.latency[apart].min(initial=least)

@@ -96,7 +96,7 @@ class FlowSession:
         states = self._history.states
         state = self._states.pop(states.key, None)
         if state is None:
-            placed = PlacedMachine(self._machines.of(states), self._size, changed=True)
+            placed = PlacedMachine(self._machines.of(states), self._size)
             state = placed, Shares(placed.share)
         self._states[states.key] = state
         while len(self._states) > _STATES:

@@ -92,6 +92,14 @@ def arrow(
     yield {"ph": "f", "bp": "e", "pid": target[0], "tid": target[1], "ts": stamp(end), **both}
 
 
+def instant(where: tuple[int, int], name: str, time: int, **args: object) -> Event:
+    """The event of something that happens at ``time`` (ns), drawn across all tracks."""
+    return {
+        "ph": "i", "s": "g", "pid": where[0], "tid": where[1], "name": name, "ts": stamp(time),
+        "args": args,
+    }  # fmt: skip
+
+
 def counter(pid: int, name: str, unit: str, time: int, value: float) -> Event:
     """The event that a counter of process ``pid`` has ``value`` from ``time`` (ns) on."""
     return {"ph": "C", "pid": pid, "name": name, "ts": stamp(time), "args": {unit: value}}

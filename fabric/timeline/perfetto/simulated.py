@@ -7,8 +7,11 @@ those of each step that end last. Then two processes with a counter for each of 
 most, or bundle of links with the same load: how much of it is used, and for how long it would be
 busy with what has been sent and has not yet crossed it.
 
+Where the machine had faults in time, marks say when links broke and when they were back.
+
 The counters take a transfer's bytes as spread evenly over its time. They change at whole
-nanoseconds, and their integral is what the link carried.
+nanoseconds, and their integral is what the link carried; with faults in time, what it would have
+carried on the ways as built.
 """
 
 import itertools
@@ -33,6 +36,7 @@ from fabric.timeline.perfetto.events import (
     track,
 )
 from fabric.timeline.perfetto.events import write as write_events
+from fabric.timeline.perfetto.marks import fault_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
 from topology.units import US
 
@@ -81,6 +85,8 @@ def _events(timeline: "Timeline") -> Iterator[Event]:
     yield from _slices_of_turns(timeline, turns, tracks)
     yield from _slices_of_sends(timeline, turns, sends, tracks)
     yield from _counters(timeline, tracks.last_process + 1)
+    if timeline.faulted is not None:
+        yield from fault_events(timeline.faulted.marks, tracks.last_process + 3)
 
 
 @dataclass(frozen=True)
