@@ -72,6 +72,7 @@ BENCHMARKS = {
         "bench.collectives.paced:command",
         "How late transfers are on paced time, and never early.",
     ),
+    "faults": ("bench.faults.command:command", "What every single failure of a kind costs."),
     "placement": (
         "bench.placement:command",
         "How much of its NPUs a supernode can give to jobs of blocks.",

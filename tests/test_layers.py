@@ -35,7 +35,7 @@ ROOMS = {
         "options machine_options background_option machine",
         "records", "background faulted",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
-        "collectives", "moe", "validation", "results", "topology_tables", "cli", "view",
+        "collectives", "moe", "faults", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",
         "run topo place route placement trace __main__",
     ),

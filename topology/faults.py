@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 
-_LINK = re.compile(r"(?P<a>.+?)\s*(?P<way><->|->)\s*(?P<b>.+?)(?:\s*\((?P<plane>[^()]+)\))?")
+_LINK = re.compile(
+    r"(?P<a>.+?)\s*(?P<way><->|->)\s*(?P<b>.+?)(?:\s*#(?P<number>\d{1,9}))?"
+    r"(?:\s*\((?P<plane>[^()]+)\))?"
+)
 
 
 def without(topology: "Topology", names: tuple[str, ...]) -> "Topology":
@@ -64,9 +67,25 @@ def _links(topology: "Topology", link: re.Match[str]) -> Mask:
         found |= b[topology.link_src] & a[topology.link_dst]
     if link["plane"]:
         found &= topology.link_plane == topology.plane(link["plane"])
+    if link["number"]:
+        found = _one_of_parallel(topology, found, int(link["number"]), link[0])
     if not found.any():
         raise TopologyError(f"{topology.name} has no link {link[0]}; {_neighbours(topology, a)}")
     return found
+
+
+def _one_of_parallel(topology: "Topology", found: Mask, number: int, name: str) -> Mask:
+    """Of links from one vertex to another the one of this number, from 0, in either direction."""
+    ends = topology.link_src.astype(np.int64) * topology.n_vertices + topology.link_dst
+    chosen = np.zeros_like(found)
+    for way in np.unique(ends[found]).tolist():
+        beside = np.flatnonzero(found & (ends == way))
+        if number >= len(beside):
+            raise TopologyError(
+                f"{topology.name} has no link {name}: there are {len(beside)} of them, from #0 on"
+            )
+        chosen[beside[number]] = True
+    return chosen
 
 
 def _member(topology: "Topology", text: str) -> Mask:

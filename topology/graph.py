@@ -212,8 +212,9 @@ class Topology:
         - a vertex (``"l2.3.12"``, ``"node3.die11"``), and with it its links;
         - a node (``"node3"``) or a group, everything whose name goes on after a dot (``"l2.3"``);
         - a pattern (``"l2.3.*"``);
-        - links: ``"a->b"`` one way, ``"a<->b"`` both ways, all parallel ones, of every plane or of
-          one (``"a->b (ub)"``, as `link_name` writes it); ``a`` and ``b`` are any of the above.
+        - links: ``"a->b"`` one way, ``"a<->b"`` both ways, all parallel ones or one of them,
+          counted from 0 (``"a->b #1"``), of every plane or of one (``"a->b (ub)"``, as `link_name`
+          writes it); ``a`` and ``b`` are any of the above.
 
         Vertices and links are renumbered in the old order; ``vertex_id``, ``link_id`` and what
         vertices sit in keep their numbers. Raises `TopologyError` for an unknown name, with similar

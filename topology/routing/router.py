@@ -18,6 +18,7 @@ from topology.errors import RouteError, TopologyError
 from topology.graph import Floats, Ints, Longs, Topology
 from topology.routing.finding import Finder, on_graph
 from topology.routing.fold import Fold, fold, number_bundles
+from topology.routing.hops import FAR
 from topology.routing.policies import Policy, StaticTables, policy_of
 from topology.routing.routes import Routes, RouteStore
 from topology.routing.walk import FoldedPlane, reaches
@@ -131,6 +132,12 @@ class Router:
     def table(self) -> Routes:
         """All paths found so far, as columns."""
         return self._store.table()
+
+    @property
+    def farthest(self) -> int:
+        """Links on the longest of the shortest ways over switches, 1 where there are none."""
+        hops = [plane.distance.value for plane, _ in self._planes]
+        return 1 + max(int(one[one < FAR].max(initial=0)) for one in hops)
 
     @property
     def leaves_package(self) -> NDArray[np.bool_]:

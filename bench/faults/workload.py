@@ -1,0 +1,77 @@
+"""What a sweep over failures times on each machine: an MoE operation, or a collective."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bench.cases.moe import EXPERTS, HIDDEN, MODES, TOKENS, TOP_K, Experts, dtype_of
+from bench.cases.moe import OPERATIONS as EXCHANGES
+from bench.cases.operations import OPERATIONS as COLLECTIVES
+from bench.collectives import measure
+from bench.moe.measure import prepared
+from bench.moe.measure import simulate as simulate_experts
+from bench.options import Flags
+from bench.records import Value
+from fabric.machine import MachineSpec
+from fabric.timeline.value import Timeline
+
+WORKLOADS = (*EXCHANGES, *COLLECTIVES)
+"""The names of what can be timed."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An operation of ``ranks`` ranks; ``name``: one of `WORKLOADS`.
+
+    ``mode``, ``tokens`` (None: the mode's own), ``seed``: of dispatch and combine, as in
+    ``bench moe``. ``size``, ``algorithm`` (None: the library's choice on the whole machine): of a
+    collective, in bytes as nccl-tests counts them.
+    """
+
+    name: str
+    ranks: int
+    mode: str = MODES[0]
+    tokens: int | None = None
+    seed: int = 0
+    size: int = 1 << 20
+    algorithm: str | None = None
+
+    def settled(self, machine: MachineSpec) -> "Workload":
+        """The same with the algorithm that the library takes on this machine."""
+        if self.name in EXCHANGES or self.algorithm is not None:
+            return self
+        bench = self._collective(machine)
+        return replace(self, algorithm=next(measure.tasks(bench)).algorithm)
+
+    def simulate(self, machine: MachineSpec) -> Timeline:
+        """The timeline of the operation on a machine.
+
+        Raises `RouteError` where ranks have no path, `BenchError` where they do not fit.
+        """
+        if self.name in EXCHANGES:
+            fabric, software, _ = prepared(machine, self.mode)
+            return simulate_experts(self._experts(software), fabric)
+        bench = self._collective(machine)
+        return measure.simulated(bench, next(measure.tasks(bench)))
+
+    def record(self) -> dict[str, Value]:
+        """What it is, for a record."""
+        if self.name in EXCHANGES:
+            tokens = self.tokens or TOKENS[self.mode]
+            return {"op": self.name, "ranks": self.ranks, "mode": self.mode, "tokens": tokens}
+        return {"op": self.name, "ranks": self.ranks, "size_bytes": self.size,
+                "algorithm": self.algorithm}  # fmt: skip
+
+    def words(self) -> str:
+        """What it is, for a person."""
+        said: Mapping[str, Value] = self.record()
+        return ", ".join(f"{key.partition('_')[0]} {value}" for key, value in said.items())
+
+    def _experts(self, software: str) -> Experts:
+        return Experts(
+            self.name, self.mode, self.ranks, self.tokens or TOKENS[self.mode], HIDDEN, TOP_K,
+            max(EXPERTS, self.ranks), dtype_of(software), seed=self.seed,
+        )  # fmt: skip
+
+    def _collective(self, machine: MachineSpec) -> measure.Benchmark:
+        flags = Flags(ranks=self.ranks, minbytes=self.size, maxbytes=self.size)
+        return measure.prepare(self.name, flags, machine, self.algorithm, environment={})
