@@ -72,18 +72,34 @@ def _spines(plane: str, leaves: int, uplinks: int, radix: int) -> int:
     )
 
 
-def leaf_of(nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int) -> Ints:
+def leaf_of(
+    nodes: int, rail: NDArray[np.integer], ports_each: float, radix: int, copies: int | None = None
+) -> Ints:  # fmt: skip
     """The leaf switch of each port, int32 [nodes, len(rail)].
 
     Port ``p`` of every node is on rail ``rail[p]``, and a rail of a node takes ``ports_each`` ports
     of a leaf, half of whose ``radix`` ports face down. Leaves are numbered pod by pod, then rail by
-    rail; nodes are spread evenly over the least number of pods.
+    rail; nodes are spread evenly over the least number of pods. ``copies``: nodes are of so many
+    machines, of which a pod takes whole ones or even parts, where that makes at most twice as many
+    pods and leaves are no more than a spine's ports.
     """
     rails = int(rail.max()) + 1
     most = max(1, int(radix / 2 / ports_each))
     pods = math.ceil(nodes / most)
+    if copies is not None:
+        whole = _whole_pods(copies, nodes // copies, most)
+        pods = whole if whole <= 2 * pods and whole * rails <= radix else pods
     pod = np.arange(nodes) * pods // nodes
     return (pod[:, None] * rails + rail).astype(np.int32)
+
+
+def _whole_pods(copies: int, nodes: int, most: int) -> int:
+    """How many pods of ``most`` nodes or fewer take copies of ``nodes`` nodes evenly."""
+    if nodes > most:
+        return copies * next(
+            n for n in range(1, nodes + 1) if nodes % n == 0 and nodes // n <= most
+        )
+    return next(n for n in range(1, copies + 1) if copies % n == 0 and copies // n * nodes <= most)
 
 
 NODE_RADIX = 64
@@ -230,7 +246,8 @@ def _of_systems(
     else:
         rail = np.arange(width) * min(RAILS, width) // width
     trunk = max(bandwidth, 400 * Gbit)
-    leaves = leaf_of(ranks.size // width, rail, np.bincount(rail).max() * bandwidth / trunk, radix)
+    each = float(np.bincount(rail).max() * bandwidth / trunk)
+    leaves = leaf_of(ranks.size // width, rail, each, radix, copies)
     leaf_spine(
         draft, plane, ranks.ravel(), leaves.ravel(), bandwidth=bandwidth, trunk=trunk,
         into_leaf=latency, hop=hop, radix=radix, oversubscription=oversubscription, spines=spines,
