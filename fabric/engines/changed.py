@@ -51,15 +51,16 @@ class ChangedMachine:
     def cut(self, src: int, dst: int, at: float) -> RouteError:
         """The error for rank ``src``, which has something for rank ``dst`` at a time in seconds.
 
-        It names what is broken on the ways that there were between them.
+        It names what is broken on the ways that there were between them, the latest first.
         """
         places, names = self.places, self.topology.vertex_names
         way = self.built.paths(places[[src]], places[[dst]])[0]
         table = self.built.table
         on_way = table.resource[table.begin[way] : table.begin[way + 1]]
         links = np.flatnonzero(np.isin(self.built.link_resource, on_way))
-        causes = [cause for cause, of in self.states.causes if np.isin(of, links).any()]
-        causes = list(dict.fromkeys(causes or [cause for cause, _ in self.states.causes]))
+        latest = self.states.causes[::-1]
+        causes = [cause for cause, of in latest if np.isin(of, links).any()]
+        causes = list(dict.fromkeys(causes or [cause for cause, _ in latest]))
         more = f" and {len(causes) - 3} more" if len(causes) > 3 else ""
         return RouteError(
             f"no path from {names[places[src]]} (rank {src}) to {names[places[dst]]} (rank {dst})"

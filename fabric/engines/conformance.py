@@ -85,7 +85,7 @@ class _TestMachine:
     changes: tuple[TimedChange, ...] = ()
 
 
-def _machine(topology: Topology | None = None, costs: Costs | None = None) -> Machine:
+def _machine(topology: Topology | None = None, costs: Costs | None = None) -> _TestMachine:
     """A star, or another topology, with these costs of software."""
     made = star(RANKS) if topology is None else topology
     router, places = Router(made), made.accelerators
@@ -372,6 +372,62 @@ def _changes(c: _Checked) -> None:
         c.near(one.time, latency + 1.5 * (alone - latency), "a transfer slowed at its half")
 
 
+def _around(c: _Checked) -> tuple[float, float, list[RankStreams]]:
+    """When a transfer is at its half, how long it takes alone, and its shares."""
+    alone, latency = (c.times([Step(0, 1, size)]).duration for size in (SIZE, 0))
+    return (latency + alone) / 2, alone, _shares([Step(0, 1, SIZE)], (0, 1))
+
+
+def _dead(c: _Checked) -> None:
+    """A link that is dead for a while holds up what is on it, or is an error once it is known."""
+    if not c.models(CHANGES):
+        return
+    half, alone, shares = _around(c)
+    graph = star(RANKS)
+    mine = np.flatnonzero((graph.link_src == 0) | (graph.link_dst == 0))
+    dead, back = LinkChange(mine, 0.0, 1.0, "host0 dead"), LinkChange(mine, 1.0)
+    session = c.session()
+    session.change(half, dead)
+    session.change(half + 3 * alone, back)
+    for one in _play(session, shares):
+        c.near(one.time, 4 * alone, "a transfer held up for three times its time")
+    session.clear()
+    for one in _play(session, shares):
+        c.near(one.time, alone, "a transfer after clear has forgotten a change")
+    session.clear()
+    session.change(half, LinkChange(mine, 0.0, cause="host0 dead"))
+    elsewhere = _shares([Step(0, 1, SIZE)], (2, 3))
+    c.sure(len(_play(session, elsewhere)) == 2, "ranks are held up by links of others")
+    session.enter(2, alone, shares[0])
+    session.enter(2, alone, shares[1])
+    c.refused(RouteError, session.advance, "a transfer over a dead link, with no other way,")
+
+
+def _changing_machine(c: _Checked) -> None:
+    """A machine's own changes are simulated as a session is changed; what is slower is longer."""
+    if not c.models(CHANGES):
+        return
+    half, links = _around(c)[0], np.arange(star(RANKS).n_links)
+    changes = (
+        TimedChange(half, LinkChange(links[::2], 0.25)),
+        TimedChange(2 * half, LinkChange(links, 0.0, 1.0)),
+        TimedChange(3 * half, LinkChange(links, 0.5)),
+    )
+    machine = dataclasses.replace(_machine(), changes=changes)
+    found, plain = c.times(_irregular(), machine), c.times(_irregular())
+    again = c.times(_irregular(), machine)
+    c.sure(bool(np.array_equal(found.finish, again.finish)), "a second simulation differs")
+    c.sure(found.duration > plain.duration, "links that are slower make nothing slower")
+    session = c.session()
+    for at, what in reversed(changes):
+        session.change(at, what)
+    ends = _play(session, _shares(_irregular(), tuple(range(RANKS))))
+    for rank, (time, one) in enumerate(zip(found.rank_finish.tolist(), ends, strict=True)):
+        c.near(one.time, time, f"rank {rank} in a session that is changed")
+    moved = float(found.link_bytes.sum())
+    c.near(moved, float(plain.link_bytes.sum()), f"all links of a star with {moved} bytes")
+
+
 def _of_classes() -> list[Step]:
     """Steps with two classes between the same ranks, and in turn between other ones."""
     first = Step([0, 0, 0, 1], [1, 1, 1, 2], SIZE, traffic_class=[0, 1, 0, 1])
@@ -465,6 +521,8 @@ CHECKS: Mapping[str, Callable[[_Checked], None]] = MappingProxyType(
         "mismatch": _mismatch,
         "cut_off": _cut_off,
         "changes": _changes,
+        "dead": _dead,
+        "changing_machine": _changing_machine,
         "classes": _classes,
         "in_switch": _in_switch,
     }

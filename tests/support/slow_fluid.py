@@ -89,7 +89,7 @@ def outgoing(topology: Topology, plane: str, dead: frozenset[int] = NONE) -> dic
 
 
 @cache
-def _hops(topology: Topology, plane: str, dst: int, dead: frozenset[int]) -> dict[int, int]:
+def _hops(topology: Topology, plane: str, dst: int, dead: frozenset[int] = NONE) -> dict[int, int]:
     """Links from each switch to ``dst``, and 0 for itself: other endpoints pass nothing on."""
     hops, changed = {dst: 0}, True
     while changed:
