@@ -118,6 +118,8 @@ def command(
             return _threads(placing, settings, program, args)
         line = [sys.executable, str(program), *args]
         if ranks_of(placing.transport) == "mpi":
+            if settings.machine not in (None, MachineSpec()):
+                settings.fabric()  # an error is one line here, and a traceback of each rank there
             ended = run_command(line, placing.ranks, settings, placing.transport)
             return _shown(ended)
         return _processes(placing, settings, line)

@@ -166,6 +166,7 @@ def test_a_program_that_takes_too_long_is_ended(transport: str, program: Any) ->
         (["--transport", "udp", "x.py"], "'udp' is not one of 'inproc', 'zmq', 'mpi'"),
         (["--make-keys"], "--make-keys needs --keys FILE"),
         (["--nnodes", "2", "--transport", "mpi", __file__], "--nnodes goes with --transport zmq"),
+        (["--transport", "mpi", "--without", "l3", __file__], "nothing called 'l3'"),
         (["--nnodes", "2", __file__], "2 nodes need HOST:PORT"),
         (["--nnodes", "2", "--node-rank", "2", __file__], "node 2 is none of 0 to 1"),
         (["-n", "3", "--nnodes", "2", "--rdzv-endpoint", "127.0.0.1:1", __file__],
