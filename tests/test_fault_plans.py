@@ -80,16 +80,16 @@ ONE = '[[faults]]\nwhat = "host0"\n'
         ("", "key 'faults' is missing"),
         ("[faults]", r"faults is no array of tables; write \[\[faults\]\]"),
         ("detect = 3\n" + ONE, "unknown key 'detect'; known are faults, detection, seed; near it"),
-        ('detection = "hard"\n' + ONE, "detection is 'hard'; there are hardware, software, or a ti"),
-        ("detection = 3\n" + ONE, "detection is 3; there are hardware, software, or a time such as"),
+        ('detection = "hard"\n' + ONE, "detection is 'hard'; there are hardware, soft"),
+        ("detection = 3\n" + ONE, "detection is 3; there are hardware, software, or a time"),
         ('detection = "3 GB"\n' + ONE, "'3 GB' is no time"),
         ("seed = -1\n" + ONE, "seed of faults is -1; it has to be an integer from 0"),
         ('[[faults]]\nkind = "dead"\n', "line 1, .*key 'what' is missing"),
-        ("[[faults]]\nwhat = []\n", r"what is \[\]; it has to be a name or a list of names"),
-        (ONE + 'kind = "ded"\n', "kind of the fault of host0 is 'ded'; there are dead, degraded, los"),
+        ("[[faults]]\nwhat = []\n", r"what is \[\] .*; it has to be a name or a list of names"),
+        (ONE + 'kind = "ded"\n', "kind of the fault of host0 is 'ded'; there are dead, degr"),
         (ONE + 'form = "1 us"\n', "line 1, .*unknown key 'form'; known are what, .*near it: from"),
         (ONE + "from = 3\n", "3 is no time: a number and a unit is needed, one of ns, us, ms, s"),
-        (ONE + 'from = "2 us"\nuntil = "2 us"\n', "until .* is 2e-06 s, and from 2e-06 s: not before"),
+        (ONE + 'from = "2 us"\nuntil = "2 us"\n', "until .* is 2e-06 s, and from 2e-06 s: not"),
         (ONE + 'kind = "degraded"\n', "a degraded fault needs share, which that of .* host0 lacks"),
         (ONE + 'kind = "degraded"\nshare = 1.0\n', "share .* is 1.0; it has to be between 0 and 1"),
         (ONE + 'kind = "lossy"\nloss = 0\n', "loss .* is 0; it has to be between 0 and 1"),
@@ -130,7 +130,7 @@ def test_names_are_those_of_the_topology(name: str, links: int) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("l2.9.9", "nothing called 'l2.9.9'; near it: l2.0.9"),
+        ("l2.9.9", "nothing called 'l2.9.9'; near it: l2.6.9"),
         ("rack99", r"nothing called 'rack99'; there are rack0, rack1, rack2, ..., supernode0"),
         ("rak2", "nothing called 'rak2'.*near it: rack2"),
         ("node0.die3 (wan)", "no plane 'wan'; it has package, ub, rdma, vpc"),
@@ -146,7 +146,9 @@ def test_unknown_names_are_refused_with_the_choices(name: str, why: str) -> None
 def test_what_is_drawn_breaks_thing_by_thing() -> None:
     times = {"until": 1.0, "mtbf": 1.0, "mttr": 1.0}
     drawn = [*things_of(FULL, Fault(("l2.3.*", "node0", "node0.l1.3<->l2.3.*"), **times))]
-    assert [len(links) for _, links in drawn] == [96] * 16 + [links_of(FULL, "node0").sum()] + [2] * 16
+    assert [len(links) for _, links in drawn] == [96] * 16 + [links_of(FULL, "node0").sum()] + [
+        2
+    ] * 16
     assert [name for name, _ in drawn][::8] == ["l2.3.0", "l2.3.8", "node0",
                                                 "node0.l1.3<->l2.3.7 (ub)",
                                                 "node0.l1.3<->l2.3.15 (ub)"]  # fmt: skip
@@ -157,40 +159,45 @@ def test_what_is_drawn_breaks_thing_by_thing() -> None:
 # What faults mean for links, in time: against a definition that looks at one link at one instant.
 
 
-def carried(plan: FaultPlan, link: int, time: float, *, seen: bool = False) -> float:
-    """The share of a link at a time; ``seen``: without what is lost, which nobody sees."""
-    share = 1.0
-    for fault in plan.faults:
-        if not any(links_of(STAR, name)[link] for name in fault.what):
-            continue
-        if not fault.start <= time < fault.until:
-            continue
-        if fault.kind == "dead":
-            share *= 0.0
-        elif fault.kind == "degraded":
-            share *= fault.share or 0.0
-        elif fault.kind == "lossy":
-            share *= 1.0 if seen else 1 - (fault.loss or 0.0)
-        elif ((time - fault.start) / (fault.period or 1.0)) % 1.0 < (fault.duty or 0.0):
-            share *= 0.0
-    return share
+TICKS = 80
+"""Instants that are looked at, each 1/64 s after the one before."""
 
 
-def routed(plan: FaultPlan, link: int, time: float) -> float:
-    """What held last for as long as it takes to be known; times are in 64ths of 1."""
-    known, since, last = 1.0, 0.0, 1.0
-    for number in range(int(time * 64) + 1):
-        now = carried(plan, link, number / 64, seen=True)
-        since = number / 64 if now != last else since
-        last = now
-        if number / 64 - since >= plan.delay:
-            known = now
-    return known
+def carried(plan: FaultPlan, link: int, *, seen: bool) -> list[float]:
+    """The share of a link at each instant; ``seen``: without what is lost, which nobody sees."""
+    mine = [fault for fault in plan.faults if any(MEANT[name][link] for name in fault.what)]
+    return [math.prod(left(fault, tick / 64, seen) for fault in mine) for tick in range(TICKS)]
+
+
+def left(fault: Fault, time: float, seen: bool) -> float:
+    if not fault.start <= time < fault.until:
+        return 1.0
+    if fault.kind == "degraded":
+        return fault.share or 0.0
+    if fault.kind == "lossy":
+        return 1.0 if seen else 1 - (fault.loss or 0.0)
+    dead = fault.period is None or (time - fault.start) % fault.period < (
+        fault.period * (fault.duty or 0.0)
+    )
+    return 0.0 if dead else 1.0
+
+
+def routed(plan: FaultPlan, link: int) -> list[float]:
+    """What held last for as long as it takes to be known."""
+    known, since, last, found = 1.0, 0, 1.0, []
+    for tick, now in enumerate(carried(plan, link, seen=True)):
+        since, last = (tick if now != last else since), now
+        known = now if (tick - since) / 64 >= plan.delay else known
+        found.append(known)
+    return found
+
+
+NAMES = ("host0", "host1->switch", "switch", "host1<->switch", "net")
+MEANT = {name: links_of(STAR, name) for name in NAMES}
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> FaultPlan:
-    names = ["host0", "host1->switch", "switch", "host1<->switch", "net"]
     faults = []
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, 32)) / 64
@@ -199,7 +206,7 @@ def plans(draw: st.DrawFn) -> FaultPlan:
             {"kind": "dead"}, {"kind": "degraded", "share": 0.5}, {"kind": "lossy", "loss": 0.25},
             {"kind": "flapping", "period": 8 / 64, "duty": 0.25},
         ]))  # fmt: skip
-        what = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)))
+        what = tuple(draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=2)))
         faults.append(Fault(what, start=start, until=until, **more))
     return FaultPlan(tuple(faults), draw(st.sampled_from([0.0, 1 / 64, 3 / 64, 12 / 64])))
 
@@ -210,20 +217,15 @@ def test_changes_are_what_faults_mean_at_every_instant(plan: FaultPlan) -> None:
     changes = changes_of(plan, STAR)
     assert [one.at for one in changes] == sorted(one.at for one in changes)
     history, marks = LinkHistory(STAR.n_links, changes), marks_of(changes, STAR.n_links)
-    seen: list[list[tuple[float, float]]] = [[] for _ in range(STAR.n_links)]
-    for number in range(0, 80):
-        history.go(number / 64)
-        states = history.states
-        for link in range(STAR.n_links):
-            assert states.share[link] == carried(plan, link, number / 64)
-            # At the instant when something has lasted for long enough it may be known, or not yet.
-            assert states.routed[link] == routed(plan, link, number / 64)
-            seen[link].append((states.share[link], states.routed[link]))
-    for a in range(STAR.n_links):
-        for b in range(STAR.n_links):
-            assert marks[a] != marks[b] or seen[a] == seen[b]
-        ever = any(pair != (1.0, 1.0) for pair in seen[a])
-        assert ever == (marks[a] > 0)
+    every = range(STAR.n_links)
+    expected = [(carried(plan, link, seen=False), routed(plan, link)) for link in every]
+    for tick in range(TICKS):
+        history.go(tick / 64)
+        assert history.states.share.tolist() == [share[tick] for share, _ in expected]
+        assert history.states.routed.tolist() == [known[tick] for _, known in expected]
+    for a in every:
+        assert all(marks[a] != marks[b] or expected[a] == expected[b] for b in every)
+        assert (expected[a] != ([1.0] * TICKS, [1.0] * TICKS)) == (marks[a] > 0)
     again = LinkStates.as_built(STAR.n_links).then(history.states.as_changes())
     assert again.key == history.states.key
 
@@ -244,12 +246,19 @@ def test_draws_are_the_same_on_every_host() -> None:
     assert up.std() == pytest.approx(0.1, rel=0.05)
 
 
-GOLDEN = ["", "", "", ""]
+GOLDEN = [
+    "0x1.49baacb112c17p-4",
+    "0x1.b344934a3f939p-4",
+    "0x1.3988589fd2553p-2",
+    "0x1.add4b7770097bp-2",
+]
 
 
 def test_too_many_changes_are_refused() -> None:
     fault = Fault(("host0",), "flapping", until=1.0, period=1e-5, duty=0.5)
-    with pytest.raises(FaultError, match=r"faults\[0\] of host0: .* more than 20000 changes of link"):
+    with pytest.raises(
+        FaultError, match=r"faults\[0\] of host0: .* more than 20000 changes of link"
+    ):
         changes_of(FaultPlan((fault,)), STAR)
 
 
@@ -293,10 +302,21 @@ def test_a_command_takes_the_file_and_its_answer_has_the_faults(tmp_path: Path) 
 
 def test_a_wrong_file_and_the_packet_engine_are_an_error_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_text('[[faults]]\nwhat = "l2.0.99"\n', "utf-8")
-    common = ["bench", "all_to_all", "--ranks", "4", "--system", "supernode:16", "-b", "1M", "-e", "1M"]
+    common = [
+        "bench",
+        "all_to_all",
+        "--ranks",
+        "4",
+        "--system",
+        "supernode:16",
+        "-b",
+        "1M",
+        "-e",
+        "1M",
+    ]
     common += ["--faults", str(tmp_path / "f.toml")]
     for more, why in (
-        ([], "nothing called 'l2.0.99'; near it: l2.0.9"),
+        ([], "nothing called 'l2.0.99'; near it: l2.0.1"),
         (["--engine", "packet"], "the engine packet does not model faults in time"),
     ):
         found = CliRunner().invoke(main, [*common, *more])
@@ -307,17 +327,18 @@ def test_a_wrong_file_and_the_packet_engine_are_an_error_in_a_line(tmp_path: Pat
 
 def test_moe_says_what_faults_did_and_is_not_compared(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_text(
-        'detection = "30 us"\n[[faults]]\nwhat = "node0.l1.*->node0.die0"\nfrom = "60 us"\n'
-        'until = "80 us"\n', "utf-8"
+        'detection = "30 us"\n[[faults]]\nwhat = "node0.l1.*->node0.die0"\nfrom = "8 us"\n'
+        'until = "28 us"\n', "utf-8"
     )  # fmt: skip
     common = ["bench", "moe", "--ep", "32", "--tokens", "128", "--faults", str(tmp_path / "f.toml")]
     rows = json.loads(CliRunner().invoke(main, [*common, "--format", "json"]).output)
     assert [row["published_us"] for row in rows] == [None, None]
-    assert all(row["stalled_us"] == pytest.approx(20) for row in rows)
+    assert [row["link_changes"] for row in rows] == [2, 2]
+    assert 10 < rows[1]["stalled_us"] < 20  # a combine sets out at some 16 us
 
 
 def test_a_timeline_keeps_what_faults_did(tmp_path: Path) -> None:
-    plan = FaultPlan((Fault(("l2.0.0",), start=20 * US, until=200 * US),), 50 * US)
+    plan = FaultPlan((Fault(("l2.0.0",), start=5 * US, until=30 * US),), 10 * US)
     fabric = Fabric(supernode(16), faults=plan)
     found = fabric.simulate([Step(np.arange(16), np.arange(16, 32), 1 << 24)])
     found.save(tmp_path / "t.npz")
@@ -329,16 +350,18 @@ def test_a_timeline_keeps_what_faults_did(tmp_path: Path) -> None:
         "l2.0.0 dead, not yet detected", "l2.0.0 dead", "repaired, not yet in use", "repaired",
     ]  # fmt: skip
     assert again.faulted.stalled.tolist() == found.faulted.stalled.tolist()
-    assert again.faulted.longest == pytest.approx(50 * US)
+    assert again.faulted.longest == pytest.approx(10 * US)
     assert again.link_bytes.tolist() == found.link_bytes.tolist()
 
 
 def test_what_is_no_fault_is_refused() -> None:
-    with pytest.raises(FaultError, match=r"faults\[0\] is 3; it has to be a table of what, kind, fr"):
+    with pytest.raises(
+        FaultError, match=r"faults\[0\] is 3; it has to be a table of what, kind, fr"
+    ):
         Fabric(STAR, faults=(3,))  # type: ignore[arg-type]
     with pytest.raises(FaultError, match="has to be a Fault"):
         FaultPlan(("l2",))  # type: ignore[arg-type]
-    with pytest.raises(TriplaneError, match="start|from of the fault of host0 is 'x'"):
+    with pytest.raises(TriplaneError, match="from of the fault of host0 is 'x'"):
         Fault(("host0",), start="x")  # type: ignore[arg-type]
 
 

@@ -154,10 +154,15 @@ def _history(spans: Sequence[_Span], delay: float) -> Iterator[tuple[float, floa
 
 def _laid(spans: Sequence[_Span]) -> Iterator[tuple[float, float, float, str]]:
     """From when on what holds: time, what is carried, what there is to be seen, causes."""
-    times = sorted({time for span in spans for time in (span.begin, span.end) if time < math.inf})
-    last = (1.0, 1.0, "")
-    for time in times:
-        now = [span for span in spans if span.begin <= time < span.end]
+    edges: dict[float, tuple[list[int], list[int]]] = {}  # which begin and which end, by time
+    for number, span in enumerate(spans):
+        edges.setdefault(span.begin, ([], []))[0].append(number)
+        edges.setdefault(span.end, ([], []))[1].append(number)
+    last, broken = (1.0, 1.0, ""), set[int]()
+    for time in sorted(edges.keys() - {math.inf}):
+        broken |= {*edges[time][0]}
+        broken -= {*edges[time][1]}
+        now = [spans[number] for number in sorted(broken)]
         share, seen = _product(s.share for s in now), _product(s.seen for s in now)
         state = share, seen, ", ".join(dict.fromkeys(span.cause for span in now))
         if state != last:
