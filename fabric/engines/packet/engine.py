@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from fabric.engines.account import Account
-from fabric.engines.base import CONTENTION, Machine
+from fabric.engines.base import CLASSES, CONTENTION, Machine
 from fabric.engines.columns import windows
-from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.options import APART, PacketOptions
 from fabric.engines.packet.session import PacketSession
 from fabric.engines.packet.simulation import PacketSimulation
 from fabric.schedule.step import Step
@@ -29,17 +29,18 @@ class Packet:
 
     ``mtu``: bytes of payload of a packet at most; ``header``: bytes that each has beside it on the
     wire; ``credits``: cells of the buffer at each link's end, for each class, None: no limit;
-    ``cell``: bytes of a cell; ``seed``: where taking turns begins. Raises `EngineError` for
-    buffers that hold no packet, `ArgumentError` for values out of range.
+    ``cell``: bytes of a cell; ``seed``: where taking turns begins; ``buffers``: one of `BUFFERS`,
+    "shared" for a buffer at each link's end that all classes have together. Raises `EngineError`
+    for buffers that hold no packet, `ArgumentError` for values out of range.
     """
 
-    models = frozenset({CONTENTION})
+    models = frozenset({CONTENTION, CLASSES})
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
-        seed: int = 0,
+        seed: int = 0, buffers: str = APART,
     ) -> None:  # fmt: skip
-        self.options = PacketOptions(mtu, header, credits, cell, seed)
+        self.options = PacketOptions(mtu, header, credits, cell, seed, buffers)
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",

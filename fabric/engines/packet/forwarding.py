@@ -1,17 +1,29 @@
 """How packets move: links send what waits for them, switches pass on, endpoints deal out.
 
-A link sends one packet at a time, the highest class first and a class in order of arrival, if there
-is room for it in the buffer at its end (credits). A packet's room is free again when the next link
-begins to send it. Packets are stored and forwarded: a switch passes on what has arrived whole.
+A link sends one packet at a time: the highest priority first, those of one by their weights, and a
+class in order of arrival; if there is room for it in the buffer at its end (credits). A packet's
+room is free again when the next link begins to send it. Packets are stored and forwarded: a switch
+passes on what has arrived whole.
 """
 
 import numpy as np
 
 from fabric.engines.packet.calendar import schedule
-from fabric.engines.packet.sending import emit, enqueue, ready_to_send
+from fabric.engines.packet.offering import ready_to_send
+from fabric.engines.packet.priority import least_served, served
+from fabric.engines.packet.sending import emit, enqueue
 from fabric.engines.packet.spraying import ahead, deal, in_turn
-from fabric.engines.packet.state import FREE, HOPS, NONE, ON_STACK, State, queue_of, sender_of
-from topology.compiled import lean_inlined
+from fabric.engines.packet.state import (
+    FREE,
+    HOPS,
+    NONE,
+    ON_STACK,
+    State,
+    credit_of,
+    queue_of,
+    sender_of,
+)
+from topology.compiled import lean, lean_inlined
 
 
 @lean_inlined
@@ -28,50 +40,75 @@ def settle(s: State, now: int) -> None:
 @lean_inlined
 def _send(s: State, k: int, now: int) -> None:
     """Link k begins with a packet, if it is free and there is one that may go."""
-    links, queues, packets, sets, link_sets = s.links, s.queues, s.packets, s.sets, s.link_sets
+    links, kinds, sets, link_sets = s.links, s.kinds, s.sets, s.link_sets
     if now < links[k].free:
         if not links[k].waking:
             links[k].waking = True
             schedule(s, k, links[k].free)
         return
     classes = links[k].mask
-    begin, end = links[k].begin, links[k].end
-    for x in range(begin, end):
+    for x in range(links[k].begin, links[k].end):
         classes |= sets[link_sets[x]].mask
     while classes > 0:
         kind = 0
         while classes >> (kind + 1):
             kind += 1
-        classes ^= 1 << kind
-        queue = queue_of(len(links), k, kind)
-        if queues[queue].first == NONE:
-            for x in range(begin, end):
-                emit(s, link_sets[x], kind, k, now)
-                if queues[queue].first != NONE:
-                    break
-            if queues[queue].first == NONE:
-                continue
-        if queues[queue].credit >= packets[queues[queue].first].cells:
-            _begin(s, k, queue, kind, now)
+        alike = kinds[kind].alike & classes
+        if alike == 1 << kind:
+            chosen = kind if _can_send(s, k, kind, now) else NONE
+        else:
+            chosen = _by_weight(s, k, alike, now)
+        if chosen != NONE:
+            _begin(s, k, chosen, now)
             return
+        classes ^= alike
 
 
 @lean_inlined
-def _begin(s: State, k: int, queue: int, kind: int, now: int) -> None:
-    """Link k sends the first packet of its queue."""
+def _can_send(s: State, k: int, kind: int, now: int) -> bool:
+    """Whether link k has a packet of a class, and room for it at its end."""
+    queues, queue = s.queues, queue_of(len(s.links), k, kind)
+    if queues[queue].first == NONE:
+        for x in range(s.links[k].begin, s.links[k].end):
+            emit(s, s.link_sets[x], kind, k, now)
+            if queues[queue].first != NONE:
+                break
+        if queues[queue].first == NONE:
+            return False
+    room = queues[credit_of(s, k, kind)].credit
+    return bool(room >= s.packets[queues[queue].first].cells)
+
+
+@lean
+def _by_weight(s: State, k: int, alike: int, now: int) -> int:
+    """Which class of one priority is to send over link k; `NONE` if none of them can."""
+    able, kind = 0, 0
+    while alike >> kind:
+        if alike >> kind & 1 and _can_send(s, k, kind, now):
+            able |= 1 << kind
+        kind += 1
+    return least_served(s, k, able) if able else NONE
+
+
+@lean_inlined
+def _begin(s: State, k: int, kind: int, now: int) -> None:
+    """Link k sends the first packet of its queue of a class."""
     links, queues, packets, sets, senders = s.links, s.queues, s.packets, s.sets, s.senders
+    queue = queue_of(len(links), k, kind)
     p = queues[queue].first
     behind, came, cells = packets[p].behind, packets[p].link, packets[p].cells
     queues[queue].first = behind
     queues[queue].waiting -= 1
     if behind == NONE:
         links[k].mask &= ~(1 << kind)
-    queues[queue].credit -= cells
+    queues[credit_of(s, k, kind)].credit -= cells
     if came != NONE:
         _give_back(s, came, kind, cells, now)
     packets[p].link = k
     until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
     links[k].free = until
+    if s.kinds[kind].alike != 1 << kind:
+        served(s, k, kind, until - now)
     schedule(s, len(links) + p, until + int(links[k].latency * packets[p].crossing))
     more = links[k].mask
     for x in range(links[k].begin, links[k].end):
@@ -92,7 +129,7 @@ def _begin(s: State, k: int, queue: int, kind: int, now: int) -> None:
 def _give_back(s: State, k: int, kind: int, cells: int, now: int) -> None:
     """A packet has left the buffer at the end of link k."""
     links = s.links
-    s.queues[queue_of(len(links), k, kind)].credit += cells
+    s.queues[credit_of(s, k, kind)].credit += cells
     if links[k].free <= now and not links[k].waking:
         ready_to_send(s, k)
 
@@ -109,9 +146,9 @@ def arrive(s: State, p: int, now: int) -> bool:
         s.n[FREE] += 1
         return True
     member = links[k].member
-    chosen = ahead(s, entry, member)
-    port = in_turn(s, chosen, member)
-    deal(s, entry, chosen, member)
+    chosen = ahead(s, entry, member, kind)
+    port = in_turn(s, chosen, member, kind)
+    deal(s, entry, chosen, member, kind)
     packets[p].entry = entries[chosen].then
     enqueue(s, port, kind, p)
     if not links[port].waking:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from fabric.engines.base import EngineError
 from fabric.engines.columns import WINDOW_ROWS
 from fabric.engines.packet import steps
+from fabric.engines.packet.kinds import Kinds
 from fabric.engines.packet.network import Network
-from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.options import APART, PacketOptions
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import (
     CLASSES,
@@ -39,10 +40,10 @@ class PacketState:
     ``lanes``: how many numbers of lanes are in use or were.
     """
 
-    def __init__(self, network: Network, options: PacketOptions, places: int) -> None:
+    def __init__(self, network: Network, kinds: Kinds, options: PacketOptions, places: int) -> None:
         self.lanes = 0
         self._free_lanes: list[int] = []
-        self.state = _state(network, options, places)
+        self.state = _state(network, kinds, options, places)
         self.learn(network)
         self._more_packets(_FIRST_ROOM)
 
@@ -107,6 +108,7 @@ class PacketState:
         self.state.to_come[slots] = rows.to_send
         t["src"][slots], t["dst"][slots] = src, dst
         t["turn"][slots] = NONE
+        t["ready"][slots], t["asked"][slots] = 0, 0
         t["home"][slots] = NONE if home is None else home
         t["missing"][slots] = np.where(rows.own, 1, 2)
         return slots
@@ -176,7 +178,7 @@ class PacketState:
         self.state = s._replace(heap=_longer(s.heap, n))
 
 
-def _state(network: Network, options: PacketOptions, places: int) -> State:
+def _state(network: Network, kinds: Kinds, options: PacketOptions, places: int) -> State:
     """A machine at rest, without sets of links, packets, transfers and lanes."""
     n, room = len(network.per_byte), options.credits
     used = network.link
@@ -185,6 +187,7 @@ def _state(network: Network, options: PacketOptions, places: int) -> State:
     fan = np.repeat(network.fan, np.diff(np.append(network.group, network.groups)))
     dice = _mixed(np.arange(network.groups), options.seed)
     turn = np.where(network.is_switch, dice % fan.astype(np.uint64), 0)
+    fan, dice, turn = (np.repeat(column, len(kinds)) for column in (fan, dice, turn))
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
     empty = {
         name: _records(0, name)
@@ -193,18 +196,23 @@ def _state(network: Network, options: PacketOptions, places: int) -> State:
     return State(
         np.zeros(12, np.int64), shift, options.mtu, options.header, options.cell, _DEPTH,
         buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
-        spare=ints, links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
+        spare=ints, apart=int(options.buffers == APART), kinds=kinds.records,
+        shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
+        links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
                                    member=network.member),
-        queues=_records(n * CLASSES, "queues", first=NONE,
+        queues=_records(n * len(kinds), "queues", first=NONE,
                         credit=_NO_LIMIT if room is None else room),
         link_sets=ints, stack=np.zeros(n, np.int32),
         bundles=_records(len(network.fan), "bundles", first=network.first, fan=network.fan,
                          group=network.group),
         bundle_links=network.link, groups=_records(
-            network.groups, "groups", turn=turn, left=fan * fan,
+            len(fan), "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
         set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,
-        initiators=np.zeros(places, np.int64), start=longs, finish=longs, **empty,
+        limited=np.zeros(places * len(kinds) if kinds.limit.any() else 0, np.int64),
+        initiators=_records(places, "initiators"),
+        waiting=_records(places * len(kinds), "waiting", first=NONE),
+        start=longs, finish=longs, **empty,
     )  # fmt: skip
 
 

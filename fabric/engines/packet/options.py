@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from fabric.engines.base import EngineError
-from topology.arguments import integer
+from topology.arguments import integer, shown
+
+APART, SHARED = "class", "shared"
+
+BUFFERS = (APART, SHARED)
+"""What the buffer at a link's end may be: one for each traffic class, or one for all of them."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +20,15 @@ class PacketOptions:
     credits: int | None
     cell: int
     seed: int
+    buffers: str = APART
 
     def __post_init__(self) -> None:
         integer(self.mtu, "mtu", 1, 1 << 24)
         integer(self.header, "header", 0, 1 << 16)
         integer(self.cell, "cell", 1, 1 << 24)
         integer(self.seed, "seed", 0)
+        if self.buffers not in BUFFERS:
+            raise EngineError(f"buffers is {shown(self.buffers)}; there are {', '.join(BUFFERS)}")
         if self.credits is None:
             return
         integer(self.credits, "credits", 1, 1 << 40)

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fabric.endpoint.costs import Costs
-from fabric.engines.base import Machine
+from fabric.engines.base import EngineError, Machine
 from fabric.engines.columns import Streams
+from fabric.engines.packet.kinds import Kinds
 from fabric.engines.packet.network import Network, ps
 from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Bytes, Floats, Ints, Longs
 from fabric.engines.paths import FlowLoads
@@ -46,12 +47,13 @@ def joined(parts: Sequence[Rows]) -> Rows:
 
 
 def rows(
-    machine: Machine, network: Network, streams: Streams, path: Ints, loads: FlowLoads,
-    costs: Costs,
+    machine: Machine, network: Network, kinds: Kinds, streams: Streams, path: Ints,
+    loads: FlowLoads, costs: Costs,
 ) -> Rows:  # fmt: skip
     """The rows of ``streams`` on these paths, between ranks of the machine.
 
-    ``loads``: what `fabric.engines.paths.load` says of them.
+    ``loads``: what `fabric.engines.paths.load` says of them. Raises `EngineError` for a rate limit
+    of ranks on one endpoint.
     """
     router, n = machine.router, np.int64(len(machine.places))
     entry, rate = network.path[path], loads.limits[loads.limit]
@@ -59,7 +61,8 @@ def rows(
     leaves = router.leaves_package[path] & (streams.src != streams.dst)
     initiator = PICOSECONDS / costs.initiator_bandwidth
     src, dst = streams.src.astype(np.int64), streams.dst.astype(np.int64)
-    here = entry == NONE
+    here, kind = entry == NONE, kinds.of(streams)
+    _check_limits(kinds, streams, kind, here)
     # A stack whose latencies were measured from end to end has the wire's in them, once.
     crossing = min(costs.crossings, 1.0)
     way = np.where(streams.src != streams.dst, router.table.latency[path], 0.0) * crossing
@@ -70,6 +73,18 @@ def rows(
         src_cost=ps(loads.src_cost), dst_cost=ps(loads.dst_cost),
         gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0), entry=entry,
         set=network.set[path], stretch=1 / share[router.table.plane[path]],
-        crossing=np.full(len(src), crossing), kind=np.zeros(len(src), np.int8),
-        order=(dst - src) % n * n + src, own=streams.src == streams.dst,
+        crossing=np.full(len(src), crossing), kind=kind,
+        order=((dst - src) % n * n + src) * len(kinds) + (len(kinds) - 1 - kind),
+        own=streams.src == streams.dst,
     )  # fmt: skip
+
+
+def _check_limits(kinds: Kinds, streams: Streams, kind: Bytes, here: Bools) -> None:
+    """Raise `EngineError` where a rate limit would hold for bytes that cross no link."""
+    limited = here & (kinds.limit[kind] > 0) & (streams.src != streams.dst)
+    if limited.any():
+        i = int(limited.argmax())
+        raise EngineError(
+            f"ranks {streams.src[i]} and {streams.dst[i]} are on one endpoint, for which the engine"
+            f" packet does not model the rate limit of traffic class {kinds.names[kind[i]]}"
+        )

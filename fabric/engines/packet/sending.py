@@ -1,30 +1,13 @@
-"""How endpoints make packets: transfers take turns, within the limits of pairs and initiators."""
+"""How endpoints make packets: transfers take turns at the links that their paths begin with."""
 
 import numpy as np
 
 from fabric.engines.packet.calendar import later
+from fabric.engines.packet.limits import ask, is_limited
+from fabric.engines.packet.offering import offer, ready_to_send
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
-from fabric.engines.packet.state import (
-    AGAIN,
-    FREE,
-    NO_ROOM,
-    NONE,
-    ON_STACK,
-    TRANSFER,
-    State,
-    queue_of,
-    sender_of,
-)
-from topology.compiled import lean, lean_inlined
-
-
-@lean_inlined
-def ready_to_send(s: State, k: int) -> None:
-    """Note that link k may be able to send something."""
-    if not s.links[k].stacked:
-        s.links[k].stacked = True
-        s.stack[s.n[ON_STACK]] = k
-        s.n[ON_STACK] += 1
+from fabric.engines.packet.state import AGAIN, FREE, NO_ROOM, NONE, State, queue_of, sender_of
+from topology.compiled import lean_inlined
 
 
 @lean_inlined
@@ -61,7 +44,7 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
                 later(s, now, sender, sender * 4 + AGAIN)
             return
         entry = transfers[i].entry
-        chosen = ahead(s, entry, 0)
+        chosen = ahead(s, entry, 0, kind)
         port = own_turn(s, i, chosen)
         if port != k and queues[queue_of(len(links), port, kind)].waiting >= s.depth:
             senders[sender].stalled = port
@@ -99,74 +82,10 @@ def _had_its_turn(s: State, sender: int, of: int, kind: int, i: int, now: int) -
         s.sets[of].mask &= ~(1 << kind)
     if transfers[i].to_send == 0:
         return
-    if transfers[i].gap > 0.0 or transfers[i].initiator > 0.0:
-        grant(s, i, now)
-    else:
+    if not is_limited(s, i):
         offer(s, i)
-
-
-@lean_inlined
-def offer(s: State, i: int) -> bool:
-    """Put transfer i at the end of its sender's list; returns True if that was empty."""
-    senders, transfers = s.senders, s.transfers
-    kind, of = transfers[i].kind, transfers[i].set
-    sender = sender_of(of, kind)
-    transfers[i].behind = NONE
-    empty = senders[sender].head == NONE
-    if empty:
-        senders[sender].head = i
-        s.sets[of].mask |= 1 << kind
-    else:
-        transfers[senders[sender].tail].behind = i
-    senders[sender].tail = i
-    return bool(empty)
-
-
-@lean_inlined
-def wake_links(s: State, of: int) -> None:
-    """The links of a set may have something to send."""
-    for x in range(s.sets[of].begin, s.sets[of].end):
-        k = s.set_links[x]
-        if not s.links[k].waking:
-            ready_to_send(s, k)
-
-
-@lean
-def grant(s: State, i: int, now: int) -> None:
-    """Let transfer i send its next packet as soon as its pair and its initiator may.
-
-    A limit is a machine that must have made a packet whole before it goes.
-    """
-    transfers = s.transfers
-    if transfers[i].gap > 0.0:
-        size = min(np.int64(s.mtu), transfers[i].to_send)
-        takes = np.int64(np.ceil(size * transfers[i].gap - 1e-3))
-        transfers[i].paced = max(transfers[i].paced, now - takes) + takes
-        if transfers[i].paced > now:
-            transfers[i].granted = 0
-            later(s, transfers[i].paced, transfers[i].order, i * 4 + TRANSFER)
-            return
-    if transfers[i].initiator > 0.0:
-        _ask_initiator(s, i, now)
-    elif offer(s, i):
-        wake_links(s, transfers[i].set)
-
-
-@lean_inlined
-def _ask_initiator(s: State, i: int, now: int) -> None:
-    transfers, initiators = s.transfers, s.initiators
-    size, rank = min(np.int64(s.mtu), transfers[i].to_send), transfers[i].rank
-    takes = np.int64(np.ceil(size * transfers[i].initiator - 1e-3))
-    initiators[rank] = max(initiators[rank], now) + takes
-    transfers[i].granted = 1
-    later(s, initiators[rank], transfers[i].order, i * 4 + TRANSFER)
-
-
-@lean
-def may_send(s: State, i: int, now: int) -> None:
-    """The time has come for which transfer i waited."""
-    transfers = s.transfers
-    if transfers[i].initiator > 0.0 and transfers[i].granted == 0:
-        _ask_initiator(s, i, now)
-    elif offer(s, i):
-        wake_links(s, transfers[i].set)
+        return
+    transfers[i].ready -= 1
+    if transfers[i].ready > 0:
+        offer(s, i)
+    ask(s, i, now)

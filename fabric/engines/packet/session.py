@@ -12,6 +12,7 @@ import numpy as np
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.packet import steps
+from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import network, ps
 from fabric.engines.packet.options import PacketOptions
@@ -58,7 +59,7 @@ class PacketSession:
         self._machine, self._options = machine, options
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
-        self._network = network(machine.router)
+        self._network, self._kinds = network(machine.router), kinds(machine.traffic_classes)
         self._shares = Shares(self._share_of)
         self.clear()
 
@@ -103,7 +104,9 @@ class PacketSession:
 
     def clear(self) -> None:
         """Forget every call; time begins again at 0."""
-        self._live = PacketState(self._network, self._options, len(self._machine.places))
+        self._live = PacketState(
+            self._network, self._kinds, self._options, len(self._machine.places)
+        )
         self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._calls: dict[int, _Call] = {}
         self._who: dict[int, tuple[int, int]] = {}  # call and position of each lane
@@ -127,8 +130,9 @@ class PacketSession:
             places = machine.places
             machine.router.paths(places[there.src[cut]], places[there.dst[cut]])  # raises
         loads = load(there, path, self._bound, self._ways, costs)
-        key = (mine.step * ranks + mine.src) * ranks + mine.dst
-        made = rows(machine, self._network, there, path, loads, costs)
+        made = rows(machine, self._network, self._kinds, there, path, loads, costs)
+        pair = (mine.step * ranks + mine.src) * ranks + mine.dst
+        key = pair * len(self._kinds) + made.kind
         return _Share(mine.src, mine.dst, key, made)
 
     def _take_in(self) -> None:
@@ -188,15 +192,21 @@ class PacketSession:
             who = positions[int(np.searchsorted(ends, i, side="right")) - 1]
             raise CallMismatch(
                 f"rank {who} of the group has a transfer of {made.to_send[i]} bytes from {src[i]}"
-                f" to {dst[i]} in step {made.step[i]}; the rank at its other end has not"
+                f" to {dst[i]}{self._in_class(made.kind[i])} in step {made.step[i]}; the rank at"
+                " its other end has not"
             )
         ranks = np.int64(len(call.lane))
-        peers = np.stack([call.key[waiting] // ranks % ranks, call.key[waiting] % ranks])
+        pair = call.key[waiting] // len(self._kinds)
+        peers = np.stack([pair // ranks % ranks, pair % ranks])
         lacking = np.flatnonzero((call.lane[peers] != NONE).all(0))
         if len(lacking):
-            pair = peers[:, lacking[0]].tolist()
-            who = next(position for position in positions if position in pair)
+            both = peers[:, lacking[0]].tolist()
+            who = next(position for position in positions if position in both)
             raise CallMismatch(f"rank {who} of the group lacks transfers that others have with it")
+
+    def _in_class(self, kind: int) -> str:
+        name = self._kinds.names[kind]
+        return f" in traffic class {name}" if name else ""
 
 
 def _lane(lanes: Longs) -> Ints:

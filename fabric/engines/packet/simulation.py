@@ -5,6 +5,7 @@ import numpy as np
 from fabric.engines.account import Account
 from fabric.engines.columns import Batch
 from fabric.engines.packet import steps
+from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
@@ -19,6 +20,7 @@ class PacketSimulation:
     def __init__(self, account: Account, options: PacketOptions) -> None:
         self.account, self._options = account, options
         self._live: PacketState | None = None
+        self._kinds = kinds(account.machine.traffic_classes)
         self._net: Network | None = None  # with the paths of the router's ``version``
         self._version = 0
         self._sizes: list[int] = []
@@ -33,13 +35,13 @@ class PacketSimulation:
         if net is None or self._version != machine.router.version:
             net, self._version = network(machine.router), machine.router.version
         if live is None:
-            live = self._live = PacketState(net, self._options, len(machine.places))
+            live = self._live = PacketState(net, self._kinds, self._options, len(machine.places))
             ranks = account.given if account.given is not None else len(machine.places)
             live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
         elif net is not self._net:
             live.learn(net)
         self._net = net
-        mine = rows(machine, net, streams, loaded.path, loaded.loads, account.costs)
+        mine = rows(machine, net, self._kinds, streams, loaded.path, loaded.loads, account.costs)
         first = sum(self._sizes)
         self._sizes.append(len(streams))
         live.answer(first + len(streams))

@@ -3,9 +3,9 @@
 At an endpoint each transfer deals its packets to the links in turn, and transfers begin at one link
 after another: so all links of the endpoint are loaded evenly, and so are those of every receiver.
 
-At a switch all packets are dealt in turn. Each round gives every link one packet, and begins a link
-further than the one before; after as many rounds as there are links it begins anywhere: where
-rounds are all alike, packets to one peer may all meet the same link.
+At a switch all packets of a class are dealt in turn. Each round gives every link one packet, and
+begins a link further than the one before; after as many rounds as there are links it begins
+anywhere: where rounds are all alike, packets to one peer may all meet the same link.
 """
 
 from fabric.engines.packet.state import NONE, State
@@ -17,13 +17,14 @@ _POSITIVE = (1 << 31) - 1
 
 
 @lean_inlined
-def ahead(s: State, entry: int, member: int) -> int:
+def ahead(s: State, entry: int, member: int, kind: int) -> int:
     """Which of the bundles of a path's state, from ``entry`` on, the next packet takes."""
     entries = s.entries
     last = entry + entries[entry].more - 1
     if last == entry:
         return entry
-    dealt = s.groups[s.bundles[entries[entry].resource].group + member].dealt
+    group = s.bundles[entries[entry].resource].group + member
+    dealt = s.groups[group * len(s.kinds) + kind].dealt
     part = (dealt * _GOLDEN) % 1.0
     k = entry
     while k < last and part >= entries[k].share:
@@ -32,10 +33,10 @@ def ahead(s: State, entry: int, member: int) -> int:
 
 
 @lean_inlined
-def in_turn(s: State, chosen: int, member: int) -> int:
+def in_turn(s: State, chosen: int, member: int, kind: int) -> int:
     """The link of a bundle whose turn it is at one of the vertices that it starts from."""
     bundle = s.bundles[s.entries[chosen].resource]
-    turn = s.groups[bundle.group + member].turn
+    turn = s.groups[(bundle.group + member) * len(s.kinds) + kind].turn
     return int(s.bundle_links[bundle.first + member * bundle.fan + turn])
 
 
@@ -44,9 +45,10 @@ def own_turn(s: State, i: int, chosen: int) -> int:
     """The link of an endpoint's bundle whose turn it is for transfer i."""
     bundle = s.bundles[s.entries[chosen].resource]
     if s.transfers[i].turn == NONE:  # transfers begin at one link after another
-        turn = s.groups[bundle.group].turn
+        group = bundle.group * len(s.kinds) + s.transfers[i].kind
+        turn = s.groups[group].turn
         s.transfers[i].turn = turn
-        s.groups[bundle.group].turn = turn + 1 if turn + 1 < bundle.fan else 0
+        s.groups[group].turn = turn + 1 if turn + 1 < bundle.fan else 0
     return int(s.bundle_links[bundle.first + s.transfers[i].turn % bundle.fan])
 
 
@@ -55,17 +57,19 @@ def deal_own(s: State, i: int, entry: int) -> None:
     """Note that a packet of transfer i took the link whose turn it was."""
     s.transfers[i].turn += 1
     if s.entries[entry].more > 1:
-        s.groups[s.bundles[s.entries[entry].resource].group].dealt += 1
+        group = s.bundles[s.entries[entry].resource].group
+        s.groups[group * len(s.kinds) + s.transfers[i].kind].dealt += 1
 
 
 @lean_inlined
-def deal(s: State, entry: int, chosen: int, member: int) -> None:
+def deal(s: State, entry: int, chosen: int, member: int, kind: int) -> None:
     """Note that a packet took the link whose turn it was, of the bundle of entry ``chosen``."""
     groups, bundles, entries = s.groups, s.bundles, s.entries
     if entries[entry].more > 1:
-        groups[bundles[entries[entry].resource].group + member].dealt += 1
+        group = bundles[entries[entry].resource].group + member
+        groups[group * len(s.kinds) + kind].dealt += 1
     bundle = bundles[entries[chosen].resource]
-    group = bundle.group + member
+    group = (bundle.group + member) * len(s.kinds) + kind
     turn = groups[group].turn + 1
     groups[group].left -= 1
     if groups[group].left == 0:

@@ -46,6 +46,9 @@ many events are handled and how many there were; events in the calendar; in the 
 packets put into the heap so far; free packets; free transfers; lanes that have ended since last
 asked; links on the stack; packet-hops so far."""
 
+PAIR, CLASS, INITIATOR = range(3)
+"""The limits that a packet passes before it goes, in this order."""
+
 WIRE, TRANSFER, AGAIN = range(3)
 """What an entry of the heap is of: a link or packet, a transfer, a sender that had no room."""
 
@@ -61,14 +64,18 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "entries": [("f8", "share"), ("i4", "resource more then")],
         "bundles": [("i4", "first fan group")],
         "groups": [("i8", "dealt dice"), ("i4", "turn left")],
+        "kinds": [("f8", "limit slowness"), ("i4", "alike lead")],
+        "shares": [("f8", "tag reached")],
+        "initiators": [("i8", "until"), ("i4", "mask"), ("?", "busy")],
+        "waiting": [("i4", "first last")],
         "senders": [("i4", "head tail stalled")],
         "sets": [("i8", "mask"), ("i4", "begin end")],
         "packets": [("f8", "wire crossing"), ("i4", "transfer link entry size cells behind kind")],
         "transfers": [  # what a packet is made from stands together
             ("i8", "to_send"), ("f8", "stretch crossing gap initiator"),
             ("i4", "entry set kind turn behind granted"), ("i8", "paced"),
-            ("i8", "step delay latency src_cost dst_cost start order home"),
-            ("i4", "src dst rank missing next_of_src next_of_dst"),
+            ("i8", "step delay latency src_cost dst_cost start order home passed"),
+            ("i4", "src dst rank missing next_of_src next_of_dst ready asked asks_behind"),
         ],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
     }.items()
@@ -84,6 +91,12 @@ class State(NamedTuple):
     that is being handled, in order of time; ``spare``: working memory. ``heap``: what is too far
     away, in order of time, then rank.
 
+    Classes (``kinds``), the higher the number the higher the priority: ``limit``, ps a byte that a
+    rank's transfers of the class have together, 0: no limit; ``slowness``, 1 / weight; ``alike``,
+    bit c: class c has the same priority; ``lead``, the first of them. ``shares``, of link or
+    initiator and class, see `fabric.engines.packet.priority`; none if all priorities differ.
+    ``apart``: 1, or 0 if the classes of a link share one buffer.
+
     Links: ``per_byte`` and ``latency`` (ps); ``member``, which of the vertices that nothing tells
     apart it leads to; ``free``, when its last packet has been sent; ``waking``, an event at that
     time is due; ``mask``, bit c: packets of class c wait; its sets are
@@ -97,7 +110,7 @@ class State(NamedTuple):
     ``bundle_links[first + m * fan]`` on, which are dealt packets in turn, see
     `fabric.engines.packet.spraying`: of group ``group + m`` it is ``turn``'s, ``left`` packets are
     left of its rounds, the ``dice`` say where the next ones begin; ``dealt``, packets that had
-    several bundles to choose from.
+    several bundles to choose from. Each class has its own, at ``group * classes + class``.
 
     Sets of links that paths begin with: ``set_links[begin:end]``, ``mask``, bit c: there is
     something to send of class c. Senders: ``head``, ``tail``, transfers in a list that take turns;
@@ -113,7 +126,10 @@ class State(NamedTuple):
     ``to_send``, and in the array `to_come` what has not arrived, bytes; ``delay``, ps until its
     first packet may go; ``latency``, ps that it takes without packets; ``src_cost``, ``dst_cost``,
     ps; ``gap``, ``initiator``, ps a byte by the limits of pair and initiator, 0: no limit;
-    ``paced``, when the pair's limit lets the next packet go; ``granted``, the initiator's has;
+    ``paced``, when the pair's limit lets the next packet go; ``granted``, the limit that has the
+    next packet, see `PAIR`; ``asked``, 1 if one has; ``asks_behind``, the next in the initiator's
+    list; ``passed``, when its class's limit has made the packet before; ``ready``, packets that
+    have passed all limits, where there are any;
     ``entry`` of its path, `NONE` for a copy inside a rank; ``set``; ``turn``, of the links of its
     endpoint, `NONE` before its first packet; ``stretch``, bytes on a link for each byte;
     ``crossing``, as of its packets; ``missing``, lanes that have not reached its step, `NONE` once
@@ -124,7 +140,12 @@ class State(NamedTuple):
 
     Lanes, one rank's part in one call: ``head``, ``tail``, its rows that it has not begun;
     ``open``, rows begun that have not ended; ``ready``, when it reached its step; ``cost`` of its
-    step so far. ``ended[:n[ENDED]]``. ``initiators``: until when each rank's has granted packets.
+    step so far. ``ended[:n[ENDED]]``.
+
+    ``limited``: until when the limit of each rank's class (``rank * classes + class``) has packets;
+    none if no class has one. Initiators, of each rank: ``until`` when it has packets, if there is 1
+    class; else whether it is ``busy`` with one, and ``mask``, bit c: transfers of class c wait for
+    it, in the list ``waiting``.
     """
 
     n: Longs
@@ -138,6 +159,9 @@ class State(NamedTuple):
     opened: Ints
     spare: Ints
     heap: Records
+    apart: int
+    kinds: Records
+    shares: Records
     links: Records
     queues: Records
     link_sets: Ints
@@ -156,9 +180,17 @@ class State(NamedTuple):
     free_transfers: Ints
     lanes: Records
     ended: Ints
-    initiators: Longs
+    limited: Longs
+    initiators: Records
+    waiting: Records
     start: Longs
     finish: Longs
+
+
+@lean_inlined
+def credit_of(s: State, k: int, kind: int) -> int:
+    """The queue that has the credit of a class on link k."""
+    return queue_of(len(s.links), k, kind * s.apart)
 
 
 @lean_inlined

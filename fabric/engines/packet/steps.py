@@ -2,7 +2,8 @@
 
 from fabric.engines.packet.calendar import coming, later, pop
 from fabric.engines.packet.forwarding import arrive, settle
-from fabric.engines.packet.sending import grant, may_send, wake_links
+from fabric.engines.packet.limits import ask, made_by_limit
+from fabric.engines.packet.offering import wake_links
 from fabric.engines.packet.state import (
     AGAIN,
     AT,
@@ -100,7 +101,7 @@ def _set_out(s: State, i: int, start: int, now: int) -> None:
     transfers = s.transfers
     has_packets = transfers[i].entry != NONE and transfers[i].to_send > 0
     begin = start + (transfers[i].delay if has_packets else transfers[i].latency)
-    transfers[i].paced = begin
+    transfers[i].paced, transfers[i].passed = begin, begin
     transfers[i].granted = 0
     later(s, max(begin, now), transfers[i].order, i * 4 + TRANSFER)
 
@@ -133,13 +134,13 @@ def _timer(s: State, now: int) -> None:
     of, kind = what >> 2, what & 3
     if kind == TRANSFER:
         if transfers[of].missing != 0:
-            may_send(s, of, now)
+            made_by_limit(s, of, now)
             return
         transfers[of].missing = NONE  # from now on it is its packets that it waits for
         if transfers[of].entry == NONE or s.to_come[of] == 0:
             _end(s, of, now)
         else:
-            grant(s, of, now)
+            ask(s, of, now)
     elif kind == AGAIN:
         s.senders[of].stalled = NONE
         wake_links(s, of // CLASSES)
