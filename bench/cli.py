@@ -373,7 +373,7 @@ def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
 
 def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
-    from bench import background, faulted, records
+    from bench import background, faulted, packets, records
     from bench.collectives import nccl_environment, nccl_format, nccl_notes
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
@@ -394,8 +394,10 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
         found = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST))
         streams.put(file, *nccl_format.bounds(rows))
         for row in rows:
-            more = [*background.lines(row.beside), *faulted.lines(row.beside)]
-            streams.put(file, *(f"# {row.size} B {line}" for line in more))
+            said = [
+                line for part in (packets, background, faulted) for line in part.lines(row.beside)
+            ]
+            streams.put(file, *(f"# {row.size} B {line}" for line in said))
         streams.put(file, *nccl_notes.standings(rows), *nccl_format.footer(found, program))
         if report:
             # A report is read strictly, but names of variables are anybody's.

@@ -7,6 +7,7 @@ import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,11 @@ import click
 from bench.options import check_none_empty
 
 if TYPE_CHECKING:
-    from fabric.machine import MachineSpec
+    from fabric.machine import MachineSpec, Option
+
+_WORDS: Mapping[str, "Option"] = MappingProxyType({"true": True, "false": False, "null": None})
+_INTEGER = re.compile(r"-?\d{1,18}")
+_FLOAT = re.compile(r"-?\d{1,18}(\.\d{0,18})?(e[-+]?\d{1,2})?")
 
 
 class RoutingPolicy(click.ParamType[str]):
@@ -58,10 +63,24 @@ def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
         from fabric.faults.file import load_faults
 
         changed["faults"] = load_faults(faults)
+    if options := changed.get("engine_options"):
+        changed["engine_options"] = {**base.engine_options, **dict(map(_engine_option, options))}
     placement = changed.get("placement")
     if placement and _PLACES.fullmatch(placement):
         changed["placement"] = tuple(map(int, placement.split(",")))
     return base.changed(**changed)
+
+
+def _engine_option(given: str) -> "tuple[str, Option]":
+    """Name and value of NAME=VALUE; a value that is no number and no truth value is a text."""
+    name, equals, value = given.partition("=")
+    if not name or not equals:
+        raise click.UsageError(f"--engine-option is {given!r}; it has to be NAME=VALUE")
+    if value in _WORDS:
+        return name, _WORDS[value]
+    if _INTEGER.fullmatch(value):
+        return name, int(value)
+    return name, float(value) if _FLOAT.fullmatch(value) else value
 
 
 def _check_operations(file: str, names: Iterable[str]) -> None:
@@ -95,6 +114,8 @@ _MACHINE_OPTIONS = (
     click.option("--software", "--endpoint", "software", metavar="NAMES",
                  help="Software stacks whose costs count [the system's own]."),
     click.option("--engine", metavar="NAME", help="How transfers are timed [flow]."),
+    click.option("--engine-option", "engine_options", multiple=True, metavar="NAME=VALUE",
+                 help="An option of the engine, e.g. credits=100; may be given again."),
     click.option("--routing", type=RoutingPolicy(), metavar="POLICY",
                  help="How traffic is split over ways: spray, adaptive, hash[:seed=N],"
                       " packet-hash[:seed=N], weighted[:NAME=WEIGHT,..], all-path[:direct=SHARE]"
@@ -113,6 +134,7 @@ _MACHINE_NAMES = (
     "system",
     "software",
     "engine",
+    "engine_options",
     "routing",
     "planes",
     "without",

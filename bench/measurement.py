@@ -18,8 +18,8 @@ class Measurement:
     checked. ``host_time``: seconds that this machine took to find out. ``wall``, ``wall_algbw``,
     ``wall_busbw``: of real ranks, what an operation took on this host; None of a simulation.
     ``is_chosen``: whether the library would take this algorithm; None where others are not measured
-    beside it. ``standing``: what the answer stands on. ``beside``: what a record says of streams
-    beside the operation, see `bench.background.record`.
+    beside it. ``standing``: what the answer stands on. ``beside``: what a record says of packets
+    (`bench.packets.record`) and of streams beside the operation (`bench.background.record`).
     """
 
     op: str

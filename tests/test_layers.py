@@ -33,7 +33,7 @@ ROOMS = {
     "bench": (
         "new_files numbers streams transport_choice",
         "options machine_options background_option machine",
-        "records", "background faulted",
+        "records", "background faulted packets",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "faults", "validation", "results", "topology_tables", "cli", "view",
         "workload_standing",

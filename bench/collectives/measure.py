@@ -24,6 +24,7 @@ from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
 from bench.machine import BenchError, check_fits, span, stack
 from bench.measurement import Measurement
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
+from bench.packets import record as of_packets
 from bench.published.standing import Question, Standing, standing
 from bench.records import Value, bandwidths
 from collectives.algorithms.choose import choose, node_size
@@ -273,7 +274,7 @@ def sweep(bench: Benchmark) -> Iterator[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of one simulation: seconds, what limits them, and of streams beside it."""
+    """The result of one simulation: seconds, what limits them, and what else records say."""
 
     time: float
     bound: float
@@ -285,14 +286,15 @@ class Found:
 def found(bench: Benchmark, task: Task) -> Found:
     """The result of simulating one row."""
     began = time.perf_counter()
-    timeline, more = simulated(bench, task), {}
+    timeline = simulated(bench, task)
+    more = of_packets(timeline)
     seconds = float(AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks]))
     if bench.background:
         answer = beside(
             bench.fabric, steps_of(bench, task), bench.background, ranks=bench.ranks,
             operation=operation_of(bench, task),
         )  # fmt: skip
-        seconds, more = answer.time, record(answer)
+        seconds, more = answer.time, {**more, **record(answer)}
     more = {**more, **faulted.record(timeline)}
     host_time = time.perf_counter() - began
     return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, more)

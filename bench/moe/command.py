@@ -38,6 +38,7 @@ from bench.moe.measure import (
 )
 from bench.numbers import CountList
 from bench.options import Output, check_sensitivity, gathered, output_options, sensitivity_option
+from bench.packets import lines as lines_of_packets
 from bench.published.standing import lines
 from bench.records import as_text, opened, progress
 from bench.streams import put
@@ -196,7 +197,8 @@ def command(
             _notes(file, fabric, name, software, [] if background or fabric.changes else works)
             for row in rows:
                 ahead = f"# EP{row['ranks']} {row['op']} "
-                put(file, *(f"{ahead}{line}" for line in (*lines_beside(row), *lines_faulted(row))))
+                said = (*lines_of_packets(row), *lines_beside(row), *lines_faulted(row))
+                put(file, *(f"{ahead}{line}" for line in said))
             file.write(sensitivity.text(answers))
         else:
             found_records = sensitivity.records(answers) if what_matters else rows

@@ -12,6 +12,7 @@ from bench.background import record
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
 from bench.moe import picture
+from bench.packets import record as of_packets
 from bench.published.rows import PUBLISHED, read
 from bench.published.standing import Question, Standing, standing
 from bench.records import Record, Value, as_text, in_gb, over
@@ -87,7 +88,7 @@ def records(
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
-            **standing_of(work, fabric, name).record(), **more,
+            **standing_of(work, fabric, name).record(), **of_packets(timeline), **more,
             **({} if work.placed is None else work.placed.record(work.asked_routing())),
             "host_time_s": host,
         }, timeline  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.timeline.faults import Faulted
+from fabric.timeline.packets import PacketStatistics
 from topology.graph import Ints, Topology
 from topology.routing.router import Router
 from topology.units import US
@@ -79,6 +80,7 @@ class Timeline:
       takes it. None if that is not known.
     - ``labels``: a text for each step. ``resource_bytes``: float64 [resources of ``router``].
     - ``places``: int32, the endpoint of ``topology`` that each rank sits on; there may be more.
+    - ``packets``: how packets fared, if an engine of packets was asked for it; else None.
     - ``software``, ``operation``: what times it; ``title``: what pictures and files call it.
     - ``faulted``: what faults in time did; None where the machine had none. Where it has some,
       ``bound`` is that of the machine as built, and never above the duration.
@@ -102,6 +104,7 @@ class Timeline:
     title: str = ""
     machine: Mapping[str, Any] | None = None
     faulted: Faulted | None = None
+    packets: PacketStatistics | None = None
 
     @property
     def topology(self) -> Topology:
@@ -162,7 +165,10 @@ class Timeline:
         return as_html(self)
 
     def save(self, path: str | Path) -> None:
-        """Write the timeline to a ``.npz`` file, with its topology; raises `OSError`."""
+        """Write the timeline to a ``.npz`` file, with its topology; raises `OSError`.
+
+        All but ``packets``.
+        """
         from fabric.timeline.file import save
 
         save(self, path)

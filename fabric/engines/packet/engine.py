@@ -30,7 +30,8 @@ class Packet:
     ``mtu``: bytes of payload of a packet at most; ``header``: bytes that each has beside it on the
     wire; ``credits``: cells of the buffer at each link's end, for each class, None: no limit;
     ``cell``: bytes of a cell; ``seed``: where taking turns begins; ``buffers``: one of `BUFFERS`,
-    "shared" for a buffer at each link's end that all classes have together. Raises `EngineError`
+    "shared" for a buffer at each link's end that all classes have together; ``statistics``: True
+    for timelines that say how packets waited, see `fabric.timeline.packets`. Raises `EngineError`
     for buffers that hold no packet, `ArgumentError` for values out of range.
     """
 
@@ -38,9 +39,9 @@ class Packet:
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
-        seed: int = 0, buffers: str = APART,
+        seed: int = 0, buffers: str = APART, statistics: bool = False,
     ) -> None:  # fmt: skip
-        self.options = PacketOptions(mtu, header, credits, cell, seed, buffers)
+        self.options = PacketOptions(mtu, header, credits, cell, seed, buffers, statistics)
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",

@@ -23,6 +23,7 @@ from fabric.engines.packet.state import (
     queue_of,
     sender_of,
 )
+from fabric.engines.packet.watching import note_arrived, note_begun
 from topology.compiled import lean, lean_inlined
 
 
@@ -105,6 +106,7 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
     if came != NONE:
         _give_back(s, came, kind, cells, now)
     packets[p].link = k
+    note_begun(s, k, p, now)
     until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
     links[k].free = until
     if s.kinds[kind].alike != 1 << kind:
@@ -142,6 +144,7 @@ def arrive(s: State, p: int, now: int) -> bool:
     k, entry, kind = packets[p].link, packets[p].entry, packets[p].kind
     if entry == NONE:
         _give_back(s, k, kind, packets[p].cells, now)
+        note_arrived(s, p, now)
         s.free_packets[s.n[FREE]] = p
         s.n[FREE] += 1
         return True
@@ -150,7 +153,7 @@ def arrive(s: State, p: int, now: int) -> bool:
     port = in_turn(s, chosen, member, kind)
     deal(s, entry, chosen, member, kind)
     packets[p].entry = entries[chosen].then
-    enqueue(s, port, kind, p)
+    enqueue(s, port, kind, p, now)
     if not links[port].waking:
         ready_to_send(s, port)
     return False

@@ -22,11 +22,13 @@ from fabric.engines.packet.state import (
     PICOSECONDS,
     RECORDS,
     UNUSED,
+    WIDTH,
     Ints,
     Longs,
     Records,
     State,
 )
+from fabric.engines.packet.watching import BINS, FIRST_WIDTH, WINDOWS
 
 _BUCKETS = 1 << 14
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
@@ -110,6 +112,8 @@ class PacketState:
         t["turn"][slots] = NONE
         t["ready"][slots], t["asked"][slots] = 0, 0
         t["home"][slots] = NONE if home is None else home
+        if self.state.watching:
+            self.state.sent["made"][slots], self.state.sent["latest"][slots] = 0, NONE
         t["missing"][slots] = np.where(rows.own, 1, 2)
         return slots
 
@@ -154,6 +158,7 @@ class PacketState:
         self.state = s._replace(
             transfers=_longer(s.transfers, have + more),
             to_come=_longer(s.to_come, have + more),
+            sent=_longer(s.sent, have + more if s.watching else 0),
             free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
         )
         s.n[UNUSED] += more
@@ -164,6 +169,7 @@ class PacketState:
         nodes = len(s.links) + have + more
         self.state = s._replace(
             packets=_longer(s.packets, have + more),
+            marks=_longer(s.marks, have + more if s.watching else 0),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
             nodes=_longer(s.nodes, nodes), opened=_longer(s.opened, nodes),
             spare=_longer(s.spare, nodes),
@@ -194,7 +200,7 @@ def _state(network: Network, kinds: Kinds, options: PacketOptions, places: int) 
         for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes")
     }
     return State(
-        np.zeros(12, np.int64), shift, options.mtu, options.header, options.cell, _DEPTH,
+        _numbers(), shift, options.mtu, options.header, options.cell, _DEPTH,
         buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
         spare=ints, apart=int(options.buffers == APART), kinds=kinds.records,
         shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
@@ -209,11 +215,28 @@ def _state(network: Network, kinds: Kinds, options: PacketOptions, places: int) 
             len(fan), "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
         set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,
+        **_statistics(n if options.statistics else 0, len(kinds)),
         limited=np.zeros(places * len(kinds) if kinds.limit.any() else 0, np.int64),
         initiators=_records(places, "initiators"),
         waiting=_records(places * len(kinds), "waiting", first=NONE),
         start=longs, finish=longs, **empty,
     )  # fmt: skip
+
+
+def _numbers() -> Longs:
+    n = np.zeros(WIDTH + 1, np.int64)
+    n[WIDTH] = FIRST_WIDTH
+    return n
+
+
+def _statistics(links: int, kinds: int) -> dict[str, Any]:
+    """The columns of `State` for statistics; without ``links`` nothing is watched."""
+    watched = kinds if links else 0
+    return {
+        "watching": links > 0, "marks": _records(0, "marks"), "sent": _records(0, "sent"),
+        "depths": _records(links, "depths"), "peaks": np.zeros(links * WINDOWS, np.int64),
+        "totals": _records(watched, "totals"), "latencies": np.zeros(watched * BINS, np.int64),
+    }  # fmt: skip
 
 
 def _records(n: int, kind: str = "entries", **fields: Any) -> Records:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fabric.engines.base import EngineError
-from topology.arguments import integer, shown
+from topology.arguments import flag, integer, shown
 
 APART, SHARED = "class", "shared"
 
@@ -21,12 +21,14 @@ class PacketOptions:
     cell: int
     seed: int
     buffers: str = APART
+    statistics: bool = False
 
     def __post_init__(self) -> None:
         integer(self.mtu, "mtu", 1, 1 << 24)
         integer(self.header, "header", 0, 1 << 16)
         integer(self.cell, "cell", 1, 1 << 24)
         integer(self.seed, "seed", 0)
+        flag(self.statistics, "statistics")
         if self.buffers not in BUFFERS:
             raise EngineError(f"buffers is {shown(self.buffers)}; there are {', '.join(BUFFERS)}")
         if self.credits is None:

@@ -7,11 +7,12 @@ from fabric.engines.packet.limits import ask, is_limited
 from fabric.engines.packet.offering import offer, ready_to_send
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
 from fabric.engines.packet.state import AGAIN, FREE, NO_ROOM, NONE, State, queue_of, sender_of
+from fabric.engines.packet.watching import note_made, note_waiting
 from topology.compiled import lean_inlined
 
 
 @lean_inlined
-def enqueue(s: State, k: int, kind: int, p: int) -> None:
+def enqueue(s: State, k: int, kind: int, p: int, now: int) -> None:
     """Let packet p wait for link k."""
     links, queues, packets = s.links, s.queues, s.packets
     queue = queue_of(len(links), k, kind)
@@ -23,6 +24,7 @@ def enqueue(s: State, k: int, kind: int, p: int) -> None:
         packets[queues[queue].last].behind = p
     queues[queue].last = p
     queues[queue].waiting += 1
+    note_waiting(s, k, p, now)
 
 
 @lean_inlined
@@ -50,7 +52,9 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
             senders[sender].stalled = port
             return
         deal_own(s, i, entry)
-        enqueue(s, port, kind, _packet(s, i, kind, chosen))
+        p = _packet(s, i, kind, chosen)
+        note_made(s, p, i, now)
+        enqueue(s, port, kind, p, now)
         if port != k:
             ready_to_send(s, port)
         _had_its_turn(s, sender, of, kind, i, now)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -56,7 +57,8 @@ class PacketSession:
     """The `Session` of the packet engine, for the first ``size`` ranks of ``machine``."""
 
     def __init__(self, machine: Machine, size: int, options: PacketOptions) -> None:
-        self._machine, self._options = machine, options
+        # Statistics are a timeline's, and a session has none.
+        self._machine, self._options = machine, replace(options, statistics=False)
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
         self._network, self._kinds = network(machine.router), kinds(machine.traffic_classes)

@@ -1,5 +1,7 @@
 """One simulation by packets: a schedule's steps in batches, and the timeline of them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from fabric.engines.account import Account
@@ -11,6 +13,7 @@ from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
 from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
+from fabric.engines.packet.statistics import statistics
 from fabric.timeline.value import Timeline
 
 
@@ -72,4 +75,7 @@ class PacketSimulation:
         )
         ready = np.zeros(places)
         ready[: live.lanes] = state.lanes["ready"][: live.lanes] / PICOSECONDS
-        return self.account.timeline(start, finish, ready)
+        timeline = self.account.timeline(start, finish, ready)
+        if not self._options.statistics:
+            return timeline
+        return replace(timeline, packets=statistics(state, self._kinds))

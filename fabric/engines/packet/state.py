@@ -40,11 +40,11 @@ CLASSES = 16
 """Traffic classes: a UB link has up to 16 virtual lanes (UB Base Specification 2.0.1)."""
 
 (NOW, CURSOR, AT, OPENED, PENDING, TIMERS, COUNTED, FREE, UNUSED, ENDED, ON_STACK,
- HOPS) = range(12)  # fmt: skip
+ HOPS, WIDTH) = range(13)  # fmt: skip
 """What the numbers of `State.n` are: the time; the calendar's bucket; of the opened bucket, how
 many events are handled and how many there were; events in the calendar; in the heap; links and
 packets put into the heap so far; free packets; free transfers; lanes that have ended since last
-asked; links on the stack; packet-hops so far."""
+asked; links on the stack; packet-hops so far; the binary logarithm of stretches of time."""
 
 PAIR, CLASS, INITIATOR = range(3)
 """The limits that a packet passes before it goes, in this order."""
@@ -77,6 +77,10 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
             ("i8", "step delay latency src_cost dst_cost start order home passed"),
             ("i4", "src dst rank missing next_of_src next_of_dst ready asked asks_behind"),
         ],
+        "marks": [("i8", "made since"), ("i4", "number")],
+        "sent": [("i4", "made latest")],
+        "depths": [("i8", "since waiting")],
+        "totals": [("i8", "packets hops waited longest reordered behind farthest")],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
     }.items()
 })  # fmt: skip
@@ -146,6 +150,14 @@ class State(NamedTuple):
     none if no class has one. Initiators, of each rank: ``until`` when it has packets, if there is 1
     class; else whether it is ``busy`` with one, and ``mask``, bit c: transfers of class c wait for
     it, in the list ``waiting``.
+
+    Statistics, see `fabric.engines.packet.watching`, if ``watching``; else the columns are empty.
+    Packets (``marks``): ``made``, when; ``since`` when it waits; ``number`` in its transfer.
+    Transfers (``sent``): ``made``, packets so far; ``latest``, the highest number that has arrived.
+    Links (``depths``): ``since`` when so many bytes are ``waiting``; ``peaks``, the most of them in
+    each stretch of ``1 << n[WIDTH]`` ps. Classes (``totals``): packets that have arrived; waits for
+    a link, and how long in all, ps; the ``longest`` latency; packets that were overtaken, by how
+    many in all, and at most; ``latencies``, how many packets took the times of each bin.
     """
 
     n: Longs
@@ -180,6 +192,13 @@ class State(NamedTuple):
     free_transfers: Ints
     lanes: Records
     ended: Ints
+    watching: bool
+    marks: Records
+    sent: Records
+    depths: Records
+    peaks: Longs
+    totals: Records
+    latencies: Longs
     limited: Longs
     initiators: Records
     waiting: Records

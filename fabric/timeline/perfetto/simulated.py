@@ -11,7 +11,8 @@ Where the machine had faults in time, marks say when links broke and when they w
 
 The counters take a transfer's bytes as spread evenly over its time. They change at whole
 nanoseconds, and their integral is what the link carried; with faults in time, what it would have
-carried on the ways as built.
+carried on the ways as built. Where an engine of packets has counted what waits for links, a third
+process has the most bytes that did, in stretches of time.
 """
 
 import itertools
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.timeline.packets import PacketStatistics
 from fabric.timeline.perfetto.events import (
     Event,
     TraceError,
@@ -87,6 +89,8 @@ def _events(timeline: "Timeline") -> Iterator[Event]:
     yield from _counters(timeline, tracks.last_process + 1)
     if timeline.faulted is not None:
         yield from fault_events(timeline.faulted.marks, tracks.last_process + 3)
+    if timeline.packets is not None:
+        yield from _queues(timeline, timeline.packets, tracks.last_process + 4)
 
 
 @dataclass(frozen=True)
@@ -282,6 +286,17 @@ def _since(at: _Floats, rate: _Floats, size: _Floats, edges: _Longs) -> tuple[_F
     number = np.searchsorted(at[order], edges, "right")
     sums = [np.append(0.0, np.cumsum(column[order]))[number] for column in (rate, rate * at, size)]
     return edges * sums[0] - sums[1], sums[2]
+
+
+def _queues(timeline: "Timeline", packets: PacketStatistics, pid: int) -> Iterator[Event]:
+    deepest = np.argsort(-packets.queue.max(axis=1, initial=0), kind="stable")[:LINKS]
+    if not len(deepest):
+        return
+    yield from process(pid, "links: queue", pid)
+    edges = nanoseconds(packets.window * np.arange(packets.queue.shape[1] + 1))
+    for k in deepest.tolist():
+        name = timeline.topology.link_name(int(packets.link[k]))
+        yield from _levels(pid, name, "bytes", edges, np.append(packets.queue[k], 0.0))
 
 
 def _levels(pid: int, name: str, unit: str, edges: _Longs, values: _Floats) -> Iterator[Event]:

@@ -1,0 +1,51 @@
+"""What only an engine of packets can say of a simulation: how they waited, and in what order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Floats = NDArray[np.float64]
+_Longs = NDArray[np.int64]
+
+PERCENTILES = (50.0, 99.0, 99.9)
+"""Of a class's packets: within which time so many percent of them are through."""
+
+
+@dataclass(frozen=True, eq=False)
+class PacketStatistics:
+    """How the packets of a simulation fared, by traffic class and by link.
+
+    - ``classes``: the name of each class; one without a name where the machine has none.
+    - ``packets``: int64 [classes], how many arrived.
+    - ``waited``: float64 [classes], seconds that a packet waits for all its links together, mean.
+    - ``latency``: float64 [classes, `PERCENTILES`], seconds from when a packet is ready for its
+      first link until it has arrived; ``longest``: float64 [classes], of any packet.
+    - ``overtaken``: int64 [classes], packets that arrived after a later one of their transfer;
+      ``behind``: float64, by how many places on average; ``farthest``: int64, at most.
+    - ``link``: int64, the links of the topology for which anything waited; ``queue``: int64 [those,
+      windows], the most bytes that waited there in each ``window`` seconds.
+
+    Times of a class without packets are NaN.
+    """
+
+    classes: tuple[str, ...]
+    packets: _Longs
+    waited: _Floats
+    latency: _Floats
+    longest: _Floats
+    overtaken: _Longs
+    behind: _Floats
+    farthest: _Longs
+    window: float
+    link: _Longs
+    queue: _Longs
+
+    @property
+    def deepest(self) -> tuple[int, int] | None:
+        """The link for which most bytes waited at a time, and how many; None if nothing waited."""
+        if not len(self.link):
+            return None
+        most = self.queue.max(axis=1)
+        k = int(most.argmax())
+        return int(self.link[k]), int(most[k])
