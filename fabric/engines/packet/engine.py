@@ -6,7 +6,7 @@ from contextlib import suppress
 from fabric.engines.account import Account
 from fabric.engines.base import CLASSES, CONTENTION, Machine
 from fabric.engines.columns import windows
-from fabric.engines.packet.options import APART, PacketOptions
+from fabric.engines.packet.options import APART, WHOLE, PacketOptions
 from fabric.engines.packet.session import PacketSession
 from fabric.engines.packet.simulation import PacketSimulation
 from fabric.schedule.step import Step
@@ -31,8 +31,9 @@ class Packet:
     wire; ``credits``: cells of the buffer at each link's end, for each class, None: no limit;
     ``cell``: bytes of a cell; ``seed``: where taking turns begins; ``buffers``: one of `BUFFERS`,
     "shared" for a buffer at each link's end that all classes have together; ``statistics``: True
-    for timelines that say how packets waited, see `fabric.timeline.packets`. Raises `EngineError`
-    for buffers that hold no packet, `ArgumentError` for values out of range.
+    for timelines that say how packets waited, see `fabric.timeline.packets`; ``switching``: one of
+    `SWITCHING`: when a switch passes a packet on. Raises `EngineError` for buffers that hold no
+    packet, `ArgumentError` for values out of range.
     """
 
     models = frozenset({CONTENTION, CLASSES})
@@ -40,8 +41,11 @@ class Packet:
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
         seed: int = 0, buffers: str = APART, statistics: bool = False,
+        switching: str = WHOLE,
     ) -> None:  # fmt: skip
-        self.options = PacketOptions(mtu, header, credits, cell, seed, buffers, statistics)
+        self.options = PacketOptions(
+            mtu, header, credits, cell, seed, buffers, statistics, switching
+        )
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",

@@ -2,8 +2,9 @@
 
 A link sends one packet at a time: the highest priority first, those of one by their weights, and a
 class in order of arrival; if there is room for it in the buffer at its end (credits). A packet's
-room is free again when the next link begins to send it. Packets are stored and forwarded: a switch
-passes on what has arrived whole.
+room is free again when the next link begins to send it. A switch passes on what has arrived whole
+(store and forward), or what begins to arrive (cut-through): then a link is busy at least until the
+packet's last byte has come in.
 """
 
 import numpy as np
@@ -108,10 +109,17 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
     packets[p].link = k
     note_begun(s, k, p, now)
     until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
+    crosses, passed = int(links[k].latency * packets[p].crossing), until
+    if s.head > 0:
+        until = max(until, s.tails[p])
+        s.tails[p] = until + crosses
+        passed = until
+        if packets[p].entry != NONE:
+            passed = min(until, now + int(np.ceil(s.head * links[k].per_byte - 1e-3)))
     links[k].free = until
     if s.kinds[kind].alike != 1 << kind:
         served(s, k, kind, until - now)
-    schedule(s, len(links) + p, until + int(links[k].latency * packets[p].crossing))
+    schedule(s, len(links) + p, passed + crosses)
     more = links[k].mask
     for x in range(links[k].begin, links[k].end):
         of = s.link_sets[x]
@@ -138,7 +146,10 @@ def _give_back(s: State, k: int, kind: int, cells: int, now: int) -> None:
 
 @lean_inlined
 def arrive(s: State, p: int, now: int) -> bool:
-    """Packet p is at the end of its link; returns True if that is the end of its path."""
+    """Packet p is at the end of its link; returns True if that is the end of its path.
+
+    With cut-through it is its head that is there, but at the end of its path all of it.
+    """
     links, packets, entries = s.links, s.packets, s.entries
     s.n[HOPS] += 1
     k, entry, kind = packets[p].link, packets[p].entry, packets[p].kind

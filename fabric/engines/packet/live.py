@@ -169,6 +169,7 @@ class PacketState:
         nodes = len(s.links) + have + more
         self.state = s._replace(
             packets=_longer(s.packets, have + more),
+            tails=_longer(s.tails, have + more if s.head else 0),
             marks=_longer(s.marks, have + more if s.watching else 0),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
             nodes=_longer(s.nodes, nodes), opened=_longer(s.opened, nodes),
@@ -202,7 +203,8 @@ def _state(network: Network, kinds: Kinds, options: PacketOptions, places: int) 
     return State(
         _numbers(), shift, options.mtu, options.header, options.cell, _DEPTH,
         buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
-        spare=ints, apart=int(options.buffers == APART), kinds=kinds.records,
+        spare=ints, apart=int(options.buffers == APART), head=options.head, tails=longs,
+        kinds=kinds.records,
         shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
         links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
                                    member=network.member),

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from fabric.engines.base import EngineError
 from topology.arguments import flag, integer, shown
 
+WHOLE, CUT_THROUGH = "store-and-forward", "cut-through"
+
+SWITCHING = (WHOLE, CUT_THROUGH)
+"""When a switch passes a packet on: when it is there whole, or when its first cell is."""
+
 APART, SHARED = "class", "shared"
 
 BUFFERS = (APART, SHARED)
@@ -22,6 +27,7 @@ class PacketOptions:
     seed: int
     buffers: str = APART
     statistics: bool = False
+    switching: str = WHOLE
 
     def __post_init__(self) -> None:
         integer(self.mtu, "mtu", 1, 1 << 24)
@@ -29,8 +35,10 @@ class PacketOptions:
         integer(self.cell, "cell", 1, 1 << 24)
         integer(self.seed, "seed", 0)
         flag(self.statistics, "statistics")
-        if self.buffers not in BUFFERS:
-            raise EngineError(f"buffers is {shown(self.buffers)}; there are {', '.join(BUFFERS)}")
+        for name, choices in (("buffers", BUFFERS), ("switching", SWITCHING)):
+            given = getattr(self, name)
+            if given not in choices:
+                raise EngineError(f"{name} is {shown(given)}; there are {', '.join(choices)}")
         if self.credits is None:
             return
         integer(self.credits, "credits", 1, 1 << 40)
@@ -45,3 +53,8 @@ class PacketOptions:
     def cells(self) -> int:
         """The cells of the largest packet."""
         return -(-(self.mtu + self.header) // self.cell)
+
+    @property
+    def head(self) -> int:
+        """Bytes of a packet that a switch needs to pass it on; 0: all of them."""
+        return self.cell if self.switching == CUT_THROUGH else 0

@@ -69,6 +69,8 @@ def _packet(s: State, i: int, kind: int, chosen: int) -> int:
     size = min(np.int64(s.mtu), transfers[i].to_send)
     transfers[i].to_send -= size
     packets[p].transfer, packets[p].link = i, NONE
+    if s.head > 0:
+        s.tails[p] = 0
     packets[p].entry, packets[p].kind = s.entries[chosen].then, kind
     packets[p].size = size
     packets[p].wire = (size + s.header) * transfers[i].stretch

@@ -124,7 +124,9 @@ class State(NamedTuple):
     Packets: ``transfer``; the ``link`` that it is on or came over; the path ``entry`` after that;
     ``size``, bytes of payload; ``wire``, bytes that a link is busy for; ``crossing``, which part of
     the links' latencies it takes (the rest is in its stack's); ``cells`` of a buffer;
-    ``behind``, the next in its queue; ``kind``, the class. ``free_packets[:n[FREE]]``.
+    ``behind``, the next in its queue; ``kind``, the class. ``free_packets[:n[FREE]]``. With
+    cut-through, ``head``, the bytes that a switch has to have of a packet to pass it on, and
+    ``tails``, when the last byte of each is at the end of its link; else 0, and none.
 
     Transfers (streams): ``src``, ``dst``, lanes; ``rank``, whose limit as an initiator counts;
     ``to_send``, and in the array `to_come` what has not arrived, bytes; ``delay``, ps until its
@@ -172,6 +174,8 @@ class State(NamedTuple):
     spare: Ints
     heap: Records
     apart: int
+    head: int
+    tails: Longs
     kinds: Records
     shares: Records
     links: Records
