@@ -398,6 +398,7 @@ def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], b
                 line for part in (packets, background, faulted) for line in part.lines(row.beside)
             ]
             streams.put(file, *(f"# {row.size} B {line}" for line in said))
+        streams.put(file, *nccl_notes.imbalances(rows))
         streams.put(file, *nccl_notes.standings(rows), *nccl_format.footer(found, program))
         if report:
             # A report is read strictly, but names of variables are anybody's.

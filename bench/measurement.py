@@ -20,6 +20,8 @@ class Measurement:
     ``is_chosen``: whether the library would take this algorithm; None where others are not measured
     beside it. ``standing``: what the answer stands on. ``beside``: what a record says of packets
     (`bench.packets.record`) and of streams beside the operation (`bench.background.record`).
+    ``link_imbalance``: the busiest link over the mean of those beside it, None where routing is an
+    even spray.
     """
 
     op: str
@@ -48,6 +50,7 @@ class Measurement:
     is_chosen: bool | None = None
     standing: Standing | None = None
     beside: Mapping[str, Value] = field(default_factory=dict)
+    link_imbalance: float | None = None
 
     def record(self) -> dict[str, Value]:
         """The row as a record; every key of a quantity ends in its unit."""
@@ -59,9 +62,12 @@ class Measurement:
             "algbw_GBps": in_gb(self.algbw), "busbw_GBps": in_gb(self.busbw), **self._on_host(),
             "bound_us": None if self.bound is None else self.bound / US,
             "bottleneck": self.bottleneck, **(self.standing.record() if self.standing else {}),
-            **self.beside, "transport": self.transport, "engine": self.engine,
+            **self._uneven(), **self.beside, "transport": self.transport, "engine": self.engine,
             "routing": self.routing, "wrong": self.wrong, "host_time_s": self.host_time,
         }  # fmt: skip
+
+    def _uneven(self) -> dict[str, Value]:
+        return {} if self.link_imbalance is None else {"link_imbalance": self.link_imbalance}
 
     def _choice(self) -> dict[str, Value]:
         return {} if self.is_chosen is None else {"chosen": self.is_chosen}

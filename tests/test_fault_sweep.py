@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.faults.sweep import CUT, FULL, Failure, Sweep, Sweeper, pairs
-from bench.faults.workload import Workload
+from bench.faults.workload import SweptOperation
 from bench.faults.year import HOUR, PUBLISHED, YEAR, Rates, Year, rates_of, together, year_of
 from fabric import Endpoint, Fabric, Step
 from fabric.machine import MachineSpec
@@ -102,7 +102,9 @@ def test_a_sweep_finds_the_closed_form_once_for_all_112() -> None:
     for policy in ("spray", "adaptive"):
         machine = MachineSpec("supernode:160", "raw", routing=policy, planes=UB,
                               system_options={"l2_chips": 16})  # fmt: skip
-        sweeper = Sweeper(machine, Workload("all_to_all", 320, size=320 << 20, algorithm="direct"))
+        sweeper = Sweeper(
+            machine, SweptOperation("all_to_all", 320, size=320 << 20, algorithm="direct")
+        )
         cases = elements(sweeper.topology, "l2", UB)
         (group,) = sweeper.groups(cases)
         assert len(group) == len(cases) == 112
@@ -126,7 +128,7 @@ EVERY_KIND = ("l1", "l2", "module", "die", "node", "sub-plane", "link")
 def test_failures_that_are_alike_cost_alike(policy: str, kind: str) -> None:
     """Every one is simulated, too."""
     machine = MachineSpec("supernode:32", "raw", routing=policy, planes=UB, tolerance=0.0)
-    sweeper = Sweeper(machine, Workload("all_to_all", 20, size=20 << 18, algorithm="direct"))
+    sweeper = Sweeper(machine, SweptOperation("all_to_all", 20, size=20 << 18, algorithm="direct"))
     cases = elements(sweeper.topology, kind, UB)
     cases = cases[:: max(1, len(cases) // 30)]
     groups = sweeper.groups(cases)
@@ -139,7 +141,7 @@ def test_failures_that_are_alike_cost_alike(policy: str, kind: str) -> None:
 
 def test_how_many_groups_there_are() -> None:
     """32 ranks on 2 of 4 nodes: those with ranks are told apart, the others are not."""
-    sweeper = Sweeper(MachineSpec("supernode:32", planes=UB), Workload("barrier", 32))
+    sweeper = Sweeper(MachineSpec("supernode:32", planes=UB), SweptOperation("barrier", 32))
     found = {
         kind: len(sweeper.groups(elements(sweeper.topology, kind, UB)))
         for kind in ("l2", "l1", "node", "sub-plane", "package")
@@ -147,7 +149,7 @@ def test_how_many_groups_there_are() -> None:
     # Whichever package of a node fails, the ranks behind it move on by two.
     assert found == {"l2": 1, "l1": 3, "node": 1, "sub-plane": 1, "package": 3}
     hashed = MachineSpec("supernode:32", planes=UB, routing="hash")
-    by_hash = Sweeper(hashed, Workload("barrier", 32))
+    by_hash = Sweeper(hashed, SweptOperation("barrier", 32))
     assert len(by_hash.groups(elements(by_hash.topology, "l2", UB))) == 14
 
 
@@ -328,7 +330,7 @@ def test_what_cannot_be_swept_is_refused(arguments: tuple[str, ...], said: str) 
 
 def test_a_placement_that_loses_a_rank_cannot_run() -> None:
     machine = MachineSpec("supernode:16", "raw", planes=UB, placement=(0, 5, 20, 31))
-    sweeper = Sweeper(machine, Workload("barrier", 4))
+    sweeper = Sweeper(machine, SweptOperation("barrier", 4))
     groups = sweeper.groups(elements(sweeper.topology, "die", UB))
     found = [sweeper.failure(group) for group in groups]
     lost = [name for one in found if one.why == FULL for name in one.names]

@@ -281,6 +281,7 @@ class Found:
     bottleneck: str
     host_time: float
     beside: Mapping[str, Value] = field(default_factory=dict)
+    link_imbalance: float | None = None
 
 
 def found(bench: Benchmark, task: Task) -> Found:
@@ -297,7 +298,9 @@ def found(bench: Benchmark, task: Task) -> Found:
         seconds, more = answer.time, {**more, **record(answer)}
     more = {**more, **faulted.record(timeline)}
     host_time = time.perf_counter() - began
-    return Found(seconds, timeline.bound, str(timeline.bottleneck), host_time, more)
+    return Found(
+        seconds, timeline.bound, str(timeline.bottleneck), host_time, more, timeline.link_imbalance
+    )  # fmt: skip
 
 
 AVERAGES: dict[int | None, Callable[[NDArray[np.float64]], Any]] = {
@@ -318,6 +321,7 @@ def measurement(bench: Benchmark, task: Task, answer: Found) -> Measurement:
         busbw=busbw, bound=answer.bound, bottleneck=answer.bottleneck, wrong=None,
         host_time=answer.host_time, is_chosen=task.is_chosen if len(bench.algorithms) > 1 else None,
         standing=standing_of(bench, task), beside=answer.beside,
+        link_imbalance=answer.link_imbalance,
     )  # fmt: skip
 
 

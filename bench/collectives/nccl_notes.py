@@ -57,6 +57,14 @@ def devices(bench: Benchmark) -> list[DeviceLine]:
     return found
 
 
+def imbalances(rows: Iterable[Measurement]) -> Iterator[str]:
+    """Iterate over a line for each row whose routing does not load links evenly."""
+    for row in rows:
+        if row.link_imbalance is not None:
+            words = f"the busiest link has {row.link_imbalance:.4g} times the mean of those beside"
+            yield f"# {row.size} B {row.routing}: {words} it"
+
+
 def standings(rows: Iterable[Measurement]) -> Iterator[str]:
     """Iterate over the lines that say in which range the constants were fitted."""
     for line in lines(row.standing for row in rows if row.standing):

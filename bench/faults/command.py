@@ -10,7 +10,7 @@ import numpy as np
 from bench.cases.moe import MODES
 from bench.faults import picture
 from bench.faults.sweep import Sweep, Sweeper, pairs, sweep
-from bench.faults.workload import WORKLOADS, Workload
+from bench.faults.workload import WORKLOADS, SweptOperation
 from bench.faults.year import Rates, Spans, published_lines, rates_of, together, year_of
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
@@ -44,7 +44,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
 
 workload_options = gathered(
     "workload",
-    Workload,
+    SweptOperation,
     click.option("--workload", "name", type=click.Choice(WORKLOADS), default="dispatch",
                  show_default=True, help="What runs on the machine."),
     click.option("--ranks", type=click.IntRange(2, 1 << 20), default=64, show_default=True,
@@ -60,10 +60,10 @@ workload_options = gathered(
     click.option("--seed", type=click.IntRange(0, (1 << 53) - 1), default=0, show_default=True,
                  help="Of the routing of tokens, and of the choice of pairs."),
 )  # fmt: skip
-"""Adds the choice of a workload, which the command gets as ``workload``, a `Workload`."""
+"""Adds the choice of a workload, which the command gets as ``workload``, a `SweptOperation`."""
 
 
-class Asked(NamedTuple):
+class AskedSweep(NamedTuple):
     """A kind, or pairs of kinds, and its cases; None for ``rates`` where no times are given."""
 
     kind: str
@@ -88,7 +88,7 @@ class Asked(NamedTuple):
 @click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
 @click.option("--plot", type=NewFile(), help="Draw the distributions (png, svg or pdf).")
 def command(
-    kinds: tuple[str, ...], workload: Workload, number: int | None,
+    kinds: tuple[str, ...], workload: SweptOperation, number: int | None,
     mtbf: tuple[tuple[str, float], ...], mttr: tuple[tuple[str, float], ...], machine: MachineSpec,
     form: str, output: Path | None, plot: Path | None,
 ) -> None:  # fmt: skip
@@ -103,10 +103,10 @@ def command(
     rates = rates_of(kinds, mtbf, mttr)
     sweeper = Sweeper(machine, workload)
     cases = {kind: elements(sweeper.topology, kind, sweeper.planes) for kind in kinds}
-    asked = [Asked(kind, cases[kind], rates.get(kind)) for kind in kinds]
+    asked = [AskedSweep(kind, cases[kind], rates.get(kind)) for kind in kinds]
     if number is not None:
         every = [case for of_kind in cases.values() for case in of_kind]
-        asked.append(Asked("pairs", pairs(every, number, workload.seed), None))
+        asked.append(AskedSweep("pairs", pairs(every, number, workload.seed), None))
     found = list(swept(sweeper, asked))
     rows = records(sweeper, asked, found)
     with opened(output) as file:
@@ -125,7 +125,7 @@ def command(
         picture.draw(found, plot)
 
 
-def swept(sweeper: Sweeper, asked: Sequence[Asked]) -> Iterator[Sweep]:
+def swept(sweeper: Sweeper, asked: Sequence[AskedSweep]) -> Iterator[Sweep]:
     """The sweep over each of the cases that are asked for, with a progress bar."""
     for one in asked:
         *_, last = progress(sweep(sweeper, one.kind, one.cases), one.kind)
@@ -133,7 +133,7 @@ def swept(sweeper: Sweeper, asked: Sequence[Asked]) -> Iterator[Sweep]:
         yield last
 
 
-def records(sweeper: Sweeper, asked: Sequence[Asked], found: Sequence[Sweep]) -> list[Record]:
+def records(sweeper: Sweeper, asked: Sequence[AskedSweep], found: Sequence[Sweep]) -> list[Record]:
     """A record for each sweep, and one of all kinds together where a year is asked for."""
     years = {
         one.kind: year_of(each, one.rates) for one, each in zip(asked, found, strict=True)

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 
-from bench.faults.workload import Workload
+from bench.faults.workload import SweptOperation
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 from topology.analysis.alike import by_number, signature
@@ -70,10 +70,10 @@ class Sweeper:
     """Times a workload on a machine with things taken out of it.
 
     ``topology``: what it is without anything more taken out; ``whole``: the workload's timeline
-    there. Raises what `Workload.simulate` raises.
+    there. Raises what `SweptOperation.simulate` raises.
     """
 
-    def __init__(self, machine: MachineSpec, workload: Workload) -> None:
+    def __init__(self, machine: MachineSpec, workload: SweptOperation) -> None:
         self.machine, self.topology = machine, machine.topology()
         self.workload = workload.settled(machine)
         self.whole: Timeline = self.workload.simulate(machine)

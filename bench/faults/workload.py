@@ -19,7 +19,7 @@ WORKLOADS = (*EXCHANGES, *COLLECTIVES)
 
 
 @dataclass(frozen=True)
-class Workload:
+class SweptOperation:
     """An operation of ``ranks`` ranks; ``name``: one of `WORKLOADS`.
 
     ``mode``, ``tokens`` (None: the mode's own), ``seed``: of dispatch and combine, as in
@@ -35,7 +35,7 @@ class Workload:
     size: int = 1 << 20
     algorithm: str | None = None
 
-    def settled(self, machine: MachineSpec) -> "Workload":
+    def settled(self, machine: MachineSpec) -> "SweptOperation":
         """The same with the algorithm that the library takes on this machine."""
         if self.name in EXCHANGES or self.algorithm is not None:
             return self

@@ -27,7 +27,7 @@ from topology.units import US
 
 LAST = {
     "experts placed": "expert_placement", "fullest rank": "fullest_over_mean",
-    "other nodes %": "other_nodes_percent", "bound us": "bound_us", "set by": "bottleneck",
+    "other nodes %": "other_nodes_percent", "imbalance": "link_imbalance", "bound us": "bound_us", "set by": "bottleneck",
     "wall ms": "wall_time_ms", "checked": "tokens_checked", "wrong": "wrong_tokens",
 }  # fmt: skip
 """The last columns of the table, where there are such: of a simulation, or of real tokens."""
@@ -86,12 +86,19 @@ def records(
             "top_k": work.top_k, "experts": work.experts, "skew": work.skew, "size_bytes": size,
             "time_us": predicted, "bandwidth_GBps": in_gb(over(moved, duration)),
             "bound_us": timeline.bound / US, "bottleneck": str(timeline.bottleneck),
+            **uneven(timeline),
             "published_us": known,
             "error_percent": None if known is None else 100 * (predicted / known - 1),
             **standing_of(work, fabric, name).record(), **of_packets(timeline), **more,
             **({} if work.placed is None else work.placed.record(work.asked_routing())),
             "host_time_s": host,
         }, timeline  # fmt: skip
+
+
+def uneven(timeline: Timeline) -> dict[str, Value]:
+    """How unevenly links are loaded, for a record; nothing where routing is an even spray."""
+    found = timeline.link_imbalance
+    return {} if found is None else {"link_imbalance": found}
 
 
 def live(

@@ -145,6 +145,17 @@ class Timeline:
         """Seconds that each link needs for its bytes at full speed: float64 [links]."""
         return self.link_bytes / self.router.topology.link_bandwidth
 
+    @cached_property
+    def link_imbalance(self) -> float | None:
+        """The time that the busiest link needs for its bytes, over the mean of those beside it.
+
+        Beside it are the links that even spray would load alike. None where the routing is an even
+        spray.
+        """
+        from fabric.timeline.imbalance import is_even, link_imbalance
+
+        return None if is_even(self) else link_imbalance(self)
+
     def of_machine(self, described: Mapping[str, Any]) -> "Timeline":
         """The same timeline with this description of the ``machine``."""
         made = copy.copy(self)
