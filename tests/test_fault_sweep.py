@@ -13,7 +13,7 @@ import pytest
 from bench.faults.sweep import CUT, FULL, Failure, Sweep, Sweeper, pairs
 from bench.faults.workload import SweptOperation
 from bench.faults.year import HOUR, PUBLISHED, YEAR, Rates, Year, rates_of, together, year_of
-from fabric import Endpoint, Fabric, Step
+from fabric import Endpoint, Fabric, Step, Timeline
 from fabric.machine import MachineSpec
 from tests.support.commands import refused, run
 from topology import Topology, TopologyError, cloudmatrix384, supernode, system
@@ -28,8 +28,12 @@ MASK = (1 << 64) - 1
 
 def time_of(machine: Topology, policy: str, step: Step) -> float:
     """Seconds without the latency of the way."""
+    return timeline_of(machine, policy, step).duration - 3 * 187.5e-9
+
+
+def timeline_of(machine: Topology, policy: str, step: Step) -> Timeline:
     fabric = Fabric(machine, routing=policy, planes=("ub",), endpoint=Endpoint("test"))
-    return fabric.simulate([step]).duration - 3 * 187.5e-9
+    return fabric.simulate([step])
 
 
 @pytest.mark.parametrize(("policy", "cost"), [("spray", 16 / 15), ("adaptive", 112 / 111)])
@@ -66,13 +70,31 @@ def test_one_dead_l2_chip_costs_what_the_fullest_link_has_by_hash() -> None:
             busy.update(pairwise(way))
             uplinks[int(machine.vertex_names[way[1]].rpartition(".")[2])] += 1
         expected = max(busy.values()) * size / (28 * GB)
-        assert time_of(machine, "hash", step) == pytest.approx(expected, rel=1e-6)
+        timeline = timeline_of(machine, "hash", step)
+        assert timeline.duration - 3 * 187.5e-9 == pytest.approx(expected, rel=1e-6)
+        if machine is whole:
+            assert timeline.link_imbalance == pytest.approx(imbalance(machine, busy))
         found[machine.n_vertices] = expected
         chip = [n for (a, _), n in busy.items() if machine.vertex_names[a].startswith("l2.3.")]
         ways = 16 * nodes if machine is whole else 15 * nodes
         assert len(chip) == ways  # the mean of the sub-plane's chips is 16/15 of what it was
         assert np.mean(chip) == pytest.approx(uplinks[3] / ways)
     assert min(found.values()) > 1.2 * len(step) / (16 * nodes * 7) * size / (28 * GB)
+
+
+def imbalance(machine: Topology, busy: Counter[tuple[int, int]]) -> float:
+    """The fullest link's pairs over the mean of the 7 links of its die, or 112 of its node."""
+    names = machine.vertex_names
+
+    def beside(a: int, b: int) -> tuple[str, str]:
+        ends = names[a].startswith("node"), names[b].startswith("node")
+        if all(ends):  # a die's own links
+            return ("out", names[a]) if ".die" in names[a] else ("in", names[b])
+        return ("up", names[a].split(".")[0]) if ends[0] else ("down", names[b].split(".")[0])
+
+    (fullest, most), *_ = busy.most_common()
+    together = sum(n for link, n in busy.items() if beside(*link) == beside(*fullest))
+    return most / (together / (7 if beside(*fullest)[0] in ("out", "in") else 112))
 
 
 def hashed_way(machine: Topology, src: int, dst: int) -> list[int]:

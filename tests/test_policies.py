@@ -357,3 +357,28 @@ def test_detours_by_groups_are_those_of_each_pair() -> None:
         expected = walk_all_paths(src, dst, plane, machine.n_endpoints, -1.0)
         for column, other in zip(find(src, dst), expected, strict=True):
             assert np.array_equal(column, other)
+
+
+# How uneven it is.
+
+
+def test_an_even_spray_has_no_imbalance_and_others_say_theirs() -> None:
+    machine, rows = supernode(16), Step(np.arange(16), np.arange(16, 32), 1 << 20)
+    found = {
+        text: Fabric(machine, routing=text, planes=("ub",)).simulate([rows]).link_imbalance
+        for text in (
+            "spray",
+            "packet-hash",
+            "adaptive",
+            "weighted",
+            "hash",
+            "weighted:node*.l1.3=2",
+        )
+    }
+    assert found["spray"] is found["packet-hash"] is None
+    assert found["adaptive"] == pytest.approx(1)
+    assert found["weighted"] == pytest.approx(1)
+    assert found["weighted:node*.l1.3=2"] == pytest.approx(7 * 2 / 8)  # of a die's seven links
+    # One of a die's seven links has all of its bytes; others may be fuller, none beside it is.
+    assert found["hash"] >= 7
+    assert Fabric(machine, routing="hash").simulate([]).link_imbalance == 1.0

@@ -27,8 +27,9 @@ from topology.units import US
 
 LAST = {
     "experts placed": "expert_placement", "fullest rank": "fullest_over_mean",
-    "other nodes %": "other_nodes_percent", "imbalance": "link_imbalance", "bound us": "bound_us", "set by": "bottleneck",
-    "wall ms": "wall_time_ms", "checked": "tokens_checked", "wrong": "wrong_tokens",
+    "other nodes %": "other_nodes_percent", "imbalance": "link_imbalance", "bound us": "bound_us",
+    "set by": "bottleneck", "wall ms": "wall_time_ms", "checked": "tokens_checked",
+    "wrong": "wrong_tokens",
 }  # fmt: skip
 """The last columns of the table, where there are such: of a simulation, or of real tokens."""
 

@@ -25,6 +25,8 @@ def as_html(timeline: "Timeline") -> str:
         ("no engine may answer less than", f"{bound / US:,.4f} us"),
         ("set by", str(timeline.bottleneck)),
     ]  # fmt: skip
+    if timeline.link_imbalance is not None:
+        about.append(("busiest link over those beside it", f"{timeline.link_imbalance:.4g}"))
     busy = timeline.resource_bytes / timeline.router.capacity
     most = np.argsort(-busy, kind="stable")[:BUSIEST]
     shares = [
