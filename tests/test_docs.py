@@ -25,7 +25,7 @@ from tests.support.pages import (
     printed_from,
     rewritten,
 )
-from topology import system
+from topology import Router, system
 
 LONG = "takes long: make test-pages runs it"
 ENGINE = "needs an engine's environment: make test-engines makes the same calls"
@@ -57,6 +57,7 @@ NOT_HERE = {
     ("docs/mpi.md", "PYTHONPATH=. .venv/bin/mpiexec"): MPI,
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o hurt.png"): LONG,
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o ub.png"): LONG,
+    ("docs/routing.md", "triplane bench faults --kind l2,sub-plane"): LONG,
     ("docs/running.md", "triplane run -n 8 program.py"): LONG,  # as one of README's
     ("docs/running.md", "triplane run -n 8 --transport mpi"): MPI,
     ("docs/running.md", "mpiexec"): MPI,
@@ -127,6 +128,9 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
         elif block.language == "toml" and "[[classes]]" in block.text:
             (tmp_path / "classes.toml").write_text(block.text, "utf-8")
             assert load_classes(tmp_path / "classes.toml")
+        elif block.language == "toml" and "[[routes]]" in block.text:
+            (tmp_path / "tables.toml").write_text(block.text, "utf-8")
+            assert Router(system("cloudmatrix384"), f"static:{tmp_path}/tables.toml").rule
         elif block.language == "toml":
             (tmp_path / "page.toml").write_text(block.text, "utf-8")
             assert system(str(tmp_path / "page.toml")).n_endpoints
