@@ -25,7 +25,7 @@ SHOWN = 5
 """Failures that cut the machine, of which the table gives the names."""
 
 
-class Kinds(click.ParamType[tuple[str, ...]]):
+class FailureKinds(click.ParamType[tuple[str, ...]]):
     """Kinds of things that fail, with commas between them."""
 
     name = "kinds"
@@ -72,7 +72,7 @@ class AskedSweep(NamedTuple):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--kind", "kinds", type=Kinds(), required=True, metavar="KINDS",
+@click.option("--kind", "kinds", type=FailureKinds(), required=True, metavar="KINDS",
               help="What fails: link, module, nic, die, package, node, rack, sub-plane, plane, or a"
                    " kind of switch such as l1 or l2; several with commas.")  # fmt: skip
 @workload_options

@@ -72,8 +72,8 @@ def ubmesh(npus: int = 1024) -> Topology:
 
     Traffic takes shortest ways and is spread evenly over their links. So two racks of a pod that
     share neither row nor column use both racks between them and, of several pods, the switches too
-    (what UBM calls "borrow"). Detours by longer ways are what the routing `all-path` takes. The 65th
-    NPU of a rack and the CPUs are left out. Raises `ArgumentError`, `TopologyError`.
+    (what UBM calls "borrow"). Detours by longer ways are what the routing `all-path` takes. The
+    65th NPU of a rack and the CPUs are left out. Raises `ArgumentError`, `TopologyError`.
     """
     racks = racks_of("ubmesh", npus, BOARDS, BOARD)
     if racks % GRID**2:
