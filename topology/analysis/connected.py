@@ -8,11 +8,15 @@ a path where what the one sends into leads to what the other receives from.
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topology.graph import NOWHERE, Ints, Topology
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _Longs = NDArray[np.int64]
 
@@ -132,17 +136,26 @@ def _places(topology: Topology, src: Ints, dst: Ints) -> tuple[dict[int, int], d
     return sends, receives
 
 
+def switch_graph(endpoints: int, src: Ints, dst: Ints) -> "nx.DiGraph[int]":
+    """The switches of a plane as a networkx graph, with an edge where links join two.
+
+    ``endpoints``: how many vertices are none; ``src``, ``dst``: the plane's links, int32 [links].
+    """
+    import networkx as nx
+
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    ends = np.union1d(src, dst)
+    graph.add_nodes_from(ends[ends >= endpoints].tolist())
+    between = (src >= endpoints) & (dst >= endpoints)
+    graph.add_edges_from(np.unique(np.stack([src[between], dst[between]], 1), axis=0).tolist())
+    return graph
+
+
 def _condensed(topology: Topology, src: Ints, dst: Ints) -> tuple[dict[int, int], list[int]]:
     """The place of each switch, and for each place, as bits, itself and those it leads to."""
     import networkx as nx
 
-    n = topology.n_endpoints
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(v for v in {*src.tolist(), *dst.tolist()} if v >= n)
-    graph.add_edges_from(
-        (a, b) for a, b in set(zip(src.tolist(), dst.tolist(), strict=True)) if a >= n and b >= n
-    )
-    small = nx.condensation(graph)
+    small = nx.condensation(switch_graph(topology.n_endpoints, src, dst))
     beyond = [1 << number for number in range(len(small))]
     for number in reversed(list(nx.topological_sort(small))):
         for after in small.successors(number):

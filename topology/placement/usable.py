@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from topology.analysis.connected import switch_graph
 from topology.errors import PlacementError, TopologyError
 from topology.graph import Ints, Topology
 from topology.names import groups, near, vertices_called
@@ -67,10 +68,7 @@ def _meeting(topology: Topology, plane: str) -> list[Ints]:
     n = topology.n_endpoints
     mine = topology.link_plane == topology.plane(plane)
     src, dst = topology.link_src[mine], topology.link_dst[mine]
-    between = (src >= n) & (dst >= n)
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(np.union1d(src[src >= n], dst[dst >= n]).tolist())
-    graph.add_edges_from(np.unique(np.stack([src[between], dst[between]], 1), axis=0).tolist())
+    graph = switch_graph(n, src, dst)
     place = np.full(topology.n_vertices, -1)
     for number, switches in enumerate(nx.strongly_connected_components(graph)):
         place[list(switches)] = number
