@@ -40,8 +40,8 @@ def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -
         assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
     steps = re.findall(r"^ +(\d+) +(\d+) +([\d.]+) +([\d.]+)$", said, re.M)
     assert len(steps) >= 8
-    # Which experts the random weights choose depends on the processor, and what vLLM computes in one
-    # step on its load: where all tokens of a step stay at home, both are over at once.
+    # Which experts the random weights choose depends on the processor, and what vLLM computes in
+    # one step on its load: where all tokens of a step stay at home, both are over at once.
     times = [(float(dispatch), float(combine)) for *_, dispatch, combine in steps]
     assert all(min(each) > 0 for each in times)
     assert any(sum(each) > 1 for each in times)
