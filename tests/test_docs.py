@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fabric.classes.file import load_classes
+from fabric.faults.file import load_faults
 from fabric.machine import MachineSpec
 from tests.support.pages import (
     NAMED,
@@ -131,6 +132,9 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
         elif block.language == "toml" and "[[routes]]" in block.text:
             (tmp_path / "tables.toml").write_text(block.text, "utf-8")
             assert Router(system("cloudmatrix384"), f"static:{tmp_path}/tables.toml").rule
+        elif block.language == "toml" and "[[faults]]" in block.text:
+            (tmp_path / "faults.toml").write_text(block.text, "utf-8")
+            assert load_faults(tmp_path / "faults.toml")
         elif block.language == "toml":
             (tmp_path / "page.toml").write_text(block.text, "utf-8")
             assert system(str(tmp_path / "page.toml")).n_endpoints

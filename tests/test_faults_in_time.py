@@ -31,7 +31,7 @@ from tests.support.slow_fluid import simulate
 from tests.test_classes import classed, tables
 from tests.test_emulator import everybody, merged, rows_of, run, together
 from tests.test_flow import COSTS, Where, on, places
-from topology import RouteError, Topology, cloudmatrix384, fat_tree, star, supernode
+from topology import RouteError, Topology, cloudmatrix384, fat_tree, star, supernode, system
 from topology.units import GB, US
 
 ROOT = Path(__file__).parents[1]
@@ -238,6 +238,27 @@ def test_a_die_that_is_cut_off_is_an_error_that_names_it_and_the_ranks() -> None
     with pytest.raises(RouteError, match=why):
         fabric.simulate(DIES)
     assert fabric.simulate([Step(0, 16, BYTES)]).duration > AT  # others go on
+
+
+def test_what_switches_combine_slows_with_them_and_is_refused_once_cut() -> None:
+    """NVLink SHARP: half of a switch takes twice as long, and a GPU less cannot be waited for."""
+    steps, machine = [*schedule("all_reduce", 8, 1 << 26, "nvls")], system("h100")
+    plain = Fabric(machine, tolerance=0.0).simulate(steps).duration
+    half = Fault(("node0.nvswitch",), "degraded", 50 * US, share=0.5)
+    slow = Fabric(machine, tolerance=0.0, faults=[half]).simulate(steps)
+    assert slow.duration == pytest.approx(2 * plain - 50 * US, rel=0.01)
+    dead = Fault(("node0.gpu3",), start=50 * US)
+    with pytest.raises(RouteError, match=r"to node0.gpu3 \(rank 3\) .*: node0.gpu3 dead"):
+        Fabric(machine, faults=[dead]).simulate(steps)
+    why = r"node0.gpu3 \(rank 3\) .*: node0.gpu3 dead"
+    with pytest.raises(WorldError, match=why):
+        launch(reduced_in_switch, 8, Fabric(machine, faults=[dead]))
+
+
+def reduced_in_switch() -> None:
+    comm = init()
+    for _ in range(3):
+        comm.all_reduce(np.ones(1 << 22, np.float32), algorithm="nvls")
 
 
 def test_traffic_takes_another_plane_while_the_first_is_dead() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fabric.classes.table import TrafficClasses
 from fabric.endpoint.costs import Costs, Endpoint
+from fabric.engines import in_switch
 from fabric.engines.columns import Streams
 from fabric.engines.paths import Binding, FlowLoads, PathTable, load
 from fabric.faults.changes import LinkStates, TimedChange, marks_of
@@ -48,8 +49,8 @@ class ChangedMachine:
     built: Router
     changes: Sequence[TimedChange] = ()
 
-    def cut(self, src: int, dst: int, at: float) -> RouteError:
-        """The error for rank ``src``, which has something for rank ``dst`` at a time in seconds.
+    def cut(self, src: int, dst: int, at: float | None = None) -> RouteError:
+        """The error for rank ``src``, which has something for rank ``dst``; ``at``: when, seconds.
 
         It names what is broken on the ways that there were between them, the latest first.
         """
@@ -62,11 +63,21 @@ class ChangedMachine:
         causes = [cause for cause, of in latest if np.isin(of, links).any()]
         causes = list(dict.fromkeys(causes or [cause for cause, _ in latest]))
         more = f" and {len(causes) - 3} more" if len(causes) > 3 else ""
+        when = "" if at is None else f" at {at / US:.10g} us"
         return RouteError(
             f"no path from {names[places[src]]} (rank {src}) to {names[places[dst]]} (rank {dst})"
-            f" on {self.topology.name} over {', '.join(self.router.planes)} at {at / US:.10g} us:"
+            f" on {self.topology.name} over {', '.join(self.router.planes)}{when}:"
             f" {', '.join(causes[:3])}{more}"
         )
+
+    def check_in_switch(self, streams: Streams, cut: _Mask) -> None:
+        """Raise `RouteError` if switches have to do something for streams, of which one is cut.
+
+        What they combine or copy is one stream on the links that it shares, and cannot wait.
+        """
+        if cut.any() and in_switch.asked(streams):
+            first = np.flatnonzero(cut)[0]
+            raise self.cut(int(streams.src[first]), int(streams.dst[first]))
 
 
 class MachineStates:
@@ -145,10 +156,11 @@ class StateLoads(NamedTuple):
 def load_in(machine: ChangedMachine, streams: Streams, costs: Costs, nowhere: int) -> StateLoads:
     """What the ``streams`` load in this state; resource ``nowhere`` where no path is left.
 
-    Raises `RouteError` for what switches on the way cannot do.
+    Raises `RouteError` for what switches on the way cannot do, or cannot any more.
     """
     src, dst = machine.places[streams.src], machine.places[streams.dst]
     cut = ~machine.router.connects(src, dst)
+    machine.check_in_switch(streams, cut)
     path = machine.router.paths(src, np.where(cut, src, dst))
     ways = machine.paths.ways(machine.traffic_classes)
     loads = load(streams, path, machine.paths.binding(), ways, costs)

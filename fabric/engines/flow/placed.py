@@ -14,7 +14,7 @@ from fabric.classes.table import TRAIT
 from fabric.endpoint.costs import Costs
 from fabric.engines.base import Machine
 from fabric.engines.changed import ChangedMachine, to_nowhere
-from fabric.engines.columns import RankStreams
+from fabric.engines.columns import RankStreams, Streams
 from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads, all_paths, class_limits, load
 
@@ -98,7 +98,7 @@ class PlacedMachine:
         path = self._path[there.src, there.dst]
         cut = path < 0
         if cut.any():
-            path = self._without(there.src, there.dst, cut)
+            path = self._without(there, cut)
         loads = load(there, path, self._bound, self._ways, costs)
         if isinstance(self.machine, ChangedMachine):
             loads = to_nowhere(self.machine, there, loads, cut, costs, len(self.capacity) - 1)
@@ -123,9 +123,12 @@ class PlacedMachine:
             capacity = np.where(capacity > 0, capacity, np.inf)
         return float((total / capacity).max())
 
-    def _without(self, src: _Ints, dst: _Ints, cut: NDArray[np.bool_]) -> _Ints:
+    def _without(self, streams: Streams, cut: NDArray[np.bool_]) -> _Ints:
         """Paths where some pairs are ``cut``: theirs is one that loads nothing."""
-        if not self.changed:
+        src, dst = streams.src, streams.dst
+        if isinstance(self.machine, ChangedMachine):
+            self.machine.check_in_switch(streams, cut)
+        else:
             first, places = np.flatnonzero(cut)[:1], self.machine.places
             self.machine.router.paths(places[src[first]], places[dst[first]])  # raises
         path: _Ints = self._path[src, np.where(cut, src, dst)]
