@@ -14,7 +14,7 @@ from fabric.engines.packet.state import CLASSES, PICOSECONDS, RECORDS, Bytes, Fl
 
 
 @dataclass(frozen=True, eq=False)
-class Kinds:
+class PacketKinds:
     """The kind of each traffic class, and what the engine must know of kinds.
 
     ``of_class``: int8, by the class's place in the table; ``records``: see `State`; ``names``: the
@@ -47,7 +47,7 @@ class Kinds:
         return len(np.unique(self.records["lead"])) < len(self)
 
 
-def kinds(classes: TrafficClasses) -> Kinds:
+def kinds(classes: TrafficClasses) -> PacketKinds:
     """A kind for each class of a machine, one if it has none; raises `EngineError` for too many."""
     n = len(classes.classes)
     if n > CLASSES:
@@ -56,13 +56,13 @@ def kinds(classes: TrafficClasses) -> Kinds:
             f" {CLASSES} queues a link, one for each"
         )
     if not n:
-        return Kinds(classes, np.zeros(0, np.int8), _records(np.zeros(1), np.ones(1)), ("",))
+        return PacketKinds(classes, np.zeros(0, np.int8), _records(np.zeros(1), np.ones(1)), ("",))
     order = np.lexsort((classes.numbers, classes.priorities))
     of_class = np.empty(n, np.int8)
     of_class[order] = np.arange(n)
     records = _records(classes.priorities[order].astype(np.float64), classes.weights[order])
     records["limit"] = [PICOSECONDS / classes.classes[k].rate_limit for k in order]
-    return Kinds(classes, of_class, records, tuple(classes.classes[k].name for k in order))
+    return PacketKinds(classes, of_class, records, tuple(classes.classes[k].name for k in order))
 
 
 def _records(priority: Floats, weight: Floats) -> Records:

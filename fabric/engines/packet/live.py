@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fabric.engines.base import EngineError
 from fabric.engines.columns import WINDOW_ROWS
 from fabric.engines.packet import steps
-from fabric.engines.packet.kinds import Kinds
+from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network
 from fabric.engines.packet.options import APART, PacketOptions
 from fabric.engines.packet.rows import Rows
@@ -42,7 +42,9 @@ class PacketState:
     ``lanes``: how many numbers of lanes are in use or were.
     """
 
-    def __init__(self, network: Network, kinds: Kinds, options: PacketOptions, places: int) -> None:
+    def __init__(
+        self, network: Network, kinds: PacketKinds, options: PacketOptions, places: int
+    ) -> None:
         self.lanes = 0
         self._free_lanes: list[int] = []
         self.state = _state(network, kinds, options, places)
@@ -185,7 +187,7 @@ class PacketState:
         self.state = s._replace(heap=_longer(s.heap, n))
 
 
-def _state(network: Network, kinds: Kinds, options: PacketOptions, places: int) -> State:
+def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places: int) -> State:
     """A machine at rest, without sets of links, packets, transfers and lanes."""
     n, room = len(network.per_byte), options.credits
     used = network.link

@@ -8,7 +8,7 @@ import numpy as np
 from fabric.endpoint.costs import Costs
 from fabric.engines.base import EngineError, Machine
 from fabric.engines.columns import Streams
-from fabric.engines.packet.kinds import Kinds
+from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network, ps
 from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Bytes, Floats, Ints, Longs
 from fabric.engines.paths import FlowLoads
@@ -47,7 +47,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
 
 
 def rows(
-    machine: Machine, network: Network, kinds: Kinds, streams: Streams, path: Ints,
+    machine: Machine, network: Network, kinds: PacketKinds, streams: Streams, path: Ints,
     loads: FlowLoads, costs: Costs,
 ) -> Rows:  # fmt: skip
     """The rows of ``streams`` on these paths, between ranks of the machine.
@@ -79,7 +79,7 @@ def rows(
     )  # fmt: skip
 
 
-def _check_limits(kinds: Kinds, streams: Streams, kind: Bytes, here: Bools) -> None:
+def _check_limits(kinds: PacketKinds, streams: Streams, kind: Bytes, here: Bools) -> None:
     """Raise `EngineError` where a rate limit would hold for bytes that cross no link."""
     limited = here & (kinds.limit[kind] > 0) & (streams.src != streams.dst)
     if limited.any():

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from fabric.engines.packet.kinds import Kinds
+from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.state import PICOSECONDS, WIDTH, Floats, Longs, State
 from fabric.engines.packet.watching import BINS, WINDOWS, longest_in
 from fabric.timeline.packets import PERCENTILES, PacketStatistics
 
 
-def statistics(state: State, kinds: Kinds) -> PacketStatistics:
+def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
     """What ``state`` has counted, in the order of the machine's traffic classes."""
     order = kinds.of_class if kinds.classes else np.zeros(1, np.int8)
     total, counts = state.totals[order], state.latencies.reshape(len(kinds), BINS)[order]
