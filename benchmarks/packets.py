@@ -1,7 +1,8 @@
 """How fast the packet engine answers: ``python benchmarks/packets.py [--rounds 3] [--quick]``.
 
 Packet-hops a second, and the time of whole simulations, warm: from the steps to the `Timeline`. The
-flow engine's answer to the same traffic stands beside. See benchmarks/README.md.
+flow engine's answer to the same traffic stands beside. Then the same with four traffic classes, two
+of one priority, and with statistics. See benchmarks/README.md.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import numpy as np
 from collectives.moe import uniform
 from collectives.moe.schedules import low_latency
 from fabric import Fabric, Step
+from fabric.classes.table import TrafficClass
 from fabric.engines.account import Account
 from fabric.engines.columns import batches
 from fabric.engines.packet.engine import Packet
@@ -35,6 +37,20 @@ def dispatch(ranks: int) -> list[Step]:
     return list(low_latency.dispatch(routing, 7680))
 
 
+CLASSES = (
+    TrafficClass("first", 1, priority=1), TrafficClass("heavy", 2, weight=2.0),
+    TrafficClass("last", 3, priority=-1),
+)  # fmt: skip
+"""Beside the default one, which shares with the heavy one."""
+
+
+def in_classes(steps: list[Step]) -> list[Step]:
+    """The same steps, whose rows are in the four classes by turns."""
+    return [
+        Step(one.src, one.dst, one.size, traffic_class=np.arange(len(one)) % 4) for one in steps
+    ]
+
+
 def hops(fabric: Fabric, steps: list[Step]) -> int:
     """How many packets come to the end of a link."""
     run = PacketSimulation(Account(fabric, "", None), Packet().options)
@@ -49,25 +65,37 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="no all-to-all over 384 dies")
     chosen = parser.parse_args()
-    packet, flow = (Fabric(cloudmatrix384(), engine=name) for name in ("packet", "flow"))
-    packet.compile()
     work = {"dispatch EP320": dispatch(320), "all-to-all 96 x 64 MiB": all_to_all(96)}
     if not chosen.quick:
         work["all-to-all 384 x 64 MiB"] = all_to_all(384)
     print("workload                   us    flow     hops    wall s   CPU s  Mhops/CPU s")
-    for name, steps in work.items():
-        count, expected = hops(packet, steps), flow.simulate(steps).duration
-        walls, cpus = [], []
-        for _ in range(chosen.rounds):
-            wall, cpu = time.perf_counter(), time.process_time()
-            found = packet.simulate(steps).duration
-            walls.append(time.perf_counter() - wall)
-            cpus.append(time.process_time() - cpu)
-        wall, cpu = statistics.median(walls), statistics.median(cpus)
-        print(
-            f"{name:24}{found * 1e6:7.2f} {found / expected - 1:+7.2%} {count:8} {wall:9.3f}"
-            f"{cpu:8.3f} {count / cpu / 1e6:10.1f}"
-        )
+    for classes in ((), CLASSES):
+        flow = Fabric(cloudmatrix384(), classes=classes)
+        for counted in (False, True):
+            packet = Fabric(
+                cloudmatrix384(), engine="packet", classes=classes,
+                engine_options={"statistics": counted},
+            )  # fmt: skip
+            packet.compile()
+            print(f"# {len(classes)} classes, {'with' if counted else 'without'} statistics")
+            for name, plain in work.items():
+                measure(name, packet, flow, in_classes(plain) if classes else plain, chosen.rounds)
+
+
+def measure(name: str, packet: Fabric, flow: Fabric, steps: list[Step], rounds: int) -> None:
+    """Print a line of the table."""
+    count, expected = hops(packet, steps), flow.simulate(steps).duration
+    walls, cpus = [], []
+    for _ in range(rounds):
+        wall, cpu = time.perf_counter(), time.process_time()
+        found = packet.simulate(steps).duration
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    wall, cpu = statistics.median(walls), statistics.median(cpus)
+    print(
+        f"{name:24}{found * 1e6:7.2f} {found / expected - 1:+7.2%} {count:8} {wall:9.3f}"
+        f"{cpu:8.3f} {count / cpu / 1e6:10.1f}"
+    )
 
 
 if __name__ == "__main__":
