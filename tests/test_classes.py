@@ -185,6 +185,13 @@ def test_a_rate_limit_is_of_all_that_a_rank_sends_in_a_class() -> None:
     assert two.bound == pytest.approx(two.duration)
 
 
+def test_a_limit_of_pairs_holds_where_all_transfers_are_of_one_weight() -> None:
+    limited = Fabric(star(4), endpoint=on(Costs(pair_bandwidth=5 * GB)), tolerance=0.0,
+                     classes=(HEAVY,))  # fmt: skip
+    found = limited.simulate([Step([0, 1], 3, SIZE, traffic_class=2)])
+    assert found.finish == pytest.approx([LATENCY + SIZE / (5 * GB)] * 2)
+
+
 def test_default_class_may_be_described() -> None:
     low = Fabric(
         star(4), tolerance=0.0, classes=(TrafficClass("rest", 0, -1), TrafficClass("x", 7))

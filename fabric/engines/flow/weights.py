@@ -17,8 +17,10 @@ _Floats = NDArray[np.float64]
 
 def weighted(loads: FlowLoads, weight: _Floats) -> FlowLoads:
     """The ``loads`` of flows of these weights, float64 [flows], in their units."""
-    limits, limit = np.unique(loads.limits[loads.limit] / weight, return_inverse=True)
+    # With "no limit" among them: where there is one limit only, the solver takes it for none.
+    given = np.append(loads.limits[loads.limit] / weight, np.inf)
+    limits, limit = np.unique(given, return_inverse=True)
     return replace(
-        loads, limit=limit.astype(np.int32), limits=limits if len(limits) else loads.limits,
+        loads, limit=limit[:-1].astype(np.int32), limits=limits,
         weight=loads.weight * np.repeat(weight, np.diff(loads.entries)),
     )  # fmt: skip
