@@ -100,6 +100,10 @@ class LinkHistory:
         self._changes = sorted(changes, key=_WHEN)
         self._past = 0  # how many have happened
 
+    def __bool__(self) -> bool:
+        """Whether anything has changed, or will."""
+        return bool(self._changes)
+
     @property
     def next(self) -> float:
         """When something changes next, in seconds; inf: never."""

@@ -123,7 +123,8 @@ class FlowSession:
             self._live.reset()
         else:
             self._now, self._live = self._built, self._new_live()
-        self._history = LinkHistory(self._machine.topology.n_links)
+        if self._history:  # else it is as new: the states of all links need not be made again
+            self._history = LinkHistory(self._machine.topology.n_links)
         self._entered.clear()
         self._who.clear()
         self._brought.clear()
