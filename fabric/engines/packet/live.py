@@ -189,13 +189,13 @@ class PacketState:
 
 def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places: int) -> State:
     """A machine at rest, without sets of links, packets, transfers and lanes."""
-    n, room = len(network.per_byte), options.credits
-    used = network.link
+    n, room, bundles = len(network.per_byte), options.credits, network.bundles
+    used = bundles.link
     longest = network.per_byte[used] * (options.mtu + options.header) + network.latency[used]
     shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
-    fan = np.repeat(network.fan, np.diff(np.append(network.group, network.groups)))
-    dice = _mixed(np.arange(network.groups), options.seed)
-    turn = np.where(network.is_switch, dice % fan.astype(np.uint64), 0)
+    fan = np.repeat(bundles.fan, np.diff(np.append(bundles.group, bundles.groups)))
+    dice = _mixed(np.arange(bundles.groups), options.seed)
+    turn = np.where(bundles.is_switch, dice % fan.astype(np.uint64), 0)
     fan, dice, turn = (np.repeat(column, len(kinds)) for column in (fan, dice, turn))
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
     empty = {
@@ -209,13 +209,13 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
         kinds=kinds.records,
         shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
         links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
-                                   member=network.member),
+                                   member=bundles.member),
         queues=_records(n * len(kinds), "queues", first=NONE,
                         credit=_NO_LIMIT if room is None else room),
         link_sets=ints, stack=np.zeros(n, np.int32),
-        bundles=_records(len(network.fan), "bundles", first=network.first, fan=network.fan,
-                         group=network.group),
-        bundle_links=network.link, groups=_records(
+        bundles=_records(len(bundles.fan), "bundles", first=bundles.first, fan=bundles.fan,
+                         group=bundles.group),
+        bundle_links=bundles.link, groups=_records(
             len(fan), "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
         set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,

@@ -16,43 +16,13 @@ from topology.routing.router import Router
 
 
 @dataclass(frozen=True)
-class Network:
-    """Links and bundles of a router's topology, and its paths so far, as columns.
+class LinkBundles:
+    """The bundles of links that packets are dealt to, see `state.State`.
 
-    Columns over links, bundles and path entries as in `state.Links` and `state.Routes`, with
-    ``latency`` in ps. ``path``: the first entry of each path, `NONE` where it has none; ``set``:
-    the set of links that it begins with, one of ``len(set_begin) - 1``: set s has links
-    ``set_link[set_begin[s]:set_begin[s + 1]]``. ``groups``: how many switches and endpoints deal
-    packets out to bundles, bundle by bundle; ``is_switch``: which they are, bool [groups].
+    Columns over bundles, with ``src`` and ``dst``, the lowest vertex of the classes that each
+    begins and ends at. ``groups``: how many switches and endpoints deal packets out to bundles,
+    bundle by bundle; ``is_switch``: which they are, bool [groups]. ``member``: over links.
     """
-
-    per_byte: Floats
-    latency: Longs
-    member: Ints
-    resource: Ints
-    share: Floats
-    more: Ints
-    then: Ints
-    link: Ints
-    first: Longs
-    fan: Ints
-    group: Longs
-    groups: int
-    is_switch: Bools
-    path: Ints
-    set: Ints
-    set_begin: Longs
-    set_link: Ints
-
-
-def ps(seconds: Floats) -> Longs:
-    """``seconds`` as whole picoseconds, rounded up but for 0.001 ps, the rounding of floats."""
-    return np.ceil(seconds * PICOSECONDS - 1e-3).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Bundles:
-    """Bundles of links: see `state.Routes`; ``src``, ``dst``: the lowest vertex of both classes."""
 
     link: Ints
     first: Longs
@@ -65,6 +35,33 @@ class _Bundles:
     member: Ints
 
 
+@dataclass(frozen=True)
+class Network:
+    """Links and bundles of a router's topology, and its paths so far, as columns.
+
+    Columns over links and path entries as in `state.State`, with ``latency`` in ps. ``path``: the
+    first entry of each path, `NONE` where it has none; ``set``: the set of links that it begins
+    with, one of ``len(set_begin) - 1``; set s has ``set_link[set_begin[s]:set_begin[s + 1]]``.
+    """
+
+    per_byte: Floats
+    latency: Longs
+    bundles: LinkBundles
+    resource: Ints
+    share: Floats
+    more: Ints
+    then: Ints
+    path: Ints
+    set: Ints
+    set_begin: Longs
+    set_link: Ints
+
+
+def ps(seconds: Floats) -> Longs:
+    """``seconds`` as whole picoseconds, rounded up but for 0.001 ps, the rounding of floats."""
+    return np.ceil(seconds * PICOSECONDS - 1e-3).astype(np.int64)
+
+
 def network(router: Router) -> Network:
     """The network of a router's topology with the paths that it has found so far."""
     graph, table = router.topology, router.table
@@ -74,13 +71,12 @@ def network(router: Router) -> Network:
     path = np.where(begin[1:] > begin[:-1], begin[:-1], NONE).astype(np.int32)
     number, set_begin, set_link = _sets(path, table.resource, more, bundles)
     return Network(
-        PICOSECONDS / graph.link_bandwidth, ps(graph.link_latency), bundles.member,
-        table.resource, share, more, then, bundles.link, bundles.first, bundles.fan,
-        bundles.group, bundles.groups, bundles.is_switch, path, number, set_begin, set_link,
+        PICOSECONDS / graph.link_bandwidth, ps(graph.link_latency), bundles, table.resource, share,
+        more, then, path, number, set_begin, set_link,
     )  # fmt: skip
 
 
-def _bundles(graph: Topology, resource: Longs) -> _Bundles:
+def _bundles(graph: Topology, resource: Longs) -> LinkBundles:
     src = graph.link_src.astype(np.int64)
     order = np.lexsort((src, resource))
     order = order[resource[order] >= 0]
@@ -95,7 +91,7 @@ def _bundles(graph: Topology, resource: Longs) -> _Bundles:
     member[graph.link_plane[order], at] = np.cumsum(starts) - 1 - group[of]
     lowest = np.full(n, graph.n_vertices)
     np.minimum.at(lowest, of, graph.link_dst[order].astype(np.int64))
-    return _Bundles(
+    return LinkBundles(
         order.astype(np.int32), first[:-1], (np.diff(first) // vertices).astype(np.int32),
         group[:-1], int(group[-1]), at[starts] >= graph.n_endpoints, at[first[:-1]], lowest,
         member[graph.link_plane, graph.link_dst],
@@ -106,7 +102,7 @@ def _bundles(graph: Topology, resource: Longs) -> _Bundles:
 def _states(
     begin: Longs, resource: Ints, weight: Floats, src: Longs, dst: Longs
 ) -> tuple[Ints, Ints, Floats]:
-    """``more``, ``then`` and ``share`` of path entries, see `state.Routes`.
+    """``more``, ``then`` and ``share`` of path entries, see `state.State`.
 
     Entries of a state, which leave the same class, stand next to each other.
     """
@@ -132,7 +128,7 @@ def _states(
     return more, then, share
 
 
-def _sets(path: Ints, resource: Ints, more: Ints, bundles: _Bundles) -> tuple[Ints, Longs, Ints]:
+def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple[Ints, Longs, Ints]:
     """The set of links that each path begins with, and the links of the sets.
 
     The first sets are the bundles; the further ones those of paths that begin with several.
