@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from topology.arguments import integer
 from topology.errors import TopologyError
-from topology.graph import CONTAINERS, NOWHERE, Floats, Ints, Longs, Topology, joined
+from topology.graph import CONTAINERS, NOWHERE, Ints, Longs, Topology, joined
 from topology.provenance import UNKNOWN, Provenance
 
 MOST_VERTICES = 1 << 21
@@ -25,6 +25,39 @@ def count(value: int, name: str) -> int:
     return integer(value, name, most=MOST_VERTICES)
 
 
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A column of as many copies of ``values`` as wanted; copy k is ``values + k * step``.
+
+    ``step``: one number for each of the values, or for all.
+    """
+
+    values: NDArray[Any]
+    copies: int
+    step: ArrayLike = 0
+
+    def __len__(self) -> int:
+        return len(self.values) * self.copies
+
+    def write(self, column: NDArray[Any]) -> None:
+        """Write the copies to ``column``, which is as long: a large one is made only once."""
+        for k, row in enumerate(column.reshape(self.copies, len(self.values))):
+            np.add(self.values, np.multiply(self.step, k), out=row, casting="unsafe")
+
+
+def _joined(parts: "list[ArrayLike | Repeated]", kind: type) -> NDArray[Any]:
+    flat = [part if isinstance(part, Repeated) else np.ravel(np.asarray(part)) for part in parts]
+    column: NDArray[Any] = np.empty(sum(len(part) for part in flat), kind)
+    end = 0
+    for part in flat:
+        begin, end = end, end + len(part)
+        if isinstance(part, Repeated):
+            part.write(column[begin:end])
+        else:
+            column[begin:end] = part
+    return column
+
+
 @dataclass(slots=True)
 class Draft:
     """Vertices and links so far; `freeze` checks them and makes the `Topology`.
@@ -38,7 +71,7 @@ class Draft:
     kinds: list[str] = field(default_factory=list)
     n_endpoints: int = 0
     _places: list[tuple[Ints, ...]] = field(default_factory=list)
-    _links: list[tuple[ArrayLike, ...]] = field(default_factory=list)
+    _links: "list[tuple[ArrayLike | Repeated, ...]]" = field(default_factory=list)
     _able: list[Ints] = field(default_factory=list)
 
     def endpoints(
@@ -121,11 +154,9 @@ class Draft:
         number = np.full(count, self.planes.index(plane), np.int32)
         self._links.append((*ends, number, np.full(count, bandwidth), np.full(count, latency)))
 
-    def links(
-        self, src: Ints, dst: Ints, plane: Ints, bandwidth: Floats, latency: Floats
-    ) -> None:  # fmt: skip
-        """Add links one way as columns, all of one length; ``plane``: numbers of ``planes``."""
-        self._links.append((src, dst, plane, bandwidth, latency))
+    def links(self, *columns: Repeated) -> None:
+        """Add links one way: source, target, number of the plane, bandwidth, latency."""
+        self._links.append(columns)
 
     def freeze(
         self, name: str, removed: tuple[str, ...] = (), provenance: Provenance = UNKNOWN,
@@ -134,12 +165,16 @@ class Draft:
         """The checked topology; raises `TopologyError`. Ids: None for the row numbers."""
         none: ArrayLike = np.zeros(0, np.int32)  # of one type with the rest: nothing is converted
         places = [joined([none, *(row[i] for row in self._places)]) for i in range(len(CONTAINERS))]
-        src, dst, plane = (joined([none, *(row[i] for row in self._links)]) for i in range(3))
-        bandwidth, latency = (joined([[], *(row[i] for row in self._links)]) for i in (3, 4))
+        src, dst, plane, bandwidth, latency = (
+            _joined([row[i] for row in self._links], np.int32 if i < 3 else np.float64)
+            for i in range(5)
+        )  # fmt: skip
         given = {"vertex_id": vertex_id, "link_id": link_id}
         columns: dict[str, Any] = dict(zip(CONTAINERS, places, strict=True))
         columns |= {key: ids for key, ids in given.items() if ids is not None}
         columns["in_switch"] = joined([none, *self._able])
+        for column in (src, dst, plane, bandwidth, latency, *places, columns["in_switch"]):
+            column.flags.writeable = False  # nobody else has it: a topology need not copy it
         return Topology(
             name=name,
             vertex_names=tuple(self.names),

@@ -99,6 +99,8 @@ class Topology:
             given = getattr(self, column)
             if given is None:
                 array = self._filled(column)
+            elif _is_frozen(given, kind):
+                continue
             else:  # a copy: freezing the caller's own array in place would surprise the caller
                 array = np.array(given, dtype=kind, order="C")
             array.flags.writeable = False
@@ -242,6 +244,13 @@ class Topology:
         names = [f.name for f in fields(self) if f.name != "provenance"]
         pairs = [(getattr(self, name), getattr(other, name)) for name in names]
         return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+
+def _is_frozen(given: Any, kind: type) -> bool:
+    """Whether it is a column that nobody can write to any more."""
+    if type(given) is not np.ndarray or given.dtype != kind or given.ndim != 1:
+        return False
+    return given.flags.owndata and given.flags.c_contiguous and not given.flags.writeable
 
 
 _COLUMNS = {

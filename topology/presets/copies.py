@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.draft import MOST_VERTICES, Draft, count
+from topology.draft import MOST_VERTICES, Draft, Repeated, count
 from topology.errors import TopologyError
 from topology.graph import CONTAINERS, NOWHERE, Ints, Topology
 
@@ -67,16 +67,16 @@ def _links(
 ) -> None:
     n, inner = base.n_endpoints, kept & ~ends
     number = np.where(ends, np.arange(len(ends)), copies * n + np.cumsum(inner) - 1)
-    stride = np.where(ends, n, int(inner.sum()))
+    number, stride = number.astype(np.int32), np.where(ends, n, inner.sum()).astype(np.int32)
     links = np.flatnonzero(kept[base.link_src] & kept[base.link_dst])
-    copy = np.arange(copies)[:, None]
     src, dst = (
-        (number[end[links]] + copy * stride[end[links]]).astype(np.int32).ravel()
+        Repeated(number[end[links]], copies, stride[end[links]])
         for end in (base.link_src, base.link_dst)
-    )
-    draft.links(src, dst, np.tile(base.link_plane[links], copies),
-                np.tile(base.link_bandwidth[links], copies),
-                np.tile(base.link_latency[links], copies))  # fmt: skip
+    )  # fmt: skip
+    draft.links(src, dst, *(
+        Repeated(column[links], copies)
+        for column in (base.link_plane, base.link_bandwidth, base.link_latency)
+    ))  # fmt: skip
 
 
 def ports_of(base: Topology, plane: str) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:

@@ -12,7 +12,7 @@ from topology.routing.alike import AlikePaths, Found
 from topology.routing.detours import has_detours, walk_all_paths
 from topology.routing.ends import Bundles, Ends, bundles_of, ends_of
 from topology.routing.fold import Fold
-from topology.routing.hops import hops_of
+from topology.routing.hops import HopSearch
 from topology.routing.policies import (
     Adaptive,
     AllPath,
@@ -24,8 +24,21 @@ from topology.routing.policies import (
 from topology.routing.tables import TableFile, choices, load_tables, walk_tables
 from topology.routing.walk import ADAPTIVE, HASH, SPRAY, FoldedPlane, walk
 
-Finder = Callable[[Ints, Ints], Found]
-"""The ways of pairs of endpoints in one plane, as `topology.routing.walk.walk` returns them."""
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """Finds the ways of pairs of endpoints in one plane, as `topology.routing.walk.walk` does.
+
+    ``hops``: finds the hops to endpoints, which ``walk`` has to know.
+    """
+
+    walk: Callable[[Ints, Ints], Found]
+    hops: HopSearch
+
+    def __call__(self, src: Ints, dst: Ints) -> Found:
+        """The ways of these pairs."""
+        self.hops.find(dst)
+        return self.walk(src, dst)
+
 
 _WIDEST = 1e30
 """Bytes per second that an unlimited link counts as when links are weighed."""
@@ -69,14 +82,15 @@ class PolicyOnGraph:
             folded.links * bandwidth[first], graph.link_latency[first],
         )  # fmt: skip
         into = ends_of(bundles, graph.n_endpoints, of_source=False)
+        hops = HopSearch(bundles, into, graph.n_endpoints)
         plane = FoldedPlane(
             number=int(graph.link_plane[first[0]]) if len(first) else -1,
             begin=bundles.begin, target=bundles.target, share=bundles.share,
             bandwidth=bundles.bandwidth, latency=bundles.latency,
             resource=link_resource[first].astype(np.int32),
-            distance=hops_of(bundles, into, graph.n_endpoints),
+            distance=hops.hops,
         )  # fmt: skip
-        return plane, self._finder(plane, bundles, into)
+        return plane, Finder(self._finder(plane, bundles, into), hops)
 
     def check(self, planes: Sequence[FoldedPlane]) -> None:
         """Raise `TopologyError` if none of the planes has what the policy is for."""
@@ -87,7 +101,9 @@ class PolicyOnGraph:
                 " none on its planes; for such are ubmesh and atlas950"
             )
 
-    def _finder(self, plane: FoldedPlane, bundles: Bundles, into: Ends) -> Finder:
+    def _finder(
+        self, plane: FoldedPlane, bundles: Bundles, into: Ends
+    ) -> Callable[[Ints, Ints], Found]:  # fmt: skip
         n, rule = self.graph.n_endpoints, self.rule
         if self.tables is not None and plane.number == self.tables_of:
             table = choices(self.graph, plane, self.tables)

@@ -7,11 +7,14 @@ refinement with every endpoint of a colour of its own, so it holds for any graph
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.graph import Floats, Longs, Topology
+from topology.compiled import compiled, inlined
+from topology.graph import Floats, Ints, Longs, Topology
+from topology.routing.grouping import bits, first_of_equal, in_groups
 
 
 @dataclass(frozen=True)
@@ -47,29 +50,53 @@ def fold(
     for column in (factor, marks):
         if column is not None:
             kind = _numbers(kind, column[links])
-    src, dst = graph.link_src[links].astype(np.int64), graph.link_dst[links].astype(np.int64)
+    src, dst = graph.link_src[links], graph.link_dst[links]
     colour = np.arange(graph.n_vertices) if apart else _refine(graph, src, dst, kind)
     unlike = np.arange(len(links)) if apart else kind
-    order = np.lexsort((unlike, colour[dst], colour[src]))
-    key = np.stack([colour[src], colour[dst], unlike])[:, order]
-    is_first = np.ones(len(links), bool)
-    is_first[1:] = (key[:, 1:] != key[:, :-1]).any(0)
-    bundle = np.empty(len(links), np.int64)
-    bundle[order] = np.cumsum(is_first) - 1
+    bundle, first = _bundled(colour, src, dst, unlike, int(unlike.max(initial=-1)) + 1)
     return Fold(
-        colour, int(colour.max()) + 1, links, bundle, links[order[is_first]],
-        np.bincount(bundle), key[0, is_first], key[1, is_first],
+        colour, int(colour.max()) + 1, links, bundle, links[first],
+        np.bincount(bundle), colour[src[first]], colour[dst[first]],
     )  # fmt: skip
 
 
-def _refine(graph: Topology, src: Longs, dst: Longs, kind: Longs) -> Longs:
+@compiled
+def _bundled(
+    colour: Longs, src: Ints, dst: Ints, unlike: Longs, kinds: int
+) -> tuple[Longs, Longs]:  # fmt: skip
+    """The bundle of each link, and the first link of each; in order of source, target, kind."""
+    n, classes = len(src), colour.max() + 1
+    key = np.empty(n, np.int64)
+    _, order = in_groups(unlike, kinds)
+    for side in range(2):
+        for k in range(n):
+            key[k] = colour[dst[order[k]] if side == 0 else src[order[k]]]
+        _, moved = in_groups(key, classes)
+        for k in range(n):
+            moved[k] = order[moved[k]]
+        order = moved
+    bundle, first, count = key, np.empty(n, np.int64), 0
+    before = -1
+    for k in range(n):
+        link = order[k]
+        if (
+            before < 0 or colour[src[link]] != colour[src[before]]
+            or colour[dst[link]] != colour[dst[before]] or unlike[link] != unlike[before]
+        ):  # fmt: skip
+            first[count] = link
+            count += 1
+        bundle[link] = count - 1
+        before = link
+    return bundle, first[:count].copy()
+
+
+def _refine(graph: Topology, src: Ints, dst: Ints, kind: Longs) -> Longs:
     """The coarsest classes of switches that see alike neighbours over alike links."""
     n = graph.n_endpoints
     colour = np.minimum(np.arange(graph.n_vertices), n)
     while True:
         seen = np.zeros(graph.n_vertices, np.uint64)
-        np.add.at(seen, src, _mix(colour[dst], kind, 1))
-        np.add.at(seen, dst, _mix(colour[src], kind, 2))
+        _look(src, dst, kind, colour, seen)
         finer = colour.copy()
         finer[n:] = n + _numbers(colour[n:], seen[n:])
         if finer.max() == colour.max():
@@ -77,24 +104,29 @@ def _refine(graph: Topology, src: Longs, dst: Longs, kind: Longs) -> Longs:
         colour = finer
 
 
-def _mix(colour: Longs, kind: Longs, side: int) -> NDArray[np.uint64]:
+@compiled
+def _look(src: Ints, dst: Ints, kind: Longs, colour: Longs, seen: NDArray[np.uint64]) -> None:
+    """Add up at each vertex what it sees at the other end of each of its links."""
+    for link in range(len(src)):
+        seen[src[link]] += _mix(colour[dst[link]], kind[link], 1)
+        seen[dst[link]] += _mix(colour[src[link]], kind[link], 2)
+
+
+@inlined
+def _mix(colour: int, kind: int, side: int) -> np.uint64:
     """A well-stirred 64-bit number for a neighbour: sums of them tell multisets apart."""
-    x = (colour.astype(np.uint64) << np.uint64(20)) + (kind * 4 + side).astype(np.uint64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x
+    x = (np.uint64(colour) << np.uint64(20)) + np.uint64(kind * 4 + side)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
-def _numbers(first: NDArray[np.generic], second: NDArray[np.generic]) -> Longs:
+def _numbers(first: NDArray[Any], second: NDArray[Any]) -> Longs:
     """Each pair of values numbered 0, 1, ... in order of the pairs."""
-    if not len(first):
-        return np.zeros(0, np.int64)
-    order = np.lexsort((second, first))
-    first, second = first[order], second[order]
-    changes = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    numbers = np.zeros(len(order), np.int64)
-    numbers[order[1:]] = np.cumsum(changes)
-    return numbers
+    number, row = first_of_equal(bits(first), bits(second))
+    place = np.empty(len(row), np.int64)
+    place[np.lexsort((second[row], first[row]))] = np.arange(len(row))
+    return place[number]
 
 
 def number_bundles(folds: list[Fold], n_links: int) -> Longs:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from topology.compiled import compiled, inlined
 from topology.graph import Longs
 from topology.routing.ends import Bundles, Ends
+from topology.routing.grouping import in_groups
 
 FAR = np.int16(32767)
 """Hops to what cannot be reached."""
@@ -31,18 +32,43 @@ class Hops(NamedTuple):
     value: NDArray[np.int16]
 
 
-def hops_of(bundles: Bundles, into: Ends, n: int) -> Hops:
-    """Hops to each of ``n`` endpoints, which pass no traffic on; ``into``: their groups."""
-    part = bundles.part
-    width = into.groups[part[n:]]
-    row = np.cumsum(width) - width
-    hops = Hops(part, row, into.group, np.full(int(width.sum()), FAR, np.int16))
-    order = np.argsort(bundles.target, kind="stable")
-    begin = np.searchsorted(bundles.target[order], np.arange(len(part) + 1))
-    first = np.cumsum(into.groups) - into.groups
-    _, example = np.unique(first[part[:n]] + into.group, return_index=True)
-    _search(hops, begin, bundles.source[order], example, n)
-    return hops
+AT_ONCE = 1 << 16
+"""Groups of endpoints up to which the hops to all are found at once, else when they are needed."""
+
+
+class HopSearch:
+    """Finds the ``hops`` to ``n`` endpoints, which pass no traffic on; ``into``: their groups."""
+
+    def __init__(self, bundles: Bundles, into: Ends, n: int) -> None:
+        part = bundles.part
+        width = into.groups[part[n:]]
+        row = np.cumsum(width) - width
+        self.hops = Hops(part, row, into.group, np.full(int(width.sum()), FAR, np.int16))
+        self._n = n
+        self._begin, order = in_groups(bundles.target, len(part))
+        self._source = bundles.source[order]
+        first = np.cumsum(into.groups) - into.groups
+        self._number = first[part[:n]] + into.group
+        _, self._example = np.unique(self._number, return_index=True)
+        self._left = np.ones(int(into.groups.sum()), np.bool_)
+        if len(self._example) <= AT_ONCE:
+            self.find_all()
+
+    def find_all(self) -> None:
+        """Fill in the hops to every endpoint."""
+        self.find(self._example)
+
+    def find(self, ends: NDArray[np.integer]) -> None:
+        """Fill in the hops to the endpoints ``ends``, where that has not been done."""
+        if not len(self._example):
+            return
+        number = np.unique(self._number[ends])
+        number = number[self._left[number]]
+        example = self._example[np.searchsorted(self._number[self._example], number)]
+        _search(self.hops, self._begin, self._source, example, self._n)
+        self._left[number] = False
+        if not self._left[self._number[self._example]].any():
+            self._example = self._example[:0]  # nothing is left to be found
 
 
 @compiled

@@ -18,6 +18,7 @@ from topology.errors import RouteError, TopologyError
 from topology.graph import Floats, Ints, Longs, Topology
 from topology.routing.finding import Finder, on_graph
 from topology.routing.fold import Fold, fold, number_bundles
+from topology.routing.grouping import in_groups
 from topology.routing.hops import FAR
 from topology.routing.policies import Policy, StaticTables, policy_of
 from topology.routing.routes import Routes, RouteStore
@@ -103,7 +104,8 @@ class Router:
     def connects(self, src: Ints, dst: Ints) -> NDArray[np.bool_]:
         """Which pairs of endpoints have a path: bool [pairs]."""
         found: NDArray[np.bool_] = src == dst
-        for plane, _ in self._planes:
+        for plane, find in self._planes:
+            find.hops.find(dst)
             found |= reaches(src, dst, plane, self.topology.n_endpoints)
         return found
 
@@ -136,6 +138,8 @@ class Router:
     @property
     def farthest(self) -> int:
         """Links on the longest of the shortest ways over switches, 1 where there are none."""
+        for _, find in self._planes:
+            find.hops.find_all()
         hops = [plane.distance.value for plane, _ in self._planes]
         return 1 + max(int(one[one < FAR].max(initial=0)) for one in hops)
 
@@ -147,9 +151,8 @@ class Router:
 
     @cached_property
     def _links(self) -> tuple[Longs, Longs]:
-        order = np.argsort(self.link_resource, kind="stable")
-        order = order[self.link_resource[order] >= 0]
-        return order, np.searchsorted(self.link_resource[order], np.arange(len(self.capacity) + 1))
+        begin, order = in_groups(self.link_resource + 1, len(self.capacity) + 1)
+        return order, begin[1:]
 
     def links(self, resource: int) -> Longs:
         """The physical links of a resource, their numbers in ascending order: int64."""

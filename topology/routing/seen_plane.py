@@ -1,12 +1,13 @@
 """A folded plane as some ranks see it, and what moving them makes of its bundles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topology.compiled import compiled, inlined
-from topology.graph import Floats, Ints, Longs
+from topology.graph import Ints, Longs
+from topology.routing.grouping import bits, first_of_equal
 from topology.routing.walk import FoldedPlane
 
 Used = NDArray[np.bool_]
@@ -17,15 +18,19 @@ _ROUNDS = 8  # of telling switches apart by their neighbours; fabrics have fewer
 
 @dataclass(frozen=True, eq=False)
 class SeenPlane:
-    """A plane as the ranks at ``here`` see it; ``sign``: uint64 [classes], tells switches apart.
+    """A plane as the ranks at the endpoints ``here`` see it.
 
-    ``used``: bool [classes], False for endpoints without a rank.
+    ``used``: bool [classes], False for endpoints without a rank; ``kind``: int64 [bundles], the
+    same for bundles that are alike; ``switches``: int64, in the order of what they see, ``rounds``
+    times.
     """
 
     plane: FoldedPlane
     here: Longs
     used: Used
-    sign: Signs
+    kind: Longs
+    switches: Longs
+    rounds: int
 
     @staticmethod
     def of(plane: FoldedPlane, here: Longs, n: int) -> "SeenPlane":
@@ -33,73 +38,69 @@ class SeenPlane:
         used = np.ones(len(plane.begin) - 1, np.bool_)
         used[:n] = False
         used[here] = True
-        return SeenPlane(plane, here, used, _signs(plane, here, used, np.arange(len(here))))
+        kind, _ = first_of_equal(bits(plane.bandwidth), bits(plane.latency))
+        kind, _ = first_of_equal(bits(kind), bits(plane.share))
+        bare = SeenPlane(plane, here, used, kind, np.arange(n, len(used)), _ROUNDS)
+        rank, known = np.arange(len(here)), 0
+        for rounds in range(1, _ROUNDS + 1):
+            sign = bare._signs(rank, rounds)[n:]
+            different = len(np.unique(sign))
+            if different == known:
+                break
+            known = different
+        return replace(bare, switches=n + np.argsort(sign, kind="stable"), rounds=rounds)
 
     def image(self, moved: Longs) -> Longs | None:
         """The bundle that each bundle goes to if each rank goes where ``moved`` says.
 
         -1 for those of no use to ranks; None if the plane is not the same after that.
         """
-        rank = np.arange(len(self.here))
         # A switch goes to the one that sees each rank where it sees the rank that goes there.
         back = np.empty_like(moved)
-        back[moved] = rank
-        sign = _signs(self.plane, self.here, self.used, back)
+        back[moved] = np.arange(len(moved))
+        n = len(self.used) - len(self.switches)
         goes = np.full(len(self.used), -1)
-        switches = np.flatnonzero(self.used)
-        old = switches[np.argsort(self.sign[switches], kind="stable")]
-        new = switches[np.argsort(sign[switches], kind="stable")]
-        goes[old] = new
+        new = n + np.argsort(self._signs(back, self.rounds)[n:], kind="stable")
+        goes[self.switches] = new
         goes[self.here] = self.here[moved]
-        plane = self.plane
-        image = _bundles(goes, plane.begin, plane.target, plane.share, plane.bandwidth,
-                         plane.latency)  # fmt: skip
-        return image if len(image) == len(plane.target) else None
+        image = _bundles(goes, self.plane.begin, self.plane.target, self.kind)
+        return image if len(image) == len(self.plane.target) else None
 
+    def _signs(self, number: Longs, rounds: int) -> Signs:
+        """A number for each class, uint64; ``number``: of the rank on each endpoint of ``here``.
 
-def _signs(plane: FoldedPlane, here: Longs, used: Used, number: Longs) -> Signs:
-    """A number for each class, uint64; ``number``: of the rank on each of the endpoints ``here``.
-
-    Switches get one by what they see; two that nothing tells apart get the same.
-    """
-    sign = np.zeros(len(used), np.uint64)
-    sign[here] = number.astype(np.uint64) + np.uint64(1)
-    switch = used.copy()
-    switch[here] = False
-    kind = sum(
-        (column.view(np.uint64) * np.uint64(factor) for column, factor in
-         ((plane.share, 3), (plane.bandwidth, 5), (plane.latency, 7))), np.zeros(1, np.uint64),
-    )  # fmt: skip
-    seen = 0
-    for _ in range(_ROUNDS):
-        sign = _seen(plane.begin, plane.target, kind, sign, used, switch)
-        different = len(np.unique(sign[switch]))
-        if different == seen:
-            break
-        seen = different
-    return sign
+        Switches get one by what they see; two that nothing tells apart get the same.
+        """
+        sign = np.zeros(len(self.used), np.uint64)
+        sign[self.here] = number.astype(np.uint64) + np.uint64(1)
+        first = len(self.used) - len(self.switches)
+        for _ in range(rounds):
+            sign = _seen(self.plane.begin, self.plane.target, self.kind, sign, self.used, first)
+        return sign
 
 
 @compiled
 def _seen(
-    begin: Longs, target: Ints, kind: Signs, sign: Signs, used: Used, switch: Used
+    begin: Longs, target: Ints, kind: Longs, sign: Signs, used: Used, first: int
 ) -> Signs:  # fmt: skip
-    """The next numbers of classes: what a switch was, and what its neighbours were."""
+    """The next numbers of classes: what a switch was, and what its neighbours were.
+
+    ``first``: the first class that is one of switches.
+    """
     after = sign.copy()
     for c in range(len(begin) - 1):
         if not used[c]:
             continue
         for e in range(begin[c], begin[c + 1]):
-            t = target[e]
+            t, more = target[e], np.uint64(4 * kind[e])
             if not used[t]:
                 continue
-            if switch[c]:
-                after[c] += _stirred(sign[t] * np.uint64(2) + kind[e])
-            if switch[t]:
-                after[t] += _stirred(sign[c] * np.uint64(2) + kind[e] + np.uint64(1))
-    for c in range(len(after)):
-        if switch[c]:
-            after[c] = _stirred(after[c])
+            if c >= first:
+                after[c] += _stirred(sign[t] + (more << np.uint64(32)))
+            if t >= first:
+                after[t] += _stirred(sign[c] + ((more + np.uint64(1)) << np.uint64(32)))
+    for c in range(first, len(after)):
+        after[c] = _stirred(after[c])
     return after
 
 
@@ -121,12 +122,10 @@ def hangs_on(begin: Longs, target: Ints, here: Longs) -> Longs:
 
 
 @compiled
-def _bundles(
-    goes: Longs, begin: Longs, target: Ints, share: Floats, bandwidth: Floats, latency: Floats
-) -> Longs:
+def _bundles(goes: Longs, begin: Longs, target: Ints, kind: Longs) -> Longs:
     """Where each bundle goes if classes go where ``goes`` says, -1 where that is nowhere.
 
-    One short if bundles do not go to bundles that are alike. Those of a class are in order of
+    One short if bundles do not go to bundles of their kind. Those of a class are in order of
     target; of parallel ones, which are of several kinds, the first goes to the first.
     """
     image, wrong = np.full(len(target), -1), np.full(max(len(target), 1) - 1, -1)
@@ -147,11 +146,7 @@ def _bundles(
                 continue
             more -= 1
             f = last + 1 if t == before else at[goes[t]]
-            if (
-                f < begin[d] or f >= begin[d + 1] or target[f] != goes[t]
-                or share[f] != share[e] or bandwidth[f] != bandwidth[e]
-                or latency[f] != latency[e]
-            ):  # fmt: skip
+            if f < begin[d] or f >= begin[d + 1] or target[f] != goes[t] or kind[f] != kind[e]:
                 return wrong
             image[e] = f
             before, last = t, f

@@ -36,6 +36,9 @@ FEWEST_ROWS = 1 << 20
 MOST_ROWS = 1 << 25
 """Rows of a uniform schedule at most where ranks are not alike: some 12 GB."""
 
+MOST_EXAMPLES = 1 << 22
+"""Rows of the ranks that all others are like at most: some 2 GB."""
+
 _TOGETHER = 1e-12  # how close events lie that rounding alone keeps apart, of a flow's time
 
 
@@ -53,13 +56,14 @@ def timed(
     is_fit = is_alike and ranks in (None, every) and every <= len(machine.places)
     in_turn = any(one.in_turn for one in steps.exchanges)
     found = machine.paths.turned(every, _marks(steps.exchanges), in_turn) if is_fit else None
-    if found is not None and found.times >= alike:
+    times = 1 if found is None else found.times
+    if found is not None and times >= alike and steps.rows // times <= MOST_EXAMPLES:
         return _Classes(machine, steps, operation, found).timeline(share)
     if steps.rows > MOST_ROWS:
         raise ScheduleError(
             f"{steps.rows:,} transfers between {every:,} ranks: that many are timed only where"
-            f" ranks are alike, which those of {machine.topology.name} are not; rows would take"
-            f" {steps.rows * 360 / 1e9:,.0f} GB"
+            f" many ranks are alike, and of {machine.topology.name} only {times:,} are at a time;"
+            f" one by one they would take {steps.rows * 360 / 1e9:,.0f} GB"
         )
     return None
 

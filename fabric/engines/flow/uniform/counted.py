@@ -110,6 +110,6 @@ def _private(
     # Of each resource of an orbit as many ranks are users, since turns take one to the other.
     orbits = len(turned.count) + k
     sizes = np.concatenate([turned.count, np.full(k, turned.times)])
-    users = np.bincount(step * orbits + its_orbit, minlength=1)
-    alone = users[step * orbits + its_orbit] * turned.times == sizes[its_orbit]
+    _, group, users = np.unique(step * orbits + its_orbit, return_inverse=True, return_counts=True)
+    alone = users[group] * turned.times == sizes[its_orbit]
     return visit[row[first]][alone], resource[first][alone], load[alone]

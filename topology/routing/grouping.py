@@ -1,0 +1,81 @@
+"""Columns of millions of rows put in order and numbered, in a few passes and without comparing."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topology.compiled import compiled, inlined
+from topology.graph import Longs
+
+_Bits = NDArray[np.uint64]
+
+
+def bits(column: NDArray[Any]) -> _Bits:
+    """The same bits for the same numbers."""
+    if column.dtype == np.float64:
+        column = column + 0.0  # which makes one of the two zeros the other
+    return np.ascontiguousarray(column).view(np.uint64)
+
+
+@compiled
+def in_groups(key: NDArray[np.integer], groups: int) -> tuple[Longs, Longs]:
+    """Where each group's rows begin, int64 [groups + 1], and the rows group by group, int64.
+
+    ``key``: the group of each row, from 0; rows of one stay in their order.
+    """
+    begin = np.zeros(groups + 1, np.int64)
+    for row in range(len(key)):
+        begin[key[row] + 1] += 1
+    for group in range(groups):
+        begin[group + 1] += begin[group]
+    at, order = begin.copy(), np.empty(len(key), np.int64)
+    for row in range(len(key)):
+        order[at[key[row]]] = row
+        at[key[row]] += 1
+    return begin, order
+
+
+@compiled
+def first_of_equal(one: _Bits, other: _Bits) -> tuple[Longs, Longs]:
+    """The number of each row's pair of values, int64, and the first row of each pair.
+
+    Pairs are numbered in the order of their first rows.
+    """
+    room = 16
+    while room < 2 * len(one):
+        room *= 2
+    room = min(room, 1 << 12)
+    slots, first, count = np.full(room, -1), np.empty(len(one), np.int64), 0
+    number = np.empty(len(one), np.int64)
+    for row in range(len(one)):
+        if 2 * count >= len(slots):
+            slots = _wider(slots, first[:count], one, other)
+        slot = _slot(slots, first, one, other, row)
+        if slots[slot] < 0:
+            slots[slot] = count
+            first[count] = row
+            count += 1
+        number[row] = slots[slot]
+    return number, first[:count].copy()
+
+
+@compiled
+def _wider(slots: Longs, first: Longs, one: _Bits, other: _Bits) -> Longs:
+    wider = np.full(4 * len(slots), -1)
+    for number in range(len(first)):
+        wider[_slot(wider, first, one, other, first[number])] = number
+    return wider
+
+
+@inlined
+def _slot(slots: Longs, first: Longs, one: _Bits, other: _Bits, row: int) -> int:
+    """Where a row's pair is in the table, or may be put."""
+    x = one[row] * np.uint64(0x9E3779B97F4A7C15) + other[row]
+    x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    slot = np.int64((x ^ (x >> np.uint64(32))) & np.uint64(len(slots) - 1))
+    while slots[slot] >= 0 and not (
+        one[first[slots[slot]]] == one[row] and other[first[slots[slot]]] == other[row]
+    ):
+        slot = (slot + 1) & (len(slots) - 1)
+    return int(slot)
