@@ -136,7 +136,7 @@ def test_rows_of_two_classes_are_two_streams(ranks: int) -> None:
     assert sorted(rows_of(batch.streams)) == [
         (0, 0, 1, 0, 16), (1, 0, 1, 0, 5), (1, 0, 1, 2, 2), (1, 1, 2, 0, 8),
     ]  # fmt: skip
-    of_rows = batch.streams.trait("traffic_class")[batch.stream]
+    of_rows = batch.streams.trait("traffic_class")[batch.rows.stream]
     assert of_rows.tolist() == [0, 0, 2, 0, 0]
     assert np.all(np.diff(batch.streams.step) >= 0)
 
@@ -145,7 +145,7 @@ def test_rows_of_two_classes_are_two_streams(ranks: int) -> None:
 def test_rows_that_are_streams_each_keep_their_order(ranks: int) -> None:
     step = Step([2, 0, 0], [1, 1, 1], [1, 2, 4], traffic_class=[1, 3, 2])
     (batch,) = batches([step], ranks)
-    assert batch.stream.tolist() == [0, 1, 2]
+    assert batch.rows.stream.tolist() == [0, 1, 2]
     assert batch.streams.trait("traffic_class").tolist() == [1, 3, 2]
 
 

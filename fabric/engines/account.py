@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import TRAIT
 from fabric.engines import in_switch
 from fabric.engines.bounds import PAIR, Chain, Columns, extend, make_chain
-from fabric.engines.columns import Batch, Streams, batches
+from fabric.engines.columns import Batch, BatchRows, Streams, batches
 from fabric.engines.paths import FlowLoads, carry, class_limits, load
 from fabric.schedule.step import ScheduleError, Step
 from fabric.timeline.value import Bottleneck, Timeline
@@ -56,31 +56,42 @@ class Account:
             class_limits(machine.traffic_classes, places),
         ])  # fmt: skip
         self.begin = 0.0
-        self.batches: list[Batch] = []
+        self.batches: list[BatchRows] = []
         self._chain: Chain = make_chain(places)
         self._carried, self._least_latency = np.zeros(len(self.capacity)), np.inf
 
     def open(self, batch: Batch) -> None:
         """Begin the next batch; raises `ScheduleError` for ranks beyond those that take part."""
-        seen = int(max(batch.src.max(initial=-1), batch.dst.max(initial=-1))) + 1
+        rows = batch.rows
+        seen = int(max(rows.src.max(initial=-1), rows.dst.max(initial=-1))) + 1
         if not self.batches:
             self.begin = self.costs.start(self.given or seen)
         self.ranks = max(self.ranks, seen)
         if self.given is not None and seen > self.given:
             raise ScheduleError(f"a step names rank {seen - 1}, but there are {self.given} ranks")
-        self.batches.append(batch)
+        self.batches.append(rows)
 
-    def load(self, streams: Streams) -> Loaded:
-        """The paths of ``streams``, and what they load and cost; raises `RouteError`."""
-        paths = self.machine.paths
+    def load(self, streams: Streams, old: int = 0, *, forget: bool = False) -> Loaded:
+        """The paths of ``streams``, and what they load and cost; raises `RouteError`.
+
+        Counts the bytes of links, but of the first ``old`` streams, of which that has been done.
+        ``forget``: do not keep more paths than the router has to.
+        """
+        paths, classes = self.machine.paths, self.machine.traffic_classes
         path = paths.of(streams.src, streams.dst)
-        ways = paths.ways(self.machine.traffic_classes)
-        return Loaded(path, load(streams, path, paths.binding(), ways, self.costs))
+        if in_switch.asked(streams):
+            loads = load(streams, path, paths.binding(), paths.ways(classes), self.costs)
+            return Loaded(path, loads)
+        self._count_links(streams.after(old), path[old:])
+        bound, ways = paths.binding(), paths.ways(classes)
+        if forget and paths.forget():
+            ways = ways.without_table()
+        return Loaded(path, load(streams, path, bound, ways, self.costs))
 
     def count(self, streams: Streams, loaded: Loaded, old: int = 0) -> None:
         """Add ``streams`` to the account, of which the first ``old`` have been counted before."""
-        new, (path, loads) = slice(old, None), loaded
-        streams, path = streams.pick(new), path[new]
+        new, loads = slice(old, None), loaded.loads
+        streams = streams.after(old)
         extend(self._chain, Columns(
             streams.step, streams.src, streams.dst, loads.src_cost[new], loads.dst_cost[new],
             loads.latency[new], streams.size, loads.limits[loads.limit[new]],
@@ -93,6 +104,9 @@ class Account:
         self._least_latency = min(
             self._least_latency, loads.latency[new][moving].min(initial=np.inf)
         )
+
+    def _count_links(self, streams: Streams, path: _Ints) -> None:
+        """Count what links carry on these paths, and what ranks send."""
         router = self.machine.router
         table, n = router.table, len(router.capacity)
         carry(self._carried, path, streams.size, table.begin, table.resource, table.weight)

@@ -62,6 +62,10 @@ class Streams:
             self.step[which], self.reduces[which], self.traits.pick(which),
         )  # fmt: skip
 
+    def after(self, first: int) -> "Streams":
+        """The streams from number ``first`` on."""
+        return self.pick(slice(first, None)) if first else self
+
     def then(self, other: "Streams") -> "Streams":
         """These streams followed by those of ``other``."""
         if not len(self):
@@ -103,11 +107,10 @@ class RankStreams:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Consecutive steps as columns.
+class BatchRows:
+    """The rows of consecutive steps as columns, int64: what a timeline says of them.
 
-    Over rows (int64): ``src``, ``dst``, ``size``, ``step`` and the row's ``stream``. Also the
-    `Streams`, and a label for each step.
+    ``src``, ``dst``, ``size``, ``step`` and the row's ``stream``. Also a label for each step.
     """
 
     src: _Longs
@@ -115,8 +118,15 @@ class Batch:
     size: _Longs
     step: _Longs
     stream: _Longs
-    streams: Streams
     labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive steps as columns: their ``rows``, and the `Streams` of these."""
+
+    rows: BatchRows
+    streams: Streams
 
 
 def batches(
@@ -157,9 +167,7 @@ def _take(steps: Iterator[Step], rows: int) -> list[Step]:
 
 def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
     lengths = np.array([len(step) for step in chunk])
-    src, dst, size = (
-        np.concatenate([getattr(step, name) for step in chunk]) for name in ("src", "dst", "size")
-    )
+    src, dst, size = (_column(chunk, name) for name in ("src", "dst", "size"))
     for column in (src, dst):
         if len(column) and column.max() >= ranks:
             raise ScheduleError(f"a step names rank {column.max()}, but there are {ranks} ranks")
@@ -176,7 +184,14 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
             reduces, traits,
         )
     )  # fmt: skip
-    return Batch(src, dst, size, step, stream, streams, tuple(step.label for step in chunk))
+    labels = tuple(step.label for step in chunk)
+    return Batch(BatchRows(src, dst, size, step, stream, labels), streams)
+
+
+def _column(chunk: list[Step], name: str) -> _Longs:
+    """A column of all steps; a step's own where there is one, which may be large."""
+    columns: list[_Longs] = [getattr(step, name) for step in chunk]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def rank_streams(

@@ -12,7 +12,7 @@ from fabric.engines.columns import Streams
 from topology.compiled import compiled
 from topology.graph import Topology
 from topology.routing.router import Router
-from topology.routing.routes import Routes
+from topology.routing.routes import NO_ROUTES, Routes
 from topology.routing.turns import Turned, turned
 
 _Longs = NDArray[np.int64]
@@ -48,6 +48,13 @@ class PathTable:
             made = _binding(self.router.table, self.router.capacity)
             kept = self._binding = version, made
         return kept[1]
+
+    def forget(self) -> bool:
+        """Forget the paths found last where the router does not remember any; whether it did."""
+        if self.router.forget():
+            self._binding = None
+            return True
+        return False
 
     def turned(self, ranks: int, marks: tuple[int, ...], whole: bool) -> Turned:
         """The `topology.routing.turns.turned` of the first ``ranks`` ranks, found once."""
@@ -214,6 +221,10 @@ class Ways:
     table: Routes
     classes: TrafficClasses
     ranks: int
+
+    def without_table(self) -> "Ways":
+        """The same without the paths themselves, which only switches that combine data need."""
+        return replace(self, table=NO_ROUTES)
 
     def distance(self, src: _Ints, dst: _Ints, leaves: NDArray[np.bool_]) -> _Bytes:
         """How far apart the ranks are, as numbers of `DISTANCES`: int8.

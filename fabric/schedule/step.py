@@ -152,7 +152,12 @@ def _converted(given: list[ArrayLike]) -> Sequence[NDArray[np.int64]]:
                 f"the columns of a step do not fit together: {name} has the shape"
                 f" {list(column.shape)}; it has to be one number, or [{n}]"
             )
-    return [np.full(n, column) if column.ndim == 0 else column for column in columns]
+    return [_filled(n, int(column)) if column.ndim == 0 else column for column in columns]
+
+
+def _filled(n: int, value: int) -> NDArray[np.int64]:
+    """``n`` times ``value``; of zeros nothing is written, so they take no memory until they are."""
+    return np.full(n, value, np.int64) if value else np.zeros(n, np.int64)
 
 
 def _traits(given: GivenTraits, rows: int) -> Traits:

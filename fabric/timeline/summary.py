@@ -14,13 +14,19 @@ BUSIEST = 8
 """Links, or bundles of them, that are listed."""
 
 
+def _transfers(timeline: "Timeline") -> list[tuple[str, object]]:
+    if timeline.of_classes:  # one by one they may be too many
+        return [("transfers", "timed by classes")]
+    return [("transfers", len(timeline.src)), ("bytes", f"{int(timeline.size.sum()):,}")]
+
+
 def as_html(timeline: "Timeline") -> str:
     """``timeline`` as HTML for a notebook: its times, what bounds it, and the busiest links."""
     duration, bound = timeline.duration, timeline.bound
     about = [
         ("system", timeline.topology.name), ("software", timeline.software or "-"),
         ("operation", timeline.operation or "-"), ("ranks", timeline.ranks),
-        ("transfers", len(timeline.src)), ("bytes", f"{int(timeline.size.sum()):,}"),
+        *_transfers(timeline),
         ("duration", f"{duration / US:,.4f} us"),
         ("no engine may answer less than", f"{bound / US:,.4f} us"),
         ("set by", str(timeline.bottleneck)),

@@ -117,6 +117,11 @@ class Timeline:
         return len(self.rank_finish)
 
     @property
+    def of_classes(self) -> bool:
+        """True if uniform traffic was timed by classes, and its rows have not been read yet."""
+        return callable(self.__dict__["src"])
+
+    @property
     def duration(self) -> float:
         """Seconds until the last rank has finished."""
         return float(self.rank_finish.max(initial=0.0))

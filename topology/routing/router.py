@@ -135,6 +135,17 @@ class Router:
         """All paths found so far, as columns."""
         return self._store.table()
 
+    def forget(self) -> bool:
+        """Forget the paths of the last call of `paths`, if the next one would; whether it did.
+
+        That is where endpoints are too many for a table of their pairs.
+        """
+        if len(self._path_of):
+            return False
+        self._store = RouteStore()
+        self.version += 1
+        return True
+
     @property
     def farthest(self) -> int:
         """Links on the longest of the shortest ways over switches, 1 where there are none."""

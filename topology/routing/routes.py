@@ -26,6 +26,16 @@ class Routes:
     plane: Ints
 
 
+NO_ROUTES = Routes(
+    np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0), np.zeros(0), np.zeros(0, np.int32)
+)
+"""No paths."""
+
+
+_NONE = np.zeros(0, np.int64)
+_NOTHING = (-1, _NONE, _NONE, np.zeros(0, np.int32), np.zeros(0), np.zeros(0))
+
+
 class RouteStore:
     """The paths found so far, in growing columns. ``count``: how many."""
 
@@ -52,12 +62,7 @@ class RouteStore:
 
     def close(self, count: int) -> None:
         """Make ``count`` paths, in order of their rows, of what was added since the last one."""
-        size, delay = np.zeros(count, np.int64), np.zeros(count)
-        plane = np.full(count, -1, np.int32)
-        for number, rows, lengths, _, _, latency in self._parts:
-            found = rows[lengths > 0]
-            size[found], delay[found] = lengths[lengths > 0], latency[lengths > 0]
-            plane[found] = number
+        size, delay, plane = self._found(count)
         begin = np.concatenate([[0], np.cumsum(size)])
         alone = [part for part in self._parts if len(part[3])]
         if len(alone) == 1:  # of one plane, in the order of their rows: the usual case
@@ -71,6 +76,19 @@ class RouteStore:
         self._columns.append((resource, weight))
         self._ways.append((delay, plane))
         self.count += count
+
+    def _found(self, count: int) -> tuple[Longs, Floats, Ints]:
+        """The number of resources on each of ``count`` paths, its latency (s) and its plane."""
+        number, rows, lengths, _, _, latency = self._parts[0] if self._parts else _NOTHING
+        if len(rows) == count and lengths.all():  # of one plane: nothing needs to be copied
+            return lengths, latency, np.full(count, number, np.int32)
+        size, delay = np.zeros(count, np.int64), np.zeros(count)
+        plane = np.full(count, -1, np.int32)
+        for number, rows, lengths, _, _, latency in self._parts:
+            found = rows[lengths > 0]
+            size[found], delay[found] = lengths[lengths > 0], latency[lengths > 0]
+            plane[found] = number
+        return size, delay, plane
 
     def table(self) -> Routes:
         """All paths so far."""

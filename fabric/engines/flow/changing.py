@@ -50,7 +50,7 @@ class ChangingSimulation(Simulation):
         self._late: list[_Floats] = []
 
     def _advance(self, state: StreamState, old: int, more: bool) -> None:
-        loaded = self.account.load(state.streams)
+        loaded = self.account.load(state.streams, old)
         self.account.count(state.streams, loaded, old)
         self._stalled.append(np.zeros(len(self.start[-1])))
         self._late.append(np.zeros(len(self.start[-1])))

@@ -37,7 +37,7 @@ class Flow:
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
-        if isinstance(steps, UniformSteps) and steps.rows > FEWEST_ROWS:
+        if isinstance(steps, UniformSteps) and steps.is_whole and steps.rows > FEWEST_ROWS:
             answer = timed(machine, steps, operation, ranks, liberties(self.tolerance)[0])
             if answer is not None:
                 return answer

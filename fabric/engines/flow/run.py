@@ -1,6 +1,8 @@
 """One simulation: runs the windows of a schedule through the engine, and builds the timeline."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,15 @@ def _least(streams: Streams, costs: FlowLoads) -> float:
     return float(costs.latency[streams.src != streams.dst].min(initial=np.inf))
 
 
+def _weighted_back(
+    run: Callable[[], float], left: _Floats, weight: _Floats, state: StreamState
+) -> float:  # fmt: skip
+    """Run flows that count their bytes in ``weight`` bytes; what is left of them goes back."""
+    time = run()
+    state.left[:] = left * weight
+    return time
+
+
 class Simulation:
     """One simulation: the state that is kept from window to window; ``tolerance`` as in `Flow`."""
 
@@ -101,21 +112,28 @@ class Simulation:
         self._advance(state, len(state.left) - len(batch.streams), more)
 
     def _advance(self, state: StreamState, old: int, more: bool) -> None:
+        finish = np.zeros(len(state.left))
+        # What is only needed to get ready is freed before it runs: there may be millions of rows.
+        self.time = self._ready(state, old, finish, more)()
+        self._keep(state, finish, more)
+
+    def _ready(
+        self, state: StreamState, old: int, finish: _Floats, more: bool
+    ) -> Callable[[], float]:  # fmt: skip
+        """What runs the streams of ``state``, of which the first ``old`` were counted before."""
         streams = state.streams
-        loaded = self.account.load(streams)
+        loaded = self.account.load(streams, old, forget=True)
         costs = loaded.loads
         self.account.count(streams, loaded, old)
         rate = uncontended.rates(
             streams.src, streams.dst, streams.step, state.left, costs.limit, costs.limits,
             costs.entries, costs.resource, costs.weight, self.account.capacity,
         )  # fmt: skip
-        finish = np.zeros(len(streams))
         if len(rate):
-            window = self._apart(state, costs, rate, finish)
-            self.time = uncontended.run(window, self.time, self._watched(), more)
-        else:
-            self._share(state, costs, finish, more)
-        self._keep(state, finish, more)
+            apart = self._apart(state, costs, rate, finish)
+            return partial(uncontended.run, apart, self.time, self._watched(), more)
+        window, capacity = self._window(state, costs, finish), self.account.capacity
+        return self._shared(window, state, costs, more, capacity, NO_PRIORITIES, np.inf)[1]
 
     def _watched(self) -> int:
         """How many ranks nothing runs ahead of: one not seen yet may come, unless all are given."""
@@ -132,15 +150,20 @@ class Simulation:
             self.ready, self.latest, self.cost,
         )  # fmt: skip
 
-    def _share(self, state: StreamState, costs: FlowLoads, finish: _Floats, more: bool) -> None:
-        window = self._window(state, costs, finish)
-        self._run(window, state, costs, more, self.account.capacity, NO_PRIORITIES, np.inf)
-
     def _run(
         self, window: events.Window, state: StreamState, costs: FlowLoads, more: bool,
         capacity: _Floats, order: Priorities, until: float,
     ) -> in_flight.Flows:  # fmt: skip
         """Run a window ``until`` then; ``order`` holds where classes say nothing else."""
+        flows, run = self._shared(window, state, costs, more, capacity, order, until)
+        self.time = run()
+        return flows
+
+    def _shared(
+        self, window: events.Window, state: StreamState, costs: FlowLoads, more: bool,
+        capacity: _Floats, order: Priorities, until: float,
+    ) -> tuple[in_flight.Flows, Callable[[], float]]:  # fmt: skip
+        """The flows of a window, and what runs them; arguments as of `_run`."""
         classes, left = self.account.machine.traffic_classes, state.left
         weight = np.ones(1)
         if classes:
@@ -153,10 +176,10 @@ class Simulation:
             capacity, order,
         )  # fmt: skip
         share, grain = self._liberties
-        self.time = events.run(window, flows, self.time, share, grain, more, until)
+        run = partial(events.run, window, flows, self.time, share, grain, more, until)
         if left is not state.left:
-            state.left[:] = left * weight
-        return flows
+            run = partial(_weighted_back, run, left, weight, state)
+        return flows, run
 
     def _window(self, state: StreamState, costs: FlowLoads, finish: _Floats) -> events.Window:
         streams = state.streams
