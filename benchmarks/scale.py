@@ -170,10 +170,13 @@ def measure(case: Case) -> Cost:
 
 def compile_everything() -> None:
     """Let numba compile what it has not kept on disk yet, and load it."""
-    for made in (supernode(640), cluster(2, of="supernode:8"), system("atlas950:128")):
+    for made in (supernode(16), cluster(2, of="supernode:8"), system("atlas950:128")):
         fabric = Fabric(made, endpoint=Endpoint("free"))
-        for steps in (dispatch, all_to_all, in_turn, hierarchical, tree):
+        for steps in (dispatch, all_to_all, tree):
             fabric.simulate(steps(fabric))
+    many = Fabric(supernode(640), endpoint=Endpoint("free"))  # so many rows that it is by classes
+    for steps in (all_to_all, in_turn):
+        many.simulate(steps(many))
 
 
 def alone(name: str) -> Cost:
