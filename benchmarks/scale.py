@@ -144,7 +144,9 @@ def machines() -> dict[str, Case]:
         made = lambda count=count: cluster(count, of="cloudmatrix384")  # noqa: E731
         found[f"onward, {count} supernodes"] = Case(made, onward)
         found[f"tree all-reduce, {count} supernodes"] = Case(made, tree)
-    found["hierarchical, 64 x atlas960"] = Case(million, hierarchical, is_large=True)
+    found["hierarchical, 64 x atlas960"] = Case(
+        million, hierarchical, True, line="hierarchical all-reduce"
+    )
     return found
 
 
@@ -174,7 +176,8 @@ def compile_everything() -> None:
         fabric = Fabric(made, endpoint=Endpoint("free"))
         for steps in (dispatch, all_to_all, tree):
             fabric.simulate(steps(fabric))
-    many = Fabric(supernode(640), endpoint=Endpoint("free"))  # so many rows that it is by classes
+    # So many rows that it is by classes.
+    many = Fabric(supernode(640), endpoint=Endpoint("free"), planes=("ub",))
     for steps in (all_to_all, in_turn):
         many.simulate(steps(many))
 

@@ -59,6 +59,9 @@ NOT_HERE = {
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o hurt.png"): LONG,
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o ub.png"): LONG,
     ("docs/routing.md", "triplane bench faults --kind l2,sub-plane"): LONG,
+    ("docs/scale.md", "triplane bench all_to_all"): LONG,
+    ("docs/scale.md", "triplane bench all_reduce"): LONG,
+    ("docs/scale.md", "python benchmarks/"): "measures for minutes to hours",
     ("docs/running.md", "triplane run -n 8 program.py"): LONG,  # as one of README's
     ("docs/running.md", "triplane run -n 8 --transport mpi"): MPI,
     ("docs/running.md", "mpiexec"): MPI,

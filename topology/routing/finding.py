@@ -24,6 +24,7 @@ from topology.routing.policies import (
 from topology.routing.tables import TableFile, choices, load_tables, walk_tables
 from topology.routing.walk import ADAPTIVE, HASH, SPRAY, FoldedPlane, walk
 
+
 @dataclass(frozen=True, eq=False)
 class Finder:
     """Finds the ways of pairs of endpoints in one plane, as `topology.routing.walk.walk` does.
