@@ -127,9 +127,10 @@ def machines() -> dict[str, Case]:
         if dies <= 8192:
             line = "MoE dispatch, row by row"
             found[f"dispatch, {dies} dies"] = Case(made, dispatch, dies > 4096, ub, line)
-        found[f"all-to-all, {dies} dies"] = Case(made, all_to_all, False, ub, "all-to-all")
+        by_classes = "" if dies == 1024 else "all-to-all"
+        found[f"all-to-all, {dies} dies"] = Case(made, all_to_all, False, ub, by_classes)
         found[f"all-to-all in turn, {dies} dies"] = Case(
-            made, in_turn, False, ub, "all-to-all in turn"
+            made, in_turn, False, ub, by_classes and f"{by_classes}, one peer after another"
         )
         found[f"hierarchical, {dies} dies"] = Case(made, hierarchical)
         found[f"halving-doubling, {dies} dies"] = Case(
@@ -230,7 +231,10 @@ def draw(found: dict[str, Cost], path: Path) -> None:
             right.plot(ranks, [cost.peak for cost in costs], "o-", label=line)
         for axes, what in ((left, "processor seconds, paths and answer"), (right, "peak MiB")):
             axes.set(xscale="log", yscale="log", xlabel="ranks", ylabel=what)
-        left.legend()
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(lambda value, _: f"{value:,g}")
+                axis.set_minor_formatter(lambda value, _: "")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 
 def main() -> None:
