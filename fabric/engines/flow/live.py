@@ -8,12 +8,12 @@ endpoint and its limit as an initiator.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabric.classes.table import NO_CLASSES, TrafficClasses
+from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight, live_columns, rebuilt
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.in_flight import Flows, Priorities, make_flows
@@ -214,20 +214,20 @@ class Live:
         if have + len(lanes) > len(self._ended):
             self._grow_lanes(2 * (have + len(lanes)))
         if listed + n > len(self._w.rank_flow):
-            self._w = self._w._replace(rank_flow=_longer(self._w.rank_flow, 2 * (listed + n)))
+            self._w = self._w._replace(rank_flow=longer(self._w.rank_flow, 2 * (listed + n)))
         if flows + n >= len(self._key):
             self._grow_flows(2 * (flows + n))
         recorded += 2 * n + sum(len(lane.resource) for lane in lanes)
         if recorded > len(self._f.records):
             self._f = self._f._replace(
-                records=_longer(self._f.records, 2 * recorded),
-                weights=_longer(self._f.weights, 2 * recorded),
+                records=longer(self._f.records, 2 * recorded),
+                weights=longer(self._f.weights, 2 * recorded),
             )
 
     def _grow_lanes(self, n: int) -> None:
         names = ("rank_at", "rank_end", "open", "ready", "latest", "cost", "freed")
-        self._w = self._w._replace(**{name: _longer(getattr(self._w, name), n) for name in names})
-        self._first, self._ended = _longer(self._first, n), _longer(self._ended, n)
+        self._w = self._w._replace(**{name: longer(getattr(self._w, name), n) for name in names})
+        self._first, self._ended = longer(self._first, n), longer(self._ended, n)
 
     def _grow_flows(self, n: int) -> None:
         of_window = (
@@ -235,9 +235,9 @@ class Live:
             "arrive", "finish", "under_way", "ended", "through", "dues",
         )  # fmt: skip
         of_flows = ("size", "rate", "due", "limit", "record", "active", "found", "priority")
-        self._w = self._w._replace(**{k: _longer(getattr(self._w, k), n) for k in of_window})
-        self._f = self._f._replace(**{k: _longer(getattr(self._f, k), n) for k in of_flows})
-        self._key = _longer(self._key, n)
+        self._w = self._w._replace(**{k: longer(getattr(self._w, k), n) for k in of_window})
+        self._f = self._f._replace(**{k: longer(getattr(self._f, k), n) for k in of_flows})
+        self._key = longer(self._key, n)
 
     def _learn(self, limits: frozenset[float]) -> None:
         """Limits, perhaps not seen before: their table stays sorted."""
@@ -315,12 +315,6 @@ def _flows(n: int, capacity: _Floats) -> Flows:
         records=np.zeros(4 * n, np.int32), weights=np.zeros(4 * n),
         first=np.cumsum(room) - room, inside=np.zeros(int(room.sum()), np.int32),
     )  # fmt: skip
-
-
-def _longer(column: NDArray[Any], n: int) -> NDArray[Any]:
-    longer = np.zeros(n, column.dtype)
-    longer[: len(column)] = column
-    return longer
 
 
 def _joined(lanes: Sequence[LoadedStreams]) -> LoadedStreams:

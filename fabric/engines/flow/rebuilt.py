@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight
 from fabric.engines.flow.events import Window
 from fabric.engines.flow.in_flight import Flows, Priorities, join, make_flows, records_of
@@ -45,7 +46,8 @@ def of_flows(w: Window, key: _Longs, first: _Longs, lanes: Sequence[LoadedStream
         row = np.searchsorted(mine.key, key[its])
         length = np.diff(mine.entries)[row]
         entry = _ranges(mine.entries[:-1][row], length)
-        for column, given in zip(columns, mine[5:9], strict=True):
+        its_own = (mine.latency, mine.src_cost, mine.dst_cost, mine.limit)
+        for column, given in zip(columns, its_own, strict=True):
             column.append(given[row])
         flows.append(its)
         lengths.append(length)
@@ -112,7 +114,7 @@ def flows(
         inside=np.zeros(int(most.sum()), np.int32),
     )  # fmt: skip
     columns = ("size", "rate", "due", "limit", "record", "active", "found")
-    made = made._replace(**{name: _longer(getattr(made, name), room) for name in columns})
+    made = made._replace(**{name: longer(getattr(made, name), room) for name in columns})
     join(made, old.active[: old.n[in_flight.IN_FLIGHT]].astype(np.int64), time)
     return made
 
@@ -124,9 +126,3 @@ def _left(w: Window, f: Flows, n: int, time: float) -> _Floats:
     left = (f.due[:n][moving] - time) * rate[moving]
     size[moving] = np.clip(left, 0.0, size[moving])
     return size
-
-
-def _longer(column: NDArray[Any], n: int) -> NDArray[Any]:
-    longer = np.zeros(n, column.dtype)
-    longer[: len(column)] = column
-    return longer

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.engines.base import EngineError
-from fabric.engines.columns import WINDOW_ROWS
+from fabric.engines.columns import WINDOW_ROWS, longer
 from fabric.engines.packet import steps
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network
@@ -69,14 +69,14 @@ class PacketState:
                 " transfers"
             )
         s, sets = self.state, len(network.set_begin) - 1
-        of_set = _longer(s.sets, sets)
+        of_set = longer(s.sets, sets)
         of_set["begin"], of_set["end"] = network.set_begin[:-1], network.set_begin[1:]
         begin, link_sets = _sets_of_links(network)
         s.links["begin"], s.links["end"] = begin[:-1], begin[1:]
         self.state = s._replace(
             entries=_records(len(network.more), resource=network.resource, share=network.share,
                              more=network.more, then=network.then),
-            senders=_longer(s.senders, sets * CLASSES, NONE), sets=of_set,
+            senders=longer(s.senders, sets * CLASSES, NONE), sets=of_set,
             set_links=network.set_link, link_sets=link_sets,
         )  # fmt: skip
         self._more_timers()
@@ -90,7 +90,7 @@ class PacketState:
         s = self.state
         if self.lanes > len(s.ended):
             n = 2 * self.lanes
-            self.state = s._replace(lanes=_longer(s.lanes, n), ended=_longer(s.ended, n))
+            self.state = s._replace(lanes=longer(s.lanes, n), ended=longer(s.ended, n))
         lanes = self.state.lanes
         lanes["head"][new], lanes["open"][new], lanes["cost"][new] = NONE, 0, 0
         lanes["ready"][new] = ready
@@ -122,7 +122,7 @@ class PacketState:
     def answer(self, n: int) -> None:
         """Make room for the answers of ``n`` transfers."""
         s = self.state
-        self.state = s._replace(start=_longer(s.start, n), finish=_longer(s.finish, n))
+        self.state = s._replace(start=longer(s.start, n), finish=longer(s.finish, n))
 
     def run(self, until: int = LAST_TIME, stop: bool = False) -> Ints:
         """Go on until ``until``, or with ``stop`` until a lane comes to the end of its rows.
@@ -158,9 +158,9 @@ class PacketState:
         s, have = self.state, len(self.state.transfers)
         more = max(n, have)
         self.state = s._replace(
-            transfers=_longer(s.transfers, have + more),
-            to_come=_longer(s.to_come, have + more),
-            sent=_longer(s.sent, have + more if s.watching else 0),
+            transfers=longer(s.transfers, have + more),
+            to_come=longer(s.to_come, have + more),
+            sent=longer(s.sent, have + more if s.watching else 0),
             free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
         )
         s.n[UNUSED] += more
@@ -170,12 +170,12 @@ class PacketState:
         s, have = self.state, len(self.state.packets)
         nodes = len(s.links) + have + more
         self.state = s._replace(
-            packets=_longer(s.packets, have + more),
-            tails=_longer(s.tails, have + more if s.head else 0),
-            marks=_longer(s.marks, have + more if s.watching else 0),
+            packets=longer(s.packets, have + more),
+            tails=longer(s.tails, have + more if s.head else 0),
+            marks=longer(s.marks, have + more if s.watching else 0),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
-            nodes=_longer(s.nodes, nodes), opened=_longer(s.opened, nodes),
-            spare=_longer(s.spare, nodes),
+            nodes=longer(s.nodes, nodes), opened=longer(s.opened, nodes),
+            spare=longer(s.spare, nodes),
         )  # fmt: skip
         s.n[FREE] += more
         self._more_timers()
@@ -184,7 +184,7 @@ class PacketState:
         """Room in the heap for every link, packet, transfer and sender."""
         s = self.state
         n = len(s.nodes) + len(s.transfers) + len(s.senders)
-        self.state = s._replace(heap=_longer(s.heap, n))
+        self.state = s._replace(heap=longer(s.heap, n))
 
 
 def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places: int) -> State:
@@ -272,14 +272,3 @@ def _freed(free: Ints, unused: int, have: int, more: int) -> Ints:
     """The free numbers, of ``have`` so far, and ``more`` of them; the lowest are taken first."""
     new = np.arange(have + more - 1, have - 1, -1, dtype=np.int32)
     return np.concatenate([new, free[:unused], np.zeros(have - unused, np.int32)])
-
-
-def _longer(column: NDArray[Any], n: int, fill: int = 0) -> NDArray[Any]:
-    """A copy with ``n`` rows or more; the same where it has them."""
-    if len(column) >= n:
-        return column
-    longer = np.zeros(n, column.dtype)
-    longer[: len(column)] = column
-    if fill:
-        longer[len(column) :] = fill
-    return longer
