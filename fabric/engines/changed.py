@@ -5,9 +5,9 @@ states of a machine have the same ones.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,24 +80,42 @@ class ChangedMachine:
             raise self.cut(int(streams.src[first]), int(streams.dst[first]))
 
 
+Made = TypeVar("Made")
+
+
+class KeptByState(Generic[Made]):
+    """What ``make`` returns for states of links, kept for the `_KEPT` that were asked for last."""
+
+    def __init__(self, make: Callable[[LinkStates], Made]) -> None:
+        self._make = make
+        self._made: OrderedDict[bytes, Made] = OrderedDict()
+
+    def of(self, states: LinkStates) -> Made:
+        """What was made for these ``states``, or is now."""
+        if states.key in self._made:
+            self._made.move_to_end(states.key)
+        else:
+            self._made[states.key] = self._make(states)
+            if len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+        return self._made[states.key]
+
+
 class MachineStates:
     """The states of a ``machine``, made when they are asked for, and kept for a while."""
 
     def __init__(self, machine: "Machine") -> None:
         self._machine, self._router = machine, machine.router
-        self._made: OrderedDict[bytes, ChangedMachine] = OrderedDict()
+        self._made = KeptByState(self._make)
 
     def of(self, states: LinkStates) -> ChangedMachine:
         """The machine whose links are in these ``states``."""
-        made = self._made.pop(states.key, None)
-        if made is None:
-            self._separate(states)
-            router = self._router.changed(states.share, states.routed)
-            made = changed_machine(self._machine, router, states)
-        self._made[states.key] = made
-        while len(self._made) > _KEPT:
-            self._made.popitem(last=False)
-        return replace(made, states=states)
+        return replace(self._made.of(states), states=states)
+
+    def _make(self, states: LinkStates) -> ChangedMachine:
+        self._separate(states)
+        router = self._router.changed(states.share, states.routed)
+        return changed_machine(self._machine, router, states)
 
     def _separate(self, states: LinkStates) -> None:
         """See to it that links of one resource are in one state; a machine may know it before."""

@@ -1,24 +1,22 @@
 """`FlowSession`: the flow engine for calls whose ranks enter while others are in flight."""
 
 import math
-from collections import OrderedDict
 from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
 
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
-from fabric.engines.changed import MachineStates
+from fabric.engines.changed import KeptByState, MachineStates
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.engines.flow.changing import NEVER
 from fabric.engines.flow.live import Live, PeersHere
 from fabric.engines.flow.placed import PlacedMachine, RankShare
 from fabric.engines.shares import Shares
-from fabric.faults.changes import LinkHistory, TimedChange
+from fabric.faults.changes import LinkHistory, LinkStates, TimedChange
 from fabric.schedule.plan import TimedRows
 
 _COMPILED = 8  # transfers of one link: more than there is room for at first, which is grown, too
-_STATES = 8  # of a machine that changes, whose paths are kept
 
 _State = tuple[PlacedMachine, Shares[RankShare]]
 
@@ -37,7 +35,7 @@ class FlowSession:
         self._peers: dict[int, PeersHere] = {}  # by call
         self._history = LinkHistory(machine.topology.n_links)
         self._machines = MachineStates(machine)
-        self._states: OrderedDict[bytes, _State] = OrderedDict()
+        self._states = KeptByState(self._placed)
 
     def _new_live(self) -> Live:
         placed, _ = self._built
@@ -93,19 +91,16 @@ class FlowSession:
     def _change(self, at: float) -> None:
         """Let what is due at a time happen to what is in flight."""
         self._history.go(at)
-        states = self._history.states
-        state = self._states.pop(states.key, None)
-        if state is None:
-            placed = PlacedMachine(self._machines.of(states), self._size)
-            state = placed, Shares(placed.share)
-        self._states[states.key] = state
-        while len(self._states) > _STATES:
-            self._states.popitem(last=False)
+        state = self._states.of(self._history.states)
         if state is self._now:
             return
         self._forget_ended()
         self._now = state
         self._live.change(state[0].capacity, [*map(state[1].of, self._brought)], at)
+
+    def _placed(self, states: LinkStates) -> _State:
+        placed = PlacedMachine(self._machines.of(states), self._size)
+        return placed, Shares(placed.share)
 
     def _check_cut(self) -> None:
         """Raise `RouteError` if there is a transfer between two ranks that nothing connects."""
