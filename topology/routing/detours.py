@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from topology.compiled import compiled, inlined
 from topology.graph import Floats, Ints, Longs
 from topology.routing.hops import FAR, Hops, hops_to
-from topology.routing.walk import FoldedPlane
+from topology.routing.walk import FoldedPlane, nearest
 
 _WIDEST = 1e30
 """Bytes per second that an unlimited link counts as."""
@@ -30,9 +30,7 @@ def walk_all_paths(
     held, late, first = np.zeros(classes), np.zeros(classes), np.zeros(classes, np.bool_)
     for row in range(len(src)):
         end, started = dst[row], filled
-        hops = int(FAR)
-        for e in range(begin[src[row]], begin[src[row] + 1]):
-            hops = min(hops, hops_to(target[e], end, distance, n))
+        hops = nearest(src[row], end, begin, target, distance, n)
         # Stages: 0, the source; 1, the first switches; 2, those that detours go to; then the rest.
         stage, count, beside, found = 0, 1, 0, 0
         here[0], held[src[row]], late[src[row]] = src[row], 1.0, 0.0

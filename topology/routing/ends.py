@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from topology.compiled import compiled
 from topology.graph import Floats, Ints, Longs
+from topology.routing.grouping import join
 
 
 class Ends(NamedTuple):
@@ -53,14 +54,7 @@ def _parts(source: Longs, target: Ints, classes: int) -> Longs:
     """The part of each class, numbered from 0 in order."""
     root = np.arange(classes)
     for e in range(len(source)):
-        a, b = source[e], target[e]
-        while root[a] != a:
-            root[a] = root[root[a]]
-            a = root[a]
-        while root[b] != b:
-            root[b] = root[root[b]]
-            b = root[b]
-        root[max(a, b)] = min(a, b)
+        join(root, source[e], target[e])
     part, count = np.empty(classes, np.int64), 0
     for c in range(classes):  # a root is the least of its part
         if root[c] == c:

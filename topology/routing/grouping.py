@@ -79,3 +79,18 @@ def _slot(slots: Longs, first: Longs, one: _Bits, other: _Bits, row: int) -> int
     ):
         slot = (slot + 1) & (len(slots) - 1)
     return int(slot)
+
+
+@inlined
+def join(root: Longs, a: int, b: int) -> None:
+    """Put ``a`` and ``b`` into one tree; ``root``: of each number one above it, its own at the top.
+
+    The top of a tree is its least number.
+    """
+    while root[a] != a:
+        root[a] = root[root[a]]
+        a = root[a]
+    while root[b] != b:
+        root[b] = root[root[b]]
+        b = root[b]
+    root[max(a, b)] = min(a, b)

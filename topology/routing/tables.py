@@ -28,7 +28,7 @@ from topology.formats.toml_tables import check_keys, tables, toml_of
 from topology.graph import Floats, Ints, Longs, Topology
 from topology.names import groups, near, vertices_called
 from topology.routing.hops import FAR, hops_to
-from topology.routing.walk import FoldedPlane
+from topology.routing.walk import FoldedPlane, nearest
 
 SPRAYED = -1
 """The choice of a vertex and destination for which no row fits."""
@@ -244,13 +244,10 @@ def _measure(
 @lean_inlined
 def _away(c: int, end: int, plane: FoldedPlane, n: int) -> int:
     """Hops to ``end`` from the nearest vertex that ``c`` is joined to; `FAR`: from none."""
-    hops = int(FAR)
-    if c >= n:
-        here = hops_to(c, end, plane.distance, n)
-        return here - 1 if here < hops else hops
-    for e in range(plane.begin[c], plane.begin[c + 1]):
-        hops = min(hops, hops_to(plane.target[e], end, plane.distance, n))
-    return hops
+    if c < n:
+        return int(nearest(c, end, plane.begin, plane.target, plane.distance, n))
+    here = hops_to(c, end, plane.distance, n)
+    return here - 1 if here < int(FAR) else int(FAR)
 
 
 @lean_inlined

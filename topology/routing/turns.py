@@ -19,6 +19,7 @@ import numpy as np
 
 from topology.compiled import compiled
 from topology.graph import LEVELS, Ints, Longs
+from topology.routing.grouping import join
 from topology.routing.router import Router
 from topology.routing.seen_plane import SeenPlane, hangs_on
 from topology.routing.walk import FoldedPlane
@@ -159,14 +160,7 @@ def _join(root: Longs, resource: Ints, image: Longs) -> None:
     for e in range(len(image)):
         if image[e] < 0:
             continue
-        a, b = resource[e], resource[image[e]]
-        while root[a] != a:
-            root[a] = root[root[a]]
-            a = root[a]
-        while root[b] != b:
-            root[b] = root[root[b]]
-            b = root[b]
-        root[max(a, b)] = min(a, b)
+        join(root, resource[e], resource[image[e]])
 
 
 @compiled

@@ -58,7 +58,7 @@ def walk(
     held, late = np.zeros(len(begin) - 1), np.zeros(len(begin) - 1)
     for row in range(len(src)):
         end, started = dst[row], filled
-        hops = _nearest(src[row], end, begin, target, distance, n)
+        hops = nearest(src[row], end, begin, target, distance, n)
         count = 0 if hops == int(FAR) else 1
         here[0], held[src[row]], late[src[row]] = src[row], float(count), 0.0
         while count:
@@ -104,7 +104,7 @@ def reaches(src: Ints, dst: Ints, plane: FoldedPlane, n: int) -> NDArray[np.bool
     """Which pairs of ``n`` endpoints have a path in the plane, and are two: bool [pairs]."""
     found = np.empty(len(src), np.bool_)
     for row in range(len(src)):
-        hops = _nearest(src[row], dst[row], plane.begin, plane.target, plane.distance, n)
+        hops = nearest(src[row], dst[row], plane.begin, plane.target, plane.distance, n)
         found[row] = hops != int(FAR)
     return found
 
@@ -120,7 +120,7 @@ def _switches(begin: Longs, target: Ints, n: int) -> Longs:
 
 
 @inlined
-def _nearest(src: int, end: int, begin: Longs, target: Ints, distance: Hops, n: int) -> int:
+def nearest(src: int, end: int, begin: Longs, target: Ints, distance: Hops, n: int) -> int:
     """Hops to ``end`` from the nearest class that ``src`` is joined to; `FAR`: from none."""
     hops = int(FAR)
     for e in range(begin[src], begin[src + 1]):
