@@ -3,7 +3,6 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from fabric.engines.flow.engine import Flow
 from fabric.machine import MachineSpec
 from fabric.schedule.plan import plans
 from tests.support.slow_fluid import simulate
-from tests.test_emulator import everybody, merged, rows_of, run, together
+from tests.test_emulator import merged, programs_of, run, together
 from tests.test_flow import COSTS, SIZES, Where, on, places
 from topology import RouteError, TriplaneError, fat_tree, star, system
 from topology.units import GB
@@ -112,15 +111,9 @@ def test_overlapping_calls_in_classes_are_as_the_slow_oracle_says(
 ) -> None:
     calls, comes, table = given
     fabric = Fabric(fat_tree(4), tolerance=0.0, classes=table)
-    ranks, before = len(comes[0]), [0.0] * len(comes[0])
-    programs: list[list[Any]] = [[] for _ in range(ranks)]
-    for op, steps in enumerate(calls):
-        for rank, rows in enumerate(rows_of(steps, ranks)):
-            programs[rank] += [("compute", comes[op][rank] - before[rank])]
-            programs[rank] += [("begin", op, everybody(ranks), rows, "")]
-        before = comes[op]
+    ranks = len(comes[0])
     emulator = Emulator(fabric, ranks, record=True)
-    run(emulator, [[*program, ("end",)] for program in programs])
+    run(emulator, programs_of(calls, comes))
     found = {call.op: call for call in emulator.finished()}
     expected = merged(fabric.topology, calls, comes, Costs(), table)
     for op in range(len(calls)):

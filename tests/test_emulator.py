@@ -54,6 +54,21 @@ def everybody(n: int) -> tuple[int, ...]:
     return tuple(range(n))
 
 
+def programs_of(
+    calls: list[list[Step]], comes: list[list[float]], operation: str = ""
+) -> list[list[Post]]:
+    """What each rank posts that makes ``calls``, asynchronously; it comes to call i at comes[i]."""
+    ranks = len(comes[0])
+    programs: list[list[Post]] = [[] for _ in range(ranks)]
+    before = [0.0] * ranks
+    for op, steps in enumerate(calls):
+        for rank, rows in enumerate(rows_of(steps, ranks)):
+            programs[rank] += [("compute", comes[op][rank] - before[rank])]
+            programs[rank] += [("begin", op, everybody(ranks), rows, operation)]
+        before = comes[op]
+    return [[*program, ("end",)] for program in programs]
+
+
 def run(emulator: Emulator, programs: list[list[Post]]) -> dict[tuple[int, int], float]:
     """Rank 0 posts all of its program, then rank 1, ..: as far ahead of time as can be."""
     for rank, program in enumerate(programs):
@@ -213,17 +228,8 @@ def test_overlapping_calls_are_as_the_slow_oracle_says(
     software = Endpoint("test", {"": Costs(), "d": costs})
     fabric = replace(machine(name), endpoint=software)
     ranks = len(comes[0])
-    programs: list[list[Post]] = [[] for _ in range(ranks)]
-    before = [0.0] * ranks
-    for op, steps in enumerate(calls):
-        for rank, rows in enumerate(rows_of(steps, ranks)):
-            programs[rank] += [("compute", comes[op][rank] - before[rank])]
-            programs[rank] += [("begin", op, everybody(ranks), rows, operation)]
-        before = comes[op]
-    for rank in range(ranks):
-        programs[rank] += [("end",)]
     emulator = Emulator(fabric, ranks, record=True)
-    run(emulator, programs)
+    run(emulator, programs_of(calls, comes, operation))
     found = {call.op: call for call in emulator.finished()}
     expected = merged(fabric.topology, calls, comes, software.costs(operation))
     for op in range(len(calls)):

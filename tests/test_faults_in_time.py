@@ -29,7 +29,7 @@ from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
 from tests.support.slow_fluid import simulate
 from tests.test_classes import classed, tables
-from tests.test_emulator import everybody, merged, rows_of, run, together
+from tests.test_emulator import merged, programs_of, run, together
 from tests.test_flow import COSTS, Where, on, places
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, star, supernode, system
 from topology.units import GB, US
@@ -118,14 +118,7 @@ def test_overlapping_calls_on_a_machine_that_changes_are_as_the_slow_oracle_says
 ) -> None:
     calls, comes, table, plan = given
     fabric = Fabric(TREE, tolerance=0.0, classes=table, faults=plan)
-    ranks, before = len(comes[0]), [0.0] * len(comes[0])
-    programs: list[list[Any]] = [[] for _ in range(ranks)]
-    for op, steps in enumerate(calls):
-        for rank, rows in enumerate(rows_of(steps, ranks)):
-            programs[rank] += [("compute", comes[op][rank] - before[rank])]
-            programs[rank] += [("begin", op, everybody(ranks), rows, "")]
-        before = comes[op]
-    programs = [[*program, ("end",)] for program in programs]
+    ranks, programs = len(comes[0]), programs_of(calls, comes)
     try:
         expected = merged(TREE, calls, comes, Costs(), table, fabric.changes)
     except RouteError:
