@@ -25,8 +25,9 @@ $(VENV)/.ready-for-tests: $(VENV)/.ready
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py
 
+# A file of tests at a time on each core; many of them start processes of their own.
 test: $(VENV)/.ready-for-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
 
 # The pages, with those of their commands that take long; `make test` leaves these out.
 test-pages: $(VENV)/.ready-for-tests

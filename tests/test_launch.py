@@ -287,7 +287,7 @@ def test_the_folder_of_a_killed_launcher_is_taken_away_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with private_folder() as mine:
+    with private_folder(for_sockets=False) as mine:
         assert mine.stat().st_mode & 0o077 == 0
         left = tmp_path / f"{PREFIX}left"
         left.mkdir(0o700)
