@@ -8,6 +8,7 @@ endpoint and its limit as an initiator.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +148,7 @@ class Live:
         first, flows = int(self._have[LANES]), int(self._have[FLOWS])
         self._make_room(lanes)
         self._learn(frozenset().union(*(part.limits for part in parts)))
-        begin = np.cumsum([0, *(len(lane.key) for lane in lanes)])
+        begin = np.array([0, *accumulate([len(lane.key) for lane in lanes])])
         bad = live_columns.add(
             self._w, self._f, self._have, self._key, self._first, self._need, self._room,
             seats.lane, seats.open, np.array(positions), np.array(ready), begin, _joined(lanes),
@@ -321,7 +322,12 @@ def _joined(lanes: Sequence[LoadedStreams]) -> LoadedStreams:
     """One after another, as if they were one."""
     if len(lanes) == 1:
         return lanes[0]
-    columns = LoadedStreams(*(np.concatenate(column) for column in zip(*lanes, strict=True)))
-    ends = np.cumsum([0, *(len(lane.resource) for lane in lanes)])
-    entries = [lane.entries[:-1] + end for lane, end in zip(lanes, ends[:-1], strict=True)]
-    return columns._replace(entries=np.concatenate([*entries, ends[-1:]]))
+    ends = accumulate([len(lane.resource) for lane in lanes])
+    after = [lane.entries[1:] + end for lane, end in zip(lanes[1:], ends, strict=False)]
+    key, step, src, dst, size, latency, src_cost, dst_cost, limit, _, resource, weight = (
+        np.concatenate(column) for column in zip(*lanes, strict=True)
+    )
+    entries = np.concatenate([lanes[0].entries, *after])
+    return LoadedStreams(
+        key, step, src, dst, size, latency, src_cost, dst_cost, limit, entries, resource, weight
+    )

@@ -86,6 +86,7 @@ class PlacedMachine:
         self._best = np.max([paths.share(one) for one in costs], axis=0)
         limits = [one.initiator_bandwidth for one in costs if one.initiator_bandwidth < np.inf]
         self._initiator = max(limits, default=np.inf)
+        self._heavier: dict[object, _Floats] = {}  # by what it depends on
         initiators, nowhere = np.full(size, self._initiator), np.zeros(int(changed))
         self.capacity = np.concatenate(
             [paths.usable(self._best), initiators, class_limits(self.classes, size), nowhere]
@@ -111,8 +112,8 @@ class PlacedMachine:
             key, mine.step, mine.src, mine.dst, size, loads.latency, loads.src_cost, loads.dst_cost,
             loads.limits[loads.limit], loads.entries, loads.resource, self._weights(loads, costs),
         )  # fmt: skip
-        limits = frozenset(np.unique(streams.limit).tolist())
-        return RankShare(streams, limits, self._least(streams))
+        limits = loads.limits if len(loads.limits) == 1 else np.unique(streams.limit)
+        return RankShare(streams, frozenset(limits.tolist()), self._least(streams))
 
     def _least(self, streams: LoadedStreams) -> float:
         """Seconds that streams take at least: their bytes over each resource alone."""
@@ -135,11 +136,17 @@ class PlacedMachine:
         return path
 
     def _weights(self, loads: FlowLoads, costs: Costs) -> _Floats:
+        key = *costs.efficiency.items(), costs.initiator_bandwidth
+        if key not in self._heavier:
+            self._heavier[key] = self._how_heavy(costs)
+        weight: _Floats = loads.weight * self._heavier[key][loads.resource]
+        return weight
+
+    def _how_heavy(self, costs: Costs) -> _Floats:
+        """How often a byte of this software loads each resource."""
         heavier = (self._best / self.machine.paths.share(costs))[self.machine.router.plane]
         limit = costs.initiator_bandwidth
         of_initiator = self._initiator / limit if limit < np.inf else 1.0
         initiators, others = np.full(self.size, of_initiator), len(self.classes.limited)
         more = self.size * others + self.changed
-        factor = np.concatenate([heavier, initiators, np.ones(more)])
-        weight: _Floats = loads.weight * factor[loads.resource]
-        return weight
+        return np.concatenate([heavier, initiators, np.ones(more)])
