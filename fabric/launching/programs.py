@@ -22,6 +22,7 @@ from fabric.launching.supervise import Watch, reaped
 from fabric.launching.threads import run_threads
 from fabric.launching.tracing import opened
 from fabric.settings import Settings
+from fabric.transports.base import located
 from fabric.world.zmq_server import Server
 
 ALONE = Nodes()
@@ -53,9 +54,9 @@ def run_program_processes(
         else:
             authority = Agent(address, mine, ranks, token, keys)
         stack.enter_context(closing(authority))
-        pid = os.getpid()
+        pid, connects = os.getpid(), located(transport)  # so that no rank has to look
         seats = [
-            Seat(rank, ranks, place, address, token, transport, keys, pid, birth(pid))
+            Seat(rank, ranks, place, address, token, connects, keys, pid, birth(pid))
             for place, rank in enumerate(mine)
         ]
         given = {

@@ -13,6 +13,7 @@ class Seat:
     """A rank's place in a world, and the address of its authority.
 
     ``control``, ``token``: where the authority listens, and the secret that lets the rank in.
+    ``transport``: its name, or where it is (`fabric.transports.base.located`).
     ``launcher``: the process with which it must end, or 0; ``born``: its
     `fabric.host.liveness.birth`. Raises `WorldError` for a rank outside the world.
     """

@@ -8,7 +8,7 @@ receive never holds up another.
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -243,16 +243,33 @@ def every_transport() -> tuple[str, ...]:
 
 def transports() -> tuple[str, ...]:
     """The names of all transports that are installed, sorted."""
+    from importlib.metadata import entry_points  # 15 ms, and ranks of a program need none of it
+
     return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
 
 
 @functools.cache  # a look for entry points reads the metadata of everything installed: 5 ms
-def connector(name: str) -> Connect:
-    """The function that connects a transport called ``name``.
+def located(name: str) -> str:
+    """Where the transport called ``name`` is: "module:function", which `connector` takes, too.
 
     Raises `TransportError` with the choices.
     """
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=ENTRY_POINTS, name=name):
-        connect: Connect = entry.load()
-        return connect
+        return f"{entry.module}:{entry.attr}"
     raise TransportError(f"no transport {name!r}; there are {', '.join(transports())}")
+
+
+@functools.cache
+def connector(name: str) -> Connect:
+    """The function that connects a transport called ``name``, or where `located` says.
+
+    Raises `TransportError` with the choices.
+    """
+    module, _, attributes = (name if ":" in name else located(name)).partition(":")
+    found: Any = import_module(module)
+    for attribute in attributes.split("."):
+        found = getattr(found, attribute)
+    connect: Connect = found
+    return connect
