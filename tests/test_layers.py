@@ -27,7 +27,7 @@ ROOMS = {
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
-        "moe.tokens", "moe", "workloads.circle workloads.workload workloads.mailbox",
+        "moe.tokens", "moe", "memory", "workloads.circle workloads.workload workloads.mailbox",
         "workloads.stuck", "workloads.chakra", "workloads", "adapters",
     ),
     "bench": (
