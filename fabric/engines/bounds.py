@@ -39,7 +39,7 @@ class Chain(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns that `extend` needs of the flows of a window; see `flow.events.Window`."""
+    """The columns that `extend` needs of the flows of a window; see `flow.events.EventWindow`."""
 
     step: _Longs
     src: _Ints

@@ -30,18 +30,18 @@ WAITING, UNDER_WAY, IN_FLIGHT, DONE = range(4)
 """What a flow's status may be."""
 
 UNDER, IDLE, RANKS, GONE, WAITING_FLOWS, FREED = range(6)
-"""What the numbers of `Window.n` are: flows under way, ranks without flows, ..."""
+"""What the numbers of `EventWindow.n` are: flows under way, ranks without flows, ..."""
 
 ARRIVAL, SETTLE, LEAST_LATENCY, SPAN, TOGETHER = range(5)
-"""What the numbers of `Window.times` are, in seconds: `ARRIVAL`, when the next of the flows under
-way arrives; `SETTLE`, when credit must be settled; `LEAST_LATENCY` of any flow; `SPAN`, over how
-long credit is carried; `TOGETHER`, how far arrivals may lie apart to share a solve."""
+"""What the numbers of `EventWindow.times` are, in seconds: `ARRIVAL`, when the next of the flows
+under way arrives; `SETTLE`, when credit must be settled; `LEAST_LATENCY` of any flow; `SPAN`, over
+how long credit is carried; `TOGETHER`, how far arrivals may lie apart to share a solve."""
 
 EXACT_BELOW = 500  # with fewer flows in flight, one ends at a time
 SAMPLE = 1024  # of the flows in flight, to see when a share of them will have ended
 
 
-class Window(NamedTuple):
+class EventWindow(NamedTuple):
     """Some consecutive steps of a schedule, as columns over their flows and over the ranks.
 
     Flows: ``src``, ``dst`` (ranks), ``step``, ``latency`` (s), ``src_cost``, ``dst_cost`` (seconds
@@ -87,7 +87,7 @@ def fresh_window(
     src: _Ints, dst: _Ints, step: _Longs, latency: _Floats, src_cost: _Floats, dst_cost: _Floats,
     status: NDArray[np.int8], start: _Floats, arrive: _Floats, finish: _Floats, ready: _Floats,
     latest: _Floats, cost: _Floats, *, watched: int, least: float,
-) -> Window:  # fmt: skip
+) -> EventWindow:  # fmt: skip
     """A window of these columns, with its working memory.
 
     ``watched``: how many ranks are watched for having no flows left; ``least``: the least latency
@@ -95,7 +95,7 @@ def fresh_window(
     """
     n, ranks = len(src), len(ready)
     rank_flow, rank_begin = by_rank(src, dst, step, ranks)
-    return Window(
+    return EventWindow(
         src=src, dst=dst, step=step, latency=latency, src_cost=src_cost, dst_cost=dst_cost,
         status=status, missing=np.where(src == dst, 1, 2).astype(np.int8), start=start,
         arrive=arrive, finish=finish, rank_flow=rank_flow, rank_at=rank_begin[:-1].copy(),
@@ -109,7 +109,7 @@ def fresh_window(
 
 @compiled
 def run(
-    w: Window, f: Flows, time: float, share: float, grain: float, more: bool, until: float
+    w: EventWindow, f: Flows, time: float, share: float, grain: float, more: bool, until: float
 ) -> float:
     """Run until everything has ended or, if ``more`` steps will come, until a rank has no rows.
 
@@ -128,7 +128,7 @@ def run(
 
 @compiled
 def enter_and_proceed(
-    w: Window, f: Flows, time: float, until: float, share: float, grain: float
+    w: EventWindow, f: Flows, time: float, until: float, share: float, grain: float
 ) -> float:
     """Let the ranks in ``freed`` come to their next step, then go on as `proceed`."""
     _enter(w)
@@ -137,7 +137,7 @@ def enter_and_proceed(
 
 @compiled
 def proceed(
-    w: Window, f: Flows, time: float, until: float, share: float, grain: float, more: bool
+    w: EventWindow, f: Flows, time: float, until: float, share: float, grain: float, more: bool
 ) -> float:
     """Go on as `run` does, from what is under way and in flight; stops at ``until``, in seconds.
 
@@ -174,7 +174,7 @@ def proceed(
 
 
 @compiled
-def _resume(w: Window, f: Flows, time: float) -> None:
+def _resume(w: EventWindow, f: Flows, time: float) -> None:
     """Take up what the window before left; every rank comes to its next step."""
     w.times[ARRIVAL] = np.inf
     n = 0
@@ -191,7 +191,7 @@ def _resume(w: Window, f: Flows, time: float) -> None:
 
 
 @compiled
-def _enter_first(w: Window) -> None:
+def _enter_first(w: EventWindow) -> None:
     """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
     i, waiting, soonest = 0, w.n[UNDER], w.times[ARRIVAL]
     while i < len(w.src) and w.step[i] == w.step[0]:
@@ -217,7 +217,7 @@ def _enter_first(w: Window) -> None:
 
 
 @compiled
-def _enter(w: Window) -> None:
+def _enter(w: EventWindow) -> None:
     """Freed ranks come to their next step: flows whose two ranks are there set out."""
     for k in range(w.n[FREED]):
         r = w.freed[k]
@@ -245,7 +245,7 @@ def _enter(w: Window) -> None:
 
 
 @compiled
-def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
+def _arrivals(w: EventWindow, f: Flows, time: float, grain: float) -> None:
     """Flows whose latency is over go into flight, with those of nearly the same instant."""
     waiting, arrived, through = w.n[UNDER], 0, 0
     late = np.inf
@@ -280,7 +280,7 @@ def _arrivals(w: Window, f: Flows, time: float, grain: float) -> None:
 
 
 @compiled
-def _complete(w: Window, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
+def _complete(w: EventWindow, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
     """``flows`` are through; ranks that are thereby through with their step are freed.
 
     Where they are ``ordered``, only those due ``until`` then, and only up to the first instant that
@@ -311,7 +311,7 @@ def _complete(w: Window, due: _Floats, flows: _Longs, until: float, ordered: boo
 
 
 @compiled
-def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
+def _horizon(w: EventWindow, f: Flows, share: float, grain: float) -> float:
     """Until when the present rates may hold: a share of the flows has ended, or one arrives.
 
     Drops the flows that have ended from ``active`` on the way.
@@ -350,7 +350,7 @@ def _horizon(w: Window, f: Flows, share: float, grain: float) -> float:
 
 
 @compiled
-def _first_share(w: Window, n: int, share: float) -> float:
+def _first_share(w: EventWindow, n: int, share: float) -> float:
     """When a share of the flows that move has ended; those that have to wait never do."""
     moving, dues = 0, np.empty(n)
     for k in range(n):
@@ -373,7 +373,7 @@ def _first_share(w: Window, n: int, share: float) -> float:
 
 
 @compiled
-def _departures(w: Window, f: Flows, until: float) -> float:
+def _departures(w: EventWindow, f: Flows, until: float) -> float:
     """End the flows that are due, in order, unless one lets another arrive before that.
 
     Returns the time at which the last of them ended, or ``until`` where none did.

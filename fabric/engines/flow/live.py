@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fabric.classes.table import NO_CLASSES, TrafficClasses
 from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight, live_columns, rebuilt
-from fabric.engines.flow.events import Window
+from fabric.engines.flow.events import EventWindow
 from fabric.engines.flow.in_flight import Flows, Priorities, make_flows
 from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES, RECORDED
 from fabric.engines.flow.placed import LoadedStreams, RankShare
@@ -286,14 +286,14 @@ class Live:
         )
 
 
-def _window(n: int) -> Window:
+def _window(n: int) -> EventWindow:
     def floats() -> _Floats:
         return np.zeros(n)
 
     def longs() -> _Longs:
         return np.zeros(n, np.int64)
 
-    return Window(
+    return EventWindow(
         src=np.zeros(n, np.int32), dst=np.zeros(n, np.int32), step=longs(), latency=floats(),
         src_cost=floats(), dst_cost=floats(), status=np.zeros(n, np.int8),
         missing=np.zeros(n, np.int8), start=floats(), arrive=floats(), finish=floats(),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.engines.flow import events, in_flight
-from fabric.engines.flow.events import Window, enter_and_proceed
+from fabric.engines.flow.events import EventWindow, enter_and_proceed
 from fabric.engines.flow.in_flight import Flows
 from fabric.engines.flow.placed import LoadedStreams
 from topology.compiled import compiled, inlined
@@ -29,7 +29,7 @@ _TOLD = -1  # as the number of open transfers: the lane has ended, and its end h
 
 @compiled
 def add(
-    w: Window,
+    w: EventWindow,
     f: Flows,
     have: _Longs,
     key: _Longs,
@@ -105,7 +105,7 @@ def _find(key: _Longs, rank_flow: _Longs, low: int, high: int, wanted: int) -> i
 
 @inlined
 def _new_flow(
-    w: Window, f: Flows, have: _Longs, key: _Longs, lanes: LoadedStreams, i: int, missing: int
+    w: EventWindow, f: Flows, have: _Longs, key: _Longs, lanes: LoadedStreams, i: int, missing: int
 ) -> int:
     """Stream i as a flow for which so many ranks are ``missing``; returns its number."""
     at = have[FLOWS]
@@ -145,7 +145,7 @@ def _load(
 
 @compiled
 def go(
-    w: Window, f: Flows, have: _Longs, ended: _Longs, time: float, until: float, share: float,
+    w: EventWindow, f: Flows, have: _Longs, ended: _Longs, time: float, until: float, share: float,
     grain: float,
 ) -> tuple[float, int]:  # fmt: skip
     """Run until lanes end, at most until ``until``; their numbers are put into ``ended``.
@@ -173,7 +173,7 @@ def move(f: Flows, first: _Longs, inside: _Ints) -> None:
 
 @compiled
 def compact(
-    w: Window, f: Flows, have: _Longs, key: _Longs, first: _Longs, need: _Longs, number: _Longs
+    w: EventWindow, f: Flows, have: _Longs, key: _Longs, first: _Longs, need: _Longs, number: _Longs
 ) -> None:
     """Close the gaps that ended ranks and flows have left.
 
@@ -199,7 +199,9 @@ def compact(
 
 
 @compiled
-def _compact_lanes(w: Window, have: _Longs, first: _Longs, number: _Longs, flow_at: _Longs) -> None:
+def _compact_lanes(
+    w: EventWindow, have: _Longs, first: _Longs, number: _Longs, flow_at: _Longs
+) -> None:
     lanes, listed = 0, 0
     for lane in range(have[LANES]):
         if w.open[lane] == _TOLD:
@@ -253,7 +255,7 @@ def _compact_records(
 
 @compiled
 def _compact_flows(
-    w: Window, f: Flows, have: _Longs, key: _Longs, number: _Longs, flow_at: _Longs
+    w: EventWindow, f: Flows, have: _Longs, key: _Longs, number: _Longs, flow_at: _Longs
 ) -> None:
     for i in range(have[FLOWS]):
         n = flow_at[i]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight
-from fabric.engines.flow.events import Window
+from fabric.engines.flow.events import EventWindow
 from fabric.engines.flow.in_flight import Flows, Priorities, join, make_flows, records_of
 from fabric.engines.flow.placed import LoadedStreams
 
@@ -34,7 +34,9 @@ class FlowWays(NamedTuple):
     weight: _Floats
 
 
-def of_flows(w: Window, key: _Longs, first: _Longs, lanes: Sequence[LoadedStreams]) -> FlowWays:
+def of_flows(
+    w: EventWindow, key: _Longs, first: _Longs, lanes: Sequence[LoadedStreams]
+) -> FlowWays:
     """The ways of all flows, whose ``key`` is that of a stream of ``lanes``.
 
     ``first``: where the list of each lane's flows begins in ``w``.
@@ -85,7 +87,7 @@ def _ranges(begin: _Longs, length: _Longs) -> _Longs:
 
 
 def flows(
-    w: Window, old: Flows, ways: FlowWays, limits: _Floats, capacity: _Floats, priorities: int,
+    w: EventWindow, old: Flows, ways: FlowWays, limits: _Floats, capacity: _Floats, priorities: int,
     time: float, room: int,
 ) -> Flows:  # fmt: skip
     """The flows of ``old`` on other ``ways`` from ``time`` (s) on.
@@ -119,7 +121,7 @@ def flows(
     return made
 
 
-def _left(w: Window, f: Flows, n: int, time: float) -> _Floats:
+def _left(w: EventWindow, f: Flows, n: int, time: float) -> _Floats:
     """The bytes that each flow has to go at ``time``."""
     size, rate = f.size[:n].copy(), f.rate[:n]
     moving = (w.status[:n] == events.IN_FLIGHT) & (rate > 0)

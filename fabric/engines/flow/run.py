@@ -36,7 +36,7 @@ def liberties(tolerance: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class StreamState:
-    """Streams that have not finished, and their state: columns as in `events.Window`.
+    """Streams that have not finished, and their state: columns as in `events.EventWindow`.
 
     ``home``: int64, the stream's number in the whole schedule.
     """
@@ -151,7 +151,7 @@ class Simulation:
         )  # fmt: skip
 
     def _run(
-        self, window: events.Window, state: StreamState, costs: FlowLoads, more: bool,
+        self, window: events.EventWindow, state: StreamState, costs: FlowLoads, more: bool,
         capacity: _Floats, order: Priorities, until: float,
     ) -> in_flight.Flows:  # fmt: skip
         """Run a window ``until`` then; ``order`` holds where classes say nothing else."""
@@ -160,7 +160,7 @@ class Simulation:
         return flows
 
     def _shared(
-        self, window: events.Window, state: StreamState, costs: FlowLoads, more: bool,
+        self, window: events.EventWindow, state: StreamState, costs: FlowLoads, more: bool,
         capacity: _Floats, order: Priorities, until: float,
     ) -> tuple[in_flight.Flows, Callable[[], float]]:  # fmt: skip
         """The flows of a window, and what runs them; arguments as of `_run`."""
@@ -181,7 +181,7 @@ class Simulation:
             run = partial(_weighted_back, run, left, weight, state)
         return flows, run
 
-    def _window(self, state: StreamState, costs: FlowLoads, finish: _Floats) -> events.Window:
+    def _window(self, state: StreamState, costs: FlowLoads, finish: _Floats) -> events.EventWindow:
         streams = state.streams
         return events.fresh_window(
             streams.src, streams.dst, streams.step, costs.latency, costs.src_cost, costs.dst_cost,

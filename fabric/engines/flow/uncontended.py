@@ -22,7 +22,7 @@ _Floats = NDArray[np.float64]
 
 
 class Uncontended(NamedTuple):
-    """A window of uncontended traffic: columns as in `fabric.engines.flow.events.Window`.
+    """A window of uncontended traffic: columns as in `fabric.engines.flow.events.EventWindow`.
 
     ``size``: bytes to go. ``rate``: of each flow, bytes per second.
     """
@@ -61,7 +61,7 @@ def rates(
 
     Two flows never meet when they are of different steps and have a rank in common: it finishes the
     one before it begins the other. It is enough that each flow is so ordered with the next one on
-    each of its resources. Columns as in `events.Window` and `columns.FlowLoads`.
+    each of its resources. Columns as in `events.EventWindow` and `columns.FlowLoads`.
     """
     last = np.full(len(capacity), -1)
     rate = np.empty(len(src))
