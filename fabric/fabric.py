@@ -17,6 +17,7 @@ from fabric.engines.base import (
     Compiles,
     Engine,
     EngineError,
+    Machine,
     Session,
     check_traits,
     engine,
@@ -200,8 +201,16 @@ class Fabric:
         """
         if not 1 <= size <= len(self.places):
             raise WorldError(f"a world of {size} ranks; the fabric has {len(self.places)} places")
-        session = self._engine.session(self, size)
-        for at, what in self.changes:
+        return self.session_of(self, size)
+
+    def session_of(self, machine: Machine, size: int) -> Session:
+        """A new `Session` of the first ``size`` places of ``machine``, by the fabric's engine.
+
+        ``machine``: this fabric, or one with more places. It has the changes of ``machine`` from
+        its begin on, until it is cleared.
+        """
+        session = self._engine.session(machine, size)
+        for at, what in machine.changes:
             session.change(at, what)
         return session
 

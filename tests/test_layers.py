@@ -22,7 +22,7 @@ ROOMS = {
         "failure", "host", "schedule", "classes", "faults", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
         "engines.flow", "engines.packet", "fabric", "machine_json rank_places machine", "clock",
-        "settings", "transports", "transports.mpi", "transports.zmq", "world", "ranks",
+        "settings", "transports", "transports.mpi", "transports.zmq", "memory", "world", "ranks",
         "launching", "launch",
     ),
     "collectives": (

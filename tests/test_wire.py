@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabric.memory.places import MemoryPlace
+from fabric.memory.words import WordAct
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step
 from fabric.world.codec import WireError, parsed, tag
@@ -122,6 +124,8 @@ VALUES: dict[str, Any] = {
     "collections.abc.Mapping[str, typing.Any]": {"c": None},
     "fabric.world.messages.Advice | None": Advice("ring", 2, "all_reduce", MachineLabel("a", "b")),
     "fabric.world.messages.MachineLabel | None": MachineLabel("a", "b"),
+    "<class 'fabric.memory.places.MemoryPlace'>": MemoryPlace("host", 1, 1 << 47, 64, ""),
+    "fabric.memory.words.WordAct | None": WordAct("cas", 8, (1 << 64) - 1, 2),
 }  # fmt: skip
 """One of each type that a field has."""
 

@@ -404,6 +404,28 @@ class Communicator:
         return self._group.members
 
     @property
+    def driver(self) -> Driver:
+        """What completes the rank's calls, for calls that are made elsewhere."""
+        return self._driver
+
+    @property
+    def timeout(self) -> float | None:
+        """The wall seconds after which a call raises `TimedOut` that does not say otherwise."""
+        return self._timeout
+
+    def next_call(self) -> int:
+        """A number for a call of all ranks, 64 bits: they make their calls in one order."""
+        return self._group.next_call()
+
+    def next_own(self) -> int:
+        """A number for a call that this rank makes alone, 64 bits."""
+        return self._group.next_own()
+
+    def place(self, rank: Any, name: str) -> int:
+        """``rank`` as an int; raises `ArgumentError` if the group has no such rank."""
+        return self._group.check(rank, name)
+
+    @property
     def memory(self) -> PeerMemory | None:
         """The means to read the memory of all ranks of the world, if all of them can; else None."""
         return self._driver.transport.memory

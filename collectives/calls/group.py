@@ -27,6 +27,8 @@ class Group:
         self.members, self.rank, self.size = members, rank, len(members)
         self.id = _number(lineage)
         self._calls = count()
+        self._own = count()
+        self._first_own = _number((self.id, "own", rank))
         self._messages: Counter[tuple[int, int, int]] = Counter()
         self._streams: dict[tuple[int, int, int], int] = {}
         self._lock = threading.Lock()
@@ -34,6 +36,10 @@ class Group:
     def next_call(self) -> int:
         """The number of the next call of all members, 64 bits."""
         return (self.id + next(self._calls)) & _MASK
+
+    def next_own(self) -> int:
+        """The number (64 bits) of the next call that this rank makes without any other."""
+        return (self._first_own + next(self._own)) & _MASK
 
     def next_message(self, src: int, dst: int, tag: int) -> int:
         """The number (64 bits) of the next message of ``tag`` from ``src`` to ``dst``.

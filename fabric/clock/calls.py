@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from fabric.classes.table import in_class
+from fabric.endpoint.costs import Endpoint
 from fabric.engines.base import Session
 from fabric.engines.columns import RankStreams, rank_streams
 from fabric.fabric import Fabric
@@ -57,10 +58,14 @@ class Catalogue:
     """The families of a world of ``size`` ranks on ``fabric``, and what ranks bring to their calls.
 
     Ranks make the same calls many times: a share is made, and prepared for ``session``, once.
+    ``software``: what calls cost; None: that of the fabric.
     """
 
-    def __init__(self, fabric: Fabric, size: int, session: Session) -> None:
+    def __init__(
+        self, fabric: Fabric, size: int, session: Session, software: Endpoint | None = None
+    ) -> None:
         self._fabric, self._size, self._session, self._kept = fabric, size, session, 0
+        self._software = fabric.software if software is None else software
         self._families: dict[tuple[str, tuple[int, ...]], Family] = {}
 
     def family(self, operation: str, group: tuple[int, ...], size: int | None = None) -> Family:
@@ -68,7 +73,7 @@ class Catalogue:
 
         ``size``: bytes, as in `Fabric.simulate`. Raises `WorldError` for an invalid group.
         """
-        operation = self._fabric.software.regime(operation, size)
+        operation = self._software.regime(operation, size)
         family = self._families.get((operation, group))
         if family is None:
             if len(self._families) >= _FAMILIES:
@@ -111,7 +116,7 @@ class Catalogue:
         position = {rank: at for at, rank in enumerate(group)}
         if not group or len(position) < len(group):
             raise WorldError(f"a group of ranks {list(group)} is empty or names one twice")
-        start = self._fabric.software.costs(operation).start(len(group))
+        start = self._software.costs(operation).start(len(group))
         return Family(group, operation, start, position)
 
     def _forget(self) -> None:
@@ -154,6 +159,14 @@ class TimedCall:
         """The ranks that have not joined."""
         pairs = zip(self.family.group, self.joined, strict=True)
         return tuple(rank for rank, at in pairs if at is None)
+
+    def position(self, rank: int) -> int | None:
+        """The place of ``rank`` in the group; None if it is not in it."""
+        return self.family.position.get(rank)
+
+    def posted(self) -> list[tuple[int, int]]:
+        """The ranks whose part it is, with the position of each."""
+        return [(rank, position) for position, rank in enumerate(self.family.group)]
 
 
 def new_call(op: int, family: Family) -> TimedCall:

@@ -22,11 +22,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fabric.clock.accesses import (
+    AccessTerms,
+    Fences,
+    TimedAccess,
+    WordClock,
+    WordWait,
+    access_rows,
+    new_access,
+)
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.changes import ClockChanges
+from fabric.clock.memory_machine import MemoryMachine, memory_machine
 from fabric.clock.modes import mode as chosen
 from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
+from fabric.endpoint.one_sided import READ, SIDES, WRITE
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
@@ -39,23 +50,26 @@ class Answer:
     """The answer to a rank's question ``token``; ``time``, ``begin``: in emulated seconds.
 
     To `Emulator.ask`: ``time`` is the rank's clock at the question. To `Emulator.times`: when its
-    part of the call ended, and ``begin``, when it began.
+    part of the call ended, and ``begin``, when it began. To `Emulator.word` and
+    `Emulator.await_word`: the ``word``, and the rank's clock.
     """
 
     rank: int
     token: int
     time: float
     begin: float | None = None
+    word: int | None = None
 
 
 class _RankClock:
     """The state of one rank: its clock, what it waits for, and what it has posted behind that."""
 
-    __slots__ = ("clock", "ended", "ends", "leaving", "posted", "waits")
+    __slots__ = ("clock", "ended", "ends", "fences", "leaving", "posted", "waits")
 
     def __init__(self) -> None:
         self.clock = 0.0
-        self.waits: TimedCall | None = None
+        self.waits: TimedCall | WordWait | None = None
+        self.fences = Fences()
         self.posted: deque[tuple[Any, ...]] = deque()
         self.ends: dict[int, float] = {}  # of its parts that it has not waited for yet
         self.leaving = self.ended = False
@@ -83,6 +97,10 @@ class Emulator:
         self._calls: dict[int, TimedCall] = {}
         self._past: OrderedDict[int, TimedCall] = OrderedDict()
         self._answers: list[Answer] = []
+        self._memory: MemoryMachine | None = None
+        self._accesses = self._catalogue
+        self._over: list[TimedAccess] = []  # accesses whose ends are known, before what follows
+        self._words = WordClock()
         self.record = Recording() if record else None
 
     # What ranks post.
@@ -128,7 +146,7 @@ class Emulator:
         call = self._calls.get(op)
         if call is None or call.parts[call.family.position.get(rank, 0)] is None:
             call = self._past.get(op)
-            if op not in state.ends and (call is None or rank not in call.family.position):
+            if op not in state.ends and (call is None or call.position(rank) is None):
                 raise WorldError(f"rank {rank} waits for call {op}, which it has not begun", rank)
         self._post(state, self._wait, op, call)
 
@@ -158,7 +176,7 @@ class Emulator:
         call = self._calls.get(op) or self._past.get(op)
         if call is None:
             return False
-        if rank not in call.family.position:
+        if call.position(rank) is None:
             raise WorldError(f"rank {rank} asks for the times of call {op}, which it is not in")
         self._post(self._posting(rank), self._times, rank, token, call)
         return True
@@ -177,6 +195,61 @@ class Emulator:
         state.leaving = True
         self._post(state, self._end)
 
+    # Accesses to registered memory.
+
+    def with_memory(self) -> None:
+        """Let ranks access registered memory from now on. Idempotent."""
+        if self._memory is None:
+            made = self._memory = memory_machine(self.fabric, self.size)
+            session = made.session()
+            self._accesses = Catalogue(self.fabric, made.size, session, made.software)
+            self._mode.replace(session)
+
+    def access(self, rank: int, op: int, terms: AccessTerms, at: float | None = None) -> None:
+        """The rank begins access ``op`` of memory, to which nobody else brings anything.
+
+        It is over, for `wait`, when both of its ends are. ``at``: as in `begin`. Raises
+        `RouteError` if the fabric does not connect the two, and `WorldError` for a number that is
+        in use.
+        """
+        state, machine = self._posting(rank), self._memory
+        if machine is None:
+            raise WorldError(f"rank {rank} accesses memory, and none is registered", rank)
+        if op in self._calls or op in self._past:
+            raise WorldError(f"access {op} has the number of another call", rank)
+        near, far = terms.sides
+        here = machine.cpu_place[rank] if near else rank
+        there = machine.cpu_place[terms.target] if far else terms.target
+        group = (here,) if here == there else (here, there)
+        src, dst = (0, len(group) - 1) if terms.writes else (len(group) - 1, 0)
+        operation = (WRITE if terms.writes else READ) + SIDES[terms.sides]
+        family = self._accesses.family(operation, group, terms.size // max(terms.messages, 1))
+        rows = access_rows(terms.size, terms.messages, src, dst)
+        call = new_access(op, family, rank, state.fences.begun, terms)
+        state.fences.begun += 1
+        for position in range(len(group)):
+            call.parts[position] = self._accesses.part(family, rows, position)
+        self._calls[op] = call
+        self._post(state, self._access, call, at)
+
+    def fence(self, rank: int) -> None:
+        """Have later accesses of the rank begin when its earlier ones to the same rank are over."""
+        self._post(self._posting(rank), self._fence)
+
+    def word(self, rank: int, token: int, op: int) -> None:
+        """Ask for what the word was before access ``op``, for which the rank has waited."""
+        call = self._calls.get(op) or self._past.get(op)
+        if not isinstance(call, TimedAccess) or call.owner != rank:
+            raise WorldError(f"rank {rank} asks for the word of access {op}, which is not its own")
+        self._post(self._posting(rank), self._word, rank, token, call)
+
+    def await_word(self, wait: WordWait, read: Callable[[], int], at: float | None = None) -> None:
+        """Have a rank's clock wait until a word holds; ``read``: the word as it is in memory.
+
+        ``at``: as in `begin`.
+        """
+        self._post(self._posting(wait.rank), self._await, wait, read, at)
+
     # The ends of calls, and answers.
 
     def advance(self) -> list[Answer]:
@@ -187,6 +260,7 @@ class Emulator:
         while ended := self._mode.next(self._running):
             for call, position, time in ended:
                 self._report(call, position, time)
+            self._follow()
         answers, self._answers = self._answers, []
         return answers
 
@@ -209,8 +283,9 @@ class Emulator:
         On paced time it may still change.
         """
         call = self._calls.get(op) or self._past.get(op)
-        if call is not None and rank in call.family.position:
-            return call.end[call.family.position[rank]]
+        position = None if call is None else call.position(rank)
+        if call is not None and position is not None:
+            return call.end[position]
         return self._of(rank).ends.get(op)
 
     def predictions(self) -> list[tuple[int, int, float]]:
@@ -304,7 +379,7 @@ class Emulator:
         self._answers.append(Answer(rank, token, state.clock))
 
     def _times(self, state: _RankClock, rank: int, token: int, call: TimedCall) -> None:
-        position = call.family.position[rank]
+        position = call.position(rank) or 0
         begin, end = call.joined[position], call.end[position]
         if begin is None or end is None:
             raise WorldError(
@@ -323,8 +398,98 @@ class Emulator:
         state.ended = True
         self._running -= 1
 
+    def _access(self, state: _RankClock, call: TimedAccess, at: float | None) -> None:
+        if at is not None:
+            state.clock = grid(at)
+        call.asked = state.clock
+        if state.fences.begin(call, call.terms.target):
+            self._set_out(call, state.clock)
+
+    def _set_out(self, call: TimedAccess, time: float) -> None:
+        """Let all parts of an access begin."""
+        parts = len(call.parts)
+        call.joined, call.away, call.moving = [time] * parts, 0, parts
+        for position, part in enumerate(call.parts):
+            if part is not None and part.moves:
+                self._mode.join(call, position, time)
+            else:
+                self._report(call, position, grid(time + call.family.start))
+        self._follow()
+
+    def _fence(self, state: _RankClock) -> None:
+        state.fences.fence()
+
+    def _word(self, state: _RankClock, rank: int, token: int, call: TimedAccess) -> None:
+        if call.open:
+            raise WorldError(
+                f"rank {rank} asks for the word of access {call.op}, for which it has not waited"
+            )
+        self._answers.append(Answer(rank, token, state.clock, word=call.value))
+
+    def _await(
+        self, state: _RankClock, wait: WordWait, read: Callable[[], int], at: float | None
+    ) -> None:
+        if at is not None:
+            state.clock = grid(at)
+        now = read()
+        time = self._words.holds_from(wait.key, state.clock, now, wait.holds)
+        if time is None:
+            state.waits = wait
+            self._running -= 1
+            self._words.wait(wait)
+        else:
+            state.clock = time
+            self._answers.append(Answer(wait.rank, wait.token, time, word=now))
+
+    def _follow(self) -> None:
+        """What follows from accesses whose ends are known, one after another."""
+        while self._over:
+            over, self._over = self._over, []
+            for call in sorted(over, key=lambda one: (one.over, one.owner, one.number)):
+                self._finish(call)
+
+    def _finish(self, call: TimedAccess) -> None:
+        terms, time = call.terms, call.over
+        call.end[0] = time
+        state = self._ranks[call.owner]
+        state.ends[call.op] = time
+        if self._news is not None:
+            self._news[call.owner, call.op] = time
+        self._close(call)
+        if terms.act is not None and terms.key is not None:
+            before, after = terms.act()
+            call.value = before
+            for wait in self._words.change(terms.key, time, before, after):
+                self._go_on(wait, self._words.last(terms.key), after)
+        for held in state.fences.end(call, terms.target):
+            self._set_out(held, max(held.asked, time))
+        if state.waits is call:
+            self._free(state, call)
+
+    def _go_on(self, wait: WordWait, time: float, word: int) -> None:
+        """End a rank's wait for a word."""
+        state = self._ranks[wait.rank]
+        state.clock = max(state.clock, time)
+        self._answers.append(Answer(wait.rank, wait.token, state.clock, word=word))
+        self._take_posted(state)
+
+    def _report_access(self, call: TimedAccess, position: int, time: float) -> None:
+        news = call.end[position] is None
+        if news:
+            call.end[position] = time
+            call.open -= 1
+            if not call.open:
+                self._over.append(call)
+            return
+        call.end[position] = time
+        if self._news is not None:
+            self._news[call.owner, call.op] = call.over
+
     def _report(self, call: TimedCall, position: int, time: float) -> None:
         """Record when a rank's part of a call ends; for the second time if it was corrected."""
+        if isinstance(call, TimedAccess):
+            self._report_access(call, position, time)
+            return
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
         call.end[position] = time
@@ -349,9 +514,13 @@ class Emulator:
             self.record.over.append(call)
 
     def _free(self, state: _RankClock, call: TimedCall) -> None:
-        """End the rank's wait for the call, and take what it has posted behind it."""
-        state.waits = None
+        """End the rank's wait for the call, and take what it has posted behind that."""
         state.clock = max(state.clock, state.ends.pop(call.op))
+        self._take_posted(state)
+
+    def _take_posted(self, state: _RankClock) -> None:
+        """End the rank's wait, and take what it has posted behind it."""
+        state.waits = None
         self._running += 1
         while state.posted and state.waits is None and not state.ended:
             take, what = state.posted.popleft()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from fabric.clock.accesses import TimedAccess
 from fabric.clock.calls import TimedCall, grid
 from fabric.clock.changes import ClockChanges
 from fabric.engines.base import Session
@@ -44,6 +45,9 @@ class TimeMode(Protocol):
         Called only for parts with transfers.
         """
 
+    def replace(self, session: Session) -> None:
+        """Have another ``session`` time calls, once none is in flight; see `CallsInFlight`."""
+
     def next(self, running: int) -> list[End]:
         """The parts of calls that end next; empty while it is not known which these are.
 
@@ -56,12 +60,22 @@ class CallsInFlight:
 
     def __init__(self, session: Session, changes: ClockChanges) -> None:
         self._session, self.origin, self.ranks = session, 0.0, 0
+        self._next: Session | None = None
         self.changes = changes
         self._calls: dict[int, TimedCall] = {}
         self._here: dict[int, int] = {}  # how many ranks of each call are in it
 
+    def replace(self, session: Session) -> None:
+        """Have another ``session``, of a machine with more places, time what begins on idle ones.
+
+        It takes the place of the present one at the next `clear`.
+        """
+        self._next = session
+
     def clear(self, origin: float) -> None:
         """Remove all calls, and begin time at ``origin``, in emulated seconds."""
+        if self._next is not None:
+            self._session, self._next = self._next, None
         self._session.clear()
         if self.changes:
             self.changes.enter(self._session, origin)
@@ -75,6 +89,11 @@ class CallsInFlight:
         for at, op, position, call in joining:
             share = call.parts[position]
             if share is not None:
+                if self._next is not None and isinstance(call, TimedAccess):
+                    raise WorldError(
+                        "memory was registered as a window while other calls were in flight, and is"
+                        " accessed before these are over: wait for them first"
+                    )
                 enter(op, at - origin + call.family.start, share.streams)
                 if op in here:
                     here[op] += 1
@@ -143,6 +162,11 @@ class _TimesAlone:
         stops = self._play(calls, first)
         return self._keep(key, stops) if first + _last(stops) < until else stops
 
+    def clear(self) -> None:
+        """Forget everything: the machine has changed."""
+        self._stops.clear()
+        self._size = 0
+
     def _keep(self, key: object, stops: tuple[_Stop, ...]) -> tuple[_Stop, ...]:
         self._stops[key] = stops
         self._size += sum(map(len, stops))
@@ -210,6 +234,11 @@ class Strict:
     def join(self, call: TimedCall, position: int, at: float) -> None:
         """Add the part of a rank that joins a call at ``at``, in emulated seconds."""
         self._joining.setdefault(call, []).append((at, call.op, position, call))
+
+    def replace(self, session: Session) -> None:
+        """Have another ``session`` time calls, once none is in flight; see `CallsInFlight`."""
+        self._stage.replace(session)
+        self._memory.clear()
 
     def next(self, running: int) -> list[End]:
         """The parts of calls that end next; empty if other ranks have to join a call before."""
@@ -294,6 +323,11 @@ class Eager:
         """Add a rank's part of a call; only the call matters here."""
         if call.moving == 1:
             self._open.append(call)
+
+    def replace(self, session: Session) -> None:
+        """Have another ``session`` time calls; see `CallsInFlight`."""
+        self._stage.replace(session)
+        self._memory.clear()
 
     def next(self, running: int) -> list[End]:
         """The ends of a call that is complete, and corrected ends of others.

@@ -80,8 +80,7 @@ class Recording:
                 position, joined, end, call.family.operation,
             )
             for call in [*self.over, *under_way]
-            for position, (rank, joined, end) in enumerate(
-                zip(call.family.group, call.joined, call.end, strict=True)
-            )
+            for rank, position in call.posted()
+            for joined, end in [(call.joined[position], call.end[position])]
             if joined is not None
         ]  # fmt: skip

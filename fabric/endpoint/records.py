@@ -30,6 +30,9 @@ class Stack:
     - ``usual``: the families of systems (`topology.provenance.Provenance.family`) that usually run
       it, with its place among their stacks: of several that have constants for an operation, the
       lowest applies.
+    - ``memory_of``: the families of systems whose one-sided reads and writes it usually times, and
+      over which plane; it has constants for ``read`` and ``write``, or is ``one_sided``: its
+      constants for every other operation are of reads and writes.
     - ``planes``: that it uses, in order of preference; None: the topology's order.
     - ``messages``: the family of formats of its MoE messages, a name of
       `collectives.moe.schedules.formats.FORMATS`, ``""`` if it sends none; ``dtype``: what it
@@ -56,6 +59,8 @@ class Stack:
     name: str
     source: str = ""
     usual: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    memory_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    one_sided: bool = False
     planes: tuple[str, ...] | None = None
     messages: str = ""
     dtype: str = "int8"

@@ -212,6 +212,34 @@ class Driver:
             raise _again(self.error)
         return self.control.times(tag)
 
+    def word(self, tag: int) -> int:
+        """The word before access ``tag``, for which the rank has waited; see `RankControl.word`."""
+        if self.error is not None:
+            raise _again(self.error)
+        return self.control.word(tag)
+
+    def fence(self) -> None:
+        """Have later accesses of the rank come after earlier ones to the same rank."""
+        with self:
+            self.control.fence()
+
+    def await_word(
+        self, window: int, where: int, comparison: str, value: int, words: str,
+        timeout: float | None = None,
+    ) -> int:  # fmt: skip
+        """Wait for a word of the rank's memory; see `RankControl.await_word`.
+
+        After a `TimedOut` the rank can make no more calls.
+        """
+        if self.error is not None:
+            raise _again(self.error)
+        try:
+            return self.control.await_word(window, where, comparison, value, words, timeout)
+        except TimedOut:
+            late = TimedOut(f"rank {self.rank}: {words} has not come to be after {timeout:.3g} s")
+        with self:
+            raise late
+
     def mark(self, span: int, name: str | None) -> None:
         """Begin the rank's span number ``span``, called ``name``, in traces.
 

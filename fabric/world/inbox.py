@@ -1,12 +1,14 @@
 """What the authority has sent to a rank, and the waits for it."""
 
 import itertools
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from fabric.failure import KINDS, WorldError, as_parts
+from fabric.failure import KINDS, TimedOut, WorldError, as_parts
 from fabric.host.waiting import Bells
 from fabric.world.messages import Acknowledged, End, Exchanged, Finish, FromWorld, Reply
 
@@ -72,15 +74,17 @@ class Inbox:
         if end is not None:
             raise KINDS[end.kind](end.message, end.rank)
 
-    def reply(self, ask: Callable[[int], None], kind: type[Replied]) -> Replied:
+    def reply(
+        self, ask: Callable[[int], None], kind: type[Replied], timeout: float | None = None
+    ) -> Replied:
         """Call ``ask(token)``, which sends a question, and wait; returns the reply to it.
 
-        ``kind``: the class of the reply. Raises `WorldError`.
+        ``kind``: the class of the reply. Raises `WorldError`; `TimedOut` after ``timeout`` seconds.
         """
         self.check()
         token = next(self._tokens)
         ask(token)
-        self.wait(lambda: token in self._replies)
+        self.wait(lambda: token in self._replies, timeout)
         found = self._replies.pop(token)
         if not isinstance(found, kind):
             raise WorldError(f"the authority has answered with {found!r:.80}")
@@ -91,8 +95,15 @@ class Inbox:
         self.wait(lambda: bool(self._exchanged))
         return self._exchanged.popleft()
 
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Return once ``ready()`` is true; raises the `WorldError` that ends the world before."""
+    def wait(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
+        """Return once ``ready()`` is true; raises the `WorldError` that ends the world before.
+
+        And `TimedOut` after ``timeout`` seconds; None: never.
+        """
+        due = math.inf if timeout is None else time.monotonic() + timeout
         while not ready():
             self.check()
-            self.news.wait(lambda: ready() or self._end is not None, REPLY_SLICE)
+            left = due - time.monotonic() if timeout is not None else REPLY_SLICE
+            if left <= 0:
+                raise TimedOut(f"nothing has come of it after {timeout:g} s")
+            self.news.wait(lambda: ready() or self._end is not None, min(left, REPLY_SLICE))

@@ -16,6 +16,8 @@ says otherwise.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fabric.memory.places import MemoryPlace
+from fabric.memory.words import WordAct
 from fabric.schedule.plan import TimedRows
 
 
@@ -137,6 +139,72 @@ class AskMachine(NamedTuple):
     operation: str
 
 
+class Expose(NamedTuple):
+    """The rank registers memory at ``place`` as its part of ``window``. Answered with `Exposed`.
+
+    ``cpu``: whether it is memory of its node's CPU; ``name``: of the window, for errors.
+    """
+
+    token: int
+    window: int
+    place: MemoryPlace
+    cpu: bool
+    name: str
+
+
+class Withdraw(NamedTuple):
+    """The rank's part of ``window`` is registered no more."""
+
+    window: int
+
+
+class Access(NamedTuple):
+    """The rank reads or ``writes`` memory of rank ``target`` in ``window``, which makes no call.
+
+    ``op``: as of a call. ``size``: bytes, in so many ``messages``; ``cpu``: whether the rank's own
+    memory is its CPU's. ``act``: what is done to a word of the target when it is over; ``words``:
+    what was called; ``at``: on paced time, when.
+    """
+
+    op: int
+    window: int
+    target: int
+    writes: bool
+    size: int
+    messages: int
+    cpu: bool
+    act: WordAct | None
+    words: str
+    at: float | None = None
+
+
+class FenceAccesses(NamedTuple):
+    """Later accesses of the rank begin when its earlier ones to the same rank are over."""
+
+
+class AskWord(NamedTuple):
+    """What was the word before access ``op``, for which the rank has waited? `WordReply`."""
+
+    token: int
+    op: int
+
+
+class AwaitWord(NamedTuple):
+    """The rank waits until its word at byte ``where`` of ``window`` compares so with ``value``.
+
+    Answered with `WordReply` then. ``comparison``: of `fabric.memory.words.COMPARISONS`; ``words``:
+    what it waits for; ``at``: on paced time, when.
+    """
+
+    token: int
+    window: int
+    where: int
+    comparison: str
+    value: int
+    words: str
+    at: float | None = None
+
+
 class Settle(NamedTuple):
     """Answered with `Settled` once all ranks have begun each call that this one waits for."""
 
@@ -167,7 +235,8 @@ class Over(NamedTuple):
 
 FromRank = (
     Begin | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
-    | AskMachine | Settle | Fail | Leave | Over
+    | AskMachine | Expose | Withdraw | Access | FenceAccesses | AskWord | AwaitWord | Settle
+    | Fail | Leave | Over
 )  # fmt: skip
 """What `fabric.world.world.World` handles."""
 
@@ -299,13 +368,28 @@ class MachineReply(NamedTuple):
     machine: MachineLabel | None
 
 
+class Exposed(NamedTuple):
+    """The rank's memory is registered; ``why``: why it could not be, "" if it is."""
+
+    token: int
+    why: str
+
+
+class WordReply(NamedTuple):
+    """A ``word`` of memory, 0 to 2^64 - 1, and the rank's clock then, in emulated seconds."""
+
+    token: int
+    word: int
+    seconds: float
+
+
 class Settled(NamedTuple):
     """All ranks have begun each call that the rank waits for."""
 
     token: int
 
 
-Reply = TimeReply | TimesReply | AdviceReply | MachineReply | Settled
+Reply = TimeReply | TimesReply | AdviceReply | MachineReply | Exposed | WordReply | Settled
 """Each to a question of the same ``token``."""
 
 

@@ -3,9 +3,9 @@
 `rank_clock` chooses between the two; no other code depends on which of them it is.
 """
 
-import time
 from contextlib import AbstractContextManager
 from functools import partial
+from time import monotonic, sleep
 from typing import Protocol
 
 from fabric.world.line import Line, Pacing
@@ -46,6 +46,9 @@ class RankClock(Protocol):
 
         Called once for each, when its bytes are there.
         """
+
+    def until(self, time: float) -> None:
+        """Return when the rank's clock may be at ``time``, in emulated seconds, as it was told."""
 
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
         """Move the clock on by ``seconds`` of emulated time.
@@ -88,6 +91,9 @@ class VirtualClock:
     def wait(self, op: int) -> None:
         """Return at once: the authority has known of the wait since `expect`."""
 
+    def until(self, time: float) -> None:
+        """Return at once: the authority has moved the clock."""
+
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
         """Tell the authority that the rank computes for ``seconds`` of emulated time."""
         with turn:
@@ -127,14 +133,17 @@ class PacedClock:
 
     def compute(self, seconds: float, turn: AbstractContextManager[object]) -> None:
         """Sleep for ``seconds`` of emulated time, while other threads may use the line."""
-        end = self.now() + seconds
-        while (left := self._left(end)) > 0:
+        self.until(self.now() + seconds)
+
+    def until(self, time: float) -> None:
+        """Sleep until the wall clock shows ``time``, in emulated seconds."""
+        while (left := self._left(time)) > 0:
             self._inbox.check()
-            time.sleep(min(left - SPIN, PACED_SLICE) if left > SPIN else NAP)
+            sleep(min(left - SPIN, PACED_SLICE) if left > SPIN else NAP)
 
     def now(self) -> float:
         """The time that the wall clock shows, in emulated seconds."""
-        return (time.monotonic() - self._start) / self._scale
+        return (monotonic() - self._start) / self._scale
 
     def _sleep_until_over(self, op: int) -> None:
         ends = self._inbox.ends
@@ -149,7 +158,7 @@ class PacedClock:
                 ends.pop(op, None)
                 return
             else:
-                time.sleep(NAP)
+                sleep(NAP)
 
     def _moved(self, op: int, end: float | None) -> bool:
         """Whether more is known now of when the rank's part of ``op`` ends."""
@@ -157,4 +166,4 @@ class PacedClock:
 
     def _left(self, end: float) -> float:
         """Wall seconds until an emulated time."""
-        return self._start + end * self._scale - time.monotonic()
+        return self._start + end * self._scale - monotonic()

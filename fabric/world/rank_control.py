@@ -10,18 +10,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fabric.failure import WorldError, report
+from fabric.memory.places import MemoryPlace
 from fabric.schedule.plan import Plan
 from fabric.world.line import Line
 from fabric.world.messages import (
+    Access,
     Advice,
     AdviceReply,
     AskAdvice,
     AskMachine,
     AskTimes,
+    AskWord,
+    AwaitWord,
     Begin,
     Blocked,
     Exchange,
+    Expose,
+    Exposed,
     Fail,
+    FenceAccesses,
     FromRank,
     Leave,
     MachineLabel,
@@ -30,6 +37,8 @@ from fabric.world.messages import (
     Settle,
     Settled,
     TimesReply,
+    Withdraw,
+    WordReply,
 )
 from fabric.world.rank_clock import rank_clock
 
@@ -111,6 +120,57 @@ class RankControl:
         asked = (op, group, size, itemsize, root, algorithm)
         return self._ask(lambda token: AskAdvice(token, *asked), AdviceReply).advice
 
+    def expose(self, window: int, place: MemoryPlace, cpu: bool, name: str) -> str:
+        """Register memory as the rank's part of ``window``.
+
+        Returns why the authority cannot reach it, "" if it can. Waits for the reply; raises
+        `WorldError`.
+        """
+        return self._ask(lambda token: Expose(token, window, place, cpu, name), Exposed).why
+
+    def withdraw(self, window: int) -> None:
+        """Report that the rank's part of ``window`` is registered no more."""
+        self._line.send(Withdraw(window))
+
+    def access(self, access: Access) -> None:
+        """Report that the rank begins an access, at its present emulated time.
+
+        The bytes that it writes are there already. Raises `WorldError`.
+        """
+        clock = self.clock
+        if clock.prompt:
+            access = access._replace(at=clock.stamp())
+        self._line.send(access, clock.prompt)
+
+    def fence(self) -> None:
+        """Report that later accesses come after earlier ones; see `FenceAccesses`."""
+        self._line.send(FenceAccesses())
+
+    def word(self, op: int) -> int:
+        """The word before access ``op``, for which the rank has waited: 0 to 2^64 - 1.
+
+        0 if the access changed none. Waits until the access is over in emulated time; raises
+        `WorldError`.
+        """
+        return self._ask(lambda token: AskWord(token, op), WordReply).word
+
+    def await_word(
+        self, window: int, where: int, comparison: str, value: int, words: str,
+        timeout: float | None = None,
+    ) -> int:  # fmt: skip
+        """Wait until the rank's word at ``where`` holds; returns it. See `AwaitWord`.
+
+        ``timeout``: wall seconds; raises `TimedOut` after them, and any other `WorldError`.
+        """
+        clock = self.clock
+        at = clock.stamp() if clock.prompt else None
+        reply = self._ask(
+            lambda token: AwaitWord(token, window, where, comparison, value, words, at),
+            WordReply, timeout,
+        )  # fmt: skip
+        clock.until(reply.seconds)
+        return reply.word
+
     def blocked(self, op: int | None) -> None:
         """Report that the rank waits for the bytes of ``op``; None: that it no longer does.
 
@@ -147,8 +207,13 @@ class RankControl:
             self._line.post(Leave())
             self._line.close()
 
-    def _ask(self, question: Callable[[int], FromRank], kind: type[Replied]) -> Replied:
-        """The reply to a question; it waits."""
+    def _ask(
+        self, question: Callable[[int], FromRank], kind: type[Replied],
+        timeout: float | None = None,
+    ) -> Replied:  # fmt: skip
+        """The reply to a question; it waits, at most ``timeout`` seconds."""
         line = self._line
         with line.awaited():
-            return self._inbox.reply(lambda token: line.send(question(token), now=True), kind)
+            return self._inbox.reply(
+                lambda token: line.send(question(token), now=True), kind, timeout
+            )

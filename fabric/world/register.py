@@ -5,10 +5,19 @@ The emulator refuses what makes no sense to time (`fabric.clock.emulator`), for 
 without a world; of a world's ranks it only learns what has passed here.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fabric.failure import CallMismatch, Deadlock, RankLost, WorldError
+
+NO_WORDS: Mapping[int, str] = MappingProxyType({})
+"""Nobody waits for a word of memory."""
+
+
+def waiting_number(rank: int) -> int:
+    """What stands for the call that a rank waits in which waits for a word: no call has it."""
+    return -1 - rank
 
 
 @dataclass(slots=True)
@@ -46,7 +55,7 @@ class CallRegister:
 
         Raises `WorldError` if the rank has begun it before.
         """
-        self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
+        self.note(rank, words)
         call = self.open.get(op)
         if call is None:
             call = self.open[op] = Open(group, words)
@@ -54,6 +63,10 @@ class CallRegister:
             raise WorldError(f"rank {rank} has begun {words} twice", rank)
         call.begun[rank] = words
         return call, words == call.words and group == call.group
+
+    def note(self, rank: int, words: str) -> None:
+        """Record what ``rank`` called last, for errors."""
+        self._last[rank] = words, self._last.get(rank, ("", 0))[1] + 1
 
     def close(self, op: int, call: Open) -> None:
         """Remove a call that all have begun.
@@ -83,15 +96,23 @@ class CallRegister:
             if call.waiting and rank in call.group and rank not in call.begun
         ]  # fmt: skip
 
-    def stuck(self) -> dict[int, int]:
+    def stuck(self, words: Collection[int] = (), size: int = 0) -> dict[int, int]:
         """The ranks that can never go on, each with the call that it is blocked in.
 
-        Each is blocked in a call that another of them has not begun.
+        Each is blocked in a call that another of them has not begun. ``words``: the ranks of a
+        world of ``size`` that wait for a word of their memory, which any rank may change that is
+        not blocked itself; they have the number of `waiting_number`.
         """
         stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
+        stuck |= {rank: waiting_number(rank) for rank in words}
         while stuck:
             calls = set(stuck.values())  # few: a wide world mostly waits in one
-            moving = {op for op in calls if stuck.keys().isdisjoint(self.open[op].missing())}
+            moving = {
+                op for op in calls
+                if op >= 0 and stuck.keys().isdisjoint(self.open[op].missing())
+            }  # fmt: skip
+            if len(self.gone.union(stuck)) < size:
+                moving |= {op for op in calls if op < 0}
             free = [rank for rank, op in stuck.items() if op in moving]
             if not free:
                 break
@@ -126,10 +147,13 @@ class CallRegister:
             absent[0],
         )
 
-    def deadlock(self, waits: dict[int, int]) -> Deadlock:
-        """The error for ranks that wait in calls, ``waits`` by rank, of which none can go on."""
-        parts = []
-        for op in dict.fromkeys(waits.values()):
+    def deadlock(self, waits: dict[int, int], words: Mapping[int, str] = NO_WORDS) -> Deadlock:
+        """The error for ranks that wait in calls, ``waits`` by rank, of which none can go on.
+
+        ``words``: what those wait for that wait for a word of their memory.
+        """
+        parts = [f"rank {rank} waits for {what}" for rank, what in words.items() if rank in waits]
+        for op in dict.fromkeys(op for op in waits.values() if op >= 0):
             parts.append(self._waits_in(op, [rank for rank, at in waits.items() if at == op]))
         return Deadlock("nobody can go on: " + "; ".join(parts))
 

@@ -24,20 +24,27 @@ from fabric.failure import (
     as_parts,
     in_words,
 )
+from fabric.world.memory import MemoryAccesses
 from fabric.world.messages import (
+    Access,
     Advice,
     AdviceReply,
     AskAdvice,
     AskMachine,
     AskTime,
     AskTimes,
+    AskWord,
+    AwaitWord,
     Begin,
     Blocked,
     Compute,
     End,
     Exchange,
     Exchanged,
+    Expose,
+    Exposed,
     Fail,
+    FenceAccesses,
     Finish,
     FromRank,
     FromWorld,
@@ -52,6 +59,8 @@ from fabric.world.messages import (
     TimeReply,
     TimesReply,
     Wait,
+    Withdraw,
+    WordReply,
 )
 from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
@@ -110,6 +119,7 @@ class World:
         self._register = CallRegister()
         self.gone = self._register.gone
         self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
+        self._memory = MemoryAccesses(size, emulator)
         self._fed = False
         self._held: _Held | None = None
         self._settling: dict[int, int] = {}
@@ -221,6 +231,18 @@ class World:
                 self._ask_machine(rank, message)
             case Mark():
                 self._mark(rank, message)
+            case Access():
+                self._access(rank, message)
+            case FenceAccesses():
+                self._fence(rank)
+            case AskWord():
+                self._ask_word(rank, message)
+            case AwaitWord():
+                self._await_word(rank, message)
+            case Expose():
+                self._reply(rank, Exposed(message.token, self._memory.expose(rank, message)))
+            case Withdraw():
+                self._memory.withdraw(rank, message.window)
             case Blocked():
                 self._block(rank, message.op, wall)
             case Exchange():
@@ -291,6 +313,30 @@ class World:
         if self.emulator is not None and self._mismatch is None:
             self.emulator.mark(rank, mark.span, mark.name, mark.at)
             self._fed = True
+
+    def _access(self, rank: int, access: Access) -> None:
+        if self._mismatch is None:
+            self._register.note(rank, access.words)
+            self._replies += self._memory.access(rank, access)
+            self._fed = True
+
+    def _fence(self, rank: int) -> None:
+        if self.emulator is not None and self._mismatch is None:
+            self.emulator.fence(rank)
+
+    def _ask_word(self, rank: int, ask: AskWord) -> None:
+        if self._mismatch is None:
+            self._answer_word(rank, self._memory.word(rank, ask))
+
+    def _await_word(self, rank: int, ask: AwaitWord) -> None:
+        if self._mismatch is None:
+            self._register.note(rank, f"wait({ask.words})")
+            self._answer_word(rank, self._memory.await_word(rank, ask))
+
+    def _answer_word(self, rank: int, reply: WordReply | None) -> None:
+        if reply is not None:
+            self._reply(rank, reply)
+        self._fed = True
 
     def _settle(self, rank: int, token: int) -> None:
         if self._register.waits(rank):
@@ -365,6 +411,9 @@ class World:
         if self.emulator is not None and self._fed and self._mismatch is None:
             self._fed = False
             answers = self.emulator.advance()
+            for answer in answers:
+                if answer.word is not None:
+                    self._memory.answered(answer.rank, answer.token)
             self._replies += [(a.rank, _reply_of(a)) for a in answers]
             if self.scale is not None:
                 self._replies += [
@@ -372,11 +421,19 @@ class World:
                 ]
             if self._missing is None and self.emulator.stalled():  # before any has really waited
                 waits = self.emulator.waits()
-                raise self._register.deadlock({rank: op for rank, (op, _) in waits.items()})
-        if self._strict and self._register.blocked and self._missing is None:
-            stuck = self._register.stuck()
+                raise self._register.deadlock(
+                    {rank: op for rank, (op, _) in waits.items()}, self._memory.waits()
+                )
+        if self._strict and self._missing is None:
+            self._check_stuck()
+
+    def _check_stuck(self) -> None:
+        """Raise `Deadlock` if ranks wait that can never go on."""
+        words = self._memory.waits() if self.emulator is None else {}
+        if self._register.blocked or words:
+            stuck = self._register.stuck(words, self.size)
             if stuck:
-                raise self._register.deadlock(stuck)
+                raise self._register.deadlock(stuck, words)
 
     def _give_up(self, wall: float) -> None:
         """Ranks whose programs are over have left, once others wait for them."""
@@ -427,6 +484,8 @@ class World:
 
 
 def _reply_of(answer: "Answer") -> Reply:
+    if answer.word is not None:
+        return WordReply(answer.token, answer.word, answer.time)
     if answer.begin is None:
         return TimeReply(answer.token, answer.time)
     return TimesReply(answer.token, answer.begin, answer.time)

@@ -26,6 +26,7 @@ from fabric.world.messages import (
     Beat,
     BeatReply,
     End,
+    Expose,
     Fail,
     FrameCount,
     FrameMessage,
@@ -316,6 +317,8 @@ class Server:
                 self._count(peer.rank, message)
             elif isinstance(message, OF_OTHERS):
                 raise WireError(f"rank {peer.rank} sends {tag(type(message))}")
+            elif isinstance(message, Expose) and not message.place.is_of(peer.pid):
+                raise WireError(f"rank {peer.rank} registers memory that is not its own")
             else:
                 peer.left = peer.left or isinstance(message, Leave)
                 self.world.handle(peer.rank, message, now)

@@ -1,8 +1,8 @@
-"""Reading the memory of another process of this host, where the kernel allows it.
+"""Reading and writing the memory of another process of this host, where the kernel allows it.
 
-Linux has a call for it (``process_vm_readv``), which MPI libraries use for the same purpose under
-the name of cross-memory attach: one copy instead of two, and only the reader works. It is allowed
-between processes of one user unless a security module forbids it.
+Linux has calls for it (``process_vm_readv``, ``process_vm_writev``), which MPI libraries use for
+the same purpose under the name of cross-memory attach: one copy instead of two, and only one of the
+two works. They are allowed between processes of one user unless a security module forbids it.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ class ProcessMemory:
 
     def __init__(self, rank: int, process: int) -> None:
         self._rank, self._process = rank, process
-        self._call = _call()
+        self._call = _call("process_vm_readv")
         self._here, self._there = _Stretch(), _Stretch()
         self._stretches = ctypes.byref(self._here), ctypes.byref(self._there)
 
@@ -52,6 +52,19 @@ class ProcessMemory:
         read = self._call(self._process, here, 1, there, 1, 0) if self._call else -1
         if read != size:
             raise self._failed(size, read)
+
+    def write(self, address: int, data: Bytes) -> None:
+        """Copy ``data`` to ``address`` in the other process.
+
+        Raises `RankLost` if the process is gone.
+        """
+        size, call = data.size, _call("process_vm_writev")
+        self._here.base, self._here.length = address_of(data), size
+        self._there.base, self._there.length = address, size
+        here, there = self._stretches
+        written = call(self._process, here, 1, there, 1, 0) if call else -1
+        if written != size:
+            raise self._failed(size, written, "written")
 
     def gather(self, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
         """Copy many stretches of the other process's memory, from ``there`` to ``here``.
@@ -69,12 +82,13 @@ class ProcessMemory:
             if read != size:
                 raise self._failed(size, read)
 
-    def _failed(self, size: int, read: int) -> RankLost | TransportError:
+    def _failed(self, size: int, moved: int, done: str = "read") -> RankLost | TransportError:
         code = ctypes.get_errno()
-        if read >= 0 or code == errno.ESRCH:
+        if moved >= 0 or code == errno.ESRCH:
             return RankLost(f"rank {self._rank} has died", self._rank)
         return TransportError(
-            f"{size} bytes of the memory of rank {self._rank} cannot be read: {os.strerror(code)}",
+            f"{size} bytes of the memory of rank {self._rank} cannot be {done}:"
+            f" {os.strerror(code)}",
             self._rank,
         )
 
@@ -98,7 +112,7 @@ def memory_of(rank: int, process: int, address: int, expected: bytes) -> Process
 
     None unless ``expected`` is found at ``address``.
     """
-    if _call() is None:
+    if _call("process_vm_readv") is None:
         return None
     memory, room = ProcessMemory(rank, process), np.zeros(len(expected), np.uint8)
     try:
@@ -108,13 +122,25 @@ def memory_of(rank: int, process: int, address: int, expected: bytes) -> Process
     return memory if room.tobytes() == expected else None
 
 
-@functools.cache
-def _call() -> Callable[..., Any] | None:
+def readable(rank: int, process: int, address: int, size: int) -> bool:
+    """Whether ``size`` bytes at ``address`` of ``process``, which is ``rank``, can be read."""
+    if _call("process_vm_readv") is None or _call("process_vm_writev") is None:
+        return False
     try:
-        call = ctypes.CDLL(None, use_errno=True).process_vm_readv
+        ProcessMemory(rank, process).read(address, np.zeros(size, np.uint8))
+    except (RankLost, TransportError):
+        return False
+    return True
+
+
+@functools.cache
+def _call(name: str) -> Callable[..., Any] | None:
+    try:
+        call = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):  # not Linux
         return None
     many = ctypes.c_ulong
     call.argtypes = (ctypes.c_int, _STRETCHES, many, _STRETCHES, many, many)
     call.restype = ctypes.c_ssize_t
-    return call
+    found: Callable[..., Any] = call
+    return found

@@ -1,0 +1,407 @@
+"""`Window`: memory that ranks register and others read and write without their doing.
+
+The memory model, as of OpenSHMEM and MPI's RMA:
+
+- An access is *over* when `Work.wait` or `Window.flush` says so; then its bytes are where they
+  belong. ``put`` and ``get`` without ``async_op`` return when they are over.
+- Accesses of one rank are in no order, unless a `Window.fence` is between them: then the later ones
+  to a rank begin when the earlier ones to it are over. Those to different ranks are in no order.
+- Words (64 bits at a multiple of 8 bytes) change in one go, when the access is over in emulated
+  time: of all ranks' accesses one after another, at one instant by rank. So the values that
+  `Window.fetch_add` returns are the same on every run and host in strict time.
+- A signal is a word that changes after the bytes of its ``put_signal`` are there. Who has waited
+  for it sees them.
+- A read sees what was over when it began. Two accesses to the same bytes of which one writes, and
+  which no wait, signal, word or collective call puts in order, are a race: which bytes are there is
+  then up to the host. To move a clock on with `Communicator.compute` puts nothing in order.
+- The owner reads and writes `Window.local` as it likes, under the same rules.
+
+Bytes move in place, also between processes of one host; times are those of reads and writes of the
+machine's software (`fabric.endpoint.one_sided`), contending with all that is in flight.
+"""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from collectives.calls.buffers import UserBuffer, view
+from collectives.calls.communicator import Communicator
+from collectives.memory.errors import WindowError
+from collectives.memory.handshake import PeerWindow, meet, settle
+from collectives.memory.work import MemoryWork, WordWork
+from fabric.endpoint.one_sided import READ
+from fabric.memory.places import OwnMemory, allocated, registered
+from fabric.memory.words import ACTS, BYTES, COMPARISONS, WordAct, signed, unsigned
+from fabric.ranks.access import AccessExecution
+from fabric.transports.base import Bytes
+from fabric.world.messages import Access
+from topology.arguments import flag, integer, limit, shown, text
+
+DEVICES = ("npu", "cpu")
+"""Whose memory a window is of: a rank's own NPU's, or its node's CPU's."""
+
+WORDS = (np.dtype(np.int64), np.dtype(np.uint64))
+"""The types of a word."""
+
+_REMEMBERED = 1024  # accesses under way after which those that are over are looked for
+
+
+class GlobalAddress(NamedTuple):
+    """A byte of a window: ``offset`` in the memory of ``rank``; ``window``: its number."""
+
+    rank: int
+    window: int
+    offset: int
+
+
+class Window:
+    """Memory of all ranks of a communicator, under addresses of rank and byte.
+
+    All ranks make it together, each with ``memory`` of its own: a number of bytes to make, all 0,
+    or a buffer that it has already (see `collectives.calls.buffers`), which must be writable and
+    without gaps. ``device``: one of `DEVICES`. ``name``: for errors, the same at all ranks.
+
+    A ``rank`` is one of the communicator or a `GlobalAddress`, to whose offset ``offset`` is added.
+    ``source``, ``into``: where the caller's buffer is, one of `DEVICES`. ``async_op``: return at
+    once; ``timeout``: seconds of the wall clock. Raises `WindowError` and `ArgumentError` for what
+    cannot be, before anything moves, and `WorldError` for what goes wrong between ranks.
+    """
+
+    def __init__(
+        self, comm: Communicator, memory: Any, *, device: str = "npu", name: str = "window"
+    ) -> None:
+        self._comm, self.device = comm, _device(device, "device")
+        self.name = text(name, "name", most=64)
+        self._own: OwnMemory | None = _memory(memory, comm)
+        self._keep = memory
+        self.id = comm.next_call()
+        if comm.memory is not None:
+            comm.memory.expose(self._own.bytes)
+        self._parts: tuple[PeerWindow, ...] = meet(comm, self.id, self._own, device, self.name)
+        self._own.hide()
+        self._is_timed = comm.machine(READ) is not None
+        self._under_way: list[MemoryWork] = []
+
+    def __enter__(self) -> "Window":
+        """Itself; at the end of the block it is freed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        """Free it, unless an error ends the program."""
+        if error is None:
+            self.free()
+
+    @property
+    def local(self) -> Bytes:
+        """The rank's own memory, uint8 [size]; `numpy.ndarray.view` gives it another type."""
+        if self._own is None:
+            raise self._freed("its memory")
+        return self._own.bytes
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many bytes each rank has registered, in order of ranks."""
+        return tuple(part.size for part in self._parts)
+
+    def address(self, rank: int, offset: int = 0) -> GlobalAddress:
+        """The address of a byte, which any rank may use; raises `WindowError` for none."""
+        place = self._comm.place(rank, "rank")
+        self._part("an address", place, integer(offset, "offset"), 0)
+        return GlobalAddress(place, self.id, int(offset))
+
+    def put(
+        self, x: Any, rank: int | GlobalAddress, offset: int = 0, *, source: str = "npu",
+        async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Write ``x`` to a rank's memory from byte ``offset`` on.
+
+        ``x`` may be used again at once, also with ``async_op``.
+        """
+        return self.putv([(x, offset)], rank, source=source, async_op=async_op, timeout=timeout)
+
+    def get(
+        self, out: Any, rank: int | GlobalAddress, offset: int = 0, *, into: str = "npu",
+        async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Fill ``out`` from a rank's memory from byte ``offset`` on.
+
+        With ``async_op`` it is filled when the work has been waited for, or flushed.
+        """
+        return self.getv([(out, offset)], rank, into=into, async_op=async_op, timeout=timeout)
+
+    def putv(
+        self, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress, *,
+        source: str = "npu", async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Write many ``pieces``, each a buffer and its offset, to a rank's memory in one access.
+
+        Each is a message of its own.
+        """
+        return self._put("put", pieces, rank, None, source, async_op, timeout)
+
+    def put_signal(
+        self, x: Any, rank: int | GlobalAddress, offset: int, signal: int, value: int = 1, *,
+        op: str = "set", source: str = "npu", async_op: bool = False,
+        timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Write ``x``, and then change the word at byte ``signal`` of the same rank's memory.
+
+        ``op``: "set" or "add", with ``value``. The word is 8 bytes more of the message.
+        """
+        act = self._act("put_signal", _choice(op, ("set", "add"), "op"), signal, value)
+        return self._put("put_signal", [(x, offset)], rank, act, source, async_op, timeout)
+
+    def signal(
+        self, rank: int | GlobalAddress, signal: int, value: int = 1, *, op: str = "set",
+        async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Change the word at byte ``signal`` of a rank's memory, as `put_signal` without bytes."""
+        act = self._act("signal", _choice(op, ("set", "add"), "op"), signal, value)
+        return self._put("signal", [], rank, act, "npu", async_op, timeout)
+
+    def getv(
+        self, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress, *, into: str = "npu",
+        async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """Fill many ``pieces``, each a buffer and its offset, from a rank's memory in one access.
+
+        Each is a message of its own.
+        """
+        place, base = self._target(rank)
+        taken = [(view(out, "out", True), base + integer(at, "offset")) for out, at in pieces]
+        size = self._check("get", place, taken)
+        part = self._parts[place]
+
+        def fill() -> None:
+            for buffer, at in taken:
+                part.memory.read(at, buffer.bytes)
+                buffer.unpack()
+
+        access = self._access("get", place, False, size, len(taken), into, None)
+        if not self._is_timed:
+            return self._go(access, place, fill, None, async_op, timeout)
+        return self._go(access, place, None, fill, async_op, timeout)
+
+    def atomic(
+        self, rank: int | GlobalAddress, at: int, op: str, value: int, compare: int = 0,
+        dtype: DTypeLike = np.int64,
+    ) -> WordWork:  # fmt: skip
+        """Begin to change the word at byte ``at``; `WordWork.value` is what it was before.
+
+        ``op``: "set", "add", "swap", "cas" (if it is ``compare``), "and", "or", "xor". It takes as
+        long as a read of a word.
+        """
+        act = self._act(op, _choice(op, ACTS, "op"), at, value, compare)
+        is_signed = _word_type(dtype) == WORDS[0]
+        place, base = self._target(rank)
+        act = act._replace(at=act.at + base)
+        self._check_word(op, place, act.at)
+        access = self._access(op, place, False, BYTES, 1, "npu", act)
+        execution = AccessExecution(access, self._comm.driver.transport, None)
+        self._comm.driver.start([execution])
+        work = WordWork(self._comm.driver, execution, place, is_signed)
+        self._note(work)
+        return work
+
+    def fetch_add(
+        self, rank: int | GlobalAddress, at: int, value: int = 1, dtype: DTypeLike = np.int64
+    ) -> int:
+        """Add ``value`` to the word at byte ``at`` of a rank's memory; returns it from before."""
+        return self.atomic(rank, at, "add", value, dtype=dtype).value()
+
+    def compare_and_swap(
+        self, rank: int | GlobalAddress, at: int, compare: int, value: int,
+        dtype: DTypeLike = np.int64,
+    ) -> int:  # fmt: skip
+        """Set the word at byte ``at`` to ``value`` if it is ``compare``; returns it from before."""
+        return self.atomic(rank, at, "cas", value, compare, dtype).value()
+
+    def wait(
+        self, at: int, value: int = 1, comparison: str = ">=", *, timeout: float | None = None
+    ) -> int:
+        """Return when this rank's own word at byte ``at`` compares so with ``value``; returns it.
+
+        ``comparison``: "==", "!=", ">=", ">", "<=" or "<", as numbers with a sign. The rank's clock
+        is then not before the change. Nobody but `put_signal`, `signal` and `atomic` ends the wait.
+        """
+        how = _choice(comparison, COMPARISONS, "comparison")
+        byte, wanted = integer(at, "at"), integer(value, "value")
+        self._check_word("wait", self._comm.rank, byte)
+        words = f"the word at {byte} of its window {self.name!r} to be {how} {wanted}"
+        time = limit(timeout)
+        found = self._comm.driver.await_word(
+            self.id, byte, how, unsigned(wanted), words,
+            self._comm.timeout if time is None else time,
+        )  # fmt: skip
+        return signed(found)
+
+    def fence(self) -> None:
+        """Have later accesses to a rank begin when earlier ones to it are over. Does not wait.
+
+        It holds for all windows of the rank.
+        """
+        self._check_open("fence")
+        self._comm.driver.fence()
+
+    def flush(self, rank: int | None = None, *, timeout: float | None = None) -> None:
+        """Return when all accesses of this rank by this window are over, or those to ``rank``."""
+        self._check_open("flush")
+        target = None if rank is None else self._comm.place(rank, "rank")
+        kept, under_way = [], self._under_way
+        self._under_way = []
+        for work in under_way:
+            if target is None or work.target == target:
+                work.wait(timeout)
+            else:
+                kept.append(work)
+        self._under_way += kept
+
+    def free(self) -> None:
+        """Complete all accesses, and give the memory back; all ranks call it. Idempotent."""
+        if self._own is None:
+            return
+        self.flush()
+        settle(self._comm, self.name)
+        self._comm.driver.control.withdraw(self.id)
+        if self._comm.memory is not None:
+            self._comm.memory.withdraw(self._own.bytes)
+        self._own, self._parts, self._keep = None, (), None
+
+    def _put(
+        self, name: str, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress,
+        act: WordAct | None, source: str, async_op: bool, timeout: float | None,
+    ) -> MemoryWork:  # fmt: skip
+        place, base = self._target(rank)
+        given = [(view(x, "x"), base + integer(at, "offset")) for x, at in pieces]
+        size = self._check(name, place, given)
+        if act is not None:
+            act = act._replace(at=act.at + base)
+            self._check_word(name, place, act.at)
+            size += BYTES
+        part = self._parts[place]
+
+        def store() -> None:
+            for buffer, at in given:
+                part.memory.write(at, buffer.bytes)
+
+        access = self._access(name, place, True, size, max(len(given), 1), source, act)
+        then = None if act is None else _nothing
+        return self._go(access, place, store, then, async_op, timeout)
+
+    def _go(
+        self, access: Access, place: int, store: Callable[[], None] | None,
+        then: Callable[[], None] | None, async_op: bool, timeout: float | None,
+    ) -> MemoryWork:  # fmt: skip
+        asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        driver = self._comm.driver
+        execution = AccessExecution(access, driver.transport, store)
+        driver.start([execution])
+        work = MemoryWork(driver, execution, place, then)
+        if asynchronous:
+            self._note(work)
+        else:
+            work.wait(self._comm.timeout if time is None else time)
+        return work
+
+    def _note(self, work: MemoryWork) -> None:
+        if len(self._under_way) >= _REMEMBERED:
+            self._under_way = [one for one in self._under_way if not one.is_over]
+        self._under_way.append(work)
+
+    def _access(
+        self, name: str, place: int, writes: bool, size: int, messages: int, near: str,
+        act: WordAct | None,
+    ) -> Access:  # fmt: skip
+        cpu = _device(near, "source" if writes else "into") == "cpu"
+        target = self._parts[place].rank
+        words = f"{name}({size} B, rank {target}, window {self.name!r})"
+        return Access(
+            self._comm.next_own(), self.id, target, writes, size, max(messages, 1), cpu, act, words
+        )
+
+    def _target(self, rank: int | GlobalAddress) -> tuple[int, int]:
+        """A rank of the group, and the byte that offsets count from."""
+        if isinstance(rank, GlobalAddress):
+            if rank.window != self.id:
+                raise WindowError(f"{rank} is an address of another window than {self.name!r}")
+            return self._comm.place(rank.rank, "rank"), rank.offset
+        return self._comm.place(rank, "rank"), 0
+
+    def _check(self, name: str, place: int, pieces: Sequence[tuple[UserBuffer, int]]) -> int:
+        """The bytes of all pieces; raises `WindowError` for one that does not fit."""
+        self._check_open(name)
+        total = 0
+        for buffer, at in pieces:
+            self._part(name, place, at, buffer.bytes.size)
+            total += buffer.bytes.size
+        return total
+
+    def _part(self, name: str, place: int, at: int, size: int) -> None:
+        self._check_open(name)
+        have = self._parts[place].size
+        if at < 0 or at + size > have:
+            raise WindowError(
+                f"{name} of {size} bytes at offset {at} of rank {place}'s window {self.name!r}:"
+                f" it has {have} bytes"
+            )
+
+    def _check_word(self, name: str, place: int, at: int) -> None:
+        self._part(name, place, at, BYTES)
+        if at % BYTES:
+            raise WindowError(
+                f"{name} of the word at offset {at} of rank {place}'s window {self.name!r}: words"
+                f" begin at multiples of {BYTES}"
+            )
+
+    def _act(self, name: str, kind: str, at: int, value: int, compare: int = 0) -> WordAct:
+        self._check_open(name)
+        numbers = (integer(each, what, -(1 << 63), (1 << 64) - 1)
+                   for each, what in ((value, "value"), (compare, "compare")))  # fmt: skip
+        return WordAct(kind, integer(at, "at", 0), *map(unsigned, numbers))
+
+    def _check_open(self, name: str) -> None:
+        if self._own is None:
+            raise self._freed(name)
+
+    def _freed(self, name: str) -> WindowError:
+        return WindowError(f"{name}: window {self.name!r} of rank {self._comm.rank} was freed")
+
+
+def _nothing() -> None:
+    """What follows from an access of which nothing is to be done here."""
+
+
+def _memory(given: Any, comm: Communicator) -> OwnMemory:
+    """Memory as a window is given it."""
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        in_place = comm.memory is not None and comm.memory.in_place
+        return allocated(integer(given, "memory", 0), not in_place)
+    buffer = view(given, "memory", True)
+    if buffer.home is not None:
+        raise WindowError(
+            f"memory of shape {list(buffer.home.shape)} has gaps: a window is bytes side by side"
+        )
+    return registered(buffer.bytes)
+
+
+def _device(given: Any, name: str) -> str:
+    return _choice(given, DEVICES, name)
+
+
+def _choice(given: Any, choices: Any, name: str) -> str:
+    if not isinstance(given, str) or given not in choices:
+        raise WindowError(f"{name} is {shown(given)}; it can be {', '.join(choices)}")
+    return given
+
+
+def _word_type(given: DTypeLike) -> np.dtype[Any]:
+    dtype = np.dtype(given)
+    if dtype not in WORDS:
+        raise WindowError(f"a word is {', '.join(map(str, WORDS))}, and cannot be {dtype}")
+    return dtype

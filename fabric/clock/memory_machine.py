@@ -1,0 +1,84 @@
+"""The emulated machine with the memory of CPUs: what accesses to windows load, and what they cost.
+
+A rank sits on an accelerator. Memory of its node's CPU has a port of its own, which is a place of
+the machine like a rank's, only that no rank sits there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fabric.classes.table import TrafficClasses
+from fabric.endpoint.costs import Endpoint
+from fabric.endpoint.one_sided import with_memory
+from fabric.engines.base import Session
+from fabric.engines.paths import PathTable
+from fabric.fabric import Fabric
+from fabric.faults.changes import TimedChange
+from topology.graph import Ints, Topology
+from topology.routing.router import Router
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryMachine:
+    """A `fabric.engines.base.Machine` of which memory is a part.
+
+    ``places``: int32, the endpoints of the ranks, then those of the CPUs whose memory ranks have;
+    ``cpu_place``: for each rank, the number of the place of its CPU's memory: its own where the
+    system has no CPUs, or none with a port on the planes that are used.
+    """
+
+    topology: Topology
+    router: Router
+    software: Endpoint
+    traffic_classes: TrafficClasses
+    changes: tuple[TimedChange, ...]
+    places: Ints
+    paths: PathTable
+    cpu_place: tuple[int, ...]
+    _fabric: Fabric
+
+    @property
+    def size(self) -> int:
+        """How many places there are: of ranks and of CPUs."""
+        return len(self.places)
+
+    def session(self) -> Session:
+        """A new session of all places, which has the machine's changes from its begin on."""
+        return self._fabric.session_of(self, self.size)
+
+
+def memory_machine(fabric: Fabric, size: int) -> MemoryMachine:
+    """The machine of ``fabric`` for a world of ``size`` ranks that access memory."""
+    router, topology = fabric.router, fabric.topology
+    ranks = fabric.places[:size]
+    cpus = _cpus(topology, router, ranks)
+    own = [at for at in dict.fromkeys(cpus) if at >= 0]
+    number = {at: size + place for place, at in enumerate(own)}
+    cpu_place = tuple(number.get(at, rank) for rank, at in enumerate(cpus))
+    places = np.concatenate([ranks, np.array(own, np.int32)]).astype(np.int32)
+    return MemoryMachine(
+        topology, router, with_memory(fabric.software, topology, router.planes),
+        fabric.traffic_classes, fabric.changes, places, PathTable(router, places), cpu_place,
+        fabric,
+    )  # fmt: skip
+
+
+def _cpus(topology: Topology, router: Router, ranks: Ints) -> list[int]:
+    """For each rank the endpoint of its CPU; -1 where it has none that its accelerator can reach.
+
+    The accelerators of a node share its CPUs out in order.
+    """
+    every, accelerators = topology.of_kind("cpu"), topology.accelerators
+    every = every[every < topology.n_endpoints]
+    found = []
+    for rank in ranks.tolist():
+        node = topology.node[rank]
+        here = every[topology.node[every] == node] if node >= 0 else every[:0]
+        twins = accelerators[topology.node[accelerators] == node]
+        place = int(np.searchsorted(twins, rank)) * len(here) // max(len(twins), 1)
+        cpu = int(here[min(place, len(here) - 1)]) if len(here) else -1
+        one = np.array([rank], np.int32)
+        reaches = cpu >= 0 and router.connects(one, np.array([cpu], np.int32)).all()
+        found.append(cpu if reaches else -1)
+    return found

@@ -1,0 +1,84 @@
+"""What one-sided reads and writes of a rank's memory cost: which stack's constants time them.
+
+A stack that names ``read`` and ``write``, or whose other constants were measured of nothing else
+(`fabric.endpoint.records.Stack.one_sided`), times them itself. Collective libraries have constants
+for "every other operation", too, which are of kernels that ranks launch together: these do not
+apply to an access that its target makes no call for. Where no stack says anything, it is the wire
+there and back, as the initiator waits for an answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from fabric.endpoint.costs import WIRE, Costs, Endpoint
+from fabric.endpoint.presets import preset
+from fabric.endpoint.records import record_of, stacks
+from topology.graph import Topology
+from topology.routing.router import PACKAGE
+
+READ, WRITE = "read", "write"
+"""The operations: an atomic on a word is a read of 8 bytes."""
+
+SIDES: Mapping[tuple[bool, bool], str] = MappingProxyType(
+    {
+        (False, False): "", (False, True): ":cpu",
+        (True, False): ":local-cpu", (True, True): ":both-cpu",
+    }
+)  # fmt: skip
+"""Variants of a read or write by whether the initiator's and the far memory are a CPU's."""
+
+THERE_AND_BACK = Costs(crossings=2.0)
+"""The wire alone, for an initiator that waits for the answer."""
+
+
+def with_memory(endpoint: Endpoint, topology: Topology, planes: tuple[str, ...]) -> Endpoint:
+    """``endpoint`` with constants for one-sided reads and writes, its own if it has any.
+
+    ``planes``: those that the machine uses, in order of preference; the first one beyond a package
+    says what a system's usual stack for them is (`fabric.endpoint.records.Stack.memory_of`).
+    """
+    family, plane = topology.provenance.family, _main(planes)
+    if all(_speaks(endpoint, operation, family, plane) for operation in (READ, WRITE)):
+        return endpoint
+    usual = None if endpoint.name == WIRE else _usual(family, plane)
+    given = {READ: THERE_AND_BACK, WRITE: THERE_AND_BACK} if usual is None else _of(usual)
+    kept = {key: costs for key, costs in endpoint.by_operation.items() if not _is_access(key)}
+    names = {key: endpoint.speakers.get(key, endpoint.name) for key in kept}
+    speakers = {**names, **dict.fromkeys(given, usual.name if usual else WIRE)}
+    return replace(endpoint, by_operation={**kept, **given}, speakers=speakers)
+
+
+def _speaks(endpoint: Endpoint, operation: str, family: str, plane: str) -> bool:
+    """Whether the stack's own constants for an operation are of one-sided accesses here."""
+    key = endpoint.key(operation)
+    if key is None:
+        return False
+    record = record_of(endpoint.speakers.get(key, endpoint.name))
+    if _is_access(key):
+        return not record.memory_of or record.memory_of.get(family) == plane
+    return record.one_sided
+
+
+def _is_access(key: str) -> bool:
+    return key.partition(":")[0] in (READ, WRITE)
+
+
+def _main(planes: tuple[str, ...]) -> str:
+    return next((plane for plane in planes if plane != PACKAGE), PACKAGE)
+
+
+def _usual(family: str, plane: str) -> Endpoint | None:
+    names = (name for name, one in stacks().items() if one.memory_of.get(family) == plane)
+    found = next(names, None)
+    return None if found is None else preset(found)
+
+
+def _of(stack: Endpoint) -> dict[str, Costs]:
+    """The constants of reads and writes of ``stack``, by key; those of all others under both."""
+    named = {key: costs for key, costs in stack.by_operation.items() if _is_access(key)}
+    others = {
+        f"{operation}{key}": costs for key, costs in stack.by_operation.items()
+        for operation in (READ, WRITE) if not key.partition(":")[0]
+    }  # fmt: skip
+    return named or others
