@@ -363,7 +363,7 @@ class Window:
         self._check_open(name)
         numbers = (integer(each, what, -(1 << 63), (1 << 64) - 1)
                    for each, what in ((value, "value"), (compare, "compare")))  # fmt: skip
-        return WordAct(kind, integer(at, "at", 0), *map(unsigned, numbers))
+        return WordAct(kind, integer(at, "at"), *map(unsigned, numbers))
 
     def _check_open(self, name: str) -> None:
         if self._own is None:

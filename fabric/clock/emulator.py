@@ -408,9 +408,10 @@ class Emulator:
     def _set_out(self, call: TimedAccess, time: float) -> None:
         """Let all parts of an access begin."""
         parts = len(call.parts)
-        call.joined, call.away, call.moving = [time] * parts, 0, parts
+        call.joined, call.away = [time] * parts, 0
         for position, part in enumerate(call.parts):
             if part is not None and part.moves:
+                call.moving += 1
                 self._mode.join(call, position, time)
             else:
                 self._report(call, position, grid(time + call.family.start))
