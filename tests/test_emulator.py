@@ -14,7 +14,8 @@ from collectives.algorithms.table import ALGORITHMS, schedule
 from fabric import Costs, Endpoint, Fabric, Step
 from fabric.classes.table import TrafficClass
 from fabric.clock.calls import TICK, grid
-from fabric.clock.emulator import Answer, Emulator
+from fabric.clock.emulator import Emulator
+from fabric.clock.posts import Answer
 from fabric.failure import CallMismatch, WorldError
 from fabric.faults.changes import TimedChange
 from fabric.schedule.plan import TimedRows, plans

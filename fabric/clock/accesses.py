@@ -48,43 +48,76 @@ class AccessTerms(NamedTuple):
 class TimedAccess(TimedCall):
     """One access by rank ``owner``, its ``number``-th; ``value``: the word before, once changed.
 
-    ``after``: earlier accesses of the rank that have to be over before it begins, as a fence wants;
-    ``asked``: when its rank began it.
+    ``asked``: when its rank began it; ``after``: earlier accesses of the rank that have to be over
+    before it begins, as a fence wants.
     """
 
     owner: int
     number: int
     terms: AccessTerms
-    after: set["TimedAccess"] = field(default_factory=set)
     asked: float = 0.0
+    after: set["TimedAccess"] = field(default_factory=set)
     value: int = 0
 
+    def has_begun(self, rank: int) -> bool:
+        """True for its owner: nobody else has a part in it."""
+        return rank == self.owner
+
     def position(self, rank: int) -> int | None:
-        """0 for its owner, None for everybody else: the other part is nobody's."""
+        """0 for its owner, None for everybody else."""
         return 0 if rank == self.owner else None
 
     def posted(self) -> list[tuple[int, int]]:
         """Its owner alone."""
         return [(self.owner, 0)]
 
+    def finish(self, begin: float, end: float) -> None:
+        """Record when it set out and when it was over, in emulated seconds."""
+        self.joined[0], self.end[0] = begin, end
+        self.away = self.open = 0
+
+
+def new_access(op: int, family: Family, owner: int, number: int, terms: AccessTerms) -> TimedAccess:
+    """An access ``op`` that has not begun yet."""
+    return TimedAccess(
+        op, family, [], [None], [None], 1, 1, owner=owner, number=number, terms=terms
+    )
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class AccessBatch(TimedCall):
+    """Accesses that a rank has begun at one instant, from one place to another: one call.
+
+    They are the messages of one stream, as they are on one queue of an initiator.
+    """
+
+    members: list[TimedAccess]
+
     @property
     def over(self) -> float:
         """When both of its parts have ended, in emulated seconds."""
         return max((end for end in self.end if end is not None), default=-math.inf)
 
+    def rows(self) -> TimedRows:
+        """The row of its stream, the same at both of its places."""
+        terms = [member.terms for member in self.members]
+        ends = (0, len(self.parts) - 1)
+        src, dst = ends if terms[0].writes else ends[::-1]
+        return access_rows(sum(t.size for t in terms), sum(t.messages for t in terms), src, dst)
 
-def new_access(op: int, family: Family, owner: int, number: int, terms: AccessTerms) -> TimedAccess:
-    """An access ``op`` that has not begun yet."""
+
+def new_batch(members: list[TimedAccess]) -> AccessBatch:
+    """A batch that has not set out yet."""
+    family = members[0].family
     n = len(family.group)
-    return TimedAccess(
-        op, family, [None] * n, [None] * n, [None] * n, n, n,
-        owner=owner, number=number, terms=terms,
-    )  # fmt: skip
+    return AccessBatch(
+        members[0].op, family, [None] * n, [None] * n, [None] * n, n, n, members=members
+    )
 
 
 @lru_cache(1 << 12)
 def access_rows(size: int, messages: int, src: int, dst: int) -> TimedRows:
-    """The row of an access, the same at both of its places."""
+    """The row of an access, none if it moves nothing."""
     rows = int(size > 0)
     step, source, target, moved, many, reduces = (
         np.full(rows, value, np.int64) for value in (0, src, dst, size, messages, 0)

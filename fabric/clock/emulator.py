@@ -17,62 +17,22 @@ nothing depends on when a program began.
 """
 
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from fabric.clock.accesses import (
-    AccessTerms,
-    Fences,
-    TimedAccess,
-    WordClock,
-    WordWait,
-    access_rows,
-    new_access,
-)
+from fabric.clock.access_clock import AccessClock
+from fabric.clock.accesses import AccessBatch, AccessTerms, WordWait
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.changes import ClockChanges
-from fabric.clock.memory_machine import MemoryMachine, memory_machine
 from fabric.clock.modes import mode as chosen
+from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.clock.record import RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE
-from fabric.endpoint.one_sided import READ, SIDES, WRITE
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
 
 _PAST = 1 << 16  # parts of calls that are over, whose numbers are known still
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a rank's question ``token``; ``time``, ``begin``: in emulated seconds.
-
-    To `Emulator.ask`: ``time`` is the rank's clock at the question. To `Emulator.times`: when its
-    part of the call ended, and ``begin``, when it began. To `Emulator.word` and
-    `Emulator.await_word`: the ``word``, and the rank's clock.
-    """
-
-    rank: int
-    token: int
-    time: float
-    begin: float | None = None
-    word: int | None = None
-
-
-class _RankClock:
-    """The state of one rank: its clock, what it waits for, and what it has posted behind that."""
-
-    __slots__ = ("clock", "ended", "ends", "fences", "leaving", "posted", "waits")
-
-    def __init__(self) -> None:
-        self.clock = 0.0
-        self.waits: TimedCall | WordWait | None = None
-        self.fences = Fences()
-        self.posted: deque[tuple[Any, ...]] = deque()
-        self.ends: dict[int, float] = {}  # of its parts that it has not waited for yet
-        self.leaving = self.ended = False
 
 
 class Emulator:
@@ -92,15 +52,14 @@ class Emulator:
         self._mode = chosen(mode, session, changes)
         self._news = self._mode.news
         self._catalogue = Catalogue(fabric, size, session)
-        self._ranks = [_RankClock() for _ in range(size)]
-        self._running = size  # ranks that neither wait nor have ended
+        self._posts = Posts(size)
+        self._ranks, self._post = self._posts.ranks, self._posts.post
+        self._of, self._posting = self._posts.of, self._posts.posting
         self._calls: dict[int, TimedCall] = {}
         self._past: OrderedDict[int, TimedCall] = OrderedDict()
-        self._answers: list[Answer] = []
-        self._memory: MemoryMachine | None = None
-        self._accesses = self._catalogue
-        self._over: list[TimedAccess] = []  # accesses whose ends are known, before what follows
-        self._words = WordClock()
+        self._memory = AccessClock(
+            fabric, self._posts, self._mode, self._calls, self._close, mode == "strict"
+        )
         self.record = Recording() if record else None
 
     # What ranks post.
@@ -144,7 +103,7 @@ class Emulator:
         """
         state = self._posting(rank)
         call = self._calls.get(op)
-        if call is None or call.parts[call.family.position.get(rank, 0)] is None:
+        if call is None or not call.has_begun(rank):
             call = self._past.get(op)
             if op not in state.ends and (call is None or call.position(rank) is None):
                 raise WorldError(f"rank {rank} waits for call {op}, which it has not begun", rank)
@@ -199,56 +158,32 @@ class Emulator:
 
     def with_memory(self) -> None:
         """Let ranks access registered memory from now on. Idempotent."""
-        if self._memory is None:
-            made = self._memory = memory_machine(self.fabric, self.size)
-            session = made.session()
-            self._accesses = Catalogue(self.fabric, made.size, session, made.software)
-            self._mode.replace(session)
+        self._memory.open()
 
     def access(self, rank: int, op: int, terms: AccessTerms, at: float | None = None) -> None:
         """The rank begins access ``op`` of memory, to which nobody else brings anything.
 
         It is over, for `wait`, when both of its ends are. ``at``: as in `begin`. Raises
-        `RouteError` if the fabric does not connect the two, and `WorldError` for a number that is
-        in use.
+        `WorldError` for a number that is in use, and where no memory is registered.
         """
-        state, machine = self._posting(rank), self._memory
-        if machine is None:
-            raise WorldError(f"rank {rank} accesses memory, and none is registered", rank)
         if op in self._calls or op in self._past:
             raise WorldError(f"access {op} has the number of another call", rank)
-        near, far = terms.sides
-        here = machine.cpu_place[rank] if near else rank
-        there = machine.cpu_place[terms.target] if far else terms.target
-        group = (here,) if here == there else (here, there)
-        src, dst = (0, len(group) - 1) if terms.writes else (len(group) - 1, 0)
-        operation = (WRITE if terms.writes else READ) + SIDES[terms.sides]
-        family = self._accesses.family(operation, group, terms.size // max(terms.messages, 1))
-        rows = access_rows(terms.size, terms.messages, src, dst)
-        call = new_access(op, family, rank, state.fences.begun, terms)
-        state.fences.begun += 1
-        for position in range(len(group)):
-            call.parts[position] = self._accesses.part(family, rows, position)
-        self._calls[op] = call
-        self._post(state, self._access, call, at)
+        self._memory.begin(rank, op, terms, at)
 
     def fence(self, rank: int) -> None:
         """Have later accesses of the rank begin when its earlier ones to the same rank are over."""
-        self._post(self._posting(rank), self._fence)
+        self._memory.fence(rank)
 
     def word(self, rank: int, token: int, op: int) -> None:
         """Ask for what the word was before access ``op``, for which the rank has waited."""
-        call = self._calls.get(op) or self._past.get(op)
-        if not isinstance(call, TimedAccess) or call.owner != rank:
-            raise WorldError(f"rank {rank} asks for the word of access {op}, which is not its own")
-        self._post(self._posting(rank), self._word, rank, token, call)
+        self._memory.word(rank, token, self._calls.get(op) or self._past.get(op))
 
     def await_word(self, wait: WordWait, read: Callable[[], int], at: float | None = None) -> None:
         """Have a rank's clock wait until a word holds; ``read``: the word as it is in memory.
 
         ``at``: as in `begin`.
         """
-        self._post(self._posting(wait.rank), self._await, wait, read, at)
+        self._memory.await_word(wait, read, at)
 
     # The ends of calls, and answers.
 
@@ -257,16 +192,22 @@ class Emulator:
 
         Raises `CallMismatch` if the transfers of a call's ranks do not fit together.
         """
-        while ended := self._mode.next(self._running):
+        posts, memory = self._posts, self._memory
+        while True:
+            if not posts.running:
+                memory.set_out()
+            ended = self._mode.next(posts.running)
+            if not ended:
+                break
             for call, position, time in ended:
                 self._report(call, position, time)
-            self._follow()
-        answers, self._answers = self._answers, []
+            memory.follow()
+        answers, posts.answers = posts.answers, []
         return answers
 
     def stalled(self) -> bool:
         """True if, in strict time and after `advance`, no rank can ever continue; see `waits`."""
-        return self._mode.stuck and not self._running and bool(self.waits())
+        return self._mode.stuck and not self._posts.running and bool(self.waits())
 
     def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
         """By waiting rank: the number of the call it waits for, and which ranks have not joined."""
@@ -313,30 +254,13 @@ class Emulator:
 
     # How posts are taken: in order, and not beyond a wait whose end is not known.
 
-    def _of(self, rank: int) -> _RankClock:
-        if not 0 <= rank < self.size:
-            raise WorldError(f"rank {rank} of a world of {self.size} ranks")
-        return self._ranks[rank]
-
-    def _posting(self, rank: int) -> _RankClock:
-        state = self._of(rank)
-        if state.leaving:
-            raise WorldError(f"rank {rank} has ended, and still posts", rank)
-        return state
-
     def _open(self, op: int, group: tuple[int, ...], operation: str) -> TimedCall:
         if op in self._past:
             raise WorldError(f"call {op} is over; its number was used twice")
         call = self._calls[op] = new_call(op, self._catalogue.family(operation, group))
         return call
 
-    def _post(self, state: _RankClock, take: Callable[..., None], *what: Any) -> None:
-        if state.waits is None and not state.ended:
-            take(state, *what)
-        else:
-            state.posted.append((take, what))
-
-    def _begin(self, state: _RankClock, call: TimedCall, position: int, at: float | None) -> None:
+    def _begin(self, state: PostingRank, call: TimedCall, position: int, at: float | None) -> None:
         if at is not None:  # by the wall clock, not by the end that a wait was given
             state.clock = grid(at)
         call.joined[position] = state.clock
@@ -361,24 +285,23 @@ class Emulator:
             for position in range(len(call.joined)):
                 self._report(call, position, last)
 
-    def _wait(self, state: _RankClock, op: int, call: TimedCall | None) -> None:
+    def _wait(self, state: PostingRank, op: int, call: TimedCall | None) -> None:
         end = state.ends.pop(op, None)
         if end is not None:
             state.clock = max(state.clock, end)
         elif call is not None and call.op in self._calls:
-            state.waits = call
-            self._running -= 1
+            self._posts.hold(state, call)
 
-    def _compute(self, state: _RankClock, rank: int, seconds: float) -> None:
+    def _compute(self, state: PostingRank, rank: int, seconds: float) -> None:
         begin = state.clock
         state.clock += seconds
         if self.record is not None:
             self.record.computed(rank, begin, state.clock)
 
-    def _ask(self, state: _RankClock, rank: int, token: int) -> None:
-        self._answers.append(Answer(rank, token, state.clock))
+    def _ask(self, state: PostingRank, rank: int, token: int) -> None:
+        self._posts.answers.append(Answer(rank, token, state.clock))
 
-    def _times(self, state: _RankClock, rank: int, token: int, call: TimedCall) -> None:
+    def _times(self, state: PostingRank, rank: int, token: int, call: TimedCall) -> None:
         position = call.position(rank) or 0
         begin, end = call.joined[position], call.end[position]
         if begin is None or end is None:
@@ -386,110 +309,22 @@ class Emulator:
                 f"rank {rank} asks for the times of call {call.op}, for which it has not waited",
                 rank,
             )
-        self._answers.append(Answer(rank, token, end, begin))
+        self._posts.answers.append(Answer(rank, token, end, begin))
 
     def _mark(
-        self, state: _RankClock, rank: int, span: int, name: str | None, at: float | None
+        self, state: PostingRank, rank: int, span: int, name: str | None, at: float | None
     ) -> None:
         if self.record is not None:
             self.record.mark(rank, span, name, state.clock if at is None else grid(at))
 
-    def _end(self, state: _RankClock) -> None:
+    def _end(self, state: PostingRank) -> None:
         state.ended = True
-        self._running -= 1
-
-    def _access(self, state: _RankClock, call: TimedAccess, at: float | None) -> None:
-        if at is not None:
-            state.clock = grid(at)
-        call.asked = state.clock
-        if state.fences.begin(call, call.terms.target):
-            self._set_out(call, state.clock)
-
-    def _set_out(self, call: TimedAccess, time: float) -> None:
-        """Let all parts of an access begin."""
-        parts = len(call.parts)
-        call.joined, call.away = [time] * parts, 0
-        for position, part in enumerate(call.parts):
-            if part is not None and part.moves:
-                call.moving += 1
-                self._mode.join(call, position, time)
-            else:
-                self._report(call, position, grid(time + call.family.start))
-        self._follow()
-
-    def _fence(self, state: _RankClock) -> None:
-        state.fences.fence()
-
-    def _word(self, state: _RankClock, rank: int, token: int, call: TimedAccess) -> None:
-        if call.open:
-            raise WorldError(
-                f"rank {rank} asks for the word of access {call.op}, for which it has not waited"
-            )
-        self._answers.append(Answer(rank, token, state.clock, word=call.value))
-
-    def _await(
-        self, state: _RankClock, wait: WordWait, read: Callable[[], int], at: float | None
-    ) -> None:
-        if at is not None:
-            state.clock = grid(at)
-        now = read()
-        time = self._words.holds_from(wait.key, state.clock, now, wait.holds)
-        if time is None:
-            state.waits = wait
-            self._running -= 1
-            self._words.wait(wait)
-        else:
-            state.clock = time
-            self._answers.append(Answer(wait.rank, wait.token, time, word=now))
-
-    def _follow(self) -> None:
-        """What follows from accesses whose ends are known, one after another."""
-        while self._over:
-            over, self._over = self._over, []
-            for call in sorted(over, key=lambda one: (one.over, one.owner, one.number)):
-                self._finish(call)
-
-    def _finish(self, call: TimedAccess) -> None:
-        terms, time = call.terms, call.over
-        call.end[0] = time
-        state = self._ranks[call.owner]
-        state.ends[call.op] = time
-        if self._news is not None:
-            self._news[call.owner, call.op] = time
-        self._close(call)
-        if terms.act is not None and terms.key is not None:
-            before, after = terms.act()
-            call.value = before
-            for wait in self._words.change(terms.key, time, before, after):
-                self._go_on(wait, self._words.last(terms.key), after)
-        for held in state.fences.end(call, terms.target):
-            self._set_out(held, max(held.asked, time))
-        if state.waits is call:
-            self._free(state, call)
-
-    def _go_on(self, wait: WordWait, time: float, word: int) -> None:
-        """End a rank's wait for a word."""
-        state = self._ranks[wait.rank]
-        state.clock = max(state.clock, time)
-        self._answers.append(Answer(wait.rank, wait.token, state.clock, word=word))
-        self._take_posted(state)
-
-    def _report_access(self, call: TimedAccess, position: int, time: float) -> None:
-        news = call.end[position] is None
-        if news:
-            call.end[position] = time
-            call.open -= 1
-            if not call.open:
-                self._over.append(call)
-            return
-        call.end[position] = time
-        if self._news is not None:
-            self._news[call.owner, call.op] = call.over
+        self._posts.running -= 1
 
     def _report(self, call: TimedCall, position: int, time: float) -> None:
         """Record when a rank's part of a call ends; for the second time if it was corrected."""
-        if isinstance(call, TimedAccess):
-            self._report_access(call, position, time)
+        if isinstance(call, AccessBatch):
+            self._memory.report(call, position, time)
             return
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
@@ -514,18 +349,10 @@ class Emulator:
         if self.record is not None:
             self.record.over.append(call)
 
-    def _free(self, state: _RankClock, call: TimedCall) -> None:
-        """End the rank's wait for the call, and take what it has posted behind that."""
+    def _free(self, state: PostingRank, call: TimedCall) -> None:
+        """End the rank's wait for the call, and take what it has posted behind it."""
         state.clock = max(state.clock, state.ends.pop(call.op))
-        self._take_posted(state)
-
-    def _take_posted(self, state: _RankClock) -> None:
-        """End the rank's wait, and take what it has posted behind it."""
-        state.waits = None
-        self._running += 1
-        while state.posted and state.waits is None and not state.ended:
-            take, what = state.posted.popleft()
-            take(state, *what)
+        self._posts.go_on(state)
 
 
 def _some(ranks: tuple[int, ...]) -> str:

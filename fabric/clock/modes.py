@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from fabric.clock.accesses import TimedAccess
+from fabric.clock.accesses import AccessBatch
 from fabric.clock.calls import TimedCall, grid
 from fabric.clock.changes import ClockChanges
 from fabric.engines.base import Session
@@ -89,7 +89,7 @@ class CallsInFlight:
         for at, op, position, call in joining:
             share = call.parts[position]
             if share is not None:
-                if self._next is not None and isinstance(call, TimedAccess):
+                if self._next is not None and isinstance(call, AccessBatch):
                     raise WorldError(
                         "memory was registered as a window while other calls were in flight, and is"
                         " accessed before these are over: wait for them first"

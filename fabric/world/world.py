@@ -66,7 +66,8 @@ from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
-    from fabric.clock.emulator import Answer, Emulator
+    from fabric.clock.emulator import Emulator
+    from fabric.clock.posts import Answer
 
 ADVICE = "triplane.advice"
 """The group of the entry point that answers `AskAdvice`."""

@@ -1,0 +1,206 @@
+"""`AccessClock`: when accesses to registered memory begin and are over, and what follows then."""
+
+from collections.abc import Callable, Hashable
+
+from fabric.clock.accesses import (
+    AccessBatch,
+    AccessTerms,
+    TimedAccess,
+    WordClock,
+    WordWait,
+    new_access,
+    new_batch,
+)
+from fabric.clock.calls import Catalogue, Family, TimedCall, grid
+from fabric.clock.memory_machine import MemoryMachine, memory_machine
+from fabric.clock.modes import TimeMode
+from fabric.clock.posts import Answer, PostingRank, Posts
+from fabric.endpoint.one_sided import READ, SIDES, WRITE
+from fabric.fabric import Fabric
+from fabric.failure import WorldError
+
+
+class AccessClock:
+    """The accesses of a world whose ranks post to ``posts``, and whose calls ``mode`` times.
+
+    ``calls``: those of the world that are not over, by number; an access is one of them. ``close``:
+    called with each access that is over. ``gathers``: whether accesses that a rank begins at one
+    instant are one batch, as they are if it is known when it begins no more.
+    """
+
+    def __init__(
+        self, fabric: Fabric, posts: Posts, mode: TimeMode, calls: dict[int, TimedCall],
+        close: Callable[[TimedCall], None], gathers: bool,
+    ) -> None:  # fmt: skip
+        self._fabric, self._posts, self._mode = fabric, posts, mode
+        self._calls, self._close, self._gathers = calls, close, gathers
+        self._machine: MemoryMachine | None = None
+        self._catalogue: Catalogue | None = None
+        self._batches: dict[Hashable, list[TimedAccess]] = {}  # that have not set out yet
+        self._over: list[AccessBatch] = []  # whose ends are known, before what follows
+        self._words = WordClock()
+
+    def open(self) -> None:
+        """Let ranks access memory from now on. Idempotent."""
+        if self._machine is None:
+            size = len(self._posts.ranks)
+            made = self._machine = memory_machine(self._fabric, size)
+            session = made.session()
+            self._catalogue = Catalogue(self._fabric, made.size, session, made.software)
+            self._mode.replace(session)
+
+    def begin(self, rank: int, op: int, terms: AccessTerms, at: float | None) -> None:
+        """The rank posts that it begins an access; see `Emulator.access`."""
+        state, family = self._posts.posting(rank), self._family(rank, terms)
+        call = new_access(op, family, rank, state.fences.begun, terms)
+        state.fences.begun += 1
+        self._calls[op] = call
+        self._posts.post(state, self._begin, call, at)
+
+    def _family(self, rank: int, terms: AccessTerms) -> Family:
+        if self._machine is None or self._catalogue is None:
+            raise WorldError(f"rank {rank} accesses memory, and none is registered", rank)
+        near, far = terms.sides
+        here = self._machine.cpu_place[rank] if near else rank
+        there = self._machine.cpu_place[terms.target] if far else terms.target
+        group = (here,) if here == there else (here, there)
+        operation = (WRITE if terms.writes else READ) + SIDES[terms.sides]
+        return self._catalogue.family(operation, group, terms.size // max(terms.messages, 1))
+
+    def fence(self, rank: int) -> None:
+        """The rank posts a fence; see `Emulator.fence`."""
+        self._posts.post(self._posts.posting(rank), self._fence)
+
+    def word(self, rank: int, token: int, call: TimedCall | None) -> None:
+        """The rank asks for what a word was before its access ``call``; see `Emulator.word`."""
+        if not isinstance(call, TimedAccess) or call.owner != rank:
+            raise WorldError(f"rank {rank} asks for the word of an access that is not its own")
+        self._posts.post(self._posts.posting(rank), self._word, token, call)
+
+    def await_word(self, wait: WordWait, read: Callable[[], int], at: float | None) -> None:
+        """The rank posts that it waits for a word; see `Emulator.await_word`."""
+        self._posts.post(self._posts.posting(wait.rank), self._await, wait, read, at)
+
+    def set_out(self) -> None:
+        """Let the batches begin that ranks have gathered: nobody adds to them any more."""
+        while self._batches:
+            batches, self._batches = self._batches, {}
+            for members in batches.values():
+                self._set_out(members, members[0].asked)
+
+    def report(self, batch: AccessBatch, position: int, time: float) -> None:
+        """Record when a part of a batch ends; what follows is for `follow`."""
+        news = batch.end[position] is None
+        batch.end[position] = time
+        if news:
+            batch.open -= 1
+            if not batch.open:
+                self._over.append(batch)
+        elif not batch.open:  # corrected, on paced time
+            self._corrected(batch)
+
+    def follow(self) -> None:
+        """Do what follows from batches whose ends are known, one after another."""
+        while self._over:
+            over, self._over = self._over, []
+            for batch in sorted(over, key=_in_order):
+                for member in batch.members:
+                    self._finish(member, batch)
+
+    # What ranks have posted, when it is taken.
+
+    def _begin(self, state: PostingRank, call: TimedAccess, at: float | None) -> None:
+        if at is not None:
+            state.clock = grid(at)
+        call.asked = state.clock
+        if not state.fences.begin(call, call.terms.target):
+            return
+        if call.terms.size and self._gathers:
+            key = call.family, call.owner, call.terms.writes, call.asked
+            self._batches.setdefault(key, []).append(call)
+        else:
+            self._set_out([call], call.asked)
+
+    def _fence(self, state: PostingRank) -> None:
+        state.fences.fence()
+
+    def _word(self, state: PostingRank, token: int, call: TimedAccess) -> None:
+        if call.open:
+            raise WorldError(
+                f"rank {call.owner} asks for the word of access {call.op}, for which it has not"
+                " waited", call.owner,
+            )  # fmt: skip
+        self._posts.answers.append(Answer(call.owner, token, state.clock, word=call.value))
+
+    def _await(
+        self, state: PostingRank, wait: WordWait, read: Callable[[], int], at: float | None
+    ) -> None:
+        if at is not None:
+            state.clock = grid(at)
+        now = read()
+        time = self._words.holds_from(wait.key, state.clock, now, wait.holds)
+        if time is None:
+            self._words.wait(wait)
+            self._posts.hold(state, wait)
+        else:
+            state.clock = time
+            self._posts.answers.append(Answer(wait.rank, wait.token, time, word=now))
+
+    # How accesses begin, and are over.
+
+    def _set_out(self, members: list[TimedAccess], time: float) -> None:
+        batch = new_batch(members)
+        rows, catalogue = batch.rows(), self._catalogue
+        if catalogue is None:
+            raise WorldError("memory is accessed, and none is registered")
+        parts = len(batch.parts)
+        batch.joined, batch.away = [time] * parts, 0
+        for position in range(parts):
+            batch.parts[position] = catalogue.part(batch.family, rows, position)
+        for position in range(parts):
+            if len(rows):
+                batch.moving += 1
+                self._mode.join(batch, position, time)
+            else:
+                self.report(batch, position, grid(time + batch.family.start))
+        if not len(rows):
+            self.follow()
+
+    def _finish(self, call: TimedAccess, batch: AccessBatch) -> None:
+        terms, time = call.terms, batch.over
+        call.finish(batch.joined[0] or 0.0, time)
+        state = self._posts.ranks[call.owner]
+        state.ends[call.op] = time
+        self._say(call, time)
+        self._close(call)
+        if terms.act is not None and terms.key is not None:
+            call.value, after = terms.act()
+            for wait in self._words.change(terms.key, time, call.value, after):
+                self._go_on(wait, self._words.last(terms.key), after)
+        for held in state.fences.end(call, terms.target):
+            self._set_out([held], max(held.asked, time))
+        if state.waits is call:
+            state.clock = max(state.clock, state.ends.pop(call.op))
+            self._posts.go_on(state)
+
+    def _go_on(self, wait: WordWait, time: float, word: int) -> None:
+        state = self._posts.ranks[wait.rank]
+        state.clock = max(state.clock, time)
+        self._posts.answers.append(Answer(wait.rank, wait.token, state.clock, word=word))
+        self._posts.go_on(state)
+
+    def _corrected(self, batch: AccessBatch) -> None:
+        for member in batch.members:
+            member.end[0] = batch.over
+            self._say(member, batch.over)
+
+    def _say(self, call: TimedAccess, time: float) -> None:
+        """On paced time, the end is news for its rank."""
+        if self._mode.news is not None:
+            self._mode.news[call.owner, call.op] = time
+
+
+def _in_order(batch: AccessBatch) -> tuple[float, int, int]:
+    """By when it is over, then by rank and number."""
+    first = batch.members[0]
+    return batch.over, first.owner, first.number
