@@ -63,6 +63,8 @@ COLLECTIVES = {
 
 BENCHMARKS = {
     "moe": ("bench.moe.command:command", "MoE dispatch and combine over expert-parallel sizes."),
+    "put": ("bench.memory.command:put", "One-sided writes: latency, bandwidth, message rate."),
+    "get": ("bench.memory.command:get", "One-sided reads: the same."),
     "validate": (
         "bench.validation.validate:command",
         "The model beside every published measurement.",

@@ -52,7 +52,7 @@ def memory_machine(fabric: Fabric, size: int) -> MemoryMachine:
     """The machine of ``fabric`` for a world of ``size`` ranks that access memory."""
     router, topology = fabric.router, fabric.topology
     ranks = fabric.places[:size]
-    cpus = _cpus(topology, router, ranks)
+    cpus = cpus_of(topology, router, ranks)
     own = [at for at in dict.fromkeys(cpus) if at >= 0]
     number = {at: size + place for place, at in enumerate(own)}
     cpu_place = tuple(number.get(at, rank) for rank, at in enumerate(cpus))
@@ -64,8 +64,8 @@ def memory_machine(fabric: Fabric, size: int) -> MemoryMachine:
     )  # fmt: skip
 
 
-def _cpus(topology: Topology, router: Router, ranks: Ints) -> list[int]:
-    """For each rank the endpoint of its CPU; -1 where it has none that its accelerator can reach.
+def cpus_of(topology: Topology, router: Router, ranks: Ints) -> list[int]:
+    """For each rank, by its endpoint, that of its CPU; -1 where it has none with a port.
 
     The accelerators of a node share its CPUs out in order.
     """
@@ -78,7 +78,13 @@ def _cpus(topology: Topology, router: Router, ranks: Ints) -> list[int]:
         twins = accelerators[topology.node[accelerators] == node]
         place = int(np.searchsorted(twins, rank)) * len(here) // max(len(twins), 1)
         cpu = int(here[min(place, len(here) - 1)]) if len(here) else -1
-        one = np.array([rank], np.int32)
-        reaches = cpu >= 0 and router.connects(one, np.array([cpu], np.int32)).all()
-        found.append(cpu if reaches else -1)
+        found.append(
+            cpu if cpu >= 0 and _has_port(router, cpu, [rank, every[0], every[-1]]) else -1
+        )
     return found
+
+
+def _has_port(router: Router, endpoint: int, others: list[int]) -> bool:
+    """Whether an endpoint is on a plane that is used: it reaches one of ``others``."""
+    far = np.array([other for other in others if other != endpoint], np.int32)
+    return bool(router.connects(np.full(len(far), endpoint, np.int32), far).any())

@@ -39,14 +39,19 @@ def with_memory(endpoint: Endpoint, topology: Topology, planes: tuple[str, ...])
     says what a system's usual stack for them is (`fabric.endpoint.records.Stack.memory_of`).
     """
     family, plane = topology.provenance.family, _main(planes)
-    if all(_speaks(endpoint, operation, family, plane) for operation in (READ, WRITE)):
+    lacking = [name for name in (READ, WRITE) if not _speaks(endpoint, name, family, plane)]
+    if not lacking:
         return endpoint
     usual = None if endpoint.name == WIRE else _usual(family, plane)
-    given = {READ: THERE_AND_BACK, WRITE: THERE_AND_BACK} if usual is None else _of(usual)
-    kept = {key: costs for key, costs in endpoint.by_operation.items() if not _is_access(key)}
-    names = {key: endpoint.speakers.get(key, endpoint.name) for key in kept}
-    speakers = {**names, **dict.fromkeys(given, usual.name if usual else WIRE)}
-    return replace(endpoint, by_operation={**kept, **given}, speakers=speakers)
+    by_operation = {
+        key: costs for key, costs in endpoint.by_operation.items() if _stem(key) not in lacking
+    }
+    speakers = {key: endpoint.speakers.get(key, endpoint.name) for key in by_operation}
+    for operation in lacking:
+        given = {operation: THERE_AND_BACK} if usual is None else _of(usual, operation)
+        by_operation |= given
+        speakers |= dict.fromkeys(given, usual.name if usual else WIRE)
+    return replace(endpoint, by_operation=by_operation, speakers=speakers)
 
 
 def _speaks(endpoint: Endpoint, operation: str, family: str, plane: str) -> bool:
@@ -55,13 +60,13 @@ def _speaks(endpoint: Endpoint, operation: str, family: str, plane: str) -> bool
     if key is None:
         return False
     record = record_of(endpoint.speakers.get(key, endpoint.name))
-    if _is_access(key):
+    if _stem(key) == operation:
         return not record.memory_of or record.memory_of.get(family) == plane
     return record.one_sided
 
 
-def _is_access(key: str) -> bool:
-    return key.partition(":")[0] in (READ, WRITE)
+def _stem(key: str) -> str:
+    return key.partition(":")[0]
 
 
 def _main(planes: tuple[str, ...]) -> str:
@@ -74,11 +79,10 @@ def _usual(family: str, plane: str) -> Endpoint | None:
     return None if found is None else preset(found)
 
 
-def _of(stack: Endpoint) -> dict[str, Costs]:
-    """The constants of reads and writes of ``stack``, by key; those of all others under both."""
-    named = {key: costs for key, costs in stack.by_operation.items() if _is_access(key)}
+def _of(stack: Endpoint, operation: str) -> dict[str, Costs]:
+    """What ``stack`` has of an operation, by key: constants of its own, or those of all others."""
+    own = {key: costs for key, costs in stack.by_operation.items() if _stem(key) == operation}
     others = {
-        f"{operation}{key}": costs for key, costs in stack.by_operation.items()
-        for operation in (READ, WRITE) if not key.partition(":")[0]
+        f"{operation}{key}": costs for key, costs in stack.by_operation.items() if not _stem(key)
     }  # fmt: skip
-    return named or others
+    return own or others

@@ -1,0 +1,1 @@
+"""One-sided memory as benchmarks of the field measure it."""
