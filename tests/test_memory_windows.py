@@ -1,6 +1,7 @@
 """One-sided memory: what is there equals a sequential model, and nothing depends on the host."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from collectives import Communicator, init
 from collectives.memory.errors import WindowError
 from collectives.memory.window import Window
 from fabric import Fabric, launch
-from fabric.failure import Deadlock, TimedOut, WorldError
+from fabric.failure import Deadlock, RankLost, TimedOut, WorldError
 from tests.support.memory_programs import check, main, random_program
 from topology import star
 from topology.errors import ArgumentError
@@ -320,3 +321,24 @@ def failing(comm: Communicator) -> None:
         raise ValueError("on purpose")
     while True:
         window.put(b"1", 1)
+
+
+def killed(comm: Communicator) -> None:
+    """One is killed; of the others one waits for its signal, one writes to it again and again."""
+    window = Window(comm, 64, name="kv")
+    comm.barrier()
+    if comm.rank == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if comm.rank == 1:
+        window.wait(0, 1)
+    while True:
+        window.put(b"1", 2, 8)
+        window.fetch_add(2, 16)
+
+
+@pytest.mark.parametrize("system", [star(3), None], ids=["timed", "untimed"])
+def test_who_waits_for_a_rank_that_is_killed_learns_it(system: Any) -> None:
+    outcomes = launch(joined, 3, system, "zmq", args=(killed,), return_exceptions=True, timeout=60)
+    assert [type(outcome) for outcome in outcomes] == [RankLost] * 3
+    assert len({str(outcome) for outcome in outcomes[:2]}) == 1
+    assert "rank 2 was killed by SIGKILL" in str(outcomes[0])
