@@ -1,1 +1,7 @@
 """Memory that ranks register and others reach: one-sided windows, and a pool of blocks."""
+
+from collectives.memory.errors import WindowError
+from collectives.memory.window import GlobalAddress, Window
+from collectives.memory.work import MemoryWork, WordWork
+
+__all__ = ["GlobalAddress", "MemoryWork", "Window", "WindowError", "WordWork"]
