@@ -12,7 +12,7 @@ from bench.numbers import CountList
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened, progress
 from topology.placement.block_sizes import MIXES, block_sizes
-from topology.placement.job_trace import MOST_JOBS, Pool, allocation_rate
+from topology.placement.job_trace import MOST_JOBS, NpuPool, allocation_rate
 
 
 class PaperFigure(NamedTuple):
@@ -104,14 +104,14 @@ def command(
     The queue is never empty. The paper's three figures (arXiv 2506.12708v2, Fig. 24) stand beside
     the rows that they are about; docs/placement.md says what is assumed.
     """
-    asked = [(mix, Pool(size, supernodes, blocks, lookahead), mean)
+    asked = [(mix, NpuPool(size, supernodes, blocks, lookahead), mean)
              for mix in mixes for size in npus for mean in means]  # fmt: skip
     rows = [record(*each, jobs, seeds) for each in progress(asked, "placement")]
     with opened(output) as file:
         file.write(as_text(rows, form))
 
 
-def record(mix: str, pool: Pool, mean: float, jobs: int, seeds: int) -> Record:
+def record(mix: str, pool: NpuPool, mean: float, jobs: int, seeds: int) -> Record:
     """The record of one row: the rate over ``seeds`` simulations, and what the paper has.
 
     ``error_percent`` is the standard error of the mean over seeds, in points;

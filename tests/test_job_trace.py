@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from bench.cli import main
 from topology.errors import ArgumentError, PlacementError
 from topology.placement.block_sizes import MIXES, BlockSizes, block_sizes
-from topology.placement.job_trace import Pool, allocation_rate
+from topology.placement.job_trace import NpuPool, allocation_rate
 
 
 def of_one_size(size: int) -> BlockSizes:
@@ -34,21 +34,21 @@ def test_a_mix_has_the_mean_that_was_asked_for(mix: str, mean: float) -> None:
 def test_blocks_of_one_size_leave_what_does_not_divide(
     npus: int, supernodes: int, size: int, rate: float
 ) -> None:
-    found = allocation_rate(Pool(npus, supernodes), of_one_size(size), 2000)
+    found = allocation_rate(NpuPool(npus, supernodes), of_one_size(size), 2000)
     assert found == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("mix", ["geometric", "uniform", "powers"])
 def test_large_supernodes_meet_renewal_theory(mix: str) -> None:
     sizes = block_sizes(mix, 10.08)
-    rates = [allocation_rate(Pool(2000), sizes, 20000, seed) for seed in range(3)]
+    rates = [allocation_rate(NpuPool(2000), sizes, 20000, seed) for seed in range(3)]
     assert np.mean(rates) == pytest.approx(sizes.expected_rate(2000), abs=1e-3)
 
 
 def test_larger_supernodes_and_smaller_blocks_give_more() -> None:
     for mix in MIXES:
         rate = {
-            (npus, mean): allocation_rate(Pool(npus), block_sizes(mix, mean), 8000)
+            (npus, mean): allocation_rate(NpuPool(npus), block_sizes(mix, mean), 8000)
             for npus in (224, 384) for mean in (10.08, 11.28)
         }  # fmt: skip
         assert rate[384, 10.08] > rate[224, 10.08] > rate[224, 11.28]
@@ -57,17 +57,17 @@ def test_larger_supernodes_and_smaller_blocks_give_more() -> None:
 
 def test_more_choice_gives_more_and_more_blocks_at_once_give_less() -> None:
     sizes = block_sizes("powers", 10.08)
-    alone = allocation_rate(Pool(224), sizes, 10000)
-    assert allocation_rate(Pool(224, lookahead=8), sizes, 10000) > alone + 0.02
-    assert allocation_rate(Pool(224, supernodes=4), sizes, 10000) > alone + 0.01
-    assert allocation_rate(Pool(224, blocks=2), sizes, 10000) < alone - 0.02
+    alone = allocation_rate(NpuPool(224), sizes, 10000)
+    assert allocation_rate(NpuPool(224, lookahead=8), sizes, 10000) > alone + 0.02
+    assert allocation_rate(NpuPool(224, supernodes=4), sizes, 10000) > alone + 0.01
+    assert allocation_rate(NpuPool(224, blocks=2), sizes, 10000) < alone - 0.02
 
 
 def test_the_same_seed_gives_the_same_rate() -> None:
     sizes = block_sizes("powers", 10.08)
-    one, two = (allocation_rate(Pool(224), sizes, 1000, seed=3) for _ in range(2))
+    one, two = (allocation_rate(NpuPool(224), sizes, 1000, seed=3) for _ in range(2))
     assert one == two
-    assert allocation_rate(Pool(224), sizes, 1000, seed=4) != one
+    assert allocation_rate(NpuPool(224), sizes, 1000, seed=4) != one
 
 
 def rows(*arguments: str) -> list[Any]:
@@ -108,16 +108,16 @@ def test_what_is_expected_is_of_the_simplest_pool_alone() -> None:
         (lambda: block_sizes("powers", 100), PlacementError, "a mean block of 100 NPUs: that of"
          " powers is from 1 to 64"),
         (lambda: block_sizes("decode", 8), PlacementError, "that of decode is from 9.7 to 160"),
-        (lambda: Pool(0), ArgumentError, "npus is 0; it has to be an integer from 1"),
-        (lambda: Pool(8, blocks=17), ArgumentError, "blocks is 17"),
-        (lambda: allocation_rate(Pool(63), block_sizes("powers", 10)), PlacementError,
+        (lambda: NpuPool(0), ArgumentError, "npus is 0; it has to be an integer from 1"),
+        (lambda: NpuPool(8, blocks=17), ArgumentError, "blocks is 17"),
+        (lambda: allocation_rate(NpuPool(63), block_sizes("powers", 10)), PlacementError,
          "a job of 1 blocks of 64 NPUs can never begin on 1 supernodes of 63 NPUs"),
-        (lambda: allocation_rate(Pool(64, blocks=2), of_one_size(64)), PlacementError,
+        (lambda: allocation_rate(NpuPool(64, blocks=2), of_one_size(64)), PlacementError,
          "a job of 2 blocks of 64 NPUs can never begin .* room for 1"),
-        (lambda: allocation_rate(Pool(1 << 20), of_one_size(1), 1000), PlacementError,
+        (lambda: allocation_rate(NpuPool(1 << 20), of_one_size(1), 1000), PlacementError,
          "1000 jobs do not fill the pool"),
-        (lambda: allocation_rate(Pool(64), of_one_size(1), 1), ArgumentError, "jobs is 1"),
-        (lambda: allocation_rate(Pool(64), of_one_size(1), 9, -1), ArgumentError, "seed is -1"),
+        (lambda: allocation_rate(NpuPool(64), of_one_size(1), 1), ArgumentError, "jobs is 1"),
+        (lambda: allocation_rate(NpuPool(64), of_one_size(1), 9, -1), ArgumentError, "seed is -1"),
     ],
 )  # fmt: skip
 def test_what_is_impossible_is_named(call: Any, kind: type[Exception], words: str) -> None:

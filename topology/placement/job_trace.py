@@ -33,7 +33,7 @@ START = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class NpuPool:
     """``supernodes`` supernodes of ``npus`` NPUs each, and how their queue is served.
 
     ``blocks``: the blocks of a job. ``lookahead``: the jobs at the head of the queue that are tried
@@ -51,7 +51,7 @@ class Pool:
             object.__setattr__(self, name, integer(getattr(self, name), name, 1, most))
 
 
-def allocation_rate(pool: Pool, sizes: BlockSizes, jobs: int = 20000, seed: int = 0) -> float:
+def allocation_rate(pool: NpuPool, sizes: BlockSizes, jobs: int = 20000, seed: int = 0) -> float:
     """The allocation rate of a pool under ``jobs`` jobs of blocks of these ``sizes``, a fraction.
 
     The same on every host for the same ``seed``. Raises `PlacementError` for jobs that could never
@@ -66,7 +66,7 @@ def allocation_rate(pool: Pool, sizes: BlockSizes, jobs: int = 20000, seed: int 
     return _run(pool, asked, random.exponential(1.0, len(asked)).tolist(), jobs)
 
 
-def _check(pool: Pool, largest: int) -> None:
+def _check(pool: NpuPool, largest: int) -> None:
     room = pool.npus // largest * pool.supernodes
     if room < pool.blocks:
         raise PlacementError(
@@ -75,7 +75,7 @@ def _check(pool: Pool, largest: int) -> None:
         )
 
 
-def _run(pool: Pool, asked: list[list[int]], holds: list[float], jobs: int) -> float:
+def _run(pool: NpuPool, asked: list[list[int]], holds: list[float], jobs: int) -> float:
     """The rate when ``asked`` (the blocks of each job, the largest first) have begun in turn."""
     free, held = [pool.npus] * pool.supernodes, 0
     queue, begun, now, counted, since = list(range(pool.lookahead)), 0, 0.0, 0.0, 0.0
