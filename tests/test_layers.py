@@ -27,8 +27,11 @@ ROOMS = {
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
-        "moe.tokens", "moe", "memory", "workloads.circle workloads.workload workloads.mailbox",
-        "workloads.stuck", "workloads.chakra", "workloads", "adapters",
+        "moe.tokens", "moe", "memory.pool.core",
+        "memory.pool.tier_memory memory.pool.access memory.pool.local memory.pool.members",
+        "memory.pool.hosted", "memory.pool", "memory",
+        "workloads.circle workloads.workload workloads.mailbox", "workloads.stuck",
+        "workloads.chakra", "workloads", "adapters",
     ),
     "bench": (
         "new_files numbers streams transport_choice",

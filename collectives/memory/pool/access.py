@@ -1,0 +1,161 @@
+"""Access to one server of a pool: what a client asks of it, and the copies that the client makes.
+
+A `ShardAccess` answers where values are; `fetch` and `store` move the bytes between the client's
+memory and the server's, check the hash of every value that is read, and give back what they held
+whatever happens.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple, Protocol
+
+from collectives.memory.pool.core.errors import PoolError, PoolFull
+from collectives.memory.pool.core.hashing import content_hash
+from collectives.memory.pool.core.tiers import Place
+from collectives.memory.pool.tier_memory import TierMemory
+
+SMALL = 8192
+"""Bytes up to which a value goes with the question and the answer, without a place of its own."""
+
+Counts = dict[str, int]
+"""What has happened at a server by name, and bytes in use as ``used_TIER``, of ``size_TIER``."""
+
+
+class FoundValue(NamedTuple):
+    """A value that a server has. ``number``: to release it by; 0 if it is ``copy``."""
+
+    number: int
+    size: int
+    digest: int
+    place: Place
+    copy: bytes | None = None
+
+
+class NewValue(NamedTuple):
+    """A value to be stored under a whole key; ``digest``: `content_hash` of it."""
+
+    key: str
+    value: memoryview
+    digest: int
+
+
+class ShardAccess(Protocol):
+    """What a client asks of a server. Each method raises `ServerLost` if it does not answer."""
+
+    @property
+    def tiers(self) -> Sequence[TierMemory]:
+        """The server's memory, tier by tier, mapped into this process."""
+
+    def reserve(self, wanted: Sequence[tuple[str, int]]) -> Sequence[tuple[int, Place] | PoolFull]:
+        """A number and a place for new values of these keys and sizes in bytes, or why not."""
+
+    def commit(self, written: Sequence[tuple[int, int]]) -> None:
+        """Let everybody see reserved values: their numbers, and the hashes of their bytes."""
+
+    def abort(self, numbers: Sequence[int]) -> None:
+        """Give up reservations."""
+
+    def store_small(self, values: Sequence[NewValue]) -> Sequence[PoolFull | None]:
+        """Reserve, write and commit values of at most `SMALL` bytes; why not, where not."""
+
+    def find(self, keys: Sequence[str]) -> Sequence[FoundValue | None]:
+        """The values of these keys, which are kept until they are released; None for a miss."""
+
+    def release(self, numbers: Sequence[int], damaged: Sequence[int] = ()) -> None:
+        """End the reads with these numbers; ``damaged``: of which the hash was wrong."""
+
+    def sizes(self, keys: Sequence[str]) -> Sequence[int | None]:
+        """The bytes of these values, which is not a use of them; None where there is none."""
+
+    def remove(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Remove values; whether there was one, for each key."""
+
+    def pin(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Keep values where they are, once more; whether there was one, for each key."""
+
+    def unpin(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Take back one pin of this client on each key; whether it had one."""
+
+    def clear(self, namespace: str) -> int:
+        """Remove all values of a namespace; returns how many."""
+
+    def counts(self) -> Counts:
+        """What has happened at the server, and how full it is."""
+
+    def close(self) -> None:
+        """Give back all that this client holds, and unmap the server's memory."""
+
+
+def fetch(
+    access: ShardAccess, keys: Sequence[str], into: Sequence[memoryview] | None = None
+) -> list[bytes | int | PoolError | None]:
+    """Read values: as bytes, or into memory, then their sizes; None for a miss.
+
+    A value whose bytes do not have its hash is removed from the server, and is a miss. Where a
+    value is larger than the memory for it, the result is a `PoolError`, and nothing is written.
+    """
+    found = access.find(keys)
+    kept = [one.number for one in found if one is not None and one.number]
+    damaged: list[int] = []
+    results: list[bytes | int | PoolError | None] = []
+    try:
+        for at, (key, one) in enumerate(zip(keys, found, strict=True)):
+            room = None if into is None else into[at]
+            if one is None:
+                results.append(None)
+            elif room is not None and one.size > len(room):
+                results.append(PoolError(f"{key!r} has {one.size} bytes, more than {len(room)}"))
+            else:
+                results.append(_read(access, key, one, room))
+                if results[-1] is None and one.number:
+                    damaged.append(one.number)
+    finally:
+        if kept:
+            access.release([number for number in kept if number not in damaged], damaged)
+    return results
+
+
+def _read(
+    access: ShardAccess, key: str, one: FoundValue, room: memoryview | None
+) -> bytes | int | None:
+    """The bytes of a value, or their number once they are in ``room``; None for a wrong hash."""
+    tier, runs = one.place
+    if room is None:
+        value = one.copy if one.copy is not None else access.tiers[tier].read(runs, one.size)
+        return value if content_hash(key, value) == one.digest else None
+    room = room[: one.size]
+    if one.copy is None:
+        access.tiers[tier].read_into(runs, room)
+    else:
+        room[:] = one.copy
+    return one.size if content_hash(key, room) == one.digest else None
+
+
+def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | None]:
+    """Store values; the reason where there is no room, else None.
+
+    A value is seen by others when all of it is there, and not before.
+    """
+    results: list[PoolFull | None] = [None] * len(values)
+    small = [at for at, one in enumerate(values) if len(one.value) <= SMALL]
+    if small:
+        told = access.store_small([values[at] for at in small])
+        for at, why in zip(small, told, strict=True):
+            results[at] = why
+    large = [at for at, one in enumerate(values) if len(one.value) > SMALL]
+    if large:
+        places = access.reserve([(values[at].key, len(values[at].value)) for at in large])
+        written: list[tuple[int, int]] = []
+        with ExitStack() as unless_done:
+            got = [one[0] for one in places if not isinstance(one, PoolFull)]
+            unless_done.callback(access.abort, got)
+            for at, one in zip(large, places, strict=True):
+                if isinstance(one, PoolFull):
+                    results[at] = one
+                    continue
+                number, (tier, runs) = one
+                access.tiers[tier].write(runs, values[at].value)
+                written.append((number, values[at].digest))
+            access.commit(written)
+            unless_done.pop_all()
+    return results

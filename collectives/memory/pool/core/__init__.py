@@ -1,0 +1,1 @@
+"""What a pool decides: the owner of a key, the place of a block, what is evicted. No I/O."""

@@ -1,0 +1,226 @@
+"""A client's access to a server that is another process of this host."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from collectives.memory.pool.access import Counts, FoundValue, NewValue, ShardAccess
+from collectives.memory.pool.core.errors import PoolError, PoolFull, PoolLost, ServerLost
+from collectives.memory.pool.core.hash_ring import HashRing
+from collectives.memory.pool.core.tiers import Place
+from collectives.memory.pool.hosted.wire import Frames, frame
+from collectives.memory.pool.members import PoolMembers
+from collectives.memory.pool.tier_memory import TierMemory
+from fabric.host.forked import here
+from fabric.world.codec import WireError
+
+ANSWER = 10.0
+"""Seconds in which a server has to answer, where nothing else is said."""
+
+AT_ONCE = 512
+"""Keys in one question: with small values that is 4 MiB."""
+
+_MOST_TIERS = 8
+_READ = 1 << 18
+
+Item = TypeVar("Item")
+
+
+def connected(address: str, timeout: float | None = None) -> PoolMembers:
+    """The servers of the pool whose controller is at ``address``; raises `PoolLost`."""
+    patience = ANSWER if timeout is None else timeout
+    name, told = f"the pool at {address!r:.200}", b""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(patience)
+            line.connect(address)
+            while piece := line.recv(_READ):
+                told += piece
+        view = json.loads(told)
+        paths = {str(server): str(path) for server, path in view["servers"].items()}
+        ring = HashRing(tuple(paths), int(view["virtual_nodes"]))
+        replicas = min(int(view["replicas"]), max(len(paths), 1))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PoolLost(f"{name} does not answer: {error}") from None
+    links: dict[str, ShardAccess] = {
+        server: RemoteAccess(server, path, patience) for server, path in paths.items()
+    }
+    return PoolMembers(links, ring, replicas)
+
+
+class RemoteAccess:
+    """A `ShardAccess` to the server process whose socket is at ``path``.
+
+    Threads take turns. An answer that is not there after ``patience`` seconds, and a connection
+    that was cut, are `ServerLost`. A connection on which a question was interrupted is given up, as
+    its answer would be taken for that of the next; the server then takes back what was held.
+    """
+
+    def __init__(self, server: str, path: str, patience: float) -> None:
+        self._server, self._path, self._patience = server, path, patience
+        self._lock, self._at_home = threading.Lock(), here()
+        self._line: socket.socket | None = None
+        self._frames, self._tiers = Frames(), list[TierMemory]()
+
+    @property
+    def tiers(self) -> Sequence[TierMemory]:
+        """See `ShardAccess`."""
+        return self._tiers
+
+    def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
+        """See `ShardAccess`."""
+        told = self._all("reserve", wanted)
+        return [PoolFull(one) if isinstance(one, str) else (one[0], _place(one[1:]))
+                for one in told]  # fmt: skip
+
+    def commit(self, written: Sequence[tuple[int, int]]) -> None:
+        """See `ShardAccess`."""
+        for some in _some(written):
+            self._ask(["commit", *some])
+
+    def abort(self, numbers: Sequence[int]) -> None:
+        """See `ShardAccess`."""
+        for some in _some(numbers):
+            self._tell(["abort", *some])
+
+    def store_small(self, values: Sequence[NewValue]) -> list[PoolFull | None]:
+        """See `ShardAccess`."""
+        told: list[Any] = []
+        for some in _some(values):
+            rows = [[one.key, len(one.value), one.digest] for one in some]
+            told += self._ask(["small", *rows], b"".join(one.value for one in some))[0]
+        return [None if one is None else PoolFull(one) for one in told]
+
+    def find(self, keys: Sequence[str]) -> list[FoundValue | None]:
+        """See `ShardAccess`."""
+        found: list[FoundValue | None] = []
+        for some in _some(keys):
+            rows, body = self._ask(["find", *some])
+            at = 0
+            for row in rows:
+                if row is None:
+                    found.append(None)
+                    continue
+                number, size, digest, *place = row
+                copy = None if number else body[at : at + size]
+                at += 0 if number else size
+                found.append(FoundValue(number, size, digest, _place(place), copy))
+        return found
+
+    def release(self, numbers: Sequence[int], damaged: Sequence[int] = ()) -> None:
+        """See `ShardAccess`."""
+        self._tell(["release", numbers, damaged])
+
+    def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """See `ShardAccess`."""
+        return self._all("sizes", keys)
+
+    def remove(self, keys: Sequence[str]) -> list[bool]:
+        """See `ShardAccess`."""
+        return self._all("remove", keys)
+
+    def pin(self, keys: Sequence[str]) -> list[bool]:
+        """See `ShardAccess`."""
+        return self._all("pin", keys)
+
+    def unpin(self, keys: Sequence[str]) -> list[bool]:
+        """See `ShardAccess`."""
+        return self._all("unpin", keys)
+
+    def clear(self, namespace: str) -> int:
+        """See `ShardAccess`."""
+        return int(self._ask(["clear", f"{namespace}/"])[0][0])
+
+    def counts(self) -> Counts:
+        """See `ShardAccess`."""
+        return dict(self._ask(["counts"])[0][0])
+
+    def close(self) -> None:
+        """See `ShardAccess`."""
+        with self._lock:
+            self._give_up()
+            for tier in self._tiers:
+                tier.close()
+            self._tiers = []
+
+    def _all(self, verb: str, items: Sequence[Any]) -> list[Any]:
+        told: list[Any] = []
+        for some in _some(items):
+            told += self._ask([verb, *some])[0]
+        return told
+
+    def _tell(self, message: list[Any]) -> None:
+        """Send what has no answer."""
+        with self._lock:
+            if self._line is not None:  # else the server has taken all back already
+                self._on_line(frame(message), answered=False)
+
+    def _ask(self, message: list[Any], body: bytes = b"") -> tuple[list[Any], bytes]:
+        with self._lock:
+            told = self._on_line(frame(message, body), answered=True)
+        assert told is not None
+        return told
+
+    def _on_line(self, asked: bytes, answered: bool) -> tuple[list[Any], bytes] | None:
+        """Send a frame and wait for the answer; a line on which that fails is given up."""
+        if not self._at_home():
+            raise PoolError(f"process {os.getpid()} was forked from a client: connect anew")
+        try:
+            line = self._line or self._connect()
+            line.sendall(asked)
+            return self._receive(line) if answered else None
+        except (OSError, WireError, EOFError, ValueError) as error:
+            self._give_up()
+            raise ServerLost(f"{self._server} of the pool does not answer: {error}") from None
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _receive(self, line: socket.socket) -> tuple[list[Any], bytes]:
+        while True:
+            piece = line.recv(_READ)
+            if not piece:
+                raise EOFError("the connection was cut")
+            for told in self._frames.feed(piece):
+                return told
+
+    def _connect(self) -> socket.socket:
+        line = socket.socket(socket.AF_UNIX)
+        descriptors: list[int] = []
+        try:
+            line.settimeout(self._patience)
+            line.connect(self._path)
+            self._line, self._frames = line, Frames()
+            piece, descriptors, _, _ = socket.recv_fds(line, _READ, _MOST_TIERS)
+            told = next(iter(self._frames.feed(piece)), None) or self._receive(line)
+            page, *sizes = told[0]
+            if len(sizes) != len(descriptors):
+                raise WireError(f"{len(descriptors)} descriptors of {len(sizes)} tiers")
+            if not self._tiers:  # else they are mapped, from before the line was given up
+                while sizes:
+                    self._tiers.append(TierMemory(descriptors.pop(0), sizes.pop(0), page))
+            return line
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if self._line is not line:
+                line.close()
+
+    def _give_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+def _some(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Iterate over parts that fit into one question."""
+    for at in range(0, len(items), AT_ONCE):
+        yield items[at : at + AT_ONCE]
+
+
+def _place(told: Sequence[Any]) -> Place:
+    tier, runs = told
+    return Place(tier, runs)

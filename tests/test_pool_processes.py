@@ -1,0 +1,265 @@
+"""The pool as processes of one host: many clients, and any process killed at any time."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectives.memory.pool.core.errors import PoolError, PoolLost
+from collectives.memory.pool.core.tiers import PAGE
+from collectives.memory.pool.hosted.remote import RemoteAccess
+from collectives.memory.pool.hosted.serving import serving
+from collectives.memory.pool.hosted.wire import frame
+from collectives.memory.pool.pool import Pool
+from fabric.host.liveness import GONE, state
+from tests.test_liveness import await_, linux
+
+LIMIT = 60.0
+CLIENTS = [sys.executable, str(Path(__file__).parent / "programs" / "pool_clients.py")]
+
+
+def view(address: str) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(LIMIT)
+        line.connect(address)
+        told = b"".join(iter(lambda: line.recv(1 << 16), b""))
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A pool of two servers, small enough to be full at once."""
+    with serving(2, dram=1 << 20, ssd=1 << 19) as address:
+        yield address
+
+
+def counts(pool: Pool, name: str) -> int:
+    return sum(one[name] for one in pool.stats().values())
+
+
+def test_processes_see_what_others_have_put(address: str) -> None:
+    with Pool.connect(address) as pool, Pool.connect(address) as other:
+        pool.put("small", b"text")
+        pool.put("large", bytes(300_000))
+        assert other.batch_get(["small", "large", "none"]) == [b"text", bytes(300_000), None]
+        assert [other.size("large"), other.size("none")] == [300_000, None]
+        keys = [f"{number}" for number in range(1100)]  # more than fit into one question
+        assert all(other.within("many").batch_put({key: key.encode() for key in keys[:600]}))
+        found = pool.within("many").batch_get(keys)
+        assert all(one in (None, key.encode()) for key, one in zip(keys, found, strict=True))
+        assert other.batch_remove(["small", "none"]) == [True, False]
+        assert not pool.exists("small")
+        assert other.pin("large")
+        assert not pool.unpin("large")
+        assert other.unpin("large")
+        assert pool.clear() == 1
+        assert other.within("many").clear() > 0
+        assert counts(pool, "used_dram") == 0
+
+
+@pytest.mark.parametrize("killed", [0, 3])
+def test_eight_clients_at_once_read_only_what_was_put(address: str, killed: int) -> None:
+    """In a full pool of two tiers; with three of them killed while they write and read."""
+    run = [*CLIENTS, address, "8", "150", str(killed)]
+    assert subprocess.run(run, timeout=LIMIT, check=False).returncode == 0
+    with Pool.connect(address) as pool:
+        assert counts(pool, "evicted") > 0
+        assert counts(pool, "moved_down") > 0
+        assert counts(pool, "damaged") == 0
+        pool.clear()  # all that is left is what the killed ones had, and that goes with them
+        await_(lambda: counts(pool, "used_dram") == counts(pool, "used_ssd") == 0)
+
+
+def ended_in_the_middle(address: str, what: str) -> None:
+    """A client that is killed after ``what``, a program with ``access`` to the server of a key."""
+    program = f"""
+import os, signal
+from collectives.memory.pool.pool import Pool
+pool = Pool.connect({address!r})
+members = pool._members
+access = members._links[members.ring.owner("/key")]
+{what}
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=LIMIT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_a_write_that_was_cut_off_is_never_seen(address: str) -> None:
+    write = """
+[(number, place)] = access.reserve([("/key", 500_000)])
+access.tiers[0].write(place.runs, b"x" * 250_000)
+"""
+    with Pool.connect(address) as pool:
+        ended_in_the_middle(address, write)
+        assert pool.get("key") is None
+        await_(lambda: counts(pool, "used_dram") == 0)
+        pool.put("key", b"y" * 500_000)
+        ended_in_the_middle(address, write)
+        assert pool.get("key") == b"y" * 500_000
+        pool.clear()
+
+
+def test_what_a_killed_reader_has_kept_is_free_again(address: str) -> None:
+    with Pool.connect(address) as pool:
+        pool.put("key", b"y" * 500_000)
+        ended_in_the_middle(
+            address, 'access.find(["/key"]); access.pin(["/key"]); pool.remove("key")'
+        )
+        await_(lambda: counts(pool, "used_dram") == 0)
+
+
+def test_a_stranger_that_sends_anything_is_cut_off_and_harms_nobody(address: str) -> None:
+    paths = view(address)["servers"]
+    with Pool.connect(address) as pool:
+        pool.put("key", b"text")
+        for sent in (
+            b"\xff" * 100, frame(["no verb"]), frame([]), frame(["find", 5]), frame(["find", "k"]),
+            frame(["reserve", ["/k", -1]]), frame(["small", ["/k", 3, 0]], b"four"),
+            frame(["release", [1.5], []]), frame(["commit", [[], 0]]), frame([["find"]]),
+        ):  # fmt: skip
+            for path in paths.values():
+                with socket.socket(socket.AF_UNIX) as line:
+                    line.settimeout(LIMIT)
+                    line.connect(path)
+                    with contextlib.suppress(BrokenPipeError):
+                        line.sendall(sent)
+                    while line.recv(1 << 16):
+                        pass
+        assert pool.get("key") == b"text"
+        pool.clear()
+
+
+def test_a_forked_child_does_not_use_its_parents_connections(address: str) -> None:
+    with Pool.connect(address) as pool:
+        pool.put("key", b"text")
+        program = """
+import os, sys
+from collectives.memory.pool.pool import Pool
+from collectives.memory.pool.core.errors import PoolError
+pool = Pool.connect(sys.argv[1])
+assert pool.get("key") == b"text"
+if not os.fork():
+    try:
+        pool.get("key")
+    except PoolError as error:
+        os._exit(0 if "was forked" in str(error) else 3)
+    os._exit(4)
+assert os.wait()[1] == 0
+assert pool.get("key") == b"text"
+"""
+        subprocess.run([sys.executable, "-c", program, address], timeout=LIMIT, check=True)
+        pool.clear()
+
+
+def test_an_interrupted_question_does_not_mix_up_answers(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pool.connect(address) as pool:
+        values = {f"{number}": b"%d" % number for number in range(20)}
+        pool.batch_put(values)
+
+        def interrupted(self: RemoteAccess, line: object) -> None:
+            raise KeyboardInterrupt
+
+        for key in list(values)[:5]:
+            with monkeypatch.context() as patched:
+                patched.setattr(RemoteAccess, "_receive", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    pool.get(key)
+            assert pool.batch_get(list(values)) == list(values.values())
+        assert len(pool.servers) == 2
+        pool.clear()
+
+
+@linux
+def test_a_server_that_is_killed_or_stands_still_is_a_miss() -> None:
+    keys = [f"{number}" for number in range(60)]
+    with serving(3, dram=8 << 20) as address:
+        servers = view(address)["processes"]
+        with Pool.connect(address, timeout=0.2) as pool, Pool.connect(address) as patient:
+            pool.batch_put({key: key.encode() * 5000 for key in keys})
+            owner = {key: pool._members.ring.owner(f"/{key}") for key in keys}
+            os.kill(servers["server0"], signal.SIGKILL)
+            assert pool.batch_get(keys) == [
+                None if owner[key] == "server0" else key.encode() * 5000 for key in keys
+            ]
+            assert pool.servers == ("server1", "server2")
+            await_(lambda: set(view(address)["servers"]) == {"server1", "server2"})
+            assert all(patient.batch_put({key: key.encode() * 6000 for key in keys}))
+            assert pool.batch_get(keys) == [key.encode() * 6000 for key in keys]
+            os.kill(servers["server1"], signal.SIGSTOP)
+            found = pool.batch_get(keys)
+            os.kill(servers["server1"], signal.SIGCONT)
+            assert None in found
+            assert all(
+                one in (None, key.encode() * 6000) for key, one in zip(keys, found, strict=True)
+            )
+            assert pool.servers == ("server2",)
+            os.kill(servers["server2"], signal.SIGKILL)
+            assert pool.get(keys[0]) is None
+            with pytest.raises(PoolLost):
+                pool.put("key", b"text")
+
+
+def test_eight_clients_go_on_when_a_server_is_killed() -> None:
+    with serving(3, dram=1 << 20) as address:
+        running = subprocess.Popen([*CLIENTS, address, "8", "150"])
+        with Pool.connect(address) as pool:
+            await_(lambda: counts(pool, "puts") > 50)
+            os.kill(view(address)["processes"]["server1"], signal.SIGKILL)
+            assert running.wait(LIMIT) == 0
+
+
+OWNER = """
+import sys, time
+from collectives.memory.pool.hosted.serving import serving
+with serving(2, dram=1 << 20) as address:
+    print(address, flush=True)
+    time.sleep(600)
+"""
+
+
+@linux
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_of_a_pool_whose_starter_is_killed(how: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as starter:
+        assert starter.stdout is not None
+        address = starter.stdout.readline().decode().strip()
+        processes = list(view(address)["processes"].values())
+        memory = {os.readlink(one) for one in Path(f"/proc/{processes[0]}/fd").iterdir()}
+        assert any(name.startswith("/memfd:triplane-pool") for name in memory)
+        assert not any(name.startswith("/dev/shm") for name in memory)
+        starter.send_signal(how)
+        starter.wait(LIMIT)
+    await_(lambda: not Path(address).parent.exists())
+    await_(lambda: all(state(pid) == GONE for pid in processes))
+
+
+def test_what_cannot_be_started_or_reached_is_said() -> None:
+    for wrong, error, said in (
+        (lambda: Pool.connect("/no/such/pool"), PoolLost, "'/no/such/pool' does not answer"),
+        (lambda: serving(0).__enter__(), PoolError, "0 servers"),
+        (lambda: serving(policy="fifo").__enter__(), PoolError, "no eviction policy 'fifo'"),
+        (lambda: serving(1, dram=10).__enter__(), PoolError, "less than a page"),
+    ):  # type: tuple[Callable[[], object], type[Exception], str]
+        with pytest.raises(error, match=said):
+            wrong()
+
+
+def test_a_pool_larger_than_the_host_is_full_before_it_harms_anybody() -> None:
+    """Memory is asked for when it is used, and what cannot be had is refused."""
+    with serving(1, dram=1 << 44) as address, Pool.connect(address) as pool:
+        pool.put("key", bytes(PAGE))
+        assert pool.get("key") == bytes(PAGE)
