@@ -75,6 +75,7 @@ BENCHMARKS = {
         "How late transfers are on paced time, and never early.",
     ),
     "faults": ("bench.faults.command:command", "What every single failure of a kind costs."),
+    "pool": ("bench.pool.command:command", "A pool of blocks: hits and latencies, UB beside VPC."),
     "placement": (
         "bench.placement:command",
         "How much of its NPUs a supernode can give to jobs of blocks.",

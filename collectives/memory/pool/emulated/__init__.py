@@ -1,0 +1,1 @@
+"""A pool in emulated time: what requests take from it, and how long that takes."""
