@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pages test-torch test-deep-ep check page test-engines clean
+.PHONY: demo test test-pages test-torch test-deep-ep test-mooncake check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,6 +41,11 @@ test-torch: $(VENV)/.ready-for-tests
 test-deep-ep: $(VENV)/.ready-for-tests
 	@test -n "$(DEEP_EP)" || { echo "DEEP_EP=/path/to/a/checkout of deepseek-ai/DeepEP"; exit 1; }
 	$(BIN)/python tests/programs/deep_ep_programs.py $(DEEP_EP)
+
+# Mooncake's own Python programs, from a checkout of it: make test-mooncake MOONCAKE=/path/to/it
+test-mooncake: $(VENV)/.ready-for-tests
+	@test -n "$(MOONCAKE)" || { echo "MOONCAKE=/path/to/a/checkout of kvcache-ai/Mooncake"; exit 1; }
+	$(BIN)/python tests/programs/mooncake_programs.py $(MOONCAKE)
 
 # Engines: gigabytes, and each wants another version of transformers, so each has its own. They are
 # not what .venv has, and compiled kernels of theirs must not take the place of its own.

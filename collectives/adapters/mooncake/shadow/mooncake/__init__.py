@@ -1,0 +1,1 @@
+"""What ``import mooncake`` finds if this folder is on Python's path: Triplane's adapter."""

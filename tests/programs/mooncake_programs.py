@@ -1,0 +1,96 @@
+"""Mooncake's own Python programs, unchanged, over Triplane: ``make test-mooncake MOONCAKE=...``.
+
+They are run from a checkout of https://github.com/kvcache-ai/Mooncake (tried: commit 3b5a594).
+Nothing of it is copied.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+WITH_ADAPTER = ("-m", "collectives.adapters.mooncake")
+TESTS = "mooncake-wheel/tests/"
+PAGE = "docs/source/api-reference/python/mooncake-store.md"
+
+
+class Program(NamedTuple):
+    """``passes``: what its output has to contain; ``block``: its heading, if it is on a page."""
+
+    name: str
+    path: str
+    passes: str
+    block: str = ""
+
+
+PROGRAMS = (
+    Program("the store's test", TESTS + "test_distributed_object_store.py", "Ran 16 tests"),
+    Program(
+        "the store's test of replicas", TESTS + "test_replicated_distributed_object_store.py",
+        "Ran 5 tests",
+    ),
+    Program("the store's first example", PAGE, "Hello, Mooncake Store!", "### Hello World Example"),
+)  # fmt: skip
+
+SHORT_LEASE: Mapping[str, str] = {"DEFAULT_KV_LEASE_TTL": "1"}
+"""Milliseconds that the tests wait before they remove what they have read: there are no leases."""
+
+
+def run(program: Program, checkout: Path, timeout: float) -> tuple[str | None, str]:
+    """What went wrong, None if nothing has, and what it has printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = checkout / program.path
+        if program.block:
+            path = Path(folder) / "example.py"
+            path.write_text(_block(checkout / program.path, program.block))
+        try:
+            ended = subprocess.run(
+                [sys.executable, *WITH_ADAPTER, str(path)], cwd=folder, timeout=timeout,
+                env={**os.environ, **SHORT_LEASE}, check=False, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"it has not ended in {timeout:.0f} s", ""
+    if ended.returncode or program.passes not in ended.stdout:
+        return f"exit code {ended.returncode}, without {program.passes!r}", ended.stdout
+    return None, ended.stdout
+
+
+def _block(page: Path, heading: str) -> str:
+    """The first program below a heading of a page."""
+    below = page.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
+    found = re.search(r"```python\n(.*?)```", below, re.DOTALL)
+    return found[1] if found else "raise SystemExit('the page has no such program')"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run all programs; 1 if one has failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for each")
+    given = parser.parse_args(arguments)
+    checkout, failed = given.checkout.absolute(), 0
+    if not (checkout / TESTS).is_dir():
+        parser.error(f"{checkout} is no checkout of Mooncake: it has no {TESTS}")
+    for program in PROGRAMS:
+        begin = time.monotonic()
+        wrong, said = run(program, checkout, given.timeout)
+        word = "passed" if wrong is None else f"FAILED: {wrong}"
+        sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
+        if wrong is not None:
+            failed += 1
+            sys.stdout.write(textwrap.indent(said[-3000:], "  | ") + "\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(PROGRAMS) - failed} of {len(PROGRAMS)} passed\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
