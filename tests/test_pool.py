@@ -93,7 +93,7 @@ def test_bytes_that_have_changed_in_a_tier_are_a_miss(tier: str) -> None:
         there = [key for key, one in served.shard._values.items() if one.place.tier == at]
         assert len(there) == 4
         first, _ = served.shard._values[there[0]].place.runs[0]
-        served.tiers[at]._bytes[first * PAGE + 5] ^= 1
+        served.tiers[at].bytes[first * PAGE + 5] ^= 1
         assert pool.get(there[0][1:]) is None
         assert not pool.exists(there[0][1:])
         assert pool.stats()["server0"]["damaged"] == 1
@@ -104,7 +104,7 @@ def test_bytes_that_have_changed_in_a_tier_are_a_miss(tier: str) -> None:
 def test_large_values_that_have_changed_are_a_miss_too() -> None:
     with Pool.local() as pool:
         pool.put("key", text(1, 100_000))
-        access(pool).tiers[0]._bytes[77_777] ^= 128
+        access(pool).tiers[0].bytes[77_777] ^= 128
         assert pool.get("key") is None
         assert pool.stats()["server0"]["damaged"] == 1
         assert pool.stats()["server0"]["used_dram"] == 0

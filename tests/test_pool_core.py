@@ -13,7 +13,14 @@ from collectives.memory.pool.core.hash_ring import HashRing
 from collectives.memory.pool.core.hashing import content_hash, prefix_keys, prefix_length
 from collectives.memory.pool.core.pages import Pages, Run
 from collectives.memory.pool.core.shard import Holder, Shard
-from collectives.memory.pool.core.tiers import Move, Place, PoolTier, StoreShape, tiers_of
+from collectives.memory.pool.core.tiers import (
+    Move,
+    Place,
+    PoolTier,
+    StoreShape,
+    namespace_of,
+    tiers_of,
+)
 from tests.support.slow_pool import SlowPool
 
 PAGE = 16
@@ -95,8 +102,8 @@ def test_a_shard_has_the_hits_and_evictions_of_a_slow_simulation(
     for kind, key, pages in history:
         if kind == "put":
             try:
-                number, _ = shard.reserve(me, key, pages * PAGE)
-                stored = shard.commit(me, number, 0)
+                number, _ = shard.reserve(me, namespace_of(key), pages * PAGE)
+                stored = shard.commit(me, number, key, pages * PAGE, 0)
             except PoolFull:
                 stored = False
             assert stored == slow.put(key, pages)
@@ -168,7 +175,7 @@ def test_who_holds_a_place_finds_there_what_was_put(
         number = chosen[which % len(chosen)] if chosen else 0
         if kind == "reserve":
             try:
-                number, place = shard.reserve(me, key, pages * PAGE)
+                number, place = shard.reserve(me, namespace_of(key), pages * PAGE)
             except PoolFull:
                 memory.carry_out(shard.take_moves())
                 continue
@@ -176,7 +183,10 @@ def test_who_holds_a_place_finds_there_what_was_put(
             texts[number] = f"{key} {count}"
             memory.write(place, texts[number])
         elif kind == "commit":
-            assert shard.commit(me, number, number) == bool(chosen)
+            if chosen:
+                name = texts[number].split()[0]
+                assert shard.commit(me, number, name, me.reserved[number].size, number)
+            assert not shard.commit(me, 0, key, 1, 0)
         elif kind == "abort":
             shard.abort(me, number)
         elif kind == "find":
@@ -212,12 +222,12 @@ def test_who_holds_a_place_finds_there_what_was_put(
 def test_what_is_held_is_not_evicted_and_a_full_tier_says_so() -> None:
     shard, me = Shard(StoreShape((PoolTier("dram", 2 * PAGE),), PAGE), Lru), Holder()
     for name in "xy":
-        shard.commit(me, shard.reserve(me, f"/{name}", 1)[0], 0)
+        shard.commit(me, shard.reserve(me, "", 1)[0], f"/{name}", 1, 0)
         assert shard.pin(me, f"/{name}")
     with pytest.raises(PoolFull, match="no room for 16 bytes in tier dram: of 2 pages 0 are free"):
-        shard.reserve(me, "/z", 1)
+        shard.reserve(me, "", 1)
     assert shard.unpin(me, "/x")
-    shard.reserve(me, "/z", 1)
+    shard.reserve(me, "", 1)
     assert "/x" not in shard
     assert "/y" in shard
     assert asdict(shard.counts)["refused"] == 1
@@ -232,7 +242,7 @@ def test_a_policy_of_the_users_own_decides() -> None:
 
     shard, me = Shard(StoreShape((PoolTier("dram", 2 * PAGE),), PAGE), Last), Holder()
     for name in "xyz":
-        shard.commit(me, shard.reserve(me, f"/{name}", 1)[0], 0)
+        shard.commit(me, shard.reserve(me, "", 1)[0], f"/{name}", 1, 0)
     assert ["/x" in shard, "/y" in shard, "/z" in shard] == [True, False, True]
     assert eviction_policy("collectives.memory.pool.core.eviction:Lru") is Lru
     for wrong in ("fifo", "no.such:thing", "collectives:thing"):

@@ -96,7 +96,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_write_that_was_cut_off_is_never_seen(address: str) -> None:
     write = """
-[(number, place)] = access.reserve([("/key", 500_000)])
+[(number, place)] = access.reserve([("", 500_000)])
 access.tiers[0].write(place.runs, b"x" * 250_000)
 """
     with Pool.connect(address) as pool:
@@ -175,10 +175,16 @@ def test_an_interrupted_question_does_not_mix_up_answers(
             with monkeypatch.context() as patched:
                 patched.setattr(RemoteAccess, "_receive", interrupted)
                 with pytest.raises(KeyboardInterrupt):
-                    pool.get(key)
+                    pool.get(f"not {key}")
             assert pool.batch_get(list(values)) == list(values.values())
         assert len(pool.servers) == 2
         pool.clear()
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    await_(lambda: state(pid) == GONE)
 
 
 @linux
@@ -189,7 +195,7 @@ def test_a_server_that_is_killed_or_stands_still_is_a_miss() -> None:
         with Pool.connect(address, timeout=0.2) as pool, Pool.connect(address) as patient:
             pool.batch_put({key: key.encode() * 5000 for key in keys})
             owner = {key: pool._members.ring.owner(f"/{key}") for key in keys}
-            os.kill(servers["server0"], signal.SIGKILL)
+            kill(servers["server0"])
             assert pool.batch_get(keys) == [
                 None if owner[key] == "server0" else key.encode() * 5000 for key in keys
             ]
@@ -198,14 +204,16 @@ def test_a_server_that_is_killed_or_stands_still_is_a_miss() -> None:
             assert all(patient.batch_put({key: key.encode() * 6000 for key in keys}))
             assert pool.batch_get(keys) == [key.encode() * 6000 for key in keys]
             os.kill(servers["server1"], signal.SIGSTOP)
-            found = pool.batch_get(keys)
+            found = pool.batch_get(keys)  # what can be read at a glance is, also now
+            stored = pool.batch_put({key: b"again" for key in keys})
+            assert pool.servers == ("server2",)
             os.kill(servers["server1"], signal.SIGCONT)
-            assert None in found
             assert all(
                 one in (None, key.encode() * 6000) for key, one in zip(keys, found, strict=True)
             )
-            assert pool.servers == ("server2",)
-            os.kill(servers["server2"], signal.SIGKILL)
+            assert all(stored)
+            assert pool.batch_get(keys) == [b"again"] * 60
+            kill(servers["server2"])
             assert pool.get(keys[0]) is None
             with pytest.raises(PoolLost):
                 pool.put("key", b"text")
@@ -227,6 +235,31 @@ with serving(2, dram=1 << 20) as address:
     print(address, flush=True)
     time.sleep(600)
 """
+
+
+def test_what_is_read_at_a_glance_counts_as_a_use() -> None:
+    """So least recently used is what no process has read, whether it asked the server or not."""
+    with serving(1, dram=4 * PAGE) as address, Pool.connect(address) as one:
+        for number in range(4):
+            one.put(f"{number}", b"text")
+        with Pool.connect(address) as two:
+            two.size("none")  # connects: from now on it need not ask
+            assert two.get("0") == two.get("1") == b"text"
+            two.put("4", b"text")
+            assert two.batch_exists(["0", "1", "2", "3", "4"]) == [True, True, False, True, True]
+        assert one.stats()["server0"]["hits"] == 2
+
+
+def test_a_replaced_or_removed_value_is_not_seen_any_more_by_anybody(address: str) -> None:
+    with Pool.connect(address) as one, Pool.connect(address) as two:
+        for size in (10, 50_000):
+            for at in range(30):
+                one.put("key", b"%d" % at * size)
+                assert two.get("key") == b"%d" % at * size
+            assert two.size("key") == 2 * size
+            two.remove("key")
+            assert one.get("key") is None
+            assert not one.exists("key")
 
 
 @linux

@@ -218,8 +218,8 @@ class MooncakeDistributedStore:
 
     def get_into_ranges(
         self, buffer_ptrs: Sequence[int], all_keys: Sequence[Sequence[str]],
-        all_dst_offsets: Sequence[Ranges], all_src_offsets: Sequence[Ranges],
-        all_sizes: Sequence[Ranges],
+        all_dst_offsets: Ranges, all_src_offsets: Ranges,
+        all_sizes: Ranges,
     ) -> list[list[list[int]]]:  # fmt: skip
         """Read parts of objects into registered memory: of each buffer's keys, several ranges.
 

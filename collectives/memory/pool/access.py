@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from collectives.memory.pool.core.errors import PoolError, PoolFull
 from collectives.memory.pool.core.hashing import content_hash
-from collectives.memory.pool.core.tiers import Place
+from collectives.memory.pool.core.tiers import Place, namespace_of
 from collectives.memory.pool.tier_memory import TierMemory
 
 SMALL = 8192
@@ -46,11 +46,21 @@ class ShardAccess(Protocol):
     def tiers(self) -> Sequence[TierMemory]:
         """The server's memory, tier by tier, mapped into this process."""
 
-    def reserve(self, wanted: Sequence[tuple[str, int]]) -> Sequence[tuple[int, Place] | PoolFull]:
-        """A number and a place for new values of these keys and sizes in bytes, or why not."""
+    def glance(self, key: str) -> FoundValue | None:
+        """Where the value of a key seems to be, without asking; None where that is not known.
 
-    def commit(self, written: Sequence[tuple[int, int]]) -> None:
-        """Let everybody see reserved values: their numbers, and the hashes of their bytes."""
+        It is not kept there: only bytes that have the hash are the value. Then `used` has to be
+        called.
+        """
+
+    def used(self, key: str) -> None:
+        """Note that a value was read at a glance."""
+
+    def reserve(self, wanted: Sequence[tuple[str, int]]) -> Sequence[tuple[int, Place] | PoolFull]:
+        """A number and a place for new values of these namespaces and bytes, or why not."""
+
+    def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
+        """Let everybody see reserved values: their numbers, keys, bytes and hashes."""
 
     def abort(self, numbers: Sequence[int]) -> None:
         """Give up reservations."""
@@ -94,6 +104,33 @@ def fetch(
     A value whose bytes do not have its hash is removed from the server, and is a miss. Where a
     value is larger than the memory for it, the result is a `PoolError`, and nothing is written.
     """
+    glanced = {at: value for at, key in enumerate(keys)
+               if (value := _at_a_glance(access, key, None if into is None else into[at]))
+               is not None}  # fmt: skip
+    if not glanced:
+        return _fetch(access, keys, into)
+    rest = [at for at in range(len(keys)) if at not in glanced]
+    rooms = None if into is None else [into[at] for at in rest]
+    asked = _fetch(access, [keys[at] for at in rest], rooms) if rest else []
+    told = {**glanced, **dict(zip(rest, asked, strict=True))}
+    return [told[at] for at in range(len(keys))]
+
+
+def _at_a_glance(access: ShardAccess, key: str, room: memoryview | None) -> bytes | int | None:
+    """A value that could be read without asking the server; None if that has to be done."""
+    one = access.glance(key)
+    if one is None or (room is not None and one.size > len(room)):
+        return None
+    value = _read(access, key, one, room)
+    if value is not None:
+        access.used(key)
+    return value
+
+
+def _fetch(
+    access: ShardAccess, keys: Sequence[str], into: Sequence[memoryview] | None
+) -> list[bytes | int | PoolError | None]:
+    """`fetch` by asking the server, which keeps the values' places meanwhile."""
     found = access.find(keys)
     kept = [one.number for one in found if one is not None and one.number]
     damaged: list[int] = []
@@ -144,8 +181,10 @@ def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | No
             results[at] = why
     large = [at for at, one in enumerate(values) if len(one.value) > SMALL]
     if large:
-        places = access.reserve([(values[at].key, len(values[at].value)) for at in large])
-        written: list[tuple[int, int]] = []
+        places = access.reserve(
+            [(namespace_of(values[at].key), len(values[at].value)) for at in large]
+        )
+        written: list[tuple[int, str, int, int]] = []
         with ExitStack() as unless_done:
             got = [one[0] for one in places if not isinstance(one, PoolFull)]
             unless_done.callback(access.abort, got)
@@ -154,8 +193,9 @@ def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | No
                     results[at] = one
                     continue
                 number, (tier, runs) = one
-                access.tiers[tier].write(runs, values[at].value)
-                written.append((number, values[at].digest))
+                key, value, digest = values[at]
+                access.tiers[tier].write(runs, value)
+                written.append((number, key, len(value), digest))
             access.commit(written)
             unless_done.pop_all()
     return results

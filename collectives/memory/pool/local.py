@@ -8,16 +8,23 @@ from collectives.memory.pool.access import SMALL, Counts, FoundValue, NewValue
 from collectives.memory.pool.core.errors import PoolFull
 from collectives.memory.pool.core.eviction import MakePolicy
 from collectives.memory.pool.core.hashing import content_hash
-from collectives.memory.pool.core.shard import Holder, Shard
-from collectives.memory.pool.core.tiers import Place, StoreShape
+from collectives.memory.pool.core.shard import Holder, Shard, ShardWatch
+from collectives.memory.pool.core.tiers import Place, StoreShape, namespace_of
 from collectives.memory.pool.tier_memory import TierMemory, carry_out, made
 
 
 class ServedShard:
-    """A shard with its memory: what `Shard` decides, with the copies carried out. No lock."""
+    """A shard with its memory: what `Shard` decides, with the copies carried out. No lock.
 
-    def __init__(self, shape: StoreShape, policy: MakePolicy, folder: Path | None = None) -> None:
-        self.shard, self.tiers = Shard(shape, policy), list[TierMemory]()
+    ``folder``: where files are, see `made`; ``watch``: as of `Shard`.
+    """
+
+    def __init__(
+        self, shape: StoreShape, policy: MakePolicy, folder: Path | None = None,
+        watch: ShardWatch | None = None,
+    ) -> None:  # fmt: skip
+        self.shape, self.shard = shape, Shard(shape, policy, watch)
+        self.tiers: list[TierMemory] = []
         try:
             for tier in shape.tiers:
                 self.tiers.append(made(tier, shape.page, folder))
@@ -25,10 +32,10 @@ class ServedShard:
             self.close()
             raise
 
-    def reserve(self, holder: Holder, key: str, size: int) -> tuple[int, Place]:
+    def reserve(self, holder: Holder, namespace: str, size: int) -> tuple[int, Place]:
         """See `Shard.reserve`; raises `PoolFull` also if the host has no memory left."""
         try:
-            number, place = self.shard.reserve(holder, key, size)
+            number, place = self.shard.reserve(holder, namespace, size)
         finally:
             self._carry_out()
         try:
@@ -40,9 +47,9 @@ class ServedShard:
 
     def store(self, holder: Holder, one: NewValue) -> None:
         """Reserve, write and commit a value; raises `PoolFull`."""
-        number, place = self.reserve(holder, one.key, len(one.value))
+        number, place = self.reserve(holder, namespace_of(one.key), len(one.value))
         self.tiers[place.tier].write(place.runs, one.value)
-        self.shard.commit(holder, number, one.digest)
+        self.shard.commit(holder, number, one.key, len(one.value), one.digest)
 
     def find(self, holder: Holder, key: str) -> FoundValue | None:
         """See `Shard.find`; a small value is copied at once, and keeps nothing."""
@@ -96,22 +103,28 @@ class LocalAccess:
         """See `ShardAccess`."""
         return self._served.tiers
 
+    def glance(self, key: str) -> FoundValue | None:
+        """See `ShardAccess`; the lock is as quick."""
+
+    def used(self, key: str) -> None:
+        """See `ShardAccess`."""
+
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
         """See `ShardAccess`."""
         with self._lock:
-            return [self._reserve(key, size) for key, size in wanted]
+            return [self._reserve(namespace, size) for namespace, size in wanted]
 
-    def _reserve(self, key: str, size: int) -> tuple[int, Place] | PoolFull:
+    def _reserve(self, namespace: str, size: int) -> tuple[int, Place] | PoolFull:
         try:
-            return self._served.reserve(self._holder, key, size)
+            return self._served.reserve(self._holder, namespace, size)
         except PoolFull as why:
             return why
 
-    def commit(self, written: Sequence[tuple[int, int]]) -> None:
+    def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
         """See `ShardAccess`."""
         with self._lock:
-            for number, digest in written:
-                self._served.shard.commit(self._holder, number, digest)
+            for one in written:
+                self._served.shard.commit(self._holder, *one)
 
     def abort(self, numbers: Sequence[int]) -> None:
         """See `ShardAccess`."""

@@ -27,13 +27,13 @@ class TierMemory:
     """A tier mapped into this process: ``size`` bytes in pages of ``page``.
 
     ``descriptor``: of its file, which belongs to this object from now on. ``grown``: bytes from the
-    beginning that surely have memory behind them.
+    beginning that surely have memory behind them; ``bytes``: all of it.
     """
 
     def __init__(self, descriptor: int, size: int, page: int) -> None:
         self.descriptor, self.size, self.page, self.grown = descriptor, size, page, 0
         self._map = mmap.mmap(descriptor, size)
-        self._bytes = memoryview(self._map)
+        self.bytes = memoryview(self._map)
 
     def grow(self, runs: Sequence[Run]) -> None:
         """Have memory for these pages; raises `PoolFull` if the host has none left."""
@@ -71,7 +71,7 @@ class TierMemory:
 
     def close(self) -> None:
         """Unmap the tier, and free it if this was the last process that had it mapped."""
-        self._bytes.release()
+        self.bytes.release()
         os.close(self.descriptor)
         with suppress(BufferError):  # another thread copies; it is unmapped when that is done
             self._map.close()
@@ -80,7 +80,7 @@ class TierMemory:
         page, pieces = self.page, []
         for first, many in runs:
             length = min(many * page, size)
-            pieces.append(self._bytes[first * page : first * page + length])
+            pieces.append(self.bytes[first * page : first * page + length])
             size -= length
         return pieces
 

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest, xxh64_intdigest
 
 from collectives.memory.pool.core.errors import PoolError
 
@@ -17,7 +17,7 @@ _DIGEST = 16
 
 
 def key_hash(key: str) -> int:
-    """A number below 2**64 that stands for ``key`` on the ring of servers and as a seed."""
+    """A number below 2**64 that stands for ``key`` on the ring of servers and in directories."""
     return xxh3_64_intdigest(key.encode())
 
 
@@ -27,8 +27,9 @@ def content_hash(key: str, value: memoryview | bytes) -> int:
     The key is part of it: a block that is read at another block's place is found out as surely as
     one whose bytes have changed. XXH3 reads several times as fast as memory is copied, which a
     cryptographic hash does not; it guards against accidents, not against who can write the memory.
+    The key enters by another hash than `key_hash`: two keys with one `key_hash` differ in this.
     """
-    return xxh3_64_intdigest(value, key_hash(key))
+    return xxh3_64_intdigest(value, xxh64_intdigest(key.encode()))
 
 
 def prefix_keys(tokens: ArrayLike, block: int = LEAST_BLOCK, model: str = "") -> list[str]:

@@ -12,11 +12,12 @@ what the call returned.
 
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol
 
 from collectives.memory.pool.core.errors import PoolFull
 from collectives.memory.pool.core.eviction import EvictionPolicy, MakePolicy
 from collectives.memory.pool.core.pages import Pages
-from collectives.memory.pool.core.tiers import Move, Place, StoreShape, namespace_of
+from collectives.memory.pool.core.tiers import Move, Place, StoreShape, namespace_of, whole_key
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +60,24 @@ class ShardCounts:
     damaged: int = 0
 
 
+class ShardWatch(Protocol):
+    """Who is told which values can be read where, before anything else may use their place."""
+
+    def there(self, value: StoredValue) -> None:
+        """A value can be read at its place from now on."""
+
+    def gone(self, value: StoredValue) -> None:
+        """A value can no longer be read at its place."""
+
+
+class _Nobody:
+    """A `ShardWatch` that does nothing."""
+
+    def there(self, value: StoredValue) -> None: ...
+
+    def gone(self, value: StoredValue) -> None: ...
+
+
 @dataclass(eq=False, slots=True)
 class _Level:
     """A tier: its free pages, its policy, and the pages of values that may be moved."""
@@ -71,10 +90,12 @@ class _Level:
 class Shard:
     """The index of a server. ``counts``: what has happened; ``moves``: copies to be carried out.
 
-    ``used``: bytes of pages by namespace.
+    ``used``: bytes of pages by namespace; ``watch``: who is told where values are.
     """
 
-    def __init__(self, shape: StoreShape, policy: MakePolicy) -> None:
+    def __init__(
+        self, shape: StoreShape, policy: MakePolicy, watch: ShardWatch | None = None
+    ) -> None:
         self.shape = shape
         self.counts = ShardCounts([0] * len(shape.tiers))
         self.moves: list[Move] = []
@@ -83,6 +104,7 @@ class Shard:
         self._values: dict[str, StoredValue] = {}
         self._within = {namespace: policy() for namespace in shape.quotas}
         self._numbers = count(1)
+        self._watch: ShardWatch = watch or _Nobody()
 
     def __len__(self) -> int:
         return len(self._values)
@@ -92,35 +114,40 @@ class Shard:
 
     # --- writing
 
-    def reserve(self, holder: Holder, key: str, size: int) -> tuple[int, Place]:
-        """A place in the first tier for a new value of ``key``, and the number to commit it by.
+    def reserve(self, holder: Holder, namespace: str, size: int) -> tuple[int, Place]:
+        """A place in the first tier for a new value, and the number to commit it by.
 
         Raises `PoolFull` if it is larger than the tier or the namespace's quota, or if too much of
         what is there is held.
         """
         pages = self.shape.pages(size)
         try:
-            self._fit_quota(key, pages)
+            self._fit_quota(namespace, pages)
             self._make_room(0, pages)
         except PoolFull:
             self.counts.refused += 1
             raise
-        value = StoredValue(key, size, pages, Place(0, self._levels[0].pages.take(pages)))
+        place = Place(0, self._levels[0].pages.take(pages))
+        value = StoredValue(whole_key(namespace, ""), size, pages, place)
         self._count(value, 1)
         number = next(self._numbers)
         holder.reserved[number] = value
         return number, value.place
 
-    def commit(self, holder: Holder, number: int, digest: int) -> bool:
-        """Let everybody see a reserved value, in place of an earlier one of its key.
+    def commit(self, holder: Holder, number: int, key: str, size: int, digest: int) -> bool:
+        """Let everybody see a reserved value under ``key``, in place of an earlier one.
 
-        Returns False if the holder has no such reservation.
+        ``size``: its bytes, at most as many as its pages have. Returns False if the holder has no
+        such reservation in the key's namespace.
         """
-        value = holder.reserved.pop(number, None)
-        if value is None:
+        value = holder.reserved.get(number)
+        if value is None or namespace_of(value.key) != namespace_of(key):
             return False
-        self.remove(value.key)
-        value.digest, value.listed = digest, True
+        if self.shape.pages(size) > value.pages:
+            return False
+        del holder.reserved[number]
+        self.remove(key)
+        value.key, value.size, value.digest, value.listed = key, size, digest, True
         self._values[value.key] = value
         self._enter(value)
         self._movable(value, 1)
@@ -151,12 +178,18 @@ class Shard:
             self._move_up(value)
         else:
             self._levels[value.place.tier].policy.used(key)
-        if (within := self._within.get(namespace_of(key))) is not None:
-            within.used(key)
+        self._used_within(key)
         self._hold(value)
         number = next(self._numbers)
         holder.reading[number] = value
         return number, value
+
+    def use(self, key: str) -> None:
+        """Note that a value of the first tier was read by somebody who was told where it is."""
+        self.counts.hits[0] += 1
+        value = self._values.get(key)
+        if value is not None:
+            self._used(value)
 
     def peek(self, key: str) -> StoredValue | None:
         """The value of ``key``, which is not a use of it; None if there is none."""
@@ -200,6 +233,7 @@ class Shard:
         if value is None:
             return False
         value.listed = False
+        self._watch.gone(value)
         self._levels[value.place.tier].policy.removed(key)
         if (within := self._within.get(namespace_of(key))) is not None:
             within.removed(key)
@@ -236,9 +270,8 @@ class Shard:
 
     # --- making room
 
-    def _fit_quota(self, key: str, pages: int) -> None:
-        """Evict values of the key's namespace until it keeps its quota with ``pages`` more."""
-        namespace = namespace_of(key)
+    def _fit_quota(self, namespace: str, pages: int) -> None:
+        """Evict values of a namespace until it keeps its quota with ``pages`` more."""
         quota = self.shape.quotas.get(namespace)
         if quota is None:
             return
@@ -312,11 +345,21 @@ class Shard:
         self.remove(value.key)
         self.counts.evicted += 1
 
+    def _used(self, value: StoredValue) -> None:
+        self._levels[value.place.tier].policy.used(value.key)
+        self._used_within(value.key)
+
+    def _used_within(self, key: str) -> None:
+        if (within := self._within.get(namespace_of(key))) is not None:
+            within.used(key)
+
     def _enter(self, value: StoredValue) -> None:
         self._levels[value.place.tier].policy.added(value.key)
+        self._watch.there(value)
 
     def _withdraw(self, value: StoredValue) -> None:
         """Take a value that nobody holds out of its tier's policy, before it is moved."""
+        self._watch.gone(value)
         self._levels[value.place.tier].policy.removed(value.key)
         self._movable(value, -1)
 

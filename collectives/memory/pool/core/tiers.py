@@ -93,7 +93,7 @@ def tiers_of(sizes: Mapping[str, int]) -> tuple[PoolTier, ...]:
 
 def namespace_of(key: str) -> str:
     """The namespace of a whole key, which is ``NAMESPACE/KEY``."""
-    return key.partition("/")[0]
+    return key[: key.index("/")]
 
 
 def whole_key(namespace: str, key: str) -> str:

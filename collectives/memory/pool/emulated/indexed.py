@@ -59,10 +59,10 @@ class IndexedPool:
         if key in shard:
             return True
         try:
-            number, _ = shard.reserve(holder, key, self.size)
+            number, _ = shard.reserve(holder, "", self.size)
         except PoolFull:
             return False
-        return shard.commit(holder, number, 0)
+        return shard.commit(holder, number, key, self.size, 0)
 
     def owner(self, block: int) -> str:
         """The server that holds a block."""

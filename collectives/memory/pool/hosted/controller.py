@@ -22,7 +22,7 @@ from collectives.memory.pool.core.eviction import eviction_policy
 from collectives.memory.pool.core.hash_ring import VIRTUAL_NODES, server_names
 from collectives.memory.pool.core.tiers import DRAM, PAGE, shape_of
 from collectives.memory.pool.hosted.server import serve
-from collectives.memory.pool.local import ServedShard
+from collectives.memory.pool.hosted.shard import HostedShard
 from fabric.host.folder import MAX_PATH, private_folder
 from fabric.host.liveness import birth, die_with
 from topology.errors import TriplaneError
@@ -79,7 +79,7 @@ def started(settings: PoolSettings, folder: Path) -> dict[str, int]:
     me, born = os.getpid(), birth(os.getpid())
     servers = dict[str, int]()
     for name in names:
-        served = ServedShard(shape, policy, disk)  # here, so that what goes wrong is told
+        served = HostedShard(shape, policy, disk)  # here, so that what goes wrong is told
         servers[name] = os.fork() or _become_server(served, doors, name, me, born)
         served.close()
     for door in doors.values():
@@ -88,7 +88,7 @@ def started(settings: PoolSettings, folder: Path) -> dict[str, int]:
 
 
 def _become_server(
-    served: ServedShard, doors: dict[str, socket.socket], name: str, controller: int, born: str
+    served: HostedShard, doors: dict[str, socket.socket], name: str, controller: int, born: str
 ) -> NoReturn:
     """Go on as a server, in a forked process, until the controller is gone."""
     code = 1

@@ -7,15 +7,19 @@ from typing import Any
 from collectives.memory.pool.access import SMALL, NewValue
 from collectives.memory.pool.core.errors import PoolFull
 from collectives.memory.pool.core.shard import Holder
-from collectives.memory.pool.core.tiers import Place
+from collectives.memory.pool.core.tiers import Place, namespace_of
+from collectives.memory.pool.hosted.shard import HostedShard
 from collectives.memory.pool.hosted.wire import frame, pieces_of
-from collectives.memory.pool.local import ServedShard
 from fabric.world.codec import WireError
 
 MOST_KEY = 4096
 """Characters of a whole key at most."""
 
 MOST_SIZE = 1 << 50
+
+LEAST_SHARE = 32
+"""Values that a first tier has room for, at least, if one is reserved before it is asked for."""
+
 _DIGESTS = 1 << 64
 
 
@@ -44,33 +48,45 @@ def _place(place: Place) -> list[Any]:
     return [place.tier, place.runs]
 
 
-def _reserve(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _reserve(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     answers: list[Any] = []
-    for key, size in _rows(given, 2):
-        _keys([key])
+    for namespace, size in _rows(given, 2):
+        _keys([f"{namespace}/"])
         _numbers([size], MOST_SIZE)
         try:
-            number, place = served.reserve(holder, key, size)
+            number, place = served.reserve(holder, namespace, size)
             answers.append([number, *_place(place)])
         except PoolFull as why:
             answers.append(str(why))
     return frame(answers)
 
 
-def _commit(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
-    for row in _rows(given, 2):
-        number, digest = _numbers(row)
-        served.shard.commit(holder, number, digest)
-    return frame([])
+def _commit(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+    """Commit values; where there is one, and it says so, reserve the like of it for the next."""
+    for number, key, size, digest, _ in _rows(given, 5):
+        _keys([key])
+        _numbers([number, digest])
+        _numbers([size], MOST_SIZE)
+        served.shard.commit(holder, number, key, size, digest)
+    if len(given) != 1 or given[0][-1] is not True:
+        return frame([])
+    key, size = given[0][1:3]
+    if served.shape.pages(size) * LEAST_SHARE > served.shape.tiers[0].size // served.shape.page:
+        return frame([])
+    try:
+        next_number, place = served.reserve(holder, namespace_of(key), size)
+    except PoolFull:
+        return frame([])
+    return frame([next_number, *_place(place)])
 
 
-def _abort(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _abort(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     for number in _numbers(given):
         served.shard.abort(holder, number)
     return b""
 
 
-def _small(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _small(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     rows = _rows(given, 3)
     values = pieces_of(_numbers([row[1] for row in rows], SMALL + 1), body)
     answers: list[Any] = []
@@ -85,7 +101,7 @@ def _small(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -
     return frame(answers)
 
 
-def _find(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _find(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     answers: list[Any] = []
     copies: list[bytes] = []
     for key in _keys(given):
@@ -99,7 +115,7 @@ def _find(served: ServedShard, holder: Holder, given: list[Any], body: bytes) ->
     return frame(answers, b"".join(copies))
 
 
-def _release(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _release(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     for numbers, damaged in zip(_rows([given], 2)[0], (False, True), strict=True):
         if not isinstance(numbers, list):
             raise WireError(f"{numbers!r:.60} is no list")
@@ -108,42 +124,49 @@ def _release(served: ServedShard, holder: Holder, given: list[Any], body: bytes)
     return b""
 
 
-def _sizes(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _used(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+    for number in _numbers(given):
+        served.use(number)
+    return b""
+
+
+def _sizes(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     found = (served.shard.peek(key) for key in _keys(given))
     return frame([None if one is None else one.size for one in found])
 
 
-def _remove(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _remove(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     return frame([served.shard.remove(key) for key in _keys(given)])
 
 
-def _pin(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _pin(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     return frame([served.shard.pin(holder, key) for key in _keys(given)])
 
 
-def _unpin(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _unpin(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     return frame([served.shard.unpin(holder, key) for key in _keys(given)])
 
 
-def _clear(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _clear(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     return frame([sum(served.shard.clear(key[:-1]) for key in _keys(given))])
 
 
-def _counts(served: ServedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
+def _counts(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
     return frame([served.counts()])
 
 
-Answering = Callable[[ServedShard, Holder, list[Any], bytes], bytes]
+Answering = Callable[[HostedShard, Holder, list[Any], bytes], bytes]
 
 VERBS: Mapping[str, Answering] = MappingProxyType({
     "reserve": _reserve, "commit": _commit, "abort": _abort, "small": _small, "find": _find,
-    "release": _release, "sizes": _sizes, "remove": _remove, "pin": _pin, "unpin": _unpin,
+    "release": _release, "used": _used, "sizes": _sizes, "remove": _remove, "pin": _pin,
+    "unpin": _unpin,
     "clear": _clear, "counts": _counts,
 })  # fmt: skip
-"""The verbs, and what answers each with a frame; "abort" and "release" have no answer."""
+"""The verbs, and what answers each with a frame; "abort", "release" and "used" have no answer."""
 
 
-def answer(served: ServedShard, holder: Holder, message: list[Any], body: bytes) -> bytes:
+def answer(served: HostedShard, holder: Holder, message: list[Any], body: bytes) -> bytes:
     """The frame that answers a client's question; empty where it needs none.
 
     Raises `WireError` for what is no question; what came before it in the same list may be done.

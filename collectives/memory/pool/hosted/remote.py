@@ -2,15 +2,19 @@
 
 import json
 import os
+import select
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from collectives.memory.pool.access import Counts, FoundValue, NewValue, ShardAccess
 from collectives.memory.pool.core.errors import PoolError, PoolFull, PoolLost, ServerLost
 from collectives.memory.pool.core.hash_ring import HashRing
-from collectives.memory.pool.core.tiers import Place
+from collectives.memory.pool.core.hashing import key_hash
+from collectives.memory.pool.core.tiers import Place, namespace_of
+from collectives.memory.pool.directory import DirectoryView, mapped_directory
 from collectives.memory.pool.hosted.wire import Frames, frame
 from collectives.memory.pool.members import PoolMembers
 from collectives.memory.pool.tier_memory import TierMemory
@@ -22,6 +26,9 @@ ANSWER = 10.0
 
 AT_ONCE = 512
 """Keys in one question: with small values that is 4 MiB."""
+
+USES = 64
+"""Values that were read at a glance, at most, before the server is told."""
 
 _MOST_TIERS = 8
 _READ = 1 << 18
@@ -64,22 +71,70 @@ class RemoteAccess:
         self._lock, self._at_home = threading.Lock(), here()
         self._line: socket.socket | None = None
         self._frames, self._tiers = Frames(), list[TierMemory]()
+        self._view: DirectoryView | None = None
+        self._poll, self._used = select.poll(), list[int]()
+        self._last: list[tuple[str, int]] = []
+        self._ahead: deque[tuple[str, int, int, Place]] = deque(maxlen=1)
 
     @property
     def tiers(self) -> Sequence[TierMemory]:
         """See `ShardAccess`."""
         return self._tiers
 
+    def glance(self, key: str) -> FoundValue | None:
+        """See `ShardAccess`: in the server's directory.
+
+        Nothing is found any more when the server is gone: its values are those of others then.
+        """
+        view = self._view
+        if view is None or not self._at_home() or not self._is_quiet():
+            return None
+        return view.find(key_hash(key))
+
+    def used(self, key: str) -> None:
+        """See `ShardAccess`; the server is told with the next question, or of many at once."""
+        self._used.append(key_hash(key))
+        if len(self._used) >= USES:
+            with self._lock:
+                if self._line is not None:
+                    self._on_line(b"", answered=False)
+
+    def _is_quiet(self) -> bool:
+        """Whether the line is open, and nothing has arrived on it."""
+        try:
+            return not self._poll.poll(0)
+        except OSError:  # interrupted
+            return False
+
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
         """See `ShardAccess`."""
+        ahead = self._ahead.pop() if self._ahead else None
+        if ahead is not None:
+            *alike, number, place = ahead
+            if [[namespace, self._pages(size)] for namespace, size in wanted] == [alike]:
+                return [(number, place)]
+            self.abort([number])
         told = self._all("reserve", wanted)
         return [PoolFull(one) if isinstance(one, str) else (one[0], _place(one[1:]))
                 for one in told]  # fmt: skip
 
-    def commit(self, written: Sequence[tuple[int, int]]) -> None:
-        """See `ShardAccess`."""
+    def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
+        """See `ShardAccess`; a place for the next value is asked for, too, if it may be alike."""
+        alike = [(namespace_of(key), self._pages(size)) for _, key, size, _ in written]
+        again, self._last = len(alike) == 1 and self._last == alike, alike
         for some in _some(written):
-            self._ask(["commit", *some])
+            told = self._ask(["commit", *([*one, again] for one in some)])[0]
+            if told:
+                number, *place = told
+                self._ahead.append((*alike[0], number, _place(place)))
+
+    def _pages(self, size: int) -> int:
+        return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0
+
+    def _give_back(self) -> None:
+        """Give up the place for a value that may never be put."""
+        while self._ahead:
+            self.abort([self._ahead.pop()[2]])
 
     def abort(self, numbers: Sequence[int]) -> None:
         """See `ShardAccess`."""
@@ -116,7 +171,10 @@ class RemoteAccess:
 
     def sizes(self, keys: Sequence[str]) -> list[int | None]:
         """See `ShardAccess`."""
-        return self._all("sizes", keys)
+        found = [self.glance(key) for key in keys]
+        rest = [key for key, one in zip(keys, found, strict=True) if one is None]
+        asked = iter(self._all("sizes", rest))
+        return [next(asked) if one is None else one.size for one in found]
 
     def remove(self, keys: Sequence[str]) -> list[bool]:
         """See `ShardAccess`."""
@@ -132,10 +190,12 @@ class RemoteAccess:
 
     def clear(self, namespace: str) -> int:
         """See `ShardAccess`."""
+        self._give_back()
         return int(self._ask(["clear", f"{namespace}/"])[0][0])
 
     def counts(self) -> Counts:
         """See `ShardAccess`."""
+        self._give_back()
         return dict(self._ask(["counts"])[0][0])
 
     def close(self) -> None:
@@ -144,7 +204,9 @@ class RemoteAccess:
             self._give_up()
             for tier in self._tiers:
                 tier.close()
-            self._tiers = []
+            if self._view is not None:
+                self._view.close()
+            self._tiers, self._view = [], None
 
     def _all(self, verb: str, items: Sequence[Any]) -> list[Any]:
         told: list[Any] = []
@@ -170,7 +232,8 @@ class RemoteAccess:
             raise PoolError(f"process {os.getpid()} was forked from a client: connect anew")
         try:
             line = self._line or self._connect()
-            line.sendall(asked)
+            used, self._used = self._used, []
+            line.sendall(frame(["used", *used]) + asked if used else asked)
             return self._receive(line) if answered else None
         except (OSError, WireError, EOFError, ValueError) as error:
             self._give_up()
@@ -197,11 +260,14 @@ class RemoteAccess:
             piece, descriptors, _, _ = socket.recv_fds(line, _READ, _MOST_TIERS)
             told = next(iter(self._frames.feed(piece)), None) or self._receive(line)
             page, *sizes = told[0]
-            if len(sizes) != len(descriptors):
-                raise WireError(f"{len(descriptors)} descriptors of {len(sizes)} tiers")
+            if len(sizes) != len(descriptors) or len(sizes) < 2:
+                raise WireError(f"{len(descriptors)} descriptors for {sizes}")
             if not self._tiers:  # else they are mapped, from before the line was given up
+                self._view = mapped_directory(descriptors.pop(0), sizes.pop(0))
                 while sizes:
                     self._tiers.append(TierMemory(descriptors.pop(0), sizes.pop(0), page))
+            self._poll = select.poll()
+            self._poll.register(line, select.POLLIN)
             return line
         finally:
             for descriptor in descriptors:
@@ -210,6 +276,7 @@ class RemoteAccess:
                 line.close()
 
     def _give_up(self) -> None:
+        self._ahead.clear()
         if self._line is not None:
             self._line.close()
             self._line = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from collectives.memory.pool.core.shard import Holder
 from collectives.memory.pool.hosted.questions import answer
+from collectives.memory.pool.hosted.shard import HostedShard
 from collectives.memory.pool.hosted.wire import Frames, frame
-from collectives.memory.pool.local import ServedShard
 from fabric.world.codec import WireError
 
 MOST_UNSENT = 1 << 26
@@ -28,7 +28,7 @@ class _Client:
     unsent: bytearray = field(default_factory=bytearray)
 
 
-def serve(served: ServedShard, door: socket.socket) -> None:
+def serve(served: HostedShard, door: socket.socket) -> None:
     """Answer clients that connect to ``door``, which listens, without end."""
     with selectors.DefaultSelector() as ready:
         door.setblocking(False)
@@ -47,23 +47,24 @@ def serve(served: ServedShard, door: socket.socket) -> None:
                     ready.modify(client.line, selectors.EVENT_READ | also, client)
 
 
-def _admit(served: ServedShard, door: socket.socket, ready: selectors.BaseSelector) -> None:
-    """Take a client in: it is sent the sizes of the tiers, and a descriptor of each."""
+def _admit(served: HostedShard, door: socket.socket, ready: selectors.BaseSelector) -> None:
+    """Take a client in: it is sent the sizes of directory and tiers, and a descriptor of each."""
     try:
         line, _ = door.accept()
     except OSError:  # it has given up meanwhile, or no descriptor is left: it will ask again
         return
     line.setblocking(False)
-    hello = frame([served.shard.shape.page, *(tier.size for tier in served.tiers)])
+    memory = [served.directory.memory, *served.tiers]
+    hello = frame([served.shape.page, *(one.size for one in memory)])
     try:
-        socket.send_fds(line, [hello], [tier.descriptor for tier in served.tiers])
+        socket.send_fds(line, [hello], [one.descriptor for one in memory])
     except OSError:
         line.close()
         return
     ready.register(line, selectors.EVENT_READ, _Client(line))
 
 
-def _attend(served: ServedShard, client: _Client, events: int) -> bool:
+def _attend(served: HostedShard, client: _Client, events: int) -> bool:
     """Read what a client asks, and send it what it can take; False when it is gone."""
     try:
         if events & selectors.EVENT_READ:

@@ -1,0 +1,113 @@
+"""The directory of a server: where its values are, in memory that clients read without asking.
+
+A slot for each value that lies in the first tier in one run: the hash of its key, the hash of its
+bytes, its size and its first page. Only the server writes. A client that has found a slot copies
+the bytes and then checks their hash, which is of the key as well: if the value was evicted or
+replaced meanwhile, the hash is wrong, and the client asks the server instead. So no lock is needed,
+and a server that is killed while it writes harms nobody.
+"""
+
+import struct
+from pathlib import Path
+
+from collectives.memory.pool.access import FoundValue
+from collectives.memory.pool.core.hashing import key_hash
+from collectives.memory.pool.core.shard import StoredValue
+from collectives.memory.pool.core.tiers import Place, PoolTier
+from collectives.memory.pool.tier_memory import TierMemory, made
+
+_SLOT = struct.Struct("<6Q")
+"""Version (odd while the slot is written), hash of the key, hash of the bytes, size, first page,
+and number of pages."""
+
+_VERSION = struct.Struct("<Q")
+_REST = struct.Struct("<5Q")
+
+_STRIDE = 64
+_PROBES = 4
+"""Slots that a value may be in; where all are taken, it is not listed, and clients ask for it."""
+
+MOST_SLOTS = 1 << 17
+_LEAST_SLOTS = 1 << 6
+
+
+def directory_size(pages: int) -> int:
+    """The bytes of the directory of a first tier of so many pages: two slots for each, a power."""
+    slots = 1 << (2 * pages - 1).bit_length()
+    return _STRIDE * max(_LEAST_SLOTS, min(slots, MOST_SLOTS))
+
+
+class Directory:
+    """A server's directory, as the server writes it; a `ShardWatch`.
+
+    ``memory``: what clients map.
+    """
+
+    def __init__(self, pages: int, folder: Path | None = None) -> None:
+        size = directory_size(pages)
+        self.memory: TierMemory = made(PoolTier("dram", size), _STRIDE, folder)
+        self.memory.grow([(0, size // _STRIDE)])
+        self._mask = size // _STRIDE - 1
+        self._at: dict[int, tuple[int, str]] = {}
+
+    def there(self, value: StoredValue) -> None:
+        """See `ShardWatch`."""
+        place = value.place
+        number = key_hash(value.key)
+        if place.tier or len(place.runs) > 1 or number in self._at:
+            return
+        for probe in range(_PROBES):
+            at = ((number + probe) & self._mask) * _STRIDE
+            if not _SLOT.unpack_from(self.memory.bytes, at)[1]:
+                self._at[number] = at, value.key
+                self._write(at, (number, value.digest, value.size, *place.runs[0]))
+                return
+
+    def gone(self, value: StoredValue) -> None:
+        """See `ShardWatch`."""
+        number = key_hash(value.key)
+        at, key = self._at.get(number, (0, ""))
+        if key == value.key:
+            del self._at[number]
+            self._write(at, (0, 0, 0, 0, 0))
+
+    def key(self, number: int) -> str | None:
+        """The key with this hash, if its value is listed."""
+        return self._at.get(number, (0, None))[1]
+
+    def _write(self, at: int, fields: tuple[int, ...]) -> None:
+        version = _VERSION.unpack_from(self.memory.bytes, at)[0]
+        _VERSION.pack_into(self.memory.bytes, at, version + 1)
+        _REST.pack_into(self.memory.bytes, at + _VERSION.size, *fields)
+        _VERSION.pack_into(self.memory.bytes, at, version + 2)
+
+
+class DirectoryView:
+    """A server's directory as a client reads it."""
+
+    def __init__(self, memory: TierMemory) -> None:
+        self._memory, self._mask = memory, memory.size // _STRIDE - 1
+
+    def find(self, number: int) -> FoundValue | None:
+        """The value whose key has this hash, if it is listed; its place may not last.
+
+        Only if the bytes have the hash that is returned, they are the value.
+        """
+        slots = self._memory.bytes
+        for probe in range(_PROBES):
+            at = ((number + probe) & self._mask) * _STRIDE
+            version, known, digest, size, first, pages = _SLOT.unpack_from(slots, at)
+            if known == number:
+                if version & 1 or _VERSION.unpack_from(slots, at)[0] != version:
+                    return None
+                return FoundValue(0, size, digest, Place(0, ((first, pages),)))
+        return None
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._memory.close()
+
+
+def mapped_directory(descriptor: int, size: int) -> DirectoryView:
+    """The view of a directory in the file with this descriptor, which it takes over."""
+    return DirectoryView(TierMemory(descriptor, size, _STRIDE))
