@@ -62,6 +62,17 @@ def zipf(
     return _drawn(ranks, tokens, top_k, weights, rng)
 
 
+def weighted(ranks: int, tokens: Tokens, top_k: int, weights: Weights, seed: int = 0) -> Routing:
+    """A random routing in which an expert is drawn in proportion to its ``weights``, float64.
+
+    The rest is as in `uniform`. Raises `RoutingError` for a weight that is not above 0.
+    """
+    found = np.asarray(weights, np.float64)
+    if found.ndim != 1 or not len(found) or not (np.isfinite(found) & (found > 0)).all():
+        raise RoutingError("the weights of experts have to be numbers above 0, one for each expert")
+    return _drawn(ranks, tokens, top_k, found, _generator(seed))
+
+
 def node_limited(
     ranks: int,
     tokens: Tokens,
