@@ -76,6 +76,10 @@ BENCHMARKS = {
     ),
     "faults": ("bench.faults.command:command", "What every single failure of a kind costs."),
     "pool": ("bench.pool.command:command", "A pool of blocks: hits and latencies, UB beside VPC."),
+    "decode": ("bench.serving.decode:command", "A decoding step: TPOT, tokens/s, where time goes."),
+    "prefill": ("bench.serving.prefill:command", "A prefill: TTFT, tokens/s, where time goes."),
+    "afd": ("bench.serving.afd:command", "Attention and experts apart: A2E, E2A, trampoline."),
+    "kv": ("bench.serving.kv:command", "KV caches from prefill to decode, beside a dispatch."),
     "placement": (
         "bench.placement:command",
         "How much of its NPUs a supernode can give to jobs of blocks.",

@@ -39,9 +39,8 @@ ROOMS = {
         "options machine_options background_option machine",
         "records", "background faulted packets",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
-        "collectives", "moe", "memory", "faults", "pool", "validation", "results", "topology_tables",
-        "cli",
-        "view", "workload_standing",
+        "collectives", "moe", "memory", "faults", "pool", "serving", "validation", "results",
+        "topology_tables", "cli", "view", "workload_standing",
         "run topo place route placement trace __main__",
     ),
 }  # fmt: skip

@@ -1,0 +1,152 @@
+"""``bench afd``: attention and experts on dies of their own: A2E, E2A and the ping-pong between."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from bench.machine import BenchError, check_fits
+from bench.machine_options import machine_options
+from bench.new_files import NewFile
+from bench.numbers import CountList
+from bench.options import FORMATS, gathered
+from bench.records import Record, Value, as_table, as_text, opened, progress
+from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
+from bench.streams import put
+from collectives.workloads.inference.apart import DIRECT, TRAMPOLINE, ApartExchanges
+from collectives.workloads.inference.decode import DecodeBatch, decode_step
+from collectives.workloads.inference.deployment import APART, DECODE
+from fabric.machine import MachineSpec
+from topology.units import MS, US
+
+PUBLISHED = {(TRAMPOLINE, 160, 288, 96): (172.0, 193.0)}
+"""Microseconds of A2E and E2A by way, attention ranks of a domain, expert ranks and tokens:
+arXiv 2508.02520 sections 3.3 and 7.1, from notes on it; only compared with."""
+
+BUDGET_US = 273.0
+"""Step-3's bound on A2F and F2A together: 61 layers, three stages, 20 tokens a second
+(stepfun-ai/StepMesh Introduction.md @740ac12)."""
+
+
+@dataclass(frozen=True)
+class AskedApart:
+    """Which exchange; ``batch``: requests of an attention rank, None: half of ``tokens``."""
+
+    tokens: tuple[int, ...] = (96,)
+    attention_ranks: int | None = None
+    domains: int | None = None
+    way: str = "both"
+    context: float = 4096
+
+
+apart_options = gathered(
+    "wanted",
+    AskedApart,
+    click.option("--tokens", type=CountList("tokens"), metavar="NUMBERS",
+                 help="Of an attention rank in a micro-batch [96]."),
+    click.option("--attention-ranks", type=click.IntRange(1, 1 << 14),
+                 help="Of a domain [160]."),
+    click.option("--domains", type=click.IntRange(1, 64),
+                 help="Domains of attention that share the experts [3]."),
+    click.option("--way", type=click.Choice((TRAMPOLINE, DIRECT, "both")),
+                 help="Over a trampoline rank, or from every rank to every expert [both]."),
+    click.option("--context", type=click.FloatRange(min=1),
+                 help="Tokens cached of each request [4096]."),
+)  # fmt: skip
+"""Adds the choice of an exchange, which the command gets as ``wanted``, an `AskedApart`."""
+
+
+@click.command("afd", context_settings={"help_option_names": ["-h", "--help"]})
+@instance_options
+@apart_options
+@machine_options
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+def command(
+    asked: AskedInstance, wanted: AskedApart, machine: MachineSpec, form: str, output: Path | None
+) -> None:
+    """Attention and experts apart (AFD): tokens to experts and back, and how stages fit together.
+
+    --ep is the number of expert ranks. `bench decode --deployment apart` has the whole step.
+    """
+    changed = {
+        "attention_ranks": wanted.attention_ranks, "domains": wanted.domains,
+    }  # fmt: skip
+    own = apart(asked, machine, {k: v for k, v in changed.items() if v is not None})
+    rows = list(progress(records(own, wanted), "afd"))
+    with opened(output) as file:
+        if form == "table":
+            _write(file, own, rows)
+        else:
+            file.write(as_text(rows, form, own.fabric.spec))
+
+
+def apart(asked: AskedInstance, machine: MachineSpec, changed: dict[str, Any]) -> ServedInstance:
+    """The instance with attention apart; raises `TriplaneError`."""
+    own = instance(replace(asked, deployment=asked.deployment or APART), machine, DECODE)
+    if not own.deployment.attention_ranks:
+        raise BenchError(f"--deployment {own.deployment.name} has attention beside its experts")
+    found = replace(own, deployment=replace(own.deployment, **changed))
+    check_fits(found.deployment.attention_ranks + found.deployment.ranks, found.fabric)
+    return found
+
+
+def records(own: ServedInstance, wanted: AskedApart) -> Iterator[dict[str, Value]]:
+    """The record of each number of tokens and each way; raises `TriplaneError`."""
+    ways = (TRAMPOLINE, DIRECT) if wanted.way == "both" else (wanted.way,)
+    for tokens in wanted.tokens:
+        for way in ways:
+            yield _record(own, wanted, tokens, way)
+
+
+def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> dict[str, Value]:
+    at, die = own.deployment, own.die
+    exchanges = ApartExchanges(own.fabric, own.model, at, way, own.seed)
+    sent = exchanges(tokens)
+    predicted = 1 if own.model.predict_layers and tokens % 2 == 0 else 0
+    batch = DecodeBatch(tokens // (1 + predicted) * die.dies, wanted.context, predicted,
+                        microbatches=1)  # fmt: skip
+    step = decode_step(own.model, die, at, exchanges, batch)
+    layer = step.layers[0]
+    attention = sum(one.seconds for one in layer if one.stream.startswith("attention"))
+    experts = sum(one.seconds for one in layer if one.name == "Experts")
+    known = PUBLISHED.get((way, at.attention_ranks, at.ranks, tokens), (None, None))
+    one_way = max(sent.dispatch, sent.combine)
+    return {
+        "op": "afd", "system": own.fabric.topology.name, "way": way,
+        "attention_ranks": at.attention_ranks, "domains": at.domains, "expert_ranks": at.ranks,
+        "tokens": tokens, "software": sent.software, "a2e_us": sent.dispatch / US,
+        "published_a2e_us": known[0], "e2a_us": sent.combine / US, "published_e2a_us": known[1],
+        "a2e_error_percent": _error(sent.dispatch, known[0]),
+        "e2a_error_percent": _error(sent.combine, known[1]),
+        "budget_us": BUDGET_US, "attention_us": attention / US, "experts_us": experts / US,
+        "stages_to_hide": math.ceil(2 * (1 + one_way / max(attention, experts))),
+        "tpot_ms": step.tpot / MS, "tokens_per_s": step.throughput,
+    }  # fmt: skip
+
+
+def _error(seconds: float, known: float | None) -> float | None:
+    return None if known is None else 100 * (seconds / US / known - 1)
+
+
+_COLUMNS = {
+    "tokens": "tokens", "way": "way", "A2E us": "a2e_us", "published A2E": "published_a2e_us",
+    "E2A us": "e2a_us", "published E2A": "published_e2a_us", "attention us": "attention_us",
+    "experts us": "experts_us", "micro-batches": "stages_to_hide", "TPOT ms": "tpot_ms",
+    "tokens/s": "tokens_per_s",
+}  # fmt: skip
+
+
+def _write(file: IO[str], own: ServedInstance, rows: Sequence[Record]) -> None:
+    at = own.deployment
+    put(file, f"# {own.model.name} on {own.fabric.topology.name}: {at.domains} domains of"
+              f" {at.attention_ranks} attention ranks, {at.ranks} expert ranks")  # fmt: skip
+    file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
+    put(
+        file,
+        "# micro-batches: that hide the transfers, 2 (1 + transfer / stage) (MegaScale-Infer)",
+        f"# Step-3's budget for both ways together is {BUDGET_US:g} us",
+    )

@@ -1,0 +1,261 @@
+"""``bench kv``: KV caches from prefill to decoding, alone and beside a dispatch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import click
+import numpy as np
+
+from bench.machine import BenchError, check_fits
+from bench.machine_options import machine_options
+from bench.new_files import NewFile
+from bench.numbers import CountList
+from bench.options import FORMATS, gathered
+from bench.published.predict import predict
+from bench.published.rows import PUBLISHED, read
+from bench.records import Record, Value, as_table, as_text, in_gb, opened, over, progress
+from bench.streams import put
+from collectives.moe.schedules import low_latency
+from collectives.moe.schedules.formats import dispatch_size
+from collectives.workloads.background.together import TimedOperation, together
+from collectives.workloads.inference.deployment import BALANCED, DECODE
+from collectives.workloads.inference.exchange import drawn
+from collectives.workloads.inference.kv import (
+    BALANCED_SOURCES,
+    ONE_SOURCE,
+    KvPlan,
+    exposed,
+    spread_requests,
+)
+from collectives.workloads.inference.model import Mla, model_of
+from fabric.endpoint.costs import Endpoint
+from fabric.endpoint.presets import preset
+from fabric.endpoint.records import record_of
+from fabric.fabric import Fabric
+from fabric.machine import MachineSpec
+from fabric.schedule.counts import AllCounts
+from fabric.schedule.step import Step
+from topology.units import MB, MS, US
+
+OPERATION = "kv_transfer"
+
+STACKS = {"cloudmatrix": ("hixl-roce", "rdma"), "supernode": ("hixl-roce", "rdma"),
+          "h800": ("mooncake", "rdma"), "dgx_h800": ("mooncake", "rdma")}  # fmt: skip
+"""By how a system's name begins: the stack that moves caches, and its plane."""
+
+
+@dataclass(frozen=True)
+class AskedKv:
+    """Which caches move; see `collectives.workloads.inference.kv.KvPlan`."""
+
+    model: str = "deepseek-r1"
+    tokens: tuple[int, ...] = (4096,)
+    requests: tuple[int, ...] = (32,)
+    prefill_tp: int = 32
+    decode_tp: int = 1
+    decode_dp: int = 320
+    block: int = 128
+    sources: str = BALANCED_SOURCES
+    stack: str | None = None
+    plane: str | None = None
+    prefill_ms: float | None = None
+    dispatch_tokens: int | None = None
+    published: bool = False
+
+
+kv_options = gathered(
+    "asked",
+    AskedKv,
+    click.option("--model", metavar="NAME|FILE", help="As of bench decode [deepseek-r1]."),
+    click.option("--tokens", type=CountList("tokens", 1 << 24), metavar="NUMBERS",
+                 help="Of a prompt [4096]."),
+    click.option("--requests", type=CountList("requests"), metavar="NUMBERS",
+                 help="Whose caches move at once [32]."),
+    click.option("--prefill-tp", type=click.IntRange(1, 1 << 12), help="Ranks of prefill [32]."),
+    click.option("--decode-tp", type=click.IntRange(1, 1 << 12),
+                 help="Ranks that share a request in decoding [1]."),
+    click.option("--decode-dp", type=click.IntRange(1, 1 << 14), help="Groups of these [320]."),
+    click.option("--block", type=click.IntRange(1, 1 << 20),
+                 help="Tokens of a piece that is contiguous in memory [128]."),
+    click.option("--sources", type=click.Choice((BALANCED_SOURCES, ONE_SOURCE)),
+                 help="Of whom is read: the paper's mapping, or the first prefill rank alone"
+                      " [paper]."),
+    click.option("--stack", metavar="NAME",
+                 help="The software that moves caches [hixl-roce; mooncake on H800]."),
+    click.option("--plane", metavar="NAME", help="Over which they go [rdma]."),
+    click.option("--prefill-ms", type=click.FloatRange(min=0),
+                 help="Send layer by layer behind a prefill that takes so long."),
+    click.option("--beside-dispatch", "dispatch_tokens", type=click.IntRange(1, 1 << 16),
+                 metavar="TOKENS",
+                 help="Also dispatch so many tokens a rank among the decoding ranks meanwhile."),
+    click.option("--published", is_flag=True, default=None,
+                 help="Also the model beside published transfers (Mooncake, HIXL, MemFabric)."),
+)  # fmt: skip
+"""Adds the choice of transfers, which the command gets as ``asked``, an `AskedKv`."""
+
+
+@click.command("kv", context_settings={"help_option_names": ["-h", "--help"]})
+@kv_options
+@machine_options
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+def command(asked: AskedKv, machine: MachineSpec, form: str, output: Path | None) -> None:
+    """KV caches from prefill to decode: time, bandwidth, and what they do to a dispatch.
+
+    Prefill ranks are the first of the machine, decoding ranks follow; decoding ranks read.
+    """
+    rows = list(progress(records(asked, machine), "kv"))
+    others = list(published()) if asked.published else []
+    with opened(output) as file:
+        if form == "table":
+            _write(file, asked, rows, others)
+        else:
+            file.write(as_text([*rows, *others], form, machine))
+
+
+def records(asked: AskedKv, machine: MachineSpec) -> Iterator[dict[str, Value]]:
+    """The record of each number of requests and tokens; raises `TriplaneError`."""
+    model, fabric = model_of(asked.model), machine.build()
+    stack, plane = _stack(asked, machine)
+    moving = _moving(fabric, stack, plane)
+    for tokens in asked.tokens:
+        plan = KvPlan(model, tokens, asked.prefill_tp, asked.decode_tp, asked.decode_dp,
+                      asked.block, asked.sources)  # fmt: skip
+        check_fits(plan.ranks, fabric)
+        for number in asked.requests:
+            requests = spread_requests(number, plan.decode_dp)
+            yield _record(asked, plan, requests, fabric, moving, stack)
+
+
+def _record(
+    asked: AskedKv,
+    plan: KvPlan,
+    requests: Sequence[int],
+    fabric: Fabric,
+    moving: Fabric,
+    stack: str,
+) -> dict[str, Value]:
+    time = _seconds(moving, plan.steps(requests), plan.ranks)
+    layer = _seconds(moving, plan.steps(requests, 1), plan.ranks)
+    (first,) = plan.steps(requests, 1)
+    sent = np.bincount(first.src, first.size) * plan.model.layers
+    moved = int(first.size.sum()) * plan.model.layers
+    later = None
+    if asked.prefill_ms is not None:
+        layers = plan.model.layers
+        later = exposed(layer, asked.prefill_ms * MS / layers, layers) / MS
+    return {
+        "op": OPERATION, "system": fabric.topology.name, "software": stack,
+        "plane": moving.router.planes[-1], "model": plan.model.name,
+        "layout": "mla" if isinstance(plan.model.attention, Mla) else "gqa",
+        "prefill_tp": plan.prefill_tp, "decode_tp": plan.decode_tp, "decode_dp": plan.decode_dp,
+        "sources": asked.sources, "requests": len(requests), "tokens": plan.tokens,
+        "request_bytes": plan.request_bytes, "moved_bytes": moved,
+        "time_ms": time / MS, "bandwidth_GBps": in_gb(over(moved, time)),
+        "source_ranks": int((sent > 0).sum()), "busiest_source_bytes": int(sent.max()),
+        "exposed_ms": later, **_beside(asked, plan, requests, fabric, moving, time),
+    }  # fmt: skip
+
+
+def _seconds(fabric: Fabric, steps: Iterator[Step], ranks: int) -> float:
+    return fabric.simulate(steps, operation=OPERATION, ranks=ranks).duration
+
+
+def _beside(
+    asked: AskedKv, plan: KvPlan, requests: Sequence[int], fabric: Fabric, moving: Fabric,
+    time: float,
+) -> dict[str, Value]:  # fmt: skip
+    """What a dispatch of the decoding ranks and the transfers take, alone and together.
+
+    Where the two use no plane together they cannot meet, and are timed alone.
+    """
+    if asked.dispatch_tokens is None:
+        return {}
+    steps = list(_dispatch(plan, fabric, asked.dispatch_tokens))
+    if not set(moving.router.planes) & set(fabric.router.planes):
+        alone = fabric.simulate(steps, operation="dispatch", ranks=plan.ranks).duration
+        both: tuple[float, ...] = (alone, time)
+    else:
+        (alone,) = together(fabric, [TimedOperation(steps, "dispatch")], ranks=plan.ranks)
+        costs = moving.software.costs(OPERATION)
+        whole: Endpoint = replace(
+            fabric.software, by_operation={**fabric.software.by_operation, OPERATION: costs}
+        )
+        shared = replace(fabric, endpoint=whole, planes=fabric.router.planes)
+        caches = TimedOperation(list(plan.steps(requests)), OPERATION)
+        both = together(shared, [TimedOperation(steps, "dispatch"), caches], ranks=plan.ranks)[:2]
+    return {
+        "dispatch_alone_us": alone / US, "dispatch_beside_us": both[0] / US,
+        "dispatch_disturbed_percent": 100 * (both[0] / alone - 1),
+        "beside_dispatch_ms": both[1] / MS,
+    }  # fmt: skip
+
+
+def _dispatch(plan: KvPlan, fabric: Fabric, tokens: int) -> Iterator[Step]:
+    """A dispatch among the decoding ranks, one routed expert each, every one equally likely."""
+    ranks = plan.ranks - plan.prefill_tp
+    spread = replace(DECODE["gb200"], ranks=ranks, slots=ranks, name="decode")
+    routing = drawn(plan.model, replace(spread, imbalance=BALANCED), tokens)
+    software = fabric.software.stack("dispatch")
+    size = dispatch_size(plan.model.hidden, software, record_of(software).dtype, "low-latency")
+    for step in low_latency.counted_dispatch(
+        AllCounts(routing.counts), routing.local_experts, size
+    ):
+        yield Step(step.src + plan.prefill_tp, step.dst + plan.prefill_tp, step.size,
+                   messages=step.messages, label=step.label)  # fmt: skip
+
+
+def _stack(asked: AskedKv, machine: MachineSpec) -> tuple[str, str]:
+    name, plane = next(
+        (of for begin, of in STACKS.items() if machine.system.startswith(begin)), ("raw", "rdma")
+    )
+    return asked.stack or (
+        "raw" if asked.plane not in (None, plane) else name
+    ), asked.plane or plane
+
+
+def _moving(fabric: Fabric, stack: str, plane: str) -> Fabric:
+    """The machine as the transfers see it: one plane, and the software that moves caches."""
+    if plane not in fabric.topology.planes:
+        there = ", ".join(fabric.topology.planes)
+        raise BenchError(f"{fabric.topology.name} has no plane {plane!r}; there are {there}")
+    found = preset(stack)
+    key = next((key for key in (OPERATION, "read") if found.key(key) is not None), None)
+    if key is None:
+        raise BenchError(f"--stack {stack} has no costs for {OPERATION} or read: {found.known()}")
+    costs = Endpoint(stack, {OPERATION: found.costs(key)}, source=found.source)
+    return replace(fabric, endpoint=costs, planes=(plane,))
+
+
+def published() -> Iterator[dict[str, Value]]:
+    """The model beside published transfers: Mooncake, HIXL over RDMA, MemFabric."""
+    for row in read(PUBLISHED):
+        if row.op == OPERATION or row.software in ("memfabric", "hixl-roce"):
+            found = predict(row)
+            yield {
+                "op": row.op, "id": row.id, "software": row.software, "use": row.use,
+                "predicted": found.value, "published": row.value, "unit": row.unit,
+                "error_percent": found.error_percent,
+            }  # fmt: skip
+
+
+_COLUMNS = {
+    "requests": "requests", "tokens": "tokens", "time ms": "time_ms", "GB/s": "bandwidth_GBps",
+    "of ranks": "source_ranks", "exposed ms": "exposed_ms", "dispatch us": "dispatch_alone_us",
+    "beside us": "dispatch_beside_us", "and the caches ms": "beside_dispatch_ms",
+}  # fmt: skip
+
+
+def _write(file: IO[str], asked: AskedKv, rows: Sequence[Record], others: Sequence[Record]) -> None:
+    first = rows[0]
+    size = float(first["request_bytes"] or 0) / MB
+    put(file, f"# caches of {first['model']} ({first['layout']}), {size:.4g} MB a request:"
+              f" prefill TP{asked.prefill_tp} to decode DP{asked.decode_dp} TP{asked.decode_tp}"
+              f" on {first['system']}, plane {first['plane']}, {first['software']}")  # fmt: skip
+    shown = {name: key for name, key in _COLUMNS.items() if first.get(key) is not None}
+    file.write(as_table([{name: row.get(key) for name, key in shown.items()} for row in rows]))
+    if others:
+        put(file, "", "# published transfers")
+        file.write(as_table([{k: v for k, v in one.items() if k != "op"} for one in others]))

@@ -1,0 +1,161 @@
+"""``bench prefill``: a batch of prompts, composed of operators and the fabric's communication."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import IO
+
+import click
+
+from bench.background_option import background_option
+from bench.machine_options import machine_options
+from bench.new_files import NewFile, check_apart
+from bench.numbers import CountList
+from bench.options import FORMATS, gathered
+from bench.records import Record, Value, as_table, as_text, opened, progress
+from bench.serving import picture
+from bench.serving.published import PREFILLED, beside, row_of
+from bench.serving.setting import NORMAL, AskedInstance, ServedInstance, instance, instance_options
+from bench.streams import put
+from collectives.workloads.background.streams import Background
+from collectives.workloads.inference.deployment import ENGINES, PREFILL
+from collectives.workloads.inference.prefill import (
+    PrefillBatch,
+    PrefillStep,
+    prefill_step,
+    redistribution,
+)
+from fabric.machine import MachineSpec
+from topology.units import MS, US
+
+SHARDED, APART = "sp-tp-sp", "dp"
+"""How attention is spread: by tokens, heads and tokens in turn, or each prompt on one die."""
+
+
+@dataclass(frozen=True)
+class AskedPrefill:
+    """What is computed; None where the deployment says it."""
+
+    tokens: tuple[int, ...] = (16384,)
+    prompt: int = 4096
+    microbatches: int = 2
+    attention: str | None = None
+    reused: float = 0.0
+    published: bool = False
+
+
+prefill_options = gathered(
+    "wanted",
+    AskedPrefill,
+    click.option("--tokens", type=CountList("tokens", 1 << 24), metavar="NUMBERS",
+                 help="Of an accelerator in a batch, such as 16384 [16384]."),
+    click.option("--prompt", type=click.IntRange(1, 1 << 24), help="Tokens of a prompt [4096]."),
+    click.option("--microbatches", type=click.IntRange(1, 2), help="That overlap [2]."),
+    click.option("--attention", type=click.Choice((SHARDED, APART)),
+                 help="How attention is spread [sp-tp-sp on CloudMatrix, else dp]."),
+    click.option("--reused", type=click.FloatRange(0, 1, max_open=True),
+                 help="Fraction of each prompt whose cache is there [0]."),
+    click.option("--published", is_flag=True, default=None,
+                 help="Every published row of the deployment instead of --tokens."),
+)  # fmt: skip
+"""Adds the choice of a batch, which the command gets as ``wanted``, an `AskedPrefill`."""
+
+
+@click.command("prefill", context_settings={"help_option_names": ["-h", "--help"]})
+@instance_options
+@prefill_options
+@background_option
+@machine_options
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@click.option("--trace", type=NewFile(), help="Write the last row's Perfetto trace (json).")
+def command(
+    asked: AskedInstance, wanted: AskedPrefill, background: tuple[Background, ...],
+    machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
+) -> None:  # fmt: skip
+    """A prefill: where the time goes, time to first token, tokens per second of an accelerator.
+
+    docs/serving.md says what each number stands on, and which published rows it meets.
+    """
+    check_apart({"--output": output, "--trace": trace})
+    own = instance(asked, machine, PREFILL)
+    if wanted.published and asked.model != AskedInstance.model:
+        raise click.UsageError("--published has a model of its own")
+    steps = list(progress(_steps(own, wanted, background), "prefill"))
+    rows = [record(setting, step) for setting, step in steps]
+    setting, step = steps[-1]
+    with opened(output) as file:
+        if form == "table":
+            _write(file, setting, step, rows)
+        else:
+            file.write(as_text(rows, form, setting.fabric.spec))
+    if trace:
+        picture.trace(step.schedule, trace, f"prefill, {setting.model.name}")
+
+
+def _steps(
+    own: ServedInstance, wanted: AskedPrefill, streams: tuple[Background, ...]
+) -> Iterator[tuple[ServedInstance, PrefillStep]]:
+    if wanted.published:
+        for row in PREFILLED:
+            if row.deployment == own.deployment.name:
+                setting = own.balanced() if row.balanced else own
+                given = replace(wanted, prompt=int(row.context))
+                yield setting, step_of(setting, given, row.batch, streams)
+        return
+    for tokens in wanted.tokens:
+        yield own, step_of(own, wanted, tokens, streams)
+
+
+def step_of(
+    own: ServedInstance, wanted: AskedPrefill, tokens: int, streams: tuple[Background, ...] = ()
+) -> PrefillStep:
+    """The prefill of so many tokens an accelerator; raises `TriplaneError`."""
+    spread = wanted.attention or (SHARDED if own.deployment.overlap == ENGINES else APART)
+    turned = None
+    if spread == SHARDED:
+        turned = cache(partial(redistribution, own.fabric, own.model, own.deployment.ranks))
+    batch = PrefillBatch(tokens, wanted.prompt, wanted.microbatches, wanted.reused)
+    made = own.exchanges(NORMAL, streams)
+    return prefill_step(own.model, own.die, own.deployment, made, batch, turned)
+
+
+def record(own: ServedInstance, step: PrefillStep) -> dict[str, Value]:
+    """The record of a prefill: what was asked, what it comes to, and the published row beside."""
+    asked = step.asked
+    known = None
+    if own.model.name == AskedInstance.model and asked.microbatches == 2 and not asked.reused:
+        known = row_of(PREFILLED, own.deployment.name, asked.tokens, asked.prompt, own.is_balanced)
+    return {
+        "op": "prefill", "system": own.fabric.topology.name, "deployment": own.deployment.name,
+        "model": own.model.name, "ranks": own.deployment.ranks, "tokens": asked.tokens,
+        "prompt": asked.prompt, "microbatches": asked.microbatches, "reused": asked.reused,
+        "imbalance": None if own.routing_file else own.deployment.imbalance.value,
+        "ttft_ms": step.seconds / MS, "tokens_per_s": step.throughput,
+        "tokens_per_s_per_tflops": step.throughput / own.die.tera_ops,
+        **beside(known, step.throughput),
+        **{f"layer_{one.name}_us": one.seconds / US for one in step.layers[0]},
+        **{f"critical_{name}_ms": seconds / MS
+           for name, seconds in step.schedule.critical_seconds().items()},
+    }  # fmt: skip
+
+
+_COLUMNS = {
+    "tokens": "tokens", "prompt": "prompt", "micro-batches": "microbatches",
+    "imbalance": "imbalance", "TTFT ms": "ttft_ms", "tokens/s": "tokens_per_s",
+    "/TFLOPS": "tokens_per_s_per_tflops", "published": "published_tokens_per_s",
+    "error %": "error_percent",
+}  # fmt: skip
+
+
+def _write(file: IO[str], own: ServedInstance, step: PrefillStep, rows: Sequence[Record]) -> None:
+    put(file, f"# prefill of {own.model.name} on {own.fabric.topology.name},"
+              f" EP{own.deployment.ranks} of {own.die.about}")  # fmt: skip
+    file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
+    put(file, "", "# a layer with experts, one micro-batch (of the last row)")
+    file.write(picture.operators(step.layers[0]))
+    put(file, "", "# the batch: what the time goes to")
+    file.write(picture.bars(step.schedule))
+    put(file, "", "# numbers")
+    file.write(picture.numbers(own.die, own.deployment))

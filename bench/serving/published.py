@@ -1,0 +1,79 @@
+"""Published throughputs of serving: only compared with; nothing is fitted to them."""
+
+from dataclasses import dataclass
+
+_P2 = "arXiv 2506.12708v2"
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRow:
+    """A published measurement of an accelerator.
+
+    ``context``: tokens cached on average (decoding) or of a prompt (prefill); ``batch``: requests
+    of an accelerator, or tokens of a prefill. ``balanced``: every expert equally likely, by the
+    source's word. ``tpot_ms``: None where the source has none, or for prefill. ``note``: what was
+    derived.
+    """
+
+    id: str
+    deployment: str
+    batch: int
+    context: float
+    tokens_per_s: float
+    source: str
+    tpot_ms: float | None = None
+    balanced: bool = False
+    note: str = ""
+
+
+DECODED = (
+    ServingRow("cm_decode_4096", "cloudmatrix", 96, 4096, 1943, f"{_P2} Table 4", 49.4),
+    ServingRow("cm_decode_50ms_1024", "cloudmatrix", 128, 1536, 2733, f"{_P2} Table 5", 46.8,
+               note="mean of 1024 to 2048 tokens"),
+    ServingRow("cm_decode_50ms_2048", "cloudmatrix", 112, 2176, 2360, f"{_P2} Table 5", 47.4,
+               note="mean of 2048 to 2304 tokens"),
+    ServingRow("cm_decode_30ms", "cloudmatrix", 24, 4224, 974, f"{_P2} Table 5", 24.6,
+               note="mean of 4096 to 4352 tokens"),
+    ServingRow("cm_decode_15ms", "cloudmatrix", 8, 4224, 538, f"{_P2} Table 5", 14.9,
+               note="mean of 4096 to 4352 tokens"),
+    ServingRow("h800_decode_profile", "h800", 128, 4096, 2325, f"{_P2} Table 4", 50.2,
+               balanced=True, note="deepseek-ai/profile-data simulates balanced routing"),
+    ServingRow("h800_decode_blog", "h800", 92, 4989, 1850, f"{_P2} Table 4", 50.0,
+               note="batch derived: tokens/s times TPOT"),
+)  # fmt: skip
+"""Decoding of DeepSeek-R1 with one predicted token, kept in 70% of the cases."""
+
+PREFILLED = (
+    ServingRow("cm_prefill", "cloudmatrix", 16384, 4096, 5655, f"{_P2} Table 3"),
+    ServingRow("cm_prefill_balanced", "cloudmatrix", 16384, 4096, 6688, f"{_P2} Table 3",
+               balanced=True, note="projected by the source"),
+    ServingRow("h800_prefill_profile", "h800", 16384, 4096, 7839, f"{_P2} Table 3",
+               balanced=True, note="deepseek-ai/profile-data simulates balanced routing"),
+    ServingRow("h800_prefill_blog", "h800", 16384, 4096, 4026, f"{_P2} Table 3",
+               note="production; batch and prompt length not stated"),
+)  # fmt: skip
+"""Prefill of DeepSeek-R1."""
+
+MICROBATCH_GAINS = {64: 5.8, 96: 9.4, 128: 6.9}
+"""Per cent that two micro-batches add to decoding on CloudMatrix384, by batch (section 5.4.1)."""
+
+MTP_GAINS = (6.0, 49.0)
+"""Per cent that one predicted token adds there, least and most over batches (section 5.4.2)."""
+
+
+def beside(row: ServingRow | None, tokens_per_s: float) -> dict[str, float | None]:
+    """What a record says of a published row beside the model's throughput; None for no row."""
+    return {
+        "published_tokens_per_s": None if row is None else row.tokens_per_s,
+        "published_tpot_ms": None if row is None else row.tpot_ms,
+        "error_percent": None if row is None else 100 * (tokens_per_s / row.tokens_per_s - 1),
+    }
+
+
+def row_of(
+    rows: tuple[ServingRow, ...], deployment: str, batch: int, context: float, is_balanced: bool
+) -> ServingRow | None:
+    """The published row of exactly this; None if there is none."""
+    asked = (deployment, batch, context, is_balanced)
+    same = (r for r in rows if (r.deployment, r.batch, r.context, r.balanced) == asked)
+    return next(same, None)
