@@ -79,6 +79,7 @@ BENCHMARKS = {
     "decode": ("bench.serving.decode:command", "A decoding step: TPOT, tokens/s, where time goes."),
     "prefill": ("bench.serving.prefill:command", "A prefill: TTFT, tokens/s, where time goes."),
     "afd": ("bench.serving.afd:command", "Attention and experts apart: A2E, E2A, trampoline."),
+    "serve": ("bench.serving.serve:command", "A serving run: TTFT, TPOT, goodput under requests."),
     "kv": ("bench.serving.kv:command", "KV caches from prefill to decode, beside a dispatch."),
     "placement": (
         "bench.placement:command",

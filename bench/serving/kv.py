@@ -29,7 +29,7 @@ from collectives.workloads.inference.kv import (
     exposed,
     spread_requests,
 )
-from collectives.workloads.inference.model import Mla, model_of
+from collectives.workloads.inference.model import Mla, ModelShape, model_of
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import preset
 from fabric.endpoint.records import record_of
@@ -205,6 +205,14 @@ def _dispatch(plan: KvPlan, fabric: Fabric, tokens: int) -> Iterator[Step]:
     ):
         yield Step(step.src + plan.prefill_tp, step.dst + plan.prefill_tp, step.size,
                    messages=step.messages, label=step.label)  # fmt: skip
+
+
+def handoff_seconds(asked: AskedKv, fabric: Fabric, model: ModelShape, tokens: int) -> float:
+    """Seconds of one request's cache from a die of one node to one of the next, alone."""
+    width = fabric.topology.node_width(fabric.places)
+    plan = KvPlan(model, tokens, width, 1, width, asked.block)
+    stack, plane = _stack(asked, fabric.spec or MachineSpec())
+    return _seconds(_moving(fabric, stack, plane), plan.steps([0]), plan.ranks)
 
 
 def _stack(asked: AskedKv, machine: MachineSpec) -> tuple[str, str]:

@@ -1,0 +1,210 @@
+"""``bench serve``: prefill and decoding instances under requests: TTFT, TPOT, goodput."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import click
+import numpy as np
+
+from bench.machine import BenchError
+from bench.machine_options import machine_options
+from bench.new_files import NewFile
+from bench.numbers import CountList
+from bench.options import FORMATS, gathered
+from bench.records import Record, Value, as_table, as_text, opened, progress
+from bench.serving.decode import AskedDecode, best_step
+from bench.serving.kv import AskedKv, handoff_seconds
+from bench.serving.prefill import AskedPrefill, step_of
+from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
+from bench.streams import put
+from collectives.workloads.inference.decode import DecodeBatch, resident_bytes
+from collectives.workloads.inference.deployment import DECODE, PREFILL
+from collectives.workloads.inference.interpolated import Interpolated, doubling
+from collectives.workloads.inference.requests import ServedRequest, of_trace, poisson
+from collectives.workloads.inference.serving import ServingPlan, ServingRun, serve
+from collectives.workloads.inference.sourced import ASSUMED, Sourced
+from fabric.machine import MachineSpec
+from topology.units import GB, MS, parse
+
+
+@dataclass(frozen=True)
+class AskedServing:
+    """Which requests arrive, and how many instances serve them."""
+
+    requests_file: Path | None = None
+    rate: float = 20.0
+    number: int = 1000
+    prompt: int = 4096
+    answer: int = 256
+    spread: float = 0.0
+    prefill_instances: tuple[int, ...] = (6,)
+    decode_instances: int = 1
+    prefill_tokens: int = 16384
+    max_batch: int = 96
+    ttft: str = "5s"
+    tpot: str = "50ms"
+
+
+serving_options = gathered(
+    "wanted",
+    AskedServing,
+    click.option("--requests-file", type=click.Path(path_type=Path), metavar="FILE",
+                 help="A trace in Mooncake's format (JSON lines) instead of drawn requests."),
+    click.option("--rate", type=click.FloatRange(min=0, min_open=True),
+                 help="Requests a second, drawn [20]."),
+    click.option("--number", type=click.IntRange(1, 1 << 22),
+                 help="Requests; of a file at most [1000]."),
+    click.option("--prompt", type=click.IntRange(1, 1 << 22), help="Mean tokens [4096]."),
+    click.option("--answer", type=click.IntRange(1, 1 << 22), help="Mean tokens [256]."),
+    click.option("--spread", type=click.FloatRange(0, 10),
+                 help="Of both over their means (lognormal); 0: all alike [0]."),
+    click.option("--prefill-instances", type=CountList("instances"), metavar="NUMBERS",
+                 help="A row for each [6]."),
+    click.option("--decode-instances", type=click.IntRange(1, 1 << 10), help="[1]."),
+    click.option("--prefill-tokens", type=click.IntRange(512, 1 << 20),
+                 help="Of a prefill batch, an accelerator [16384]."),
+    click.option("--max-batch", type=click.IntRange(2, 1 << 12),
+                 help="Requests that an accelerator decodes at most [96]."),
+    click.option("--ttft", metavar="TIME", help="Objective: to the first token [5s]."),
+    click.option("--tpot", metavar="TIME", help="Objective: for each further one [50ms]."),
+)  # fmt: skip
+"""Adds the choice of a run, which the command gets as ``wanted``, an `AskedServing`."""
+
+
+@click.command("serve", context_settings={"help_option_names": ["-h", "--help"]})
+@instance_options
+@serving_options
+@machine_options
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+def command(
+    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec, form: str,
+    output: Path | None,
+) -> None:  # fmt: skip
+    """A serving run: requests queue for prefill, hand their caches over, and are decoded.
+
+    Steps last as bench decode and bench prefill say; the options of an instance are those of
+    decoding. docs/serving.md says what is assumed.
+    """
+    if asked.ranks or asked.slots or asked.routing_file or asked.shared_ranks:
+        raise click.UsageError("--ep, --slots, --shared-ranks, --routing-file: not of a run")
+    rows = list(progress(records(asked, wanted, machine), "serve", len(wanted.prefill_instances)))
+    with opened(output) as file:
+        if form == "table":
+            _write(file, rows)
+        else:
+            file.write(as_text(rows, form, machine))
+
+
+def records(
+    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec
+) -> Iterator[dict[str, Value]]:
+    """The record of each number of prefill instances; raises `TriplaneError`."""
+    decoding, prefilling = (instance(asked, machine, of) for of in (DECODE, PREFILL))
+    requests = _requests(wanted)
+    base = _plan(decoding, prefilling, wanted, requests)
+    for instances in wanted.prefill_instances:
+        plan = replace(base, prefill_instances=instances)
+        yield record(decoding, plan, serve(plan, requests), wanted)
+
+
+def _requests(wanted: AskedServing) -> list[ServedRequest]:
+    if wanted.requests_file is not None:
+        return of_trace(wanted.requests_file, wanted.number)
+    return poisson(wanted.rate, wanted.number, wanted.prompt, wanted.answer, 0, wanted.spread)
+
+
+def _plan(
+    decoding: ServedInstance, prefilling: ServedInstance, wanted: AskedServing,
+    requests: Sequence[ServedRequest],
+) -> ServingPlan:  # fmt: skip
+    """The plan with one prefill instance; raises `BenchError` if no request fits a die."""
+    contexts = [one.prompt + one.output / 2 for one in requests]
+    batch = _room(decoding, wanted.max_batch, sum(contexts) / len(contexts))
+    die = replace(decoding.die, memory_capacity=Sourced(float("inf"), ASSUMED, "checked above"))
+    free = replace(decoding, die=die)
+
+    def prefill(tokens: float, prompt: float) -> float:
+        return step_of(prefilling, AskedPrefill(prompt=round(prompt)), round(tokens)).seconds
+
+    def decode(size: float, context: float) -> float:
+        return best_step(free, AskedDecode(context=context), round(size)).seconds
+
+    dies, model = decoding.die.dies, decoding.model
+    emitted = DecodeBatch(dies, 1, model.predict_layers).emitted
+    tokens = doubling(256.0, wanted.prefill_tokens // 256 * 256)
+    return ServingPlan(
+        1, wanted.decode_instances, prefilling.deployment.ranks // prefilling.die.dies,
+        decoding.deployment.dies // dies, wanted.prefill_tokens, batch,
+        Interpolated(prefill, tokens, [512.0, 4096.0]),
+        Interpolated(decode, doubling(dies, batch), doubling(512.0, 65536.0)), emitted,
+        _handoff(decoding), prefilling.deployment.ranks,
+    )  # fmt: skip
+
+
+def _room(own: ServedInstance, most: int, context: float) -> int:
+    """Requests that an accelerator's memory holds, up to ``most``."""
+    dies, room = own.die.dies, own.die.memory_capacity.value
+    for batch in range(most // dies * dies, 0, -dies):
+        asked = DecodeBatch(batch, context, own.model.predict_layers)
+        if resident_bytes(own.model, own.die, own.deployment, asked) <= room:
+            return batch
+    raise BenchError(f"no request of {context:g} tokens fits a die of {room / GB:g} GB")
+
+
+def _handoff(own: ServedInstance) -> Callable[[float], float]:
+    """Seconds of a cache on one link by its tokens: a line through two that are simulated."""
+    few, many = 1024, 8192
+    least, most = (handoff_seconds(AskedKv(), own.fabric, own.model, n) for n in (few, many))
+    slope = (most - least) / (many - few)
+    return lambda tokens: least + slope * (tokens - few)
+
+
+def record(
+    own: ServedInstance, plan: ServingPlan, run: ServingRun, wanted: AskedServing
+) -> dict[str, Value]:
+    """The record of a run: latencies, throughput, and what met the objectives."""
+    first = np.array([one.ttft for one in run.served])
+    each = np.array([one.tpot if one.tpot is not None else 0.0 for one in run.served])
+    met = (first <= parse(wanted.ttft, "time")) & (each <= parse(wanted.tpot, "time"))
+    made = sum(one.request.output for one in run.served)
+    seconds = run.seconds
+    decoders = plan.decode_instances
+    latencies = {
+        f"{name}_p{share}_ms": float(np.percentile(values, share)) / MS
+        for name, values in (("ttft", first), ("tpot", each[each > 0] if each.any() else each))
+        for share in (50, 90, 99)
+    }
+    return {
+        "op": "serve", "system": own.fabric.topology.name, "model": own.model.name,
+        "prefill_instances": plan.prefill_instances, "decode_instances": decoders,
+        "accelerators": plan.accelerators, "requests": len(run.served), "seconds": seconds,
+        "max_batch": plan.batch, **latencies,
+        "tokens_per_s": made / seconds, "tokens_per_s_per_accelerator":
+            made / seconds / plan.accelerators,
+        "requests_per_s": len(run.served) / seconds,
+        "met_percent": 100 * float(met.mean()),
+        "goodput_requests_per_s": float(met.sum()) / seconds,
+        "prefill_busy_percent": 100 * run.prefill_busy / seconds / plan.prefill_instances,
+        "decode_busy_percent": 100 * run.decode_busy / seconds / decoders,
+        "mean_batch": run.decoded / run.decode_busy / plan.decode_accelerators
+        if run.decode_busy else 0.0,
+    }  # fmt: skip
+
+
+_COLUMNS = {
+    "prefill": "prefill_instances", "NPUs": "accelerators", "TTFT p50 ms": "ttft_p50_ms",
+    "p99": "ttft_p99_ms", "TPOT p50 ms": "tpot_p50_ms", "p99 ": "tpot_p99_ms",
+    "tokens/s": "tokens_per_s", "met %": "met_percent", "goodput/s": "goodput_requests_per_s",
+    "prefill busy %": "prefill_busy_percent", "batch": "mean_batch",
+}  # fmt: skip
+
+
+def _write(file: IO[str], rows: Sequence[Record]) -> None:
+    first = rows[0]
+    put(file, f"# {first['requests']} requests to {first['model']} on {first['system']},"
+              f" {first['decode_instances']} decoding instances, {first['max_batch']} requests an"
+              " accelerator at most")  # fmt: skip
+    file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
