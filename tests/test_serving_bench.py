@@ -87,7 +87,7 @@ def test_a_record_adds_up() -> None:
 def test_text_says_where_time_goes_and_what_numbers_stand_on() -> None:
     text = run("decode", "--batch", "24")
     for line in ("# decode of deepseek-r1 on cloudmatrix384, EP320", "Dispatch ", "fabric, cann-ep",
-                 "roofline, memory", "critical path", "####", "Table 9, CANN MLA",
+                 "roofline: memory 0.66", "critical path", "####", "Table 9, CANN MLA",
                  "derived", "rows of the fullest rank"):  # fmt: skip
         assert line in text
     text = run("prefill")
@@ -113,26 +113,31 @@ def test_the_same_data_serve_other_machines_and_models() -> None:
     assert (kimi["model"], kimi["mtp"]) == ("kimi-k2", 0)
     (qwen,) = records("decode", "--model", "qwen3-235b", "--deployment", "gb200", "--batch", "64")
     assert qwen["published_tokens_per_s"] is None
+    (here,) = records("decode", "--model", "qwen3-235b", "--batch", "16", "--imbalance", "1.5",
+                      "--context", "512")  # fmt: skip
+    assert here["ranks"] == 320  # no rank is left for a shared expert that there is not
 
 
 def test_a_routing_file_says_who_gets_which_token(tmp_path: Path) -> None:
-    """All tokens of a rank to the experts after its own: nobody is fuller than another."""
+    """A rank's tokens go to an expert of each of the ranks after it: nobody is fuller."""
     path = tmp_path / "routing.json"
-    ranks, tokens = 16, 16
-    table = [[[(rank + k) % ranks for k in range(8)]] * tokens for rank in range(ranks)]
+    ranks, tokens, slots = 16, 16, 8
+    table = [[[(rank + k) % ranks * slots for k in range(8)]] * tokens for rank in range(ranks)]
     path.write_text(json.dumps(table), "utf-8")
-    common = ("decode", "--ep", "16", "--slots", "16", "--shared-ranks", "0", "--batch", "16",
-              "--context", "64", "--microbatches", "1", "--model", "qwen3-235b")  # fmt: skip
-    skewed = records(*common, "--imbalance", "2", "--mtp", "1")[0]
-    even = records(*common, "--routing-file", str(path), "--mtp", "1")[0]
+    common = ("decode", "--ep", "16", "--slots", "128", "--shared-ranks", "0", "--batch", "16",
+              "--context", "64", "--microbatches", "1", "--model", "qwen3-235b",
+              "--mtp", "1")  # fmt: skip
+    (skewed,) = records(*common, "--imbalance", "2")
+    (even,) = records(*common, "--routing-file", str(path))
     assert even["imbalance"] is None
-    assert even["layer_Experts_us"] < skewed["layer_Experts_us"]
-    line = refused(*common[:1], "--ep", "32", "--slots", "32", "--shared-ranks", "0",
+    assert even["layer_Dispatch_us"] < skewed["layer_Dispatch_us"]
+    assert "128 rows of the fullest rank, mean 128" in run(*common, "--routing-file", str(path))
+    line = refused("decode", "--ep", "32", "--slots", "256", "--shared-ranks", "0",
                    "--routing-file", str(path))  # fmt: skip
     assert "the routing is of 16 ranks" in line
 
 
-SMALL = ("decode", "--ep", "32", "--slots", "32", "--shared-ranks", "0", "--context", "64",
+SMALL = ("decode", "--ep", "32", "--slots", "128", "--shared-ranks", "0", "--context", "64",
          "--microbatches", "1", "--imbalance", "balanced", "--model", "qwen3-235b")  # fmt: skip
 """A step of few ranks, which is quickly timed."""
 
@@ -151,7 +156,7 @@ def test_what_is_beside_a_step_slows_it_only_on_its_own_plane() -> None:
         for more in ((), ("--background", "kv:20GB/s@rdma"), ("--background", "kv:150GB/s@ub"))
     )
     assert apart["layer_Dispatch_us"] == pytest.approx(alone["layer_Dispatch_us"], rel=5e-4)
-    assert shared["layer_Dispatch_us"] > alone["layer_Dispatch_us"] * 1.003
+    assert shared["layer_Dispatch_us"] > alone["layer_Dispatch_us"] * 1.001
 
 
 # --- caches
@@ -235,6 +240,9 @@ def test_a_step_with_attention_apart_has_a_stream_for_each_domain() -> None:
         (("decode", "--ep", "1000", "--slots", "1000", "--shared-ranks", "0"),
          "1000 ranks do not fit on cloudmatrix384"),
         (("decode", "--slots", "289"), "289 slots do not divide over the 288 ranks"),
+        (("decode", "--model", "kimi-k2", "--slots", "288"), "288 slots do not hold the 384"),
+        (("decode", "--model", "qwen3-235b", "--slots", "312", "--shared-ranks", "8"),
+         "qwen3-235b has no shared"),
         (("decode", "--published", "--batch", "8"), "--published has model and batches of its own"),
         (("decode", "--batch", "4096"), "GB of a die with 64 GB"),
         (("prefill", "--tokens", "4097"), "4097 tokens do not divide over 2 dies"),

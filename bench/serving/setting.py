@@ -116,14 +116,25 @@ def instance(
     if machine.system == MachineSpec.system and asked.deployment is not None:
         machine = machine.changed(system=found.system)
     model = model_of(asked.model)
-    if (asked.model != AskedInstance.model and asked.slots is None
-            and model.experts != 256):  # fmt: skip
-        routed = found.routed_ranks
-        found = replace(found, slots=-(-model.experts // routed) * routed)
+    found = _fitting(model, found, asked)
     fabric = machine.build()
     check_fits(found.ranks + found.attention_ranks, fabric)
     die = accelerator_of(found.accelerator)
     return ServedInstance(model, die, found, fabric, asked.seed, asked.routing_file)
+
+
+def _fitting(model: ModelShape, found: Deployment, asked: AskedInstance) -> Deployment:
+    """The deployment with ranks for a shared expert only if there is one, and slots for all."""
+    shared = found.shared_ranks if model.shared_experts else 0
+    if asked.shared_ranks and not shared:
+        raise BenchError(f"--shared-ranks {asked.shared_ranks}: {model.name} has no shared expert")
+    routed = found.ranks - shared
+    slots = found.slots
+    if asked.slots is None and (shared != found.shared_ranks or slots < model.experts):
+        slots = -(-model.experts // routed) * routed
+    if slots < model.experts:
+        raise BenchError(f"{slots} slots do not hold the {model.experts} experts of {model.name}")
+    return replace(found, shared_ranks=shared, slots=slots)
 
 
 def _deployment(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from collectives.workloads.inference.accelerator import Accelerator
 from collectives.workloads.inference.model import Gqa, Mla, ModelShape
+from collectives.workloads.inference.sourced import Sourced
 from topology.units import US
 
 BF16, LOW = 2, 1
@@ -49,11 +50,15 @@ class BatchShare:
 
 @dataclass(frozen=True, slots=True)
 class RooflineCost:
-    """Seconds of computing and of moving ``moved`` bytes, without launches."""
+    """Seconds of computing and of moving ``moved`` bytes, without launches.
+
+    ``reached``: the fraction of the peak that was taken for each, as text.
+    """
 
     compute: float
     memory: float
     moved: float
+    reached: tuple[str, str]
 
     @property
     def seconds(self) -> float:
@@ -62,8 +67,9 @@ class RooflineCost:
 
     @property
     def bound(self) -> str:
-        """`COMPUTE` or `MEMORY`."""
-        return COMPUTE if self.compute > self.memory else MEMORY
+        """`COMPUTE` or `MEMORY`, whichever takes longer, and the fraction that is reached."""
+        computes = self.compute > self.memory
+        return f"{COMPUTE} {self.reached[0]}" if computes else f"{MEMORY} {self.reached[1]}"
 
 
 def matmul(
@@ -82,6 +88,7 @@ def matmul(
         2.0 * padded * inner * columns / (peak * die.matmul_compute.value * share),
         moved / (die.memory_bandwidth.value * die.matmul_memory.value),
         moved,
+        _reached(die.matmul_compute, die.matmul_memory),
     )
 
 
@@ -98,12 +105,20 @@ def attention(
         operations / (die.bf16_flops.value * die.attention_compute.value * share),
         cached / (die.memory_bandwidth.value * die.attention_memory.value),
         cached,
+        _reached(die.attention_compute, die.attention_memory),
     )
 
 
 def moving(die: Accelerator, moved: float) -> RooflineCost:
     """The cost of an operator that reads and writes ``moved`` bytes and computes little."""
-    return RooflineCost(0.0, moved / (die.memory_bandwidth.value * die.vector_memory.value), moved)
+    return RooflineCost(
+        0.0, moved / (die.memory_bandwidth.value * die.vector_memory.value), moved,
+        _reached(die.vector_memory, die.vector_memory),
+    )  # fmt: skip
+
+
+def _reached(compute: Sourced, memory: Sourced) -> tuple[str, str]:
+    return f"{compute.value:.3g}", f"{memory.value:.3g}"
 
 
 def operator(
@@ -112,10 +127,10 @@ def operator(
 ) -> Operator:  # fmt: skip
     """The operator of these parts in turn: ``kernels`` with matrix products, else ``vectors``."""
     launch = kernels * die.matrix_launch.value + vectors * die.vector_launch.value
-    bounds = "+".join(dict.fromkeys(cost.bound for cost in costs))
+    bounds = ", ".join(dict.fromkeys(cost.bound for cost in costs))
     return Operator(
         name, stream, sum(cost.seconds for cost in costs) + launch,
-        f"roofline, {bounds}; launches {launch / US:.3g} us", sum(cost.moved for cost in costs),
+        f"roofline: {bounds}; launches {launch / US:.3g} us", sum(cost.moved for cost in costs),
     )  # fmt: skip
 
 
