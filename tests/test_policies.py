@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fabric import Endpoint, Fabric, Step
 from fabric.engines.base import EngineError
 from fabric.machine import MachineSpec
-from tests.support import slow_ways
+from tests.support import constant_engine, slow_ways
 from topology import Router, Topology, TopologyError, ring, star, supernode, system
 from topology.draft import Draft
 from topology.errors import ArgumentError, RouteError
@@ -241,8 +241,9 @@ def test_packets_that_are_hashed_are_sprayed_where_there_are_none() -> None:
 
 
 def test_an_engine_that_does_not_hash_packets_says_so() -> None:
-    with pytest.raises(EngineError, match="engine packet does not model the routing packet-hash"):
-        Fabric(star(2), engine="packet", routing=PerPacketHash())
+    words = "engine constant does not model the routing packet-hash"
+    with constant_engine.installed(), pytest.raises(EngineError, match=words):
+        Fabric(star(2), engine="constant", routing=PerPacketHash())
 
 
 # Static tables.

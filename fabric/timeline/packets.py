@@ -13,6 +13,31 @@ PERCENTILES = (50.0, 99.0, 99.9)
 
 
 @dataclass(frozen=True, eq=False)
+class RoceStatistics:
+    """What planes of RoCE did to the packets of a simulation, by traffic class and by link.
+
+    - ``dropped``: int64 [classes], packets that found no room in a switch; ``resent``, that were
+      sent again; ``doubled``, that their receiver did not take, as it had them or takes them in
+      order only; ``marked``, by a switch (ECN); ``warned``, warnings (CNP) of receivers.
+    - ``pauses``: int64 [classes], how often a link was stopped (PFC); ``paused``: float64, for how
+      long, seconds of all links together.
+    - ``link``: int64, the links of the topology that were stopped, or at whose ends packets were
+      dropped; ``link_paused``: float64 [those], seconds; ``link_dropped``: int64.
+    """
+
+    dropped: _Longs
+    resent: _Longs
+    doubled: _Longs
+    marked: _Longs
+    warned: _Longs
+    pauses: _Longs
+    paused: _Floats
+    link: _Longs
+    link_paused: _Floats
+    link_dropped: _Longs
+
+
+@dataclass(frozen=True, eq=False)
 class PacketStatistics:
     """How the packets of a simulation fared, by traffic class and by link.
 
@@ -25,6 +50,8 @@ class PacketStatistics:
       ``behind``: float64, by how many places on average; ``farthest``: int64, at most.
     - ``link``: int64, the links of the topology for which anything waited; ``queue``: int64 [those,
       windows], the most bytes that waited there in each ``window`` seconds.
+    - ``roce``: what planes of RoCE did, None where there are none. A packet that was sent again
+      counts from then on.
 
     Times of a class without packets are NaN.
     """
@@ -40,6 +67,7 @@ class PacketStatistics:
     window: float
     link: _Longs
     queue: _Longs
+    roce: RoceStatistics | None = None
 
     @property
     def deepest(self) -> tuple[int, int] | None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from fabric.engines.account import Account
-from fabric.engines.base import CLASSES, CONTENTION, Machine
+from fabric.engines.base import CLASSES, CONTENTION, PACKET_HASH, Machine
 from fabric.engines.columns import windows
 from fabric.engines.packet.options import APART, WHOLE, PacketOptions
+from fabric.engines.packet.roce_options import RoceOptions
 from fabric.engines.packet.session import PacketSession
 from fabric.engines.packet.simulation import PacketSimulation
 from fabric.schedule.step import Step
@@ -32,20 +33,37 @@ class Packet:
     ``cell``: bytes of a cell; ``seed``: where taking turns begins; ``buffers``: one of `BUFFERS`,
     "shared" for a buffer at each link's end that all classes have together; ``statistics``: True
     for timelines that say how packets waited, see `fabric.timeline.packets`; ``switching``: one of
-    `SWITCHING`: when a switch passes a packet on. Raises `EngineError` for buffers that hold no
-    packet, `ArgumentError` for values out of range.
+    `SWITCHING`: when a switch passes a packet on. The others: see `RoceOptions`. Raises
+    `EngineError` for buffers that hold no packet and options that contradict each other,
+    `ArgumentError` for values out of range.
     """
 
-    models = frozenset({CONTENTION, CLASSES})
+    models = frozenset({CONTENTION, CLASSES, PACKET_HASH})
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
         seed: int = 0, buffers: str = APART, statistics: bool = False,
-        switching: str = WHOLE,
+        switching: str = WHOLE, roce: str = RoceOptions.roce,
+        recovery: str = RoceOptions.recovery, window: int = RoceOptions.window,
+        timeout_us: float = RoceOptions.timeout_us,
+        reordering: int | None = RoceOptions.reordering, buffer: int = RoceOptions.buffer,
+        pfc: bool = RoceOptions.pfc, pfc_xoff: int | None = RoceOptions.pfc_xoff,
+        pfc_headroom: int | None = RoceOptions.pfc_headroom, dcqcn: bool = RoceOptions.dcqcn,
+        ecn_low: int | None = RoceOptions.ecn_low, ecn_high: int | None = RoceOptions.ecn_high,
+        ecn_most: float = RoceOptions.ecn_most, cnp_us: float = RoceOptions.cnp_us,
+        alpha_us: float = RoceOptions.alpha_us, rate_us: float = RoceOptions.rate_us,
+        rate_bytes: int = RoceOptions.rate_bytes, rounds: int = RoceOptions.rounds,
+        gain: float = RoceOptions.gain, increase: float = RoceOptions.increase,
+        hyper: float = RoceOptions.hyper, least: float = RoceOptions.least,
     ) -> None:  # fmt: skip
         self.options = PacketOptions(
-            mtu, header, credits, cell, seed, buffers, statistics, switching
-        )
+            mtu, header, credits, cell, seed, buffers, statistics, switching,
+            RoceOptions(
+                roce, recovery, window, timeout_us, reordering, buffer, pfc, pfc_xoff,
+                pfc_headroom, dcqcn, ecn_low, ecn_high, ecn_most, cnp_us, alpha_us, rate_us,
+                rate_bytes, rounds, gain, increase, hyper, least,
+            ),
+        )  # fmt: skip
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",

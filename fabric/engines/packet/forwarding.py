@@ -9,12 +9,15 @@ packet's last byte has come in.
 
 import numpy as np
 
+from fabric.engines.packet.buffers import admit, release
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.offering import ready_to_send
 from fabric.engines.packet.priority import least_served, served
+from fabric.engines.packet.recovery import lose, receive
 from fabric.engines.packet.sending import emit, enqueue
 from fabric.engines.packet.spraying import ahead, deal, in_turn
 from fabric.engines.packet.state import (
+    BEGUN,
     FREE,
     HOPS,
     NONE,
@@ -70,6 +73,8 @@ def _send(s: State, k: int, now: int) -> None:
 def _can_send(s: State, k: int, kind: int, now: int) -> bool:
     """Whether link k has a packet of a class, and room for it at its end."""
     queues, queue = s.queues, queue_of(len(s.links), k, kind)
+    if len(s.roce) > 0 and s.ports[queue].stopped:
+        return False
     if queues[queue].first == NONE:
         for x in range(s.links[k].begin, s.links[k].end):
             emit(s, s.link_sets[x], kind, k, now)
@@ -106,6 +111,12 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
     queues[credit_of(s, k, kind)].credit -= cells
     if came != NONE:
         _give_back(s, came, kind, cells, now)
+    if len(s.roce) > 0:
+        s.n[BEGUN] += 1
+        if s.ends[k] != NONE:
+            s.ports[queue].bytes -= packets[p].size + s.header
+            if came != NONE:
+                release(s, came, p, now)
     packets[p].link = k
     note_begun(s, k, p, now)
     until = now + int(np.ceil(packets[p].wire * links[k].per_byte - 1e-3))
@@ -155,10 +166,16 @@ def arrive(s: State, p: int, now: int) -> bool:
     k, entry, kind = packets[p].link, packets[p].entry, packets[p].kind
     if entry == NONE:
         _give_back(s, k, kind, packets[p].cells, now)
+        if len(s.roce) > 0 and s.transfers[packets[p].transfer].roce:
+            return receive(s, p, now)
         note_arrived(s, p, now)
         s.free_packets[s.n[FREE]] = p
         s.n[FREE] += 1
         return True
+    if len(s.roce) > 0 and s.ends[k] != NONE and not admit(s, k, p, now):
+        _give_back(s, k, kind, packets[p].cells, now)
+        lose(s, p)
+        return False
     member = links[k].member
     chosen = ahead(s, entry, member, kind)
     port = in_turn(s, chosen, member, kind)

@@ -63,7 +63,11 @@ def _made(s: State, i: int) -> None:
     """The packet that transfer i has asked for may be sent."""
     s.transfers[i].asked = 0
     s.transfers[i].ready += 1
-    if s.transfers[i].ready == 1 and offer(s, i):
+    if s.transfers[i].ready > 1:
+        return
+    if len(s.roce) > 0:
+        s.flows[i].idle = False
+    if offer(s, i):
         wake_links(s, s.transfers[i].set)
 
 
@@ -115,7 +119,7 @@ def _limit_class(s: State, i: int, kind: int, now: int) -> None:
 def _takes(s: State, i: int, per_byte: float) -> int:
     """How long a limit takes for the next packet of transfer i, ps."""
     mtu = np.int64(s.mtu)
-    size = min(mtu, s.transfers[i].to_send - s.transfers[i].ready * mtu)
+    size = max(min(mtu, s.transfers[i].to_send - s.transfers[i].ready * mtu), 0)
     return int(np.ceil(size * per_byte - 1e-3))
 
 

@@ -3,16 +3,18 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fabric.engines.base import EngineError
 from fabric.engines.columns import WINDOW_ROWS, longer
 from fabric.engines.packet import steps
 from fabric.engines.packet.kinds import PacketKinds
-from fabric.engines.packet.network import Network
+from fabric.engines.packet.network import Network, mixed
 from fabric.engines.packet.options import APART, PacketOptions
+from fabric.engines.packet.roce import begin_flows, columns
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import (
+    BEGUN,
+    BY_DICE,
     CLASSES,
     ENDED,
     FREE,
@@ -28,11 +30,13 @@ from fabric.engines.packet.state import (
     Records,
     State,
 )
+from fabric.engines.packet.waits import stuck
 from fabric.engines.packet.watching import BINS, FIRST_WIDTH, WINDOWS
 
 _BUCKETS = 1 << 14
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
 _DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next, and one behind it
+_DEPTH_BY_DICE = 64  # the same where chance gives some links several in a row
 _NO_LIMIT = 1 << 60  # cells
 
 
@@ -46,6 +50,7 @@ class PacketState:
         self, network: Network, kinds: PacketKinds, options: PacketOptions, places: int
     ) -> None:
         self.lanes = 0
+        self._graph, self._kinds, self._places = network.graph, kinds, places
         self._free_lanes: list[int] = []
         self.state = _state(network, kinds, options, places)
         self.learn(network)
@@ -79,6 +84,8 @@ class PacketState:
             senders=longer(s.senders, sets * CLASSES, NONE), sets=of_set,
             set_links=network.set_link, link_sets=link_sets,
         )  # fmt: skip
+        rate = np.concatenate([[0.0], np.cumsum(1 / network.per_byte[network.set_link])])
+        self._first_rate = rate[network.set_begin[1:]] - rate[network.set_begin[:-1]]
         self._more_timers()
 
     def add_lanes(self, ready: Longs) -> Ints:
@@ -117,6 +124,9 @@ class PacketState:
         if self.state.watching:
             self.state.sent["made"][slots], self.state.sent["latest"][slots] = 0, NONE
         t["missing"][slots] = np.where(rows.own, 1, 2)
+        if self.state.roce:
+            line = rows.stretch / self._first_rate[rows.set]
+            begin_flows(self.state, slots, rows.to_send, line)
         return slots
 
     def answer(self, n: int) -> None:
@@ -130,13 +140,15 @@ class PacketState:
         Returns the lanes that did. Raises `EngineError` where packets wait for one another for
         ever, and for times beyond what picoseconds can count.
         """
-        while (why := steps.run(self.state, until, stop)) == steps.ROOM:
-            self._more_packets(len(self.state.packets))
+        while (why := steps.run(self.state, until, stop)) in (steps.ROOM, steps.MORE_FRAMES):
+            if why == steps.ROOM:
+                self._more_packets(len(self.state.packets))
+            else:
+                self.state = self.state._replace(frames=2 * self.state.frames)
+                self._more_timers()
         s = self.state
         if why == steps.STUCK:
-            raise EngineError(
-                f"{len(s.packets) - int(s.n[FREE])} packets wait for room in buffers for ever"
-            )
+            raise stuck(s, self._kinds, self._graph, self._places)
         if why == steps.LATE:
             raise EngineError(
                 f"something happens later than {LAST_TIME / PICOSECONDS:.0f} s, which the engine"
@@ -161,6 +173,8 @@ class PacketState:
             transfers=longer(s.transfers, have + more),
             to_come=longer(s.to_come, have + more),
             sent=longer(s.sent, have + more if s.watching else 0),
+            flows=longer(s.flows, have + more if s.roce else 0),
+            numbers=longer(s.numbers, (have + more) * s.rules.window if s.roce else 0),
             free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
         )
         s.n[UNUSED] += more
@@ -173,6 +187,7 @@ class PacketState:
             packets=longer(s.packets, have + more),
             tails=longer(s.tails, have + more if s.head else 0),
             marks=longer(s.marks, have + more if s.watching else 0),
+            labels=longer(s.labels, have + more if s.roce else 0),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
             nodes=longer(s.nodes, nodes), opened=longer(s.opened, nodes),
             spare=longer(s.spare, nodes),
@@ -181,9 +196,9 @@ class PacketState:
         self._more_timers()
 
     def _more_timers(self) -> None:
-        """Room in the heap for every link, packet, transfer and sender."""
+        """Room in the heap for every link, packet, transfer, sender, alarm and pause frame."""
         s = self.state
-        n = len(s.nodes) + len(s.transfers) + len(s.senders)
+        n = len(s.nodes) + len(s.transfers) + len(s.senders) + len(s.flows) + s.frames
         self.state = s._replace(heap=longer(s.heap, n))
 
 
@@ -194,7 +209,9 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
     longest = network.per_byte[used] * (options.mtu + options.header) + network.latency[used]
     shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
     fan = np.repeat(bundles.fan, np.diff(np.append(bundles.group, bundles.groups)))
-    dice = _mixed(np.arange(bundles.groups), options.seed)
+    dice = mixed(np.arange(bundles.groups), options.seed)
+    if network.choice == BY_DICE:
+        dice = mixed(dice.view(np.int64), network.seed)
     turn = np.where(bundles.is_switch, dice % fan.astype(np.uint64), 0)
     fan, dice, turn = (np.repeat(column, len(kinds)) for column in (fan, dice, turn))
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
@@ -203,7 +220,8 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
         for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes")
     }
     return State(
-        _numbers(), shift, options.mtu, options.header, options.cell, _DEPTH,
+        _numbers(), shift, options.mtu, options.header, options.cell,
+        _DEPTH_BY_DICE if network.choice == BY_DICE else _DEPTH,
         buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
         spare=ints, apart=int(options.buffers == APART), head=options.head, tails=longs,
         kinds=kinds.records,
@@ -211,11 +229,11 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
         links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
                                    member=bundles.member),
         queues=_records(n * len(kinds), "queues", first=NONE,
-                        credit=_NO_LIMIT if room is None else room),
+                        credit=np.tile(_credits(network, room), len(kinds))),
         link_sets=ints, stack=np.zeros(n, np.int32),
         bundles=_records(len(bundles.fan), "bundles", first=bundles.first, fan=bundles.fan,
                          group=bundles.group),
-        bundle_links=bundles.link, groups=_records(
+        bundle_links=bundles.link, choice=network.choice, groups=_records(
             len(fan), "groups", turn=turn, left=fan * fan,
             dice=dice.view(np.int64)),
         set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,
@@ -223,12 +241,18 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
         limited=np.zeros(places * len(kinds) if kinds.limit.any() else 0, np.int64),
         initiators=_records(places, "initiators"),
         waiting=_records(places * len(kinds), "waiting", first=NONE),
-        start=longs, finish=longs, **empty,
+        start=longs, finish=longs, **empty, **columns(network, len(kinds), options),
     )  # fmt: skip
 
 
+def _credits(network: Network, room: int | None) -> Longs:
+    """Free cells at each link's end: int64 [links]."""
+    has_limit = ~network.roce & (room is not None)
+    return np.where(has_limit, room or 0, _NO_LIMIT)
+
+
 def _numbers() -> Longs:
-    n = np.zeros(WIDTH + 1, np.int64)
+    n = np.zeros(BEGUN + 1, np.int64)
     n[WIDTH] = FIRST_WIDTH
     return n
 
@@ -258,14 +282,6 @@ def _sets_of_links(network: Network) -> tuple[Longs, Ints]:
     link, of = network.set_link[begins], of[begins]
     order = np.argsort(link, kind="stable")
     return np.searchsorted(link[order], np.arange(len(network.per_byte) + 1)), of[order]
-
-
-def _mixed(number: Longs, seed: int) -> NDArray[np.uint64]:
-    """A well-stirred number of each one, and of the seed (splitmix64)."""
-    x = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % (1 << 64))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x
 
 
 def _freed(free: Ints, unused: int, have: int, more: int) -> Ints:

@@ -5,13 +5,27 @@ A packet is at one switch of a class, and has those links of the next bundle to 
 begin there: of every bundle, each switch of its first class has as many links as any other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Floats, Ints, Longs
+from fabric.engines.base import EngineError
+from fabric.engines.packet.state import (
+    BY_DICE,
+    BY_LOAD,
+    IN_TURN,
+    NONE,
+    PICOSECONDS,
+    Bools,
+    Floats,
+    Ints,
+    Longs,
+)
 from topology.compiled import compiled
 from topology.graph import Topology
+from topology.routing.policies import Adaptive, PerPacketHash
 from topology.routing.router import Router
 
 
@@ -42,8 +56,14 @@ class Network:
     Columns over links and path entries as in `state.State`, with ``latency`` in ps. ``path``: the
     first entry of each path, `NONE` where it has none; ``set``: the set of links that it begins
     with, one of ``len(set_begin) - 1``; set s has ``set_link[set_begin[s]:set_begin[s + 1]]``.
+    ``ordered``: whether each path has one way only. ``roce``: whether each link, and in
+    ``roce_path`` each path, is of a plane of RoCE. ``choice``: as in `state.State`; ``seed``: of
+    the dice.
     """
 
+    graph: Topology
+    choice: int
+    seed: int
     per_byte: Floats
     latency: Longs
     bundles: LinkBundles
@@ -55,6 +75,9 @@ class Network:
     set: Ints
     set_begin: Longs
     set_link: Ints
+    ordered: Bools
+    roce: Bools
+    roce_path: Bools
 
 
 def ps(seconds: Floats) -> Longs:
@@ -62,17 +85,30 @@ def ps(seconds: Floats) -> Longs:
     return np.ceil(seconds * PICOSECONDS - 1e-3).astype(np.int64)
 
 
-def network(router: Router) -> Network:
-    """The network of a router's topology with the paths that it has found so far."""
+def network(router: Router, roce: Sequence[str] = ()) -> Network:
+    """The network of a router's topology with the paths that it has found so far.
+
+    ``roce``: the planes of RoCE. Raises `EngineError` for one that the router does not use.
+    """
+    for name in roce:
+        if name not in router.planes:
+            used = ", ".join(router.planes)
+            raise EngineError(f"roce names plane {name!r:.80}, which is not used; {used} are")
     graph, table = router.topology, router.table
     bundles = _bundles(graph, router.link_resource)
     more, then, share = _states(table.begin, table.resource, table.weight, bundles.src, bundles.dst)
     begin = table.begin
     path = np.where(begin[1:] > begin[:-1], begin[:-1], NONE).astype(np.int32)
     number, set_begin, set_link = _sets(path, table.resource, more, bundles)
+    planes = [graph.plane(name) for name in roce]
+    several = np.cumsum(np.append(0, (more > 1) | (bundles.fan[table.resource] > 1)))
+    choice = {PerPacketHash: BY_DICE, Adaptive: BY_LOAD}.get(type(router.rule), IN_TURN)
     return Network(
-        PICOSECONDS / graph.link_bandwidth, ps(graph.link_latency), bundles, table.resource, share,
-        more, then, path, number, set_begin, set_link,
+        graph, choice, getattr(router.rule, "seed", 0), PICOSECONDS / graph.link_bandwidth,
+        ps(graph.link_latency), bundles, table.resource, share, more, then, path, number,
+        set_begin, set_link,
+        several[begin[1:]] == several[begin[:-1]], np.isin(graph.link_plane, planes),
+        np.isin(table.plane, planes),
     )  # fmt: skip
 
 
@@ -145,3 +181,11 @@ def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple
     sizes = [int(sum(size[r] for r in key)) for key in further]
     begin = np.concatenate([[0], np.cumsum(np.append(size, sizes))]).astype(np.int64)
     return number, begin, np.concatenate([bundles.link, *links]).astype(np.int32)
+
+
+def mixed(number: Longs, seed: int) -> NDArray[np.uint64]:
+    """A well-stirred number of each one, and of the seed (splitmix64)."""
+    x = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % (1 << 64))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    return x

@@ -1,8 +1,9 @@
 """The options of the packet engine, checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fabric.engines.base import EngineError
+from fabric.engines.packet.roce_options import RoceOptions
 from topology.arguments import flag, integer, shown
 
 WHOLE, CUT_THROUGH = "store-and-forward", "cut-through"
@@ -28,6 +29,7 @@ class PacketOptions:
     buffers: str = APART
     statistics: bool = False
     switching: str = WHOLE
+    roce: RoceOptions = field(default_factory=RoceOptions)
 
     def __post_init__(self) -> None:
         integer(self.mtu, "mtu", 1, 1 << 24)

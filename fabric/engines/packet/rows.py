@@ -31,6 +31,9 @@ class Rows(NamedTuple):
     stretch: Floats
     crossing: Floats
     kind: Bytes
+    back: Longs
+    roce: Bools
+    ordered: Bools
     order: Longs
     own: Bools
 
@@ -74,6 +77,8 @@ def rows(
         gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0), entry=entry,
         set=network.set[path], stretch=1 / share[router.table.plane[path]],
         crossing=np.full(len(src), crossing), kind=kind,
+        back=ps(way), roce=network.roce_path[path] & ~here & (streams.size > 0),
+        ordered=network.ordered[path],
         order=((dst - src) % n * n + src) * len(kinds) + (len(kinds) - 1 - kind),
         own=streams.src == streams.dst,
     )  # fmt: skip

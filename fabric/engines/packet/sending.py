@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from fabric.engines.packet.buffers import join
 from fabric.engines.packet.calendar import later
 from fabric.engines.packet.limits import ask, is_limited
 from fabric.engines.packet.offering import offer, ready_to_send
+from fabric.engines.packet.recovery import is_blocked, number, rest
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
 from fabric.engines.packet.state import AGAIN, FREE, NO_ROOM, NONE, State, queue_of, sender_of
 from fabric.engines.packet.watching import note_made, note_waiting
@@ -24,6 +26,8 @@ def enqueue(s: State, k: int, kind: int, p: int, now: int) -> None:
         packets[queues[queue].last].behind = p
     queues[queue].last = p
     queues[queue].waiting += 1
+    if len(s.roce) > 0 and s.ends[k] != NONE:
+        join(s, queue, p)
     note_waiting(s, k, p, now)
 
 
@@ -45,6 +49,10 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
                 senders[sender].stalled = NO_ROOM
                 later(s, now, sender, sender * 4 + AGAIN)
             return
+        if len(s.roce) > 0 and transfers[i].roce and is_blocked(s, i):
+            _take_out(s, sender, of, kind, i)
+            rest(s, i)
+            continue
         entry = transfers[i].entry
         chosen = ahead(s, entry, 0, kind)
         port = own_turn(s, i, chosen)
@@ -52,7 +60,7 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
             senders[sender].stalled = port
             return
         deal_own(s, i, entry)
-        p = _packet(s, i, kind, chosen)
+        p = _packet(s, i, kind, chosen, now)
         note_made(s, p, i, now)
         enqueue(s, port, kind, p, now)
         if port != k:
@@ -61,12 +69,16 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
 
 
 @lean_inlined
-def _packet(s: State, i: int, kind: int, chosen: int) -> int:
+def _packet(s: State, i: int, kind: int, chosen: int, now: int) -> int:
     """The next packet of transfer i."""
     packets, transfers = s.packets, s.transfers
     s.n[FREE] -= 1
     p = s.free_packets[s.n[FREE]]
     size = min(np.int64(s.mtu), transfers[i].to_send)
+    if len(s.roce) > 0:
+        s.labels[p].returning = False
+        if transfers[i].roce:
+            size = number(s, i, p, now)
     transfers[i].to_send -= size
     packets[p].transfer, packets[p].link = i, NONE
     if s.head > 0:
@@ -82,10 +94,10 @@ def _packet(s: State, i: int, kind: int, chosen: int) -> int:
 @lean_inlined
 def _had_its_turn(s: State, sender: int, of: int, kind: int, i: int, now: int) -> None:
     """Transfer i, the first in its list, goes to the end of it, or waits for a limit, or out."""
-    senders, transfers = s.senders, s.transfers
-    senders[sender].head = transfers[i].behind
-    if transfers[i].behind == NONE:
-        s.sets[of].mask &= ~(1 << kind)
+    transfers = s.transfers
+    _take_out(s, sender, of, kind, i)
+    if len(s.roce) > 0 and transfers[i].roce and transfers[i].to_send == 0:
+        rest(s, i)
     if transfers[i].to_send == 0:
         return
     if not is_limited(s, i):
@@ -95,3 +107,11 @@ def _had_its_turn(s: State, sender: int, of: int, kind: int, i: int, now: int) -
     if transfers[i].ready > 0:
         offer(s, i)
     ask(s, i, now)
+
+
+@lean_inlined
+def _take_out(s: State, sender: int, of: int, kind: int, i: int) -> None:
+    """Take transfer i, the first in its sender's list, out of it."""
+    s.senders[sender].head = s.transfers[i].behind
+    if s.transfers[i].behind == NONE:
+        s.sets[of].mask &= ~(1 << kind)

@@ -61,7 +61,8 @@ class PacketSession:
         self._machine, self._options = machine, replace(options, statistics=False)
         self._path = all_paths(machine.router, machine.places[:size])
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
-        self._network, self._kinds = network(machine.router), kinds(machine.traffic_classes)
+        self._network = network(machine.router, options.roce.planes)
+        self._kinds = kinds(machine.traffic_classes)
         self._shares = Shares(self._share_of)
         self.clear()
 

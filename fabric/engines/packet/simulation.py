@@ -36,7 +36,8 @@ class PacketSimulation:
         account.count(streams, loaded)
         net, live = self._net, self._live
         if net is None or self._version != machine.router.version:
-            net, self._version = network(machine.router), machine.router.version
+            net = network(machine.router, self._options.roce.planes)
+            self._version = machine.router.version
         if live is None:
             live = self._live = PacketState(net, self._kinds, self._options, len(machine.places))
             ranks = account.given if account.given is not None else len(machine.places)

@@ -40,17 +40,27 @@ CLASSES = 16
 """Traffic classes: a UB link has up to 16 virtual lanes (UB Base Specification 2.0.1)."""
 
 (NOW, CURSOR, AT, OPENED, PENDING, TIMERS, COUNTED, FREE, UNUSED, ENDED, ON_STACK,
- HOPS, WIDTH) = range(13)  # fmt: skip
+ HOPS, WIDTH, MOVING, FRAMES, ALARMS, BEGUN) = range(17)  # fmt: skip
 """What the numbers of `State.n` are: the time; the calendar's bucket; of the opened bucket, how
 many events are handled and how many there were; events in the calendar; in the heap; links and
 packets put into the heap so far; free packets; free transfers; lanes that have ended since last
-asked; links on the stack; packet-hops so far; the binary logarithm of stretches of time."""
+asked; links on the stack; packet-hops so far; the binary logarithm of stretches of time. With RoCE:
+transfers that have set out and have not arrived; pause frames on their way; alarms of transfers
+that are in the heap; packets that links have begun to send so far."""
 
 PAIR, CLASS, INITIATOR = range(3)
 """The limits that a packet passes before it goes, in this order."""
 
-WIRE, TRANSFER, AGAIN = range(3)
-"""What an entry of the heap is of: a link or packet, a transfer, a sender that had no room."""
+WIRE, TRANSFER, AGAIN, ROCE = range(4)
+"""What an entry of the heap is of: a link or packet, a transfer, a sender that had no room; or of
+RoCE, see `ALARM`."""
+
+ALARM, RESUME, PAUSE = range(3)
+"""What an entry ``(number * 4 + this) * 4 + ROCE`` of the heap is: a transfer's alarm, which rings
+when nothing was acknowledged for long; a frame for a queue that lets it go on, or stop."""
+
+IN_TURN, BY_DICE, BY_LOAD = range(3)
+"""How a packet's link is chosen among those of a bundle, see `fabric.engines.packet.spraying`."""
 
 RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
     name: np.dtype([(field, kind) for kind, names in fields for field in names.split()], align=True)
@@ -76,15 +86,61 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
             ("i4", "entry set kind turn behind granted"), ("i8", "paced"),
             ("i8", "step delay latency src_cost dst_cost start order home passed"),
             ("i4", "src dst rank missing next_of_src next_of_dst ready asked asks_behind"),
+            ("i8", "back"), ("?", "roce ordered"),
         ],
         "marks": [("i8", "made since"), ("i4", "number")],
         "sent": [("i4", "made latest")],
         "depths": [("i8", "since waiting")],
         "totals": [("i8", "packets hops waited longest reordered behind farthest")],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
+        "ports": [("i8", "held over headroom bytes low high dice since paused pauses dropped"),
+                  ("?", "pausing stopped")],
+        "switches": [("i8", "used room")],
+        "labels": [("i4", "number upto"), ("?", "marked returning refused warned")],
+        "flows": [
+            ("i8", "total deadline begun cnp alpha_at rate_at bytes"),
+            ("f8", "alpha rate target line own"),
+            ("i4", "next first top seen lost expected asked out by_time by_bytes"),
+            ("?", "idle done alarm"),
+        ],
+        "losses": [("i8", "dropped resent marked warned doubled")],
     }.items()
 })  # fmt: skip
 """The fields of each kind of record; what they mean is said in `State`."""
+
+
+class RoceRules(NamedTuple):
+    """How RoCE planes work: what their options say, in picoseconds and bytes.
+
+    ``window``: packets of a transfer that may be under way; ``go_back``: True if the receiver takes
+    packets in order only; ``timeout``; ``reordering``: packets by which one may be overtaken that
+    is not lost, `NONE`: as many as the ways of the transfer allow. ``pfc``; ``xoff``: bytes of an
+    ingress at which it pauses, `NONE`: an eighth of what is free; ``resume``: bytes less than that
+    at which it lets go on; ``frame``: bytes of a pause frame. ``dcqcn``; ``most``: the probability
+    of a mark at the upper threshold; ``gain``, ``cnp``, ``alpha_timer``, ``rate_timer``,
+    ``rate_bytes``, ``rounds``: DCQCN's; ``increase``, ``hyper``, ``least``: rates, as fractions of
+    what a transfer's first links carry.
+    """
+
+    window: int
+    go_back: bool
+    timeout: int
+    reordering: int
+    pfc: bool
+    xoff: int
+    resume: int
+    frame: int
+    dcqcn: bool
+    most: float
+    gain: float
+    cnp: int
+    alpha_timer: int
+    rate_timer: int
+    rate_bytes: int
+    rounds: int
+    increase: float
+    hyper: float
+    least: float
 
 
 class State(NamedTuple):
@@ -114,7 +170,8 @@ class State(NamedTuple):
     ``bundle_links[first + m * fan]`` on, which are dealt packets in turn, see
     `fabric.engines.packet.spraying`: of group ``group + m`` it is ``turn``'s, ``left`` packets are
     left of its rounds, the ``dice`` say where the next ones begin; ``dealt``, packets that had
-    several bundles to choose from. Each class has its own, at ``group * classes + class``.
+    several bundles to choose from; ``choice``: one of `IN_TURN`, `BY_DICE`, `BY_LOAD`. Each class
+    has its own, at ``group * classes + class``.
 
     Sets of links that paths begin with: ``set_links[begin:end]``, ``mask``, bit c: there is
     something to send of class c. Senders: ``head``, ``tail``, transfers in a list that take turns;
@@ -160,6 +217,29 @@ class State(NamedTuple):
     each stretch of ``1 << n[WIDTH]`` ps. Classes (``totals``): packets that have arrived; waits for
     a link, and how long in all, ps; the ``longest`` latency; packets that were overtaken, by how
     many in all, and at most; ``latencies``, how many packets took the times of each bin.
+
+    RoCE (`fabric.engines.packet.buffers`, `recovery`, `rate_control`), if ``roce`` has an item;
+    else its columns are empty. That is a tuple so that the compiler leaves out what is not asked
+    for. ``rules``: its options; ``frames``: pause frames that there is room for. ``ends``: the
+    vertex at each link's end, `NONE` of a link without RoCE. Ports, one a queue: of what has come
+    over the link and is still in the switch at its end,
+    ``held`` bytes in the shared buffer and ``over`` in the port's own ``headroom``; ``bytes`` that
+    wait for the link, ``low`` and ``high``, from where on they are marked, and the ``dice`` for
+    that; ``pausing``, the switch has asked the link to stop, ``stopped``, it has, ``since`` when,
+    how long in all (``paused``, ps) and how often (``pauses``); packets ``dropped`` at its end.
+    Switches, one a vertex: bytes ``used`` of the shared buffer, of ``room``. Labels, one a packet:
+    its ``number``; whether it was ``marked``; ``returning``, it is the receiver's answer now, which
+    has all before ``upto``, and may have ``refused`` it or ``warned`` of congestion.
+
+    Flows, one a transfer (``transfers.roce``; ``back``, ps that answers take; ``ordered``, it has
+    one way only). Sender: ``total`` bytes; packets ``next`` to send for the first time, ``first``
+    that is not acknowledged, ``top``, how many were sent, ``seen``, up to where acknowledgements
+    are looked at, ``lost``, how many are to be sent again; ``out``, its packets and answers under
+    way; ``idle``, it has nothing that it may send; ``done``, it has arrived; ``alarm``, one is in
+    the heap, ``deadline``, when it is due, ``begun``, see `BEGUN`, when it rang last. Receiver:
+    ``expected``, the first that has not arrived; ``asked``, for which it has asked; ``cnp``, when
+    it warned last. Rate control, see `rate_control`. ``numbers``: of each transfer's packets in
+    its window, see `recovery`. ``losses``: counts by class.
     """
 
     n: Longs
@@ -185,6 +265,7 @@ class State(NamedTuple):
     entries: Records
     bundles: Records
     bundle_links: Ints
+    choice: int
     groups: Records
     sets: Records
     set_links: Ints
@@ -208,6 +289,16 @@ class State(NamedTuple):
     waiting: Records
     start: Longs
     finish: Longs
+    roce: tuple[bool, ...]
+    rules: RoceRules
+    frames: int
+    ends: Ints
+    ports: Records
+    switches: Records
+    labels: Records
+    flows: Records
+    numbers: Bytes
+    losses: Records
 
 
 @lean_inlined

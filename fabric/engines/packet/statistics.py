@@ -3,9 +3,9 @@
 import numpy as np
 
 from fabric.engines.packet.kinds import PacketKinds
-from fabric.engines.packet.state import PICOSECONDS, WIDTH, Floats, Longs, State
+from fabric.engines.packet.state import NOW, PICOSECONDS, WIDTH, Bytes, Floats, Longs, State
 from fabric.engines.packet.watching import BINS, WINDOWS, longest_in
-from fabric.timeline.packets import PERCENTILES, PacketStatistics
+from fabric.timeline.packets import PERCENTILES, PacketStatistics, RoceStatistics
 
 
 def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
@@ -24,7 +24,23 @@ def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
         longest=np.where(none, np.nan, longest / PICOSECONDS),
         overtaken=total["reordered"], behind=_mean(total["behind"], total["reordered"]),
         farthest=total["farthest"], window=(1 << int(state.n[WIDTH])) / PICOSECONDS,
-        link=waits, queue=peaks[waits, :used],
+        link=waits, queue=peaks[waits, :used], roce=_of_roce(state, order),
+    )  # fmt: skip
+
+
+def _of_roce(state: State, order: Bytes) -> RoceStatistics | None:
+    """What planes of RoCE did; ``order``: the kind of each class."""
+    if not state.roce:
+        return None
+    ports = state.ports.reshape(-1, len(state.links))
+    still = np.where(ports["stopped"], state.n[NOW] - ports["since"], 0)
+    paused, lost = (ports["paused"] + still) / PICOSECONDS, state.losses[order]
+    of_link, dropped = paused.sum(axis=0), ports["dropped"].sum(axis=0)
+    link = np.flatnonzero((of_link > 0) | (dropped > 0))
+    return RoceStatistics(
+        lost["dropped"], lost["resent"], lost["doubled"], lost["marked"], lost["warned"],
+        pauses=ports["pauses"].sum(axis=1)[order], paused=paused.sum(axis=1)[order],
+        link=link, link_paused=of_link[link], link_dropped=dropped[link],
     )  # fmt: skip
 
 

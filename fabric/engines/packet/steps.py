@@ -1,21 +1,27 @@
 """The one ordering rule: ranks take their rows step by step; rows set out when both are there."""
 
+from fabric.engines.packet.buffers import hear
 from fabric.engines.packet.calendar import coming, later, pop
 from fabric.engines.packet.forwarding import arrive, settle
 from fabric.engines.packet.limits import ask, made_by_limit
 from fabric.engines.packet.offering import wake_links
+from fabric.engines.packet.recovery import acknowledged, arrived, free_if_over, ring
 from fabric.engines.packet.state import (
     AGAIN,
+    ALARM,
     AT,
     CLASSES,
     ENDED,
+    FRAMES,
     FREE,
     LAST_TIME,
+    MOVING,
     NONE,
     NOW,
     ON_STACK,
     OPENED,
     PENDING,
+    ROCE,
     TIMERS,
     TRANSFER,
     UNUSED,
@@ -25,9 +31,9 @@ from fabric.engines.packet.state import (
 )
 from topology.compiled import lean, lean_inlined
 
-DONE, ROOM, STUCK, LATE = range(4)
+DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 """Why `run` has returned: what it was to wait for has happened; packets need more room; packets
-wait for one another for ever; an event lies beyond the last time."""
+wait for one another for ever; an event lies beyond the last time; pause frames need more room."""
 
 _RESERVE = 64  # free packets below which more room is made
 
@@ -100,6 +106,8 @@ def _begin_step(s: State, lane: int, now: int) -> None:
 def _set_out(s: State, i: int, start: int, now: int) -> None:
     transfers = s.transfers
     has_packets = transfers[i].entry != NONE and transfers[i].to_send > 0
+    if len(s.roce) > 0:
+        s.n[MOVING] += 1
     begin = start + (transfers[i].delay if has_packets else transfers[i].latency)
     transfers[i].paced, transfers[i].passed = begin, begin
     transfers[i].granted = 0
@@ -113,8 +121,13 @@ def _end(s: State, i: int, now: int) -> None:
     src, dst, home = transfers[i].src, transfers[i].dst, transfers[i].home
     if home != NONE:
         s.start[home], s.finish[home] = transfers[i].start, now
-    s.free_transfers[s.n[UNUSED]] = i
-    s.n[UNUSED] += 1
+    if len(s.roce) > 0:
+        s.n[MOVING] -= 1
+    if len(s.roce) > 0 and transfers[i].roce:
+        arrived(s, i)
+    else:
+        s.free_transfers[s.n[UNUSED]] = i
+        s.n[UNUSED] += 1
     lanes[src].cost += transfers[i].src_cost
     lanes[dst].cost += transfers[i].dst_cost
     for side in range(2 if src != dst else 1):
@@ -135,6 +148,8 @@ def _timer(s: State, now: int) -> None:
     if kind == TRANSFER:
         if transfers[of].missing != 0:
             made_by_limit(s, of, now)
+            if len(s.roce) > 0 and transfers[of].roce:
+                free_if_over(s, of)
             return
         transfers[of].missing = NONE  # from now on it is its packets that it waits for
         if transfers[of].entry == NONE or s.to_come[of] == 0:
@@ -144,6 +159,11 @@ def _timer(s: State, now: int) -> None:
     elif kind == AGAIN:
         s.senders[of].stalled = NONE
         wake_links(s, of // CLASSES)
+    elif len(s.roce) > 0 and kind == ROCE:
+        if of & 3 == ALARM:
+            ring(s, of >> 2, now)
+        else:
+            hear(s, of >> 2, of & 3, now)
     else:
         _wire(s, of, now)
 
@@ -159,6 +179,9 @@ def _wire(s: State, node: int, now: int) -> None:
         s.n[ON_STACK] = 1
         return
     p = node - len(links)
+    if len(s.roce) > 0 and s.labels[p].returning:
+        acknowledged(s, p, now)
+        return
     if arrive(s, p, now):
         i = s.packets[p].transfer
         s.to_come[i] -= s.packets[p].size
@@ -176,6 +199,11 @@ def run(s: State, until: int, stop: bool) -> int:
     while True:
         if n[FREE] < _RESERVE:
             return ROOM
+        if len(s.roce) > 0:
+            if n[MOVING] == 0:  # what is still under way are answers, for which nobody waits
+                return DONE
+            if n[FRAMES] + len(s.links) >= s.frames:  # an event makes each link send one at most
+                return MORE_FRAMES
         time = coming(s, until)
         if stop and n[ENDED] > 0 and time > n[NOW]:
             return DONE

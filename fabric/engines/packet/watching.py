@@ -28,6 +28,8 @@ def note_made(s: State, p: int, i: int, now: int) -> None:
     """Packet p of transfer i is at its first link."""
     if s.watching:
         s.marks[p].made, s.marks[p].number = now, s.sent[i].made
+        if len(s.roce) > 0 and s.transfers[i].roce:
+            s.marks[p].number = s.labels[p].number
         s.sent[i].made += 1
 
 
