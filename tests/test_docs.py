@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.sweep.study import load as load_study
 from fabric.classes.file import load_classes
 from fabric.faults.file import load_faults
 from fabric.machine import MachineSpec
@@ -67,6 +68,10 @@ NOT_HERE = {
     ("docs/running.md", "mpiexec"): MPI,
     ("docs/running.md", "torchrun"): TORCHRUN,
     ("docs/running.md", "triplane run -n 16 --nnodes 2"): HOSTS,
+    ("docs/sweeps.md", "mpiexec"): "tests/test_sweep_executors.py runs it with both MPIs",
+    ("docs/sweeps.md", "dask"): "needs a cluster: tests/test_sweep_executors.py has one",
+    ("docs/sweeps.md", "triplane sweep study.toml --executor dask"):
+        "needs a cluster: tests/test_sweep_executors.py has one",
     ("docs/torch.md", "torchrun"): TORCHRUN,
     ("docs/torch.md", "triplane run -n 8 --sync eager program.py"): TORCHRUN,
     ("docs/transformers.md", "pip install"): SETS_UP,
@@ -138,6 +143,9 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
         elif block.language == "toml" and "[[faults]]" in block.text:
             (tmp_path / "faults.toml").write_text(block.text, "utf-8")
             assert load_faults(tmp_path / "faults.toml")
+        elif block.language == "toml" and block.text.startswith("bench = "):
+            (tmp_path / "study.toml").write_text(block.text, "utf-8")
+            assert load_study(tmp_path / "study.toml").points
         elif block.language == "toml":
             (tmp_path / "page.toml").write_text(block.text, "utf-8")
             assert system(str(tmp_path / "page.toml")).n_endpoints

@@ -29,8 +29,29 @@ def system(name: str | Path, **arguments: object) -> Topology:
     Raises `TopologyError` with the choices.
     """
     text = str(name)
-    if isinstance(name, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
+    if isinstance(name, Path) or _is_path(text):
         return load(text)
+    entry, sizes = _entry(text)
+    return entry.preset(**{**entry.arguments, **sizes, **arguments})
+
+
+def check_name(name: str) -> None:
+    """Raise `TopologyError`, as `system` does, if there is no system of that name, or no file.
+
+    Nothing is built, and a file is not read.
+    """
+    if not _is_path(name):
+        _entry(name)
+    elif not Path(name).is_file():
+        raise TopologyError(f"no system {name!r}: there is no such file")
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".toml") or "/" in text or "\\" in text
+
+
+def _entry(text: str) -> tuple[SystemEntry, dict[str, int]]:
+    """The preset that a name means, and the argument that is its size."""
     known = _known()
     stem, colon, size = text.partition(":")
     if stem not in known:
@@ -38,9 +59,7 @@ def system(name: str | Path, **arguments: object) -> Topology:
             f"no system {text!r}; there are {', '.join(systems())}, or a TOML file's path"
             f"{near(stem, known)}"
         )
-    entry = known[stem]
-    sizes = _size(stem, entry, size if colon else None)
-    return entry.preset(**{**entry.arguments, **sizes, **arguments})
+    return known[stem], _size(stem, known[stem], size if colon else None)
 
 
 def systems() -> dict[str, str]:
