@@ -81,6 +81,8 @@ setting_options = gathered(
                  help="The same for a rank that is stopped [1.5]."),
     click.option("--trace", metavar="FILE",
                  help="Write what the ranks did, and when, for ui.perfetto.dev."),
+    click.option("--as-part-of", type=click.IntRange(1), metavar="N",
+                 help="The ranks are some of N; the others are modelled, with the same calls."),
     click.option("--grace", type=float, metavar="SECONDS",
                  help="For survivors of a failure to end by themselves [5]."),
 )  # fmt: skip
@@ -155,6 +157,7 @@ def _check(placing: Placing, settings: Settings) -> None:
             _refuse(name, f"does not go with --transport {given}: threads are never stopped alone")
     if settings.clock != "paced" and settings.scale != default.scale:
         _refuse("scale", f"goes with --clock paced, not {settings.clock}")
+    settings.copies(placing.ranks)
     if settings.machine is None and settings.clock != default.clock:
         _refuse("clock", "does not go with --system none: there is no emulated machine")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.failure import WorldError
 from fabric.machine import MachineSpec
 from fabric.machine_json import VARIABLE
-from topology.arguments import PATH, number, shown, text
+from topology.arguments import PATH, integer, number, shown, text
 from topology.errors import ArgumentError, TriplaneError
 from topology.names import near
 
@@ -37,7 +37,9 @@ class Settings:
     ``heartbeat``: seconds of silence after which a rank on another host counts as lost.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
     that survivors of a failure have to end by themselves. ``trace``: the file that gets a trace of
-    all that the ranks do, when they have ended; see `fabric.clock.perfetto`.
+    all that the ranks do, when they have ended; see `fabric.clock.perfetto`. ``as_part_of``: of how
+    many ranks the world's are some, the others being modelled; see `fabric.clock.part_of`. None:
+    they are all.
 
     Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
@@ -50,6 +52,7 @@ class Settings:
     stop_timeout: float = 1.5
     grace: float = 5.0
     trace: str | None = None
+    as_part_of: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.machine, MachineSpec | None):
@@ -68,6 +71,18 @@ class Settings:
             value = getattr(self, name)
             if not (0 < value < math.inf or (name == "grace" and value == 0)):
                 raise WorldError(f"{name} is {value}: it must be a number above 0")
+        if self.as_part_of is not None and self.machine is None:
+            raise WorldError(f"as_part_of is {self.as_part_of}, and no machine is emulated")
+
+    def copies(self, ranks: int) -> int:
+        """How many modelled ranks each of ``ranks`` stands for, itself included.
+
+        Raises `WorldError` where ``as_part_of`` is no multiple of them.
+        """
+        whole = ranks if self.as_part_of is None else self.as_part_of
+        if whole % ranks:
+            raise WorldError(f"as_part_of is {whole}; it has to be a multiple of the {ranks} ranks")
+        return whole // ranks
 
     @property
     def paced(self) -> float | None:
@@ -134,14 +149,18 @@ def _normal(name: str, value: Any) -> Any:
     """A setting as a plain value of its kind; raises `ArgumentError`."""
     if name in ("scale", "heartbeat", "stop_timeout", "grace"):
         return number(value, name)
+    if name == "as_part_of":
+        return None if value is None else integer(value, name, 1)
     return None if name == "trace" and value is None else text(value, name, most=PATH)
 
 
-def _value(name: str, text: str) -> str | float | None:
+def _value(name: str, text: str) -> str | float | int | None:
     if name == "trace":
         return text or None
     if name in ("clock", "sync"):
         return text
+    if name == "as_part_of" and (not text or text.isdecimal()):
+        return int(text) if text else None
     try:
         return float(text)
     except ValueError:
@@ -172,12 +191,17 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
         return None
     from fabric.clock.emulator import Emulator
 
-    if size > len(fabric.places):
+    whole = size * settings.copies(size)
+    if whole > len(fabric.places):
         raise WorldError(
-            f"{size} ranks are more than the {len(fabric.places)} endpoints of"
+            f"{whole} ranks are more than the {len(fabric.places)} endpoints of"
             f" {fabric.topology.name}"
         )
-    if size > 1:  # or it would be compiled while ranks wait, who would learn of nothing meanwhile
+    if whole > 1:  # or it would be compiled while ranks wait, who would learn of nothing meanwhile
         fabric.compile()
-    mode = "paced" if settings.paced else settings.sync
-    return Emulator(fabric, size, mode, record=settings.trace is not None)
+    mode, record = "paced" if settings.paced else settings.sync, settings.trace is not None
+    if whole > size:
+        from fabric.clock.part_of import EmulatorOfMany
+
+        return EmulatorOfMany(fabric, size, whole, mode, record=record)
+    return Emulator(fabric, size, mode, record=record)

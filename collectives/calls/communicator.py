@@ -74,6 +74,9 @@ def everybody(me: Member, timeout: float | None = None) -> "Communicator":
 class Communicator:
     """A group of ranks as one of them sees it: ``rank`` of ``size``; made by `init`.
 
+    ``copies``: in a call of all ranks of the world, how many of the machine this one stands for,
+    itself included; above 1 with `Settings.as_part_of`.
+
     Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.calls.buffers`
     for what they can be; both hold items of one type, and only their numbers of items matter, not
     their shapes. ``async_op``: return at once; see `Work`. ``algorithm``: one of
@@ -98,6 +101,8 @@ class Communicator:
         self._calls: dict[Hashable, PreparedCall] = {}
         self._machines: dict[str, MachineLabel | None] = {}
         self._wide = WIDE if self._driver.transport.many else None
+        # How many modelled ranks this one stands for in calls of the group.
+        self.copies = me.settings.copies(me.size) if group.size == me.size else 1
 
     def __enter__(self) -> "Communicator":
         """Itself; at the end of the block it is closed."""
@@ -269,6 +274,7 @@ class Communicator:
         gathered first, which takes time as any all_gather does. Not in place.
         """
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        self._unscaled("all_to_all_v")
         send, recv = view(x, "x"), view(out, "out", True)
         sent = all_to_all_v.sizes("send_counts", send_counts, send, self.size)
         received = all_to_all_v.sizes("recv_counts", recv_counts, recv, self.size)
@@ -357,6 +363,7 @@ class Communicator:
         ``op`` is "min", "max", "band" or "bor": for tests and small worlds.
         """
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        self._unscaled("a schedule of the program's own")
         given = NOTHING if send is None else view(send, "send")
         filled = NOTHING if recv is None else view(recv, "recv", True)
         reduction, costs, words = text(op, "op"), text(operation, "operation"), text(name, "name")
@@ -443,6 +450,8 @@ class Communicator:
         """
         driver, group = self._driver, self._group
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        if call.timed is None and call.operation != FREE:
+            self._unscaled(call.words)
         number = group.next_call()
         return self._go(
             [in_rounds(call, driver.transport, group.members, number, messages, finish)],
@@ -495,6 +504,21 @@ class Communicator:
         group = Group(lineage, members, places.index(self.rank))
         return Communicator(self._member, group, self._timeout)
 
+    def need_all(self, what: str) -> None:
+        """Raise `ArgumentError` where the ranks of the world are some of many, for ``what``."""
+        whole = self._member.settings.as_part_of
+        if whole not in (None, self._member.size):
+            raise ArgumentError(f"{what} needs all ranks to run; these are a part of {whole}")
+
+    def _unscaled(self, what: str) -> None:
+        """Raise `ArgumentError` where ``what`` would have to be the call of many more ranks."""
+        if self.copies > 1:
+            raise ArgumentError(
+                f"{what} cannot be timed as a call of {self.size * self.copies} ranks, of which the"
+                f" {self.size} are a part; collectives of one size and low-latency dispatch and"
+                " combine can"
+            )
+
     def _pair(self, x: Any, out: Any) -> tuple[UserBuffer, UserBuffer]:
         if out is None:
             both = view(x, "x", True)
@@ -513,7 +537,8 @@ class Communicator:
         call = self._calls.get(asked)
         if call is None:
             call = self._remember(
-                asked, collective(asked, self._group, self._member.control, self._wide)
+                asked,
+                collective(asked, self._group, self._member.control, self._wide, self.copies),
             )
         return self._make(call, send, recv, asynchronous, time)
 

@@ -12,6 +12,7 @@ from collectives.algorithms.spec import combiner
 from collectives.algorithms.table import buffers, default, schedule
 from collectives.calls.buffers import ArgumentError, UserBuffer, in_place, name_of, shift
 from collectives.calls.group import Group
+from collectives.calls.part_of import whole_rows, whole_size
 from collectives.calls.reductions import lowers, reduction
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.ready import made_ready
@@ -51,12 +52,17 @@ class CallArguments(NamedTuple):
 
 
 def collective(
-    asked: CallArguments, group: Group, control: RankControl, wide: int | None = None
+    asked: CallArguments,
+    group: Group,
+    control: RankControl,
+    wide: int | None = None,
+    copies: int = 1,
 ) -> PreparedCall:
     """The `PreparedCall` of a collective as ``asked``; raises `ArgumentError` or `ScheduleError`.
 
     Buffers may be identical, or the shorter one may be the rank's own block of the longer one, as
-    in NCCL; any other overlap is an error. ``wide``: see `made_ready`.
+    in NCCL; any other overlap is an error. ``wide``: see `made_ready`. ``copies``: as in
+    `Settings.copies` where all ranks of the world make the call.
     """
     op, rank, ranks = asked.op, group.rank, group.size
     dtype, items = _unit(asked, ranks)
@@ -67,16 +73,22 @@ def collective(
         allowed = "" if place is None else ", and not as a call in place would"
         raise ArgumentError(f"{op}: what it reads and what it fills share memory{allowed}")
     combine = reduction(asked.reduction, dtype) if asked.reduction else None
-    told = advice(op, group, size, control, dtype.itemsize, asked.root, asked.algorithm)
-    plan = planned(
-        op, ranks, size, told.algorithm, asked.root, dtype.itemsize, told.ranks_per_node
-    )[rank]
+    itemsize, whole = dtype.itemsize, whole_size(op, size, dtype.itemsize, copies)
+    told = advice(op, group, whole, control, itemsize, asked.root, asked.algorithm)
+    algorithm, timed = told.algorithm, None
+    if copies > 1:  # what is fastest for all may be none for so few
+        algorithm = asked.algorithm or default(op, ranks, size)
+        timed = whole_rows(
+            op, ranks, whole, told.algorithm, asked.root, itemsize, told.ranks_per_node,
+            copies, rank,
+        )  # fmt: skip
+    plan = planned(op, ranks, size, algorithm, asked.root, itemsize, told.ranks_per_node)[rank]
     average = ranks if asked.reduction == "avg" else 0
     # Else the plan reads a copy, and nothing is shared: see `collectives.calls.execution`.
     here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
     made = made_ready(plan, asked.shift if here else None, wide)
     return PreparedCall(
-        _words(asked, dtype, items), plan, made, told.operation, combine, dtype, average
+        _words(asked, dtype, items), plan, made, told.operation, combine, dtype, average, timed
     )
 
 

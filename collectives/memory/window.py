@@ -73,6 +73,7 @@ class Window:
     def __init__(
         self, comm: Communicator, memory: Any, *, device: str = "npu", name: str = "window"
     ) -> None:
+        comm.need_all("one-sided memory")
         self._comm, self.device = comm, _device(device, "device")
         self.name = text(name, "name", most=64)
         self._own: OwnMemory | None = _memory(memory, comm)

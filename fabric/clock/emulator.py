@@ -44,15 +44,16 @@ class Emulator:
     """
 
     def __init__(
-        self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False
-    ) -> None:
+        self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False,
+        posts: Posts | None = None,
+    ) -> None:  # fmt: skip
         self.mode, self.size, self.fabric = mode, size, fabric
         session = fabric.session(size)
         changes = ClockChanges(fabric.changes, fabric.topology.n_links)
         self._mode = chosen(mode, session, changes)
         self._news = self._mode.news
         self._catalogue = Catalogue(fabric, size, session)
-        self._posts = Posts(size)
+        self._posts = Posts(size) if posts is None else posts
         self._ranks, self._post = self._posts.ranks, self._posts.post
         self._of, self._posting = self._posts.of, self._posts.posting
         self._calls: dict[int, TimedCall] = {}
@@ -61,6 +62,10 @@ class Emulator:
             fabric, self._posts, self._mode, self._calls, self._close, mode == "strict"
         )
         self.record = Recording() if record else None
+
+    def members(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        """The ranks on the fabric that make a call of the world's ranks ``group``: the same."""
+        return group
 
     # What ranks post.
 
@@ -147,6 +152,11 @@ class Emulator:
         """
         if self.record is not None:
             self._post(self._posting(rank), self._mark, rank, span, name, at)
+
+    def called(self, op: int, words: str) -> None:
+        """Keep in the record, if there is one, what call ``op`` is in words."""
+        if self.record is not None:
+            self.record.words.setdefault(op, words)
 
     def end(self, rank: int) -> None:
         """Take note that the rank posts no more."""

@@ -36,6 +36,7 @@ def launch(
     stop_timeout: float = 1.5,
     return_exceptions: bool = False,
     trace: str | Path | None = None,
+    as_part_of: int | None = None,
 ) -> list[Any]:
     """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
@@ -45,7 +46,8 @@ def launch(
     "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``: the stacks
     that time calls, as in `MachineSpec`; a `Fabric` has its own. ``clock``, ``sync``, ``scale``,
     ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after which it ends with a
-    `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev.
+    `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev. ``as_part_of``: of how
+    many ranks of the machine these are some; the others are modelled, as in `Settings`.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
@@ -60,7 +62,7 @@ def launch(
     machine, make = _machine(system, software)
     settings = Settings(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
-        trace=None if trace is None else _file(trace),
+        trace=None if trace is None else _file(trace), as_part_of=as_part_of,
     )  # fmt: skip
     ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make, transport))
     return ended.handed_over() if quiet else ended.results()

@@ -14,7 +14,7 @@ import numpy as np
 
 from fabric.failure import WorldError
 from fabric.ranks.ready import ReadyPlan
-from fabric.schedule.plan import Plan
+from fabric.schedule.plan import Plan, TimedRows
 from fabric.transports.base import Request, Transport
 from fabric.world.rank_control import RankControl
 
@@ -24,7 +24,8 @@ class PreparedCall(NamedTuple):
 
     ``words``: what it is to all its ranks; ``plan``, ``operation``: see `RankControl.begin`;
     ``combine`` and ``dtype``: how items become one, for steps that reduce; ``average``: by how
-    many ranks who made it divides the result, or 0.
+    many ranks who made it divides the result, or 0. ``timed``: the rows by which it is timed, where
+    ranks are some of many (`Settings.as_part_of`); None: those of the plan.
     """
 
     words: str
@@ -34,6 +35,7 @@ class PreparedCall(NamedTuple):
     combine: np.ufunc | None = None
     dtype: np.dtype[Any] | None = None
     average: int = 0
+    timed: TimedRows | None = None
 
 
 class Execution:
@@ -72,7 +74,8 @@ class Execution:
         """Tell the authority that the rank begins its part of the call, if it is to know it."""
         call = self.call
         if self.timed:
-            control.begin(self.tag, self.members, call.plan, call.words, call.operation)
+            rows = call.plan.rows if call.timed is None else call.timed
+            control.begin(self.tag, self.members, rows, call.words, call.operation)
 
     def advance(self) -> bool:
         """Do what can be done now; returns True when everything is over.

@@ -13,7 +13,7 @@ import numpy as np
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import ReadyPlan
 from fabric.ranks.wide import WIDE
-from fabric.schedule.plan import Plan
+from fabric.schedule.plan import Plan, TimedRows
 from fabric.transports.base import SMALL, Bytes, Take, Transport
 
 NOTHING_READY = ReadyPlan((), (0, 0, 0))
@@ -31,12 +31,15 @@ class Round(NamedTuple):
     receives: Sequence[tuple[int, int, Take | Bytes]]
 
 
-def timed_as(words: str, plan: Plan, operation: str) -> PreparedCall:
-    """A `Call` without data that takes the emulated time of ``plan``.
+def timed_as(
+    words: str, plan: Plan, operation: str, timed: TimedRows | None = None
+) -> PreparedCall:
+    """A `PreparedCall` without data that takes the emulated time of ``plan``.
 
-    ``words``: its description in errors and traces; ``operation``: selects the constants.
+    ``words``: its description in errors and traces; ``operation``: selects the constants;
+    ``timed``: the rows that take time instead, see `PreparedCall`.
     """
-    return PreparedCall(words, plan, NOTHING_READY, operation)
+    return PreparedCall(words, plan, NOTHING_READY, operation, timed=timed)
 
 
 def in_rounds(

@@ -1,8 +1,8 @@
 """Plan: one rank's rows of a schedule, step by step, for running and for timing them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +39,14 @@ class PlanStep:
 
     def __len__(self) -> int:
         return len(self.src)
+
+    def pick(self, which: NDArray[np.bool_]) -> "PlanStep":
+        """The rows for which the mask ``which`` is true."""
+        columns = {name: getattr(self, name)[which] for name in _COLUMNS}
+        return replace(self, **columns, traits=self.traits.pick(which))
+
+
+_COLUMNS = "src", "dst", "size", "src_at", "dst_at", "messages"
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,32 @@ def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
         if len(rows):
             parts.append(_part(number, step, rows))
     return Plan(rank, ranks, tuple(parts))
+
+
+def rows_of_some(steps: Iterable[Step], ranks: int, mine: NDArray[np.bool_]) -> TimedRows:
+    """The timed rows of several of ``ranks`` ranks, from all rows of a schedule: each row once.
+
+    ``mine``: which ranks, bool ``[ranks]``.
+    """
+    parts = []
+    for number, step in enumerate(steps):
+        rows = np.flatnonzero(mine[step.src] | mine[step.dst])
+        if len(rows):
+            parts.append(_part(number, step, rows))
+    return Plan(0, ranks, tuple(parts)).rows
+
+
+def rows_of_several(plans: Sequence[Plan]) -> TimedRows:
+    """The timed rows of several ranks' plans of one schedule, by steps: each row once."""
+    mine = np.zeros(plans[0].ranks, bool)
+    mine[[one.rank for one in plans]] = True
+    parts = []
+    for one in plans:
+        for part in one.parts:
+            # A row between two of them is the sender's.
+            parts.append(part.pick(~mine[part.src] | (part.src == one.rank)))
+    parts.sort(key=lambda part: part.number)
+    return Plan(0, len(mine), tuple(parts)).rows
 
 
 def plan_of_own_rows(steps: Iterable[Step], ranks: int, rank: int) -> Plan:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fabric.failure import WorldError, report
 from fabric.memory.places import MemoryPlace
-from fabric.schedule.plan import Plan
+from fabric.schedule.plan import TimedRows
 from fabric.world.line import Line
 from fabric.world.messages import (
     Access,
@@ -72,18 +72,20 @@ class RankControl:
             self._line.send(Exchange(mine), now=True)
             return self._inbox.exchanged()
 
-    def begin(self, op: int, group: tuple[int, ...], plan: Plan, call: str, operation: str) -> None:
+    def begin(
+        self, op: int, group: tuple[int, ...], rows: TimedRows, call: str, operation: str
+    ) -> None:
         """Report that the rank begins its part of a call, at its present emulated time.
 
         ``op``: names the call, the same number at all its ranks and never used twice. ``group``:
-        the world ranks of the plan's ranks, in their order. ``call``: what was called, in words,
+        the world ranks of the rows' ranks, in their order. ``call``: what was called, in words,
         such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do not
         fit together, and end the world with a `CallMismatch`. ``operation``: picks the endpoint's
         constants, as in `Fabric.simulate`. Raises `WorldError`.
         """
         clock = self.clock
         at = clock.stamp() if clock.prompt else None
-        self._line.send(Begin(op, group, plan.rows, call, operation, at), clock.prompt)
+        self._line.send(Begin(op, group, rows, call, operation, at), clock.prompt)
 
     def times(self, op: int) -> tuple[float, float]:
         """Begin and end of the rank's part of ``op``, which it has waited for, in emulated seconds.

@@ -143,10 +143,13 @@ class Packer:
 
 
 class Unpacker:
-    """Turns the frames of one rank of a world of ``size`` back into messages."""
+    """Turns the frames of one rank of a world of ``size`` back into messages.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    ``copies``: how many modelled ranks each stands for in a call of all; see `Settings.copies`.
+    """
+
+    def __init__(self, size: int, copies: int = 1) -> None:
+        self._size, self._copies = size, copies
         self._groups: dict[int, tuple[int, ...]] = {}
         self._rows: dict[int, TimedRows] = {}
         self._calls: dict[int, tuple[tuple[int, ...], TimedRows, str, str]] = {}
@@ -187,7 +190,11 @@ class Unpacker:
                 if group not in self._groups or rows not in self._rows:
                     raise WireError(f"call {number} is of an unknown group or plan")
                 self._calls[number] = self._groups[group], self._rows[rows], words, operation
-                check_rows(self._rows[rows], len(self._groups[group]))
+                check_rows(self._rows[rows], self._ranks(self._groups[group]))
+
+    def _ranks(self, group: tuple[int, ...]) -> int:
+        """How many ranks the rows of a call of ``group`` are of."""
+        return len(group) * (self._copies if len(group) == self._size else 1)
 
 
 def unpack_hello(frame: bytes) -> Hello:

@@ -278,8 +278,7 @@ class World:
             for settling, token in list(self._settling.items()):
                 self._settle(settling, token)
         if self.emulator is not None:
-            if self.emulator.record is not None:
-                self.emulator.record.words.setdefault(op, words)
+            self.emulator.called(op, words)
             self.emulator.begin(rank, op, group, begin.rows, begin.operation, begin.at)
             self._fed = True
 
@@ -350,8 +349,8 @@ class World:
         advice = None
         if self.emulator is not None:
             advice = advisor()(
-                self.emulator.fabric, ask.op, ask.group, ask.size, ask.itemsize, ask.root,
-                ask.algorithm,
+                self.emulator.fabric, ask.op, self.emulator.members(ask.group), ask.size,
+                ask.itemsize, ask.root, ask.algorithm,
             )  # fmt: skip
         self._reply(rank, AdviceReply(ask.token, advice))
 

@@ -39,8 +39,8 @@ class JoinedPeers:
     One thread adds; others may ask meanwhile.
     """
 
-    def __init__(self) -> None:
-        self.host = host()
+    def __init__(self, copies: int = 1) -> None:
+        self.host, self._copies = host(), copies
         self._all: dict[bytes, Peer] = {}
         self._by_rank: dict[int, bytes] = {}
 
@@ -50,7 +50,13 @@ class JoinedPeers:
     def add(self, identity: bytes, hello: Hello, size: int, now: float) -> None:
         """Add who has said ``hello`` to a world of ``size`` ranks, at ``now``."""
         self._all[identity] = Peer(
-            hello.rank, hello.pid, hello.born, hello.host, Unpacker(size), now, probed=now
+            hello.rank,
+            hello.pid,
+            hello.born,
+            hello.host,
+            Unpacker(size, self._copies),
+            now,
+            probed=now,
         )
         if hello.rank is not None:
             self._by_rank[hello.rank] = identity

@@ -101,7 +101,7 @@ class Server:
         self.world, self.dropped = world, 0
         self._counts = Counts(world.size)
         self._settings, self._token = settings, token
-        self.peers = JoinedPeers()
+        self.peers = JoinedPeers(settings.copies(world.size))
         self._watch = PeerWatch(
             self.peers, settings, watch, self._miss, lambda identity: self._send(identity, [])
         )

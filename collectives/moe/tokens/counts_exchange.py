@@ -44,6 +44,12 @@ class CountsLayout:
         counts: Ints = received[:, :local].sum(axis=0, dtype=np.int64)
         return counts
 
+    def choices(self, counts: _Counts) -> Ints:
+        """How many choices the counts from or to each rank are of: int64 ``[ranks]``."""
+        most = int(self.expert_ranks.local.max())
+        by_rank: Ints = counts[:, :most].sum(axis=1, dtype=np.int64)
+        return by_rank
+
     def path(
         self, received: _Counts, sent: _Counts, to_rank: NDArray[np.bool_]
     ) -> tuple[Direct | Relayed, ChunkCounts | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,12 @@ from collectives.moe.tensors import (
 )
 from collectives.moe.tokens.arrivals import Arrivals, mapped
 from collectives.moe.tokens.loading import load_kernels
+from collectives.moe.tokens.part_of import whole_rows
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
 from collectives.moe.tokens.slot_transfer import Returns, Tokens
+from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import plan_of_own_rows
@@ -66,7 +69,10 @@ class Received:
 
 @dataclass(slots=True, eq=False)
 class Handle:
-    """What combine needs of a dispatch; it is good for one combine, see `release`."""
+    """What combine needs of a dispatch; it is good for one combine, see `release`.
+
+    ``number``: how many handles of the layer were before.
+    """
 
     owner: "LowLatency"
     chosen: Selected
@@ -76,6 +82,7 @@ class Handle:
     dtype: np.dtype[Any]
     given: Any
     slot: int
+    number: int = 0
 
     def release(self) -> None:
         """Release the buffer without a combine."""
@@ -120,7 +127,7 @@ class LowLatency:
         self._busy: dict[int, Handle] = {}
         self._scratch = [Scratch() for _ in range(IN_FLIGHT)]
         self._works: list[list[Work]] = [[] for _ in range(IN_FLIGHT)]
-        self._next = 0
+        self._next, self._handles = 0, count()
 
     @property
     def local_experts(self) -> int:
@@ -153,18 +160,17 @@ class LowLatency:
             room = self._room(slot, array.dtype)
         except TokenError as error:
             self.comm.refuse(self._named(error))
-        comm, rank, words = self.comm, self.comm.rank, self._words(array.dtype)
+        comm, words = self.comm, self._words(array.dtype)
         tokens = Tokens(comm, encode(array, self.wire), chosen, self.expert_ranks)
         by_source, source = self._told(chosen, tokens, words, timeout)
-        handle = Handle(self, chosen, choices, by_source, len(array), array.dtype, x, slot)
+        handle = Handle(
+            self, chosen, choices, by_source, len(array), array.dtype, x, slot, next(self._handles)
+        )
         if not self._reuse:
             self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
-        counts = RankCounts(rank, chosen.sent, by_source.sum(axis=1))
-        steps = counted_dispatch(counts, self.expert_ranks.local, size)
-        mine = plan_of_own_rows(steps, comm.size, rank)
         work = comm.exchange(
-            timed_as(words, mine, "dispatch"),
+            self._timed(words, handle, "dispatch", size),
             tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
@@ -202,11 +208,7 @@ class LowLatency:
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, chosen = self.comm, handle.chosen
-        counts = RankCounts(comm.rank, chosen.sent, handle.by_source.sum(axis=1))
         size = timed_size or self.hidden * handle.dtype.itemsize
-        mine = plan_of_own_rows(
-            counted_combine(counts, self.expert_ranks.local, size), comm.size, comm.rank
-        )
         words = self._words(handle.dtype).replace("dispatch", "combine")
         rows = Returns(comm, chosen, self.expert_ranks, results, handle.by_source,
                     self._scratch[handle.slot])  # fmt: skip
@@ -217,7 +219,7 @@ class LowLatency:
             handle.release()
 
         work = comm.exchange(
-            timed_as(words, mine, "combine"), rows.rounds(weights, home.array), finish,
+            self._timed(words, handle, "combine", size), rows.rounds(weights, home.array), finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)
@@ -232,8 +234,23 @@ class LowLatency:
         """
         kind, tokens = array_of(results).dtype, len(choices)
         return Handle(
-            self, selected(choices, self.expert_ranks), choices, by_source, tokens, kind, results, 0
-        )
+            self, selected(choices, self.expert_ranks), choices, by_source, tokens, kind, results,
+            0, next(self._handles),
+        )  # fmt: skip
+
+    def _timed(self, words: str, handle: Handle, operation: str, size: int) -> PreparedCall:
+        """The call that takes the time of this dispatch or combine, of messages of ``size``."""
+        comm, local = self.comm, self.expert_ranks.local
+        schedule = {"dispatch": counted_dispatch, "combine": counted_combine}[operation]
+        counts = RankCounts(comm.rank, handle.chosen.sent, handle.by_source.sum(axis=1))
+        mine = plan_of_own_rows(schedule(counts, local, size), comm.size, comm.rank)
+        timed = None
+        if comm.copies > 1:
+            everywhere = np.tile(local, comm.copies)
+            timed = whole_rows(
+                counts, comm.copies, handle.number, lambda one: schedule(one, everywhere, size)
+            )
+        return timed_as(words, mine, operation, timed)
 
     # Dispatch.
 

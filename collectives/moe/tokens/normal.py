@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,15 @@ from collectives.moe.tensors import (
 from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
 from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.loading import load_kernels
+from collectives.moe.tokens.part_of import spread, whole_rows
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
 from collectives.moe.tokens.selection import check, needed
+from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
-from fabric.schedule.plan import Plan, plan_of_own_rows
+from fabric.schedule.plan import plan_of_own_rows
 
 MOST_ALIGNMENT = 1 << 31
 """What counts of experts are rounded up to at most."""
@@ -77,7 +80,9 @@ class Routed:
     """The handle of a dispatch: for its combine, and for others of the same layout.
 
     ``tokens``: how many this rank sent; ``top_k``: choices of each; ``dtype``: of the results, None
-    for any; ``counts``: as in `Arrived`; ``known``: what the two levels are timed by.
+    for any; ``counts``: as in `Arrived`; ``known``: what the two levels are timed by;
+    ``choices``: of experts on each rank, this rank's, and of experts here, each rank's; ``number``:
+    how many handles of the layer were before.
     """
 
     path: Direct | Relayed
@@ -86,6 +91,8 @@ class Routed:
     dtype: np.dtype[Any] | None
     counts: NDArray[np.int64]
     known: two_level.ChunkCounts | None
+    choices: tuple[NDArray[np.int64], NDArray[np.int64]]
+    number: int
 
     @property
     def by_source(self) -> NDArray[np.int64]:
@@ -130,6 +137,7 @@ class Normal:
         self._result_size = result_given(result_size)
         self._repeats = flag(repeats, "repeats")
         self._scratches, self._recycled = Scratches(), Recycled()
+        self._handles = count()
 
     @property
     def local_experts(self) -> int:
@@ -165,7 +173,7 @@ class Normal:
         size = (self._message or self.wire.format("normal", given)).size(self.hidden)
         scratch = self._scratches.free()
         work = self.comm.exchange(
-            timed_as(words, self._plan(handle, size, back=False), "dispatch:normal"),
+            self._timed(words, handle, size, back=False),
             handle.path.dispatch(load, arrivals, scratch), lambda: _read_records(arrived, arrivals),
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
@@ -203,7 +211,7 @@ class Normal:
         size = self._result_size or self.hidden * given[0].dtype.itemsize
         words = self._words("combine", given[0].dtype, handle.top_k, len(given) > 1, None)
         work = self.comm.exchange(
-            timed_as(words, self._plan(handle, size, back=True), "combine:normal"),
+            self._timed(words, handle, size, back=True),
             path.combine(given, home), finish, async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._scratches.lend(scratch, work)
@@ -266,16 +274,24 @@ class Normal:
         counts = layout.experts(told)
         aligned = -(-counts // self.alignment) * self.alignment
         path, known = layout.path(told, mine, to_rank)
-        return Routed(path, len(to_rank), top_k, dtype, aligned, known)
+        choices = layout.choices(mine), layout.choices(told)
+        number = next(self._handles)
+        return Routed(path, len(to_rank), top_k, dtype, aligned, known, choices, number)
 
-    def _plan(self, handle: Routed, size: int, *, back: bool) -> Plan:
-        rank = self.comm.rank
+    def _timed(self, words: str, handle: Routed, size: int, *, back: bool) -> PreparedCall:
+        """The call that takes the time of this dispatch or combine, of messages of ``size``."""
+        comm, timed = self.comm, None
         if handle.known is not None:
             steps = two_level.counted(handle.known, size, back=back)
         else:
             schedule = counted_combine if back else counted_dispatch
-            steps = schedule(RankCounts(rank, handle.sent, handle.by_source), size)
-        return plan_of_own_rows(steps, self.comm.size, rank)
+            counts = RankCounts(comm.rank, handle.sent, handle.by_source)
+            steps = schedule(counts, size)
+            if comm.copies > 1:
+                far = spread(counts, *handle.choices, comm.copies)
+                timed = whole_rows(far, comm.copies, handle.number, lambda one: schedule(one, size))
+        mine = plan_of_own_rows(steps, comm.size, comm.rank)
+        return timed_as(words, mine, "combine:normal" if back else "dispatch:normal", timed)
 
     def _arrived(self, x: Any, arrivals: Arrivals, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
