@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pages test-torch test-deep-ep test-mooncake check page test-engines clean
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -72,6 +72,10 @@ test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
 	  tests/test_engine_kv.py tests/test_engine_transformers.py
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
 	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py
+
+# The documentation as a site, in out/site: it can be read from the folder, without a server.
+docs: $(VENV)/.ready-for-tests
+	$(BIN)/mkdocs build --quiet
 
 check: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check .

@@ -1,0 +1,78 @@
+"""The documentation as a site: it builds strictly, asks nobody for anything, and can be searched."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from bench.cli import BENCHMARKS, COMMANDS
+from tests.support.browser import browser
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60_000
+"""Milliseconds that a page may take on a busy host."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as ``make docs`` builds it; any warning of mkdocs ends that."""
+    folder = tmp_path_factory.mktemp("site")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+def opened(chromium: Browser, path: Path) -> tuple[Page, list[str]]:
+    """A page of the site, and what it asks for beside files of this host."""
+    page, asked = chromium.new_page(), list[str]()
+    local = ("file:", "data:", "blob:", "about:")
+    page.on("request", lambda one: None if one.url.startswith(local) else asked.append(one.url))
+    page.goto(path.as_uri(), timeout=PATIENCE)
+    return page, asked
+
+
+def test_the_first_page_shows_the_machine_and_asks_nobody(site: Path, chromium: Browser) -> None:
+    page, asked = opened(chromium, site / "index.html")
+    machine = page.frame_locator("iframe[src='machine.html']")
+    machine.locator("canvas").first.wait_for(timeout=PATIENCE)
+    page.wait_for_load_state("networkidle")
+    assert not asked
+    page.close()
+
+
+def test_it_can_be_searched_without_a_server(site: Path, chromium: Browser) -> None:
+    page, asked = opened(chromium, site / "index.html")
+    page.locator("input.md-search__input").focus()
+    page.keyboard.type("as-part-of")
+    found = page.locator(".md-search-result__link[href*='running.html']").first
+    found.wait_for(timeout=PATIENCE)
+    assert not asked
+    page.close()
+
+
+def test_every_command_is_listed(site: Path) -> None:
+    text = (site / "commands.html").read_text(encoding="utf-8")
+    titles = set(re.findall(r'<h\d id="([^"]+)"', text))
+    assert {f"triplane-{name}" for name in COMMANDS} <= titles
+    assert {f"triplane-bench-{name}" for name in BENCHMARKS} <= titles
+
+
+def test_every_page_of_docs_is_in_the_navigation(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f'href="{page.stem}.html"' in text, page.name
