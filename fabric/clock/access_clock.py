@@ -1,6 +1,6 @@
 """`AccessClock`: when accesses to registered memory begin and are over, and what follows then."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from fabric.clock.accesses import (
     AccessBatch,
@@ -13,7 +13,7 @@ from fabric.clock.accesses import (
 )
 from fabric.clock.calls import Catalogue, Family, TimedCall, grid
 from fabric.clock.memory_machine import MemoryMachine, memory_machine
-from fabric.clock.modes import TimeMode
+from fabric.clock.modes import End, TimeMode
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.endpoint.one_sided import READ, SIDES, WRITE
 from fabric.fabric import Fabric
@@ -25,7 +25,8 @@ class AccessClock:
 
     ``calls``: those of the world that are not over, by number; an access is one of them. ``close``:
     called with each access that is over. ``gathers``: whether accesses that a rank begins at one
-    instant are one batch, as they are if it is known when it begins no more.
+    instant are one batch, as they are if it is known when it begins no more. ``is_open``: whether
+    ranks may access memory.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class AccessClock:
     ) -> None:  # fmt: skip
         self._fabric, self._posts, self._mode = fabric, posts, mode
         self._calls, self._close, self._gathers = calls, close, gathers
+        self.is_open = False
         self._machine: MemoryMachine | None = None
         self._catalogue: Catalogue | None = None
         self._batches: dict[Hashable, list[TimedAccess]] = {}  # that have not set out yet
@@ -42,7 +44,8 @@ class AccessClock:
 
     def open(self) -> None:
         """Let ranks access memory from now on. Idempotent."""
-        if self._machine is None:
+        if not self.is_open:
+            self.is_open = True
             size = len(self._posts.ranks)
             made = self._machine = memory_machine(self._fabric, size)
             session = made.session()
@@ -81,15 +84,26 @@ class AccessClock:
         """The rank posts that it waits for a word; see `Emulator.await_word`."""
         self._posts.post(self._posts.posting(wait.rank), self._await, wait, read, at)
 
-    def set_out(self) -> None:
-        """Let the batches begin that ranks have gathered: nobody adds to them any more."""
-        while self._batches:
+    def set_out_if(self, sure: bool) -> None:
+        """Let the batches begin that ranks have gathered, if it is ``sure`` that nobody adds."""
+        while sure and self._batches:
             batches, self._batches = self._batches, {}
             for members in batches.values():
                 self._set_out(members, members[0].asked)
 
-    def report(self, batch: AccessBatch, position: int, time: float) -> None:
-        """Record when a part of a batch ends; what follows is for `follow`."""
+    def report(self, ended: Iterable[End], others: Callable[[TimedCall, int, float], None]) -> None:
+        """Record which parts end, and do what follows of accesses.
+
+        ``others``: called with those of other calls.
+        """
+        for call, position, time in ended:
+            if isinstance(call, AccessBatch):
+                self._report(call, position, time)
+            else:
+                others(call, position, time)
+        self._follow()
+
+    def _report(self, batch: AccessBatch, position: int, time: float) -> None:
         news = batch.end[position] is None
         batch.end[position] = time
         if news:
@@ -99,8 +113,8 @@ class AccessClock:
         elif not batch.open:  # corrected, on paced time
             self._corrected(batch)
 
-    def follow(self) -> None:
-        """Do what follows from batches whose ends are known, one after another."""
+    def _follow(self) -> None:
+        """What follows from batches whose ends are known, one after another."""
         while self._over:
             over, self._over = self._over, []
             for batch in sorted(over, key=_in_order):
@@ -162,9 +176,9 @@ class AccessClock:
                 batch.moving += 1
                 self._mode.join(batch, position, time)
             else:
-                self.report(batch, position, grid(time + batch.family.start))
+                self._report(batch, position, grid(time + batch.family.start))
         if not len(rows):
-            self.follow()
+            self._follow()
 
     def _finish(self, call: TimedAccess, batch: AccessBatch) -> None:
         terms, time = call.terms, batch.over

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fabric.clock.calls import Family, TimedCall
+from fabric.clock.calls import CallShare, Family, TimedCall
+from fabric.engines.columns import NO_STREAMS, RankStreams
 from fabric.schedule.plan import TimedRows
 
 Act = Callable[[], tuple[int, int]]
@@ -59,10 +60,6 @@ class TimedAccess(TimedCall):
     after: set["TimedAccess"] = field(default_factory=set)
     value: int = 0
 
-    def has_begun(self, rank: int) -> bool:
-        """True for its owner: nobody else has a part in it."""
-        return rank == self.owner
-
     def position(self, rank: int) -> int | None:
         """0 for its owner, None for everybody else."""
         return 0 if rank == self.owner else None
@@ -77,10 +74,14 @@ class TimedAccess(TimedCall):
         self.away = self.open = 0
 
 
+_BROUGHT = CallShare("", RankStreams((), 0, "", NO_STREAMS), False, False)
+"""That a rank has brought its part of an access; what it moves is of a batch."""
+
+
 def new_access(op: int, family: Family, owner: int, number: int, terms: AccessTerms) -> TimedAccess:
     """An access ``op`` that has not begun yet."""
     return TimedAccess(
-        op, family, [], [None], [None], 1, 1, owner=owner, number=number, terms=terms
+        op, family, [_BROUGHT] * 2, [None], [None], 1, 1, owner=owner, number=number, terms=terms
     )
 
 

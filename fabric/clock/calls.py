@@ -160,11 +160,6 @@ class TimedCall:
         pairs = zip(self.family.group, self.joined, strict=True)
         return tuple(rank for rank, at in pairs if at is None)
 
-    def has_begun(self, rank: int) -> bool:
-        """True if ``rank`` is in the group, and has brought its part."""
-        position = self.family.position.get(rank)
-        return position is not None and self.parts[position] is not None
-
     def position(self, rank: int) -> int | None:
         """The place of ``rank`` in the group; None if it is not in it."""
         return self.family.position.get(rank)

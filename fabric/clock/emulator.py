@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from fabric.clock.access_clock import AccessClock
-from fabric.clock.accesses import AccessBatch, AccessTerms, WordWait
+from fabric.clock.accesses import AccessTerms, WordWait
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.changes import ClockChanges
 from fabric.clock.modes import mode as chosen
@@ -56,6 +56,7 @@ class Emulator:
         self._posts = Posts(size) if posts is None else posts
         self._ranks, self._post = self._posts.ranks, self._posts.post
         self._of, self._posting = self._posts.of, self._posts.posting
+        self._go_on = self._posts.go_on
         self._calls: dict[int, TimedCall] = {}
         self._past: OrderedDict[int, TimedCall] = OrderedDict()
         self._memory = AccessClock(
@@ -108,7 +109,7 @@ class Emulator:
         """
         state = self._posting(rank)
         call = self._calls.get(op)
-        if call is None or not call.has_begun(rank):
+        if call is None or call.parts[call.family.position.get(rank, 0)] is None:
             call = self._past.get(op)
             if op not in state.ends and (call is None or call.position(rank) is None):
                 raise WorldError(f"rank {rank} waits for call {op}, which it has not begun", rank)
@@ -203,15 +204,15 @@ class Emulator:
         Raises `CallMismatch` if the transfers of a call's ranks do not fit together.
         """
         posts, memory = self._posts, self._memory
-        while True:
-            if not posts.running:
-                memory.set_out()
-            ended = self._mode.next(posts.running)
-            if not ended:
-                break
-            for call, position, time in ended:
-                self._report(call, position, time)
-            memory.follow()
+        if memory.is_open:
+            memory.set_out_if(not posts.running)
+        while ended := self._mode.next(posts.running):
+            if memory.is_open:
+                memory.report(ended, self._report)
+                memory.set_out_if(not posts.running)
+            else:
+                for call, position, time in ended:
+                    self._report(call, position, time)
         answers, posts.answers = posts.answers, []
         return answers
 
@@ -300,7 +301,8 @@ class Emulator:
         if end is not None:
             state.clock = max(state.clock, end)
         elif call is not None and call.op in self._calls:
-            self._posts.hold(state, call)
+            state.waits = call
+            self._posts.running -= 1
 
     def _compute(self, state: PostingRank, rank: int, seconds: float) -> None:
         begin = state.clock
@@ -333,9 +335,6 @@ class Emulator:
 
     def _report(self, call: TimedCall, position: int, time: float) -> None:
         """Record when a rank's part of a call ends; for the second time if it was corrected."""
-        if isinstance(call, AccessBatch):
-            self._memory.report(call, position, time)
-            return
         rank = call.family.group[position]
         state, news = self._ranks[rank], call.end[position] is None
         call.end[position] = time
@@ -349,7 +348,8 @@ class Emulator:
         if not call.open:
             self._close(call)
         if state.waits is call:
-            self._free(state, call)
+            state.clock = max(state.clock, state.ends.pop(call.op))
+            self._go_on(state)
 
     def _close(self, call: TimedCall) -> None:
         del self._calls[call.op]
@@ -358,11 +358,6 @@ class Emulator:
             self._past.popitem(last=False)
         if self.record is not None:
             self.record.over.append(call)
-
-    def _free(self, state: PostingRank, call: TimedCall) -> None:
-        """End the rank's wait for the call, and take what it has posted behind it."""
-        state.clock = max(state.clock, state.ends.pop(call.op))
-        self._posts.go_on(state)
 
 
 def _some(ranks: tuple[int, ...]) -> str:

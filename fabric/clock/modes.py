@@ -86,10 +86,11 @@ class CallsInFlight:
     def enter(self, joining: Iterable[_Joining]) -> None:
         """Let ranks begin their parts of calls."""
         enter, here, origin = self._session.enter, self._here, self.origin
+        is_old = self._next is not None
         for at, op, position, call in joining:
             share = call.parts[position]
             if share is not None:
-                if self._next is not None and isinstance(call, AccessBatch):
+                if is_old and isinstance(call, AccessBatch):
                     raise WorldError(
                         "memory was registered as a window while other calls were in flight, and is"
                         " accessed before these are over: wait for them first"

@@ -47,24 +47,24 @@ class PostingRank:
 class Posts:
     """The states of ``size`` ranks.
 
-    ``running``: how many ranks neither wait nor have ended; ``answers``: to their questions, since
-    they were taken last.
+    ``size``: how many ranks there are; ``running``: how many of them neither wait nor have ended;
+    ``answers``: to their questions, since they were taken last.
     """
 
     def __init__(self, size: int) -> None:
         self.ranks = [PostingRank() for _ in range(size)]
-        self.running = size
+        self.size = self.running = size
         self.answers: list[Answer] = []
 
     def of(self, rank: int) -> PostingRank:
         """The state of ``rank``; raises `WorldError` if there is none."""
-        if not 0 <= rank < len(self.ranks):
-            raise WorldError(f"rank {rank} of a world of {len(self.ranks)} ranks")
-        return self.ranks[rank]
+        if 0 <= rank < self.size:
+            return self.ranks[rank]
+        raise WorldError(f"rank {rank} of a world of {self.size} ranks")
 
     def posting(self, rank: int) -> PostingRank:
         """The state of ``rank``, which posts; raises `WorldError` if it has ended."""
-        state = self.of(rank)
+        state = self.ranks[rank] if 0 <= rank < self.size else self.of(rank)
         if state.leaving:
             raise WorldError(f"rank {rank} has ended, and still posts", rank)
         return state

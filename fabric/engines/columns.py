@@ -80,6 +80,13 @@ class Streams:
         )  # fmt: skip
 
 
+NO_STREAMS = Streams(
+    np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0),
+    np.zeros(0, np.int64), np.zeros(0, np.bool_),
+)  # fmt: skip
+"""No flow at all."""
+
+
 @dataclass(frozen=True, eq=False)
 class RankStreams:
     """What one rank moves in one kind of call, in order of step, source, destination, traits.
