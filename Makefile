@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake check page test-engines clean
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-nixl check page \
+  test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +47,11 @@ test-deep-ep: $(VENV)/.ready-for-tests
 test-mooncake: $(VENV)/.ready-for-tests
 	@test -n "$(MOONCAKE)" || { echo "MOONCAKE=/path/to/a/checkout of kvcache-ai/Mooncake"; exit 1; }
 	$(BIN)/python tests/programs/mooncake_programs.py $(MOONCAKE)
+
+# NIXL's own Python examples, from a checkout of it: make test-nixl NIXL=/path/to/it
+test-nixl: $(VENV)/.ready-for-tests
+	@test -n "$(NIXL)" || { echo "NIXL=/path/to/a/checkout of ai-dynamo/nixl"; exit 1; }
+	$(BIN)/python tests/programs/nixl_programs.py $(NIXL)
 
 # Engines: gigabytes, and each wants another version of transformers, so each has its own. They are
 # not what .venv has, and compiled kernels of theirs must not take the place of its own.

@@ -72,15 +72,28 @@ class ProcessMemory:
         The arguments are addresses and sizes, int [stretches]. Raises `RankLost` if the process is
         gone.
         """
+        self._move(self._call, there, here, sizes, "read")
+
+    def scatter(self, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
+        """Copy many stretches to the other process's memory, to ``there`` from ``here``.
+
+        As `gather`.
+        """
+        self._move(_call("process_vm_writev"), there, here, sizes, "written")
+
+    def _move(
+        self, call: Callable[..., Any] | None, there: ArrayLike, here: ArrayLike, sizes: ArrayLike,
+        done: str,
+    ) -> None:  # fmt: skip
         table = np.empty((2, np.size(there), 2), np.uint64)
         table[0, :, 0], table[1, :, 0], table[:, :, 1] = here, there, sizes
         for first in range(0, table.shape[1], MOST):
             mine, theirs = np.ascontiguousarray(table[:, first : first + MOST])
             many, size = len(mine), int(mine[:, 1].sum())
             to, of = (ctypes.cast(each.ctypes.data, _STRETCHES) for each in (mine, theirs))
-            read = self._call(self._process, to, many, of, many, 0) if self._call else -1
-            if read != size:
-                raise self._failed(size, read)
+            moved = call(self._process, to, many, of, many, 0) if call else -1
+            if moved != size:
+                raise self._failed(size, moved, done)
 
     def _failed(self, size: int, moved: int, done: str = "read") -> RankLost | TransportError:
         code = ctypes.get_errno()
