@@ -32,7 +32,7 @@ class FoundValue(NamedTuple):
 
 
 class NewValue(NamedTuple):
-    """A value to be stored under a whole key; ``digest``: `content_hash` of it."""
+    """A value to be stored under a whole key; ``digest``: `content_hash` of a small one."""
 
     key: str
     value: memoryview
@@ -162,10 +162,11 @@ def _read(
         return value if content_hash(key, value) == one.digest else None
     room = room[: one.size]
     if one.copy is None:
-        access.tiers[tier].read_into(runs, room)
+        digest = access.tiers[tier].read_into(runs, room, key)
     else:
         room[:] = one.copy
-    return one.size if content_hash(key, room) == one.digest else None
+        digest = content_hash(key, room)
+    return one.size if digest == one.digest else None
 
 
 def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | None]:
@@ -193,8 +194,8 @@ def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | No
                     results[at] = one
                     continue
                 number, (tier, runs) = one
-                key, value, digest = values[at]
-                access.tiers[tier].write(runs, value)
+                key, value, _ = values[at]
+                digest = access.tiers[tier].write_hashed(runs, value, key)
                 written.append((number, key, len(value), digest))
             access.commit(written)
             unless_done.pop_all()

@@ -7,7 +7,7 @@ from operator import methodcaller
 from types import TracebackType
 from typing import Any
 
-from collectives.memory.pool.access import Counts, NewValue, ShardAccess, fetch, store
+from collectives.memory.pool.access import SMALL, Counts, NewValue, ShardAccess, fetch, store
 from collectives.memory.pool.core.errors import PoolError, PoolLost
 from collectives.memory.pool.core.eviction import MakePolicy, eviction_policy
 from collectives.memory.pool.core.hash_ring import VIRTUAL_NODES, HashRing, server_names
@@ -206,7 +206,7 @@ class Pool:
 
     def _new(self, key: str, value: Any) -> NewValue:
         whole, view = self._before + key, _bytes_of(value, "the value")
-        return NewValue(whole, view, content_hash(whole, view))
+        return NewValue(whole, view, content_hash(whole, view) if len(view) <= SMALL else 0)
 
     def _get(
         self, keys: Sequence[str], into: Sequence[memoryview] | None

@@ -12,13 +12,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from xxhash import xxh3_64
+
 from collectives.memory.pool.core.errors import PoolFull
+from collectives.memory.pool.core.hashing import content_hasher
 from collectives.memory.pool.core.pages import Run
 from collectives.memory.pool.core.tiers import Move, PoolTier
 from fabric.transports.zmq.doorbell import nameless
 
 GROWN = 1 << 25
 """Bytes that a tier grows by."""
+
+PART = 1 << 18
+"""Bytes that are copied before they are hashed: they stay in the second-level cache of today."""
 
 _IN_MEMORY = ("npu", "dram")
 
@@ -55,12 +61,13 @@ class TierMemory:
         pieces = self._pieces(runs, size)
         return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
-    def read_into(self, runs: Sequence[Run], into: memoryview) -> None:
-        """Fill ``into`` with the first bytes of these pages."""
-        at = 0
+    def read_into(self, runs: Sequence[Run], into: memoryview, key: str) -> int:
+        """Fill ``into`` with the first bytes of these pages; returns their `content_hash`."""
+        hasher, at = content_hasher(key), 0
         for piece in self._pieces(runs, len(into)):
-            into[at : at + len(piece)] = piece
+            _copy(piece, into[at : at + len(piece)], hasher)
             at += len(piece)
+        return hasher.intdigest()
 
     def write(self, runs: Sequence[Run], value: memoryview | bytes) -> None:
         """Write ``value`` to the beginning of these pages."""
@@ -68,6 +75,14 @@ class TierMemory:
         for piece in self._pieces(runs, len(value)):
             piece[:] = value[at : at + len(piece)]
             at += len(piece)
+
+    def write_hashed(self, runs: Sequence[Run], value: memoryview, key: str) -> int:
+        """Write ``value`` to the beginning of these pages; returns its `content_hash`."""
+        hasher, at = content_hasher(key), 0
+        for piece in self._pieces(runs, len(value)):
+            _copy(value[at : at + len(piece)], piece, hasher)
+            at += len(piece)
+        return hasher.intdigest()
 
     def close(self) -> None:
         """Unmap the tier, and free it if this was the last process that had it mapped."""
@@ -83,6 +98,14 @@ class TierMemory:
             pieces.append(self.bytes[first * page : first * page + length])
             size -= length
         return pieces
+
+
+def _copy(source: memoryview, target: memoryview, hasher: xxh3_64) -> None:
+    """Copy bytes, and hash each part of the copy while it is in a cache of the processor."""
+    for at in range(0, len(source), PART):
+        part = target[at : at + PART]
+        part[:] = source[at : at + PART]
+        hasher.update(part)
 
 
 def made(tier: PoolTier, page: int, folder: Path | None = None) -> TierMemory:

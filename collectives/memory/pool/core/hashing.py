@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike
-from xxhash import xxh3_64_intdigest, xxh64_intdigest
+from xxhash import xxh3_64, xxh3_64_intdigest, xxh64_intdigest
 
 from collectives.memory.pool.core.errors import PoolError
 
@@ -30,6 +30,11 @@ def content_hash(key: str, value: memoryview | bytes) -> int:
     The key enters by another hash than `key_hash`: two keys with one `key_hash` differ in this.
     """
     return xxh3_64_intdigest(value, xxh64_intdigest(key.encode()))
+
+
+def content_hasher(key: str) -> xxh3_64:
+    """What computes `content_hash` from pieces: ``update(piece)`` of each, then ``intdigest()``."""
+    return xxh3_64(seed=xxh64_intdigest(key.encode()))
 
 
 def prefix_keys(tokens: ArrayLike, block: int = LEAST_BLOCK, model: str = "") -> list[str]:

@@ -1,0 +1,151 @@
+"""The pool of blocks beside memcpy: blocks of 1 MiB, and small values, here and between processes.
+
+    python benchmarks/pool.py [--clients 8] [--seconds 1]
+
+All ratios are of one run, each beside a copy that was measured right before it. Values and memory
+are warm: the first use of a page costs more, for a copy as for the pool.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+
+from collectives.memory.pool.hosted.serving import serving
+from collectives.memory.pool.pool import Pool
+
+BLOCK, BLOCKS, BATCH = 1 << 20, 32, 8
+SMALL = 100
+GB = 1e9
+
+
+def seconds(do: Callable[[int], object], least: float) -> float:
+    """The median time of a call, of as many as fit into ``least`` seconds; 20 or more."""
+    took: list[float] = []
+    end = time.perf_counter() + least
+    while len(took) < 20 or time.perf_counter() < end:
+        begin = time.perf_counter()
+        do(len(took))
+        took.append(time.perf_counter() - begin)
+    return statistics.median(took)
+
+
+def copying(least: float) -> float:
+    """Bytes per second of copies of a block, each from and to another place."""
+    source, target = memoryview(bytearray(BLOCKS * BLOCK)), memoryview(bytearray(BLOCKS * BLOCK))
+    source[:] = os.urandom(BLOCK) * BLOCKS
+
+    def copy(at: int) -> None:
+        first = at % BLOCKS * BLOCK
+        target[first : first + BLOCK] = source[first : first + BLOCK]
+
+    for at in range(BLOCKS):
+        copy(at)
+    return BLOCK / seconds(copy, least)
+
+
+def blocks(pool: Pool, where: str, least: float) -> None:
+    """Print the bandwidth of blocks, one a call and several, beside copies."""
+    room = memoryview(bytearray(BLOCKS * BLOCK))
+    values = [memoryview(os.urandom(BLOCK)) for _ in range(BLOCKS)]
+    rooms = [room[at * BLOCK : (at + 1) * BLOCK] for at in range(BLOCKS)]
+    keys = [f"block {at}" for at in range(BLOCKS)]
+
+    def some(at: int) -> list[int]:
+        return [(at * BATCH + n) % BLOCKS for n in range(BATCH)]
+
+    calls: dict[str, tuple[Callable[[int], object], int]] = {
+        "put": (lambda at: pool.put(keys[at % BLOCKS], values[at % BLOCKS]), 1),
+        "get_into": (lambda at: pool.get_into(keys[at % BLOCKS], rooms[at % BLOCKS]), 1),
+        "get": (lambda at: pool.get(keys[at % BLOCKS]), 1),
+        f"batch_put of {BATCH}": (
+            lambda at: pool.batch_put({keys[n]: values[n] for n in some(at)}), BATCH
+        ),
+        f"batch_get_into of {BATCH}": (
+            lambda at: pool.batch_get_into(
+                [keys[n] for n in some(at)], [rooms[n] for n in some(at)]
+            ), BATCH,
+        ),
+    }  # fmt: skip
+    for _ in range(3):
+        pool.batch_put(dict(zip(keys, values, strict=True)))
+        pool.batch_get_into(keys, rooms)
+    for name, (call, many) in calls.items():
+        copied = copying(least / 2)
+        rate = many * BLOCK / seconds(call, least)
+        print(f"{where:20} {name:22} 1 MiB {rate / GB:8.2f} GB/s   {rate / copied:5.2f} of memcpy")
+
+
+def small(pool: Pool, where: str, least: float, keys: int = 1000) -> None:
+    """Print how many small values can be put and read a second, one a call."""
+    value = bytes(SMALL)
+    pool.batch_put({f"small {at}": value for at in range(keys)})
+    for name, call in (
+        ("put", lambda at: pool.put(f"small {at % keys}", value)),
+        ("get", lambda at: pool.get(f"small {at % keys}")),
+        ("exists", lambda at: pool.exists(f"small {at % keys}")),
+    ):
+        print(f"{where:20} {name:22} {SMALL} B {1 / seconds(call, least):10.0f} a second")
+
+
+def client(address: str, number: int, least: float, begin: Barrier) -> int:
+    """Put and read small values for some time; returns how many."""
+    value, done = bytes(SMALL), 0
+    with Pool.connect(address) as pool:
+        pool.put("small", value)
+        begin.wait()
+        end = time.perf_counter() + least
+        while time.perf_counter() < end:
+            key = f"{number} {done % 100}"
+            pool.put(key, value)
+            pool.get(key)
+            done += 2
+    return done
+
+
+def _client(
+    given: tuple[str, int, float], begin: Barrier, told: "multiprocessing.Queue[int]"
+) -> None:
+    told.put(client(*given, begin))
+
+
+def many(address: str, clients: int, least: float) -> None:
+    """Print how many small values so many processes put and read a second together."""
+    context = multiprocessing.get_context("spawn")
+    begin, told = context.Barrier(clients), context.Queue()
+    processes = [
+        context.Process(target=_client, args=((address, number, least), begin, told))
+        for number in range(clients)
+    ]
+    for process in processes:
+        process.start()
+    total = sum(told.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join()
+    print(
+        f"{f'{clients} processes':20} {'put and get':22} {SMALL} B {total / least:10.0f} a second"
+    )
+
+
+def main() -> None:
+    """Measure it all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--servers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    given = parser.parse_args()
+    with Pool.local(given.servers) as pool:
+        blocks(pool, "one process", given.seconds)
+        small(pool, "one process", given.seconds)
+    with serving(given.servers) as address:
+        with Pool.connect(address) as pool:
+            blocks(pool, "between processes", given.seconds)
+            small(pool, "between processes", given.seconds)
+        many(address, given.clients, given.seconds)
+
+
+if __name__ == "__main__":
+    main()
