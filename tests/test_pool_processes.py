@@ -23,6 +23,7 @@ from fabric.host.liveness import GONE, state
 from tests.test_liveness import await_, linux
 
 LIMIT = 60.0
+MIB = 1 << 20
 CLIENTS = [sys.executable, str(Path(__file__).parent / "programs" / "pool_clients.py")]
 
 
@@ -168,7 +169,7 @@ def test_an_interrupted_question_does_not_mix_up_answers(
         values = {f"{number}": b"%d" % number for number in range(20)}
         pool.batch_put(values)
 
-        def interrupted(self: RemoteAccess, line: object) -> None:
+        def interrupted(self: RemoteAccess, line: object, ahead: bool) -> None:
             raise KeyboardInterrupt
 
         for key in list(values)[:5]:
@@ -253,13 +254,38 @@ def test_what_is_read_at_a_glance_counts_as_a_use() -> None:
 def test_a_replaced_or_removed_value_is_not_seen_any_more_by_anybody(address: str) -> None:
     with Pool.connect(address) as one, Pool.connect(address) as two:
         for size in (10, 50_000):
-            for at in range(30):
-                one.put("key", b"%d" % at * size)
-                assert two.get("key") == b"%d" % at * size
+            for at in range(60):
+                writes, reads = (one, two) if at % 3 else (two, one)
+                writes.put("key", b"%d" % at * size)
+                assert reads.get("key") == b"%d" % at * size
             assert two.size("key") == 2 * size
             two.remove("key")
             assert one.get("key") is None
             assert not one.exists("key")
+
+
+@linux
+@pytest.mark.parametrize("last", [0, 1])
+def test_the_value_that_was_stored_later_stays_whichever_is_read_first(last: int) -> None:
+    """Two clients that have said so while the server stood still: no socket is before the other."""
+    with serving(1, dram=MIB) as address, Pool.connect(address) as pool:
+        pid, (path,) = view(address)["processes"]["server0"], view(address)["servers"].values()
+        both = [RemoteAccess("server0", path, LIMIT) for _ in range(2)]
+        places = [access.reserve([("", 10_000)])[0] for access in both]
+        os.kill(pid, signal.SIGSTOP)
+        for number in (last, 1 - last) if last else (1, 0):
+            reserved = places[number]
+            assert isinstance(reserved, tuple)
+            value = memoryview(b"%d" % number * 10_000)
+            digest = both[number].tiers[0].write_hashed(reserved[1].runs, value, "/key")
+            time = 2 if number == last else 1
+            line = both[number]._line
+            assert line is not None
+            line.sendall(frame(["commit", time, 0, [reserved[0], "/key", 10_000, digest]]))
+        os.kill(pid, signal.SIGCONT)
+        assert pool.get("key") == b"%d" % last * 10_000
+        for access in both:
+            access.close()
 
 
 @linux

@@ -4,7 +4,8 @@ A slot for each value that lies in the first tier in one run: the hash of its ke
 bytes, its size and its first page. Only the server writes. A client that has found a slot copies
 the bytes and then checks their hash, which is of the key as well: if the value was evicted or
 replaced meanwhile, the hash is wrong, and the client asks the server instead. So no lock is needed,
-and a server that is killed while it writes harms nobody.
+and a server that is killed while it writes harms nobody. Clients count what they have stored, and
+the server what it has committed: where the two differ, the directory is behind, and is not read.
 """
 
 import struct
@@ -24,6 +25,13 @@ _VERSION = struct.Struct("<Q")
 _REST = struct.Struct("<5Q")
 
 _STRIDE = 64
+
+CLIENTS = 64
+"""Clients that a directory has words for: of what each has stored, and what the server knows of."""
+
+_WORDS = CLIENTS * _VERSION.size
+_HEAD = 2 * _WORDS
+
 _PROBES = 4
 """Slots that a value may be in; where all are taken, it is not listed, and clients ask for it."""
 
@@ -34,7 +42,7 @@ _LEAST_SLOTS = 1 << 6
 def directory_size(pages: int) -> int:
     """The bytes of the directory of a first tier of so many pages: two slots for each, a power."""
     slots = 1 << (2 * pages - 1).bit_length()
-    return _STRIDE * max(_LEAST_SLOTS, min(slots, MOST_SLOTS))
+    return _HEAD + _STRIDE * max(_LEAST_SLOTS, min(slots, MOST_SLOTS))
 
 
 class Directory:
@@ -47,8 +55,25 @@ class Directory:
         size = directory_size(pages)
         self.memory: TierMemory = made(PoolTier("dram", size), _STRIDE, folder)
         self.memory.grow([(0, size // _STRIDE)])
-        self._mask = size // _STRIDE - 1
+        self._mask = (size - _HEAD) // _STRIDE - 1
         self._at: dict[int, tuple[int, str]] = {}
+        self._words = self.memory.bytes[:_HEAD].cast("Q")
+        self._numbers = list(range(CLIENTS))
+
+    def join(self) -> int:
+        """The number of a new client's words; below 0 if there are none left."""
+        return self._numbers.pop() if self._numbers else -1
+
+    def applied(self, number: int) -> None:
+        """Count a commit of a client that is done."""
+        if number >= 0:
+            self._words[CLIENTS + number] += 1
+
+    def leave(self, number: int) -> None:
+        """Forget a client, all of whose commits are done or lost."""
+        if number >= 0:
+            self._words[number] = self._words[CLIENTS + number] = 0
+            self._numbers.append(number)
 
     def there(self, value: StoredValue) -> None:
         """See `ShardWatch`."""
@@ -57,7 +82,7 @@ class Directory:
         if place.tier or len(place.runs) > 1 or number in self._at:
             return
         for probe in range(_PROBES):
-            at = ((number + probe) & self._mask) * _STRIDE
+            at = _HEAD + ((number + probe) & self._mask) * _STRIDE
             if not _SLOT.unpack_from(self.memory.bytes, at)[1]:
                 self._at[number] = at, value.key
                 self._write(at, (number, value.digest, value.size, *place.runs[0]))
@@ -70,6 +95,11 @@ class Directory:
         if key == value.key:
             del self._at[number]
             self._write(at, (0, 0, 0, 0, 0))
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._words.release()
+        self.memory.close()
 
     def key(self, number: int) -> str | None:
         """The key with this hash, if its value is listed."""
@@ -86,7 +116,17 @@ class DirectoryView:
     """A server's directory as a client reads it."""
 
     def __init__(self, memory: TierMemory) -> None:
-        self._memory, self._mask = memory, memory.size // _STRIDE - 1
+        self._memory, self._mask = memory, (memory.size - _HEAD) // _STRIDE - 1
+        self._words = memory.bytes[:_HEAD].cast("Q")
+
+    def stored(self, number: int) -> None:
+        """Count a commit that this client has sent."""
+        self._words[number] += 1
+
+    def is_behind(self) -> bool:
+        """Whether a client has stored what the server does not know of yet."""
+        slots = self._memory.bytes
+        return slots[:_WORDS] != slots[_WORDS:_HEAD]
 
     def find(self, number: int) -> FoundValue | None:
         """The value whose key has this hash, if it is listed; its place may not last.
@@ -95,7 +135,7 @@ class DirectoryView:
         """
         slots = self._memory.bytes
         for probe in range(_PROBES):
-            at = ((number + probe) & self._mask) * _STRIDE
+            at = _HEAD + ((number + probe) & self._mask) * _STRIDE
             version, known, digest, size, first, pages = _SLOT.unpack_from(slots, at)
             if known == number:
                 if version & 1 or _VERSION.unpack_from(slots, at)[0] != version:
@@ -105,6 +145,7 @@ class DirectoryView:
 
     def close(self) -> None:
         """Unmap it."""
+        self._words.release()
         self._memory.close()
 
 

@@ -65,7 +65,8 @@ class TierMemory:
         """Fill ``into`` with the first bytes of these pages; returns their `content_hash`."""
         hasher, at = content_hasher(key), 0
         for piece in self._pieces(runs, len(into)):
-            _copy(piece, into[at : at + len(piece)], hasher)
+            part = into[at : at + len(piece)]
+            _copy(piece, part, hasher, part)
             at += len(piece)
         return hasher.intdigest()
 
@@ -80,7 +81,8 @@ class TierMemory:
         """Write ``value`` to the beginning of these pages; returns its `content_hash`."""
         hasher, at = content_hasher(key), 0
         for piece in self._pieces(runs, len(value)):
-            _copy(value[at : at + len(piece)], piece, hasher)
+            part = value[at : at + len(piece)]
+            _copy(part, piece, hasher, part)
             at += len(piece)
         return hasher.intdigest()
 
@@ -100,12 +102,14 @@ class TierMemory:
         return pieces
 
 
-def _copy(source: memoryview, target: memoryview, hasher: xxh3_64) -> None:
-    """Copy bytes, and hash each part of the copy while it is in a cache of the processor."""
+def _copy(source: memoryview, target: memoryview, hasher: xxh3_64, mine: memoryview) -> None:
+    """Copy bytes, and hash each part while it is in a cache of the processor.
+
+    ``mine``: the one of the two that no other process can write, whose bytes are hashed.
+    """
     for at in range(0, len(source), PART):
-        part = target[at : at + PART]
-        part[:] = source[at : at + PART]
-        hasher.update(part)
+        target[at : at + PART] = source[at : at + PART]
+        hasher.update(mine[at : at + PART])
 
 
 def made(tier: PoolTier, page: int, folder: Path | None = None) -> TierMemory:

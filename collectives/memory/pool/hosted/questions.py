@@ -1,8 +1,9 @@
 """What clients ask of a server, each a list that begins with a verb, and the answers. No I/O."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from collectives.memory.pool.access import SMALL, NewValue
 from collectives.memory.pool.core.errors import PoolFull
@@ -17,8 +18,11 @@ MOST_KEY = 4096
 
 MOST_SIZE = 1 << 50
 
+AHEAD = "ahead"
+"""How a frame begins that is no answer, but says which places were reserved ahead, if any."""
+
 LEAST_SHARE = 32
-"""Values that a first tier has room for, at least, if one is reserved before it is asked for."""
+"""A first tier has room for so many times the values that are reserved ahead, at least."""
 
 _DIGESTS = 1 << 64
 
@@ -57,27 +61,8 @@ def _reserve(served: HostedShard, holder: Holder, given: list[Any], body: bytes)
             number, place = served.reserve(holder, namespace, size)
             answers.append([number, *_place(place)])
         except PoolFull as why:
-            answers.append(str(why))
+            answers.append([str(why)])
     return frame(answers)
-
-
-def _commit(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
-    """Commit values; where there is one, and it says so, reserve the like of it for the next."""
-    for number, key, size, digest, _ in _rows(given, 5):
-        _keys([key])
-        _numbers([number, digest])
-        _numbers([size], MOST_SIZE)
-        served.shard.commit(holder, number, key, size, digest)
-    if len(given) != 1 or given[0][-1] is not True:
-        return frame([])
-    key, size = given[0][1:3]
-    if served.shape.pages(size) * LEAST_SHARE > served.shape.tiers[0].size // served.shape.page:
-        return frame([])
-    try:
-        next_number, place = served.reserve(holder, namespace_of(key), size)
-    except PoolFull:
-        return frame([])
-    return frame([next_number, *_place(place)])
 
 
 def _abort(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -> bytes:
@@ -97,7 +82,7 @@ def _small(served: HostedShard, holder: Holder, given: list[Any], body: bytes) -
             served.store(holder, NewValue(key, memoryview(value), digest))
             answers.append(None)
         except PoolFull as why:
-            answers.append(str(why))
+            answers.append([str(why)])
     return frame(answers)
 
 
@@ -155,10 +140,61 @@ def _counts(served: HostedShard, holder: Holder, given: list[Any], body: bytes) 
     return frame([served.counts()])
 
 
+class Commit(NamedTuple):
+    """Values that a client has stored: number, key, size and hash of each.
+
+    ``time``: of the host's monotonic clock, in nanoseconds, before it was said; ``ahead``: how many
+    places for further values like the first are to be reserved.
+    """
+
+    time: int
+    ahead: int
+    values: list[tuple[int, str, int, int]]
+
+
+def commit_of(message: list[Any]) -> Commit | None:
+    """The values that a message commits; None if it is another one.
+
+    Raises `WireError` for what is neither.
+    """
+    if not message or message[0] != "commit":
+        return None
+    if len(message) < 4:
+        raise WireError(f"{message!r:.60} is no commit")
+    time, ahead = _numbers(message[1:3])
+    values = []
+    for number, key, size, digest in _rows(message[3:], 4):
+        _keys([key])
+        _numbers([number, digest])
+        _numbers([size], MOST_SIZE)
+        values.append((number, key, size, digest))
+    return Commit(time, ahead, values)
+
+
+def commit(served: HostedShard, holder: Holder, given: Commit) -> bytes:
+    """Commit values; the frame that says which places were reserved for others, if any are to be.
+
+    These are fewer than are wanted if there is no room, or if they would be a large part of all.
+    """
+    for value in given.values:
+        served.shard.commit(holder, *value)
+    if not given.ahead:
+        return b""
+    _, key, size, _ = given.values[0]
+    pages = served.shape.tiers[0].size // served.shape.page
+    most = min(given.ahead, pages // (served.shape.pages(size) * LEAST_SHARE))
+    places: list[list[Any]] = []
+    with suppress(PoolFull):
+        for _ in range(most):
+            number, place = served.reserve(holder, namespace_of(key), size)
+            places.append([number, *_place(place)])
+    return frame([AHEAD, *places])
+
+
 Answering = Callable[[HostedShard, Holder, list[Any], bytes], bytes]
 
 VERBS: Mapping[str, Answering] = MappingProxyType({
-    "reserve": _reserve, "commit": _commit, "abort": _abort, "small": _small, "find": _find,
+    "reserve": _reserve, "abort": _abort, "small": _small, "find": _find,
     "release": _release, "used": _used, "sizes": _sizes, "remove": _remove, "pin": _pin,
     "unpin": _unpin,
     "clear": _clear, "counts": _counts,

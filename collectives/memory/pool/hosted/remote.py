@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from collectives.memory.pool.core.hash_ring import HashRing
 from collectives.memory.pool.core.hashing import key_hash
 from collectives.memory.pool.core.tiers import Place, namespace_of
 from collectives.memory.pool.directory import DirectoryView, mapped_directory
+from collectives.memory.pool.hosted.questions import AHEAD
 from collectives.memory.pool.hosted.wire import Frames, frame
 from collectives.memory.pool.members import PoolMembers
 from collectives.memory.pool.tier_memory import TierMemory
@@ -26,6 +28,9 @@ ANSWER = 10.0
 
 AT_ONCE = 512
 """Keys in one question: with small values that is 4 MiB."""
+
+AHEAD_MOST, AHEAD_LEAST = 4, 1
+"""Places that a client has reserved ahead at once, and left when it does so again."""
 
 USES = 64
 """Values that were read at a glance, at most, before the server is told."""
@@ -74,7 +79,8 @@ class RemoteAccess:
         self._view: DirectoryView | None = None
         self._poll, self._used = select.poll(), list[int]()
         self._last: list[tuple[str, int]] = []
-        self._ahead: deque[tuple[str, int, int, Place]] = deque(maxlen=1)
+        self._number, self._expected = -1, deque[tuple[str, int]]()
+        self._places: deque[tuple[tuple[str, int], int, Place]] = deque()
 
     @property
     def tiers(self) -> Sequence[TierMemory]:
@@ -87,7 +93,7 @@ class RemoteAccess:
         Nothing is found any more when the server is gone: its values are those of others then.
         """
         view = self._view
-        if view is None or not self._at_home() or not self._is_quiet():
+        if view is None or not self._at_home() or not self._is_open() or view.is_behind():
             return None
         return view.find(key_hash(key))
 
@@ -99,42 +105,95 @@ class RemoteAccess:
                 if self._line is not None:
                     self._on_line(b"", answered=False)
 
-    def _is_quiet(self) -> bool:
-        """Whether the line is open, and nothing has arrived on it."""
+    def _is_open(self) -> bool:
+        """Whether the line is open; what has arrived on it without a question is taken in."""
         try:
-            return not self._poll.poll(0)
+            if not self._poll.poll(0):
+                return self._line is not None
         except OSError:  # interrupted
             return False
+        if not self._lock.acquire(blocking=False):
+            return False  # somebody waits for an answer
+        try:
+            return self._line is not None and self._take_in(self._line)
+        finally:
+            self._lock.release()
+
+    def _take_in(self, line: socket.socket) -> bool:
+        """Read what has arrived; False if the line was cut, or is of no use any more."""
+        try:
+            piece = line.recv(_READ)
+            for told, _ in self._frames.feed(piece):
+                if not self._is_ahead(told):
+                    raise WireError("an answer without a question")
+        except (OSError, WireError):
+            piece = b""
+        if not piece:
+            self._give_up()
+        return bool(piece)
 
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
         """See `ShardAccess`."""
-        ahead = self._ahead.pop() if self._ahead else None
-        if ahead is not None:
-            *alike, number, place = ahead
-            if [[namespace, self._pages(size)] for namespace, size in wanted] == [alike]:
-                return [(number, place)]
-            self.abort([number])
+        if self._places or self._expected:
+            alike = [(namespace, self._pages(size)) for namespace, size in wanted]
+            place = self._ahead(alike)
+            if place is not None:
+                return [place]
         told = self._all("reserve", wanted)
-        return [PoolFull(one) if isinstance(one, str) else (one[0], _place(one[1:]))
-                for one in told]  # fmt: skip
+        return [
+            PoolFull(one[0]) if len(one) == 1 else (one[0], _place(one[1:]))
+            for one in told
+        ]  # fmt: skip
+
+    def _ahead(self, alike: list[tuple[str, int]]) -> tuple[int, Place] | None:
+        """A place that was reserved ahead for such a value; those for others are given back."""
+        while self._places or self._expected:
+            if not self._places:
+                self._await_ahead()
+                continue
+            kind, number, place = self._places.popleft()
+            if [kind] == alike:
+                return number, place
+            self.abort([number])
+        return None
+
+    def _await_ahead(self) -> None:
+        """Wait for the next word on a place that was to be reserved."""
+        with self._lock:
+            if not self._places and self._expected:
+                self._on_line(b"", answered=False, ahead=True)
+
+    def _is_ahead(self, told: list[Any]) -> bool:
+        """Whether a frame is about a place reserved ahead, which is then noted."""
+        if not told or told[0] != AHEAD:
+            return False
+        kind = self._expected.popleft()
+        self._places += [(kind, number, _place(place)) for number, *place in told[1:]]
+        return True
 
     def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
-        """See `ShardAccess`; a place for the next value is asked for, too, if it may be alike."""
+        """See `ShardAccess`; asks for places for the next values, too, if they may be alike."""
         alike = [(namespace_of(key), self._pages(size)) for _, key, size, _ in written]
-        again, self._last = len(alike) == 1 and self._last == alike, alike
+        again = len(alike) == 1 and self._last == alike and not self._expected
+        ahead = AHEAD_MOST if again and len(self._places) <= AHEAD_LEAST else 0
+        self._last = alike
         for some in _some(written):
-            told = self._ask(["commit", *([*one, again] for one in some)])[0]
-            if told:
-                number, *place = told
-                self._ahead.append((*alike[0], number, _place(place)))
+            with self._lock:
+                if ahead:
+                    self._expected.append(alike[0])
+                sent = frame(["commit", time.monotonic_ns(), ahead, *some])
+                self._on_line(sent, answered=False)
+                if self._view is not None and self._number >= 0:
+                    self._view.stored(self._number)
+        if self._number < 0:  # without words in the directory: wait until all is committed
+            self._ask(["sizes"])
 
     def _pages(self, size: int) -> int:
         return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0
 
     def _give_back(self) -> None:
-        """Give up the place for a value that may never be put."""
-        while self._ahead:
-            self.abort([self._ahead.pop()[2]])
+        """Give up the places for values that may never be put."""
+        self._ahead([])
 
     def abort(self, numbers: Sequence[int]) -> None:
         """See `ShardAccess`."""
@@ -147,7 +206,7 @@ class RemoteAccess:
         for some in _some(values):
             rows = [[one.key, len(one.value), one.digest] for one in some]
             told += self._ask(["small", *rows], b"".join(one.value for one in some))[0]
-        return [None if one is None else PoolFull(one) for one in told]
+        return [None if one is None else PoolFull(one[0]) for one in told]
 
     def find(self, keys: Sequence[str]) -> list[FoundValue | None]:
         """See `ShardAccess`."""
@@ -226,15 +285,20 @@ class RemoteAccess:
         assert told is not None
         return told
 
-    def _on_line(self, asked: bytes, answered: bool) -> tuple[list[Any], bytes] | None:
-        """Send a frame and wait for the answer; a line on which that fails is given up."""
+    def _on_line(
+        self, asked: bytes, answered: bool, ahead: bool = False
+    ) -> tuple[list[Any], bytes] | None:
+        """Send a frame and wait for the answer; a line on which that fails is given up.
+
+        ``ahead``: wait for word on a place reserved ahead instead.
+        """
         if not self._at_home():
             raise PoolError(f"process {os.getpid()} was forked from a client: connect anew")
         try:
             line = self._line or self._connect()
             used, self._used = self._used, []
             line.sendall(frame(["used", *used]) + asked if used else asked)
-            return self._receive(line) if answered else None
+            return self._receive(line, ahead) if answered or ahead else None
         except (OSError, WireError, EOFError, ValueError) as error:
             self._give_up()
             raise ServerLost(f"{self._server} of the pool does not answer: {error}") from None
@@ -242,13 +306,16 @@ class RemoteAccess:
             self._give_up()
             raise
 
-    def _receive(self, line: socket.socket) -> tuple[list[Any], bytes]:
+    def _receive(self, line: socket.socket, ahead: bool = False) -> tuple[list[Any], bytes] | None:
+        """Wait for an answer; or, with ``ahead``, for word on a place reserved ahead."""
+        expected, piece = len(self._expected), b""
         while True:
+            answers = [told for told in self._frames.feed(piece) if not self._is_ahead(told[0])]
+            if answers or (ahead and len(self._expected) < expected):
+                return answers[0] if answers else None
             piece = line.recv(_READ)
             if not piece:
                 raise EOFError("the connection was cut")
-            for told in self._frames.feed(piece):
-                return told
 
     def _connect(self) -> socket.socket:
         line = socket.socket(socket.AF_UNIX)
@@ -259,7 +326,9 @@ class RemoteAccess:
             self._line, self._frames = line, Frames()
             piece, descriptors, _, _ = socket.recv_fds(line, _READ, _MOST_TIERS)
             told = next(iter(self._frames.feed(piece)), None) or self._receive(line)
-            page, *sizes = told[0]
+            if told is None:
+                raise WireError("no greeting")
+            self._number, page, *sizes = told[0]
             if len(sizes) != len(descriptors) or len(sizes) < 2:
                 raise WireError(f"{len(descriptors)} descriptors for {sizes}")
             if not self._tiers:  # else they are mapped, from before the line was given up
@@ -276,7 +345,8 @@ class RemoteAccess:
                 line.close()
 
     def _give_up(self) -> None:
-        self._ahead.clear()
+        self._places.clear()
+        self._expected.clear()
         if self._line is not None:
             self._line.close()
             self._line = None

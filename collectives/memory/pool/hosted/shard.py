@@ -24,4 +24,4 @@ class HostedShard(ServedShard):
     def close(self) -> None:
         """Free the memory."""
         super().close()
-        self.directory.memory.close()
+        self.directory.close()
