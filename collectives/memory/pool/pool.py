@@ -135,7 +135,7 @@ class Pool:
         """Fill memory with values; see `get_into`. Raises `PoolError` if one is larger."""
         if len(keys) != len(into):
             raise PoolError(f"{len(keys)} keys and memory for {len(into)}")
-        rooms = [_bytes_of(one, f"into[{at}]", True) for at, one in enumerate(into)]
+        rooms = [bytes_of(one, f"into[{at}]", True) for at, one in enumerate(into)]
         found = self._get(keys, rooms)
         for one in found:
             if isinstance(one, PoolError):
@@ -205,7 +205,7 @@ class Pool:
         return told
 
     def _new(self, key: str, value: Any) -> NewValue:
-        whole, view = self._before + key, _bytes_of(value, "the value")
+        whole, view = self._before + key, bytes_of(value, "the value")
         return NewValue(whole, view, content_hash(whole, view) if len(view) <= SMALL else 0)
 
     def _get(
@@ -240,7 +240,7 @@ class Pool:
         return found
 
 
-def _bytes_of(value: Any, name: str, writable: bool = False) -> memoryview:
+def bytes_of(value: Any, name: str, writable: bool = False) -> memoryview:
     """The bytes of a value where they lie; raises `ArgumentError` if it has none."""
     if type(value) is bytes and not writable:
         return memoryview(value)
