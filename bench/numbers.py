@@ -52,6 +52,29 @@ class Positive(click.ParamType[float]):
         return speed
 
 
+class Between(click.ParamType[float]):
+    """A finite number from ``least`` to ``most``; click's own range lets NaN through."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """``value`` as a float in the range; click reports anything else."""
+        try:
+            found = float(value)
+        except ValueError:
+            found = math.nan
+        if not self.least <= found <= self.most:
+            self.fail(
+                f"{value!r:.60} is no number from {self.least:g} to {self.most:g}", param, ctx
+            )
+        return found
+
+
 class CountList(click.ParamType[tuple[int, ...]]):
     """Whole numbers above 0: ``1,8,64``, and ``1..1024`` for 1, 2, 4 and so on up to 1024.
 

@@ -11,7 +11,7 @@ import click
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
 from bench.new_files import NewFile
-from bench.numbers import CountList
+from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
@@ -53,7 +53,7 @@ apart_options = gathered(
                  help="Domains of attention that share the experts [3]."),
     click.option("--way", type=click.Choice((TRAMPOLINE, DIRECT, "both")),
                  help="Over a trampoline rank, or from every rank to every expert [both]."),
-    click.option("--context", type=click.FloatRange(min=1),
+    click.option("--context", type=Between(1, 1 << 24),
                  help="Tokens cached of each request [4096]."),
 )  # fmt: skip
 """Adds the choice of an exchange, which the command gets as ``wanted``, an `AskedApart`."""

@@ -11,7 +11,7 @@ from bench.background_option import background_option
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
-from bench.numbers import CountList
+from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
@@ -62,10 +62,10 @@ decode_options = gathered(
     AskedDecode,
     click.option("--batch", type=CountList("requests"), metavar="NUMBERS",
                  help="Requests of an accelerator (an NPU, not a die): 96 or 8,24,96 [96]."),
-    click.option("--context", type=click.FloatRange(min=1), help="Tokens cached of each [4096]."),
+    click.option("--context", type=Between(1, 1 << 24), help="Tokens cached of each [4096]."),
     click.option("--mtp", type=click.IntRange(0, 8),
                  help="Tokens predicted beside one in a step [as many modules as the model has]."),
-    click.option("--acceptance", type=click.FloatRange(0, 1),
+    click.option("--acceptance", type=Between(0, 1),
                  help="How likely a predicted token is kept [0.7]."),
     click.option("--microbatches", type=click.Choice(("auto", "1", "2")),
                  help="Micro-batches that overlap; auto: what is faster [auto]."),

@@ -11,7 +11,7 @@ import numpy as np
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
 from bench.new_files import NewFile
-from bench.numbers import CountList
+from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.published.predict import predict
 from bench.published.rows import PUBLISHED, read
@@ -71,7 +71,7 @@ kv_options = gathered(
     click.option("--model", metavar="NAME|FILE", help="As of bench decode [deepseek-r1]."),
     click.option("--tokens", type=CountList("tokens", 1 << 24), metavar="NUMBERS",
                  help="Of a prompt [4096]."),
-    click.option("--requests", type=CountList("requests"), metavar="NUMBERS",
+    click.option("--requests", type=CountList("requests", 1 << 16), metavar="NUMBERS",
                  help="Whose caches move at once [32]."),
     click.option("--prefill-tp", type=click.IntRange(1, 1 << 12), help="Ranks of prefill [32]."),
     click.option("--decode-tp", type=click.IntRange(1, 1 << 12),
@@ -85,7 +85,7 @@ kv_options = gathered(
     click.option("--stack", metavar="NAME",
                  help="The software that moves caches [hixl-roce; mooncake on H800]."),
     click.option("--plane", metavar="NAME", help="Over which they go [rdma]."),
-    click.option("--prefill-ms", type=click.FloatRange(min=0),
+    click.option("--prefill-ms", type=Between(0, 1e9),
                  help="Send layer by layer behind a prefill that takes so long."),
     click.option("--beside-dispatch", "dispatch_tokens", type=click.IntRange(1, 1 << 16),
                  metavar="TOKENS",

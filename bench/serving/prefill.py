@@ -11,7 +11,7 @@ import click
 from bench.background_option import background_option
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
-from bench.numbers import CountList
+from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
@@ -54,7 +54,7 @@ prefill_options = gathered(
     click.option("--microbatches", type=click.IntRange(1, 2), help="That overlap [2]."),
     click.option("--attention", type=click.Choice((SHARDED, APART)),
                  help="How attention is spread [sp-tp-sp on CloudMatrix, else dp]."),
-    click.option("--reused", type=click.FloatRange(0, 1, max_open=True),
+    click.option("--reused", type=Between(0, 0.999),
                  help="Fraction of each prompt whose cache is there [0]."),
     click.option("--published", is_flag=True, default=None,
                  help="Every published row of the deployment instead of --tokens."),

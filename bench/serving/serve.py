@@ -11,7 +11,7 @@ import numpy as np
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile
-from bench.numbers import CountList
+from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.decode import AskedDecode, best_step
@@ -52,13 +52,13 @@ serving_options = gathered(
     AskedServing,
     click.option("--requests-file", type=click.Path(path_type=Path), metavar="FILE",
                  help="A trace in Mooncake's format (JSON lines) instead of drawn requests."),
-    click.option("--rate", type=click.FloatRange(min=0, min_open=True),
+    click.option("--rate", type=Between(1e-6, 1e9),
                  help="Requests a second, drawn [20]."),
-    click.option("--number", type=click.IntRange(1, 1 << 22),
+    click.option("--number", type=click.IntRange(1, 1 << 20),
                  help="Requests; of a file at most [1000]."),
     click.option("--prompt", type=click.IntRange(1, 1 << 22), help="Mean tokens [4096]."),
     click.option("--answer", type=click.IntRange(1, 1 << 22), help="Mean tokens [256]."),
-    click.option("--spread", type=click.FloatRange(0, 10),
+    click.option("--spread", type=Between(0, 10),
                  help="Of both over their means (lognormal); 0: all alike [0]."),
     click.option("--prefill-instances", type=CountList("instances"), metavar="NUMBERS",
                  help="A row for each [6]."),

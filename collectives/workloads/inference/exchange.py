@@ -31,6 +31,9 @@ from fabric.schedule.step import Step
 LOW_LATENCY, NORMAL = "low-latency", "normal"
 """The two modes of dispatch and combine: of decoding, and of prefill."""
 
+MAX_SELECTIONS = 1 << 26
+"""Token-expert selections of one operation at most: more would not fit in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpertExchange:
@@ -82,7 +85,15 @@ class Exchanges:
 
 
 def drawn(model: ModelShape, deployment: Deployment, tokens: int, seed: int = 0) -> Routing:
-    """A random routing of ``tokens`` tokens a rank, see this module."""
+    """A random routing of ``tokens`` tokens a rank, see this module.
+
+    Raises `InferenceError` for more selections than `MAX_SELECTIONS`.
+    """
+    if deployment.ranks * tokens * model.top_k > MAX_SELECTIONS:
+        raise InferenceError(
+            f"{deployment.ranks} ranks x {tokens} tokens x top-{model.top_k} are more than"
+            f" {MAX_SELECTIONS} selections"
+        )
     weights = np.repeat(
         rank_weights(deployment.routed_ranks, deployment.imbalance.value), deployment.local_slots
     )
