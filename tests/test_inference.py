@@ -339,7 +339,8 @@ def test_weighted_draws_follow_their_weights() -> None:
 
 def test_a_trampoline_receives_all_of_its_attention_ranks_tokens() -> None:
     fabric = Fabric(cloudmatrix384(), endpoint="cann-ep")
-    at = replace(DECODE["apart"], attention_ranks=8, ranks=16, slots=16, imbalance=BALANCED)
+    at = replace(DECODE["apart"], attention_ranks=8, ranks=16, slots=16, shared_ranks=0)
+    at = replace(at, imbalance=BALANCED)
     made = ApartExchanges(fabric, R1, at, TRAMPOLINE)
     first, rest = made.steps(4, 7680)
     (hop,) = first

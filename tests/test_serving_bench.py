@@ -45,11 +45,14 @@ MISSED = {
 }
 """Published rows that the model does not meet: by how many per cent, and the likely reason."""
 
-WITHIN = {"cloudmatrix": 15, "h800": 25}
+WITHIN = {"cloudmatrix": 15, "h800": 25, "xdeepserve": 15, "apart": 15}
 
 
-@pytest.mark.parametrize("name", WITHIN)
-@pytest.mark.parametrize(("command", "rows"), [("decode", DECODED), ("prefill", PREFILLED)])
+@pytest.mark.parametrize(
+    ("command", "rows", "name"),
+    [("decode", DECODED, name) for name in WITHIN]
+    + [("prefill", PREFILLED, name) for name in ("cloudmatrix", "h800")],
+)
 def test_published_throughputs_come_out_by_composition(command: str, rows: Any, name: str) -> None:
     found = records(command, "--published", "--deployment", name)
     wanted = [row for row in rows if row.deployment == name]
@@ -213,8 +216,8 @@ def test_to_experts_and_back_beside_what_xdeepserve_measured() -> None:
     """172 and 193 us, of notes on the paper; no constant is xDeepServe's."""
     over, direct = records("afd")
     assert (over["way"], direct["way"]) == ("trampoline", "direct")
-    assert abs(over["a2e_error_percent"]) < 5
-    assert abs(over["e2a_error_percent"]) < 20
+    assert abs(over["a2e_error_percent"]) < 10
+    assert abs(over["e2a_error_percent"]) < 10
     assert direct["a2e_us"] < over["a2e_us"]
     assert direct["published_a2e_us"] is None
     assert over["budget_us"] == 273

@@ -125,7 +125,7 @@ def _steps(
         for row in DECODED:
             if row.deployment == own.deployment.name:
                 setting = own.balanced() if row.balanced else own
-                given = replace(wanted, context=row.context)
+                given = replace(wanted, context=row.context, acceptance=row.acceptance)
                 yield setting, best_step(setting, given, row.batch, streams)
     elif wanted.slo:
         yield own, within(own, wanted, parse(wanted.slo, "time"), streams)
@@ -203,10 +203,12 @@ def within(
 def record(own: ServedInstance, step: DecodeStep) -> dict[str, Value]:
     """The record of a step: what was asked, what it comes to, and the published row beside."""
     asked, layer = step.asked, step.layers[0]
-    is_default = own.model.name == AskedInstance.model and asked.predicted == 1
     known = None
-    if is_default and asked.acceptance == 0.7:
-        known = row_of(DECODED, own.deployment.name, asked.batch, asked.context, own.is_balanced)
+    if own.model.name == AskedInstance.model and asked.predicted == 1:
+        known = row_of(
+            DECODED, own.deployment.name, asked.batch, asked.context, own.is_balanced,
+            asked.acceptance,
+        )  # fmt: skip
     per_layer = {f"layer_{one.name}_us": one.seconds / US for one in layer}
     critical = {
         f"critical_{name}_ms": seconds / MS

@@ -11,8 +11,8 @@ class ServingRow:
 
     ``context``: tokens cached on average (decoding) or of a prompt (prefill); ``batch``: requests
     of an accelerator, or tokens of a prefill. ``balanced``: every expert equally likely, by the
-    source's word. ``tpot_ms``: None where the source has none, or for prefill. ``note``: what was
-    derived.
+    source's word. ``tpot_ms``: None where the source has none, or for prefill. ``acceptance``: of
+    a predicted token. ``note``: what was derived.
     """
 
     id: str
@@ -23,6 +23,7 @@ class ServingRow:
     source: str
     tpot_ms: float | None = None
     balanced: bool = False
+    acceptance: float = 0.7
     note: str = ""
 
 
@@ -40,8 +41,12 @@ DECODED = (
                balanced=True, note="deepseek-ai/profile-data simulates balanced routing"),
     ServingRow("h800_decode_blog", "h800", 92, 4989, 1850, f"{_P2} Table 4", 50.0,
                note="batch derived: tokens/s times TPOT"),
+    ServingRow("xds_decode", "xdeepserve", 120, 3072, 2400, "arXiv 2508.02520, from notes", 50.0,
+               acceptance=0.9, note="secondary"),
+    ServingRow("xds_apart", "apart", 192, 3072, 2400, "arXiv 2508.02520, from notes", 50.0,
+               acceptance=0.9, note="secondary; context not stated, taken from xds_decode"),
 )  # fmt: skip
-"""Decoding of DeepSeek-R1 with one predicted token, kept in 70% of the cases."""
+"""Decoding of DeepSeek-R1 with one predicted token."""
 
 PREFILLED = (
     ServingRow("cm_prefill", "cloudmatrix", 16384, 4096, 5655, f"{_P2} Table 3"),
@@ -71,9 +76,12 @@ def beside(row: ServingRow | None, tokens_per_s: float) -> dict[str, float | Non
 
 
 def row_of(
-    rows: tuple[ServingRow, ...], deployment: str, batch: int, context: float, is_balanced: bool
-) -> ServingRow | None:
+    rows: tuple[ServingRow, ...], deployment: str, batch: int, context: float, is_balanced: bool,
+    acceptance: float = 0.7,
+) -> ServingRow | None:  # fmt: skip
     """The published row of exactly this; None if there is none."""
-    asked = (deployment, batch, context, is_balanced)
-    same = (r for r in rows if (r.deployment, r.batch, r.context, r.balanced) == asked)
-    return next(same, None)
+    asked = (deployment, batch, context, is_balanced, acceptance)
+    for row in rows:
+        if (row.deployment, row.batch, row.context, row.balanced, row.acceptance) == asked:
+            return row
+    return None

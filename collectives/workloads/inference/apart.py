@@ -13,10 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from collectives.moe.routing.routing import Routing
-from collectives.moe.routing.skew import weighted
 from collectives.moe.schedules.formats import combine_size, dispatch_size
 from collectives.workloads.inference.deployment import Deployment
-from collectives.workloads.inference.exchange import ExpertExchange, rank_weights
+from collectives.workloads.inference.exchange import ExpertExchange, drawn
 from collectives.workloads.inference.model import ModelShape
 from collectives.workloads.inference.sourced import InferenceError
 from fabric.endpoint.records import record_of
@@ -66,12 +65,8 @@ class ApartExchanges:
     def table(self, tokens: int) -> Routing:
         """Which token goes to which slots; ranks are trampolines, the others have no tokens."""
         at = self.deployment
-        order = np.random.default_rng(self.seed).permutation(at.ranks)
-        weights = rank_weights(at.ranks, at.imbalance.value)[order]
-        each = np.where(np.arange(at.ranks) < at.attention_ranks, tokens, 0)
-        return weighted(
-            at.ranks, each, self.model.top_k, np.repeat(weights, at.local_slots), self.seed
-        )
+        tramps = np.arange(at.ranks) < at.attention_ranks
+        return drawn(self.model, at, np.where(tramps, tokens, 0).tolist(), self.seed)
 
     def steps(self, tokens: int, size: int) -> tuple[list[Step], list[Step]]:
         """The first hop of A2E with messages of ``size`` bytes (empty if direct), and the rest.
@@ -111,7 +106,7 @@ def _timed(asked: ApartExchanges, tokens: int) -> ExpertExchange:
     first, rest = asked.steps(tokens, combine_size(asked.model.hidden))
     back = _run(fabric, list(backwards(rest)), "combine", ranks)
     e2a = back + _hop(fabric, list(backwards(first)), ranks)
-    arrived = asked.table(tokens).counts.sum(axis=0)
+    arrived = asked.table(tokens).counts.sum(axis=0)[: asked.deployment.routed_ranks]
     stack = f"{software}, {asked.way}"
     return ExpertExchange(a2e, e2a, float(arrived.max()), float(arrived.mean()), stack)
 

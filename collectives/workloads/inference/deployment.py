@@ -96,10 +96,16 @@ DECODE = MappingProxyType({
         Sourced(1.115, PUBLISHED, f"{_TRT}, 8 a rank: 0.115 above the mean"),
         "one NVL72 rack, 4 routed and 1 shared a GPU",
     ),
+    "xdeepserve": Deployment(
+        "xdeepserve", "cloudmatrix384", "ascend-910c", 288, 256, 32, TWO_STREAMS,
+        Sourced(2.792, ASSUMED, f"as with 288 slots: {_TRT}, by slot"),
+        "xDeepServe, arXiv 2508.02520: DP288 and EP288, 256 routed and 32 shared (secondary)",
+    ),
     "apart": Deployment(
-        "apart", "cloudmatrix384", "ascend-910c", 288, 288, 0, APART,
-        Sourced(2.792, PUBLISHED, f"{_TRT}, by slot: 1.792 above the mean"),
-        "xDeepServe, arXiv 2508.02520 section 7.1: 3 domains of 160 attention dies, 288 experts",
+        "apart", "cloudmatrix384", "ascend-910c", 288, 256, 32, APART,
+        Sourced(2.792, ASSUMED, f"as with 288 slots: {_TRT}, by slot"),
+        "xDeepServe, arXiv 2508.02520 section 7.1: 3 domains of 160 attention dies, 288 dies with"
+        " experts, 256 routed and 32 shared (secondary)",
         attention_ranks=160, domains=3,
     ),
 })  # fmt: skip

@@ -7,7 +7,7 @@ of them, in turn. All of that passes through the schedules and software stacks t
 times.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,30 +84,31 @@ class Exchanges:
         return self.routing
 
 
-def drawn(model: ModelShape, deployment: Deployment, tokens: int, seed: int = 0) -> Routing:
-    """A random routing of ``tokens`` tokens a rank, see this module.
+def drawn(
+    model: ModelShape, deployment: Deployment, tokens: int | Sequence[int], seed: int = 0
+) -> Routing:
+    """A random routing of ``tokens`` tokens a rank, or one number for each; see this module.
 
     Raises `InferenceError` for more selections than `MAX_SELECTIONS`.
     """
-    if deployment.ranks * tokens * model.top_k > MAX_SELECTIONS:
+    each = [tokens] * deployment.ranks if isinstance(tokens, int) else list(tokens)
+    if sum(each) * model.top_k > MAX_SELECTIONS:
         raise InferenceError(
-            f"{deployment.ranks} ranks x {tokens} tokens x top-{model.top_k} are more than"
+            f"{deployment.ranks} ranks x {max(each)} tokens x top-{model.top_k} are more than"
             f" {MAX_SELECTIONS} selections"
         )
-    weights = np.repeat(
-        rank_weights(deployment.routed_ranks, deployment.imbalance.value), deployment.local_slots
-    )
+    weights = rank_weights(deployment.routed_ranks, deployment.imbalance.value)
     order = np.random.default_rng(seed).permutation(deployment.routed_ranks)
-    weights = weights.reshape(-1, deployment.local_slots)[order].ravel()
-    chosen = weighted(deployment.ranks, tokens, model.top_k, weights, seed).topk_idx
+    every = np.repeat(weights[order], deployment.local_slots)
+    chosen = weighted(deployment.ranks, each, model.top_k, every, seed).topk_idx
     shared = deployment.shared_ranks
     if not shared:
         return Routing(chosen, deployment.slots)
-    each = [
-        np.hstack([table, (deployment.slots + (np.arange(tokens) + rank) % shared)[:, None]])
-        for rank, table in enumerate(chosen)
+    whole = [
+        np.hstack([table, (deployment.slots + (np.arange(n) + rank) % shared)[:, None]])
+        for rank, (table, n) in enumerate(zip(chosen, each, strict=True))
     ]
-    return Routing(each, deployment.slots + shared)
+    return Routing(whole, deployment.slots + shared)
 
 
 def rank_weights(ranks: int, peak: float) -> NDArray[np.float64]:
