@@ -85,6 +85,7 @@ BENCHMARKS = {
         "bench.placement:command",
         "How much of its NPUs a supernode can give to jobs of blocks.",
     ),
+    "compare": ("bench.compare.command:command", "Two answers side by side: what changed, why."),
     "calibrate": (
         "bench.validation.calibrate:command",
         "Fit the endpoint constants to published rows.",

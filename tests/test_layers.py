@@ -40,7 +40,7 @@ ROOMS = {
         "records", "background faulted packets",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "memory", "faults", "pool", "serving", "validation", "results",
-        "topology_tables", "cli", "view", "sweep", "workload_standing",
+        "topology_tables", "cli", "view", "compare", "sweep", "workload_standing",
         "run topo place route placement trace __main__",
     ),
 }  # fmt: skip

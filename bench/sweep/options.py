@@ -21,8 +21,8 @@ from topology.presets.catalogue import check_name
 Setting = str | int | float | bool | Sequence["Setting"]
 """The value of an option: a list is given again and again, or with commas in between."""
 
-NOT_HERE = ("sweep",)
-"""Commands of ``triplane bench`` that a sweep cannot ask."""
+NOT_HERE = ("compare", "calibrate")
+"""Commands of ``triplane bench`` that are no question about a machine."""
 
 _WRITES = ("--format", "--output_file", "--write", "--help")
 """Options, besides those that name a file to write, that say where an answer goes."""
