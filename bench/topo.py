@@ -43,13 +43,17 @@ SCHEDULERS: Mapping[str, Callable[[Topology, HostNames], str]] = MappingProxyTyp
 
 _LATER = {
     "place": ("bench.place:command", "Choose the endpoints of a job's ranks."),
+    "cost-matrix": (
+        "bench.cost_matrix:command",
+        "Latency and bandwidth between endpoints, or groups of them.",
+    ),
     "route": ("bench.route:command", "List the ways between two endpoints."),
 }
 
 
 @click.group(cls=CommandGroup, lazy=_LATER, context_settings=HELP)
 def topo() -> None:
-    """Systems: list, show, draw, export, import, place, route."""
+    """Systems: list, show, draw, export, import, place, cost-matrix, route."""
 
 
 @topo.command("list", context_settings=HELP)

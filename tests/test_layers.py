@@ -41,7 +41,7 @@ ROOMS = {
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
         "collectives", "moe", "memory", "faults", "pool", "serving", "validation", "results",
         "topology_tables", "cli", "view", "compare", "sweep", "workload_standing",
-        "run topo place route placement trace __main__",
+        "run topo place cost_matrix route placement trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a

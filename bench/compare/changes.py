@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare.answers import ABOUT, ASKED, IGNORED, OF_MACHINE, OF_VERSION, Row
@@ -91,19 +91,17 @@ def _of_machines(a: Row, b: Row) -> list[str]:
     """The fields in which the machines of two rows differ."""
     if a.machine is None or b.machine is None or a.machine == b.machine:
         return []
-    before, after = _as_it_was(a), _as_it_was(b)
-    return [
-        _step(name, before[name], after[name]) for name in before if before[name] != after[name]
-    ]
+    before, after = a.machine.to_json(), b.machine.to_json()
+    given = [name for name in before if before[name] != after[name]]
+    was = [(name, _chosen(a, name), _chosen(b, name)) for name in given]
+    return [_step(name, one, other) for name, one, other in was if one != other]
 
 
-def _as_it_was(row: Row) -> Mapping[str, object]:
-    """The machine's fields; of one that was left to the system what the row says it was."""
+def _chosen(row: Row, name: str) -> object:
+    """A field of a row's machine; where it was left to the system, what the row says it was."""
     assert row.machine is not None
-    return {
-        name: row.values.get(name) if value is None and name in OF_MACHINE else value
-        for name, value in row.machine.to_json().items()
-    }
+    value = row.machine.to_json()[name]
+    return row.values.get(name) if value is None and name in OF_MACHINE else value
 
 
 def _step(name: str, a: object, b: object) -> str:

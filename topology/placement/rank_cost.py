@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from topology.analysis.pair_costs import pair_costs
 from topology.errors import PlacementError
 from topology.graph import Floats, Ints
 from topology.routing.router import Router
@@ -30,13 +31,8 @@ def rank_costs(router: Router, places: Ints, size: int = MESSAGE) -> Floats:
         raise PlacementError(f"a matrix of the costs of {ranks} ranks; 1 to {MOST} are possible")
     ends = np.asarray(places, np.int32)
     src, dst = np.repeat(ends, ranks), np.tile(ends, ranks)
-    path = router.paths(src, dst)
-    table = router.table
-    load = table.weight / router.capacity[table.resource]
-    longest = np.zeros(len(table.latency))
-    which = np.repeat(np.arange(len(longest)), np.diff(table.begin))
-    np.maximum.at(longest, which, load)
-    costs = (table.latency + size * longest)[path].reshape(ranks, ranks)
+    latency, byte_time = pair_costs(router, src, dst)
+    costs: Floats = (latency + size * byte_time).reshape(ranks, ranks)
     costs[np.diag_indices(ranks)] = 0.0
     return costs
 
