@@ -17,7 +17,10 @@ ABOUT = (
     "software", "engine", "routing", "plane", "ranks", "tokens", "batch", "context", "mtp",
     "acceptance", "microbatches", "hidden", "top_k", "experts", "dtype", "skew",
     "expert_placement", "seed", "size_bytes", "count", "datatype", "redop", "root", "algorithm",
-    "transport", "npus", "supernodes", "mean_block", "mix", "rank",
+    "transport", "npus", "supernodes", "mean_block", "mix", "rank", "policy", "requests",
+    "layout", "prefill_tp", "decode_tp", "decode_dp", "sources", "prompt", "reused", "imbalance",
+    "prefill_instances", "decode_instances", "accelerators", "max_batch", "attention_ranks",
+    "expert_ranks", "domains",
 )  # fmt: skip
 """Columns that say what a row is about, besides those of a sweep that begin with `ASKED`."""
 

@@ -15,7 +15,7 @@ MAIN = (
 )  # fmt: skip
 """Quantities that are shown where nothing else is asked for."""
 
-UNKNOWN = "code, constants or files (machine and options are the same)"
+UNKNOWN = "nothing that the answers name: code, constants, files, or an option without a column"
 """The cause of a change where the answers name none."""
 
 

@@ -28,7 +28,7 @@ _NO_MATTER = ("bench/sweep", "bench/view", "collectives/adapters", "topology/dra
 """Folders that have no influence on what a bench command answers."""
 
 _KINDS = (".py", ".json", ".toml", ".csv")
-_LIBRARIES = ("numpy", "numba")
+_LIBRARIES = ("numpy", "numba", "simpy")
 _GROUPS = ("triplane.engines", "triplane.transports", "triplane.advice")
 
 _LONGEST = 4096
