@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -144,16 +144,35 @@ def export(machine: "MachineSpec", form: str, pattern: str, output: Path | None)
 
 @topo.command("import", context_settings=HELP)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--port-bandwidth", "port", default="56 GB/s", show_default=True, metavar="BANDWIDTH",
-              help="Of a port, each way; the file has none [an Ascend 950's].")  # fmt: skip
-@click.option("--hop", default="200 ns", show_default=True, metavar="TIME",
-              help="To cross a switch; the file has none.")  # fmt: skip
+@click.option("--port-bandwidth", "port", metavar="BANDWIDTH",
+              help="Of a port, each way; the file has none [56 GB/s, an Ascend 950's; of a"
+                   " scheduler's file 50 GB/s].")  # fmt: skip
+@click.option("--hop", metavar="TIME",
+              help="To cross a switch; the file has none [200 ns; of a scheduler's file 500 ns]."
+              )  # fmt: skip
+@click.option("--devices", type=click.IntRange(1, 1 << 10), metavar="N",
+              help="Of each host in a scheduler's file, which has none [8].")  # fmt: skip
 @_OUTPUT
-def import_file(file: Path, port: str, hop: str, output: Path | None) -> None:
-    """Write the server in HCCL's topo.json (version 2.0) as a TOML file, for --system."""
-    from topology.formats.hccl_topo import hccl_topo
+def import_file(
+    file: Path, port: str | None, hop: str | None, devices: int | None, output: Path | None
+) -> None:
+    """Write what FILE describes as a TOML file, for --system.
 
-    text = to_toml(hccl_topo(file, parse(port, "bandwidth"), parse(hop, "time")))
+    That is a server in HCCL's topo.json (version 2.0), or a cluster in Slurm's topology.conf or
+    topology.yaml, or in HyperNodes of Volcano (.yaml).
+    """
+    from topology.formats.hccl_topo import hccl_topo
+    from topology.formats.scheduler_trees import CONF, YAML, scheduler_tree
+
+    given: dict[str, Any] = {
+        **({} if port is None else {"port": parse(port, "bandwidth")}),
+        **({} if hop is None else {"hop": parse(hop, "time")}),
+        **({} if devices is None else {"devices": devices}),
+    }
+    is_tree = file.name.endswith((*CONF, *YAML))
+    if devices is not None and not is_tree:
+        raise click.UsageError(f"--devices is of a scheduler's file ({', '.join((*CONF, *YAML))})")
+    text = to_toml((scheduler_tree if is_tree else hccl_topo)(file, **given))
     with opened(output) as out:
         out.write(text)
 
