@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds strictly, asks nobody for anything, and can be searched."""
+"""The documentation as a site: strictly built, searchable, and without a request elsewhere."""
 
 import os
 import re

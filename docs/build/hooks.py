@@ -1,4 +1,4 @@
-"""What mkdocs calls while it builds the site: the commands are loaded, the first page's is drawn."""
+"""What mkdocs calls: the commands are loaded before, the picture of the first page is drawn after."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ NAME = "machine.html"
 """The interactive page that the first page shows: a dispatch between 64 ranks."""
 
 
-def on_pre_build(config: Any) -> None:  # noqa: ARG001 - mkdocs passes it by name
+def on_pre_build(config: Any) -> None:
     """Load every command under its name: mkdocs-click lists those alone that are loaded."""
     _load(main, click.Context(main))
 
