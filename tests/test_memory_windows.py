@@ -1,7 +1,9 @@
 """One-sided memory: what is there equals a sequential model, and nothing depends on the host."""
 
 import os
+import pickle
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from collectives.memory.window import Window
 from fabric import Fabric, launch
 from fabric.failure import Deadlock, RankLost, TimedOut, WorldError
 from tests.support.memory_programs import check, main, random_program
+from tests.test_mpi import PROGRAMS, needs_mpich, run
 from topology import star
 from topology.errors import ArgumentError
 
@@ -44,6 +47,19 @@ def test_processes_see_what_a_sequential_model_says(timed: bool) -> None:
     seen = launch(main, RANKS, system, "zmq", args=(programs, timed), timeout=120)
     for program, ranks in zip(programs, zip(*seen, strict=True), strict=True):
         check(program, ranks, timed)
+
+
+@needs_mpich
+def test_ranks_of_mpi_see_what_a_sequential_model_says(tmp_path: Path) -> None:
+    program = PROGRAMS / "memory_ranks.py"
+    code, said = run(
+        Path(sys.executable).with_name("triplane"), "run", "-n", RANKS, "--transport", "mpi",
+        "--system", f"star:{RANKS}", program, tmp_path, 4,
+    )  # fmt: skip
+    assert code == 0, said
+    ranks = [pickle.loads((tmp_path / f"{rank}").read_bytes()) for rank in range(RANKS)]
+    for seed, seen in enumerate(zip(*ranks, strict=True)):
+        check(random_program(seed, RANKS), seen, timed=True)
 
 
 @pytest.mark.parametrize("sync", ["strict", "eager"])

@@ -97,10 +97,11 @@ def block_at(ranks: int, phase: int, rank: int) -> int:
 def main(programs: Sequence[Program], timed: bool) -> list[Seen]:
     """What a rank sees of each program, in a world of its own window each."""
     with init() as comm:
-        return [_run(comm, program, timed) for program in programs]
+        return [seen_of(comm, program, timed) for program in programs]
 
 
-def _run(comm: Communicator, program: Program, timed: bool) -> Seen:
+def seen_of(comm: Communicator, program: Program, timed: bool) -> Seen:
+    """What a rank sees of a program."""
     seen, n = Seen(), comm.size
     after, before = (comm.rank + 1) % n, (comm.rank - 1) % n
     with Window(comm, size_of(n), name="random") as window:
