@@ -1,4 +1,4 @@
-"""What mkdocs calls: the commands are loaded before, the picture of the first page is drawn after."""
+"""What mkdocs calls: commands are loaded before, the picture of the first page is drawn after."""
 
 import subprocess
 import sys
