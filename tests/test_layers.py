@@ -39,7 +39,7 @@ ROOMS = {
         "options machine_options background_option machine",
         "records", "background faulted packets",
         "cases", "published", "measurement", "sensitivity", "plot", "heatmap written_files",
-        "collectives", "moe", "memory", "faults", "pool", "serving", "validation", "results",
+        "collectives", "moe", "memory", "faults", "serving", "pool", "validation", "results",
         "topology_tables", "cli", "view", "compare", "sweep", "workload_standing",
         "run topo place cost_matrix route placement trace __main__",
     ),

@@ -1,8 +1,11 @@
 """How long the loads behind the published figures take on the machine."""
 
+from bench.serving.prefill import AskedPrefill, step_of
+from bench.serving.setting import AskedInstance, instance
 from collectives.memory.pool.emulated.storage import Storage, StorageQueues
 from collectives.memory.pool.emulated.transfers import Transfers
 from collectives.memory.pool.emulated.ways import READ, PoolWays
+from collectives.workloads.inference.deployment import PREFILL
 from fabric.machine import MachineSpec
 
 NODES, NPUS_A_NODE, DIES_AN_NPU = 32, 8, 2
@@ -28,6 +31,15 @@ def object_load(size: float, many: int) -> float:
     """
     queues = StorageQueues(Storage())
     return max(queues.over("object", 0, int(size), 0.0) for _ in range(many))
+
+
+def prefill_seconds(machine: MachineSpec, tokens: int, reuse: float) -> float:
+    """Seconds of the prefill of ``tokens`` an NPU, of whose prompts a share ``reuse`` is cached.
+
+    As ``triplane bench prefill --reused`` composes it; the cached tokens' KV is there already.
+    """
+    own = instance(AskedInstance(), machine, PREFILL)
+    return step_of(own, AskedPrefill(reused=reuse), tokens).seconds
 
 
 def context_load(machine: MachineSpec, plane: str, tokens: int) -> float:
