@@ -12,17 +12,22 @@ from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile
 from bench.numbers import Between, CountList
-from bench.options import FORMATS, gathered
+from bench.options import FORMATS, gathered, parse_bytes
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.decode import AskedDecode, best_step
 from bench.serving.kv import AskedKv, handoff_seconds
 from bench.serving.prefill import AskedPrefill, step_of
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
 from bench.streams import put
+from collectives.memory.pool.core.tiers import StoreShape, tiers_of
+from collectives.memory.pool.emulated.prefixes import PooledPrefixes
+from collectives.memory.pool.emulated.replay import BlockShape
+from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
 from collectives.workloads.inference.decode import DecodeBatch, resident_bytes
 from collectives.workloads.inference.deployment import DECODE, PREFILL
 from collectives.workloads.inference.interpolated import Interpolated, doubling
-from collectives.workloads.inference.requests import ServedRequest, of_trace, poisson
+from collectives.workloads.inference.kv import KvPlan
+from collectives.workloads.inference.requests import BLOCK, ServedRequest, of_trace, poisson
 from collectives.workloads.inference.serving import ServingPlan, ServingRun, serve
 from collectives.workloads.inference.sourced import ASSUMED, Sourced
 from fabric.machine import MachineSpec
@@ -45,6 +50,9 @@ class AskedServing:
     max_batch: int = 96
     ttft: str = "5s"
     tpot: str = "50ms"
+    pool: str | None = None
+    pool_dram: int = 1 << 34
+    pool_nodes: int = 32
 
 
 serving_options = gathered(
@@ -67,6 +75,11 @@ serving_options = gathered(
                  help="Of a prefill batch, an accelerator [16384]."),
     click.option("--max-batch", type=click.IntRange(2, 1 << 12),
                  help="Requests that an accelerator decodes at most [96]."),
+    click.option("--pool", type=click.Choice(POOL_PLANES),
+                 help="Keep prompts' KV in a pool that is reached so: --requests-file says which"
+                      " prompts begin alike."),
+    click.option("--pool-dram", type=parse_bytes, metavar="SIZE", help="DRAM of a node [16G]."),
+    click.option("--pool-nodes", type=click.IntRange(1, 1 << 16), metavar="N", help="[32]."),
     click.option("--ttft", metavar="TIME", help="Objective: to the first token [5s]."),
     click.option("--tpot", metavar="TIME", help="Objective: for each further one [50ms]."),
 )  # fmt: skip
@@ -106,8 +119,26 @@ def records(
     requests = _requests(wanted)
     base = _plan(decoding, prefilling, wanted, requests)
     for instances in wanted.prefill_instances:
-        plan = replace(base, prefill_instances=instances)
-        yield record(decoding, plan, serve(plan, requests), wanted)
+        cache = _pooled(machine, prefilling, wanted)
+        plan = replace(base, prefill_instances=instances, cache=cache)
+        row = record(decoding, plan, serve(plan, requests), wanted)
+        if cache is not None:
+            row["pool"] = wanted.pool
+            row["hit_percent"] = 100 * cache.hits / cache.asked if cache.asked else 0.0
+        yield row
+
+
+def _pooled(
+    machine: MachineSpec, own: ServedInstance, wanted: AskedServing
+) -> PooledPrefixes | None:
+    """The pool that keeps prompts' KV, empty; None where none is asked for."""
+    if wanted.pool is None:
+        return None
+    ways = PoolWays(machine.changed(software=None, planes=None), wanted.pool, 1, wanted.pool_nodes)
+    block = BlockShape(BLOCK, KvPlan(own.model, BLOCK, 1, 1, 1).request_bytes)
+    sockets = len(ways.servers) // wanted.pool_nodes
+    shape = StoreShape(tiers_of({"dram": wanted.pool_dram // sockets}), block.bytes)
+    return PooledPrefixes(ways, shape, block)
 
 
 def _requests(wanted: AskedServing) -> list[ServedRequest]:
@@ -207,4 +238,5 @@ def _write(file: IO[str], rows: Sequence[Record]) -> None:
     put(file, f"# {first['requests']} requests to {first['model']} on {first['system']},"
               f" {first['decode_instances']} decoding instances, {first['max_batch']} requests an"
               " accelerator at most")  # fmt: skip
-    file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
+    columns = {**_COLUMNS, "hits %": "hit_percent"} if "pool" in first else _COLUMNS
+    file.write(as_table([{name: row[key] for name, key in columns.items()} for row in rows]))
