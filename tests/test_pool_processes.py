@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,31 @@ def test_eight_clients_at_once_read_only_what_was_put(address: str, killed: int)
         assert counts(pool, "damaged") == 0
         pool.clear()  # all that is left is what the killed ones had, and that goes with them
         await_(lambda: counts(pool, "used_dram") == counts(pool, "used_ssd") == 0)
+
+
+def test_threads_of_a_process_share_a_connection(address: str) -> None:
+    """Each finds its own values, small and large, however their questions alternate."""
+    with Pool.connect(address) as pool:
+        wrong: list[tuple[int, int]] = []
+
+        def work(number: int) -> None:
+            mine = pool.within(f"{number}")
+            for at in range(60):
+                value = b"%d %d " % (number, at) * (1, 4000)[at % 2]
+                mine.put("key", value)
+                if mine.get("key") not in (None, value):
+                    wrong.append((number, at))
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT)
+        assert not any(thread.is_alive() for thread in threads)
+        assert wrong == []
+        assert len(pool.servers) == 2
+        for number in range(6):
+            pool.within(f"{number}").clear()
 
 
 def ended_in_the_middle(address: str, what: str) -> None:
@@ -319,6 +345,6 @@ def test_what_cannot_be_started_or_reached_is_said() -> None:
 
 def test_a_pool_larger_than_the_host_is_full_before_it_harms_anybody() -> None:
     """Memory is asked for when it is used, and what cannot be had is refused."""
-    with serving(1, dram=1 << 44) as address, Pool.connect(address) as pool:
+    with serving(1, dram=1 << 40) as address, Pool.connect(address) as pool:
         pool.put("key", bytes(PAGE))
         assert pool.get("key") == bytes(PAGE)

@@ -107,15 +107,11 @@ class RemoteAccess:
 
     def _is_open(self) -> bool:
         """Whether the line is open; what has arrived on it without a question is taken in."""
-        try:
-            if not self._poll.poll(0):
-                return self._line is not None
-        except OSError:  # interrupted
-            return False
         if not self._lock.acquire(blocking=False):
-            return False  # somebody waits for an answer
+            return False  # another thread waits for an answer
         try:
-            return self._line is not None and self._take_in(self._line)
+            line = self._line
+            return line is not None and (not self._poll.poll(0) or self._take_in(line))
         finally:
             self._lock.release()
 
@@ -148,10 +144,11 @@ class RemoteAccess:
     def _ahead(self, alike: list[tuple[str, int]]) -> tuple[int, Place] | None:
         """A place that was reserved ahead for such a value; those for others are given back."""
         while self._places or self._expected:
-            if not self._places:
+            try:
+                kind, number, place = self._places.popleft()
+            except IndexError:  # none is there yet, or another thread has taken it
                 self._await_ahead()
                 continue
-            kind, number, place = self._places.popleft()
             if [kind] == alike:
                 return number, place
             self.abort([number])
@@ -167,6 +164,8 @@ class RemoteAccess:
         """Whether a frame is about a place reserved ahead, which is then noted."""
         if not told or told[0] != AHEAD:
             return False
+        if not self._expected:
+            raise WireError("word on places that were not asked for")
         kind = self._expected.popleft()
         self._places += [(kind, number, _place(place)) for number, *place in told[1:]]
         return True
@@ -182,11 +181,19 @@ class RemoteAccess:
                 if ahead:
                     self._expected.append(alike[0])
                 sent = frame(["commit", time.monotonic_ns(), ahead, *some])
-                self._on_line(sent, answered=False)
-                if self._view is not None and self._number >= 0:
-                    self._view.stored(self._number)
+                self._commit(sent)
         if self._number < 0:  # without words in the directory: wait until all is committed
             self._ask(["sizes"])
+
+    def _commit(self, sent: bytes) -> None:
+        """Send a commit and count it; where one is done without the other, the line is given up."""
+        try:
+            self._on_line(sent, answered=False)
+            if self._view is not None and self._number >= 0:
+                self._view.stored(self._number)
+        except BaseException:
+            self._give_up()
+            raise
 
     def _pages(self, size: int) -> int:
         return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0
