@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from collectives.memory.pool.access import Counts, FoundValue, NewValue, ShardAccess
@@ -29,8 +30,8 @@ ANSWER = 10.0
 AT_ONCE = 512
 """Keys in one question: with small values that is 4 MiB."""
 
-AHEAD_MOST, AHEAD_LEAST = 4, 1
-"""Places that a client has reserved ahead at once, and left when it does so again."""
+AHEAD_LEAST, AHEAD_MOST, AHEAD_BYTES = 4, 32, 1 << 20
+"""Places that a client has reserved ahead at once: so many, or as many as make that many bytes."""
 
 USES = 64
 """Values that were read at a glance, at most, before the server is told."""
@@ -174,7 +175,7 @@ class RemoteAccess:
         """See `ShardAccess`; asks for places for the next values, too, if they may be alike."""
         alike = [(namespace_of(key), self._pages(size)) for _, key, size, _ in written]
         again = len(alike) == 1 and self._last == alike and not self._expected
-        ahead = AHEAD_MOST if again and len(self._places) <= AHEAD_LEAST else 0
+        ahead = self._wanted(alike[0][1]) if again else 0
         self._last = alike
         for some in _some(written):
             with self._lock:
@@ -184,6 +185,11 @@ class RemoteAccess:
                 self._commit(sent)
         if self._number < 0:  # without words in the directory: wait until all is committed
             self._ask(["sizes"])
+
+    def _wanted(self, pages: int) -> int:
+        """How many places of so many pages are to be reserved ahead now."""
+        most = max(AHEAD_LEAST, min(AHEAD_MOST, AHEAD_BYTES // (pages * self._tiers[0].page)))
+        return most if len(self._places) <= most // 2 else 0
 
     def _commit(self, sent: bytes) -> None:
         """Send a commit and count it; where one is done without the other, the line is given up."""
@@ -209,11 +215,26 @@ class RemoteAccess:
 
     def store_small(self, values: Sequence[NewValue]) -> list[PoolFull | None]:
         """See `ShardAccess`."""
+        if len(values) == 1:
+            return [self._store(values[0])]
         told: list[Any] = []
         for some in _some(values):
             rows = [[one.key, len(one.value), one.digest] for one in some]
             told += self._ask(["small", *rows], b"".join(one.value for one in some))[0]
         return [None if one is None else PoolFull(one[0]) for one in told]
+
+    def _store(self, one: NewValue) -> PoolFull | None:
+        """Store a value at a place that was reserved ahead, if there is one: nobody waits."""
+        (found,) = self.reserve([(namespace_of(one.key), len(one.value))])
+        if isinstance(found, PoolFull):
+            return found
+        number, place = found
+        with ExitStack() as unless_done:
+            unless_done.callback(self.abort, [number])
+            self._tiers[place.tier].write(place.runs, one.value)
+            self.commit([(number, one.key, len(one.value), one.digest)])
+            unless_done.pop_all()
+        return None
 
     def find(self, keys: Sequence[str]) -> list[FoundValue | None]:
         """See `ShardAccess`."""
