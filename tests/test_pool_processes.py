@@ -20,7 +20,7 @@ from collectives.memory.pool.hosted.remote import RemoteAccess
 from collectives.memory.pool.hosted.serving import serving
 from collectives.memory.pool.hosted.wire import frame
 from collectives.memory.pool.pool import Pool
-from fabric.host.liveness import GONE, state
+from fabric.host.liveness import GONE, ancestors, state
 from tests.test_liveness import await_, linux
 
 LIMIT = 60.0
@@ -330,6 +330,22 @@ def test_nothing_is_left_of_a_pool_whose_starter_is_killed(how: int) -> None:
         starter.wait(LIMIT)
     await_(lambda: not Path(address).parent.exists())
     await_(lambda: all(state(pid) == GONE for pid in processes))
+
+
+@linux
+def test_a_pool_whose_controller_is_killed_is_lost_and_leaves_nothing() -> None:
+    with serving(2, dram=MIB) as address, Pool.connect(address) as pool:
+        pool.put("key", b"text")
+        processes = view(address)["processes"].values()
+        (controller,) = {next(ancestors(pid)) for pid in processes}
+        kill(controller)
+        await_(lambda: all(state(pid) == GONE for pid in processes))
+        assert pool.get("key") is None
+        with pytest.raises(PoolLost, match="no server of the pool is left"):
+            pool.put("key", b"text")
+        with pytest.raises(PoolLost, match="does not answer"):
+            Pool.connect(address)
+    assert not Path(address).parent.exists()
 
 
 def test_what_cannot_be_started_or_reached_is_said() -> None:

@@ -14,6 +14,7 @@ from collectives.memory.pool.core.eviction import eviction_policy
 from collectives.memory.pool.core.hash_ring import VIRTUAL_NODES, HashRing, server_names
 from collectives.memory.pool.core.tiers import DRAM, PAGE, shape_of
 from collectives.memory.pool.hosted.controller import PoolSettings
+from fabric.host.folder import sweep
 
 START = 60.0
 """Seconds in which a controller has to have started its servers."""
@@ -86,3 +87,5 @@ def _end(controller: "subprocess.Popen[bytes]") -> None:
         controller.kill()
         controller.wait()
     controller.stdout.close()
+    if controller.returncode:
+        sweep()  # the folder of one that was killed
