@@ -7,6 +7,7 @@ from typing import Any
 
 from fabric.world.codec import WireError, parsed
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _LENGTHS = struct.Struct("<II")
 
 MOST_HEAD, MOST_BODY = 1 << 22, 1 << 24
@@ -15,7 +16,7 @@ MOST_HEAD, MOST_BODY = 1 << 22, 1 << 24
 
 def frame(message: list[Any], body: bytes = b"") -> bytes:
     """The bytes of a frame."""
-    head = json.dumps(message, separators=(",", ":")).encode()
+    head = _ENCODER.encode(message).encode()
     return _LENGTHS.pack(len(head), len(body)) + head + body
 
 
