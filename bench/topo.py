@@ -3,10 +3,10 @@
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -145,36 +145,49 @@ def export(machine: "MachineSpec", form: str, pattern: str, output: Path | None)
 @topo.command("import", context_settings=HELP)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--port-bandwidth", "port", metavar="BANDWIDTH",
-              help="Of a port, each way; the file has none [56 GB/s, an Ascend 950's; of a"
-                   " scheduler's file 50 GB/s].")  # fmt: skip
+              help="Of a port, each way, of topo.json and schedulers' files, which have none"
+                   " [56 GB/s, an Ascend 950's; 50 GB/s].")  # fmt: skip
 @click.option("--hop", metavar="TIME",
-              help="To cross a switch; the file has none [200 ns; of a scheduler's file 500 ns]."
-              )  # fmt: skip
+              help="To cross a switch; no file has it [200 ns of topo.json; 500 ns].")  # fmt: skip
 @click.option("--devices", type=click.IntRange(1, 1 << 10), metavar="N",
               help="Of each host in a scheduler's file, which has none [8].")  # fmt: skip
+@click.option("--hosts", type=click.IntRange(1, 1 << 12), metavar="N",
+              help="So many hosts like the one in NCCL's XML, on one network [1].")  # fmt: skip
 @_OUTPUT
-def import_file(
-    file: Path, port: str | None, hop: str | None, devices: int | None, output: Path | None
-) -> None:
+def import_file(file: Path, output: Path | None, **given: str | int | None) -> None:
     """Write what FILE describes as a TOML file, for --system.
 
-    That is a server in HCCL's topo.json (version 2.0), or a cluster in Slurm's topology.conf or
-    topology.yaml, or in HyperNodes of Volcano (.yaml).
+    That is a server in HCCL's topo.json (version 2.0), a host in NCCL's topology XML (.xml), or a
+    cluster in Slurm's topology.conf or topology.yaml, or in HyperNodes of Volcano (.yaml).
     """
-    from topology.formats.hccl_topo import hccl_topo
-    from topology.formats.scheduler_trees import CONF, YAML, scheduler_tree
-
-    given: dict[str, Any] = {
-        **({} if port is None else {"port": parse(port, "bandwidth")}),
-        **({} if hop is None else {"hop": parse(hop, "time")}),
-        **({} if devices is None else {"devices": devices}),
-    }
-    is_tree = file.name.endswith((*CONF, *YAML))
-    if devices is not None and not is_tree:
-        raise click.UsageError(f"--devices is of a scheduler's file ({', '.join((*CONF, *YAML))})")
-    text = to_toml((scheduler_tree if is_tree else hccl_topo)(file, **given))
+    read, takes = _reader(file.suffix.lower())
+    for name, value in given.items():
+        if value is not None and name not in takes:
+            option = "port-bandwidth" if name == "port" else name
+            raise click.UsageError(f"--{option} is not of a file like {file.name}")
+    text = to_toml(read(file, **dict(_parsed(given))))
     with opened(output) as out:
         out.write(text)
+
+
+def _reader(suffix: str) -> tuple[Callable[..., Topology], tuple[str, ...]]:
+    """What reads files whose names end so, and which of the options it takes."""
+    from topology.formats.hccl_topo import hccl_topo
+    from topology.formats.nccl_xml import nccl_xml
+    from topology.formats.scheduler_trees import CONF, YAML, scheduler_tree
+
+    if suffix in (*CONF, *YAML):
+        return scheduler_tree, ("port", "hop", "devices")
+    return (nccl_xml, ("hop", "hosts")) if suffix == ".xml" else (hccl_topo, ("port", "hop"))
+
+
+def _parsed(given: Mapping[str, str | int | None]) -> Iterator[tuple[str, float | int]]:
+    """The options that were given, in SI."""
+    for name, value in given.items():
+        if isinstance(value, str):
+            yield name, parse(value, "time" if name == "hop" else "bandwidth")
+        elif value is not None:
+            yield name, value
 
 
 def plane_record(topology: Topology, plane: str) -> dict[str, Value]:

@@ -113,7 +113,7 @@ def test_the_command_writes_a_system_for_other_commands(tmp_path: Path) -> None:
     assert [row.split(",")[1:4] for row in costs[1:]] == [
         ["node", "192", "1.0"], ["beyond", "3840", "1.0"],
     ]  # fmt: skip
-    assert "--devices is of a scheduler's file" in refused(
+    assert "--devices is not of a file like topo.json" in refused(
         "topo", "import", "topo.json", "--devices", "4"
     )
 
