@@ -104,7 +104,7 @@ def test_any_bench_can_be_asked(tmp_path: Path) -> None:
         "faults": 'kind = ["l2", "l1"]\nranks = 8\nworkload = "all_reduce"\nsize = "64K"',
         "placement": "npus = [384]\njobs = 100\nseeds = 2\nmix = 'all'",
         "trace": f'files = ["{tmp_path}/ring.goal"]',
-        "send_recv": 'ranks = 2\nb = 8\ne = 8\nwithout = ["node3", "node4"]\nengine = "packet"',
+        "send_recv": 'ranks = 2\nb = 8\ne = 8\nwithout = ["node3", "node4"]',
     }
     for name, options in questions.items():
         rows = swept(tmp_path, f'bench = "{name}"\n[options]\n{options}\n')
@@ -421,13 +421,13 @@ def test_a_plot_has_a_line_for_each_of_what_differs(tmp_path: Path) -> None:
     found = curves(rows, study)
     assert (found.x, found.y) == ("asked_tokens", "time_us")
     assert len(found.of) == 4  # operations x systems
-    label = "op dispatch, system cloudmatrix384, software cann-ep"
+    label = "dispatch, cloudmatrix384, cann-ep"
     assert found.of[label] == [
         (row["asked_tokens"], row["time_us"]) for row in rows
         if row["op"] == "dispatch" and row["asked_system"] == "cloudmatrix384"
     ]  # fmt: skip
     chosen = load(written(tmp_path, SMALL + '[plot]\nx = "bound_us"\nlines = "op"\n'))
-    assert {*curves(rows, chosen).of} == {"op dispatch", "op combine"}
+    assert {*curves(rows, chosen).of} == {"dispatch", "combine"}
     wrong = load(written(tmp_path, SMALL + '[plot]\ny = "tyme_us"\n'))
     with pytest.raises(SweepError, match=r"no column 'tyme_us'.*near it: time_us"):
         curves(rows, wrong)

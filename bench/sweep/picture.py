@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plot import canvas, plain_numbers
+from bench.plot import DASHES, canvas, plain_numbers
 from bench.records import Record, columns_of
 from bench.sweep.options import SweepError
 from bench.sweep.study import Study
-from bench.sweep.table import column
+from bench.sweep.table import ASKED, column
 from topology.draw.figure_style import text as shown
 from topology.names import near
 
@@ -21,6 +21,9 @@ USUAL = ("time_us", "busbw_GBps", "whole_time_us", "allocated_percent", "error_p
 
 MOST_LINES = 20
 """Lines of a picture at most."""
+
+COLOURS = 7
+"""Lines of different colours; the next are dashed (`topology.draw.figure_style`)."""
 
 Curve = list[tuple[float | str, float]]
 
@@ -37,18 +40,20 @@ class Curves:
 def draw(table: Sequence[Record], study: Study, path: Path) -> None:
     """Draw a sweep's table to ``path``; raises `SweepError` for what cannot be, `OSError`."""
     found = curves(table, study)
-    with canvas(path, 7.5, 4.5) as figure:
+    count = min(len(found.of), MOST_LINES)
+    with canvas(path, 7.5, 4.2 + 0.2 * (count if count > 1 else 0)) as figure:
         axes = figure.add_subplot()
-        for label, points in list(found.of.items())[:MOST_LINES]:
+        for number, (label, points) in enumerate(list(found.of.items())[:MOST_LINES]):
             axes.plot([x for x, _ in points], [y for _, y in points], marker="o",
-                      label=shown(label))  # fmt: skip
+                      linestyle=DASHES[number // COLOURS % len(DASHES)], label=shown(label)
+                      )  # fmt: skip
         _scales(axes, found)
         axes.set(xlabel=shown(found.x), ylabel=shown(found.y))
         more = len(found.of) - MOST_LINES
         figure.suptitle(shown(study.title) + (f" (and {more} more lines)" if more > 0 else ""),
                         x=0.01, ha="left")  # fmt: skip
         if len(found.of) > 1:
-            axes.legend()
+            figure.legend(loc="outside lower left")
 
 
 def _scales(axes: "Axes", found: Curves) -> None:
@@ -57,7 +62,9 @@ def _scales(axes: "Axes", found: Curves) -> None:
     if min(ys) > 0 and max(ys) > 20 * min(ys):
         axes.set_yscale("log")
         plain_numbers(axes.yaxis)
-    if xs and min(xs) > 0 and max(xs) > 8 * min(xs):
+    elif min(ys) >= 0:
+        axes.set_ylim(bottom=0)
+    if xs and min(xs) > 0 and max(xs) >= 4 * min(xs):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 
@@ -84,7 +91,7 @@ def curves(table: Sequence[Record], study: Study) -> Curves:
     for row in table:
         value, at = row.get(y), row.get(x)
         if isinstance(value, int | float) and isinstance(at, int | float | str):
-            label = ", ".join(f"{_short(name)} {row.get(name)}" for name in lines) or y
+            label = ", ".join(_said(name, row.get(name)) for name in lines) or y
             found.setdefault(label, []).append((at, float(value)))
     if not found:
         raise SweepError(f"there is nothing to draw: no row of the table has {x} and {y}")
@@ -94,8 +101,9 @@ def curves(table: Sequence[Record], study: Study) -> Curves:
     return Curves(x, y, found)
 
 
-def _short(name: str) -> str:
-    return name.removeprefix("asked_")
+def _said(name: str, value: object) -> str:
+    """What a line is of: a text says it by itself, anything else with its name."""
+    return value if isinstance(value, str) else f"{name.removeprefix(ASKED)} {value}"
 
 
 def _usual(table: Sequence[Record], names: Sequence[str]) -> str:
