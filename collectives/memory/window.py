@@ -268,6 +268,9 @@ class Window:
         if self._own is None:
             return
         self.flush()
+        # Its reply comes after the authority has all accesses of this rank, and before any rank
+        # withdraws the memory that they name.
+        self._comm.driver.control.machine(READ)
         settle(self._comm, self.name)
         self._comm.driver.control.withdraw(self.id)
         if self._comm.memory is not None:
