@@ -85,6 +85,7 @@ class Window:
         self._own.hide()
         self._is_timed = comm.machine(READ) is not None
         self._under_way: list[MemoryWork] = []
+        self._most = _REMEMBERED
 
     def __enter__(self) -> "Window":
         """Itself; at the end of the block it is freed."""
@@ -314,8 +315,9 @@ class Window:
         return work
 
     def _note(self, work: MemoryWork) -> None:
-        if len(self._under_way) >= _REMEMBERED:
+        if len(self._under_way) >= self._most:
             self._under_way = [one for one in self._under_way if not one.is_over]
+            self._most = max(_REMEMBERED, 2 * len(self._under_way))
         self._under_way.append(work)
 
     def _access(
