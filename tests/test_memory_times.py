@@ -1,8 +1,10 @@
 """How long one-sided accesses take: closed forms, the same transfers simulated, what they meet."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,3 +252,25 @@ def test_accesses_begun_at_one_instant_are_messages_of_one_queue() -> None:
         assert apart == at_once
         assert apart == pytest.approx(7 * US + 6 * max(2 * US, size / GB), rel=1e-6)
         assert values == [0, 1, 2, 3, 4]
+
+
+def test_packets_of_accesses_take_what_they_take_in_a_simulation() -> None:
+    """Whatever engine times it: an access is a call like others."""
+    fabric = Fabric(WIRE, engine="packet")
+    found = launch(joined, 4, fabric, args=(all_to_one, (40_000,)), timeout=300)
+    whole = Fabric(WIRE, engine="packet", endpoint=with_memory(named("raw"), WIRE, ("net",)))
+    step = Step([1, 2, 3], [0, 0, 0], 40_000)
+    expected = whole.simulate([step], operation="write", ranks=4).rank_finish
+    ends = [found[rank][0] for rank in (1, 2, 3)]
+    assert max(ends) == pytest.approx(expected.max(), abs=1e-11)
+
+
+def test_traces_show_accesses_by_name_with_the_stack_that_times_them(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    fabric = Fabric(supernode(), endpoint=usual(supernode()))
+    launch(joined, 2, fabric, args=(timed, "put", (512,), "npu", "npu"), trace=trace)
+    slices = [one for one in json.loads(trace.read_text())["traceEvents"] if one["ph"] == "X"]
+    (put,) = [one for one in slices if one["name"].startswith("put")]
+    assert put["name"] == "put(512 B, rank 1, window 'window')"
+    assert put["args"]["software"] == "raw"
+    assert put["dur"] == pytest.approx(1.3, rel=0.1)  # Table 1: a write within a node

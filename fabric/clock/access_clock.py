@@ -15,6 +15,7 @@ from fabric.clock.calls import Catalogue, Family, TimedCall, grid
 from fabric.clock.memory_machine import MemoryMachine, memory_machine
 from fabric.clock.modes import End, TimeMode
 from fabric.clock.posts import Answer, PostingRank, Posts
+from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.one_sided import READ, SIDES, WRITE
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
@@ -41,6 +42,11 @@ class AccessClock:
         self._batches: dict[Hashable, list[TimedAccess]] = {}  # that have not set out yet
         self._over: list[AccessBatch] = []  # whose ends are known, before what follows
         self._words = WordClock()
+
+    @property
+    def software(self) -> Endpoint | None:
+        """What times accesses; None while there can be none."""
+        return None if self._machine is None else self._machine.software
 
     def open(self) -> None:
         """Let ranks access memory from now on. Idempotent."""

@@ -27,7 +27,7 @@ from fabric.clock.changes import ClockChanges
 from fabric.clock.modes import mode as chosen
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.clock.record import RecordedShare, Recording
-from fabric.endpoint.costs import FREE, MESSAGE
+from fabric.endpoint.costs import FREE, MESSAGE, Endpoint
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
@@ -67,6 +67,11 @@ class Emulator:
     def members(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """The ranks on the fabric that make a call of the world's ranks ``group``: the same."""
         return group
+
+    @property
+    def software(self) -> Endpoint:
+        """What times calls and accesses: the machine's software, with constants of accesses."""
+        return self._memory.software or self.fabric.software
 
     # What ranks post.
 

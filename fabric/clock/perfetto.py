@@ -69,7 +69,7 @@ def _events(emulator: "Emulator") -> Iterator[Event]:
             yield from track(*tracks.of(rank, layer), f"rank {rank} meanwhile")
         for layer, slices in enumerate(layers):
             for one in slices:
-                yield _event(one, tracks.of(rank, layer), emulator.fabric.software)
+                yield _event(one, tracks.of(rank, layer), emulator.software)
                 if one.part is not None:
                     layer_of[rank, one.part.op] = layer
     yield from _arrows(calls, layer_of, tracks)

@@ -317,6 +317,8 @@ class World:
     def _access(self, rank: int, access: Access) -> None:
         if self._mismatch is None:
             self._register.note(rank, access.words)
+            if self.emulator is not None and self.emulator.record is not None:
+                self.emulator.record.words.setdefault(access.op, access.words)
             self._replies += self._memory.access(rank, access)
             self._fed = True
 
