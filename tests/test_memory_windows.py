@@ -1,9 +1,11 @@
 """One-sided memory: what is there equals a sequential model, and nothing depends on the host."""
 
+import gc
 import os
 import pickle
 import signal
 import sys
+import weakref
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -288,6 +290,26 @@ def untaken(comm: Communicator) -> int:
 @pytest.mark.parametrize("transport", ["inproc", "zmq"])
 def test_the_memory_of_a_rank_that_has_left_stays(transport: str) -> None:
     assert sorted(launch(joined, 3, star(3), transport, args=(untaken,))) == [0, 0, 1]
+
+
+def dropped(comm: Communicator) -> list[int]:
+    """Rank 1 lets go of its window and of its memory, and rank 0 reads that."""
+    array = np.full(1 << 16, 10 + comm.rank, np.uint8)
+    alive, room = weakref.ref(array), np.zeros(2, np.uint8)
+    window: Window | None = Window(comm, array)
+    del array
+    if comm.rank == 1:
+        window = None
+        gc.collect()
+    comm.barrier()
+    if window is not None and comm.rank == 0:
+        window.get(room, 1, 100)
+    comm.barrier()
+    return [*room.tolist(), alive() is not None]
+
+
+def test_memory_stays_registered_though_its_window_is_let_go_of() -> None:
+    assert launch(joined, 2, star(2), args=(dropped,)) == [[11, 11, True], [0, 0, True]]
 
 
 def numbers(comm: Communicator) -> tuple[int, int]:

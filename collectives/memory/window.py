@@ -76,16 +76,34 @@ class Window:
         comm.need_all("one-sided memory")
         self._comm, self.device = comm, _device(device, "device")
         self.name = text(name, "name", most=64)
-        self._own: OwnMemory | None = _memory(memory, comm)
-        self._keep = memory
+        own = _memory(memory, comm)
+        self._own: OwnMemory | None = own
         self.id = comm.next_call()
-        if comm.memory is not None:
-            comm.memory.expose(self._own.bytes)
-        self._parts: tuple[PeerWindow, ...] = meet(comm, self.id, self._own, device, self.name)
-        self._own.hide()
+        self._parts = self._registered(own)
         self._is_timed = comm.machine(READ) is not None
         self._under_way: list[MemoryWork] = []
         self._most = _REMEMBERED
+
+    def _registered(self, own: OwnMemory) -> tuple[PeerWindow, ...]:
+        """Register the rank's memory; returns the parts of all ranks."""
+        comm = self._comm
+        comm.driver.exposed[self.id] = own  # also if the program lets go of the window
+        if comm.memory is not None:
+            comm.memory.expose(own.bytes)
+        try:
+            return meet(comm, self.id, own, self.device, self.name)
+        except WindowError:
+            self._withdraw(own)
+            raise
+        finally:
+            own.hide()
+
+    def _withdraw(self, own: OwnMemory) -> None:
+        comm = self._comm
+        comm.driver.control.withdraw(self.id)
+        comm.driver.exposed.pop(self.id, None)
+        if comm.memory is not None:
+            comm.memory.withdraw(own.bytes)
 
     def __enter__(self) -> "Window":
         """Itself; at the end of the block it is freed."""
@@ -273,10 +291,8 @@ class Window:
         # withdraws the memory that they name.
         self._comm.driver.control.machine(READ)
         settle(self._comm, self.name)
-        self._comm.driver.control.withdraw(self.id)
-        if self._comm.memory is not None:
-            self._comm.memory.withdraw(self._own.bytes)
-        self._own, self._parts, self._keep = None, (), None
+        self._withdraw(self._own)
+        self._own, self._parts = None, ()
 
     def _put(
         self, name: str, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress,

@@ -57,7 +57,8 @@ class Driver:
     """Completes a rank's calls; a thread that makes progress holds it: ``with driver``.
 
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
-    the rank has made. ``buffers``: the work buffers of its calls.
+    the rank has made. ``buffers``: the work buffers of its calls; ``exposed``: the memory that it
+    has registered for others, by window, which stays as long as the rank does.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
     """
@@ -65,6 +66,7 @@ class Driver:
     def __init__(self, transport: Transport, control: RankControl) -> None:
         self.transport, self.control = transport, control
         self.buffers = WorkBuffers()
+        self.exposed: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
         self._active: list[Execution] = []
