@@ -13,6 +13,8 @@ import pytest
 from collectives import Communicator, init
 from collectives.memory.window import Window
 from fabric import Costs, Endpoint, Fabric, Step, launch
+from fabric.clock.accesses import AccessTerms
+from fabric.clock.emulator import Emulator
 from fabric.endpoint.one_sided import SIDES, with_memory
 from fabric.endpoint.stacks import named, usual
 from fabric.failure import WorldError
@@ -274,3 +276,24 @@ def test_traces_show_accesses_by_name_with_the_stack_that_times_them(tmp_path: P
     assert put["name"] == "put(512 B, rank 1, window 'window')"
     assert put["args"]["software"] == "raw"
     assert put["dur"] == pytest.approx(1.3, rel=0.1)  # Table 1: a write within a node
+
+
+def test_what_words_were_is_known_however_many_accesses_have_ended_since() -> None:
+    """More than the emulator remembers of calls that are over: 65,536 parts of them."""
+    emulator, count, word = Emulator(Fabric(WIRE), 2), 40_000, [0]
+    emulator.with_memory()
+
+    def add() -> tuple[int, int]:
+        word[0] += 1
+        return word[0] - 1, word[0]
+
+    terms = AccessTerms(0, False, 8, 1, (False, False), (0, 0, 0), add)
+    for op in range(count):
+        emulator.access(1, op, terms)
+    for op in range(count):
+        emulator.wait(1, op)
+    emulator.end(0)
+    assert emulator.advance() == []
+    for op in range(count):
+        emulator.word(1, op, op)
+    assert [answer.word for answer in emulator.advance()] == list(range(count))

@@ -42,6 +42,7 @@ class AccessClock:
         self._batches: dict[Hashable, list[TimedAccess]] = {}  # that have not set out yet
         self._over: list[AccessBatch] = []  # whose ends are known, before what follows
         self._words = WordClock()
+        self._before: dict[tuple[int, int], int] = {}  # of words that accesses have changed
 
     @property
     def software(self) -> Endpoint | None:
@@ -80,11 +81,14 @@ class AccessClock:
         """The rank posts a fence; see `Emulator.fence`."""
         self._posts.post(self._posts.posting(rank), self._fence)
 
-    def word(self, rank: int, token: int, call: TimedCall | None) -> None:
-        """The rank asks for what a word was before its access ``call``; see `Emulator.word`."""
-        if not isinstance(call, TimedAccess) or call.owner != rank:
-            raise WorldError(f"rank {rank} asks for the word of an access that is not its own")
-        self._posts.post(self._posts.posting(rank), self._word, token, call)
+    def word(self, rank: int, token: int, op: int, call: TimedCall | None) -> None:
+        """The rank asks for what a word was before its access ``op``; see `Emulator.word`.
+
+        ``call``: the access, None if so many others have ended since that it is forgotten.
+        """
+        if call is not None and call.position(rank) is None:
+            raise WorldError(f"rank {rank} asks for the word of access {op}, which is not its own")
+        self._posts.post(self._posts.posting(rank), self._word, rank, token, op)
 
     def await_word(self, wait: WordWait, read: Callable[[], int], at: float | None) -> None:
         """The rank posts that it waits for a word; see `Emulator.await_word`."""
@@ -144,13 +148,13 @@ class AccessClock:
     def _fence(self, state: PostingRank) -> None:
         state.fences.fence()
 
-    def _word(self, state: PostingRank, token: int, call: TimedAccess) -> None:
-        if call.open:
+    def _word(self, state: PostingRank, rank: int, token: int, op: int) -> None:
+        if op in self._calls:
             raise WorldError(
-                f"rank {call.owner} asks for the word of access {call.op}, for which it has not"
-                " waited", call.owner,
-            )  # fmt: skip
-        self._posts.answers.append(Answer(call.owner, token, state.clock, word=call.value))
+                f"rank {rank} asks for the word of access {op}, for which it has not waited", rank
+            )
+        before = self._before.pop((rank, op), 0)
+        self._posts.answers.append(Answer(rank, token, state.clock, word=before))
 
     def _await(
         self, state: PostingRank, wait: WordWait, read: Callable[[], int], at: float | None
@@ -194,8 +198,9 @@ class AccessClock:
         self._say(call, time)
         self._close(call)
         if terms.act is not None and terms.key is not None:
-            call.value, after = terms.act()
-            for wait in self._words.change(terms.key, time, call.value, after):
+            before, after = terms.act()
+            self._before[call.owner, call.op] = before
+            for wait in self._words.change(terms.key, time, before, after):
                 self._go_on(wait, self._words.last(terms.key), after)
         for held in state.fences.end(call, terms.target):
             self._set_out([held], max(held.asked, time))

@@ -47,7 +47,7 @@ class AccessTerms(NamedTuple):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class TimedAccess(TimedCall):
-    """One access by rank ``owner``, its ``number``-th; ``value``: the word before, once changed.
+    """One access by rank ``owner``, its ``number``-th.
 
     ``asked``: when its rank began it; ``after``: earlier accesses of the rank that have to be over
     before it begins, as a fence wants.
@@ -58,7 +58,6 @@ class TimedAccess(TimedCall):
     terms: AccessTerms
     asked: float = 0.0
     after: set["TimedAccess"] = field(default_factory=set)
-    value: int = 0
 
     def position(self, rank: int) -> int | None:
         """0 for its owner, None for everybody else."""

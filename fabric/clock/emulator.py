@@ -192,7 +192,7 @@ class Emulator:
 
     def word(self, rank: int, token: int, op: int) -> None:
         """Ask for what the word was before access ``op``, for which the rank has waited."""
-        self._memory.word(rank, token, self._calls.get(op) or self._past.get(op))
+        self._memory.word(rank, token, op, self._calls.get(op) or self._past.get(op))
 
     def await_word(self, wait: WordWait, read: Callable[[], int], at: float | None = None) -> None:
         """Have a rank's clock wait until a word holds; ``read``: the word as it is in memory.
