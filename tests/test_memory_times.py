@@ -18,6 +18,7 @@ from fabric.clock.emulator import Emulator
 from fabric.endpoint.one_sided import SIDES, with_memory
 from fabric.endpoint.stacks import named, usual
 from fabric.failure import WorldError
+from fabric.faults.table import Fault
 from topology import cloudmatrix384, star
 from topology.units import GB, US
 
@@ -297,3 +298,12 @@ def test_what_words_were_is_known_however_many_accesses_have_ended_since() -> No
     for op in range(count):
         emulator.word(1, op, op)
     assert [answer.word for answer in emulator.advance()] == list(range(count))
+
+
+def test_a_cpu_that_dies_is_named_and_is_no_rank() -> None:
+    fabric = Fabric(supernode(), faults=[Fault(("node0.cpu0",), start=1 * US)], placement=[0, 2])
+    asked = (timed, "put", (1 << 24,), "cpu", "npu")
+    with pytest.raises(WorldError) as error:
+        launch(joined, 2, fabric, args=asked, timeout=60)
+    assert "no path from node0.die0 (rank 0) to node0.cpu0 on cloudmatrix384" in str(error.value)
+    assert "node0.cpu0 dead" in str(error.value)

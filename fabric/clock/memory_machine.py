@@ -43,6 +43,11 @@ class MemoryMachine:
         """How many places there are: of ranks and of CPUs."""
         return len(self.places)
 
+    @property
+    def ranks(self) -> int:
+        """How many of the places are of ranks: the first ones."""
+        return len(self.cpu_place)
+
     def session(self) -> Session:
         """A new session of all places, which has the machine's changes from its begin on."""
         return self._fabric.session_of(self, self.size)

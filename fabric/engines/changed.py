@@ -37,7 +37,10 @@ _KEPT = 8
 
 @dataclass(frozen=True, eq=False)
 class ChangedMachine:
-    """A `fabric.engines.base.Machine` in one of its ``states``; nothing of it changes any more."""
+    """A `fabric.engines.base.Machine` in one of its ``states``; nothing of it changes any more.
+
+    ``ranks``: how many of its places are of ranks, the first ones; others are of memory.
+    """
 
     topology: Topology
     router: Router
@@ -47,6 +50,7 @@ class ChangedMachine:
     paths: PathTable
     states: LinkStates
     built: Router
+    ranks: int
     changes: Sequence[TimedChange] = ()
 
     def cut(self, src: int, dst: int, at: float | None = None) -> RouteError:
@@ -64,10 +68,13 @@ class ChangedMachine:
         causes = list(dict.fromkeys(causes or [cause for cause, _ in latest]))
         more = f" and {len(causes) - 3} more" if len(causes) > 3 else ""
         when = "" if at is None else f" at {at / US:.10g} us"
+        ends = [
+            f"{names[places[end]]} (rank {end})" if end < self.ranks else names[places[end]]
+            for end in (src, dst)
+        ]
         return RouteError(
-            f"no path from {names[places[src]]} (rank {src}) to {names[places[dst]]} (rank {dst})"
-            f" on {self.topology.name} over {', '.join(self.router.planes)}{when}:"
-            f" {', '.join(causes[:3])}{more}"
+            f"no path from {ends[0]} to {ends[1]} on {self.topology.name} over"
+            f" {', '.join(self.router.planes)}{when}: {', '.join(causes[:3])}{more}"
         )
 
     def check_in_switch(self, streams: Streams, cut: _Mask) -> None:
@@ -147,6 +154,7 @@ def changed_machine(machine: "Machine", router: Router, states: LinkStates) -> C
     return ChangedMachine(
         machine.topology, router, machine.places, machine.software, machine.traffic_classes,
         PathTable(router, machine.places), states, machine.router,
+        getattr(machine, "ranks", len(machine.places)),
     )  # fmt: skip
 
 
