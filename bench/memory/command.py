@@ -18,7 +18,7 @@ from bench.published.standing import lines
 from bench.records import Value, as_table, as_text, opened, progress
 from bench.streams import put as put_lines
 from bench.transport_choice import TRANSPORTS, TransportChoice
-from collectives.memory.window import DEVICES
+from collectives.memory.arguments import DEVICES
 from fabric.machine import MachineSpec
 from topology.graph import LEVELS
 

@@ -29,22 +29,24 @@ from numpy.typing import DTypeLike
 
 from collectives.calls.buffers import UserBuffer, view
 from collectives.calls.communicator import Communicator
+from collectives.memory.arguments import (
+    WORDS,
+    device_of,
+    one_of,
+    own_memory,
+    word_act,
+    word_type,
+)
 from collectives.memory.errors import WindowError
 from collectives.memory.handshake import PeerWindow, meet, settle
 from collectives.memory.work import MemoryWork, WordWork
 from fabric.endpoint.one_sided import READ
-from fabric.memory.places import OwnMemory, allocated, registered
+from fabric.memory.places import OwnMemory
 from fabric.memory.words import ACTS, BYTES, COMPARISONS, WordAct, signed, unsigned
 from fabric.ranks.access import AccessExecution
 from fabric.transports.base import Bytes
 from fabric.world.messages import Access
-from topology.arguments import flag, integer, limit, shown, text
-
-DEVICES = ("npu", "cpu")
-"""Whose memory a window is of: a rank's own NPU's, or its node's CPU's."""
-
-WORDS = (np.dtype(np.int64), np.dtype(np.uint64))
-"""The types of a word."""
+from topology.arguments import flag, integer, limit, text
 
 _REMEMBERED = 1024  # accesses under way after which those that are over are looked for
 
@@ -62,10 +64,10 @@ class Window:
 
     All ranks make it together, each with ``memory`` of its own: a number of bytes to make, all 0,
     or a buffer that it has already (see `collectives.calls.buffers`), which must be writable and
-    without gaps. ``device``: one of `DEVICES`. ``name``: for errors, the same at all ranks.
+    without gaps. ``device``: "npu" or "cpu". ``name``: for errors, the same at all ranks.
 
     A ``rank`` is one of the communicator or a `GlobalAddress`, to whose offset ``offset`` is added.
-    ``source``, ``into``: where the caller's buffer is, one of `DEVICES`. ``async_op``: return at
+    ``source``, ``into``: where the caller's buffer is, "npu" or "cpu". ``async_op``: return at
     once; ``timeout``: seconds of the wall clock. Raises `WindowError` and `ArgumentError` for what
     cannot be, before anything moves, and `WorldError` for what goes wrong between ranks.
     """
@@ -74,9 +76,9 @@ class Window:
         self, comm: Communicator, memory: Any, *, device: str = "npu", name: str = "window"
     ) -> None:
         comm.need_all("one-sided memory")
-        self._comm, self.device = comm, _device(device, "device")
+        self._comm, self.device = comm, device_of(device, "device")
         self.name = text(name, "name", most=64)
-        own = _memory(memory, comm)
+        own = own_memory(memory, comm)
         self._own: OwnMemory | None = own
         self.id = comm.next_call()
         self._parts = self._registered(own)
@@ -174,7 +176,7 @@ class Window:
 
         ``op``: "set" or "add", with ``value``. The word is 8 bytes more of the message.
         """
-        act = self._act("put_signal", _choice(op, ("set", "add"), "op"), signal, value)
+        act = self._act("put_signal", one_of(op, ("set", "add"), "op"), signal, value)
         return self._put("put_signal", [(x, offset)], rank, act, source, async_op, timeout)
 
     def signal(
@@ -182,7 +184,7 @@ class Window:
         async_op: bool = False, timeout: float | None = None,
     ) -> MemoryWork:  # fmt: skip
         """Change the word at byte ``signal`` of a rank's memory, as `put_signal` without bytes."""
-        act = self._act("signal", _choice(op, ("set", "add"), "op"), signal, value)
+        act = self._act("signal", one_of(op, ("set", "add"), "op"), signal, value)
         return self._put("signal", [], rank, act, "npu", async_op, timeout)
 
     def getv(
@@ -217,8 +219,8 @@ class Window:
         ``op``: "set", "add", "swap", "cas" (if it is ``compare``), "and", "or", "xor". It takes as
         long as a read of a word.
         """
-        act = self._act(op, _choice(op, ACTS, "op"), at, value, compare)
-        is_signed = _word_type(dtype) == WORDS[0]
+        act = self._act(op, one_of(op, ACTS, "op"), at, value, compare)
+        is_signed = word_type(dtype) == WORDS[0]
         place, base = self._target(rank)
         act = act._replace(at=act.at + base)
         self._check_word(op, place, act.at)
@@ -250,7 +252,7 @@ class Window:
         ``comparison``: "==", "!=", ">=", ">", "<=" or "<", as numbers with a sign. The rank's clock
         is then not before the change. Nobody but `put_signal`, `signal` and `atomic` ends the wait.
         """
-        how = _choice(comparison, COMPARISONS, "comparison")
+        how = one_of(comparison, COMPARISONS, "comparison")
         byte, wanted = integer(at, "at"), integer(value, "value")
         self._check_word("wait", self._comm.rank, byte)
         words = f"the word at {byte} of its window {self.name!r} to be {how} {wanted}"
@@ -340,7 +342,7 @@ class Window:
         self, name: str, place: int, writes: bool, size: int, messages: int, near: str,
         act: WordAct | None,
     ) -> Access:  # fmt: skip
-        cpu = _device(near, "source" if writes else "into") == "cpu"
+        cpu = device_of(near, "source" if writes else "into") == "cpu"
         target = self._parts[place].rank
         words = f"{name}({size} B, rank {target}, window {self.name!r})"
         return Access(
@@ -383,9 +385,7 @@ class Window:
 
     def _act(self, name: str, kind: str, at: int, value: int, compare: int = 0) -> WordAct:
         self._check_open(name)
-        numbers = (integer(each, what, -(1 << 63), (1 << 64) - 1)
-                   for each, what in ((value, "value"), (compare, "compare")))  # fmt: skip
-        return WordAct(kind, integer(at, "at"), *map(unsigned, numbers))
+        return word_act(kind, at, value, compare)
 
     def _check_open(self, name: str) -> None:
         if self._own is None:
@@ -397,33 +397,3 @@ class Window:
 
 def _nothing() -> None:
     """What follows from an access of which nothing is to be done here."""
-
-
-def _memory(given: Any, comm: Communicator) -> OwnMemory:
-    """Memory as a window is given it."""
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        in_place = comm.memory is not None and comm.memory.in_place
-        return allocated(integer(given, "memory", 0), not in_place)
-    buffer = view(given, "memory", True)
-    if buffer.home is not None:
-        raise WindowError(
-            f"memory of shape {list(buffer.home.shape)} has gaps: a window is bytes side by side"
-        )
-    return registered(buffer.bytes)
-
-
-def _device(given: Any, name: str) -> str:
-    return _choice(given, DEVICES, name)
-
-
-def _choice(given: Any, choices: Any, name: str) -> str:
-    if not isinstance(given, str) or given not in choices:
-        raise WindowError(f"{name} is {shown(given)}; it can be {', '.join(choices)}")
-    return given
-
-
-def _word_type(given: DTypeLike) -> np.dtype[Any]:
-    dtype = np.dtype(given)
-    if dtype not in WORDS:
-        raise WindowError(f"a word is {', '.join(map(str, WORDS))}, and cannot be {dtype}")
-    return dtype
