@@ -15,6 +15,7 @@ import numpy as np
 
 from fabric.engines.packet.calendar import push
 from fabric.engines.packet.offering import ready_to_send
+from fabric.engines.packet.on_roce import on_roce
 from fabric.engines.packet.state import (
     COUNTED,
     FRAMES,
@@ -32,6 +33,7 @@ _FACTOR, _SUMMAND = 6364136223846793005, 1442695040888963407  # of Knuth's MMIX 
 _PARTS = float(1 << 53)
 
 
+@on_roce(otherwise=True)
 @lean
 def admit(s: State, k: int, p: int, now: int) -> bool:
     """Put packet p, which has come over link k, into the switch's buffer; False: it is dropped."""
@@ -61,6 +63,7 @@ def admit(s: State, k: int, p: int, now: int) -> bool:
     return True
 
 
+@on_roce(otherwise=None)
 @lean
 def release(s: State, k: int, p: int, now: int) -> None:
     """Packet p, which has come over link k, leaves the switch's buffer."""
@@ -95,6 +98,7 @@ def _tell(s: State, k: int, port: int, what: int, now: int) -> None:
     push(s.heap, s.n, now + takes, s.n[COUNTED], (port * 4 + what) * 4 + ROCE)
 
 
+@on_roce(otherwise=None)
 @lean
 def hear(s: State, port: int, what: int, now: int) -> None:
     """A frame for a queue has arrived at its link's sender."""
@@ -111,6 +115,7 @@ def hear(s: State, port: int, what: int, now: int) -> None:
         ready_to_send(s, k)
 
 
+@on_roce(otherwise=None)
 @lean
 def join(s: State, queue: int, p: int) -> None:
     """Packet p joins the queue of a link, and may be marked if it is at a switch."""

@@ -4,6 +4,7 @@ Events of the same picosecond are handled so: what the heap holds of links and p
 transfers in their order, then the calendar's, each in the order in which they were caused.
 """
 
+from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.state import (
     AT,
     COUNTED,
@@ -119,7 +120,7 @@ def coming(s: State, until: int) -> int:
 @lean_inlined
 def _open(s: State, at: int) -> None:
     """Take the events of a bucket, and sort them; those of one instant stay in order."""
-    n, nodes, opened = s.n, s.nodes, s.opened
+    n, nodes, opened, links = s.n, s.nodes, s.opened, len(s.links)
     node, count = s.buckets[at].head, 0
     while node != NONE:
         k, time = count, nodes[node].when
@@ -129,6 +130,8 @@ def _open(s: State, at: int) -> None:
                 k -= 1
         opened[k] = node
         count += 1
+        if node >= links:
+            prefetch(s.packets, node - links)
         node = nodes[node].following
     s.buckets[at].head = NONE
     n[PENDING] -= count

@@ -10,7 +10,7 @@ from fabric.engines.packet import steps
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network, mixed
 from fabric.engines.packet.options import APART, PacketOptions
-from fabric.engines.packet.roce import begin_flows, columns
+from fabric.engines.packet.roce import begin_flows, columns, first_rates
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import (
     BEGUN,
@@ -84,8 +84,7 @@ class PacketState:
             senders=longer(s.senders, sets * CLASSES, NONE), sets=of_set,
             set_links=network.set_link, link_sets=link_sets,
         )  # fmt: skip
-        rate = np.concatenate([[0.0], np.cumsum(1 / network.per_byte[network.set_link])])
-        self._first_rate = rate[network.set_begin[1:]] - rate[network.set_begin[:-1]]
+        self._first_rate = first_rates(network) if s.roce else np.zeros(0)
         self._more_timers()
 
     def add_lanes(self, ready: Longs) -> Ints:

@@ -14,6 +14,7 @@ import numpy as np
 from fabric.engines.packet.calendar import later, schedule
 from fabric.engines.packet.limits import ask
 from fabric.engines.packet.offering import offer, wake_links
+from fabric.engines.packet.on_roce import on_roce
 from fabric.engines.packet.rate_control import note_sent, slow_down
 from fabric.engines.packet.state import (
     ALARM,
@@ -36,6 +37,7 @@ _GOT, _KEPT, _REPEAT = 1, 2, 4
 """Of a packet in the window: it has arrived; the sender knows; it is to be sent again."""
 
 
+@on_roce(otherwise=False)
 @lean
 def is_blocked(s: State, i: int) -> bool:
     """Whether the sender of transfer i may not send any packet now."""
@@ -48,6 +50,7 @@ def is_blocked(s: State, i: int) -> bool:
     return bool(sent_all or f[i].next - f[i].first >= s.rules.window)
 
 
+@on_roce(otherwise=0)
 @lean
 def number(s: State, i: int, p: int, now: int) -> int:
     """Let packet p be the next one of transfer i; returns its size, bytes."""
@@ -79,6 +82,7 @@ def number(s: State, i: int, p: int, now: int) -> int:
     return size
 
 
+@on_roce(otherwise=None)
 @lean
 def rest(s: State, i: int) -> None:
     """Transfer i is in no list any more, as it has nothing that it may send."""
@@ -88,6 +92,7 @@ def rest(s: State, i: int) -> None:
     free_if_over(s, i)
 
 
+@on_roce(otherwise=False)
 @lean
 def receive(s: State, p: int, now: int) -> bool:
     """Packet p has come to its receiver, who answers; returns True if it takes the packet."""
@@ -119,6 +124,7 @@ def receive(s: State, p: int, now: int) -> bool:
     return fresh
 
 
+@on_roce(otherwise=None)
 @lean
 def acknowledged(s: State, p: int, now: int) -> None:
     """The answer to packet p has come to its sender."""
@@ -140,6 +146,7 @@ def acknowledged(s: State, p: int, now: int) -> None:
     _go_on(s, i, now)
 
 
+@on_roce(otherwise=None)
 @lean
 def lose(s: State, p: int) -> None:
     """Packet p, or the answer to it, is no more."""
@@ -150,6 +157,7 @@ def lose(s: State, p: int) -> None:
     free_if_over(s, i)
 
 
+@on_roce(otherwise=None)
 @lean
 def ring(s: State, i: int, now: int) -> None:
     """The alarm of transfer i rings.
@@ -181,6 +189,7 @@ def ring(s: State, i: int, now: int) -> None:
     _go_on(s, i, now)
 
 
+@on_roce(otherwise=None)
 @lean
 def arrived(s: State, i: int) -> None:
     """All of transfer i has arrived; its sender will hear of it."""
@@ -192,6 +201,7 @@ def arrived(s: State, i: int) -> None:
     free_if_over(s, i)
 
 
+@on_roce(otherwise=None)
 @lean
 def free_if_over(s: State, i: int) -> None:
     """Let the place of transfer i be used again if nothing refers to it any more."""

@@ -29,6 +29,8 @@ _RESUME = 3072
 _LOW, _HIGH = 16 * US, 64 * US
 """Seconds that a link takes for what waits at the two thresholds of marks; see `RoceOptions`."""
 
+_UNLIMITED = 1000.0  # bytes a picosecond, 1 PB/s, of links without a limit
+
 _PACKETS = 3  # that the headroom holds: the one that is too many, and one on its way at each end
 _LONG_AGO = -(1 << 60)
 _ROOM = 1 << 12  # pause frames that there is room for at first, beside one for each link
@@ -90,10 +92,23 @@ def _headroom(network: Network, options: PacketOptions) -> Longs:
     given = options.roce.pfc_headroom
     if given is not None:
         return np.full(len(network.per_byte), given)
-    there_and_back = 2 * network.latency / network.per_byte
+    there_and_back = 2 * network.latency * _bytes_per_ps(network)
     packets = _PACKETS * (options.mtu + options.header)
     found: Longs = np.ceil(there_and_back).astype(np.int64) + _FRAME + packets
     return found
+
+
+def _bytes_per_ps(network: Network) -> Floats:
+    """What each link carries, bytes a picosecond: float64 [links]; `_UNLIMITED` at most."""
+    found: Floats = 1 / np.maximum(network.per_byte, 1 / _UNLIMITED)
+    return found
+
+
+def first_rates(network: Network) -> Floats:
+    """What the links of each set carry together, bytes a picosecond: float64 [sets]."""
+    sizes = np.diff(network.set_begin)
+    of, rate = np.repeat(np.arange(len(sizes)), sizes), _bytes_per_ps(network)[network.set_link]
+    return np.bincount(of, rate, len(sizes)).astype(np.float64)
 
 
 def _thresholds(network: Network, options: PacketOptions) -> tuple[Longs, Longs]:
@@ -103,7 +118,7 @@ def _thresholds(network: Network, options: PacketOptions) -> tuple[Longs, Longs]
         never = np.full(n, np.iinfo(np.int64).max)
         return never, never
     low, high = (
-        (time * PICOSECONDS / network.per_byte).astype(np.int64) if given is None
+        (time * PICOSECONDS * _bytes_per_ps(network)).astype(np.int64) if given is None
         else np.full(n, given)
         for given, time in ((o.ecn_low, _LOW), (o.ecn_high, _HIGH))
     )  # fmt: skip

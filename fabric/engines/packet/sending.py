@@ -6,6 +6,7 @@ from fabric.engines.packet.buffers import join
 from fabric.engines.packet.calendar import later
 from fabric.engines.packet.limits import ask, is_limited
 from fabric.engines.packet.offering import offer, ready_to_send
+from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.recovery import is_blocked, number, rest
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
 from fabric.engines.packet.state import AGAIN, FREE, NO_ROOM, NONE, State, queue_of, sender_of
@@ -112,6 +113,9 @@ def _had_its_turn(s: State, sender: int, of: int, kind: int, i: int, now: int) -
 @lean_inlined
 def _take_out(s: State, sender: int, of: int, kind: int, i: int) -> None:
     """Take transfer i, the first in its sender's list, out of it."""
-    s.senders[sender].head = s.transfers[i].behind
-    if s.transfers[i].behind == NONE:
+    behind = s.transfers[i].behind
+    s.senders[sender].head = behind
+    if behind == NONE:
         s.sets[of].mask &= ~(1 << kind)
+    else:
+        prefetch(s.transfers, behind)

@@ -45,8 +45,10 @@ def ahead(s: State, entry: int, member: int, kind: int) -> int:
 def in_turn(s: State, chosen: int, member: int, kind: int) -> int:
     """The link of a bundle whose turn it is at one of the vertices that it starts from."""
     bundle = s.bundles[s.entries[chosen].resource]
+    if bundle.fan == 1:
+        return int(s.bundle_links[bundle.first + member])
     turn = s.groups[(bundle.group + member) * len(s.kinds) + kind].turn
-    if s.choice != IN_TURN and bundle.fan > 1:
+    if s.choice != IN_TURN:
         return _chosen(s, bundle.first + member * bundle.fan, bundle.fan, bundle.group + member,
                        kind, turn)  # fmt: skip
     return int(s.bundle_links[bundle.first + member * bundle.fan + turn])
@@ -103,6 +105,8 @@ def deal(s: State, entry: int, chosen: int, member: int, kind: int) -> None:
         group = bundles[entries[entry].resource].group + member
         groups[group * len(s.kinds) + kind].dealt += 1
     bundle = bundles[entries[chosen].resource]
+    if bundle.fan == 1:
+        return
     group = (bundle.group + member) * len(s.kinds) + kind
     if s.choice == BY_DICE:
         _roll(s, group)
