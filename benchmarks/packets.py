@@ -2,7 +2,7 @@
 
 Packet-hops a second, and the time of whole simulations, warm: from the steps to the `Timeline`. The
 flow engine's answer to the same traffic stands beside. Then the same with four traffic classes, two
-of one priority, and with statistics. See benchmarks/README.md.
+of one priority, and with statistics; and over an RDMA plane of RoCE. See benchmarks/README.md.
 """
 
 import argparse
@@ -44,6 +44,10 @@ CLASSES = (
 """Beside the default one, which shares with the heavy one."""
 
 
+ROCE = {"roce": "rdma", "statistics": True}
+"""Options of the engine for the RDMA plane."""
+
+
 def in_classes(steps: list[Step]) -> list[Step]:
     """The same steps, whose rows are in the four classes by turns."""
     return [
@@ -53,7 +57,7 @@ def in_classes(steps: list[Step]) -> list[Step]:
 
 def hops(fabric: Fabric, steps: list[Step]) -> int:
     """How many packets come to the end of a link."""
-    run = PacketSimulation(Account(fabric, "", None), Packet().options)
+    run = PacketSimulation(Account(fabric, "", None), Packet(**fabric.engine_options).options)
     for batch in batches(steps, len(fabric.places)):
         run.batch(batch, more=False)
     return run.hops
@@ -80,6 +84,13 @@ def main() -> None:
             print(f"# {len(classes)} classes, {'with' if counted else 'without'} statistics")
             for name, plain in work.items():
                 measure(name, packet, flow, in_classes(plain) if classes else plain, chosen.rounds)
+    print("# RoCE, hashed, with statistics")
+    flow = Fabric(cloudmatrix384(), planes=("rdma",), routing="hash")
+    packet = Fabric(
+        cloudmatrix384(), planes=("rdma",), routing="hash", engine="packet", engine_options=ROCE
+    )
+    packet.compile()
+    measure("all-to-all 96 x 64 MiB", packet, flow, work["all-to-all 96 x 64 MiB"], chosen.rounds)
 
 
 def measure(name: str, packet: Fabric, flow: Fabric, steps: list[Step], rounds: int) -> None:

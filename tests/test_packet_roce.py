@@ -25,7 +25,7 @@ from fabric.engines.packet.state import FREE, State
 from fabric.schedule.plan import plans
 from fabric.timeline.packets import RoceStatistics
 from fabric.timeline.value import Timeline
-from topology import fat_tree, ring, star
+from topology import cloudmatrix384, fat_tree, ring, star
 from topology.draft import Draft
 from topology.errors import ArgumentError
 from topology.graph import Topology
@@ -265,6 +265,38 @@ def test_answers_under_way_hold_nobody_up() -> None:
     assert ends(session)[2] == exactly(2 * first)
     names = [name for name in CHECKS if name != "classes"]
     check(lambda: Packet(roce="net", dcqcn=False), names, tolerance=2e-2)
+
+
+def test_planes_that_are_not_named_keep_their_credits() -> None:
+    """UB by credits beside an RDMA plane of RoCE: what goes over UB takes what it took."""
+    steps = [Step(np.arange(24), np.arange(24)[::-1], 300_000)]
+    found = [
+        Fabric(cloudmatrix384(), engine="packet", planes=("ub", "rdma"), routing="hash",
+               engine_options={"credits": 60, **more}).simulate(steps).finish.tolist()
+        for more in ({}, {"roce": "rdma"}, {"roce": "ub"})
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_classes_are_dropped_and_paused_each_for_itself() -> None:
+    """The class above loses nothing to those below, whose packets are dropped or stopped."""
+    table = (TrafficClass("first", 1, priority=1), TrafficClass("heavy", 2, weight=3.0))
+    step = Step([1, 2, 3, 4, 5], 0, 200 * MTU, traffic_class=[1, 0, 2, 2, 0])
+    for more in ({"pfc_xoff": 10 * MTU, "dcqcn": False},
+                 {"buffer": 30 * MTU, "timeout_us": 100.0, **LOSSY},
+                 {"ecn_low": 5 * MTU, "ecn_high": 20 * MTU}):  # fmt: skip
+        found = fabric(classes=table, statistics=True, **more).simulate([step])
+        assert found.packets is not None
+        assert found.packets.packets.tolist() == [400, 200, 400]
+        counted = roce(found)
+        if "timeout_us" not in more:
+            assert counted.dropped.tolist() == [0, 0, 0]
+            # It is sent first, and waits for no more than the packet that is being sent.
+            assert found.finish[0] < LATENCY + 204 * WIRE
+        suffered = counted.dropped + counted.pauses + counted.marked
+        assert suffered[1] == 0 or "timeout_us" in more
+        assert suffered[[0, 2]].all()
 
 
 # PFC.

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from bench.cli import main
-from fabric import Fabric, Step
+from collectives import init
+from fabric import Fabric, Step, launch
 from fabric.classes.table import TrafficClass
 from fabric.endpoint.costs import Costs
 from fabric.engines.account import Account
@@ -27,6 +28,7 @@ from fabric.engines.packet.rows import rows
 from fabric.schedule.plan import plans
 from topology import cloudmatrix384, ring, star
 from topology.draft import Draft
+from topology.errors import TriplaneError
 from topology.graph import Topology
 
 MTU = 1000
@@ -183,6 +185,19 @@ def test_adaptive_goes_around_what_spray_waits_for() -> None:
     assert waits[1] < 0.8 * waits[2]
 
 
+@pytest.mark.parametrize(("routing", "factor"), [("spray", 16 / 15), ("adaptive", 112 / 111)])
+def test_a_dead_chip_costs_what_its_policy_makes_of_the_links_that_are_left(
+    routing: str, factor: float
+) -> None:
+    """One of the 16 uplinks of one of 7 L1 chips of each node; all that one node sends goes up."""
+    steps = [Step(np.arange(16), np.arange(16, 32), 16 << 20)]
+    whole, hurt = (
+        Fabric(machine, engine="packet", routing=routing).simulate(steps).duration
+        for machine in (cloudmatrix384(), cloudmatrix384().without("l2.0.0"))
+    )
+    assert hurt / whole == pytest.approx(factor, rel=0.01)
+
+
 # Packets that wait for one another for ever.
 
 AROUND = [Step(np.arange(5), (np.arange(5) + 2) % 5, 200 * MTU)]
@@ -210,6 +225,23 @@ def test_a_circle_of_full_buffers_is_found_and_named(options: dict[str, Any]) ->
         session.enter(1, 0.0, rank_streams(plan.rows, tuple(range(5)), rank, ""))
     with pytest.raises(EngineError, match=words):
         session.advance()
+
+
+def around() -> None:
+    """One rank of a ring sends to the one after the next."""
+    comm = init()
+    counts = np.zeros((2, comm.size), int)
+    counts[0, (comm.rank + 2) % comm.size] = counts[1, (comm.rank - 2) % comm.size] = 200 * MTU
+    received = np.zeros(200 * MTU, np.uint8)
+    comm.all_to_all_v(received, np.zeros_like(received), *counts)
+    comm.now()
+
+
+def test_running_ranks_are_told_who_waits() -> None:
+    made = Fabric(ring(5, bandwidth=BANDWIDTH), engine="packet",
+                  engine_options={"mtu": MTU, "credits": 1, "cell": MTU})  # fmt: skip
+    with pytest.raises(TriplaneError, match=f"deadlock: .* in a circle: {LINKS}"):
+        launch(around, ranks=5, system=made)
 
 
 def test_only_the_classes_of_the_circle_wait() -> None:
