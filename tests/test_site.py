@@ -1,17 +1,21 @@
 """The documentation as a site: strictly built, searchable, and without a request elsewhere."""
 
+import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from bench.cli import BENCHMARKS, COMMANDS
 from tests.support.browser import browser
+from tests.support.pages import blocks
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60_000
@@ -35,6 +39,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chromium() -> Iterator[Browser]:
     with browser() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def translations() -> ModuleType:
+    path = ROOT / "docs" / "build" / "translations.py"
+    spec = importlib.util.spec_from_file_location("translations", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def opened(chromium: Browser, path: Path) -> tuple[Page, list[str]]:
@@ -76,3 +91,31 @@ def test_every_page_of_docs_is_in_the_navigation(site: Path) -> None:
     text = (site / "index.html").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):
         assert f'href="{page.stem}.html"' in text, page.name
+
+
+def test_translations_have_the_code_of_their_originals(translations: ModuleType) -> None:
+    """Whose blocks are run; what a page says around them is for who reads both languages."""
+    pages = sorted((ROOT / "docs" / "zh").glob("*.md"))
+    assert pages
+    for page in pages:
+        original = translations.original(page)
+        assert original is not None, page.name
+        mine, theirs = ([(b.language, b.text) for b in blocks(one)] for one in (page, original[0]))
+        assert mine == theirs, page.name
+
+
+def test_a_translation_older_than_its_original_is_named(
+    translations: ModuleType, tmp_path: Path
+) -> None:
+    docs = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs" / "zh", docs / "zh")
+    for name in ("index.md", "first_answer.md"):
+        shutil.copy(ROOT / "docs" / name, docs)
+    page = docs / "zh" / "first_answer.md"
+    translations.renew(page, docs)
+    translations.renew(docs / "zh" / "index.md", docs)
+    assert translations.older(docs) == []
+    (docs / "first_answer.md").write_text("# Another answer\n", encoding="utf-8")
+    assert translations.older(docs) == [page]
+    translations.renew(page, docs)
+    assert translations.older(docs) == []

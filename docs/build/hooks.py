@@ -1,5 +1,6 @@
-"""What mkdocs calls: commands are loaded before, the picture of the first page is drawn after."""
+"""What mkdocs calls while it builds the site."""
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,26 @@ def _load(group: click.Group, context: click.Context) -> None:
             group.add_command(command)
         if isinstance(command, click.Group):
             _load(command, context)
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """The text of a page; a translation that is older than its original says so at its top."""
+    path = Path(page.file.abs_src_path)
+    if path not in _translations().older():
+        return markdown
+    first = page.file.src_uri.split("/")[-1]
+    return f"*译文早于[原文](../{first})：原文后来有改动。*\n\n{markdown}"
+
+
+def _translations() -> Any:
+    """The module beside this one; the folder is no package, as mkdocs loads hooks by their path."""
+    path = Path(__file__).with_name("translations.py")
+    spec = importlib.util.spec_from_file_location("translations", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def on_post_build(config: Any) -> None:
