@@ -1,5 +1,6 @@
 """A serving run beside closed forms of queues, and what must be so of every run."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -16,7 +17,13 @@ from hypothesis import strategies as st
 from bench.cli import main
 from collectives.workloads.inference.interpolated import Interpolated, doubling
 from collectives.workloads.inference.requests import ServedRequest, of_trace, poisson
-from collectives.workloads.inference.serving import ServingPlan, serve
+from collectives.workloads.inference.serving import (
+    FlexibleGroups,
+    Role,
+    RoleChange,
+    ServingPlan,
+    serve,
+)
 from collectives.workloads.inference.sourced import InferenceError
 
 
@@ -145,6 +152,76 @@ def test_a_kept_cache_saves_computing_and_costs_loading() -> None:
     assert (second.ttft, second.reused) == (6.0, 50)
 
 
+# --- groups that change their role
+
+FLEXIBLE = replace(PLAN, flexible=FlexibleGroups(1, 1, 1, 5.0, 1.0, 1.5))
+"""One instance of each role, and one that changes in 5 s; a look each second."""
+
+
+def test_a_group_prefills_until_decoding_has_too_little_room() -> None:
+    quick = replace(FLEXIBLE, prefill=constant(0.0625), handoff=constant(0.0625))
+    early, late = [request(0.0, 100, 401) for _ in range(4)], request(10.0)
+    run = serve(quick, [*early, late])
+    assert run.changes == (RoleChange(Role.DECODE, 1.0, 6.0),)
+    assert run.served[-1].admitted == 10.125  # to the new instance; the old one is full till 200
+    assert run.prefill_there == pytest.approx(run.seconds + 1.0)
+    assert run.decode_there == pytest.approx(2 * run.seconds - 6.0)
+    fixed = serve(replace(quick, flexible=None), [*early, late])
+    assert fixed.served[-1].admitted > 200
+
+
+def test_a_group_decodes_what_it_has_before_it_prefills_again() -> None:
+    quick = replace(FLEXIBLE, prefill=lambda tokens, prompt: tokens / 100,
+                    handoff=constant(0.0625), prefill_tokens=10)  # fmt: skip
+    fill = [request(0.0, 5, 21) for _ in range(4)]  # change it at 1 s; done at 10.2 s
+    there = request(7.0, 5, 21)
+    burst = [request(8.0, 300) for _ in range(6)]
+    run = serve(quick, [*fill, there, *burst])
+    first, second = run.changes
+    assert first == RoleChange(Role.DECODE, 1.0, 6.0)
+    assert second.role == Role.PREFILL
+    assert second.left == 11.0  # of 8 in all rooms 5 are taken at 10 s, and 1 then
+    assert second.began == pytest.approx(max(run.served[4].done, second.left) + 5.0)
+    without = serve(replace(quick, flexible=None, prefill_instances=1, decode_instances=2),
+                    [*fill, there, *burst])  # fmt: skip
+    assert run.seconds < without.seconds
+
+
+def test_a_light_load_changes_nothing() -> None:
+    light = [request(10.0 * n) for n in range(20)]
+    run = serve(FLEXIBLE, light)
+    fixed = serve(replace(PLAN, prefill_instances=2), light)
+    assert run.changes == ()
+    assert [one.done for one in run.served] == [one.done for one in fixed.served]
+    assert (run.prefill_there, run.decode_there) == (fixed.prefill_there, fixed.decode_there)
+    assert fixed.prefill_there == 2 * fixed.seconds
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 80), st.integers(1, 150), st.integers(1, 40)), min_size=1,
+        max_size=60,
+    ),
+    st.integers(1, 3), st.integers(1, 3), st.integers(1, 3),
+)  # fmt: skip
+def test_groups_lose_no_request_and_no_time(
+    asked: list[tuple[float, int, int]], groups: int, prefills: int, decodes: int
+) -> None:
+    plan = replace(FLEXIBLE, flexible=FlexibleGroups(groups, prefills, decodes, 2.0, 0.5, 1.0))
+    requests = sorted((request(*one) for one in asked), key=lambda one: one.arrival)
+    run = serve(plan, requests)
+    for one in run.served:
+        assert one.request.arrival <= one.prefilled + 1e-9
+        assert one.prefilled < one.first <= one.admitted <= one.done <= run.seconds
+    assert run.prefill_busy <= run.prefill_there + 1e-6
+    assert run.decode_busy <= run.decode_there + 1e-6
+    assert run.prefill_there <= (1 + groups * prefills) * run.seconds + 1e-6
+    assert run.seconds - 1e-6 <= run.decode_there <= (1 + groups * decodes) * run.seconds
+    for before, after in itertools.pairwise(run.changes):
+        assert before.left + 2.0 <= before.began + 1e-9 <= after.left + 2e-9  # one at a time
+
+
 # --- requests and interpolation
 
 
@@ -240,6 +317,30 @@ def test_more_requests_wait_longer_and_more_instances_help() -> None:
     assert few["goodput_requests_per_s"] == pytest.approx(few["requests_per_s"])
 
 
+def test_a_group_that_changes_beats_either_role_where_the_load_changes(tmp_path: Path) -> None:
+    path = tmp_path / "phases.jsonl"
+    long = ({"timestamp": n * 20, "input_length": 8192, "output_length": 16} for n in range(1500))
+    wide = (
+        {"timestamp": 30000 + n * 5, "input_length": 128, "output_length": 1000}
+        for n in range(8000)
+    )
+    path.write_text("\n".join(map(json.dumps, [*long, *wide])), "utf-8")
+
+    def goodput(*arguments: str) -> dict[str, Any]:
+        answer = run("--requests-file", str(path), "--number", "9500", "--tpot", "25ms", "--format",
+                     "json", "--max-batch", "16", *arguments)  # fmt: skip
+        (row,) = json.loads(answer)
+        return dict(row)
+
+    prefill = goodput("--prefill-instances", "12")
+    decode = goodput("--prefill-instances", "2", "--decode-instances", "2")
+    either = goodput("--prefill-instances", "2", "--flexible-groups", "1")
+    assert {row["accelerators"] for row in (prefill, decode, either)} == {352}
+    assert either["role_changes"] == 1
+    assert either["goodput_requests_per_s"] > prefill["goodput_requests_per_s"]
+    assert either["goodput_requests_per_s"] > decode["goodput_requests_per_s"]
+
+
 def test_a_run_of_a_trace_says_what_it_served(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     lines = ({"timestamp": n * 100, "input_length": 500 + n, "output_length": 9} for n in range(40))
@@ -252,6 +353,9 @@ def test_what_a_run_cannot_have_is_refused() -> None:
     for arguments, said in (
         (("--ep", "32"), "not of a run"),
         (("--requests-file", "none.jsonl"), "none.jsonl: No such file"),
+        (("--flexible-groups", "1", "--look-every", "1us"), "--look-every 1us: less than 1ms"),
+        (("--flexible-groups", "1", "--change-time", "5"), "'5' is no time"),
+        (("--flexible-groups", "1", "--change-time", "-5s"), "--change-time -5s: less than 0"),
         (("--prompt", "1000000"), "no request of 1.00013e+06 tokens fits a die of 64 GB"),
     ):
         result = CliRunner().invoke(main, ["bench", "serve", *arguments], prog_name="triplane")

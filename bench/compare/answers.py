@@ -20,7 +20,7 @@ ABOUT = (
     "transport", "npus", "supernodes", "mean_block", "mix", "rank", "policy", "requests",
     "layout", "prefill_tp", "decode_tp", "decode_dp", "sources", "prompt", "reused", "imbalance",
     "prefill_instances", "decode_instances", "accelerators", "max_batch", "attention_ranks",
-    "expert_ranks", "domains",
+    "expert_ranks", "domains", "flexible_groups",
 )  # fmt: skip
 """Columns that say what a row is about, besides those of a sweep that begin with `ASKED`."""
 

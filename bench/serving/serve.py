@@ -28,7 +28,12 @@ from collectives.workloads.inference.deployment import DECODE, PREFILL
 from collectives.workloads.inference.interpolated import Interpolated, doubling
 from collectives.workloads.inference.kv import KvPlan
 from collectives.workloads.inference.requests import BLOCK, ServedRequest, of_trace, poisson
-from collectives.workloads.inference.serving import ServingPlan, ServingRun, serve
+from collectives.workloads.inference.serving import (
+    FlexibleGroups,
+    ServingPlan,
+    ServingRun,
+    serve,
+)
 from collectives.workloads.inference.sourced import ASSUMED, Sourced
 from fabric.machine import MachineSpec
 from topology.units import GB, MS, parse
@@ -53,6 +58,9 @@ class AskedServing:
     pool: str | None = None
     pool_dram: int = 1 << 34
     pool_nodes: int = 32
+    flexible_groups: int = 0
+    change_time: str = "5s"
+    look_every: str = "1s"
 
 
 serving_options = gathered(
@@ -82,6 +90,10 @@ serving_options = gathered(
     click.option("--pool-nodes", type=click.IntRange(1, 1 << 16), metavar="N", help="[32]."),
     click.option("--ttft", metavar="TIME", help="Objective: to the first token [5s]."),
     click.option("--tpot", metavar="TIME", help="Objective: for each further one [50ms]."),
+    click.option("--flexible-groups", type=click.IntRange(0, 1 << 10),
+                 help="Groups of accelerators that change between prefill and decoding [0]."),
+    click.option("--change-time", metavar="TIME", help="Of an empty group to the other role [5s]."),
+    click.option("--look-every", metavar="TIME", help="Between looks at the load, for that [1s]."),
 )  # fmt: skip
 """Adds the choice of a run, which the command gets as ``wanted``, an `AskedServing`."""
 
@@ -166,12 +178,30 @@ def _plan(
     dies, model = decoding.die.dies, decoding.model
     emitted = DecodeBatch(dies, 1, model.predict_layers).emitted
     tokens = doubling(256.0, wanted.prefill_tokens // 256 * 256)
+    prefills = prefilling.deployment.ranks // prefilling.die.dies
+    decodes = decoding.deployment.dies // dies
     return ServingPlan(
-        1, wanted.decode_instances, prefilling.deployment.ranks // prefilling.die.dies,
-        decoding.deployment.dies // dies, wanted.prefill_tokens, batch,
+        1, wanted.decode_instances, prefills, decodes, wanted.prefill_tokens, batch,
         Interpolated(prefill, tokens, [512.0, 4096.0]),
         Interpolated(decode, doubling(dies, batch), doubling(512.0, 65536.0)), emitted,
         _handoff(decoding), prefilling.deployment.ranks,
+        flexible=_flexible(wanted, prefills, decodes),
+    )  # fmt: skip
+
+
+def _flexible(wanted: AskedServing, prefills: int, decodes: int) -> FlexibleGroups | None:
+    """Groups as large as the larger of an instance of either role has accelerators."""
+    if not wanted.flexible_groups:
+        return None
+    size, look = max(prefills, decodes), parse(wanted.look_every, "time")
+    change = parse(wanted.change_time, "time")
+    if change < 0:
+        raise BenchError(f"--change-time {wanted.change_time}: less than 0")
+    if look < MS:
+        raise BenchError(f"--look-every {wanted.look_every}: less than 1ms")
+    return FlexibleGroups(
+        wanted.flexible_groups, size // prefills, size // decodes,
+        change, look, parse(wanted.ttft, "time") / 2,
     )  # fmt: skip
 
 
@@ -202,7 +232,6 @@ def record(
     met = (first <= parse(wanted.ttft, "time")) & (each <= parse(wanted.tpot, "time"))
     made = sum(one.request.output for one in run.served)
     seconds = run.seconds
-    decoders = plan.decode_instances
     latencies = {
         f"{name}_p{share}_ms": float(np.percentile(values, share)) / MS
         for name, values in (("ttft", first), ("tpot", each[each > 0] if each.any() else each))
@@ -210,7 +239,9 @@ def record(
     }
     return {
         "op": "serve", "system": own.fabric.topology.name, "model": own.model.name,
-        "prefill_instances": plan.prefill_instances, "decode_instances": decoders,
+        "prefill_instances": plan.prefill_instances,
+        "decode_instances": plan.decode_instances, "flexible_groups": wanted.flexible_groups,
+        "role_changes": len(run.changes),
         "accelerators": plan.accelerators, "requests": len(run.served), "seconds": seconds,
         "max_batch": plan.batch, **latencies,
         "tokens_per_s": made / seconds, "tokens_per_s_per_accelerator":
@@ -218,8 +249,8 @@ def record(
         "requests_per_s": len(run.served) / seconds,
         "met_percent": 100 * float(met.mean()),
         "goodput_requests_per_s": float(met.sum()) / seconds,
-        "prefill_busy_percent": 100 * run.prefill_busy / seconds / plan.prefill_instances,
-        "decode_busy_percent": 100 * run.decode_busy / seconds / decoders,
+        "prefill_busy_percent": 100 * run.prefill_busy / run.prefill_there,
+        "decode_busy_percent": 100 * run.decode_busy / run.decode_there,
         "mean_batch": run.decoded / run.decode_busy / plan.decode_accelerators
         if run.decode_busy else 0.0,
     }  # fmt: skip
@@ -239,4 +270,7 @@ def _write(file: IO[str], rows: Sequence[Record]) -> None:
               f" {first['decode_instances']} decoding instances, {first['max_batch']} requests an"
               " accelerator at most")  # fmt: skip
     columns = {**_COLUMNS, "hits %": "hit_percent"} if "pool" in first else _COLUMNS
+    if first["flexible_groups"]:
+        put(file, f"# {first['flexible_groups']} groups that change their role")
+        columns = {**columns, "changes": "role_changes"}
     file.write(as_table([{name: row[key] for name, key in columns.items()} for row in rows]))

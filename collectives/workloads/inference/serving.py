@@ -3,14 +3,16 @@
 A request waits for a prefill instance, which takes as many waiting ones as fit its batch. When that
 is done the request has its first token, and its cache moves to a decoding instance over one of the
 prefill instance's links, each of which moves one cache at a time. There it waits for room, and then
-gets a step's tokens with every step. Steps last as the given functions say.
+gets a step's tokens with every step. Steps last as the given functions say. Groups of accelerators
+may change between the two roles with the load.
 """
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Final, Protocol
 
 import simpy
 
@@ -31,6 +33,53 @@ class PrefixCache(Protocol):
         ...
 
 
+HIGH: Final = 0.9
+"""The share of what instances can do, or of their room, that leaves nothing to spare."""
+
+
+class Role(StrEnum):
+    """What an instance does."""
+
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+@dataclass(frozen=True)
+class FlexibleGroups:
+    """Groups of accelerators that prefill at first, and change their role with the load.
+
+    ``groups``: how many; ``as_prefill``, ``as_decode``: the instances that one is; ``seconds``: of
+    a change, when its requests are gone; ``interval``: seconds between looks at the load;
+    ``patience``: seconds of waiting for a prefill after which more of those are wanted. More
+    decoding is wanted when over `HIGH` of its room is taken. One group at a time changes, and only
+    if what it leaves then has no more than `HIGH` to do: of prefill, what arrived since the last
+    look, in full batches.
+    """
+
+    groups: int
+    as_prefill: int
+    as_decode: int
+    seconds: float
+    interval: float
+    patience: float
+
+    def accelerators(self, plan: "ServingPlan") -> int:
+        """Accelerators of all groups, as large as the larger of their roles."""
+        each = (
+            self.as_prefill * plan.prefill_accelerators, self.as_decode * plan.decode_accelerators
+        )  # fmt: skip
+        return self.groups * max(each)
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """A group's change to ``role``: when it took no more requests, and when it began anew."""
+
+    role: Role
+    left: float
+    began: float
+
+
 @dataclass(frozen=True)
 class ServingPlan:
     """What serves, and how long its steps last.
@@ -41,7 +90,7 @@ class ServingPlan:
     accelerator and mean prompt; ``decode``: seconds of a step, by requests of an accelerator and
     mean context; ``emitted``: tokens that a step makes of a request; ``handoff``: seconds of a
     prompt's cache on one link, by its tokens; ``links``: of a prefill instance. ``cache``: kept
-    caches, None: none.
+    caches, None: none. ``flexible``: groups besides the instances, None: none.
     """
 
     prefill_instances: int
@@ -56,13 +105,15 @@ class ServingPlan:
     handoff: Callable[[float], float]
     links: int
     cache: PrefixCache | None = None
+    flexible: FlexibleGroups | None = None
 
     @property
     def accelerators(self) -> int:
-        """Accelerators of all instances."""
+        """Accelerators of all instances and groups."""
         return (
             self.prefill_instances * self.prefill_accelerators
             + self.decode_instances * self.decode_accelerators
+            + (self.flexible.accelerators(self) if self.flexible else 0)
         )
 
 
@@ -94,12 +145,18 @@ class ServedTimes:
 
 @dataclass(frozen=True)
 class ServingRun:
-    """Every request's times, and how busy instances were (seconds, over all of a kind)."""
+    """Every request's times, and how long a kind's instances were busy and there (seconds of all).
+
+    ``decoded``: seconds in a decoding instance, over all requests; ``changes``: of groups' roles.
+    """
 
     served: tuple[ServedTimes, ...]
     prefill_busy: float
     decode_busy: float
     decoded: float
+    prefill_there: float
+    decode_there: float
+    changes: tuple[RoleChange, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -113,6 +170,15 @@ def serve(plan: ServingPlan, requests: Sequence[ServedRequest]) -> ServingRun:
 
 
 @dataclass(eq=False)
+class _Instances:
+    """Instances that have one role until ``ended``; ``running``: their processes."""
+
+    role: Role
+    ended: bool = False
+    running: list[simpy.Process] = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class _Decoder:
     """A decoding instance: requests in it end when ``made`` reaches their mark.
 
@@ -121,6 +187,7 @@ class _Decoder:
     """
 
     env: simpy.Environment
+    of: _Instances
     made: float = 0.0
     base: float = 0.0
     waiting: deque[ServedTimes] = field(default_factory=deque)
@@ -131,48 +198,136 @@ class _Decoder:
     def load(self) -> int:
         return len(self.waiting) + len(self.inside)
 
+    def awake(self) -> None:
+        """Go on, if it waits for requests."""
+        if self.wake is not None:
+            self.wake.succeed()
+            self.wake = None
+
 
 class _Serving:
     def __init__(self, plan: ServingPlan) -> None:
         self.plan, self.env = plan, simpy.Environment()
         self.queue: deque[ServedTimes] = deque()
         self.arrived = self.env.event()
-        self.decoders = [_Decoder(self.env) for _ in range(plan.decode_instances)]
-        self.busy = {"prefill": 0.0, "decode": 0.0, "decoded": 0.0}
+        self.finished = self.env.event()
+        self.decoders: list[_Decoder] = []
+        self.asked, self.looked = 0.0, 0.0
+        self.busy, self.there = dict.fromkeys(Role, 0.0), dict.fromkeys(Role, 0.0)
+        self.running = dict.fromkeys(Role, 0)
+        self.decoded, self.prefillers = 0.0, 0
+        self.changes: list[RoleChange] = []
         self.numbers = iter(range(1 << 62))
+        self.left = 0
 
     def run(self, requests: Sequence[ServedRequest]) -> ServingRun:
         served = [ServedTimes(one) for one in requests]
+        self.left = len(served)
         self.env.process(self._arrivals(served))
-        for _ in range(self.plan.prefill_instances):
-            self.env.process(self._prefiller(simpy.Resource(self.env, self.plan.links)))
-        for decoder in self.decoders:
-            self.env.process(self._decoding(decoder))
-        self.env.run()
+        self._begin(Role.PREFILL, self.plan.prefill_instances)
+        self._begin(Role.DECODE, self.plan.decode_instances)
+        if self.plan.flexible:
+            self.env.process(self._watch(self.plan.flexible))
+        if served:
+            self.env.run(self.finished)
+        busy = self.busy
+        there = {one: self.there[one] + self.env.now * self.running[one] for one in Role}
         return ServingRun(
-            tuple(served), self.busy["prefill"], self.busy["decode"], self.busy["decoded"]
-        )
+            tuple(served), busy[Role.PREFILL], busy[Role.DECODE], self.decoded,
+            there[Role.PREFILL], there[Role.DECODE], tuple(self.changes),
+        )  # fmt: skip
+
+    def _begin(self, role: Role, number: int) -> _Instances:
+        """Instances of ``role`` from now on."""
+        new, env = _Instances(role), self.env
+        for _ in range(number):
+            self.there[role] -= env.now
+            self.running[role] += 1
+            if role == Role.PREFILL:
+                self.prefillers += 1
+                links = simpy.Resource(env, self.plan.links)
+                new.running.append(env.process(self._prefiller(links, new)))
+            else:
+                self.decoders.append(_Decoder(env, new))
+                new.running.append(env.process(self._decoding(self.decoders[-1])))
+        return new
+
+    def _end(self, old: _Instances) -> simpy.Event:
+        """``old`` take no new requests; what comes is when theirs are gone."""
+        old.ended = True
+        if old.role == Role.PREFILL:
+            self.prefillers -= len(old.running)
+            self._announce()
+        else:
+            for decoder in self.decoders:
+                if decoder.of is old:
+                    decoder.awake()
+            self.decoders = [each for each in self.decoders if each.of is not old]
+        return self.env.all_of(old.running)
+
+    def _gone(self, of: _Instances) -> None:
+        self.there[of.role] += self.env.now
+        self.running[of.role] -= 1
+
+    def _watch(self, flexible: FlexibleGroups) -> _Process:
+        """Changes one group after another, as the load asks."""
+        groups = [self._begin(Role.PREFILL, flexible.as_prefill) for _ in range(flexible.groups)]
+        numbers = {Role.PREFILL: flexible.as_prefill, Role.DECODE: flexible.as_decode}
+        while True:
+            yield self.env.timeout(flexible.interval)
+            wanted = self._wanted(flexible)
+            group = next((each for each in groups if wanted and each.role != wanted), None)
+            if wanted and group:
+                left = self.env.now
+                yield self._end(group)
+                yield self.env.timeout(flexible.seconds)
+                groups[groups.index(group)] = self._begin(wanted, numbers[wanted])
+                self.changes.append(RoleChange(wanted, left, self.env.now))
+
+    def _wanted(self, flexible: FlexibleGroups) -> Role | None:
+        """The role of which there is too little, if the other can spare a group."""
+        room = HIGH * self.plan.batch * self.plan.decode_accelerators
+        taken, decoders = sum(each.load for each in self.decoders), len(self.decoders)
+        late = self.queue and self.env.now - self.queue[0].request.arrival > flexible.patience
+        spare = HIGH * (self.prefillers - flexible.as_prefill)
+        asked, passed = self.asked, self.env.now - self.looked
+        self.asked, self.looked = 0.0, self.env.now
+        if late and taken <= room * (decoders - flexible.as_decode):
+            return Role.PREFILL
+        if taken > room * decoders and not late and asked <= spare * passed:
+            return Role.DECODE
+        return None
 
     def _arrivals(self, served: list[ServedTimes]) -> _Process:
         for one in served:
             yield self.env.timeout(max(one.request.arrival - self.env.now, 0.0))
             self.queue.append(one)
+            if self.plan.flexible:
+                self.asked += self._share(one.request.prompt)
             self._announce()
+
+    def _share(self, prompt: int) -> float:
+        """Seconds of an instance with full batches."""
+        room = self.plan.prefill_tokens * self.plan.prefill_accelerators
+        return prompt / room * self.plan.prefill(self.plan.prefill_tokens, prompt)
 
     def _announce(self) -> None:
         self.arrived.succeed()
         self.arrived = self.env.event()
 
-    def _prefiller(self, links: simpy.Resource) -> _Process:
+    def _prefiller(self, links: simpy.Resource, own: _Instances) -> _Process:
         plan = self.plan
         while True:
-            while not self.queue:
+            while not self.queue and not own.ended:
                 yield self.arrived
+            if own.ended:
+                self._gone(own)
+                return
             taken, tokens, load = self._batch()
             each = tokens / plan.prefill_accelerators
             prompt = sum(one.request.prompt for one in taken) / len(taken)
             lasts = plan.prefill(each, prompt) + load
-            self.busy["prefill"] += lasts
+            self.busy[Role.PREFILL] += lasts
             yield self.env.timeout(lasts)
             for one in taken:
                 one.first = self.env.now
@@ -201,37 +356,45 @@ class _Serving:
 
     def _handoff(self, one: ServedTimes, links: simpy.Resource) -> _Process:
         if one.request.output == 1:
-            one.admitted = one.done = one.first
+            one.admitted = one.first
+            self._done(one)
             return
         with links.request() as link:
             yield link
             yield self.env.timeout(self.plan.handoff(one.request.prompt))
         decoder = min(self.decoders, key=lambda each: each.load)
         decoder.waiting.append(one)
-        if decoder.wake is not None:
-            decoder.wake.succeed()
-            decoder.wake = None
+        decoder.awake()
+
+    def _done(self, one: ServedTimes) -> None:
+        one.done = self.env.now
+        self.left -= 1
+        if not self.left:
+            self.finished.succeed()
 
     def _decoding(self, decoder: _Decoder) -> _Process:
         plan = self.plan
         room = plan.batch * plan.decode_accelerators
         while True:
-            if not decoder.load:
+            while not decoder.load and not decoder.of.ended:
                 decoder.wake = self.env.event()
                 yield decoder.wake
+            if not decoder.load:
+                self._gone(decoder.of)
+                return
             while decoder.waiting and len(decoder.inside) < room:
                 self._admit(decoder, decoder.waiting.popleft())
             inside = len(decoder.inside)
             context = decoder.base / inside + decoder.made
             lasts = plan.decode(max(inside / plan.decode_accelerators, 1.0), context)
-            self.busy["decode"] += lasts
-            self.busy["decoded"] += lasts * inside
+            self.busy[Role.DECODE] += lasts
+            self.decoded += lasts * inside
             yield self.env.timeout(lasts)
             decoder.made += plan.emitted
             while decoder.inside and decoder.inside[0][0] <= decoder.made:
                 mark, _, one = heapq.heappop(decoder.inside)
                 decoder.base -= one.request.prompt - (mark - one.request.output + 1)
-                one.done = self.env.now
+                self._done(one)
 
     def _admit(self, decoder: _Decoder, one: ServedTimes) -> None:
         one.admitted = self.env.now
