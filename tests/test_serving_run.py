@@ -50,7 +50,7 @@ def test_one_request_by_hand() -> None:
 
 
 def test_waiting_prompts_are_taken_together_as_far_as_they_fit() -> None:
-    plan = replace(PLAN, prefill=lambda tokens, prompt: tokens / 10)
+    plan = replace(PLAN, prefill=lambda tokens, prompt, reused: tokens / 10)
     run = serve(plan, [request(0.0, 10), *(request(0.1, 40) for _ in range(3))])
     assert [one.first for one in run.served] == pytest.approx([1.0, 9.0, 9.0, 13.0])
     (large,) = serve(plan, [request(0.0, 500)]).served  # a prompt above a batch goes alone
@@ -144,12 +144,28 @@ class HalfKept:
 
 
 def test_a_kept_cache_saves_computing_and_costs_loading() -> None:
-    plan = replace(PLAN, prefill=lambda tokens, prompt: tokens / 10, cache=HalfKept())
+    plan = replace(PLAN, prefill=lambda tokens, prompt, reused: tokens / 10, cache=HalfKept())
     first, second = serve(
         plan, [ServedRequest(0.0, 100, 3, (1, 2)), ServedRequest(20.0, 100, 3, (1, 2))]
     ).served
     assert (first.ttft, first.reused) == (10.0, 0)
     assert (second.ttft, second.reused) == (6.0, 50)
+
+
+def test_a_batch_computes_what_no_cache_has() -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def prefill(*numbers: float) -> float:
+        asked.append(numbers)
+        return 1.0
+
+    plan = replace(PLAN, prefill=prefill, prefill_accelerators=2, cache=HalfKept())
+    requests = [  # the last two wait for the second, and are taken together
+        ServedRequest(at, 100, 3, (n,)) for at, n in ((0.0, 1), (5.0, 2), (5.5, 1), (5.5, 3))
+    ]
+    served = serve(plan, requests).served
+    assert asked == [(50, 100, 0), (50, 100, 0), (75, 100, 0.25)]
+    assert [one.ttft for one in served] == pytest.approx([1, 1, 2.5, 2.5])  # 1 s of loading
 
 
 # --- groups that change their role
@@ -171,7 +187,7 @@ def test_a_group_prefills_until_decoding_has_too_little_room() -> None:
 
 
 def test_a_group_decodes_what_it_has_before_it_prefills_again() -> None:
-    quick = replace(FLEXIBLE, prefill=lambda tokens, prompt: tokens / 100,
+    quick = replace(FLEXIBLE, prefill=lambda tokens, prompt, reused: tokens / 100,
                     handoff=constant(0.0625), prefill_tokens=10)  # fmt: skip
     fill = [request(0.0, 5, 21) for _ in range(4)]  # change it at 1 s; done at 10.2 s
     there = request(7.0, 5, 21)
@@ -276,6 +292,12 @@ def test_interpolation_is_exact_where_the_function_is_bilinear(x: float, y: floa
     assert found(x, y) == pytest.approx(function(x, y), abs=1e-9)
 
 
+def test_interpolation_has_as_many_axes_as_are_given() -> None:
+    found = Interpolated(lambda x, y, z: x * y * z + x, [1.0, 2.0], [1.0, 4.0], [0.0, 0.5, 1.0])
+    assert found(1.25, 3, 0.75) == pytest.approx(1.25 * 3 * 0.75 + 1.25)
+    assert found(3, 5, 2) == pytest.approx(33)
+
+
 def test_points_are_computed_once_and_only_where_needed() -> None:
     asked: list[tuple[float, float]] = []
 
@@ -317,6 +339,19 @@ def test_more_requests_wait_longer_and_more_instances_help() -> None:
     assert few["goodput_requests_per_s"] == pytest.approx(few["requests_per_s"])
 
 
+def test_chats_are_answered_sooner_where_prompts_are_kept() -> None:
+    def row(*arguments: str) -> dict[str, Any]:
+        answer = run("--number", "300", "--rate", "100", "--turns", "5", "--prefill-instances", "1",
+                     "--format", "json", *arguments)  # fmt: skip
+        (found,) = json.loads(answer)
+        return dict(found)
+
+    none, pool = row(), row("--pool", "ub")
+    assert 50 < pool["hit_percent"] < 99
+    assert pool["ttft_p99_ms"] < 0.7 * none["ttft_p99_ms"]
+    assert pool["prefill_busy_percent"] < none["prefill_busy_percent"]
+
+
 def test_a_group_that_changes_beats_either_role_where_the_load_changes(tmp_path: Path) -> None:
     path = tmp_path / "phases.jsonl"
     long = ({"timestamp": n * 20, "input_length": 8192, "output_length": 16} for n in range(1500))
@@ -354,6 +389,7 @@ def test_what_a_run_cannot_have_is_refused() -> None:
         (("--ep", "32"), "not of a run"),
         (("--requests-file", "none.jsonl"), "none.jsonl: No such file"),
         (("--flexible-groups", "1", "--look-every", "1us"), "--look-every 1us: less than 1ms"),
+        (("--requests-file", "x", "--turns", "2"), "those of --requests-file"),
         (("--flexible-groups", "1", "--change-time", "5"), "'5' is no time"),
         (("--flexible-groups", "1", "--change-time", "-5s"), "--change-time -5s: less than 0"),
         (("--prompt", "1000000"), "no request of 1.00013e+06 tokens fits a die of 64 GB"),

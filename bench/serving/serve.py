@@ -22,6 +22,7 @@ from bench.streams import put
 from collectives.memory.pool.core.tiers import StoreShape, tiers_of
 from collectives.memory.pool.emulated.prefixes import PooledPrefixes
 from collectives.memory.pool.emulated.replay import BlockShape
+from collectives.memory.pool.emulated.requests import ChatLoad
 from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
 from collectives.workloads.inference.decode import DecodeBatch, resident_bytes
 from collectives.workloads.inference.deployment import DECODE, PREFILL
@@ -37,6 +38,9 @@ from collectives.workloads.inference.serving import (
 from collectives.workloads.inference.sourced import ASSUMED, Sourced
 from fabric.machine import MachineSpec
 from topology.units import GB, MS, parse
+
+REUSED = (0.0, 0.5, 0.75, 0.875, 0.9375)
+"""Shares of prompts that are reused, at which prefills are computed."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class AskedServing:
     pool: str | None = None
     pool_dram: int = 1 << 34
     pool_nodes: int = 32
+    turns: float = 1.0
+    question: int = 256
     flexible_groups: int = 0
     change_time: str = "5s"
     look_every: str = "1s"
@@ -84,12 +90,16 @@ serving_options = gathered(
     click.option("--max-batch", type=click.IntRange(2, 1 << 12),
                  help="Requests that an accelerator decodes at most [96]."),
     click.option("--pool", type=click.Choice(POOL_PLANES),
-                 help="Keep prompts' KV in a pool that is reached so: --requests-file says which"
-                      " prompts begin alike."),
+                 help="Keep prompts' KV in a pool that is reached so: --requests-file or --turns"
+                      " says which prompts begin alike."),
     click.option("--pool-dram", type=parse_bytes, metavar="SIZE", help="DRAM of a node [16G]."),
     click.option("--pool-nodes", type=click.IntRange(1, 1 << 16), metavar="N", help="[32]."),
     click.option("--ttft", metavar="TIME", help="Objective: to the first token [5s]."),
     click.option("--tpot", metavar="TIME", help="Objective: for each further one [50ms]."),
+    click.option("--turns", type=Between(1, 1000),
+                 help="Of chats on average, which the requests are then: --prompt is what one of 50"
+                      " system prompts has, and each turn sends all that was said [1: no chats]."),
+    click.option("--question", type=click.IntRange(1, 1 << 20), help="Of a turn; tokens [256]."),
     click.option("--flexible-groups", type=click.IntRange(0, 1 << 10),
                  help="Groups of accelerators that change between prefill and decoding [0]."),
     click.option("--change-time", metavar="TIME", help="Of an empty group to the other role [5s]."),
@@ -115,6 +125,8 @@ def command(
     """
     if asked.ranks or asked.slots or asked.routing_file or asked.shared_ranks:
         raise click.UsageError("--ep, --slots, --shared-ranks, --routing-file: not of a run")
+    if wanted.requests_file is not None and wanted.turns > 1:
+        raise click.UsageError("--turns: the requests are those of --requests-file")
     rows = list(progress(records(asked, wanted, machine), "serve", len(wanted.prefill_instances)))
     with opened(output) as file:
         if form == "table":
@@ -156,6 +168,15 @@ def _pooled(
 def _requests(wanted: AskedServing) -> list[ServedRequest]:
     if wanted.requests_file is not None:
         return of_trace(wanted.requests_file, wanted.number)
+    if wanted.turns > 1:
+        chats = ChatLoad(
+            wanted.number, wanted.rate / wanted.turns, shared=wanted.prompt,
+            question=wanted.question, answer=wanted.answer, turns=wanted.turns, block=BLOCK,
+        )  # fmt: skip
+        return [
+            ServedRequest(one.time, one.prompt, one.output, one.blocks)
+            for one in chats.generate()
+        ]  # fmt: skip
     return poisson(wanted.rate, wanted.number, wanted.prompt, wanted.answer, 0, wanted.spread)
 
 
@@ -169,8 +190,9 @@ def _plan(
     die = replace(decoding.die, memory_capacity=Sourced(float("inf"), ASSUMED, "checked above"))
     free = replace(decoding, die=die)
 
-    def prefill(tokens: float, prompt: float) -> float:
-        return step_of(prefilling, AskedPrefill(prompt=round(prompt)), round(tokens)).seconds
+    def prefill(tokens: float, prompt: float, reused: float) -> float:
+        batch = AskedPrefill(prompt=round(prompt), reused=reused)
+        return step_of(prefilling, batch, round(tokens / (1 - reused))).seconds
 
     def decode(size: float, context: float) -> float:
         return best_step(free, AskedDecode(context=context), round(size)).seconds
@@ -182,7 +204,7 @@ def _plan(
     decodes = decoding.deployment.dies // dies
     return ServingPlan(
         1, wanted.decode_instances, prefills, decodes, wanted.prefill_tokens, batch,
-        Interpolated(prefill, tokens, [512.0, 4096.0]),
+        Interpolated(prefill, tokens, [512.0, 4096.0], REUSED),
         Interpolated(decode, doubling(dies, batch), doubling(512.0, 65536.0)), emitted,
         _handoff(decoding), prefilling.deployment.ranks,
         flexible=_flexible(wanted, prefills, decodes),

@@ -1,33 +1,37 @@
-"""A function of two numbers, known on a grid as far as it was asked, and between by lines."""
+"""A function of some numbers, known on a grid as far as it was asked, and between by lines."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
 
 
 class Interpolated:
-    """``function(x, y)`` by bilinear interpolation between the points of ``xs`` and ``ys``.
+    """``function`` of a number for each axis, by linear interpolation along every axis.
 
-    Points are computed when they are first needed. Beyond the first and last ones it goes on with
-    the slope there. ``xs``, ``ys``: rising, two or more each.
+    Points are computed when they are first needed. Beyond the first and last ones of an axis it
+    goes on with the slope there. ``axes``: rising, two or more points each.
     """
 
-    def __init__(
-        self, function: Callable[[float, float], float], xs: Sequence[float], ys: Sequence[float]
-    ) -> None:
-        self._function, self._xs, self._ys = function, xs, ys
-        self._known: dict[tuple[int, int], float] = {}
+    def __init__(self, function: Callable[..., float], *axes: Sequence[float]) -> None:
+        self._function, self._axes = function, axes
+        self._known: dict[tuple[int, ...], float] = {}
 
-    def __call__(self, x: float, y: float) -> float:
+    def __call__(self, *numbers: float) -> float:
         """The interpolated value."""
-        i, along = _place(self._xs, x)
-        j, up = _place(self._ys, y)
-        near, far = (self._at(i, k) * (1 - along) + self._at(i + 1, k) * along for k in (j, j + 1))
-        return near * (1 - up) + far * up
+        places = [_place(*one) for one in zip(self._axes, numbers, strict=True)]
+        value = 0.0
+        ends = [((at, 1 - along), (at + 1, along)) for at, along in places]
+        for corner in product(*ends):
+            if weight := prod(share for _, share in corner):
+                value += weight * self._at(tuple(at for at, _ in corner))
+        return value
 
-    def _at(self, i: int, j: int) -> float:
-        if (i, j) not in self._known:
-            self._known[i, j] = self._function(self._xs[i], self._ys[j])
-        return self._known[i, j]
+    def _at(self, place: tuple[int, ...]) -> float:
+        if place not in self._known:
+            points = (axis[at] for axis, at in zip(self._axes, place, strict=True))
+            self._known[place] = self._function(*points)
+        return self._known[place]
 
 
 def _place(points: Sequence[float], value: float) -> tuple[int, float]:

@@ -86,11 +86,12 @@ class ServingPlan:
 
     ``prefill_instances``, ``decode_instances``: how many; ``prefill_accelerators``,
     ``decode_accelerators``: of each. ``prefill_tokens``: of a batch, an accelerator; ``batch``:
-    requests that an accelerator decodes at most. ``prefill``: seconds of a batch, by tokens of an
-    accelerator and mean prompt; ``decode``: seconds of a step, by requests of an accelerator and
-    mean context; ``emitted``: tokens that a step makes of a request; ``handoff``: seconds of a
-    prompt's cache on one link, by its tokens; ``links``: of a prefill instance. ``cache``: kept
-    caches, None: none. ``flexible``: groups besides the instances, None: none.
+    requests that an accelerator decodes at most. ``prefill``: seconds of a batch, by computed
+    tokens of an accelerator, mean prompt, and the share of prompts that is reused; ``decode``:
+    seconds of a step, by requests of an accelerator and mean context; ``emitted``: tokens that a
+    step makes of a request; ``handoff``: seconds of a prompt's cache on one link, by its tokens;
+    ``links``: of a prefill instance. ``cache``: kept caches, None: none. ``flexible``: groups
+    besides the instances, None: none.
     """
 
     prefill_instances: int
@@ -99,7 +100,7 @@ class ServingPlan:
     decode_accelerators: int
     prefill_tokens: int
     batch: int
-    prefill: Callable[[float, float], float]
+    prefill: Callable[[float, float, float], float]
     decode: Callable[[float, float], float]
     emitted: float
     handoff: Callable[[float], float]
@@ -309,7 +310,7 @@ class _Serving:
     def _share(self, prompt: int) -> float:
         """Seconds of an instance with full batches."""
         room = self.plan.prefill_tokens * self.plan.prefill_accelerators
-        return prompt / room * self.plan.prefill(self.plan.prefill_tokens, prompt)
+        return prompt / room * self.plan.prefill(self.plan.prefill_tokens, prompt, 0.0)
 
     def _announce(self) -> None:
         self.arrived.succeed()
@@ -325,8 +326,9 @@ class _Serving:
                 return
             taken, tokens, load = self._batch()
             each = tokens / plan.prefill_accelerators
-            prompt = sum(one.request.prompt for one in taken) / len(taken)
-            lasts = plan.prefill(each, prompt) + load
+            prompts = sum(one.request.prompt for one in taken)
+            reused = sum(one.reused for one in taken) / prompts
+            lasts = plan.prefill(each, prompts / len(taken), reused) + load
             self.busy[Role.PREFILL] += lasts
             yield self.env.timeout(lasts)
             for one in taken:
