@@ -33,6 +33,11 @@ def on_roce(otherwise: bool | int | None) -> Callable[[Kernel], Kernel]:
         def without(s: Any, *given: Any) -> Any:
             return otherwise
 
+        # Machine code that is kept finds functions by name: each has to have one of its own.
+        for function in (with_it, without):
+            name = f"{function.__name__}_{kernel.__name__}"
+            function.__name__ = function.__qualname__ = name
+
         @overload(called, jit_options=_OPTIONS)
         def choose(s: Any, *given: Any) -> Callable[..., Any]:
             has = len(s.types[s.fields.index("roce")]) > 0
