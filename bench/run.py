@@ -26,7 +26,14 @@ from fabric.launching.nodes import Nodes
 from fabric.launching.outcome import Exit
 from fabric.launching.programs import run_in_threads, run_program_processes
 from fabric.machine import MachineSpec
-from fabric.settings import CLOCKS, NO_SYSTEM, SYNCS, Settings
+from fabric.settings import (
+    CLOCKS,
+    NO_SHRINK_UNDER_MPI,
+    NO_SYSTEM,
+    ON_LOSSES,
+    SYNCS,
+    Settings,
+)
 from fabric.transports.base import OURS, ranks_of
 
 ENDING = signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
@@ -79,6 +86,10 @@ setting_options = gathered(
                  help="Silence after which a rank elsewhere is lost [2]."),
     click.option("--stop-timeout", type=float, metavar="SECONDS",
                  help="The same for a rank that is stopped [1.5]."),
+    click.option("--on-loss", type=click.Choice(ON_LOSSES),
+                 help="When a rank is lost, the others end, or go on with comm.shrink() [end]."),
+    click.option("--loss-detection", type=float, metavar="SECONDS",
+                 help="Emulated time until the others know of a loss [0.01]."),
     click.option("--trace", metavar="FILE",
                  help="Write what the ranks did, and when, for ui.perfetto.dev."),
     click.option("--as-part-of", type=click.IntRange(1), metavar="N",
@@ -155,6 +166,10 @@ def _check(placing: Placing, settings: Settings) -> None:
         if getattr(settings, name) != getattr(default, name):
             given = placing.transport
             _refuse(name, f"does not go with --transport {given}: threads are never stopped alone")
+    if settings.survives and ranks == "mpi":
+        raise click.UsageError(f"--on-loss shrink: {NO_SHRINK_UNDER_MPI}")
+    if not settings.survives and settings.loss_detection != default.loss_detection:
+        _refuse("loss_detection", "goes with --on-loss shrink")
     if settings.clock != "paced" and settings.scale != default.scale:
         _refuse("scale", f"goes with --clock paced, not {settings.clock}")
     settings.copies(placing.ranks)
@@ -173,6 +188,11 @@ def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence
     failed = [outcome for outcome in ended.outcomes if isinstance(outcome, BaseException)]
     if not failed:
         return 0
+    if settings.survives and ended.error is None and ended.any_returned:
+        for outcome in failed:
+            if not isinstance(outcome, WorldError | SystemExit):
+                _show(outcome, program)
+        return _shown(Exit(lost=ended.losses))
     root = ended.root()
     if isinstance(root, SystemExit):
         return _failed(ended.cause(), root.code if isinstance(root.code, int) else FAILED)
@@ -199,7 +219,9 @@ def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int
 
 
 def _shown(ended: Exit) -> int:
-    """Show the error, if there is one; the exit code."""
+    """Show the error, if there is one, or who was lost without one; the exit code."""
+    for words in ended.lost:
+        complain(f"triplane: {words}; the others went on")
     return ended.code if ended.error is None else _failed(ended.error, ended.code or FAILED)
 
 

@@ -22,7 +22,13 @@ class WorldError(TriplaneError):
 
 
 class RankLost(WorldError):
-    """A rank has died, was stopped, cannot be reached, or has left without its part of a call."""
+    """A rank has died, was stopped, cannot be reached, or has left without its part of a call.
+
+    ``op``: in a world that goes on after a loss, the number of the call that has failed for all of
+    its ranks, after which `Communicator.shrink` gives a smaller group; None where the world ends.
+    """
+
+    op: int | None = None
 
 
 class RankFailed(WorldError):

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 CLOCKS = ("virtual", "paced")
 SYNCS = ("strict", "eager")
+ON_LOSSES = ("end", "shrink")
 NO_SYSTEM = "none"
 """The name of no emulated machine."""
+
+NO_SHRINK_UNDER_MPI = (
+    "on_loss is 'shrink', and MPI's launchers end all ranks with the loss of one: MPI without ULFM"
+    " cannot go on; use another transport and launcher"
+)
 
 PREFIX = "TRIPLANE_"
 """What the environment variables of settings begin with; the rest is the name in capitals."""
@@ -41,6 +47,10 @@ class Settings:
     many ranks the world's are some, the others being modelled; see `fabric.clock.part_of`. None:
     they are all.
 
+    ``on_loss``: one of `ON_LOSSES`: whether the loss of a rank ends the world, or the others go on
+    in a smaller group. ``loss_detection``: emulated seconds from the loss of a rank until the
+    others know of it. Nobody has published such a time for a supernode: 10 ms is an assumption.
+
     Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
 
@@ -53,6 +63,8 @@ class Settings:
     grace: float = 5.0
     trace: str | None = None
     as_part_of: int | None = None
+    on_loss: str = "end"
+    loss_detection: float = 0.01
 
     def __post_init__(self) -> None:
         if not isinstance(self.machine, MachineSpec | None):
@@ -61,18 +73,23 @@ class Settings:
             )
         for name in _OTHERS:
             object.__setattr__(self, name, _normal(name, getattr(self, name)))
-        for name, choices in (("clock", CLOCKS), ("sync", SYNCS)):
+        for name, choices in (("clock", CLOCKS), ("sync", SYNCS), ("on_loss", ON_LOSSES)):
             value = getattr(self, name)
             if value not in choices:
                 raise WorldError(
                     f"no {name} {value!r}; there are {', '.join(choices)}{near(value, choices)}"
                 )
-        for name in ("scale", "heartbeat", "stop_timeout", "grace"):
+        for name in _NUMBERS:
             value = getattr(self, name)
-            if not (0 < value < math.inf or (name == "grace" and value == 0)):
+            if not (0 < value < math.inf or (name in _MAY_BE_0 and value == 0)):
                 raise WorldError(f"{name} is {value}: it must be a number above 0")
         if self.as_part_of is not None and self.machine is None:
             raise WorldError(f"as_part_of is {self.as_part_of}, and no machine is emulated")
+        if self.as_part_of is not None and self.survives:
+            raise WorldError(
+                f"on_loss is 'shrink', and as_part_of {self.as_part_of}: what modelled ranks do"
+                " after the loss of running ones is not modelled"
+            )
 
     def copies(self, ranks: int) -> int:
         """How many modelled ranks each of ``ranks`` stands for, itself included.
@@ -83,6 +100,11 @@ class Settings:
         if whole % ranks:
             raise WorldError(f"as_part_of is {whole}; it has to be a multiple of the {ranks} ranks")
         return whole // ranks
+
+    @property
+    def survives(self) -> bool:
+        """Whether the world goes on after the loss of a rank."""
+        return self.on_loss == "shrink"
 
     @property
     def paced(self) -> float | None:
@@ -144,10 +166,13 @@ class Settings:
 _OTHERS = tuple(each.name for each in fields(Settings) if each.name != "machine")
 """The settings that are no machine."""
 
+_NUMBERS = ("scale", "heartbeat", "stop_timeout", "grace", "loss_detection")
+_MAY_BE_0 = ("grace", "loss_detection")
+
 
 def _normal(name: str, value: Any) -> Any:
     """A setting as a plain value of its kind; raises `ArgumentError`."""
-    if name in ("scale", "heartbeat", "stop_timeout", "grace"):
+    if name in _NUMBERS:
         return number(value, name)
     if name == "as_part_of":
         return None if value is None else integer(value, name, 1)
@@ -157,10 +182,10 @@ def _normal(name: str, value: Any) -> Any:
 def _value(name: str, text: str) -> str | float | int | None:
     if name == "trace":
         return text or None
-    if name in ("clock", "sync"):
-        return text
     if name == "as_part_of" and (not text or text.isdecimal()):
         return int(text) if text else None
+    if name not in (*_NUMBERS, "as_part_of"):
+        return text
     try:
         return float(text)
     except ValueError:
@@ -204,4 +229,4 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
         from fabric.clock.part_of import EmulatorOfMany
 
         return EmulatorOfMany(fabric, size, whole, mode, record=record)
-    return Emulator(fabric, size, mode, record=record)
+    return Emulator(fabric, size, mode, record=record, detection=settings.loss_detection)

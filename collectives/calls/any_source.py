@@ -91,6 +91,7 @@ def any_source(
 
     search = _Search(find, driver.control)
     call = PreparedCall(words, Plan(0, 1, ()), ReadyPlan((), (0, 0, 0)))
-    execution = Execution(call, transport, (), _NO_CALL, search, timed=False)
+    number = group.first | _NO_CALL
+    execution = Execution(call, transport, group.members, number, search, timed=False)
     driver.start([execution])
     return AnyWork(driver, execution, search, sender)

@@ -32,6 +32,7 @@ from collectives.calls.prepared import CallArguments, advice, collective, custom
 from collectives.calls.untimed import blocks, rounds
 from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
+from fabric.failure import RankLost, WorldError
 from fabric.launching.current import member
 from fabric.launching.member import Member
 from fabric.ranks.driver import Driver
@@ -45,6 +46,8 @@ from fabric.world.messages import MachineLabel
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
 from topology.errors import ArgumentError
+
+_LARGEST = (1 << 63) - 1
 
 REMEMBERED = 1024
 """Kinds of calls that a communicator remembers."""
@@ -67,7 +70,8 @@ def everybody(me: Member, timeout: float | None = None) -> "Communicator":
     driver = me.driver
     lineage = ("world", driver.lineages["world"])
     driver.lineages["world"] += 1
-    group = Group(lineage, tuple(range(me.size)), me.rank)
+    generation = driver.generation if driver.survives else None
+    group = Group(lineage, tuple(range(me.size)), me.rank, generation)
     return Communicator(me, group, timeout, everybody=True)
 
 
@@ -495,17 +499,75 @@ class Communicator:
             raise ArgumentError(f"a rank is twice in the group {members}")
         return self._sub(members) if self.rank in members else None
 
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """The ranks of this communicator that are lost, as far as this rank knows; sorted.
+
+        Others may know of more, or fewer: `shrink` finds out together.
+        """
+        known = tuple(self._member.control.lost)
+        return tuple(place for place, rank in enumerate(self._group.members) if rank in known)
+
+    def shrink(self) -> "Communicator":
+        """A communicator of the ranks that are left of this one, in the same order.
+
+        All that are left call it, after a `RankLost` or without one; it waits for them, and gives
+        all of them the same ranks, also if another is lost meanwhile. Afterwards this communicator
+        and others made before a loss are of no further use to a rank that has had a `RankLost`.
+        In emulated time it ends when the last rank has called it (if a rank is lost meanwhile, not
+        before its loss is detected), and then takes an all_reduce of 16 bytes between those left.
+        Raises `WorldError` unless the world goes on after a loss (``on_loss="shrink"``), and where
+        the others make other calls instead.
+        """
+        group, driver = self._group, self._driver
+        if not driver.survives:
+            raise WorldError(
+                "this world ends with the loss of a rank: shrink() needs on_loss='shrink' where it"
+                " is launched (triplane run --on-loss shrink)"
+            )
+        while True:
+            agreed = driver.agree(group.agreement(), group.members)
+            places, lineage = agreed.members, ("shrunk", group.id, agreed.generation)
+            group = Group(lineage, places, places.index(self._member.rank), agreed.generation)
+            found = Communicator(self._member, group, self._timeout, everybody=self._everybody)
+            try:
+                found._confirm()
+            except RankLost as error:
+                if error.op is None:
+                    raise
+            else:
+                return found
+
+    def _confirm(self) -> None:
+        """Have all ranks see that they mean the same group; raises `RankLost` if one is lost."""
+        mine = np.array([self._group.id, _LARGEST - self._group.id], np.int64)
+        told = mine.copy()
+        self.all_reduce(told, "min")
+        if not np.array_equal(told, mine):
+            raise WorldError("ranks do not agree on who is left")
+
+    def grow(self, *arguments: Any) -> NoReturn:
+        """Refuse: nobody can join a world of ranks that has begun."""
+        raise WorldError("grow() is not there: no rank can join a world that has begun")
+
     def _sub(self, places: list[int]) -> "Communicator":
         self._driver.check_owner()
         members = tuple(self._group.members[place] for place in places)
         origin = (self._group.id, members)
         lineage = ("group", *origin, self._driver.lineages[origin])
         self._driver.lineages[origin] += 1
-        group = Group(lineage, members, places.index(self.rank))
+        group = Group(lineage, members, places.index(self.rank), self._group.generation)
         return Communicator(self._member, group, self._timeout)
 
     def need_all(self, what: str) -> None:
-        """Raise `ArgumentError` where the ranks of the world are some of many, for ``what``."""
+        """Raise `ArgumentError` where not all ranks of the world run, or may not to its end.
+
+        They are some of many, or go on after losses. ``what``: what needs them.
+        """
+        if self._driver.survives:
+            raise ArgumentError(
+                f"{what} is not there where ranks go on after a loss (on_loss='shrink')"
+            )
         whole = self._member.settings.as_part_of
         if whole not in (None, self._member.size):
             raise ArgumentError(f"{what} needs all ranks to run; these are a part of {whole}")

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any
 
+from fabric.world.survival import GENERATION
 from topology.arguments import shown, whole
 from topology.errors import ArgumentError
 
@@ -21,13 +22,19 @@ class Group:
 
     ``members``: world ranks, in the order of the group; ``rank``: the caller's place in it.
     ``lineage``: how the group was made, the same at all members and for no other group.
+    ``generation``: where the world goes on after a loss, that of its numbers, which are above all
+    those of earlier ones; else None.
     """
 
-    def __init__(self, lineage: tuple[object, ...], members: tuple[int, ...], rank: int) -> None:
+    def __init__(
+        self, lineage: tuple[object, ...], members: tuple[int, ...], rank: int,
+        generation: int | None = None,
+    ) -> None:  # fmt: skip
         self.members, self.rank, self.size = members, rank, len(members)
-        self.id = _number(lineage)
-        self._calls = count()
-        self._own = count()
+        self.id, self.generation = _number(lineage), generation
+        self.first = 0 if generation is None else generation * GENERATION
+        self._mask = _MASK if generation is None else GENERATION - 1
+        self._calls, self._agreements, self._own = count(), count(), count()
         self._first_own = _number((self.id, "own", rank))
         self._messages: Counter[tuple[int, int, int]] = Counter()
         self._streams: dict[tuple[int, int, int], int] = {}
@@ -35,7 +42,11 @@ class Group:
 
     def next_call(self) -> int:
         """The number of the next call of all members, 64 bits."""
-        return (self.id + next(self._calls)) & _MASK
+        return self.first | (self.id + next(self._calls)) & self._mask
+
+    def agreement(self) -> int:
+        """The number of the next agreement of all members on who is left of them."""
+        return self.first | _number((self.id, "agreement", next(self._agreements))) & self._mask
 
     def next_own(self) -> int:
         """The number (64 bits) of the next call that this rank makes without any other."""
@@ -50,12 +61,12 @@ class Group:
         stream = self._stream(key)
         with self._lock:  # a receive from any rank takes its number in the thread that drives
             self._messages[key] += 1
-            return (stream + self._messages[key]) & _MASK
+            return self.first | (stream + self._messages[key]) & self._mask
 
     def coming_message(self, src: int, dst: int, tag: int) -> int:
         """The number that `next_message` will return next, without using it up."""
         key = src, dst, tag
-        return (self._stream(key) + self._messages[key] + 1) & _MASK
+        return self.first | (self._stream(key) + self._messages[key] + 1) & self._mask
 
     def _stream(self, key: tuple[int, int, int]) -> int:
         if key not in self._streams:

@@ -19,11 +19,13 @@ nothing depends on when a program began.
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from fabric.clock.access_clock import AccessClock
 from fabric.clock.accesses import AccessTerms, WordWait
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.changes import ClockChanges
+from fabric.clock.losses import Losses, Outage
 from fabric.clock.modes import mode as chosen
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.clock.record import RecordedShare, Recording
@@ -39,13 +41,14 @@ class Emulator:
     """Time for a world of ``size`` ranks, placed on ``fabric`` as in `Fabric.simulate`.
 
     ``mode``: one of `MODES`. ``record``: True to keep what happens, for `finished` and traces, in
-    the attribute ``record``. Methods raise `WorldError` for wrong posts; after an error the
+    the attribute ``record``. ``detection``: seconds from the loss of a rank until others know of
+    it, where they go on. Methods raise `WorldError` for wrong posts; after an error the
     emulator is of no further use.
     """
 
     def __init__(
         self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False,
-        posts: Posts | None = None,
+        posts: Posts | None = None, detection: float = 0.0,
     ) -> None:  # fmt: skip
         self.mode, self.size, self.fabric = mode, size, fabric
         session = fabric.session(size)
@@ -63,6 +66,8 @@ class Emulator:
             fabric, self._posts, self._mode, self._calls, self._close, mode == "strict"
         )
         self.record = Recording() if record else None
+        self._detection = detection
+        self._losses: Losses | None = None  # made when a rank is first out
 
     def members(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """The ranks on the fabric that make a call of the world's ranks ``group``: the same."""
@@ -201,6 +206,79 @@ class Emulator:
         """
         self._memory.await_word(wait, read, at)
 
+    # Losses of ranks, see `fabric.clock.losses`.
+
+    def lose(self, rank: int) -> None:
+        """Take note that the rank is lost: it posts no more, and others will learn of it."""
+        state = self._posting(rank)
+        state.leaving = True
+        self._post(state, self._out, self._know_losses().leaves(rank))
+        self._post(state, self._end)
+
+    def stop(self, rank: int, op: int | None, floor: int) -> None:
+        """Take note that the rank takes no further part in its calls with numbers below ``floor``.
+
+        ``op``: the call that has failed, from which it has learned of a loss, if one has.
+        """
+        outage = self._know_losses().leaves(rank, floor)
+        self._post(self._posting(rank), self._learn, outage, op)
+
+    def doom(self, op: int, culprit: int) -> None:
+        """Have call ``op`` fail because of rank ``culprit``, which is lost or has stopped."""
+        call = self._calls.get(op) or self._past.get(op)
+        if call is not None:
+            losses = self._know_losses()
+            losses.miss(call, culprit)
+            if losses.is_lost(culprit):
+                self.excuse(op, culprit)
+
+    def settle(self, op: int, absent: tuple[int, ...]) -> None:
+        """Have call ``op``, in which nothing moves, end when all but ``absent`` have joined it."""
+        call = self._calls.get(op)
+        if call is not None:
+            self._know_losses().settle(call, absent)
+            for rank in absent:
+                self.excuse(op, rank)
+
+    def excuse(self, op: int, rank: int) -> None:
+        """Have a rank that is lost not wait for the end of call ``op``."""
+        call, state = self._calls.get(op), self._ranks[rank]
+        state.excused.add(op)
+        if call is not None and state.waits is call and not state.learns:
+            self._go_on(state)
+
+    def forget(self, op: int) -> None:
+        """Take note that nobody waits any more for a call that fails."""
+        self._know_losses().forget(op)
+
+    def _know_losses(self) -> Losses:
+        if self._losses is None:
+            self._losses = Losses(self._detection, self._report, self._mode.drop, self._close)
+        return self._losses
+
+    def _resolve(self, losses: Losses) -> None:
+        """Find what follows from losses, once all is posted that ranks do before time goes on."""
+        while not (self._posts.running and self.mode == "strict") and losses.resolve():
+            continue
+
+    def _out(self, state: PostingRank, outage: Outage) -> None:
+        outage.at = state.clock
+
+    def _learn(self, state: PostingRank, outage: Outage, op: int | None) -> None:
+        """Nobody learns of a loss before it is detected, though its own part of ``op`` is over."""
+        miss = None if self._losses is None or op is None else self._losses.of_call(op)
+        if miss is None or miss.over is not None:
+            state.clock = outage.at = max(state.clock, (miss and miss.over) or 0.0)
+        else:
+            state.learns = True
+            self._posts.hold(state, miss.call)
+            miss.learning.append(partial(self._learned, state, outage))
+
+    def _learned(self, state: PostingRank, outage: Outage, over: float) -> None:
+        state.clock = outage.at = max(state.clock, over)
+        state.learns = False
+        self._go_on(state)
+
     # The ends of calls, and answers.
 
     def advance(self) -> list[Answer]:
@@ -211,6 +289,8 @@ class Emulator:
         posts, memory = self._posts, self._memory
         if memory.is_open:
             memory.set_out_if(not posts.running)
+        if self._losses is not None:
+            self._resolve(self._losses)
         while ended := self._mode.next(posts.running):
             if memory.is_open:
                 memory.report(ended, self._report)
@@ -218,6 +298,8 @@ class Emulator:
             else:
                 for call, position, time in ended:
                     self._report(call, position, time)
+            if self._losses is not None:
+                self._resolve(self._losses)
         answers, posts.answers = posts.answers, []
         return answers
 
@@ -281,6 +363,8 @@ class Emulator:
             state.clock = grid(at)
         call.joined[position] = state.clock
         call.away -= 1
+        if self._losses is not None and self._losses.joined(call, position):
+            return
         part = call.parts[position]
         if call.family.operation == FREE:
             self._meet(call)
@@ -305,6 +389,8 @@ class Emulator:
         end = state.ends.pop(op, None)
         if end is not None:
             state.clock = max(state.clock, end)
+        elif state.excused and op in state.excused:
+            return
         elif call is not None and call.op in self._calls:
             state.waits = call
             self._posts.running -= 1

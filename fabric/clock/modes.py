@@ -15,7 +15,7 @@ from typing import Protocol
 from fabric.clock.accesses import AccessBatch
 from fabric.clock.calls import TimedCall, grid
 from fabric.clock.changes import ClockChanges
-from fabric.engines.base import Session
+from fabric.engines.base import Ended, Session
 from fabric.failure import WorldError
 
 _REMEMBERED = 1 << 18  # ends in the memory of what calls took; each takes some 100 bytes
@@ -54,6 +54,12 @@ class TimeMode(Protocol):
         ``running``: how many ranks neither wait nor have ended, so that they may join a call.
         """
 
+    def drop(self, call: TimedCall) -> None:
+        """Forget a call that fails: no part of it ends any more.
+
+        What of it has set out drains; nobody else sets out.
+        """
+
 
 class CallsInFlight:
     """A session with the parts of calls in it; ``origin`` is its time 0, ``ranks`` how many."""
@@ -64,6 +70,7 @@ class CallsInFlight:
         self.changes = changes
         self._calls: dict[int, TimedCall] = {}
         self._here: dict[int, int] = {}  # how many ranks of each call are in it
+        self._dropped = False
 
     def replace(self, session: Session) -> None:
         """Have another ``session``, of a machine with more places, time what begins on idle ones.
@@ -81,7 +88,14 @@ class CallsInFlight:
             self.changes.enter(self._session, origin)
         self._calls.clear()
         self._here.clear()
-        self.origin, self.ranks = origin, 0
+        self.origin, self.ranks, self._dropped = origin, 0, False
+
+    def drop(self, op: int) -> None:
+        """Report no more ends of call ``op``, whose transfers may still drain."""
+        if op in self._here:
+            self._calls.pop(op)
+            self.ranks -= self._here.pop(op)
+            self._dropped = True
 
     def enter(self, joining: Iterable[_Joining]) -> None:
         """Let ranks begin their parts of calls."""
@@ -107,13 +121,21 @@ class CallsInFlight:
         if not self.ranks:
             return []
         calls, here, ends = self._calls, self._here, []
-        for op, at, end in self._session.advance():
+        for op, at, end in self._advanced() if self._dropped else self._session.advance():
             ends.append((calls[op], at, self.origin + grid(end)))
             here[op] -= 1
             if not here[op]:
                 del calls[op], here[op]
         self.ranks -= len(ends)
         return ends
+
+    def _advanced(self) -> list[Ended]:
+        """What ends next of the calls that were not dropped; the others drain meanwhile."""
+        while ended := self._session.advance():
+            ours = [one for one in ended if one.call in self._here]
+            if ours:
+                return ours
+        return []
 
     def play(self, calls: Sequence[TimedCall], origin: float) -> list[list[End]]:
         """The ends of these calls, by instant, if they are alone and all their ranks have joined.
@@ -263,6 +285,13 @@ class Strict:
         self._stage.enter(one for call in ripe for one in self._joining.pop(call))
         return self._stage.go()
 
+    def drop(self, call: TimedCall) -> None:
+        """Forget a call that fails; see `TimeMode.drop`."""
+        self._joining.pop(call, None)
+        if call in self._alone and self._reported < len(self._stops):
+            self._take_up()
+        self._stage.drop(call.op)
+
     def _remember(self, calls: list[TimedCall]) -> list[End]:
         """Calls that set out on an idle fabric, and are alone there so far."""
         self._alone = sorted(calls, key=lambda call: call.op)
@@ -348,6 +377,11 @@ class Eager:
         begin = min(one.first for one in [call, *others])
         ends = [end for stop in self._stage.play([call, *others], begin) for end in stop]
         return [end for end in ends if end[0] is call] + self._corrections(ends, call)
+
+    def drop(self, call: TimedCall) -> None:
+        """Forget a call that fails; see `TimeMode.drop`. It is not timed yet, or over."""
+        if call in self._open:
+            self._open.remove(call)
 
     def _corrections(self, ends: list[End], call: TimedCall) -> list[End]:
         """The ends of other calls that differ from those reported."""

@@ -30,10 +30,13 @@ class PostingRank:
     """The state of one rank: its clock, what it waits for, and what it has posted behind that.
 
     ``waits``: the call, or word, that it waits for; ``ends``: of its parts that it has not waited
-    for yet; ``fences``: of its accesses.
+    for yet; ``fences``: of its accesses. ``excused``: calls whose end it does not wait for, as it
+    is lost; ``learns``: whether it waits to learn of a loss, see `fabric.clock.losses`.
     """
 
-    __slots__ = ("clock", "ended", "ends", "fences", "leaving", "posted", "waits")
+    __slots__ = (
+        "clock", "ended", "ends", "excused", "fences", "learns", "leaving", "posted", "waits",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.clock = 0.0
@@ -41,7 +44,8 @@ class PostingRank:
         self.posted: deque[tuple[Any, ...]] = deque()
         self.ends: dict[int, float] = {}
         self.fences = Fences()
-        self.leaving = self.ended = False
+        self.excused: set[int] = set()
+        self.leaving = self.ended = self.learns = False
 
 
 class Posts:

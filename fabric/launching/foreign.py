@@ -20,7 +20,7 @@ from fabric.launching.authority import AuthorityOrder, start
 from fabric.launching.early import report_failure
 from fabric.launching.meeting import claim, fail, find, mine, name_of, publish
 from fabric.launching.seat import Seat, number
-from fabric.settings import Settings
+from fabric.settings import NO_SHRINK_UNDER_MPI, Settings
 from fabric.transports.mpi.mpiexec import library
 from fabric.world.zmq_client import ProcessLine
 from topology.errors import TriplaneError
@@ -173,6 +173,8 @@ def _told_by_mpi(size: int, together: bool, given: Mapping[str, str]) -> str:
             keys = keys or Keys.make()
             bind = f"tcp://{socket.gethostbyname(socket.gethostname())}:*"
         settings = Settings.from_environment(given)
+        if settings.survives:
+            raise WorldError(NO_SHRINK_UNDER_MPI)
         address = start(AuthorityOrder(size, settings, bind, token, keys), given)
     except Exception as error:  # whatever it is, the others wait for an answer
         return f"\n{' '.join(str(error).split())[: ADDRESS_BYTES - 8]}\n\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.failure import WorldError
 from fabric.launching.job import LaunchJob, checked_size
 from fabric.machine import MachineSpec, as_text
-from fabric.settings import NO_SYSTEM, Settings
+from fabric.settings import NO_SHRINK_UNDER_MPI, NO_SYSTEM, Settings
 from fabric.transports.base import every_transport, ranks_of
 from topology.arguments import flag, limit, shown
 from topology.errors import ArgumentError
@@ -37,6 +37,8 @@ def launch(
     return_exceptions: bool = False,
     trace: str | Path | None = None,
     as_part_of: int | None = None,
+    on_loss: str = "end",
+    loss_detection: float = 0.01,
 ) -> list[Any]:
     """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
@@ -45,13 +47,16 @@ def launch(
     "none" for none. ``transport``: "inproc" runs ranks as threads; "zmq", and under mpiexec
     "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``: the stacks
     that time calls, as in `MachineSpec`; a `Fabric` has its own. ``clock``, ``sync``, ``scale``,
-    ``grace``, ``stop_timeout``: as in `Settings`. ``timeout``: seconds after which it ends with a
-    `TimedOut`. ``trace``: the file that gets a trace for ui.perfetto.dev. ``as_part_of``: of how
-    many ranks of the machine these are some; the others are modelled, as in `Settings`.
+    ``grace``, ``stop_timeout``, ``on_loss``, ``loss_detection``: as in `Settings`. ``timeout``:
+    seconds after which it ends with a `TimedOut`. ``trace``: the file that gets a trace for
+    ui.perfetto.dev. ``as_part_of``: of how many ranks of the machine these are some; the others are
+    modelled, as in `Settings`.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
-    is raised, and the list has for each rank what it returned or raised.
+    is raised, and the list has for each rank what it returned or raised. So it is, too, with
+    ``on_loss="shrink"`` if any rank returns and nothing has ended the world as a whole: a rank that
+    was lost has the exception that it raised, or a `RankLost` that says what became of it.
     """
     count, most = checked_size(ranks), limit(timeout)
     quiet = flag(return_exceptions, "return_exceptions")
@@ -62,10 +67,14 @@ def launch(
     machine, make = _machine(system, software)
     settings = Settings(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
-        trace=None if trace is None else _file(trace), as_part_of=as_part_of,
+        trace=None if trace is None else _file(trace), as_part_of=as_part_of, on_loss=on_loss,
+        loss_detection=loss_detection,
     )  # fmt: skip
+    if settings.survives and transport in every_transport() and ranks_of(transport) == "mpi":
+        raise WorldError(NO_SHRINK_UNDER_MPI)
     ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make, transport))
-    return ended.handed_over() if quiet else ended.results()
+    survived = settings.survives and ended.error is None and ended.any_returned
+    return ended.handed_over() if quiet or survived else ended.results()
 
 
 def _machine(

@@ -43,7 +43,8 @@ class Member:
     spans: Iterator[int] = field(init=False, compare=False, default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "driver", Driver(self.transport, self.control))
+        driver = Driver(self.transport, self.control, self.settings.survives)
+        object.__setattr__(self, "driver", driver)
         CHECK.set(self.driver.check_world)  # of the thread that has joined: the program's own
 
     @property

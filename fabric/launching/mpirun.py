@@ -33,7 +33,7 @@ from fabric.launching.joining import take_seat
 from fabric.launching.mpi_watch import RANK, MpiWatch
 from fabric.launching.outcome import Exit, WorldEnded, outcome_of, packed, raised_by, unpacked
 from fabric.launching.supervise import LAST_GRACE, kill
-from fabric.settings import Settings
+from fabric.settings import NO_SHRINK_UNDER_MPI, Settings
 from fabric.transports.mpi.mpiexec import end_soon
 
 ORDER = "order"
@@ -112,6 +112,8 @@ def run_command(
     What the ranks print goes where this process's output goes. Raises `TransportError` without
     mpiexec.
     """
+    if settings.survives:
+        raise WorldError(NO_SHRINK_UNDER_MPI)
     start, environment = mpiexec(ranks)
     with private_folder(for_sockets=False) as folder, guarded(folder) as guard:
         process = subprocess.Popen(

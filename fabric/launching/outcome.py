@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fabric.failure import RankFailed, WorldError, exit_code, in_words
+from fabric.failure import RankFailed, RankLost, WorldError, exit_code, in_words
 
 if TYPE_CHECKING:
     from fabric.launching.member import Member
@@ -22,10 +22,14 @@ class Returned:
 
 @dataclass(frozen=True)
 class Exit:
-    """How programs have ended: ``error`` where not well, and the ``code`` for a shell."""
+    """How programs have ended: ``error`` where not well, and the ``code`` for a shell.
+
+    ``lost``: in words, which ranks were lost, where the others went on without them.
+    """
 
     error: WorldError | None = None
     code: int = 0
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,20 @@ class WorldEnded:
         root = self.root()
         # An exit is the rank's own business: raised here it would end the launcher, too.
         raise root if isinstance(root, Exception) else self.cause()
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """In words, which ranks have not returned, and why."""
+        raised = ((r, o) for r, o in enumerate(self.outcomes) if isinstance(o, BaseException))
+        return tuple(
+            str(own if isinstance(own, RankLost) and own.rank == rank else raised_by(rank, own))
+            for rank, own in raised
+        )
+
+    @property
+    def any_returned(self) -> bool:
+        """Whether any rank has ended well."""
+        return not all(isinstance(outcome, BaseException) for outcome in self.outcomes)
 
     def handed_over(self) -> list[Any]:
         """A list of what each rank returned or raised.

@@ -48,9 +48,10 @@ def run_processes(job: LaunchJob) -> WorldEnded:
                 watch = Watch(team.children, server, job.settings)
                 watch.run(job.timeout, team.collect)
             outcomes = [team.outcome(rank, watch) for rank in ranks]
-            if server.error is None:
+            ended = WorldEnded(outcomes, server.error)
+            if server.error is None and not ended.losses:  # who is lost may have started others
                 guard.over()
-            return WorldEnded(outcomes, server.error)
+            return ended
 
 
 def _method() -> str:

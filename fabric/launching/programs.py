@@ -67,8 +67,8 @@ def run_program_processes(
             watch = Watch(children, authority, settings)
             watch.run(timeout)
         authority.rest()
-        ended = _exit(authority.error, watch)
-        if ended.error is None:
+        ended = _exit(authority.error, watch, settings.survives)
+        if ended.error is None and not ended.lost:  # who is lost may have started others
             guard.over()
         return ended
 
@@ -93,10 +93,19 @@ def _started(
             reaped(child)
 
 
-def _exit(error: WorldError | None, watch: Watch) -> Exit:
-    """Not well, where any program has not; of those that were cut, the code means nothing."""
+def _exit(error: WorldError | None, watch: Watch, survives: bool) -> Exit:
+    """Not well, where any program has not; of those that were cut, the code means nothing.
+
+    ``survives``: well, where any program has and the world goes on after losses.
+    """
     codes = sorted(watch.codes.items())
     bad = {rank: code for rank, code in codes if code != 0 and rank not in watch.cut}
+    if survives and error is None and len(bad) < len(codes):
+        lost = (
+            str(watch.given_up(rank) or f"rank {rank} {how_it_ended(code)}")
+            for rank, code in bad.items()
+        )
+        return Exit(lost=tuple(lost))
     if error is None and bad:
         rank, code = next(iter(bad.items()))
         error = watch.given_up(rank) or RankFailed(f"rank {rank} {how_it_ended(code)}", rank)

@@ -28,7 +28,9 @@ def opened(
     timing = emulator(settings, (make or settings.fabric)(), ranks)
     if timing is not None:
         advisor()  # imported here, not when the first rank asks and others wait
-    world = World(ranks, timing, start=time.monotonic(), scale=settings.paced)
+    world = World(
+        ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives
+    )
     with _traced(world, settings):
         yield world
 

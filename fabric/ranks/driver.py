@@ -26,8 +26,10 @@ from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Latch
 from fabric.ranks.execution import Execution
 from fabric.ranks.work_buffers import WorkBuffers
-from fabric.transports.base import Transport
+from fabric.transports.base import Resumable, Transport
+from fabric.world.messages import Agreed
 from fabric.world.rank_control import RankControl
+from fabric.world.survival import GENERATION, after
 
 TRANSPORT_SLICE = 0.05
 """Seconds that a wait for the transport takes at most before the world is looked at again."""
@@ -58,13 +60,17 @@ class Driver:
 
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
     the rank has made. ``buffers``: the work buffers of its calls; ``exposed``: the memory that it
-    has registered for others, by window, which stays as long as the rank does.
+    has registered for others, by window, which stays as long as the rank does. ``survives``:
+    whether the world goes on after the loss of a rank; ``generation``: of the newest communicator
+    of the rank then.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
     """
 
-    def __init__(self, transport: Transport, control: RankControl) -> None:
+    def __init__(self, transport: Transport, control: RankControl, survives: bool = False) -> None:
         self.transport, self.control = transport, control
+        self.survives, self.generation = survives, 0
+        self._floor, self._known_lost = 0, set[int]()
         self.buffers = WorkBuffers()
         self.exposed: dict[int, Any] = {}
         self.error: BaseException | None = None
@@ -85,6 +91,10 @@ class Driver:
         self.disowned: WorldError | None = None
         self._has_raised = False
         own(self)
+        if survives:
+            self._resumable = resumable(transport)
+            self._resumable.survive()
+            control.survive(transport.wake)
         crowd = max(transport.size / CROWD, 1.0) if transport.many else 1.0
         self._soon, self._slice = crowd * BLOCKED_AFTER, crowd * TRANSPORT_SLICE
 
@@ -178,7 +188,7 @@ class Driver:
         """
         late = None
         with self:
-            if not execution.noted:
+            if not execution.noted and execution.tag >= self._floor:
                 self.control.clock.expect(execution.tag)
                 execution.noted = True
             if not execution.advance():
@@ -270,7 +280,25 @@ class Driver:
         with self:
             if not execution.advance():
                 self._step(0.0)
+                if self.survives:
+                    self._look_for_losses()
             return execution.done
+
+    def agree(self, op: int, group: tuple[int, ...]) -> Agreed:
+        """Who of ``group`` is left, the same at all of these: an agreement, whose number is ``op``.
+
+        Waits for all that are left. All calls of communicators that are not newer than this group
+        are over for this rank. Raises `WorldError`.
+        """
+        if self.error is not None:
+            raise _again(self.error)
+        error = RankLost(f"rank {self.rank} has called shrink()", self.rank)
+        error.op = op
+        with self:
+            self._take_leave(error, after(op))
+        agreed = self.control.agree(op, group)
+        self.generation = agreed.generation
+        return agreed
 
     def close(self, error: BaseException | None = None, timeout: float = CLOSING_PATIENCE) -> None:
         """Complete the calls in progress, as others may wait for them, and end the thread.
@@ -301,6 +329,8 @@ class Driver:
             raise _again(self.error)
         if self._closed:
             raise WorldError(f"{call.words} was called after its communicator was closed")
+        if execution.tag < self._floor:
+            raise _over(call.words, execution.tag)
         execution.begin(self.control)
 
     def _drive(
@@ -350,10 +380,58 @@ class Driver:
     def _look(self) -> None:
         """Raise what has ended the world, or what stands behind messages that never come."""
         self.control.check()
+        if self.survives:
+            self._look_for_losses()
+            return
         for execution in self._active:
             refused = execution.refused()
             if refused is not None:
                 raise refused
+
+    def _look_for_losses(self) -> None:
+        """End the calls that have failed for all; whoever waits for one gets its error."""
+        for peer, why in self._resumable.suspects():
+            self.control.suspect(peer, why)
+        for peer in tuple(self.control.lost):  # to which another thread adds
+            if peer not in self._known_lost:
+                self._known_lost.add(peer)
+                self._resumable.lose(peer)
+        for execution in self._active:
+            error = self._failed(execution)
+            if error is not None:
+                execution.stop(error)
+        self._active = [execution for execution in self._active if execution.error is None]
+
+    def _failed(self, execution: Execution) -> WorldError | None:
+        """Why a call fails: a rank is lost, or calls do not match, which ends the world."""
+        refused = execution.refused()
+        if isinstance(refused, CallMismatch):
+            raise refused
+        if execution.timed:
+            return self.control.doomed(execution.tag)
+        gone = self._known_lost.intersection(execution.members)
+        if not gone:
+            return None
+        error = RankLost(self.control.lost[min(gone)], min(gone))
+        error.op = execution.tag
+        return error
+
+    def _stop(self, error: RankLost) -> None:
+        """Take no further part in any call so far: the rank has learned of a loss."""
+        if error.op is None or error.op < self._floor:  # it has stopped already
+            return
+        self._take_leave(error, after(self.generation * GENERATION))
+        self.control.stopped(error.op, self._floor)
+
+    def _take_leave(self, error: RankLost, floor: int) -> None:
+        """Stop all calls below ``floor`` with ``error``, and drop what belongs to them."""
+        for execution in self._active:
+            if execution.tag < floor:
+                execution.stop(error)
+        self._active = [execution for execution in self._active if execution.error is None]
+        if self._floor < floor:
+            self._floor = floor
+            self._resumable.forget(floor)
 
     def _let_by(self) -> None:
         """Let a thread that waits for the turn have it."""
@@ -408,6 +486,9 @@ class Driver:
 
     def _break(self, error: BaseException) -> None:
         """Stop everything; raises where somebody knows better than ``error`` what is wrong."""
+        if self.survives and isinstance(error, RankLost) and error.op is not None:
+            self._stop(error)
+            return
         if self.error is None:
             self.error = self._cause(error)
             for execution in self._active:
@@ -431,6 +512,24 @@ class Driver:
             return known
         self.control.fail(error)
         return error
+
+
+def resumable(transport: Transport) -> Resumable:
+    """What a transport can do after the loss of a rank; raises `TransportError` if nothing."""
+    found: Resumable | None = getattr(transport, "resumable", None)
+    if found is None:
+        raise TransportError(
+            f"on_loss is 'shrink', and the transport {type(transport).__name__} cannot go on after"
+            " the loss of a rank"
+        )
+    return found
+
+
+def _over(words: str, op: int) -> RankLost:
+    """The error of a call of a communicator that is over."""
+    error = RankLost(f"{words} was called on a communicator that has lost a rank: shrink() it")
+    error.op = op
+    return error
 
 
 def _unsettled(error: BaseException) -> bool:

@@ -7,16 +7,20 @@ has those of schedules, `fabric.ranks.message_moves` those that are given round 
 
 from collections import deque
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from fabric.failure import WorldError
+from fabric.failure import RankLost, TransportError, WorldError
 from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan, TimedRows
 from fabric.transports.base import Request, Transport
 from fabric.world.rank_control import RankControl
+
+LOSS_PATIENCE = 10.0
+"""Seconds that a call whose messages cannot be moved waits to learn which rank is lost."""
 
 
 class PreparedCall(NamedTuple):
@@ -71,11 +75,16 @@ class Execution:
         self._steps = moves(self)
 
     def begin(self, control: RankControl) -> None:
-        """Tell the authority that the rank begins its part of the call, if it is to know it."""
+        """Tell the authority that the rank begins its part of the call, if it is to know it.
+
+        Where the world goes on after a loss, the call is then over when it is at all its ranks.
+        """
         call = self.call
         if self.timed:
             rows = call.plan.rows if call.timed is None else call.timed
             control.begin(self.tag, self.members, rows, call.words, call.operation)
+            if control.survives:
+                self._steps = _as_one(self._steps, self.tag, control)
 
     def advance(self) -> bool:
         """Do what can be done now; returns True when everything is over.
@@ -141,6 +150,26 @@ class Execution:
     def _ended(self) -> None:
         if self.watch is not None:
             self.watch()
+
+
+def _as_one(
+    steps: Generator[None, None, None], op: int, control: RankControl
+) -> Generator[None, None, None]:
+    """``steps`` of a call, and then the wait until all its ranks have made theirs.
+
+    A message that cannot be moved ends nothing: the authority will say whose fault it is, and to
+    all.
+    """
+    try:
+        yield from steps
+    except (RankLost, TransportError) as error:
+        due = monotonic() + LOSS_PATIENCE
+        while monotonic() < due:
+            yield
+        raise error
+    control.completed(op)
+    while not control.committed(op):
+        yield
 
 
 Moves = Callable[[Execution], Generator[None, None, None]]

@@ -121,6 +121,9 @@ class Transport(Protocol):
     def counted(self) -> "Counted | None":
         """The count of frames, where connections may be cut; None: they are not counted."""
 
+    # It may also have ``resumable: Resumable | None``, without which a world whose ranks use it
+    # ends with the loss of one.
+
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.
 
@@ -159,6 +162,33 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release sockets, files and memory; unfinished requests are dropped. Idempotent."""
+
+
+class Resumable(Protocol):
+    """Means to go on after the loss of a rank: see `Transport.resumable`.
+
+    The numbers of calls, which are the tags of their messages, rise from one loss to the next, so
+    all that belongs to calls which have failed is below some tag.
+    """
+
+    def survive(self) -> None:
+        """From now on a rank that is found gone ends the requests that need it, and nothing else.
+
+        They may also stay as they are until `forget`.
+        """
+
+    def lose(self, peer: int) -> None:
+        """Send nothing to ``peer`` any more, which is lost; what has come from it stays."""
+
+    def forget(self, floor: int) -> None:
+        """Drop all requests and messages with tags below ``floor``, also those that come later.
+
+        When this returns nobody reads or writes what was given to them, or what is read of it is
+        not taken.
+        """
+
+    def suspects(self) -> Sequence[tuple[int, str]]:
+        """Ranks of which messages were lost on the way, and how, since the last call."""
 
 
 class Many(Protocol):

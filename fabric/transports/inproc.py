@@ -21,6 +21,7 @@ from fabric.transports.base import (
     PeerMemory,
     Rendezvous,
     Request,
+    Resumable,
     Take,
     run_as,
 )
@@ -62,18 +63,20 @@ class _Mailbox:
     Appending and popping at the two ends of a deque are atomic, so the lock is no mutex: it is what
     the owner sleeps on, released by whoever finds it sleeping. Bundles wake the owner only when
     there are ``enough`` in the ``tally`` of those of the ``tag`` that it waits for (`ANY`: of all),
-    anything else (``urgent``) at once.
+    anything else (``urgent``) at once. ``floor``: parcels of the owner with tags below it are void,
+    also where they lie in the boxes of others: their bytes are its own again.
     """
 
     __slots__ = (
-        "bell", "closed", "enough", "items", "memory", "sleeping", "tag", "tally", "urgent",
+        "bell", "closed", "enough", "floor", "items", "memory", "sleeping", "tag", "tally",
+        "urgent",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.items: deque[_Parcel | Bundle | None] = deque()
         self.memory = ThreadMemory()
         self.sleeping = self.closed = self.urgent = False
-        self.tag, self.enough = ANY, 1
+        self.tag, self.enough, self.floor = ANY, 1, 0
         self.tally: list[Bundle] = []
         self.bell = Lock()
         self.bell.acquire()
@@ -139,6 +142,30 @@ class Inproc:
     def many(self) -> Many:
         """The transport itself: it can send and receive many messages in one call."""
         return self
+
+    @property
+    def resumable(self) -> Resumable:
+        """The transport itself: a thread that ends takes nothing from others."""
+        return self
+
+    def survive(self) -> None:
+        """Do nothing: a rank that is gone never ends more than the requests that need it."""
+
+    def lose(self, peer: int) -> None:
+        """Do nothing: its mailbox is closed."""
+
+    def forget(self, floor: int) -> None:
+        """Drop everything with tags below ``floor``; see `Resumable.forget`."""
+        self._box.floor = floor
+        for parcel in self._matching.forget(floor):
+            self._release(parcel)
+        for kept in (self._collections, self._early):
+            for tag in [tag for tag in kept if tag < floor]:
+                del kept[tag]
+
+    def suspects(self) -> list[tuple[int, str]]:
+        """None: no message is lost between threads."""
+        return []
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Put the message into the peer's mailbox: a small one copied, a large one by reference."""
@@ -225,9 +252,13 @@ class Inproc:
         come = len(items)  # what comes meanwhile is for the next time, or this might never end
         for _ in range(come):
             item = items.popleft()
-            if isinstance(item, Bundle):
+            if item is None:
+                continue
+            if item.tag < box.floor:
+                self._discard(item)
+            elif isinstance(item, Bundle):
                 self._open(item)
-            elif item is not None:
+            else:
                 self._arrive(item)
         return come > 0
 
@@ -293,6 +324,9 @@ class Inproc:
 
     def _collect(self, collection: Collection, parcel: _Parcel) -> None:
         parcel.taken = True
+        if self._is_void(parcel):
+            self._release(parcel)
+            return
         if collection.put(self.rank, parcel.peer, parcel.mark, parcel.data.tobytes()):
             self._collections.pop(collection.tag, None)
         self._release(parcel)
@@ -316,10 +350,23 @@ class Inproc:
     def _deliver(self, receive: Receive, parcel: _Parcel) -> None:
         receive.peer = parcel.peer
         receive.error = refusal(self.rank, receive, parcel)
-        receive.done = parcel.taken = True
+        parcel.taken = True
         if receive.error is None and parcel.size:
             receive.take(0, parcel.data)
+        receive.done = not self._is_void(parcel)
         self._release(parcel)
+
+    def _is_void(self, parcel: _Parcel) -> bool:
+        """Whether the sender has its bytes back, and may have changed them while they were read."""
+        return parcel.request is not None and parcel.tag < self._boxes[parcel.peer].floor
+
+    def _discard(self, item: _Parcel | Bundle) -> None:
+        """Take nothing of what belongs to a call that has failed."""
+        if isinstance(item, Bundle):
+            item.pieces.pop(self.rank)
+        else:
+            item.taken = True
+            self._release(item)
 
     def _release(self, parcel: _Parcel) -> None:
         """The sender may do what it likes with its bytes again."""

@@ -121,6 +121,18 @@ class Matching(Generic[M]):
         come = sorted(self.messages(), key=lambda message: message.order)
         return [(message.peer, message.tag) for message in come]
 
+    def forget(self, floor: int) -> list[M]:
+        """Remove all receives and messages with tags below ``floor``; returns the messages."""
+        gone = [
+            item for key, first in self._messages.items() if key >> 32 < floor
+            for item in _queue(first)
+        ]  # fmt: skip
+        for queues in (self._messages, self._receives):
+            for key in [key for key in queues if key >> 32 < floor]:
+                del queues[key]
+        self._anys = sum(1 for receive in self.receives() if receive.peer == ANY)
+        return gone
+
     def receives(self) -> list[Receive]:
         """All receives that have no message yet."""
         return [item for first in self._receives.values() for item in _queue(first)]

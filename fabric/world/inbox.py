@@ -8,9 +8,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from fabric.failure import KINDS, TimedOut, WorldError, as_parts
+from fabric.failure import KINDS, RankLost, TimedOut, WorldError, as_parts
 from fabric.host.waiting import Bells
-from fabric.world.messages import Acknowledged, End, Exchanged, Finish, FromWorld, Reply
+from fabric.world.messages import (
+    Acknowledged,
+    Agreed,
+    Committed,
+    Doomed,
+    End,
+    Exchanged,
+    Finish,
+    FromWorld,
+    Gone,
+    Reply,
+)
 
 REPLY_SLICE = 0.25
 """Seconds after which one that waits looks again, though nothing has arrived."""
@@ -28,13 +39,19 @@ class Inbox:
 
     ``acknowledged``: how many messages of the rank have been handled. ``ends``: on paced time, the
     times at which the rank's parts of calls end, in emulated seconds, as far as known now; whoever
-    has waited for one removes it. ``news``: rung whenever something has arrived.
+    has waited for one removes it. ``news``: rung whenever something has arrived. ``lost``: by rank,
+    why it is lost, where the world goes on; ``wake``: called when a call is decided there.
     """
 
     def __init__(self) -> None:
         self.acknowledged = 0
         self.ends: dict[int, float] = {}
         self.news = Bells()
+        self.lost: dict[int, str] = {}
+        self.wake: Callable[[], None] = lambda: None
+        self._decided: dict[int, Committed | Doomed] = {}
+        self._agreed: dict[int, Agreed] = {}
+        self._floor = 0
         self._tokens = itertools.count()
         self._replies: dict[int, Reply] = {}
         self._exchanged: deque[Sequence[Any]] = deque()
@@ -55,9 +72,18 @@ class Inbox:
                     self._exchanged.append(message.values)
                 case End():
                     self._end = self._end or message
+                case Committed() | Doomed():
+                    if message.op >= self._floor:
+                        self._decided[message.op] = message
+                case Gone():
+                    self.lost[message.rank] = message.message
+                case Agreed():
+                    self._agreed[message.op] = message
                 case _:
                     self._replies[message.token] = message
         self.news.ring()
+        if isinstance(message, Committed | Doomed | Gone):
+            self.wake()
 
     def stop(self, error: WorldError) -> None:
         """Raise ``error`` in every later use, as if the authority had ended the world with it."""
@@ -94,6 +120,33 @@ class Inbox:
         """Wait for the next exchange; returns what all ranks brought to it. Raises `WorldError`."""
         self.wait(lambda: bool(self._exchanged))
         return self._exchanged.popleft()
+
+    def committed(self, op: int) -> bool:
+        """Whether call ``op`` is known to be over at all its ranks; True once only."""
+        if isinstance(self._decided.get(op), Committed):
+            del self._decided[op]
+            return True
+        return False
+
+    def doomed(self, op: int) -> RankLost | None:
+        """The error of call ``op`` if it is over at none of its ranks; else None."""
+        message = self._decided.get(op)
+        if not isinstance(message, Doomed):
+            return None
+        error = RankLost(message.message, message.rank)
+        error.op = op
+        return error
+
+    def forget(self, floor: int) -> None:
+        """Remove what is known, and becomes known later, of calls below ``floor``."""
+        with self._lock:
+            self._floor = max(self._floor, floor)
+            self._decided = {op: one for op, one in self._decided.items() if op >= floor}
+
+    def agreed(self, op: int) -> Agreed:
+        """Wait for the outcome of agreement ``op``; raises `WorldError`."""
+        self.wait(lambda: op in self._agreed)
+        return self._agreed.pop(op)
 
     def wait(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
         """Return once ``ready()`` is true; raises the `WorldError` that ends the world before.

@@ -233,10 +233,49 @@ class Over(NamedTuple):
     """
 
 
+# From a rank of a world that goes on after the loss of others.
+
+
+class Completed(NamedTuple):
+    """All bytes of the rank's part of ``op`` have moved. Answered with `Committed` or `Doomed`."""
+
+    op: int
+
+
+class Stopped(NamedTuple):
+    """The rank has learned of a loss, in call ``op``: it takes no further part in calls below
+    ``floor``.
+    """  # noqa: D205
+
+    op: int
+    floor: int
+
+
+class Agree(NamedTuple):
+    """The rank wants to know which of ``group`` are left. Answered with `Agreed`.
+
+    ``op``: the number of the agreement, the same at all of the group. ``at``: on paced time, when.
+    """
+
+    op: int
+    group: tuple[int, ...]
+    at: float | None
+
+
+class Suspect(NamedTuple):
+    """Messages from rank ``peer`` were lost on the way, for the reason ``why``."""
+
+    peer: int
+    why: str
+
+
+Surviving = Completed | Stopped | Agree | Suspect
+"""What ranks send only where the world goes on after a loss."""
+
 FromRank = (
     Begin | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
     | AskMachine | Expose | Withdraw | Access | FenceAccesses | AskWord | AwaitWord | Settle
-    | Fail | Leave | Over
+    | Fail | Leave | Over | Surviving
 )  # fmt: skip
 """What `fabric.world.world.World` handles."""
 
@@ -417,7 +456,39 @@ class Acknowledged(NamedTuple):
     messages: int
 
 
-FromWorld = Exchanged | Reply | Finish | End | Acknowledged
+class Committed(NamedTuple):
+    """Call ``op`` is over at all of its ranks."""
+
+    op: int
+
+
+class Doomed(NamedTuple):
+    """Call ``op`` is over at none of its ranks, as rank ``rank`` is lost: in words, ``message``."""
+
+    op: int
+    message: str
+    rank: int
+
+
+class Gone(NamedTuple):
+    """Rank ``rank`` is lost; ``message`` says why."""
+
+    rank: int
+    message: str
+
+
+class Agreed(NamedTuple):
+    """The ranks of agreement ``op`` that are left, in the order of its group.
+
+    ``generation``: a number that no agreement has had before.
+    """
+
+    op: int
+    members: tuple[int, ...]
+    generation: int
+
+
+FromWorld = Exchanged | Reply | Finish | End | Acknowledged | Committed | Doomed | Gone | Agreed
 """What `fabric.world.inbox.Inbox` takes."""
 
 

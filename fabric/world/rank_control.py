@@ -6,10 +6,10 @@ Threads and processes differ in the `fabric.world.line.Line`, virtual and paced 
 `fabric.world.rank_clock.RankClock`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fabric.failure import WorldError, report
+from fabric.failure import RankLost, WorldError, report
 from fabric.memory.places import MemoryPlace
 from fabric.schedule.plan import TimedRows
 from fabric.world.line import Line
@@ -17,6 +17,8 @@ from fabric.world.messages import (
     Access,
     Advice,
     AdviceReply,
+    Agree,
+    Agreed,
     AskAdvice,
     AskMachine,
     AskTimes,
@@ -24,6 +26,7 @@ from fabric.world.messages import (
     AwaitWord,
     Begin,
     Blocked,
+    Completed,
     Exchange,
     Expose,
     Exposed,
@@ -36,11 +39,14 @@ from fabric.world.messages import (
     Mark,
     Settle,
     Settled,
+    Stopped,
+    Suspect,
     TimesReply,
     Withdraw,
     WordReply,
 )
 from fabric.world.rank_clock import rank_clock
+from fabric.world.survival import after
 
 FAIL_PATIENCE = 1.0
 """Seconds that a rank which has failed waits until the authority knows."""
@@ -52,11 +58,12 @@ class RankControl:
     """What a communicator asks of the authority; used by one thread of a rank at a time.
 
     ``clock``: how emulated time passes for the rank. While one thread waits for it, others may use
-    the rest.
+    the rest. ``survives``: whether the world goes on after the loss of a rank; see `survive`.
     """
 
     def __init__(self, line: Line) -> None:
         self.rank, self.size = line.rank, line.size
+        self.survives = False
         self.clock = rank_clock(line)
         self._line, self._inbox = line, line.inbox
 
@@ -189,6 +196,51 @@ class RankControl:
         """
         if not self._line.closed:
             self._ask(Settle, Settled)
+
+    # Where the world goes on after the loss of a rank.
+
+    def survive(self, wake: Callable[[], None]) -> None:
+        """From now on have each call decided, over or failed, for all its ranks as one.
+
+        ``wake``: called, by whatever thread, when that is known of one.
+        """
+        self.survives, self._inbox.wake = True, wake
+
+    @property
+    def lost(self) -> Mapping[int, str]:
+        """By rank, why it is lost: as far as this rank knows."""
+        return self._inbox.lost
+
+    def completed(self, op: int) -> None:
+        """Report that all bytes of the rank's part of ``op`` have moved. Raises `WorldError`."""
+        self._line.send(Completed(op), now=True)
+
+    def committed(self, op: int) -> bool:
+        """Whether ``op``, which the rank has `completed`, is over; it is asked until it is."""
+        return self._inbox.committed(op)
+
+    def doomed(self, op: int) -> RankLost | None:
+        """The error of call ``op`` if it has failed at all its ranks; else None."""
+        return self._inbox.doomed(op)
+
+    def stopped(self, op: int, floor: int) -> None:
+        """Report that the rank takes no further part in calls below ``floor``, as ``op`` failed."""
+        self._inbox.forget(floor)
+        self._line.send(Stopped(op, floor), now=True)
+
+    def suspect(self, peer: int, why: str) -> None:
+        """Report that messages from ``peer`` were lost, for the reason ``why``."""
+        self._line.send(Suspect(peer, why), now=True)
+
+    def agree(self, op: int, group: tuple[int, ...]) -> Agreed:
+        """Ask who of ``group`` is left, and wait until all of these have asked.
+
+        ``op``: the number of the agreement, the same at all of them. Raises `WorldError`.
+        """
+        self._inbox.forget(after(op))
+        with self._line.awaited():
+            self._line.send(Agree(op, group, self.clock.stamp()), now=True)
+            return self._inbox.agreed(op)
 
     def check(self) -> None:
         """Raise the `WorldError` that has ended the world, if one has; cheap."""

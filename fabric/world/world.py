@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from fabric.failure import (
     KINDS,
     CallMismatch,
+    Deadlock,
     RankFailed,
     RankLost,
     TimedOut,
@@ -24,11 +25,13 @@ from fabric.failure import (
     as_parts,
     in_words,
 )
+from fabric.world.going_on import GoingOn
 from fabric.world.memory import MemoryAccesses
 from fabric.world.messages import (
     Access,
     Advice,
     AdviceReply,
+    Agree,
     AskAdvice,
     AskMachine,
     AskTime,
@@ -37,6 +40,7 @@ from fabric.world.messages import (
     AwaitWord,
     Begin,
     Blocked,
+    Completed,
     Compute,
     End,
     Exchange,
@@ -56,6 +60,9 @@ from fabric.world.messages import (
     Reply,
     Settle,
     Settled,
+    Stopped,
+    Surviving,
+    Suspect,
     TimeReply,
     TimesReply,
     Wait,
@@ -83,6 +90,10 @@ have noted every 20 ms."""
 AFTERWORDS = 0.1
 """Seconds after the end of a rank that ended by itself: its last messages may still arrive."""
 
+SUSPECTED = 0.5
+"""Seconds after which a rank is given up whose messages were lost: it may be known by then that its
+process has ended."""
+
 OVER = 0.5
 """Seconds that a rank whose program is over has to make one more call: exit handlers may."""
 
@@ -106,13 +117,13 @@ class World:
 
     ``emulator``: says how long calls take; None: emulated time is the wall clock's. ``start``: the
     wall clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
-    emulated second takes; None on virtual time, or without an emulator. ``error``: what has ended
-    the world, None while it goes on.
+    emulated second takes; None on virtual time, or without an emulator. ``survives``: whether the
+    others go on when a rank is lost. ``error``: what has ended the world, None while it goes on.
     """
 
     def __init__(
         self, size: int, emulator: "Emulator | None" = None, *,
-        start: float = 0.0, scale: float | None = None,
+        start: float = 0.0, scale: float | None = None, survives: bool = False,
     ) -> None:  # fmt: skip
         self.size, self.start = size, start
         self.scale = scale if emulator is not None else None
@@ -132,6 +143,10 @@ class World:
         self._brought: deque[dict[int, Any]] = deque()
         self._turns, self._exchanged = [0] * size, 0
         self._replies: list[tuple[int, FromWorld]] = []
+        self._suspects: dict[int, tuple[float, str]] = {}
+        self._going_on: GoingOn | None = None
+        if survives:
+            self._going_on = GoingOn(size, self._register, emulator, self._send)
 
     def handle(self, rank: int, message: FromRank, wall: float) -> None:
         """Process a message from ``rank``; ``wall``: the wall clock now, in seconds."""
@@ -154,6 +169,10 @@ class World:
         that had left before and that no rank waits for. ``wall``: the wall clock now, in seconds.
         """
         if rank in self._failed:  # it has said why itself
+            return
+        if self._going_on is not None:
+            if self.error is None and rank not in self.gone:
+                self._guarded(self._lose, rank, f"rank {rank} {cause}{self._register.where(rank)}")
             return
         missed = self._missing is not None and self._missing in self._register.missed_in(rank)
         if self.error is None and (missed or rank not in self.gone):
@@ -189,6 +208,8 @@ class World:
             else:
                 if self._over:
                     self._guarded(self._give_up, wall)
+                if self._suspects:
+                    self._guarded(self._give_up_suspects, wall)
                 self._guarded(self._advance)
 
     def replies(self) -> list[tuple[int, FromWorld]]:
@@ -256,8 +277,29 @@ class World:
                 self._leave(rank, wall)
             case Over():
                 self._over.setdefault(rank, wall)
+            case Completed() | Stopped() | Agree() | Suspect():
+                self._survive(rank, message, wall)
             case _:
                 assert_never(message)
+
+    def _survive(self, rank: int, message: Surviving, wall: float) -> None:
+        going_on = self._going_on
+        if going_on is None:
+            raise WorldError(f"rank {rank} would go on, in a world that ends with a loss", rank)
+        match message:
+            case Completed(op):
+                going_on.completed(rank, op)
+            case Stopped(op, floor):
+                going_on.stopped(rank, op, floor)
+                self._settle_all()
+            case Agree():
+                going_on.agree(rank, message)
+            case Suspect(peer, why) if peer not in self.gone and peer < self.size:
+                self._suspects.setdefault(peer, (wall + SUSPECTED, why))
+        self._fed = True
+
+    def _send(self, rank: int, message: FromWorld) -> None:
+        self._replies.append((rank, message))
 
     def _reply(self, rank: int, reply: Reply) -> None:
         self._replies.append((rank, reply))
@@ -275,12 +317,13 @@ class World:
             call.balance += begin.rows.balance(group.index(rank))
         if len(call.begun) == len(call.group):
             self._register.close(op, call)
-            for settling, token in list(self._settling.items()):
-                self._settle(settling, token)
+            self._settle_all()
         if self.emulator is not None:
             self.emulator.called(op, words)
             self.emulator.begin(rank, op, group, begin.rows, begin.operation, begin.at)
             self._fed = True
+        if self._going_on is not None:
+            self._going_on.begin(rank, op, group)
 
     def _wait(self, rank: int, op: int, wall: float) -> None:
         if self._register.wait(rank, op):
@@ -340,6 +383,10 @@ class World:
             self._reply(rank, reply)
         self._fed = True
 
+    def _settle_all(self) -> None:
+        for rank, token in list(self._settling.items()):
+            self._settle(rank, token)
+
     def _settle(self, rank: int, token: int) -> None:
         if self._register.waits(rank):
             self._settling[rank] = token
@@ -383,6 +430,9 @@ class World:
         self._missed()
 
     def _leave(self, rank: int, wall: float) -> None:
+        if self._going_on is not None:
+            self._lose(rank, f"rank {rank} has ended, and makes no more calls")
+            return
         self.gone.add(rank)
         if self.emulator is not None and self._mismatch is None:
             self.emulator.end(rank)
@@ -392,12 +442,15 @@ class World:
         self._missed()
 
     def _fail(self, rank: int, fail: Fail, wall: float) -> None:
+        kind, message = fail.kind, fail.message
+        if self._going_on is not None and kind not in (CallMismatch.__name__, Deadlock.__name__):
+            self._failed.add(rank)
+            self._lose(rank, _raised(rank, fail) + self._register.where(rank))
+            return
         self.gone.add(rank)
         self._failed.add(rank)
-        kind, message = fail.kind, fail.message
         if kind not in KINDS:
-            told = f"rank {rank} raised {kind}{': ' if message else ''}{message}"
-            self._end(RankFailed(told + self._register.where(rank), rank))
+            self._end(RankFailed(_raised(rank, fail) + self._register.where(rank), rank))
             return
         own = message.startswith((f"rank {rank} ", f"rank {rank}:"))
         told = message if own else f"rank {rank}: {message}"
@@ -406,6 +459,22 @@ class World:
             self._hold(lambda: error, wall + EXPLANATION_PATIENCE)
         else:
             self._end(error)
+
+    def _lose(self, rank: int, why: str) -> None:
+        """A rank is lost, and the others go on; if all had to join a call at once, they cannot."""
+        if self._going_on is not None:
+            self.gone.add(rank)
+            self._register.blocked.pop(rank, None)
+            self._suspects.pop(rank, None)
+            self._going_on.lose(rank, RankLost(why, rank))
+            self._fed = True
+            self._settle_all()
+            self._missed()
+
+    def _give_up_suspects(self, wall: float) -> None:
+        for rank, (due, why) in list(self._suspects.items()):
+            if wall >= due:
+                self._lose(rank, f"rank {rank} was given up: {why}")
 
     # What follows from it.
 
@@ -483,6 +552,10 @@ class World:
         self.error = error
         end = End(*as_parts(error))
         self._replies += [(rank, end) for rank in range(self.size)]
+
+
+def _raised(rank: int, fail: Fail) -> str:
+    return f"rank {rank} raised {fail.kind}{': ' if fail.message else ''}{fail.message}"
 
 
 def _reply_of(answer: "Answer") -> Reply:

@@ -25,7 +25,7 @@ from fabric.transports.base import ALIGNMENT as LINE
 from fabric.transports.base import Bytes, address_of
 from fabric.transports.matching import Receive
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.shm import ASLEEP, SLOTS, Neighbour, OwnArena
+from fabric.transports.zmq.shm import ASLEEP, RECALLED, SLOTS, Neighbour, OwnArena
 
 PIECE = 1 << 18
 """Bytes after which the other side is told: small enough for both to work at once, large enough
@@ -169,6 +169,11 @@ class Lent(IncomingMessage):
         super().meet(rank, receive)
         self.inlet.want(self)
 
+    def discard(self) -> None:
+        """Give the message back."""
+        super().discard()
+        self.inlet.give_back(self)
+
     def keep(self, rank: int) -> None:
         """Do nothing: a lent message lies in the sender's memory, out of the way."""
 
@@ -234,7 +239,7 @@ class Inlet:
     def want(self, message: Lent) -> None:
         """Begin to fetch a lent message; one that its receive refused is given back at once."""
         if message.receive is None:
-            self._give_back(message)
+            self.give_back(message)
         else:
             self.wanted.append(message)
 
@@ -249,27 +254,52 @@ class Inlet:
         if receive is None or self.neighbour.memory is None:
             raise self._broken("has lent a message that nobody can take")
         n = min(message.size - at, FETCH if receive.into is None else FILL)
-        if receive.into is None:
-            piece = self._room()[:n]
-            self.neighbour.memory.read(message.address + at, piece)
-        else:
-            self.neighbour.memory.read(message.address + at, receive.into[at : at + n])
-        if self.neighbour.closed:  # what was read may have been freed before
-            raise RankLost(f"rank {message.peer} has closed its transport while sending")
+        piece = self._room()[:n] if receive.into is None else receive.into[at : at + n]
+        if not self._read_lent(message, at, piece):
+            self.wanted.popleft()
+            self.give_back(message)
+            return
         if receive.into is None:
             receive.take(at, piece)
         message.at = at + n
         if message.at == message.size:
             self.wanted.popleft()
             receive.done = True
-            self._give_back(message)
+            self.give_back(message)
+
+    def _read_lent(self, message: Lent, at: int, piece: Bytes) -> bool:
+        """Fill ``piece`` from a lent message; False if the message is void. Raises as `fetch`."""
+        memory, survives = self.neighbour.memory, self.neighbour.survives
+        try:
+            if memory is not None:
+                memory.read(message.address + at, piece)
+        except (RankLost, TransportError):
+            if not survives:
+                raise
+            return False  # its memory is gone, with its process or what it has lent
+        if message.tag < self._words[RECALLED]:
+            return False
+        if self.neighbour.closed:  # what was read may have been freed before
+            if survives:
+                return False
+            raise RankLost(f"rank {message.peer} has closed its transport while sending")
+        return True
+
+    def forget(self, floor: int) -> None:
+        """Drop what arrives with tags below ``floor``, and give back what was lent."""
+        if self._message is not None and self._message.tag < floor:
+            self._message.discard()
+        for message in [one for one in self.wanted if one.tag < floor]:
+            self.wanted.remove(message)
+            message.discard()
 
     def _room(self) -> Bytes:
         if self._scratch is None:
             self._scratch = np.empty(FETCH, np.uint8)
         return self._scratch
 
-    def _give_back(self, message: Lent) -> None:
+    def give_back(self, message: Lent) -> None:
+        """Tell the sender that nobody reads the message any more."""
         self._words[self._slots + message.number % SLOTS] = message.number
         self._fence()
         if self._words[ASLEEP]:

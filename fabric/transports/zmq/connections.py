@@ -44,6 +44,7 @@ class Connections:
     """The connections of other ranks to the PULL ``socket`` of ``rank``, which is not bound yet.
 
     ``come``: by rank, how many of its frames have come; the caller keeps it up to date.
+    ``survives``: whether lost frames are an error of their sender only, kept in ``suspects``.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Connections:
         come: Sequence[int],
     ) -> None:  # fmt: skip
         self._rank, self._socket, self._come = rank, socket, come
+        self.survives = False
+        self.suspects: list[tuple[int, str]] = []
         self._ask: AskSent | None = None
         self._awaited: Callable[[], Iterable[int]] = tuple
         self._ranks: dict[int, int] = {}
@@ -129,13 +132,24 @@ class Connections:
         sent, left = answer
         if sent is None:
             if late and source in self._awaited():
-                raise self.lost(source, "frames")
+                self._lose(source, "frames")
         elif doubt.cut and not left:
-            raise self.lost(source, f"{sent - come} frames" if sent > come else "")
+            self._lose(source, f"{sent - come} frames" if sent > come else "")
         elif sent <= come:
             del self._doubts[source]
         elif late:
-            raise self.lost(source, f"{sent - come} frames")
+            self._lose(source, f"{sent - come} frames")
+
+    def _lose(self, source: int, what: str) -> None:
+        error = self.lost(source, what)
+        if not self.survives:
+            raise error
+        self._doubts.pop(source, None)
+        self.suspects.append((source, str(error)))
+
+    def forget(self, source: int) -> None:
+        """Look no more for what may be lost of a rank that is lost itself."""
+        self._doubts.pop(source, None)
 
     def lost(self, source: int, what: str) -> RankLost:
         """The error for a cut connection from ``source``.

@@ -16,6 +16,11 @@ class Outgoing:
         self.request, self.tag, self.mark, self.data = request, tag, mark, data
         self.at = -1
 
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the message is on its way, so that the rest has to follow."""
+        return 0 <= self.at < self.data.size
+
     def lost(self) -> None:
         """End the request with a `RankLost`, as the receiver has closed."""
         peer = self.request.peer
@@ -64,6 +69,10 @@ class IncomingMessage(Message):
         if come is not None and self.at:
             receive.take(0, come[: self.at])
         receive.done = self.at == self.size
+
+    def discard(self) -> None:
+        """Drop the message, also what of it is still to come."""
+        self.receive = self.buffer = None
 
     def keep(self, rank: int) -> None:
         """Allocate a buffer for the message, which has no receive yet.

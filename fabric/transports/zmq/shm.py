@@ -35,6 +35,9 @@ ASLEEP, CLOSED = 16, 32
 """Words of an arena that say so of its rank. Words with different writers are two lines apart,
 because processors fetch lines of 64 bytes in pairs."""
 
+RECALLED = CLOSED + 1
+"""The word of an arena that has the tag below which what its rank has lent is void."""
+
 SLOTS = 16
 """How many messages to one peer can be lent at a time."""
 
@@ -166,6 +169,10 @@ class OwnArena:
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
+    def recall(self, floor: int) -> None:
+        """Mark as void all that was lent with tags below ``floor``."""
+        self.arena.words[RECALLED] = floor
+
     def shut(self) -> None:
         """Mark the arena as closed, so that peers send no more."""
         self.arena.words[CLOSED] = 1
@@ -197,11 +204,13 @@ def _allocate(descriptor: int, at: int, size: int) -> None:
 class Neighbour:
     """The arena and doorbell of another rank of this host, opened. Raises `OSError`.
 
-    ``memory``: the rest of its memory, if it may be read; else None.
+    ``memory``: the rest of its memory, if it may be read; else None. ``survives``: whether it may
+    be found ``lost``, its process gone, without an error.
     """
 
     def __init__(self, rank: int, ranks: int, door: Door) -> None:
         self.rank = rank
+        self.survives = self.lost = False
         memory = os.open(door.memory, os.O_RDWR | os.O_CLOEXEC)
         try:
             if os.pread(memory, _TOKEN, 0).hex() != door.token:
@@ -214,13 +223,16 @@ class Neighbour:
 
     @property
     def closed(self) -> bool:
-        """True if the neighbour has closed its transport."""
-        return bool(self.arena.words[CLOSED])
+        """True if the neighbour has closed its transport, or is lost."""
+        return self.lost or bool(self.arena.words[CLOSED])
 
     def wake(self) -> None:
         """Wake the neighbour, which sleeps. Raises `RankLost` if its process is gone."""
         self.arena.words[ASLEEP] = 0
         if not ring(self._rope) and not self.closed:
+            if self.survives:
+                self.lost = True
+                return
             raise RankLost(f"rank {self.rank} has died", self.rank)
 
     def nudge(self) -> None:

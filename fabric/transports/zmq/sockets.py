@@ -126,6 +126,20 @@ class Sockets:
         """The ranks from which a part of a message has come."""
         return self._coming
 
+    def lose(self, peer: int) -> None:
+        """Send nothing more to ``peer``, whatever waits, as it is lost."""
+        self.connections.forget(peer)
+        wire = self._wires.get(peer)
+        if wire is not None:
+            wire.closed = True
+            wire.socket.close(linger=0)
+
+    def forget(self, floor: int) -> None:
+        """Drop what has arrived, in part, with tags below ``floor``."""
+        for message in self._coming.values():
+            if message.tag < floor:
+                message.discard()
+
     def sent(self, peer: int) -> int:
         """The number of frames that were sent to ``peer``."""
         wire = self._wires.get(peer)
@@ -157,7 +171,11 @@ class Sockets:
         if belongs != (frame.at, frame.tag, frame.mark, frame.size)[: len(belongs)]:
             raise FrameError(f"frame {frame.sequence} of rank {source} is not of its message")
         if frame.sequence > expected:  # whoever has the token is no stranger: what is lost is ours
-            raise self.connections.lost(source, f"{frame.sequence - expected} frames")
+            error = self.connections.lost(source, f"{frame.sequence - expected} frames")
+            if not self.connections.survives:
+                raise error
+            self.connections.suspects.append((source, str(error)))
+            raise FrameError(str(error))
         self._expected[source] += 1
 
     def _drop(self, error: FrameError) -> None:
@@ -191,12 +209,13 @@ class Sockets:
 
 
 class PeerSocket:
-    """The way to one peer over a socket. ``sequence``: how many frames were sent."""
+    """The way to one peer over a socket. ``sequence``: how many frames were sent.
 
-    closed = False
+    ``closed``: whether no more can be.
+    """
 
     def __init__(self, rank: int, socket: _Socket, token: bytes) -> None:
-        self.socket = socket
+        self.socket, self.closed = socket, False
         self._rank, self._token, self.sequence = rank, token, 0
 
     def push(self, out: Outgoing) -> bool:

@@ -4,7 +4,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from fabric.failure import TransportError, WorldError
@@ -17,6 +17,7 @@ from fabric.transports.base import (
     PeerMemory,
     Rendezvous,
     Request,
+    Resumable,
     Take,
     run_as,
 )
@@ -72,6 +73,7 @@ class Zmq:
                 self._inlets.append(Inlet(ways.home, neighbour, self._begin))
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
+        self._floor = 0
         self._fence = fence()
         self._at_home = here()
         self._disowned: WorldError | None = None
@@ -147,6 +149,57 @@ class Zmq:
         if self._sockets is not None:
             self._sockets.connections.watch(ask, self._awaited)
 
+    @property
+    def resumable(self) -> Resumable:
+        """The transport itself: what a rank that is gone has written stays readable."""
+        return self
+
+    def survive(self) -> None:
+        """From now on a rank that is found gone ends only the requests that need it."""
+        for neighbour in self._ways.neighbours:
+            neighbour.survives = True
+        if self._sockets is not None:
+            self._sockets.connections.survives = True
+
+    def lose(self, peer: int) -> None:
+        """Send nothing to ``peer`` any more, which is lost; what has come from it stays."""
+        for neighbour in self._ways.neighbours:
+            if neighbour.rank == peer:
+                neighbour.lost = True
+        if self._sockets is not None:
+            self._sockets.lose(peer)
+        for out in self._queues.pop(peer, ()):
+            out.lost()
+
+    def forget(self, floor: int) -> None:
+        """Drop everything with tags below ``floor``; see `Resumable.forget`."""
+        self._floor = floor
+        if self._ways.home is not None:
+            self._ways.home.recall(floor)
+            self._fence()
+        for peer, queue in list(self._queues.items()):
+            kept = deque(out for out in queue if out.begun or out.tag >= floor)
+            for out in kept:
+                if out.tag < floor:  # its frame has to be completed, from memory that stays
+                    out.data = out.data.copy()
+            if kept:
+                self._queues[peer] = kept
+            else:
+                del self._queues[peer]
+        for inlet in self._inlets:
+            inlet.forget(floor)
+        if self._sockets is not None:
+            self._sockets.forget(floor)
+        for message in self._matching.forget(floor):
+            message.discard()
+
+    def suspects(self) -> Sequence[tuple[int, str]]:
+        """Ranks whose frames were lost where a connection was cut, since the last call."""
+        if self._sockets is None:
+            return ()
+        found, self._sockets.connections.suspects = self._sockets.connections.suspects, []
+        return found
+
     def _awaited(self) -> Iterable[int]:
         waiting = (receive.peer for receive in self._matching.receives())
         return {*waiting, *(self._sockets.coming() if self._sockets else ())}
@@ -183,6 +236,9 @@ class Zmq:
         return ways
 
     def _begin(self, message: IncomingMessage) -> None:
+        if message.tag < self._floor:
+            message.discard()
+            return
         begin(self.rank, self._matching, message)
 
     def _check_open(self) -> None:
