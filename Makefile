@@ -26,10 +26,9 @@ $(VENV)/.ready-for-tests: $(VENV)/.ready
 demo: $(VENV)/.ready
 	$(BIN)/python examples/demo.py
 
-# Files of tests beside each other, one more than there are cores, as many of them wait for processes.
+# A file of tests at a time on each core; many of them start processes of their own.
 test: $(VENV)/.ready-for-tests
-	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 6))') \
-	  --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
 
 # The pages, with those of their commands that take long; `make test` leaves these out.
 test-pages: $(VENV)/.ready-for-tests
