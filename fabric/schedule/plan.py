@@ -1,7 +1,7 @@
 """Plan: one rank's rows of a schedule, step by step, for running and for timing them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -141,11 +141,7 @@ def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
 
 def plan(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
     """The plan of rank ``rank`` of ``ranks``, from all rows of a schedule."""
-    parts = []
-    for number, step in enumerate(steps):
-        rows = np.flatnonzero((step.src == rank) | (step.dst == rank))
-        if len(rows):
-            parts.append(_part(number, step, rows))
+    parts = _parts(steps, lambda step: (step.src == rank) | (step.dst == rank))
     return Plan(rank, ranks, tuple(parts))
 
 
@@ -154,11 +150,7 @@ def rows_of_some(steps: Iterable[Step], ranks: int, mine: NDArray[np.bool_]) -> 
 
     ``mine``: which ranks, bool ``[ranks]``.
     """
-    parts = []
-    for number, step in enumerate(steps):
-        rows = np.flatnonzero(mine[step.src] | mine[step.dst])
-        if len(rows):
-            parts.append(_part(number, step, rows))
+    parts = _parts(steps, lambda step: mine[step.src] | mine[step.dst])
     return Plan(0, ranks, tuple(parts)).rows
 
 
@@ -197,6 +189,16 @@ def _by_rank(step: Step, ranks: int) -> Iterator[tuple[int, _Longs]]:
     for r in range(ranks):
         if edges[r] < edges[r + 1]:
             yield r, rows[order[edges[r] : edges[r + 1]]]
+
+
+def _parts(
+    steps: Iterable[Step], chosen: Callable[[Step], NDArray[np.bool_]]
+) -> Iterator[PlanStep]:
+    """The rows of each step that ``chosen`` is true for, where there are any."""
+    for number, step in enumerate(steps):
+        rows = np.flatnonzero(chosen(step))
+        if len(rows):
+            yield _part(number, step, rows)
 
 
 def _part(number: int, step: Step, rows: _Longs | slice) -> PlanStep:
