@@ -270,6 +270,23 @@ def check_none_empty(ctx: click.Context) -> None:
             raise click.UsageError(f"{param.opts[0]} is empty: give a value, or leave it out")
 
 
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them, each once."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """``value`` as names in order; which there are is for the command to say."""
+        if isinstance(value, tuple):
+            return value
+        names = [name.strip() for name in str(value).split(",")]
+        if not all(names):
+            self.fail(f"{value!r:.60} has an empty name in it", param, ctx)
+        return tuple(dict.fromkeys(names))
+
+
 def gathered(name: str, kind: type, *options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A decorator that adds ``options`` to a command, which gets their values as one ``kind``."""
 

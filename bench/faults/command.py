@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -14,7 +14,7 @@ from bench.faults.workload import WORKLOADS, SweptOperation
 from bench.faults.year import Rates, Spans, published_lines, rates_of, together, year_of
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
-from bench.options import FORMATS, PICTURES, gathered, parse_bytes
+from bench.options import FORMATS, PICTURES, Names, gathered, parse_bytes
 from bench.records import Record, Value, as_text, opened, progress
 from bench.streams import put
 from fabric.machine import MachineSpec
@@ -23,23 +23,6 @@ from topology.units import US
 
 SHOWN = 5
 """Failures that cut the machine, of which the table gives the names."""
-
-
-class FailureKinds(click.ParamType[tuple[str, ...]]):
-    """Kinds of things that fail, with commas between them."""
-
-    name = "kinds"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """``value`` as names in order, each once; which there are depends on the machine."""
-        if isinstance(value, tuple):
-            return value
-        names = [name.strip() for name in str(value).split(",")]
-        if not all(names):
-            self.fail(f"{value!r:.60} has an empty name in it", param, ctx)
-        return tuple(dict.fromkeys(names))
 
 
 workload_options = gathered(
@@ -72,7 +55,7 @@ class AskedSweep(NamedTuple):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--kind", "kinds", type=FailureKinds(), required=True, metavar="KINDS",
+@click.option("--kind", "kinds", type=Names(), required=True, metavar="KINDS",
               help="What fails: link, module, nic, die, package, node, rack, sub-plane, plane, or a"
                    " kind of switch such as l1 or l2; several with commas.")  # fmt: skip
 @workload_options

@@ -11,7 +11,7 @@ import numpy as np
 from bench.machine_options import machine_options
 from bench.new_files import NewFile
 from bench.numbers import Positive
-from bench.options import FORMATS, gathered, parse_bytes, parse_size
+from bench.options import FORMATS, Names, gathered, parse_bytes, parse_size
 from bench.pool import published
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
@@ -34,23 +34,6 @@ MLA_TOKEN = 70272
 
 SHARES = (50, 90, 99)
 """Percentiles that are printed."""
-
-
-class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them, each once."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """``value`` as names in order."""
-        if isinstance(value, tuple):
-            return value
-        names = [name.strip() for name in str(value).split(",")]
-        if not all(names):
-            self.fail(f"{value!r:.60} has an empty name in it", param, ctx)
-        return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
