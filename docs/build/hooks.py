@@ -1,6 +1,5 @@
 """What mkdocs calls while it builds the site."""
 
-import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from translations import is_older  # of this folder, which mkdocs puts on the path
 
 from bench.cli import main
 
@@ -32,22 +32,10 @@ def _load(group: click.Group, context: click.Context) -> None:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The text of a page; a translation that is older than its original says so at its top."""
-    path = Path(page.file.abs_src_path)
-    if path not in _translations().older():
+    if not is_older(Path(page.file.abs_src_path)):
         return markdown
     first = page.file.src_uri.split("/")[-1]
     return f"*译文早于[原文](../{first})：原文后来有改动。*\n\n{markdown}"
-
-
-def _translations() -> Any:
-    """The module beside this one; the folder is no package, as mkdocs loads hooks by their path."""
-    path = Path(__file__).with_name("translations.py")
-    spec = importlib.util.spec_from_file_location("translations", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def on_post_build(config: Any) -> None:

@@ -25,10 +25,15 @@ def hashed(page: Path) -> str:
     return hashlib.sha256(page.read_bytes()).hexdigest()[:12]
 
 
+def is_older(page: Path, docs: Path = DOCS) -> bool:
+    """Whether a page is a translation whose original has changed since."""
+    of = original(page, docs)
+    return of is not None and hashed(of[0]) != of[1]
+
+
 def older(docs: Path = DOCS) -> list[Path]:
     """The translations whose originals have changed since."""
-    pages = [(page, original(page, docs)) for page in sorted(docs.rglob("*.md"))]
-    return [page for page, of in pages if of is not None and hashed(of[0]) != of[1]]
+    return [page for page in sorted(docs.rglob("*.md")) if is_older(page, docs)]
 
 
 def renew(page: Path, docs: Path = DOCS) -> None:
