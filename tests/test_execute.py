@@ -187,7 +187,9 @@ def schedules(draw: st.DrawFn) -> tuple[int, list[Step]]:
         writes = draw(st.sampled_from(["recv", "work"]))
         reads, reduces = draw(st.sampled_from(["send", "recv", "work"])), draw(st.booleans())
         columns = [draw(column), draw(column), draw(sizes), draw(place), draw(place)]
-        steps.append(Step(*columns, reduces=reduces, reads=reads, writes=writes))
+        steps.append(Step(
+            *columns, reduces=reduces, reads=reads, writes=writes, beside=draw(st.booleans())
+        ))  # fmt: skip
     return ranks, steps
 
 

@@ -100,7 +100,8 @@ def schedules(draw: st.DrawFn, ranks: int) -> list[Step]:
         size = draw(st.lists(SIZES, min_size=rows, max_size=rows))
         messages = draw(st.none() | st.integers(1, 9))
         steps.append(Step(
-            draw(rank), draw(rank), size, messages=messages, reduces=number % 2 == 1
+            draw(rank), draw(rank), size, messages=messages, reduces=number % 2 == 1,
+            beside=draw(st.booleans()),
         ))  # fmt: skip
     return steps
 

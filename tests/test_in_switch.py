@@ -19,6 +19,7 @@ from collectives.algorithms.reference import check
 from fabric import Fabric, Step, launch
 from fabric.clock.calls import grid
 from fabric.clock.emulator import Emulator
+from fabric.endpoint.costs import Costs, Endpoint
 from fabric.engines.columns import batches
 from fabric.engines.flow.engine import Flow
 from fabric.engines.in_switch import MODELS, shares
@@ -193,6 +194,16 @@ def test_trees_between_nodes_carry_twice_a_part_of_a_node() -> None:
                for gpu in range(ranks)]  # fmt: skip
         assert max(out) <= 2 * size / 8 * (1 + 1e-9)
         assert 2 * size / 8 / NIC * (nodes - 1) / nodes < found.duration < 1.2 * 2 * size / 8 / NIC
+
+
+def test_trees_between_nodes_take_no_longer_than_what_is_slowest() -> None:
+    # S passes a port of NVLink, here of 200 GB/s, each way; S/8 goes up and down between nodes, at
+    # once and beside it, in less time. The last of 16 pieces has three stages more.
+    ranks, size, rate = 16, 1 << 30, 200 * GB
+    slow = Endpoint("slow", {"": Costs(efficiency={"nvlink": rate / B})})
+    steps = schedule("all_reduce", ranks, size, "nvls_tree", ranks_per_node=8)
+    found = Fabric(dgx_h100(2), endpoint=slow).simulate(steps, ranks=ranks)
+    assert size / rate < found.duration < 19 / 16 * size / rate * 1.01
 
 
 def test_times_never_fall_with_size() -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fabric import ScheduleError, Step
-from fabric.schedule.step import MAX_SIZE
+from fabric.schedule.plan import plan
+from fabric.schedule.step import MAX_SIZE, turns
 
 
 def test_scalars_are_spread_over_the_rows() -> None:
@@ -28,6 +29,15 @@ def test_one_row_of_scalars() -> None:
     assert len(step) == 1
     assert step.messages is None
     assert (step.reads, step.writes, step.reduces, step.label) == ("send", "recv", False, "")
+
+
+def test_a_step_beside_another_is_of_its_turn() -> None:
+    one, beside = Step(0, 1, 8), Step(1, 0, 8, beside=True)
+    numbers = [turn for turn, _ in turns([beside, one, beside, beside, one])]
+    assert numbers == [0, 1, 1, 1, 2]
+    assert beside.pick(np.array([True])).beside
+    assert plan([one, beside, one], 2, 0).rows.step.tolist() == [0, 0, 1]
+    assert [part.number for part in plan([one, beside, one], 2, 0).parts] == [0, 1, 2]
 
 
 def test_an_empty_step() -> None:

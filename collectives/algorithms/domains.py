@@ -59,7 +59,7 @@ def nvls_tree(
 ) -> Iterator[Step]:
     """Combine within domains in their switches, and between domains by two binary trees.
 
-    Steps: at most 2 (K + 2 ceil(log2 D) + 1).
+    Turns: at most K + 2 ceil(log2 D) + 2, of two steps that take their time together.
     Bytes sent by a rank: S within its domain, and at most 2 S / L between domains.
 
     NCCL's NVLSTree. Half of the domains' parts go over one tree and half over its mirror image, so
@@ -74,7 +74,7 @@ def nvls_tree(
 def sharp(ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 8) -> Iterator[Step]:
     """Combine within domains in their switches, and between domains in those of the network.
 
-    Steps: at most 2 (K + 3).
+    Turns: at most K + 4, of two steps that take their time together.
     Bytes sent by a rank: S within its domain, and S / L between domains.
 
     NCCL's NVLS over several nodes with InfiniBand SHARP. Needs switches of both planes that combine
@@ -94,7 +94,7 @@ def grid_of(ranks: int, ranks_per_node: int) -> _Longs:
 
 
 def _pipelined(grid: _Longs, size: int, itemsize: int, stages: Sequence[_Stage]) -> Iterator[Step]:
-    """The steps in which piece p is at stage s in step p + s: first what reduces, then the rest."""
+    """The steps in which piece p is at stage s in turn p + s: what reduces, and the rest beside."""
     me = grid.ravel()
     yield from transfers(me, me, size, label="copy")
     pieces = edges(size, max(1, min(MOST_PIECES, size // PIECE)), itemsize)
@@ -104,13 +104,16 @@ def _pipelined(grid: _Longs, size: int, itemsize: int, stages: Sequence[_Stage])
     ]
     for now in range(len(stripes) + len(stages) - 1):
         here = [(stage, now - s) for s, stage in enumerate(stages) if 0 <= now - s < len(stripes)]
+        begun = False
         for reduces in (True, False):
             mine = [(stage, stripes[p]) for stage, p in here if stage.reduces == reduces]
             rows = [(stage.rows(cut, itemsize), stage.label) for stage, cut in mine]
-            yield from _step(rows, reduces)
+            for step in _step(rows, reduces, beside=begun):
+                yield step
+                begun = True
 
 
-def _step(parts: Sequence[tuple[_Rows, str]], reduces: bool) -> Iterator[Step]:
+def _step(parts: Sequence[tuple[_Rows, str]], reduces: bool, *, beside: bool) -> Iterator[Step]:
     """One step of all rows that have bytes."""
     full = [(rows, rows.size > 0) for rows, _ in parts]
     columns = [
@@ -127,7 +130,7 @@ def _step(parts: Sequence[tuple[_Rows, str]], reduces: bool) -> Iterator[Step]:
     )
     yield Step(
         src, dst, length, at, at, reduces=reduces, reads="recv", writes="recv",
-        label=parts[0][1], in_switch=kind, in_switch_ranks=ranks,
+        label=parts[0][1], beside=beside, in_switch=kind, in_switch_ranks=ranks,
     )  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def call(message: CheckedMessage, rank: int) -> PreparedCall:
     none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
     dst = none if alone else one
     size = np.array([used.bytes.size])
-    part = PlanStep(0, none, dst, size, none, none, one, False, "send", "recv", "send-recv")
+    part = PlanStep(0, 0, none, dst, size, none, none, one, False, "send", "recv", "send-recv")
     plan = Plan(0 if rank == message.src else 1, 1 if alone else 2, (part,))
     words = (
         f"send_recv({name_of(used.dtype)}[{used.items}], rank {message.src} to rank"

@@ -6,12 +6,14 @@ belongs to one rank, and needs operations of that rank only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fabric.schedule.step import MAX_SIZE, Step
+from fabric.schedule.step import MAX_SIZE, Step, turns
 from fabric.timeline.value import Timeline
 from topology.errors import TriplaneError
 
@@ -265,13 +267,14 @@ def of_steps(steps: Iterable[Step], ranks: int) -> Workload:
     """
     writer = Writer()
     gate: list[int | None] = [None] * ranks
-    for number, step in enumerate(steps):
-        label = step.label or f"step {number}"
+    for number, together in groupby(turns(steps), itemgetter(0)):
         mine: dict[int, list[int]] = {}
-        for src, dst, size in _away(step):
-            for rank, kind, peer in ((src, SEND, dst), (dst, RECV, src)):
-                at = writer.add(rank, kind, label, size=size, peer=peer, tag=number)
-                mine.setdefault(rank, []).append(at)
+        for _, step in together:
+            label = step.label or f"step {number}"
+            for src, dst, size in _away(step):
+                for rank, kind, peer in ((src, SEND, dst), (dst, RECV, src)):
+                    at = writer.add(rank, kind, label, size=size, peer=peer, tag=number)
+                    mine.setdefault(rank, []).append(at)
         for rank, added in mine.items():
             before = gate[rank]
             after = gate[rank] = writer.add(rank, CALC, f"after {label}")

@@ -1,12 +1,14 @@
 """From rows to streams: a schedule's steps, or one rank's rows of a call, as columns for engines.
 
-Rows of one step between the same two ranks, of the same traits, are one stream, as on one queue
-pair: they share one fair rate and finish together.
+Rows of one step between the same two ranks, of the same traits and alike in whether they are
+combined, are one stream, as on one queue pair: they share one fair rate and finish together.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
-from fabric.schedule.step import ScheduleError, Step
+from fabric.schedule.step import ScheduleError, Step, turns
 from fabric.schedule.traits import HIGHEST, NO_TRAITS, Traits, in_order, joined
 from topology.compiled import compiled
 
@@ -144,10 +146,16 @@ def batches(
     ``empty``: True to yield one batch without rows if there is no step: a call that moves nothing
     has still been made. Raises `ScheduleError` if a rank is not below ``ranks``.
     """
-    steps, first = iter(steps), 0
-    while chunk := _take(steps, rows) or ([Step((), (), 0)] if empty and not first else []):
+    coming, first = _by_turn(steps), 0
+    while chunk := _take(coming, rows) or ([[Step((), (), 0)]] if empty and not first else []):
         yield _batch(chunk, first, ranks)
         first += len(chunk)
+
+
+def _by_turn(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """The steps that take their time together, most often one."""
+    for _, together in groupby(turns(steps), itemgetter(0)):
+        yield [step for _, step in together]
 
 
 def windows(
@@ -162,26 +170,30 @@ def windows(
         batch = following
 
 
-def _take(steps: Iterator[Step], rows: int) -> list[Step]:
+def _take(coming: Iterator[list[Step]], rows: int) -> list[list[Step]]:
     chunk, have = [], 0
-    for step in islice(steps, rows):
-        chunk.append(step)
-        have += len(step)
+    for together in islice(coming, rows):
+        chunk.append(together)
+        have += sum(map(len, together))
         if have >= rows:
             break
     return chunk
 
 
-def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
+def _batch(turned: list[list[Step]], first: int, ranks: int) -> Batch:
+    """The steps of consecutive turns as columns; ``first``: the number of the first turn."""
+    chunk = [step for together in turned for step in together]
     lengths = np.array([len(step) for step in chunk])
     src, dst, size = (_column(chunk, name) for name in ("src", "dst", "size"))
     for column in (src, dst):
         if len(column) and column.max() >= ranks:
             raise ScheduleError(f"a step names rank {column.max()}, but there are {ranks} ranks")
-    step = np.repeat(np.arange(first, first + len(chunk)), lengths)
-    traits = joined((step.traits, len(step)) for step in chunk)
-    stream, messages = _streams_of(src, dst, step, ranks, traits), _messages(chunk, len(src))
+    number = np.repeat(np.arange(first, first + len(turned)), [len(each) for each in turned])
+    step = np.repeat(number, lengths)
     reduces = np.repeat(np.array([step.reduces for step in chunk], bool), lengths)
+    traits = joined((step.traits, len(step)) for step in chunk)
+    pairs = partial(_number_all, reduces) if len(chunk) > len(turned) else _streams_of
+    stream, messages = pairs(src, dst, step, ranks, traits), _messages(chunk, len(src))
     n = int(stream.max(initial=-1)) + 1
     streams = (
         _streams(stream, n, src, dst, size, messages, step, reduces, traits)
@@ -191,7 +203,7 @@ def _batch(chunk: list[Step], first: int, ranks: int) -> Batch:
             reduces, traits,
         )
     )  # fmt: skip
-    labels = tuple(step.label for step in chunk)
+    labels = tuple(together[0].label for together in turned)
     return Batch(BatchRows(src, dst, size, step, stream, labels), streams)
 
 
@@ -210,7 +222,8 @@ def rank_streams(
     """
     _check(rows, len(group), position)
     ranks = np.int64(len(group))
-    n, stream = _numbered((rows.step * ranks + rows.src) * ranks + rows.dst, rows.traits)
+    pair = (rows.step * ranks + rows.src) * ranks + rows.dst
+    n, stream = _numbered(2 * pair + rows.reduces, rows.traits)
     return RankStreams(group, position, operation, _streams(
         stream, n, rows.src, rows.dst, rows.size, rows.messages.astype(np.float64),
         rows.step, rows.reduces.astype(np.bool_), rows.traits,
@@ -265,8 +278,19 @@ def _streams_of(src: _Longs, dst: _Longs, step: _Longs, ranks: int, traits: Trai
     key = (step - step[0]) * ranks * ranks + src * ranks + dst if len(step) else step
     if (key[1:] > key[:-1]).all():  # in order, and each pair once: nothing needs to be sorted
         return np.arange(len(key))
-    n, stream = _numbered(key, traits)
-    return np.arange(len(key)) if n == len(key) else stream
+    return _in_row_order(*_numbered(key, traits))
+
+
+def _in_row_order(n: int, stream: _Longs) -> _Longs:
+    return np.arange(n) if n == len(stream) else stream
+
+
+def _number_all(
+    reduces: NDArray[np.bool_], src: _Longs, dst: _Longs, step: _Longs, ranks: int, traits: Traits
+) -> _Longs:
+    """As `_streams_of`, where rows of one turn differ in whether they are combined."""
+    pair = (step * ranks + src) * ranks + dst
+    return _in_row_order(*_numbered(2 * pair + reduces, traits))
 
 
 def _numbered(key: _Longs, traits: Traits) -> tuple[int, _Longs]:

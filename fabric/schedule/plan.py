@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.schedule.step import Step
+from fabric.schedule.step import Step, turns
 from fabric.schedule.traits import NO_TRAITS, Traits, in_order, joined
 
 _Longs = NDArray[np.int64]
@@ -21,10 +21,12 @@ class PlanStep:
     """A rank's rows of one step, in row order, as int64 columns.
 
     ``src``, ``dst`` (one of them is the rank), ``size``, ``src_at``, ``dst_at``; ``number``: the
-    step's place in the schedule; ``messages``: one a row; the rest, ``traits`` too, as in `Step`.
+    step's place in the schedule; ``turn``: its number in time, see `fabric.schedule.step.turns`;
+    ``messages``: one a row; the rest, ``traits`` too, as in `Step`.
     """
 
     number: int
+    turn: int
     src: _Longs
     dst: _Longs
     size: _Longs
@@ -53,7 +55,7 @@ _COLUMNS = "src", "dst", "size", "src_at", "dst_at", "messages"
 class TimedRows:
     """The rows of a plan that take time, in order, as int64 columns.
 
-    ``step``: the number of each row's step; ``reduces``: 0 or 1; the rest as in `PlanStep`.
+    ``step``: the turn of each row's step; ``reduces``: 0 or 1; the rest as in `PlanStep`.
     """
 
     step: _Longs
@@ -124,7 +126,7 @@ class Plan:
             return np.repeat(np.array(values, np.int64), [len(part) for part in parts])
 
         return TimedRows(
-            spread([part.number for part in parts]), column("src"), column("dst"), column("size"),
+            spread([part.turn for part in parts]), column("src"), column("dst"), column("size"),
             column("messages"), spread([int(part.reduces) for part in parts]),
             joined((part.traits, len(part)) for part in parts),
         )  # fmt: skip
@@ -133,9 +135,9 @@ class Plan:
 def plans(steps: Iterable[Step], ranks: int) -> tuple[Plan, ...]:
     """The plans of all ranks of a schedule, in one pass over it."""
     parts: list[list[PlanStep]] = [[] for _ in range(ranks)]
-    for number, step in enumerate(steps):
+    for number, (turn, step) in enumerate(turns(steps)):
         for rank, rows in _by_rank(step, ranks):
-            parts[rank].append(_part(number, step, rows))
+            parts[rank].append(_part(number, turn, step, rows))
     return tuple(Plan(rank, ranks, tuple(mine)) for rank, mine in enumerate(parts))
 
 
@@ -174,7 +176,8 @@ def plan_of_own_rows(steps: Iterable[Step], ranks: int, rank: int) -> Plan:
     the same number at every rank.
     """
     every = slice(None)
-    parts = (_part(number, step, every) for number, step in enumerate(steps) if len(step))
+    every_turn = enumerate(turns(steps))
+    parts = (_part(number, turn, step, every) for number, (turn, step) in every_turn if len(step))
     return Plan(rank, ranks, tuple(parts))
 
 
@@ -195,17 +198,17 @@ def _parts(
     steps: Iterable[Step], chosen: Callable[[Step], NDArray[np.bool_]]
 ) -> Iterator[PlanStep]:
     """The rows of each step that ``chosen`` is true for, where there are any."""
-    for number, step in enumerate(steps):
+    for number, (turn, step) in enumerate(turns(steps)):
         rows = np.flatnonzero(chosen(step))
         if len(rows):
-            yield _part(number, step, rows)
+            yield _part(number, turn, step, rows)
 
 
-def _part(number: int, step: Step, rows: _Longs | slice) -> PlanStep:
+def _part(number: int, turn: int, step: Step, rows: _Longs | slice) -> PlanStep:
     src = step.src[rows]
     messages = np.ones(len(src), np.int64) if step.messages is None else step.messages[rows]
     return PlanStep(
-        number, src, step.dst[rows], step.size[rows], step.src_at[rows],
+        number, turn, src, step.dst[rows], step.size[rows], step.src_at[rows],
         step.dst_at[rows], messages, step.reduces, step.reads, step.writes, step.label,
         step.traits.pick(rows),
     )  # fmt: skip

@@ -45,9 +45,11 @@ class Step:
 
     ``reduces``: rows are combined into the bytes at their target with the collective's operation,
     instead of replacing them. ``reads`` and ``writes``: which of `BUFFERS`. A step reads what the
-    buffers held before the step. ``label``: what traces call it. ``traits``: what the rows say to
-    an engine beside their bytes, given as keywords, see `fabric.schedule.traits.GivenTraits`:
-    ``Step(..., traffic_class=1)``.
+    buffers held before the step. ``beside``: the rows take their time beside those of the step
+    before, as if both were one step, though they read what it has written: so what combines bytes
+    and what replaces them can be under way together. ``label``: what traces call it. ``traits``:
+    what the rows say to an engine beside their bytes, given as keywords, see
+    `fabric.schedule.traits.GivenTraits`: ``Step(..., traffic_class=1)``.
 
     Raises `ScheduleError`.
     """
@@ -63,6 +65,7 @@ class Step:
     messages: NDArray[np.int64] | None = None
     label: str = ""
     traits: Traits = NO_TRAITS
+    beside: bool = False
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Step:
         writes: str = "recv",
         messages: ArrayLike | None = None,
         label: str = "",
+        beside: bool = False,
         **traits: Unpack[GivenTraits],
     ) -> None:
         given = [src, dst, size, src_at, dst_at]
@@ -86,7 +90,7 @@ class Step:
         carried = None if messages is None else columns[5]
         for name, value in (
             ("reduces", reduces), ("reads", reads), ("writes", writes),
-            ("messages", carried), ("label", label),
+            ("messages", carried), ("label", label), ("beside", beside),
             ("traits", _traits(traits, len(columns[0])) if traits else NO_TRAITS),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
@@ -102,6 +106,7 @@ class Step:
             self.src[which], self.dst[which], self.size[which], self.src_at[which],
             self.dst_at[which], reduces=self.reduces, reads=self.reads, writes=self.writes,
             messages=None if self.messages is None else self.messages[which], label=self.label,
+            beside=self.beside,
         )  # fmt: skip
         object.__setattr__(picked, "traits", self.traits.pick(which))
         return picked
@@ -113,6 +118,14 @@ class Step:
         changed = copy(self)
         object.__setattr__(changed, "traits", traits)
         return changed
+
+
+def turns(steps: Iterable[Step]) -> Iterator[tuple[int, Step]]:
+    """Each step with the number of its turn: of those that take their time before it."""
+    turn = -1
+    for step in steps:
+        turn += not step.beside or turn < 0
+        yield turn, step
 
 
 def only_steps(steps: Iterable[Any]) -> Iterator[Step]:

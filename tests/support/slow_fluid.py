@@ -242,13 +242,15 @@ def _streams(
 ) -> tuple[list[Stream], list[Stream]]:
     """The stream of every row, and every stream once."""
     rows = []
-    streams: dict[tuple[int, int, int, int], Stream] = {}
-    for number, step in enumerate(steps):
+    streams: dict[tuple[int, int, int, int, bool], Stream] = {}
+    number = -1
+    for step in steps:
+        number += 0 if step.beside and number >= 0 else 1
         named = step.traits.column("traffic_class", len(step)).tolist()
         for row in range(len(step)):
             src, dst, of = int(step.src[row]), int(step.dst[row]), named[row]
             new = Stream(src, dst, number, of=classes[of])
-            stream = streams.setdefault((number, src, dst, of), new)
+            stream = streams.setdefault((number, src, dst, of, step.reduces), new)
             stream.size += int(step.size[row])
             stream.messages += 1 if step.messages is None else int(step.messages[row])
             stream.reduces = step.reduces
