@@ -6,6 +6,7 @@ import pytest
 
 from fabric import Costs, Endpoint, EndpointError, Fabric, Step
 from fabric.clock.calls import Catalogue
+from fabric.endpoint.stacks import joined
 from fabric.engines.account import least
 from topology import star
 from topology.errors import ArgumentError
@@ -110,6 +111,17 @@ def test_whose_constants_count(operation: str, key: str | None) -> None:
 def test_others_take_the_general_constants() -> None:
     endpoint = Endpoint("test", {"": Costs(launch=1.0)})
     assert endpoint.key("broadcast") == endpoint.key("broadcast:small") == ""
+
+
+def test_an_operation_can_have_its_own_limit_of_what_is_small() -> None:
+    costs = {key: Costs(launch=1.0) for key in ("", ":small", "read", "read:small")}
+    endpoint = Endpoint("test", costs, small=1024, small_of={"read": 10})
+    assert endpoint.regime("read", 11) == "read"
+    assert endpoint.regime("read:cpu", 10) == "read:cpu:small"
+    assert endpoint.regime("write", 11) == "write:small"
+    reads = Endpoint("reads", {"read": Costs(), "read:small": Costs()}, small_of={"read": 10})
+    both = joined([reads, Endpoint("rest", {"": Costs(), ":small": Costs()}, small=99)])
+    assert [both.regime(op, 50) for op in ("read", "write")] == ["read", "write:small"]
 
 
 @pytest.mark.parametrize(("size", "found"), [(None, "read"), (1024, "read:small"), (1025, "read")])

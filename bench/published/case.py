@@ -54,8 +54,9 @@ class PublishedCase:
 
     ``planes``: in order of preference. ``places``: the endpoint of every rank, None: the
     accelerators in order. ``operation``: whose constants apply. ``moved``: the bytes that
-    bandwidths are computed from; ``bus_factor``: busbw over algbw. ``ways``: the schedules of which
-    the software would take the fastest, by algorithm; ``steps`` where it has no choice.
+    bandwidths are computed from; ``bus_factor``: busbw over algbw. ``ways``: by algorithm, the
+    schedules of which the software would take the fastest, each with the operation whose constants
+    apply then; ``steps`` where it has no choice.
     """
 
     topology: Topology
@@ -66,7 +67,7 @@ class PublishedCase:
     moved: float
     places: Ints | None = None
     bus_factor: float = 1.0
-    ways: Mapping[str, Callable[[], Iterator[Step]]] = field(default_factory=dict)
+    ways: Mapping[str, tuple[str, Callable[[], Iterator[Step]]]] = field(default_factory=dict)
 
 
 def workload(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
@@ -319,7 +320,9 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
         _at_size(endpoint, row, row.op, block), ranks,
         partial(make, algorithms[0] if len(algorithms) == 1 else None),
         block * (ranks if operation.shared else 1), bus_factor=operation.factor(ranks),
-        ways={name: partial(make, name) for name in algorithms} if len(algorithms) > 1 else {},
+        ways={
+            name: (endpoint.regime(row.op, block, name), partial(make, name)) for name in algorithms
+        } if len(algorithms) > 1 else {},
     )  # fmt: skip
 
 

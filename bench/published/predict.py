@@ -112,9 +112,9 @@ def fastest(fabric: Fabric, task: PublishedCase) -> Timeline:
     Raises `TriplaneError`.
     """
     group, node = range(task.ranks), task.topology.node_width(task.topology.accelerators)
-    stem, ask = task.operation.partition(":")[0], fabric.software.regime
+    stem = task.operation.partition(":")[0]
     ways = [
-        (steps, ask(task.operation, None, name)) for name, steps in task.ways.items()
+        (steps, operation) for name, (operation, steps) in task.ways.items()
         if not lacking(fabric, stem, name, group, node)
     ]  # fmt: skip
     found = [

@@ -274,7 +274,7 @@ def endpoint_with(recipe: Recipe, places: Places) -> Endpoint:
         by_operation[""] = Costs()
     return Endpoint(
         recipe.name, by_operation, recipe.planes, recipe.source, recipe.small_bytes,
-        algorithms=recipe.algorithms,
+        recipe.small_bytes_of, algorithms=recipe.algorithms,
     )  # fmt: skip
 
 

@@ -51,9 +51,10 @@ class Free:
 class Recipe:
     """One stack.
 
-    ``system``: only rows of that system are fitted to, where it is given. ``small_bytes``: see
-    `fabric.endpoint.costs.Endpoint.small`. ``others_free``: operations that are not named cost
-    nothing. ``measured_as``: how the rows call it. ``algorithms``: as in `Endpoint`.
+    ``system``: only rows of that system are fitted to, where it is given. ``small_bytes``,
+    ``small_bytes_of``: ``small`` and ``small_of`` of `fabric.endpoint.costs.Endpoint`.
+    ``others_free``: operations that are not named cost nothing. ``measured_as``: how the
+    rows call it. ``algorithms``: as in `Endpoint`.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Recipe:
     free: tuple[Free, ...] = ()
     system: str | None = None
     small_bytes: int = 0
+    small_bytes_of: Mapping[str, int] = field(default_factory=dict)
     others_free: bool = False
     algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ def recipe_of(stack: Stack) -> Recipe:
         stack.name, stack.source, stack.measured_as or stack.name, stack.planes,
         tuple(_known(stack, one) for one in stack.known),
         tuple(_free(stack, one) for one in stack.free),
-        stack.fitted_on, stack.small_bytes, stack.others_free,
+        stack.fitted_on, stack.small_bytes, stack.small_bytes_of, stack.others_free,
         {op: tuple(names) for op, names in stack.algorithms.items()},
     )  # fmt: skip
 

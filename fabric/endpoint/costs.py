@@ -200,7 +200,8 @@ class Endpoint:
     """A software stack: `Costs` by operation; those under ``""`` apply to every other operation.
 
     An operation can have variants with constants of their own, such as ``"dispatch:normal"``,
-    ``"read:cpu"`` or, for at most ``small`` bytes, ``"all_gather:small"``. Which variant applies by
+    ``"read:cpu"`` or, for at most ``small`` bytes (``small_of`` by operation, where it differs),
+    ``"all_gather:small"``. Which variant applies by
     size is decided in `regime` and nowhere else: `costs` and `stack` here, `Fabric.simulate`,
     `fabric.engines.account.least` and `fabric.clock.calls.Catalogue.family` all take the plain
     operation and the bytes.
@@ -216,6 +217,7 @@ class Endpoint:
     planes: tuple[str, ...] | None = None
     source: str = ""
     small: int = 0
+    small_of: Mapping[str, int] = field(default_factory=dict)
     speakers: Mapping[str, str] = field(default_factory=dict)
     algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -257,11 +259,13 @@ class Endpoint:
 
         ``size``: of a message, or of a collective as `collectives.algorithms.table.schedule` counts
         it; None where the software does not choose by size, and ``operation`` is returned as it is.
-        Else that is ``operation:small`` up to ``small`` bytes. ``algorithm``: by which it is made;
-        where the stack has constants for ``operation:algorithm``, it is a variant of these.
-        Constants are found by what is returned, and all ranks of a call must be given the same.
+        Else that is ``operation:small`` up to the operation's ``small`` bytes. ``algorithm``: by
+        which it is made; where the stack has constants for ``operation:algorithm``, it is a variant
+        of these. Constants are found by what is returned, and all ranks of a call must be given the
+        same.
         """
         made = f"{operation}:{algorithm}"
         operation = made if algorithm and made in self.by_operation else operation
-        is_small = size is not None and size <= self.small
+        most = self.small_of.get(operation.partition(":")[0], self.small)
+        is_small = size is not None and size <= most
         return f"{operation}:small" if is_small else operation

@@ -37,7 +37,8 @@ class Stack:
     - ``messages``: the family of formats of its MoE messages, a name of
       `collectives.moe.schedules.formats.FORMATS`, ``""`` if it sends none; ``dtype``: what it
       dispatches by default.
-    - ``small_bytes``: see `fabric.endpoint.costs.Endpoint.small`. ``others_free``: True if
+    - ``small_bytes``, ``small_bytes_of``: ``small`` and ``small_of`` of
+      `fabric.endpoint.costs.Endpoint`. ``others_free``: True if
       operations that are not named cost nothing.
     - ``costs``: constants that are known rather than fitted, by operation, with keys as in
       ``constants.toml``.
@@ -65,6 +66,7 @@ class Stack:
     messages: str = ""
     dtype: str = "int8"
     small_bytes: int = 0
+    small_bytes_of: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     others_free: bool = False
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
     constants_of: str = ""

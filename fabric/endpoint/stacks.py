@@ -73,10 +73,14 @@ def _of(parts: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
     by_operation: dict[str, Costs] = {}
     speakers: dict[str, str] = {}
     algorithms: dict[str, tuple[str, ...]] = {}
+    small_of: dict[str, int] = {}
     for stack, own in zip(parts, keys, strict=True):
         for operation, offered in stack.algorithms.items():
             if stack.key(operation) in own and operation not in algorithms:
                 algorithms[operation] = offered
+        for operation, most in stack.small_of.items():
+            if stack.key(operation) in own:
+                small_of.setdefault(operation, most)
         for key, costs in stack.by_operation.items():
             if key in own and key not in by_operation:
                 by_operation[key], speakers[key] = costs, stack.speakers.get(key, stack.name)
@@ -88,4 +92,4 @@ def _of(parts: Sequence[Endpoint], keys: Sequence[set[str]]) -> Endpoint:
     name = ",".join(dict.fromkeys(speakers.values()))
     source = "; ".join(dict.fromkeys(stack.source for stack in parts))
     small = max(smalls, default=0)
-    return Endpoint(name, by_operation, planes, source, small, speakers, algorithms)
+    return Endpoint(name, by_operation, planes, source, small, small_of, speakers, algorithms)
