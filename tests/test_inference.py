@@ -41,7 +41,11 @@ from collectives.workloads.inference.kv import (
 from collectives.workloads.inference.model import Gqa, Mla, ModelShape, model_of, of_config
 from collectives.workloads.inference.operators import BatchShare, Operator, matmul
 from collectives.workloads.inference.overlap import in_turn, overlapped
-from collectives.workloads.inference.prefill import PrefillBatch, prefill_step
+from collectives.workloads.inference.prefill import (
+    PrefillBatch,
+    prefill_step,
+    redistribution,
+)
 from collectives.workloads.inference.sourced import InferenceError, Sourced
 from fabric.fabric import Fabric
 from tests.support.inference import costs, number, plain_die
@@ -126,6 +130,49 @@ def test_prefill_attention_looks_back_half_a_prompt() -> None:
     assert seconds(half, "FA") == pytest.approx(2 * looked * 128 * (192 + 128) / 1e12)
     up = 2048 * 1536 * 128 * 192 / 2e12 + 4096 * 512 * 128 * 256 / 1e12
     assert seconds(half, "UpProj") == pytest.approx(2 * up)
+
+
+def test_attention_of_prefill_reaches_a_fraction_of_its_own() -> None:
+    die = plain_die(memory_bandwidth=1e18, attention_compute=0.5, prefill_attention_compute=0.25)
+    layer = operators.prefill_attention(R1, die, 64, 64, "die", 1.0)
+    assert seconds(layer, "FA") == pytest.approx(2 * 64 * 65 / 2 * 128 * 320 / 1e12 / 0.25)
+    decoded = operators.decode_attention(R1, die, BatchShare(1, 1, 1000), "die", 1.0)
+    assert seconds(decoded, "FusedAttention") == pytest.approx(2 * 1000 * 128 * 1088 / 1e12 / 0.5)
+
+
+def test_a_gate_converts_tokens_and_scores_them_in_single_precision() -> None:
+    die = plain_die(memory_bandwidth=1e18)
+    gate = operators.gate(R1, die, 300, "die", 0.5)
+    assert gate.seconds == pytest.approx(2 * 300 * 7168 * 256 / 5e11 / 0.5)
+    die = plain_die(fp32_flops=1e20, low_flops=1e20)
+    moved = 300 * 7168 * 6 + 7168 * 256 * 4 + 300 * (7168 * 4 + 256 * 2)
+    assert operators.gate(R1, die, 300, "die", 1.0).seconds == pytest.approx(moved / 1e9)
+
+
+def test_integers_between_products_of_experts_are_moved_whole() -> None:
+    narrow, wide = (
+        operators.experts(R1, plain_die(gated_bytes=n), 1000, 1, "die", 1.0) for n in (2.0, 4.0)
+    )
+    assert wide.moved - narrow.moved == 1000 * 2 * 2048 * 2
+    assert wide.seconds - narrow.seconds == pytest.approx(1000 * 2 * 2048 * 2 / 1e9)
+
+
+def test_caches_of_reused_tokens_are_gathered_for_all_heads() -> None:
+    """As many bytes take as long: 11 cached tokens of 576 channels are 3 computed ones of 2112."""
+    fabric = Fabric(cloudmatrix384())
+    whole, turned = redistribution(fabric, R1, 32, 640)
+    gathered, half = redistribution(fabric, R1, 32, 320, 3520 // 3)
+    assert gathered == pytest.approx(whole, rel=1e-3)
+    assert half == pytest.approx(turned / 2, rel=0.05)
+    asked: list[tuple[int, int]] = []
+
+    def note(tokens: int, cached: int) -> tuple[float, float]:
+        asked.append((tokens, cached))
+        return 0.0, 0.0
+
+    die, at = accelerator_of("ascend-910c"), PREFILL["cloudmatrix"]
+    prefill_step(R1, die, at, costs(0, 0), PrefillBatch(16384, 4096, 2, 0.75), note)
+    assert set(asked) == {(1024, 3072)}
 
 
 # --- overlap
@@ -297,6 +344,16 @@ def test_prefill_hides_what_other_engines_do() -> None:
     assert bound.seconds == pytest.approx(58 * 2 * 40e-3, rel=0.05)  # transfers set the time
     with pytest.raises(InferenceError, match="16383 tokens do not divide"):
         prefill_step(R1, die, at, sent, PrefillBatch(16383, 4096, 2))
+
+
+def test_where_only_copies_overlap_matrix_and_vector_work_take_turns() -> None:
+    die, sent = accelerator_of("ascend-910c"), costs(1e-6, 1e-6, 8.0)
+    at = PREFILL["cann-recipes"]
+    one, two = (prefill_step(R1, die, at, sent, PrefillBatch(16384, 4096, n)) for n in (1, 2))
+    transfers = 58 * 2 * 2 * 1e-6
+    computed = sum(row.operator.seconds for row in two.schedule.rows) - transfers
+    assert two.seconds == pytest.approx(computed, rel=1e-3)  # transfers are hidden, nothing else
+    assert {row.operator.stream for row in one.schedule.rows} == {"die"}
 
 
 # --- exchanges
@@ -515,6 +572,13 @@ def test_an_accelerators_numbers_all_have_marks_and_sources(tmp_path: Path) -> N
     path.write_text(text.replace("[cores]", "[core]"), "utf-8")
     with pytest.raises(InferenceError, match=r"unknown key 'core'.*cores"):
         accelerator_of(str(path))
+    whole = (
+        text.split("[fp32_flops]")[0] + "[memory_bandwidth]" + text.split("[memory_bandwidth]")[1]
+    )
+    path.write_text(whole, "utf-8")
+    older = accelerator_of(str(path))  # what a file may leave out follows from what it has
+    assert older.fp32_flops.value == older.bf16_flops.value / 2
+    assert older.prefill_attention_compute == older.attention_compute
     with pytest.raises(InferenceError, match=r"no accelerator 'h80'; there are .*h800"):
         accelerator_of("h80")
 

@@ -37,21 +37,20 @@ def refused(*arguments: str) -> str:
 
 
 MISSED = {
-    "cm_decode_50ms_1024": (-15.5, "experts of the fullest die take the time"),
-    "cm_decode_15ms": (-24.9, "dispatch is calibrated at 128 tokens a rank; here there are 8"),
-    "cm_prefill": (42.2, "nothing is published of attention and vector work in prefill"),
-    "cm_prefill_balanced": (26.0, "nothing is published of attention and vector work in prefill"),
-    "h800_prefill_blog": (125.2, "production: prompts of all lengths, batches that are not full"),
+    "cm_decode_50ms_1024": (-16.5, "experts of the fullest die take the time"),
+    "cm_prefill": (25.0, "the source's balanced row is 18% faster: its experts were less balanced"),
+    "h800_prefill_blog": (124.0, "production: averaged over a day, with waiting, at any length"),
+    "recipes_prefill": (21.5, "operators in all are 13% too fast, and overlap gains 34 for 25%"),
 }
 """Published rows that the model does not meet: by how many per cent, and the likely reason."""
 
-WITHIN = {"cloudmatrix": 15, "h800": 25, "xdeepserve": 15, "apart": 15}
+WITHIN = {"cloudmatrix": 15, "cann-recipes": 15, "h800": 25, "xdeepserve": 15, "apart": 15}
 
 
 @pytest.mark.parametrize(
     ("command", "rows", "name"),
     [("decode", DECODED, name) for name in WITHIN]
-    + [("prefill", PREFILLED, name) for name in ("cloudmatrix", "h800")],
+    + [("prefill", PREFILLED, name) for name in ("cloudmatrix", "cann-recipes", "h800")],
 )
 def test_published_throughputs_come_out_by_composition(command: str, rows: Any, name: str) -> None:
     found = records(command, "--published", "--deployment", name)
@@ -70,7 +69,7 @@ def test_micro_batches_and_predicted_tokens_gain_as_published() -> None:
     for one in gains:
         gain, known = one["microbatch_gain_percent"], one["published_microbatch_gain_percent"]
         assert gain > 0
-        assert abs(gain - known) <= (5 if one["batch"] < 128 else 8)  # 128: 14.5 beside 6.9
+        assert abs(gain - known) <= 5
         assert 0 < one["mtp_gain_percent"] < 49
     assert gains[0]["mtp_gain_percent"] > gains[2]["mtp_gain_percent"]  # less as batches grow
 
@@ -90,7 +89,7 @@ def test_a_record_adds_up() -> None:
 def test_text_says_where_time_goes_and_what_numbers_stand_on() -> None:
     text = run("decode", "--batch", "24")
     for line in ("# decode of deepseek-r1 on cloudmatrix384, EP320", "Dispatch ", "fabric, cann-ep",
-                 "roofline: memory 0.66", "critical path", "####", "Table 9, CANN MLA",
+                 "roofline: memory 0.841", "critical path", "####", "Table 9, CANN MLA",
                  "derived", "rows of the fullest rank"):  # fmt: skip
         assert line in text
     text = run("prefill")
@@ -247,6 +246,8 @@ def test_a_step_with_attention_apart_has_a_stream_for_each_domain() -> None:
         (("decode", "--model", "qwen3-235b", "--slots", "312", "--shared-ranks", "8"),
          "qwen3-235b has no shared"),
         (("decode", "--published", "--batch", "8"), "--published has model and batches of its own"),
+        (("prefill", "--published", "--deployment", "gb200"),
+         "nothing is published of deployment gb200"),
         (("decode", "--batch", "4096"), "GB of a die with 64 GB"),
         (("decode", "--context", "nan"), "'nan' is no number from 1 to"),
         (("decode", "--acceptance", "1.5"), "'1.5' is no number from 0 to 1"),

@@ -49,7 +49,7 @@ ASSUMPTIONS: Mapping[str, str] = MappingProxyType({
 REASONS: Mapping[str, str] = MappingProxyType({
     "context": (
         "the paper's own figures leave a third of the time whatever is reused: 2.5 s fall by 34%"
-        " at 50% and 59% at 90% reuse. Composed, all but 7% goes with the tokens, and the reads"
+        " at 50% and 59% at 90% reuse. Composed, all but a tenth goes with the tokens, and reads"
         " take milliseconds (load_ms); what takes a third is not published"
     ),
     "model": (

@@ -15,7 +15,7 @@ from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
-from bench.serving.published import DECODED, MICROBATCH_GAINS, MTP_GAINS, beside, row_of
+from bench.serving.published import DECODED, MICROBATCH_GAINS, MTP_GAINS, beside, row_of, rows_of
 from bench.serving.setting import (
     LOW_LATENCY,
     AskedInstance,
@@ -122,11 +122,13 @@ def _steps(
     own: ServedInstance, wanted: AskedDecode, streams: tuple[Background, ...]
 ) -> Iterator[tuple[ServedInstance, DecodeStep]]:
     if wanted.published:
-        for row in DECODED:
-            if row.deployment == own.deployment.name:
-                setting = own.balanced() if row.balanced else own
-                given = replace(wanted, context=row.context, acceptance=row.acceptance)
-                yield setting, best_step(setting, given, row.batch, streams)
+        for row in rows_of(DECODED, own.deployment.name):
+            setting = own.balanced() if row.balanced else own
+            given = replace(
+                wanted, context=row.context, acceptance=row.acceptance,
+                microbatches=str(row.microbatches or wanted.microbatches),
+            )  # fmt: skip
+            yield setting, best_step(setting, given, row.batch, streams)
     elif wanted.slo:
         yield own, within(own, wanted, parse(wanted.slo, "time"), streams)
     else:
@@ -207,7 +209,7 @@ def record(own: ServedInstance, step: DecodeStep) -> dict[str, Value]:
     if own.model.name == AskedInstance.model and asked.predicted == 1:
         known = row_of(
             DECODED, own.deployment.name, asked.batch, asked.context, own.is_balanced,
-            asked.acceptance,
+            asked.microbatches, asked.acceptance,
         )  # fmt: skip
     per_layer = {f"layer_{one.name}_us": one.seconds / US for one in layer}
     critical = {

@@ -15,7 +15,7 @@ from bench.numbers import Between, CountList
 from bench.options import FORMATS, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
-from bench.serving.published import PREFILLED, beside, row_of
+from bench.serving.published import PREFILLED, beside, row_of, rows_of
 from bench.serving.setting import NORMAL, AskedInstance, ServedInstance, instance, instance_options
 from bench.streams import put
 from collectives.workloads.background.streams import Background
@@ -98,11 +98,11 @@ def _steps(
     own: ServedInstance, wanted: AskedPrefill, streams: tuple[Background, ...]
 ) -> Iterator[tuple[ServedInstance, PrefillStep]]:
     if wanted.published:
-        for row in PREFILLED:
-            if row.deployment == own.deployment.name:
-                setting = own.balanced() if row.balanced else own
-                given = replace(wanted, prompt=int(row.context))
-                yield setting, step_of(setting, given, row.batch, streams)
+        for row in rows_of(PREFILLED, own.deployment.name):
+            setting = own.balanced() if row.balanced else own
+            number = row.microbatches or wanted.microbatches
+            given = replace(wanted, prompt=int(row.context), microbatches=number)
+            yield setting, step_of(setting, given, row.batch, streams)
         return
     for tokens in wanted.tokens:
         yield own, step_of(own, wanted, tokens, streams)
@@ -125,8 +125,11 @@ def record(own: ServedInstance, step: PrefillStep) -> dict[str, Value]:
     """The record of a prefill: what was asked, what it comes to, and the published row beside."""
     asked = step.asked
     known = None
-    if own.model.name == AskedInstance.model and asked.microbatches == 2 and not asked.reused:
-        known = row_of(PREFILLED, own.deployment.name, asked.tokens, asked.prompt, own.is_balanced)
+    if own.model.name == AskedInstance.model and not asked.reused:
+        known = row_of(
+            PREFILLED, own.deployment.name, asked.tokens, asked.prompt, own.is_balanced,
+            asked.microbatches,
+        )  # fmt: skip
     return {
         "op": "prefill", "system": own.fabric.topology.name, "deployment": own.deployment.name,
         "model": own.model.name, "ranks": own.deployment.ranks, "tokens": asked.tokens,

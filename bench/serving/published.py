@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from bench.machine import BenchError
+
 _P2 = "arXiv 2506.12708v2"
+_RECIPES = "hicann/cann-recipes-infer @fbc225d2, DeepSeek-R1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,8 @@ class ServingRow:
     ``context``: tokens cached on average (decoding) or of a prompt (prefill); ``batch``: requests
     of an accelerator, or tokens of a prefill. ``balanced``: every expert equally likely, by the
     source's word. ``tpot_ms``: None where the source has none, or for prefill. ``acceptance``: of
-    a predicted token. ``note``: what was derived.
+    a predicted token. ``microbatches``: None where the source does not say, or has what is best.
+    ``note``: what was derived.
     """
 
     id: str
@@ -24,6 +28,7 @@ class ServingRow:
     tpot_ms: float | None = None
     balanced: bool = False
     acceptance: float = 0.7
+    microbatches: int | None = None
     note: str = ""
 
 
@@ -45,17 +50,25 @@ DECODED = (
                acceptance=0.9, note="secondary"),
     ServingRow("xds_apart", "apart", 192, 3072, 2400, "arXiv 2508.02520, from notes", 50.0,
                acceptance=0.9, note="secondary; context not stated, taken from xds_decode"),
+    ServingRow("recipes_decode", "cann-recipes", 96, 4096, 2138, f"{_RECIPES}, decode", 44.9,
+               balanced=True, microbatches=1, note="caches in INT8"),
 )  # fmt: skip
 """Decoding of DeepSeek-R1 with one predicted token."""
 
 PREFILLED = (
-    ServingRow("cm_prefill", "cloudmatrix", 16384, 4096, 5655, f"{_P2} Table 3"),
+    ServingRow("cm_prefill", "cloudmatrix", 16384, 4096, 5655, f"{_P2} Table 3", microbatches=2),
     ServingRow("cm_prefill_balanced", "cloudmatrix", 16384, 4096, 6688, f"{_P2} Table 3",
-               balanced=True, note="projected by the source"),
+               balanced=True, microbatches=2, note="projected by the source"),
     ServingRow("h800_prefill_profile", "h800", 16384, 4096, 7839, f"{_P2} Table 3",
-               balanced=True, note="deepseek-ai/profile-data simulates balanced routing"),
+               balanced=True, microbatches=2,
+               note="deepseek-ai/profile-data simulates balanced routing"),
     ServingRow("h800_prefill_blog", "h800", 16384, 4096, 4026, f"{_P2} Table 3",
-               note="production; batch and prompt length not stated"),
+               microbatches=2, note="24 hours of production: tokens computed, as 56.3% of prompts"
+               " were in a cache; batch and prompt length not stated"),
+    ServingRow("recipes_prefill", "cann-recipes", 16384, 4096, 6522, f"{_RECIPES}, prefill",
+               balanced=True, microbatches=2),
+    ServingRow("recipes_prefill_serial", "cann-recipes", 16384, 4096, 5237, f"{_RECIPES}, prefill",
+               balanced=True, microbatches=1),
 )  # fmt: skip
 """Prefill of DeepSeek-R1."""
 
@@ -75,13 +88,23 @@ def beside(row: ServingRow | None, tokens_per_s: float) -> dict[str, float | Non
     }
 
 
+def rows_of(rows: tuple[ServingRow, ...], deployment: str) -> list[ServingRow]:
+    """The published rows of a deployment; raises `BenchError` if there are none."""
+    found = [row for row in rows if row.deployment == deployment]
+    if not found:
+        there = ", ".join(dict.fromkeys(row.deployment for row in rows))
+        raise BenchError(f"nothing is published of deployment {deployment}; of {there} there is")
+    return found
+
+
 def row_of(
     rows: tuple[ServingRow, ...], deployment: str, batch: int, context: float, is_balanced: bool,
-    acceptance: float = 0.7,
+    microbatches: int, acceptance: float = 0.7,
 ) -> ServingRow | None:  # fmt: skip
     """The published row of exactly this; None if there is none."""
     asked = (deployment, batch, context, is_balanced, acceptance)
     for row in rows:
-        if (row.deployment, row.batch, row.context, row.balanced, row.acceptance) == asked:
+        known = (row.deployment, row.batch, row.context, row.balanced, row.acceptance)
+        if known == asked and row.microbatches in (None, microbatches):
             return row
     return None

@@ -50,7 +50,7 @@ class ServedInstance:
     @property
     def is_balanced(self) -> bool:
         """Whether every expert is equally likely."""
-        return self.deployment.imbalance == BALANCED and self.routing_file is None
+        return self.deployment.imbalance.value == 1 and self.routing_file is None
 
     def exchanges(
         self, mode: str, streams: tuple[Background, ...] = ()
@@ -87,8 +87,8 @@ instance_options: Callable[[Any], Any] = gathered(
                  help="deepseek-r1, kimi-k2, qwen3-235b, a .toml file, or Hugging Face's"
                       " config.json [deepseek-r1]."),
     click.option("--deployment", metavar="NAME",
-                 help="cloudmatrix, h800 or gb200; for decoding also xdeepserve and apart"
-                      " [that of the system]."),
+                 help="cloudmatrix, cann-recipes, h800 or gb200; for decoding also xdeepserve and"
+                      " apart [that of the system]."),
     click.option("--accelerator", metavar="NAME|FILE",
                  help="ascend-910c, h800, gb200 or a .toml file [the deployment's]."),
     click.option("--ep", "ranks", type=click.IntRange(2, 1 << 16), help="Ranks of the instance."),

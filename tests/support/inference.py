@@ -15,9 +15,11 @@ def number(value: float) -> Sourced:
 def plain_die(**changed: float) -> Accelerator:
     """A die of 10^12 operations and 10^9 bytes per second, all reached, with nothing beside."""
     values = {
-        "bf16_flops": 1e12, "low_flops": 2e12, "memory_bandwidth": 1e9, "memory_capacity": 1e15,
-        "attention_compute": 1.0, "attention_memory": 1.0, "matmul_compute": 1.0,
-        "matmul_memory": 1.0, "vector_memory": 1.0, "matrix_launch": 0.0, "vector_launch": 0.0,
+        "bf16_flops": 1e12, "low_flops": 2e12, "fp32_flops": 5e11, "memory_bandwidth": 1e9,
+        "memory_capacity": 1e15,
+        "attention_compute": 1.0, "attention_memory": 1.0, "prefill_attention_compute": 1.0,
+        "matmul_compute": 1.0, "matmul_memory": 1.0, "vector_memory": 1.0, "gated_bytes": 2.0,
+        "matrix_launch": 0.0, "vector_launch": 0.0,
         "tile_rows": 1.0, "cores": 24.0, "graph_launch": 0.0,
     } | changed  # fmt: skip
     die = accelerator_of("ascend-910c")

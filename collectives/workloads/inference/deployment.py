@@ -12,11 +12,14 @@ from collectives.workloads.inference.sourced import (
 )
 
 TWO_STREAMS, OFFLOADED, ENGINES, APART = "two-streams", "offloaded", "engines", "apart"
+COPIES = "copies"
 """How two micro-batches overlap. Two streams, each with a part of the cores: attention in one,
 experts and their communication in the other (arXiv 2506.12708v2 4.2.3). Offloaded: communication
 runs beside computing on all cores (deepseek-ai/profile-data, decoding). Engines: matrix cores,
-vector cores and copy engines each work by themselves (arXiv 2506.12708v2 4.3.2). Apart: attention
-and experts on dies of their own (attention-FFN disaggregation, AFD; arXiv 2508.02520)."""
+vector cores and copy engines each work by themselves (arXiv 2506.12708v2 4.3.2). Copies: copy
+engines work beside all computing, in which matrix and vector operators take turns
+(cann-recipes-infer's DeepSeek-R1). Apart: attention and experts on dies of their own
+(attention-FFN disaggregation, AFD; arXiv 2508.02520)."""
 
 BALANCED = Sourced(1.0, ASSUMED, "every expert is equally likely")
 
@@ -79,6 +82,8 @@ class Deployment:
 
 
 _TRT = "NVIDIA/TensorRT-LLM tech_blog/blog4 Table 1, DeepSeek-R1 with EPLB and 288 slots"
+_NINE_SLOTS = Sourced(1.109, PUBLISHED, f"{_TRT}, 9 slots a rank and EP32: 0.109 above the mean")
+_PERFECT = Sourced(1.0, PUBLISHED, "cann-recipes-infer: measured with perfect balance")
 
 DECODE = MappingProxyType({
     "cloudmatrix": Deployment(
@@ -108,25 +113,33 @@ DECODE = MappingProxyType({
         " experts, 256 routed and 32 shared (secondary)",
         attention_ranks=160, domains=3,
     ),
+    "cann-recipes": Deployment(
+        "cann-recipes", "cloudmatrix384", "ascend-910c", 128, 256, 0, TWO_STREAMS, _PERFECT,
+        "hicann/cann-recipes-infer @fbc225d2, DeepSeek-R1: EP128, 2 routed and 1 shared a die",
+    ),
 })  # fmt: skip
 """Deployments for decoding by name."""
 
 PREFILL = MappingProxyType({
     "cloudmatrix": Deployment(
         "cloudmatrix", "cloudmatrix384", "ascend-910c", 32, 288, 0, ENGINES,
-        Sourced(1.109, PUBLISHED, f"{_TRT}, 9 slots a rank and EP32: 0.109 above the mean"),
+        _NINE_SLOTS,
         "arXiv 2506.12708v2 section 5.1: EP32, 1 shared, 8 routed and 1 redundant a die",
     ),
     "h800": Deployment(
         "h800", "h800:4", "h800", 32, 288, 0, OFFLOADED,
-        Sourced(1.109, PUBLISHED, f"{_TRT}, 9 slots a rank and EP32: 0.109 above the mean"),
+        _NINE_SLOTS,
         "DeepSeek-V3/R1 inference system overview: EP32, 9 routed and 1 shared a GPU",
         communication_share=24 / 132,
     ),
     "gb200": Deployment(
         "gb200", "gb200:72", "gb200", 32, 288, 0, OFFLOADED,
-        Sourced(1.109, PUBLISHED, f"{_TRT}, 9 slots a rank and EP32: 0.109 above the mean"),
+        _NINE_SLOTS,
         "as H800's", communication_share=24 / 132,
+    ),
+    "cann-recipes": Deployment(
+        "cann-recipes", "cloudmatrix384", "ascend-910c", 32, 256, 0, COPIES, _PERFECT,
+        "hicann/cann-recipes-infer @fbc225d2, DeepSeek-R1: DP32, EP32, 8 routed and 1 shared a die",
     ),
 })  # fmt: skip
 """Deployments for prefill by name."""

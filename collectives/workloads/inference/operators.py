@@ -17,8 +17,8 @@ from collectives.workloads.inference.model import Gqa, Mla, ModelShape
 from collectives.workloads.inference.sourced import Sourced
 from topology.units import US
 
-BF16, LOW = 2, 1
-"""Bytes of a number in BF16, and in INT8 or FP8."""
+FP32, BF16, LOW = 4, 2, 1
+"""Bytes of a number in single precision, in BF16, and in INT8 or FP8."""
 
 COMPUTE, MEMORY, FABRIC = "compute", "memory", "fabric"
 """What bounds an operator."""
@@ -82,7 +82,7 @@ def matmul(
     """
     each = rows / groups
     padded = groups * die.tile_rows.value * math.ceil(each / die.tile_rows.value)
-    peak = (die.low_flops if width == LOW else die.bf16_flops).value
+    peak = {LOW: die.low_flops, BF16: die.bf16_flops, FP32: die.fp32_flops}[width].value
     moved = groups * inner * columns * width + rows * (inner * width + columns * BF16)
     return RooflineCost(
         2.0 * padded * inner * columns / (peak * die.matmul_compute.value * share),
@@ -93,19 +93,22 @@ def matmul(
 
 
 def attention(
-    die: Accelerator, scored: float, heads: int, channels: int, cached: float, *, share: float = 1.0
-) -> RooflineCost:
+    die: Accelerator, scored: float, heads: int, channels: int, cached: float, *,
+    share: float = 1.0, is_prefill: bool = False,
+) -> RooflineCost:  # fmt: skip
     """The cost of attention in BF16.
 
     ``scored``: pairs of a query token and a cached one, of each head; ``channels``: of keys and
     values together, as each pair multiplies; ``cached``: bytes of caches that are read.
+    ``is_prefill``: keys and values are of every head, so a softmax stands beside fewer products.
     """
     operations = 2.0 * scored * heads * channels
+    reached = die.prefill_attention_compute if is_prefill else die.attention_compute
     return RooflineCost(
-        operations / (die.bf16_flops.value * die.attention_compute.value * share),
+        operations / (die.bf16_flops.value * reached.value * share),
         cached / (die.memory_bandwidth.value * die.attention_memory.value),
         cached,
-        _reached(die.attention_compute, die.attention_memory),
+        _reached(reached, die.attention_memory),
     )
 
 
@@ -203,7 +206,9 @@ def prefill_attention(
         ]
     made = heads * (rows * key + seen * (key + value)) * BF16  # queries, keys, values
     before = prompt * reused + (prompt * (1 - reused) + 1) / 2
-    core = attention(die, rows * before, heads, key + value, made, share=share)
+    core = attention(
+        die, rows * before, heads, key + value, made, share=share, is_prefill=True
+    )  # fmt: skip
     return [
         operator("DownProj", stream, die, [moving(die, rows * hidden * (BF16 + LOW)), down],
                  vectors=2),
@@ -243,9 +248,13 @@ def _absorbed(
 
 
 def gate(model: ModelShape, die: Accelerator, tokens: int, stream: str, share: float) -> Operator:
-    """The router: scores of all experts in float32 weights, and the choice of ``top_k``."""
-    cost = matmul(die, tokens, model.hidden, 2 * model.experts, width=BF16, share=share)
-    return operator("Gate", stream, die, [cost], vectors=1)
+    """The router: scores of all experts in single precision, and the choice of ``top_k``.
+
+    Tokens are converted first, as their model and Huawei's (cann-recipes-infer) do it.
+    """
+    widened = moving(die, tokens * model.hidden * (BF16 + FP32))
+    cost = matmul(die, tokens, model.hidden, model.experts, width=FP32, share=share)
+    return operator("Gate", stream, die, [widened, cost], vectors=2)
 
 
 def experts(
@@ -270,7 +279,7 @@ def _gated(
 ) -> Operator:  # fmt: skip
     return operator(name, stream, die, [
         matmul(die, rows, hidden, 2 * inner, share=share, groups=groups),
-        moving(die, rows * inner * (2 * BF16 + LOW)),
+        moving(die, rows * inner * (2 * die.gated_bytes.value + LOW)),
         matmul(die, rows, inner, hidden, share=share, groups=groups),
     ], kernels=2, vectors=1)  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from collectives.algorithms.table import schedule
 from collectives.workloads.inference.accelerator import Accelerator
-from collectives.workloads.inference.deployment import ENGINES, OFFLOADED, Deployment
+from collectives.workloads.inference.deployment import COPIES, ENGINES, OFFLOADED, Deployment
 from collectives.workloads.inference.exchange import ExpertExchange
 from collectives.workloads.inference.model import Mla, ModelShape
 from collectives.workloads.inference.operators import (
@@ -27,8 +27,9 @@ MATRIX, VECTOR, COPY = "matrix cores", "vector cores", "transfers"
 
 WHOLE = "die"
 
-Redistributed = Callable[[int], tuple[float, float]]
-"""Seconds of the all-gather and of the all-to-all of attention, by tokens of a die."""
+Redistributed = Callable[[int, int], tuple[float, float]]
+"""Seconds of the all-gather and of the all-to-all of attention, by tokens of a die: those that are
+computed, and those whose cache is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,19 @@ class PrefillStep:
 
 
 def redistribution(
-    fabric: Fabric, model: ModelShape, ranks: int, tokens: int
+    fabric: Fabric, model: ModelShape, ranks: int, tokens: int, cached: int = 0
 ) -> tuple[float, float]:
     """Seconds to gather the down-projected tokens of all ranks, and to turn heads into tokens.
 
     The two collectives around attention that is sharded by heads between projections that are
     sharded by tokens (arXiv 2506.12708v2 section 4.3.1); in BF16, by the algorithms `hccl` has.
+    Each rank has the cache of ``cached`` further tokens, whose keys and values all heads need.
     """
     at = model.attention
-    latent = at.q_rank + at.kv_rank + at.rope if isinstance(at, Mla) else model.hidden
+    queries = at.q_rank if isinstance(at, Mla) else max(model.hidden - model.kv_channels, 0)
     value = model.heads * (at.value if isinstance(at, Mla) else at.head)
-    gathered = ranks * tokens * latent * BF16
+    rows = tokens * (queries + model.kv_channels) + cached * model.kv_channels
+    gathered = ranks * rows * BF16
     turned = tokens * value * BF16
     return (
         _collective(fabric, "all_gather", ranks, gathered),
@@ -106,9 +109,10 @@ def prefill_step(
             f"{asked.tokens} tokens do not divide over {die.dies} dies and"
             f" {asked.microbatches} micro-batches"
         )
-    each = max(round(each * (1 - asked.reused)), 1)
+    computed = max(round(each * (1 - asked.reused)), 1)
+    cached = each - computed
     dense, sparse = (
-        _layer(model, die, deployment, exchanged, each, asked, redistributed, is_dense)
+        _layer(model, die, deployment, exchanged, computed, cached, asked, redistributed, is_dense)
         for is_dense in (True, False)
     )
     chain = [*dense * model.dense_layers, *sparse * (model.layers - model.dense_layers)]
@@ -120,20 +124,22 @@ def prefill_step(
 
 def _layer(
     model: ModelShape, die: Accelerator, deployment: Deployment,
-    exchanged: Callable[[int], ExpertExchange], tokens: int, asked: PrefillBatch,
+    exchanged: Callable[[int], ExpertExchange], tokens: int, cached: int, asked: PrefillBatch,
     redistributed: Redistributed | None, is_dense: bool,
 ) -> list[Operator]:  # fmt: skip
     is_alone = asked.microbatches == 1
-    if deployment.overlap not in (ENGINES, OFFLOADED):
+    if deployment.overlap not in (COPIES, ENGINES, OFFLOADED):
         raise InferenceError(f"a prefill does not overlap by {deployment.overlap}")
     matrix, vector, copy = (WHOLE,) * 3 if is_alone else (MATRIX, VECTOR, COPY)
+    if deployment.overlap == COPIES:
+        vector = matrix
     cores = 1.0 if is_alone else 1 - deployment.communication_share
     down, *others, out = prefill_attention(
         model, die, tokens, asked.prompt, matrix, cores, asked.reused
     )  # fmt: skip
     found = [down, *others, out]
     if redistributed is not None:
-        gathered, turned = redistributed(tokens)
+        gathered, turned = redistributed(tokens, cached)
         found = [
             down, Operator("AllGather", copy, gathered, "fabric, hccl"), *others,
             Operator("AllToAll", copy, turned, "fabric, hccl"), out,
@@ -144,7 +150,7 @@ def _layer(
     of_fabric = f"fabric, {sent.software}"
     found.append(gate(model, die, tokens, matrix, cores))
     before, after = sorting(model, die, tokens, sent.fullest, vector)
-    if deployment.overlap == ENGINES:
+    if deployment.overlap != OFFLOADED:
         found.append(before)
     found.append(Operator("Dispatch", copy, sent.dispatch, of_fabric))
     if model.shared_experts:
@@ -153,6 +159,6 @@ def _layer(
     basis = f"{routed.basis}; {sent.fullest:.0f} rows of the fullest rank, mean {sent.mean:.0f}"
     found.append(replace(routed, basis=basis))
     found.append(Operator("Combine", copy, sent.combine, of_fabric))
-    if deployment.overlap == ENGINES:
+    if deployment.overlap != OFFLOADED:
         found.append(after)
     return found
