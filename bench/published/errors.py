@@ -15,7 +15,11 @@ from bench.cases.operations import OPERATIONS
 from bench.machine import span
 from bench.published.case import plain
 from bench.published.predict import Prediction
+from fabric.endpoint.costs import EndpointError
+from fabric.endpoint.records import stack_file
 from topology.files.output import text_file
+from topology.files.reading import shown
+from topology.names import near
 from topology.units import TIMES, US
 
 ERRORS = Path(__file__).with_name("errors.csv")
@@ -106,6 +110,28 @@ def errors(path: Path = ERRORS) -> tuple[RowError, ...]:
     """Every row of the file, in its order."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(_row_error(line) for line in csv.DictReader(file))
+
+
+def own_errors(path: str) -> tuple[RowError, ...]:
+    """The rows in the file of a user's own stack, in its order; none if it has none.
+
+    Raises `EndpointError` for a row with a wrong key or a value of the wrong type.
+    """
+    return tuple(
+        _own_error(row, f"{path}: rows[{at}]") for at, row in enumerate(stack_file(path).rows)
+    )
+
+
+def _own_error(row: Mapping[str, Any], where: str) -> RowError:
+    known = {field.name for field in fields(RowError)}
+    for key, value in row.items():
+        if key not in known:
+            raise EndpointError(f"{where}: no key {key!r}{near(key, known)}")
+        kinds = (int,) if key in COUNTS else (int, float) if key in NUMBERS else (str,)
+        if type(value) not in kinds:
+            raise EndpointError(f"{where}: {key} is {shown(value)}; it cannot be")
+    empty: dict[str, Any] = dict.fromkeys(known, "")
+    return RowError(**{**empty, **dict.fromkeys((*COUNTS, *NUMBERS)), **row})
 
 
 def _row_error(line: Mapping[str, str]) -> RowError:

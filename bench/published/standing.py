@@ -2,7 +2,8 @@
 
 The rows that constants were fitted to say where an answer is inside; the rows that were only
 compared with, the nearest of them, say with what error to reckon. Both come from
-`bench.published.errors`, so that nothing is simulated for it.
+`bench.published.errors`, so that nothing is simulated for it; those of a user's own stack from its
+file.
 """
 
 import math
@@ -10,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from bench.published.errors import RowError, errors
+from bench.published.errors import RowError, errors, own_errors
 from bench.published.rows import CALIBRATE
 from bench.records import Value, size_text
 from fabric.endpoint.presets import operation_of
-from fabric.endpoint.records import stacks
+from fabric.endpoint.records import is_file, record_of
 
 AXES = ("tokens", "size", "ranks")
 """What a range is of, as an answer's line mentions it."""
@@ -183,13 +184,12 @@ def _stem(system: str) -> str:
 
 def _lender(stack: str) -> str:
     """The stack that ``stack`` has its constants of: itself, or another."""
-    record = stacks().get(stack)
-    return record.constants_of if record and record.constants_of else stack
+    return record_of(stack).constants_of or stack
 
 
 def _sharing(stack: str, constants: str) -> Iterator[str]:
     """The keys of the operations with which one shares a constant that is fitted."""
-    for free in stacks()[stack].free if stack in stacks() else ():
+    for free in record_of(stack).free:
         places = [place.rpartition("*")[2].partition(".")[0] for place in free["places"]]
         keys = {operation_of(place) for place in places}
         if constants in keys:
@@ -205,7 +205,7 @@ def _by_stack() -> Mapping[str, tuple[RowError, ...]]:
 
 
 def _of_stack(stack: str) -> tuple[RowError, ...]:
-    return _by_stack().get(stack, ())
+    return own_errors(stack) if is_file(stack) else _by_stack().get(stack, ())
 
 
 def _ranges(rows: Sequence[RowError]) -> dict[str, tuple[float, float]]:

@@ -18,6 +18,7 @@ from bench.records import Value, as_text, opened, progress
 from bench.validation.ablate import ablate
 from bench.validation.ablate import text as ablation_text
 from bench.validation.fit import Fit, fit, nested, with_lenders
+from bench.validation.own_command import OwnRows, own_options, run
 from bench.validation.recipes import RECIPES, Recipe, origin
 from bench.validation.validate import keep, validate
 from fabric.endpoint.presets import UNITS
@@ -96,6 +97,7 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
     is_flag=True,
     help="Say what the errors become without each fitted constant, the others fitted anew.",
 )
+@own_options
 @click.option(
     "--format",
     "form",
@@ -110,9 +112,18 @@ def records(fits: Mapping[str, Fit]) -> list[dict[str, Value]]:
 )
 def command(
     targets: Path, software: tuple[str, ...], write: bool, is_ablation: bool, form: str,
-    output: Path | None,
+    output: Path | None, own: OwnRows,
 ) -> None:  # fmt: skip
-    """Fit the endpoint constants to published rows marked "calibrate"."""
+    """Fit the endpoint constants to published rows marked "calibrate", or to your own --rows."""
+    if own.rows:
+        if software or write or is_ablation or targets != PUBLISHED:
+            raise click.UsageError(
+                "--rows are your own; they do not go with --targets, --software, --write, --ablate"
+            )
+        run(own, form, output)
+        return
+    if given := own.given():
+        raise click.UsageError(f"{given[0]} goes with --rows FILE")
     if write and software:
         raise click.UsageError("--write writes all stacks; it does not go with --software")
     if write and is_ablation:

@@ -106,13 +106,14 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
         )
     known = _known(recipe, others)
     begin = endpoint_with(recipe, placed(recipe, known, [free.start for free in recipe.free]))
-    problem = _Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
-    return _solved(problem)
+    problem = Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
+    return solved(problem)
 
 
-def _solved(problem: "_Problem") -> Fit:
+def solved(problem: "Problem") -> Fit:
+    """The fit of a problem: the constants by which its errors are least."""
     recipe, found = problem.recipe, _least_squares(problem)
-    values = [_rounded(_turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
+    values = [_rounded(turned(f, u)) for f, u in zip(recipe.free, found, strict=True)]
     places = placed(recipe, problem.known, values)
     return Fit(recipe, places, problem.rows, problem.errors(places))
 
@@ -124,8 +125,8 @@ def _known(recipe: Recipe, others: Mapping[str, Fit]) -> Places:
     }  # fmt: skip
 
 
-def _turned(free: Free, value: float) -> float:
-    """From a constant to what is fitted, and back: bandwidths and efficiencies upside down."""
+def turned(free: Free, value: float) -> float:
+    """What is fitted for a constant's ``value``, and back: 1 / bandwidth and 1 / efficiency."""
     upside_down = "bandwidth" in free.places[0] or "efficiency" in free.places[0]
     return 1 / value if upside_down else value
 
@@ -149,7 +150,7 @@ def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """One stack's rows, what each measured, and the times that have been simulated, in seconds."""
 
     recipe: Recipe
@@ -159,10 +160,12 @@ class _Problem:
     times: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def places(self, unknowns: _Floats) -> Places:
+        """Every constant, where those that are fitted are ``unknowns`` (`turned`)."""
         pairs = zip(self.recipe.free, unknowns, strict=True)
-        return placed(self.recipe, self.known, [_turned(free, u) for free, u in pairs])
+        return placed(self.recipe, self.known, [turned(free, u) for free, u in pairs])
 
     def residuals(self, places: Places, rows: Iterable[int]) -> _Floats:
+        """ln(predicted / measured) of these rows, with the constants in ``places``."""
         endpoint = endpoint_with(self.recipe, places)
         return np.array([self._residual(i, endpoint) for i in rows])
 
@@ -202,9 +205,9 @@ class _Problem:
         return [i for i, key in enumerate(keys) if key_of(key or "") in operations]
 
 
-def _least_squares(problem: _Problem) -> _Floats:
+def _least_squares(problem: Problem) -> _Floats:
     """Levenberg-Marquardt: a step that makes the errors greater is taken back, and made shorter."""
-    at = np.array([_turned(free, free.start) for free in problem.recipe.free])
+    at = np.array([turned(free, free.start) for free in problem.recipe.free])
     everything, damping = range(len(problem.rows)), _DAMPING
     here = _robust(problem.residuals(problem.places(at), everything))
     for _ in range(ROUNDS):
@@ -236,7 +239,7 @@ def _robust(residuals: _Floats) -> _Floats:
     return np.where(size <= _OUTLYING, residuals, np.sign(residuals) * outlying)
 
 
-def _slopes(problem: _Problem, at: _Floats, here: _Floats) -> _Floats:
+def _slopes(problem: Problem, at: _Floats, here: _Floats) -> _Floats:
     """How residuals follow each constant, by its own size: [rows, constants]."""
     slopes = np.zeros((len(here), len(at)))
     for column, free in enumerate(problem.recipe.free):
@@ -306,7 +309,7 @@ class Trials:
 
     def fit(self, recipe: Recipe) -> Fit:
         """The fit of these rows by another recipe of the same stack; raises `EndpointError`."""
-        return _solved(replace(self._fitted, recipe=recipe))
+        return solved(replace(self._fitted, recipe=recipe))
 
     def compared(self, found: Fit) -> tuple[float, ...]:
         """The errors with ``found`` of the rows that nothing is fitted to, percent and signed."""
@@ -326,7 +329,7 @@ class Trials:
 
 def _problem(
     recipe: Recipe, known: Places, rows: Iterable[PublishedRow], begin: Endpoint
-) -> _Problem:
+) -> Problem:
     """The rows that are modelled, and what each measured."""
     found: dict[PublishedRow, PublishedCase] = {}
     for row in rows:
@@ -335,4 +338,4 @@ def _problem(
             in_unit(row, case, 1.0)  # refuses a unit that is not known
             found[row] = case
     modelled = {row: case for row, case in found.items() if row.value and not row.problem}
-    return _Problem(recipe, known, tuple(modelled), tuple(modelled.values()))
+    return Problem(recipe, known, tuple(modelled), tuple(modelled.values()))

@@ -1,7 +1,8 @@
 """Software stacks by name, with their constants.
 
 What is known of a stack is in ``stacks.toml`` and what is fitted in ``constants.toml``, both beside
-this file, and nowhere else; see `fabric.endpoint.records`. A key there ends in its unit.
+this file, and nowhere else; see `fabric.endpoint.records`, also
+for a user's own. A key there ends in its unit.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fabric.endpoint.costs import NUMBERS, TABLES, Costs, Endpoint, EndpointError
-from fabric.endpoint.records import Stack, fitted, stacks
+from fabric.endpoint.records import Stack, fitted, is_file, record_of, stacks
 from topology.names import near
 from topology.units import GB, US
 
@@ -33,16 +34,32 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 
 
 def preset(name: str) -> Endpoint:
-    """The software stack called ``name``; raises `EndpointError` with the choices."""
+    """The software stack called ``name``, or the user's own in the TOML file at the path ``name``.
+
+    Raises `EndpointError` with the choices, and for a file that is wrong.
+    """
+    if is_file(name):
+        return _of_file(name)
     known = names()
     if name not in known:
         raise EndpointError(
-            f"no software {name!r}; there are {', '.join(known)}{near(name, known)}"
+            f"no software {name!r}; there are {', '.join(known)}, or a TOML file's path"
+            f"{near(name, known)}"
         )
     stack = stacks()[name]
     if stack.constants_of:
         return _lent(stack, stacks()[stack.constants_of])
     return endpoint(stack, _constants(stack))
+
+
+def _of_file(path: str) -> Endpoint:
+    stack = record_of(path)
+    lender = stacks().get(stack.constants_of)
+    try:
+        return _lent(stack, lender) if lender else endpoint(stack, _constants(stack))
+    except EndpointError as error:
+        text = str(error)
+        raise EndpointError(text if text.startswith(path) else f"{path}: {text}") from None
 
 
 def names() -> list[str]:

@@ -1,18 +1,23 @@
 """The records of the software stacks: all that is known of each, from one table of ``stacks.toml``.
 
 Constants that are fitted to published rows are in ``constants.toml`` beside it, by the same names,
-which only ``triplane bench calibrate --write`` writes.
+which only ``triplane bench calibrate --write`` writes. A user's own stack is a TOML file with the
+same keys, whose name is the path by which it is asked for.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from fabric.endpoint.costs import EndpointError
+from topology.errors import TriplaneError
+from topology.files.reading import read_text, shown
+from topology.formats.toml_tables import toml_of
 from topology.names import near
 
 RECORDS = Path(__file__).with_name("stacks.toml")
@@ -117,9 +122,102 @@ def stacks() -> Mapping[str, Stack]:
 def record_of(name: str) -> Stack:
     """The record of the stack ``name``; one that says nothing where there is none.
 
-    Several stacks that were joined have none.
+    Several stacks that were joined have none. Raises `EndpointError` for a file that is wrong.
     """
-    return stacks().get(name) or Stack(name)
+    return stack_file(name).stack if is_file(name) else stacks().get(name) or Stack(name)
+
+
+# --- stacks of a user's own
+
+
+FORMAT = "triplane-stack 1"
+"""What the key ``format`` of a stack's file says."""
+
+OWN_KEYS = (
+    "source", "planes", "messages", "dtype", "small_bytes", "others_free", "costs", "algorithms",
+    "total_sizes", "once_a_rank", "one_sided", "constants_of", "why",
+)  # fmt: skip
+"""The keys of `Stack` that a file may have; the others are of the project's own calibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackFile:
+    """A stack that a user has described: its record, and what it was fitted to.
+
+    ``rows``: the tables ``[[rows]]`` as they are written, see `bench.published.errors.RowError`.
+    """
+
+    stack: Stack
+    rows: tuple[Mapping[str, Any], ...] = ()
+
+
+def is_file(name: str) -> bool:
+    """True if the name of a stack is a path to a user's own: it ends in ``.toml``."""
+    return name.endswith(".toml")
+
+
+def stack_file(path: str) -> StackFile:
+    """The stack in the TOML file at ``path``, which is its name; read again when it has changed.
+
+    Raises `EndpointError` naming the file, and the line of what is no TOML.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as fault:
+        raise EndpointError(f"no software {path!r}: {fault.strerror or 'it fails'}") from None
+    return _stack_file(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+
+
+@lru_cache(64)
+def _stack_file(path: str, _made: tuple[int, ...]) -> StackFile:
+    """``_made``: by which a file that was written anew is known."""
+    try:
+        table = dict(toml_of(read_text(path, EndpointError), EndpointError))
+    except TriplaneError as error:
+        raise EndpointError(_in_file(path, str(error))) from None
+    if table.pop("format", None) != FORMAT:
+        raise EndpointError(f'{path} is no software stack: it has no line format = "{FORMAT}"')
+    rows = table.pop("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise EndpointError(f"{path}: rows is {shown(rows)}; it has to be tables")
+    for key in table:
+        if key not in OWN_KEYS:
+            known = ("format", *OWN_KEYS, "rows")
+            raise EndpointError(
+                f"{path}: no key {key!r}; there are {', '.join(known)}{near(key, known)}"
+            )
+    return StackFile(_checked(stack_of(path, table)), tuple(map(MappingProxyType, rows)))
+
+
+def _in_file(path: str, message: str) -> str:
+    return message if message.startswith(path) else f"{path}: {message}"
+
+
+def _checked(stack: Stack) -> Stack:
+    """``stack``, whose parts are of the right types; raises `EndpointError`."""
+    if stack.constants_of and stack.constants_of not in stacks():
+        raise EndpointError(
+            f"{stack.name}: constants_of is {stack.constants_of!r}; there are"
+            f" {', '.join(stacks())}{near(stack.constants_of, stacks())}"
+        )
+    if not stack.constants_of and not stack.costs:
+        raise EndpointError(f"{stack.name} has no constants: neither costs nor constants_of")
+    for name in ("planes", "algorithms"):
+        values = getattr(stack, name) or ()
+        lists = values.values() if isinstance(values, Mapping) else [values]
+        if not all(isinstance(one, str) for each in lists for one in each):
+            raise EndpointError(f"{stack.name}: {name} has to be lists of names")
+    for operation, costs in stack.costs.items():
+        if not isinstance(costs, dict):
+            raise EndpointError(f"{stack.name}: costs.{operation} is no table")
+        for key, value in costs.items():
+            numbers = value.values() if isinstance(value, dict) else [value]
+            if not all(type(one) in (int, float) for one in numbers):
+                raise EndpointError(
+                    f"{stack.name}: costs.{operation}.{key} is {shown(value)}; it has to be a"
+                    " number, or numbers by plane, distance or protocol"
+                )
+    return stack
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collectives.moe.routing.routing import Copies, Ints, Routing, RoutingError, pairs, starts
-from fabric.endpoint.records import stacks
+from fabric.endpoint.records import is_file, record_of, stacks
 from topology.arguments import shown, whole
 from topology.errors import TriplaneError
 
@@ -91,8 +91,8 @@ def dispatch_format(software: str, dtype: str, mode: str = "low-latency") -> For
     ``software``: a stack (``cann-ep``, ``deepep-v1``, ...) or a family; ``dtype``: ``int8``,
     ``fp8`` or ``bf16``; ``mode``: ``low-latency`` or ``normal``. Raises `FormatError`.
     """
-    known_stack = stacks().get(software)
-    family = known_stack.messages if known_stack else software
+    is_stack = software in stacks() or is_file(software)
+    family = record_of(software).messages if is_stack else software
     formats = FORMATS.get((mode, family))
     if formats is None:
         known = ", ".join(sorted({f"{name} {mode}" for mode, name in FORMATS}))

@@ -1,0 +1,1 @@
+"""A user's own measurements: what benchmarks of others print, as rows that constants fit to."""
