@@ -92,6 +92,8 @@ setting_options = gathered(
                  help="Emulated time until the others know of a loss [0.01]."),
     click.option("--trace", metavar="FILE",
                  help="Write what the ranks did, and when, for ui.perfetto.dev."),
+    click.option("--live", is_flag=True, default=None,
+                 help="Serve a page on this host that shows what the ranks do while they run."),
     click.option("--as-part-of", type=click.IntRange(1), metavar="N",
                  help="The ranks are some of N; the others are modelled, with the same calls."),
     click.option("--grace", type=float, metavar="SECONDS",
@@ -133,6 +135,8 @@ def command(
         if ranks_of(placing.transport) == "mpi":
             if settings.machine not in (None, MachineSpec()):
                 settings.fabric()  # an error is one line here, and a traceback of each rank there
+            if settings.live:
+                complain("triplane: `triplane view --live` says where the run can be watched")
             ended = run_command(line, placing.ranks, settings, placing.transport)
             return _shown(ended)
         return _processes(placing, settings, line)
@@ -145,6 +149,8 @@ def _checked(placing: Placing, settings: Settings) -> Settings:
         for name in (each.name for each in fields(machine) if each.name != "system"):
             if getattr(machine, name) != getattr(MachineSpec(), name):
                 _refuse(name, "does not go with --system none: there is no emulated machine")
+        if settings.live:
+            _refuse("live", "does not go with --system none: it shows the emulated machine")
         settings = replace(settings, machine=None)
     _check(placing, settings)
     return settings
@@ -173,6 +179,8 @@ def _check(placing: Placing, settings: Settings) -> None:
     if settings.clock != "paced" and settings.scale != default.scale:
         _refuse("scale", f"goes with --clock paced, not {settings.clock}")
     settings.copies(placing.ranks)
+    if placing.node_rank and settings.live:
+        _refuse("live", "goes with node 0, which has the world")
     if settings.machine is None and settings.clock != default.clock:
         _refuse("clock", "does not go with --system none: there is no emulated machine")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.failure import WorldError
 from fabric.machine import MachineSpec
 from fabric.machine_json import VARIABLE
-from topology.arguments import PATH, integer, number, shown, text
+from topology.arguments import PATH, flag, integer, number, shown, text
 from topology.errors import ArgumentError, TriplaneError
 from topology.names import near
 
@@ -51,6 +51,8 @@ class Settings:
     in a smaller group. ``loss_detection``: emulated seconds from the loss of a rank until the
     others know of it. Nobody has published such a time for a supernode: 10 ms is an assumption.
 
+    ``live``: whether a local server shows what the ranks do, as with `triplane run --live`.
+
     Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
 
@@ -65,6 +67,7 @@ class Settings:
     as_part_of: int | None = None
     on_loss: str = "end"
     loss_detection: float = 0.01
+    live: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.machine, MachineSpec | None):
@@ -85,6 +88,8 @@ class Settings:
                 raise WorldError(f"{name} is {value}: it must be a number above 0")
         if self.as_part_of is not None and self.machine is None:
             raise WorldError(f"as_part_of is {self.as_part_of}, and no machine is emulated")
+        if self.live and self.machine is None:
+            raise WorldError("live shows an emulated machine, and none is emulated")
         if self.as_part_of is not None and self.survives:
             raise WorldError(
                 f"on_loss is 'shrink', and as_part_of {self.as_part_of}: what modelled ranks do"
@@ -139,10 +144,7 @@ class Settings:
             "system": machine and machine.system, "software": machine and machine.software,
             **{name: getattr(self, name) for name in _OTHERS},
         }  # fmt: skip
-        return {
-            PREFIX + name.upper(): "" if value is None else str(value)
-            for name, value in values.items()
-        }
+        return {PREFIX + name.upper(): _text(value) for name, value in values.items()}
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "Settings":
@@ -176,12 +178,21 @@ def _normal(name: str, value: Any) -> Any:
         return number(value, name)
     if name == "as_part_of":
         return None if value is None else integer(value, name, 1)
+    if name == "live":
+        return flag(value, name)
     return None if name == "trace" and value is None else text(value, name, most=PATH)
+
+
+def _text(value: Any) -> str:
+    """A setting as the text of a variable: nothing for None and False."""
+    return "" if value is None or value is False else "1" if value is True else str(value)
 
 
 def _value(name: str, text: str) -> str | float | int | None:
     if name == "trace":
         return text or None
+    if name == "live":
+        return _on(text)
     if name == "as_part_of" and (not text or text.isdecimal()):
         return int(text) if text else None
     if name not in (*_NUMBERS, "as_part_of"):
@@ -190,6 +201,12 @@ def _value(name: str, text: str) -> str | float | int | None:
         return float(text)
     except ValueError:
         raise WorldError(f"{PREFIX}{name.upper()} is {text!r}, not a number") from None
+
+
+def _on(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise WorldError(f"{PREFIX}LIVE is {text!r}; it has to be 1, or 0 or nothing")
+    return text == "1"
 
 
 def _machine(given: Mapping[str, str]) -> MachineSpec | None:

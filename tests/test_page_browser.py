@@ -1,8 +1,6 @@
 """The page in a real headless Chromium with the network off: what people see and do."""
 
-import io
 import json
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from bench.view.page import Exhibit, page
 from fabric import Fabric, Step
 from fabric.timeline.film import film_of
 from tests.support.browser import browser as running_browser
+from tests.support.screen import Screen, coloured, colours
 from topology import Router, Topology, cloudmatrix384, fat_tree, supernode
 
 WIDE, PHONE = (1280, 800), (390, 844)
@@ -75,61 +74,6 @@ def chromium() -> Iterator[Browser]:
         yield found
 
 
-class Screen:
-    """A page that is open, and everything that it has complained about."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.said = page, list[str]()
-        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: self.asked(request.url))
-
-    def asked(self, url: str) -> None:
-        if not url.startswith(("file:", "data:", "blob:")):
-            self.said.append(f"request: {url}")
-
-    def open(self, path: Path, fragment: str = "") -> "Screen":
-        self.page.goto(f"{path.as_uri()}{fragment}")
-        self.until("window.triplane")
-        self.js("triplane.ready")
-        self.js("window.opened = { ...triplane.state }")
-        return self
-
-    def until(self, expression: str) -> None:
-        """Wait for an expression to hold; Playwright's own way is an eval, which is forbidden."""
-        deadline = time.monotonic() + 60
-        while not self.js(f"Boolean({expression})"):
-            assert time.monotonic() < deadline, f"never: {expression}"
-            time.sleep(0.02)
-
-    def js(self, expression: str) -> Any:
-        return self.page.evaluate(expression)
-
-    def settled(self) -> None:
-        """Everything that a change brings about is on the screen."""
-        self.js("triplane.settled()")
-
-    def as_opened(self) -> "Screen":
-        """Back in the state in which it has been opened: sooner than to open it again."""
-        self.page.mouse.move(0, 0)
-        self.js(
-            "(document.activeElement?.blur(), document.getElementById('keys').close(),"
-            " document.getElementById('query').value = '', triplane.set({ ...window.opened,"
-            " hidden: new Set(window.opened.hidden) }))"
-        )
-        self.settled()
-        return self
-
-    def text(self, selector: str) -> str:
-        return self.page.locator(selector).inner_text()
-
-    def picture(self, selector: str = "#map") -> "np.ndarray[Any, np.dtype[np.float64]]":
-        self.settled()
-        png = self.page.locator(selector).screenshot(animations="disabled")
-        return np.asarray(imread(io.BytesIO(png)))[..., :3]
-
-
 @pytest.fixture(scope="module")
 def kept() -> dict[Any, "Screen"]:
     """Pages that are open in their first view, which tests of it use one after the other."""
@@ -168,16 +112,6 @@ def screen(chromium: Browser, kept: dict[Any, Screen]) -> Iterator[Any]:
     for one in kept.values():
         one.said.clear()
     assert said == []
-
-
-def coloured(picture: Any, rgb: tuple[int, int, int], within: float = 0.12) -> int:
-    """Pixels near a colour."""
-    return int((np.abs(picture - np.array(rgb) / 255).max(axis=-1) < within).sum())
-
-
-def colours(picture: Any) -> int:
-    """How many colours there are, coarsely: one where nothing is drawn."""
-    return len(np.unique((picture * 15).astype(int).reshape(-1, 3), axis=0))
 
 
 UB = (0, 114, 178)

@@ -8,6 +8,8 @@ from bench.cli import HELP
 from bench.machine import BenchError
 from bench.machine_options import machine_file_option, machine_of, no_system
 from bench.new_files import NewFile
+from bench.streams import put, stdout
+from bench.view.live.addresses import addresses
 from bench.view.page import Exhibit, page
 from fabric.timeline.film import film_of
 from fabric.timeline.value import Timeline
@@ -53,7 +55,6 @@ def _of_machine(name: str | None, without: tuple[str, ...], machine: str | None)
     "-o",
     "--output",
     type=NewFile(),
-    required=True,
     help="The page to write, such as page.html.",
 )
 @click.option(
@@ -62,15 +63,26 @@ def _of_machine(name: str | None, without: tuple[str, ...], machine: str | None)
     metavar="NAME",
     help="Show the systems without this switch, link or node; may be given again.",
 )
+@click.option(
+    "--live", is_flag=True, help="Say where the pages of runs with --live are that go on now."
+)
 @machine_file_option
 def command(
-    names: tuple[str, ...], output: Path, without: tuple[str, ...], machine_file: str | None
-) -> None:
+    names: tuple[str, ...], output: Path | None, without: tuple[str, ...], live: bool,
+    machine_file: str | None,
+) -> None:  # fmt: skip
     """Write one HTML page that shows a system or a timeline; two are shown side by side.
 
     A TIMELINE is a file that `triplane bench ... --timeline FILE` wrote. Of a machine all planes
     are shown, and what it takes out. The page needs no server and no network.
     """
+    if live:
+        if names or output or without or machine_file:
+            raise click.UsageError("--live goes alone: it finds the runs that go on")
+        _say_where()
+        return
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     if not names and machine_file is None:
         raise no_system(click.get_current_context())
     if len(names) > 2:
@@ -80,3 +92,11 @@ def command(
     with text_file(output) as file:
         file.write(text)
     click.echo(f"{output}: {len(text) / MB:.2f} MB", err=True)
+
+
+def _say_where() -> None:
+    """Print the addresses of pages of runs that go on; raises `BenchError` where there are none."""
+    found = addresses()
+    if not found:
+        raise BenchError("no run with --live goes on here: start one with `triplane run --live`")
+    put(stdout(), *found)

@@ -36,8 +36,8 @@ def film_part(film: Film, view: Shown) -> dict[str, Any]:
         "facts": [[label(name), label(text)] for name, text in film.facts],
         "bins": film.utilisation.shape[1],
         "resource": narrow(resource),
-        "utilisation": _eighths(film.utilisation, 1.0),
-        "backlog": _eighths(film.backlog, most),
+        "utilisation": eighths(film.utilisation, 1.0),
+        "backlog": eighths(film.backlog, most),
         "most_backlog": most,
         "main_label": film.main_label.astype(np.uint8),
         "labels": [label(text) for text in film.labels],
@@ -46,7 +46,7 @@ def film_part(film: Film, view: Shown) -> dict[str, Any]:
     }
 
 
-def _eighths(values: _Floats, most: float) -> NDArray[np.uint8]:
+def eighths(values: _Floats, most: float) -> NDArray[np.uint8]:
     """Values of 0 to ``most`` on 0 to 255; what is above 0 never becomes 0."""
     scaled = np.clip(values / most if most > 0 else values, 0, 1) * 255
     return np.where(values > 0, np.maximum(np.round(scaled), 1), 0).astype(np.uint8)

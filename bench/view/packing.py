@@ -19,17 +19,18 @@ _ALIGNED = 8
 _TYPES = ("u1", "u2", "u4", "i4", "f4", "f8")
 
 
-def pack(document: Any) -> str:
+def pack(document: Any, level: int = 9) -> str:
     """``document`` as one line of base64: gzipped JSON with its numpy columns as binary.
 
-    It may hold dicts, lists, texts, numbers and arrays of uint8, uint16, uint32, int32, float32 or
-    float64; other types raise `TypeError`. An array of more than one dimension is flattened.
+    ``level``: how much gzip tries, from 1. The document may hold dicts, lists, texts, numbers and
+    arrays of uint8, uint16, uint32, int32, float32 or float64; other types raise `TypeError`. An
+    array of more than one dimension is flattened.
     """
     columns: list[bytes] = []
     header = json.dumps(_lifted(document, columns, [0]), allow_nan=False).encode()
     head = struct.pack("<I", len(header)) + header
     body = head + bytes(-len(head) % _ALIGNED) + b"".join(columns)
-    return base64.b64encode(gzip.compress(body, 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(body, level, mtime=0)).decode("ascii")
 
 
 def _lifted(value: Any, columns: list[bytes], at: list[int]) -> Any:

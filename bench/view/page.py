@@ -51,7 +51,7 @@ def page(first: Exhibit | Topology, second: Exhibit | None = None) -> str:
             for view, run in zip(views, runs, strict=True)
         ],
     }
-    return _document(_title(runs), pack(data))
+    return document(_title(runs), pack(data))
 
 
 def _title(runs: Sequence[Exhibit]) -> str:
@@ -79,11 +79,13 @@ def _same(a: Shown, b: Shown) -> bool:
     )
 
 
-def _document(title: str, data: str) -> str:
+def document(title: str, data: str, *, connects: bool = False) -> str:
+    """The page of packed ``data`` as HTML; ``connects``: whether it may ask its own server."""
     style, script = _file("page.css"), _file("built/page.js")
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        + ("; connect-src 'self'" if connects else "")
     )
     parts = {
         "TITLE": html.escape(title), "POLICY": html.escape(policy, quote=True),

@@ -28,7 +28,7 @@ from fabric.clock.changes import ClockChanges
 from fabric.clock.losses import Losses, Outage
 from fabric.clock.modes import mode as chosen
 from fabric.clock.posts import Answer, PostingRank, Posts
-from fabric.clock.record import RecordedShare, Recording
+from fabric.clock.record import Latest, RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE, Endpoint
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
@@ -68,6 +68,13 @@ class Emulator:
         self.record = Recording() if record else None
         self._detection = detection
         self._losses: Losses | None = None  # made when a rank is first out
+
+    def watch(self, most: int) -> Latest:
+        """Keep what happens from now on, the last ``most`` things, for who looks now and then."""
+        if self.record is None:
+            self.record = Recording(keeps=False)
+        self.record.latest = Latest(most)
+        return self.record.latest
 
     def members(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """The ranks on the fabric that make a call of the world's ranks ``group``: the same."""
@@ -448,7 +455,7 @@ class Emulator:
         if len(self._past) > 16 + _PAST // self.size:
             self._past.popitem(last=False)
         if self.record is not None:
-            self.record.over.append(call)
+            self.record.closed(call)
 
 
 def _some(ranks: tuple[int, ...]) -> str:

@@ -85,6 +85,18 @@ def sweep(gone: Collection[tuple[int, str]] = ()) -> None:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
+def living() -> Iterator[Path]:
+    """The private folders of this user whose processes run on this host."""
+    for base in _bases():
+        for folder in sorted(base.glob(f"{PREFIX}*")):
+            if not is_owned(folder):
+                continue
+            with suppress(OSError, ValueError):
+                pid, born, where = read_owned(folder / OWNER).decode().splitlines()
+                if where == host() and state(int(pid), born) != GONE:
+                    yield folder
+
+
 def endpoint(folder: Path, name: str) -> str:
     """The ZeroMQ endpoint for a socket called ``name``: a file in ``folder``.
 

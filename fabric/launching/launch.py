@@ -39,6 +39,7 @@ def launch(
     as_part_of: int | None = None,
     on_loss: str = "end",
     loss_detection: float = 0.01,
+    live: bool = False,
 ) -> list[Any]:
     """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
@@ -47,10 +48,10 @@ def launch(
     "none" for none. ``transport``: "inproc" runs ranks as threads; "zmq", and under mpiexec
     "mpi", as processes, which import ``main`` and get ``args`` by pickle. ``software``: the stacks
     that time calls, as in `MachineSpec`; a `Fabric` has its own. ``clock``, ``sync``, ``scale``,
-    ``grace``, ``stop_timeout``, ``on_loss``, ``loss_detection``: as in `Settings`. ``timeout``:
-    seconds after which it ends with a `TimedOut`. ``trace``: the file that gets a trace for
-    ui.perfetto.dev. ``as_part_of``: of how many ranks of the machine these are some; the others are
-    modelled, as in `Settings`.
+    ``grace``, ``stop_timeout``, ``on_loss``, ``loss_detection``, ``live``: as in `Settings`.
+    ``timeout``: seconds after which it ends with a `TimedOut`. ``trace``: the file of a trace for
+    ui.perfetto.dev. ``as_part_of``: of how many ranks of the machine these are some; the others
+    are modelled, as in `Settings`.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
@@ -68,7 +69,7 @@ def launch(
     settings = Settings(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace), as_part_of=as_part_of, on_loss=on_loss,
-        loss_detection=loss_detection,
+        loss_detection=loss_detection, live=live,
     )  # fmt: skip
     if settings.survives and transport in every_transport() and ranks_of(transport) == "mpi":
         raise WorldError(NO_SHRINK_UNDER_MPI)

@@ -1,8 +1,9 @@
-"""The authority over a world while its ranks run; it writes their trace when the world ends."""
+"""The authority over a world while its ranks run: who shows it, and its trace at the end."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ from fabric.world.world import World, advisor
 
 if TYPE_CHECKING:
     from fabric.fabric import Fabric
+
+
+LIVE = "triplane.live"
+"""The group of the entry point that shows a world while its ranks run: a context manager of it."""
 
 
 @contextmanager
@@ -31,8 +36,19 @@ def opened(
     world = World(
         ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives
     )
-    with _traced(world, settings):
+    with _traced(world, settings), _shown(world) if settings.live else nullcontext():
         yield world
+
+
+def _shown(world: World) -> AbstractContextManager[None]:
+    """A context manager during which what ranks do can be watched.
+
+    What shows it is in a package that this one does not know. Raises `WorldError` if there is none.
+    """
+    for entry in entry_points(group=LIVE):
+        show: Callable[[World], AbstractContextManager[None]] = entry.load()
+        return show(world)
+    raise WorldError(f"Triplane is not installed whole: nothing is registered as {LIVE}")
 
 
 @contextmanager

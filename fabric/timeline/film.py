@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fabric.timeline.ranks import RankStretches, rank_stretches
 from fabric.timeline.value import Timeline
+from topology.graph import Ints
 from topology.routing.router import Router
 from topology.units import GB, US
 
@@ -151,7 +152,11 @@ def _deposited(timeline: Timeline, rows: _Longs, grid: _Grid) -> tuple[_Floats, 
     moved, posted = np.zeros((2, grid.resources, grid.bins))
     for at in range(0, len(rows), _CHUNK):
         part = rows[at : at + _CHUNK]
-        row, resource, weight = _loads(timeline, timeline.router, part)
+        places = timeline.places
+        of, resource, weight = path_loads(
+            timeline.router, places[timeline.src[part]], places[timeline.dst[part]]
+        )
+        row = part[of]
         amount = timeline.size[row] * weight
         start = timeline.start[row]
         end = np.maximum(timeline.finish[row], start + 1e-6 * grid.width)
@@ -161,15 +166,19 @@ def _deposited(timeline: Timeline, rows: _Longs, grid: _Grid) -> tuple[_Floats, 
     return moved, posted
 
 
-def _loads(timeline: Timeline, router: Router, rows: _Longs) -> tuple[_Longs, _Longs, _Floats]:
-    """Each row once for every resource on its path: row, resource, weight."""
-    places = timeline.places
-    path = router.paths(places[timeline.src[rows]], places[timeline.dst[rows]])
+def path_loads(router: Router, src: Ints, dst: Ints) -> tuple[_Longs, _Longs, _Floats]:
+    """What transfers load: each once for every resource on its path: its row, resource, weight.
+
+    ``src``, ``dst``: int32, endpoints of the topology; rows count from 0. ``weight``: the fraction
+    of its bytes. Raises `RouteError` if two endpoints are not connected.
+    """
+    path = router.paths(src, dst)
     table = router.table
     length = np.diff(table.begin)[path]
     entry = np.repeat(table.begin[path] - np.cumsum(length) + length, length)
     entry += np.arange(len(entry))
-    return np.repeat(rows, length), table.resource[entry].astype(np.int64), table.weight[entry]
+    row = np.repeat(np.arange(len(path)), length)
+    return row, table.resource[entry].astype(np.int64), table.weight[entry]
 
 
 def _called(timeline: Timeline) -> str:

@@ -2,6 +2,7 @@
 
 import { el, facts, name } from "./dom.js";
 import { bytes, count, percent, time } from "./format.js";
+import { marksPane } from "./live.js";
 import { binAt } from "./look.js";
 import { bandwidthOf } from "./model.js";
 import { bundleName } from "./naming.js";
@@ -11,19 +12,25 @@ const MOST = 12;
 /** Resources by how busy their links are over the whole run: index, share of the time, links. */
 export function hottest(scene, most = MOST) {
   const { model, traffic } = scene;
-  const links = new Map();
-  for (let e = 0; e < model.linkCount; e++) {
-    const r = traffic.resource[e] - 1;
-    if (r < 0 || !traffic.link_bytes[e]) continue;
-    if (!links.has(r)) links.set(r, []);
-    links.get(r).push(e);
+  scene.cache.alike ??= alike(traffic.resource);
+  const span = traffic.live ? traffic.live.now : traffic.duration;
+  const found = [];
+  for (const [r, list] of scene.cache.alike) {
+    const bytes = traffic.link_bytes[list[0]];
+    if (bytes) found.push({ resource: r, links: list, busy: bytes / bandwidthOf(model, list[0]) / span });
   }
-  const found = [...links].map(([r, list]) => ({
-    resource: r,
-    links: list,
-    busy: traffic.link_bytes[list[0]] / bandwidthOf(model, list[0]) / traffic.duration,
-  }));
   return found.sort((a, b) => b.busy - a.busy || a.resource - b.resource).slice(0, most);
+}
+
+/** The links of each resource that has any, in order of their first. */
+function alike(resource) {
+  const links = new Map();
+  resource.forEach((number, e) => {
+    if (!number) return;
+    if (!links.has(number - 1)) links.set(number - 1, []);
+    links.get(number - 1).push(e);
+  });
+  return links;
 }
 
 export function trafficPane(app) {
@@ -38,10 +45,12 @@ export function trafficPane(app) {
 function runPane(app, scene) {
   const { traffic } = scene;
   const bin = binAt(traffic, app.store.state.time);
+  if (traffic.live) scene.cache.hottest = hottest(scene);
   scene.cache.hottest ??= hottest(scene);
   return [
     el("h2", {}, name(traffic.title)),
-    facts([["duration", time(traffic.duration)], ...traffic.facts]),
+    facts([traffic.live ? ["so far", time(traffic.live.now)] : ["duration", time(traffic.duration)], ...traffic.facts]),
+    ...(traffic.live ? marksPane(traffic, app.store.state.time) : []),
     el("h2", {}, "Hottest links"),
     el("ol", { class: "list hot" }, scene.cache.hottest.map((hot) => hotItem(app, scene, hot, bin))),
   ];

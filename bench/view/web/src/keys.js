@@ -4,7 +4,7 @@ import { byId, el } from "./dom.js";
 import { togglePlane } from "./legend.js";
 import { fit } from "./map.js";
 import { savePng } from "./picture.js";
-import { nudge, toggle } from "./player.js";
+import { newest, nudge, toggle } from "./player.js";
 import { LEVELS } from "./scene.js";
 
 const KEYS = [
@@ -16,6 +16,7 @@ const KEYS = [
   ["1 … 9", "a plane on or off"],
   ["space", "play or pause"],
   [",  .", "a step back or on in time"],
+  ["N", "what happens now, of a run that goes on"],
   ["R", "ranks over time"],
   ["V", "routes between two endpoints"],
   ["T", "light or dark"],
@@ -56,6 +57,7 @@ function press(app, commands, key) {
     " ": () => toggle(app),
     ",": () => nudge(app, -0.01),
     ".": () => nudge(app, 0.01),
+    n: () => newest(app),
     r: () => store.set({ lanes: !state.lanes }),
     v: () => store.set({ tab: "routes" }),
     t: () => commands.switchTheme(app),

@@ -26,8 +26,20 @@ export function drawLanes(app, changed) {
     drawHead(app);
     resetLanes(app);
   }
-  if (needs || app.lanes.moved) redraw(app);
+  if (needs || app.lanes.moved || grown(app, changed)) redraw(app);
   moveCursor(app);
+}
+
+/** Whether a run that goes on has more to show, at most a few times a second. */
+function grown(app, changed) {
+  if (!app.live || !changed.has("came")) return false;
+  const now = performance.now();
+  const { live, labels } = app.scenes[0].traffic;
+  if (now - (app.lanes.grown || 0) < 250 && live.end === null) return false;
+  app.lanes.grown = now;
+  if (labels.length !== app.lanes.labels) drawHead(app);
+  app.lanes.labels = labels.length;
+  return true;
 }
 
 function runsOf(app) {
@@ -114,8 +126,8 @@ function redraw(app) {
 
 function segmentLayers(app, scene, first, theme, run) {
   const { lanes, duration } = scene.traffic;
-  const scale = WIDTH / longest(app.scenes);
-  const key = `${themeName(app.store.state)} ${first} ${scale} ${app.lanes.view.zoomY}`;
+  const scale = WIDTH / (longest(app.scenes) || 1);
+  const key = `${themeName(app.store.state)} ${first} ${scale} ${app.lanes.view.zoomY} ${scene.traffic.version}`;
   if (scene.cache.lanes?.key !== key) scene.cache.lanes = { key, ...columns(lanes, first, scale, theme, scene) };
   const { data, critical } = scene.cache.lanes;
   const height = LANE * 2 ** app.lanes.view.zoomY;
@@ -128,24 +140,29 @@ function segmentLayers(app, scene, first, theme, run) {
 }
 
 function columns(lanes, first, scale, theme, scene) {
-  const n = lanes.rank.length;
-  const colour = (i) => {
-    if (lanes.what[i] === 0) return [...theme.nodeEdge, 255];
-    if (lanes.what[i] === 2) return [...theme.faint, 255];
-    return [...classColour(theme, scene.traffic.labels.length > 1 ? lanes.label[i] : 0), 235];
-  };
+  const hues = scene.traffic.labels.map((_, k) => [...classColour(theme, k), 235]);
+  const plain = [...classColour(theme, 0), 235];
+  const still = [[...theme.nodeEdge, 255], null, [...theme.faint, 255]];
+  const colour = (i) => still[lanes.what[i]] || (hues.length > 1 ? hues[lanes.label[i]] : plain);
   const make = (rows, paint) => {
-    const source = new Float32Array(2 * rows.length);
-    const target = new Float32Array(2 * rows.length);
-    const colours = new Uint8Array(4 * rows.length);
-    rows.forEach((row, i) => {
+    const n = rows.length;
+    const source = new Float32Array(2 * n);
+    const target = new Float32Array(2 * n);
+    const colours = new Uint8Array(4 * n);
+    for (let i = 0; i < n; i++) {
+      const row = rows[i];
       const y = first + lanes.rank[row] + 0.5;
-      source.set([lanes.begin[row] * scale, y], 2 * i);
-      target.set([lanes.end[row] * scale, y], 2 * i);
-      colours.set(paint(row), 4 * i);
-    });
+      source[2 * i] = lanes.begin[row] * scale;
+      target[2 * i] = lanes.end[row] * scale;
+      source[2 * i + 1] = target[2 * i + 1] = y;
+      const [r, g, b, a] = paint(row);
+      colours[4 * i] = r;
+      colours[4 * i + 1] = g;
+      colours[4 * i + 2] = b;
+      colours[4 * i + 3] = a;
+    }
     return {
-      length: rows.length,
+      length: n,
       attributes: {
         getSourcePosition: { value: source, size: 2 },
         getTargetPosition: { value: target, size: 2 },
@@ -153,7 +170,7 @@ function columns(lanes, first, scale, theme, scene) {
       },
     };
   };
-  const every = Array.from({ length: n }, (_, i) => i);
+  const every = Uint32Array.from({ length: lanes.rank.length }, (_, i) => i);
   const mark = [...theme.mark, 255];
   return { data: make(every, colour), critical: make(every.filter((i) => lanes.critical[i]), () => mark) };
 }

@@ -1,5 +1,6 @@
 // How a scene is to look in a state: colours, what is lit, what is marked.
 
+import { deadAt } from "./live.js";
 import { rampTable, THEMES } from "./palette.js";
 import { routesOn } from "./routes.js";
 
@@ -18,7 +19,7 @@ export function sameVertex(scenes, scene, v) {
 }
 
 export function binAt(traffic, seconds) {
-  if (seconds > traffic.duration) return -1;
+  if (seconds > traffic.duration || !traffic.duration) return -1;
   return Math.min(traffic.bins - 1, Math.floor((seconds / traffic.duration) * traffic.bins));
 }
 
@@ -32,6 +33,7 @@ export function makeLook(scenes, scene, level, state) {
     scene.model.planes.flatMap((plane, p) => (state.hidden.has(plane.name) ? [p] : [])),
   );
   const selected = selectionOf(scenes, scene, level, state.selected);
+  const dead = traffic?.live ? deadAt(traffic, state.time) : null;
   return {
     theme: { ...THEMES[name], lineAlpha: name === "dark" ? 36 : 30 },
     themeName: name,
@@ -39,13 +41,14 @@ export function makeLook(scenes, scene, level, state) {
     colour,
     bin,
     hidden,
+    dead,
     quiet: routing,
     focus: selected && !routing ? (lines, i) => selected(lines, i) : null,
     routes: routing ? (model) => shownRoutes(scenes, { ...scene, model }, state, hidden) : null,
     marks: (model) => marksOf(scenes, { ...scene, model }, state, THEMES[name]),
     key: [
       name, colour, colour === "plane" ? 0 : bin, [...hidden].join(), routing,
-      JSON.stringify(state.selected),
+      JSON.stringify(state.selected), traffic?.live ? `${traffic.version} ${dead.version}` : "",
     ].join("|"),
   };
 }

@@ -5,6 +5,7 @@ import { plural } from "./format.js";
 import { fromHash, toHash } from "./hash.js";
 import { attachKeys } from "./keys.js";
 import { drawLanes } from "./lanes.js";
+import { drawLive, follow, makeLive } from "./live.js";
 import { drawLegend } from "./legend.js";
 import { sameVertex, themeName } from "./look.js";
 import { draw, fit, goTo, levelOf, makeDeck, makeMap, settled, shown, sizeOf, under } from "./map.js";
@@ -22,7 +23,7 @@ import { makeStore } from "./store.js";
 const FRESH = {
   level: "auto", theme: "auto", colour: "utilisation", tab: "machine", speed: 1, time: null,
   playing: false, lanes: false, compare: true, fitted: true, selected: null, from: null, to: null,
-  hidden: new Set(), view: { x: 0, y: 0, zoom: 0 },
+  hidden: new Set(), view: { x: 0, y: 0, zoom: 0 }, following: false, came: 0,
 };
 
 async function begin() {
@@ -32,8 +33,9 @@ async function begin() {
   const data = await reading;
   const models = data.topologies.map(makeModel);
   const scenes = data.runs.map((run) => makeScene(models[run.topology], run.traffic || null));
-  const store = makeStore({ ...FRESH });
-  const app = { scenes, store, title: data.title };
+  if (data.live) makeLive(scenes[0].traffic, scenes[0].model.linkCount);
+  const store = makeStore({ ...FRESH, following: Boolean(data.live) });
+  const app = { scenes, store, title: data.title, live: Boolean(data.live), fail };
   app.sameVertex = (scene, v) => sameVertex(scenes, scene, v);
   app.choose = (selected, options) => choose(app, selected, options);
   app.tip = (text, x, y) => tip(text, x, y);
@@ -55,6 +57,7 @@ async function begin() {
   store.state.selected = checked(store.state.selected, scenes[0]);
   attachKeys(app, { share, switchTheme });
   listen(app);
+  if (app.live) follow(app);
   return app;
 }
 
@@ -74,13 +77,14 @@ function listen(app) {
     if (any("start", "compare")) drawCaptions(app);
     if (any("start", "tab")) drawTabs(app);
     if (any("start", "tab", "selected", "from", "to", "compare", "theme") || timed(app, changed)) drawPane(app);
+    if (app.live && any("start", "came")) drawLive(app);
     if (changed.has("size") && state.fitted) fit(app.map);
     if (changed.has("compare") && state.fitted && !changed.has("start")) fit(app.map);
     drawPlayer(app, changed);
     drawLanes(app, changed);
     if (!onlyOf(changed, ["tab", "speed", "lanes", "playing"])) draw(app.map, changed);
     byId("level").value = state.level;
-    if (!state.playing) saveHash(app);
+    if (!state.playing && !state.following) saveHash(app);
   });
   const start = () => {
     if (store.state.fitted) fit(app.map);
@@ -103,9 +107,9 @@ function onlyOf(changed, keys) {
 /** Whether the panel shows something that changes with time, at most a few times a second. */
 function timed(app, changed) {
   const { state } = app.store;
-  if (!changed.has("time") || !["traffic", "details"].includes(state.tab)) return false;
+  if (!(changed.has("time") || changed.has("came")) || !["traffic", "details"].includes(state.tab)) return false;
   const now = performance.now();
-  if (state.playing && now - (app.panelDrawn || 0) < 400) return false;
+  if ((state.playing || state.following) && now - (app.panelDrawn || 0) < 400) return false;
   app.panelDrawn = now;
   return true;
 }

@@ -22,10 +22,11 @@ export function paintLines(scene, level, look) {
   const planes = scene.model.planes.map((_, p) => planeColour(scene.model, theme, p));
   const base = Math.min(170, Math.max(16, 2400 / Math.sqrt(lines.count + 1)));
   const measured = scene.traffic && look.colour !== "plane" ? measure(scene, level, look) : null;
+  const dead = look.dead?.marks > 0 ? deadOf(scene, level, lines, look.dead) : null;
   const faint = focus || look.quiet ? 0.16 : 1;
   for (let i = 0; i < lines.count; i++) {
     if (hidden.has(lines.plane[i])) continue;
-    const gone = lines.gone[i] === lines.links[i];
+    const gone = lines.gone[i] + (dead ? dead[i] : 0) >= lines.links[i];
     let colour = gone ? theme.gone : planes[lines.plane[i]];
     let alpha = gone ? 110 : base;
     let width = level === "link" ? 1.1 : bundleWidth(lines, i);
@@ -34,6 +35,10 @@ export function paintLines(scene, level, look) {
       colour = value === 0 ? theme.idle : measured.colour(i, value);
       alpha = value === 0 ? 0.3 * base : Math.min(235, 0.5 * base + 25 + (level === "link" ? 0.35 : 0.6) * value);
       width = 0.8 + value / 160;
+    }
+    if (dead && dead[i] && !gone) {
+      colour = theme.gone;
+      alpha = Math.max(alpha, 110);
     }
     const lit = focus && focus(lines, i);
     alpha = lit ? Math.max(alpha, 215) : alpha * faint;
@@ -45,6 +50,19 @@ export function paintLines(scene, level, look) {
     widths[i] = width;
   }
   return { colours, widths };
+}
+
+/** How many links under each line are dead, or carry less, by faults that have come: by line. */
+function deadOf(scene, level, lines, dead) {
+  const key = `${level} ${dead.version}`;
+  if (scene.cache.dead?.key !== key) {
+    const value = new Uint32Array(lines.count);
+    dead.of.forEach((state, e) => {
+      if (state && lines.of[e] >= 0) value[lines.of[e]]++;
+    });
+    scene.cache.dead = { key, value };
+  }
+  return scene.cache.dead.value;
 }
 
 function bundleWidth(lines, i) {

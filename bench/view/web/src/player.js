@@ -15,7 +15,7 @@ export function longest(scenes) {
 /** The middle of the busiest stretch of the first run: what a page shows before anything is played. */
 export function busiest(scenes) {
   const { traffic } = scenes[0];
-  if (!traffic) return 0;
+  if (!traffic || traffic.live) return 0;
   const use = meanUse(traffic);
   const bin = use.indexOf(Math.max(...use));
   return ((bin + 0.5) / traffic.bins) * traffic.duration;
@@ -23,13 +23,15 @@ export function busiest(scenes) {
 
 export function attachPlayer(app) {
   const { store, scenes } = app;
-  const duration = longest(scenes);
-  if (!duration) return;
+  if (!longest(scenes) && !app.live) return;
   byId("player").hidden = false;
   byId("play").addEventListener("click", () => toggle(app));
   byId("scrub").addEventListener("input", (event) => {
-    store.set({ time: (event.target.value / STEPS) * duration, playing: false });
+    store.set({ time: (event.target.value / STEPS) * longest(scenes), playing: false, following: false });
   });
+  byId("newest").hidden = !app.live;
+  byId("newest").addEventListener("click", () => newest(app));
+  if (app.live) byId("colour").querySelector("[value=queue]").remove();
   byId("speed").addEventListener("change", (event) => store.set({ speed: Number(event.target.value) }));
   byId("colour").addEventListener("change", (event) => store.set({ colour: event.target.value }));
   byId("lanes-toggle").hidden = !scenes.some((scene) => scene.traffic?.lanes);
@@ -42,10 +44,22 @@ export function toggle(app) {
   const { store, scenes } = app;
   const duration = longest(scenes);
   if (!duration) return;
+  if (store.state.following) return store.set({ following: false });
   const playing = !store.state.playing;
-  const again = store.state.time >= duration || store.state.time === app.firstTime;
+  const again = store.state.time >= reached(scenes) || store.state.time === app.firstTime;
   store.set({ playing, time: playing && again ? 0 : store.state.time });
   if (playing) requestAnimationFrame((now) => advance(app, now));
+  return undefined;
+}
+
+/** Follow a run that goes on, as the page does at first. */
+export function newest(app) {
+  if (app.live) app.store.set({ following: true, playing: false, time: app.scenes[0].traffic.live.now });
+}
+
+/** How far the runs are: to their end, or to now. */
+function reached(scenes) {
+  return scenes[0].traffic.live ? scenes[0].traffic.live.now : longest(scenes);
 }
 
 function advance(app, before) {
@@ -56,7 +70,8 @@ function advance(app, before) {
     // A hidden tab gives no frames: what passed meanwhile is not caught up in one leap.
     const passed = Math.min(0.25, (now - before) / 1000);
     const time = store.state.time + (passed * store.state.speed * duration) / WALL;
-    store.set({ time: Math.min(time, duration), playing: time < duration });
+    const end = reached(scenes);
+    store.set({ time: Math.min(time, end), playing: time < end, following: app.live && time >= end });
     advance(app, now);
   });
 }
@@ -65,25 +80,27 @@ export function nudge(app, share) {
   const duration = longest(app.scenes);
   if (!duration) return;
   const time = Math.min(duration, Math.max(0, app.store.state.time + share * duration));
-  app.store.set({ time, playing: false });
+  app.store.set({ time, playing: false, following: false });
 }
 
 export function drawPlayer(app, changed) {
   const { state } = app.store;
-  const duration = longest(app.scenes);
+  const duration = longest(app.scenes) || (app.live ? 1 : 0);
   if (!duration) return;
   byId("clock").textContent = `${clock(state.time, duration)} / ${clock(duration, duration)}`;
   const scrub = byId("scrub");
-  if (changed.has("time")) scrub.value = String(Math.round((state.time / duration) * STEPS));
+  if (changed.has("time") || changed.has("came")) scrub.value = String(Math.round((state.time / duration) * STEPS));
   byId("cursor").style.left = `${(100 * state.time) / duration}%`;
-  if (changed.has("playing") || changed.has("start")) {
-    byId("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
-    byId("play").replaceChildren(symbol(state.playing));
+  if (changed.has("playing") || changed.has("following") || changed.has("start")) {
+    const goes = state.playing || state.following;
+    byId("play").setAttribute("aria-label", goes ? "Pause" : "Play");
+    byId("play").replaceChildren(symbol(goes));
+    byId("newest").setAttribute("aria-pressed", String(state.following));
   }
   byId("lanes-toggle").setAttribute("aria-expanded", String(state.lanes));
   byId("compare-toggle").setAttribute("aria-pressed", String(state.compare));
   byId("colour").value = state.colour;
-  if (changed.has("theme") || changed.has("start") || changed.has("size")) drawSpark(app);
+  if (changed.has("theme") || changed.has("start") || changed.has("size") || changed.has("came")) drawSpark(app);
 }
 
 function symbol(playing) {

@@ -1,0 +1,193 @@
+"""A world that is watched: its film, its ranks' stretches and its faults, made of batches."""
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.view.live.feed import CallSpan, Kind, LiveBatch
+from bench.view.live.film import CallLoad, LiveFilm
+from fabric.clock.changes import ClockChanges
+from fabric.clock.memory_machine import memory_machine
+from fabric.fabric import Fabric
+from fabric.faults.changes import LinkHistory
+from fabric.timeline.film import path_loads
+from fabric.timeline.ranks import MOVE, SOFTWARE, WAIT
+from topology.graph import Ints
+from topology.routing.router import Router
+
+MOST_STRETCHES = 12_000
+"""Stretches of ranks that are kept: the latest."""
+
+MOST_MARKS = 2_000
+"""Changes of links, and lines of news, that are kept: the first ones."""
+
+MOST_PARTS = 16
+"""Intervals into which a call of many steps is divided."""
+
+MOST_KINDS = 4096
+"""Kinds of calls of which it is kept what they load."""
+
+
+class RankStretch(NamedTuple):
+    """What a rank does from ``begin`` to ``end``, in emulated seconds; see `RankStretches`."""
+
+    rank: int
+    begin: float
+    end: float
+    what: int
+    label: int
+    peer: int
+
+
+class LiveMark(NamedTuple):
+    """At time ``at``, in emulated seconds, something happens that ``text`` says.
+
+    ``links``: int64, of the topology, that carry ``share`` of their bandwidth from then on; none
+    where it is no fault of links.
+    """
+
+    at: float
+    text: str
+    share: float
+    links: NDArray[np.int64]
+
+
+_NO_LINKS = np.zeros(0, np.int64)
+
+
+@dataclass(eq=False)
+class Watched:
+    """A world of the first ``size`` ranks of ``fabric``, as far as it has been told.
+
+    ``now``: seconds; ``calls``: how many are over; ``dropped``: of how many nothing is known;
+    ``end``: how the world has ended, None while it goes on. ``stretches``: the latest, of which
+    ``passed`` are no longer there.
+    """
+
+    fabric: Fabric
+    size: int
+    now: float = 0.0
+    calls: int = 0
+    dropped: int = 0
+    end: str | None = None
+    version: int = 0
+    passed: int = 0
+    film: LiveFilm = field(init=False)
+    stretches: deque[RankStretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
+    marks: list[LiveMark] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.film = LiveFilm(self.fabric.router.capacity)
+        self._kinds: OrderedDict[int, Kind] = OrderedDict()
+        self._loads: OrderedDict[tuple[int, int], CallLoad] = OrderedDict()
+        self._changes = self.fabric.changes
+        self._clock = ClockChanges(self._changes, self.fabric.topology.n_links)
+        self._said = 0  # changes that there are marks of
+        self._routers: dict[int, Router] = {0: self.fabric.router}
+        self._places: Ints | None = None
+
+    def take(self, batch: LiveBatch) -> None:
+        """Take in what a batch says."""
+        for kind in batch.kinds:
+            self._kinds[kind.number] = kind
+            if len(self._kinds) > MOST_KINDS:
+                self._kinds.popitem(last=False)
+        for span in batch.spans:
+            if span.kind in self._kinds:
+                self._span(self._kinds[span.kind], span)
+        for one in batch.computed:
+            self._add(RankStretch(one.rank, one.begin, one.end or one.begin, SOFTWARE, 0, -1))
+        self.now, self.dropped, self.end = max(self.now, batch.now), batch.dropped, batch.end
+        self.film.reach(self.now)
+        self._mark(batch)
+        self.version += 1
+
+    def _span(self, kind: Kind, span: CallSpan) -> None:
+        self.calls += span.many
+        label = self.film.label(kind.label)
+        came = max((at for at in span.begin if at == at), default=0.0)
+        late = span.begin.index(came) if came in span.begin else -1
+        end = max((at for at in span.end if at == at), default=came)
+        begin = came if span.many == 1 else min(at for at in span.begin if at == at)
+        self.film.add(self._load(kind, begin), span.many, begin, end, label)
+        waits = span.many == 1 and late >= 0
+        for rank, joined, over in zip(kind.ranks, span.begin, span.end, strict=True):
+            if rank < self.size and joined == joined and over == over:
+                moves = min(came, over) if waits else joined
+                if moves > joined:
+                    peer = kind.ranks[late]
+                    self._add(RankStretch(rank, joined, moves, WAIT, label, peer))
+                self._add(RankStretch(rank, moves, over, MOVE, label, -1))
+
+    def _add(self, one: RankStretch) -> None:
+        if one.end > one.begin:
+            if len(self.stretches) == MOST_STRETCHES:
+                self.passed += 1
+            self.stretches.append(one)
+
+    def _load(self, kind: Kind, time: float) -> CallLoad:
+        state = self._clock.until(time)[0] if self._clock else 0
+        load = self._loads.get((kind.number, state))
+        if load is None:
+            load = self._loads[kind.number, state] = self._loaded(kind, self._router(state))
+            if len(self._loads) > MOST_KINDS:
+                self._loads.popitem(last=False)
+        return load
+
+    def _router(self, state: int) -> Router:
+        """The router after so many changes of links."""
+        if state not in self._routers:
+            history = LinkHistory(self.fabric.topology.n_links, self._changes[:state])
+            history.go(math.inf)
+            now = history.states
+            self._routers[state] = self.fabric.router.changed(now.share, now.routed)
+            if len(self._routers) > MOST_PARTS:
+                del self._routers[next(one for one in self._routers if one)]
+        return self._routers[state]
+
+    def _loaded(self, kind: Kind, router: Router) -> CallLoad:
+        places = self._places_of(kind)
+        src, dst = places[kind.src], places[kind.dst]
+        there = router.connects(src, dst)  # what a fault has cut moves nothing
+        row, resource, weight = path_loads(router, src[there], dst[there])
+        steps, number = np.unique(kind.step[there], return_inverse=True)
+        parts = max(1, min(len(steps), MOST_PARTS))
+        part = number.ravel() * parts // max(1, len(steps))
+        resources = len(router.capacity)
+        keys, at = np.unique(part[row] * resources + resource, return_inverse=True)
+        loaded = kind.size[there][row] * weight
+        size = np.bincount(at.ravel(), loaded, len(keys)).astype(np.float64)
+        return CallLoad(parts, keys // resources, keys % resources, size)
+
+    def _places_of(self, kind: Kind) -> Ints:
+        """The endpoint of each place; those beyond the ranks' are of CPUs' memory."""
+        last = max(int(kind.src.max(initial=0)), int(kind.dst.max(initial=0)))
+        if last < self.size:
+            return self.fabric.places
+        if self._places is None:
+            self._places = memory_machine(self.fabric, self.size).places
+        return self._places
+
+    def _mark(self, batch: LiveBatch) -> None:
+        due, _ = self._clock.until(self.now) if self._clock else (0, math.inf)
+        for at, what in self._changes[self._said : due]:
+            text = what.cause if what.share < 1 else "repaired"
+            self.marks.append(LiveMark(at, text, what.share, what.links))
+        self._said = max(self._said, due)
+        self.marks += [LiveMark(at, text, 1.0, _NO_LINKS) for at, text in batch.news]
+        del self.marks[MOST_MARKS:]
+
+    def later(self, first: int) -> Iterator[RankStretch]:
+        """The stretches from number ``first`` on, as far as they are still there."""
+        return islice(self.stretches, max(0, first - self.passed), None)
+
+    @property
+    def reached(self) -> int:
+        """The number of the next stretch."""
+        return self.passed + len(self.stretches)
