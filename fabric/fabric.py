@@ -13,6 +13,7 @@ from fabric.endpoint.stacks import named
 from fabric.engines.base import (
     CHANGES,
     CLASSES,
+    GUARANTEES,
     PACKET_HASH,
     Compiles,
     Engine,
@@ -23,6 +24,7 @@ from fabric.engines.base import (
     engine,
     maker,
 )
+from fabric.engines.guarantees import promises
 from fabric.engines.paths import PathTable
 from fabric.failure import WorldError
 from fabric.faults.changes import TimedChange, marks_of
@@ -99,6 +101,8 @@ class Fabric:
         classes = TrafficClasses(tuple(self.classes))
         if classes and CLASSES not in made.models:
             raise EngineError(f"the engine {self.engine} does not model traffic classes")
+        if classes.guaranteed and GUARANTEES not in made.models:
+            raise EngineError(f"the engine {self.engine} does not model guarantees of classes")
         routing = policy_of(self.routing)
         if isinstance(routing, PerPacketHash) and PACKET_HASH not in made.models:
             raise EngineError(f"the engine {self.engine} does not model the routing packet-hash")
@@ -143,13 +147,15 @@ class Fabric:
         each rank pays the software's costs of a call even if there is no step. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
         `EngineError` for steps with a trait, such as a traffic class, that the engine does not
-        model, `ClassError` for a class that the machine does not have, `ArgumentError` for what is
-        no schedule.
+        model, `ClassError` for a class that the machine does not have, and for guarantees that it
+        cannot give so many ranks (None: all places), `ArgumentError` for what is no schedule.
         """
         given = None if ranks is None else integer(ranks, "ranks", 0, len(self.places))
         moved = None if size is None else integer(size, "size", 0)
         traffic_class = self.traffic_classes.of_operation(text(operation, "operation"))
         operation = self.software.regime(operation, moved)
+        if self.traffic_classes.guaranteed:
+            promises(self, given)
         # Uniform steps have no traits, so there is nothing to be checked or added.
         is_uniform = isinstance(steps, UniformSteps) and not traffic_class
         mine = steps if is_uniform else self._modelled(only_steps(steps), traffic_class)
@@ -207,8 +213,10 @@ class Fabric:
         """A new `Session` of the first ``size`` places of ``machine``, by the fabric's engine.
 
         ``machine``: this fabric, or one with more places. It has the changes of ``machine`` from
-        its begin on, until it is cleared.
+        its begin on, until it is cleared. Raises `ClassError` for guarantees that it cannot give.
         """
+        if machine.traffic_classes.guaranteed:
+            promises(machine, size)
         session = self._engine.session(machine, size)
         for at, what in machine.changes:
             session.change(at, what)

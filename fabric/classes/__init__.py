@@ -1,1 +1,1 @@
-"""Traffic classes: which transfers go first, how others share, and what each may take."""
+"""Traffic classes: which transfers go first, how others share, what each may and must get."""

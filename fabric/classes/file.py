@@ -13,6 +13,7 @@ By hand::
     number = 2
     weight = 0.5                          # of each transfer among those of its priority
     rate_limit = "25 GB/s"                # of all that one rank sends in this class
+    guarantee = "5 GB/s"                  # of each rank's sending and receiving, before all others
 """
 
 from pathlib import Path

@@ -1,10 +1,12 @@
-"""The traffic classes of a machine: priority, weight and rate limit of each, as a frozen table.
+"""The traffic classes of a machine: priority, weight, limit and guarantee of each, a frozen table.
 
 Where several transfers want one resource (a bundle of links, a port, a rank's limit as an
 initiator), those of the class with the higher priority get what they can use, and lower ones what
 is left. Within a priority transfers share by their weights: one of weight 2 gets twice what one of
 weight 1 gets where the same resource holds both back. A rate limit holds for each rank: all that
-one rank sends in the class, to other ranks, on any plane, together.
+one rank sends in the class, to other ranks, on any plane, together. A guarantee is what comes
+before all of that: of each rank's sending and of its receiving, the transfers of the class get so
+much together as far as they can use it, and priorities and weights divide what is left.
 """
 
 import math
@@ -35,7 +37,7 @@ PRIORITIES = (-128, 127)
 WEIGHTS = (1e-6, 1e6)
 """The least and the largest weight: beyond, shares would be lost in rounding."""
 
-KEYS = ("name", "number", "priority", "weight", "rate_limit", "operations")
+KEYS = ("name", "number", "priority", "weight", "rate_limit", "guarantee", "operations")
 """The keys of a class in TOML and JSON; the first two have to be there."""
 
 
@@ -53,6 +55,8 @@ class TrafficClass:
     - ``rate_limit``: bytes per second that one rank sends at most in this class; inf: no limit.
     - ``operations``: whose transfers are of this class if they name no other, such as
       ``("dispatch", "combine")``; variants (``"all_gather:small"``) are of their operation's.
+    - ``guarantee``: bytes per second that the class is promised of all that a rank sends, and of
+      all that it receives; 0: nothing. `fabric.engines.guarantees` says whether it can be given.
 
     Raises `ClassError` for a value outside of that, `ArgumentError` for one of another type.
     """
@@ -63,6 +67,7 @@ class TrafficClass:
     weight: float = 1.0
     rate_limit: float = math.inf
     operations: tuple[str, ...] = ()
+    guarantee: float = 0.0
 
     def __post_init__(self) -> None:
         of = f"of traffic class {shown(self.name)}"
@@ -76,6 +81,7 @@ class TrafficClass:
             "weight": number(self.weight, f"weight {of}", *WEIGHTS),
             "rate_limit": number(self.rate_limit, f"rate_limit {of}", 0, unit="bytes per second"),
             "operations": tuple(text(one, f"an operation {of}") for one in given),
+            "guarantee": number(self.guarantee, f"guarantee {of}", 0, unit="bytes per second"),
         }
         if not checked["name"]:
             raise ClassError("a traffic class has no name")
@@ -83,6 +89,7 @@ class TrafficClass:
             raise ClassError(f"rate_limit {of} is 0 bytes per second: it could never send")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        _check_guarantee(self.guarantee, self.rate_limit, of)
 
     def to_json(self) -> dict[str, Any]:
         """The class as JSON values, without what has its default; `class_of` takes it."""
@@ -93,7 +100,18 @@ class TrafficClass:
             values["weight"] = self.weight
         if self.rate_limit < math.inf:
             values["rate_limit"] = show(self.rate_limit, "bandwidth")
+        if self.guarantee:
+            values["guarantee"] = show(self.guarantee, "bandwidth")
         return values | ({"operations": list(self.operations)} if self.operations else {})
+
+
+def _check_guarantee(guarantee: float, rate_limit: float, of: str) -> None:
+    """Raise `ClassError` for a ``guarantee`` that contradicts the class itself."""
+    if guarantee == math.inf:
+        raise ClassError(f"guarantee {of} is without an end: no link carries that")
+    if guarantee > rate_limit:
+        promised, most = show(guarantee, "bandwidth"), show(rate_limit, "bandwidth")
+        raise ClassError(f"guarantee {of} is {promised}, above its rate_limit of {most}")
 
 
 def class_of(values: object, where: str) -> TrafficClass:
@@ -113,8 +131,8 @@ def class_of(values: object, where: str) -> TrafficClass:
             raise ClassError(f"{where}: key {key!r} is missing")
     given = dict(values)
     try:
-        if "rate_limit" in given:
-            given["rate_limit"] = parse(given["rate_limit"], "bandwidth")
+        for key in {"rate_limit", "guarantee"} & set(given):
+            given[key] = parse(given[key], "bandwidth")
         return TrafficClass(**given)
     except TriplaneError as error:
         raise ClassError(f"{where}: {error}") from None
@@ -170,6 +188,11 @@ class TrafficClasses:
     def limited(self) -> tuple[TrafficClass, ...]:
         """The classes with a rate limit, in order of their numbers."""
         return tuple(one for one in self.classes if one.rate_limit < math.inf)
+
+    @cached_property
+    def guaranteed(self) -> tuple[TrafficClass, ...]:
+        """The classes with a guarantee, in order of their numbers."""
+        return tuple(one for one in self.classes if one.guarantee)
 
     def rows(self, numbers: _Longs) -> _Longs:
         """The place in ``classes`` of each class number, int64; all have been checked."""

@@ -43,6 +43,9 @@ CLASSES = TRAIT
 """In `Engine.models`: streams are treated by their traffic class, `Streams.trait`."""
 
 
+GUARANTEES = "guarantees"
+"""In `Engine.models`: classes get what they are promised, see `fabric.engines.guarantees`."""
+
 PACKET_HASH = "packet-hash"
 """In `Engine.models`: it has an answer to `topology.routing.policies.PerPacketHash`."""
 
@@ -147,7 +150,7 @@ class Engine(Protocol):
 
     @property
     def models(self) -> frozenset[str]:
-        """Which of `CONTENTION`, `CHANGES` and `PACKET_HASH` it models, and which traits it reads.
+        """Which of `CONTENTION`, `CHANGES`, `GUARANTEES` and `PACKET_HASH` it models, and traits.
 
         Traits by name (`fabric.schedule.traits.TRAITS`), such as `CLASSES`. Others never reach the
         engine, see `check_traits`.

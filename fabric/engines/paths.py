@@ -31,6 +31,7 @@ class PathTable:
         self.router, self.places = router, places
         self._binding: tuple[int, Binding] | None = None
         self._turned: dict[tuple[int, tuple[int, ...], bool], Turned] = {}
+        self._hose: dict[int, _Floats] = {}
 
     def of(self, src: _Ints, dst: _Ints) -> _Ints:
         """The number of the path of each pair of ranks, int32; raises `RouteError`."""
@@ -63,6 +64,28 @@ class PathTable:
             self._turned[asked] = turned(self.router, self.places, ranks, marks, whole=whole)
         return self._turned[asked]
 
+    def hose(self, ranks: int) -> _Floats:
+        """The most that traffic of the first ``ranks`` ranks brings to each resource: a rate.
+
+        Of any traffic in which no rank sends, and none receives, more than 1 byte a second; float64
+        [resources]. Never less than that, and just that where all that a rank sends may take one
+        way: the lower of two sums, of what each rank may send over the resource, and of what each
+        may receive over it. Where nothing connects two ranks, they send each other nothing.
+        """
+        if ranks not in self._hose:
+            path = all_paths(self.router, self.places[:ranks])
+            table, n = self.router.table, len(self.router.capacity)
+            src, dst = np.nonzero(path >= 0)
+            of = path[src, dst]
+            length = table.begin[of + 1] - table.begin[of]
+            entry = np.repeat(table.begin[of] - np.cumsum(length) + length, length)
+            entry += np.arange(len(entry))
+            resource, weight = table.resource[entry].astype(np.int64), table.weight[entry]
+            self._hose[ranks] = np.minimum(
+                *(_sum_of_most(np.repeat(ends, length), resource, weight, n) for ends in (src, dst))
+            )
+        return self._hose[ranks]
+
     def ways(self, classes: TrafficClasses = NO_CLASSES, ranks: int | None = None) -> "Ways":
         """The paths found so far, and what their ends are.
 
@@ -85,6 +108,18 @@ class PathTable:
         """
         usable: _Floats = self.router.capacity * share[self.router.plane]
         return usable
+
+
+def _sum_of_most(of: _Longs, resource: _Longs, weight: _Floats, resources: int) -> _Floats:
+    """For each resource, the sum over ranks of the largest ``weight`` that each has on it."""
+    key = of * resources + resource
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    if not len(first):
+        return np.zeros(resources)
+    most = np.maximum.reduceat(weight[order], first)
+    return np.bincount(key[first] % resources, most, resources).astype(np.float64)
 
 
 def all_paths(router: Router, places: _Ints) -> _Ints:
@@ -211,7 +246,8 @@ class Ways:
     the machine, on which ``ranks`` ranks send.
 
     After the resources of the paths, resource by resource, there are the limits of the ranks as
-    initiators, then those of the ranks in each class with a rate limit.
+    initiators, then those of the ranks in each class with a rate limit, then of each class with a
+    guarantee what it is promised of the sending of the ranks, and of their receiving.
     """
 
     capacity: _Floats
@@ -279,6 +315,8 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
     )  # fmt: skip
     if ways.classes.limited:
         entries, resource, weight = _with_class_limits(streams, ways, entries, resource, weight)
+    if ways.classes.guaranteed:
+        entries, resource, weight = _with_promises(streams, ways, entries, resource, weight)
     latency, src_cost, dst_cost = _costs(
         src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
         far, at.latency, at.per_peer, at.per_message, at.per_byte, costs.per_reduced_byte,
@@ -403,9 +441,45 @@ def _with_class_limits(
     )
 
 
+def _with_promises(
+    streams: Streams, ways: Ways, entries: _Longs, resource: _Ints, weight: _Floats
+) -> tuple[_Longs, _Ints, _Floats]:
+    """Each flow's resources, and what its class is promised at both of its ranks, if anything."""
+    numbers, ranks = streams.trait(TRAIT), ways.ranks
+    first = len(ways.capacity) + ranks * (1 + len(ways.classes.limited))
+    which = np.full(len(streams), -1)
+    for k, one in enumerate(ways.classes.guaranteed):
+        which[numbers == one.number] = first + 2 * k * ranks
+    promised = (which >= 0) & (streams.src != streams.dst)
+    at, both = entries[1:][promised], np.stack([streams.src, streams.dst + ranks], axis=1)
+    return (
+        entries + np.concatenate([[0], 2 * np.cumsum(promised)]),
+        np.insert(resource, np.repeat(at, 2), (which[:, None] + both)[promised].ravel()),
+        np.insert(weight, np.repeat(at, 2), 1.0),
+    )
+
+
 def class_limits(classes: TrafficClasses, ranks: int) -> _Floats:
-    """The most bytes per second of each of ``ranks`` ranks in each limited class: float64."""
-    return np.repeat([one.rate_limit for one in classes.limited], ranks).astype(np.float64)
+    """The most bytes per second of each of ``ranks`` ranks in each limited class: float64.
+
+    Behind them what classes are promised, which limits nobody: inf.
+    """
+    promises = np.full(2 * ranks * len(classes.guaranteed), np.inf)
+    limits = np.repeat([one.rate_limit for one in classes.limited], ranks)
+    return np.concatenate([limits.astype(np.float64), promises])
+
+
+def promised(classes: TrafficClasses, ranks: int, resources: int, after: int = 0) -> _Floats:
+    """What is promised of each of ``resources`` resources, bytes per second: float64 [resources].
+
+    Those of `Ways`, and ``after`` more; inf of all but those of promises. Empty where nothing is.
+    """
+    if not classes.guaranteed:
+        return np.zeros(0)
+    found = np.full(resources, np.inf)
+    rates = np.repeat([one.guarantee for one in classes.guaranteed], 2 * ranks)
+    found[resources - after - len(rates) : resources - after] = rates
+    return found
 
 
 @compiled

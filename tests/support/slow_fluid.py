@@ -1,7 +1,8 @@
 """The oracle of the flow engine: exact max-min sharing, event by event, as slow as it is obvious.
 
 With traffic classes: the highest priority is filled first, by weights, and the next one into what
-is left. With changes of links: every stream that has not ended gets its way anew at each of them.
+is left. What a class is promised is filled before all of that, and the rest comes on top. With
+changes of links: every stream that has not ended gets its way anew at each of them.
 
 Written from the definitions and not from the engine: every physical link by itself (nothing is
 folded into bundles, nothing is left out), dicts and loops, rates found anew after every event.
@@ -9,7 +10,7 @@ folded into bundles, nothing is left out), dicts and loops, rates found anew aft
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 from math import ceil, inf, log2
@@ -113,6 +114,7 @@ class Stream:
     messages: int = 0
     reduces: bool = False
     load: dict[object, float] = field(default_factory=dict)
+    ends: tuple[object, ...] = ()
     latency: float = 0.0
     limit: float = inf
     far: str = "die"
@@ -295,6 +297,8 @@ def _prepare(stream: Stream, way: Path, costs: Costs, rank: int | None = None) -
     latency, bandwidth = _protocol(stream.size, costs)
     stream.latency = way.latency * costs.crossings + at(costs.latency, stream.far) + latency
     stream.load = {link: share for link, share in way.load.items()}
+    name = stream.of.name
+    stream.ends = stream.ends or ((name, "sends", stream.src), (name, "receives", stream.dst))
     if way.plane != "package":
         stream.load[f"initiator {rank}"] = 1.0
     if stream.of.rate_limit < inf:
@@ -368,30 +372,47 @@ def _through(rank: int, step: int, streams: list[Stream], costs: Costs, ready: l
 
 def fair_rates(streams: list[Stream], capacity: dict[object, float]) -> dict[Stream, float]:
     """Priority after priority, each into what the ones before have left."""
-    rate: dict[Stream, float] = {}
+    base, rate = assured(streams, capacity), dict[Stream, float]()
     for priority in sorted({stream.of.priority for stream in streams}, reverse=True):
-        _fill([s for s in streams if s.of.priority == priority], capacity, rate)
-    return rate
+        _fill([s for s in streams if s.of.priority == priority], capacity, rate, base)
+    return {stream: more + base.get(stream, 0.0) for stream, more in rate.items()}
 
 
-def _fill(rising: list[Stream], capacity: dict[object, float], rate: dict[Stream, float]) -> None:
-    """All rates rise together, each by its weight, until something holds a stream back."""
+def assured(streams: list[Stream], capacity: dict[object, float]) -> dict[Stream, float]:
+    """What streams of classes with a guarantee get of it, as if they were alone and wanted that."""
+    mine = [s for s in streams if s.of.guarantee and s.load]
+    ends = {end: s.of.guarantee for s in mine for end in s.ends}
+    alone = [replace(s, load=s.load | dict.fromkeys(s.ends, 1.0)) for s in mine]
+    rate: dict[Stream, float] = {}
+    _fill(alone, capacity | ends, rate, {})
+    return {stream: rate[twin] for stream, twin in zip(mine, alone, strict=True)}
+
+
+def _fill(
+    rising: list[Stream], capacity: dict[object, float], rate: dict[Stream, float],
+    base: Mapping[Stream, float],
+) -> None:  # fmt: skip
+    """All rates rise together, each by its weight, until something holds a stream back.
+
+    ``base``: what streams have already.
+    """
+    limit = {s: max(s.limit - base.get(s, 0.0), 0.0) / s.of.weight for s in rising}
     while rising:
         pull: dict[object, float] = defaultdict(float)
         room = dict(capacity)
         for stream in rising:
             for link, weight in stream.load.items():
                 pull[link] += weight * stream.of.weight
-        for stream, fixed in rate.items():
+        for stream, fixed in chain(rate.items(), base.items()):
             for link, weight in stream.load.items():
                 room[link] -= fixed * weight
         # What rounding leaves of a link that others have filled is nothing.
         rest = {link: 1e-9 * capacity[link] if capacity[link] < inf else 0.0 for link in pull}
         left = {link: room[link] if room[link] > rest[link] else 0.0 for link in pull}
         level = {link: left[link] / pull[link] for link in pull}
-        least = min([*level.values(), *(s.limit / s.of.weight for s in rising)])
+        least = min([*level.values(), *(limit[s] for s in rising)])
         full = {link for link in level if level[link] <= least * (1 + TINY)}
         most = least * (1 + TINY)
-        held = [s for s in rising if s.limit / s.of.weight <= most or full & set(s.load)]
+        held = [s for s in rising if limit[s] <= most or full & set(s.load)]
         rate |= {stream: least * stream.of.weight for stream in held}
         rising = [stream for stream in rising if stream not in rate]

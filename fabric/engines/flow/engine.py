@@ -5,7 +5,15 @@ from contextlib import suppress
 
 from fabric.engines import in_switch
 from fabric.engines.account import Account
-from fabric.engines.base import CHANGES, CLASSES, CONTENTION, PACKET_HASH, EngineError, Machine
+from fabric.engines.base import (
+    CHANGES,
+    CLASSES,
+    CONTENTION,
+    GUARANTEES,
+    PACKET_HASH,
+    EngineError,
+    Machine,
+)
 from fabric.engines.columns import windows
 from fabric.engines.flow.changing import ChangingSimulation
 from fabric.engines.flow.run import Simulation, liberties
@@ -25,7 +33,7 @@ class Flow:
     `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
-    models = frozenset({CONTENTION, CLASSES, CHANGES, PACKET_HASH}) | in_switch.MODELS
+    models = frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH}) | in_switch.MODELS
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = number(tolerance, "tolerance")

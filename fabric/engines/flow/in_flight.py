@@ -45,6 +45,10 @@ NO_PRIORITIES = Priorities(0, np.zeros(0, np.int8), np.zeros(0, np.int8))
 """The priorities of flows that are all alike."""
 
 
+NO_PROMISE = np.zeros(0)
+"""What is promised where no class has a guarantee."""
+
+
 def alike(flows: int) -> Priorities:
     """Of flows that all have one priority, in the solver that knows of flows at rate 0."""
     return Priorities(1, np.zeros(flows, np.int8), np.zeros(0, np.int8))
@@ -62,6 +66,8 @@ class Flows(NamedTuple):
     carried since flows ended between two solves; they are carried later, at rate ``bonus``.
     Where there are priorities, ``n[8]`` says how many, and ``priority`` that of each flow: 0 goes
     first; else it is empty. Flows that may stand still have one at least, see `alike`.
+    ``promise``, over resources: bytes per second of those that stand for a guarantee, else inf;
+    empty where there is none, and where there is one there are priorities, one at least.
     ``active[:n[0]]``: the flows in flight; ``changed[:n[1]]``: the resources to solve from. The
     rest is working memory.
     """
@@ -97,6 +103,7 @@ class Flows(NamedTuple):
     found: _Ints
     touched: _Ints
     priority: NDArray[np.int8]
+    promise: _Floats
 
 
 def make_flows(
@@ -108,12 +115,13 @@ def make_flows(
     weight: _Floats,
     capacity: _Floats,
     priorities: Priorities = NO_PRIORITIES,
+    promise: _Floats = NO_PROMISE,
 ) -> Flows:
     """Flows that are not in flight yet; flow i loads ``resource[entries[i]:entries[i + 1]]``.
 
     ``size``: bytes [flows]; ``limits[limit]``: the most bytes per second of each flow; ``weight``:
     by entry, how much of a flow's rate the resource carries; ``capacity``: bytes per second
-    [resources]; ``priorities``: of the flows and of the traffic classes.
+    [resources]; ``priorities``: of the flows and of the traffic classes; ``promise``: see `Flows`.
     """
     n, n_resources, numbers = len(size), len(capacity), np.zeros(9, np.int64)
     numbers[PRIORITIES] = priorities.number
@@ -133,7 +141,7 @@ def make_flows(
         pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
         heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
         found=zero(n, np.int32), touched=zero(n_resources, np.int32),
-        priority=priorities.of_flows,
+        priority=priorities.of_flows, promise=promise,
     )  # fmt: skip
 
 

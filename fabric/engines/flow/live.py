@@ -51,13 +51,15 @@ class Live:
     """The engine with lanes in it. Times are in seconds since `reset`.
 
     ``capacity``: of each resource, bytes per second; ``tolerance``: as in `Flow`; ``classes``: the
-    traffic classes, in whose weights' bytes the streams are. ``lanes``: how
-    many have not ended. ``crowded``: True if so much has ended that it is time to `compact`.
+    traffic classes, in whose weights' bytes the streams are; ``promise``: what they are promised of
+    the resources, see `in_flight.Flows`. ``lanes``: how many have not ended. ``crowded``: True if
+    so much has ended that it is time to `compact`.
     """
 
     def __init__(
-        self, capacity: _Floats, tolerance: float, classes: TrafficClasses = NO_CLASSES
-    ) -> None:
+        self, capacity: _Floats, tolerance: float, classes: TrafficClasses = NO_CLASSES,
+        promise: _Floats = in_flight.NO_PROMISE,
+    ) -> None:  # fmt: skip
         self._classes = classes
         self._share, self._grain = liberties(tolerance)
         self._least: dict[int, float] = {}
@@ -67,7 +69,7 @@ class Live:
         # A class's priority, by its place in the table; empty if all have the same.
         self._priority_of = priorities_of(classes, np.zeros(0, np.int64)).of_classes
         self._priorities = len(np.unique(self._priority_of))
-        self._f = _flows(_FIRST_ROOM, capacity)
+        self._f = _flows(_FIRST_ROOM, capacity, promise)
         self._room = np.full(len(capacity), _AT_RESOURCE)
         self._need = np.zeros(len(capacity), np.int64)
         self._key, self._first = np.zeros(_FIRST_ROOM, np.int64), np.zeros(_FIRST_ROOM, np.int64)
@@ -303,13 +305,14 @@ def _window(n: int) -> EventWindow:
     )  # fmt: skip
 
 
-def _flows(n: int, capacity: _Floats) -> Flows:
+def _flows(n: int, capacity: _Floats, promise: _Floats) -> Flows:
     """No flows yet, with room for ``n`` of two resources each."""
     size = len(capacity)
     empty = np.zeros(0, np.int32)
     flows = make_flows(
         np.zeros(n), np.zeros(n, np.int32), np.array([np.inf]), np.zeros(n + 1, np.int64), empty,
         np.zeros(0), capacity, Priorities(0, np.zeros(n, np.int8), np.zeros(0, np.int8)),
+        promise,
     )  # fmt: skip
     room = np.full(size, _AT_RESOURCE)
     return flows._replace(

@@ -16,7 +16,7 @@ from fabric.engines.base import Machine
 from fabric.engines.changed import ChangedMachine, to_nowhere
 from fabric.engines.columns import RankStreams, Streams
 from fabric.engines.flow.weights import weighted
-from fabric.engines.paths import FlowLoads, all_paths, class_limits, load
+from fabric.engines.paths import FlowLoads, all_paths, class_limits, load, promised
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -66,8 +66,9 @@ class PlacedMachine:
 
     Operations of a software stack may get different shares of a link, and calls of several are in
     flight together. So ``capacity`` (float64 [resources, then one initiator a rank, then the ranks
-    in each class with a rate limit], bytes per second) is that of the operation that gets most. A
-    stream that gets only a fraction f of it loads the link 1/f times.
+    in each class with a rate limit, then twice in each with a guarantee], bytes per second) is that
+    of the operation that gets most. A stream that gets only a fraction f of it loads the link 1/f
+    times. ``promise``: what the same resources are promised, see `in_flight.Flows`.
 
     In a machine that has ``changed`` two ranks may have lost all paths between them. So it has one
     resource more, the last one, which carries nothing: their streams load it.
@@ -91,6 +92,7 @@ class PlacedMachine:
         self.capacity = np.concatenate(
             [paths.usable(self._best), initiators, class_limits(self.classes, size), nowhere]
         )
+        self.promise = promised(self.classes, size, len(self.capacity), len(nowhere))
 
     def share(self, given: RankStreams) -> RankShare:
         """The `RankShare` of a rank's streams; raises `RouteError` for ranks without a path."""
@@ -148,5 +150,5 @@ class PlacedMachine:
         limit = costs.initiator_bandwidth
         of_initiator = self._initiator / limit if limit < np.inf else 1.0
         initiators, others = np.full(self.size, of_initiator), len(self.classes.limited)
-        more = self.size * others + self.changed
+        more = self.size * (others + 2 * len(self.classes.guaranteed)) + self.changed
         return np.concatenate([heavier, initiators, np.ones(more)])

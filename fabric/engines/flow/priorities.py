@@ -1,7 +1,13 @@
-"""Max-min fair rates where some transfers go before others.
+"""Max-min fair rates where some transfers go before others, or are promised something.
 
 The highest priority is filled as if it were alone, the next one fills what that leaves, and so on.
 A transfer for which nothing is left waits at rate 0, with what it has to go.
+
+Before all of them the transfers of classes with a guarantee are filled, as if each rank's sending
+in the class carried what it is promised and no more, and its receiving likewise. That is the
+*base* of their rates; then come the priorities, and give everybody a share of what is left, on top.
+So Linux's hierarchical token buckets do it (Devera, HTB, 2002): a class has its rate assured, and
+the rest goes by priority, then by weight.
 """
 
 import numpy as np
@@ -9,6 +15,7 @@ from numpy.typing import NDArray
 
 from fabric.classes.table import TRAIT, TrafficClasses
 from fabric.engines.columns import Streams
+from fabric.engines.flow.heap import sort_by
 from fabric.engines.flow.in_flight import (
     ALIVE,
     AT_LIMIT,
@@ -37,6 +44,7 @@ from topology.compiled import compiled
 
 _Ints = NDArray[np.int32]
 _Longs = NDArray[np.int64]
+_Floats = NDArray[np.float64]
 
 
 def priorities(
@@ -48,12 +56,12 @@ def priorities(
 
 
 def priorities_of(classes: TrafficClasses, row: _Longs) -> Priorities:
-    """The priorities of flows; `NO_PRIORITIES` where all classes have the same.
+    """The priorities of flows; `NO_PRIORITIES` where all classes are served alike.
 
     ``row``: the place of each flow's class in the table, int64.
     """
     different, of_classes = np.unique(-classes.priorities, return_inverse=True)
-    if len(different) < 2:
+    if len(different) < 2 and not classes.guaranteed:
         return NO_PRIORITIES
     ranked = of_classes.astype(np.int8)
     return Priorities(len(different), ranked[row], ranked)
@@ -75,17 +83,81 @@ def solve_by_priority(f: Flows, time: float, span: float) -> bool:
         found = component(f)
     levels(f, span)
     every, begin = _by_priority(f, found)
+    base = np.zeros(0)
+    if len(f.promise):
+        base = _promised(f, every)
     for priority in range(f.n[PRIORITIES]):
         first, end = begin[priority], begin[priority + 1]
         if first == end:
             continue
         _open(f, every[first:end])
-        if len(f.limits) > 1:
-            sort_by_limit(f, end - first)
-        fill(f, end - first)
-        _settle(f, end - first, time)
+        g = f
+        if len(base) and len(f.limits) > 1:
+            g = _with_rest(f, end - first, base)
+        if len(g.limits) > 1:
+            sort_by_limit(g, end - first)
+        fill(g, end - first)
+        _settle(g, end - first, time, base)
     close(f)
     return bool(everything)
+
+
+@compiled
+def _promised(f: Flows, every: _Ints) -> _Floats:
+    """Fill the flows among these records that a guarantee is for, up to it; their rates, by flow.
+
+    Those of others are 0. What they have is taken from their resources.
+    """
+    base, mine, n = np.zeros(len(f.rate)), np.empty(len(every), np.int32), 0
+    for k in range(len(every)):
+        at, is_promised = every[k] + 2, False
+        while f.records[at] >= 0:
+            is_promised |= f.promise[f.records[at]] < np.inf
+            at += 1
+        if is_promised or f.promise[~f.records[at]] < np.inf:
+            mine[n] = every[k]
+            n += 1
+    _promise(f, True)
+    _open(f, mine[:n])
+    if len(f.limits) > 1:
+        sort_by_limit(f, n)
+    fill(f, n)
+    for k in range(n):
+        b = f.found[k]
+        state, i = f.records[b], f.records[b + 1]
+        base[i] = f.level[state] if state >= 0 else f.limits[f.limit[i]]
+        f.records[b] = HELD
+    _promise(f, False)
+    return base
+
+
+@compiled
+def _promise(f: Flows, holds: bool) -> None:
+    """Let what is promised be the room of the resources that stand for it, or nothing at all."""
+    for k in range(f.n[TOUCHED]):
+        r = f.touched[k]
+        if f.promise[r] < np.inf:
+            f.room[r] = f.promise[r] if holds else np.inf
+
+
+@compiled
+def _with_rest(f: Flows, found: int, base: _Floats) -> Flows:
+    """The flows with what their limits leave of the first ``found`` above the base as limits."""
+    flow, rest, limit = np.empty(found, np.int32), np.empty(found), f.limit.copy()
+    for k in range(found):
+        flow[k] = f.records[f.found[k] + 1]
+        rest[k] = max(f.limits[f.limit[flow[k]]] - base[flow[k]], 0.0)
+    sort_by(rest, flow, found)
+    limits = np.full(found + 1, np.inf)  # one at least is none: with a single one none is looked at
+    for k in range(found):
+        i = flow[k]
+        limits[k], limit[i] = max(f.limits[f.limit[i]] - base[i], 0.0), k
+    return Flows(
+        f.size, f.rate, f.due, limit, limits, f.record, f.records, f.weights, f.capacity, f.first,
+        f.length, f.load, f.pull, f.inside, f.credit, f.bonus, f.full, f.active, f.changed,
+        f.is_changed, f.n, f.seen, f.room, f.pulling, f.waiting, f.level, f.heap_level,
+        f.heap_resource, f.found, f.touched, f.priority, f.promise,
+    )  # fmt: skip
 
 
 @compiled
@@ -134,11 +206,11 @@ def _open(f: Flows, records: _Ints) -> None:
 
 
 @compiled
-def _settle(f: Flows, found: int, time: float) -> None:
+def _settle(f: Flows, found: int, time: float, base: _Floats) -> None:
     """Give the flows that were solved their rates, and when they will be through at those.
 
-    The first lines are also those of `maxmin`'s: as a function that both call, they take a solve
-    twice its time.
+    ``base``: what they have as a guarantee, by flow; empty where there is none. The first lines are
+    also those of `maxmin`'s: as a function that both call, they take a solve twice its time.
     """
     for k in range(found):
         b = f.found[k]
@@ -147,6 +219,8 @@ def _settle(f: Flows, found: int, time: float) -> None:
             state = AT_LIMIT
             f.records[b] = state
         rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
+        if len(base) > 0:
+            rate += base[i]
         old, due = f.rate[i], f.due[i]
         if old > 0.0 and (rate == old or due <= time * (1 + 2e-12)):
             continue  # nothing changes, or it has its last byte at this very instant

@@ -105,9 +105,12 @@ def flows(
     least = w.times[events.LEAST_LATENCY]
     w.times[events.LEAST_LATENCY] = ways.latency[apart].min(initial=least)
     order = Priorities(priorities, old.priority, np.zeros(0, np.int8))
+    promise = old.promise
+    if len(promise):  # to two ranks that nothing connects nothing is promised
+        promise = np.append(promise, np.full(len(capacity) - len(promise), np.inf))
     made = make_flows(
         _left(w, old, n, time), np.searchsorted(limits, ways.limit).astype(np.int32), limits,
-        ways.entries, ways.resource, ways.weight, capacity, order,
+        ways.entries, ways.resource, ways.weight, capacity, order, promise,
     )  # fmt: skip
     record, records, weights = records_of(ways.entries, ways.resource, ways.weight, True)
     most = np.maximum(np.bincount(ways.resource, minlength=len(capacity)), _AT_RESOURCE)

@@ -15,7 +15,7 @@ from fabric.engines.flow import events, in_flight, uncontended
 from fabric.engines.flow.in_flight import NO_PRIORITIES, Priorities
 from fabric.engines.flow.priorities import priorities
 from fabric.engines.flow.weights import weighted
-from fabric.engines.paths import FlowLoads
+from fabric.engines.paths import FlowLoads, promised
 from fabric.schedule.step import ScheduleError
 from fabric.timeline.value import Timeline
 
@@ -173,13 +173,19 @@ class Simulation:
             costs, left = weighted(costs, weight), left / weight
         flows = in_flight.make_flows(
             left, costs.limit, costs.limits, costs.entries, costs.resource, costs.weight,
-            capacity, order,
+            capacity, order, self._promise(len(capacity)),
         )  # fmt: skip
         share, grain = self._liberties
         run = partial(events.run, window, flows, self.time, share, grain, more, until)
         if left is not state.left:
             run = partial(_weighted_back, run, left, weight, state)
         return flows, run
+
+    def _promise(self, resources: int) -> _Floats:
+        """What classes are promised of so many resources; see `in_flight.Flows`."""
+        account = self.account
+        classes, places = account.machine.traffic_classes, len(account.machine.places)
+        return promised(classes, places, resources, resources - len(account.capacity))
 
     def _window(self, state: StreamState, costs: FlowLoads, finish: _Floats) -> events.EventWindow:
         streams = state.streams

@@ -39,7 +39,7 @@ class FlowSession:
 
     def _new_live(self) -> Live:
         placed, _ = self._built
-        return Live(placed.capacity, self._tolerance, placed.classes)
+        return Live(placed.capacity, self._tolerance, placed.classes, placed.promise)
 
     def prepare(self, streams: RankStreams) -> None:
         """Compute what the streams load and cost as built; raises `RouteError`."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from fabric.engines.account import Account
-from fabric.engines.base import CLASSES, CONTENTION, PACKET_HASH, Machine
+from fabric.engines.base import CLASSES, CONTENTION, GUARANTEES, PACKET_HASH, Machine
 from fabric.engines.columns import windows
 from fabric.engines.packet.options import APART, WHOLE, PacketOptions
 from fabric.engines.packet.roce_options import RoceOptions
@@ -38,7 +38,7 @@ class Packet:
     `ArgumentError` for values out of range.
     """
 
-    models = frozenset({CONTENTION, CLASSES, PACKET_HASH})
+    models = frozenset({CONTENTION, CLASSES, GUARANTEES, PACKET_HASH})
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,

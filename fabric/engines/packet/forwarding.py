@@ -1,10 +1,10 @@
 """How packets move: links send what waits for them, switches pass on, endpoints deal out.
 
-A link sends one packet at a time: the highest priority first, those of one by their weights, and a
-class in order of arrival; if there is room for it in the buffer at its end (credits). A packet's
-room is free again when the next link begins to send it. A switch passes on what has arrived whole
-(store and forward), or what begins to arrive (cut-through): then a link is busy at least until the
-packet's last byte has come in.
+A link sends one packet at a time: what a class is promised, then the highest priority first, those
+of one by their weights, and a class in order of arrival; if there is room for it in the buffer at
+its end (credits). A packet's room is free again when the next link begins to send it. A switch
+passes on what has arrived whole (store and forward), or what begins to arrive (cut-through): then a
+link is busy at least until the packet's last byte has come in.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ from fabric.engines.packet.buffers import admit, release
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.offering import ready_to_send
 from fabric.engines.packet.priority import least_served, served
+from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.recovery import lose, receive
 from fabric.engines.packet.sending import emit, enqueue
 from fabric.engines.packet.spraying import ahead, deal, in_turn
@@ -54,7 +55,9 @@ def _send(s: State, k: int, now: int) -> None:
     classes = links[k].mask
     for x in range(links[k].begin, links[k].end):
         classes |= sets[link_sets[x]].mask
-    while classes > 0:
+    chosen = _due(s, k, classes, now) if len(s.promises) > 0 else NONE
+    is_due = chosen != NONE
+    while chosen == NONE and classes > 0:
         kind = 0
         while classes >> (kind + 1):
             kind += 1
@@ -63,10 +66,9 @@ def _send(s: State, k: int, now: int) -> None:
             chosen = kind if _can_send(s, k, kind, now) else NONE
         else:
             chosen = _by_weight(s, k, alike, now)
-        if chosen != NONE:
-            _begin(s, k, chosen, now)
-            return
         classes ^= alike
+    if chosen != NONE:
+        _begin(s, k, chosen, is_due, now)
 
 
 @lean_inlined
@@ -87,6 +89,16 @@ def _can_send(s: State, k: int, kind: int, now: int) -> bool:
 
 
 @lean
+def _due(s: State, k: int, classes: int, now: int) -> int:
+    """Which class is to send over link k as it is promised that; `NONE` if none of them can."""
+    kind = due(s, k, classes, now)
+    while kind != NONE and not _can_send(s, k, kind, now):
+        classes ^= 1 << kind
+        kind = due(s, k, classes, now)
+    return int(kind)
+
+
+@lean
 def _by_weight(s: State, k: int, alike: int, now: int) -> int:
     """Which class of one priority is to send over link k; `NONE` if none of them can."""
     able, kind = 0, 0
@@ -98,8 +110,8 @@ def _by_weight(s: State, k: int, alike: int, now: int) -> int:
 
 
 @lean_inlined
-def _begin(s: State, k: int, kind: int, now: int) -> None:
-    """Link k sends the first packet of its queue of a class."""
+def _begin(s: State, k: int, kind: int, is_due: bool, now: int) -> None:
+    """Link k sends the first packet of its queue of a class, which it may have been due."""
     links, queues, packets, sets, senders = s.links, s.queues, s.packets, s.sets, s.senders
     queue = queue_of(len(links), k, kind)
     p = queues[queue].first
@@ -128,7 +140,9 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
         if packets[p].entry != NONE:
             passed = min(until, now + int(np.ceil(s.head * links[k].per_byte - 1e-3)))
     links[k].free = until
-    if s.kinds[kind].alike != 1 << kind:
+    if is_due:
+        given(s, k, kind, until - now, (s.mtu + s.header) * links[k].per_byte, now)
+    elif s.kinds[kind].alike != 1 << kind:
         served(s, k, kind, until - now)
     schedule(s, len(links) + p, passed + crosses)
     more = links[k].mask

@@ -12,6 +12,7 @@ import numpy as np
 from fabric.engines.packet.calendar import later
 from fabric.engines.packet.offering import offer, wake_links
 from fabric.engines.packet.priority import highest, least_served, served
+from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.state import CLASS, INITIATOR, NONE, PAIR, TRANSFER, State
 from topology.compiled import lean, lean_inlined
 
@@ -95,7 +96,7 @@ def _passes(s: State, i: int, limit: int, now: int) -> bool:
         elif s.initiators[transfers[i].rank].busy:
             _wait_for_initiator(s, i)
         else:
-            _serve(s, i, now)
+            _serve(s, i, False, now)
         return False
     return True
 
@@ -133,12 +134,14 @@ def _reserve(s: State, i: int, now: int) -> None:
 
 
 @lean_inlined
-def _serve(s: State, i: int, now: int) -> None:
-    """The initiator makes the next packet of transfer i."""
+def _serve(s: State, i: int, is_due: bool, now: int) -> None:
+    """The initiator makes the next packet of transfer i, which its class may have been due."""
     rank, kind = s.transfers[i].rank, s.transfers[i].kind
     takes = _takes(s, i, s.transfers[i].initiator)
     s.initiators[rank].busy = True
-    if s.kinds[kind].alike != 1 << kind:
+    if is_due:
+        given(s, len(s.links) + rank, kind, takes, s.mtu * s.transfers[i].initiator, now)
+    elif s.kinds[kind].alike != 1 << kind:
         served(s, len(s.links) + rank, kind, takes)
     later(s, now + takes, s.transfers[i].order, i * 4 + TRANSFER)
 
@@ -163,12 +166,15 @@ def _next_of_initiator(s: State, rank: int, now: int) -> None:
     mask = s.initiators[rank].mask
     if mask == 0:
         return
-    kind = highest(mask)
-    if s.kinds[kind].alike & mask != 1 << kind:
+    kind = due(s, len(s.links) + rank, mask, now) if len(s.promises) > 0 else NONE
+    is_due = kind != NONE
+    if not is_due:
+        kind = highest(mask)
+    if not is_due and s.kinds[kind].alike & mask != 1 << kind:
         kind = least_served(s, len(s.links) + rank, s.kinds[kind].alike & mask)
     at = rank * len(s.kinds) + kind
     i = s.waiting[at].first
     s.waiting[at].first = s.transfers[i].asks_behind
     if s.transfers[i].asks_behind == NONE:
         s.initiators[rank].mask ^= 1 << kind
-    _serve(s, i, now)
+    _serve(s, i, is_due, now)

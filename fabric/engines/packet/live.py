@@ -43,16 +43,18 @@ _NO_LIMIT = 1 << 60  # cells
 class PacketState:
     """The engine's state on a machine with ``places`` ranks; times are in ps.
 
+    ``promises``: of `fabric.engines.packet.promises.promised`, None: nothing is promised.
     ``lanes``: how many numbers of lanes are in use or were.
     """
 
     def __init__(
-        self, network: Network, kinds: PacketKinds, options: PacketOptions, places: int
-    ) -> None:
+        self, network: Network, kinds: PacketKinds, options: PacketOptions, places: int,
+        promises: Records | None = None,
+    ) -> None:  # fmt: skip
         self.lanes = 0
         self._graph, self._kinds, self._places = network.graph, kinds, places
         self._free_lanes: list[int] = []
-        self.state = _state(network, kinds, options, places)
+        self.state = _state(network, kinds, options, places, promises)
         self.learn(network)
         self._more_packets(_FIRST_ROOM)
 
@@ -201,7 +203,10 @@ class PacketState:
         self.state = s._replace(heap=longer(s.heap, n))
 
 
-def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places: int) -> State:
+def _state(
+    network: Network, kinds: PacketKinds, options: PacketOptions, places: int,
+    promises: Records | None,
+) -> State:  # fmt: skip
     """A machine at rest, without sets of links, packets, transfers and lanes."""
     n, room, bundles = len(network.per_byte), options.credits, network.bundles
     used = bundles.link
@@ -225,6 +230,7 @@ def _state(network: Network, kinds: PacketKinds, options: PacketOptions, places:
         spare=ints, apart=int(options.buffers == APART), head=options.head, tails=longs,
         kinds=kinds.records,
         shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
+        promises=_records(0, "promises") if promises is None else promises.copy(),
         links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
                                    member=bundles.member),
         queues=_records(n * len(kinds), "queues", first=NONE,

@@ -17,6 +17,7 @@ from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import network, ps
 from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.promises import promised
 from fabric.engines.packet.rows import Rows, joined, rows
 from fabric.engines.packet.state import LAST_TIME, NONE, PICOSECONDS, Bools, Ints, Longs
 from fabric.engines.paths import all_paths, load
@@ -63,6 +64,7 @@ class PacketSession:
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
         self._network = network(machine.router, options.roce.planes)
         self._kinds = kinds(machine.traffic_classes)
+        self._promises = promised(machine, self._kinds, self._options, size)
         self._shares = Shares(self._share_of)
         self.clear()
 
@@ -108,7 +110,7 @@ class PacketSession:
     def clear(self) -> None:
         """Forget every call; time begins again at 0."""
         self._live = PacketState(
-            self._network, self._kinds, self._options, len(self._machine.places)
+            self._network, self._kinds, self._options, len(self._machine.places), self._promises
         )
         self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._calls: dict[int, _Call] = {}

@@ -11,6 +11,7 @@ from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.promises import promised
 from fabric.engines.packet.rows import rows
 from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
 from fabric.engines.packet.statistics import statistics
@@ -39,7 +40,10 @@ class PacketSimulation:
             net = network(machine.router, self._options.roce.planes)
             self._version = machine.router.version
         if live is None:
-            live = self._live = PacketState(net, self._kinds, self._options, len(machine.places))
+            owed = promised(machine, self._kinds, self._options, account.given)
+            live = self._live = PacketState(
+                net, self._kinds, self._options, len(machine.places), owed
+            )
             ranks = account.given if account.given is not None else len(machine.places)
             live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
         elif net is not self._net:

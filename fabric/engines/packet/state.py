@@ -76,6 +76,7 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "groups": [("i8", "dealt dice"), ("i4", "turn left")],
         "kinds": [("f8", "limit slowness"), ("i4", "alike lead")],
         "shares": [("f8", "tag reached")],
+        "promises": [("f8", "tag slowness")],
         "initiators": [("i8", "until"), ("i4", "mask"), ("?", "busy")],
         "waiting": [("i4", "first last")],
         "senders": [("i4", "head tail stalled")],
@@ -155,6 +156,8 @@ class State(NamedTuple):
     rank's transfers of the class have together, 0: no limit; ``slowness``, 1 / weight; ``alike``,
     bit c: class c has the same priority; ``lead``, the first of them. ``shares``, of link or
     initiator and class, see `fabric.engines.packet.priority`; none if all priorities differ.
+    ``promises``, of the same, see `fabric.engines.packet.promises`; none if nothing is promised:
+    ``slowness``, 1 / the share of the time that a class is promised, 0: nothing; ``tag``, ps.
     ``apart``: 1, or 0 if the classes of a link share one buffer.
 
     Links: ``per_byte`` and ``latency`` (ps); ``member``, which of the vertices that nothing tells
@@ -258,6 +261,7 @@ class State(NamedTuple):
     tails: Longs
     kinds: Records
     shares: Records
+    promises: Records
     links: Records
     queues: Records
     link_sets: Ints
