@@ -29,7 +29,7 @@ ROOMS = {
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
         "moe.tokens", "moe", "memory.pool.core",
         "memory.pool.tier_memory memory.pool.access memory.pool.local memory.pool.members"
-        " memory.pool.directory",
+        " memory.pool.commit_log memory.pool.directory",
         "memory.pool.hosted", "memory.pool", "memory.pool.emulated", "memory",
         "workloads.circle workloads.workload workloads.mailbox", "workloads.stuck",
         "workloads.chakra", "workloads", "adapters",

@@ -3,10 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectives.memory.pool.commit_log import LOG, CommitLogs, logs_size
 from collectives.memory.pool.core.hashing import key_hash
 from collectives.memory.pool.core.shard import StoredValue
 from collectives.memory.pool.core.tiers import Place
 from collectives.memory.pool.directory import (
+    HEAD,
     Directory,
     DirectoryView,
     directory_size,
@@ -68,6 +70,44 @@ def test_a_slot_that_is_being_written_is_not_read() -> None:
 
 
 def test_a_directory_has_two_slots_a_page_up_to_a_limit() -> None:
-    assert directory_size(1) == 1024 + 64 * 64
-    assert directory_size(1000) == 1024 + 64 * 2048
-    assert directory_size(1 << 30) == 1024 + 64 * (1 << 17)
+    assert directory_size(1) == HEAD + 64 * 64
+    assert directory_size(1000) == HEAD + 64 * 2048
+    assert directory_size(1 << 30) == HEAD + 64 * (1 << 17)
+    assert HEAD < 1 << 20
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3000), st.booleans()), max_size=60))
+def test_logs_give_what_was_appended_in_order_and_take_no_more_than_fits(
+    steps: list[tuple[int, int, bool]],
+) -> None:
+    """Beside a queue for each client: a record fits if what was not taken out leaves it room."""
+    memory = memoryview(bytearray(logs_size(3)))
+    client, server = CommitLogs(memory, 3), CommitLogs(memory, 3)
+    queues: list[list[bytes]] = [[], [], []]
+    for count, (number, size, is_taken) in enumerate(steps):
+        record = bytes([count]) * size
+        fits = sum(len(one) + 12 for one in queues[number]) + size + 12 <= LOG
+        assert client.append(number, record) is fits
+        queues[number] += [record] * fits
+        assert server.are_empty() is not any(queues)
+        if is_taken:
+            assert list(server.take(number)) == queues[number]
+            queues[number].clear()
+    for number, queue in enumerate(queues):
+        assert list(server.take(number)) == queue
+        server.forget(number)
+    assert server.are_empty()
+
+
+def test_a_record_that_is_not_all_there_yet_is_left_for_the_next_time() -> None:
+    memory = memoryview(bytearray(logs_size(1)))
+    logs = CommitLogs(memory, 1)
+    assert logs.append(0, b"first")
+    assert logs.append(0, b"second")
+    last = 2 * 8 + 2 * 12 + len(b"first") + len(b"second") - 1
+    memory[last] ^= 1
+    assert list(logs.take(0)) == [b"first"]
+    assert list(logs.take(0)) == []
+    memory[last] ^= 1
+    assert list(logs.take(0)) == [b"second"]
+    assert logs.are_empty()

@@ -136,6 +136,43 @@ access.tiers[0].write(place.runs, b"x" * 250_000)
         pool.clear()
 
 
+def test_what_a_client_had_stored_is_there_though_it_is_killed_before_anybody_asks(
+    address: str,
+) -> None:
+    """Large values are in the client's log by then, of which the server has not heard."""
+    with Pool.connect(address) as pool:
+        assert pool.get("key") is None
+        ended_in_the_middle(
+            address, 'pool.put("key", b"a" * 90_000); pool.put("key", b"b" * 90_000)'
+        )
+        assert pool.get("key") == b"b" * 90_000
+        pool.clear()
+        await_(lambda: counts(pool, "used_dram") == 0)
+
+
+def test_a_log_with_anything_else_in_it_ends_its_client_and_harms_nobody(address: str) -> None:
+    with Pool.connect(address) as pool:
+        pool.put("key", b"text")
+        for said in (["find", "/key"], ["commit", 0, 1, [1, "/key", 3, 0]], ["commit", 0, 0, [1]]):
+            ended_in_the_middle(
+                address,
+                f"access.sizes(['/key']); access._view.logs.append(access._number, "
+                f"bytes({list(frame(said))}))",
+            )
+            assert pool.get("key") == b"text"
+        strange = Pool.connect(address)
+        assert strange.get("key") == b"text"
+        access = strange._members._links[strange._members.ring.owner("/key")]
+        assert isinstance(access, RemoteAccess)
+        assert access._view is not None
+        assert access._view.logs.append(access._number, frame(["remove", "/key"]))
+        assert pool.size("key") == 4
+        before = access._line
+        await_(lambda: strange.get("key") == b"text" and access._line is not before)  # was cut off
+        strange.close()
+        pool.clear()
+
+
 def test_what_a_killed_reader_has_kept_is_free_again(address: str) -> None:
     with Pool.connect(address) as pool:
         pool.put("key", b"y" * 500_000)

@@ -6,12 +6,14 @@ the bytes and then checks their hash, which is of the key as well: if the value 
 replaced meanwhile, the hash is wrong, and the client asks the server instead. So no lock is needed,
 and a server that is killed while it writes harms nobody. Clients count what they have stored, and
 the server what it has committed: where the two differ, the directory is behind, and is not read.
+What they have stored they say in logs beside these counts (`commit_log`).
 """
 
 import struct
 from pathlib import Path
 
 from collectives.memory.pool.access import FoundValue
+from collectives.memory.pool.commit_log import CommitLogs, logs_size
 from collectives.memory.pool.core.hashing import key_hash
 from collectives.memory.pool.core.shard import StoredValue
 from collectives.memory.pool.core.tiers import Place, PoolTier
@@ -30,7 +32,9 @@ CLIENTS = 64
 """Clients that a directory has words for: of what each has stored, and what the server knows of."""
 
 _WORDS = CLIENTS * _VERSION.size
-_HEAD = 2 * _WORDS
+_COUNTS = 2 * _WORDS
+HEAD = _COUNTS + logs_size(CLIENTS)
+"""Bytes before the slots: counts, and logs."""
 
 _PROBES = 4
 """Slots that a value may be in; where all are taken, it is not listed, and clients ask for it."""
@@ -42,22 +46,23 @@ _LEAST_SLOTS = 1 << 6
 def directory_size(pages: int) -> int:
     """The bytes of the directory of a first tier of so many pages: two slots for each, a power."""
     slots = 1 << (2 * pages - 1).bit_length()
-    return _HEAD + _STRIDE * max(_LEAST_SLOTS, min(slots, MOST_SLOTS))
+    return HEAD + _STRIDE * max(_LEAST_SLOTS, min(slots, MOST_SLOTS))
 
 
 class Directory:
     """A server's directory, as the server writes it; a `ShardWatch`.
 
-    ``memory``: what clients map.
+    ``memory``: what clients map; ``logs``: what they have stored, in it.
     """
 
     def __init__(self, pages: int, folder: Path | None = None) -> None:
         size = directory_size(pages)
         self.memory: TierMemory = made(PoolTier("dram", size), _STRIDE, folder)
         self.memory.grow([(0, size // _STRIDE)])
-        self._mask = (size - _HEAD) // _STRIDE - 1
+        self._mask = (size - HEAD) // _STRIDE - 1
         self._at: dict[int, tuple[int, str]] = {}
-        self._words = self.memory.bytes[:_HEAD].cast("Q")
+        self._words = self.memory.bytes[:_COUNTS].cast("Q")
+        self.logs = CommitLogs(self.memory.bytes[_COUNTS:HEAD], CLIENTS)
         self._numbers = list(range(CLIENTS))
 
     def join(self) -> int:
@@ -73,6 +78,7 @@ class Directory:
         """Forget a client, all of whose commits are done or lost."""
         if number >= 0:
             self._words[number] = self._words[CLIENTS + number] = 0
+            self.logs.forget(number)
             self._numbers.append(number)
 
     def there(self, value: StoredValue) -> None:
@@ -82,7 +88,7 @@ class Directory:
         if place.tier or len(place.runs) > 1 or number in self._at:
             return
         for probe in range(_PROBES):
-            at = _HEAD + ((number + probe) & self._mask) * _STRIDE
+            at = HEAD + ((number + probe) & self._mask) * _STRIDE
             if not _SLOT.unpack_from(self.memory.bytes, at)[1]:
                 self._at[number] = at, value.key
                 self._write(at, (number, value.digest, value.size, *place.runs[0]))
@@ -99,6 +105,7 @@ class Directory:
     def close(self) -> None:
         """Unmap it."""
         self._words.release()
+        self.logs.close()
         self.memory.close()
 
     def key(self, number: int) -> str | None:
@@ -116,8 +123,9 @@ class DirectoryView:
     """A server's directory as a client reads it."""
 
     def __init__(self, memory: TierMemory) -> None:
-        self._memory, self._mask = memory, (memory.size - _HEAD) // _STRIDE - 1
-        self._words = memory.bytes[:_HEAD].cast("Q")
+        self._memory, self._mask = memory, (memory.size - HEAD) // _STRIDE - 1
+        self._words = memory.bytes[:_COUNTS].cast("Q")
+        self.logs = CommitLogs(memory.bytes[_COUNTS:HEAD], CLIENTS)
 
     def stored(self, number: int) -> None:
         """Count a commit that this client has sent."""
@@ -126,7 +134,7 @@ class DirectoryView:
     def is_behind(self) -> bool:
         """Whether a client has stored what the server does not know of yet."""
         slots = self._memory.bytes
-        return slots[:_WORDS] != slots[_WORDS:_HEAD]
+        return slots[:_WORDS] != slots[_WORDS:_COUNTS]
 
     def find(self, number: int) -> FoundValue | None:
         """The value whose key has this hash, if it is listed; its place may not last.
@@ -135,7 +143,7 @@ class DirectoryView:
         """
         slots = self._memory.bytes
         for probe in range(_PROBES):
-            at = _HEAD + ((number + probe) & self._mask) * _STRIDE
+            at = HEAD + ((number + probe) & self._mask) * _STRIDE
             version, known, digest, size, first, pages = _SLOT.unpack_from(slots, at)
             if known == number:
                 if version & 1 or _VERSION.unpack_from(slots, at)[0] != version:
@@ -146,6 +154,7 @@ class DirectoryView:
     def close(self) -> None:
         """Unmap it."""
         self._words.release()
+        self.logs.close()
         self._memory.close()
 
 

@@ -180,7 +180,7 @@ class Pool:
 
     def _put(self, values: Sequence[tuple[str, Any]]) -> list[PoolError | None]:
         made = [self._new(key, value) for key, value in values]
-        results: list[PoolError | None] = [PoolLost("no server of the pool is left")] * len(made)
+        results: list[PoolError | None] = [None] * len(made)
         left = list(range(len(made)))
         while left and self.servers:  # again where a server was lost meanwhile
             told = self._put_once([made[at] for at in left])
@@ -188,6 +188,8 @@ class Pool:
                 if outcome:
                     results[at] = None if None in outcome else outcome[0]
             left = [at for at, outcome in zip(left, told, strict=True) if not outcome]
+        for at in left:
+            results[at] = PoolLost("no server of the pool is left")
         return results
 
     def _put_once(self, made: Sequence[NewValue]) -> list[list[PoolError | None]]:

@@ -63,12 +63,7 @@ class TierMemory:
 
     def read_into(self, runs: Sequence[Run], into: memoryview, key: str) -> int:
         """Fill ``into`` with the first bytes of these pages; returns their `content_hash`."""
-        hasher, at = content_hasher(key), 0
-        for piece in self._pieces(runs, len(into)):
-            part = into[at : at + len(piece)]
-            _copy(piece, part, hasher, part)
-            at += len(piece)
-        return hasher.intdigest()
+        return self._copied(runs, into, key, is_read=True)
 
     def write(self, runs: Sequence[Run], value: memoryview | bytes) -> None:
         """Write ``value`` to the beginning of these pages."""
@@ -79,12 +74,7 @@ class TierMemory:
 
     def write_hashed(self, runs: Sequence[Run], value: memoryview, key: str) -> int:
         """Write ``value`` to the beginning of these pages; returns its `content_hash`."""
-        hasher, at = content_hasher(key), 0
-        for piece in self._pieces(runs, len(value)):
-            part = value[at : at + len(piece)]
-            _copy(part, piece, hasher, part)
-            at += len(piece)
-        return hasher.intdigest()
+        return self._copied(runs, value, key, is_read=False)
 
     def close(self) -> None:
         """Unmap the tier, and free it if this was the last process that had it mapped."""
@@ -92,6 +82,16 @@ class TierMemory:
         os.close(self.descriptor)
         with suppress(BufferError):  # another thread copies; it is unmapped when that is done
             self._map.close()
+
+    def _copied(self, runs: Sequence[Run], mine: memoryview, key: str, is_read: bool) -> int:
+        """Copy between these pages and memory of this process; returns the hash of that."""
+        hasher, at = content_hasher(key), 0
+        for piece in self._pieces(runs, len(mine)):
+            part = mine[at : at + len(piece)]
+            source, target = (piece, part) if is_read else (part, piece)
+            _copy(source, target, hasher, part)
+            at += len(piece)
+        return hasher.intdigest()
 
     def _pieces(self, runs: Sequence[Run], size: int) -> list[memoryview]:
         page, pieces = self.page, []

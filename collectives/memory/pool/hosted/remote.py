@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from collectives.memory.pool.access import Counts, FoundValue, NewValue, ShardAccess
+from collectives.memory.pool.access import SMALL, Counts, FoundValue, NewValue, ShardAccess
 from collectives.memory.pool.core.errors import PoolError, PoolFull, PoolLost, ServerLost
 from collectives.memory.pool.core.hash_ring import HashRing
 from collectives.memory.pool.core.hashing import key_hash
@@ -30,7 +30,7 @@ ANSWER = 10.0
 AT_ONCE = 512
 """Keys in one question: with small values that is 4 MiB."""
 
-AHEAD_LEAST, AHEAD_MOST, AHEAD_BYTES = 4, 32, 1 << 20
+AHEAD_LEAST, AHEAD_MOST, AHEAD_BYTES = 4, 32, 1 << 23
 """Places that a client has reserved ahead at once: so many, or as many as make that many bytes."""
 
 USES = 64
@@ -182,7 +182,7 @@ class RemoteAccess:
                 if ahead:
                     self._expected.append(alike[0])
                 sent = frame(["commit", time.monotonic_ns(), ahead, *some])
-                self._commit(sent)
+                self._commit(sent, in_log=not ahead and some[0][2] > SMALL)
         if self._number < 0:  # without words in the directory: wait until all is committed
             self._ask(["sizes"])
 
@@ -191,15 +191,32 @@ class RemoteAccess:
         most = max(AHEAD_LEAST, min(AHEAD_MOST, AHEAD_BYTES // (pages * self._tiers[0].page)))
         return most if len(self._places) <= most // 2 else 0
 
-    def _commit(self, sent: bytes) -> None:
-        """Send a commit and count it; where one is done without the other, the line is given up."""
+    def _commit(self, sent: bytes, in_log: bool) -> None:
+        """Say a commit and count it; where one is done without the other, the line is given up.
+
+        ``in_log``: the server need not learn of it before somebody asks. That saves to wake it,
+        which takes as long as to copy a large value; small ones find it awake.
+        """
         try:
-            self._on_line(sent, answered=False)
+            if not (in_log and self._log(sent)):
+                self._on_line(sent, answered=False)
             if self._view is not None and self._number >= 0:
                 self._view.stored(self._number)
         except BaseException:
             self._give_up()
             raise
+
+    def _log(self, sent: bytes) -> bool:
+        """Append a commit to the log of this client, if it has one with room for it.
+
+        Raises `ServerLost` if the line was cut: what is reserved belongs to the line.
+        """
+        view, line = self._view, self._line
+        if view is None or line is None or self._number < 0 or not self._at_home():
+            return False
+        if self._poll.poll(0) and not self._take_in(line):
+            raise ServerLost(f"{self._server} of the pool has cut the connection")
+        return view.logs.append(self._number, sent)
 
     def _pages(self, size: int) -> int:
         return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0

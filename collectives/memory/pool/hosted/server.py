@@ -1,6 +1,7 @@
 """A server of a pool as a process: it answers clients over a socket, and owns its memory.
 
-Who stores a value says so and goes on, without waiting for an answer. Yet whoever learns of that
+Who stores a value says so, over the socket or in a log in shared memory, and goes on, without
+waiting for an answer. Yet whoever learns of that
 and asks afterwards finds the value: before questions are answered, all that was said until now is
 read, and values are committed in the order of their times. The clock is that of the host, so a
 value that was stored after another has the later time, whoever stored them. Until then the server's
@@ -85,8 +86,27 @@ def _heard(
         if client is None:
             _admit(served, door, ready)
         elif events & selectors.EVENT_READ:
-            found += _read(client, ready)
+            found += _read(served, client, ready)
+    if not served.directory.logs.are_empty():
+        for key in ready.get_map().values():
+            if key.data is not None:
+                found += _logged(served, key.data)
     return found
+
+
+def _logged(served: HostedShard, client: _Client) -> Iterator[_Said]:
+    """Iterate over the commits in a client's log; one whose log has something else is cut off."""
+    if client.number < 0 or client.cut:
+        return
+    try:
+        for record in served.directory.logs.take(client.number):
+            for message, body in Frames().feed(record):
+                commit = commit_of(message)
+                if commit is None or commit.ahead:
+                    raise WireError(f"{message!r:.60} in a log")
+                yield _Said(client, message, body, commit)
+    except WireError:
+        _cut_off(client)
 
 
 def _admit(served: HostedShard, door: socket.socket, ready: selectors.BaseSelector) -> None:
@@ -108,7 +128,7 @@ def _admit(served: HostedShard, door: socket.socket, ready: selectors.BaseSelect
     ready.register(line, selectors.EVENT_READ, _Client(line, number))
 
 
-def _read(client: _Client, ready: selectors.BaseSelector) -> Iterator[_Said]:
+def _read(served: HostedShard, client: _Client, ready: selectors.BaseSelector) -> Iterator[_Said]:
     """Iterate over what a client has said; the last is that it is gone, if it is."""
     try:
         piece = client.line.recv(_READ)
@@ -121,6 +141,7 @@ def _read(client: _Client, ready: selectors.BaseSelector) -> Iterator[_Said]:
     except (OSError, WireError):
         client.cut = True
     ready.unregister(client.line)
+    yield from _logged(served, client)
     yield _Said(client, None)
 
 
