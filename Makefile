@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-nixl check page \
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl check page \
   test-engines clean
 
 $(VENV)/.ready: pyproject.toml
@@ -47,6 +47,11 @@ test-deep-ep: $(VENV)/.ready-for-tests
 test-mooncake: $(VENV)/.ready-for-tests
 	@test -n "$(MOONCAKE)" || { echo "MOONCAKE=/path/to/a/checkout of kvcache-ai/Mooncake"; exit 1; }
 	$(BIN)/python tests/programs/mooncake_programs.py $(MOONCAKE)
+
+# The schedules that MSCCL ships: make test-msccl MSCCL=/path/to/a checkout of Azure/msccl-scheduler
+test-msccl: $(VENV)/.ready-for-tests
+	@test -n "$(MSCCL)" || { echo "MSCCL=/path/to/a/checkout of Azure/msccl-scheduler"; exit 1; }
+	$(BIN)/python tests/programs/msccl_schedules.py $(MSCCL)
 
 # NIXL's own Python examples, from a checkout of it: make test-nixl NIXL=/path/to/it
 test-nixl: $(VENV)/.ready-for-tests

@@ -101,6 +101,10 @@ COMMANDS = {
     "run": ("bench.run:command", "Run a program as n ranks: threads, processes, or MPI's."),
     "topo": ("bench.topo:topo", "Systems: list, show, draw, export, import, place, route."),
     "view": ("bench.view.command:command", "One HTML page of a system or a timeline."),
+    "schedule": (
+        "bench.schedules.command:group",
+        "Schedules of MSCCL checked; ours written for MSCCL, htsim.",
+    ),
     "sweep": ("bench.sweep.command:command", "A bench command at many points, one table."),
 }
 """The groups of ``triplane``."""

@@ -1,6 +1,7 @@
 """Who sends what to whom, in which steps, and the calls that do it with real data."""
 
-from collectives.algorithms.table import ALGORITHMS, algorithm, buffers, default, schedule
+from collectives.algorithms.sizes import buffers
+from collectives.algorithms.table import ALGORITHMS, algorithm, default, schedule
 from collectives.calls.buffers import ArgumentError
 from collectives.calls.communicator import Communicator, init
 from collectives.calls.messages import Recv, Send

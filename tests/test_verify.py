@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from collectives import init
-from collectives.algorithms.table import ALGORITHMS, buffers, schedule
+from collectives.algorithms.sizes import buffers
+from collectives.algorithms.table import ALGORITHMS, schedule
 from collectives.algorithms.verify import NAMED, Words, verify
 from fabric.launching.launch import launch
 from fabric.schedule.plan import plan

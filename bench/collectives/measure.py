@@ -30,7 +30,7 @@ from bench.records import Value, bandwidths
 from collectives.algorithms.choose import choose, node_size
 from collectives.algorithms.offload import possible, require
 from collectives.algorithms.table import algorithm as algorithm_of
-from collectives.algorithms.table import algorithms, default, schedule
+from collectives.algorithms.table import algorithms, default, is_file, schedule
 from collectives.workloads.background.beside import beside, check_streams
 from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
@@ -146,9 +146,11 @@ def _algorithms(op: str, text: str | None, fabric: Fabric, ranks: int) -> tuple[
     known, group, node = algorithms(op), range(ranks), node_size(fabric, ranks)
     names = possible(fabric, op, group, node) if text == "all" else tuple(text.split(","))
     for name in names:
-        if name not in known:
+        if name not in known and not is_file(name):
             choices = ", ".join(known)
-            raise BenchError(f"{op} has no algorithm {name!r}; it has {choices}, or all")
+            raise BenchError(
+                f"{op} has no algorithm {name!r}; it has {choices}, or all, or an MSCCL file's path"
+            )
         require(fabric, op, name, group, node)
     return names
 

@@ -22,9 +22,10 @@ from collectives.algorithms import (
     scatter,
     sendrecv,
 )
+from collectives.algorithms.sizes import check_collective, counts_of
 from fabric.schedule.step import ScheduleError, Step
 from fabric.schedule.uniform import GroupExchange, UniformSteps
-from topology.arguments import integer, shown, whole
+from topology.arguments import integer, shown
 from topology.graph import MULTICAST, REDUCE
 
 
@@ -32,8 +33,8 @@ from topology.graph import MULTICAST, REDUCE
 class CallShape:
     """What the schedule of a collective depends on, besides the collective and the algorithm.
 
-    ``size``: bytes, as `buffers` says; ``itemsize``: bytes that are never cut; ``ranks_per_node``:
-    ranks that share a node.
+    ``size``: bytes, as `collectives.algorithms.sizes.buffers` says; ``itemsize``: bytes that are
+    never cut; ``ranks_per_node``: ranks that share a node.
     """
 
     ranks: int
@@ -173,19 +174,33 @@ def algorithms(op: str) -> Mapping[str, Algorithm]:
 
     Raises `ScheduleError` for an unknown collective.
     """
-    if not isinstance(op, str) or op not in ALGORITHMS:
-        choices = ", ".join(ALGORITHMS)
-        raise ScheduleError(f"unknown collective {shown(op)}; choose one of {choices}")
+    check_collective(op)
     return ALGORITHMS[op]
 
 
 def algorithm(op: str, name: str) -> Algorithm:
-    """The algorithm ``name`` of collective ``op``; raises `ScheduleError` with the choices."""
+    """The algorithm ``name`` of collective ``op``, or the one in the MSCCL file of that path.
+
+    Raises `ScheduleError` with the choices, and `MscclError` for a file that is wrong.
+    """
     table = algorithms(op)
+    if is_file(name):
+        return _of_file(op, name)
     if not isinstance(name, str) or name not in table:
         choices = ", ".join(table)
         raise ScheduleError(f"{op} has no algorithm {shown(name)}; choose one of {choices}")
     return table[name]
+
+
+def is_file(name: object) -> bool:
+    """True if the name of an algorithm is the path of an MSCCL file: it ends in ``.xml``."""
+    return isinstance(name, str) and name.endswith(".xml")
+
+
+def _of_file(op: str, path: str) -> Algorithm:
+    from collectives.algorithms.msccl.schedule import of_file
+
+    return Algorithm(of_file(path, op), (*_ROOTED, "itemsize"))
 
 
 def default(op: str, ranks: int, size: int) -> str:
@@ -200,7 +215,7 @@ def default(op: str, ranks: int, size: int) -> str:
     tree below 12 KiB or 8 ranks, scatter and all-gather above; gather and scatter by trees.
     """
     algorithms(op)
-    ranks, size = _counts(ranks, size)
+    ranks, size = counts_of(ranks, size)
     many = ranks > MOST_DIRECT
     rules = {
         "all_reduce": "recursive_doubling" if size <= 32 << 10 else "halving_doubling",
@@ -218,23 +233,6 @@ def default(op: str, ranks: int, size: int) -> str:
     return rules[op]
 
 
-def buffers(op: str, ranks: int, size: int) -> tuple[int, int]:
-    """The sizes in bytes of a rank's send and recv buffer for a collective of ``size`` bytes.
-
-    ``size``: a rank's whole buffer for all_reduce, reduce, broadcast and send_recv; what a rank
-    contributes for all_gather and gather; what it receives for reduce_scatter and scatter; one
-    block for the all-to-alls (here all blocks of all_to_all_v are alike). Raises `ScheduleError`
-    for an unknown collective, and for numbers that are not allowed.
-    """
-    algorithms(op)
-    ranks, size = _counts(ranks, size)
-    if op == "barrier":
-        return 0, 0
-    sends_all = op in ("reduce_scatter", "scatter", "all_to_all", "all_to_all_v")
-    recvs_all = op in ("all_gather", "gather", "all_to_all", "all_to_all_v")
-    return size * (ranks if sends_all else 1), size * (ranks if recvs_all else 1)
-
-
 def schedule(
     op: str,
     ranks: int,
@@ -247,13 +245,14 @@ def schedule(
 ) -> Iterator[Step]:
     """The steps of a collective, by the named algorithm or by `default`, generated lazily.
 
-    ``size`` is in bytes and means what `buffers` says; ``itemsize`` bytes are never cut.
+    ``size`` is in bytes and means what `collectives.algorithms.sizes.buffers` says; ``itemsize``
+    bytes are never cut.
     ``ranks_per_node`` matters to the hierarchical algorithms; a node of CloudMatrix384 has 16 dies.
     Raises `ScheduleError` at the call, not later, for an unknown name or a number that is not
     allowed.
     """
     algorithms(op)
-    ranks, size = _counts(ranks, size)
+    ranks, size = counts_of(ranks, size)
     made = _lookup(op, default(op, ranks, size) if algorithm is None else algorithm)
     root, itemsize, ranks_per_node = (
         integer(value, name, error=ScheduleError)
@@ -272,18 +271,3 @@ def schedule(
 
 # `schedule` has a parameter of the same name, which is what its callers write.
 _lookup = algorithm
-
-
-def _counts(ranks: Any, size: Any) -> tuple[int, int]:
-    """How many ranks and bytes; raises `ScheduleError`."""
-    count, room = whole(ranks), whole(size)
-    if room is None and isinstance(size, float) and size.is_integer():
-        room = int(size)  # 64e6, say
-    for name, given, found in (("ranks", ranks, count), ("size", size, room)):
-        if found is None:
-            raise ScheduleError(f"{name} is {shown(given)}; it has to be an integer")
-    if count is None or count < 1:
-        raise ScheduleError(f"{count} ranks; there must be 1 or more")
-    if room is None or room < 0:
-        raise ScheduleError(f"size is {room} bytes, below 0")
-    return count, room

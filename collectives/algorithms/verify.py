@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.algorithms import reference, spec
-from collectives.algorithms.table import buffers
+from collectives.algorithms.sizes import buffers
 from fabric.schedule.step import ScheduleError, Step
 
 Words = NDArray[np.uint64]

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from collectives.algorithms.sizes import buffers
 from collectives.algorithms.spec import combiner
-from collectives.algorithms.table import buffers, default, schedule
+from collectives.algorithms.table import default, schedule
 from collectives.calls.buffers import ArgumentError, UserBuffer, in_place, name_of, shift
 from collectives.calls.group import Group
 from collectives.calls.part_of import whole_rows, whole_size

@@ -1,0 +1,1 @@
+"""Schedules in files of others: checked, and written."""
