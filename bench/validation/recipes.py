@@ -79,7 +79,7 @@ def recipe_of(stack: Stack) -> Recipe:
         stack.name, stack.source, stack.measured_as or stack.name, stack.planes,
         tuple(_known(stack, one) for one in stack.known),
         tuple(_free(stack, one) for one in stack.free),
-        stack.fitted_on, stack.small_bytes, stack.small_bytes_of, stack.others_free,
+        stack.fitted_on, stack.small_bytes, dict(stack.small_bytes_of), stack.others_free,
         {op: tuple(names) for op, names in stack.algorithms.items()},
     )  # fmt: skip
 

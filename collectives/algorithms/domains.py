@@ -59,7 +59,7 @@ def nvls_tree(
 ) -> Iterator[Step]:
     """Combine within domains in their switches, and between domains by two binary trees.
 
-    Turns: at most K + 2 ceil(log2 D) + 2, of two steps that take their time together.
+    Steps: at most 2 (K + 2 ceil(log2 D) + 1), of which two are beside each other.
     Bytes sent by a rank: S within its domain, and at most 2 S / L between domains.
 
     NCCL's NVLSTree. Half of the domains' parts go over one tree and half over its mirror image, so
@@ -74,7 +74,7 @@ def nvls_tree(
 def sharp(ranks: int, size: int, *, itemsize: int = 1, ranks_per_node: int = 8) -> Iterator[Step]:
     """Combine within domains in their switches, and between domains in those of the network.
 
-    Turns: at most K + 4, of two steps that take their time together.
+    Steps: at most 2 (K + 3), of which two are beside each other.
     Bytes sent by a rank: S within its domain, and S / L between domains.
 
     NCCL's NVLS over several nodes with InfiniBand SHARP. Needs switches of both planes that combine

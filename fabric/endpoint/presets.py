@@ -98,7 +98,7 @@ def endpoint(stack: Stack, costs: Mapping[str, Mapping[str, Any]]) -> Endpoint:
     }
     return Endpoint(
         stack.name, by_operation, stack.planes, stack.source, stack.small_bytes,
-        stack.small_bytes_of,
+        dict(stack.small_bytes_of),
         algorithms={op: tuple(names) for op, names in stack.algorithms.items()},
     )  # fmt: skip
 
