@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import topology.compiled as module
 from topology.compiled import _cache_folder, compiled
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,38 @@ def test_processes_that_compile_at_once_do_not_take_each_others_code(tmp_path: P
     code = list(folder.rglob("*.nbc"))
     assert len(code) == len(TYPES)  # none was written over another
     assert start(*TYPES).wait(120) == 0
+
+
+def test_processes_that_need_a_kernel_at_once_compile_it_once(tmp_path: Path) -> None:
+    program = tmp_path / "kernel.py"
+    program.write_text(
+        KERNEL.replace("@compiled", "@compiled\ndef one(x):\n    return x\n\n@compiled").replace(
+            "s += each", "s += one(each)"
+        )
+        + "print(sum(each.stats.cache_misses.total() for each in (one, total)))\n",
+        "utf-8",
+    )
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }  # fmt: skip
+    running = [
+        subprocess.Popen(
+            [sys.executable, program, "int64"], env=environment, stdout=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    said = [each.communicate(timeout=120)[0] for each in running]
+    assert sorted(said) == [b"0\n"] * 3 + [b"2\n"]
+
+
+def test_one_that_stands_still_while_it_compiles_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    path = tmp_path / "kernel.compiling"
+    with path.open("w") as held, path.open("w") as other:
+        assert not module._waited(held)
+        assert module._waited(other)
 
 
 def test_where_no_code_can_be_kept_it_is_said_once_and_all_is_right(tmp_path: Path) -> None:

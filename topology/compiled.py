@@ -8,7 +8,9 @@ new one. What kernels call or take a constant from stands in such a file.
 Compiling takes seconds, in which the waiting thread can be interrupted: `topology.background`.
 
 Processes that compile one kernel for different types at a time could overwrite each other's code
-under one name, and later ones would run the wrong one: whoever saves holds a lock.
+under one name, and later ones would run the wrong one: whoever saves holds a lock. Ranks that start
+together need the same kernels at the same time: one compiles each, and the others wait for what it
+keeps.
 
 A program also runs without a cache: where none can be kept, it says so in a line, and is slower.
 """
@@ -17,11 +19,12 @@ import hashlib
 import inspect
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import numba
 from numba.core import config
@@ -36,6 +39,11 @@ except ImportError:  # not of this system, whose files nobody can lock so
 
 UNCACHED = "TRIPLANE_UNCACHED"
 """The environment variable that is set once somebody has been told that there is no cache."""
+
+PATIENCE = 60.0
+"""Seconds that a process waits for another one to compile a kernel, before it does so itself."""
+
+_LOOK = 0.02
 
 _LOG = logging.getLogger("triplane")
 
@@ -102,9 +110,41 @@ class _Cache(FunctionCache):
     """
 
     _impl_class = _Files
+    _compiling: "IO[str] | None" = None
 
     def load_overload(self, sig: object, target_context: object) -> object:
-        """What was kept for these types; None where nothing (sound) was."""
+        """What was kept for these types; None where nothing (sound) was and nobody is at it.
+
+        Whoever gets None is at it until `save_overload`. Called one at a time in a process, by
+        numba's own lock; and a kernel waits only for kernels that it calls, so that nobody waits
+        for whoever waits for him.
+        """
+        found = self._load(sig, target_context)
+        if found is None and self._turn():
+            found = self._load(sig, target_context)
+            if found is not None:
+                self._let_go()
+        return found
+
+    def _turn(self) -> bool:
+        """Whether this process had to wait until no other one compiles the kernel."""
+        self._let_go()
+        folder = Path(self.cache_path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._compiling = (folder / f"{Path(self._impl.filename_base).name}.compiling").open(
+                "w"
+            )
+        except OSError:
+            return False
+        return _waited(self._compiling)
+
+    def _let_go(self) -> None:
+        if self._compiling is not None:
+            self._compiling.close()
+            self._compiling = None
+
+    def _load(self, sig: object, target_context: object) -> object:
         try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except OSError:
@@ -121,6 +161,8 @@ class _Cache(FunctionCache):
                 super().save_overload(sig, data)  # type: ignore[no-untyped-call]
         except OSError as error:
             _say_that_nothing_is_kept(Path(self.cache_path).parents[1], error.strerror)
+        finally:
+            self._let_go()
 
 
 _cache_of: Callable[[object], object] = _Cache
@@ -135,6 +177,22 @@ def _say_that_nothing_is_kept(folder: Path, why: str | None) -> None:
             "machine code cannot be kept in %s (%s), and is compiled anew on every run;"
             " NUMBA_CACHE_DIR may name another folder", folder, why,
         )  # fmt: skip
+
+
+def _waited(file: IO[str]) -> bool:
+    """Lock the file; whether another process held it first.
+
+    One that holds it for longer than a compiler takes stands still, and is not waited for.
+    """
+    if fcntl is None:
+        return False
+    for tried in range(int(PATIENCE / _LOOK)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return tried > 0
+        except BlockingIOError:
+            time.sleep(_LOOK)
+    return True
 
 
 @contextmanager
