@@ -20,10 +20,13 @@ from collectives import Communicator, init
 from collectives.memory.errors import WindowError
 from collectives.memory.window import Window
 from fabric import Fabric, launch
-from fabric.failure import Deadlock, RankLost, TimedOut, WorldError
-from fabric.memory import places
+from fabric.failure import Deadlock, RankLost, TimedOut, TransportError, WorldError
+from fabric.memory import far, places
+from fabric.memory.far import FarMemory, MemoryDoor
+from tests.programs import memory_hosts
 from tests.support.memory_programs import check, main, random_program, seen_of
 from tests.test_mpi import PROGRAMS, needs_mpich, run
+from tests.test_run import ended, free_port, here, nodes
 from topology import star
 from topology.errors import ArgumentError
 
@@ -53,7 +56,34 @@ def several(comm: Communicator, timed: bool) -> list[Any]:
     found: list[Any] = [[seen_of(comm, program, timed) for program in programs]]
     for body in (own_memory, late_reader, counted) if timed else (own_memory, numbers, busy):
         found.append(body(comm))
+    found.append(on_two_hosts(comm, timed))
     return found if timed else [*found, elsewhere(comm)]
+
+
+def on_two_hosts(comm: Communicator, timed: bool) -> list[Any]:
+    """The same where ranks can open the memory of every second one, and the authority of none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "where", lambda: f"host {comm.rank % 2}")
+        programs = [random_program(seed, RANKS) for seed in range(3)]
+        bodies = (own_memory, late_reader, counted) if timed else (own_memory, numbers, busy)
+        return [
+            [seen_of(comm, program, timed) for program in programs],
+            *(body(comm) for body in bodies),
+        ]
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_ranks_of_two_hosts_see_what_a_sequential_model_says(timed: bool) -> None:
+    """Bytes, words, times and memory of the program's own, over sockets; nothing is left open."""
+    of_one, of_two = of_processes(timed)[:4], list(zip(*of_processes(timed)[4], strict=True))
+    for seed, seen in enumerate(zip(*of_two[0], strict=True)):
+        check(random_program(seed, RANKS), seen, timed)
+    assert of_two[1] == of_one[1]
+    if timed:
+        assert [found[:3] for found in of_two[3]] == [found[:3] for found in of_one[3]]
+    else:
+        assert all(after <= before for before, after in of_two[2])
+        assert of_two[3] == (7, 7, 7, 7)
 
 
 @cache
@@ -330,10 +360,11 @@ def test_windows_leave_no_descriptors_behind() -> None:
 
 
 def elsewhere(comm: Communicator) -> str:
-    """On a host whose memory nobody else can open."""
+    """On a host whose memory nobody else can open, and that answers to itself alone."""
     with pytest.MonkeyPatch.context() as patch:
         if comm.rank == 2:
             patch.setattr(places, "where", lambda: "another host")
+            patch.setattr(far, "kernel", lambda: "another")
         with pytest.raises(WindowError) as error:
             Window(comm, 8, name="far")
     comm.barrier()
@@ -341,10 +372,60 @@ def elsewhere(comm: Communicator) -> str:
 
 
 def test_memory_on_another_host_is_refused_by_name() -> None:
-    assert set(of_processes(False)[4]) == {
+    assert set(of_processes(False)[5]) == {
         "window 'far' cannot be: the authority cannot reach it: the memory of rank 2 is on another"
-        " host"
+        " host, where only its own host can reach it: give it TRIPLANE_BIND=tcp://ADDRESS"
     }
+
+
+def test_memory_between_two_nodes_over_encrypted_sockets(tmp_path: Path) -> None:
+    """Launched as on two hosts, with addresses and keys of theirs; times are those of threads."""
+    keys, meet = str(tmp_path / "keys"), f"127.0.0.1:{free_port()}"
+    assert here("--make-keys", "--keys", keys).returncode == 0
+    with nodes(
+        "-n", "2", "--rdzv-endpoint", meet, "--keys", keys, "--system", "star:2",
+        str(PROGRAMS / "memory_hosts.py"), "apart",
+        own=(["--local-addr", "127.0.0.1"], ["--local-addr", "127.0.0.2"]),
+    ) as launchers:  # fmt: skip
+        shown = ended(launchers)
+    assert [one.returncode for one in shown] == [0, 0], shown
+    far = sorted(one.stdout.splitlines()[-1] for one in shown)
+    alone = launch(memory_hosts.main, 2, star(2))
+    assert far == [" ".join(map(str, said)) for said in alone]
+    assert [said[3:5] for said in alone] == [[2, 2], [1, 1]]
+
+
+def test_memory_for_other_hosts_answers_only_who_may_ask_and_for_what_is_there() -> None:
+    door = MemoryDoor(3, {})
+    memory = np.arange(3 << 20, dtype=np.uint32).view(np.uint8)
+    door.expose(7, memory)
+    reached = FarMemory(door.address, 7, 3, None)
+    room = np.zeros(memory.size, np.uint8)
+    reached.read(0, room)  # more than one piece
+    assert (room == memory).all()
+    reached.write(5, np.full(1 << 21, 9, np.uint8))
+    assert (memory[5 : 5 + (1 << 21)] == 9).all()
+    assert memory[4] == room[4]
+    with pytest.raises(TransportError, match="rank 3 on another host: there is no such memory"):
+        reached.read(memory.size - 1, np.zeros(2, np.uint8))
+    other = FarMemory(door.address, 8, 3, None)
+    with pytest.raises(TransportError, match="there is no such memory"):
+        other.write(0, room[:1])
+    other.close()
+    reached.read(0, room[:8])  # a refusal ends nothing
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(far, "PATIENCE", 0.3)
+        where, token, kernel = door.address.split(" ", 2)
+        stranger = FarMemory(f"{where} {token[::-1]} {kernel}", 7, 3, None)
+        with pytest.raises(TransportError, match=r"no answer within 0\.3 s"):
+            stranger.read(0, room[:8])
+        door.close()
+        with pytest.raises(TransportError, match=r"no answer within 0\.3 s"):
+            reached.read(0, room[:8])
+        stranger.close()
+        reached.close()
+    with pytest.raises(TransportError, match="rank 1 is on another host"):
+        FarMemory("", 0, 1, None)
 
 
 def test_access_without_an_order_of_its_own_needs_no_call_of_the_target() -> None:

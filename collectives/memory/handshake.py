@@ -1,6 +1,7 @@
 """How the ranks of a window make their memory known to each other, in no emulated time."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from collectives.calls.communicator import Communicator
 from collectives.memory.errors import WindowError
 from fabric.failure import WorldError
+from fabric.host.curve import Keys
+from fabric.memory.far import MemoryDoor
 from fabric.memory.places import MemoryPlace, OwnMemory, ReachedMemory, reached
 
 ROOM = 1024
@@ -31,18 +34,37 @@ class PeerWindow:
 
 def meet(
     comm: Communicator, window: int, own: OwnMemory, device: str, name: str
-) -> tuple[PeerWindow, ...]:
+) -> tuple[tuple[PeerWindow, ...], MemoryDoor | None]:
     """Register ``own`` as this rank's part of ``window``; returns the parts of all ranks.
 
-    All ranks call it. Raises `WindowError` at every rank if one cannot reach another's memory.
+    The second is what answers for it to other hosts, None where all is on one. All ranks call it.
+    Raises `WindowError` at every rank if one cannot reach another's memory.
     """
-    why = comm.driver.control.expose(window, own.place, device == "cpu", name)
-    told = _told(comm, [*own.place, device, why], name)
-    parts, refused = [], [said[-1] for said in told if said[-1]]
-    for place, (*where, cpu, _) in enumerate(told):
+    place, control, is_cpu = own.place, comm.driver.control, device == "cpu"
+    told = _told(comm, [*place, device, control.expose(window, place, is_cpu, name)], name)
+    door = None
+    try:
+        if any(said[-1] for said in told) or len({said[0] for said in told}) > 1:
+            door = MemoryDoor(comm.driver.transport.rank, os.environ)
+            door.expose(window, own.bytes)
+            place = place._replace(number=window, door=door.address)
+            told = _told(comm, [*place, device, control.expose(window, place, is_cpu, name)], name)
+        return _parts(comm, told, name), door
+    except BaseException:
+        if door is not None:
+            door.close()
+        raise
+
+
+def _parts(comm: Communicator, told: Sequence[Sequence[Any]], name: str) -> tuple[PeerWindow, ...]:
+    """What all ranks know of each other's parts, if each can reach those of all others."""
+    parts, refused = [], [str(said[-1]) for said in told if said[-1]]
+    keys = Keys.from_environment(os.environ)
+    for place, (*where, device, _) in enumerate(told):
         rank = comm.members[place]
         try:
-            parts.append(PeerWindow(reached(MemoryPlace(*where), rank), where[3], cpu, rank))
+            memory = reached(MemoryPlace(*where), rank, keys)
+            parts.append(PeerWindow(memory, where[3], device, rank))
         except WorldError as error:
             refused.append(f"rank {comm.rank} cannot reach it: {error}")
     every = [why for (why,) in _told(comm, [refused[0] if refused else ""], name) if why]

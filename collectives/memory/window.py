@@ -41,6 +41,7 @@ from collectives.memory.errors import WindowError
 from collectives.memory.handshake import PeerWindow, meet, settle
 from collectives.memory.work import MemoryWork, WordWork
 from fabric.endpoint.one_sided import READ
+from fabric.memory.far import FarMemory, MemoryDoor
 from fabric.memory.places import OwnMemory
 from fabric.memory.words import ACTS, BYTES, COMPARISONS, WordAct, signed, unsigned
 from fabric.ranks.access import AccessExecution
@@ -81,19 +82,21 @@ class Window:
         own = own_memory(memory, comm)
         self._own: OwnMemory | None = own
         self.id = comm.next_call()
-        self._parts = self._registered(own)
+        self._parts, self._door = self._registered(own)
         self._is_timed = comm.machine(READ) is not None
         self._under_way: list[MemoryWork] = []
         self._most = _REMEMBERED
 
-    def _registered(self, own: OwnMemory) -> tuple[PeerWindow, ...]:
-        """Register the rank's memory; returns the parts of all ranks."""
+    def _registered(self, own: OwnMemory) -> tuple[tuple[PeerWindow, ...], MemoryDoor | None]:
+        """Register the rank's memory; returns the parts of all ranks, and the door for others."""
         comm = self._comm
         comm.driver.exposed[self.id] = own  # also if the program lets go of the window
         if comm.memory is not None:
             comm.memory.expose(own.bytes)
         try:
-            return meet(comm, self.id, own, self.device, self.name)
+            parts, door = meet(comm, self.id, own, self.device, self.name)
+            comm.driver.exposed[self.id] = own, door
+            return parts, door
         except WindowError:
             self._withdraw(own)
             raise
@@ -294,7 +297,12 @@ class Window:
         self._comm.driver.control.machine(READ)
         settle(self._comm, self.name)
         self._withdraw(self._own)
-        self._own, self._parts = None, ()
+        for part in self._parts:
+            if isinstance(part.memory, FarMemory):
+                part.memory.close()
+        if self._door is not None:
+            self._door.close()
+        self._own, self._parts, self._door = None, (), None
 
     def _put(
         self, name: str, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress,

@@ -1,8 +1,9 @@
-"""How a rank's registered memory is made, and how other processes of its host reach it in place.
+"""How a rank's registered memory is made, and how other processes reach it.
 
 Memory that we make ourselves between processes is a file without a name, which others map: they
 read and write it as their own. Memory that a program brings is read and written where it is: by its
-address within the process, from others with the help of the kernel (`ProcessMemory`).
+address within the process, from others with the help of the kernel (`ProcessMemory`). Processes of
+other hosts ask for it over a socket (`fabric.memory.far`).
 """
 
 import ctypes
@@ -15,6 +16,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from fabric.failure import TransportError
+from fabric.host.curve import Keys
+from fabric.memory.far import FarMemory
 from fabric.transports.base import Bytes, address_of
 from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.peer_memory import ProcessMemory, readable
@@ -26,6 +29,7 @@ class MemoryPlace(NamedTuple):
 
     ``host``: `fabric.transports.zmq.shm.where` of its process; ``process``, ``address``: whose it
     is and where; ``size``: bytes; ``path``: the file by which other processes map it, "" if none.
+    ``number``: of the memory for other hosts, which ask for it at ``door`` ("": nowhere).
     """
 
     host: str
@@ -33,6 +37,8 @@ class MemoryPlace(NamedTuple):
     address: int
     size: int
     path: str
+    number: int = 0
+    door: str = ""
 
     def is_of(self, process: int) -> bool:
         """Whether it is memory of ``process``, and of no other one or of a file that has a name."""
@@ -42,7 +48,7 @@ class MemoryPlace(NamedTuple):
 
 
 class ReachedMemory(Protocol):
-    """Registered memory, of this process or of another one of its host."""
+    """Registered memory, of this process or of another one."""
 
     def read(self, at: int, into: Bytes) -> None:
         """Fill ``into`` with the bytes from ``at`` on. Raises `WorldError` if its owner is gone."""
@@ -129,13 +135,14 @@ def _place(array: Bytes, path: str) -> MemoryPlace:
     return MemoryPlace(where(), os.getpid(), address_of(array), array.size, path)
 
 
-def reached(place: MemoryPlace, rank: int) -> ReachedMemory:
+def reached(place: MemoryPlace, rank: int, keys: Keys | None = None) -> ReachedMemory:
     """The registered memory of ``rank`` at ``place``, for this process to read and write.
 
-    Raises `TransportError` that says why it cannot be reached.
+    ``keys``: of the world, for memory on another host. Raises `TransportError` that says why it
+    cannot be reached.
     """
     if place.host != where():
-        raise TransportError(f"the memory of rank {rank} is on another host", rank)
+        return FarMemory(place.door, place.number, rank, keys)
     if place.process == os.getpid():
         return MappedMemory(_at(place.address, place.size))
     if place.path:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fabric.failure import WorldError
+from fabric.host.curve import Keys
+from fabric.memory.far import FarMemory
 from fabric.memory.places import MemoryPlace, ReachedMemory, reached
 
 BYTES = 8
@@ -82,23 +84,35 @@ class WindowPart(NamedTuple):
 
 
 class WindowRegister:
-    """The registered memory of all ranks, as the authority reaches it."""
+    """The registered memory of all ranks, as the authority reaches it.
+
+    ``keys``: of the world, for memory on other hosts.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[tuple[int, int], WindowPart] = {}
+        self.keys: Keys | None = None
 
     def add(self, window: int, rank: int, place: MemoryPlace, cpu: bool, name: str) -> str:
         """Register a rank's part of a window; returns why its words cannot be reached, or ""."""
         try:
-            memory = reached(place, rank)
+            memory = reached(place, rank, self.keys)
         except WorldError as error:
             return f"the authority cannot reach it: {error}"
+        self.remove(window, rank)
         self._parts[window, rank] = WindowPart(memory, place.size, cpu, name)
         return ""
 
     def remove(self, window: int, rank: int) -> None:
         """Forget a rank's part of a window."""
-        self._parts.pop((window, rank), None)
+        part = self._parts.pop((window, rank), None)
+        if part is not None and isinstance(part.memory, FarMemory):
+            part.memory.close()
+
+    def close(self) -> None:
+        """Forget all of them."""
+        for window, rank in [*self._parts]:
+            self.remove(window, rank)
 
     def part(self, window: int, rank: int) -> WindowPart:
         """The part of ``rank`` of a window; raises `WorldError` if it is not registered."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fabric.failure import WorldError
+from fabric.host.curve import Keys
 from fabric.memory.words import (
     ACTS,
     COMPARISONS,
@@ -41,6 +42,14 @@ class MemoryAccesses:
         if self._emulator is not None:
             self._emulator.with_memory()
         return self._windows.add(message.window, rank, message.place, message.cpu, message.name)
+
+    def reach_far(self, keys: Keys | None) -> None:
+        """Reach memory on other hosts with the ``keys`` of the world."""
+        self._windows.keys = keys
+
+    def close(self) -> None:
+        """Let go of all memory."""
+        self._windows.close()
 
     def withdraw(self, rank: int, window: int) -> None:
         """Forget a rank's memory."""

@@ -75,6 +75,7 @@ from topology.errors import TriplaneError
 if TYPE_CHECKING:
     from fabric.clock.emulator import Emulator
     from fabric.clock.posts import Answer
+    from fabric.host.curve import Keys
 
 ADVICE = "triplane.advice"
 """The group of the entry point that answers `AskAdvice`."""
@@ -147,6 +148,14 @@ class World:
         self._going_on: GoingOn | None = None
         if survives:
             self._going_on = GoingOn(size, self._register, emulator, self._send)
+
+    def reach_far(self, keys: "Keys | None") -> None:
+        """Reach memory of ranks on other hosts with the ``keys`` of the world."""
+        self._memory.reach_far(keys)
+
+    def release_memory(self) -> None:
+        """Let go of all registered memory, at the end of the world."""
+        self._memory.close()
 
     def handle(self, rank: int, message: FromRank, wall: float) -> None:
         """Process a message from ``rank``; ``wall``: the wall clock now, in seconds."""

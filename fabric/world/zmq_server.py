@@ -112,6 +112,7 @@ class Server:
         self._closing = self._ended = self._crowded = False
         self._overdue = math.inf, 0.0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        world.reach_far(keys)
         self._gate = gate(self._context, bind, keys, token)
         self._socket = self._context.socket(zmq.ROUTER)
         self.address = self._bind(bind, keys)
@@ -202,6 +203,7 @@ class Server:
             os.write(self._bell, b"!")
             self._thread.join(PARTING)
             if not self._thread.is_alive():  # else it computes, and ends when it has
+                self.world.release_memory()
                 os.close(self._bell)
                 os.close(self._ear)
 
