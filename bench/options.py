@@ -316,7 +316,8 @@ output_options = gathered(
     click.option("--plot", type=_FILE, help="Draw the answer (png, svg or pdf)."),
     click.option("--trace", type=_FILE, help="Write the last row's Perfetto trace (json)."),
     click.option("--timeline", type=_FILE,
-                 help="Write the last row's timeline (npz), for triplane view."),
+                 help="Write the last row's timeline (npz), for triplane view; of moe, dispatch"
+                      " and combine one after the other."),
     click.option("--heatmap", type=_FILE,
                  help="Draw the last row's bytes and time, ranks by ranks (png, svg or pdf)."),
     click.option("--goal", type=_FILE, help="Write the last row's schedule as GOAL."),

@@ -1,8 +1,11 @@
 """The files that a benchmark writes about one simulation: traces, timeline, heat map, schedules."""
 
+from collections.abc import Sequence
+
 import click
 
 from bench.options import Output
+from fabric.timeline.sequence import in_sequence
 from fabric.timeline.value import Timeline
 
 
@@ -21,12 +24,15 @@ def wanted(output: Output) -> bool:
     return any((output.trace, output.timeline, output.heatmap, output.goal, output.chakra))
 
 
-def write(timeline: Timeline, output: Output) -> None:
-    """Write the files that were asked for; raises `OSError`, `TraceError`, `WorkloadError`."""
+def write(timeline: Timeline, output: Output, before: Sequence[Timeline] = ()) -> None:
+    """Write the files that were asked for; raises `OSError`, `TraceError`, `WorkloadError`.
+
+    ``before``: timelines that come before this one in the file of the timeline.
+    """
     if output.trace:
         timeline.to_perfetto(output.trace)
     if output.timeline:
-        timeline.save(output.timeline)
+        in_sequence([*before, timeline]).save(output.timeline)
     if output.heatmap:
         from bench.heatmap import draw
 

@@ -206,7 +206,9 @@ def command(
     if output.plot:
         draw(rows, output.plot)
     if timelines and written_files.wanted(output):
-        written_files.write(timelines[-1], output)
+        # Faults count from the begin of an operation, so with them each is a timeline of its own.
+        before = [] if fabric.changes else timelines[-len(OPERATIONS) : -1]
+        written_files.write(timelines[-1], output, before)
 
 
 def _notes(file: IO[str], fabric: Fabric, name: str, software: str, works: list[Experts]) -> None:
