@@ -18,8 +18,11 @@ from fabric.timeline.film import film_of
 from tests.support.browser import browser as running_browser
 from tests.support.screen import Screen, coloured, colours
 from topology import Router, Topology, cloudmatrix384, fat_tree, supernode
+from topology.draw.groups import groups
 
 WIDE, PHONE = (1280, 800), (390, 844)
+RACKS, TIERS = "#picture=racks", "#picture=tiers"
+"""What tests open: the racks, unless they say otherwise; the second is the page's first view."""
 HEALTHY = cloudmatrix384()
 DEAD = HEALTHY.without("l2.3.0", "l2.3.1", "node7.die3", "node0.die0->node0.l1.2")
 
@@ -88,14 +91,14 @@ def screen(chromium: Browser, kept: dict[Any, Screen]) -> Iterator[Any]:
     def show(
         path: Path, fragment: str = "", size: tuple[int, int] = WIDE, scheme: str = "light"
     ) -> Screen:
-        if fragment:
+        if fragment and fragment != TIERS:
             opened.append(fresh(path, fragment, size, scheme))
             return opened[-1]
-        key = path, size, scheme
+        key = path, size, scheme, fragment
         if key in kept:
             kept[key].as_opened()
         else:
-            kept[key] = fresh(path, "", size, scheme)
+            kept[key] = fresh(path, "" if fragment == TIERS else RACKS, size, scheme)
         return kept[key]
 
     def fresh(path: Path, fragment: str, size: tuple[int, int], scheme: str) -> Screen:
@@ -533,3 +536,178 @@ def test_hostile_names_are_text_and_do_nothing(screen: Any, tmp_path: Path) -> N
     assert blocked, "the page's policy lets other scripts in"
     shown.said[:] = [said for said in shown.said if "Content Security Policy" not in said]
     assert shown.js("window.owned") is None
+
+
+# By tiers, and what is shown in place of the map.
+
+
+def bundles(graph: Topology, inside: bool) -> int:
+    """Bundles between groups, by their definition; ``inside``: with those within each node."""
+    boxes = groups(graph)
+    ends = np.sort(boxes.of[np.stack([graph.link_src, graph.link_dst])], axis=0)
+    node = np.array([kind == "node" for kind in boxes.kinds])
+    drawn = (ends[0] != ends[1]) | (node[ends[0]] & inside)
+    return np.unique(np.vstack([ends, graph.link_plane])[:, drawn], axis=1).shape[1]
+
+
+def test_the_first_view_is_one_plane_by_tiers(screen: Any, files: Files) -> None:
+    shown = screen(files.path("machine"), TIERS)
+    assert shown.js("triplane.state.picture") == "tiers"
+    assert shown.js("[...triplane.state.hidden]") == ["package", "rdma", "vpc"]
+    assert shown.js("triplane.level()") == "node"
+    lines = shown.js(
+        "(({ source, target, a, b, plane }) => [source, target, a, b, plane].map((x) => [...x]))"
+        "(triplane.app.scenes[0].levels.node)"
+    )
+    assert len(lines[4]) == bundles(HEALTHY, inside=True)
+    starts, ends = np.array(lines[0]).reshape(-1, 2), np.array(lines[1]).reshape(-1, 2)
+    boxes, ub = groups(HEALTHY), HEALTHY.plane("ub")
+    kinds = np.array([kind == "node" for kind in boxes.kinds])
+    between = (np.array(lines[4]) == ub) & (np.array(lines[2]) != np.array(lines[3]))
+    assert between.sum() == 48 * 7
+    assert (kinds[np.array(lines[2])] | kinds[np.array(lines[3])])[between].all()
+    assert np.array_equal(starts[between, 0], ends[between, 0])  # upright ..
+    assert len(np.unique(starts[between, 0])) == 48 * 7  # .. each at a place of its own
+    assert coloured(shown.picture(), UB, 0.3) > 500
+    y = shown.js("triplane.app.scenes[0].layout.groups.map((box) => box.y)")
+    of = {name: y[number] for number, name in enumerate(boxes.names)}
+    assert of["sub-plane 6"] < of["sub-plane 0"] < of["node0"] == of["node47"] < of["rdma-leaf"]
+    shown.page.mouse.click(*place_of(shown, "l2.3.12"))
+    shown.settled()
+    assert "48 × 28 GB/s" in shown.text("#pane")
+    shown.page.keyboard.press("m")
+    shown.settled()
+    assert shown.js("triplane.state.picture") == "racks"
+    of = shown.js("triplane.app.scenes[0].layout.groups.map((box) => box.y)")
+    assert len(set(of[:48])) > 1  # nodes in rows again
+
+
+def test_a_machine_without_tiers_shows_its_nodes(screen: Any, files: Files) -> None:
+    """512 nodes do not stand beside each other."""
+    shown = screen(files.path("big"), TIERS)
+    assert shown.js("triplane.state.picture") == "racks"
+    assert shown.page.locator("#picture option").all_inner_texts() == ["racks"]
+
+
+def test_the_matrix_has_what_each_rank_has_sent_to_each(screen: Any, files: Files) -> None:
+    shown = screen(files.path("traffic"), "#picture=matrix")
+    wanted = np.zeros((64, 64))
+    np.add.at(wanted, (RUN.src, RUN.dst), RUN.size)
+    pairs = shown.js("[...triplane.app.scenes[0].traffic.pairs]")
+    assert np.array_equal(np.reshape(pairs, (64, 64)), wanted)
+    assert f"{(wanted > 0).sum()} of 4096 pairs have sent" in shown.text("#chart")
+    box = shown.page.locator("#matrix").bounding_box()
+    cell = box["width"] / 64
+    shown.page.mouse.move(box["x"] + 18.5 * cell, box["y"] + 1.5 * cell)  # from 1 to 18
+    assert "rank 1 to rank 18: 1.049 MB" in shown.text("#tip")
+    picture = shown.picture("#matrix")
+    n = len(picture) / 64
+    at = [picture[int((a + 0.5) * n), int((b + 0.5) * n)] for a, b in ((1, 18), (2, 19), (1, 30))]
+    assert np.abs(at[0] - at[1]).max() < 0.02
+    assert np.abs(at[0] - at[2]).max() > 0.2
+
+
+def test_bytes_by_tier_are_those_of_the_links(screen: Any, files: Files) -> None:
+    shown = screen(files.path("traffic"), "#picture=flow")
+    graph, kind = SMALL, np.array(SMALL.vertex_kinds)
+    ub = graph.link_plane == graph.plane("ub")
+
+    def moved(a: str, b: str) -> float:
+        mine = ub & (kind[graph.link_src] == a) & (kind[graph.link_dst] == b)
+        return float(RUN.link_bytes[mine].sum())
+
+    rows = {
+        (cells[0], cells[1]): cells[2]
+        for row in shown.page.locator("#flows tbody tr").all()
+        for cells in [row.locator("td").all_inner_texts()]
+    }
+    said = {over: text for (plane, over), text in rows.items() if plane == "ub"}
+    up, across = moved("die", "l1"), moved("l1", "l2")
+    assert moved("l1", "die") == pytest.approx(up)
+    for over, wanted in (
+        ("L1 UB switch chip → L2 UB switch chip", across),
+        ("L2 UB switch chip → L1 UB switch chip", across),
+        ("L1 UB switch chip → L1 UB switch chip, turned", up - across),
+        ("NPU die, CPU socket → L1 UB switch chip", up),
+        ("L1 UB switch chip → NPU die, CPU socket", up),
+    ):
+        number, unit = said[over].split()
+        scale = {"GB": 1e9, "MB": 1e6, "kB": 1e3}[unit]
+        assert float(number) * scale == pytest.approx(wanted, rel=1e-3), over
+    assert shown.page.locator("#chart path").count() == len(rows)
+
+
+def faults_of(shown: Screen) -> list[str]:
+    """What axe calls serious or critical, by its name and the element."""
+    shown.js(axe_source())
+    found = shown.js("axe.run(document)")
+    assert len(found["passes"]) > 10
+    return [
+        f"{one['id']}: {node['html'][:120]}"
+        for one in found["violations"] if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]  # fmt: skip
+
+
+def axe_source() -> str:
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="axe-core is not here: pip install axe-playwright-python"
+    )
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fragment", "size", "scheme"),
+    [
+        ("#picture=tiers&ranks=1&tab=traffic", WIDE, "light"),
+        ("#picture=flow&tab=machine", WIDE, "dark"),
+        ("#picture=matrix&tab=routes&from=0&to=40", PHONE, "light"),
+        ("#picture=racks&tab=details&selected=vertex,3&hidden=rdma", PHONE, "dark"),
+    ],
+)
+def test_axe_finds_no_serious_fault(
+    fragment: str, size: Any, scheme: str, screen: Any, files: Files
+) -> None:
+    shown = screen(files.path("traffic"), fragment, size=size, scheme=scheme)
+    shown.settled()
+    assert faults_of(shown) == []
+    shown.page.keyboard.press("/")
+    shown.page.keyboard.type("die1")
+    assert faults_of(shown) == []
+    assert shown.js("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_the_keyboard_reaches_everything(screen: Any, files: Files) -> None:
+    """By the Tab key alone: each control once, then around; and the tabs by arrows."""
+    shown = screen(files.path("traffic"), "#picture=tiers&tab=machine")
+    seen: list[str] = []
+    for _ in range(60):
+        shown.page.keyboard.press("Tab")
+        seen.append(shown.js("document.activeElement.id || document.activeElement.dataset.plane"))
+    for control in ("query", "picture", "level", "fit", "theme", "png", "svg", "share", "help",
+                    "map", "ub", "tab-machine", "pane", "play", "scrub", "speed", "colour",
+                    "lanes-toggle"):  # fmt: skip
+        assert control in seen, control
+    shown.page.focus("#tab-machine")
+    shown.page.keyboard.press("ArrowRight")
+    shown.settled()
+    assert shown.js("[triplane.state.tab, document.activeElement.id]") == ["details", "tab-details"]
+    shown.page.fill("#query", "die1")
+    active = shown.page.get_attribute("#query", "aria-activedescendant")
+    assert shown.page.get_attribute(f"#{active}", "aria-selected") == "true"
+
+
+def test_paper_gets_the_picture_and_the_facts(screen: Any, files: Files) -> None:
+    shown = screen(files.path("traffic"), "#picture=tiers&tab=traffic&theme=dark")
+    shown.page.emulate_media(media="print")
+    shown.js("dispatchEvent(new Event('beforeprint'))")
+    assert shown.page.locator("#printed svg path").count() > 0
+    assert shown.page.locator("#printed svg").is_visible()
+    for control in ("#tools", "#player", "#map", "#search"):
+        assert not shown.page.locator(control).is_visible()
+    assert shown.picture("#pane").mean() > 0.85  # on white
+    assert "Hottest links" in shown.text("#pane")
+    shown.js("dispatchEvent(new Event('afterprint'))")
+    shown.page.emulate_media(media="screen")
+    assert shown.page.locator("#printed svg").count() == 0
+    assert shown.js("triplane.state.theme") == "dark"

@@ -42,6 +42,8 @@ def film_part(film: Film, view: Shown) -> dict[str, Any]:
         "main_label": film.main_label.astype(np.uint8),
         "labels": [label(text) for text in film.labels],
         "link_bytes": carried.astype(np.float32),
+        "pairs": film.pairs.astype(np.float32),
+        "pairs_of": film.pairs_of,
         "lanes": None if film.ranks is None else _ranks_part(film.ranks),
     }
 

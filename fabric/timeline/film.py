@@ -6,7 +6,8 @@ within a transfer are its mean. If several transfers share a link at changing ra
 exceed the link's bandwidth for a while; pictures show that as full.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ BINS = 160
 
 MOST_CELLS = 16_000_000
 """Links times stretches at most: a run over more links is cut into fewer."""
+
+MOST_CELLS_ACROSS = 128
+"""Cells of the matrix of pairs along a side: of more ranks, several share one."""
 
 MOST_CLASSES = 8
 """As many classes of traffic as people can tell apart by colour."""
@@ -46,6 +50,7 @@ class Film:
       and has not yet crossed it, at the end of the bin.
     - ``main_label``: int64 [R, B], of ``labels``: the class of most of the bytes of the bin.
     - ``link_bytes``: float64 [links].
+    - ``pairs``: float64 [n, n], bytes from ranks to ranks, ``pairs_of`` neighbours in a cell.
     """
 
     title: str
@@ -58,6 +63,8 @@ class Film:
     labels: tuple[str, ...]
     link_bytes: _Floats
     ranks: RankStretches | None = None
+    pairs: _Floats = field(default_factory=lambda: np.zeros((1, 1)))
+    pairs_of: int = 1
 
 
 def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
@@ -91,7 +98,22 @@ def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
         utilisation=carried / capacity / (duration / bins), backlog=waiting / capacity,
         main_label=main, labels=labels, link_bytes=timeline.link_bytes,
         ranks=rank_stretches(timeline, label_of_step),
+        pairs=pair_bytes(timeline.src, timeline.dst, timeline.size, timeline.ranks),
+        pairs_of=ranks_of_cell(timeline.ranks),
     )  # fmt: skip
+
+
+def ranks_of_cell(ranks: int) -> int:
+    """How many neighbouring ranks share a cell of the matrix of pairs."""
+    return max(1, -(-ranks // MOST_CELLS_ACROSS))
+
+
+def pair_bytes(src: _Longs, dst: _Longs, size: NDArray[Any], ranks: int) -> _Floats:
+    """Bytes from each cell of ranks to each, of transfers as columns: float64 [n, n]."""
+    many = ranks_of_cell(ranks)
+    cells = max(1, -(-ranks // many))
+    total = np.bincount(src // many * cells + dst // many, size, cells * cells)
+    return total.astype(np.float64).reshape(cells, cells)
 
 
 def classes(timeline: Timeline) -> tuple[tuple[str, ...], _Longs]:

@@ -8,7 +8,7 @@ from bench.view.packing import pack
 from bench.view.page import document
 from bench.view.topology_payload import Shown, topology_part
 from fabric.fabric import Fabric
-from fabric.timeline.film import Film
+from fabric.timeline.film import Film, pair_bytes, ranks_of_cell
 from fabric.timeline.ranks import RankStretches
 from topology.labels import label
 
@@ -39,5 +39,6 @@ def _unplayed(fabric: Fabric, ranks: int, title: str) -> Film:
     return Film(
         title, 0.0, (("ranks", f"{ranks}"), ("software", fabric.software.name)),
         fabric.router.link_resource.astype(np.int64), empty, empty, empty.astype(np.int64), (),
-        np.zeros(fabric.topology.n_links), lanes,
+        np.zeros(fabric.topology.n_links), lanes, pair_bytes(none, none, none, ranks),
+        ranks_of_cell(ranks),
     )  # fmt: skip

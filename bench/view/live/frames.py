@@ -46,6 +46,7 @@ def frame(world: Watched, seen: Seen, links: "np.ndarray[Any, np.dtype[np.int64]
         "utilisation": eighths(film.utilisation(bins), 1.0), "main_label": film.main_label(bins),
         "labels": list(film.labels), "carriers": more.astype(np.uint32),
         "carried": film.carried[more].astype(np.float32),
+        "pairs": world.pairs.astype(np.float32),
         "lanes": _lanes(list(world.later(first))), "passed": world.passed,
         "marks": [_mark(mark, links) for mark in world.marks[seen.mark :]],
     }  # fmt: skip

@@ -16,7 +16,7 @@ from fabric.clock.changes import ClockChanges
 from fabric.clock.memory_machine import memory_machine
 from fabric.fabric import Fabric
 from fabric.faults.changes import LinkHistory
-from fabric.timeline.film import path_loads
+from fabric.timeline.film import pair_bytes, path_loads
 from fabric.timeline.ranks import MOVE, SOFTWARE, WAIT
 from topology.graph import Ints
 from topology.routing.router import Router
@@ -67,7 +67,7 @@ class Watched:
 
     ``now``: seconds; ``calls``: how many are over; ``dropped``: of how many nothing is known;
     ``end``: how the world has ended, None while it goes on. ``stretches``: the latest, of which
-    ``passed`` are no longer there.
+    ``passed`` are no longer there. ``pairs``: bytes from ranks to ranks, as in `Film`.
     """
 
     fabric: Fabric
@@ -91,6 +91,9 @@ class Watched:
         self._said = 0  # changes that there are marks of
         self._routers: dict[int, Router] = {0: self.fabric.router}
         self._places: Ints | None = None
+        none = np.zeros(0, np.int64)
+        self.pairs = pair_bytes(none, none, none, self.size)
+        self._pairs: OrderedDict[int, NDArray[np.float64]] = OrderedDict()
 
     def take(self, batch: LiveBatch) -> None:
         """Take in what a batch says."""
@@ -115,6 +118,7 @@ class Watched:
         late = span.begin.index(came) if came in span.begin else -1
         end = max((at for at in span.end if at == at), default=came)
         begin = came if span.many == 1 else min(at for at in span.begin if at == at)
+        self.pairs += span.many * self._pairs_of(kind)
         self.film.add(self._load(kind, begin), span.many, begin, end, label)
         waits = span.many == 1 and late >= 0
         for rank, joined, over in zip(kind.ranks, span.begin, span.end, strict=True):
@@ -124,6 +128,20 @@ class Watched:
                     peer = kind.ranks[late]
                     self._add(RankStretch(rank, joined, moves, WAIT, label, peer))
                 self._add(RankStretch(rank, moves, over, MOVE, label, -1))
+
+    def _pairs_of(self, kind: Kind) -> NDArray[np.float64]:
+        """Bytes from ranks to ranks of a call, as in `Film`; memory of CPUs is no rank's."""
+        found = self._pairs.get(kind.number)
+        if found is None:
+            mine = (kind.src < self.size) & (kind.dst < self.size)
+            found = pair_bytes(
+                kind.src[mine].astype(np.int64), kind.dst[mine].astype(np.int64), kind.size[mine],
+                self.size,
+            )  # fmt: skip
+            self._pairs[kind.number] = found
+            if len(self._pairs) > MOST_PARTS:
+                self._pairs.popitem(last=False)
+        return found
 
     def _add(self, one: RankStretch) -> None:
         if one.end > one.begin:

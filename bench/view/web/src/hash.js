@@ -1,6 +1,7 @@
 // The view in the address, so that a link restores it. Unknown or broken parts are left out.
 
 const TEXTS = {
+  picture: ["tiers", "racks", "matrix", "flow"],
   level: ["auto", "rack", "node", "link"],
   theme: ["auto", "light", "dark"],
   colour: ["utilisation", "queue", "class", "plane"],
@@ -39,7 +40,9 @@ export function fromHash(hash, model) {
     Object.assign(state, { view: { x: view[0], y: view[1], zoom }, fitted: false });
   }
   const planes = new Set(model.planes.map((plane) => plane.name));
-  state.hidden = new Set((parts.get("hidden") || "").split(",").filter((name) => planes.has(name)));
+  if (parts.has("hidden") || parts.has("t")) {
+    state.hidden = new Set((parts.get("hidden") || "").split(",").filter((name) => planes.has(name)));
+  }
   state.selected = selectedFrom(parts.get("selected"), model);
   for (const key of ["from", "to"]) {
     if (parts.has(key)) state[key] = within(parts.get(key), model.endpoints);

@@ -16,6 +16,10 @@ export function labelsOf(scene, sight) {
 function rackLabels(scene, scale) {
   const inHead = 22 * scale >= READABLE;
   return scene.layout.racks.flatMap((rack) => {
+    if (scene.layout.tiers) {
+      const size = Math.min(rack.w / 4, Math.max(14, 10 / scale));
+      return size * scale < READABLE ? [] : [{ text: rack.name, x: rack.x + rack.w / 2, y: rack.title, size, on: "rack" }];
+    }
     const size = inHead ? Math.min(22, Math.max(14, 10 / scale)) : Math.min(rack.w / 3.6, 10 / scale);
     if (size * scale < READABLE) return [];
     return [{ text: rack.name, x: rack.x + rack.w / 2, y: inHead ? rack.title : rack.y + rack.h / 2, size, on: "rack" }];
@@ -26,10 +30,10 @@ function groupLabels(scene, sight) {
   const { model, layout } = scene;
   return layout.groups.flatMap((box, g) => {
     const outer = model.groups.kinds[g] !== "node";
-    const size = 13;
+    const size = box.titleSize ? Math.min(box.titleSize, Math.max(13, 11 / sight.scale)) : 13;
     if (size * sight.scale < READABLE || !sight.has(g)) return [];
     const text = shortened(model.groups.names[g], box.w / (0.56 * size));
-    return [{ text, x: box.x + box.w / 2, y: box.title, size, faint: !outer, on: "node" }];
+    return [{ text, x: box.titleX ?? box.x + box.w / 2, y: box.title, size, faint: !outer, on: "node" }];
   });
 }
 

@@ -13,10 +13,12 @@ const FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 /** All layers of a scene; ids begin with `view`, by which deck.gl's layer filter sorts them. */
 export function layersOf(scene, view, level, look, sight) {
-  const { racks, groups } = boxLayers(scene, view, level, look, sight);
+  const { racks, groups, rails } = boxLayers(scene, view, level, look, sight);
   const lines = lineLayer(scene, view, level, look, sight);
   // Bundles run behind the boxes that they join; single links begin inside the boxes.
-  const layers = level === "link" ? [...racks, ...groups, lines] : [...racks, lines, ...groups];
+  const layers = level === "link" ? [...racks, ...rails, ...groups, lines]
+    : scene.layout.tiers ? [...racks, ...groups, lines, ...rails]
+      : [...racks, lines, ...groups];
   if (look.routes) layers.push(routeLayer(scene, view, look));
   const { plates, names } = labelLayers(scene, view, level, look, sight);
   layers.push(...plates);
@@ -72,11 +74,14 @@ function boxLayers(scene, view, level, look, sight) {
   return kept(scene, "boxes", `${view} ${look.themeName} ${level} ${sight.key}`, () => {
     const { theme } = look;
     const racks = edged(view, "racks", layout.racks, theme.rack, theme.rackEdge, 1.2);
-    const groups = edged(view, "groups", layout.groups.filter(Boolean), theme.node, theme.nodeEdge, 0.8);
+    const isRail = (box, g) => layout.tiers && scene.model.groups.kinds[g] === "switches";
+    const boxes = (some) => layout.groups.filter((box, g) => box && Boolean(isRail(box, g)) === some);
+    const groups = edged(view, "groups", boxes(false), theme.node, theme.nodeEdge, 0.8);
+    const rails = layout.tiers ? edged(view, "rails", boxes(true), theme.node, theme.nodeEdge, 0.8) : [];
     if (sight.chips) {
       groups.push(rects(`${view}:packages`, layout.packages.filter((p) => sight.has(p.g)), theme.package));
     }
-    return { racks, groups };
+    return { racks, groups, rails };
   });
 }
 

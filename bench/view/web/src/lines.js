@@ -4,9 +4,9 @@ import { bandwidthOf } from "./model.js";
 
 /**
  * Lines at a level of detail. `place[v]` is the number of the box or chip that v stands for there;
- * links inside one place are not drawn.
+ * links inside one place are drawn as a line where `inside` says so of the place.
  */
-export function makeLines(model, place, places) {
+export function makeLines(model, place, places, inside = () => false) {
   const { src, dst, plane, gone } = model.links;
   const planes = model.planes.length;
   const number = new Map();
@@ -17,7 +17,7 @@ export function makeLines(model, place, places) {
   for (let e = 0; e < model.linkCount; e++) {
     const from = place[src[e]];
     const to = place[dst[e]];
-    if (from === to) continue;
+    if (from === to && !inside(from)) continue;
     const key = (Math.min(from, to) * places + Math.max(from, to)) * planes + plane[e];
     let line = number.get(key);
     if (line === undefined) {

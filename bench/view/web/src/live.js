@@ -59,6 +59,7 @@ function take(app, frame) {
     }
   }
   traffic.lanes = joined(traffic.lanes, frame.lanes);
+  traffic.pairs = frame.pairs;
   live.marks.push(...frame.marks);
   scene.cache.use = null;
   const { state } = app.store;

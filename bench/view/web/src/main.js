@@ -8,20 +8,22 @@ import { drawLanes } from "./lanes.js";
 import { drawLive, follow, makeLive } from "./live.js";
 import { drawLegend } from "./legend.js";
 import { sameVertex, themeName } from "./look.js";
-import { draw, fit, goTo, levelOf, makeDeck, makeMap, settled, shown, sizeOf, under } from "./map.js";
+import { draw, fit, goTo, layOut, levelOf, makeDeck, makeMap, settled, shown, sizeOf, under } from "./map.js";
 import { countsOf, kindOf, makeModel } from "./model.js";
 import { kindName, lineName } from "./naming.js";
 import { drawPane, drawTabs } from "./panel.js";
 import { decode } from "./payload.js";
-import { savePng, saveSvg } from "./picture.js";
+import { drawChart, picturesOf } from "./charts.js";
+import { attachPrint, savePng, saveSvg } from "./picture.js";
 import { attachPlayer, busiest, drawPlayer, longest } from "./player.js";
 import { routesOn } from "./routes.js";
 import { linesAt, makeScene } from "./scene.js";
 import { attachSearch, search } from "./search.js";
 import { makeStore } from "./store.js";
+import { firstPlane, hasTiers } from "./tiers.js";
 
 const FRESH = {
-  level: "auto", theme: "auto", colour: "utilisation", tab: "machine", speed: 1, time: null,
+  picture: "racks", level: "auto", theme: "auto", colour: "utilisation", tab: "machine", speed: 1, time: null,
   playing: false, lanes: false, compare: true, fitted: true, selected: null, from: null, to: null,
   hidden: new Set(), view: { x: 0, y: 0, zoom: 0 }, following: false, came: 0,
 };
@@ -40,7 +42,10 @@ async function begin() {
   app.choose = (selected, options) => choose(app, selected, options);
   app.tip = (text, x, y) => tip(text, x, y);
   app.firstTime = busiest(scenes);
-  Object.assign(store.state, { time: app.firstTime }, fromHash(location.hash, models[0]));
+  app.pictures = picturesOf(scenes[0], hasTiers(models[0]));
+  const given = fromHash(location.hash, models[0]);
+  Object.assign(store.state, { time: app.firstTime, ...firstView(app, given) }, given);
+  if (!app.pictures.includes(store.state.picture)) store.state.picture = "racks";
   store.state.time = Math.min(store.state.time, longest(scenes));
   if (scenes[0].traffic && !location.hash) store.state.tab = "traffic";
   if (!scenes[0].traffic && store.state.tab === "traffic") store.state.tab = "machine";
@@ -56,9 +61,20 @@ async function begin() {
   });
   store.state.selected = checked(store.state.selected, scenes[0]);
   attachKeys(app, { share, switchTheme });
+  attachPrint(app);
   listen(app);
   if (app.live) follow(app);
   return app;
+}
+
+/** What a page shows that no link leads to: tiers, and of these the first plane and what is used. */
+function firstView(app, { picture, level }) {
+  const [{ model, traffic }] = app.scenes;
+  if (app.pictures[0] !== "tiers" || (picture ?? "tiers") !== "tiers" || level) return {};
+  const used = new Set([firstPlane(model)]);
+  if (traffic) traffic.link_bytes.forEach((x, e) => x && used.add(model.links.plane[e]));
+  const hidden = app.live ? [] : model.planes.filter((_, p) => !used.has(p)).map((plane) => plane.name);
+  return { picture: "tiers", hidden: new Set(hidden) };
 }
 
 /** A line of a link to a view is there only if the lines of its level reach that far. */
@@ -75,6 +91,11 @@ function listen(app) {
     const any = (...keys) => keys.some((key) => changed.has(key));
     if (any("start", "hidden", "theme", "colour", "compare")) drawLegend(app.scenes, store);
     if (any("start", "compare")) drawCaptions(app);
+    if (changed.has("picture") && !changed.has("start")) {
+      layOut(app.map);
+      fit(app.map);
+    }
+    drawChart(app, changed);
     if (any("start", "tab")) drawTabs(app);
     if (any("start", "tab", "selected", "from", "to", "compare", "theme") || timed(app, changed)) drawPane(app);
     if (app.live && any("start", "came")) drawLive(app);
@@ -84,6 +105,7 @@ function listen(app) {
     drawLanes(app, changed);
     if (!onlyOf(changed, ["tab", "speed", "lanes", "playing"])) draw(app.map, changed);
     byId("level").value = state.level;
+    byId("picture").value = state.picture;
     if (!state.playing && !state.following) saveHash(app);
   });
   const start = () => {
@@ -138,6 +160,8 @@ function attachBar(app) {
     choose(app, { type: entry.type, id: entry.id });
     byId("query").value = "";
   });
+  byId("picture").addEventListener("change", (event) => store.set({ picture: event.target.value, selected: null }));
+  for (const option of [...byId("picture").options]) if (!app.pictures.includes(option.value)) option.remove();
   byId("level").addEventListener("change", (event) => store.set({ level: event.target.value }));
   for (const option of [...byId("level").options]) {
     if (option.value === "rack" && !scenes[0].model.racks.length) option.remove();

@@ -4,8 +4,9 @@ import { Deck, OrthographicView } from "@deck.gl/core";
 import { layersOf } from "./layers.js";
 import { makeLayout } from "./layout.js";
 import { makeLook } from "./look.js";
-import { levelAt } from "./scene.js";
+import { layScene, levelAt } from "./scene.js";
 import { pick, sightOf } from "./sight.js";
+import { hasTiers, makeTiers } from "./tiers.js";
 
 const STILL = 5; // pixels that a pointer may move in a click
 
@@ -25,7 +26,7 @@ export function makeDeck(element) {
 }
 
 export function makeMap(element, deck, scenes, store, events) {
-  const map = { element, deck, scenes, store, events, size: sizeOf(element) };
+  const map = { element, deck, scenes, store, events, size: sizeOf(element), layouts: new Map() };
   layOut(map);
   deck.setProps({
     layerFilter: ({ layer, viewport }) => layer.id.startsWith(`${viewport.id}:`),
@@ -54,19 +55,22 @@ export function makeMap(element, deck, scenes, store, events) {
   return map;
 }
 
-/** Give every scene a layout for the shape of its window. */
-function layOut(map) {
+/** Give every scene the layout of the picture that is chosen, made for the shape of its window. */
+export function layOut(map) {
   const [{ width, height }] = windowsOf(map);
   const { w, h } = legendOver(map);
   const flat = w > h;
   const free = { x: width - (flat ? 0 : w) - 30, y: height - overhead(map) - (flat ? h : 0) - 20 };
   const aspect = free.x / Math.max(60, free.y);
-  const layouts = new Map(); // two runs on one machine share its layout
+  const byTiers = map.store.state.picture === "tiers";
+  const kept = byTiers ? "tiers" : "racks";
   for (const scene of map.scenes) {
-    if (!layouts.has(scene.model)) {
-      layouts.set(scene.model, makeLayout(scene.model, Math.min(4, Math.max(0.3, aspect))));
-    }
-    scene.layout = layouts.get(scene.model);
+    const { model } = scene;
+    const layouts = map.layouts.get(model) || {}; // two runs on one machine share its layout
+    const make = byTiers && hasTiers(model) ? makeTiers : makeLayout;
+    layouts[kept] ??= make(model, Math.min(4, Math.max(0.3, aspect)));
+    map.layouts.set(model, layouts);
+    layScene(scene, layouts[kept]);
   }
 }
 
@@ -183,7 +187,7 @@ export function goTo(map, box) {
 export function levelOf(map, scene) {
   const { state } = map.store;
   const level = state.level === "auto" ? levelAt(scene, 2 ** state.view.zoom) : state.level;
-  return level === "rack" && !scene.model.racks.length ? "node" : level;
+  return level === "rack" && (!scene.model.racks.length || scene.layout.tiers) ? "node" : level;
 }
 
 function boundsOf(window, view) {

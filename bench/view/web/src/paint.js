@@ -29,7 +29,7 @@ export function paintLines(scene, level, look) {
     const gone = lines.gone[i] + (dead ? dead[i] : 0) >= lines.links[i];
     let colour = gone ? theme.gone : planes[lines.plane[i]];
     let alpha = gone ? 110 : base;
-    let width = level === "link" ? 1.1 : bundleWidth(lines, i);
+    let width = level === "link" || scene.layout.tiers ? 1.1 : bundleWidth(lines, i);
     if (measured && !gone) {
       const value = measured.value(i);
       colour = value === 0 ? theme.idle : measured.colour(i, value);

@@ -15,15 +15,29 @@ const TABS = { machine: "Machine", details: "Details", routes: "Routes", traffic
 
 export function drawTabs(app) {
   const { state } = app.store;
+  const moved = byId("tabs").contains(document.activeElement);
   const tabs = Object.entries(TABS).filter(([key]) => key !== "traffic" || app.scenes[0].traffic);
   byId("tabs").replaceChildren(
     ...tabs.map(([key, label]) =>
       el("button", {
         type: "button", role: "tab", id: `tab-${key}`, "aria-selected": String(state.tab === key),
-        "aria-controls": "pane", onclick: () => app.store.set({ tab: key }),
+        "aria-controls": "pane", tabindex: state.tab === key ? 0 : -1,
+        onclick: () => app.store.set({ tab: key }),
+        onkeydown: (event) => turn(app, tabs.map(([one]) => one), event),
       }, label),
     ),
   );
+  byId("pane").setAttribute("aria-labelledby", `tab-${state.tab}`);
+  if (moved) byId(`tab-${state.tab}`).focus();
+}
+
+/** Arrow keys go from tab to tab, and with them the focus. */
+function turn(app, keys, event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  event.stopPropagation();
+  app.store.set({ tab: keys[(keys.indexOf(app.store.state.tab) + step + keys.length) % keys.length] });
 }
 
 export function drawPane(app) {
@@ -249,8 +263,8 @@ function routesPane(app) {
 function endInput(app, key, label) {
   const { model } = app.scenes[0];
   const chosen = app.store.state[key];
-  const input = el("input", { type: "text", id: `route-${key}`, "aria-label": label, value: chosen === null ? "" : model.names[chosen], autocomplete: "off", spellcheck: "false" });
-  const list = el("ul", { id: `route-${key}-results`, class: "results", role: "listbox", hidden: true });
+  const input = el("input", { type: "text", id: `route-${key}`, role: "combobox", "aria-expanded": "false", "aria-controls": `route-${key}-results`, "aria-autocomplete": "list", "aria-label": label, value: chosen === null ? "" : model.names[chosen], autocomplete: "off", spellcheck: "false" });
+  const list = el("ul", { id: `route-${key}-results`, class: "results", role: "listbox", "aria-label": "Found", hidden: true });
   attachSearch(input, list, (text) => search(model, text, true), (entry) => app.store.set({ [key]: entry.id }));
   return el("div", { class: "ends" }, el("span", { class: "faint" }, label), el("div", { class: "finder" }, input, list));
 }

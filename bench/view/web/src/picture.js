@@ -1,6 +1,7 @@
 // The current picture as a file: PNG from the canvas, SVG from what is drawn.
 
-import { svg } from "./dom.js";
+import { CHARTS } from "./charts.js";
+import { byId, svg } from "./dom.js";
 import { clock, time } from "./format.js";
 import { LARGEST, labelColour, labelsOf, platesOf } from "./labels.js";
 import { makeLook, themeName } from "./look.js";
@@ -93,6 +94,19 @@ export function saveSvg(app) {
   save(new Blob([text], { type: "image/svg+xml" }), fileName(app, "svg"));
 }
 
+/** Have what is on the screen on paper, too: a canvas may be empty there, and colours are light ones. */
+export function attachPrint(app) {
+  addEventListener("beforeprint", () => {
+    const { state } = app.store;
+    if (CHARTS.includes(state.picture)) return;
+    const { theme } = state;
+    state.theme = "light";
+    byId("printed").replaceChildren(pictureOf(app));
+    state.theme = theme;
+  });
+  addEventListener("afterprint", () => byId("printed").replaceChildren());
+}
+
 /** What is drawn now as one SVG element, window by window, in pixels. */
 export function pictureOf(app) {
   const { clientWidth: width, clientHeight: height } = app.map.element;
@@ -128,8 +142,14 @@ function windowPart(app, window, theme) {
     svg("rect", { x: round(b.x), y: round(b.y), width: round(b.w), height: round(b.h), fill: css(fill), stroke: stroke ? css(stroke) : "none", rx: 2 });
   const lines = linesPart(scene, level, look, scale);
   for (const b of scene.layout.racks) drawing.append(box(b, theme.rack, theme.rackEdge));
-  if (level !== "link") drawing.append(lines);
-  for (const b of scene.layout.groups.filter(Boolean)) drawing.append(box(b, theme.node, theme.nodeEdge));
+  const isRail = (g) => scene.layout.tiers && scene.model.groups.kinds[g] === "switches";
+  const boxes = (rails) => scene.layout.groups.forEach((b, g) => {
+    if (b && Boolean(isRail(g)) === rails) drawing.append(box(b, theme.node, theme.nodeEdge));
+  });
+  if (level !== "link" && !scene.layout.tiers) drawing.append(lines);
+  boxes(false);
+  if (level !== "link" && scene.layout.tiers) drawing.append(lines);
+  boxes(true);
   if (sight.chips) for (const b of scene.layout.packages) if (sight.has(b.g)) drawing.append(box(b, theme.package));
   if (level === "link") drawing.append(lines);
   if (look.routes) {

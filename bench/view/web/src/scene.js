@@ -6,19 +6,26 @@ export const LEVELS = ["rack", "node", "link"];
 export const CHIPS = 42; // pixels: a node that is narrower is drawn without its chips
 const LINKS = 190; // pixels: a node that is wider is drawn with every link
 const FEW = 3000; // links that are always drawn one by one
+const FEW_IN_TIERS = 300;
 
 /** What is drawn of one run: its model, layout (put in by the map), and the lines of each level. */
 export function makeScene(model, traffic) {
   return { model, traffic, layout: null, levels: {}, resources: {}, cache: {} };
 }
 
+/** Have a scene drawn by another layout. */
+export function layScene(scene, layout) {
+  if (scene.layout === layout) return;
+  Object.assign(scene, { layout, levels: {}, resources: {}, cache: {} });
+}
+
 /** The level that suits a scale in pixels a unit; small topologies always show every link. */
 export function levelAt(scene, scale) {
   const { model, layout } = scene;
-  if (model.linkCount <= FEW) return "link";
+  if (model.linkCount <= (layout.tiers ? FEW_IN_TIERS : FEW)) return "link";
   const node = layout.groups.find((g, i) => g && model.groups.kinds[i] === "node");
   const width = (node ? node.w : 100) * scale;
-  if (model.racks.length && width < CHIPS) return "rack";
+  if (model.racks.length && width < CHIPS && !layout.tiers) return "rack";
   return width < LINKS ? "node" : "link";
 }
 
@@ -26,10 +33,17 @@ export function linesAt(scene, level) {
   if (!scene.levels[level]) {
     const { model } = scene;
     const { place, places, anchor } = placesAt(scene, level);
-    const lines = makeLines(model, place, places);
+    const ends = level === "node" ? scene.layout.ends : null;
+    const lines = makeLines(model, place, places, (p) => ends && model.groups.kinds[p] === "node");
     lines.source = new Float32Array(2 * lines.count);
     lines.target = new Float32Array(2 * lines.count);
     for (let i = 0; i < lines.count; i++) {
+      if (ends) {
+        const [source, target] = ends(lines.a[i], lines.b[i], lines.plane[i]);
+        lines.source.set(source, 2 * i);
+        lines.target.set(target, 2 * i);
+        continue;
+      }
       const shift = level === "link" ? 0 : (lines.plane[i] - (model.planes.length - 1) / 2) * 5;
       const [ax, ay] = anchor(lines.a[i]);
       const [bx, by] = anchor(lines.b[i]);

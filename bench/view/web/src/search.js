@@ -33,6 +33,7 @@ export function attachSearch(input, list, find, choose) {
   let at = 0;
   const close = () => {
     list.hidden = true;
+    input.removeAttribute("aria-activedescendant");
     input.setAttribute("aria-expanded", "false");
   };
   const take = (entry) => {
@@ -47,6 +48,7 @@ export function attachSearch(input, list, find, choose) {
           "li",
           {
             role: "option",
+            id: `${list.id}-${i}`,
             "aria-selected": String(i === at),
             onpointerdown: (event) => {
               event.preventDefault();
@@ -59,8 +61,10 @@ export function attachSearch(input, list, find, choose) {
       ),
     );
     if (!entries.length && input.value.trim()) {
-      list.replaceChildren(el("li", {}, el("small", {}, "nothing of that name")));
+      list.replaceChildren(el("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, el("small", {}, "nothing of that name")));
     }
+    if (entries.length) input.setAttribute("aria-activedescendant", `${list.id}-${at}`);
+    else input.removeAttribute("aria-activedescendant");
     list.hidden = !input.value.trim();
     input.setAttribute("aria-expanded", String(!list.hidden));
   };

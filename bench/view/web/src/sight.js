@@ -9,7 +9,8 @@ const MANY = 6000; // vertices; beyond, only what is in sight is drawn in detail
 export function sightOf(scene, bounds, scale) {
   const { model, layout } = scene;
   const node = layout.groups.find((box, g) => box && model.groups.kinds[g] === "node");
-  const chips = (node ? node.w : 100) * scale >= CHIPS || model.size <= 200;
+  const least = layout.tiers ? CHIPS / 5 : CHIPS;
+  const chips = (node ? node.w : 100) * scale >= least || model.size <= 200;
   const big = model.size > MANY;
   const names = 2.6 * scale >= READABLE;
   const inView = (x, y) => x >= bounds.x0 && x <= bounds.x1 && y >= bounds.y0 && y <= bounds.y1;
