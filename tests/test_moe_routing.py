@@ -219,7 +219,7 @@ def test_node_limited_is_the_gate_of_deepeps_benchmark():
         (lambda: parse_skew("uniform:3", 1, 1, 1, 4), "known: uniform, zipf:EXPONENT"),
         (lambda: parse_skew("node-limited:9", 1, 1, 1, 16), "9 of 8 groups"),
         (lambda: parse_skew("file:nowhere.npy", 1, 1, 1, 4), "cannot read a routing from nowhere"),
-        (lambda: from_file("table.txt", 4), "can from .npy, .npz, .json, .csv"),
+        (lambda: from_file("table.txt", 4), "can from .npy, .npz, .json, .csv, .safetensors, .pt"),
     ],
 )
 def test_what_cannot_be_made_is_refused(call, message):

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.moe.routing.routing import MASKED, Ints, Routing, RoutingError
+from collectives.moe.routing.tensor_files import of_safetensors, of_torch
 from topology.files.arrays import read_npy, read_npz
 from topology.files.reading import read_json, shown, whole
 from topology.files.tables import NumberedLine, read_table
 
-SUFFIXES = (".npy", ".npz", ".json", ".csv")
+SUFFIXES = (".npy", ".npz", ".json", ".csv", ".safetensors", ".pt")
 """Files that `from_file` reads."""
 
 MOST_RANKS = 1 << 17
@@ -49,6 +50,7 @@ def from_file(path: str | Path, experts: int | None = None, default: int | None 
     - ``.csv``: one line for each token: its rank, then its experts, -1 for a masked choice; commas,
       semicolons or tabs between. Lines that begin with ``rank`` or ``#`` are skipped; the largest
       rank decides the number of ranks.
+    - ``.safetensors``, ``.pt``: see `collectives.moe.routing.tensor_files`.
 
     ``experts`` or ``default`` must be given if the file does not say how many there are. Raises
     `RoutingError` naming file, place, value and what is expected.
@@ -253,4 +255,17 @@ def _check_chosen(line: NumberedLine, chosen: list[int]) -> None:
             seen.add(expert)
 
 
-_READERS = {".npy": _of_npy, ".npz": _of_npz, ".json": _of_json, ".csv": _of_csv}
+def _of_safetensors(path: Path, _: int | None) -> tuple[_Table, int | None]:
+    table, told = of_safetensors(path)
+    return _checked("it", table), told
+
+
+def _of_torch(path: Path, _: int | None) -> tuple[_Table, int | None]:
+    table, told = of_torch(path)
+    return _checked("it", table), told
+
+
+_READERS = {
+    ".npy": _of_npy, ".npz": _of_npz, ".json": _of_json, ".csv": _of_csv,
+    ".safetensors": _of_safetensors, ".pt": _of_torch,
+}  # fmt: skip
