@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl check page \
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-package check page \
   test-engines clean
 
 $(VENV)/.ready: pyproject.toml
@@ -47,6 +47,10 @@ test-deep-ep: $(VENV)/.ready-for-tests
 test-mooncake: $(VENV)/.ready-for-tests
 	@test -n "$(MOONCAKE)" || { echo "MOONCAKE=/path/to/a/checkout of kvcache-ai/Mooncake"; exit 1; }
 	$(BIN)/python tests/programs/mooncake_programs.py $(MOONCAKE)
+
+# A wheel and an sdist, installed and run in empty environments of every Python that is found
+test-package: $(VENV)/.ready
+	$(BIN)/python tests/programs/installed.py
 
 # The schedules that MSCCL ships: make test-msccl MSCCL=/path/to/a checkout of Azure/msccl-scheduler
 test-msccl: $(VENV)/.ready-for-tests

@@ -39,6 +39,8 @@ from bench.options import (
 from bench.transport_choice import TRANSPORTS, TransportChoice
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from bench.collectives.measure import Benchmark
     from bench.measurement import Measurement
     from collectives.workloads.background.streams import Background
@@ -106,6 +108,8 @@ COMMANDS = {
         "Schedules of MSCCL checked; ours written for MSCCL, htsim.",
     ),
     "sweep": ("bench.sweep.command:command", "A bench command at many points, one table."),
+    "doctor": ("bench.doctor.command:command", "What this machine can do, and what to install."),
+    "completion": ("bench.completion:command", "The script that completes words for a shell."),
 }
 """The groups of ``triplane``."""
 
@@ -138,6 +142,16 @@ class CommandGroup(click.Group):
         rows += [(name, text) for name, (_, text) in self.lazy.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """What a word that begins so can be, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        known = {name: one.get_short_help_str() for name, one in self.commands.items()}
+        known |= {name: text for name, (_, text) in self.lazy.items()}
+        found = [CompletionItem(name, help=text) for name, text in known.items()
+                 if name.startswith(incomplete)]  # fmt: skip
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

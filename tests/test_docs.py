@@ -54,6 +54,8 @@ NOT_HERE = {
     ("docs/deep_ep.md", "git -C ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "make test-deep-ep"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/first_answer.md", "pip install"): SETS_UP,
+    ("docs/install.md", "pip install"): SETS_UP,
+    ("docs/install.md", "docker"): "needs a registry of images",
     ("docs/memory.md", "make test-"): "needs checkouts of Mooncake and of NIXL",
     ("docs/moe.md", "triplane bench moe --software cann-ep --ep 320"): LONG,
     ("docs/mpi.md", "pip install"): SETS_UP,

@@ -41,7 +41,8 @@ ROOMS = {
         "cases", "published", "measured", "measurement", "sensitivity", "plot",
         "heatmap written_files",
         "collectives", "moe", "memory", "faults", "serving", "pool", "validation", "results",
-        "topology_tables", "cli", "view", "compare", "sweep", "schedules", "workload_standing",
+        "topology_tables", "cli", "view", "compare", "sweep", "schedules", "doctor", "completion",
+        "workload_standing",
         "run topo place cost_matrix route placement trace __main__",
     ),
 }  # fmt: skip

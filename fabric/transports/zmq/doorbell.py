@@ -3,10 +3,14 @@
 import os
 from pathlib import Path
 
+from fabric.host.lacking import lacks
+
 
 def nameless() -> bool:
     """True if a file without a name can be made, and opened by another process under /proc."""
-    if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
+    if lacks("memfd_create") or not hasattr(os, "memfd_create"):
+        return False
+    if not Path("/proc/self/fd").is_dir():
         return False
     try:
         os.close(os.memfd_create("triplane", os.MFD_CLOEXEC))

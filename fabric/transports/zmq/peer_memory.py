@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError
+from fabric.host.lacking import lacks
 from fabric.transports.base import Bytes, ExposedMemory, address_of
 
 MOST = 1024
@@ -148,6 +149,8 @@ def readable(rank: int, process: int, address: int, size: int) -> bool:
 
 @functools.cache
 def _call(name: str) -> Callable[..., Any] | None:
+    if lacks(name):
+        return None
     try:
         call = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):  # not Linux

@@ -1,0 +1,1 @@
+"""What this machine can do for Triplane, and what to install."""
