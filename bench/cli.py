@@ -108,6 +108,7 @@ COMMANDS = {
         "Schedules of MSCCL checked; ours written for MSCCL, htsim.",
     ),
     "sweep": ("bench.sweep.command:command", "A bench command at many points, one table."),
+    "replay": ("bench.replay:command", "A recorded run on another machine, without its program."),
     "doctor": ("bench.doctor.command:command", "What this machine can do, and what to install."),
     "completion": ("bench.completion:command", "The script that completes words for a shell."),
 }

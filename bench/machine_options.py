@@ -42,15 +42,17 @@ class RoutingPolicy(click.ParamType[str]):
 _PLACES = re.compile(r"\s*\d{1,9}\s*(?:,\s*\d{1,9}\s*)*")
 
 
-def machine_of(file: str | None, given: Mapping[str, Any]) -> "MachineSpec":
-    """The machine in the ``file``, or the default one, with what was ``given`` as single options.
+def machine_of(
+    file: str | None, given: Mapping[str, Any], default: "MachineSpec | None" = None
+) -> "MachineSpec":
+    """The machine in the ``file``, or ``default``, with what was ``given`` as single options.
 
     ``given``: by field of `MachineSpec`, as text; None or () where it was not. An option takes the
     place of what the file says, a list that of the whole list. Raises `MachineError`.
     """
     from fabric.machine import MachineSpec
 
-    base = MachineSpec() if file is None else MachineSpec.load(file)
+    base = (default or MachineSpec()) if file is None else MachineSpec.load(file)
     changed = {name: value for name, value in given.items() if value not in (None, ())}
     if planes := changed.get("planes"):
         changed["planes"] = tuple(re.split(r"\s*,\s*", planes.strip()))
@@ -152,6 +154,28 @@ def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
         check_none_empty(click.get_current_context())
         given = {name: values.pop(name) for name in _MACHINE_NAMES}
         return function(*args, machine=machine_of(machine_file, given), **values)
+
+    for option in reversed(_MACHINE_OPTIONS):
+        run = option(run)
+    return run
+
+
+def machine_over_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the choice of a machine over one that is known later, as ``machine_over``.
+
+    The command calls ``machine_over(known)`` for the `MachineSpec`. Where --system or --machine is
+    given, nothing of the known one counts.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, machine_file: str | None, **values: Any) -> Any:
+        check_none_empty(click.get_current_context())
+        given = {name: values.pop(name) for name in _MACHINE_NAMES}
+
+        def machine_over(known: "MachineSpec | None") -> "MachineSpec":
+            return machine_of(machine_file, given, None if given["system"] else known)
+
+        return function(*args, machine_over=machine_over, **values)
 
     for option in reversed(_MACHINE_OPTIONS):
         run = option(run)

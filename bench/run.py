@@ -94,6 +94,8 @@ setting_options = gathered(
                  help="Write what the ranks did, and when, for ui.perfetto.dev."),
     click.option("--live", is_flag=True, default=None,
                  help="Serve a page on this host that shows what the ranks do while they run."),
+    click.option("--record", metavar="FILE",
+                 help="Write all calls to this .npz, for triplane replay."),
     click.option("--as-part-of", type=click.IntRange(1), metavar="N",
                  help="The ranks are some of N; the others are modelled, with the same calls."),
     click.option("--grace", type=float, metavar="SECONDS",

@@ -43,7 +43,8 @@ class Settings:
     ``heartbeat``: seconds of silence after which a rank on another host counts as lost.
     ``stop_timeout``: the same for a rank of this host whose process is stopped. ``grace``: seconds
     that survivors of a failure have to end by themselves. ``trace``: the file that gets a trace of
-    all that the ranks do, when they have ended; see `fabric.clock.perfetto`. ``as_part_of``: of how
+    all that the ranks do, when they have ended; see `fabric.clock.perfetto`. ``record``: the file
+    that gets all calls of the ranks, to be replayed; see `fabric.run_log`. ``as_part_of``: of how
     many ranks the world's are some, the others being modelled; see `fabric.clock.part_of`. None:
     they are all.
 
@@ -64,6 +65,7 @@ class Settings:
     stop_timeout: float = 1.5
     grace: float = 5.0
     trace: str | None = None
+    record: str | None = None
     as_part_of: int | None = None
     on_loss: str = "end"
     loss_detection: float = 0.01
@@ -94,6 +96,12 @@ class Settings:
             raise WorldError(
                 f"on_loss is 'shrink', and as_part_of {self.as_part_of}: what modelled ranks do"
                 " after the loss of running ones is not modelled"
+            )
+        if self.record is not None and (self.paced or self.survives):
+            given = "clock is 'paced'" if self.paced else "on_loss is 'shrink'"
+            raise WorldError(
+                f"record is {self.record!r}, and {given}: only runs on virtual time that end with"
+                " the loss of a rank can be recorded"
             )
 
     def copies(self, ranks: int) -> int:
@@ -170,6 +178,7 @@ _OTHERS = tuple(each.name for each in fields(Settings) if each.name != "machine"
 
 _NUMBERS = ("scale", "heartbeat", "stop_timeout", "grace", "loss_detection")
 _MAY_BE_0 = ("grace", "loss_detection")
+_FILES = ("trace", "record")
 
 
 def _normal(name: str, value: Any) -> Any:
@@ -180,7 +189,7 @@ def _normal(name: str, value: Any) -> Any:
         return None if value is None else integer(value, name, 1)
     if name == "live":
         return flag(value, name)
-    return None if name == "trace" and value is None else text(value, name, most=PATH)
+    return None if name in _FILES and value is None else text(value, name, most=PATH)
 
 
 def _text(value: Any) -> str:
@@ -189,7 +198,7 @@ def _text(value: Any) -> str:
 
 
 def _value(name: str, text: str) -> str | float | int | None:
-    if name == "trace":
+    if name in _FILES:
         return text or None
     if name == "live":
         return _on(text)
@@ -231,9 +240,25 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
     """
     if fabric is None:
         return None
+    mode = "paced" if settings.paced else settings.sync
+    record = (settings.trace, settings.record) != (None, None)
+    whole = size * settings.copies(size)
+    return _emulator(fabric, size, whole, mode, record, settings.loss_detection)
+
+
+def strict_emulator(fabric: "Fabric", size: int, whole: int) -> "Emulator":
+    """The authority over strict time of ``size`` ranks of ``whole``, which records all.
+
+    Raises `WorldError` where the fabric has no room for so many.
+    """
+    return _emulator(fabric, size, whole, "strict", True, 0.0)
+
+
+def _emulator(
+    fabric: "Fabric", size: int, whole: int, mode: str, record: bool, detection: float
+) -> "Emulator":
     from fabric.clock.emulator import Emulator
 
-    whole = size * settings.copies(size)
     if whole > len(fabric.places):
         raise WorldError(
             f"{whole} ranks are more than the {len(fabric.places)} endpoints of"
@@ -241,9 +266,8 @@ def emulator(settings: Settings, fabric: "Fabric | None", size: int) -> "Emulato
         )
     if whole > 1:  # or it would be compiled while ranks wait, who would learn of nothing meanwhile
         fabric.compile()
-    mode, record = "paced" if settings.paced else settings.sync, settings.trace is not None
     if whole > size:
         from fabric.clock.part_of import EmulatorOfMany
 
         return EmulatorOfMany(fabric, size, whole, mode, record=record)
-    return Emulator(fabric, size, mode, record=record, detection=settings.loss_detection)
+    return Emulator(fabric, size, mode, record=record, detection=detection)

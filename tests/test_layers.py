@@ -21,9 +21,9 @@ ROOMS = {
     "fabric": (
         "failure", "host", "schedule", "classes", "faults", "endpoint", "timeline",
         "engines.columns engines.in_switch engines.paths", "engines.bounds", "engines",
-        "engines.flow", "engines.packet", "fabric", "machine_json rank_places machine", "clock",
-        "settings", "transports", "transports.mpi", "transports.zmq", "memory", "world", "ranks",
-        "launching", "launch",
+        "engines.flow", "engines.packet", "fabric", "machine_json rank_places machine", "run_log",
+        "clock", "settings", "transports", "transports.mpi", "transports.zmq", "memory", "world",
+        "ranks", "launching", "launch",
     ),
     "collectives": (
         "algorithms", "calls", "moe.tensors", "moe.routing", "moe.schedules", "moe.oracle",
@@ -43,7 +43,7 @@ ROOMS = {
         "collectives", "moe", "memory", "faults", "serving", "pool", "validation", "results",
         "topology_tables", "cli", "view", "compare", "sweep", "schedules", "doctor", "completion",
         "workload_standing",
-        "run topo place cost_matrix route placement trace __main__",
+        "run replay topo place cost_matrix route placement trace __main__",
     ),
 }  # fmt: skip
 """The rooms of each package in order: each may import itself and those before it. A room is a

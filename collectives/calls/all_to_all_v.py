@@ -1,5 +1,8 @@
 """All-to-all-v as a call. A rank knows its own counts, and needs no other rank's for most of it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -52,16 +55,17 @@ def check(rank: int, send: UserBuffer, recv: UserBuffer, sent: Longs, received: 
 
 
 def call(
-    dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None
-) -> PreparedCall:
+    dtype: np.dtype[np.generic], mine: Plan, name: str, wide: int | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> PreparedCall:  # fmt: skip
     """The `PreparedCall` of an all-to-all-v with plan ``mine``.
 
     Ranks do not compare counts, as each has its own.
 
-    ``wide``: see `made_ready`.
+    ``wide``: see `made_ready`; ``facts``: as in `PreparedCall`.
     """
-    made = made_ready(mine, wide=wide)
-    return PreparedCall(f"all_to_all_v({name_of(dtype)}, {name})", mine, made, "all_to_all_v")
+    made, words = made_ready(mine, wide=wide), f"all_to_all_v({name_of(dtype)}, {name})"
+    return PreparedCall(words, mine, made, "all_to_all_v", facts=facts)
 
 
 def plan_of_all(name: str, rank: int, counts: Longs, ranks_per_node: int) -> Plan:

@@ -159,7 +159,8 @@ class Communicator:
         Without a trace it costs nothing.
         """
         called = text(name, "name")
-        if self._member.settings.trace is None:
+        settings = self._member.settings
+        if settings.trace is None and settings.record is None:
             return nullcontext()
         return self._marked(called)
 
@@ -284,7 +285,7 @@ class Communicator:
         received = all_to_all_v.sizes("recv_counts", recv_counts, recv, self.size)
         all_to_all_v.check(self.rank, send, recv, sent, received)
         asked = _algorithm("all_to_all_v", algorithm)
-        name = default("all_to_all_v", self.size, 0) if asked is None else asked
+        name, facts = default("all_to_all_v", self.size, 0) if asked is None else asked, None
         if name in all_to_all_v.LOCAL:
             mine = all_to_all_v.plan(name, self.rank, sent, received)
         else:
@@ -294,7 +295,8 @@ class Communicator:
                 "all_to_all_v", self._group, 0, self._member.control, algorithm=name
             ).ranks_per_node
             mine = all_to_all_v.plan_of_all(name, self.rank, counts, node)
-        call = all_to_all_v.call(send.dtype, mine, name, self._wide)
+            facts = {"all_to_all_v": name, "counts": counts.tolist()} if self.records else None
+        call = all_to_all_v.call(send.dtype, mine, name, self._wide, facts)
         return self._make(call, send, recv, asynchronous, time)
 
     def barrier(self, *, async_op: bool = False, timeout: float | None = None) -> Work:
@@ -418,6 +420,11 @@ class Communicator:
     def driver(self) -> Driver:
         """What completes the rank's calls, for calls that are made elsewhere."""
         return self._driver
+
+    @property
+    def records(self) -> bool:
+        """Whether the run is recorded, so that calls say what they follow from."""
+        return self._driver.control.records
 
     @property
     def timeout(self) -> float | None:
@@ -562,8 +569,11 @@ class Communicator:
     def need_all(self, what: str) -> None:
         """Raise `ArgumentError` where not all ranks of the world run, or may not to its end.
 
-        They are some of many, or go on after losses. ``what``: what needs them.
+        They are some of many, or go on after losses, or are recorded, which knows nothing of it.
+        ``what``: what needs them.
         """
+        if self.records:
+            raise ArgumentError(f"{what} is not there where a run is recorded (record)")
         if self._driver.survives:
             raise ArgumentError(
                 f"{what} is not there where ranks go on after a loss (on_loss='shrink')"

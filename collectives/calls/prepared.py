@@ -88,9 +88,14 @@ def collective(
     # Else the plan reads a copy, and nothing is shared: see `collectives.calls.execution`.
     here = not lowers(dtype, average) or (asked.shift == 0 and asked.send == asked.recv)
     made = made_ready(plan, asked.shift if here else None, wide)
+    facts = {
+        "collective": op, "size": size, "itemsize": itemsize, "root": asked.root,
+        "algorithm": asked.algorithm,
+    }  # fmt: skip
     return PreparedCall(
-        _words(asked, dtype, items), plan, made, told.operation, combine, dtype, average, timed
-    )
+        _words(asked, dtype, items), plan, made, told.operation, combine, dtype, average, timed,
+        facts,
+    )  # fmt: skip
 
 
 def advice(

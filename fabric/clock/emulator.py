@@ -81,6 +81,15 @@ class Emulator:
         return group
 
     @property
+    def running(self) -> int:
+        """How many ranks run, and are not modelled: the first ones."""
+        return self.size
+
+    def posted_as(self, op: int) -> int:
+        """The number under which ranks have posted call ``op`` of the record: the same."""
+        return op
+
+    @property
     def software(self) -> Endpoint:
         """What times calls and accesses: the machine's software, with constants of accesses."""
         return self._memory.software or self.fabric.software

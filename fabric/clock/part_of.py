@@ -109,6 +109,15 @@ class EmulatorOfMany(Emulator):
         self._apart: OrderedDict[int, None] = OrderedDict()  # calls of each block for itself
         self._divided: OrderedDict[tuple[str, int], Sequence[TimedRows]] = OrderedDict()
 
+    @property
+    def running(self) -> int:
+        """How many ranks run, and are not modelled: the first ones."""
+        return self._real
+
+    def posted_as(self, op: int) -> int:
+        """The number under which running ranks have posted call ``op`` of the record."""
+        return op // self._copies
+
     def members(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """The modelled ranks that make a call of the running ranks ``group``."""
         if len(group) < self._real:

@@ -36,6 +36,7 @@ def launch(
     stop_timeout: float = 1.5,
     return_exceptions: bool = False,
     trace: str | Path | None = None,
+    record: str | Path | None = None,
     as_part_of: int | None = None,
     on_loss: str = "end",
     loss_detection: float = 0.01,
@@ -50,8 +51,9 @@ def launch(
     that time calls, as in `MachineSpec`; a `Fabric` has its own. ``clock``, ``sync``, ``scale``,
     ``grace``, ``stop_timeout``, ``on_loss``, ``loss_detection``, ``live``: as in `Settings`.
     ``timeout``: seconds after which it ends with a `TimedOut`. ``trace``: the file of a trace for
-    ui.perfetto.dev. ``as_part_of``: of how many ranks of the machine these are some; the others
-    are modelled, as in `Settings`.
+    ui.perfetto.dev. ``record``: the file that gets all calls, for ``triplane replay``.
+    ``as_part_of``: of how many ranks of the machine these are some; the others are modelled, as in
+    `Settings`.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
@@ -68,8 +70,9 @@ def launch(
     machine, make = _machine(system, software)
     settings = Settings(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
-        trace=None if trace is None else _file(trace), as_part_of=as_part_of, on_loss=on_loss,
-        loss_detection=loss_detection, live=live,
+        trace=None if trace is None else _file(trace, "trace"),
+        record=None if record is None else _file(record, "record"), as_part_of=as_part_of,
+        on_loss=on_loss, loss_detection=loss_detection, live=live,
     )  # fmt: skip
     if settings.survives and transport in every_transport() and ranks_of(transport) == "mpi":
         raise WorldError(NO_SHRINK_UNDER_MPI)
@@ -112,10 +115,10 @@ def _on(topology: "Topology", software: str | None) -> "Fabric":
     return Fabric(topology, endpoint=stacks_of(software, topology))
 
 
-def _file(trace: Any) -> str:
-    if not isinstance(trace, str | Path):
-        raise ArgumentError(f"trace is {shown(trace)}; it has to be a path")
-    return str(Path(trace).absolute())
+def _file(path: Any, name: str) -> str:
+    if not isinstance(path, str | Path):
+        raise ArgumentError(f"{name} is {shown(path)}; it has to be a path")
+    return str(Path(path).absolute())
 
 
 def _runner(transport: Any) -> "Callable[[LaunchJob], WorldEnded]":

@@ -45,6 +45,7 @@ class Member:
     def __post_init__(self) -> None:
         driver = Driver(self.transport, self.control, self.settings.survives)
         object.__setattr__(self, "driver", driver)
+        self.control.records = self.settings.record is not None
         CHECK.set(self.driver.check_world)  # of the thread that has joined: the program's own
 
     @property

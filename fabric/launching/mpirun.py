@@ -90,8 +90,9 @@ def run_mpi(job: LaunchJob) -> WorldEnded:
         )  # fmt: skip
         guard.watch(process.pid)
         ended = _await(process, job.ranks, job.timeout, settings, guard.mark)
-        if settings.trace is not None:
-            _await_trace(settings.trace, folder / WRITTEN)
+        for written in (settings.trace, settings.record):
+            if written is not None:
+                _await_trace(written, folder / WRITTEN)
         code = process.returncode
         outcomes = [_outcome(folder / str(rank), rank, code) for rank in range(job.ranks)]
         if code == 0:

@@ -1,4 +1,4 @@
-"""The authority over a world while its ranks run: who shows it, and its trace at the end."""
+"""The authority over a world while its ranks run: who shows it, its trace and log at the end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fabric.failure import WorldError
 from fabric.host.forked import here
 from fabric.settings import Settings, emulator
+from fabric.world.recorder import RunRecorder
 from fabric.world.world import World, advisor
 
 if TYPE_CHECKING:
@@ -33,10 +34,13 @@ def opened(
     timing = emulator(settings, (make or settings.fabric)(), ranks)
     if timing is not None:
         advisor()  # imported here, not when the first rank asks and others wait
+    recorder = None if settings.record is None else RunRecorder(ranks)
     world = World(
-        ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives
-    )
-    with _traced(world, settings), _shown(world) if settings.live else nullcontext():
+        ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives,
+        recorder=recorder,
+    )  # fmt: skip
+    shown = _shown(world) if settings.live else nullcontext()
+    with _traced(world, settings), _recorded(world, settings), shown:
         yield world
 
 
@@ -49,6 +53,26 @@ def _shown(world: World) -> AbstractContextManager[None]:
         show: Callable[[World], AbstractContextManager[None]] = entry.load()
         return show(world)
     raise WorldError(f"Triplane is not installed whole: nothing is registered as {LIVE}")
+
+
+@contextmanager
+def _recorded(world: World, settings: Settings) -> Iterator[None]:
+    """While this lasts the ranks run; then the log of their run is written, as their trace is."""
+    recorder = world.recorder
+    if settings.record is None or recorder is None:
+        yield
+        return
+    path = Path(settings.record)
+    if not path.absolute().parent.is_dir():
+        raise WorldError(f"the record {path} cannot be written: there is no folder {path.parent}")
+    at_home = here()
+    try:
+        yield
+    finally:
+        if at_home():
+            from fabric.run_log.file import save
+
+            save(recorder.log(world.emulator, settings), path)
 
 
 @contextmanager

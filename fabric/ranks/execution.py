@@ -6,7 +6,7 @@ has those of schedules, `fabric.ranks.message_moves` those that are given round 
 """
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -29,7 +29,8 @@ class PreparedCall(NamedTuple):
     ``words``: what it is to all its ranks; ``plan``, ``operation``: see `RankControl.begin`;
     ``combine`` and ``dtype``: how items become one, for steps that reduce; ``average``: by how
     many ranks who made it divides the result, or 0. ``timed``: the rows by which it is timed, where
-    ranks are some of many (`Settings.as_part_of`); None: those of the plan.
+    ranks are some of many (`Settings.as_part_of`); None: those of the plan. ``facts``: what these
+    follow from, for a record of the run; None: from nothing that another machine would change.
     """
 
     words: str
@@ -40,6 +41,7 @@ class PreparedCall(NamedTuple):
     dtype: np.dtype[Any] | None = None
     average: int = 0
     timed: TimedRows | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 class Execution:
@@ -81,6 +83,8 @@ class Execution:
         """
         call = self.call
         if self.timed:
+            if control.records and call.facts is not None:
+                control.describe(self.tag, call.facts)
             rows = call.plan.rows if call.timed is None else call.timed
             control.begin(self.tag, self.members, rows, call.words, call.operation)
             if control.survives:

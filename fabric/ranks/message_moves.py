@@ -4,9 +4,9 @@ Messages are computed round by round, when they are needed: what a round sends m
 the one before has received.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,14 +32,15 @@ class Round(NamedTuple):
 
 
 def timed_as(
-    words: str, plan: Plan, operation: str, timed: TimedRows | None = None
-) -> PreparedCall:
+    words: str, plan: Plan, operation: str, timed: TimedRows | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> PreparedCall:  # fmt: skip
     """A `PreparedCall` without data that takes the emulated time of ``plan``.
 
     ``words``: its description in errors and traces; ``operation``: selects the constants;
-    ``timed``: the rows that take time instead, see `PreparedCall`.
+    ``timed``: the rows that take time instead, ``facts``: for the log of a run; see `PreparedCall`.
     """
-    return PreparedCall(words, plan, NOTHING_READY, operation, timed=timed)
+    return PreparedCall(words, plan, NOTHING_READY, operation, timed=timed, facts=facts)
 
 
 def in_rounds(

@@ -65,6 +65,16 @@ class Begin(NamedTuple):
     at: float | None = None
 
 
+class Describe(NamedTuple):
+    """What the rows of the rank's part of ``op`` follow from, where the run is recorded.
+
+    Sent before the `Begin`. ``facts``: see `fabric.run_log.value.RunLog`.
+    """
+
+    op: int
+    facts: Mapping[str, Any]
+
+
 class Wait(NamedTuple):
     """From here on the rank's clock is at the end of its part of ``op`` or later."""
 
@@ -273,7 +283,7 @@ Surviving = Completed | Stopped | Agree | Suspect
 """What ranks send only where the world goes on after a loss."""
 
 FromRank = (
-    Begin | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
+    Begin | Describe | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
     | AskMachine | Expose | Withdraw | Access | FenceAccesses | AskWord | AwaitWord | Settle
     | Fail | Leave | Over | Surviving
 )  # fmt: skip

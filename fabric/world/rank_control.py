@@ -27,6 +27,7 @@ from fabric.world.messages import (
     Begin,
     Blocked,
     Completed,
+    Describe,
     Exchange,
     Expose,
     Exposed,
@@ -59,11 +60,12 @@ class RankControl:
 
     ``clock``: how emulated time passes for the rank. While one thread waits for it, others may use
     the rest. ``survives``: whether the world goes on after the loss of a rank; see `survive`.
+    ``records``: whether the run is recorded, so that the authority wants facts; see `describe`.
     """
 
     def __init__(self, line: Line) -> None:
         self.rank, self.size = line.rank, line.size
-        self.survives = False
+        self.survives = self.records = False
         self.clock = rank_clock(line)
         self._line, self._inbox = line, line.inbox
 
@@ -93,6 +95,13 @@ class RankControl:
         clock = self.clock
         at = clock.stamp() if clock.prompt else None
         self._line.send(Begin(op, group, rows, call, operation, at), clock.prompt)
+
+    def describe(self, op: int, facts: Mapping[str, Any]) -> None:
+        """Report what the rank's rows of ``op`` follow from, before it begins the call.
+
+        ``facts``: JSON; see `fabric.run_log.value.RunLog`. Only where ``records``.
+        """
+        self._line.send(Describe(op, facts))
 
     def times(self, op: int) -> tuple[float, float]:
         """Begin and end of the rank's part of ``op``, which it has waited for, in emulated seconds.

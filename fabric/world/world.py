@@ -42,6 +42,7 @@ from fabric.world.messages import (
     Blocked,
     Completed,
     Compute,
+    Describe,
     End,
     Exchange,
     Exchanged,
@@ -69,6 +70,7 @@ from fabric.world.messages import (
     Withdraw,
     WordReply,
 )
+from fabric.world.recorder import RunRecorder
 from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
@@ -119,14 +121,16 @@ class World:
     ``emulator``: says how long calls take; None: emulated time is the wall clock's. ``start``: the
     wall clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
     emulated second takes; None on virtual time, or without an emulator. ``survives``: whether the
-    others go on when a rank is lost. ``error``: what has ended the world, None while it goes on.
+    others go on when a rank is lost. ``recorder``: writes down what ranks do; None: nobody does.
+    ``error``: what has ended the world, None while it goes on.
     """
 
     def __init__(
         self, size: int, emulator: "Emulator | None" = None, *,
         start: float = 0.0, scale: float | None = None, survives: bool = False,
+        recorder: RunRecorder | None = None,
     ) -> None:  # fmt: skip
-        self.size, self.start = size, start
+        self.size, self.start, self.recorder = size, start, recorder
         self.scale = scale if emulator is not None else None
         self.error: WorldError | None = None
         self._register = CallRegister()
@@ -169,6 +173,8 @@ class World:
             self._register.blocked.pop(rank, None)
         if self._over and not isinstance(message, Over):
             self._over.pop(rank, None)
+        if self.recorder is not None:
+            self.recorder.take(rank, message)
         self._guarded(self._handle, rank, message, wall)
 
     def lost(self, rank: int, cause: str, wall: float) -> None:
@@ -248,6 +254,8 @@ class World:
         match message:
             case Begin():
                 self._begin(rank, message, wall)
+            case Describe():
+                self._describe(rank)
             case Wait():
                 self._wait(rank, message.op, wall)
             case Compute():
@@ -333,6 +341,10 @@ class World:
             self._fed = True
         if self._going_on is not None:
             self._going_on.begin(rank, op, group)
+
+    def _describe(self, rank: int) -> None:
+        if self.recorder is None:
+            raise WorldError(f"rank {rank} describes a call, and the run is not recorded", rank)
 
     def _wait(self, rank: int, op: int, wall: float) -> None:
         if self._register.wait(rank, op):

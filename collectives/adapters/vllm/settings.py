@@ -68,10 +68,11 @@ class Instance:
         """The environment for the world of instances; see `fabric.settings.Settings`.
 
         Its software is the connector's own, as the environment's is for the experts' tokens; its
-        trace file ends in ``-kv``.
+        trace and its record end in ``-kv``.
         """
         given = {**os.environ, PREFIX + "SOFTWARE": self.software}
-        if trace := given.get(PREFIX + "TRACE"):  # the ranks of one instance write one, too
-            path = Path(trace)
-            given[PREFIX + "TRACE"] = str(path.with_name(f"{path.stem}-kv{path.suffix}"))
+        for name in ("TRACE", "RECORD"):
+            if file := given.get(PREFIX + name):  # the ranks of one instance write one, too
+                path = Path(file)
+                given[PREFIX + name] = str(path.with_name(f"{path.stem}-kv{path.suffix}"))
         return given

@@ -32,8 +32,9 @@ from collectives.moe.tensors import (
     room_for,
 )
 from collectives.moe.tokens.arrivals import Arrivals, mapped
+from collectives.moe.tokens.described import routing_facts, token_facts
 from collectives.moe.tokens.loading import load_kernels
-from collectives.moe.tokens.part_of import whole_rows
+from collectives.moe.tokens.part_of import low_latency_rows
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.selection import Selected, check, selected
@@ -219,8 +220,8 @@ class LowLatency:
             handle.release()
 
         work = comm.exchange(
-            self._timed(words, handle, "combine", size), rows.rounds(weights, home.array), finish,
-            async_op=async_op, timeout=timeout,
+            self._timed(words, handle, "combine", size, weights),
+            rows.rounds(weights, home.array), finish, async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)
         return like(handle.given, home.array) if out is None else out, work
@@ -238,19 +239,29 @@ class LowLatency:
             0, next(self._handles),
         )  # fmt: skip
 
-    def _timed(self, words: str, handle: Handle, operation: str, size: int) -> PreparedCall:
-        """The call that takes the time of this dispatch or combine, of messages of ``size``."""
+    def _timed(
+        self, words: str, handle: Handle, operation: str, size: int, weights: Array | None = None
+    ) -> PreparedCall:
+        """The call that takes the time of this dispatch or combine, of messages of ``size``.
+
+        ``weights``: of a combine.
+        """
         comm, local = self.comm, self.expert_ranks.local
         schedule = {"dispatch": counted_dispatch, "combine": counted_combine}[operation]
         counts = RankCounts(comm.rank, handle.chosen.sent, handle.by_source.sum(axis=1))
         mine = plan_of_own_rows(schedule(counts, local, size), comm.size, comm.rank)
-        timed = None
+        back, timed, facts = operation == "combine", None, None
         if comm.copies > 1:
-            everywhere = np.tile(local, comm.copies)
-            timed = whole_rows(
-                counts, comm.copies, handle.number, lambda one: schedule(one, everywhere, size)
+            timed = low_latency_rows(
+                counts, local, size, back=back, copies=comm.copies, number=handle.number
             )
-        return timed_as(words, mine, operation, timed)
+        if comm.records:
+            number = handle.number
+            facts = token_facts("low-latency", counts, size, number, back=back, local=local)
+            if weights is not None:  # of a combine, which alone knows them
+                experts = self.expert_ranks.experts
+                facts["routing"] = routing_facts(handle.choices, weights, experts)
+        return timed_as(words, mine, operation, timed, facts)
 
     # Dispatch.
 

@@ -1,6 +1,6 @@
 """The normal mode with real tokens: exact sizes, a token once to each rank that needs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -33,8 +33,9 @@ from collectives.moe.tensors import (
 )
 from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
 from collectives.moe.tokens.counts_exchange import CountsLayout
+from collectives.moe.tokens.described import routing_facts, token_facts
 from collectives.moe.tokens.loading import load_kernels
-from collectives.moe.tokens.part_of import spread, whole_rows
+from collectives.moe.tokens.part_of import normal_rows
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
 from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
@@ -173,7 +174,7 @@ class Normal:
         size = (self._message or self.wire.format("normal", given)).size(self.hidden)
         scratch = self._scratches.free()
         work = self.comm.exchange(
-            self._timed(words, handle, size, back=False),
+            self._timed(words, handle, size, back=False, routing=self._described(load)),
             handle.path.dispatch(load, arrivals, scratch), lambda: _read_records(arrived, arrivals),
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
@@ -278,9 +279,15 @@ class Normal:
         number = next(self._handles)
         return Routed(path, len(to_rank), top_k, dtype, aligned, known, choices, number)
 
-    def _timed(self, words: str, handle: Routed, size: int, *, back: bool) -> PreparedCall:
-        """The call that takes the time of this dispatch or combine, of messages of ``size``."""
-        comm, timed = self.comm, None
+    def _timed(
+        self, words: str, handle: Routed, size: int, *, back: bool,
+        routing: Mapping[str, Any] | None = None,
+    ) -> PreparedCall:  # fmt: skip
+        """The call that takes the time of this dispatch or combine, of messages of ``size``.
+
+        ``routing``: for the log of a run; see `RunLog`.
+        """
+        comm, timed, facts = self.comm, None, None
         if handle.known is not None:
             steps = two_level.counted(handle.known, size, back=back)
         else:
@@ -288,10 +295,27 @@ class Normal:
             counts = RankCounts(comm.rank, handle.sent, handle.by_source)
             steps = schedule(counts, size)
             if comm.copies > 1:
-                far = spread(counts, *handle.choices, comm.copies)
-                timed = whole_rows(far, comm.copies, handle.number, lambda one: schedule(one, size))
+                timed = normal_rows(
+                    counts, handle.choices, size, back=back, copies=comm.copies,
+                    number=handle.number,
+                )  # fmt: skip
+            if comm.records:
+                chosen, hosted = handle.choices
+                facts = token_facts(
+                    "normal", counts, size, handle.number, back=back, chosen=chosen, hosted=hosted
+                )
+        if comm.records and routing is not None:
+            facts = {**(facts or {}), "routing": routing}
         mine = plan_of_own_rows(steps, comm.size, comm.rank)
-        return timed_as(words, mine, "combine:normal" if back else "dispatch:normal", timed)
+        return timed_as(words, mine, "combine:normal" if back else "dispatch:normal", timed, facts)
+
+    def _described(self, load: DispatchPayload) -> Mapping[str, Any] | None:
+        """The routing of a dispatch for the log, where the run is recorded and it has one."""
+        names = load.records.dtype.names
+        if not self.comm.records or not names:
+            return None
+        weights = load.records["weight"] if "weight" in names else None
+        return routing_facts(load.records["expert"], weights, self.expert_ranks.experts)
 
     def _arrived(self, x: Any, arrivals: Arrivals, handle: Routed, weights: bool) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x

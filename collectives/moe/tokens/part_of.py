@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from collectives.moe.routing.routing import Ints
+from collectives.moe.schedules import low_latency, normal
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import TimedRows, plan_of_own_rows, rows_of_several
 from fabric.schedule.step import Step
@@ -31,6 +32,31 @@ def whole_rows(
     whole = counts.ranks * copies
     plans = [plan_of_own_rows(steps(one), whole, one.rank) for one in _each(counts, copies, number)]
     return rows_of_several(plans)
+
+
+def low_latency_rows(
+    counts: RankCounts, local: Ints, size: int, *, back: bool, copies: int = 1, number: int = 0
+) -> TimedRows:
+    """The rows of a low-latency dispatch, or of a combine if ``back``, of messages of ``size``.
+
+    ``local``: the number of experts of each rank that runs; the rest as in `whole_rows`.
+    """
+    schedule = low_latency.counted_combine if back else low_latency.counted_dispatch
+    everywhere = np.tile(local, copies)
+    return whole_rows(counts, copies, number, lambda one: schedule(one, everywhere, size))
+
+
+def normal_rows(
+    counts: RankCounts, choices: tuple[Ints, Ints], size: int, *, back: bool, copies: int = 1,
+    number: int = 0,
+) -> TimedRows:  # fmt: skip
+    """The rows of a dispatch or combine of the normal mode with one level; as `low_latency_rows`.
+
+    ``choices``: ``chosen`` and ``hosted`` of `spread`.
+    """
+    schedule = normal.counted_combine if back else normal.counted_dispatch
+    far = spread(counts, *choices, copies)
+    return whole_rows(far, copies, number, lambda one: schedule(one, size))
 
 
 def spread(counts: RankCounts, chosen: Ints, hosted: Ints, copies: int) -> RankCounts:
