@@ -14,7 +14,9 @@ from bench.numbers import Positive
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
 from bench.streams import put
+from collectives.moe.routing.captured import save_captured
 from collectives.workloads.recorded.replay import ReplayedRun, replay
+from collectives.workloads.recorded.routings import routings
 from collectives.workloads.recorded.tables import Tables, Told
 from fabric.machine import MachineSpec
 from fabric.run_log.file import load
@@ -49,16 +51,19 @@ _ABOUT = ("system", "software", "ranks")
 @click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
 @click.option("--trace", type=NewFile(), metavar="FILE",
               help="Write what happens when, for ui.perfetto.dev.")  # fmt: skip
+@click.option("--routing-out", "captured", type=NewFile(), metavar="FILE",
+              help="Write where tokens went (npz, jsonl), for bench moe --skew.")  # fmt: skip
 def command(
     file: Path, machine_over: Callable[[MachineSpec | None], MachineSpec], as_part_of: int | None,
     compute_scale: float, by: str, form: str, output: Path | None, trace: Path | None,
+    captured: Path | None,
 ) -> None:  # fmt: skip
     """What a recorded run (`triplane run --record RUN.npz`) costs, on its machine or another.
 
     The options of the machine count over the one of the record; with --system or --machine nothing
     of that one counts. Time is strict.
     """
-    check_apart({"--output": output, "--trace": trace})
+    check_apart({"--output": output, "--trace": trace, "--routing-out": captured})
     log = load(file)
     known = None if log.machine is None else MachineSpec.from_json(log.machine)
     machine = machine_over(known)
@@ -75,6 +80,8 @@ def command(
         out.write(as_text(shown, form, machine))
         if is_table:
             put(out, f"# {last_line(rows[-1])}")
+    if captured:
+        save_captured(routings(log), captured)
     if trace:
         from fabric.clock.perfetto import write
 

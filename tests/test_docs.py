@@ -64,6 +64,7 @@ NOT_HERE = {
     ("docs/mpi.md", "PYTHONPATH=. .venv/bin/mpiexec"): MPI,
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o hurt.png"): LONG,
     ("docs/pictures.md", "triplane topo draw cloudmatrix384 -o ub.png"): LONG,
+    ("docs/replay.md", "from collectives.adapters.routing_hook"): ENGINE,
     ("docs/routing.md", "triplane bench faults --kind l2,sub-plane"): LONG,
     ("docs/scale.md", "triplane bench all_to_all"): LONG,
     ("docs/scale.md", "triplane bench all_reduce"): LONG,

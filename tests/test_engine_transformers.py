@@ -18,8 +18,10 @@ transformers = pytest.importorskip(
 )
 torch = pytest.importorskip("torch", reason="torch is not installed; make test-engines has it")
 
+from collectives.adapters.routing_hook import captured_routing  # noqa: E402
 from collectives.adapters.transformers import in_process, register  # noqa: E402
 from collectives.moe import TokenError  # noqa: E402
+from collectives.moe.routing.captured import gathered  # noqa: E402
 
 ENGINES = Path(__file__).parents[1] / "examples" / "engines"
 MODELS: dict[str, Any] = {
@@ -154,3 +156,28 @@ def test_a_rank_that_dies_in_a_layer_is_named(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert re.search(r"rank 0 learns: .*rank 1", done.stdout)
     assert "rank 1" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_hook_captures_what_every_layer_chooses(kind: str) -> None:
+    whole = model(kind, "eager")
+    choose = [name for name, module in whole.named_modules() if name.endswith(".experts")]
+    calls: list[Any] = []
+    for name in choose:
+        module = whole.get_submodule(name)
+        module.register_forward_pre_hook(
+            lambda _, args, named: calls.append((*args, *named.values())), with_kwargs=True
+        )
+    ids = torch.arange(14).reshape(2, 7)
+    with captured_routing(whole, rank=1) as found, torch.no_grad():
+        for _ in range(2):
+            whole(ids)
+    captured = gathered(found)
+    assert captured.layers == tuple(choose)
+    assert captured.experts == (5 if kind == "mixtral" else 8)
+    for number, (_, chosen, weights) in enumerate(calls):
+        step, layer = divmod(number, len(choose))
+        mine = (captured.step == step) & (captured.layer == layer)
+        assert captured.topk_idx[mine].tolist() == chosen.tolist()
+        assert captured.weights is not None
+        assert captured.weights[mine].tolist() == weights.float().tolist()

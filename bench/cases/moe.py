@@ -17,6 +17,11 @@ from collectives.moe import (
     from_file,
     logical_bytes,
 )
+from collectives.moe.routing.captured import (
+    CapturedRouting,
+    is_captured,
+    selected_capture,
+)
 from collectives.moe.routing.skew import GROUPS, parse_skew
 from collectives.moe.schedules import low_latency, normal
 from fabric.endpoint.records import record_of
@@ -121,6 +126,12 @@ def is_file(skew: str) -> bool:
     return skew.startswith(FILE)
 
 
+@cache
+def is_captured_file(skew: str) -> bool:
+    """True if ``skew`` names a capture of many layers and steps, of which tokens are drawn."""
+    return is_file(skew) and is_captured(skew.removeprefix(FILE))
+
+
 @dataclass(frozen=True)
 class RoutingOptions:
     """The user's options about a routing; None for those not given."""
@@ -153,6 +164,19 @@ class RoutingOptions:
         if self.seed is not None:
             raise BenchError(f"--seed decides nothing where {path} says who gets which token")
         return routing
+
+    def of_capture(self, skew: str) -> CapturedRouting:
+        """The capture that ``skew`` names; raises as `of_file`."""
+        captured = selected_capture(skew.removeprefix(FILE))
+        for option, asked, found in (
+            ("--top-k", self.top_k, captured.top_k), ("--experts", self.experts, captured.experts),
+        ):  # fmt: skip
+            if asked not in (None, found):
+                raise BenchError(
+                    f"{option} asks for {asked}, and {skew.removeprefix(FILE)} has {found}: leave"
+                    f" {option} out, or take another file"
+                )
+        return captured
 
 
 def _list(values: object) -> str:

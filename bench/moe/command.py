@@ -19,6 +19,7 @@ from bench.cases.moe import (
     Experts,
     RoutingOptions,
     dtype_of,
+    is_captured_file,
     is_file,
     tokens_text,
 )
@@ -77,6 +78,8 @@ class Asked:
 
     def works(self, software: str) -> list[Experts]:
         """The operations, as ``software`` does them; raises `TriplaneError` for a wrong file."""
+        if is_captured_file(self.skew):
+            return self._of_capture(software)
         if is_file(self.skew):
             return self._of_file(software)
         return [
@@ -101,13 +104,39 @@ class Asked:
             for op in OPERATIONS
         ]  # fmt: skip
 
+    def _of_capture(self, software: str) -> list[Experts]:
+        """The operations with tokens of a capture, which decides top-k and experts.
+
+        If it is of one layer and step, also ranks and tokens, where no option does.
+        """
+        captured = self._options().of_capture(self.skew)
+        sizes, tokens = self.ep or SIZES, self.tokens or (TOKENS[self.mode],)
+        if captured.is_single and not self.ep and not self.tokens:
+            sizes, tokens = (captured.ranks,), (captured.most_tokens,)
+        return [
+            Experts(
+                op, self.mode, ranks, count, self.hidden, captured.top_k, captured.experts,
+                self.dtype or dtype_of(software), self.skew, self.seed or 0,
+            )
+            for ranks in sizes for count in tokens for op in OPERATIONS
+        ]  # fmt: skip
+
+    def check_file(self) -> None:
+        """Raise `TriplaneError` for a routing's file that is wrong, or not as options ask."""
+        if is_captured_file(self.skew):
+            self._options().of_capture(self.skew)
+        else:
+            self._options().of_file(self.skew)
+
     def _options(self) -> RoutingOptions:
         return RoutingOptions(self.ep, self.tokens, self.top_k, self.experts, self.seed)
 
     def said(self, works: list[Experts]) -> str:
         """What is the same of all operations, as the first line says it."""
         tokens, skew = ",".join(dict.fromkeys(str(work.tokens) for work in works)), self.skew
-        if is_file(skew):
+        if is_captured_file(skew):
+            skew = f"{skew} ({works[0].experts} experts)"
+        elif is_file(skew):
             routing = works[0].routing()
             tokens, skew = tokens_text(routing), f"{skew} ({routing.experts} experts)"
         return f"{tokens} tokens a rank, hidden {self.hidden}, top-{works[0].top_k}, routing {skew}"
@@ -168,7 +197,7 @@ def command(
     if what_matters:
         check_sensitivity(transport)
     if is_file(asked.skew):
-        asked._options().of_file(asked.skew)  # is refused before a machine is built
+        asked.check_file()  # is refused before a machine is built
     fabric, software, name = prepared(machine, asked.mode)
     works = asked.works(software)
     for work in works:

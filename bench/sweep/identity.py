@@ -125,11 +125,12 @@ def _follow(paths: Iterable[Path], found: dict[str, str]) -> None:
 def _named(text: str) -> Iterator[Path]:
     """The files that a text names, as a whole or before or after a mark, as options have them.
 
-    Such as ``FILE``, ``file:FILE``, ``NAME=FILE`` and ``FILE:PART``.
+    Such as ``FILE``, ``file:FILE``, ``NAME=FILE``, ``FILE:PART`` and ``file:FILE#PART``.
     """
     if len(text) > _LONGEST or "\0" in text:
         return
-    parts = (text, text.partition(":")[2], text.partition("=")[2], text.rpartition(":")[0])
+    after = text.partition(":")[2]
+    parts = (text, after, text.partition("=")[2], text.rpartition(":")[0], after.partition("#")[0])
     yield from (path for part in dict.fromkeys(parts) if part and (path := Path(part)).is_file())
 
 

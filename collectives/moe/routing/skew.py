@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collectives.moe.routing.captured import CapturedRouting, is_captured, selected_capture
 from collectives.moe.routing.file import from_file
 from collectives.moe.routing.routing import MOST, Ints, Routing, RoutingError, blocks, count
 from topology.arguments import integers, number, shown, whole
@@ -124,7 +125,10 @@ def parse_skew(
     """The routing that a text of the command line names.
 
     ``text``: ``uniform``, ``zipf:EXPONENT``, ``node-limited[:TOP_GROUPS]`` or ``file:PATH``, whose
-    own tokens and top_k count, and which must have as many ranks. Raises `RoutingError`.
+    own tokens and top_k count, and which must have as many ranks. Of a capture of many layers and
+    steps (`collectives.moe.routing.captured`) tokens are drawn, for any number of ranks; what is of
+    one layer and step, and asked for with as many ranks and tokens, is as it was. Raises
+    `RoutingError`.
     """
     name, _, value = text.partition(":")
     what = (ranks, tokens, top_k, experts, seed)
@@ -139,11 +143,21 @@ def parse_skew(
         if isinstance(error, RoutingError):
             raise
         raise RoutingError(f"no number in skew {text!r}: {value!r}") from None
+    if name == "file" and is_captured(value):
+        return _of_capture(selected_capture(value), ranks, tokens, seed)
     if name == "file" and value:
         return _of(ranks, from_file(value, experts), value)
     raise RoutingError(
         f"unknown skew {text!r}; known: uniform, zipf:EXPONENT, node-limited:TOP_GROUPS, file:PATH"
     )
+
+
+def _of_capture(captured: CapturedRouting, ranks: int, tokens: Tokens, seed: int) -> Routing:
+    if not isinstance(tokens, int):
+        raise RoutingError("a routing is drawn from a capture with equally many tokens a rank")
+    if captured.is_single and (ranks, tokens) == (captured.ranks, captured.most_tokens):
+        return captured.as_it_was()
+    return captured.drawn(ranks, tokens, seed)
 
 
 def _of(ranks: int, routing: Routing, path: str) -> Routing:
