@@ -80,6 +80,8 @@ NOT_HERE = {
         "needs a cluster: tests/test_sweep_executors.py has one",
     ("docs/torch.md", "torchrun"): TORCHRUN,
     ("docs/torch.md", "triplane run -n 8 --sync eager program.py"): TORCHRUN,
+    ("docs/torch.md", "from collectives.adapters.torch import lost"):
+        "loses a rank: tests/test_torch_shrink.py does",
     ("docs/transformers.md", "pip install"): SETS_UP,
     ("docs/transformers.md", "triplane run"): ENGINE,
     ("docs/transformers.md", "rank 0 generates"): OUTPUT,

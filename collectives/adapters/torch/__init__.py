@@ -17,10 +17,11 @@ from collectives.adapters.torch.base import DEVICE
 from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.group import ProcessGroup
 from collectives.adapters.torch.joining import joined
+from collectives.adapters.torch.shrinking import take_shrunk
 from collectives.adapters.torch.work import GroupWork, span
 from collectives.calls.communicator import Communicator
 
-__all__ = ["NAME", "ProcessGroup", "communicator", "times"]
+__all__ = ["NAME", "ProcessGroup", "communicator", "lost", "shrink", "times"]
 
 NAME = "triplane"
 """What ``init_process_group`` and ``new_group`` call the backend."""
@@ -62,6 +63,25 @@ def times(
     return work.times()
 
 
+def lost(group: dist.ProcessGroup | None = None) -> tuple[int, ...]:
+    """The ranks of a process group that are lost, as far as this rank knows; None: the default one.
+
+    Where the world goes on after a loss (``TRIPLANE_ON_LOSS=shrink``); others may know of more.
+    Raises `ValueError` for a group of another backend.
+    """
+    return _group(group).communicator.lost
+
+
+def shrink(group: dist.ProcessGroup | None = None) -> dist.ProcessGroup:
+    """The process group of the ranks of ``group`` that are left; None: of the default one.
+
+    All that are left call it, after an error in a call; they agree on who that is, and
+    ``dist.shrink_group`` makes the new group, which is the default one if this was. Raises
+    ``dist.DistBackendError``, `ValueError` for a group of another backend.
+    """
+    return _group(group).shrunk()
+
+
 def _create(options: Any, _: Any = None) -> ProcessGroup:
     """What torch calls for each new group, at each of its members."""
     ranks, timeout = list(options.global_ranks_in_group), options.timeout
@@ -92,7 +112,8 @@ def _check_device(store: Store) -> None:
 
 def _of_its_own(store: Store, rank: int, size: int, timeout: timedelta) -> ProcessGroup:
     """A group that is a world: the default one, or one beside a default of another backend."""
-    return ProcessGroup.over(joined(store, rank, size), timeout)
+    return ProcessGroup.over(joined(store, rank, size), rank, size, timeout)
 
 
+take_shrunk()
 dist.Backend.register_backend(NAME, _create, extended_api=True, devices=[DEVICE])

@@ -14,10 +14,13 @@ import torch.distributed as dist
 from collectives.adapters.torch.base import NamedGroup
 from collectives.adapters.torch.calls import Calls
 from collectives.adapters.torch.dispatcher import entrance
+from collectives.adapters.torch.errors import translated
 from collectives.adapters.torch.joining import launched
+from collectives.adapters.torch.shrinking import left
 from collectives.adapters.torch.work import GroupWork, Pending
 from collectives.adapters.torch.world import TorchWorld, communicator_of
 from collectives.calls.communicator import Communicator
+from fabric.failure import WorldError
 from fabric.launching.member import Member
 
 
@@ -30,17 +33,36 @@ class ProcessGroup(NamedGroup):
 
     def __init__(self, world: TorchWorld, communicator: Communicator, timeout: timedelta) -> None:
         super().__init__(communicator.rank, communicator.size, timeout)
-        self.communicator, self._world = communicator, world
+        self._world, self._generation = world, world.generation
+        self._agreed: Communicator | None = None
+        self._use(communicator)
+
+    def _use(self, communicator: Communicator) -> None:
+        """Make the group's calls over ``communicator`` from now on."""
+        world, limit = self._world, self._timeout.total_seconds()
         emulates = world.member.settings.machine is not None
-        limit = timeout.total_seconds()
+        self.communicator = communicator
         self._calls = Calls(communicator, world.completion, limit, emulates=emulates)
+        self._calls.name = self._name
         self._kernel = self._calls.make
 
     @classmethod
-    def over(cls, member: Member, timeout: timedelta) -> "ProcessGroup":
-        """The group of all ranks of a world, in which the caller is ``member``."""
+    def over(cls, member: Member, rank: int, size: int, timeout: timedelta) -> "ProcessGroup":
+        """The group of all ranks of a world, in which the caller is ``member``.
+
+        Where the world goes on after a loss, of those that are left. ``rank``, ``size``: what the
+        program says that they are; raises `WorldError` if not.
+        """
         world = TorchWorld(member, lasting=launched())
-        return cls(world, world.everybody, timeout)
+        if member.settings.survives and size < member.size:
+            world.replace(world.everybody.shrink())
+        found = world.everybody
+        if (found.rank, found.size) != (rank, size):
+            raise WorldError(
+                f"rank {rank} of {size} of torch.distributed is rank {found.rank} of {found.size}"
+                " of the world that was launched: they must be the same"
+            )
+        return cls(world, found, timeout)
 
     def subgroup(self, ranks: list[int], timeout: timedelta) -> "ProcessGroup":
         """A new group of these ranks of the world, in this order; only its members call it."""
@@ -112,8 +134,50 @@ class ProcessGroup(NamedGroup):
         if self.communicator is self._world.everybody:
             self._world.close()
 
+    supports_shrinking = True
+
+    def shrink(
+        self, ranks_to_exclude: Sequence[int], shrink_flags: int = 0, opts_override: Any = None
+    ) -> "ProcessGroup":
+        """The group of those that are not excluded; what ``dist.shrink_group`` calls.
+
+        See `collectives.adapters.torch.shrinking.left`. Calls in progress are over, whatever the
+        flags say. Raises ``dist.DistBackendError``.
+        """
+        with translated():
+            found, self._agreed = self._agreed or left(self.communicator, ranks_to_exclude), None
+        if self.communicator is self._world.everybody:
+            self._world.replace(found)
+        return type(self)(self._world, found, self._timeout)
+
+    def shrunk(self) -> "ProcessGroup":
+        """The process group of those that are left, when they have agreed who that is.
+
+        All that are left call it; it is what ``dist.shrink_group`` returns, which it calls with
+        the ranks that are lost. The group itself if none is. Raises ``dist.DistBackendError``.
+        """
+        with translated():
+            agreed = self.communicator.shrink()
+        members = self.communicator.members
+        lost = [place for place, rank in enumerate(members) if rank not in agreed.members]
+        if lost:
+            self._agreed = agreed
+            found: Any = dist.shrink_group(lost, self)
+            return found  # type: ignore[no-any-return]
+        if self.communicator is self._world.everybody:
+            self._world.replace(agreed)
+            self._generation = self._world.generation
+        self._use(agreed)
+        return self
+
     def abort(self) -> None:
-        """End the world at once; every other rank gets an error."""
+        """End the world at once; every other rank gets an error.
+
+        Where the world goes on after a loss, this rank is lost to the others. Of a group whose
+        world has shrunk since, nobody needs to learn.
+        """
+        if self._generation < self._world.generation:
+            return
         self._world.close(RuntimeError(f"rank {self.rank()} has aborted its process group"))
 
     def split_group(

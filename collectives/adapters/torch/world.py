@@ -17,19 +17,23 @@ _LOG = logging.getLogger("triplane")
 class TorchWorld:
     """A process as a rank ``member`` of a world; ``everybody`` is the communicator of all ranks.
 
-    ``lasting``: True if the process stays a rank until it ends, and `close` does nothing. Else it
-    leaves the world with `close`, or when the process ends; then with the exception that ended it,
-    if there was one.
+    ``generation``: how often the world has shrunk. ``lasting``: True if the process stays a rank
+    until it ends, and `close` does nothing. Else it leaves the world with `close`, or when the
+    process ends; then with the exception that ended it, if there was one.
     """
 
     def __init__(self, member: Member, *, lasting: bool = False) -> None:
         self.member, self.everybody, self.completion = member, everybody(member), Completion()
-        self._lasting, self._closed = lasting, False
+        self.generation, self._lasting, self._closed = 0, lasting, False
         self._hook: Callable[..., Any] = sys.excepthook
         if not lasting:
             sys.excepthook = self._failed
             # Also at the end of a process of multiprocessing, which atexit does not see.
             self._finalizer = util.Finalize(None, self.close, exitpriority=0)
+
+    def replace(self, everybody: Communicator) -> None:
+        """Go on with the ranks of ``everybody``: groups made before are of the past."""
+        self.everybody, self.generation = everybody, self.generation + 1
 
     def close(self, error: BaseException | None = None) -> None:
         """Complete the calls in progress, and leave the world. Idempotent.
