@@ -88,6 +88,8 @@ setting_options = gathered(
                  help="The same for a rank that is stopped [1.5]."),
     click.option("--on-loss", type=click.Choice(ON_LOSSES),
                  help="When a rank is lost, the others end, or go on with comm.shrink() [end]."),
+    click.option("--spares", type=click.IntRange(0), metavar="N",
+                 help="So many ranks more, which comm.grow() takes in after a loss [0]."),
     click.option("--loss-detection", type=float, metavar="SECONDS",
                  help="Emulated time until the others know of a loss [0.01]."),
     click.option("--trace", metavar="FILE",
@@ -193,7 +195,12 @@ def _refuse(name: str, why: str) -> NoReturn:
 
 def _threads(placing: Placing, settings: Settings, program: Path, args: Sequence[str]) -> int:
     ended = run_in_threads(
-        program, args, placing.ranks, settings, placing.timeout, placing.transport
+        program,
+        args,
+        placing.ranks + settings.spares,
+        settings,
+        placing.timeout,
+        placing.transport,
     )
     failed = [outcome for outcome in ended.outcomes if isinstance(outcome, BaseException)]
     if not failed:
@@ -218,7 +225,7 @@ def _processes(placing: Placing, settings: Settings, line: Sequence[str]) -> int
         keys = Keys.from_file(placing.keys, make=placing.make_keys)
     ended = run_program_processes(
         line,
-        placing.ranks,
+        placing.ranks + settings.spares,
         settings,
         nodes=nodes,
         keys=keys,

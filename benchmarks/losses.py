@@ -3,6 +3,8 @@
 Each trial starts ranks as processes that dispatch tokens, run experts and combine, all the time.
 One after the other is killed at a random moment, in the middle of a call, until two are left; the
 others go on in a smaller group, with the replicas of the experts that were lost, or without them.
+With ``--replace N`` there are N spare ranks, which take the places of those that were lost, with
+their experts, and are killed in turn.
 Each step of each survivor is compared with the dense mixture over the experts still held. The
 table says what went wrong, and how long it took from a kill until the last survivor had completed
 its next step.
@@ -56,12 +58,14 @@ class Outcome:
     left: list[str] = field(default_factory=list)
 
 
-def plan(seed: int, ranks: int, kills: int, log: Path) -> Trial:
-    """A trial: which ranks are killed, and when."""
+def plan(seed: int, ranks: int, spares: int, kills: int, log: Path) -> Trial:
+    """A trial: which ranks are killed, and when; a spare some time after it has joined."""
     rng = random.Random(seed)
     who = rng.sample(range(ranks), min(kills, ranks - SURVIVORS))
     at = {one: FIRST + EVERY * turn + rng.uniform(0, SPREAD) for turn, one in enumerate(who)}
-    return Trial(seed, at, str(log))
+    for spare in range(ranks, ranks + min(spares, len(who), kills - len(who))):
+        at[spare] = FIRST + rng.uniform(0, SPREAD)
+    return Trial(seed, at, str(log), ranks, spares)
 
 
 def left_behind() -> set[str]:
@@ -76,7 +80,7 @@ def run(trial: Trial, ranks: int, transport: str, sync: str, outcome: Outcome) -
     try:
         results = launch(
             rank, ranks, transport=transport, sync=sync, on_loss="shrink", args=(trial,),
-            timeout=PATIENCE,
+            timeout=PATIENCE, spares=trial.spares,
         )  # fmt: skip
     except TimedOut as error:
         outcome.hung.append(f"{trial.seed}: {error}")
@@ -98,6 +102,8 @@ def _look_at(trial: Trial, results: Sequence[object], outcome: Outcome) -> None:
     for number, one in enumerate(results):
         if number not in trial.kills and isinstance(one, int):
             outcome.steps += one
+        elif number >= trial.ranks and one is None:
+            continue  # a spare that was not needed
         elif number not in trial.kills or not isinstance(one, RankLost):
             outcome.wrong.append(f"{trial.seed}: rank {number}: {one!r}")
 
@@ -143,6 +149,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ranks", type=int, default=8)
+    parser.add_argument("--replace", type=int, default=0, metavar="N", help="spare ranks")
     parser.add_argument("--transport", default="zmq")
     parser.add_argument("--sync", default="strict", choices=("strict", "eager"))
     parser.add_argument("--sockets", action="store_true", help="no shared memory")
@@ -156,7 +163,7 @@ def main() -> int:
         while outcome.kills < given.kills and not outcome.hung:
             log = Path(folder) / str(seed)
             log.touch()
-            trial = plan(seed, given.ranks, given.kills - outcome.kills, log)
+            trial = plan(seed, given.ranks, given.replace, given.kills - outcome.kills, log)
             run(trial, given.ranks, given.transport, given.sync, outcome)
             seed += 1
     tempfile.tempdir = None

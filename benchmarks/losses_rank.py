@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +17,16 @@ from collectives.calls.communicator import Communicator
 from collectives.moe import LowLatency, Normal
 from collectives.moe.routing.placement import Placement, balanced
 from collectives.moe.routing.remaining import Remaining, remaining
+from fabric import launch
 from fabric.failure import RankLost
 
 EXPERTS, SPARE, HIDDEN, TOKENS, TOP_K = 12, 4, 256, 16, 3
 
 WARM = 5
 """Steps after which time counts: the first ones load and compile what they use."""
+
+NOBODY = -1
+"""Who sits on a seat whose rank is lost, and that no spare has taken."""
 
 AFTERWARDS = 10
 """Steps that are made after the last kill."""
@@ -31,12 +36,15 @@ class Trial(NamedTuple):
     """Who is killed, by rank, and when: so many seconds after the first steps.
 
     ``log``: a file, to which ranks append when they were killed, and when they had made their first
-    step after a loss.
+    step after a loss. ``ranks``: at first; ``spares``: beside them, which take the places of the
+    first that are killed.
     """
 
     seed: int
     kills: Mapping[int, float]
     log: str
+    ranks: int
+    spares: int = 0
 
 
 class Layers(NamedTuple):
@@ -47,31 +55,79 @@ class Layers(NamedTuple):
     normal: Normal
 
 
+@dataclass
+class Progress:
+    """What all ranks know alike: ``step``, how many were made ``after`` the last kill, and who sits
+    on each seat, a rank of the world or `NOBODY`. A seat has its experts, whoever sits there.
+    ``joined``: how many spares have taken one.
+    """  # noqa: D205
+
+    seats: list[int]
+    step: int = 0
+    after: int = 0
+    joined: int = 0
+
+    @property
+    def lost(self) -> int:
+        """How many ranks are lost."""
+        return len(self.seats) + self.joined - sum(seat != NOBODY for seat in self.seats)
+
+    def shared(self, comm: Communicator) -> Communicator:
+        """A communicator by seats, when rank 0 has told who sits where; raises `RankLost`."""
+        mine = [*self.seats, self.step, self.after, self.joined]
+        told = np.array(mine, np.int64)
+        comm.broadcast(told)
+        *seats, self.step, self.after, self.joined = told.tolist()
+        for seat, one in enumerate(seats):
+            seats[seat] = one if one in comm.members else NOBODY
+        for one in comm.members:
+            if one not in seats:
+                seats[seats.index(NOBODY)] = one
+                self.joined += 1
+        self.seats = seats
+        found = comm.group([comm.members.index(one) for one in seats if one != NOBODY])
+        assert found is not None
+        return found
+
+
 def rank(trial: Trial) -> int:
     """Make steps until all kills are over; returns how many. Raises `AssertionError` if wrong."""
+    launch(warmed, 1, None)  # or a spare would load all this when the others wait for it
     comm = init()
-    me, ranks = comm.members[comm.rank], comm.size
+    me, mine = comm.members[comm.rank], 0
     _note(trial, f"pid {os.getpid()}")
-    placement = balanced(np.random.default_rng(trial.seed).random(EXPERTS), ranks, SPARE)
-    step, after, fresh = 0, 0, False
-    layers = _layers(comm, placement, ranks)
-    while after < AFTERWARDS:
+    placement = balanced(np.random.default_rng(trial.seed).random(EXPERTS), trial.ranks, SPARE)
+    now, fresh = Progress(list(range(trial.ranks))), comm.joined
+    layers = None if comm.joined else _layers(comm, placement, now)
+    while now.after < AFTERWARDS:
         try:
-            _step(comm, layers, trial.seed, step, me)
+            if layers is None:
+                comm = now.shared(comm)
+                layers = _layers(comm, placement, now)
+            _step(comm, layers, trial.seed, now.step, me)
         except RankLost:
-            comm, fresh = comm.shrink(), True
-            layers = _layers(comm, placement, ranks)
+            comm = comm.grow() if trial.spares else comm.shrink()
+            layers, fresh = None, True
             continue
         if fresh:
-            _note(trial, f"step {ranks - comm.size}")
+            _note(trial, f"step {now.lost}")
             fresh = False
-        step += 1
-        if step == WARM and me in trial.kills:
+        now.step += 1
+        mine += 1
+        if mine == WARM and me in trial.kills:
             alarm = threading.Timer(trial.kills[me], _end, [trial, me])
             alarm.daemon = True
             alarm.start()
-        after += comm.size == ranks - len(trial.kills)
-    return step
+        now.after += now.lost == len(trial.kills)
+    return mine
+
+
+def warmed() -> None:
+    """Steps of a rank alone, which load and compile what they use."""
+    comm, now = init(), Progress([0])
+    layers = _layers(comm, balanced(np.ones(EXPERTS), 1, 0), now)
+    for step in range(2):
+        _step(comm, layers, 0, step, 0)
 
 
 def _end(trial: Trial, me: int) -> None:
@@ -85,8 +141,8 @@ def _note(trial: Trial, words: str) -> None:
         file.write(f"{words} {time.monotonic()}\n")
 
 
-def _layers(comm: Communicator, placement: Placement, ranks: int) -> Layers:
-    left = remaining(placement, [rank for rank in range(ranks) if rank not in comm.members])
+def _layers(comm: Communicator, placement: Placement, now: Progress) -> Layers:
+    left = remaining(placement, [n for n, seat in enumerate(now.seats) if seat == NOBODY])
     local = left.placement.local.tolist()
     low_latency = LowLatency(comm, experts=local, hidden=HIDDEN, max_tokens=TOKENS)
     return Layers(left, low_latency, Normal(comm, experts=local, hidden=HIDDEN))

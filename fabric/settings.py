@@ -51,6 +51,7 @@ class Settings:
     ``on_loss``: one of `ON_LOSSES`: whether the loss of a rank ends the world, or the others go on
     in a smaller group. ``loss_detection``: emulated seconds from the loss of a rank until the
     others know of it. Nobody has published such a time for a supernode: 10 ms is an assumption.
+    ``spares``: how many ranks, the last ones, wait until the others take them in after a loss.
 
     ``live``: whether a local server shows what the ranks do, as with `triplane run --live`.
 
@@ -70,6 +71,7 @@ class Settings:
     on_loss: str = "end"
     loss_detection: float = 0.01
     live: bool = False
+    spares: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.machine, MachineSpec | None):
@@ -96,6 +98,11 @@ class Settings:
             raise WorldError(
                 f"on_loss is 'shrink', and as_part_of {self.as_part_of}: what modelled ranks do"
                 " after the loss of running ones is not modelled"
+            )
+        if self.spares and not self.survives:
+            raise WorldError(
+                f"spares is {self.spares}, and on_loss is 'end': nobody could take them in after a"
+                " loss; they go with on_loss='shrink'"
             )
         if self.record is not None and (self.paced or self.survives):
             given = "clock is 'paced'" if self.paced else "on_loss is 'shrink'"
@@ -179,6 +186,7 @@ _OTHERS = tuple(each.name for each in fields(Settings) if each.name != "machine"
 _NUMBERS = ("scale", "heartbeat", "stop_timeout", "grace", "loss_detection")
 _MAY_BE_0 = ("grace", "loss_detection")
 _FILES = ("trace", "record")
+_WHOLE: Mapping[str, int | None] = {"as_part_of": None, "spares": 0}
 
 
 def _normal(name: str, value: Any) -> Any:
@@ -189,6 +197,8 @@ def _normal(name: str, value: Any) -> Any:
         return None if value is None else integer(value, name, 1)
     if name == "live":
         return flag(value, name)
+    if name == "spares":
+        return integer(value, name, 0)
     return None if name in _FILES and value is None else text(value, name, most=PATH)
 
 
@@ -202,9 +212,9 @@ def _value(name: str, text: str) -> str | float | int | None:
         return text or None
     if name == "live":
         return _on(text)
-    if name == "as_part_of" and (not text or text.isdecimal()):
-        return int(text) if text else None
-    if name not in (*_NUMBERS, "as_part_of"):
+    if name in _WHOLE and (not text or text.isdecimal()):
+        return int(text) if text else _WHOLE[name]
+    if name not in (*_NUMBERS, *_WHOLE):
         return text
     try:
         return float(text)

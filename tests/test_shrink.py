@@ -94,8 +94,7 @@ def _uses_the_old_one() -> Any:
             with pytest.raises(RankLost, match=r"shrink\(\) it"):
                 broken.barrier()
     smaller.barrier()
-    with pytest.raises(WorldError, match=r"grow\(\) is not there"):
-        smaller.grow(1)
+    smaller = smaller.grow(1)  # there is no spare
     return smaller.members, None if half is None else half.shrink().members
 
 

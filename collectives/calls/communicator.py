@@ -67,19 +67,39 @@ def init(timeout: float | None = None) -> "Communicator":
 
 def everybody(me: Member, timeout: float | None = None) -> "Communicator":
     """The communicator of all ranks of the world in which the caller is ``me``; as `init`."""
-    driver = me.driver
+    driver, spares = me.driver, me.settings.spares
+    if me.rank >= me.size - spares:
+        return _taken_in(me, timeout)
     lineage = ("world", driver.lineages["world"])
     driver.lineages["world"] += 1
     generation = driver.generation if driver.survives else None
-    group = Group(lineage, tuple(range(me.size)), me.rank, generation)
+    group = Group(lineage, tuple(range(me.size - spares)), me.rank, generation)
     return Communicator(me, group, timeout, everybody=True)
+
+
+def _taken_in(me: Member, timeout: float | None) -> "Communicator":
+    """The communicator by which a spare joins the others; it waits until they `grow`.
+
+    Raises `SystemExit` with code 0 when all others have ended without it.
+    """
+    if me.driver.generation:
+        raise WorldError(f"rank {me.rank}, a spare, has called init() twice", me.rank)
+    taken = me.driver.idle()
+    if not taken.members:
+        raise SystemExit(0)
+    place = taken.members.index(me.rank)
+    group = Group(("grown", taken.generation), taken.members, place, taken.generation)
+    found = Communicator(me, group, timeout, everybody=True).confirmed()
+    found.joined = True
+    return found
 
 
 class Communicator:
     """A group of ranks as one of them sees it: ``rank`` of ``size``; made by `init`.
 
     ``copies``: in a call of all ranks of the world, how many of the machine this one stands for,
-    itself included; above 1 with `Settings.as_part_of`.
+    itself included; above 1 with `Settings.as_part_of`. ``joined``: whether it is the one that
+    `init` has given to a spare, which a `grow` of the others has taken in.
 
     Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.calls.buffers`
     for what they can be; both hold items of one type, and only their numbers of items matter, not
@@ -100,6 +120,7 @@ class Communicator:
         self, me: Member, group: Group, timeout: float | None = None, *, everybody: bool = False
     ) -> None:
         self.rank, self.size, self._everybody = group.rank, group.size, everybody
+        self.joined = False
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, PreparedCall] = {}
@@ -526,24 +547,51 @@ class Communicator:
         Raises `WorldError` unless the world goes on after a loss (``on_loss="shrink"``), and where
         the others make other calls instead.
         """
+        return self._regrouped("shrink()", ())
+
+    def grow(self, ranks: int = 1, *, at: Sequence[int] | None = None) -> "Communicator":
+        """A communicator of the ranks that are left of this one, and of ``ranks`` spares.
+
+        All that are left call it, as `shrink`, after a `RankLost` or without one. Spares are ranks
+        that were launched with ``spares``: they wait in `init`, which gives them the same
+        communicator. As many join as there are, perhaps none; those with the lowest numbers first.
+        ``at``: their places in the new communicator, such as those of the ranks that were lost;
+        None: the last ones. In emulated time they join when the agreement is over.
+        """
+        count = integer(ranks, "ranks", 1) if at is None else len(at)
+        last = self.size + count  # a place that is not there yet is the last one
+        places = [last] * count if at is None else sorted(integers(at, "at", least=0))
+        if at is not None and (len(set(places)) < count or not count):
+            raise ArgumentError(f"at is {list(at)}; one place or more is needed, each once")
+        return self._regrouped("grow()", tuple(places))
+
+    def _regrouped(self, call: str, places: tuple[int, ...]) -> "Communicator":
+        """The communicator of those that are left, and of spares at ``places``, by agreement."""
         group, driver = self._group, self._driver
         if not driver.survives:
             raise WorldError(
-                "this world ends with the loss of a rank: shrink() needs on_loss='shrink' where it"
+                f"this world ends with the loss of a rank: {call} needs on_loss='shrink' where it"
                 " is launched (triplane run --on-loss shrink)"
             )
-        while True:
-            agreed = driver.agree(group.agreement(), group.members)
-            places, lineage = agreed.members, ("shrunk", group.id, agreed.generation)
-            group = Group(lineage, places, places.index(self._member.rank), agreed.generation)
-            found = Communicator(self._member, group, self._timeout, everybody=self._everybody)
-            try:
-                found._confirm()
-            except RankLost as error:
-                if error.op is None:
-                    raise
-            else:
-                return found
+        agreed = driver.agree(group.agreement(), group.members, places)
+        members, number = agreed.members, agreed.generation
+        lineage = ("grown", number) if agreed.joined else ("shrunk", group.id, number)
+        made = Group(lineage, members, members.index(self._member.rank), number)
+        again = Communicator(self._member, made, self._timeout, everybody=self._everybody)
+        return again.confirmed()
+
+    def confirmed(self) -> "Communicator":
+        """Itself, when all its ranks are found to mean the same group.
+
+        If one is lost meanwhile, the communicator of those that are left.
+        """
+        try:
+            self._confirm()
+        except RankLost as error:
+            if error.op is None:
+                raise
+            return self.shrink()
+        return self
 
     def _confirm(self) -> None:
         """Have all ranks see that they mean the same group; raises `RankLost` if one is lost."""
@@ -552,10 +600,6 @@ class Communicator:
         self.all_reduce(told, "min")
         if not np.array_equal(told, mine):
             raise WorldError("ranks do not agree on who is left")
-
-    def grow(self, *arguments: Any) -> NoReturn:
-        """Refuse: nobody can join a world of ranks that has begun."""
-        raise WorldError("grow() is not there: no rank can join a world that has begun")
 
     def _sub(self, places: list[int]) -> "Communicator":
         self._driver.check_owner()

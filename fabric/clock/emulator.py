@@ -68,6 +68,7 @@ class Emulator:
         self.record = Recording() if record else None
         self._detection = detection
         self._losses: Losses | None = None  # made when a rank is first out
+        self._aside: dict[int, TimedCall] = {}
 
     def watch(self, most: int) -> Latest:
         """Keep what happens from now on, the last ``most`` things, for who looks now and then."""
@@ -224,6 +225,18 @@ class Emulator:
 
     # Losses of ranks, see `fabric.clock.losses`.
 
+    def set_aside(self, rank: int) -> None:
+        """Have the clock of a rank, a spare, wait until it is released: time goes on without it."""
+        call = new_call(-1 - rank, self._catalogue.family(FREE, (rank,)))
+        self._aside[rank] = call
+        self._post(self._posting(rank), self._posts.hold, call)
+
+    def release(self, rank: int) -> None:
+        """Have the clock of a rank that was set aside wait no longer."""
+        call, state = self._aside.pop(rank, None), self._of(rank)
+        if call is not None and state.waits is call:
+            self._go_on(state)
+
     def lose(self, rank: int) -> None:
         """Take note that the rank is lost: it posts no more, and others will learn of it."""
         state = self._posting(rank)
@@ -326,7 +339,10 @@ class Emulator:
     def waits(self) -> dict[int, tuple[int, tuple[int, ...]]]:
         """By waiting rank: the number of the call it waits for, and which ranks have not joined."""
         pairs = ((rank, state.waits) for rank, state in enumerate(self._ranks))
-        return {rank: (call.op, call.missing()) for rank, call in pairs if call is not None}
+        return {
+            rank: (call.op, call.missing()) for rank, call in pairs
+            if call is not None and rank not in self._aside
+        }  # fmt: skip
 
     def clock(self, rank: int) -> float:
         """The rank's clock as far as it is known, in emulated seconds."""

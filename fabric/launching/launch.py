@@ -41,6 +41,7 @@ def launch(
     on_loss: str = "end",
     loss_detection: float = 0.01,
     live: bool = False,
+    spares: int = 0,
 ) -> list[Any]:
     """Run ``main(*args)`` as each of ``ranks`` ranks; returns the list of what each rank returned.
 
@@ -53,7 +54,9 @@ def launch(
     ``timeout``: seconds after which it ends with a `TimedOut`. ``trace``: the file of a trace for
     ui.perfetto.dev. ``record``: the file that gets all calls, for ``triplane replay``.
     ``as_part_of``: of how many ranks of the machine these are some; the others are modelled, as in
-    `Settings`.
+    `Settings`. ``spares``: so many ranks more, which wait in `collectives.init` until others take
+    them in after a loss (`Communicator.grow`); the list has what they return, too, None for those
+    that nobody needed.
 
     Raises the first failure: what ``main`` raised in the rank that failed, or the `WorldError` that
     all others saw; `ArgumentError` for a wrong argument. With ``return_exceptions`` nothing of this
@@ -72,10 +75,11 @@ def launch(
         machine, clock, sync, scale, grace=grace, stop_timeout=stop_timeout,
         trace=None if trace is None else _file(trace, "trace"),
         record=None if record is None else _file(record, "record"), as_part_of=as_part_of,
-        on_loss=on_loss, loss_detection=loss_detection, live=live,
+        on_loss=on_loss, loss_detection=loss_detection, live=live, spares=spares,
     )  # fmt: skip
     if settings.survives and transport in every_transport() and ranks_of(transport) == "mpi":
         raise WorldError(NO_SHRINK_UNDER_MPI)
+    count = checked_size(count + settings.spares)
     ended = _runner(transport)(LaunchJob(main, count, settings, tuple(args), most, make, transport))
     survived = settings.survives and ended.error is None and ended.any_returned
     return ended.handed_over() if quiet or survived else ended.results()

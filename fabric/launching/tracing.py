@@ -37,7 +37,7 @@ def opened(
     recorder = None if settings.record is None else RunRecorder(ranks)
     world = World(
         ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives,
-        recorder=recorder,
+        recorder=recorder, spares=settings.spares,
     )  # fmt: skip
     shown = _shown(world) if settings.live else nullcontext()
     with _traced(world, settings), _recorded(world, settings), shown:

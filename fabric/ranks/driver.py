@@ -27,7 +27,7 @@ from fabric.host.waiting import Latch
 from fabric.ranks.execution import Execution
 from fabric.ranks.work_buffers import WorkBuffers
 from fabric.transports.base import Resumable, Transport
-from fabric.world.messages import Agreed
+from fabric.world.messages import Agreed, TakenIn
 from fabric.world.rank_control import RankControl
 from fabric.world.survival import GENERATION, after
 
@@ -284,21 +284,29 @@ class Driver:
                     self._look_for_losses()
             return execution.done
 
-    def agree(self, op: int, group: tuple[int, ...]) -> Agreed:
+    def agree(self, op: int, group: tuple[int, ...], places: tuple[int, ...] = ()) -> Agreed:
         """Who of ``group`` is left, the same at all of these: an agreement, whose number is ``op``.
 
-        Waits for all that are left. All calls of communicators that are not newer than this group
-        are over for this rank. Raises `WorldError`.
+        ``places``: of spares that are to join. Waits for all that are left. All calls of
+        communicators that are not newer than this group are over for this rank. Raises
+        `WorldError`.
         """
         if self.error is not None:
             raise _again(self.error)
-        error = RankLost(f"rank {self.rank} has called shrink()", self.rank)
+        call = "grow()" if places else "shrink()"
+        error = RankLost(f"rank {self.rank} has called {call}", self.rank)
         error.op = op
         with self:
             self._take_leave(error, after(op))
-        agreed = self.control.agree(op, group)
+        agreed = self.control.agree(op, group, places)
         self.generation = agreed.generation
         return agreed
+
+    def idle(self) -> TakenIn:
+        """Wait, as a spare, until a group takes the rank in, or none will; raises `WorldError`."""
+        taken = self.control.idle()
+        self.generation = taken.generation
+        return taken
 
     def close(self, error: BaseException | None = None, timeout: float = CLOSING_PATIENCE) -> None:
         """Complete the calls in progress, as others may wait for them, and end the thread.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from fabric.endpoint.costs import FREE
 from fabric.failure import RankLost
 from fabric.schedule.plan import Plan
-from fabric.world.messages import Agree, Committed, Doomed, End, FromWorld, Gone
+from fabric.world.messages import Agree, Agreed, Committed, Doomed, End, FromWorld, Gone, TakenIn
 from fabric.world.register import CallRegister
-from fabric.world.survival import Survival, after
+from fabric.world.survival import GENERATION, Survival, after
 
 if TYPE_CHECKING:
     from fabric.clock.emulator import Emulator
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 SHRINK = "shrink()"
 """What an agreement is called in errors and traces."""
 
+GROW = "grow()"
+"""What the moment is called in traces at which spares join."""
+
 
 class GoingOn:
-    """Keeps a world of ``size`` ranks going.
+    """Keeps a world of ``size`` ranks going, the last of them ``spares``.
 
     ``register``: its calls; ``emulator``: its time, None if no machine is emulated. ``reply``:
     called with each rank and message that is to be sent.
@@ -30,10 +33,11 @@ class GoingOn:
 
     def __init__(
         self, size: int, register: CallRegister, emulator: "Emulator | None",
-        reply: Callable[[int, FromWorld], None],
+        reply: Callable[[int, FromWorld], None], spares: int = 0,
     ) -> None:  # fmt: skip
         self.size = size
-        self._survival = Survival(size)
+        self._survival = Survival(size, spares)
+        self._tokens: dict[int, int] = {}  # of spares that wait: their questions
         self._register, self._emulator, self._reply = register, emulator, reply
         self._asking: dict[int, int] = {}  # who waits in which agreement
 
@@ -60,7 +64,10 @@ class GoingOn:
 
     def lose(self, rank: int, error: RankLost) -> None:
         """``rank`` is lost; what others get to see of it is ``error``."""
+        self._survival.idle.discard(rank)
         if self._emulator is not None:
+            if self._tokens.pop(rank, None) is not None:
+                self._emulator.release(rank)
             self._emulator.lose(rank)
         asked = self._asking.pop(rank, None)
         if asked is not None and self._emulator is not None:
@@ -74,12 +81,30 @@ class GoingOn:
                 self._reply(other, Gone(rank, str(error)))
         self._reply(rank, End(RankLost.__name__, str(error), rank))
         self._decide()
+        self._dismiss()
+
+    def idle(self, rank: int, token: int) -> None:
+        """``rank``, a spare, waits until a group takes it in."""
+        self._tokens[rank] = token
+        self._survival.idle.add(rank)
+        if self._emulator is not None:
+            self._emulator.set_aside(rank)
+        self._decide()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Tell the spares that nobody needs them, if all others are lost or have ended."""
+        idle = self._survival.idle
+        if idle and len(idle) + len(self._survival.lost) == self.size:
+            for rank in sorted(idle):
+                self._reply(rank, TakenIn(self._tokens[rank], (), 0))
+            idle.clear()
 
     def agree(self, rank: int, ask: Agree) -> None:
         """``rank`` wants to know who of a group is left, and waits for that."""
         if self._emulator is not None:
             self._emulator.stop(rank, None, after(ask.op))
-        self._out(rank, self._survival.ask(rank, ask.op, ask.group))
+        self._out(rank, self._survival.ask(rank, ask.op, ask.group, ask.places))
         call, _ = self._register.register(rank, ask.op, ask.group, SHRINK)
         call.group = tuple(one for one in ask.group if one not in self._survival.lost)
         self._register.blocked[rank] = self._asking[rank] = ask.op
@@ -97,10 +122,27 @@ class GoingOn:
             self._register.open.pop(agreed.op, None)
             if self._emulator is not None:
                 self._emulator.settle(agreed.op, decision.absent)
+                self._meet(agreed, self._emulator)
             for rank in agreed.members:
                 self._register.blocked.pop(rank, None)
                 self._asking.pop(rank, None)
-                self._reply(rank, agreed)
+                if rank in agreed.joined:
+                    token = self._tokens.pop(rank)
+                    self._reply(rank, TakenIn(token, agreed.members, agreed.generation))
+                else:
+                    self._reply(rank, agreed)
+
+    def _meet(self, agreed: Agreed, emulator: "Emulator") -> None:
+        """Those who join do so when the agreement is over: a call of all in which nothing moves."""
+        if not agreed.joined:
+            return
+        members, op = agreed.members, (agreed.generation + 1) * GENERATION - 1
+        for place, rank in enumerate(members):
+            if rank in agreed.joined:
+                emulator.release(rank)
+            emulator.called(op, GROW)
+            emulator.begin(rank, op, members, Plan(place, len(members), ()).rows, FREE)
+            emulator.wait(rank, op)
 
     def _out(self, rank: int, missed_in: list[int]) -> None:
         for op in missed_in:

@@ -265,11 +265,19 @@ class Agree(NamedTuple):
     """The rank wants to know which of ``group`` are left. Answered with `Agreed`.
 
     ``op``: the number of the agreement, the same at all of the group. ``at``: on paced time, when.
+    ``places``: in the new group, of spares that are to join it; ascending.
     """
 
     op: int
     group: tuple[int, ...]
     at: float | None
+    places: tuple[int, ...] = ()
+
+
+class Idle(NamedTuple):
+    """The rank is a spare, and waits until a group takes it in. Answered with `TakenIn`."""
+
+    token: int
 
 
 class Suspect(NamedTuple):
@@ -279,7 +287,7 @@ class Suspect(NamedTuple):
     why: str
 
 
-Surviving = Completed | Stopped | Agree | Suspect
+Surviving = Completed | Stopped | Agree | Idle | Suspect
 """What ranks send only where the world goes on after a loss."""
 
 FromRank = (
@@ -438,7 +446,20 @@ class Settled(NamedTuple):
     token: int
 
 
-Reply = TimeReply | TimesReply | AdviceReply | MachineReply | Exposed | WordReply | Settled
+class TakenIn(NamedTuple):
+    """A spare is one of ``members``, a new group, from now on; none: nobody will need it.
+
+    ``generation``: as in `Agreed`.
+    """
+
+    token: int
+    members: tuple[int, ...]
+    generation: int
+
+
+Reply = (
+    TimeReply | TimesReply | AdviceReply | MachineReply | Exposed | WordReply | Settled | TakenIn
+)
 """Each to a question of the same ``token``."""
 
 
@@ -490,12 +511,14 @@ class Gone(NamedTuple):
 class Agreed(NamedTuple):
     """The ranks of agreement ``op`` that are left, in the order of its group.
 
-    ``generation``: a number that no agreement has had before.
+    ``generation``: a number that no agreement has had before. ``joined``: spares that are among
+    ``members``, at the places that were asked for.
     """
 
     op: int
     members: tuple[int, ...]
     generation: int
+    joined: tuple[int, ...] = ()
 
 
 FromWorld = Exchanged | Reply | Finish | End | Acknowledged | Committed | Doomed | Gone | Agreed

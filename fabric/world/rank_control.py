@@ -34,6 +34,7 @@ from fabric.world.messages import (
     Fail,
     FenceAccesses,
     FromRank,
+    Idle,
     Leave,
     MachineLabel,
     MachineReply,
@@ -42,6 +43,7 @@ from fabric.world.messages import (
     Settled,
     Stopped,
     Suspect,
+    TakenIn,
     TimesReply,
     Withdraw,
     WordReply,
@@ -241,15 +243,20 @@ class RankControl:
         """Report that messages from ``peer`` were lost, for the reason ``why``."""
         self._line.send(Suspect(peer, why), now=True)
 
-    def agree(self, op: int, group: tuple[int, ...]) -> Agreed:
+    def agree(self, op: int, group: tuple[int, ...], places: tuple[int, ...] = ()) -> Agreed:
         """Ask who of ``group`` is left, and wait until all of these have asked.
 
-        ``op``: the number of the agreement, the same at all of them. Raises `WorldError`.
+        ``op``: the number of the agreement, the same at all of them. ``places``: in the new group,
+        of spares that are to join it, as many as there are. Raises `WorldError`.
         """
         self._inbox.forget(after(op))
         with self._line.awaited():
-            self._line.send(Agree(op, group, self.clock.stamp()), now=True)
+            self._line.send(Agree(op, group, self.clock.stamp(), places), now=True)
             return self._inbox.agreed(op)
+
+    def idle(self) -> TakenIn:
+        """Wait, as a spare, until a group takes the rank in, or none will; raises `WorldError`."""
+        return self._ask(Idle, TakenIn)
 
     def check(self) -> None:
         """Raise the `WorldError` that has ended the world, if one has; cheap."""

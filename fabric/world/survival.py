@@ -12,7 +12,7 @@ No I/O: methods return what follows.
 
 from dataclasses import dataclass, field
 
-from fabric.failure import RankLost
+from fabric.failure import CallMismatch, RankLost
 from fabric.world.messages import Agreed
 
 GENERATION = 1 << 48
@@ -40,9 +40,10 @@ class _OpenCall:
 
 @dataclass(slots=True)
 class _OpenAgreement:
-    """An agreement of ``group``, and which of it ``asks`` already."""
+    """An agreement of ``group``, and which of it ``asks`` already; ``places``: of spares in it."""
 
     group: tuple[int, ...]
+    places: tuple[int, ...] = ()
     asks: set[int] = field(default_factory=set)
 
 
@@ -55,13 +56,15 @@ class Decision:
 
 
 class Survival:
-    """The open calls and agreements of a world of ``size`` ranks.
+    """The open calls and agreements of a world of ``size`` ranks, the last of them ``spares``.
 
-    ``lost``: by rank, why it is lost.
+    ``lost``: by rank, why it is lost. ``idle``: the spares that wait, by whom none is taken yet.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, spares: int = 0) -> None:
         self.lost: dict[int, RankLost] = {}
+        self.idle: set[int] = set()
+        self._spares = list(range(size - spares, size))  # that no group has taken in
         self._floor = [0] * size
         self._stopped_by: dict[int, RankLost] = {}
         self._calls: dict[int, _OpenCall] = {}
@@ -132,14 +135,24 @@ class Survival:
             del self._calls[op]
         return over
 
-    def ask(self, rank: int, op: int, group: tuple[int, ...]) -> list[int]:
+    def ask(
+        self, rank: int, op: int, group: tuple[int, ...], places: tuple[int, ...] = ()
+    ) -> list[int]:
         """Record that ``rank`` takes part in agreement ``op``, and in no older calls: see `decide`.
 
-        Returns the calls that miss it.
+        ``places``: in the new group, of spares that are to join it. Returns the calls that miss it.
+        Raises `CallMismatch` for other places than those that others ask for.
         """
-        self._agreements.setdefault(op, _OpenAgreement(group)).asks.add(rank)
+        agreement = self._agreements.setdefault(op, _OpenAgreement(group, places))
+        if agreement.places != places:
+            raise CallMismatch(
+                f"calls do not match: rank {rank} called {_words(places)}, and"
+                f" {', '.join(map(str, sorted(agreement.asks)))} {_words(agreement.places)}", rank,
+            )  # fmt: skip
+        agreement.asks.add(rank)
         if self._floor[rank] < after(op):
-            self._stopped_by[rank] = RankLost(f"rank {rank} has called shrink()", rank)
+            call = "grow()" if places else "shrink()"
+            self._stopped_by[rank] = RankLost(f"rank {rank} has called {call}", rank)
         return self.stop(rank, after(op))
 
     def decide(self) -> list[Decision]:
@@ -147,11 +160,16 @@ class Survival:
         decided = []
         for op, each in list(self._agreements.items()):
             left = tuple(rank for rank in each.group if rank not in self.lost)
-            if each.asks.issuperset(left):
+            able = [rank for rank in self._spares if rank not in self.lost]
+            joins = tuple(able[: len(each.places)])
+            if each.asks.issuperset(left) and self.idle.issuperset(joins):
                 del self._agreements[op]
                 self._generation += 1
+                self._spares = [rank for rank in able if rank not in joins]
+                self.idle.difference_update(joins)
                 absent = tuple(rank for rank in each.group if rank in self.lost)
-                decided.append(Decision(Agreed(op, left, self._generation), absent))
+                members = _with(left, joins, each.places)
+                decided.append(Decision(Agreed(op, members, self._generation, joins), absent))
         return decided
 
     def _missing(self, rank: int) -> list[int]:
@@ -174,3 +192,17 @@ class Survival:
 
     def _is_out(self, rank: int, op: int) -> bool:
         return rank in self.lost or op < self._floor[rank]
+
+
+def _with(
+    left: tuple[int, ...], joins: tuple[int, ...], places: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The ranks of a new group: those that are left, and others at these places among them."""
+    members = list(left)
+    for rank, place in zip(joins, places, strict=False):
+        members.insert(place, rank)
+    return tuple(members)
+
+
+def _words(places: tuple[int, ...]) -> str:
+    return f"grow(at={list(places)})" if places else "shrink()"

@@ -53,6 +53,7 @@ from fabric.world.messages import (
     Finish,
     FromRank,
     FromWorld,
+    Idle,
     Leave,
     MachineLabel,
     MachineReply,
@@ -121,14 +122,15 @@ class World:
     ``emulator``: says how long calls take; None: emulated time is the wall clock's. ``start``: the
     wall clock, in seconds, when emulated time is 0. ``scale``: on paced time, wall seconds that an
     emulated second takes; None on virtual time, or without an emulator. ``survives``: whether the
-    others go on when a rank is lost. ``recorder``: writes down what ranks do; None: nobody does.
+    others go on when a rank is lost; ``spares``: how many of the last ranks wait then until others
+    take them in. ``recorder``: writes down what ranks do; None: nobody does.
     ``error``: what has ended the world, None while it goes on.
     """
 
     def __init__(
         self, size: int, emulator: "Emulator | None" = None, *,
         start: float = 0.0, scale: float | None = None, survives: bool = False,
-        recorder: RunRecorder | None = None,
+        recorder: RunRecorder | None = None, spares: int = 0,
     ) -> None:  # fmt: skip
         self.size, self.start, self.recorder = size, start, recorder
         self.scale = scale if emulator is not None else None
@@ -151,7 +153,7 @@ class World:
         self._suspects: dict[int, tuple[float, str]] = {}
         self._going_on: GoingOn | None = None
         if survives:
-            self._going_on = GoingOn(size, self._register, emulator, self._send)
+            self._going_on = GoingOn(size, self._register, emulator, self._send, spares)
 
     def reach_far(self, keys: "Keys | None") -> None:
         """Reach memory of ranks on other hosts with the ``keys`` of the world."""
@@ -294,7 +296,7 @@ class World:
                 self._leave(rank, wall)
             case Over():
                 self._over.setdefault(rank, wall)
-            case Completed() | Stopped() | Agree() | Suspect():
+            case Completed() | Stopped() | Agree() | Idle() | Suspect():
                 self._survive(rank, message, wall)
             case _:
                 assert_never(message)
@@ -311,6 +313,8 @@ class World:
                 self._settle_all()
             case Agree():
                 going_on.agree(rank, message)
+            case Idle(token):
+                going_on.idle(rank, token)
             case Suspect(peer, why) if peer not in self.gone and peer < self.size:
                 self._suspects.setdefault(peer, (wall + SUSPECTED, why))
         self._fed = True

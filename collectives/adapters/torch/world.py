@@ -23,6 +23,10 @@ class TorchWorld:
     """
 
     def __init__(self, member: Member, *, lasting: bool = False) -> None:
+        if member.settings.spares:
+            raise WorldError(
+                f"spares is {member.settings.spares}: process groups of torch take in no spares"
+            )
         self.member, self.everybody, self.completion = member, everybody(member), Completion()
         self.generation, self._lasting, self._closed = 0, lasting, False
         self._hook: Callable[..., Any] = sys.excepthook
