@@ -300,7 +300,7 @@ def test_a_command_takes_the_file_and_its_answer_has_the_faults(tmp_path: Path) 
     assert "# 67108864 B faults: 2 changes of links; 512 transfers stood still, for 1000 us" in text
 
 
-def test_a_wrong_file_and_the_packet_engine_are_an_error_in_a_line(tmp_path: Path) -> None:
+def test_a_wrong_file_is_an_error_in_a_line_with_either_engine(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_text('[[faults]]\nwhat = "l2.0.99"\n', "utf-8")
     common = [
         "bench",
@@ -315,13 +315,10 @@ def test_a_wrong_file_and_the_packet_engine_are_an_error_in_a_line(tmp_path: Pat
         "1M",
     ]
     common += ["--faults", str(tmp_path / "f.toml")]
-    for more, why in (
-        ([], "nothing called 'l2.0.99'; near it: l2.0.1"),
-        (["--engine", "packet"], "the engine packet does not model faults in time"),
-    ):
+    for more in ([], ["--engine", "packet"]):
         found = CliRunner().invoke(main, [*common, *more])
         assert found.exit_code != 0
-        assert why in found.stderr
+        assert "nothing called 'l2.0.99'; near it: l2.0.1" in found.stderr
         assert found.stderr.count("\n") == 1
 
 

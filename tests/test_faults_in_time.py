@@ -327,11 +327,6 @@ def test_a_session_learns_of_changes_that_split_what_was_folded() -> None:
     assert [one.time for one in ends] == pytest.approx([AT + US + 0.6 * WIRE * 16 / 15] * 32)
 
 
-def test_packets_know_of_no_faults_in_time() -> None:
-    with pytest.raises(EngineError, match="the engine packet does not model faults in time"):
-        Fabric(star(3), engine="packet", faults=[Fault(("host0",))])
-
-
 def test_static_tables_do_not_follow_faults(tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text(
         'otherwise = "spray"\n[[routes]]\nat = "host0"\nnext = ["switch"]\n'

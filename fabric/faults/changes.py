@@ -22,12 +22,14 @@ class LinkChange:
     ``routed``: the share by which routes are chosen from then on, None: ``share``. Where it is
     above 0 and ``share`` is 0, the links are dead and nobody knows it yet: what is sent over them
     stands still. ``cause``: what is broken, for errors and pictures, such as ``"l2.3.4 dead"``.
+    ``loss``: the part of its packets that a link loses, which ``share`` is without.
     """
 
     links: _Longs
     share: float
     routed: float | None = None
     cause: str = ""
+    loss: float = 0.0
 
     @property
     def known(self) -> float:
@@ -49,38 +51,41 @@ _WHEN = attrgetter("at")
 class LinkStates:
     """What each link carries and what routes know of it: float64 [links], fractions as built.
 
-    ``causes``: of the links that have less than they were built with, and which they are.
+    ``causes``: of the links that have less than they were built with, and which they are; ``loss``:
+    the part of its packets that each loses, float64 [links].
     """
 
     share: _Floats
     routed: _Floats
+    loss: _Floats
     causes: tuple[tuple[str, _Longs], ...] = ()
 
     @staticmethod
     def as_built(links: int) -> "LinkStates":
         """The states of that many links before anything has changed."""
-        return LinkStates(np.ones(links), np.ones(links))
+        return LinkStates(np.ones(links), np.ones(links), np.zeros(links))
 
     def then(self, changes: Sequence[LinkChange]) -> "LinkStates":
         """The states after these changes."""
-        share, routed = self.share.copy(), self.routed.copy()
+        share, routed, loss = self.share.copy(), self.routed.copy(), self.loss.copy()
         causes = self.causes
         for one in changes:
             share[one.links], routed[one.links] = one.share, one.known
+            loss[one.links] = one.loss
             causes = _without(causes, one.links)
             if one.share < 1 or one.known < 1:
                 causes += ((one.cause, one.links),)
-        return LinkStates(share, routed, causes)
+        return LinkStates(share, routed, loss, causes)
 
     def as_changes(self) -> list[LinkChange]:
         """The changes that lead from a machine as built to these states."""
         made = []
         for cause, links in self.causes:
-            pairs = np.stack([self.share[links], self.routed[links]], axis=1)
-            found, which = np.unique(pairs, axis=0, return_inverse=True)
-            for number, (share, routed) in enumerate(found.tolist()):
+            columns = [one[links] for one in (self.share, self.routed, self.loss)]
+            found, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+            for number, (share, routed, loss) in enumerate(found.tolist()):
                 mine = links[which.ravel() == number]
-                made.append(LinkChange(mine, share, routed, cause))
+                made.append(LinkChange(mine, share, routed, cause, loss))
         return made
 
     @property

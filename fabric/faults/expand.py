@@ -26,14 +26,28 @@ MOST = 20_000
 class _Span(NamedTuple):
     """A thing is broken from ``begin`` to ``end``, in seconds.
 
-    ``share``: what it still carries; ``seen``: by what share routes will go; ``cause``: words.
+    ``share``: what it still carries; ``seen``: by what share routes will go; ``loss``: the part of
+    its packets that it loses; ``cause``: words.
     """
 
     begin: float
     end: float
     share: float
     seen: float
+    loss: float
     cause: str
+
+
+class _State(NamedTuple):
+    """What holds of a link for some time: as in `_Span`, of all things together."""
+
+    share: float
+    seen: float
+    loss: float
+    cause: str
+
+
+_AS_BUILT = _State(1.0, 1.0, 0.0, "")
 
 
 def changes_of(plan: FaultPlan, topology: Topology) -> tuple[TimedChange, ...]:
@@ -56,11 +70,9 @@ def changes_of(plan: FaultPlan, topology: Topology) -> tuple[TimedChange, ...]:
                     )
             broken.append((links, slice(first, len(spans))))
     found = [
-        TimedChange(at, LinkChange(links, share, routed, cause))
+        TimedChange(at, LinkChange(links, now.share, routed, now.cause, now.loss))
         for links, over in _overlays(broken, topology.n_links)
-        for at, share, routed, cause in _history(
-            [s for one in over for s in spans[one]], plan.delay
-        )
+        for at, routed, now in _history([s for one in over for s in spans[one]], plan.delay)
     ]
     if len(found) > MOST:
         raise FaultError(
@@ -78,7 +90,7 @@ def _spans(fault: Fault, name: str, chance: np.random.PCG64) -> Iterator[_Span]:
     }.get(fault.kind, fault.kind)  # fmt: skip
     for begin, end in _times(fault, chance):
         for first, last in _flaps(fault, begin, end):
-            yield _Span(first, last, share, seen, f"{name} {words}")
+            yield _Span(first, last, share, seen, fault.loss or 0.0, f"{name} {words}")
 
 
 def _times(fault: Fault, chance: np.random.PCG64) -> Iterator[tuple[float, float]]:
@@ -140,33 +152,35 @@ def _overlays(
         yield np.flatnonzero(mark == number), of[number]
 
 
-def _history(spans: Sequence[_Span], delay: float) -> Iterator[tuple[float, float, float, str]]:
-    """When what a link carries or what routes know of it changes: time, both shares, causes."""
+def _history(spans: Sequence[_Span], delay: float) -> Iterator[tuple[float, float, _State]]:
+    """When what a link carries or what routes know of it changes: time, what they know, what is."""
     carried = list(_laid(spans))
-    share, routed, cause = 1.0, 1.0, ""
-    by_time = {at: (part, why) for at, part, _, why in carried}
-    known = dict(_noticed(carried, delay))
+    routed, state = 1.0, _AS_BUILT
+    by_time, known = dict(carried), dict(_noticed(carried, delay))
     for at in sorted(by_time.keys() | known.keys()):
-        share, cause = by_time.get(at, (share, cause))
+        state = by_time.get(at, state)
         routed = known.get(at, routed)
-        yield at, share, routed, cause
+        yield at, routed, state
 
 
-def _laid(spans: Sequence[_Span]) -> Iterator[tuple[float, float, float, str]]:
-    """From when on what holds: time, what is carried, what there is to be seen, causes."""
+def _laid(spans: Sequence[_Span]) -> Iterator[tuple[float, _State]]:
+    """From when on what holds."""
     edges: dict[float, tuple[list[int], list[int]]] = {}  # which begin and which end, by time
     for number, span in enumerate(spans):
         edges.setdefault(span.begin, ([], []))[0].append(number)
         edges.setdefault(span.end, ([], []))[1].append(number)
-    last, broken = (1.0, 1.0, ""), set[int]()
+    last, broken = _AS_BUILT, set[int]()
     for time in sorted(edges.keys() - {math.inf}):
         broken |= {*edges[time][0]}
         broken -= {*edges[time][1]}
         now = [spans[number] for number in sorted(broken)]
-        share, seen = _product(s.share for s in now), _product(s.seen for s in now)
-        state = share, seen, ", ".join(dict.fromkeys(span.cause for span in now))
+        state = _State(
+            _product(s.share for s in now), _product(s.seen for s in now),
+            1 - _product(1 - s.loss for s in now),
+            ", ".join(dict.fromkeys(span.cause for span in now)),
+        )  # fmt: skip
         if state != last:
-            yield time, *state
+            yield time, state
         last = state
 
 
@@ -175,14 +189,13 @@ def _product(shares: Iterable[float]) -> float:
 
 
 def _noticed(
-    carried: Sequence[tuple[float, float, float, str]], delay: float
+    carried: Sequence[tuple[float, _State]], delay: float
 ) -> Iterator[tuple[float, float]]:
     """From when on routes go by which share: by what has lasted for ``delay`` seconds."""
     known = 1.0
-    for row, (at, _, seen, _) in enumerate(carried):
-        end = carried[row + 1][0] if row + 1 < len(carried) else math.inf
+    for row, (at, (_, seen, *_)) in enumerate(carried):
         later = row
-        while later + 1 < len(carried) and carried[later + 1][2] == seen:
+        while later + 1 < len(carried) and carried[later + 1][1].seen == seen:
             later += 1  # the same to be seen, for another cause
         end = carried[later + 1][0] if later + 1 < len(carried) else math.inf
         if seen != known and at + delay < end:

@@ -40,18 +40,42 @@ def marks_until(changes: Iterable[TimedChange], end: float) -> tuple[FaultMark, 
     return tuple(dict.fromkeys(found))
 
 
+class PacketsOnFaults(NamedTuple):
+    """What became of packets that met faults.
+
+    ``lost``: packets that were lost and sent again by their source, of ``lost_bytes``; ``turned``:
+    those that waited for a dead link, and that their switch sent another way; ``replayed``: those
+    that were on a link when it died, which began with them again.
+    """
+
+    lost: int
+    lost_bytes: int
+    turned: int
+    replayed: int
+
+    def __str__(self) -> str:
+        """A line such as ``"3 packets lost, 120 turned to other ways, 1 sent again by links"``."""
+        return (
+            f"{self.lost} packets lost, {self.turned} turned to other ways, {self.replayed} sent"
+            " again by links"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Faulted:
     """What a timeline has where faults in time were in the machine.
 
     ``marks``: the changes until its end, in order of time. ``stalled``: float64 [rows], seconds
-    that each transfer stood still, with a way dead and nobody knowing yet. ``late``: bytes that
-    these had still to go when they stood still, all together.
+    that each transfer stood still, with a way dead and nobody knowing yet; of an engine with
+    packets: that a packet of it waited for a dead link. ``late``: bytes that these had still to go
+    when they stood still, all together. ``packets``: what became of packets; None where an engine
+    has none.
     """
 
     marks: tuple[FaultMark, ...]
     stalled: _Floats
     late: float
+    packets: PacketsOnFaults | None = None
 
     @property
     def longest(self) -> float:
@@ -68,4 +92,5 @@ class Faulted:
         stood = self.stood
         still = f"{stood} transfers stood still" if stood else "no transfer stood still"
         most = f", {self.longest / US:.4g} us at most, with {self.late:.4g} bytes to go"
-        return f"{len(self.marks)} changes of links; {still}{most if stood else ''}"
+        packets = "" if self.packets is None else f"; {self.packets}"
+        return f"{len(self.marks)} changes of links; {still}{most if stood else ''}{packets}"

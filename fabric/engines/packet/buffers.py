@@ -9,6 +9,8 @@ has less. What comes before the sender has heard of it must find headroom, or is
 
 A packet that joins a queue is marked (ECN) by the bytes that wait before it, as by RED: never up to
 ``low``, always from ``high`` on, in between with a probability that rises to ``most``.
+
+A dead link goes on being sent to, as nobody knows yet, and what is on it is lost.
 """
 
 import numpy as np
@@ -60,6 +62,28 @@ def admit(s: State, k: int, p: int, now: int) -> bool:
     if not ports[port].pausing and (ports[port].over > 0 or ports[port].held >= threshold):
         ports[port].pausing = True
         _tell(s, k, port, PAUSE, now)
+    return True
+
+
+@on_roce(otherwise=None)
+@lean
+def send_into(s: State, k: int, queue: int, p: int) -> None:
+    """Link k begins with packet p of a queue: whether a fault takes it on its way."""
+    if s.ends[k] == NONE or s.ports[queue].loss == 0.0:
+        return
+    if s.ports[queue].loss >= 1.0 or _cast(s, queue) < s.ports[queue].loss:
+        s.labels[p].lost = True
+
+
+@on_roce(otherwise=False)
+@lean
+def is_lost(s: State, k: int, p: int) -> bool:
+    """Whether a fault has taken packet p on its way over link k; counts it."""
+    if s.ends[k] == NONE or not s.labels[p].lost:
+        return False
+    kind = s.packets[p].kind
+    s.losses[kind].faulty += 1
+    s.losses[kind].faulty_bytes += s.packets[p].size
     return True
 
 
@@ -125,13 +149,19 @@ def join(s: State, queue: int, p: int) -> None:
     if s.packets[p].link == NONE or s.labels[p].marked or waits <= ports[queue].low:
         return
     if waits < ports[queue].high:
-        dice = ports[queue].dice * _FACTOR + _SUMMAND
-        ports[queue].dice = dice
         part = (waits - ports[queue].low) / (ports[queue].high - ports[queue].low)
-        if ((dice >> 11) & ((1 << 53) - 1)) / _PARTS >= part * s.rules.most:
+        if _cast(s, queue) >= part * s.rules.most:
             return
     s.labels[p].marked = True
     s.losses[s.packets[p].kind].marked += 1
+
+
+@lean
+def _cast(s: State, port: int) -> float:
+    """Throw the dice of a port and class: a number from 0 to 1."""
+    dice = s.ports[port].dice * _FACTOR + _SUMMAND
+    s.ports[port].dice = dice
+    return float(((dice >> 11) & ((1 << 53) - 1)) / _PARTS)
 
 
 @lean

@@ -4,8 +4,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from fabric.engines.account import Account
-from fabric.engines.base import CLASSES, CONTENTION, GUARANTEES, PACKET_HASH, Machine
+from fabric.engines.base import (
+    CHANGES,
+    CLASSES,
+    CONTENTION,
+    GUARANTEES,
+    PACKET_HASH,
+    Machine,
+)
 from fabric.engines.columns import windows
+from fabric.engines.packet.changing_run import ChangingPacketSimulation
 from fabric.engines.packet.options import APART, WHOLE, PacketOptions
 from fabric.engines.packet.roce_options import RoceOptions
 from fabric.engines.packet.session import PacketSession
@@ -38,7 +46,7 @@ class Packet:
     `ArgumentError` for values out of range.
     """
 
-    models = frozenset({CONTENTION, CLASSES, GUARANTEES, PACKET_HASH})
+    models = frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH})
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
@@ -70,7 +78,10 @@ class Packet:
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
-        run = PacketSimulation(Account(machine, operation, ranks), self.options)
+        run = (
+            ChangingPacketSimulation(machine, operation, ranks, self.options) if machine.changes
+            else PacketSimulation(Account(machine, operation, ranks), self.options)
+        )  # fmt: skip
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.batch(batch, more=more)
         return run.timeline()

@@ -9,7 +9,7 @@ link is busy at least until the packet's last byte has come in.
 
 import numpy as np
 
-from fabric.engines.packet.buffers import admit, release
+from fabric.engines.packet.buffers import admit, is_lost, release, send_into
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.offering import ready_to_send
 from fabric.engines.packet.priority import least_served, served
@@ -125,6 +125,7 @@ def _begin(s: State, k: int, kind: int, is_due: bool, now: int) -> None:
         _give_back(s, came, kind, cells, now)
     if len(s.roce) > 0:
         s.n[BEGUN] += 1
+        send_into(s, k, queue, p)
         if s.ends[k] != NONE:
             s.ports[queue].bytes -= packets[p].size + s.header
             if came != NONE:
@@ -178,6 +179,10 @@ def arrive(s: State, p: int, now: int) -> bool:
     links, packets, entries = s.links, s.packets, s.entries
     s.n[HOPS] += 1
     k, entry, kind = packets[p].link, packets[p].entry, packets[p].kind
+    if len(s.roce) > 0 and is_lost(s, k, p):
+        _give_back(s, k, kind, packets[p].cells, now)
+        lose(s, p)
+        return False
     if entry == NONE:
         _give_back(s, k, kind, packets[p].cells, now)
         if len(s.roce) > 0 and s.transfers[packets[p].transfer].roce:

@@ -1,20 +1,17 @@
 """The state of the packet engine as it grows: memory, and what goes into it and comes out of it."""
 
-from typing import Any
-
 import numpy as np
 
 from fabric.engines.base import EngineError
 from fabric.engines.columns import WINDOW_ROWS, longer
 from fabric.engines.packet import steps
+from fabric.engines.packet.at_rest import at_rest, records, undealt
 from fabric.engines.packet.kinds import PacketKinds
-from fabric.engines.packet.network import Network, mixed
-from fabric.engines.packet.options import APART, PacketOptions
-from fabric.engines.packet.roce import begin_flows, columns, first_rates
+from fabric.engines.packet.network import Network
+from fabric.engines.packet.options import PacketOptions
+from fabric.engines.packet.roce import begin_flows, first_rates
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import (
-    BEGUN,
-    BY_DICE,
     CLASSES,
     ENDED,
     FREE,
@@ -22,22 +19,15 @@ from fabric.engines.packet.state import (
     LAST_TIME,
     NONE,
     PICOSECONDS,
-    RECORDS,
     UNUSED,
-    WIDTH,
+    Bools,
     Ints,
     Longs,
     Records,
-    State,
 )
 from fabric.engines.packet.waits import stuck
-from fabric.engines.packet.watching import BINS, FIRST_WIDTH, WINDOWS
 
-_BUCKETS = 1 << 14
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
-_DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next, and one behind it
-_DEPTH_BY_DICE = 64  # the same where chance gives some links several in a row
-_NO_LIMIT = 1 << 60  # cells
 
 
 class PacketState:
@@ -53,8 +43,9 @@ class PacketState:
     ) -> None:  # fmt: skip
         self.lanes = 0
         self._graph, self._kinds, self._places = network.graph, kinds, places
+        self._seed, self._link_resource = options.seed, network.link_resource
         self._free_lanes: list[int] = []
-        self.state = _state(network, kinds, options, places, promises)
+        self.state = at_rest(network, kinds, options, places, promises)
         self.learn(network)
         self._more_packets(_FIRST_ROOM)
 
@@ -69,20 +60,38 @@ class PacketState:
         Raises `EngineError` where paths found before are not kept: transfers under way are on them.
         """
         before = self.state.entries["resource"]
-        if not np.array_equal(network.resource[: len(before)], before):
+        if not np.array_equal(network.entries.resource[: len(before)], before):
             raise EngineError(
                 "the engine packet takes a schedule of one window of steps where paths are not"
                 f" kept, on machines of very many endpoints; this one is longer than {WINDOW_ROWS}"
                 " transfers"
             )
-        s, sets = self.state, len(network.set_begin) - 1
+        self._take_paths(network)
+
+    def replace_paths(self, network: Network) -> None:
+        """Take over other paths than before; nothing is offered to the links that they begin with.
+
+        And other bundles of links, where the network has such.
+        """
+        s = self.state
+        self.state = s._replace(
+            sets=records(0, "sets"), senders=records(0, "senders", head=NONE),
+        )  # fmt: skip
+        if not np.array_equal(network.link_resource, self._link_resource):
+            self._link_resource = network.link_resource
+            self.state = self.state._replace(**undealt(network, len(self._kinds), self._seed))
+            s.links["member"] = network.bundles.member
+        self._take_paths(network)
+
+    def _take_paths(self, network: Network) -> None:
+        s, sets, entries = self.state, len(network.set_begin) - 1, network.entries
         of_set = longer(s.sets, sets)
         of_set["begin"], of_set["end"] = network.set_begin[:-1], network.set_begin[1:]
         begin, link_sets = _sets_of_links(network)
         s.links["begin"], s.links["end"] = begin[:-1], begin[1:]
         self.state = s._replace(
-            entries=_records(len(network.more), resource=network.resource, share=network.share,
-                             more=network.more, then=network.then),
+            entries=records(len(entries.more), resource=entries.resource, share=entries.share,
+                             more=entries.more, then=entries.then),
             senders=longer(s.senders, sets * CLASSES, NONE), sets=of_set,
             set_links=network.set_link, link_sets=link_sets,
         )  # fmt: skip
@@ -130,16 +139,41 @@ class PacketState:
             begin_flows(self.state, slots, rows.to_send, line)
         return slots
 
+    def in_use(self) -> Bools:
+        """Which transfers there are that have not ended: bool, over all that there is room for."""
+        used = np.ones(len(self.state.transfers), bool)
+        used[self.state.free_transfers[: self.state.n[UNUSED]]] = False
+        if self.state.roce:
+            used &= ~self.state.flows["done"]
+        return used
+
+    @property
+    def moves(self) -> bool:
+        """Whether any transfer has set out and not ended."""
+        return bool((self.state.transfers["missing"][self.in_use()] <= 0).any())
+
+    def set_rates(self, slots: Longs, rows: Rows) -> None:
+        """Let transfers of RoCE go on with their rates on other ways, whose ``rows`` they have."""
+        if not self.state.roce:
+            return
+        flows, line = self.state.flows, rows.stretch / self._first_rate[rows.set]
+        flows["line"][slots], flows["own"][slots] = line, rows.gap
+        held = flows["rate"][slots] < 1
+        slowest = np.maximum(rows.gap, line / flows["rate"][slots])
+        self.state.transfers["gap"][slots[held]] = slowest[held]
+
     def answer(self, n: int) -> None:
         """Make room for the answers of ``n`` transfers."""
         s = self.state
         self.state = s._replace(start=longer(s.start, n), finish=longer(s.finish, n))
 
-    def run(self, until: int = LAST_TIME, stop: bool = False) -> Ints:
+    def run(
+        self, until: int = LAST_TIME, stop: bool = False, *, for_ever: bool = True
+    ) -> Ints:  # fmt: skip
         """Go on until ``until``, or with ``stop`` until a lane comes to the end of its rows.
 
-        Returns the lanes that did. Raises `EngineError` where packets wait for one another for
-        ever, and for times beyond what picoseconds can count.
+        Returns the lanes that did. Raises `EngineError` where packets wait for one another
+        ``for_ever``, and for times beyond what picoseconds can count.
         """
         while (why := steps.run(self.state, until, stop)) in (steps.ROOM, steps.MORE_FRAMES):
             if why == steps.ROOM:
@@ -148,7 +182,7 @@ class PacketState:
                 self.state = self.state._replace(frames=2 * self.state.frames)
                 self._more_timers()
         s = self.state
-        if why == steps.STUCK:
+        if why == steps.STUCK and for_ever:
             raise stuck(s, self._kinds, self._graph, self._places)
         if why == steps.LATE:
             raise EngineError(
@@ -201,82 +235,6 @@ class PacketState:
         s = self.state
         n = len(s.nodes) + len(s.transfers) + len(s.senders) + len(s.flows) + s.frames
         self.state = s._replace(heap=longer(s.heap, n))
-
-
-def _state(
-    network: Network, kinds: PacketKinds, options: PacketOptions, places: int,
-    promises: Records | None,
-) -> State:  # fmt: skip
-    """A machine at rest, without sets of links, packets, transfers and lanes."""
-    n, room, bundles = len(network.per_byte), options.credits, network.bundles
-    used = bundles.link
-    longest = network.per_byte[used] * (options.mtu + options.header) + network.latency[used]
-    shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
-    fan = np.repeat(bundles.fan, np.diff(np.append(bundles.group, bundles.groups)))
-    dice = mixed(np.arange(bundles.groups), options.seed)
-    if network.choice == BY_DICE:
-        dice = mixed(dice.view(np.int64), network.seed)
-    turn = np.where(bundles.is_switch, dice % fan.astype(np.uint64), 0)
-    fan, dice, turn = (np.repeat(column, len(kinds)) for column in (fan, dice, turn))
-    ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
-    empty = {
-        name: _records(0, name)
-        for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes")
-    }
-    return State(
-        _numbers(), shift, options.mtu, options.header, options.cell,
-        _DEPTH_BY_DICE if network.choice == BY_DICE else _DEPTH,
-        buckets=_records(_BUCKETS, "buckets", head=NONE), nodes=_records(n, "nodes"), opened=ints,
-        spare=ints, apart=int(options.buffers == APART), head=options.head, tails=longs,
-        kinds=kinds.records,
-        shares=_records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
-        promises=_records(0, "promises") if promises is None else promises.copy(),
-        links=_records(n, "links", per_byte=network.per_byte, latency=network.latency,
-                                   member=bundles.member),
-        queues=_records(n * len(kinds), "queues", first=NONE,
-                        credit=np.tile(_credits(network, room), len(kinds))),
-        link_sets=ints, stack=np.zeros(n, np.int32),
-        bundles=_records(len(bundles.fan), "bundles", first=bundles.first, fan=bundles.fan,
-                         group=bundles.group),
-        bundle_links=bundles.link, choice=network.choice, groups=_records(
-            len(fan), "groups", turn=turn, left=fan * fan,
-            dice=dice.view(np.int64)),
-        set_links=ints, to_come=longs, free_packets=ints, free_transfers=ints, ended=ints,
-        **_statistics(n if options.statistics else 0, len(kinds)),
-        limited=np.zeros(places * len(kinds) if kinds.limit.any() else 0, np.int64),
-        initiators=_records(places, "initiators"),
-        waiting=_records(places * len(kinds), "waiting", first=NONE),
-        start=longs, finish=longs, **empty, **columns(network, len(kinds), options),
-    )  # fmt: skip
-
-
-def _credits(network: Network, room: int | None) -> Longs:
-    """Free cells at each link's end: int64 [links]."""
-    has_limit = ~network.roce & (room is not None)
-    return np.where(has_limit, room or 0, _NO_LIMIT)
-
-
-def _numbers() -> Longs:
-    n = np.zeros(BEGUN + 1, np.int64)
-    n[WIDTH] = FIRST_WIDTH
-    return n
-
-
-def _statistics(links: int, kinds: int) -> dict[str, Any]:
-    """The columns of `State` for statistics; without ``links`` nothing is watched."""
-    watched = kinds if links else 0
-    return {
-        "watching": links > 0, "marks": _records(0, "marks"), "sent": _records(0, "sent"),
-        "depths": _records(links, "depths"), "peaks": np.zeros(links * WINDOWS, np.int64),
-        "totals": _records(watched, "totals"), "latencies": np.zeros(watched * BINS, np.int64),
-    }  # fmt: skip
-
-
-def _records(n: int, kind: str = "entries", **fields: Any) -> Records:
-    made = np.zeros(n, RECORDS[kind])
-    for name, values in fields.items():
-        made[name] = values
-    return made
 
 
 def _sets_of_links(network: Network) -> tuple[Longs, Ints]:

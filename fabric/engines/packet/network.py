@@ -7,6 +7,7 @@ begin there: of every bundle, each switch of its first class has as many links a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,16 +50,40 @@ class LinkBundles:
     member: Ints
 
 
+class Entries(NamedTuple):
+    """Path entries as columns, see `state.State`.
+
+    Those of way w are from ``begin[w]`` on, before ``begin[w + 1]``: int64.
+    """
+
+    begin: Longs
+    resource: Ints
+    share: Floats
+    more: Ints
+    then: Ints
+
+
+NO_ENTRIES = Entries(
+    np.zeros(1, np.int64),
+    np.zeros(0, np.int32),
+    np.zeros(0),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int32),
+)  # fmt: skip
+"""No path entry."""
+
+
 @dataclass(frozen=True)
 class Network:
     """Links and bundles of a router's topology, and its paths so far, as columns.
 
-    Columns over links and path entries as in `state.State`, with ``latency`` in ps. ``path``: the
+    Columns over links as in `state.State`, with ``latency`` in ps. ``path``: the
     first entry of each path, `NONE` where it has none; ``set``: the set of links that it begins
     with, one of ``len(set_begin) - 1``; set s has ``set_link[set_begin[s]:set_begin[s + 1]]``.
-    ``ordered``: whether each path has one way only. ``roce``: whether each link, and in
-    ``roce_path`` each path, is of a plane of RoCE. ``choice``: as in `state.State`; ``seed``: of
-    the dice.
+    Set ``nowhere`` has no links: that of paths that a fault has cut. ``ordered``: whether each path
+    has one way only. ``roce``: whether each link, and in ``roce_path`` each path, is of a plane of
+    RoCE. ``choice``: as in `state.State`; ``seed``: of the dice. ``link_resource``: as the
+    router's.
     """
 
     graph: Topology
@@ -67,10 +92,7 @@ class Network:
     per_byte: Floats
     latency: Longs
     bundles: LinkBundles
-    resource: Ints
-    share: Floats
-    more: Ints
-    then: Ints
+    entries: Entries
     path: Ints
     set: Ints
     set_begin: Longs
@@ -78,6 +100,12 @@ class Network:
     ordered: Bools
     roce: Bools
     roce_path: Bools
+    link_resource: Longs
+
+    @property
+    def nowhere(self) -> int:
+        """The set without links."""
+        return len(self.bundles.first)
 
 
 def ps(seconds: Floats) -> Longs:
@@ -85,10 +113,11 @@ def ps(seconds: Floats) -> Longs:
     return np.ceil(seconds * PICOSECONDS - 1e-3).astype(np.int64)
 
 
-def network(router: Router, roce: Sequence[str] = ()) -> Network:
+def network(router: Router, roce: Sequence[str] = (), before: Entries = NO_ENTRIES) -> Network:
     """The network of a router's topology with the paths that it has found so far.
 
-    ``roce``: the planes of RoCE. Raises `EngineError` for one that the router does not use.
+    ``roce``: the planes of RoCE; ``before``: entries that stand before those of the paths. Raises
+    `EngineError` for a plane that the router does not use.
     """
     for name in roce:
         if name not in router.planes:
@@ -100,15 +129,32 @@ def network(router: Router, roce: Sequence[str] = ()) -> Network:
     begin = table.begin
     path = np.where(begin[1:] > begin[:-1], begin[:-1], NONE).astype(np.int32)
     number, set_begin, set_link = _sets(path, table.resource, more, bundles)
+    n = len(before.more)
+    entries = _joined(before, Entries(begin, table.resource, share, more, then))
+    path = np.where(path == NONE, NONE, path + n).astype(np.int32)
     planes = [graph.plane(name) for name in roce]
     several = np.cumsum(np.append(0, (more > 1) | (bundles.fan[table.resource] > 1)))
     choice = {PerPacketHash: BY_DICE, Adaptive: BY_LOAD}.get(type(router.rule), IN_TURN)
     return Network(
         graph, choice, getattr(router.rule, "seed", 0), PICOSECONDS / graph.link_bandwidth,
-        ps(graph.link_latency), bundles, table.resource, share, more, then, path, number,
+        ps(graph.link_latency), bundles, entries, path, number,
         set_begin, set_link,
         several[begin[1:]] == several[begin[:-1]], np.isin(graph.link_plane, planes),
-        np.isin(table.plane, planes),
+        np.isin(table.plane, planes), router.link_resource,
+    )  # fmt: skip
+
+
+def _joined(before: Entries, new: Entries) -> Entries:
+    """Entries one behind another."""
+    n = len(before.more)
+    if not n:
+        return new
+    then = np.where(new.then == NONE, NONE, new.then + n).astype(np.int32)
+    begin = np.concatenate([before.begin[:-1], new.begin + n])
+    return Entries(
+        begin, np.concatenate([before.resource, new.resource]),
+        np.concatenate([before.share, new.share]), np.concatenate([before.more, new.more]),
+        np.concatenate([before.then, then]),
     )  # fmt: skip
 
 
@@ -167,7 +213,8 @@ def _states(
 def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple[Ints, Longs, Ints]:
     """The set of links that each path begins with, and the links of the sets.
 
-    The first sets are the bundles; the further ones those of paths that begin with several.
+    The first sets are the bundles, then there is one without links; the further ones are those of
+    paths that begin with several bundles.
     """
     n, there = len(bundles.first), np.flatnonzero(path >= 0)
     number = np.full(len(path), NONE, np.int32)
@@ -175,11 +222,11 @@ def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple
     further: dict[tuple[int, ...], int] = {}
     for p in there[more[path[there]] > 1].tolist():
         key = tuple(resource[path[p] : path[p] + more[path[p]]].tolist())
-        number[p] = further.setdefault(key, n + len(further))
+        number[p] = further.setdefault(key, n + 1 + len(further))
     size = np.diff(np.append(bundles.first, len(bundles.link)))
     links = [bundles.link[bundles.first[r] :][: size[r]] for key in further for r in key]
     sizes = [int(sum(size[r] for r in key)) for key in further]
-    begin = np.concatenate([[0], np.cumsum(np.append(size, sizes))]).astype(np.int64)
+    begin = np.cumsum(np.concatenate([[0], size, [0], sizes])).astype(np.int64)
     return number, begin, np.concatenate([bundles.link, *links]).astype(np.int32)
 
 

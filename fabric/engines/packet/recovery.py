@@ -71,7 +71,7 @@ def number(s: State, i: int, p: int, now: int) -> int:
             f[i].top = x + 1
     s.labels[p].number = x
     s.labels[p].marked, s.labels[p].returning = False, False
-    s.labels[p].refused, s.labels[p].warned = False, False
+    s.labels[p].refused, s.labels[p].warned, s.labels[p].lost = False, False, False
     f[i].out += 1
     if x == f[i].first:
         f[i].deadline = now + s.rules.timeout

@@ -105,10 +105,11 @@ def _bytes_per_ps(network: Network) -> Floats:
 
 
 def first_rates(network: Network) -> Floats:
-    """What the links of each set carry together, bytes a picosecond: float64 [sets]."""
+    """What the links of each set carry together, bytes a picosecond: float64 [sets]; 1 of none."""
     sizes = np.diff(network.set_begin)
     of, rate = np.repeat(np.arange(len(sizes)), sizes), _bytes_per_ps(network)[network.set_link]
-    return np.bincount(of, rate, len(sizes)).astype(np.float64)
+    total = np.bincount(of, rate, len(sizes)).astype(np.float64)
+    return np.where(total > 0, total, 1.0)
 
 
 def _thresholds(network: Network, options: PacketOptions) -> tuple[Longs, Longs]:

@@ -43,6 +43,15 @@ class Rows(NamedTuple):
         return Rows(*columns)
 
 
+NO_ROWS = Rows(*(
+    np.zeros(0, kind) for kind in (
+        np.int32, *[np.int64] * 6, *[np.float64] * 2, *[np.int32] * 2, *[np.float64] * 2, np.int8,
+        np.int64, np.bool_, np.bool_, np.int64, np.bool_,
+    )
+))  # fmt: skip
+"""No transfer."""
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """The rows of the ``parts`` one after another."""
     columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -51,15 +60,18 @@ def joined(parts: Sequence[Rows]) -> Rows:
 
 def rows(
     machine: Machine, network: Network, kinds: PacketKinds, streams: Streams, path: Ints,
-    loads: FlowLoads, costs: Costs,
+    loads: FlowLoads, costs: Costs, cut: Bools | None = None,
 ) -> Rows:  # fmt: skip
     """The rows of ``streams`` on these paths, between ranks of the machine.
 
-    ``loads``: what `fabric.engines.paths.load` says of them. Raises `EngineError` for a rate limit
-    of ranks on one endpoint.
+    ``loads``: what `fabric.engines.paths.load` says of them; ``cut``: those that have no path left,
+    which begin with the set of links that has none. Raises `EngineError` for a rate limit of ranks
+    on one endpoint.
     """
     router, n = machine.router, np.int64(len(machine.places))
-    entry, rate = network.path[path], loads.limits[loads.limit]
+    entry, rate, sets = network.path[path], loads.limits[loads.limit], network.set[path]
+    if cut is not None and cut.any():
+        entry, sets = np.where(cut, 0, entry), np.where(cut, network.nowhere, sets)
     share = np.append(machine.paths.share(costs), 1.0)  # the last: for plane -1, of no links
     leaves = router.leaves_package[path] & (streams.src != streams.dst)
     initiator = PICOSECONDS / costs.initiator_bandwidth
@@ -74,8 +86,9 @@ def rows(
         delay=ps(np.maximum(loads.latency - way, 0.0)),
         latency=ps(loads.latency + np.where(here, streams.size / rate, 0.0)),
         src_cost=ps(loads.src_cost), dst_cost=ps(loads.dst_cost),
-        gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0), entry=entry,
-        set=network.set[path], stretch=1 / share[router.table.plane[path]],
+        gap=PICOSECONDS / rate, initiator=np.where(leaves, initiator, 0.0),
+        entry=entry.astype(np.int32),
+        set=sets.astype(np.int32), stretch=1 / share[router.table.plane[path]],
         crossing=np.full(len(src), crossing), kind=kind,
         back=ps(way), roce=network.roce_path[path] & ~here & (streams.size > 0),
         ordered=network.ordered[path],

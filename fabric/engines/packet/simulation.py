@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from fabric.engines.account import Account
-from fabric.engines.columns import Batch
+from fabric.engines.account import Account, Loaded
+from fabric.engines.columns import Batch, Streams
 from fabric.engines.packet import steps
 from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.promises import promised
-from fabric.engines.packet.rows import rows
+from fabric.engines.packet.rows import Rows, rows
 from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
 from fabric.engines.packet.statistics import statistics
 from fabric.timeline.value import Timeline
@@ -31,31 +31,44 @@ class PacketSimulation:
 
     def batch(self, batch: Batch, more: bool) -> None:
         """Take a batch of steps; ``more``: True if another follows, before which nothing ends."""
-        account, machine, streams = self.account, self.account.machine, batch.streams
+        account, streams = self.account, batch.streams
         account.open(batch)
         loaded = account.load(streams)
         account.count(streams, loaded)
-        net, live = self._net, self._live
-        if net is None or self._version != machine.router.version:
-            net = network(machine.router, self._options.roce.planes)
-            self._version = machine.router.version
-        if live is None:
-            owed = promised(machine, self._kinds, self._options, account.given)
-            live = self._live = PacketState(
-                net, self._kinds, self._options, len(machine.places), owed
-            )
-            ranks = account.given if account.given is not None else len(machine.places)
-            live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
-        elif net is not self._net:
-            live.learn(net)
-        self._net = net
-        mine = rows(machine, net, self._kinds, streams, loaded.path, loaded.loads, account.costs)
+        live, mine = self._taken(streams, loaded)
         first = sum(self._sizes)
         self._sizes.append(len(streams))
         live.answer(first + len(streams))
         slots = live.add(mine, streams.src, streams.dst, np.arange(first, first + len(streams)))
         steps.list_rows(live.state, slots)
         steps.begin_steps(live.state, np.arange(live.lanes, dtype=np.int32))
+        self._run(live, more)
+
+    def _taken(self, streams: Streams, loaded: Loaded) -> tuple[PacketState, Rows]:
+        """The engine's state with the paths of these ``streams``, and rows of these."""
+        machine, net, live = self.account.machine, self._net, self._live
+        if net is None or self._version != machine.router.version:
+            net = network(machine.router, self._options.roce.planes)
+            self._version = machine.router.version
+        if live is None:
+            live = self._begin(net)
+        elif net is not self._net:
+            live.learn(net)
+        self._net = net
+        return live, rows(
+            machine, net, self._kinds, streams, loaded.path, loaded.loads, self.account.costs
+        )
+
+    def _begin(self, net: Network) -> PacketState:
+        """The engine's state at the begin of the first batch."""
+        account, places = self.account, len(self.account.machine.places)
+        owed = promised(account.machine, self._kinds, self._options, account.given)
+        live = self._live = PacketState(net, self._kinds, self._options, places, owed)
+        ranks = account.given if account.given is not None else places
+        live.add_lanes(np.full(ranks, ps(np.array(account.begin))))
+        return live
+
+    def _run(self, live: PacketState, more: bool) -> None:
         live.run(LAST_TIME, stop=more)
 
     @property

@@ -95,16 +95,16 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "totals": [("i8", "packets hops waited longest reordered behind farthest")],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
         "ports": [("i8", "held over headroom bytes low high dice since paused pauses dropped"),
-                  ("?", "pausing stopped")],
+                  ("f8", "loss"), ("?", "pausing stopped")],
         "switches": [("i8", "used room")],
-        "labels": [("i4", "number upto"), ("?", "marked returning refused warned")],
+        "labels": [("i4", "number upto"), ("?", "marked returning refused warned lost")],
         "flows": [
             ("i8", "total deadline begun cnp alpha_at rate_at bytes"),
             ("f8", "alpha rate target line own"),
             ("i4", "next first top seen lost expected asked out by_time by_bytes"),
             ("?", "idle done alarm"),
         ],
-        "losses": [("i8", "dropped resent marked warned doubled")],
+        "losses": [("i8", "dropped resent marked warned doubled faulty faulty_bytes")],
     }.items()
 })  # fmt: skip
 """The fields of each kind of record; what they mean is said in `State`."""
@@ -229,10 +229,12 @@ class State(NamedTuple):
     ``held`` bytes in the shared buffer and ``over`` in the port's own ``headroom``; ``bytes`` that
     wait for the link, ``low`` and ``high``, from where on they are marked, and the ``dice`` for
     that; ``pausing``, the switch has asked the link to stop, ``stopped``, it has, ``since`` when,
-    how long in all (``paused``, ps) and how often (``pauses``); packets ``dropped`` at its end.
+    how long in all (``paused``, ps) and how often (``pauses``); packets ``dropped`` at its end;
+    ``loss``, the part of its packets that a fault takes, 1: the link is dead.
     Switches, one a vertex: bytes ``used`` of the shared buffer, of ``room``. Labels, one a packet:
     its ``number``; whether it was ``marked``; ``returning``, it is the receiver's answer now, which
-    has all before ``upto``, and may have ``refused`` it or ``warned`` of congestion.
+    has all before ``upto``, and may have ``refused`` it or ``warned`` of congestion; ``lost``, a
+    fault has taken it from the link that it is on.
 
     Flows, one a transfer (``transfers.roce``; ``back``, ps that answers take; ``ordered``, it has
     one way only). Sender: ``total`` bytes; packets ``next`` to send for the first time, ``first``
