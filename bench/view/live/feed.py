@@ -22,6 +22,9 @@ from topology.labels import label
 MOST_STRETCHES = 3000
 """Stretches of ranks in a batch at most, more or less."""
 
+MOST_SPANS = 100
+"""Spans of calls in a batch at most, more or less: each costs the page's process some 70 us."""
+
 MOST_KINDS = 4096
 """Kinds of calls that are remembered."""
 
@@ -97,7 +100,10 @@ class Feed:
             else:
                 calls[self._number(one, kinds)].append(one.call)
         most = sum(len(some) * len(some[0].end) for some in calls.values())
-        together = max(1, math.ceil(most / MOST_STRETCHES))
+        together = max(
+            1, math.ceil(most / MOST_STRETCHES),
+            math.ceil(sum(map(len, calls.values())) / MOST_SPANS),
+        )  # fmt: skip
         spans = tuple(
             _span(number, some[at : at + together])
             for number, some in calls.items()
