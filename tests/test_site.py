@@ -104,16 +104,26 @@ def test_translations_have_the_code_of_their_originals(translations: ModuleType)
         assert mine == theirs, page.name
 
 
+def test_the_chinese_readme_has_blocks_of_the_english_one(translations: ModuleType) -> None:
+    page = ROOT / "README.zh.md"
+    original = translations.original(page)
+    assert original is not None
+    assert original[0].samefile(ROOT / "README.md")
+    theirs = [block.text for block in blocks(ROOT / "README.md")]
+    mine = [block.text for block in blocks(page)]
+    assert mine
+    assert [text for text in theirs if text in mine] == mine
+
+
 def test_a_translation_older_than_its_original_is_named(
     translations: ModuleType, tmp_path: Path
 ) -> None:
     docs = tmp_path / "docs"
     shutil.copytree(ROOT / "docs" / "zh", docs / "zh")
-    for name in ("index.md", "first_answer.md"):
-        shutil.copy(ROOT / "docs" / name, docs)
+    for name in (docs / "zh").glob("*.md"):
+        shutil.copy(ROOT / "docs" / name.name, docs)
+        translations.renew(name, docs)
     page = docs / "zh" / "first_answer.md"
-    translations.renew(page, docs)
-    translations.renew(docs / "zh" / "index.md", docs)
     assert translations.older(docs) == []
     (docs / "first_answer.md").write_text("# Another answer\n", encoding="utf-8")
     assert translations.older(docs) == [page]

@@ -33,7 +33,8 @@ def is_older(page: Path, docs: Path = DOCS) -> bool:
 
 def older(docs: Path = DOCS) -> list[Path]:
     """The translations whose originals have changed since."""
-    return [page for page in sorted(docs.rglob("*.md")) if is_older(page, docs)]
+    pages = [*sorted(docs.rglob("*.md")), *sorted(docs.parent.glob("README.*.md"))]
+    return [page for page in pages if is_older(page, docs)]
 
 
 def renew(page: Path, docs: Path = DOCS) -> None:
@@ -41,12 +42,12 @@ def renew(page: Path, docs: Path = DOCS) -> None:
     of = original(page, docs)
     if of is None:
         sys.exit(f"{page} names no original")
-    line = f"<!-- of {of[0].relative_to(docs)} {hashed(of[0])} -->\n"
-    page.write_text(LINE.sub(line, page.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace(of[1], hashed(of[0]), 1), encoding="utf-8")
 
 
 if __name__ == "__main__":
     for name in sys.argv[2:] if sys.argv[1:2] == ["--now"] else []:
         renew(Path(name))
     for old in older():
-        print(f"{old.relative_to(DOCS)} is older than its original")
+        print(f"{old.relative_to(DOCS.parent)} is older than its original")
