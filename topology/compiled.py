@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, TypeVar, cast
 
 import numba
@@ -44,6 +45,9 @@ PATIENCE = 60.0
 """Seconds that a process waits for another one to compile a kernel, before it does so itself."""
 
 _LOOK = 0.02
+
+INNER = MappingProxyType({"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+"""Options of numba for kernels that only kernels call."""
 
 _LOG = logging.getLogger("triplane")
 
@@ -69,9 +73,18 @@ def lean(kernel: Kernel) -> Kernel:
     return _compiled(kernel, _nrt=False)
 
 
+def inner(kernel: Kernel) -> Kernel:
+    """Like `lean`, for kernels that only kernels call: Python calls are a `TypeError`.
+
+    What numba makes to call a kernel from Python, with a check of each array that it takes, takes
+    longer to compile than a small kernel does.
+    """
+    return _only_for_kernels(_compiled(kernel, _nrt=False, **INNER))
+
+
 def lean_inlined(kernel: Kernel) -> Kernel:
-    """Like `inlined`, for what `lean` kernels call."""
-    return _compiled(kernel, _nrt=False, forceinline=True)
+    """Like `inlined`, for what `lean` kernels call, and only these."""
+    return _only_for_kernels(_compiled(kernel, _nrt=False, forceinline=True, **INNER))
 
 
 def unlocked(kernel: Kernel) -> Kernel:
@@ -90,6 +103,20 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     finally:
         settings.CACHE_DIR = before
     return cast(Kernel, made)
+
+
+def _only_for_kernels(kernel: Kernel) -> Kernel:
+    """The compiled ``kernel``, of which Python is not told where its machine code is."""
+    made: Any = kernel
+
+    def keep(result: Any) -> None:
+        made.overloads[tuple(result.signature.args)] = result
+
+    def refuse(*given: object, **named: object) -> None:
+        raise TypeError(f"{made.__name__} is called by kernels only")
+
+    made.add_overload, made._compile_for_args = keep, refuse
+    return kernel
 
 
 class _Locator(UserProvidedCacheLocator):

@@ -28,7 +28,7 @@ from fabric.engines.packet.state import (
     State,
     queue_of,
 )
-from topology.compiled import lean
+from topology.compiled import inner
 
 _FREE_PARTS = 8  # a port may have an eighth of what is free: HPCC's switch, pfc_a_shift = 3
 _FACTOR, _SUMMAND = 6364136223846793005, 1442695040888963407  # of Knuth's MMIX generator
@@ -36,7 +36,7 @@ _PARTS = float(1 << 53)
 
 
 @on_roce(otherwise=True)
-@lean
+@inner
 def admit(s: State, k: int, p: int, now: int) -> bool:
     """Put packet p, which has come over link k, into the switch's buffer; False: it is dropped."""
     ports, switch = s.ports, s.ends[k]
@@ -66,7 +66,7 @@ def admit(s: State, k: int, p: int, now: int) -> bool:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def send_into(s: State, k: int, queue: int, p: int) -> None:
     """Link k begins with packet p of a queue: whether a fault takes it on its way."""
     if s.ends[k] == NONE or s.ports[queue].loss == 0.0:
@@ -76,7 +76,7 @@ def send_into(s: State, k: int, queue: int, p: int) -> None:
 
 
 @on_roce(otherwise=False)
-@lean
+@inner
 def is_lost(s: State, k: int, p: int) -> bool:
     """Whether a fault has taken packet p on its way over link k; counts it."""
     if s.ends[k] == NONE or not s.labels[p].lost:
@@ -88,7 +88,7 @@ def is_lost(s: State, k: int, p: int) -> bool:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def release(s: State, k: int, p: int, now: int) -> None:
     """Packet p, which has come over link k, leaves the switch's buffer."""
     ports, switch = s.ports, s.ends[k]
@@ -105,7 +105,7 @@ def release(s: State, k: int, p: int, now: int) -> None:
         _tell(s, k, port, RESUME, now)
 
 
-@lean
+@inner
 def _threshold(s: State, switch: int) -> int:
     """Bytes that a port of the switch may hold of a class."""
     if s.rules.xoff != NONE:
@@ -113,7 +113,7 @@ def _threshold(s: State, switch: int) -> int:
     return int(max(s.switches[switch].room - s.switches[switch].used, 0) // _FREE_PARTS)
 
 
-@lean
+@inner
 def _tell(s: State, k: int, port: int, what: int, now: int) -> None:
     """Send a frame to the sender of link k: it takes as long as the link's latency."""
     takes = s.links[k].latency + int(np.ceil(s.rules.frame * s.links[k].per_byte - 1e-3))
@@ -123,7 +123,7 @@ def _tell(s: State, k: int, port: int, what: int, now: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def hear(s: State, port: int, what: int, now: int) -> None:
     """A frame for a queue has arrived at its link's sender."""
     ports, k = s.ports, port % len(s.links)
@@ -140,7 +140,7 @@ def hear(s: State, port: int, what: int, now: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def join(s: State, queue: int, p: int) -> None:
     """Packet p joins the queue of a link, and may be marked if it is at a switch."""
     ports, size = s.ports, s.packets[p].size + s.header
@@ -156,7 +156,7 @@ def join(s: State, queue: int, p: int) -> None:
     s.losses[s.packets[p].kind].marked += 1
 
 
-@lean
+@inner
 def _cast(s: State, port: int) -> float:
     """Throw the dice of a port and class: a number from 0 to 1."""
     dice = s.ports[port].dice * _FACTOR + _SUMMAND
@@ -164,7 +164,7 @@ def _cast(s: State, port: int) -> float:
     return float(((dice >> 11) & ((1 << 53) - 1)) / _PARTS)
 
 
-@lean
+@inner
 def _drop(s: State, port: int, kind: int) -> None:
     s.ports[port].dropped += 1
     s.losses[kind].dropped += 1

@@ -20,7 +20,7 @@ from fabric.engines.packet.state import (
     Records,
     State,
 )
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inner, lean, lean_inlined
 
 _FEW = 24  # events that are sorted by insertion
 _OF_TRANSFERS = 1 << 60  # ranks in the heap: links and packets, by number, come before transfers
@@ -140,7 +140,7 @@ def _open(s: State, at: int) -> None:
         _sort(opened, s.spare, nodes, count)
 
 
-@lean
+@inner
 def _sort(order: Ints, spare: Ints, nodes: Records, n: int) -> None:
     """Sort the first ``n`` nodes by time, stably: by merging, which costs little if they are."""
     width = 1

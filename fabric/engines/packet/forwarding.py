@@ -29,7 +29,7 @@ from fabric.engines.packet.state import (
     sender_of,
 )
 from fabric.engines.packet.watching import note_arrived, note_begun
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inner, lean_inlined
 
 
 @lean_inlined
@@ -88,7 +88,7 @@ def _can_send(s: State, k: int, kind: int, now: int) -> bool:
     return bool(room >= s.packets[queues[queue].first].cells)
 
 
-@lean
+@inner
 def _due(s: State, k: int, classes: int, now: int) -> int:
     """Which class is to send over link k as it is promised that; `NONE` if none of them can."""
     kind = due(s, k, classes, now)
@@ -98,7 +98,7 @@ def _due(s: State, k: int, classes: int, now: int) -> int:
     return int(kind)
 
 
-@lean
+@inner
 def _by_weight(s: State, k: int, alike: int, now: int) -> int:
     """Which class of one priority is to send over link k; `NONE` if none of them can."""
     able, kind = 0, 0

@@ -14,7 +14,7 @@ from fabric.engines.packet.offering import offer, wake_links
 from fabric.engines.packet.priority import highest, least_served, served
 from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.state import CLASS, INITIATOR, NONE, PAIR, TRANSFER, State
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inner, lean_inlined
 
 _AHEAD = 2  # packets that a transfer may have made and not sent, where there are several classes
 
@@ -26,7 +26,7 @@ def is_limited(s: State, i: int) -> bool:
     return bool(t[i].gap > 0.0 or t[i].initiator > 0.0 or s.kinds[t[i].kind].limit > 0.0)
 
 
-@lean
+@inner
 def ask(s: State, i: int, now: int) -> None:
     """Let transfer i send packets as soon as its limits have made them."""
     transfers = s.transfers
@@ -38,7 +38,7 @@ def ask(s: State, i: int, now: int) -> None:
     _ask_ahead(s, i, now)
 
 
-@lean
+@inner
 def made_by_limit(s: State, i: int, now: int) -> None:
     """The limit that has the next packet of transfer i has made it."""
     has, several = s.transfers[i].granted, len(s.kinds) > 1

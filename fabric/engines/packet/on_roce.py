@@ -3,10 +3,10 @@
 A kernel compiles whatever it may call, which takes seconds. What the kernels of all machines call
 of RoCE is chosen by the type of the state: without RoCE it is a constant, and nothing is compiled.
 
-    from topology.compiled import lean
+    from topology.compiled import inner
 
     @on_roce(otherwise=True)
-    @lean
+    @inner
     def admit(s: State, k: int, p: int, now: int) -> bool: ...
 """
 
@@ -15,7 +15,9 @@ from typing import Any, TypeVar, cast
 
 from numba.extending import overload
 
-_OPTIONS: Any = {"_nrt": False, "error_model": "numpy"}  # as `topology.compiled.lean` has them
+from topology.compiled import INNER
+
+_OPTIONS: Any = {"_nrt": False, "error_model": "numpy", **INNER}  # as of `topology.compiled.inner`
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 

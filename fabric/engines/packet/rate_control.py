@@ -10,12 +10,12 @@ nothing depends on the rate before.
 """
 
 from fabric.engines.packet.state import State
-from topology.compiled import lean
+from topology.compiled import inner
 
 _NOTHING = 1e-18  # an alpha below which another tick changes nothing
 
 
-@lean
+@inner
 def slow_down(s: State, i: int, now: int) -> None:
     """A warning has come to the sender of transfer i."""
     f, rules = s.flows, s.rules
@@ -31,7 +31,7 @@ def slow_down(s: State, i: int, now: int) -> None:
     _set_gap(s, i)
 
 
-@lean
+@inner
 def note_sent(s: State, i: int, size: int, now: int) -> None:
     """Transfer i has sent so many bytes; its rate rises if it is time."""
     f, rules = s.flows, s.rules
@@ -46,7 +46,7 @@ def note_sent(s: State, i: int, size: int, now: int) -> None:
     _set_gap(s, i)
 
 
-@lean
+@inner
 def _catch_up(s: State, i: int, now: int) -> None:
     """Let all ticks of the timers happen that are due."""
     f, rules = s.flows, s.rules
@@ -59,7 +59,7 @@ def _catch_up(s: State, i: int, now: int) -> None:
         _rise(s, i)
 
 
-@lean
+@inner
 def _rise(s: State, i: int) -> None:
     """A round of the timer or of the bytes is over."""
     f, rules = s.flows, s.rules
@@ -74,7 +74,7 @@ def _rise(s: State, i: int) -> None:
         f[i].rate = 1.0
 
 
-@lean
+@inner
 def _set_gap(s: State, i: int) -> None:
     """Let the limit of the pair be that of its rate, where this is lower."""
     s.transfers[i].gap = max(s.flows[i].own, s.flows[i].line / s.flows[i].rate)

@@ -31,14 +31,14 @@ from fabric.engines.packet.state import (
     State,
 )
 from fabric.engines.packet.watching import note_arrived
-from topology.compiled import lean
+from topology.compiled import inner
 
 _GOT, _KEPT, _REPEAT = 1, 2, 4
 """Of a packet in the window: it has arrived; the sender knows; it is to be sent again."""
 
 
 @on_roce(otherwise=False)
-@lean
+@inner
 def is_blocked(s: State, i: int) -> bool:
     """Whether the sender of transfer i may not send any packet now."""
     f = s.flows
@@ -51,7 +51,7 @@ def is_blocked(s: State, i: int) -> bool:
 
 
 @on_roce(otherwise=0)
-@lean
+@inner
 def number(s: State, i: int, p: int, now: int) -> int:
     """Let packet p be the next one of transfer i; returns its size, bytes."""
     f, kind = s.flows, s.transfers[i].kind
@@ -83,7 +83,7 @@ def number(s: State, i: int, p: int, now: int) -> int:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def rest(s: State, i: int) -> None:
     """Transfer i is in no list any more, as it has nothing that it may send."""
     s.flows[i].idle = True
@@ -93,7 +93,7 @@ def rest(s: State, i: int) -> None:
 
 
 @on_roce(otherwise=False)
-@lean
+@inner
 def receive(s: State, p: int, now: int) -> bool:
     """Packet p has come to its receiver, who answers; returns True if it takes the packet."""
     f, i, x = s.flows, s.packets[p].transfer, s.labels[p].number
@@ -125,7 +125,7 @@ def receive(s: State, p: int, now: int) -> bool:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def acknowledged(s: State, p: int, now: int) -> None:
     """The answer to packet p has come to its sender."""
     f, i, label = s.flows, s.packets[p].transfer, s.labels[p]
@@ -147,7 +147,7 @@ def acknowledged(s: State, p: int, now: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def lose(s: State, p: int) -> None:
     """Packet p, or the answer to it, is no more."""
     i = s.packets[p].transfer
@@ -158,7 +158,7 @@ def lose(s: State, p: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def ring(s: State, i: int, now: int) -> None:
     """The alarm of transfer i rings.
 
@@ -190,7 +190,7 @@ def ring(s: State, i: int, now: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def arrived(s: State, i: int) -> None:
     """All of transfer i has arrived; its sender will hear of it."""
     s.flows[i].done = True
@@ -202,7 +202,7 @@ def arrived(s: State, i: int) -> None:
 
 
 @on_roce(otherwise=None)
-@lean
+@inner
 def free_if_over(s: State, i: int) -> None:
     """Let the place of transfer i be used again if nothing refers to it any more."""
     f = s.flows
@@ -212,17 +212,17 @@ def free_if_over(s: State, i: int) -> None:
         s.n[UNUSED] += 1
 
 
-@lean
+@inner
 def _size(s: State, i: int, x: int) -> int:
     return int(min(np.int64(s.mtu), s.flows[i].total - np.int64(x) * s.mtu))
 
 
-@lean
+@inner
 def _has(s: State, i: int, x: int, what: int) -> bool:
     return bool(s.numbers[i * s.rules.window + x % s.rules.window] & what)
 
 
-@lean
+@inner
 def _arm(s: State, i: int) -> None:
     """See to it that the alarm of transfer i is set."""
     if not s.flows[i].alarm:
@@ -231,14 +231,14 @@ def _arm(s: State, i: int) -> None:
         later(s, s.flows[i].deadline, s.transfers[i].order, (i * 4 + ALARM) * 4 + ROCE)
 
 
-@lean
+@inner
 def _go_to(s: State, i: int, x: int) -> None:
     """Let packet x be the next that transfer i sends, and all behind it."""
     s.flows[i].next = x
     s.transfers[i].to_send = max(s.flows[i].total - np.int64(x) * s.mtu, 0)
 
 
-@lean
+@inner
 def _note_kept(s: State, i: int, x: int, upto: int) -> None:
     """The receiver has packet x, and all before ``upto``."""
     f = s.flows
@@ -251,7 +251,7 @@ def _note_kept(s: State, i: int, x: int, upto: int) -> None:
         f[i].first += 1
 
 
-@lean
+@inner
 def _take_back(s: State, i: int, x: int) -> None:
     """Packet x need not be sent again."""
     if _has(s, i, x, _REPEAT):
@@ -260,7 +260,7 @@ def _take_back(s: State, i: int, x: int) -> None:
         s.transfers[i].to_send -= _size(s, i, x)
 
 
-@lean
+@inner
 def _look_for_lost(s: State, i: int, x: int) -> None:
     """Packets that packet x has overtaken by more than may be are lost; each is looked at once."""
     f, may = s.flows, s.rules.reordering
@@ -273,7 +273,7 @@ def _look_for_lost(s: State, i: int, x: int) -> None:
     f[i].seen = max(f[i].seen, x - may)
 
 
-@lean
+@inner
 def _repeat(s: State, i: int, x: int) -> None:
     """Packet x is to be sent again, unless it has arrived."""
     if not _has(s, i, x, _KEPT | _REPEAT):
@@ -282,7 +282,7 @@ def _repeat(s: State, i: int, x: int) -> None:
         s.transfers[i].to_send += _size(s, i, x)
 
 
-@lean
+@inner
 def _go_on(s: State, i: int, now: int) -> None:
     """Let transfer i send again if it could not, and may now."""
     if not s.flows[i].idle or is_blocked(s, i):

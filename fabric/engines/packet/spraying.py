@@ -13,7 +13,7 @@ and the one that is being sent; but the one whose turn it is if no other has les
 """
 
 from fabric.engines.packet.state import BY_DICE, IN_TURN, NONE, NOW, State, queue_of
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inner, lean_inlined
 
 _GOLDEN = 0.6180339887498949  # its multiples are spread evenly over 0 to 1, however many
 _FACTOR, _SUMMAND = 6364136223846793005, 1442695040888963407  # of Knuth's MMIX generator
@@ -69,7 +69,7 @@ def own_turn(s: State, i: int, chosen: int) -> int:
     return int(s.bundle_links[bundle.first + s.transfers[i].turn % bundle.fan])
 
 
-@lean
+@inner
 def _chosen(s: State, first: int, fan: int, group: int, kind: int, turn: int) -> int:
     """The link that a packet takes of ``fan`` from ``first`` on, by dice or by what waits."""
     if s.choice == BY_DICE:
@@ -123,7 +123,7 @@ def deal(s: State, entry: int, chosen: int, member: int, kind: int) -> None:
     groups[group].turn = turn if turn < bundle.fan else turn % bundle.fan
 
 
-@lean
+@inner
 def _roll(s: State, group: int) -> None:
     """Throw the dice of a group and class anew."""
     s.groups[group].dice = s.groups[group].dice * _FACTOR + _SUMMAND

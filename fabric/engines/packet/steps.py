@@ -29,7 +29,7 @@ from fabric.engines.packet.state import (
     Ints,
     State,
 )
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inner, lean, lean_inlined
 
 DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 """Why `run` has returned: what it was to wait for has happened; packets need more room; packets
@@ -81,7 +81,7 @@ def begin_steps(s: State, lanes: Ints) -> None:
             _begin_step(s, lane, s.n[NOW])
 
 
-@lean
+@inner
 def _begin_step(s: State, lane: int, now: int) -> None:
     lanes, transfers = s.lanes, s.transfers
     i = lanes[lane].head
@@ -114,7 +114,7 @@ def _set_out(s: State, i: int, start: int, now: int) -> None:
     later(s, max(begin, now), transfers[i].order, i * 4 + TRANSFER)
 
 
-@lean
+@inner
 def _end(s: State, i: int, now: int) -> None:
     """Transfer i has arrived; ranks that are thereby through with their step begin the next."""
     transfers, lanes = s.transfers, s.lanes
@@ -139,7 +139,7 @@ def _end(s: State, i: int, now: int) -> None:
             _begin_step(s, lane, now)
 
 
-@lean
+@inner
 def _timer(s: State, now: int) -> None:
     """Handle the first entry of the heap."""
     transfers = s.transfers

@@ -8,7 +8,7 @@ in each of `WINDOWS` stretches of time; when time goes on beyond them, each two 
 import numpy as np
 
 from fabric.engines.packet.state import WIDTH, Longs, Records, State
-from topology.compiled import lean, lean_inlined
+from topology.compiled import inlined, inner, lean_inlined
 
 PARTS = 128
 """Bins of an octave: times are counted to within a part in so many."""
@@ -70,7 +70,7 @@ def note_arrived(s: State, p: int, now: int) -> None:
             totals[kind].farthest = max(totals[kind].farthest, behind)
 
 
-@lean_inlined
+@inlined
 def bin_of(time: int) -> int:
     """The bin in which a time of 0 ps or more is counted; see `longest_in`."""
     shift, step = 0, 32
@@ -88,7 +88,7 @@ def longest_in(bins: Longs) -> Longs:
     return longest
 
 
-@lean
+@inner
 def _level(n: Longs, depths: Records, peaks: Longs, k: int, more: int, now: int) -> None:
     """The bytes that wait for link k become ``more``, or fewer; until now there were others."""
     since, waiting = depths[k].since, depths[k].waiting
@@ -101,7 +101,7 @@ def _level(n: Longs, depths: Records, peaks: Longs, k: int, more: int, now: int)
         peaks[x] = max(peaks[x], waiting)
 
 
-@lean
+@inner
 def _halve(n: Longs, peaks: Longs) -> None:
     """Make one stretch of time of each two."""
     n[WIDTH] += 1
