@@ -44,7 +44,9 @@ class Buffer:
     ) -> None:  # fmt: skip
         """``group``: of torch.distributed, or a `Communicator`; or ``comm``: of mpi4py.
 
-        Of the rest only the sizes, ``low_latency_mode`` and ``explicitly_destroy`` mean anything.
+        Of the rest only the sizes, ``low_latency_mode``, ``explicitly_destroy`` and
+        ``enable_shrink`` mean anything. With the last, the low-latency mode masks ranks that are
+        lost, and goes on, where the world does (``on_loss="shrink"``).
         """
         self._comm = communicator(group, comm)
         self.rank, self.group_size = self._comm.rank, self._comm.size
@@ -61,7 +63,9 @@ class Buffer:
         self.runtime: Runtime | None = Runtime(self.rank, self.group_size, NODE)
         self._memory = Memory(self.num_nvl_bytes, self.num_rdma_bytes)
         self._parcels: dict[tuple[object, ...], Parcels] = {}
-        self._low_latency = low_latency.Mode(self._comm, self.num_rdma_bytes)
+        self._low_latency = low_latency.Mode(
+            self._comm, self.num_rdma_bytes, shrinks=self.enable_shrink
+        )
 
     def destroy(self) -> None:
         """Release the memory.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from collectives.moe.schedules.formats import DEEPEP_BF16
 from collectives.moe.tensors import TokenError, integer
 from collectives.moe.tokens import low_latency
 from collectives.moe.tokens.quantise import Wire
+from fabric.failure import RankLost
+
+Made = TypeVar("Made")
 
 
 class Shape(NamedTuple):
@@ -40,23 +43,26 @@ def shape(x: Any, tokens: Any, experts: Any) -> Shape:
 class LowLatencyHandle(tuple[Any, ...]):
     """DeepEP's handle: source rows, spans by source, the most tokens, hidden size, experts.
 
-    ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``.
+    ``choices``: the experts that the dispatch was given, ``[tokens, top_k]``; ``live``: the ranks
+    that there were.
     """
 
     owner: low_latency.LowLatency
     inner: low_latency.Handle
     choices: Ints
+    live: Communicator
 
     @classmethod
     def of(
-        cls, items: tuple[Any, ...], owner: low_latency.LowLatency, inner: Any, choices: Ints
-    ) -> "LowLatencyHandle":
+        cls, items: tuple[Any, ...], owner: low_latency.LowLatency, inner: Any, choices: Ints,
+        live: Communicator,
+    ) -> "LowLatencyHandle":  # fmt: skip
         """A handle with these items.
 
         ``inner``: that of the dispatch below, ``choices``: ``[tokens, top_k]``.
         """
         made = cls(items)
-        made.owner, made.inner, made.choices = owner, inner, choices
+        made.owner, made.inner, made.choices, made.live = owner, inner, choices, live
         return made
 
 
@@ -84,11 +90,13 @@ def wire(use_fp8: bool, round_scale: bool, use_ue8m0: bool, use_int8: bool) -> W
 class Mode:
     """The low-latency mode over the ranks of ``comm`` that are not masked.
 
-    ``masked``: one number a rank, 1 for a rank that is left out.
+    ``masked``: one number a rank, 1 for a rank that is left out. ``shrinks``: whether ranks that
+    are lost are masked, where the world goes on after a loss, and calls are made without them.
     """
 
-    def __init__(self, comm: Communicator, num_rdma_bytes: int) -> None:
+    def __init__(self, comm: Communicator, num_rdma_bytes: int, *, shrinks: bool = False) -> None:
         self._comm, self._bytes = comm, num_rdma_bytes
+        self._live, self._shrinks = comm, shrinks and comm.driver.survives
         self.masked: Ints = np.zeros(comm.size, np.int64)
         self._groups: dict[tuple[int, ...], Communicator] = {tuple(range(comm.size)): comm}
         self._modes: dict[tuple[object, ...], low_latency.LowLatency] = {}
@@ -115,7 +123,7 @@ class Mode:
 
     def barrier(self) -> None:
         """Return when all ranks that are not masked have called it."""
-        self._alive()[0].barrier()
+        self._without_the_lost(lambda: self._alive()[0].barrier())
 
     def mask(self, rank: int, masked: bool) -> None:
         """Mask or unmask a rank; raises `TokenError` for an unknown rank."""
@@ -145,6 +153,14 @@ class Mode:
         counted: torch.Tensor | None, waited: torch.Tensor | None,
     ) -> Got:  # fmt: skip
         """Send each token to each expert that it has chosen; see `Buffer.low_latency_dispatch`."""
+        return self._without_the_lost(
+            lambda: self._dispatched(x, topk_idx, shape, wire, later, counted, waited)
+        )
+
+    def _dispatched(
+        self, x: Any, topk_idx: Any, shape: Shape, wire: Wire, later: bool,
+        counted: torch.Tensor | None, waited: torch.Tensor | None,
+    ) -> Got:  # fmt: skip
         with told(self._comm):
             self.fits(*shape)
             comm, alive = self._alive()
@@ -156,7 +172,7 @@ class Mode:
                 expect(counted, "cumulative_local_expert_recv_stats", torch.int32, (local,))
             self._wait_costs(waited)
             mode = self._mode(comm, alive, shape, wire)
-        received, inner, work = mode.dispatch(tokens, chosen, async_op=later)
+        received, inner, work = mode.dispatch(tokens, chosen, async_op=later and not self._shrinks)
         counts = ints(received.counts)
         if counted is not None:
             counted += counts
@@ -165,8 +181,9 @@ class Mode:
         begin = by_source.cumsum(axis=1) - by_source
         spans = torch.from_numpy(begin << 32 | by_source)
         handle = LowLatencyHandle.of(
-            (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner, given
-        )
+            (received.token, spans, shape.tokens, shape.hidden, shape.experts), mode, inner, given,
+            self._live,
+        )  # fmt: skip
         came, order = _ordered(received, wire)
         return Got(came, counts, handle, self._arrival(work, order, waited))
 
@@ -175,21 +192,34 @@ class Mode:
         in_place: bool, out: torch.Tensor | None, later: bool, waited: torch.Tensor | None,
     ) -> tuple[torch.Tensor, Arrival]:  # fmt: skip
         """Bring results back to their tokens and add them up; see `Buffer.low_latency_combine`."""
+        return self._without_the_lost(
+            lambda: self._combined(
+                x, topk_idx, topk_weights, handle, log_format, in_place, out, later, waited
+            )
+        )
+
+    def _combined(
+        self, x: Any, topk_idx: Any, topk_weights: Any, handle: Any, log_format: bool,
+        in_place: bool, out: torch.Tensor | None, later: bool, waited: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, Arrival]:  # fmt: skip
         with told(self._comm):
             room = self.room(handle)
             results = expect(x, "x", torch.bfloat16, tuple(room.shape))
             if in_place:
                 results = room
             chosen = choices(topk_idx, handle.inner.tokens)
-            inner = _counting(handle, chosen)
+            owner, inner = handle.owner, handle.inner
+            if handle.live is not self._live:
+                owner, inner, results = self._moved(handle, results)
+            inner = _counting(handle, inner, chosen)
             weights = expect(topk_weights, "topk_weights", torch.float32, tuple(chosen.shape))
             if out is not None:
                 expect(out, "out", torch.bfloat16, (handle.inner.tokens, room.shape[-1]))
             self._wait_costs(waited)
         size = _log_format_size(room.shape[-1]) if log_format else None
-        total, work = handle.owner.combine(
+        total, work = owner.combine(
             results.detach().contiguous(), inner, weights.detach(), out=out, result_size=size,
-            async_op=later,
+            async_op=later and not self._shrinks,
         )  # fmt: skip
         return total, self._arrival(work, None, waited)
 
@@ -197,11 +227,56 @@ class Mode:
         if waited is not None:
             expect(waited, "wait_recv_cost_stats", torch.int64, (self._comm.size,))
 
+    def _without_the_lost(self, make: Callable[[], Made]) -> Made:
+        """What ``make`` returns, which is called again when a rank was lost, without that.
+
+        As in DeepEP, which masks a rank that it waits for in vain, if it is told that it may.
+        """
+        while True:
+            try:
+                return make()
+            except RankLost as error:
+                if not self._shrinks or error.op is None:
+                    raise
+            self._live = self._alive()[0].shrink()
+            self._groups.clear()
+            self._modes.clear()
+            self._mask_the_lost()
+
+    def _mask_the_lost(self) -> None:
+        if self._live is not self._comm:
+            there = np.isin(self._comm.members, self._live.members)
+            self.masked[~there] = 1
+
+    def _moved(
+        self, handle: LowLatencyHandle, results: torch.Tensor
+    ) -> tuple[low_latency.LowLatency, low_latency.Handle, torch.Tensor]:
+        """What a combine takes of a dispatch that ranks took part in which are lost since.
+
+        Rows that came from these are left out of the results.
+        """
+        (comm, alive), owner = self._alive(), handle.owner
+        shape = Shape(*handle[2:])
+        local = shape.experts // self._comm.size
+        mode = self._mode(comm, alive, shape, owner.wire)
+        spans = handle[1].numpy()
+        count, begin = spans & 0xFFFFFFFF, spans >> 32
+        kept = torch.zeros_like(results)
+        for expert in range(local):
+            ends = zip(begin[expert, alive], count[expert, alive], strict=True)
+            rows = np.concatenate([np.arange(first, first + size) for first, size in ends])
+            kept[expert, : len(rows)] = results[expert, rows]
+        chosen = self._remaining(handle.choices, shape.experts, local, alive)
+        by_source = np.ascontiguousarray(count[:, alive].T)
+        return mode, mode.handle_of(chosen, by_source, kept), kept
+
     def _alive(self) -> tuple[Communicator, NDArray[np.int64]]:
+        self._mask_the_lost()
         alive = np.flatnonzero(self.masked == 0)
         key = tuple(alive.tolist())
         if key not in self._groups:
-            found = self._comm.group(key)
+            members, live = self._comm.members, self._live
+            found = live.group([live.members.index(members[rank]) for rank in key])
             if found is None:
                 raise TokenError("this rank is masked: it takes no part in the low-latency mode")
             self._groups[key] = found
@@ -277,8 +352,10 @@ def _ordered(received: Any, wire: Wire) -> tuple[Any, Callable[[], None] | None]
     return (received.x, scales), order
 
 
-def _counting(handle: LowLatencyHandle, chosen: Ints) -> low_latency.Handle:
-    """The handle, without the choices that were masked since; raises `TokenError` for others."""
+def _counting(
+    handle: LowLatencyHandle, inner: low_latency.Handle, chosen: Ints
+) -> low_latency.Handle:
+    """``inner`` without the choices that were masked since; raises `TokenError` for others."""
     if chosen.shape != handle.choices.shape:
         raise TokenError(
             f"topk_idx has the shape {list(chosen.shape)}; that of the dispatch had"
@@ -293,9 +370,9 @@ def _counting(handle: LowLatencyHandle, chosen: Ints) -> low_latency.Handle:
             f" {handle.choices[token, slot]}, and can only be masked since"
         )
     if kept.all():
-        return handle.inner
-    row = np.where(kept, handle.inner.chosen.row, -1)
-    return replace(handle.inner, chosen=replace(handle.inner.chosen, row=row))
+        return inner
+    row = np.where(kept, inner.chosen.row, -1)
+    return replace(inner, chosen=replace(inner.chosen, row=row))
 
 
 def _log_format_size(hidden: int) -> int:
