@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -15,9 +16,13 @@ from typing import Any
 import pytest
 
 from collectives.memory.pool.core.errors import PoolError, PoolLost
-from collectives.memory.pool.core.tiers import PAGE
+from collectives.memory.pool.core.eviction import Lru
+from collectives.memory.pool.core.tiers import PAGE, shape_of
+from collectives.memory.pool.directory import DirectoryView
+from collectives.memory.pool.hosted import server
 from collectives.memory.pool.hosted.remote import RemoteAccess
 from collectives.memory.pool.hosted.serving import serving
+from collectives.memory.pool.hosted.shard import HostedShard
 from collectives.memory.pool.hosted.wire import frame
 from collectives.memory.pool.pool import Pool
 from fabric.host.liveness import GONE, ancestors, state
@@ -148,6 +153,25 @@ def test_what_a_client_had_stored_is_there_though_it_is_killed_before_anybody_as
         assert pool.get("key") == b"b" * 90_000
         pool.clear()
         await_(lambda: counts(pool, "used_dram") == 0)
+
+
+def test_all_that_a_client_has_said_is_read_though_it_ended_before_it_read_all() -> None:
+    """Its connection is then reset, and what is sent to it fails."""
+    served = HostedShard(shape_of(1, {"dram": 1 << 20}, PAGE, {}), Lru)
+    mine, line = socket.socketpair()
+    with selectors.DefaultSelector() as ready, line:
+        client = server._Client(line, served.directory.join(), cut=True)
+        ready.register(line, selectors.EVENT_READ, client)
+        said, stored = frame(["sizes", "/key"]), frame(["commit", 1, 0, [7, "/key", 9, 5]])
+        line.send(b"never read")
+        mine.sendall(said)
+        assert DirectoryView(served.directory.memory).logs.append(client.number, stored)
+        mine.close()
+        found = [*server._heard(served, mine, ready, 10.0), *server._heard(served, mine, ready, 10)]
+        assert [one.message and one.message[0] for one in found] == ["sizes", "commit", None]
+        assert found[1].commit is not None
+        assert found[1].commit.values == [(7, "/key", 9, 5)]
+    served.close()
 
 
 def test_a_log_with_anything_else_in_it_ends_its_client_and_harms_nobody(address: str) -> None:
@@ -295,6 +319,7 @@ def test_eight_clients_go_on_when_a_server_is_killed() -> None:
 OWNER = """
 import sys, time
 from collectives.memory.pool.hosted.serving import serving
+from collectives.memory.pool.hosted.shard import HostedShard
 with serving(2, dram=1 << 20) as address:
     print(address, flush=True)
     time.sleep(600)

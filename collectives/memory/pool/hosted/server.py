@@ -15,6 +15,7 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -33,7 +34,10 @@ _READ = 1 << 18
 
 @dataclass(eq=False, slots=True)
 class _Client:
-    """``number``: its place in the directory; below 0 without one."""
+    """``number``: its place in the directory; below 0 without one.
+
+    ``cut``: whether nothing can be sent to it any more; ``garbled``: or read in its log.
+    """
 
     line: socket.socket
     number: int
@@ -41,6 +45,7 @@ class _Client:
     frames: Frames = field(default_factory=Frames)
     unsent: bytearray = field(default_factory=bytearray)
     cut: bool = False
+    garbled: bool = False
 
 
 class _Said(NamedTuple):
@@ -96,7 +101,7 @@ def _heard(
 
 def _logged(served: HostedShard, client: _Client) -> Iterator[_Said]:
     """Iterate over the commits in a client's log; one whose log has something else is cut off."""
-    if client.number < 0 or client.cut:
+    if client.number < 0 or client.garbled:
         return
     try:
         for record in served.directory.logs.take(client.number):
@@ -106,6 +111,7 @@ def _logged(served: HostedShard, client: _Client) -> Iterator[_Said]:
                     raise WireError(f"{message!r:.60} in a log")
                 yield _Said(client, message, body, commit)
     except WireError:
+        client.garbled = True
         _cut_off(client)
 
 
@@ -131,18 +137,32 @@ def _admit(served: HostedShard, door: socket.socket, ready: selectors.BaseSelect
 def _read(served: HostedShard, client: _Client, ready: selectors.BaseSelector) -> Iterator[_Said]:
     """Iterate over what a client has said; the last is that it is gone, if it is."""
     try:
-        piece = client.line.recv(_READ)
+        piece = _received(client.line)
         for message, body in client.frames.feed(piece):
             yield _Said(client, message, body, commit_of(message))
         if piece:
             return
     except BlockingIOError:
         return
-    except (OSError, WireError):
+    except OSError:  # it is gone
+        pass
+    except WireError:
         client.cut = True
     ready.unregister(client.line)
     yield from _logged(served, client)
     yield _Said(client, None)
+
+
+def _received(line: socket.socket) -> bytes:
+    """The next bytes from a client, none at the end.
+
+    One that ends without having read all that was sent to it resets the connection, which is said
+    once; what it had said before can be read all the same.
+    """
+    try:
+        return line.recv(_READ)
+    except ConnectionResetError:
+        return line.recv(_READ)
 
 
 def _commit(served: HostedShard, due: Iterable[_Said]) -> None:
@@ -170,7 +190,8 @@ def _answer(served: HostedShard, said: _Said) -> None:
 def _cut_off(client: _Client) -> None:
     """End the connection of a client; that it is gone is then read from it."""
     client.cut = True
-    client.line.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # it is gone already
+        client.line.shutdown(socket.SHUT_RDWR)
 
 
 def _send_all(ready: selectors.BaseSelector) -> None:
