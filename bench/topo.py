@@ -157,10 +157,11 @@ def export(machine: "MachineSpec", form: str, pattern: str, output: Path | None)
 def import_file(file: Path, output: Path | None, **given: str | int | None) -> None:
     """Write what FILE describes as a TOML file, for --system.
 
-    That is a server in HCCL's topo.json (version 2.0), a host in NCCL's topology XML (.xml), or a
-    cluster in Slurm's topology.conf or topology.yaml, or in HyperNodes of Volcano (.yaml).
+    That is a server in HCCL's topo.json (version 2.0), a host in NCCL's topology XML (.xml), a
+    cluster in Slurm's topology.conf or topology.yaml, or in HyperNodes of Volcano (.yaml), a
+    network of ASTRA-sim's analytical backend (.yml), or a topology of SimAI (any other name).
     """
-    read, takes = _reader(file.suffix.lower())
+    read, takes = _reader(file)
     for name, value in given.items():
         if value is not None and name not in takes:
             option = "port-bandwidth" if name == "port" else name
@@ -170,15 +171,21 @@ def import_file(file: Path, output: Path | None, **given: str | int | None) -> N
         out.write(text)
 
 
-def _reader(suffix: str) -> tuple[Callable[..., Topology], tuple[str, ...]]:
-    """What reads files whose names end so, and which of the options it takes."""
+def _reader(file: Path) -> tuple[Callable[..., Topology], tuple[str, ...]]:
+    """What reads a file like this one, and which of the options it takes."""
     from topology.formats.hccl_topo import hccl_topo
     from topology.formats.nccl_xml import nccl_xml
     from topology.formats.scheduler_trees import CONF, YAML, scheduler_tree
+    from topology.formats.simulators import astra_network, is_astra_network, simai_topo
 
+    suffix = file.suffix.lower()
+    if suffix in YAML and is_astra_network(file):
+        return astra_network, ()
     if suffix in (*CONF, *YAML):
         return scheduler_tree, ("port", "hop", "devices")
-    return (nccl_xml, ("hop", "hosts")) if suffix == ".xml" else (hccl_topo, ("port", "hop"))
+    if suffix == ".xml":
+        return nccl_xml, ("hop", "hosts")
+    return (hccl_topo, ("port", "hop")) if suffix == ".json" else (simai_topo, ())
 
 
 def _parsed(given: Mapping[str, str | int | None]) -> Iterator[tuple[str, float | int]]:
