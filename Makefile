@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-package check page \
-  test-engines clean
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl \
+  test-lmcache test-package check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -79,6 +79,22 @@ $(ENGINES)/vllm/.ready: pyproject.toml
 	  --editable '.[vllm]' pytest hypothesis
 	$(ENGINES)/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+# LMCache asks for CUDA's packages, which what is run here does not use.
+$(ENGINES)/lmcache/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)/lmcache
+	$(ENGINES)/lmcache/bin/python -m pip install --quiet --disable-pip-version-check --editable \
+	  '.[torch]' aiofile aiofiles aiohttp blake3 cachetools cryptography fastapi httpx msgspec \
+	  prometheus_client psutil py-cpuinfo pyyaml requests safetensors sortedcontainers \
+	  'transformers>=5.4' uvicorn
+	$(ENGINES)/lmcache/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  lmcache==0.5.6
+	touch $@
+
+# LMCache's connector for Mooncake's store, unchanged, over the pool.
+test-lmcache: $(ENGINES)/lmcache/.ready
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/lmcache/numba \
+	  $(ENGINES)/lmcache/bin/python tests/programs/lmcache_programs.py
 
 # Engines warn of much that is not ours.
 test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready

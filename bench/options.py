@@ -326,6 +326,26 @@ output_options = gathered(
 )  # fmt: skip
 """Adds the choice of an output, which the command gets as ``output``, an `Output`."""
 
+
+def answer_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--format`` and ``--output`` to a command, which gets them as ``form`` and ``output``.
+
+    For answers that are records alone, without schedules to write.
+    """
+    form = click.option(
+        "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True
+    )
+    output = click.option(
+        "--output", type=_FILE, help="Write the answer here instead of printing it."
+    )
+    return form(output(function))
+
+
+trace_option = click.option(
+    "--trace", type=_FILE, help="Write the last row's Perfetto trace (json)."
+)
+"""Adds the choice of a trace beside `answer_options`, which the command gets as ``trace``."""
+
 sensitivity_option = click.option(
     "--sensitivity", "what_matters", is_flag=True,
     help="By how many per cent the answer moves if each constant, limit and class of links moves by"

@@ -9,9 +9,8 @@ import click
 import numpy as np
 
 from bench.machine_options import machine_options
-from bench.new_files import NewFile
 from bench.numbers import Positive
-from bench.options import FORMATS, Names, gathered, parse_bytes, parse_size
+from bench.options import Names, answer_options, gathered, parse_bytes, parse_size
 from bench.pool import published
 from bench.records import Record, Value, as_text, in_gb, opened, over, progress
 from bench.streams import put
@@ -101,8 +100,7 @@ chat_options = gathered(
 @click.option("--published", "of_paper", is_flag=True,
               help="No replay, but what is published of pools, beside the model.")  # fmt: skip
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 def command(
     file: str | None, faster: float, chats: ChatLoad, pool: PoolOptions, of_paper: bool,
     machine: MachineSpec, form: str, output: Path | None,

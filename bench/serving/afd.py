@@ -10,9 +10,8 @@ import click
 
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
-from bench.new_files import NewFile
 from bench.numbers import Between, CountList
-from bench.options import FORMATS, gathered
+from bench.options import answer_options, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
 from bench.streams import put
@@ -63,8 +62,7 @@ apart_options = gathered(
 @instance_options
 @apart_options
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 def command(
     asked: AskedInstance, wanted: AskedApart, machine: MachineSpec, form: str, output: Path | None
 ) -> None:

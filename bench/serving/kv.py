@@ -10,9 +10,8 @@ import numpy as np
 
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
-from bench.new_files import NewFile
 from bench.numbers import Between, CountList
-from bench.options import FORMATS, gathered
+from bench.options import answer_options, gathered
 from bench.published.predict import predict
 from bench.published.rows import PUBLISHED, read
 from bench.records import Record, Value, as_table, as_text, in_gb, opened, over, progress
@@ -99,8 +98,7 @@ kv_options = gathered(
 @click.command("kv", context_settings={"help_option_names": ["-h", "--help"]})
 @kv_options
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 def command(asked: AskedKv, machine: MachineSpec, form: str, output: Path | None) -> None:
     """KV caches from prefill to decode: time, bandwidth, and what they do to a dispatch.
 

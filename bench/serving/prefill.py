@@ -10,9 +10,9 @@ import click
 
 from bench.background_option import background_option
 from bench.machine_options import machine_options
-from bench.new_files import NewFile, check_apart
+from bench.new_files import check_apart
 from bench.numbers import Between, CountList
-from bench.options import FORMATS, gathered
+from bench.options import answer_options, gathered, trace_option
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
 from bench.serving.published import PREFILLED, beside, row_of, rows_of
@@ -67,9 +67,8 @@ prefill_options = gathered(
 @prefill_options
 @background_option
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
-@click.option("--trace", type=NewFile(), help="Write the last row's Perfetto trace (json).")
+@answer_options
+@trace_option
 def command(
     asked: AskedInstance, wanted: AskedPrefill, background: tuple[Background, ...],
     machine: MachineSpec, form: str, output: Path | None, trace: Path | None,

@@ -10,9 +10,8 @@ import numpy as np
 
 from bench.machine import BenchError
 from bench.machine_options import machine_options
-from bench.new_files import NewFile
 from bench.numbers import Between, CountList
-from bench.options import FORMATS, gathered, parse_bytes
+from bench.options import answer_options, gathered, parse_bytes
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.decode import AskedDecode, best_step
 from bench.serving.kv import AskedKv, handoff_seconds
@@ -112,8 +111,7 @@ serving_options = gathered(
 @instance_options
 @serving_options
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 def command(
     asked: AskedInstance, wanted: AskedServing, machine: MachineSpec, form: str,
     output: Path | None,
