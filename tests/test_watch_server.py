@@ -1,9 +1,12 @@
 """The server of a page that is alive: who gets what, and that nobody holds up another."""
 
 import asyncio
+import base64
 import contextlib
+import gzip
 import os
 import signal
+import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -214,6 +217,20 @@ def test_a_run_leaves_nothing_behind(
             process.wait(60)
         until(lambda: state(page) == GONE, "the page's process ends")
         until(lambda: not list(tmp_path.glob("triplane-*/live")), "its address is gone")
+
+
+def test_who_is_lost_is_said_where_the_others_go_on(tmp_path: Path) -> None:
+    with running(tmp_path, "--on-loss", "shrink", ranks=3, mode="lose") as (process, address, stop):
+        with urllib.request.urlopen(f"{address}events", timeout=60) as stream:
+            for line in stream:
+                if line.startswith(b"data: ") and len(line) > len("data: \n"):
+                    told = gzip.decompress(base64.b64decode(line[len("data: ") :]))
+                    if b"rank 1 raised ValueError: rank 1 has had enough" in told:
+                        break
+            else:
+                pytest.fail("nothing is said of the loss")
+        stop.touch()
+        assert process.wait(60) == 0
 
 
 def test_the_process_of_the_page_may_be_killed(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ class World:
     emulated second takes; None on virtual time, or without an emulator. ``survives``: whether the
     others go on when a rank is lost; ``spares``: how many of the last ranks wait then until others
     take them in. ``recorder``: writes down what ranks do; None: nobody does.
-    ``error``: what has ended the world, None while it goes on.
+    ``error``: what has ended the world, None while it goes on. ``losses``: why each rank is lost
+    without which the others go on, in order.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class World:
         self.size, self.start, self.recorder = size, start, recorder
         self.scale = scale if emulator is not None else None
         self.error: WorldError | None = None
+        self.losses: list[str] = []
         self._register = CallRegister()
         self.gone = self._register.gone
         self.emulator, self._strict = emulator, emulator is None or emulator.mode == "strict"
@@ -456,7 +458,7 @@ class World:
 
     def _leave(self, rank: int, wall: float) -> None:
         if self._going_on is not None:
-            self._lose(rank, f"rank {rank} has ended, and makes no more calls")
+            self._lose(rank, f"rank {rank} has ended, and makes no more calls", ended=True)
             return
         self.gone.add(rank)
         if self.emulator is not None and self._mismatch is None:
@@ -485,9 +487,14 @@ class World:
         else:
             self._end(error)
 
-    def _lose(self, rank: int, why: str) -> None:
-        """A rank is lost, and the others go on; if all had to join a call at once, they cannot."""
+    def _lose(self, rank: int, why: str, ended: bool = False) -> None:
+        """A rank is lost, and the others go on; if all had to join a call at once, they cannot.
+
+        ``ended``: whether its program has ended well.
+        """
         if self._going_on is not None:
+            if not ended:
+                self.losses.append(why)
             self.gone.add(rank)
             self._register.blocked.pop(rank, None)
             self._suspects.pop(rank, None)

@@ -1,6 +1,7 @@
 """Ranks that go on until a file is there: ``watched_ranks.py STOP [MODE]``.
 
-MODE "torch" calls through torch.distributed; "raise" ends with an error whose text is markup.
+MODE "torch" calls through torch.distributed; "raise" ends with an error whose text is markup; in
+"lose" rank 1 ends at once, and the others go on without it.
 """
 
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from collectives import init
+from fabric.failure import RankLost
 
 stop, mode = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""
 comm = init()
@@ -43,6 +45,17 @@ def with_torch() -> None:
     dist.destroy_process_group()
 
 
-with_torch() if mode == "torch" else plain()
+def without_one() -> None:
+    global comm
+    if comm.rank == 1:
+        raise ValueError("rank 1 has had enough")
+    try:
+        comm.barrier()
+    except RankLost:
+        comm = comm.shrink()
+    plain()
+
+
+{"torch": with_torch, "lose": without_one}.get(mode, plain)()
 if mode == "raise" and comm.rank == 1:
     raise ValueError("<img src=x onerror='window.owned = 1'>")

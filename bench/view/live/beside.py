@@ -74,6 +74,7 @@ class Teller:
         self._world, self._emulator, self._process = world, emulator, process
         self._latest = emulator.watch(MOST_WAITING)
         self._feed, self._over = Feed(), threading.Event()
+        self._said = 0  # losses that the process knows of
         self._threads = [
             threading.Thread(target=do, name=f"triplane live {do.__name__}", daemon=True)
             for do in (self._tell, self._hear)
@@ -110,8 +111,10 @@ class Teller:
             self._pass_on(pipe, ENDED if error is None else str(error))
 
     def _pass_on(self, pipe: IO[bytes], end: str | None) -> None:
-        found = self._latest.take()
-        _send(pipe, self._feed.batch(found, self._now(), self._latest.dropped, end=end))
+        found, now, lost = self._latest.take(), self._now(), self._world.losses[self._said :]
+        self._said += len(lost)
+        news = [(now, words) for words in lost]
+        _send(pipe, self._feed.batch(found, now, self._latest.dropped, news, end))
 
     def _now(self) -> float:
         world, emulator = self._world, self._emulator
