@@ -26,6 +26,7 @@ from fabric.failure import WorldError
 from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
 from fabric.timeline.faults import PacketsOnFaults
+from tests.test_faults_in_time import PROGRAM, triplane
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
 
@@ -261,7 +262,7 @@ def simulated(made: Fabric, steps: list[Step]) -> tuple[ChangingPacketSimulation
     return run, run.state
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     data=st.data(), seed=st.integers(0, 999), shape=st.sampled_from([*SHAPES]),
     routing=st.sampled_from(["spray", "hash", "adaptive", "packet-hash"]), classes=st.booleans(),
@@ -464,6 +465,20 @@ def test_a_cut_ends_a_world_with_an_error_that_names_it() -> None:
     plan = FaultPlan((Fault(("host2<->switch",), start=30 * US),))
     with pytest.raises(WorldError, match=r"no path from host\d \(rank \d\) .* host2<->switch dead"):
         launch(reduced, 4, Fabric(star(4), engine="packet", faults=plan))
+
+
+def test_strict_times_are_the_same_to_the_bit_between_processes(tmp_path: Path) -> None:
+    (tmp_path / "p.py").write_text(PROGRAM)
+    (tmp_path / "f.toml").write_text(
+        'seed = 3\ndetection = "5 us"\n[[faults]]\nwhat = "node0.die*<->node0.l1.*"\n'
+        'mtbf = "2 ms"\nmttr = "50 us"\nuntil = "1 ms"\n'
+    )
+    common = ["-n", "4", "--system", "supernode:16", "--placement", "0,5,16,17", "--engine",
+              "packet", "--faults", str(tmp_path / "f.toml"), str(tmp_path / "p.py")]  # fmt: skip
+    shown = [triplane("--transport", one, *common) for one in ("inproc", "zmq")]
+    assert [one.stderr for one in shown] == ["", ""]
+    assert shown[0].stdout == shown[1].stdout
+    assert len(json.loads(shown[0].stdout)) == 10
 
 
 def test_a_bench_says_what_became_of_packets(tmp_path: Path) -> None:

@@ -263,7 +263,8 @@ def test_answers_under_way_hold_nobody_up() -> None:
     (first,) = set(ends(session).values())
     enter(session, 2, MTU, 0, 1, first)
     assert ends(session)[2] == exactly(2 * first)
-    names = [name for name in CHECKS if name != "classes"]
+    # What is sent over a dead link is lost here, so that a transfer waits for its alarm.
+    names = [name for name in CHECKS if name not in ("classes", "dead")]
     check(lambda: Packet(roce="net", dcqcn=False), names, tolerance=2e-2)
 
 

@@ -66,7 +66,9 @@ class ChangingNetwork:
         back = wires.change(live, states, at)
         known = np.flatnonzero((states.routed == 0) & (self._routed > 0) & (states.share == 0))
         held = np.append(back, known)
-        stood(*waits(live.state, held[~self.network.roce[held]], wires.dead_since, at))
+        held = held[~self.network.roce[held]]
+        if len(held):
+            stood(*waits(live.state, held, wires.dead_since, at))
         wires.dead_since[back] = LAST_TIME
         if not np.array_equal(states.routed, self._routed):
             self._routed = states.routed

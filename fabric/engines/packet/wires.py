@@ -45,7 +45,7 @@ class PacketLinks:
         speed = np.where(roce, self._of_roce(states), states.share)
         changed = np.flatnonzero((speed != self._speed) | (states.loss != self._loss)
                                  | (states.share != self.share))  # fmt: skip
-        ahead = on_the_way(s, now)
+        ahead = on_the_way(s, now) if len(changed) else np.zeros(0, bool)
         for k in changed.tolist():
             sent = self._being_sent(s, k, ahead, now)
             if roce[k]:
