@@ -83,23 +83,40 @@ def solve_by_priority(f: Flows, time: float, span: float) -> bool:
         found = component(f)
     levels(f, span)
     every, begin = _by_priority(f, found)
-    base = np.zeros(0)
-    if len(f.promise):
-        base = _promised(f, every)
+    if len(f.promise) > 0:
+        _fill_above(f, every, begin, time, _promised(f, every))
+        close(f)
+        return bool(everything)
     for priority in range(f.n[PRIORITIES]):
         first, end = begin[priority], begin[priority + 1]
         if first == end:
             continue
         _open(f, every[first:end])
-        g = f
-        if len(base) and len(f.limits) > 1:
-            g = _with_rest(f, end - first, base)
-        if len(g.limits) > 1:
-            sort_by_limit(g, end - first)
-        fill(g, end - first)
-        _settle(g, end - first, time, base)
+        if len(f.limits) > 1:
+            sort_by_limit(f, end - first)
+        fill(f, end - first)
+        _settle(f, end - first, time)
     close(f)
     return bool(everything)
+
+
+@compiled
+def _fill_above(f: Flows, every: _Ints, begin: _Longs, time: float, base: _Floats) -> None:
+    """Priority after priority, on top of the ``base`` that flows have; as `solve_by_priority`."""
+    for priority in range(f.n[PRIORITIES]):
+        first, end = begin[priority], begin[priority + 1]
+        if first == end:
+            continue
+        _open(f, every[first:end])
+        g = _with_rest(f, end - first, base)
+        sort_by_limit(g, end - first)
+        fill(g, end - first)
+        for k in range(end - first):  # their rates, as if these were their limits
+            b = g.found[k]
+            state, i = g.records[b], g.records[b + 1]
+            above = g.level[state] if state >= 0 else g.limits[g.limit[i]]
+            g.limits[g.limit[i]], g.records[b] = base[i] + above, AT_LIMIT
+        _settle(g, end - first, time)
 
 
 @compiled
@@ -206,11 +223,11 @@ def _open(f: Flows, records: _Ints) -> None:
 
 
 @compiled
-def _settle(f: Flows, found: int, time: float, base: _Floats) -> None:
+def _settle(f: Flows, found: int, time: float) -> None:
     """Give the flows that were solved their rates, and when they will be through at those.
 
-    ``base``: what they have as a guarantee, by flow; empty where there is none. The first lines are
-    also those of `maxmin`'s: as a function that both call, they take a solve twice its time.
+    The first lines are also those of `maxmin`'s: as a function that both call, they take a solve
+    twice its time.
     """
     for k in range(found):
         b = f.found[k]
@@ -219,8 +236,6 @@ def _settle(f: Flows, found: int, time: float, base: _Floats) -> None:
             state = AT_LIMIT
             f.records[b] = state
         rate = f.level[state] if state >= 0 else f.limits[f.limit[i]]
-        if len(base) > 0:
-            rate += base[i]
         old, due = f.rate[i], f.due[i]
         if old > 0.0 and (rate == old or due <= time * (1 + 2e-12)):
             continue  # nothing changes, or it has its last byte at this very instant

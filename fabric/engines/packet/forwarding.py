@@ -55,9 +55,9 @@ def _send(s: State, k: int, now: int) -> None:
     classes = links[k].mask
     for x in range(links[k].begin, links[k].end):
         classes |= sets[link_sets[x]].mask
-    chosen = _due(s, k, classes, now) if len(s.promises) > 0 else NONE
-    is_due = chosen != NONE
-    while chosen == NONE and classes > 0:
+    if len(s.promises) > 0 and _sent_what_is_due(s, k, classes, now):
+        return
+    while classes > 0:
         kind = 0
         while classes >> (kind + 1):
             kind += 1
@@ -66,9 +66,10 @@ def _send(s: State, k: int, now: int) -> None:
             chosen = kind if _can_send(s, k, kind, now) else NONE
         else:
             chosen = _by_weight(s, k, alike, now)
+        if chosen != NONE:
+            _begin(s, k, chosen, now)
+            return
         classes ^= alike
-    if chosen != NONE:
-        _begin(s, k, chosen, is_due, now)
 
 
 @lean_inlined
@@ -89,29 +90,46 @@ def _can_send(s: State, k: int, kind: int, now: int) -> bool:
 
 
 @inner
-def _due(s: State, k: int, classes: int, now: int) -> int:
-    """Which class is to send over link k as it is promised that; `NONE` if none of them can."""
-    kind = due(s, k, classes, now)
-    while kind != NONE and not _can_send(s, k, kind, now):
-        classes ^= 1 << kind
-        kind = due(s, k, classes, now)
-    return int(kind)
+def _sent_what_is_due(s: State, k: int, classes: int, now: int) -> bool:
+    """Whether one of these classes is due at link k, which begins with a packet of it then.
+
+    Apart from `_send`, as that has to be quick where nothing is promised.
+    """
+    kind = due(s, k, _able(s, k, classes, now), now)
+    if kind == NONE:
+        return False
+    at, tag, reached = k * len(s.kinds) + kind, 0.0, 0.0
+    lead = k * len(s.kinds) + s.kinds[kind].lead
+    if len(s.shares) > 0:
+        tag, reached = s.shares[at].tag, s.shares[lead].reached
+    _begin(s, k, kind, now)
+    given(s, at, s.links[k].free - now, (s.mtu + s.header) * s.links[k].per_byte, now)
+    if len(s.shares) > 0:  # what is left is shared on top, as if this had not been
+        s.shares[at].tag, s.shares[lead].reached = tag, reached
+    return True
 
 
 @inner
 def _by_weight(s: State, k: int, alike: int, now: int) -> int:
     """Which class of one priority is to send over link k; `NONE` if none of them can."""
-    able, kind = 0, 0
-    while alike >> kind:
-        if alike >> kind & 1 and _can_send(s, k, kind, now):
-            able |= 1 << kind
-        kind += 1
+    able = _able(s, k, alike, now)
     return least_served(s, k, able) if able else NONE
 
 
+@inner
+def _able(s: State, k: int, classes: int, now: int) -> int:
+    """Those of the classes that have a packet that link k can send."""
+    able, kind = 0, 0
+    while classes >> kind:
+        if classes >> kind & 1 and _can_send(s, k, kind, now):
+            able |= 1 << kind
+        kind += 1
+    return able
+
+
 @lean_inlined
-def _begin(s: State, k: int, kind: int, is_due: bool, now: int) -> None:
-    """Link k sends the first packet of its queue of a class, which it may have been due."""
+def _begin(s: State, k: int, kind: int, now: int) -> None:
+    """Link k sends the first packet of its queue of a class."""
     links, queues, packets, sets, senders = s.links, s.queues, s.packets, s.sets, s.senders
     queue = queue_of(len(links), k, kind)
     p = queues[queue].first
@@ -141,9 +159,7 @@ def _begin(s: State, k: int, kind: int, is_due: bool, now: int) -> None:
         if packets[p].entry != NONE:
             passed = min(until, now + int(np.ceil(s.head * links[k].per_byte - 1e-3)))
     links[k].free = until
-    if is_due:
-        given(s, k, kind, until - now, (s.mtu + s.header) * links[k].per_byte, now)
-    elif s.kinds[kind].alike != 1 << kind:
+    if s.kinds[kind].alike != 1 << kind:
         served(s, k, kind, until - now)
     schedule(s, len(links) + p, passed + crosses)
     more = links[k].mask

@@ -140,7 +140,8 @@ def _serve(s: State, i: int, is_due: bool, now: int) -> None:
     takes = _takes(s, i, s.transfers[i].initiator)
     s.initiators[rank].busy = True
     if is_due:
-        given(s, len(s.links) + rank, kind, takes, s.mtu * s.transfers[i].initiator, now)
+        at = (len(s.links) + rank) * len(s.kinds) + kind
+        given(s, at, takes, s.mtu * s.transfers[i].initiator, now)
     elif s.kinds[kind].alike != 1 << kind:
         served(s, len(s.links) + rank, kind, takes)
     later(s, now + takes, s.transfers[i].order, i * 4 + TRANSFER)

@@ -58,8 +58,10 @@ def due(s: State, of: int, mask: int, now: int) -> int:
 
 
 @lean_inlined
-def given(s: State, of: int, kind: int, takes: int, longest: float, now: int) -> None:
-    """Note that a class that was due is served for ``takes`` ps; the ``longest`` packet takes."""
-    at = of * len(s.kinds) + kind
+def given(s: State, at: int, takes: int, longest: float, now: int) -> None:
+    """Note that the class that was due at place ``at`` is served for ``takes`` ps.
+
+    ``longest``: what a packet takes at most.
+    """
     late = (len(s.kinds) + 1) * longest
     s.promises[at].tag = max(s.promises[at].tag, now - late) + takes * s.promises[at].slowness
