@@ -77,6 +77,14 @@ BENCHMARKS = {
         "How late transfers are on paced time, and never early.",
     ),
     "faults": ("bench.faults.command:command", "What every single failure of a kind costs."),
+    "isolation": (
+        "bench.isolation.command:command",
+        "Dispatch and combine beside a stream on their links, with classes and without.",
+    ),
+    "contrast": (
+        "bench.contrast.command:command",
+        "Where packets must differ from the fluid, in small scenes timed by both engines.",
+    ),
     "pool": ("bench.pool.command:command", "A pool of blocks: hits and latencies, UB beside VPC."),
     "decode": ("bench.serving.decode:command", "A decoding step: TPOT, tokens/s, where time goes."),
     "prefill": ("bench.serving.prefill:command", "A prefill: TTFT, tokens/s, where time goes."),

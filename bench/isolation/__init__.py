@@ -1,0 +1,1 @@
+"""What classes keep from an operation that shares its links with a stream."""
