@@ -151,6 +151,14 @@ def test_shared_batches_training_and_whole_experts(what: str, tmp_path: Path) ->
     assert f"{what}: as one process" in done.stdout
 
 
+def test_the_others_generate_on_when_a_rank_is_killed(tmp_path: Path) -> None:
+    done = run(3, "--sync", "eager", "--on-loss", "shrink", PROGRAM, "survive", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "0 goes on as 0 of 2" in done.stdout
+    assert "2 goes on as 1 of 2" in done.stdout
+    assert "rank 1 was killed by SIGKILL; the others went on" in done.stderr
+
+
 def test_a_rank_that_dies_in_a_layer_is_named(tmp_path: Path) -> None:
     done = run(2, PROGRAM, "die", str(tmp_path))
     assert done.returncode != 0

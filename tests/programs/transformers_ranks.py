@@ -1,6 +1,8 @@
 """A rank of test_engine_transformers.py: a tiny Mixtral over the ranks, in several ways."""
 
+import itertools
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ import torch.distributed as dist
 from transformers import AutoModelForCausalLM, MixtralConfig
 from transformers.distributed import DistributedConfig
 
-import collectives.adapters.torch  # noqa: F401  # the backend
+import collectives.adapters.torch as adapter
 from collectives.adapters.transformers import register
+from fabric.failure import RankLost
 
 CONFIG = MixtralConfig(
     vocab_size=128, hidden_size=64, intermediate_size=64, num_hidden_layers=2,
@@ -38,6 +41,33 @@ def trained(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: whole(p.grad) for name, p in model.named_parameters() if p.grad is not None}
 
 
+def generated(model: Any, prompts: torch.Tensor) -> list[list[int]]:
+    tokens = {"max_new_tokens": 5, "min_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
+    with torch.no_grad():
+        return list(model.generate(prompts, **tokens).tolist())
+
+
+def survive(model: Any, alone: Any, x: torch.Tensor) -> None:
+    """Rank 1 is killed in a layer of the third token; the others generate theirs without it."""
+    me, passes = dist.get_rank(), itertools.count(1)
+
+    def dies(*_: Any) -> None:
+        if next(passes) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if me == 1:
+        model.model.layers[1].register_forward_pre_hook(dies)
+    try:
+        generated(model, x)
+        raise AssertionError("rank 1 was not missed")
+    except RankLost:
+        adapter.shrink()
+    later = torch.flip(x, [1])  # and what is asked for afterwards
+    for prompts in (x, later):
+        assert generated(model, prompts) == generated(alone, prompts)
+    sys.stdout.write(f"{me} goes on as {dist.get_rank()} of {dist.get_world_size()}\n")
+
+
 def main() -> None:
     what, folder = sys.argv[1], Path(sys.argv[2]) / sys.argv[1]
     torch.set_num_threads(1)
@@ -56,7 +86,7 @@ def main() -> None:
     spread = DistributedConfig(
         ep_size=ranks, ep_implementation="triplane", **loaded.get(what, {"fsdp_size": ranks})
     )
-    if what == "whole":  # all experts on every rank, which works on its share of them
+    if what in ("whole", "survive"):  # all experts on every rank, which works on its share of them
         model = AutoModelForCausalLM.from_pretrained(folder, experts_implementation="triplane")
         torch.testing.assert_close(logits(model, x), logits(alone, x))
     else:
@@ -68,6 +98,8 @@ def main() -> None:
         for name, grad in expected.items():
             dist.all_reduce(grad)
             torch.testing.assert_close(found[name], grad / ranks, rtol=1e-3, atol=1e-5)
+    if what == "survive":
+        survive(model, alone, x)
     if what == "die":
         logits(model, x)
         if rank == 1:
