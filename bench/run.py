@@ -96,6 +96,8 @@ setting_options = gathered(
                  help="Write what the ranks did, and when, for ui.perfetto.dev."),
     click.option("--live", is_flag=True, default=None,
                  help="Serve a page on this host that shows what the ranks do while they run."),
+    click.option("--live-wait", is_flag=True, default=None,
+                 help="With --live: the ranks begin when a browser shows the page."),
     click.option("--record", metavar="FILE",
                  help="Write all calls to this .npz, for triplane replay."),
     click.option("--as-part-of", type=click.IntRange(1), metavar="N",
@@ -161,6 +163,9 @@ def _checked(placing: Placing, settings: Settings) -> Settings:
 
 
 def _check(placing: Placing, settings: Settings) -> None:
+    if settings.live_wait and ranks_of(placing.transport) == "mpi":
+        given = placing.transport
+        _refuse("live_wait", f"does not go with --transport {given}: mpiexec starts the ranks")
     if placing.make_keys and placing.keys is None:
         raise click.UsageError("--make-keys needs --keys FILE")
     default = Settings()

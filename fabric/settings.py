@@ -53,7 +53,8 @@ class Settings:
     others know of it. Nobody has published such a time for a supernode: 10 ms is an assumption.
     ``spares``: how many ranks, the last ones, wait until the others take them in after a loss.
 
-    ``live``: whether a local server shows what the ranks do, as with `triplane run --live`.
+    ``live``: whether a local server shows what the ranks do, as with `triplane run --live`;
+    ``live_wait``: whether they begin when a browser watches.
 
     Raises `WorldError` with the choices, `ArgumentError` for a value of another type.
     """
@@ -72,6 +73,7 @@ class Settings:
     loss_detection: float = 0.01
     live: bool = False
     spares: int = 0
+    live_wait: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.machine, MachineSpec | None):
@@ -94,6 +96,8 @@ class Settings:
             raise WorldError(f"as_part_of is {self.as_part_of}, and no machine is emulated")
         if self.live and self.machine is None:
             raise WorldError("live shows an emulated machine, and none is emulated")
+        if self.live_wait and not self.live:
+            raise WorldError("live_wait is of live, which is off")
         if self.as_part_of is not None and self.survives:
             raise WorldError(
                 f"on_loss is 'shrink', and as_part_of {self.as_part_of}: what modelled ranks do"
@@ -184,6 +188,7 @@ _OTHERS = tuple(each.name for each in fields(Settings) if each.name != "machine"
 """The settings that are no machine."""
 
 _NUMBERS = ("scale", "heartbeat", "stop_timeout", "grace", "loss_detection")
+_FLAGS = ("live", "live_wait")
 _MAY_BE_0 = ("grace", "loss_detection")
 _FILES = ("trace", "record")
 _WHOLE: Mapping[str, int | None] = {"as_part_of": None, "spares": 0}
@@ -195,7 +200,7 @@ def _normal(name: str, value: Any) -> Any:
         return number(value, name)
     if name == "as_part_of":
         return None if value is None else integer(value, name, 1)
-    if name == "live":
+    if name in _FLAGS:
         return flag(value, name)
     if name == "spares":
         return integer(value, name, 0)
@@ -210,8 +215,8 @@ def _text(value: Any) -> str:
 def _value(name: str, text: str) -> str | float | int | None:
     if name in _FILES:
         return text or None
-    if name == "live":
-        return _on(text)
+    if name in _FLAGS:
+        return _on(name, text)
     if name in _WHOLE and (not text or text.isdecimal()):
         return int(text) if text else _WHOLE[name]
     if name not in (*_NUMBERS, *_WHOLE):
@@ -222,9 +227,9 @@ def _value(name: str, text: str) -> str | float | int | None:
         raise WorldError(f"{PREFIX}{name.upper()} is {text!r}, not a number") from None
 
 
-def _on(text: str) -> bool:
+def _on(name: str, text: str) -> bool:
     if text not in ("", "0", "1"):
-        raise WorldError(f"{PREFIX}LIVE is {text!r}; it has to be 1, or 0 or nothing")
+        raise WorldError(f"{PREFIX}{name.upper()} is {text!r}; it has to be 1, or 0 or nothing")
     return text == "1"
 
 

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import gzip
 import os
+import re
 import signal
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -233,10 +234,29 @@ def test_who_is_lost_is_said_where_the_others_go_on(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
+def test_ranks_wait_for_who_watches(tmp_path: Path) -> None:
+    """Who sees the stream sees the run from its begin: nothing is over, then everything."""
+    (tmp_path / "stop").touch()
+    with running(tmp_path, "--live-wait") as (process, address, _):
+        assert process.poll() is None
+        with urllib.request.urlopen(f"{address}events", timeout=60) as stream:
+            calls = [
+                int(found[1])
+                for line in stream
+                if line.startswith(b"data: ") and len(line) > len("data: \n")
+                for told in [gzip.decompress(base64.b64decode(line[len("data: ") :]))]
+                if (found := re.search(rb'"calls": (\d+)', told))
+            ]
+        assert process.wait(60) == 0
+    assert calls[0] == 0
+    assert calls[-1] == 1  # of which rank 0 learns that the file is there
+
+
 def test_the_process_of_the_page_may_be_killed(tmp_path: Path) -> None:
-    with running(tmp_path) as (process, _, stop):
+    """Ranks that wait for who watches begin, as nobody ever will; and nobody misses it."""
+    (tmp_path / "stop").touch()
+    with running(tmp_path, "--live-wait") as (process, _, _):
         os.kill(page_process(tmp_path), signal.SIGKILL)
-        stop.touch()
         assert process.wait(60) == 0
 
 
@@ -261,6 +281,8 @@ def test_the_address_of_a_page_is_private_and_goes_with_it(
         (["run", "--live", "--system", "none", str(PROGRAM)], "--live does not go with --system"),
         (["run", "--live", "--nnodes", "2", "--node-rank", "1", "--rdzv-endpoint", "h:1",
           str(PROGRAM)], "--live goes with node 0"),
+        (["run", "--live", "--live-wait", "--transport", "mpi", str(PROGRAM)],
+         "--live-wait does not go with --transport mpi"),
         (["view", "--live", "star:4"], "--live goes alone"),
         (["view", "star:4"], "Missing option '-o'"),
     ],

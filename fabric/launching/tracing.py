@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 LIVE = "triplane.live"
-"""The group of the entry point that shows a world while its ranks run: a context manager of it."""
+"""The group of the entry point that shows a world while its ranks run: it makes a context manager
+of the world, and of whether ranks wait for somebody who watches."""
 
 
 @contextmanager
@@ -39,19 +40,19 @@ def opened(
         ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives,
         recorder=recorder, spares=settings.spares,
     )  # fmt: skip
-    shown = _shown(world) if settings.live else nullcontext()
+    shown = _shown(world, settings) if settings.live else nullcontext()
     with _traced(world, settings), _recorded(world, settings), shown:
         yield world
 
 
-def _shown(world: World) -> AbstractContextManager[None]:
+def _shown(world: World, settings: Settings) -> AbstractContextManager[None]:
     """A context manager during which what ranks do can be watched.
 
     What shows it is in a package that this one does not know. Raises `WorldError` if there is none.
     """
     for entry in entry_points(group=LIVE):
-        show: Callable[[World], AbstractContextManager[None]] = entry.load()
-        return show(world)
+        show: Callable[[World, bool], AbstractContextManager[None]] = entry.load()
+        return show(world, settings.live_wait)
     raise WorldError(f"Triplane is not installed whole: nothing is registered as {LIVE}")
 
 

@@ -38,10 +38,11 @@ ENDED = "the run has ended"
 
 
 @contextmanager
-def shown(world: World) -> Iterator[None]:
+def shown(world: World, wait: bool = False) -> Iterator[None]:
     """A context manager during which a page shows what the ranks of ``world`` do.
 
-    Its address is written to standard error. Raises `WorldError` if no machine is emulated.
+    Its address is written to standard error. ``wait``: begin when a browser watches. Raises
+    `WorldError` if no machine is emulated.
     """
     if world.emulator is None:
         raise WorldError("live shows an emulated machine, and none is emulated")
@@ -49,6 +50,8 @@ def shown(world: World) -> Iterator[None]:
     process = _started()
     teller = Teller(world, world.emulator, process)
     try:
+        if wait:
+            teller.watched.wait()
         yield
     finally:
         if at_home():
@@ -66,7 +69,10 @@ def _started() -> "subprocess.Popen[bytes]":
 
 
 class Teller:
-    """Two threads of a launcher: one tells the page's ``process`` what happens, one its address."""
+    """Two threads of a launcher: one tells the page's ``process`` what happens, one hears it.
+
+    ``watched``: set when a browser watches, or when none ever will as the process has ended.
+    """
 
     def __init__(
         self, world: World, emulator: Emulator, process: "subprocess.Popen[bytes]"
@@ -74,6 +80,7 @@ class Teller:
         self._world, self._emulator, self._process = world, emulator, process
         self._latest = emulator.watch(MOST_WAITING)
         self._feed, self._over = Feed(), threading.Event()
+        self.watched = threading.Event()
         self._said = 0  # losses that the process knows of
         self._threads = [
             threading.Thread(target=do, name=f"triplane live {do.__name__}", daemon=True)
@@ -93,13 +100,13 @@ class Teller:
             thread.join()
 
     def _hear(self) -> None:
-        """Say where the page is, once it is there."""
+        """Say where the page is, once it is there; then hear whether somebody watches."""
         with _pipe(self._process.stdout) as said:
             line = said.readline().decode()
             if line:
                 complain(f"triplane: watch the run at {line.strip()}")
-            while said.read(1 << 12):
-                continue
+            said.readline()
+            self.watched.set()
 
     def _tell(self) -> None:
         # The process may end first, as when its user kills it: then there is nobody to tell.

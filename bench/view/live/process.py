@@ -2,7 +2,8 @@
 
 A launcher starts it, and sends on its standard input what is to be shown (`Order`) and then what
 happens (`bench.view.live.feed.LiveBatch`), each as a pickle with its length before it: nobody else
-can write there. It answers with the page's address. When the input ends, however that came about,
+can write there. It answers with the page's address, and with `WATCHED` when the first browser has a
+stream. When the input ends, however that came about,
 it tells the browsers, and ends.
 """
 
@@ -43,6 +44,9 @@ SHARE = 0.08
 LONGEST_PAUSE = 1.0
 """Seconds between two frames at most, however much they cost."""
 
+WATCHED = "watched"
+"""What is said when somebody watches."""
+
 LOST = "the launcher is gone"
 """How a world has ended of which nothing more is heard."""
 
@@ -62,6 +66,7 @@ async def serve(reader: asyncio.StreamReader) -> None:
     whole = whole_of(fabric.topology)
     view = shown(fabric.topology, whole)
     kept: list[bytes] = []
+    watching: list[str] = []
     making = asyncio.Lock()
 
     async def document() -> bytes:
@@ -73,6 +78,9 @@ async def serve(reader: asyncio.StreamReader) -> None:
 
     def frames() -> Any:
         seen = Seen()
+        if not watching:
+            watching.append(WATCHED)
+            _say(WATCHED)
 
         def following() -> str | None:
             if seen.version == world.version and seen.epoch == world.film.epoch:
@@ -84,8 +92,7 @@ async def serve(reader: asyncio.StreamReader) -> None:
     server = LiveServer(secrets.token_urlsafe(24), document, frames)
     await server.start()
     with announced(server.address):
-        sys.stdout.write(f"{server.address}\n")
-        sys.stdout.flush()
+        _say(server.address)
         os.nice(POLITE)
         await _follow(reader, world, server)
         await server.close(PARTING)
@@ -116,6 +123,12 @@ class Pace:
         self._next = now + min((used - self._used) / SHARE, LONGEST_PAUSE)
         self._used = used
         return True
+
+
+def _say(words: str) -> None:
+    with suppress(BrokenPipeError):  # the launcher is gone, which its other pipe says, too
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
 
 
 async def _received(reader: asyncio.StreamReader) -> Any:
