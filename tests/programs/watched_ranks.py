@@ -22,7 +22,7 @@ def over() -> bool:
     """Whether rank 0 has seen the file: all ranks make as many calls."""
     seen = np.array([float(stop.exists())])
     comm.broadcast(seen, root=0)
-    time.sleep(0.01)
+    time.sleep(0.05)
     return bool(seen[0])
 
 
