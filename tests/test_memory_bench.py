@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,27 @@ def test_real_ranks_take_what_a_simulation_says(command: str, pattern: str) -> N
         assert "wall_us" not in one
 
 
+@pytest.mark.parametrize("transport", ["sim", "inproc"])
+def test_pictures_have_every_access_of_the_last_row(transport: str, tmp_path: Path) -> None:
+    trace, plot = tmp_path / "trace.json", tmp_path / "plot.svg"
+    shown = run(
+        "bench", "get", "-b", "64K", "-e", "128K", "--window", "3", "--pattern", "one-to-many",
+        "--ranks", "4", "--transport", transport, "-n", "1", "--format", "json",
+        "--trace", str(trace), "--plot", str(plot),
+    )  # fmt: skip
+    row = json.loads(shown)[-1]
+    events = json.loads(trace.read_text("utf-8"))["traceEvents"]
+    slices = [one for one in events if one["ph"] == "X"]
+    assert len(slices) == 9
+    assert {one["name"] for one in slices} == {f"get from rank {n}" for n in (1, 2, 3)}
+    assert len({one["tid"] for one in slices}) == 9
+    assert max(one["dur"] for one in slices) == pytest.approx(row["time_us"], abs=1e-3)
+    assert sum(one["dur"] for one in slices) / 9 == pytest.approx(row["latency_us"], abs=1e-3)
+    drawn = plot.read_text("utf-8")
+    assert all(words in drawn for words in ("bytes of a block", "latency (us)", "emulated"))
+    assert ("this host" in drawn) is (transport == "inproc")
+
+
 def test_processes_check_every_byte() -> None:
     (row,) = json.loads(
         run("bench", "get", "-b", "4K", "-e", "4K", "--transport", "zmq", "--format", "json")
@@ -137,6 +159,10 @@ def test_the_table_has_a_head_and_says_what_it_stands_on() -> None:
         (["-b", "1M", "-e", "1K"], "-b 1048576 to -e 1024 has no size from 1 on"),
         (["--pattern", "one-to-many", "--ranks", "900"], "899 ranks do not fit at --distance"),
         (["--planes", "vpc"], "no path from"),
+        (
+            ["--window", "5000", "--trace", "no.json"],
+            "--trace shows 4096 accesses at most; a row has 5000",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_a_line(asked: list[str], said: str) -> None:

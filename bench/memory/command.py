@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from bench.machine_options import machine_options
+from bench.memory import picture
 from bench.memory.measure import AccessRow, sweep
 from bench.memory.real_ranks import sweep as sweep_live
 from bench.memory.request import PATTERNS, AccessBench, AccessFlags, prepare
-from bench.new_files import NewFile
+from bench.new_files import NewFile, check_apart
 from bench.numbers import Number
 from bench.options import FORMATS, gathered, parse_bytes
 from bench.published.standing import lines
@@ -69,9 +70,12 @@ access_options = gathered(
 
 def _run(
     op: str, flags: AccessFlags, transport: str, machine: MachineSpec, form: str,
-    output: Path | None,
+    output: Path | None, plot: Path | None, trace: Path | None,
 ) -> int:  # fmt: skip
+    check_apart({"--output": output, "--plot": plot, "--trace": trace})
     bench = prepare(op, flags, machine)
+    if trace:
+        picture.check_traceable(bench)
     made = sweep(bench) if transport == "sim" else sweep_live(bench, transport)
     rows = [*progress(made, op, len(flags.sizes()))]
     records = [row.record() for row in rows]
@@ -82,6 +86,10 @@ def _run(
             put_lines(file, *(f"# {line}" for line in lines([row.standing for row in rows])))
         else:
             file.write(as_text(records, form, bench.machine))
+    if plot:
+        picture.draw(rows, plot)
+    if trace:
+        picture.trace(rows[-1], trace)
     return int(any(row.times.wrong for row in rows))
 
 
@@ -107,6 +115,10 @@ def _command(op: str, text: str) -> click.Command:
                      show_default=True, help="Text for people, or records for programs."),
         click.option("--output", type=NewFile(), metavar="FILE",
                      help="Write the answer here instead of printing it."),
+        click.option("--plot", type=NewFile(), metavar="FILE",
+                     help="Draw the answer (png, svg or pdf)."),
+        click.option("--trace", type=NewFile(), metavar="FILE",
+                     help="Write the last row's Perfetto trace (json)."),
     ]  # fmt: skip
     command: Any = access_options(machine_options(partial(_run, op)))
     for option in reversed(options):

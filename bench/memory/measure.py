@@ -19,12 +19,14 @@ from topology.units import US
 class AccessTimes:
     """How long all accesses of a row take: seconds until the last is over, and of one in the mean.
 
-    ``wall``: seconds of this host's clock, of real ranks; ``wrong``: bytes that are not what they
-    must be; both None of a simulation.
+    ``ends``: of each access, seconds from the common begin, pair after pair. ``wall``: seconds of
+    this host's clock, of real ranks; ``wrong``: bytes that are not what they must be; both None of
+    a simulation.
     """
 
     time: float
     latency: float
+    ends: tuple[float, ...]
     wall: float | None = None
     wrong: int | None = None
 
@@ -130,4 +132,4 @@ def simulated(bench: AccessBench, size: int) -> AccessTimes:
         emulator.end(rank)
     emulator.advance()
     ends = [emulator.finish(rank, op) or 0.0 for op, rank in enumerate(begun)]
-    return AccessTimes(max(ends), sum(ends) / len(ends))
+    return AccessTimes(max(ends), sum(ends) / len(ends), tuple(ends))

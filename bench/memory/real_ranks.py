@@ -65,15 +65,22 @@ def sweep(bench: AccessBench, transport: str) -> Iterator[AccessRow]:
     samples = launch(main, flags.world, bench.fabric, transport, args=(jobs,))
     host_time = (time.perf_counter() - began) / len(jobs)
     for job, of_ranks in zip(jobs, zip(*samples, strict=True), strict=True):
-        yield row(bench, job.size, _times(of_ranks), transport, host_time)
+        yield row(bench, job.size, _times(of_ranks, flags.window), transport, host_time)
 
 
-def _times(samples: Sequence[AccessSample]) -> AccessTimes:
+def _times(samples: Sequence[AccessSample], window: int) -> AccessTimes:
     ends = [end for sample in samples for end in sample.ends]
     wall = max(sample.wall for sample in samples)
+    by_pair = [
+        end
+        for sample in samples
+        for pair in range(len(sample.ends) // window)
+        for end in sample.ends[pair :: len(sample.ends) // window]
+    ]
     return AccessTimes(
-        max(ends), sum(ends) / len(ends), wall, sum(sample.wrong for sample in samples)
-    )
+        max(ends), sum(ends) / len(ends), tuple(by_pair), wall,
+        sum(sample.wrong for sample in samples),
+    )  # fmt: skip
 
 
 def main(jobs: Sequence[AccessJob]) -> list[AccessSample]:
