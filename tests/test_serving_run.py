@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from bench.cli import main
 from collectives.workloads.inference.interpolated import Interpolated, doubling
 from collectives.workloads.inference.requests import ServedRequest, of_trace, poisson
-from collectives.workloads.inference.serving import (
+from collectives.workloads.inference.serving import serve
+from collectives.workloads.inference.serving_plan import (
     FlexibleGroups,
     Role,
     RoleChange,
     ServingPlan,
-    serve,
 )
 from collectives.workloads.inference.sourced import InferenceError
 

@@ -28,12 +28,8 @@ from collectives.workloads.inference.deployment import DECODE, PREFILL
 from collectives.workloads.inference.interpolated import Interpolated, doubling
 from collectives.workloads.inference.kv import KvPlan
 from collectives.workloads.inference.requests import BLOCK, ServedRequest, of_trace, poisson
-from collectives.workloads.inference.serving import (
-    FlexibleGroups,
-    ServingPlan,
-    ServingRun,
-    serve,
-)
+from collectives.workloads.inference.serving import serve
+from collectives.workloads.inference.serving_plan import FlexibleGroups, ServingPlan, ServingRun
 from collectives.workloads.inference.sourced import ASSUMED, Sourced
 from fabric.machine import MachineSpec
 from topology.units import GB, MS, parse

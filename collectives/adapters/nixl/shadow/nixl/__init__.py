@@ -1,11 +1,11 @@
 """What ``import nixl`` finds if this folder is on Python's path: Triplane's adapter."""
 
-from collectives.adapters.nixl.agent import PORT as DEFAULT_COMM_PORT
-from collectives.adapters.nixl.agent import AgentConfig as nixl_agent_config  # noqa: N813
 from collectives.adapters.nixl.agent import NixlAgent as nixl_agent  # noqa: N813
-from collectives.adapters.nixl.agent import PreparedList as nixl_prepped_dlist_handle  # noqa: N813
-from collectives.adapters.nixl.agent import ThreadSync as nixl_thread_sync_t  # noqa: N813
-from collectives.adapters.nixl.agent import TransferHandle as nixl_xfer_handle  # noqa: N813
+from collectives.adapters.nixl.handles import PORT as DEFAULT_COMM_PORT
+from collectives.adapters.nixl.handles import AgentConfig as nixl_agent_config  # noqa: N813
+from collectives.adapters.nixl.handles import PreparedList as nixl_prepped_dlist_handle  # noqa: N813
+from collectives.adapters.nixl.handles import ThreadSync as nixl_thread_sync_t  # noqa: N813
+from collectives.adapters.nixl.handles import TransferHandle as nixl_xfer_handle  # noqa: N813
 
 nixl_backend_handle = int
 

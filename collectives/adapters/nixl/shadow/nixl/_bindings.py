@@ -1,6 +1,5 @@
 """NIXL's ``nixl._bindings`` as Triplane has it: lists, kinds of memory and exceptions."""
 
-from collectives.adapters.nixl.agent import Telemetry as nixlXferTelemetry
 from collectives.adapters.nixl.descriptors import MemoryKind
 from collectives.adapters.nixl.descriptors import RegistrationList as nixlRegDList
 from collectives.adapters.nixl.descriptors import TransferList as nixlXferDList
@@ -11,6 +10,7 @@ from collectives.adapters.nixl.errors import NixlNotFoundError as nixlNotFoundEr
 from collectives.adapters.nixl.errors import (
     NixlNotSupportedError as nixlNotSupportedError,
 )
+from collectives.adapters.nixl.handles import Telemetry as nixlXferTelemetry
 
 DRAM_SEG, VRAM_SEG = MemoryKind.DRAM_SEG, MemoryKind.VRAM_SEG
 
