@@ -48,9 +48,13 @@ def triplane(*words: str) -> Result:
 def times(software: str, ranks: int, sizes: list[int] = SIZES) -> list[float]:
     """What a stack takes for a ring all-gather of nccl-tests' S on an h100, microseconds."""
     fabric = Fabric(system("h100"), endpoint=software)
-    steps = (schedule("all_gather", ranks, max(1, size // ranks), "ring") for size in sizes)
-    return [fabric.simulate(one, operation="all_gather", ranks=ranks).duration / US
-            for one in steps]  # fmt: skip
+    found = []
+    for size in sizes:
+        block = max(1, size // ranks)
+        steps = schedule("all_gather", ranks, block, "ring")
+        operation = fabric.software.regime("all_gather", block)
+        found.append(fabric.simulate(steps, operation=operation, ranks=ranks).duration / US)
+    return found
 
 
 def rows(scale: "np.random.Generator | None" = None, noise: float = 0.0) -> str:
@@ -115,9 +119,9 @@ def test_rows_of_one_size_do_not_tell_a_bandwidth_from_a_launch() -> None:
 def test_a_known_stack_keeps_what_no_row_tells() -> None:
     Path("truth.toml").write_text(
         'format = "triplane-stack 1"\nconstants_of = "nccl"\nwhy = "of this test"\n'
-        "[costs.default]\nlaunch_us = 20\n", "utf-8",
+        '[costs.default]\nlaunch_us = 20\n[costs."default:small"]\nlaunch_us = 20\n', "utf-8",
     )  # fmt: skip
-    sizes = SIZES[:4]
+    sizes = SIZES[:5]
     Path("mine.csv").write_text(
         BARE[0] + "".join(
             f"all_gather,{ranks},{size},{time!r},us,ring\n" for ranks in (4, 8)
@@ -128,7 +132,8 @@ def test_a_known_stack_keeps_what_no_row_tells() -> None:
     nccl, mine = preset("nccl"), preset("mine.toml")
     assert found["launch"] == pytest.approx(20, rel=0.01)
     assert mine.costs("all_to_all").launch == nccl.costs("all_to_all").launch
-    assert list(mine.costs("all_gather").protocol_latency) == ["ll", "ll128", "simple"]
+    assert list(mine.costs("all_gather:small").protocol_latency) == ["ll", "ll128"]
+    assert mine.small_of == nccl.small_of
     assert mine.algorithms == nccl.algorithms
     assert "nccl where no row tells a constant" in record_of("mine.toml").source
 

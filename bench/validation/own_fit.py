@@ -34,6 +34,7 @@ FOLLOWS = 0.03
 UNSURE = 0.5
 """The standard error, as a share of the constant, beyond which the rows do not give it."""
 
+_SMALL = 0.5
 _NUDGE = 1e-2
 _EXACT = 1e-4  # of a row's time: what rounding of printed values leaves at least
 _Floats = NDArray[np.float64]
@@ -236,8 +237,15 @@ def elasticities(problem: Problem, values: Sequence[float]) -> _Floats:
 
 
 def _unsure(problem: Problem, found: Fit) -> list[float]:
-    """The standard error of each fitted constant, as a share of it."""
-    values = [_apart(free, found.places, problem.known) for free in found.recipe.free]
+    """The standard error of each fitted constant, as a share of it.
+
+    One that has become nothing is as sure as it would be at half of its start: rows may say
+    that there is no such cost.
+    """
+    values = [
+        max(value, _SMALL * free.start) for value, free in
+        zip(_apart(found.recipe.free, found.places, problem.known), found.recipe.free, strict=True)
+    ]  # fmt: skip
     slopes = elasticities(problem, values)
     residuals = np.log1p(np.array(found.errors) / 100)
     spare = max(len(residuals) - slopes.shape[1], 1)
@@ -270,7 +278,8 @@ def fit_like(name: str, measured: Sequence[RowsOfOperation]) -> OwnFit:
         for one in recipe.known for place in one.places
     }  # fmt: skip
     now = shipped(recipe.name)
-    free = tuple(replace(one, start=_apart(one, now, known)) for one in recipe.free)
+    starts = _apart(recipe.free, now, known)
+    free = tuple(replace(one, start=value) for one, value in zip(recipe.free, starts, strict=True))
     rows = [row for one in measured for row in one.fitted]
     held_out = [row for one in measured for row in one.held_out]
     found = fitted(replace(recipe, free=free), known, rows, held_out, kept=True)
@@ -300,7 +309,16 @@ _CONSTANTS = {name + suffix: (name, unit) for name, (suffix, unit) in UNITS.item
 }
 
 
-def _apart(free: Free, places: Places, known: Places) -> float:
-    """The value of a constant without what is known at its first place."""
-    factor, star, place = free.places[0].rpartition("*")
-    return (places[place] - known.get(place, 0.0)) / (float(factor) if star else 1.0)
+def _apart(free: Sequence[Free], places: Places, known: Places) -> list[float]:
+    """The value of each constant, of what its first place has beside what is known and others add.
+
+    `placed` adds them up in this order.
+    """
+    so_far: Places = dict(known)
+    values = list[float]()
+    for one in free:
+        factor, star, place = one.places[0].rpartition("*")
+        value = (places[place] - so_far.get(place, 0.0)) / (float(factor) if star else 1.0)
+        so_far = placed(Recipe("", "", "", free=(one,)), so_far, [value])
+        values.append(value)
+    return values

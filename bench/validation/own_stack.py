@@ -125,6 +125,9 @@ def _record(stack: OwnStack) -> dict[str, Any]:
     given = {
         "source": _source(stack), "planes": next(iter(planes), None), "algorithms": algorithms,
         "small_bytes": max(one.fit.recipe.small_bytes for one in stack.fits),
+        "small_bytes_of": {
+            op: most for one in stack.fits for op, most in one.fit.recipe.small_bytes_of.items()
+        },
         **{key: getattr(moe, key) for key in ("messages", "dtype", "once_a_rank")},
     }  # fmt: skip
     return {key: value for key, value in given.items() if value != getattr(nothing, key)}

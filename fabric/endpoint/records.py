@@ -134,7 +134,8 @@ FORMAT = "triplane-stack 1"
 """What the key ``format`` of a stack's file says."""
 
 OWN_KEYS = (
-    "source", "planes", "messages", "dtype", "small_bytes", "others_free", "costs", "algorithms",
+    "source", "planes", "messages", "dtype", "small_bytes", "small_bytes_of", "others_free",
+    "costs", "algorithms",
     "total_sizes", "once_a_rank", "one_sided", "constants_of", "why",
 )  # fmt: skip
 """The keys of `Stack` that a file may have; the others are of the project's own calibration."""
