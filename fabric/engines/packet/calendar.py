@@ -132,6 +132,8 @@ def _open(s: State, at: int) -> None:
         count += 1
         if node >= links:
             prefetch(s.packets, node - links)
+            if s.watching:
+                prefetch(s.marks, node - links)
         node = nodes[node].following
     s.buckets[at].head = NONE
     n[PENDING] -= count

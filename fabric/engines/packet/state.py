@@ -217,9 +217,10 @@ class State(NamedTuple):
     Packets (``marks``): ``made``, when; ``since`` when it waits; ``number`` in its transfer.
     Transfers (``sent``): ``made``, packets so far; ``latest``, the highest number that has arrived.
     Links (``depths``): ``since`` when so many bytes are ``waiting``; ``peaks``, the most of them in
-    each stretch of ``1 << n[WIDTH]`` ps. Classes (``totals``): packets that have arrived; waits for
-    a link, and how long in all, ps; the ``longest`` latency; packets that were overtaken, by how
-    many in all, and at most; ``latencies``, how many packets took the times of each bin.
+    each stretch of ``1 << n[WIDTH]`` ps, stretch by stretch. Classes (``totals``): packets that
+    have arrived; waits for a link, and how long in all, ps; the ``longest`` latency; packets that
+    were overtaken, by how many in all, and at most; ``latencies``, how many packets took the times
+    of each bin.
 
     RoCE (`fabric.engines.packet.buffers`, `recovery`, `rate_control`), if ``roce`` has an item;
     else its columns are empty. That is a tuple so that the compiler leaves out what is not asked

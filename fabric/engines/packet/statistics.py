@@ -13,7 +13,7 @@ def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
     order = kinds.of_class if kinds.classes else np.zeros(1, np.int8)
     total, counts = state.totals[order], state.latencies.reshape(len(kinds), BINS)[order]
     packets, longest = total["packets"], total["longest"]
-    peaks = state.peaks.reshape(len(state.links), WINDOWS)
+    peaks = state.peaks.reshape(WINDOWS, len(state.links)).T
     waits = np.flatnonzero(peaks.any(axis=1))
     used = int(np.flatnonzero(peaks.any(axis=0)).max(initial=-1)) + 1
     none = packets == 0

@@ -96,16 +96,19 @@ def _level(n: Longs, depths: Records, peaks: Longs, k: int, more: int, now: int)
     if waiting == 0 or since == now:
         return
     while (now - 1) >> n[WIDTH] >= WINDOWS:
-        _halve(n, peaks)
-    for x in range(k * WINDOWS + (since >> n[WIDTH]), k * WINDOWS + ((now - 1) >> n[WIDTH]) + 1):
-        peaks[x] = max(peaks[x], waiting)
+        _halve(n, peaks, len(depths))
+    links = len(depths)  # what happens at a time lies together: links of one stretch of time
+    for window in range(since >> n[WIDTH], ((now - 1) >> n[WIDTH]) + 1):
+        at = window * links + k
+        peaks[at] = max(peaks[at], waiting)
 
 
 @inner
-def _halve(n: Longs, peaks: Longs) -> None:
+def _halve(n: Longs, peaks: Longs, links: int) -> None:
     """Make one stretch of time of each two."""
     n[WIDTH] += 1
-    for first in range(0, len(peaks), WINDOWS):
-        for x in range(WINDOWS // 2):
-            peaks[first + x] = max(peaks[first + 2 * x], peaks[first + 2 * x + 1])
-        peaks[first + WINDOWS // 2 : first + WINDOWS] = 0
+    for window in range(WINDOWS // 2):
+        for k in range(links):
+            both = 2 * window * links + k
+            peaks[window * links + k] = max(peaks[both], peaks[both + links])
+    peaks[WINDOWS // 2 * links :] = 0
