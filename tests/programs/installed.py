@@ -22,7 +22,7 @@ def pythons() -> Iterator[tuple[str, str]]:
     for version in VERSIONS:
         kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
         path = shutil.which(f"python{version}")
-        found = [path] if path else [str(one) for one in kept]
+        found = [*([path] if path else []), *map(str, kept)]  # pyenv's own on the path may refuse
         if answers := next((one for one in found if _answers(one)), None):
             yield version, answers
 
