@@ -54,8 +54,6 @@ NOT_HERE = {
     ("docs/deep_ep.md", "git -C ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "make test-deep-ep"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/first_answer.md", "pip install"): SETS_UP,
-    ("docs/formats.md", "guarantees that cannot be given"):
-        "shows an error, as tests/test_guarantees.py has it",
     ("docs/install.md", "pip install"): SETS_UP,
     ("docs/install.md", "docker"): "needs a registry of images",
     ("docs/memory.md", "make test-"): "needs checkouts of Mooncake and of NIXL",
