@@ -28,7 +28,7 @@ demo: $(VENV)/.ready
 
 # A file of tests at a time on each core; many of them start processes of their own.
 test: $(VENV)/.ready-for-tests
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
 
 # The pages, with those of their commands that take long; `make test` leaves these out.
 test-pages: $(VENV)/.ready-for-tests
