@@ -711,3 +711,4 @@ def test_paper_gets_the_picture_and_the_facts(screen: Any, files: Files) -> None
     shown.page.emulate_media(media="screen")
     assert shown.page.locator("#printed svg").count() == 0
     assert shown.js("triplane.state.theme") == "dark"
+    shown.settled()

@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def opened(chromium: Browser, address: str) -> Screen:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context = chromium.new_context(viewport={"width": 1000, "height": 600})
     context.set_default_timeout(60_000)
     return Screen(context.new_page(), address).visit(address)
 

@@ -115,6 +115,7 @@ function listen(app) {
   start();
   new ResizeObserver(() => {
     const { width, height } = sizeOf(app.map.element);
+    if (!width || !height) return; // hidden, as on paper: what is drawn stays as it is
     if (width === app.map.size.width && height === app.map.size.height) return;
     app.map.size = { width, height };
     store.set({ size: {} });
