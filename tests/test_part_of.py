@@ -15,8 +15,12 @@ from collectives import Communicator, init
 from collectives.calls.part_of import whole_size
 from collectives.memory import Window
 from collectives.moe import LowLatency, Normal
-from fabric import Step, launch
+from fabric import Fabric, Step, launch
+from fabric.clock.emulator import Emulator
+from fabric.clock.part_of import EmulatorOfMany
 from fabric.failure import WorldError
+from fabric.schedule.plan import plans, rows_of_several
+from topology import star
 from topology.errors import ArgumentError
 
 PATIENCE = 60.0
@@ -102,6 +106,33 @@ def test_between_processes(transport: str) -> None:
 def test_all_of_them_are_as_without() -> None:
     asked = [(op, 1600) for op in OPS]
     assert many(all_calls, 8, asked, as_part_of=8) == many(all_calls, 8, asked)
+
+
+@pytest.mark.parametrize("sync", ["strict", "eager"])
+def test_times_do_not_depend_on_how_far_ahead_a_program_posts(sync: str) -> None:
+    """Ranks 0 and 1 run. 2 and 3 end the first call long before, and others need them next."""
+    big = 1 << 20
+    calls = [[Step([0, 2], [1, 3], [big, 1])], [Step([2], [3], [big]), Step([3], [0], [big])]]
+    rows = [[rows_of_several([whole[rank], whole[rank + 2]]) for rank in (0, 1)]
+            for whole in (plans(steps, 4) for steps in calls)]  # fmt: skip
+
+    def post(emulator: Emulator, op: int) -> None:
+        for rank in (0, 1):
+            emulator.begin(rank, op, (0, 1), rows[op][rank], "")
+            emulator.wait(rank, op)
+            emulator.ask(rank, op)
+            if op == 1:
+                emulator.end(rank)
+
+    ahead, in_step = (EmulatorOfMany(Fabric(star(4)), 2, 4, sync) for _ in range(2))
+    post(ahead, 0)
+    post(ahead, 1)
+    told = ahead.advance()
+    assert len(told) == 4
+    post(in_step, 0)
+    first = in_step.advance()
+    post(in_step, 1)
+    assert first + in_step.advance() == told
 
 
 def test_results_are_those_of_the_ranks_that_run() -> None:

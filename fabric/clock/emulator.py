@@ -48,7 +48,7 @@ class Emulator:
 
     def __init__(
         self, fabric: Fabric, size: int, mode: str = "strict", *, record: bool = False,
-        posts: Posts | None = None, detection: float = 0.0,
+        detection: float = 0.0,
     ) -> None:  # fmt: skip
         self.mode, self.size, self.fabric = mode, size, fabric
         session = fabric.session(size)
@@ -56,7 +56,7 @@ class Emulator:
         self._mode = chosen(mode, session, changes)
         self._news = self._mode.news
         self._catalogue = Catalogue(fabric, size, session)
-        self._posts = Posts(size) if posts is None else posts
+        self._posts = Posts(size)
         self._ranks, self._post = self._posts.ranks, self._posts.post
         self._of, self._posting = self._posts.of, self._posts.posting
         self._go_on = self._posts.go_on

@@ -5,20 +5,18 @@ rank r, and stands for rank r of every other block, too: what it posts is posted
 at that rank's own clock. A call of all running ranks is one call of all N; a call of some of them,
 such as a message, is made in each block apart.
 
-What a modelled rank does next is known only when the running one does it. So while that one waits
-for emulated time, a modelled rank that has nothing left to do waits with it, and goes on no sooner.
+What a modelled rank does next is known only when the running one does it, and that may depend on
+a time that it has asked for. So no modelled rank goes on from a wait before the one that stands for
+it does, even where what follows happens to be known by then: times must not depend on that.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from fabric.clock.accesses import WordWait
-from fabric.clock.calls import TimedCall
 from fabric.clock.emulator import Emulator
-from fabric.clock.posts import PostingRank, Posts
+from fabric.clock.posts import PostingRank
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
 from fabric.schedule.plan import TimedRows
@@ -27,70 +25,23 @@ _CALLS = 1 << 16  # of blocks apart, whose numbers are known still
 _DIVIDED = 64  # rows of several ranks of which it is known what is whose
 
 
-class _ModelledRank(PostingRank):
-    """A modelled rank that runs nowhere: ``real`` stands for it.
+class _Gate:
+    """What the ranks of all blocks pass after one wait, the running one first.
 
-    ``held``: it has nothing left to do until that one goes on.
+    ``op``: the number of the call that is waited for; ``clock``: of the rank that runs when it
+    passed, None before that; ``held``: who is there sooner.
     """
 
-    __slots__ = ("held", "real")
+    __slots__ = ("clock", "held", "op")
 
-    def __init__(self, real: PostingRank) -> None:
-        super().__init__()
-        self.real, self.held = real, False
+    def __init__(self, op: int) -> None:
+        self.op = op
+        self.clock: float | None = None
+        self.held: list[PostingRank] = []
 
-
-class PostsOfMany(Posts):
-    """The states of ``whole`` ranks, of which the first ``ranks`` run.
-
-    What a modelled rank does next is known when the rank that stands for it posts it. So while that
-    one waits, a modelled rank that has nothing to do is held: it does not count as running, and
-    goes on when the other does, at its clock or later.
-    """
-
-    def __init__(self, ranks: int, whole: int) -> None:
-        super().__init__(whole)
-        running = self.ranks[:ranks]
-        others = [_ModelledRank(real) for _ in range(1, whole // ranks) for real in running]
-        self.ranks[ranks:] = others
-        self._like = {id(real): others[rank::ranks] for rank, real in enumerate(running)}
-
-    def post(self, state: PostingRank, take: Callable[..., None], *what: Any) -> None:
-        """As `Posts.post`; what is held goes on."""
-        if isinstance(state, _ModelledRank):
-            self._release(state)
-            super().post(state, take, *what)
-            self._detain(state)
-        else:
-            super().post(state, take, *what)
-
-    def hold(self, state: PostingRank, waits: TimedCall | WordWait) -> None:
-        """Have the rank wait, and with it those that have nothing else to do."""
-        super().hold(state, waits)
-        for one in self._like.get(id(state), ()):
-            self._detain(one)
-
-    def go_on(self, state: PostingRank) -> None:
-        """End the rank's wait, and that of those which it held."""
-        super().go_on(state)
-        if isinstance(state, _ModelledRank):
-            self._detain(state)
-        elif state.waits is None:
-            for one in self._like[id(state)]:
-                if one.held:
-                    one.clock = max(one.clock, state.clock)
-                    self._release(one)
-
-    def _detain(self, state: _ModelledRank) -> None:
-        idle = state.waits is None and not state.ended and not state.posted
-        if idle and state.real.waits is not None and not state.held:
-            state.held = True
-            self.running -= 1
-
-    def _release(self, state: _ModelledRank) -> None:
-        if state.held:
-            state.held = False
-            self.running += 1
+    def missing(self) -> tuple[int, ...]:
+        """Nobody in particular."""
+        return ()
 
 
 class EmulatorOfMany(Emulator):
@@ -104,7 +55,7 @@ class EmulatorOfMany(Emulator):
     def __init__(
         self, fabric: Fabric, ranks: int, whole: int, mode: str = "strict", *, record: bool = False
     ) -> None:
-        super().__init__(fabric, whole, mode, record=record, posts=PostsOfMany(ranks, whole))
+        super().__init__(fabric, whole, mode, record=record)
         self._real, self._copies = ranks, whole // ranks
         self._apart: OrderedDict[int, None] = OrderedDict()  # calls of each block for itself
         self._divided: OrderedDict[tuple[str, int], Sequence[TimedRows]] = OrderedDict()
@@ -144,8 +95,12 @@ class EmulatorOfMany(Emulator):
 
     def wait(self, rank: int, op: int) -> None:
         """Have the clocks of the rank, and of all that it stands for, wait for ``op``."""
+        gate = _Gate(op * self._copies)
         for block, first in enumerate(self._blocks()):
-            super().wait(rank + first, op * self._copies + (block if op in self._apart else 0))
+            super().wait(rank + first, gate.op + (block if op in self._apart else 0))
+            if self._copies > 1:
+                through = self._pass if block else self._open_gate
+                self._post(self._posting(rank + first), through, gate)
 
     def compute(self, rank: int, seconds: float) -> None:
         """Move the clocks of the rank, and of all that it stands for, on by ``seconds``."""
@@ -182,6 +137,20 @@ class EmulatorOfMany(Emulator):
         """On paced time: (rank, op, end) of parts of running ranks whose end is new."""
         found = super().predictions()
         return [(r, op // self._copies, end) for r, op, end in found if r < self._real]
+
+    def _open_gate(self, state: PostingRank, gate: _Gate) -> None:
+        """Have those go on that are at the gate already, not before the rank that runs."""
+        gate.clock = state.clock
+        for one in gate.held:
+            one.clock = max(one.clock, gate.clock)
+            self._go_on(one)
+
+    def _pass(self, state: PostingRank, gate: _Gate) -> None:
+        if gate.clock is None:
+            gate.held.append(state)
+            self._posts.hold(state, gate)
+        else:
+            state.clock = max(state.clock, gate.clock)
 
     def _blocks(self) -> range:
         """The first modelled rank of each block."""

@@ -3,10 +3,9 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from fabric.clock.accesses import Fences, WordWait
-from fabric.clock.calls import TimedCall
+from fabric.clock.accesses import Fences
 from fabric.failure import WorldError
 
 
@@ -26,10 +25,22 @@ class Answer:
     word: int | None = None
 
 
+class Awaited(Protocol):
+    """What a rank can wait for: a call, a word, or another rank.
+
+    ``op``: the number of the call, for errors.
+    """
+
+    op: int
+
+    def missing(self) -> tuple[int, ...]:
+        """The ranks that have not come to it."""
+
+
 class PostingRank:
     """The state of one rank: its clock, what it waits for, and what it has posted behind that.
 
-    ``waits``: the call, or word, that it waits for; ``ends``: of its parts that it has not waited
+    ``waits``: what it waits for; ``ends``: of its parts that it has not waited
     for yet; ``fences``: of its accesses. ``excused``: calls whose end it does not wait for, as it
     is lost; ``learns``: whether it waits to learn of a loss, see `fabric.clock.losses`.
     """
@@ -40,7 +51,7 @@ class PostingRank:
 
     def __init__(self) -> None:
         self.clock = 0.0
-        self.waits: TimedCall | WordWait | None = None
+        self.waits: Awaited | None = None
         self.posted: deque[tuple[Any, ...]] = deque()
         self.ends: dict[int, float] = {}
         self.fences = Fences()
@@ -80,7 +91,7 @@ class Posts:
         else:
             state.posted.append((take, what))
 
-    def hold(self, state: PostingRank, waits: TimedCall | WordWait) -> None:
+    def hold(self, state: PostingRank, waits: Awaited) -> None:
         """Have the rank wait."""
         state.waits = waits
         self.running -= 1
