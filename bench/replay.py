@@ -11,7 +11,7 @@ from bench.cli import HELP
 from bench.machine_options import machine_over_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
-from bench.options import FORMATS
+from bench.options import answer_options
 from bench.records import Record, Value, as_text, opened
 from bench.streams import put
 from collectives.moe.routing.captured import save_captured
@@ -47,8 +47,7 @@ _ABOUT = ("system", "software", "ranks")
               help="Times of computing count so many times [1].")  # fmt: skip
 @click.option("--by", type=click.Choice(BY), default="kind", show_default=True,
               help="A row for each kind of call, call, layer (span), step, or rank.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 @click.option("--trace", type=NewFile(), metavar="FILE",
               help="Write what happens when, for ui.perfetto.dev.")  # fmt: skip
 @click.option("--routing-out", "captured", type=NewFile(), metavar="FILE",

@@ -10,8 +10,7 @@ import click
 from bench.cli import HELP
 from bench.compare.answers import about, load, pairs
 from bench.compare.changes import causes, changes, only, quantities, record
-from bench.new_files import NewFile
-from bench.options import FORMATS
+from bench.options import answer_options
 from bench.records import Record, as_text, opened
 from bench.streams import put
 
@@ -26,8 +25,7 @@ SHOWN = 5
 @click.argument("b", type=_FILE, metavar="B.json")
 @click.option("--all", "every", is_flag=True,
               help="All that was found [times, bandwidths and the like].")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 def command(a: Path, b: Path, every: bool, form: str, output: Path | None) -> None:
     """Two answers (JSON of any bench command, or of a sweep) side by side.
 

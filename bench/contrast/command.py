@@ -7,7 +7,7 @@ import click
 from bench.contrast import picture
 from bench.contrast.scenes import BANDWIDTH, SCENES, records
 from bench.new_files import NewFile, check_apart
-from bench.options import FORMATS, PICTURES, Names
+from bench.options import PICTURES, Names, answer_options
 from bench.records import Record, as_text, opened, progress
 from bench.streams import put
 from fabric.engines.packet.engine import MTU
@@ -31,8 +31,7 @@ from topology.units import show
     show_default=True,
     help="Bytes of a packet.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 @click.option("--plot", type=NewFile(), help="Draw the ratios (png, svg or pdf).")
 def command(
     names: tuple[str, ...], mtu: int, form: str, output: Path | None, plot: Path | None

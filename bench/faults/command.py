@@ -14,7 +14,7 @@ from bench.faults.workload import WORKLOADS, SweptOperation
 from bench.faults.year import Rates, Spans, published_lines, rates_of, together, year_of
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
-from bench.options import FORMATS, PICTURES, Names, gathered, parse_bytes
+from bench.options import PICTURES, Names, answer_options, gathered, parse_bytes
 from bench.records import Record, Value, as_text, opened, progress
 from bench.streams import put
 from fabric.machine import MachineSpec
@@ -67,8 +67,7 @@ class AskedSweep(NamedTuple):
 @click.option("--mttr", type=Spans(), default=(), metavar="KIND=TIME,..",
               help="Mean time to repair one; a time alone holds for all kinds.")  # fmt: skip
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 @click.option("--plot", type=NewFile(), help="Draw the distributions (png, svg or pdf).")
 def command(
     kinds: tuple[str, ...], workload: SweptOperation, number: int | None,

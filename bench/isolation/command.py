@@ -11,7 +11,7 @@ from bench.machine_options import machine_options
 from bench.moe.command import Asked, moe_options
 from bench.moe.measure import check, prepared
 from bench.new_files import NewFile, check_apart
-from bench.options import FORMATS, PICTURES
+from bench.options import PICTURES, answer_options
 from bench.records import Record, as_text, opened, progress
 from bench.streams import put
 from collectives.workloads.background.beside import check_streams
@@ -39,8 +39,7 @@ SIZES = (8, 16, 32)
     help="Also promise the stream so much of each rank's sending and receiving, such as 5GB/s.",
 )
 @machine_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--output", type=NewFile(), help="Write the answer here instead of printing it.")
+@answer_options
 @click.option("--plot", type=NewFile(), help="Draw times over EP size (png, svg or pdf).")
 def command(
     asked: Asked, beside: str, guarantee: str | None, machine: MachineSpec, form: str,
