@@ -42,7 +42,7 @@ from fabric.run_log.value import (
 from fabric.schedule.plan import TimedRows
 from fabric.schedule.traits import HIGHEST, TRAITS, traits_of
 from topology.errors import TriplaneError
-from topology.files.arrays import Header, read_npz
+from topology.files.arrays import Header, check_column, read_npz
 from topology.files.output import byte_file
 from topology.files.reading import json_of, shown, whole
 
@@ -125,11 +125,7 @@ def _check(path: str | Path, headers: Mapping[str, Header]) -> None:
     for name, kind in _NEEDED.items():
         if name not in headers:
             raise RunLogError(f"{path} is no record of a run: it has no array {name!r}")
-        shape, dtype = headers[name]
-        if len(shape) != 1 or dtype.newbyteorder("=") != np.dtype(kind):
-            raise RunLogError(
-                f"{path}: {name} is {dtype}{list(shape)}, not {np.dtype(kind)} in one dimension"
-            )
+        check_column(headers, name, kind, RunLogError, f"{path}: ")
     for group in ("part_", "entry_"):
         sizes = {headers[name].shape[0] for name in _NEEDED if name.startswith(group)}
         if len(sizes) > 1:

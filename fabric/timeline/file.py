@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from fabric.timeline.faults import Faulted, FaultMark
 from topology.errors import TriplaneError
-from topology.files.arrays import Header, read_npz
+from topology.files.arrays import Header, check_column, read_npz
 from topology.files.output import byte_file
 from topology.files.reading import json_of, shown
 from topology.formats.toml import from_toml
@@ -99,26 +99,16 @@ def read(path: str | Path) -> dict[str, Any]:
 def _check_headers(path: str | Path, headers: Mapping[str, Header]) -> None:
     try:
         for name, kind in (_ROWS | _OTHERS | _TEXTS).items():
-            _check_header(headers, name, kind)
+            check_column(headers, name, kind, TimelineError)
         rows = headers["src"].shape[0]
         there = [name for name in _WITH_FAULTS if name in headers]
         for name in _WITH_FAULTS if there else ():
-            _check_header(headers, name, _WITH_FAULTS[name])
+            check_column(headers, name, _WITH_FAULTS[name], TimelineError)
         for name in (*_ROWS, *(one for one in there if one == "stalled")):
             if headers[name].shape[0] != rows:
                 raise TimelineError(f"{name} has {headers[name].shape[0]} rows, src has {rows}")
     except TimelineError as error:
         raise TimelineError(f"{path}: {error}") from None
-
-
-def _check_header(headers: Mapping[str, Header], name: str, kind: str) -> None:
-    if name not in headers:
-        raise TimelineError(f"it has no array {name!r}")
-    shape, dtype = headers[name]
-    if len(shape) != 1 or dtype.newbyteorder("=") != np.dtype(kind):
-        raise TimelineError(
-            f"{name} is {dtype}{list(shape)}, not {np.dtype(kind)} in one dimension"
-        )
 
 
 class _About(NamedTuple):

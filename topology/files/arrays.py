@@ -47,6 +47,20 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+def check_column(
+    headers: Mapping[str, Header], name: str, kind: str, error: Error, begin: str = ""
+) -> None:
+    """Raise ``error`` unless there is an array ``name`` of one dimension and the type ``kind``.
+
+    ``kind``: as `numpy.dtype` takes it; in either byte order. ``begin``: of the error's message.
+    """
+    if name not in headers:
+        raise error(f"{begin}it has no array {name!r}")
+    shape, dtype = headers[name]
+    if len(shape) != 1 or dtype.newbyteorder("=") != np.dtype(kind):
+        raise error(f"{begin}{name} is {dtype}{list(shape)}, not {np.dtype(kind)} in one dimension")
+
+
 Check = Callable[[Mapping[str, Header]], None]
 """Looks at the headers of a file, by name."""
 
