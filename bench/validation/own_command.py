@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,29 @@ from topology.presets.catalogue import check_name, short_name
 
 
 @dataclass(frozen=True)
-class OwnRows:
+class OwnRows(Setting):
     """What was asked about a user's own measurements; None or "" for what was not given."""
 
+    system: str = ""
     rows: tuple[Path, ...] = ()
     name: str = ""
     like: str = ""
     hold_out: float | None = None
-    system: str = ""
-    op: str = ""
-    ranks: int | None = None
-    algorithm: str = ""
-    tokens: int | None = None
-    hidden: int | None = None
-    top_k: int | None = None
-    experts: int | None = None
 
     def given(self) -> list[str]:
         """The options that only go with --rows and were given."""
-        names = {
-            "--name": self.name, "--like": self.like, "--hold-out": self.hold_out,
-            "--system": self.system, "--op": self.op, "--ranks": self.ranks,
-            "--algorithm": self.algorithm, "--tokens": self.tokens, "--hidden": self.hidden,
-            "--top-k": self.top_k, "--experts": self.experts,
-        }  # fmt: skip
-        return [option for option, value in names.items() if value not in ("", None)]
+        asked = [(option, getattr(self, option)) for option in _IN_ORDER]
+        return [
+            f"--{option.replace('_', '-')}" for option, value in asked if value not in ("", None)
+        ]
+
+    def setting(self, system: str) -> Setting:
+        """What holds for rows whose file does not say it, on ``system``."""
+        said = {field.name: getattr(self, field.name) for field in fields(Setting)}
+        return Setting(**(said | {"system": system}))
+
+
+_IN_ORDER = ("name", "like", "hold_out", *(field.name for field in fields(Setting)))
 
 
 def _number(name: str, what: str) -> Callable[[Any], Any]:
@@ -89,11 +87,7 @@ def run(own: OwnRows, form: str, output: Path | None) -> None:
     NewFile().convert(f"{name}.toml", None, None)
     where = own.system or Setting().system
     check_name(where)
-    setting = Setting(
-        short_name(where), own.op, own.ranks, own.algorithm, own.tokens, own.hidden, own.top_k,
-        own.experts,
-    )  # fmt: skip
-    rows = all_measured(own.rows, setting)
+    rows = all_measured(own.rows, own.setting(short_name(where)))
     share = 0.2 if own.hold_out is None else own.hold_out
     stack = own_stack(name, list(progress(rows, "calibrate")), where, own.like, share)
     write(stack)
