@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fabric.failure import WorldError
 from fabric.host.forked import here
 from fabric.settings import Settings, emulator
-from fabric.world.recorder import RunRecorder
 from fabric.world.world import World, advisor
 
 if TYPE_CHECKING:
@@ -35,7 +34,11 @@ def opened(
     timing = emulator(settings, (make or settings.fabric)(), ranks)
     if timing is not None:
         advisor()  # imported here, not when the first rank asks and others wait
-    recorder = None if settings.record is None else RunRecorder(ranks)
+    recorder = None
+    if settings.record is not None:
+        from fabric.world.recorder import RunRecorder
+
+        recorder = RunRecorder(ranks)
     world = World(
         ranks, timing, start=time.monotonic(), scale=settings.paced, survives=settings.survives,
         recorder=recorder, spares=settings.spares,
@@ -64,16 +67,14 @@ def _recorded(world: World, settings: Settings) -> Iterator[None]:
         yield
         return
     path = Path(settings.record)
-    if not path.absolute().parent.is_dir():
-        raise WorldError(f"the record {path} cannot be written: there is no folder {path.parent}")
-    at_home = here()
-    try:
-        yield
-    finally:
-        if at_home():
-            from fabric.run_log.file import save
 
-            save(recorder.log(world.emulator, settings), path)
+    def write() -> None:
+        from fabric.run_log.file import save
+
+        save(recorder.log(world.emulator, settings), path)
+
+    with _written("record", path, write):
+        yield
 
 
 @contextmanager
@@ -85,16 +86,30 @@ def _traced(world: World, settings: Settings) -> Iterator[None]:
     if settings.trace is None:
         yield
         return
-    path = Path(settings.trace)
-    if world.emulator is None:
+    path, timed = Path(settings.trace), world.emulator
+    if timed is None:
         raise WorldError(f"a trace ({path}) is of emulated time, and no machine is emulated")
+
+    def write() -> None:
+        from fabric.clock.perfetto import write
+
+        write(timed, path)
+
+    with _written("trace", path, write):
+        yield
+
+
+@contextmanager
+def _written(what: str, path: Path, write: Callable[[], None]) -> Iterator[None]:
+    """At the end ``write`` writes the file at ``path``.
+
+    Raises `WorldError` at the beginning if there is no folder to write it to.
+    """
     if not path.absolute().parent.is_dir():
-        raise WorldError(f"the trace {path} cannot be written: there is no folder {path.parent}")
+        raise WorldError(f"the {what} {path} cannot be written: there is no folder {path.parent}")
     at_home = here()
     try:
         yield
     finally:
         if at_home():  # not at the end of a process that was forked meanwhile
-            from fabric.clock.perfetto import write
-
-            write(world.emulator, path)
+            write()

@@ -71,7 +71,6 @@ from fabric.world.messages import (
     Withdraw,
     WordReply,
 )
-from fabric.world.recorder import RunRecorder
 from fabric.world.register import CallRegister, ranks
 from topology.errors import TriplaneError
 
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from fabric.clock.emulator import Emulator
     from fabric.clock.posts import Answer
     from fabric.host.curve import Keys
+    from fabric.world.recorder import RunRecorder
 
 ADVICE = "triplane.advice"
 """The group of the entry point that answers `AskAdvice`."""
@@ -131,7 +131,7 @@ class World:
     def __init__(
         self, size: int, emulator: "Emulator | None" = None, *,
         start: float = 0.0, scale: float | None = None, survives: bool = False,
-        recorder: RunRecorder | None = None, spares: int = 0,
+        recorder: "RunRecorder | None" = None, spares: int = 0,
     ) -> None:  # fmt: skip
         self.size, self.start, self.recorder = size, start, recorder
         self.scale = scale if emulator is not None else None
