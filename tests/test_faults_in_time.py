@@ -27,6 +27,7 @@ from fabric.engines.flow.engine import Flow
 from fabric.failure import WorldError
 from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
+from tests.support.calls_in_time import all_reduces
 from tests.support.slow_fluid import simulate
 from tests.test_classes import classed, tables
 from tests.test_emulator import merged, programs_of, run, together
@@ -342,12 +343,13 @@ def test_static_tables_do_not_follow_faults(tmp_path: Path) -> None:
 
 def test_repeated_calls_of_running_ranks_take_what_each_takes_at_its_time() -> None:
     """Before, across and after changes: a memory of what a call took must not be wrong then."""
-    plain = launch(one_by_one, 4, Fabric(star(4)))
+    plain = launch(all_reduces, 4, Fabric(star(4)), args=(1 << 18,))
     begin, until = plain[0][1] + 0.3 * (plain[0][2] - plain[0][1]), plain[0][6]
     fault = Fault(("host1->switch",), "degraded", begin, until, share=0.5)
     faulty = Fabric(star(4), faults=FaultPlan((fault,), 0.0))
     steps, group = list(schedule("all_reduce", 4, 1 << 20, "ring")), tuple(range(4))
-    session, now, found = faulty.session(4), [0.0] * 4, launch(one_by_one, 4, faulty)
+    found = launch(all_reduces, 4, faulty, args=(1 << 18,))
+    session, now = faulty.session(4), [0.0] * 4
     for number in range(9):
         for rank, one in enumerate(shares(steps, group)):
             session.enter(number, now[rank], one)
@@ -361,19 +363,10 @@ def test_repeated_calls_of_running_ranks_take_what_each_takes_at_its_time() -> N
     assert found[0][8] - found[0][7] == pytest.approx(plain[0][8] - plain[0][7])
 
 
-def one_by_one() -> list[float]:
-    comm = init()
-    buffer, times = np.ones(1 << 18, np.float32), []
-    for _ in range(9):
-        comm.all_reduce(buffer, algorithm="ring")
-        times.append(comm.now())
-    return times
-
-
 def test_a_cut_ends_a_world_with_an_error_that_names_it() -> None:
     plan = FaultPlan((Fault(("host2<->switch",), start=100 * US),))
     with pytest.raises(WorldError, match=r"no path from host\d \(rank \d\) .* host2<->switch dead"):
-        launch(one_by_one, 4, Fabric(star(4), faults=plan))
+        launch(all_reduces, 4, Fabric(star(4), faults=plan), args=(1 << 18,))
 
 
 PROGRAM = """

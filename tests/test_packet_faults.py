@@ -26,6 +26,7 @@ from fabric.failure import WorldError
 from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
 from fabric.timeline.faults import PacketsOnFaults
+from tests.support.calls_in_time import all_reduces
 from tests.test_faults_in_time import PROGRAM, triplane
 from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
 from topology.units import GB, US
@@ -439,22 +440,12 @@ def test_a_session_learns_of_changes_that_split_what_was_folded() -> None:
     assert found == pytest.approx([AT + US + 0.6 * WIRE * 16 / 15] * 32, rel=0.02)
 
 
-def reduced() -> list[float]:
-    from collectives import init
-
-    comm = init()
-    buffer, times = np.ones(1 << 16, np.float32), []
-    for _ in range(9):
-        comm.all_reduce(buffer, algorithm="ring")
-        times.append(comm.now())
-    return times
-
-
 def test_a_world_lives_through_a_dead_link_and_goes_on_as_before() -> None:
-    plain = launch(reduced, 4, Fabric(star(4), engine="packet"))[0]
+    plain = launch(all_reduces, 4, Fabric(star(4), engine="packet"), args=(1 << 16,))[0]
     dead = Fault(("host1->switch",), start=plain[1] + 3 * US, until=plain[1] + 53 * US)
     plan = FaultPlan((dead,), LATE)
-    found = launch(reduced, 4, Fabric(star(4), engine="packet", faults=plan))[0]
+    faulty = Fabric(star(4), engine="packet", faults=plan)
+    found = launch(all_reduces, 4, faulty, args=(1 << 16,))[0]
     assert found[:2] == plain[:2]
     later = found[2] - plain[2]
     assert 45 * US < later < 50.1 * US
@@ -464,7 +455,7 @@ def test_a_world_lives_through_a_dead_link_and_goes_on_as_before() -> None:
 def test_a_cut_ends_a_world_with_an_error_that_names_it() -> None:
     plan = FaultPlan((Fault(("host2<->switch",), start=30 * US),))
     with pytest.raises(WorldError, match=r"no path from host\d \(rank \d\) .* host2<->switch dead"):
-        launch(reduced, 4, Fabric(star(4), engine="packet", faults=plan))
+        launch(all_reduces, 4, Fabric(star(4), engine="packet", faults=plan), args=(1 << 16,))
 
 
 def test_strict_times_are_the_same_to_the_bit_between_processes(tmp_path: Path) -> None:
