@@ -1,6 +1,8 @@
 // Where everything stands. Units are those of the drawing; y goes down.
 // Nodes (in racks where there are racks) fill a field above and below a strip of outer switches.
 
+import { boundsOf, groupsOf, membersOf, packagesAndKinds } from "./members.js";
+
 const DIE = 10;
 const GAP = 2;
 const PITCH = 15;
@@ -16,40 +18,19 @@ export function makeLayout(model, aspect) {
   const inner = model.groups.names.map((_, g) =>
     model.groups.kinds[g] === "node" ? insideNode(model, g) : insideSwitches(model, g),
   );
-  const nodes = indices(model.groups.kinds, "node");
-  const outer = indices(model.groups.kinds, "switches").sort(
+  const nodes = groupsOf(model, "node");
+  const outer = groupsOf(model, "switches").sort(
     (a, b) => model.groups.plane[a] - model.groups.plane[b] || a - b,
   );
   const place = bestField(model, inner, nodes, outer, aspect);
   return placed(model, inner, nodes, outer, place);
 }
 
-function indices(kinds, wanted) {
-  return kinds.flatMap((kind, i) => (kind === wanted ? [i] : []));
-}
-
-function membersOf(model, g) {
-  return [...model.members.list.subarray(model.members.begin[g], model.members.begin[g + 1])];
-}
-
 /** Rows of things in a node: packages of dies, then other endpoints and switches by kind. */
 function insideNode(model, g) {
-  const all = membersOf(model, g);
-  const packages = new Map();
-  for (const v of all) {
-    if (model.package[v] < 0 || v >= model.endpoints) continue;
-    if (!packages.has(model.package[v])) packages.set(model.package[v], []);
-    packages.get(model.package[v]).push(v);
-  }
-  const rest = new Map();
-  for (const v of all) {
-    if (v < model.endpoints && model.package[v] >= 0) continue;
-    const kind = model.kind[v];
-    if (!rest.has(kind)) rest.set(kind, []);
-    rest.get(kind).push(v);
-  }
-  const rows = packageRows([...packages.values()]);
-  const kinds = [...rest.values()].sort(
+  const { packages, kinds } = packagesAndKinds(model, g);
+  const rows = packageRows(packages);
+  kinds.sort(
     (a, b) => (b[0] < model.endpoints) - (a[0] < model.endpoints) || a.length - b.length,
   );
   rows.push(...kindRows(kinds));
@@ -258,13 +239,4 @@ function putStrip(inner, place, top, out) {
     }
     y += row.height + 16;
   }
-}
-
-function boundsOf(out) {
-  const boxes = [...out.groups.filter(Boolean), ...out.racks];
-  const x0 = Math.min(...boxes.map((b) => b.x));
-  const y0 = Math.min(...boxes.map((b) => b.y));
-  const x1 = Math.max(...boxes.map((b) => b.x + b.w));
-  const y1 = Math.max(...boxes.map((b) => b.y + b.h));
-  return { x0, y0, x1, y1 };
 }

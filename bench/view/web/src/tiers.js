@@ -2,6 +2,8 @@
 // outer switches as rails across them: those of the first plane above, the others' below. What a
 // node has to a rail is one upright line, so no two bundles cross.
 
+import { boundsOf, groupsOf, membersOf, packagesAndKinds } from "./members.js";
+
 const DIE = 10;
 const PACKAGE_GAP = 4;
 const ACROSS = 2; // packages beside each other
@@ -16,7 +18,7 @@ const MOST_COLUMNS = 96;
 /** Whether a machine is one of nodes below switches, and not too wide for this. */
 export function hasTiers(model) {
   const { groups, links } = model;
-  const nodes = groups.kinds.filter((kind) => kind === "node").length;
+  const nodes = groupsOf(model, "node").length;
   if (nodes < 2 || nodes > MOST_COLUMNS || nodes === groups.kinds.length) return false;
   for (let e = 0; e < model.linkCount; e++) {
     const a = model.group[links.src[e]];
@@ -36,7 +38,7 @@ export function firstPlane(model) {
 
 /** Positions for a model in a window of the given width / height, as `makeLayout` gives them. */
 export function makeTiers(model, aspect) {
-  const nodes = numbers(model, "node");
+  const nodes = groupsOf(model, "node");
   const inner = new Map(nodes.map((g) => [g, column(model, g)]));
   const width = Math.max(...nodes.map((g) => inner.get(g).width));
   const height = Math.max(...nodes.map((g) => inner.get(g).height));
@@ -58,23 +60,15 @@ export function makeTiers(model, aspect) {
   rail.step = 1.5 * rail.h;
   for (const g of below) y = putRail(model, g, y, across, rail, title, out);
   out.ends = endsOf(model, inner, out, above, below);
-  const boxes = [...out.groups.filter(Boolean), ...out.racks];
-  out.bounds = {
-    x0: Math.min(...boxes.map((b) => b.x)), x1: Math.max(...boxes.map((b) => b.x + b.w)),
-    y0: Math.min(...boxes.map((b) => b.y)), y1: Math.max(...boxes.map((b) => b.y + b.h)),
-  };
+  out.bounds = boundsOf(out);
   return out;
-}
-
-function numbers(model, wanted) {
-  return model.groups.kinds.flatMap((kind, g) => (kind === wanted ? [g] : []));
 }
 
 /** Groups of outer switches, from the nodes outwards: those of the first plane, and the others. */
 function railsOf(model) {
   const first = firstPlane(model);
   const far = distances(model);
-  const rails = numbers(model, "switches").sort((a, b) => far[a] - far[b] || model.groups.plane[a] - model.groups.plane[b] || a - b);
+  const rails = groupsOf(model, "switches").sort((a, b) => far[a] - far[b] || model.groups.plane[a] - model.groups.plane[b] || a - b);
   return [rails.filter((g) => model.groups.plane[g] === first), rails.filter((g) => model.groups.plane[g] !== first)];
 }
 
@@ -109,19 +103,10 @@ function acrossOf(model, nodes, width) {
 
 /** A node from its switches down to its endpoints: rows of chips, from the top. */
 function column(model, g) {
-  const all = [...model.members.list.subarray(model.members.begin[g], model.members.begin[g + 1])];
-  const kinds = new Map();
-  const packages = new Map();
-  for (const v of all) {
-    const packed = v < model.endpoints && model.package[v] >= 0;
-    const into = packed ? packages : kinds;
-    const key = packed ? model.package[v] : model.kind[v];
-    if (!into.has(key)) into.set(key, []);
-    into.get(key).push(v);
-  }
-  const rows = [...kinds.values()].sort((a, b) => (a[0] < model.endpoints) - (b[0] < model.endpoints) || b.length - a.length)
+  const { packages, kinds } = packagesAndKinds(model, g);
+  const rows = kinds.sort((a, b) => (a[0] < model.endpoints) - (b[0] < model.endpoints) || b.length - a.length)
     .flatMap((chips) => slices(chips, 8).map((part) => ({ chips: part, switches: part[0] >= model.endpoints })));
-  const dies = slices([...packages.values()], ACROSS).map((part) => ({ packages: part, switches: false }));
+  const dies = slices(packages, ACROSS).map((part) => ({ packages: part, switches: false }));
   const switches = rows.filter((row) => row.switches);
   return stacked([...switches, ...dies, ...rows.filter((row) => !row.switches)]);
 }
@@ -175,7 +160,7 @@ function putColumn(model, node, g, x, y, width, height, out) {
 
 /** A rail: the chips of a group along all columns, its name at its left end. Returns where the next one begins. */
 function putRail(model, g, y, across, rail, title, out) {
-  const chips = model.members.list.subarray(model.members.begin[g], model.members.begin[g + 1]);
+  const chips = membersOf(model, g);
   const name = model.groups.names[g];
   const room = 0.6 * title * (name.length + 2);
   out.groups[g] = { x: -room, y, w: across.whole + room, h: rail.h, title: y + rail.h / 2, titleX: -room / 2, titleSize: title };
