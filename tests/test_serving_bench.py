@@ -12,7 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
+from bench.serving.kv import AskedKv, handoff_seconds
 from bench.serving.published import DECODED, MICROBATCH_GAINS, PREFILLED
+from collectives.workloads.background.streams import background
+from collectives.workloads.inference.model import model_of
+from fabric.machine import MachineSpec
 
 
 def run(*arguments: str) -> str:
@@ -161,6 +165,41 @@ def test_what_is_beside_a_step_slows_it_only_on_its_own_plane() -> None:
     assert shared["layer_Dispatch_us"] > alone["layer_Dispatch_us"] * 1.001
 
 
+@pytest.mark.parametrize(
+    ("command", "moved"),
+    [
+        (("prefill", "--tokens", "512", "--prompt", "512"), "layer_AllGather_us"),
+        (("afd", "--way", "direct", "--tokens", "64", "--ep", "64", "--attention-ranks", "32",
+          "--slots", "256", "--shared-ranks", "0"), "a2e_us"),
+        (("kv", "--prefill-tp", "8", "--decode-dp", "8", "--requests", "8", "--tokens", "512"),
+         "time_ms"),
+    ],
+)  # fmt: skip
+def test_every_transfer_is_beside_what_is_on_its_links(
+    command: tuple[str, ...], moved: str
+) -> None:
+    (alone,) = records(*command)
+    (shared,) = records(*command, "--background", "kv:150GB/s")
+    assert shared["background"] == "kv:150GB/s"
+    assert shared[moved] > alone[moved] * 1.01
+    assert "background" not in alone
+
+
+def test_a_hand_over_of_a_cache_is_beside_what_is_on_its_links() -> None:
+    """As a serving run has it, whose steps are those of decoding and prefill."""
+    fabric = MachineSpec().build()
+    alone, shared = (
+        handoff_seconds(AskedKv(), fabric, model_of("deepseek-r1"), 512, streams)
+        for streams in ((), (background("kv:20GB/s@rdma"),))
+    )
+    assert shared > alone * 1.01
+
+
+def test_caches_are_beside_one_other_thing() -> None:
+    line = refused("kv", "--beside-dispatch", "64", "--background", "kv:1GB/s")
+    assert "--background does not go with --beside-dispatch" in line
+
+
 # --- caches
 
 
@@ -226,8 +265,8 @@ def test_a_step_with_attention_apart_has_a_stream_for_each_domain() -> None:
     text = run("decode", "--deployment", "apart", "--batch", "48")
     assert "attention 0" in text
     assert "A2E" in text
-    line = refused("decode", "--deployment", "apart", "--background", "kv:1GB/s")
-    assert "do not go with attention apart" in line
+    line = refused("decode", "--deployment", "apart", "--routing-file", "uniform.csv")
+    assert "does not go with attention apart" in line
 
 
 @pytest.mark.parametrize(

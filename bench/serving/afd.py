@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from bench.background_option import background_option
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
@@ -15,6 +16,7 @@ from bench.options import answer_options, gathered
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
 from bench.streams import put
+from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.apart import DIRECT, TRAMPOLINE, ApartExchanges
 from collectives.workloads.inference.decode import DecodeBatch, decode_step
 from collectives.workloads.inference.deployment import APART, DECODE
@@ -61,11 +63,13 @@ apart_options = gathered(
 @click.command("afd", context_settings={"help_option_names": ["-h", "--help"]})
 @instance_options
 @apart_options
+@background_option
 @machine_options
 @answer_options
 def command(
-    asked: AskedInstance, wanted: AskedApart, machine: MachineSpec, form: str, output: Path | None
-) -> None:
+    asked: AskedInstance, wanted: AskedApart, background: tuple[Background, ...],
+    machine: MachineSpec, form: str, output: Path | None,
+) -> None:  # fmt: skip
     """Attention and experts apart (AFD): tokens to experts and back, and how stages fit together.
 
     --ep is the number of expert ranks. `bench decode --deployment apart` has the whole step.
@@ -73,7 +77,8 @@ def command(
     changed = {
         "attention_ranks": wanted.attention_ranks, "domains": wanted.domains,
     }  # fmt: skip
-    own = apart(asked, machine, {k: v for k, v in changed.items() if v is not None})
+    given = {name: value for name, value in changed.items() if value is not None}
+    own = apart(asked, machine, given, background)
     rows = list(progress(records(own, wanted), "afd"))
     with opened(output) as file:
         if form == "table":
@@ -82,9 +87,13 @@ def command(
             file.write(as_text(rows, form, own.fabric.spec))
 
 
-def apart(asked: AskedInstance, machine: MachineSpec, changed: dict[str, Any]) -> ServedInstance:
+def apart(
+    asked: AskedInstance, machine: MachineSpec, changed: dict[str, Any],
+    streams: tuple[Background, ...] = (),
+) -> ServedInstance:  # fmt: skip
     """The instance with attention apart; raises `TriplaneError`."""
-    own = instance(replace(asked, deployment=asked.deployment or APART), machine, DECODE)
+    chosen = replace(asked, deployment=asked.deployment or APART)
+    own = instance(chosen, machine, DECODE, streams)
     if not own.deployment.attention_ranks:
         raise BenchError(f"--deployment {own.deployment.name} has attention beside its experts")
     found = replace(own, deployment=replace(own.deployment, **changed))
@@ -102,7 +111,7 @@ def records(own: ServedInstance, wanted: AskedApart) -> Iterator[dict[str, Value
 
 def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> dict[str, Value]:
     at, die = own.deployment, own.die
-    exchanges = ApartExchanges(own.fabric, own.model, at, way, own.seed)
+    exchanges = ApartExchanges(own.fabric, own.model, at, way, own.streams, own.seed)
     sent = exchanges(tokens)
     predicted = 1 if own.model.predict_layers and tokens % 2 == 0 else 0
     batch = DecodeBatch(tokens // (1 + predicted) * die.dies, wanted.context, predicted,
@@ -111,7 +120,8 @@ def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> d
     layer = step.layers[0]
     attention = sum(one.seconds for one in layer if one.stream.startswith("attention"))
     experts = sum(one.seconds for one in layer if one.name == "Experts")
-    known = PUBLISHED.get((way, at.attention_ranks, at.ranks, tokens), (None, None))
+    asked = None if own.streams else (way, at.attention_ranks, at.ranks, tokens)
+    known = (None, None) if asked is None else PUBLISHED.get(asked, (None, None))
     one_way = max(sent.dispatch, sent.combine)
     return {
         "op": "afd", "system": own.fabric.topology.name, "way": way,
@@ -122,7 +132,7 @@ def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> d
         "e2a_error_percent": _error(sent.combine, known[1]),
         "budget_us": BUDGET_US, "attention_us": attention / US, "experts_us": experts / US,
         "stages_to_hide": math.ceil(2 * (1 + one_way / max(attention, experts))),
-        "tpot_ms": step.tpot / MS, "tokens_per_s": step.throughput,
+        "tpot_ms": step.tpot / MS, "tokens_per_s": step.throughput, **own.beside,
     }  # fmt: skip
 
 
@@ -141,7 +151,8 @@ _COLUMNS = {
 def _write(file: IO[str], own: ServedInstance, rows: Sequence[Record]) -> None:
     at = own.deployment
     put(file, f"# {own.model.name} on {own.fabric.topology.name}: {at.domains} domains of"
-              f" {at.attention_ranks} attention ranks, {at.ranks} expert ranks")  # fmt: skip
+              f" {at.attention_ranks} attention ranks, {at.ranks} expert ranks"
+              f"{own.beside_words}")  # fmt: skip
     file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
     put(
         file,

@@ -101,13 +101,13 @@ def command(
     docs/serving.md says what each number stands on, and which published rows it meets.
     """
     check_apart({"--output": output, "--trace": trace})
-    own = instance(asked, machine, DECODE)
+    own = instance(asked, machine, DECODE, background)
     if wanted.published and (asked.model != AskedInstance.model or wanted.slo or wanted.batch):
         raise click.UsageError("--published has model and batches of its own")
-    steps = list(progress(_steps(own, wanted, background), "decode"))
+    steps = list(progress(_steps(own, wanted), "decode"))
     rows = [record(setting, step) for setting, step in steps]
     setting, step = steps[-1]
-    gains = list(gain_records(own, wanted, background)) if wanted.gains else []
+    gains = list(gain_records(own, wanted)) if wanted.gains else []
     with opened(output) as file:
         if form == "table":
             _write(file, setting, step, rows, gains)
@@ -117,9 +117,7 @@ def command(
         picture.trace(step.schedule, trace, f"decode, {setting.model.name}")
 
 
-def _steps(
-    own: ServedInstance, wanted: AskedDecode, streams: tuple[Background, ...]
-) -> Iterator[tuple[ServedInstance, DecodeStep]]:
+def _steps(own: ServedInstance, wanted: AskedDecode) -> Iterator[tuple[ServedInstance, DecodeStep]]:
     if wanted.published:
         for row in rows_of(DECODED, own.deployment.name):
             setting = own.balanced() if row.balanced else own
@@ -127,19 +125,17 @@ def _steps(
                 wanted, context=row.context, acceptance=row.acceptance,
                 microbatches=str(row.microbatches or wanted.microbatches),
             )  # fmt: skip
-            yield setting, best_step(setting, given, row.batch, streams)
+            yield setting, best_step(setting, given, row.batch)
     elif wanted.slo:
-        yield own, within(own, wanted, parse(wanted.slo, "time"), streams)
+        yield own, within(own, wanted, parse(wanted.slo, "time"))
     else:
         for batch in wanted.batch or (96,):
-            yield own, best_step(own, wanted, batch, streams)
+            yield own, best_step(own, wanted, batch)
 
 
-def best_step(
-    own: ServedInstance, wanted: AskedDecode, batch: int, streams: tuple[Background, ...] = ()
-) -> DecodeStep:
+def best_step(own: ServedInstance, wanted: AskedDecode, batch: int) -> DecodeStep:
     """The fastest step of this batch among those that were asked for; raises `TriplaneError`."""
-    made = own.exchanges(LOW_LATENCY, streams)
+    made = own.exchanges(LOW_LATENCY)
     return min(
         (_step(own, wanted, made, one) for one in _candidates(own, wanted, batch)),
         key=lambda step: step.seconds,
@@ -169,9 +165,7 @@ def _candidates(own: ServedInstance, wanted: AskedDecode, batch: int) -> list[De
     return found
 
 
-def within(
-    own: ServedInstance, wanted: AskedDecode, slo: float, streams: tuple[Background, ...] = ()
-) -> DecodeStep:
+def within(own: ServedInstance, wanted: AskedDecode, slo: float) -> DecodeStep:
     """The step of the largest batch whose tokens take no longer than ``slo`` seconds each.
 
     Batches are whole numbers of requests a die. Raises `BenchError` if even one takes longer.
@@ -186,7 +180,7 @@ def within(
             > own.die.memory_capacity.value
         ):
             return None
-        step = best_step(own, wanted, requests * dies, streams)
+        step = best_step(own, wanted, requests * dies)
         return step if step.tpot <= slo else None
 
     best, low, high = fits(1), 1, 2
@@ -205,7 +199,7 @@ def record(own: ServedInstance, step: DecodeStep) -> dict[str, Value]:
     """The record of a step: what was asked, what it comes to, and the published row beside."""
     asked, layer = step.asked, step.layers[0]
     known = None
-    if own.model.name == AskedInstance.model and asked.predicted == 1:
+    if own.model.name == AskedInstance.model and asked.predicted == 1 and not own.streams:
         known = row_of(
             DECODED, own.deployment.name, asked.batch, asked.context, own.is_balanced,
             asked.microbatches, asked.acceptance,
@@ -221,6 +215,7 @@ def record(own: ServedInstance, step: DecodeStep) -> dict[str, Value]:
     return {
         "op": "decode", "system": own.fabric.topology.name, "deployment": own.deployment.name,
         "model": own.model.name, "ranks": own.deployment.ranks, "batch": asked.batch,
+        **own.beside,
         "context": asked.context, "mtp": asked.predicted, "acceptance": asked.acceptance,
         "microbatches": asked.microbatches,
         "attention_cores": asked.attention_cores if len({o.stream for o in layer}) > 1
@@ -235,14 +230,12 @@ def record(own: ServedInstance, step: DecodeStep) -> dict[str, Value]:
     }  # fmt: skip
 
 
-def gain_records(
-    own: ServedInstance, wanted: AskedDecode, streams: tuple[Background, ...] = ()
-) -> Iterator[dict[str, Value]]:
+def gain_records(own: ServedInstance, wanted: AskedDecode) -> Iterator[dict[str, Value]]:
     """What two micro-batches, and predicted tokens, add to the throughput, in per cent."""
     of_paper = own.deployment.name == "cloudmatrix" and wanted.context == 4096
     for batch in wanted.batch or tuple(MICROBATCH_GAINS):
         one, two, plain, best = (
-            best_step(own, replace(wanted, **other), batch, streams).throughput
+            best_step(own, replace(wanted, **other), batch).throughput
             for other in ({"microbatches": "1"}, {"microbatches": "2"}, {"mtp": 0}, {})
         )
         known = MICROBATCH_GAINS.get(batch) if of_paper else None
@@ -274,7 +267,8 @@ def _write(
 ) -> None:
     at, asked = own.deployment, step.asked
     put(file, f"# decode of {own.model.name} on {own.fabric.topology.name}, EP{at.ranks} of"
-              f" {own.die.about}; MTP {asked.predicted}, {asked.acceptance:g} kept")  # fmt: skip
+              f" {own.die.about}; MTP {asked.predicted}, {asked.acceptance:g} kept"
+              f"{own.beside_words}")  # fmt: skip
     lines = [{name: row[key] for name, key in _COLUMNS.items()} for row in rows]
     file.write(as_table(lines))
     put(file, "", f"# a layer with experts, one micro-batch (of the last row: batch {asked.batch})")

@@ -1,6 +1,6 @@
 """``bench kv``: KV caches from prefill to decoding, alone and beside a dispatch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -8,6 +8,9 @@ from typing import IO
 import click
 import numpy as np
 
+from bench.background import lines as background_lines
+from bench.background import record as background_record
+from bench.background_option import background_option
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
@@ -18,6 +21,8 @@ from bench.records import Record, Value, as_table, as_text, in_gb, opened, over,
 from bench.streams import put
 from collectives.moe.schedules import low_latency
 from collectives.moe.schedules.formats import dispatch_size
+from collectives.workloads.background.beside import beside, seconds_of
+from collectives.workloads.background.streams import Background
 from collectives.workloads.background.together import TimedOperation, together
 from collectives.workloads.inference.deployment import BALANCED, DECODE
 from collectives.workloads.inference.exchange import drawn
@@ -97,14 +102,20 @@ kv_options = gathered(
 
 @click.command("kv", context_settings={"help_option_names": ["-h", "--help"]})
 @kv_options
+@background_option
 @machine_options
 @answer_options
-def command(asked: AskedKv, machine: MachineSpec, form: str, output: Path | None) -> None:
+def command(
+    asked: AskedKv, background: tuple[Background, ...], machine: MachineSpec, form: str,
+    output: Path | None,
+) -> None:  # fmt: skip
     """KV caches from prefill to decode: time, bandwidth, and what they do to a dispatch.
 
     Prefill ranks are the first of the machine, decoding ranks follow; decoding ranks read.
     """
-    rows = list(progress(records(asked, machine), "kv"))
+    if background and asked.dispatch_tokens is not None:
+        raise click.UsageError("--background does not go with --beside-dispatch")
+    rows = list(progress(records(asked, machine, background), "kv"))
     others = list(published()) if asked.published else []
     with opened(output) as file:
         if form == "table":
@@ -113,7 +124,9 @@ def command(asked: AskedKv, machine: MachineSpec, form: str, output: Path | None
             file.write(as_text([*rows, *others], form, machine))
 
 
-def records(asked: AskedKv, machine: MachineSpec) -> Iterator[dict[str, Value]]:
+def records(
+    asked: AskedKv, machine: MachineSpec, streams: tuple[Background, ...] = ()
+) -> Iterator[dict[str, Value]]:
     """The record of each number of requests and tokens; raises `TriplaneError`."""
     model, fabric = model_of(asked.model), machine.build()
     stack, plane = _stack(asked, machine)
@@ -124,25 +137,27 @@ def records(asked: AskedKv, machine: MachineSpec) -> Iterator[dict[str, Value]]:
         check_fits(plan.ranks, fabric)
         for number in asked.requests:
             requests = spread_requests(number, plan.decode_dp)
-            yield _record(asked, plan, requests, fabric, moving, stack)
+            yield _record(asked, plan, requests, fabric, moving, stack, streams)
 
 
 def _record(
-    asked: AskedKv,
-    plan: KvPlan,
-    requests: Sequence[int],
-    fabric: Fabric,
-    moving: Fabric,
-    stack: str,
-) -> dict[str, Value]:
-    time = _seconds(moving, plan.steps(requests), plan.ranks)
-    layer = _seconds(moving, plan.steps(requests, 1), plan.ranks)
+    asked: AskedKv, plan: KvPlan, requests: Sequence[int], fabric: Fabric, moving: Fabric,
+    stack: str, streams: tuple[Background, ...],
+) -> dict[str, Value]:  # fmt: skip
+    whole = list(plan.steps(requests))
+    found: dict[str, Value] = {}
+    if streams:
+        answer = beside(moving, whole, streams, ranks=plan.ranks, operation=OPERATION)
+        time, found = answer.time, background_record(answer)
+    else:
+        time = _seconds(moving, whole, plan.ranks)
     (first,) = plan.steps(requests, 1)
     sent = np.bincount(first.src, first.size) * plan.model.layers
     moved = int(first.size.sum()) * plan.model.layers
     later = None
     if asked.prefill_ms is not None:
         layers = plan.model.layers
+        layer = _seconds(moving, plan.steps(requests, 1), plan.ranks, streams)
         later = exposed(layer, asked.prefill_ms * MS / layers, layers) / MS
     return {
         "op": OPERATION, "system": fabric.topology.name, "software": stack,
@@ -153,12 +168,14 @@ def _record(
         "request_bytes": plan.request_bytes, "moved_bytes": moved,
         "time_ms": time / MS, "bandwidth_GBps": in_gb(over(moved, time)),
         "source_ranks": int((sent > 0).sum()), "busiest_source_bytes": int(sent.max()),
-        "exposed_ms": later, **_beside(asked, plan, requests, fabric, moving, time),
+        "exposed_ms": later, **_beside(asked, plan, requests, fabric, moving, time), **found,
     }  # fmt: skip
 
 
-def _seconds(fabric: Fabric, steps: Iterator[Step], ranks: int) -> float:
-    return fabric.simulate(steps, operation=OPERATION, ranks=ranks).duration
+def _seconds(
+    fabric: Fabric, steps: Iterable[Step], ranks: int, streams: tuple[Background, ...] = ()
+) -> float:
+    return seconds_of(fabric, steps, streams, ranks=ranks, operation=OPERATION)
 
 
 def _beside(
@@ -205,12 +222,18 @@ def _dispatch(plan: KvPlan, fabric: Fabric, tokens: int) -> Iterator[Step]:
                    messages=step.messages, label=step.label)  # fmt: skip
 
 
-def handoff_seconds(asked: AskedKv, fabric: Fabric, model: ModelShape, tokens: int) -> float:
-    """Seconds of one request's cache from a die of one node to one of the next, alone."""
+def handoff_seconds(
+    asked: AskedKv, fabric: Fabric, model: ModelShape, tokens: int,
+    streams: tuple[Background, ...] = (),
+) -> float:  # fmt: skip
+    """Seconds of one request's cache from a die of one node to one of the next.
+
+    ``streams``: what is on these two nodes meanwhile.
+    """
     width = fabric.topology.node_width(fabric.places)
     plan = KvPlan(model, tokens, width, 1, width, asked.block)
     stack, plane = _stack(asked, fabric.spec or MachineSpec())
-    return _seconds(_moving(fabric, stack, plane), plan.steps([0]), plan.ranks)
+    return _seconds(_moving(fabric, stack, plane), plan.steps([0]), plan.ranks, streams)
 
 
 def _stack(asked: AskedKv, machine: MachineSpec) -> tuple[str, str]:
@@ -262,6 +285,7 @@ def _write(file: IO[str], asked: AskedKv, rows: Sequence[Record], others: Sequen
               f" on {first['system']}, plane {first['plane']}, {first['software']}")  # fmt: skip
     shown = {name: key for name, key in _COLUMNS.items() if first.get(key) is not None}
     file.write(as_table([{name: row.get(key) for name, key in shown.items()} for row in rows]))
+    put(file, *(f"# {line}" for row in rows for line in background_lines(row)))
     if others:
         put(file, "", "# published transfers")
         file.write(as_table([{k: v for k, v in one.items() if k != "op"} for one in others]))

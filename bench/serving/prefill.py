@@ -78,10 +78,10 @@ def command(
     docs/serving.md says what each number stands on, and which published rows it meets.
     """
     check_apart({"--output": output, "--trace": trace})
-    own = instance(asked, machine, PREFILL)
+    own = instance(asked, machine, PREFILL, background)
     if wanted.published and asked.model != AskedInstance.model:
         raise click.UsageError("--published has a model of its own")
-    steps = list(progress(_steps(own, wanted, background), "prefill"))
+    steps = list(progress(_steps(own, wanted), "prefill"))
     rows = [record(setting, step) for setting, step in steps]
     setting, step = steps[-1]
     with opened(output) as file:
@@ -94,29 +94,28 @@ def command(
 
 
 def _steps(
-    own: ServedInstance, wanted: AskedPrefill, streams: tuple[Background, ...]
+    own: ServedInstance, wanted: AskedPrefill
 ) -> Iterator[tuple[ServedInstance, PrefillStep]]:
     if wanted.published:
         for row in rows_of(PREFILLED, own.deployment.name):
             setting = own.balanced() if row.balanced else own
             number = row.microbatches or wanted.microbatches
             given = replace(wanted, prompt=int(row.context), microbatches=number)
-            yield setting, step_of(setting, given, row.batch, streams)
+            yield setting, step_of(setting, given, row.batch)
         return
     for tokens in wanted.tokens:
-        yield own, step_of(own, wanted, tokens, streams)
+        yield own, step_of(own, wanted, tokens)
 
 
-def step_of(
-    own: ServedInstance, wanted: AskedPrefill, tokens: int, streams: tuple[Background, ...] = ()
-) -> PrefillStep:
+def step_of(own: ServedInstance, wanted: AskedPrefill, tokens: int) -> PrefillStep:
     """The prefill of so many tokens an accelerator; raises `TriplaneError`."""
     spread = wanted.attention or (SHARDED if own.deployment.overlap == ENGINES else APART)
     turned = None
     if spread == SHARDED:
-        turned = cache(partial(redistribution, own.fabric, own.model, own.deployment.ranks))
+        ranks, streams = own.deployment.ranks, own.streams
+        turned = cache(partial(redistribution, own.fabric, own.model, ranks, streams=streams))
     batch = PrefillBatch(tokens, wanted.prompt, wanted.microbatches, wanted.reused)
-    made = own.exchanges(NORMAL, streams)
+    made = own.exchanges(NORMAL)
     return prefill_step(own.model, own.die, own.deployment, made, batch, turned)
 
 
@@ -124,7 +123,7 @@ def record(own: ServedInstance, step: PrefillStep) -> dict[str, Value]:
     """The record of a prefill: what was asked, what it comes to, and the published row beside."""
     asked = step.asked
     known = None
-    if own.model.name == AskedInstance.model and not asked.reused:
+    if own.model.name == AskedInstance.model and not asked.reused and not own.streams:
         known = row_of(
             PREFILLED, own.deployment.name, asked.tokens, asked.prompt, own.is_balanced,
             asked.microbatches,
@@ -132,6 +131,7 @@ def record(own: ServedInstance, step: PrefillStep) -> dict[str, Value]:
     return {
         "op": "prefill", "system": own.fabric.topology.name, "deployment": own.deployment.name,
         "model": own.model.name, "ranks": own.deployment.ranks, "tokens": asked.tokens,
+        **own.beside,
         "prompt": asked.prompt, "microbatches": asked.microbatches, "reused": asked.reused,
         "imbalance": None if own.routing_file else own.deployment.imbalance.value,
         "ttft_ms": step.seconds / MS, "tokens_per_s": step.throughput,
@@ -153,7 +153,7 @@ _COLUMNS = {
 
 def _write(file: IO[str], own: ServedInstance, step: PrefillStep, rows: Sequence[Record]) -> None:
     put(file, f"# prefill of {own.model.name} on {own.fabric.topology.name},"
-              f" EP{own.deployment.ranks} of {own.die.about}")  # fmt: skip
+              f" EP{own.deployment.ranks} of {own.die.about}{own.beside_words}")  # fmt: skip
     file.write(as_table([{name: row[key] for name, key in _COLUMNS.items()} for row in rows]))
     put(file, "", "# a layer with experts, one micro-batch (of the last row)")
     file.write(picture.operators(step.layers[0]))

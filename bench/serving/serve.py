@@ -8,6 +8,7 @@ from typing import IO
 import click
 import numpy as np
 
+from bench.background_option import background_option
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
@@ -23,6 +24,7 @@ from collectives.memory.pool.emulated.prefixes import PooledPrefixes
 from collectives.memory.pool.emulated.replay import BlockShape
 from collectives.memory.pool.emulated.requests import ChatLoad
 from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
+from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.decode import DecodeBatch, resident_bytes
 from collectives.workloads.inference.deployment import DECODE, PREFILL
 from collectives.workloads.inference.interpolated import Interpolated, doubling
@@ -106,11 +108,12 @@ serving_options = gathered(
 @click.command("serve", context_settings={"help_option_names": ["-h", "--help"]})
 @instance_options
 @serving_options
+@background_option
 @machine_options
 @answer_options
 def command(
-    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec, form: str,
-    output: Path | None,
+    asked: AskedInstance, wanted: AskedServing, background: tuple[Background, ...],
+    machine: MachineSpec, form: str, output: Path | None,
 ) -> None:  # fmt: skip
     """A serving run: requests queue for prefill, hand their caches over, and are decoded.
 
@@ -121,7 +124,8 @@ def command(
         raise click.UsageError("--ep, --slots, --shared-ranks, --routing-file: not of a run")
     if wanted.requests_file is not None and wanted.turns > 1:
         raise click.UsageError("--turns: the requests are those of --requests-file")
-    rows = list(progress(records(asked, wanted, machine), "serve", len(wanted.prefill_instances)))
+    made = records(asked, wanted, machine, background)
+    rows = list(progress(made, "serve", len(wanted.prefill_instances)))
     with opened(output) as file:
         if form == "table":
             _write(file, rows)
@@ -130,10 +134,14 @@ def command(
 
 
 def records(
-    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec
-) -> Iterator[dict[str, Value]]:
-    """The record of each number of prefill instances; raises `TriplaneError`."""
-    decoding, prefilling = (instance(asked, machine, of) for of in (DECODE, PREFILL))
+    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec,
+    streams: tuple[Background, ...] = (),
+) -> Iterator[dict[str, Value]]:  # fmt: skip
+    """The record of each number of prefill instances; raises `TriplaneError`.
+
+    ``streams``: what is beside each step, and beside each hand-over of a cache.
+    """
+    decoding, prefilling = (instance(asked, machine, of, streams) for of in (DECODE, PREFILL))
     requests = _requests(wanted)
     base = _plan(decoding, prefilling, wanted, requests)
     for instances in wanted.prefill_instances:
@@ -234,7 +242,9 @@ def _room(own: ServedInstance, most: int, context: float) -> int:
 def _handoff(own: ServedInstance) -> Callable[[float], float]:
     """Seconds of a cache on one link by its tokens: a line through two that are simulated."""
     few, many = 1024, 8192
-    least, most = (handoff_seconds(AskedKv(), own.fabric, own.model, n) for n in (few, many))
+    least, most = (
+        handoff_seconds(AskedKv(), own.fabric, own.model, n, own.streams) for n in (few, many)
+    )
     slope = (most - least) / (many - few)
     return lambda tokens: least + slope * (tokens - few)
 
@@ -255,7 +265,7 @@ def record(
     }
     return {
         "op": "serve", "system": own.fabric.topology.name, "model": own.model.name,
-        "prefill_instances": plan.prefill_instances,
+        **own.beside, "prefill_instances": plan.prefill_instances,
         "decode_instances": plan.decode_instances, "flexible_groups": wanted.flexible_groups,
         "role_changes": len(run.changes),
         "accelerators": plan.accelerators, "requests": len(run.served), "seconds": seconds,
@@ -286,6 +296,8 @@ def _write(file: IO[str], rows: Sequence[Record]) -> None:
               f" {first['decode_instances']} decoding instances, {first['max_batch']} requests an"
               " accelerator at most")  # fmt: skip
     columns = {**_COLUMNS, "hits %": "hit_percent"} if "pool" in first else _COLUMNS
+    if first.get("background"):
+        put(file, f"# beside {first['background']}")
     if first["flexible_groups"]:
         put(file, f"# {first['flexible_groups']} groups that change their role")
         columns = {**columns, "changes": "role_changes"}

@@ -9,6 +9,7 @@ import click
 from bench.cases.moe import node_ranks
 from bench.machine import BenchError, check_fits
 from bench.options import gathered
+from bench.records import Value
 from collectives.moe.routing.file import from_file
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.accelerator import Accelerator, accelerator_of
@@ -38,7 +39,7 @@ class AskedInstance:
 
 @dataclass(frozen=True)
 class ServedInstance:
-    """A model on a fabric in a deployment."""
+    """A model on a fabric in a deployment; ``streams``: what is beside all that it transfers."""
 
     model: ModelShape
     die: Accelerator
@@ -46,25 +47,34 @@ class ServedInstance:
     fabric: Fabric
     seed: int
     routing_file: str | None
+    streams: tuple[Background, ...] = ()
 
     @property
     def is_balanced(self) -> bool:
         """Whether every expert is equally likely."""
         return self.deployment.imbalance.value == 1 and self.routing_file is None
 
-    def exchanges(
-        self, mode: str, streams: tuple[Background, ...] = ()
-    ) -> Exchanges | ApartExchanges:
-        """Dispatch and combine of the instance in this mode, with streams beside them.
+    @property
+    def beside(self) -> dict[str, Value]:
+        """What a record says of the streams beside it; nothing where there are none."""
+        return {"background": " ".join(map(str, self.streams))} if self.streams else {}
 
-        Raises `BenchError` for streams or a routing where attention is apart from experts.
+    @property
+    def beside_words(self) -> str:
+        """The end of a headline that names the streams."""
+        return "".join(f", beside {stream}" for stream in self.streams)
+
+    def exchanges(self, mode: str) -> Exchanges | ApartExchanges:
+        """Dispatch and combine of the instance in this mode.
+
+        Raises `BenchError` for a routing where attention is apart from experts.
         """
         if self.deployment.attention_ranks:
-            if streams or self.routing_file:
-                raise BenchError(
-                    "--background and --routing-file do not go with attention apart from experts"
-                )
-            return ApartExchanges(self.fabric, self.model, self.deployment, seed=self.seed)
+            if self.routing_file:
+                raise BenchError("--routing-file does not go with attention apart from experts")
+            return ApartExchanges(
+                self.fabric, self.model, self.deployment, streams=self.streams, seed=self.seed
+            )
         fabric, ranks = self.fabric, self.deployment.ranks
         width = None
         if mode == NORMAL:
@@ -72,7 +82,7 @@ class ServedInstance:
         experts = self.deployment.slots + self.deployment.shared_ranks
         table = None if self.routing_file is None else from_file(self.routing_file, experts)
         return Exchanges(
-            fabric, self.model, self.deployment, mode, width, streams, self.seed, table
+            fabric, self.model, self.deployment, mode, width, self.streams, self.seed, table
         )
 
     def balanced(self) -> "ServedInstance":
@@ -110,8 +120,9 @@ _FAMILIES = {"cloudmatrix": "cloudmatrix", "supernode": "cloudmatrix", "h800": "
 
 
 def instance(
-    asked: AskedInstance, machine: MachineSpec, deployments: Mapping[str, Deployment]
-) -> ServedInstance:
+    asked: AskedInstance, machine: MachineSpec, deployments: Mapping[str, Deployment],
+    streams: tuple[Background, ...] = (),
+) -> ServedInstance:  # fmt: skip
     """The instance that was asked for; raises `TriplaneError` for what is not to be had."""
     found = _deployment(asked, machine, deployments)
     if machine.system == MachineSpec.system and asked.deployment is not None:
@@ -121,7 +132,7 @@ def instance(
     fabric = machine.build()
     check_fits(found.ranks + found.attention_ranks, fabric)
     die = accelerator_of(found.accelerator)
-    return ServedInstance(model, die, found, fabric, asked.seed, asked.routing_file)
+    return ServedInstance(model, die, found, fabric, asked.seed, asked.routing_file, streams)
 
 
 def _fitting(model: ModelShape, found: Deployment, asked: AskedInstance) -> Deployment:

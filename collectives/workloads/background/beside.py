@@ -134,6 +134,19 @@ def beside(
     return Beside(end - begin, before, tuple(found[id(one)] for one in streams))
 
 
+def seconds_of(
+    fabric: Fabric, steps: Iterable[Step], streams: Sequence[Background], *, ranks: int,
+    operation: str = "", size: int | None = None,
+) -> float:  # fmt: skip
+    """Seconds that an operation takes beside ``streams``, or alone where there are none.
+
+    As `beside`, and as `Fabric.simulate`.
+    """
+    if not streams:
+        return fabric.simulate(steps, operation=operation, size=size, ranks=ranks).duration
+    return beside(fabric, steps, streams, ranks=ranks, operation=operation, size=size).time
+
+
 def check_streams(fabric: Fabric, streams: Sequence[Background], ranks: int) -> None:
     """Raise `BackgroundError` for streams that cannot be beside an operation of so many ranks."""
     _by_plane(fabric, streams, ranks)

@@ -14,6 +14,8 @@ import numpy as np
 
 from collectives.moe.routing.routing import Routing
 from collectives.moe.schedules.formats import combine_size, dispatch_size
+from collectives.workloads.background.beside import seconds_of
+from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.deployment import Deployment
 from collectives.workloads.inference.exchange import ExpertExchange, drawn
 from collectives.workloads.inference.model import ModelShape
@@ -34,13 +36,15 @@ class ApartExchanges:
 
     Ranks: first the domain's attention ranks, then those of experts. ``way``: `TRAMPOLINE` or
     `DIRECT`. The sending of tokens on costs what a dispatch or combine costs in the machine's
-    software; a trampoline's first or last hop costs a one-sided write.
+    software; a trampoline's first or last hop costs a one-sided write. ``streams``: what is on the
+    machine beside each of these transfers.
     """
 
     fabric: Fabric
     model: ModelShape
     deployment: Deployment
     way: str = TRAMPOLINE
+    streams: tuple[Background, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,29 +102,26 @@ def backwards(steps: list[Step]) -> Iterator[Step]:
 
 @lru_cache(64)
 def _timed(asked: ApartExchanges, tokens: int) -> ExpertExchange:
-    fabric, ranks = asked.fabric, asked.ranks
+    fabric = asked.fabric
     software = fabric.software.stack("dispatch")
     there = dispatch_size(asked.model.hidden, software, record_of(software).dtype, "low-latency")
     first, rest = asked.steps(tokens, there)
-    a2e = _hop(fabric, first, ranks) + _run(fabric, rest, "dispatch", ranks)
+    a2e = _hop(asked, first) + _run(asked, fabric, rest, "dispatch")
     first, rest = asked.steps(tokens, combine_size(asked.model.hidden))
-    back = _run(fabric, list(backwards(rest)), "combine", ranks)
-    e2a = back + _hop(fabric, list(backwards(first)), ranks)
+    back = _run(asked, fabric, list(backwards(rest)), "combine")
+    e2a = back + _hop(asked, list(backwards(first)))
     arrived = asked.table(tokens).counts.sum(axis=0)[: asked.deployment.routed_ranks]
     stack = f"{software}, {asked.way}"
     return ExpertExchange(a2e, e2a, float(arrived.max()), float(arrived.mean()), stack)
 
 
-def _run(fabric: Fabric, steps: list[Step], operation: str, ranks: int) -> float:
-    return fabric.simulate(steps, operation=operation, ranks=ranks).duration
+def _run(asked: ApartExchanges, fabric: Fabric, steps: list[Step], operation: str) -> float:
+    return seconds_of(fabric, steps, asked.streams, ranks=asked.ranks, operation=operation)
 
 
-def _hop(fabric: Fabric, steps: list[Step], ranks: int) -> float:
+def _hop(asked: ApartExchanges, steps: list[Step]) -> float:
     """Seconds of one-sided writes from rank to rank, at the wire's own cost of a write."""
-    if not steps:
-        return 0.0
-    wire = _wire(fabric)
-    return wire.simulate(steps, operation="write", ranks=ranks).duration
+    return _run(asked, _wire(asked.fabric), steps, "write") if steps else 0.0
 
 
 @lru_cache(4)

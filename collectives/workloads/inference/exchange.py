@@ -7,7 +7,7 @@ of them, in turn. All of that passes through the schedules and software stacks t
 times.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from collectives.moe.routing.routing import Routing
 from collectives.moe.routing.skew import weighted
 from collectives.moe.schedules import low_latency, normal
 from collectives.moe.schedules.formats import combine_size, dispatch_size
-from collectives.workloads.background.beside import beside
+from collectives.workloads.background.beside import seconds_of
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.deployment import Deployment
 from collectives.workloads.inference.model import ModelShape
@@ -26,7 +26,6 @@ from collectives.workloads.inference.sourced import InferenceError
 from fabric.endpoint.records import record_of
 from fabric.fabric import Fabric
 from fabric.schedule.counts import AllCounts
-from fabric.schedule.step import Step
 
 LOW_LATENCY, NORMAL = "low-latency", "normal"
 """The two modes of dispatch and combine: of decoding, and of prefill."""
@@ -146,7 +145,9 @@ def _timed(asked: Exchanges, tokens: int) -> ExpertExchange:
         else:
             make = getattr(normal, name)
             steps = make(routing, size, ranks_per_node=asked.ranks_per_node, exact=False)
-        seconds[name] = _seconds(asked, steps, operation)
+        seconds[name] = seconds_of(
+            asked.fabric, steps, asked.streams, ranks=deployment.ranks, operation=operation
+        )
     return ExpertExchange(
         seconds["dispatch"], seconds["combine"], float(arrived.max()), float(arrived.mean()),
         asked.fabric.software.stack("dispatch" + suffix),
@@ -157,11 +158,3 @@ def _size(asked: Exchanges, name: str, software: str) -> int:
     if name == "combine":
         return combine_size(asked.model.hidden)
     return dispatch_size(asked.model.hidden, software, record_of(software).dtype, asked.mode)
-
-
-def _seconds(asked: Exchanges, steps: Iterable[Step], operation: str) -> float:
-    ranks, fabric = asked.deployment.ranks, asked.fabric
-    if asked.streams:
-        answer = beside(fabric, steps, asked.streams, ranks=ranks, operation=operation)
-        return answer.time
-    return fabric.simulate(steps, operation=operation, ranks=ranks).duration

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from collectives.algorithms.table import schedule
+from collectives.workloads.background.beside import seconds_of
+from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.accelerator import Accelerator
 from collectives.workloads.inference.deployment import COPIES, ENGINES, OFFLOADED, Deployment
 from collectives.workloads.inference.exchange import ExpertExchange
@@ -67,13 +69,15 @@ class PrefillStep:
 
 
 def redistribution(
-    fabric: Fabric, model: ModelShape, ranks: int, tokens: int, cached: int = 0
-) -> tuple[float, float]:
+    fabric: Fabric, model: ModelShape, ranks: int, tokens: int, cached: int = 0, *,
+    streams: tuple[Background, ...] = (),
+) -> tuple[float, float]:  # fmt: skip
     """Seconds to gather the down-projected tokens of all ranks, and to turn heads into tokens.
 
     The two collectives around attention that is sharded by heads between projections that are
     sharded by tokens (arXiv 2506.12708v2 section 4.3.1); in BF16, by the algorithms `hccl` has.
     Each rank has the cache of ``cached`` further tokens, whose keys and values all heads need.
+    ``streams``: what is on the machine beside each of them.
     """
     at = model.attention
     queries = at.q_rank if isinstance(at, Mla) else max(model.hidden - model.kv_channels, 0)
@@ -82,14 +86,17 @@ def redistribution(
     gathered = ranks * rows * BF16
     turned = tokens * value * BF16
     return (
-        _collective(fabric, "all_gather", ranks, gathered),
-        _collective(fabric, "all_to_all", ranks, turned),
+        _collective(fabric, "all_gather", ranks, gathered, streams),
+        _collective(fabric, "all_to_all", ranks, turned, streams),
     )
 
 
-def _collective(fabric: Fabric, op: str, ranks: int, size: int) -> float:
-    steps = schedule(op, ranks, size // ranks)
-    return fabric.simulate(steps, operation=op, size=size // ranks, ranks=ranks).duration
+def _collective(
+    fabric: Fabric, op: str, ranks: int, size: int, streams: tuple[Background, ...]
+) -> float:
+    each = size // ranks
+    steps = schedule(op, ranks, each)
+    return seconds_of(fabric, steps, streams, ranks=ranks, operation=op, size=each)
 
 
 def prefill_step(
