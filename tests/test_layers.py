@@ -2,11 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
-import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("topology", "fabric", "collectives", "bench")
@@ -58,6 +58,18 @@ EVERYTHING = PACKAGED + sorted(
 FORBIDDEN_SUFFIX = re.compile("_" + r"gbps\b")
 
 
+@cache
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _nodes(source: str) -> list[ast.AST]:
+    """What the rules look at, also inside functions."""
+    looked_at = (ast.Import, ast.ImportFrom, ast.Call, ast.If)
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, looked_at)]
+
+
 def module_of(path: Path) -> str:
     """The dotted name of a file of the packages."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -79,14 +91,14 @@ def room_of(module: str) -> int:
     return max(fitting, default=(0, -1))[1]
 
 
-def in_package(module: str, source: str, types: bool) -> Iterator[tuple[int, str]]:
+def in_package(source: str) -> Iterator[tuple[int, str]]:
     """Line and module of what a file imports of its own package, also inside functions.
 
-    ``types``: with what only type checkers import.
+    Without what only type checkers import.
     """
-    tree = ast.parse(source)
-    hidden = set() if types else _only_for_types(tree)
-    for node in ast.walk(tree):
+    nodes = _nodes(source)
+    hidden = _only_for_types(nodes)
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.lineno not in hidden:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
@@ -95,10 +107,10 @@ def in_package(module: str, source: str, types: bool) -> Iterator[tuple[int, str
             yield from ((node.lineno, alias.name) for alias in node.names)
 
 
-def _only_for_types(tree: ast.AST) -> set[int]:
+def _only_for_types(nodes: list[ast.AST]) -> set[int]:
     return {
         inner.lineno
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
         for body in node.body
         for inner in ast.walk(body)
@@ -114,14 +126,14 @@ def back_to_later_rooms(module: str, source: str) -> list[str]:
     package, mine = module.partition(".")[0], room_of(module)
     return [
         f"line {line}: {other}"
-        for line, other in in_package(module, source, types=False)
+        for line, other in in_package(source)
         if other in MODULES and other.partition(".")[0] == package and room_of(other) > mine
     ]
 
 
-def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def imported(source: str) -> Iterator[tuple[int, str]]:
     """Line and module of every import, also of `import_module` and of ``"module:attribute"``."""
-    for node in ast.walk(tree):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -143,7 +155,7 @@ def upward_imports(layer: str, source: str) -> list[str]:
     allowed = LAYERS[: LAYERS.index(layer) + 1]
     return [
         f"line {line}: {module}"
-        for line, module in imported(ast.parse(source))
+        for line, module in imported(source)
         if module.startswith(".") or (module.split(".")[0] in set(LAYERS) - set(allowed))
     ]
 
@@ -158,7 +170,7 @@ def across_the_seam(file: Path, source: str) -> list[str]:
     barred = ("fabric.clock", "fabric.fabric", "fabric.world") if inside else (f"{SEAM}.flow",)
     return [
         f"line {line}: {module}"
-        for line, module in imported(ast.parse(source))
+        for line, module in imported(source)
         if any(module == name or module.startswith(f"{name}.") for name in barred)
     ]
 
@@ -167,7 +179,7 @@ def prints(source: str) -> list[int]:
     """The lines on which something is printed."""
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in _nodes(source)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
@@ -178,42 +190,45 @@ def star_imports(source: str) -> list[int]:
     """The lines with ``from ... import *``."""
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in _nodes(source)
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
     ]
 
 
-def _ids(paths: list[Path]) -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in paths]
+def complaints(
+    paths: list[Path], rule: Callable[[Path], Sequence[int | str]]
+) -> dict[str, Sequence[int | str]]:
+    """What a rule finds, by the files in which it finds something."""
+    found = {str(path.relative_to(ROOT)): rule(path) for path in paths}
+    return {path: what for path, what in found.items() if what}
 
 
 def test_there_is_something_to_check() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in PACKAGED} == set(LAYERS)
 
 
-@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
-def test_imports_run_one_way(path: Path) -> None:
-    layer = path.relative_to(ROOT).parts[0]
-    assert upward_imports(layer, path.read_text(encoding="utf-8")) == []
+def test_imports_run_one_way() -> None:
+    def broken(path: Path) -> list[str]:
+        return upward_imports(path.relative_to(ROOT).parts[0], _source(path))
+
+    assert complaints(PACKAGED, broken) == {}
 
 
-@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
-def test_engines_are_behind_their_seam(path: Path) -> None:
-    assert across_the_seam(path, path.read_text(encoding="utf-8")) == []
+def test_engines_are_behind_their_seam() -> None:
+    assert complaints(PACKAGED, lambda path: across_the_seam(path, _source(path))) == {}
 
 
-@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
-def test_a_room_imports_no_later_one(path: Path) -> None:
-    module = module_of(path)
-    assert room_of(module) >= 0, f"{module} is in no room of ROOMS"
-    assert back_to_later_rooms(module, path.read_text(encoding="utf-8")) == []
+def test_a_room_imports_no_later_one() -> None:
+    assert [module for module in MODULES if room_of(module) < 0] == []  # those in no room of ROOMS
+    broken = complaints(PACKAGED, lambda path: back_to_later_rooms(module_of(path), _source(path)))
+    assert broken == {}
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     """But for types: a file may name a type that is made of it."""
     imports = {
         module: {
-            other for _, other in in_package(module, path.read_text(encoding="utf-8"), types=False)
+            other for _, other in in_package(_source(path))
             if other in MODULES and other != module
         }
         for module, path in MODULES.items()
@@ -222,21 +237,18 @@ def test_no_files_import_each_other_in_a_circle() -> None:
             if len(loop) > 1] == []  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PACKAGED, ids=_ids(PACKAGED))
-def test_only_bench_prints(path: Path) -> None:
-    if path.relative_to(ROOT).parts[0] != "bench":
-        assert prints(path.read_text(encoding="utf-8")) == []
+def test_only_bench_prints() -> None:
+    others = [path for path in PACKAGED if path.relative_to(ROOT).parts[0] != "bench"]
+    assert complaints(others, lambda path: prints(_source(path))) == {}
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=_ids(EVERYTHING))
-def test_no_star_imports(path: Path) -> None:
-    assert star_imports(path.read_text(encoding="utf-8")) == []
+def test_no_star_imports() -> None:
+    assert complaints(EVERYTHING, lambda path: star_imports(_source(path))) == {}
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=_ids(EVERYTHING))
-def test_nobody_says_gigabits_or_gigabytes_by_the_ambiguous_suffix(path: Path) -> None:
-    found = FORBIDDEN_SUFFIX.search(path.read_text(encoding="utf-8"))
-    assert found is None, "say _GBps or _Gbit_per_s"
+def test_nobody_says_gigabits_or_gigabytes_by_the_ambiguous_suffix() -> None:
+    """It has to be _GBps or _Gbit_per_s."""
+    assert complaints(EVERYTHING, lambda path: FORBIDDEN_SUFFIX.findall(_source(path))) == {}
 
 
 def test_the_rules_catch_what_breaks_them() -> None:
@@ -267,7 +279,7 @@ def test_no_two_public_classes_have_one_name() -> None:
     where: dict[str, list[str]] = {}
     for module, path in MODULES.items():
         if "shadow" not in path.parts:
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in ast.parse(_source(path)).body:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     where.setdefault(node.name, []).append(module)
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
