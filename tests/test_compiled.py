@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import topology.compiled as module
-from topology.compiled import _cache_folder, compiled
+from topology.by_reference import by_reference
+from topology.compiled import _cache_folder, compiled, inner, lean
 
 ROOT = Path(__file__).parents[1]
 KERNEL = """
@@ -26,6 +30,15 @@ def total(x):
 for name in sys.argv[1:]:
     assert total(np.arange(10, dtype=name)) == 45, name
 """
+
+
+@by_reference
+class Counts(NamedTuple):
+    total: NDArray[np.int64]
+    values: NDArray[np.int64]
+    small: NDArray[np.int8]
+
+
 TYPES = ("int8", "int16", "int32", "int64", "float32", "float64")
 
 
@@ -145,3 +158,23 @@ def test_code_that_was_cut_off_is_compiled_again(
         path.write_bytes(whole[: len(whole) // 2])
         assert compiled(total)(1) == 2
         assert path.read_bytes() != whole[: len(whole) // 2]
+
+
+def test_a_part_of_kernels_is_compiled_once_for_integers_of_all_lengths() -> None:
+    @inner
+    def scaled(counts: Counts, at: int, by: int) -> int:
+        counts.total[0] += counts.values[at] * by
+        return counts.values[at] * by
+
+    @lean
+    def both(counts: Counts) -> int:
+        return scaled(counts, 1, counts.small[0]) + scaled(counts, counts.small[0], 3)
+
+    counts = Counts(np.zeros(1, np.int64), np.arange(10, 20), np.array([2], np.int8))
+    assert both(counts) == 2 * 11 + 3 * 12
+    assert counts.total[0] == 2 * 11 + 3 * 12  # what the tuple refers to is changed, no copy of it
+    assert both(counts._replace(values=np.full(3, 1 << 40))) == 5 << 40
+    (kinds,) = cast(Any, scaled).overloads
+    assert [str(kind) for kind in kinds[1:]] == ["int64", "int64"]
+    with pytest.raises(TypeError, match="scaled is called by kernels only"):
+        scaled(counts, 0, 1)

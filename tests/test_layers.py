@@ -14,7 +14,8 @@ LAYERS = ("topology", "fabric", "collectives", "bench")
 
 ROOMS = {
     "topology": (
-        "text", "errors", "labels", "files", "arguments", "units", "background", "compiled",
+        "text", "errors", "labels", "files", "arguments", "units", "background",
+        "kernels_only by_reference", "compiled",
         "names provenance faults graph summary", "draft", "formats", "presets", "routing",
         "analysis", "placement", "draw",
     ),

@@ -32,6 +32,7 @@ from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
 from topology.background import in_background
+from topology.kernels_only import PartCompiler, only_for_kernels
 
 try:
     import fcntl
@@ -45,6 +46,11 @@ PATIENCE = 60.0
 """Seconds that a process waits for another one to compile a kernel, before it does so itself."""
 
 _LOOK = 0.02
+
+_COMPILER = tuple(
+    Path(__file__).with_name(name) for name in ("compiled.py", "kernels_only.py", "by_reference.py")
+)
+"""What machine code depends on beside the kernels."""
 
 INNER = MappingProxyType({"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 """Options of numba for kernels that only kernels call."""
@@ -74,17 +80,16 @@ def lean(kernel: Kernel) -> Kernel:
 
 
 def inner(kernel: Kernel) -> Kernel:
-    """Like `lean`, for kernels that only kernels call: Python calls are a `TypeError`.
+    """Like `lean`, for kernels that only kernels call, see `topology.kernels_only`.
 
-    What numba makes to call a kernel from Python, with a check of each array that it takes, takes
-    longer to compile than a small kernel does.
+    Python calls are a `TypeError`.
     """
-    return _only_for_kernels(_compiled(kernel, _nrt=False, **INNER))
+    return _part(kernel)
 
 
 def lean_inlined(kernel: Kernel) -> Kernel:
     """Like `inlined`, for what `lean` kernels call, and only these."""
-    return _only_for_kernels(_compiled(kernel, _nrt=False, forceinline=True, **INNER))
+    return _part(kernel, forceinline=True)
 
 
 def unlocked(kernel: Kernel) -> Kernel:
@@ -105,18 +110,9 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     return cast(Kernel, made)
 
 
-def _only_for_kernels(kernel: Kernel) -> Kernel:
-    """The compiled ``kernel``, of which Python is not told where its machine code is."""
-    made: Any = kernel
-
-    def keep(result: Any) -> None:
-        made.overloads[tuple(result.signature.args)] = result
-
-    def refuse(*given: object, **named: object) -> None:
-        raise TypeError(f"{made.__name__} is called by kernels only")
-
-    made.add_overload, made._compile_for_args = keep, refuse
-    return kernel
+def _part(kernel: Kernel, **options: Any) -> Kernel:
+    settings: Any = {"pipeline_class": PartCompiler, "_nrt": False, **INNER, **options}
+    return only_for_kernels(cast(Kernel, numba.njit(error_model="numpy", **settings)(kernel)))
 
 
 class _Locator(UserProvidedCacheLocator):
@@ -241,7 +237,9 @@ def _cache_folder(package: Path, chosen: str) -> str:
     Beside an installation that this user cannot write to it would lie for nobody: then with the
     user's other caches.
     """
-    digest = hashlib.sha256(Path(__file__).read_bytes() + numba.__version__.encode())
+    digest = hashlib.sha256(numba.__version__.encode())
+    for made_by in _COMPILER:
+        digest.update(made_by.read_bytes())
     for file in sorted(package.glob("*.py")):
         source = file.read_bytes()
         if b"from topology.compiled import" in source:

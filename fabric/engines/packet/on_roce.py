@@ -42,7 +42,7 @@ def on_roce(otherwise: bool | int | None) -> Callable[[Kernel], Kernel]:
 
         @overload(called, jit_options=_OPTIONS)
         def choose(s: Any, *given: Any) -> Callable[..., Any]:
-            has = len(s.types[s.fields.index("roce")]) > 0
+            has = len(s.of.types[s.of.fields.index("roce")]) > 0
             return with_it if has else without
 
         return cast(Kernel, called)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from topology.by_reference import by_reference
 from topology.compiled import lean_inlined
 
 Bytes = NDArray[np.int8]
@@ -144,6 +145,7 @@ class RoceRules(NamedTuple):
     least: float
 
 
+@by_reference
 class State(NamedTuple):
     """All of the engine's state. ``n``: counters, see `NOW`; ``mtu``, ``header``, ``cell``: bytes.
 
