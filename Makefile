@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl \
+.PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-ns3-ub \
   test-lmcache test-package check page test-engines clean
 
 $(VENV)/.ready: pyproject.toml
@@ -56,6 +56,11 @@ test-package: $(VENV)/.ready
 test-msccl: $(VENV)/.ready-for-tests
 	@test -n "$(MSCCL)" || { echo "MSCCL=/path/to/a/checkout of Azure/msccl-scheduler"; exit 1; }
 	$(BIN)/python tests/programs/msccl_schedules.py $(MSCCL)
+
+# The cases that ns-3-UB ships: make test-ns3-ub NS3_UB=/path/to/a checkout of it
+test-ns3-ub: $(VENV)/.ready-for-tests
+	@test -n "$(NS3_UB)" || { echo "NS3_UB=/path/to/a/checkout of ns-3-UB"; exit 1; }
+	$(BIN)/python tests/programs/ns3_ub_cases.py $(NS3_UB)
 
 # NIXL's own Python examples, from a checkout of it: make test-nixl NIXL=/path/to/it
 test-nixl: $(VENV)/.ready-for-tests

@@ -18,6 +18,7 @@ from bench.machine_options import system_options
 from bench.new_files import NewFile
 from bench.options import FORMATS
 from bench.records import Record, Value, as_text, opened
+from bench.streams import complain
 from topology import Topology, non_blocking, systems, to_networkx, to_toml
 from topology.errors import TopologyError
 from topology.formats.schedulers import HostNames, hypernodes, kueue, slurm
@@ -159,7 +160,8 @@ def import_file(file: Path, output: Path | None, **given: str | int | None) -> N
 
     That is a server in HCCL's topo.json (version 2.0), a host in NCCL's topology XML (.xml), a
     cluster in Slurm's topology.conf or topology.yaml, or in HyperNodes of Volcano (.yaml), a
-    network of ASTRA-sim's analytical backend (.yml), or a topology of SimAI (any other name).
+    network of ASTRA-sim's analytical backend (.yml), the folder of a case of ns-3-UB, or a topology
+    of SimAI (any other name).
     """
     read, takes = _reader(file)
     for name, value in given.items():
@@ -167,6 +169,11 @@ def import_file(file: Path, output: Path | None, **given: str | int | None) -> N
             option = "port-bandwidth" if name == "port" else name
             raise click.UsageError(f"--{option} is not of a file like {file.name}")
     text = to_toml(read(file, **dict(_parsed(given))))
+    if file.is_dir():
+        from topology.formats.ns3_ub_ways import other_ways
+
+        if said := other_ways(file):
+            complain(said)
     with opened(output) as out:
         out.write(text)
 
@@ -175,9 +182,12 @@ def _reader(file: Path) -> tuple[Callable[..., Topology], tuple[str, ...]]:
     """What reads a file like this one, and which of the options it takes."""
     from topology.formats.hccl_topo import hccl_topo
     from topology.formats.nccl_xml import nccl_xml
+    from topology.formats.ns3_ub import is_case, ub_case
     from topology.formats.scheduler_trees import CONF, YAML, scheduler_tree
     from topology.formats.simulators import astra_network, is_astra_network, simai_topo
 
+    if is_case(file):
+        return ub_case, ()
     suffix = file.suffix.lower()
     if suffix in YAML and is_astra_network(file):
         return astra_network, ()

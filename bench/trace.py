@@ -19,13 +19,14 @@ from bench.options import FORMATS, gathered, parse_size, sensitivity_option
 from bench.published.standing import Standing, lines
 from bench.records import Value, as_text, opened
 from bench.streams import put
-from collectives.workloads import Replay, Workload, WorkloadError, goal, replay
+from collectives.workloads import Replay, Workload, WorkloadError, goal, ns3_ub, replay
 from collectives.workloads.chakra import trace as chakra
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from topology.files.reading import whole
+from topology.formats.ns3_ub import is_case
 from topology.presets.catalogue import short_name
 from topology.units import GB, US
 
@@ -66,20 +67,22 @@ class Reading:
 
 
 def load(paths: Sequence[Path], how: Reading | None = None) -> tuple[Workload, Path | None]:
-    """The workload in these files: one of GOAL, or of Chakra one for each rank, or their prefix.
+    """The workload in these files: GOAL's, a folder of ns-3-UB, or Chakra's, one for each rank.
 
-    Also returns the file from which groups were read. Raises `BenchError`, `WorkloadError`.
+    Chakra's may be named by their prefix. Also returns the file from which groups were read. Raises
+    `BenchError`, `WorkloadError`.
     """
     how, first = how or Reading(), paths[0]
-    if first.name.endswith(GOAL):
+    kind = "GOAL schedule" if first.name.endswith(GOAL) else "case of ns-3-UB"
+    if first.name.endswith(GOAL) or is_case(first):
         if len(paths) > 1:
-            raise BenchError(f"a GOAL schedule is one file; {len(paths)} are given")
+            raise BenchError(f"a {kind} is one argument; {len(paths)} are given")
         if how != Reading():
             raise BenchError(
-                f"{first} is a GOAL schedule; --comm-groups, --dimensions, --ignore and speeds of"
+                f"{first} is a {kind}; --comm-groups, --dimensions, --ignore and speeds of"
                 " computing are for Chakra's traces"
             )
-        return goal.load(first), None
+        return (ns3_ub.load(first) if is_case(first) else goal.load(first)), None
     if len(paths) == 1 and _is_no_folder(first) and not first.name.endswith(CHAKRA):
         raise BenchError(f"{first}: the name of a workload ends in {GOAL} or {CHAKRA[0]}")
     traces = list(paths) if len(paths) > 1 else chakra.files(first)
@@ -217,7 +220,7 @@ def command(
     rendezvous: float, what_matters: bool, form: str, output: Path | None, trace: Path | None,
     as_goal: Path | None, as_chakra: Path | None,
 ) -> None:  # fmt: skip
-    """Run a workload: FILE.goal, or Chakra's PREFIX, or PREFIX.0.et PREFIX.1.et ... by rank."""
+    """Run a workload: FILE.goal, a CASE folder of ns-3-UB, Chakra's PREFIX, or PREFIX.0.et ..."""
     check_apart({"--output": output, "--trace": trace, "--goal": as_goal}, as_chakra)
     workload, groups = load(files, how)
     if algorithm is not None and not (workload.kind == COLLECTIVE).any():

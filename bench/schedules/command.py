@@ -6,10 +6,12 @@ import click
 import numpy as np
 
 from bench.cli import HELP, CommandGroup
+from bench.machine_options import machine_file_option
 from bench.new_files import NewFile
 from bench.numbers import Number
 from bench.options import parse_bytes
 from bench.records import Value, as_text, opened
+from bench.schedules.ns3_ub import check_folder, write_case
 from collectives.algorithms.msccl.schedule import MscclSchedule, load
 from collectives.algorithms.msccl.write import write as write_msccl
 from collectives.algorithms.sizes import COLLECTIVES, buffers
@@ -59,21 +61,40 @@ def _record(found: MscclSchedule) -> dict[str, Value]:
               help="Bytes that are never cut [4].")  # fmt: skip
 @click.option("--ranks-per-node", type=Number(1), default=16, metavar="N",
               help="Ranks that share a node, for those of two levels [16].")  # fmt: skip
-@click.option("--output", "-o", type=NewFile(), required=True, metavar="FILE",
-              help="FILE.xml: MSCCL's; FILE.cm: htsim's connection matrix.")  # fmt: skip
+@machine_file_option
+@click.option("--system", metavar="SYSTEM", help="Of a case: a preset's name or a TOML file.")
+@click.option("--planes", metavar="NAMES", help="Of a case: these planes only.")
+@click.option("--output", "-o", type=NewFile(is_prefix=True), required=True, metavar="FILE",
+              help="FILE.xml: MSCCL's; FILE.cm: htsim's connection matrix; a name without an"
+                   " ending: the folder of a case of ns-3-UB.")  # fmt: skip
 def export(
     op: str, ranks: int, size: int, algorithm: str | None, root: int, itemsize: int,
-    ranks_per_node: int, output: Path,
+    ranks_per_node: int, output: Path, **machine: str | None,
 ) -> None:  # fmt: skip
-    """One of our algorithms as a file that another program reads."""
-    if output.suffix not in (".xml", ".cm"):
-        raise click.UsageError(f"--output is {str(output)!r}; it has to end in .xml or .cm")
+    """One of our algorithms as a file that another program reads.
+
+    A case of ns-3-UB is a network, too: that of --system or --machine.
+    """
+    named = [name for name, value in machine.items() if value is not None]
+    if output.suffix not in (".xml", ".cm", ""):
+        raise click.UsageError(
+            f"--output is {str(output)!r}; it has to end in .xml or .cm, or have no ending"
+        )
+    if output.suffix and named:
+        option = named[0].replace("_file", "")
+        raise click.UsageError(f"--{option} is for a case of ns-3-UB, not for {output.suffix}")
+    if not output.suffix:
+        check_folder(output)
+        if not {"system", "machine_file"} & set(named):
+            raise click.UsageError("a case of ns-3-UB needs --system or --machine")
     block = _argument(op, ranks, size)
     steps = list(
         schedule(op, ranks, block, algorithm or default(op, ranks, block), root=root,
                  itemsize=itemsize, ranks_per_node=ranks_per_node)
     )  # fmt: skip
-    if output.suffix == ".cm":
+    if not output.suffix:
+        write_case(output, steps, ranks, machine)
+    elif output.suffix == ".cm":
         write_cm(output, steps, ranks)
     else:
         if root:

@@ -1,4 +1,4 @@
-"""Workloads of other simulators, in and out: GOAL schedules and Chakra execution traces."""
+"""Workloads of other simulators, in and out: GOAL, Chakra's execution traces, ns-3-UB."""
 
 from collectives.workloads.replay import Replay, replay
 from collectives.workloads.workload import Workload, WorkloadError, of_steps, of_timeline

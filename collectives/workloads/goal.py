@@ -35,6 +35,7 @@ from collectives.workloads.workload import (
     Workload,
     WorkloadError,
     Writer,
+    check_own_needs,
 )
 from topology.files.output import text_file
 from topology.files.reading import read_text
@@ -245,11 +246,13 @@ def save(workload: Workload, path: str | Path) -> None:
 def dump(workload: Workload) -> Iterator[str]:
     """Iterate over the lines of ``workload`` in GOAL; durations are rounded to whole nanoseconds.
 
-    Raises `WorkloadError` for collectives, which GOAL has only as messages.
+    Raises `WorkloadError` for collectives, which GOAL has only as messages, and for an operation
+    that needs another rank's.
     """
     calls = np.flatnonzero(workload.kind == COLLECTIVE)
     if len(calls):
         raise WorkloadError(f"{len(calls)} operations are collectives; GOAL has only messages")
+    check_own_needs(workload, "GOAL")
     return _lines_of(workload)
 
 

@@ -1,7 +1,8 @@
 """What ranks do, as a graph of operations: what GOAL and Chakra have in common.
 
 An operation begins when all operations that it needs have ended (or, where it says so, begun). It
-belongs to one rank, and needs operations of that rank only.
+belongs to one rank. In GOAL and Chakra it needs operations of that rank only; the tasks of ns-3-UB
+need others' too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -172,10 +173,14 @@ def _check_needs(w: Workload) -> None:
     for column in (w.later, w.earlier):
         if len(column) and not 0 <= column.min() <= column.max() < len(w):
             raise WorkloadError(f"a dependency names operation {column.max()} of {len(w)}")
+
+
+def check_own_needs(w: Workload, form: str) -> None:
+    """Raise `WorkloadError` if an operation needs another rank's, which ``form`` cannot say."""
     bad = np.flatnonzero(w.rank[w.later] != w.rank[w.earlier])
     if len(bad):
-        ends = called(w, w.later[bad[0]]), called(w, w.earlier[bad[0]])
-        raise WorkloadError(f"{ends[0]} needs {ends[1]}, which is another rank's")
+        later, earlier = called(w, w.later[bad[0]]), called(w, w.earlier[bad[0]])
+        raise WorkloadError(f"{later} needs {earlier}, which is another rank's; {form} has no such")
 
 
 def called(w: Workload, at: int, of_rank: bool = True) -> str:

@@ -16,6 +16,7 @@ from collectives.workloads.workload import (
     SEND,
     Workload,
     WorkloadError,
+    check_own_needs,
 )
 from topology.files.output import byte_file
 from topology.units import US
@@ -37,9 +38,11 @@ def save(workload: Workload, prefix: str | Path) -> list[Path]:
     """Write ``workload`` to ``PREFIX.0.et``, ``PREFIX.1.et`` ...; returns these paths.
 
     Groups other than that of all ranks go into a metadata node of each rank. Raises `WorkloadError`
-    for what a trace cannot express: a dependency on a begin, or a receive from any rank.
+    for what a trace cannot express: a dependency on a begin or on another rank, or a receive from
+    any.
     """
     _check(workload)
+    check_own_needs(workload, "Chakra")
     target, written = Path(prefix), []
     if not target.name:
         raise WorkloadError(f"{str(prefix)!r} is no prefix of names of traces, such as run/ring")
