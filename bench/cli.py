@@ -20,6 +20,7 @@ import click
 
 from bench import streams
 from bench.background_option import background_option, check_background
+from bench.live_options import LiveOptions, live_options
 from bench.machine_options import machine_options
 from bench.new_files import check_apart
 from bench.numbers import Number
@@ -315,6 +316,7 @@ def _collective(name: str, text: str) -> click.Command:
                      help="Default: the library's choice for the size."),
         sensitivity_option,
         background_option,
+        live_options,
         click.option("--matrix", metavar="FILE", hidden=name != "all_to_all_v",
                      help="all_to_all_v: in line i, bytes from rank i to each."),
     ]  # fmt: skip
@@ -327,7 +329,7 @@ def _collective(name: str, text: str) -> click.Command:
 def _run(
     name: str, flags: Flags, machine: "MachineSpec", output: Output, transport: str,
     algorithm: str | None, matrix: str | None, what_matters: bool,
-    background: "tuple[Background, ...]",
+    background: "tuple[Background, ...]", live: LiveOptions,
 ) -> int:  # fmt: skip
     if matrix and name != "all_to_all_v":
         raise click.UsageError(f"{name} takes no --matrix; all_to_all_v does")
@@ -336,6 +338,7 @@ def _run(
 
     written_files.check_simulated(output, transport)
     check_background(background, transport, output, what_matters)
+    live.check(transport)
     if background and flags.average is not None:
         raise click.UsageError("--background times the last rank; it does not go with -a")
     if what_matters:
@@ -355,10 +358,11 @@ def _run(
             where = "to real ranks" if bench.is_live else "in a simulation"
             streams.complain(f"triplane: note: no meaning {where}: {', '.join(ignored)}")
     with records.opened(output.output) as file:
+        sweep = _sweep(bench, live)
         if as_nccl:
-            rows, passed = _nccl_text(bench, file)
+            rows, passed = _nccl_text(bench, file, sweep)
         else:
-            rows = [*records.progress(_sweep(bench), name)]
+            rows = [*records.progress(sweep, name)]
             passed = nccl_format.summary(rows, os.environ.get(nccl_environment.LEAST)).passed
         _write_records(bench, file, rows, output.format, as_nccl, what_matters)
     if output.plot:
@@ -398,23 +402,27 @@ def _check_columns(flags: Flags) -> None:
             raise click.UsageError(f"-{letter} goes with --format table and a single algorithm")
 
 
-def _sweep(bench: "Benchmark") -> "Iterator[Measurement]":
+def _sweep(bench: "Benchmark", live: LiveOptions) -> "Iterator[Measurement]":
     from bench.collectives import measure
 
     if bench.transport == "sim":
-        return measure.sweep(bench)
+        with live.page(bench.fabric, bench.ranks) as page:
+            yield from measure.sweep(bench, page.show if page else None)
+        return
     from bench.collectives import real_ranks
 
-    return real_ranks.sweep(bench)
+    yield from real_ranks.sweep(bench)
 
 
-def _nccl_text(bench: "Benchmark", file: IO[str]) -> "tuple[list[Measurement], bool]":
+def _nccl_text(
+    bench: "Benchmark", file: IO[str], sweep: "Iterator[Measurement]"
+) -> "tuple[list[Measurement], bool]":
     """Print what nccl-tests prints, row by row, and write its JSON report where asked for."""
     from bench import background, faulted, packets, records
     from bench.collectives import nccl_environment, nccl_format, nccl_notes
 
     flags, program, began = bench.flags, bench.operation.program, datetime.now()
-    where, sweep = nccl_notes.devices(bench), _sweep(bench)
+    where = nccl_notes.devices(bench)
     if not file.isatty():
         sweep = records.progress(sweep, bench.op)
     with records.reserved(flags.output_file) as report:

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from bench import sensitivity, workload_standing
+from bench.live_options import LiveOptions, live_options
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
@@ -21,6 +22,7 @@ from bench.records import Value, as_text, opened
 from bench.streams import put
 from collectives.workloads import Replay, Workload, WorkloadError, goal, ns3_ub, replay
 from collectives.workloads.chakra import trace as chakra
+from collectives.workloads.replay import EndedOperation
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
 from fabric.endpoint.costs import MESSAGE
 from fabric.fabric import Fabric
@@ -130,14 +132,14 @@ def beside(trace: Path) -> Path | None:
 
 def replayed(
     workload: Workload, fabric: Fabric, path: Path, algorithm: str | None = None,
-    rendezvous: float = math.inf,
+    rendezvous: float = math.inf, ended: Callable[[EndedOperation], None] | None = None,
 ) -> Replay:  # fmt: skip
     """The replay of the workload from the file at ``path``.
 
     Raises `WorkloadError` naming the file.
     """
     try:
-        return replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous)
+        return replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous, ended=ended)
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
 
@@ -204,6 +206,7 @@ _reading = gathered(
 @machine_options
 @_reading
 @sensitivity_option
+@live_options
 @click.option("--algorithm", metavar="NAME", help="Of collectives (default: the fastest).")
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
               help="From this size on a message waits for its receive.")  # fmt: skip
@@ -217,8 +220,8 @@ _reading = gathered(
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
     files: tuple[Path, ...], machine: MachineSpec, how: Reading, algorithm: str | None,
-    rendezvous: float, what_matters: bool, form: str, output: Path | None, trace: Path | None,
-    as_goal: Path | None, as_chakra: Path | None,
+    rendezvous: float, what_matters: bool, live: LiveOptions, form: str, output: Path | None,
+    trace: Path | None, as_goal: Path | None, as_chakra: Path | None,
 ) -> None:  # fmt: skip
     """Run a workload: FILE.goal, a CASE folder of ns-3-UB, Chakra's PREFIX, or PREFIX.0.et ..."""
     check_apart({"--output": output, "--trace": trace, "--goal": as_goal}, as_chakra)
@@ -229,7 +232,10 @@ def command(
         )
     fabric = machine.build()
     began = time.perf_counter()
-    found = replayed(workload, fabric, files[0], algorithm, rendezvous)
+    live.check()
+    with live.page(fabric, workload.ranks) as page:
+        ended = page.ended if page else None
+        found = replayed(workload, fabric, files[0], algorithm, rendezvous, ended)
     took, calls = time.perf_counter() - began, workload_standing.calls(workload)
     standings = [*workload_standing.standings(calls, fabric, short_name(machine.system))]
     row = record(found, str(files[0]), machine.system, standings, took)

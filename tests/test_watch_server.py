@@ -266,7 +266,7 @@ def test_the_address_of_a_page_is_private_and_goes_with_it(
     monkeypatch.setattr("fabric.host.folder._bases", lambda: [tmp_path])
     assert addresses() == []
     refused = CliRunner().invoke(command, ["--live"])
-    assert "no run with --live goes on here" in str(refused.exception)
+    assert "nothing with --live goes on here" in str(refused.exception)
     with announced("http://127.0.0.1:1/secret/"):
         (folder,) = tmp_path.iterdir()
         assert folder.stat().st_mode & 0o077 == 0

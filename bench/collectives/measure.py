@@ -263,14 +263,19 @@ def operation_of(bench: Benchmark, task: Task) -> str:
     return bench.fabric.software.regime(bench.op, task.argument, task.algorithm)
 
 
-def sweep(bench: Benchmark) -> Iterator[Measurement]:
-    """Simulate row after row; what has been simulated is not simulated again."""
+def sweep(
+    bench: Benchmark, shown: Callable[[Timeline, str], None] | None = None
+) -> Iterator[Measurement]:
+    """Simulate row after row; what has been simulated is not simulated again.
+
+    ``shown``: gets each new timeline, and what it is.
+    """
     known: dict[tuple[str, int, int, int], Found] = {}
     for task in tasks(bench):
         # A reduction costs the same whatever it is, a type only by the size of its items.
         key = task.algorithm, task.argument, max(task.root, 0), DATATYPES[task.datatype]
         if key not in known:
-            known[key] = found(bench, task)
+            known[key] = found(bench, task, shown)
         yield measurement(bench, task, known[key])
 
 
@@ -286,10 +291,14 @@ class Found:
     link_imbalance: float | None = None
 
 
-def found(bench: Benchmark, task: Task) -> Found:
-    """The result of simulating one row."""
+def found(
+    bench: Benchmark, task: Task, shown: Callable[[Timeline, str], None] | None = None
+) -> Found:
+    """The result of simulating one row; ``shown``: as of `sweep`."""
     began = time.perf_counter()
     timeline = simulated(bench, task)
+    if shown:
+        shown(timeline, f"{bench.op} of {task.size} B, {task.algorithm}")
     more = of_packets(timeline)
     seconds = float(AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks]))
     if bench.background:

@@ -1,8 +1,9 @@
 """``bench moe``: what MoE dispatch and combine cost over expert-parallel sizes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -24,14 +25,15 @@ from bench.cases.moe import (
     tokens_text,
 )
 from bench.faulted import lines as lines_faulted
+from bench.live_options import LiveOptions, live_options
 from bench.machine_options import machine_options
 from bench.moe.expert_placement import PlacementList, check_placements, with_placements
 from bench.moe.measure import (
     check,
     draw,
     effects_of,
-    live,
     nearest,
+    on_real_ranks,
     prepared,
     records,
     standing_of,
@@ -41,7 +43,7 @@ from bench.numbers import CountList
 from bench.options import Output, check_sensitivity, gathered, output_options, sensitivity_option
 from bench.packets import lines as lines_of_packets
 from bench.published.standing import lines
-from bench.records import as_text, opened, progress
+from bench.records import Value, as_text, opened, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
 from collectives.workloads.background.beside import check_streams
@@ -49,6 +51,9 @@ from collectives.workloads.background.streams import Background
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
+
+if TYPE_CHECKING:
+    from bench.view.live.simulated import SimulationPage
 
 SIZES = (8, 16, 32, 64, 128, 256, 320)
 """Ranks of the operations, where nothing else is asked for."""
@@ -184,16 +189,18 @@ moe_options = gathered(
 )
 @sensitivity_option
 @background_option
+@live_options
 @machine_options
 @output_options
 def command(
     asked: Asked, transport: str, what_matters: bool, background: tuple[Background, ...],
-    machine: MachineSpec, output: Output,
+    live: LiveOptions, machine: MachineSpec, output: Output,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine over expert-parallel sizes, beside what was published."""
     written_files.check_simulated(output, transport)
     check_placements(asked.placements, asked.redundant, transport)
     check_background(background, transport, output, what_matters)
+    live.check(transport)
     if what_matters:
         check_sensitivity(transport)
     if is_file(asked.skew):
@@ -207,11 +214,12 @@ def command(
     works = with_placements(works, fabric, asked.placements, asked.redundant)
     timelines: list[Timeline] = []
     if transport == "sim":
-        measured_all = records(fabric, name, works, background)
-        found = list(progress(measured_all, "moe", len(works)))
+        with live.page(fabric, max(work.ranks for work in works)) as page:
+            measured_all = _shown(records(fabric, name, works, background), page)
+            found = list(progress(measured_all, "moe", len(works)))
         rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
     else:
-        measured = live(fabric, name, works, transport, output.trace)
+        measured = on_real_ranks(fabric, name, works, transport, output.trace)
         rows = list(progress(measured, "moe", len(works)))
     moved = map(partial(effects_of, fabric), works if what_matters else ())
     answers = [*zip(rows, progress(moved, "sensitivity", len(works)), strict=False)]
@@ -238,6 +246,16 @@ def command(
         # Faults count from the begin of an operation, so with them each is a timeline of its own.
         before = [] if fabric.changes else timelines[-len(OPERATIONS) : -1]
         written_files.write(timelines[-1], output, before)
+
+
+def _shown(
+    rows: Iterator[tuple[dict[str, Value], Timeline]], page: "SimulationPage | None"
+) -> Iterator[tuple[dict[str, Value], Timeline]]:
+    """The rows, each on the page when it is there."""
+    for row, timeline in rows:
+        if page:
+            page.show(timeline, f"EP{row['ranks']} {row['op']}, {row['tokens']:g} tokens")
+        yield row, timeline
 
 
 def _notes(file: IO[str], fabric: Fabric, name: str, software: str, works: list[Experts]) -> None:

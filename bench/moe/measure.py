@@ -102,7 +102,7 @@ def uneven(timeline: Timeline) -> dict[str, Value]:
     return {} if found is None else {"link_imbalance": found}
 
 
-def live(
+def on_real_ranks(
     fabric: Fabric, name: str, works: Sequence[Experts], transport: str,
     trace: Path | None = None,
 ) -> Iterator[dict[str, Value]]:  # fmt: skip

@@ -98,5 +98,7 @@ def _say_where() -> None:
     """Print the addresses of pages of runs that go on; raises `BenchError` where there are none."""
     found = addresses()
     if not found:
-        raise BenchError("no run with --live goes on here: start one with `triplane run --live`")
+        raise BenchError(
+            "nothing with --live goes on here: start `triplane run --live`, or a bench with --live"
+        )
     put(stdout(), *found)

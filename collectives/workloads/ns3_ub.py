@@ -34,7 +34,7 @@ TITLES = (
 )  # fmt: skip
 
 
-class Task(NamedTuple):
+class CaseTask(NamedTuple):
     """A task of a case: ranks, bytes, whether it reads, seconds of delay, its phase and others'."""
 
     where: str
@@ -74,7 +74,7 @@ def load(folder: str | Path) -> Workload:
     return _workload(tasks, len(rank))
 
 
-def _tasks(path: Path, rank: dict[int, int]) -> Iterator[Task]:
+def _tasks(path: Path, rank: dict[int, int]) -> Iterator[CaseTask]:
     seen = dict[int, str]()
     for where, cells in lines_of(path, TITLES[:-1], WorkloadError):
         id_, src, dst, size = (
@@ -98,14 +98,14 @@ def _tasks(path: Path, rank: dict[int, int]) -> Iterator[Task]:
             for title, texts in (("phaseId", [cells[7]]), (TITLES[8], "".join(cells[8:9]).split()))
             for text in texts
         )
-        yield Task(where, id_, rank[src], rank[dst], size, what in READS, delay, phase,
+        yield CaseTask(where, id_, rank[src], rank[dst], size, what in READS, delay, phase,
                    tuple(dict.fromkeys(after)))  # fmt: skip
 
 
-def _workload(tasks: Sequence[Task], ranks: int) -> Workload:
+def _workload(tasks: Sequence[CaseTask], ranks: int) -> Workload:
     """Between phases are computations of no time, so dependencies grow with tasks, not pairs."""
     writer = Writer("task")
-    begins, ends, first = [], defaultdict[int, list[int]](list), dict[int, Task]()
+    begins, ends, first = [], defaultdict[int, list[int]](list), dict[int, CaseTask]()
     for turn, task in enumerate(tasks):
         begin, end = _added(writer, task, turn)
         begins.append(begin)
@@ -123,7 +123,7 @@ def _workload(tasks: Sequence[Task], ranks: int) -> Workload:
     return writer.done(ranks)
 
 
-def _added(writer: Writer, task: Task, turn: int) -> tuple[int, int]:
+def _added(writer: Writer, task: CaseTask, turn: int) -> tuple[int, int]:
     """The operations of a task; returns the one that begins it, and the one that ends it."""
     name = f"task {task.id}"
     # Each waits on a processor of its own: one delay does not hold up the next.

@@ -15,7 +15,7 @@ call of one rank that loads nothing.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -93,21 +93,39 @@ class Replay:
         write_events(_events(self), path, about)
 
 
+class EndedOperation(NamedTuple):
+    """An operation of a replay that is over.
+
+    ``kind``: of `Workload.kind`; ``start``, ``finish``: seconds; ``src``, ``dst``, ``size``: int64,
+    what its rank has sent, a row a transfer.
+    """
+
+    rank: int
+    kind: int
+    name: str
+    start: float
+    finish: float
+    src: NDArray[np.int64]
+    dst: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+
 def replay(
     workload: Workload, fabric: Fabric, *, algorithm: str | None = None,
-    rendezvous: float = math.inf,
+    rendezvous: float = math.inf, ended: Callable[[EndedOperation], None] | None = None,
 ) -> Replay:  # fmt: skip
     """Time ``workload`` on ``fabric``; rank i sits on the fabric's place i.
 
     ``algorithm``: of collectives; None: the fastest on the fabric for each. ``rendezvous``: bytes
-    from which on a message waits for its receive. Raises `WorldError` for more ranks than places,
-    and `WorkloadError` for operations that can never begin: it says which, and what they wait for,
-    or in which circle.
+    from which on a message waits for its receive. ``ended``: is told of each operation when it is
+    over, in the order of time, while the others go on. Raises `WorldError` for more ranks than
+    places, and `WorkloadError` for operations that can never begin: it says which, and what they
+    wait for, or in which circle.
     """
     circle = circle_of_needs(workload)
     if circle:
         raise WorkloadError(circle)
-    run = _Run(workload, fabric, algorithm, rendezvous)
+    run = _Run(workload, fabric, algorithm, rendezvous, ended)
     run.play()
     return Replay(workload, fabric, run.start, run.finish, run.into)
 
@@ -123,11 +141,13 @@ class _Run:
     """A workload under way; operations are called by their numbers."""
 
     def __init__(
-        self, workload: Workload, fabric: Fabric, algorithm: str | None, rendezvous: float
-    ) -> None:
+        self, workload: Workload, fabric: Fabric, algorithm: str | None, rendezvous: float,
+        ended: Callable[[EndedOperation], None] | None,
+    ) -> None:  # fmt: skip
         self.w, self.fabric, self.algorithm, self.rendezvous = (
             workload, fabric, algorithm, rendezvous,
         )  # fmt: skip
+        self._told = ended
         self._session = fabric.session(workload.ranks)
         self._catalogue = Catalogue(fabric, workload.ranks, self._session)
         n = len(workload)
@@ -189,9 +209,27 @@ class _Run:
 
     def _ended(self, op: int, time: float) -> Iterator[tuple[float, int]]:
         self.finish[op] = time
+        if self._told:
+            self._told(self._over(op))
         for later in self._after[op]:
             if self._freed(later):
                 yield time, later
+
+    def _over(self, op: int) -> EndedOperation:
+        w, kind, rank = self.w, self._kind[op], self._rank[op]
+        src, dst, size = (np.zeros(0, np.int64) for _ in range(3))
+        if kind == SEND:
+            src, dst, size = np.array([[rank], [w.peer[op]], [w.size[op]]])
+        elif kind == COLLECTIVE:
+            group = np.array(w.groups[int(w.group[op])])
+            position = int(np.flatnonzero(group == rank)[0])
+            rows = self._parts(op)[position]
+            mine = rows.src == position
+            src, dst, size = group[rows.src[mine]], group[rows.dst[mine]], rows.size[mine]
+        name = w.name[op] or described(w, op)
+        return EndedOperation(
+            rank, kind, name, float(self.start[op]), float(self.finish[op]), src, dst, size
+        )
 
     # Computing.
 

@@ -58,7 +58,7 @@ class CaseLink(NamedTuple):
     delay: int
 
 
-class Route(NamedTuple):
+class CaseRoute(NamedTuple):
     """The ports of a node that lead to another one with the least metric of a row."""
 
     node: int
@@ -191,7 +191,7 @@ def case_links(folder: Path, nodes: list[CaseNode]) -> list[CaseLink]:
 
 
 def passing_on(
-    routes: Iterable[Route], nodes: Sequence[CaseNode], links: Sequence[CaseLink]
+    routes: Iterable[CaseRoute], nodes: Sequence[CaseNode], links: Sequence[CaseLink]
 ) -> set[int]:  # fmt: skip
     """The devices over which routes to others lead."""
     leads, found = _leads(links), set[int]()
@@ -214,7 +214,7 @@ def _leads(links: Sequence[CaseLink]) -> dict[tuple[int, int], int]:
 
 def case_routes(
     folder: Path, nodes: Sequence[CaseNode], links: Sequence[CaseLink]
-) -> Iterator[Route]:  # fmt: skip
+) -> Iterator[CaseRoute]:  # fmt: skip
     """The rows of the routing table of a case, the ports of their least metric each.
 
     Raises `TopologyError` naming file, line and fault, of the other ports too.
@@ -240,7 +240,7 @@ def case_routes(
                 raise TopologyError(f"{where}: port {port} of node {node} has no link")
         least = min(metrics)
         best = frozenset(p for p, m in zip(outs, metrics, strict=True) if m == least)
-        yield Route(node, to, best, least)
+        yield CaseRoute(node, to, best, least)
 
 
 # --- Cells

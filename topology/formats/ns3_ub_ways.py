@@ -8,7 +8,7 @@ from pathlib import Path
 from topology.formats.ns3_ub import (
     CaseLink,
     CaseNode,
-    Route,
+    CaseRoute,
     case_links,
     case_nodes,
     case_routes,
@@ -80,7 +80,7 @@ def other_ways(folder: str | Path) -> str:
     path = Path(folder)
     nodes = case_nodes(path)
     links = case_links(path, nodes)
-    best: dict[tuple[int, int], Route] = {}
+    best: dict[tuple[int, int], CaseRoute] = {}
     for route in case_routes(path, nodes, links):
         way = route.node, route.to
         old = best.get(way)

@@ -51,13 +51,15 @@ class CallSpan(NamedTuple):
     """So ``many`` calls of a ``kind``, one after the other, in emulated seconds.
 
     ``begin``: when each rank joined the first of them; ``end``: when its part of the last ended;
-    nan for a rank that did not.
+    nan for a rank that did not. ``waits``: a rank moves nothing before the last one has joined, as
+    in a call of running ranks.
     """
 
     kind: int
     many: int
     begin: tuple[float, ...]
     end: tuple[float, ...]
+    waits: bool = True
 
 
 @dataclass(frozen=True)

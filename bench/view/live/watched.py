@@ -117,10 +117,11 @@ class Watched:
         came = max((at for at in span.begin if at == at), default=0.0)
         late = span.begin.index(came) if came in span.begin else -1
         end = max((at for at in span.end if at == at), default=came)
-        begin = came if span.many == 1 else min(at for at in span.begin if at == at)
+        together = span.many == 1 and span.waits
+        begin = came if together else min((at for at in span.begin if at == at), default=came)
         self.pairs += span.many * self._pairs_of(kind)
         self.film.add(self._load(kind, begin), span.many, begin, end, label)
-        waits = span.many == 1 and late >= 0
+        waits = together and late >= 0
         for rank, joined, over in zip(kind.ranks, span.begin, span.end, strict=True):
             if rank < self.size and joined == joined and over == over:
                 moves = min(came, over) if waits else joined
