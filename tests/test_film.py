@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from fabric import Fabric, Step
 from fabric.timeline.film import MOST_CLASSES, classes, film_of
 from fabric.timeline.ranks import MOST_STRETCHES, MOVE, SOFTWARE, WAIT, critical_path, visits
+from fabric.timeline.repeated import PARTS, RepeatedRun, film_of_repeated
+from fabric.timeline.sequence import in_sequence
 from fabric.timeline.value import Timeline
 from topology import star, supernode
 from topology.units import GB
@@ -177,3 +179,31 @@ def test_nothing_at_all_can_be_shown() -> None:
     assert film.utilisation.sum() == 0
     assert film.ranks is not None
     assert len(film.ranks.rank) == 0
+
+
+def test_what_is_repeated_is_as_if_each_time_were_simulated() -> None:
+    one = STAR.simulate([Step([0, 2], [1, 1], [1000, 3000], label="send")])
+    twice = film_of(in_sequence([one, one]), bins=2 * PARTS)
+    assert twice.ranks is not None
+    begins = np.array([0.0, one.duration])
+    found = film_of_repeated(
+        [RepeatedRun(one, "send", begins)], 2 * one.duration, twice.ranks, labels=("send",),
+        title="twice", bins=2 * PARTS,
+    )  # fmt: skip
+    assert found.utilisation == pytest.approx(twice.utilisation, abs=1e-9)
+    assert found.link_bytes == pytest.approx(twice.link_bytes)
+    assert found.pairs == pytest.approx(twice.pairs)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.integers(8, 40))
+def test_what_is_repeated_keeps_its_bytes_wherever_it_begins(at: list[float], bins: int) -> None:
+    one = STAR.simulate([Step([0, 2], [1, 1], [1000, 3000], label="send")])
+    lanes = film_of(one).ranks
+    assert lanes is not None
+    duration = 10 * one.duration
+    begins = np.array(at) * (duration - one.duration)
+    found = film_of_repeated(
+        [RepeatedRun(one, "send", begins)], duration, lanes, labels=("send",), title="", bins=bins
+    )
+    carried = (found.utilisation * one.router.capacity[:, None]).sum(axis=1) * duration / bins
+    assert carried == pytest.approx(len(at) * one.resource_bytes)

@@ -14,9 +14,15 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.serving.kv import AskedKv, handoff_seconds
 from bench.serving.published import DECODED, MICROBATCH_GAINS, PREFILLED
+from bench.serving.setting import LOW_LATENCY, AskedInstance, instance
+from bench.serving.step_page import step_film, write_page
 from collectives.workloads.background.streams import background
+from collectives.workloads.inference.decode import DecodeBatch, decode_step
+from collectives.workloads.inference.deployment import DECODE
+from collectives.workloads.inference.exchange import Exchanges
 from collectives.workloads.inference.model import model_of
 from fabric.machine import MachineSpec
+from fabric.timeline.ranks import MOVE
 
 
 def run(*arguments: str) -> str:
@@ -108,6 +114,22 @@ def test_a_trace_has_a_slice_for_every_operator(tmp_path: Path) -> None:
     slices = [event for event in events if event["ph"] == "X"]
     assert sum(event["name"] == "Dispatch" for event in slices) == 2 * (58 + 1)
     assert max(e["ts"] + e["dur"] for e in slices) == pytest.approx(one["step_ms"] * 1e3, abs=0.01)
+
+
+def test_a_page_has_every_dispatch_and_combine_of_a_step(tmp_path: Path) -> None:
+    own = instance(AskedInstance(), MachineSpec(), DECODE)
+    made = own.exchanges(LOW_LATENCY)
+    assert isinstance(made, Exchanges)
+    step = decode_step(own.model, own.die, own.deployment, made, DecodeBatch(24, 4096, 0))
+    film = step_film(step, made)
+    once = [sum(one.link_bytes.sum() for one in made.simulated(tokens)) for tokens in step.tokens]
+    assert film.link_bytes.sum() == pytest.approx(58 * sum(once))
+    assert film.duration == step.seconds
+    assert film.ranks is not None
+    moves = film.ranks.what == MOVE
+    assert (moves & (film.ranks.rank == 0)).sum() == 2 * 2 * 58
+    write_page(tmp_path / "step.html", step, made)
+    assert (tmp_path / "step.html").read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_the_same_data_serve_other_machines_and_models() -> None:
@@ -294,6 +316,8 @@ def test_a_step_with_attention_apart_has_a_stream_for_each_domain() -> None:
          "320 ranks x 60000 tokens x top-8 are more than 67108864 selections"),
         (("decode", "--slo", "fast"), "'fast' is no time"),
         (("prefill", "--tokens", "4097"), "4097 tokens do not divide over 2 dies"),
+        (("decode", "--page", "p.html", "--background", "kv:1GB/s@rdma"), "--page shows dispatch"),
+        (("decode", "--page", "p.html", "--deployment", "apart"), "it does not go with"),
         (("kv", "--prefill-tp", "3", "--decode-tp", "2"), "prefill TP3 is no multiple"),
         (("kv", "--plane", "ib"), "cloudmatrix384 has no plane 'ib'; there are"),
         (("kv", "--stack", "cann-ep"), "--stack cann-ep has no costs for kv_transfer or read"),

@@ -10,7 +10,7 @@ import click
 from bench.background_option import background_option
 from bench.machine import BenchError
 from bench.machine_options import machine_options
-from bench.new_files import check_apart
+from bench.new_files import NewFile, check_apart
 from bench.numbers import Between, CountList
 from bench.options import answer_options, gathered, trace_option
 from bench.records import Record, Value, as_table, as_text, opened, progress
@@ -91,17 +91,26 @@ decode_options = gathered(
 @machine_options
 @answer_options
 @trace_option
+@click.option("--page", "page_file", type=NewFile(), metavar="FILE",
+              help="Write an HTML page of the last row's whole step: every dispatch and combine,"
+                   " when each runs.")  # fmt: skip
 def command(
     asked: AskedInstance, wanted: AskedDecode, background: tuple[Background, ...],
     machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
+    page_file: Path | None,
 ) -> None:  # fmt: skip
     """A step of decoding: where the time goes, TPOT and tokens per second of an accelerator.
 
     Operators are timed by a roofline of published efficiencies, communication by the fabric.
     docs/serving.md says what each number stands on, and which published rows it meets.
     """
-    check_apart({"--output": output, "--trace": trace})
+    check_apart({"--output": output, "--trace": trace, "--page": page_file})
     own = instance(asked, machine, DECODE, background)
+    if page_file and (background or own.deployment.attention_ranks):
+        raise click.UsageError(
+            "--page shows dispatch and combine between all ranks, with nothing beside them: it does"
+            " not go with --background, or attention apart from experts"
+        )
     if wanted.published and (asked.model != AskedInstance.model or wanted.slo or wanted.batch):
         raise click.UsageError("--published has model and batches of its own")
     steps = list(progress(_steps(own, wanted), "decode"))
@@ -113,6 +122,12 @@ def command(
             _write(file, setting, step, rows, gains)
         else:
             file.write(as_text([*rows, *gains], form, setting.fabric.spec))
+    if page_file:
+        from bench.serving.step_page import write_page
+
+        made = setting.exchanges(LOW_LATENCY)
+        if isinstance(made, Exchanges):
+            write_page(page_file, step, made)
     if trace:
         picture.trace(step.schedule, trace, f"decode, {setting.model.name}")
 

@@ -55,7 +55,11 @@ class DecodeBatch:
 
 @dataclass(frozen=True)
 class DecodeStep:
-    """A step of decoding on every die, and what it comes to."""
+    """A step of decoding on every die, and what it comes to.
+
+    ``layers``: the operators of a layer with experts, of each micro-batch; ``tokens``: of a rank in
+    each.
+    """
 
     asked: DecodeBatch
     schedule: OperatorSchedule
@@ -63,6 +67,7 @@ class DecodeStep:
     die: Accelerator
     deployment: Deployment
     layers: tuple[tuple[Operator, ...], ...]
+    tokens: tuple[int, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -113,7 +118,8 @@ def decode_step(
     for _ in range(asked.predicted):
         phases += [[module], sparse, [last]]
     return DecodeStep(
-        asked, in_turn(phases), launches, die, deployment, tuple(map(tuple, sparse))
+        asked, in_turn(phases), launches, die, deployment, tuple(map(tuple, sparse)),
+        tuple(share.tokens for share in shares),
     )  # fmt: skip
 
 

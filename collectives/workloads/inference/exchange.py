@@ -7,7 +7,7 @@ of them, in turn. All of that passes through the schedules and software stacks t
 times.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,6 +26,8 @@ from collectives.workloads.inference.sourced import InferenceError
 from fabric.endpoint.records import record_of
 from fabric.fabric import Fabric
 from fabric.schedule.counts import AllCounts
+from fabric.schedule.step import Step
+from fabric.timeline.value import Timeline
 
 LOW_LATENCY, NORMAL = "low-latency", "normal"
 """The two modes of dispatch and combine: of decoding, and of prefill."""
@@ -70,6 +72,19 @@ class Exchanges:
     def __call__(self, tokens: int) -> ExpertExchange:
         """What ``tokens`` of each rank cost."""
         return _timed(self, tokens)
+
+    def simulated(self, tokens: int) -> tuple[Timeline, Timeline]:
+        """Dispatch and combine of ``tokens`` of each rank, with nothing beside them.
+
+        Raises `InferenceError` where streams are beside each operation.
+        """
+        if self.streams:
+            raise InferenceError("timelines are of dispatch and combine without streams beside")
+        found = [
+            self.fabric.simulate(steps, operation=operation, ranks=self.deployment.ranks)
+            for operation, steps in _operations(self, self.table(tokens))
+        ]
+        return found[0], found[1]
 
     def table(self, tokens: int) -> Routing:
         """Which token goes to which slots, those of shared experts last."""
@@ -131,27 +146,28 @@ def rank_weights(ranks: int, peak: float) -> NDArray[np.float64]:
 @lru_cache(64)
 def _timed(asked: Exchanges, tokens: int) -> ExpertExchange:
     routing, deployment = asked.table(tokens), asked.deployment
-    suffix = "" if asked.mode == LOW_LATENCY else ":normal"
-    counts = routing.counts if asked.mode == LOW_LATENCY else routing.rank_counts
     arrived = routing.counts.sum(axis=0)[: deployment.routed_ranks]
-    seconds = {}
+    timed = {
+        name: seconds_of(asked.fabric, steps, asked.streams, ranks=deployment.ranks, operation=name)
+        for name, steps in _operations(asked, routing)
+    }
+    dispatch, combine = timed.values()
+    software = asked.fabric.software.stack(next(iter(timed)))
+    return ExpertExchange(dispatch, combine, float(arrived.max()), float(arrived.mean()), software)
+
+
+def _operations(asked: Exchanges, routing: Routing) -> Iterator[tuple[str, Iterable[Step]]]:
+    """Dispatch and combine: what the fabric calls each, and its steps."""
+    suffix = "" if asked.mode == LOW_LATENCY else ":normal"
     for name in ("dispatch", "combine"):
         operation = name + suffix
-        software = asked.fabric.software.stack(operation)
-        size = _size(asked, name, software)
+        size = _size(asked, name, asked.fabric.software.stack(operation))
         if asked.mode == LOW_LATENCY:
             make = getattr(low_latency, f"counted_{name}")
-            steps = make(AllCounts(counts), routing.local_experts, size)
+            yield operation, make(AllCounts(routing.counts), routing.local_experts, size)
         else:
             make = getattr(normal, name)
-            steps = make(routing, size, ranks_per_node=asked.ranks_per_node, exact=False)
-        seconds[name] = seconds_of(
-            asked.fabric, steps, asked.streams, ranks=deployment.ranks, operation=operation
-        )
-    return ExpertExchange(
-        seconds["dispatch"], seconds["combine"], float(arrived.max()), float(arrived.mean()),
-        asked.fabric.software.stack("dispatch" + suffix),
-    )  # fmt: skip
+            yield operation, make(routing, size, ranks_per_node=asked.ranks_per_node, exact=False)
 
 
 def _size(asked: Exchanges, name: str, software: str) -> int:
