@@ -109,9 +109,10 @@ test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
 	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py
 
-# The documentation as a site, in out/site: it can be read from the folder, without a server.
+# The documentation as a site, in out/site: it can be read from the folder, without a server. Each version has
+# its own folder; make docs REVISIONS='v0.3.0 v0.4.0' builds those of git revisions, too.
 docs: $(VENV)/.ready-for-tests
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/python docs/build/versions.py $(REVISIONS)
 
 check: $(VENV)/.ready-for-tests
 	$(BIN)/ruff check .

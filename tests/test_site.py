@@ -25,7 +25,7 @@ PATIENCE = 60_000
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as ``make docs`` builds it; any warning of mkdocs ends that."""
-    folder = tmp_path_factory.mktemp("site")
+    folder = tmp_path_factory.mktemp("sites") / "9.10.0"
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
@@ -43,8 +43,18 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def translations() -> ModuleType:
-    path = ROOT / "docs" / "build" / "translations.py"
-    spec = importlib.util.spec_from_file_location("translations", path)
+    return loaded("translations")
+
+
+@pytest.fixture(scope="module")
+def versions() -> ModuleType:
+    return loaded("versions")
+
+
+def loaded(name: str) -> ModuleType:
+    """A program of docs/build, which is no package."""
+    path = ROOT / "docs" / "build" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -76,6 +86,27 @@ def test_it_can_be_searched_without_a_server(site: Path, chromium: Browser) -> N
     page.keyboard.type("as-part-of")
     found = page.locator(".md-search-result__link[href*='running.html']").first
     found.wait_for(timeout=PATIENCE)
+    assert not asked
+    page.close()
+
+
+def test_versions_stand_beside_each_other(
+    site: Path, chromium: Browser, versions: ModuleType
+) -> None:
+    other = site.parent / "9.9.1"
+    other.mkdir()
+    (other / "index.html").write_text("<!doctype html><title>older</title>")
+    versions.write_index(site.parent)
+    assert versions.there(site.parent) == ["9.10.0", "9.9.1"]
+    page, asked = opened(chromium, site.parent / "index.html")
+    page.wait_for_url("**/9.10.0/index.html", timeout=PATIENCE)
+    page.goto((site / "zh" / "concepts.html").as_uri())
+    choice = page.locator("#versions")
+    choice.wait_for(timeout=PATIENCE)
+    assert choice.input_value() == "9.10.0"
+    choice.select_option("9.9.1")
+    page.wait_for_url("**/9.9.1/index.html", timeout=PATIENCE)
+    assert page.title() == "older"
     assert not asked
     page.close()
 
