@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,13 @@ def test_records_carry_units_and_the_published_value():
     assert dispatch["bound_us"] <= dispatch["time_us"] * (1 + 1e-9)
     assert dispatch["size_bytes"] == 7680
     assert combine["size_bytes"] == 14336
+
+
+def test_a_process_that_asks_for_many_routings_remembers_few() -> None:
+    """A worker of a sweep of thousands of points would else hold them all."""
+    asked = [weakref.ref(moe._routing("uniform", 2, tokens, 2, 4, 1, 0)) for tokens in range(1, 41)]
+    gc.collect()
+    assert sum(one() is not None for one in asked) == moe.KEPT
 
 
 def test_bandwidth_is_a_ranks_selections_over_the_time():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -189,10 +189,14 @@ def tokens_text(routing: Routing) -> str:
     return str(most) if least == most else f"{least} to {most}"
 
 
+KEPT = 4
+"""Routings that are remembered: dispatch and combine have one, and a worker of a sweep asks for
+thousands, each of up to gigabytes."""
+
 _MODULES = {"low-latency": low_latency, "normal": normal}
 
 
-@cache
+@lru_cache(KEPT)
 def _routing(
     skew: str, ranks: int, tokens: int, top_k: int, experts: int, groups: int, seed: int
 ) -> Routing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from bench.machine import BenchError
 from collectives.moe import Routing
@@ -48,7 +48,7 @@ class PlacedExperts:
         }
 
 
-@cache
+@lru_cache(4)  # as of routings
 def _placed(placed: PlacedExperts, asked: Routing) -> Routing:
     costs = placed.costs
     chosen = [
