@@ -194,7 +194,8 @@ def _scaled(fabric: Fabric, column: str, which: _Bools) -> Callable[[float], Fab
 
 ABOUT = (
     "op", "workload", "system", "software", "mode", "ranks", "tokens", "hidden", "top_k", "skew",
-    "size_bytes", "datatype", "redop", "root", "algorithm", "time_us",
+    "size_bytes", "datatype", "redop", "root", "algorithm", "pattern", "local", "remote",
+    "distance", "blocks", "window", "time_us",
 )  # fmt: skip
 """What an effect's record has of the answer's."""
 
@@ -220,8 +221,9 @@ def _title(answer: Record) -> str:
     asked = [str(answer["op"]), f"{answer['ranks']} ranks"]
     if "tokens" in answer:
         asked.append(f"{answer['tokens']:g} tokens")
-    elif "count" in answer:
-        asked += [f"{size_text(float(str(answer['size_bytes'])))} bytes", str(answer["algorithm"])]
+    elif "count" in answer or "blocks" in answer:
+        asked.append(f"{size_text(float(str(answer['size_bytes'])))} bytes")
+        asked += [str(answer[key]) for key in ("algorithm", "distance") if key in answer]
     return f"{', '.join(asked)}: {answer['time_us']:.5g} us moves with"
 
 

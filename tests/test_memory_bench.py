@@ -146,6 +146,21 @@ def test_the_table_has_a_head_and_says_what_it_stands_on() -> None:
     assert notes[0].startswith("# raw read:cpu: inside 512-1G bytes")
 
 
+def test_what_matters_to_a_read_is_said() -> None:
+    """Of 1 MiB it is the bandwidth of a pair, in proportion to its part of the time."""
+    asked = ["bench", "get", "-b", "1M", "-e", "1M", "--sensitivity"]
+    records = json.loads(run(*asked, "--format", "json"))
+    by_name = {one["what"]: one for one in records}
+    limit = by_name["read.pair_bandwidth.node"]
+    assert limit == records[0]
+    part = (1 << 20) / 165.5e9 / (limit["time_us"] * 1e-6)
+    assert limit["percent_at_plus_10"] == pytest.approx(100 * part * (1 / 1.1 - 1), rel=1e-2)
+    assert by_name["ub die-l1 bandwidth"]["percent_at_plus_10"] == 0
+    assert {one["size_bytes"] for one in records} == {1 << 20}
+    assert "# get, 2 ranks, 1M bytes, supernode: " in run(*asked)
+    assert "does not go with --transport inproc" in refused(*asked, "--transport", "inproc")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

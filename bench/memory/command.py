@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from bench import sensitivity
 from bench.machine_options import machine_options
 from bench.memory import picture
-from bench.memory.measure import AccessRow, sweep
+from bench.memory.measure import AccessRow, effects_of, sweep
 from bench.memory.real_ranks import sweep as sweep_live
 from bench.memory.request import PATTERNS, AccessBench, AccessFlags, prepare
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Number
-from bench.options import FORMATS, gathered, parse_bytes
+from bench.options import FORMATS, check_sensitivity, gathered, parse_bytes, sensitivity_option
 from bench.published.standing import lines
 from bench.records import Value, as_table, as_text, opened, progress
 from bench.streams import put as put_lines
@@ -69,23 +70,29 @@ access_options = gathered(
 
 
 def _run(
-    op: str, flags: AccessFlags, transport: str, machine: MachineSpec, form: str,
-    output: Path | None, plot: Path | None, trace: Path | None,
+    op: str, flags: AccessFlags, transport: str, machine: MachineSpec, what_matters: bool,
+    form: str, output: Path | None, plot: Path | None, trace: Path | None,
 ) -> int:  # fmt: skip
     check_apart({"--output": output, "--plot": plot, "--trace": trace})
+    if what_matters:
+        check_sensitivity(transport)
     bench = prepare(op, flags, machine)
     if trace:
         picture.check_traceable(bench)
     made = sweep(bench) if transport == "sim" else sweep_live(bench, transport)
     rows = [*progress(made, op, len(flags.sizes()))]
     records = [row.record() for row in rows]
+    moved = (effects_of(bench, row.size) for row in rows if what_matters)
+    answers = [*zip(records, progress(moved, "sensitivity", len(rows)), strict=False)]
     with opened(output) as file:
         if form == "table":
             put_lines(file, f"# {_head(bench, transport)}")
             file.write(as_table([_short(record) for record in records]))
             put_lines(file, *(f"# {line}" for line in lines([row.standing for row in rows])))
+            file.write(sensitivity.text(answers))
         else:
-            file.write(as_text(records, form, bench.machine))
+            shown = sensitivity.records(answers) if what_matters else records
+            file.write(as_text(shown, form, bench.machine))
     if plot:
         picture.draw(rows, plot)
     if trace:
@@ -111,6 +118,7 @@ def _command(op: str, text: str) -> click.Command:
     options: list[Callable[[Any], Any]] = [
         click.option("--transport", type=TransportChoice(TRANSPORTS), default=TRANSPORTS[0],
                      show_default=True, help="Simulate, or access real memory of real ranks."),
+        sensitivity_option,
         click.option("--format", "form", type=click.Choice(FORMATS), default="table",
                      show_default=True, help="Text for people, or records for programs."),
         click.option("--output", type=NewFile(), metavar="FILE",

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.memory.request import AccessBench
 from bench.published.standing import Question, Standing, standing
 from bench.records import Value, in_gb, over
+from bench.sensitivity import Effect, effects
 from fabric.clock.accesses import AccessTerms
 from fabric.clock.emulator import Emulator
 from fabric.endpoint.one_sided import THERE_AND_BACK
 from fabric.endpoint.presets import preset
+from fabric.fabric import Fabric
 from topology.presets.catalogue import short_name
 from topology.units import US
 
@@ -114,6 +116,17 @@ def row(
     )  # fmt: skip
     blocks = bench.flags.blocks_of(size)
     return AccessRow(bench, size, blocks, times, transport, host_time, stands)
+
+
+def effects_of(bench: AccessBench, size: int) -> list[Effect]:
+    """What matters to the time of a row, the largest effect first."""
+    fabric = replace(bench.fabric, endpoint=bench.software)
+    operation = bench.software.regime(bench.operation, size)
+
+    def time_on(other: Fabric) -> float:
+        return simulated(replace(bench, fabric=other), size).time
+
+    return effects(fabric, (operation,), time_on)
 
 
 def simulated(bench: AccessBench, size: int) -> AccessTimes:
