@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from fabric.engines import in_switch
 from fabric.engines.account import Account
@@ -48,14 +49,20 @@ class Flow:
         if isinstance(steps, UniformSteps) and steps.is_whole and steps.rows > FEWEST_ROWS:
             answer = timed(machine, steps, operation, ranks, liberties(self.tolerance)[0])
             if answer is not None:
-                return answer
+                return self._bounded(answer)
         run = (
             ChangingSimulation(machine, operation, ranks, self.tolerance) if machine.changes
             else Simulation(Account(machine, operation, ranks), self.tolerance)
         )  # fmt: skip
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.window(batch, more=more)
-        return run.timeline()
+        return self._bounded(run.timeline())
+
+    def _bounded(self, found: Timeline) -> Timeline:
+        """``found``, whose bound is its duration where only the tolerance lets that be less."""
+        if found.duration < found.bound <= found.duration * (1 + self.tolerance):
+            return replace(found, bound=found.duration)
+        return found
 
     def compile(self, machine: Machine) -> None:
         """Compile all kernels now, or load them; see `fabric.engines.base.Compiles`."""
