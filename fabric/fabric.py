@@ -134,6 +134,24 @@ class Fabric:
         given = (getattr(self, name.name) for name in fields(self) if name.init)
         return type(self), tuple(given), {"spec": self.spec}
 
+    def with_software(self, endpoint: Endpoint) -> "Fabric":
+        """The same machine with another software stack: what is known of its routes is kept.
+
+        ``endpoint``: on the same planes. The twin has no ``spec``. Raises `EndpointError` for other
+        planes.
+        """
+        if self.planes is None and endpoint.planes != self.software.planes:
+            raise EndpointError(f"{endpoint.name} uses other planes than {self.software.name}")
+        twin = object.__new__(type(self))
+        new: dict[str, Any] = {
+            "endpoint": endpoint,
+            "software": endpoint,
+            "spec": None,
+            "_kept": {},
+        }
+        vars(twin).update(vars(self) | new)
+        return twin
+
     def simulate(
         self, steps: Iterable[Step], *, operation: str = "", size: int | None = None,
         ranks: int | None = None,

@@ -14,7 +14,15 @@ from bench.published.errors import errors
 from bench.published.rows import CALIBRATE, PUBLISHED, calibration, read
 from bench.validation.ablate import ablate, text
 from bench.validation.calibrate import as_toml, command
-from bench.validation.fit import CalibrationError, Fit, calibrate, fit, placed, with_lenders
+from bench.validation.fit import (
+    CalibrationError,
+    Fit,
+    Trials,
+    calibrate,
+    fit,
+    placed,
+    with_lenders,
+)
 from bench.validation.recipes import RECIPES, Fixed, Free, Same
 from fabric.endpoint.presets import names, preset
 from fabric.endpoint.records import CONSTANTS, stacks
@@ -137,13 +145,31 @@ def test_without_a_constant_the_others_are_fitted_anew(fits: dict[str, Fit]) -> 
 
 def test_a_constant_that_does_not_help_is_named(fits: dict[str, Fit]) -> None:
     base = fits["mooncake"].recipe
-    idle = Free(1e-9, ("kv_transfer.per_message",))
+    idle = Free(1e-9, ("kv_transfer.per_message",), "it is idle")
     recipe = replace(base, free=(*base.free, idle))
     rows = [replace(row, id=f"{row.id}{more}") for row in read() for more in ("", "again")]
     found = ablate(fit(recipe, rows, fits), rows, fits)
     (last,) = (one for one in found if one.constant == "kv_transfer.per_message")
     assert last.helps is False
     assert f"# mooncake: {last.constant} does not help: the validate error without" in text(found)
+    assert text(found).rstrip().endswith("it stays: it is idle")
+
+
+def test_without_its_latency_a_protocol_has_none(fits: dict[str, Fit]) -> None:
+    recipe = RECIPES["nccl"]
+    (number,) = (n for n, one in enumerate(recipe.free) if one.places[0].endswith("latency.ll"))
+    found = Trials(recipe, read(), fits).without(recipe, number)
+    assert found.places[recipe.free[number].places[0]] == 0.0
+    assert np.abs(found.errors).mean() > np.abs(fits["nccl"].errors).mean()
+
+
+def test_tables_of_stacks_come_one_after_the_other() -> None:
+    given = ["--software", "hixl-roce", "--software", "mooncake", "--ablate"]
+    found = CliRunner().invoke(command, given)
+    assert found.exit_code == 0, found.output
+    heads = [line for line in found.stdout.splitlines() if line.startswith("software")]
+    assert len(heads) == 2
+    assert found.stdout.index("hixl-roce") < found.stdout.index("mooncake")
 
 
 def test_the_command_ablates_the_stacks_that_are_named() -> None:

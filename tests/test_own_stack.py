@@ -119,7 +119,7 @@ def test_rows_of_one_size_do_not_tell_a_bandwidth_from_a_launch() -> None:
 def test_a_known_stack_keeps_what_no_row_tells() -> None:
     Path("truth.toml").write_text(
         'format = "triplane-stack 1"\nconstants_of = "nccl"\nwhy = "of this test"\n'
-        '[costs.default]\nlaunch_us = 20\n[costs."default:small"]\nlaunch_us = 20\n', "utf-8",
+        '[costs.default]\nlaunch_us = 28.4\n[costs."default:small"]\nlaunch_us = 20\n', "utf-8",
     )  # fmt: skip
     sizes = SIZES[:5]
     Path("mine.csv").write_text(

@@ -38,7 +38,8 @@ class RowError:
     row has it. ``distance``: how far apart the ranks are at most, one of
     `fabric.endpoint.costs.DISTANCES`, or "". ``size``: bytes, of a collective nccl-tests' S, of a
     copy one block. ``published`` and ``predicted``: in ``unit``; ``predicted_us``: the time that
-    was predicted. ``reason``: why the row is not modelled, or "".
+    was predicted. ``reason``: why the row is not modelled, or "". ``apart_percent``: how far the
+    model is off at a row that is not of the question that its columns ask, which is no error.
     """
 
     id: str
@@ -58,6 +59,12 @@ class RowError:
     predicted_us: float | None
     error_percent: float | None
     reason: str
+    apart_percent: float | None = None
+
+    @property
+    def off_percent(self) -> float | None:
+        """How far the model is off here, be it an error or not; None if the row is not timed."""
+        return self.apart_percent if self.error_percent is None else self.error_percent
 
     @property
     def published_us(self) -> float | None:
@@ -86,6 +93,7 @@ def row_error(found: Prediction) -> RowError:
         row.id, row.use, row.system, stack, operation, row.mode, constants, distance, ranks,
         row.tokens, size, row.unit, row.value, found.value,
         None if found.time is None else found.time / US, found.error_percent, found.reason or "",
+        found.apart_percent,
     )  # fmt: skip
 
 
@@ -143,6 +151,6 @@ def _row_error(line: Mapping[str, str]) -> RowError:
 
 COUNTS, NUMBERS = (
     ("ranks", "tokens", "size"),
-    ("published", "predicted", "predicted_us", "error_percent"),
+    ("published", "predicted", "predicted_us", "error_percent", "apart_percent"),
 )
 """The columns of whole numbers, and of other numbers."""

@@ -1,12 +1,9 @@
 """Rows at which the model is far off, and why."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
+from bench.published.apart import entries, matching
 from bench.published.errors import RowError
 
 OUTLIERS = Path(__file__).with_name("outliers.toml")
@@ -16,17 +13,14 @@ FAR = 30.0
 """The absolute error in percent above which a row needs a reason."""
 
 
-@cache
 def reasons() -> Mapping[str, str]:
     """Why the model is far off, by pattern of the rows' ids (see `fnmatch`)."""
-    with OUTLIERS.open("rb") as file:
-        entries = tomllib.load(file)["outlier"]
-    return MappingProxyType({rows: one["why"] for one in entries for rows in one["rows"]})
+    return entries(OUTLIERS, "outlier")
 
 
 def reason(row: str) -> str:
     """Why the model is far off at the row with this id; "" if nothing is written about it."""
-    return next((why for rows, why in reasons().items() if fnmatchcase(row, rows)), "")
+    return matching(reasons(), row)
 
 
 def far(rows: Iterable[RowError]) -> list[RowError]:

@@ -1,7 +1,8 @@
 """What the model says of a published row: simulated, in the row's own unit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench.published.apart import apart
 from bench.published.case import NotModelledError, PublishedCase, machine_of, workload
 from bench.published.rows import PublishedRow
 from collectives.algorithms.offload import lacking
@@ -19,6 +20,9 @@ from topology.units import BANDWIDTHS, TIMES
 class Prediction:
     """What the model says of a row: ``value`` in the row's unit, or None and the ``reason``.
 
+    ``aside``: what it says of a row that is not of the question that its columns ask
+    (`bench.published.apart`), and has no ``value``.
+
     ``endpoint``, ``case``, ``machine``: what was simulated, by which software, on which machine,
     and ``time``: seconds that it took; None where nothing was.
     """
@@ -30,13 +34,22 @@ class Prediction:
     case: PublishedCase | None = None
     machine: MachineSpec | None = None
     time: float | None = None
+    aside: float | None = None
 
     @property
     def error_percent(self) -> float | None:
         """The signed error in percent of the published value; None if either value is missing."""
-        if self.value is None or self.row.value is None:
+        return self._off(self.value)
+
+    @property
+    def apart_percent(self) -> float | None:
+        """By how many percent ``aside`` is above the published value; None if there is none."""
+        return self._off(self.aside)
+
+    def _off(self, value: float | None) -> float | None:
+        if value is None or self.row.value is None:
             return None
-        return 100 * (self.value - self.row.value) / self.row.value
+        return 100 * (value - self.row.value) / self.row.value
 
 
 def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
@@ -51,9 +64,17 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
         time = timeline(case, endpoint, engine).duration
         machine = machine_of(row, case, endpoint, engine)
         value = in_unit(row, case, time)
-        return Prediction(row, value, None, endpoint, case, machine, time)
+        found = Prediction(row, value, None, endpoint, case, machine, time)
+        return _set_aside(found, why) if (why := apart(row.id)) else found
     except TriplaneError as error:
         return Prediction(row, None, str(error))
+
+
+def _set_aside(found: Prediction, why: str) -> Prediction:
+    """``found`` without a value, for a row that measured something else than its columns ask."""
+    said = f"the model, asked as the row has it, says {found.value:.4g} {found.row.unit}"
+    off = f" ({found.error_percent:+.0f}%)"
+    return replace(found, value=None, reason=f"{why}; {said}{off}", aside=found.value)
 
 
 def endpoint_of(row: PublishedRow) -> Endpoint:
@@ -99,11 +120,15 @@ def _scale(row: PublishedRow) -> float:
 
 def timeline(task: PublishedCase, endpoint: Endpoint, engine: str = "flow") -> Timeline:
     """The simulation of what a row measured; raises `TriplaneError`."""
-    fabric = Fabric(
+    return fastest(fabric_of(task, endpoint, engine), task)
+
+
+def fabric_of(task: PublishedCase, endpoint: Endpoint, engine: str = "flow") -> Fabric:
+    """The machine that a row was measured on, with its software; raises `TriplaneError`."""
+    return Fabric(
         task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
         placement=task.places,
     )  # fmt: skip
-    return fastest(fabric, task)
 
 
 def fastest(fabric: Fabric, task: PublishedCase) -> Timeline:

@@ -97,7 +97,7 @@ class Standing:
     @property
     def expected(self) -> float | None:
         """The mean absolute error of the nearest rows in percent; None if there are none."""
-        sizes = [abs(row.error_percent) for row in self.nearest if row.error_percent is not None]
+        sizes = [abs(row.off_percent) for row in self.nearest if row.off_percent is not None]
         return sum(sizes) / len(sizes) if sizes else None
 
     def record(self) -> dict[str, Value]:
@@ -174,7 +174,7 @@ def _apart(question: Question, row: RowError) -> tuple[bool, float]:
 
 
 def _is_known(row: RowError) -> bool:
-    return row.error_percent is not None
+    return row.off_percent is not None
 
 
 def _stem(system: str) -> str:

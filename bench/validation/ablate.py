@@ -25,7 +25,7 @@ class Ablation:
     ``constant``: the places that shared it, or `ALL`. ``calibrate``, ``validate``: mean absolute
     errors in percent, None where there are no such rows or, with the ``reason``, where the constant
     cannot be removed alone; ``more``: how much the error rose, of the validate rows if there are
-    any.
+    any. ``stays``: why it is there although it does not help them, or "".
     """
 
     stack: str
@@ -34,6 +34,7 @@ class Ablation:
     validate: float | None
     more: float | None = None
     reason: str = ""
+    stays: str = ""
 
     @property
     def helps(self) -> bool | None:
@@ -47,7 +48,7 @@ class Ablation:
         return {
             "software": self.stack, "without": self.constant, "calibrate_percent": self.calibrate,
             "validate_percent": self.validate, "more_percent": self.more, "helps": self.helps,
-            "reason": self.reason or None,
+            "reason": self.reason or None, "stays": self.stays or None,
         }  # fmt: skip
 
 
@@ -65,14 +66,12 @@ def ablate(one: Fit, rows: Sequence[PublishedRow], others: Mapping[str, Fit]) ->
 
 
 def _without(trials: Trials, recipe: Recipe, number: int, base: Ablation) -> Ablation:
-    free = recipe.free[number]
-    less = replace(recipe, free=(*recipe.free[:number], *recipe.free[number + 1 :]))
-    name = ", ".join(free.places)
+    name = ", ".join(recipe.free[number].places)
     try:
-        found = _judged(trials, trials.fit(less), name)
+        found = _judged(trials, trials.without(recipe, number), name)
     except EndpointError as error:
         return replace(base, constant=name, calibrate=None, validate=None, reason=str(error))
-    return replace(found, more=_risen(base, found))
+    return replace(found, more=_risen(base, found), stays=recipe.free[number].stays)
 
 
 def _risen(base: Ablation, found: Ablation) -> float | None:
@@ -114,4 +113,5 @@ def _lines(found: Sequence[Ablation]) -> Iterator[str]:
             yield (
                 f"{one.stack}: {one.constant} does not help: the {use} error without it is"
                 f" {getattr(one, use):.2f}%, with it {getattr(bases[one.stack], use):.2f}%"
+                + (f"; it stays: {one.stays}" if one.stays else "")
             )

@@ -150,13 +150,16 @@ def _write_ablations(
     fits: Mapping[str, Fit], rows: Sequence[PublishedRow], names: Sequence[str], form: str,
     output: Path | None,
 ) -> None:  # fmt: skip
-    asked = progress([fits[name] for name in names], "ablate")
-    found = [each for one in asked for each in ablate(one, rows, fits)]
+    """A table stack by stack, each as soon as it is known; records all at once."""
+    asked = (ablate(fits[name], rows, fits) for name in progress(names, "ablate"))
     with opened(output) as file:
         if form == "table":
-            file.write(ablation_text(found))
+            for found in asked:
+                file.write(ablation_text(found))
+                file.flush()
         else:
-            file.write(as_text([each.record() for each in found], form))
+            records = [each.record() for found in asked for each in found]
+            file.write(as_text(records, form))
 
 
 def summary(fits: Mapping[str, Fit]) -> list[str]:

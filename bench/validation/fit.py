@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.published.apart import apart
 from bench.published.case import PublishedCase, workload
-from bench.published.predict import in_unit, timeline
+from bench.published.predict import fabric_of, fastest, in_unit
 from bench.published.rows import CALIBRATE, PublishedRow, calibration
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
 from fabric.endpoint.presets import key_of, operation_of
+from fabric.fabric import Fabric
+from fabric.schedule.uniform import UniformSteps
 from topology.errors import TriplaneError
 
 DIGITS = 4
@@ -33,6 +36,7 @@ RETRIES = 12
 """Shorter steps that are tried where one has made the errors greater."""
 
 _SETTLED = 1e-5  # a step this small beside the constant is the last
+_SETTLED_ERRORS = 1e-3  # where only errors count: they hardly change so near to the least
 _NUDGE = 1e-2  # of a constant, to see what it does: far more than a simulation's tolerance
 _OUTLYING = 0.1  # ln of predicted / published, beyond which a row counts less
 _DAMPING, _DAMPING_UP, _DAMPING_DOWN = 1e-4, 5.0, 10.0
@@ -106,8 +110,15 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
         )
     known = _known(recipe, others)
     begin = endpoint_with(recipe, placed(recipe, known, [free.start for free in recipe.free]))
-    problem = Problem(recipe, known, mine, tuple(workload(row, begin) for row in mine))
-    return solved(problem)
+    return solved(Problem(recipe, known, mine, tuple(_kept(workload(row, begin)) for row in mine)))
+
+
+def _kept(task: PublishedCase) -> PublishedCase:
+    """``task``, whose schedule is made once: drawing a routing takes longer than timing it."""
+    if task.ways or isinstance(steps := task.steps(), UniformSteps):
+        return task
+    made = tuple(steps)
+    return replace(task, steps=lambda: iter(made))
 
 
 def solved(problem: "Problem") -> Fit:
@@ -151,13 +162,19 @@ def placed(recipe: Recipe, known: Places, values: Iterable[float]) -> Places:
 
 @dataclass(frozen=True)
 class Problem:
-    """One stack's rows, what each measured, and the times that have been simulated, in seconds."""
+    """One stack's rows, what each measured, and the times that have been simulated, in seconds.
+
+    ``fabrics``: the machines of the rows, each made once, as only its software differs from one
+    simulation to the next. ``settled``: a step this small beside the constant ends a fit.
+    """
 
     recipe: Recipe
     known: Places
     rows: tuple[PublishedRow, ...]
     tasks: tuple[PublishedCase, ...]
     times: dict[tuple[int, str], float] = field(default_factory=dict)
+    fabrics: dict[tuple[Any, ...], Fabric] = field(default_factory=dict)
+    settled: float = _SETTLED
 
     def places(self, unknowns: _Floats) -> Places:
         """Every constant, where those that are fitted are ``unknowns`` (`turned`)."""
@@ -192,10 +209,21 @@ class Problem:
         return self._simulated(i, replace(endpoint, by_operation={"": costs}))
 
     def _simulated(self, i: int, endpoint: Endpoint) -> float:
-        key = i, repr(endpoint.by_operation)
+        task = self.tasks[i]
+        names = (task.operation, *(operation for operation, _ in task.ways.values()))
+        key = i, repr([endpoint.costs(name) for name in names])
         if key not in self.times:
-            self.times[key] = timeline(self.tasks[i], endpoint).duration
+            fabric = self._fabric(task, endpoint).with_software(endpoint)
+            self.times[key] = fastest(fabric, task).duration
         return self.times[key]
+
+    def _fabric(self, task: PublishedCase, endpoint: Endpoint) -> Fabric:
+        """The machine of a row, with any software; rows on the same places share it."""
+        places = None if task.places is None else task.places.tobytes()
+        key = id(task.topology), task.planes, places
+        if key not in self.fabrics:
+            self.fabrics[key] = fabric_of(task, endpoint)
+        return self.fabrics[key]
 
     def touched(self, free: Free, places: Places) -> list[int]:
         """The rows that a constant has a say in."""
@@ -222,7 +250,7 @@ def _least_squares(problem: Problem) -> _Floats:
             damping *= _DAMPING_UP
         else:
             return at
-        settled = (np.abs(there - at) <= _SETTLED * at).all()
+        settled = (np.abs(there - at) <= problem.settled * at).all()
         at, here, damping = there, then, damping / _DAMPING_DOWN
         if settled:
             break
@@ -307,9 +335,18 @@ class Trials:
             _problem(recipe, self.known, these, begin) for these in (mine, apart)
         )
 
-    def fit(self, recipe: Recipe) -> Fit:
-        """The fit of these rows by another recipe of the same stack; raises `EndpointError`."""
-        return solved(replace(self._fitted, recipe=recipe))
+    def without(self, recipe: Recipe, number: int) -> Fit:
+        """The fit of these rows without one of the recipe's free constants; raises `EndpointError`.
+
+        A protocol without its latency has one of nothing. The fit ends a little sooner than one
+        whose constants are kept: only its errors are looked at.
+        """
+        gone = recipe.free[number]
+        less = replace(recipe, free=(*recipe.free[:number], *recipe.free[number + 1 :]))
+        plain = (place.rpartition("*")[2] for place in gone.places)
+        nothing = {place: 0.0 for place in plain if ".protocol_latency." in place}
+        known = {**nothing, **self.known}
+        return solved(replace(self._fitted, recipe=less, known=known, settled=_SETTLED_ERRORS))
 
     def compared(self, found: Fit) -> tuple[float, ...]:
         """The errors with ``found`` of the rows that nothing is fitted to, percent and signed."""
@@ -334,8 +371,11 @@ def _problem(
     found: dict[PublishedRow, PublishedCase] = {}
     for row in rows:
         with suppress(TriplaneError):
-            case = workload(row, begin)
+            case = _kept(workload(row, begin))
             in_unit(row, case, 1.0)  # refuses a unit that is not known
             found[row] = case
-    modelled = {row: case for row, case in found.items() if row.value and not row.problem}
+    modelled = {
+        row: case for row, case in found.items()
+        if row.value and not row.problem and not apart(row.id)
+    }  # fmt: skip
     return Problem(recipe, known, tuple(modelled), tuple(modelled.values()))

@@ -41,10 +41,12 @@ class Free:
     """A constant that is fitted: where the search begins (SI), and the places that share it.
 
     ``"2*PLACE"`` gets twice the value. Where a place has a known constant, this adds to it.
+    ``stays``: why it is there although no row to validate needs it; "" for all others.
     """
 
     start: float
     places: tuple[str, ...]
+    stays: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,13 @@ def _known(stack: Stack, given: Mapping[str, Any]) -> Fixed | Same:
 
 
 def _free(stack: Stack, given: Mapping[str, Any]) -> Free:
-    if given.keys() != {"start", "places"} or not given["places"]:
+    if given.keys() - {"stays"} != {"start", "places"} or not given["places"]:
         raise EndpointError(
-            f"stack {stack.name}: free has {', '.join(given)}; it has to have start and places"
+            f"stack {stack.name}: free has {', '.join(given)}; it has to have start and places, and"
+            " may have stays"
         )
     places = tuple(given["places"])
-    return Free(given["start"] * unit_of(places), places)
+    return Free(given["start"] * unit_of(places), places, given.get("stays", ""))
 
 
 def unit_of(places: Sequence[str]) -> float:
