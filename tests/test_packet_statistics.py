@@ -1,6 +1,7 @@
 """What the packet engine counts of packets: closed forms, queues in theory, where it is shown."""
 
 import json
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from fabric.engines.packet.live import PacketState
 from fabric.engines.packet.network import network
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
-from fabric.engines.packet.watching import BINS, bin_of, longest_in
+from fabric.engines.packet.statistics import statistics
+from fabric.engines.packet.watching import BINS, FIRST_WIDTH, bin_of, longest_in
 from fabric.timeline.packets import PacketStatistics
 from fabric.timeline.value import Timeline
 from topology import cloudmatrix384, fat_tree, ring, star
@@ -51,6 +53,14 @@ def watched(
 def of(timeline: Timeline) -> PacketStatistics:
     assert timeline.packets is not None
     return timeline.packets
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two dataclasses of arrays, and of such, hold the same."""
+    if not is_dataclass(one):
+        same = np.array_equal(one, other, equal_nan=isinstance(one, np.ndarray))
+        return same and getattr(one, "dtype", None) == getattr(other, "dtype", None)
+    return all(alike(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
 
 
 def test_packets_that_meet_nobody_take_their_time_and_wait_for_nothing() -> None:
@@ -230,8 +240,7 @@ def test_random_arrivals_are_served_one_by_one_to_the_picosecond() -> None:
 def test_mean_waiting_of_random_arrivals_is_that_of_theory(load: float, n: int) -> None:
     """M/D/1: the load, half over what is left of the link, in times of service."""
     _, live = engine_of(load, n, 1000, 7)
-    total = live.state.totals[0]
-    mean = total["waited"] / total["packets"] / 1e12 / WIRE
+    mean = statistics(live.state, kinds(watched().traffic_classes)).waited[0] / WIRE
     # The sources' own links are not quite idle either: a queue each of a thousandth of the load.
     own = load / 1000 / (2 * (1 - load / 1000))
     assert mean - own == pytest.approx(load / (2 * (1 - load)), rel=0.02)
@@ -288,6 +297,55 @@ def test_a_trace_has_the_queues(tmp_path: Path) -> None:
     counted = [e["args"]["bytes"] for e in events if e["ph"] == "C" and "bytes" in e["args"]]
     assert max(counted) == 100 * MTU
     assert counted[-1] == 0
+    arrived = [e["args"]["packets"] for e in events if e["name"] == "packets that arrived"]
+    assert max(arrived) > 0  # a counter may stay as it is from one stretch to the next
+
+
+def test_what_becomes_of_packets_in_time_adds_up_to_what_became_of_them_in_all(
+    tmp_path: Path,
+) -> None:
+    """An incast over RoCE, so long that stretches of time are joined, in two classes."""
+    two = (TrafficClass("a", 1), TrafficClass("b", 2, priority=1))
+    fabric = watched(
+        star(6, bandwidth=BANDWIDTH),
+        two,
+        roce="net",
+        buffer=200_000,
+        pfc_xoff=20_000,
+        pfc_headroom=1_000,
+        window=64,
+        timeout_us=400.0,
+    )
+    step = Step(np.arange(1, 6), 0, 4000 * MTU, traffic_class=np.array([1, 2, 1, 2, 1]))
+    timeline = fabric.simulate([step])
+    found, course = of(timeline), of(timeline).course
+    assert found.roce is not None
+    assert found.window > (1 << FIRST_WIDTH) / 1e12
+    assert course.packets.shape == (3, found.queue.shape[1])
+    for name in ("packets", "overtaken"):
+        assert getattr(course, name).sum(axis=1).tolist() == getattr(found, name).tolist()
+    for name in ("dropped", "resent", "marked", "pauses"):
+        assert getattr(course, name).sum(axis=1).tolist() == getattr(found.roce, name).tolist()
+        assert getattr(found.roce, name).any()
+    np.testing.assert_allclose(course.paused.sum(axis=1), found.roce.paused, rtol=1e-9)
+    assert np.nanmax(course.longest) == found.longest[1:].max()
+    # Five links are stopped for no longer than there is time in each stretch.
+    assert course.paused.max() <= 5 * found.window * (1 + 1e-9)
+    # Until senders are slowed down the port is never idle: it brings a packet in a packet's time.
+    full = course.packets.sum(axis=0)[1:30]
+    assert np.abs(full * WIRE - found.window).max() <= WIRE
+
+    timeline.save(tmp_path / "t.npz")
+    again = of(Timeline.load(tmp_path / "t.npz"))
+    assert alike(again, found)
+
+    timeline.to_perfetto(tmp_path / "t.json")
+    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    begun = {e["name"] for e in events if e["ph"] == "i"}
+    assert begun == {"packets are dropped", "packets are sent again", "links are stopped"}
+    of_b = [e["pid"] for e in events if e.get("args", {}).get("name") == "packets of b"]
+    levels = [e for e in events if e["name"] == "marked (ECN)" and e["pid"] in of_b]
+    assert max(e["args"]["packets"] for e in levels) == course.marked[2].max()
 
 
 @pytest.mark.parametrize(

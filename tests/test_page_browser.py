@@ -14,10 +14,12 @@ from playwright.sync_api import Browser
 
 from bench.view.page import Exhibit, page
 from fabric import Fabric, Step
+from fabric.classes.table import TrafficClass
 from fabric.timeline.film import film_of
+from fabric.timeline.value import Timeline
 from tests.support.browser import browser as running_browser
 from tests.support.screen import Screen, coloured, colours
-from topology import Router, Topology, cloudmatrix384, fat_tree, supernode
+from topology import Router, Topology, cloudmatrix384, fat_tree, star, supernode
 from topology.draw.groups import groups
 
 WIDE, PHONE = (1280, 800), (390, 844)
@@ -37,6 +39,22 @@ def all_to_all(topology: Topology, ranks: int) -> Any:
 
 SMALL = supernode(64)
 HURT = SMALL.without("l2.3.0", "l2.3.1")
+
+
+def incast_of_packets() -> Timeline:
+    """Two classes go to one die over RoCE, whose switches drop and stop."""
+    options = {"mtu": 1000, "statistics": True, "roce": "net", "buffer": 200_000, "window": 64,
+               "pfc_xoff": 20_000, "pfc_headroom": 1_000, "timeout_us": 400.0}  # fmt: skip
+    made = Fabric(
+        star(6, bandwidth=1e9), engine="packet", engine_options=options,
+        classes=(TrafficClass("heavy", 1), TrafficClass("light", 2, priority=1)),
+    )  # fmt: skip
+    return made.simulate(
+        [Step(np.arange(1, 6), 0, 1_000_000, traffic_class=np.array([1, 2, 1, 1, 1]))]
+    )
+
+
+PACKETS = incast_of_packets()
 RUN, HURT_RUN = all_to_all(SMALL, 64), all_to_all(HURT, 64)
 
 
@@ -62,6 +80,8 @@ class Files:
         before = Exhibit(SMALL, film_of(RUN, title="healthy"))
         if name == "traffic":
             return page(before)
+        if name == "packets":
+            return page(Exhibit(PACKETS.topology, film_of(PACKETS)))
         assert name == "compare"
         return page(before, Exhibit(HURT, film_of(HURT_RUN, title="two chips dead"), SMALL))
 
@@ -331,6 +351,29 @@ def test_the_hottest_links_are_those_of_the_timeline(screen: Any, files: Files) 
     assert hottest == {"node0.die0"}  # everybody has sent to it
     assert "->node0.die0" in first
     assert "7 links alike" in first
+
+
+def test_the_packets_of_a_run_have_a_tab(screen: Any, files: Files) -> None:
+    found = PACKETS.packets
+    assert found is not None
+    assert found.roce is not None
+    shown = screen(files.path("packets"))
+    shown.page.click("#tab-packets")
+    shown.settled()
+    pane = shown.text("#pane")
+    for words in ("heavy", "light", "99% take at most", f"{found.packets[1]:,}",
+                  f"{found.roce.marked[1]:,}"):  # fmt: skip
+        assert words in pane
+    drawn = "[...document.querySelectorAll('.course')].map((e) => e.dataset.field)"
+    assert {"packets", "waited", "longest", "dropped", "resent", "marked", "pauses", "paused",
+            "queue"} <= set(shown.js(drawn))  # fmt: skip
+    assert found.deepest is not None
+    assert PACKETS.topology.link_name(found.deepest[0]) in shown.text("#queues li >> nth=0")
+    course = "triplane.app.scenes[0].traffic.packets.course"
+    assert shown.js(f"{course}.dropped.reduce((a, b) => a + b)") == found.roce.dropped.sum()
+    assert shown.js("document.querySelectorAll('#pane svg path').length") > 9
+    other = screen(files.path("traffic"), "#tab=packets")  # where nothing was counted
+    assert other.js("document.getElementById('tab-packets')") is None
 
 
 def test_ranks_over_time(screen: Any, files: Files) -> None:

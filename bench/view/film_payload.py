@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.view.packets_payload import packets_part
 from bench.view.packing import narrow
 from bench.view.topology_payload import Shown
 from fabric.timeline.film import Film
@@ -44,6 +45,7 @@ def film_part(film: Film, view: Shown) -> dict[str, Any]:
         "link_bytes": carried.astype(np.float32),
         "pairs": film.pairs.astype(np.float32),
         "pairs_of": film.pairs_of,
+        "packets": None if film.packets is None else packets_part(film.packets, view),
         "lanes": None if film.ranks is None else _ranks_part(film.ranks),
     }
 

@@ -13,6 +13,7 @@ Arrays, all readable with ``numpy.load(path)`` alone:
 - Where the machine had faults in time: ``stalled``: float64 [rows], ``link_marks``: int64 [links],
   the same for links that changed alike, and in ``about`` ``faults``: ``late`` (bytes) and
   ``marks``, each ``[at, cause, share, routed]``; see `fabric.timeline.faults`.
+- Where packets were counted: what `fabric.timeline.packets_file` says.
 
 Nothing in it is code: it is read without pickle, and checked.
 """
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.timeline.faults import Faulted, FaultMark
+from fabric.timeline.packets_file import ARRAYS, packets_arrays, packets_json, packets_of
 from topology.errors import TriplaneError
 from topology.files.arrays import Header, check_column, read_npz
 from topology.files.output import byte_file
@@ -66,11 +68,14 @@ def save(timeline: "Timeline", path: str | Path) -> None:
         "software": timeline.software, "operation": timeline.operation, "title": timeline.title,
         **({} if timeline.machine is None else {"machine": dict(timeline.machine)}),
         **_faults_json(timeline.faulted),
+        **({} if timeline.packets is None else {"packets": packets_json(timeline.packets)}),
     }  # fmt: skip
     columns = {name: getattr(timeline, name) for name in (*_ROWS, *_OTHERS, *_FOR_OTHERS)}
     if timeline.faulted is not None:
         marks = router.marks if router.marks is not None else np.zeros(0, np.int64)
         columns |= {"stalled": timeline.faulted.stalled, "link_marks": marks}
+    if timeline.packets is not None:
+        columns |= packets_arrays(timeline.packets)
     texts = {"topology": _bytes(to_toml(timeline.topology)), "about": _bytes(json.dumps(about))}
     with byte_file(path) as file:  # numpy would add .npz to a bare path
         np.savez_compressed(file, allow_pickle=False, **columns, **texts)
@@ -89,7 +94,8 @@ def read(path: str | Path) -> dict[str, Any]:
     except TimelineError as error:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
     with_faults = _WITH_FAULTS if about.faults is not None else {}
-    columns = {name: arrays[name] for name in _ROWS | _OTHERS | with_faults}
+    of_packets = ARRAYS if about.packets is not None else {}
+    columns = {name: arrays[name] for name in (*_ROWS, *_OTHERS, *with_faults, *of_packets)}
     try:
         return _fields(about, from_toml(_text(arrays["topology"], "topology")), columns)
     except TriplaneError as error:
@@ -104,6 +110,8 @@ def _check_headers(path: str | Path, headers: Mapping[str, Header]) -> None:
         there = [name for name in _WITH_FAULTS if name in headers]
         for name in _WITH_FAULTS if there else ():
             check_column(headers, name, _WITH_FAULTS[name], TimelineError)
+        for name in ARRAYS if any(name in headers for name in ARRAYS) else ():
+            check_column(headers, name, ARRAYS[name], TimelineError)
         for name in (*_ROWS, *(one for one in there if one == "stalled")):
             if headers[name].shape[0] != rows:
                 raise TimelineError(f"{name} has {headers[name].shape[0]} rows, src has {rows}")
@@ -124,6 +132,7 @@ class _About(NamedTuple):
     title: str
     machine: dict[str, Any] | None
     faults: tuple[float, tuple[FaultMark, ...]] | None
+    packets: dict[str, Any] | None
 
 
 def _about(column: NDArray[Any]) -> _About:
@@ -140,7 +149,8 @@ def _about(column: NDArray[Any]) -> _About:
     return _About(
         planes=_names(about, "planes"), labels=_names(about, "labels"),
         bound=_number(about.get("bound"), "bound"), bottleneck=(cause[0], cause[1], time, share),
-        machine=_machine(about), faults=_faults(about), **texts,
+        machine=_machine(about), faults=_faults(about),
+        packets=_of(about, "packets", dict) if "packets" in about else None, **texts,
     )  # fmt: skip
 
 
@@ -148,6 +158,7 @@ def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]])
     stalled, marks = columns.pop("stalled", None), columns.pop("link_marks", None)
     if marks is not None and len(marks) != topology.n_links:
         raise TimelineError(f"link_marks has {len(marks)} rows of {topology.n_links} links")
+    counted = {name: columns.pop(name) for name in ARRAYS if name in columns}
     router = Router(topology, about.routing, about.planes, marks)
     _check(columns, len(about.labels), topology.n_endpoints, len(router.capacity))
     faulted = None
@@ -156,6 +167,8 @@ def _fields(about: _About, topology: Topology, columns: dict[str, NDArray[Any]])
         faulted = Faulted(about.faults[1], stalled, about.faults[0])
     return {
         **columns, "faulted": faulted,
+        "packets": None if about.packets is None
+        else packets_of(about.packets, counted, topology.n_links),
         "router": router, "labels": about.labels, "bound": about.bound,
         "bottleneck": about.bottleneck, "software": about.software,
         "operation": about.operation, "title": about.title, "machine": about.machine,

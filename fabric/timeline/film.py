@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.timeline.packets import PacketStatistics
 from fabric.timeline.ranks import RankStretches, rank_stretches
 from fabric.timeline.value import Timeline
 from topology.graph import Ints
@@ -51,6 +52,7 @@ class Film:
     - ``main_label``: int64 [R, B], of ``labels``: the class of most of the bytes of the bin.
     - ``link_bytes``: float64 [links].
     - ``pairs``: float64 [n, n], bytes from ranks to ranks, ``pairs_of`` neighbours in a cell.
+    - ``packets``: what an engine of packets counted; None where nothing was.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Film:
     ranks: RankStretches | None = None
     pairs: _Floats = field(default_factory=lambda: np.zeros((1, 1)))
     pairs_of: int = 1
+    packets: PacketStatistics | None = None
 
 
 def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
@@ -99,7 +102,7 @@ def film_of(timeline: Timeline, *, title: str = "", bins: int = BINS) -> Film:
         main_label=main, labels=labels, link_bytes=timeline.link_bytes,
         ranks=rank_stretches(timeline, label_of_step),
         pairs=pair_bytes(timeline.src, timeline.dst, timeline.size, timeline.ranks),
-        pairs_of=ranks_of_cell(timeline.ranks),
+        pairs_of=ranks_of_cell(timeline.ranks), packets=timeline.packets,
     )  # fmt: skip
 
 

@@ -38,6 +38,31 @@ class RoceStatistics:
 
 
 @dataclass(frozen=True, eq=False)
+class PacketCourse:
+    """What became of packets in time: arrays [classes, windows], in stretches of equal length.
+
+    - ``packets``: int64, how many arrived; ``longest``: float64, the longest that one of these
+      took, seconds, NaN where none did; ``overtaken``: int64, of these, behind a later one of their
+      transfer; ``farthest``: int64, by how many places at most.
+    - ``waited``: float64, seconds that those that a link began with had waited for it, mean; NaN
+      where there were none.
+    - On planes of RoCE, as in `RoceStatistics`: ``dropped``, ``resent``, ``marked``, ``pauses``:
+      int64; ``paused``: float64, seconds of all links together.
+    """
+
+    packets: _Longs
+    waited: _Floats
+    longest: _Floats
+    overtaken: _Longs
+    farthest: _Longs
+    dropped: _Longs
+    resent: _Longs
+    marked: _Longs
+    pauses: _Longs
+    paused: _Floats
+
+
+@dataclass(frozen=True, eq=False)
 class PacketStatistics:
     """How the packets of a simulation fared, by traffic class and by link.
 
@@ -50,6 +75,7 @@ class PacketStatistics:
       ``behind``: float64, by how many places on average; ``farthest``: int64, at most.
     - ``link``: int64, the links of the topology for which anything waited; ``queue``: int64 [those,
       windows], the most bytes that waited there in each ``window`` seconds.
+    - ``course``: what became of packets in each of these stretches of time.
     - ``roce``: what planes of RoCE did, None where there are none. A packet that was sent again
       counts from then on.
 
@@ -67,6 +93,7 @@ class PacketStatistics:
     window: float
     link: _Longs
     queue: _Longs
+    course: PacketCourse
     roce: RoceStatistics | None = None
 
     @property

@@ -181,10 +181,7 @@ class Timeline:
         return as_html(self)
 
     def save(self, path: str | Path) -> None:
-        """Write the timeline to a ``.npz`` file, with its topology; raises `OSError`.
-
-        All but ``packets``.
-        """
+        """Write the timeline to a ``.npz`` file, with its topology; raises `OSError`."""
         from fabric.timeline.file import save
 
         save(self, path)

@@ -18,7 +18,7 @@ from fabric.engines.packet.state import (
     Records,
     State,
 )
-from fabric.engines.packet.watching import BINS, FIRST_WIDTH, WINDOWS
+from fabric.engines.packet.watching import BINS, FIELDS, FIRST_WIDTH, WINDOWS
 
 _BUCKETS = 1 << 14
 _DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next, and one behind it
@@ -98,7 +98,8 @@ def _statistics(links: int, kinds: int) -> dict[str, Any]:
     return {
         "watching": links > 0, "marks": records(0, "marks"), "sent": records(0, "sent"),
         "depths": records(links, "depths"), "peaks": np.zeros(links * WINDOWS, np.int64),
-        "totals": records(watched, "totals"), "latencies": np.zeros(watched * BINS, np.int64),
+        "courses": np.zeros(watched * WINDOWS * FIELDS, np.int64),
+        "latencies": np.zeros(watched * BINS, np.int64),
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from fabric.engines.packet.state import (
     State,
     queue_of,
 )
+from fabric.engines.packet.watching import DROPPED, MARKED, PAUSES, note, note_paused
 from topology.compiled import inner
 
 _FREE_PARTS = 8  # a port may have an eighth of what is free: HPCC's switch, pfc_a_shift = 3
@@ -132,9 +133,11 @@ def hear(s: State, port: int, what: int, now: int) -> None:
         ports[port].stopped = True
         ports[port].since = now
         ports[port].pauses += 1
+        note(s, port // len(s.links), PAUSES)
         return
     ports[port].stopped = False
     ports[port].paused += now - ports[port].since
+    note_paused(s, port // len(s.links), ports[port].since, now)
     if not s.links[k].waking:
         ready_to_send(s, k)
 
@@ -154,6 +157,7 @@ def join(s: State, queue: int, p: int) -> None:
             return
     s.labels[p].marked = True
     s.losses[s.packets[p].kind].marked += 1
+    note(s, s.packets[p].kind, MARKED)
 
 
 @inner
@@ -168,3 +172,4 @@ def _cast(s: State, port: int) -> float:
 def _drop(s: State, port: int, kind: int) -> None:
     s.ports[port].dropped += 1
     s.losses[kind].dropped += 1
+    note(s, kind, DROPPED)

@@ -30,7 +30,7 @@ from fabric.engines.packet.state import (
     UNUSED,
     State,
 )
-from fabric.engines.packet.watching import note_arrived
+from fabric.engines.packet.watching import RESENT, note, note_arrived
 from topology.compiled import inner
 
 _GOT, _KEPT, _REPEAT = 1, 2, 4
@@ -62,11 +62,13 @@ def number(s: State, i: int, p: int, now: int) -> int:
         s.numbers[i * s.rules.window + x % s.rules.window] ^= _REPEAT
         f[i].lost -= 1
         s.losses[kind].resent += 1
+        note(s, kind, RESENT)
     else:
         x = f[i].next
         f[i].next += 1
         if x < f[i].top:
             s.losses[kind].resent += 1
+            note(s, kind, RESENT)
         else:
             f[i].top = x + 1
     s.labels[p].number = x

@@ -93,7 +93,6 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "marks": [("i8", "made since"), ("i4", "number")],
         "sent": [("i4", "made latest")],
         "depths": [("i8", "since waiting")],
-        "totals": [("i8", "packets hops waited longest reordered behind farthest")],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
         "ports": [("i8", "held over headroom bytes low high dice since paused pauses dropped"),
                   ("f8", "loss"), ("?", "pausing stopped")],
@@ -219,10 +218,9 @@ class State(NamedTuple):
     Packets (``marks``): ``made``, when; ``since`` when it waits; ``number`` in its transfer.
     Transfers (``sent``): ``made``, packets so far; ``latest``, the highest number that has arrived.
     Links (``depths``): ``since`` when so many bytes are ``waiting``; ``peaks``, the most of them in
-    each stretch of ``1 << n[WIDTH]`` ps, stretch by stretch. Classes (``totals``): packets that
-    have arrived; waits for a link, and how long in all, ps; the ``longest`` latency; packets that
-    were overtaken, by how many in all, and at most; ``latencies``, how many packets took the times
-    of each bin.
+    each stretch of ``1 << n[WIDTH]`` ps, stretch by stretch. Classes: ``courses``, what became of
+    their packets, `fabric.engines.packet.watching.FIELDS` numbers of each class in each stretch;
+    ``latencies``, how many packets took the times of each bin.
 
     RoCE (`fabric.engines.packet.buffers`, `recovery`, `rate_control`), if ``roce`` has an item;
     else its columns are empty. That is a tuple so that the compiler leaves out what is not asked
@@ -291,7 +289,7 @@ class State(NamedTuple):
     sent: Records
     depths: Records
     peaks: Longs
-    totals: Records
+    courses: Longs
     latencies: Longs
     limited: Longs
     initiators: Records

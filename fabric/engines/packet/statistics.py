@@ -4,27 +4,72 @@ import numpy as np
 
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.state import NOW, PICOSECONDS, WIDTH, Bytes, Floats, Longs, State
-from fabric.engines.packet.watching import BINS, WINDOWS, longest_in
-from fabric.timeline.packets import PERCENTILES, PacketStatistics, RoceStatistics
+from fabric.engines.packet.watching import (
+    ARRIVED,
+    BEGUN_WITH,
+    BEHIND,
+    BINS,
+    DROPPED,
+    FARTHEST,
+    FIELDS,
+    LONGEST,
+    MARKED,
+    PAUSED,
+    PAUSES,
+    REORDERED,
+    RESENT,
+    WAITED,
+    WINDOWS,
+    longest_in,
+)
+from fabric.timeline.packets import PERCENTILES, PacketCourse, PacketStatistics, RoceStatistics
 
 
 def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
     """What ``state`` has counted, in the order of the machine's traffic classes."""
     order = kinds.of_class if kinds.classes else np.zeros(1, np.int8)
-    total, counts = state.totals[order], state.latencies.reshape(len(kinds), BINS)[order]
-    packets, longest = total["packets"], total["longest"]
+    counts = state.latencies.reshape(len(kinds), BINS)[order]
+    course = _course(state, len(kinds))[order]
+    total, most = course.sum(axis=1), course.max(axis=1)
+    packets, longest = total[:, ARRIVED], most[:, LONGEST]
     peaks = state.peaks.reshape(WINDOWS, len(state.links)).T
     waits = np.flatnonzero(peaks.any(axis=1))
-    used = int(np.flatnonzero(peaks.any(axis=0)).max(initial=-1)) + 1
-    none = packets == 0
+    used = int(np.flatnonzero(peaks.any(axis=0) | course.any(axis=(0, 2))).max(initial=-1)) + 1
     return PacketStatistics(
         classes=tuple(kinds.names[kind] for kind in order), packets=packets,
-        waited=_mean(total["waited"], packets) / PICOSECONDS,
+        waited=_mean(total[:, WAITED], packets) / PICOSECONDS,
         latency=np.array([_percentiles(*one) for one in zip(counts, longest, strict=True)]),
-        longest=np.where(none, np.nan, longest / PICOSECONDS),
-        overtaken=total["reordered"], behind=_mean(total["behind"], total["reordered"]),
-        farthest=total["farthest"], window=(1 << int(state.n[WIDTH])) / PICOSECONDS,
+        longest=np.where(packets == 0, np.nan, longest / PICOSECONDS),
+        overtaken=total[:, REORDERED], behind=_mean(total[:, BEHIND], total[:, REORDERED]),
+        farthest=most[:, FARTHEST], window=(1 << int(state.n[WIDTH])) / PICOSECONDS,
         link=waits, queue=peaks[waits, :used], roce=_of_roce(state, order),
+        course=_in_time(course[:, :used]),
+    )  # fmt: skip
+
+
+def _course(state: State, kinds: int) -> Longs:
+    """The numbers of each class in each stretch: int64 [kinds, WINDOWS, FIELDS].
+
+    With the time for which links are stopped that have not been let go on.
+    """
+    course = state.courses.reshape(WINDOWS, kinds, FIELDS).swapaxes(0, 1).copy()
+    begin = np.arange(WINDOWS, dtype=np.int64) << state.n[WIDTH]
+    end = np.minimum(begin + (1 << int(state.n[WIDTH])), state.n[NOW])
+    for port in np.flatnonzero(state.ports["stopped"] if state.roce else ()).tolist():
+        still = np.maximum(end - np.maximum(begin, state.ports["since"][port]), 0)
+        course[port // len(state.links), :, PAUSED] += still
+    return course
+
+
+def _in_time(course: Longs) -> PacketCourse:
+    """``course``: int64 [classes, windows, FIELDS]."""
+    arrived, begun = course[..., ARRIVED], course[..., BEGUN_WITH]
+    return PacketCourse(
+        packets=arrived, waited=_mean(course[..., WAITED], begun) / PICOSECONDS,
+        longest=np.where(arrived > 0, course[..., LONGEST] / PICOSECONDS, np.nan),
+        overtaken=course[..., REORDERED], farthest=course[..., FARTHEST],
+        dropped=course[..., DROPPED], resent=course[..., RESENT], marked=course[..., MARKED],
+        pauses=course[..., PAUSES], paused=course[..., PAUSED] / PICOSECONDS,
     )  # fmt: skip
 
 
@@ -45,8 +90,8 @@ def _of_roce(state: State, order: Bytes) -> RoceStatistics | None:
 
 
 def _mean(total: Longs, of: Longs) -> Floats:
-    """The mean of each class; NaN where there are none."""
-    mean: Floats = np.divide(total, of, out=np.full(len(of), np.nan), where=of > 0)
+    """The means; NaN where there are none."""
+    mean: Floats = np.divide(total, of, out=np.full(of.shape, np.nan), where=of > 0)
     return mean
 
 

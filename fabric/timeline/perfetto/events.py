@@ -105,6 +105,15 @@ def counter(pid: int, name: str, unit: str, time: int, value: float) -> Event:
     return {"ph": "C", "pid": pid, "name": name, "ts": stamp(time), "args": {unit: value}}
 
 
+def levels(
+    pid: int, name: str, unit: str, edges: NDArray[np.int64], values: NDArray[Any]
+) -> Iterator[Event]:
+    """A counter with ``values`` from each of the ``edges`` (ns) on, said only where it changes."""
+    changes = np.append(True, values[1:] != values[:-1])
+    for time, value in zip(edges[changes].tolist(), values[changes].tolist(), strict=True):
+        yield counter(pid, name, unit, time, value)
+
+
 def write(events: Iterable[Event], path: str | Path, about: Mapping[str, str]) -> None:
     """Write events as a JSON trace to the file at ``path``; raises `TraceError` if that fails.
 

@@ -11,8 +11,8 @@ Where the machine had faults in time, marks say when links broke and when they w
 
 The counters take a transfer's bytes as spread evenly over its time. They change at whole
 nanoseconds, and their integral is what the link carried; with faults in time, what it would have
-carried on the ways as built. Where an engine of packets has counted what waits for links, a third
-process has the most bytes that did, in stretches of time.
+carried on the ways as built. What an engine of packets has counted stands in processes of its own,
+see `fabric.timeline.perfetto.packets`.
 """
 
 import itertools
@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.timeline.packets import PacketStatistics
 from fabric.timeline.perfetto.events import (
     Event,
     TraceError,
     arrival,
     arrow,
-    counter,
     entry_of,
+    levels,
     nanoseconds,
     process,
     slice_of,
@@ -39,6 +38,7 @@ from fabric.timeline.perfetto.events import (
 )
 from fabric.timeline.perfetto.events import write as write_events
 from fabric.timeline.perfetto.marks import fault_events
+from fabric.timeline.perfetto.packets import packet_events
 from fabric.timeline.perfetto.tracks import Tracks, assigned, ranks_and_nodes
 from topology.units import US
 
@@ -90,7 +90,7 @@ def _events(timeline: "Timeline") -> Iterator[Event]:
     if timeline.faulted is not None:
         yield from fault_events(timeline.faulted.marks, tracks.last_process + 3)
     if timeline.packets is not None:
-        yield from _queues(timeline, timeline.packets, tracks.last_process + 4)
+        yield from packet_events(timeline, timeline.packets, tracks.last_process + 4)
 
 
 @dataclass(frozen=True)
@@ -239,8 +239,8 @@ def _counters(timeline: "Timeline", pid: int) -> Iterator[Event]:
         carried, started = _carried(begin[crossing.row], end[crossing.row], bytes_of, edges)
         used = np.diff(carried) / (np.diff(edges) * 1e-9) / capacity * 100
         waits = np.maximum(started - carried, 0.0) / capacity / US
-        yield from _levels(pid, name, "percent", edges, np.append(used, 0.0))
-        yield from _levels(pid + 1, name, "us", edges, waits)
+        yield from levels(pid, name, "percent", edges, np.append(used, 0.0))
+        yield from levels(pid + 1, name, "us", edges, waits)
 
 
 @dataclass(frozen=True)
@@ -286,21 +286,3 @@ def _since(at: _Floats, rate: _Floats, size: _Floats, edges: _Longs) -> tuple[_F
     number = np.searchsorted(at[order], edges, "right")
     sums = [np.append(0.0, np.cumsum(column[order]))[number] for column in (rate, rate * at, size)]
     return edges * sums[0] - sums[1], sums[2]
-
-
-def _queues(timeline: "Timeline", packets: PacketStatistics, pid: int) -> Iterator[Event]:
-    deepest = np.argsort(-packets.queue.max(axis=1, initial=0), kind="stable")[:LINKS]
-    if not len(deepest):
-        return
-    yield from process(pid, "links: queue", pid)
-    edges = nanoseconds(packets.window * np.arange(packets.queue.shape[1] + 1))
-    for k in deepest.tolist():
-        name = timeline.topology.link_name(int(packets.link[k]))
-        yield from _levels(pid, name, "bytes", edges, np.append(packets.queue[k], 0.0))
-
-
-def _levels(pid: int, name: str, unit: str, edges: _Longs, values: _Floats) -> Iterator[Event]:
-    """A counter, said again only where it changes."""
-    changes = np.append(True, values[1:] != values[:-1])
-    for time, value in _together(edges[changes], values[changes]):
-        yield counter(pid, name, unit, time, value)

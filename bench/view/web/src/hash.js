@@ -5,7 +5,7 @@ const TEXTS = {
   level: ["auto", "rack", "node", "link"],
   theme: ["auto", "light", "dark"],
   colour: ["utilisation", "queue", "class", "plane"],
-  tab: ["machine", "details", "routes", "traffic"],
+  tab: ["machine", "details", "routes", "traffic", "packets"],
 };
 
 export function toHash(state) {

@@ -11,7 +11,7 @@ import { sameVertex, themeName } from "./look.js";
 import { draw, fit, goTo, layOut, levelOf, makeDeck, makeMap, settled, shown, sizeOf, under } from "./map.js";
 import { countsOf, kindOf, makeModel } from "./model.js";
 import { kindName, lineName } from "./naming.js";
-import { drawPane, drawTabs } from "./panel.js";
+import { drawPane, drawTabs, hasTab } from "./panel.js";
 import { decode } from "./payload.js";
 import { drawChart, picturesOf } from "./charts.js";
 import { attachPrint, savePng, saveSvg } from "./picture.js";
@@ -48,7 +48,7 @@ async function begin() {
   if (!app.pictures.includes(store.state.picture)) store.state.picture = "racks";
   store.state.time = Math.min(store.state.time, longest(scenes));
   if (scenes[0].traffic && !location.hash) store.state.tab = "traffic";
-  if (!scenes[0].traffic && store.state.tab === "traffic") store.state.tab = "machine";
+  if (!hasTab(scenes, store.state.tab)) store.state.tab = "machine";
   attachPlayer(app);
   // What takes room does so before the map is laid out.
   drawLegend(scenes, store);
@@ -130,7 +130,7 @@ function onlyOf(changed, keys) {
 /** Whether the panel shows something that changes with time, at most a few times a second. */
 function timed(app, changed) {
   const { state } = app.store;
-  if (!(changed.has("time") || changed.has("came")) || !["traffic", "details"].includes(state.tab)) return false;
+  if (!(changed.has("time") || changed.has("came")) || !["traffic", "packets", "details"].includes(state.tab)) return false;
   const now = performance.now();
   if ((state.playing || state.following) && now - (app.panelDrawn || 0) < 400) return false;
   app.panelDrawn = now;

@@ -5,18 +5,25 @@ import { bandwidth, count, percent, plural, time } from "./format.js";
 import { binAt, themeName } from "./look.js";
 import { bandwidthOf, countsOf, kindOf, latencyOf } from "./model.js";
 import { bundleName, kindName, lineName, linkName, sourcesOf } from "./naming.js";
+import { packetsPane } from "./packets.js";
 import { css, planeColour, THEMES } from "./palette.js";
 import { routesOn } from "./routes.js";
 import { linesAt } from "./scene.js";
 import { attachSearch, search } from "./search.js";
 import { trafficPane } from "./hot.js";
 
-const TABS = { machine: "Machine", details: "Details", routes: "Routes", traffic: "Traffic" };
+const TABS = { machine: "Machine", details: "Details", routes: "Routes", traffic: "Traffic", packets: "Packets" };
+
+/** Whether there is anything to show in a tab. */
+export function hasTab(scenes, key) {
+  if (key === "traffic") return scenes[0].traffic !== null;
+  return key !== "packets" || scenes.some(({ traffic }) => traffic && traffic.packets);
+}
 
 export function drawTabs(app) {
   const { state } = app.store;
   const moved = byId("tabs").contains(document.activeElement);
-  const tabs = Object.entries(TABS).filter(([key]) => key !== "traffic" || app.scenes[0].traffic);
+  const tabs = Object.entries(TABS).filter(([key]) => hasTab(app.scenes, key));
   byId("tabs").replaceChildren(
     ...tabs.map(([key, label]) =>
       el("button", {
@@ -41,7 +48,7 @@ function turn(app, keys, event) {
 }
 
 export function drawPane(app) {
-  const panes = { machine: machinePane, details: detailsPane, routes: routesPane, traffic: trafficPane };
+  const panes = { machine: machinePane, details: detailsPane, routes: routesPane, traffic: trafficPane, packets: packetsPane };
   byId("pane").replaceChildren(...panes[app.store.state.tab](app).filter(Boolean));
 }
 
