@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-ns3-ub \
-  test-lmcache test-package check page test-engines clean
+  test-lmcache test-package check page test-engines test-frameworks clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -84,6 +84,18 @@ $(ENGINES)/vllm/.ready: pyproject.toml
 	  --editable '.[vllm]' pytest hypothesis
 	$(ENGINES)/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+# Frameworks for training: what of their communication can be run on CPUs. torchtitan imports triton.
+$(ENGINES)/training/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)/training
+	$(ENGINES)/training/bin/python -m pip install --quiet --disable-pip-version-check --editable \
+	  '.[torch]' pytest hypothesis accelerate==1.15.0 deepspeed==0.19.8 lightning==2.6.6 \
+	  megatron-core==0.16.1 torchtitan==0.3.0 triton
+	touch $@
+
+test-frameworks: $(ENGINES)/training/.ready
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/training/numba \
+	  $(ENGINES)/training/bin/python -m pytest -v -W default tests/test_frameworks.py
 
 # LMCache asks for CUDA's packages, which what is run here does not use.
 $(ENGINES)/lmcache/.ready: pyproject.toml

@@ -208,6 +208,25 @@ def other_threads_know_it() -> None:
     assert len(seen) == 1
 
 
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return torch.full_like(grad, 2, device="cuda") * torch.ones(3, device=0) * grad
+
+
+def gradients_know_it() -> None:
+    x = torch.ones(3, device="cuda", requires_grad=True)
+    y = Doubled.apply(x).sum()  # type: ignore[no-untyped-call]
+    assert torch.autograd.grad(y, x, retain_graph=True)[0].tolist() == [2, 2, 2]
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2, 2, 2]
+
+
 def kernels_for_cuda_run() -> None:
     library = torch.library.Library("triplane_standin_test", "DEF")
     library.define("twice(Tensor x) -> Tensor")
@@ -237,7 +256,8 @@ def graphs_are_traced() -> None:
 STOOD = (
     types_are_types, streams_have_an_identity, devices_are_names_of_the_cpu, indices_are_kept,
     copies_are_copies, random_numbers_repeat, questions_have_answers,
-    autocast_computes_in_its_type, other_threads_know_it, kernels_for_cuda_run, graphs_are_traced,
+    autocast_computes_in_its_type, other_threads_know_it, gradients_know_it, kernels_for_cuda_run,
+    graphs_are_traced,
 )  # fmt: skip
 
 

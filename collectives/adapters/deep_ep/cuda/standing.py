@@ -49,6 +49,7 @@ class InstalledStandIn:
         self._devices()
         self._process_groups()
         self._threads()
+        self._gradients()
         self._set(torch.library.Library, "impl", library_impl(torch.library.Library.impl))
         kernel = register_kernel(CustomOpDef.register_kernel)
         self._set(CustomOpDef, "register_kernel", kernel)
@@ -133,6 +134,17 @@ class InstalledStandIn:
             start(thread)
 
         self._set(threading.Thread, "start", started)
+
+    def _gradients(self) -> None:
+        """Modes are off while gradients are computed: programs' own functions know names, too."""
+        run, naming = vars(torch.autograd)["_engine_run_backward"], self._naming
+
+        @functools.wraps(run)
+        def named(*given: Any, **options: Any) -> Any:
+            with naming:
+                return run(*given, **options)
+
+        self._set(torch.autograd, "_engine_run_backward", named)
 
     def remove(self) -> None:
         """Remove the stand-in, and restore torch as it was."""
