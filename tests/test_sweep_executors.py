@@ -85,8 +85,11 @@ def table(study: Path) -> str:
     return found
 
 
-def undisturbed(study: Path) -> str:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The table of a sweep by a thread of this process."""
+    study = tmp_path_factory.mktemp("undisturbed") / "study.toml"
+    study.write_text(STUDY, "utf-8")
 
     @contextlib.contextmanager
     def thread() -> Iterator[tuple[Executor, int]]:
@@ -105,7 +108,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
-def test_processes_one_of_which_and_then_the_sweep_is_killed(study: Path) -> None:
+def test_processes_one_of_which_and_then_the_sweep_is_killed(study: Path, undisturbed: str) -> None:
     first = sweep(study, "--workers", "2")
     until(lambda: kept(study))
     os.kill(first.pid, signal.SIGSTOP)  # so that nothing ends while it is looked at
@@ -123,17 +126,17 @@ def test_processes_one_of_which_and_then_the_sweep_is_killed(study: Path) -> Non
     after = table(study)
     asked = [str(one["key"]) for one in kept(study) if "key" in one]
     assert len({*asked}) == len(asked) == POINTS, "no point was asked twice"
-    assert after == undisturbed(study)
+    assert after == undisturbed
 
 
 @both
-def test_ranks_of_mpiexec(study: Path, mpiexec: list[object]) -> None:
+def test_ranks_of_mpiexec(study: Path, mpiexec: list[object], undisturbed: str) -> None:
     ahead = (*map(str, mpiexec), "-n", "3")
     assert ended(sweep(study, "--executor", "mpi", ahead=ahead)) == ""
     last = kept(study)[-1]["run"]
     assert isinstance(last, dict)
     assert last["workers"] == 2
-    assert table(study) == undisturbed(study)
+    assert table(study) == undisturbed
 
 
 def test_a_wrong_file_is_said_once_under_mpiexec(study: Path) -> None:
@@ -146,7 +149,9 @@ def test_a_wrong_file_is_said_once_under_mpiexec(study: Path) -> None:
     assert process.returncode == 2
 
 
-def test_a_dask_cluster_one_of_whose_workers_is_killed(study: Path, tmp_path: Path) -> None:
+def test_a_dask_cluster_one_of_whose_workers_is_killed(
+    study: Path, tmp_path: Path, undisturbed: str
+) -> None:
     pytest.importorskip("distributed")
     cluster = subprocess.Popen(
         [sys.executable, Path(__file__).parent / "programs" / "dask_cluster.py", "2"],
@@ -165,7 +170,7 @@ def test_a_dask_cluster_one_of_whose_workers_is_killed(study: Path, tmp_path: Pa
     last = kept(study)[-1]["run"]
     assert isinstance(last, dict)
     assert last["workers"] == 2
-    assert table(study) == undisturbed(study)
+    assert table(study) == undisturbed
 
 
 @pytest.mark.parametrize("address", ["nowhere:1:2", "tcp://127.0.0.1:1"])
