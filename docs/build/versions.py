@@ -72,7 +72,6 @@ def build(checkout: Path, site: Path) -> None:
 def main() -> None:
     """Build what is checked out, and the revisions that are named."""
     SITE.mkdir(parents=True, exist_ok=True)
-    build(ROOT, SITE)
     for revision in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as folder:
             checkout = Path(folder, "checkout")
@@ -83,6 +82,7 @@ def main() -> None:
                 build(checkout, SITE)
             finally:
                 subprocess.run([*git, "remove", "--force", str(checkout)], check=True)
+    build(ROOT, SITE)  # last: of its version what is checked out counts
     write_index(SITE)
     sys.stdout.write(f"{SITE / 'index.html'}: {', '.join(there(SITE))}\n")
 
