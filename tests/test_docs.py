@@ -74,6 +74,10 @@ NOT_HERE = {
     ("docs/running.md", "mpiexec"): MPI,
     ("docs/running.md", "torchrun"): TORCHRUN,
     ("docs/running.md", "triplane run -n 16 --nnodes 2"): HOSTS,
+    ("docs/serving.md", "triplane bench decode --published --deployment"):
+        "tests/test_serving_bench.py makes the same rows",
+    ("docs/serving.md", "triplane bench prefill --published --deployment"):
+        "tests/test_serving_bench.py makes the same rows",
     ("docs/sweeps.md", "mpiexec"): "tests/test_sweep_executors.py runs it with both MPIs",
     ("docs/sweeps.md", "dask"): "needs a cluster: tests/test_sweep_executors.py has one",
     ("docs/sweeps.md", "triplane sweep study.toml --executor dask"):
