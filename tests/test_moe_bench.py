@@ -11,6 +11,9 @@ from click.testing import CliRunner
 from bench.cases import moe
 from bench.cli import bench
 from bench.moe import measure
+from bench.published.predict import predict
+from bench.published.rows import PublishedRow, read
+from fabric.endpoint.records import stacks
 from fabric.machine import MachineSpec
 from topology.errors import TriplaneError
 from topology.units import GB
@@ -50,6 +53,27 @@ def test_a_process_that_asks_for_many_routings_remembers_few() -> None:
 def test_bandwidth_is_a_ranks_selections_over_the_time():
     (row, _) = json.loads(printed("--ep", "16", "--format", "json"))
     assert row["bandwidth_GBps"] == pytest.approx(128 * 8 * 7680 / row["time_us"] / 1e3)
+
+
+ASKED = {
+    (row.software, row.system, row.op): row
+    for row in read() if row.op in moe.OPERATIONS and row.mode == "low-latency" and row.tokens
+    and (row.ranks or 99) <= 32 and row.experts == 256 and row.top_k == 8
+    and row.dispatch_dtype == moe.dtype_of(row.software) and row.system != "mi300x-cx7"
+    and not stacks()[row.software].not_modelled
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ASKED.values(), ids=lambda row: row.id)
+def test_an_answer_is_what_validate_says_of_the_same_question(row: PublishedRow) -> None:
+    """The same model by the other door: one row of each stack, system and operation."""
+    machine = MachineSpec(row.system, row.software)
+    fabric, software, _ = measure.prepared(machine, "low-latency")
+    work = moe.Experts(
+        row.op, "low-latency", row.ranks or 0, row.tokens or 0, row.hidden or 0, 8, 256,
+        moe.dtype_of(software),
+    )  # fmt: skip
+    assert measure.simulate(work, fabric).duration == pytest.approx(predict(row).time, rel=1e-6)
 
 
 @pytest.mark.parametrize("system", ["cloudmatrix384", "h800", "star:32"])

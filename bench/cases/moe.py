@@ -92,27 +92,34 @@ class Experts:
         """The operation's name in software stacks: ``dispatch``, ``combine:normal`` and so on."""
         return self.op if self.mode == "low-latency" else f"{self.op}:normal"
 
+    def mode_of(self, software: str) -> str:
+        """The mode whose schedule and messages ``software`` has, whatever it calls its own.
+
+        A stack that sends a token once to a rank does so as in normal mode.
+        """
+        return "normal" if record_of(software).once_a_rank else self.mode
+
     def message_size(self, software: str) -> int:
         """Bytes of a token (dispatch) or result (combine) on the wire, as ``software`` sends it."""
         if self.op == "combine":
             return combine_size(self.hidden)
-        return dispatch_size(self.hidden, software, self.dtype, self.mode)
+        return dispatch_size(self.hidden, software, self.dtype, self.mode_of(software))
 
     def format(self, software: str) -> Format:
         """The format in which ``software`` sends a dispatched token."""
-        return dispatch_format(software, self.dtype, self.mode)
+        return dispatch_format(software, self.dtype, self.mode_of(software))
 
     def steps(self, software: str, node_ranks: int | None) -> Iterator[Step]:
         """The schedule; in normal mode with two levels if ``node_ranks`` is given."""
-        size, module = self.message_size(software), _MODULES[self.mode]
-        make: Callable[..., Iterator[Step]] = getattr(module, self.op)
-        if self.mode == "low-latency":
+        size, mode = self.message_size(software), self.mode_of(software)
+        make: Callable[..., Iterator[Step]] = getattr(_MODULES[mode], self.op)
+        if mode == "low-latency":
             return make(self.routing(), size)
         return make(self.routing(), size, ranks_per_node=node_ranks, exact=False)
 
-    def moved(self, token_size: int, node_ranks: int | None) -> float:
-        """Bytes for each rank from which this mode's benchmarks compute bandwidth."""
-        if self.mode == "low-latency":
+    def moved(self, token_size: int, node_ranks: int | None, software: str = "") -> float:
+        """Bytes for each rank from which the benchmarks of ``software``'s mode get bandwidth."""
+        if self.mode_of(software) == "low-latency":
             return float(self.routing().counts.sum()) * token_size / self.ranks
         return logical_bytes(self.routing(), token_size, node_ranks)
 

@@ -78,7 +78,7 @@ def records(
         more = {**more, **faulted.record(timeline)}
         host = time.perf_counter() - begun
         size = work.message_size(software)
-        moved = work.moved(size, nodes_of(work, fabric))
+        moved = work.moved(size, nodes_of(work, fabric), software)
         known = None if background or fabric.changes else published(name, software, work)
         predicted = duration / US
         yield {
@@ -117,7 +117,7 @@ def on_real_ranks(
             software = fabric.software.stack(work.operation)
             known, size = published(name, software, work), work.message_size(software)
             emulated, wall = slowest(samples, number)
-            moved = work.moved(size, nodes_of(work, fabric))
+            moved = work.moved(size, nodes_of(work, fabric), software)
             yield {
                 "op": work.op, "system": name, "software": software, "mode": work.mode,
                 "ranks": work.ranks, "tokens": work.mean_tokens, "hidden": work.hidden,

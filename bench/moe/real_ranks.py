@@ -92,7 +92,7 @@ def rank(work: Experts, software: str, node: int | None) -> MoeSample:
         choices = work.routing().topk_idx[comm.rank]
         x = tokens(work, comm.rank)[: len(choices)]
         weights = np.random.default_rng(comm.rank).random(choices.shape, np.float32)
-        run = _low_latency if work.mode == "low-latency" else _normal
+        run = _low_latency if work.mode_of(software) == "low-latency" else _normal
         out, emulated, wall = run(comm, work, software, node, (x, choices, weights))
         gain = (weights * np.where(choices < 0, 0, factor(choices))).sum(axis=1)
         with _turn():
