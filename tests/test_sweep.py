@@ -177,6 +177,7 @@ def test_points_of_a_grid_zipped_lists_single_ones_and_ranges(tmp_path: Path) ->
         ("bench = 'moe'\n[grid]\ntokens = {from = 4, to = 2}", "is no range"),
         ("bench = 'moe'\n[grid]\nsensitivity = [1]", "it is a flag: true or false"),
         ("bench = 'moe'\n[options]\nformat = 'csv'", "says how one answer of bench moe is written"),
+        ("bench = 'moe'\n[options]\nlive-wait = true", "is written or shown"),
         ("bench = 'moe'\n[[zipped]]\nep = [4, 8]\ntokens = [1]", "there are ep 2, tokens 1"),
         ("bench = 'moe'\n[grid]\nep = {from = 1, to = 2000000}", "has more than 1048576 values"),
         ("bench = 'moe'\nplots = 1", "unknown key 'plots'; known are bench, title"),

@@ -24,8 +24,8 @@ Setting = str | int | float | bool | Sequence["Setting"]
 NOT_HERE = ("compare", "calibrate")
 """Commands of ``triplane bench`` that are no question about a machine."""
 
-_WRITES = ("--format", "--output_file", "--write", "--help")
-"""Options, besides those that name a file to write, that say where an answer goes."""
+_WRITES = ("--format", "--output_file", "--write", "--live", "--live-wait", "--help")
+"""Options, besides those that name a file to write, that say where an answer goes or is shown."""
 
 _CHECKS: Mapping[str, Callable[[str], object]] = MappingProxyType(
     {"system": check_name, "software": named, "engine": maker}
@@ -92,8 +92,8 @@ def known(bench_name: str, command: click.Command, name: str) -> click.Parameter
         return found
     if option_of(command, name, every=True) is not None:
         raise SweepError(
-            f"{name!r} says how one answer of bench {bench_name} is written; a sweep writes the"
-            " table of all of them (--output, --plot, --page)"
+            f"{name!r} says how one answer of bench {bench_name} is written or shown; a sweep"
+            " writes the table of all of them (--output, --plot, --page)"
         )
     choices = [name_of(param) for param in options(command)]
     raise SweepError(
