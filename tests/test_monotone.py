@@ -96,20 +96,35 @@ def test_nothing_is_below_its_bound_at_the_usual_tolerance_either(size: int) -> 
 
 
 @pytest.mark.parametrize("software", EXPERTS)
-@given(tokens=st.lists(st.integers(1, 512), min_size=2, max_size=2).map(sorted))
+@given(
+    op=st.sampled_from(["dispatch", "combine"]), ranks=st.sampled_from([8, 16, 32]),
+    tokens=st.lists(st.integers(1, 512), min_size=2, max_size=2).map(sorted),
+)  # fmt: skip
 @settings(max_examples=10, deadline=None)
-def test_more_tokens_take_no_less(software: str, tokens: list[int]) -> None:
+def test_more_tokens_take_no_less(software: str, op: str, ranks: int, tokens: list[int]) -> None:
     fabric = machine(software, EXPERTS[software])
     times = []
     for count in tokens:
         work = Experts(
-            "dispatch", "low-latency", 8, count, 7168, 8, 256, dtype_of(software), "uniform", 0, 1
+            op, "low-latency", ranks, count, 7168, 8, 256, dtype_of(software), "uniform", 0, 1
         )
-        found = fabric.simulate(work.steps(software, None), operation="dispatch", ranks=8)
+        found = fabric.simulate(work.steps(software, None), operation=op, ranks=ranks)
         assert found.duration >= found.bound * (1 - 1e-9)
         times.append(found.duration)
     # Which experts are drawn changes with the number of tokens: a few tokens more can miss a rank.
     assert times[0] <= times[1] * 1.02 or tokens[1] < tokens[0] + 8
+
+
+@pytest.mark.parametrize("software", COPIES)
+@pytest.mark.parametrize("far", [1, 2, 16])
+def test_nothing_takes_its_fixed_cost_and_much_the_bandwidth(software: str, far: int) -> None:
+    """A few bytes take what one takes, nothing no more; large copies follow their bytes."""
+    none, byte, few = (copied(software, "write", size, 1, far) for size in (0, 1, 64))
+    assert none <= byte
+    assert few == pytest.approx(byte, rel=1e-2, abs=1e-8)
+    large, twice, both = (copied(software, "write", 1 << n, 1, far) for n in (34, 35, 36))
+    assert (both - twice) / (twice - large) == pytest.approx(2, rel=1e-6)
+    assert 10e9 < (1 << 34) / (twice - large) < 270.001e9  # of the package link at most
 
 
 @pytest.mark.parametrize("software", ["hccl", "nccl"])
