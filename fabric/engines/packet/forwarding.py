@@ -12,6 +12,7 @@ import numpy as np
 from fabric.engines.packet.buffers import admit, is_lost, release, send_into
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.offering import ready_to_send
+from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.priority import least_served, served
 from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.recovery import lose, receive
@@ -138,6 +139,9 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
     queues[queue].waiting -= 1
     if behind == NONE:
         links[k].mask &= ~(1 << kind)
+    else:
+        prefetch(packets, behind)
+        prefetch(s.nodes, len(links) + behind)
     queues[credit_of(s, k, kind)].credit -= cells
     if came != NONE:
         _give_back(s, came, kind, cells, now)

@@ -117,5 +117,8 @@ def _take_out(s: State, sender: int, of: int, kind: int, i: int) -> None:
     s.senders[sender].head = behind
     if behind == NONE:
         s.sets[of].mask &= ~(1 << kind)
-    else:
-        prefetch(s.transfers, behind)
+        return
+    prefetch(s.entries, s.transfers[behind].entry)  # itself it was read for the one before
+    after = s.transfers[behind].behind
+    if after != NONE:
+        prefetch(s.transfers, after)

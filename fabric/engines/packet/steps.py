@@ -5,6 +5,7 @@ from fabric.engines.packet.calendar import coming, later, pop
 from fabric.engines.packet.forwarding import arrive, settle
 from fabric.engines.packet.limits import ask, made_by_limit
 from fabric.engines.packet.offering import wake_links
+from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.recovery import acknowledged, arrived, free_if_over, ring
 from fabric.engines.packet.state import (
     AGAIN,
@@ -34,6 +35,8 @@ from topology.compiled import inner, lean, lean_inlined
 DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 """Why `run` has returned: what it was to wait for has happened; packets need more room; packets
 wait for one another for ever; an event lies beyond the last time; pause frames need more room."""
+
+_AHEAD = 4  # events: memory takes about as long as they do
 
 _RESERVE = 64  # free packets below which more room is made
 
@@ -189,6 +192,16 @@ def _wire(s: State, node: int, now: int) -> None:
             _end(s, i, now)
 
 
+@lean_inlined
+def _look_ahead(s: State) -> None:
+    """Have the way read that a packet goes on which arrives some events later."""
+    at = s.n[AT] + _AHEAD
+    if at < s.n[OPENED]:
+        p = s.opened[at] - len(s.links)
+        if p >= 0 and s.packets[p].entry != NONE:
+            prefetch(s.entries, s.packets[p].entry)
+
+
 @lean
 def run(s: State, until: int, stop: bool) -> int:
     """Handle events, at most ``until`` then; returns one of `DONE` ... `LATE`.
@@ -215,6 +228,7 @@ def run(s: State, until: int, stop: bool) -> int:
         else:
             node = s.opened[n[AT]]
             n[AT] += 1
+            _look_ahead(s)
             _wire(s, node, time)
         # Transfers that set out together take turns from their first packet on.
         if n[TIMERS] == 0 or s.heap[0].time > time or s.heap[0].what & 3 == WIRE:
