@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.cli import main
+from bench.view.page import Exhibit, page
 from fabric import Fabric, Step
 from fabric.classes.table import TrafficClass
 from fabric.endpoint.costs import Costs, Endpoint
@@ -26,6 +27,8 @@ from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
 from fabric.engines.packet.statistics import statistics
 from fabric.engines.packet.watching import BINS, FIRST_WIDTH, bin_of, longest_in
+from fabric.timeline.file import TimelineError
+from fabric.timeline.film import film_of
 from fabric.timeline.packets import PacketStatistics
 from fabric.timeline.value import Timeline
 from topology import cloudmatrix384, fat_tree, ring, star
@@ -346,6 +349,52 @@ def test_what_becomes_of_packets_in_time_adds_up_to_what_became_of_them_in_all(
     of_b = [e["pid"] for e in events if e.get("args", {}).get("name") == "packets of b"]
     levels = [e for e in events if e["name"] == "marked (ECN)" and e["pid"] in of_b]
     assert max(e["args"]["packets"] for e in levels) == course.marked[2].max()
+
+
+@pytest.mark.parametrize("options", [{}, {"roce": "net"}])
+def test_a_file_may_say_that_there_were_no_packets(options: dict[str, Any], tmp_path: Path) -> None:
+    timeline = watched(**options).simulate([Step([0, 1], [0, 2], [100, 0])])
+    timeline.save(tmp_path / "t.npz")
+    found = Timeline.load(tmp_path / "t.npz")
+    assert alike(of(found), of(timeline))
+    assert "star(6)" in page(Exhibit(found.topology, film_of(found)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"packet_queue": np.zeros(3, np.int64)}, "packet_queue does not hold a number for each"),
+        ({"packet_course": np.full(190, -1.0)}, "packet_course does not hold its numbers"),
+        ({"packet_course": np.zeros(2, np.int64)}, "packet_course is int64"),
+        ({"packet_link": np.array([99])}, "a queue is of link 99; the topology has 12 links"),
+        ({"packet_link": None}, "has no array 'packet_link'"),
+        ({"classes": [1]}, r"classes of packets are \[1\], not a list of texts"),
+        ({"classes": []}, "there are 0 classes of packets"),
+        ({"windows": -1}, "windows is -1"),
+        ({"waited": ["long"]}, "waited has 'long', which is no number"),
+        ({"latency": [[1.0]]}, r"latency is \[1.0\], not 3 numbers"),
+        ({"roce": 5}, "roce is 5"),
+    ],
+)
+def test_what_a_file_says_of_packets_is_checked(
+    change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.npz"
+    watched().simulate([Step([1, 2], 0, 5 * MTU)]).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = json.loads(arrays["about"].tobytes())
+    for name, value in change.items():
+        if not name.startswith("packet_"):
+            about["packets"][name] = value
+        elif value is None:
+            del arrays[name]
+        else:
+            arrays[name] = value
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(path, **arrays)
+    with pytest.raises(TimelineError, match=words):
+        Timeline.load(path)
 
 
 @pytest.mark.parametrize(

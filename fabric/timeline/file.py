@@ -95,7 +95,8 @@ def read(path: str | Path) -> dict[str, Any]:
         raise TimelineError(f"{path} is no timeline file: {error}") from None
     with_faults = _WITH_FAULTS if about.faults is not None else {}
     of_packets = ARRAYS if about.packets is not None else {}
-    columns = {name: arrays[name] for name in (*_ROWS, *_OTHERS, *with_faults, *of_packets)}
+    columns = {name: arrays[name] for name in (*_ROWS, *_OTHERS, *with_faults)}
+    columns |= {name: arrays[name] for name in of_packets if name in arrays}
     try:
         return _fields(about, from_toml(_text(arrays["topology"], "topology")), columns)
     except TriplaneError as error:

@@ -61,6 +61,9 @@ def packets_of(
 
     ``links``: how many the topology has.
     """
+    for name in ARRAYS:
+        if name not in arrays:
+            raise PacketsError(f"it says what became of packets, but has no array {name!r}")
     names, windows = given.get("classes"), given.get("windows")
     if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
         raise PacketsError(f"classes of packets are {shown(names)}, not a list of texts")
@@ -85,7 +88,8 @@ def packets_of(
         latency=np.array([_column({"latency": one}, "latency", len(PERCENTILES), float)
                           for one in latency]),
         link=link, queue=queue.reshape(len(link), windows),
-        course=_course(course.reshape(-1, n, windows)), roce=_roce(given.get("roce"), n, links),
+        course=_course(course.reshape(len(fields(PacketCourse)), n, windows)),
+        roce=_roce(given.get("roce"), n, links),
         **columns,
     )  # fmt: skip
 

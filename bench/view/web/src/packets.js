@@ -36,6 +36,7 @@ function runPane(app, scene) {
   const found = traffic.packets;
   const theme = THEMES[themeName(app.store.state)];
   const several = found.classes.length > 1;
+  if (!found.classes.length) return [el("h2", {}, "Packets"), el("p", { class: "faint" }, "None were sent.")];
   return [
     el("h2", {}, name(several ? "Packets by traffic class" : "Packets")),
     ...found.classes.flatMap((one, k) => [
