@@ -97,7 +97,9 @@ NOT_HERE = {
     ("docs/vllm.md", ".venv-vllm/bin/pip"): SETS_UP,
     ("docs/vllm.md", ".venv-vllm/bin/python"): ENGINE,
     ("docs/vllm.md", "from fetched KV"): OUTPUT,
-    ("docs/vllm.md", "# one process for each rank"): ENGINE,
+    ("docs/vllm.md", "TRIPLANE_VLLM=1 TRIPLANE_RECORD"): ENGINE,
+    ("docs/vllm.md", "triplane replay"): ENGINE,
+    ("docs/vllm.md", "# one process for each data-parallel rank"): ENGINE,
     ("docs/vllm.md", "KVTransferConfig("): ENGINE,
     ("docs/vllm.md", "from collectives.adapters.step_log"): ENGINE,
 }  # fmt: skip

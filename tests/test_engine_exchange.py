@@ -1,6 +1,8 @@
 """What the engines' adapters share: tokens to their experts and back, with gradients and times."""
 
+from contextlib import nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from collectives import init
 from collectives.adapters.step_log import StepEntry, StepLog, as_json, table
 from collectives.adapters.token_exchange import MODES, ExpertRows, exchange
+from collectives.adapters.vllm.passes import Passes
 from collectives.moe import TokenError
 from fabric import launch
 
@@ -184,3 +187,50 @@ def test_tables_add_up_steps_and_average_layers() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="by is 'rank'; there are step, layer"):
         table(rows, "rank")
+
+
+class Over:
+    def times(self) -> tuple[float, float]:
+        return 1.0, 1.0 + 1e-6
+
+
+def test_an_engine_that_says_when_steps_begin_has_the_same_call_twice_in_one() -> None:
+    log = StepLog()
+    for kind, calls in (("warm-up", 1), ("", 2), ("dummy", 1)):
+        log.begin(kind)
+        for _ in range(calls):
+            log.add("moe", "dispatch", 3, Over())
+    assert [(row.step, row.kind) for row in log.rows()] == [
+        (0, "warm-up"), (1, ""), (1, ""), (2, "dummy"),
+    ]  # fmt: skip
+    lines = table(log.rows(), "step").splitlines()
+    assert [line.rsplit(maxsplit=2) for line in lines[1:]] == [
+        ["warm-up 0", "3", "1.00"], ["        1", "3", "2.00"], ["  dummy 2", "3", "1.00"],
+    ]  # fmt: skip
+
+
+def test_calls_are_of_the_innermost_module_that_is_under_way() -> None:
+    seen: list[str] = []
+    passes = Passes()
+
+    class Asking(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(passes.layer("tp"))
+            for child in self.children():
+                x = child(x)
+            seen.append(passes.layer("tp"))
+            return x
+
+    outer = Asking()
+    outer.inner = Asking()
+    model = torch.nn.ModuleDict({"layer": outer})
+    comm: Any = SimpleNamespace(span=lambda name: nullcontext())
+    with passes.step(comm):
+        outer(torch.ones(1))
+    assert seen == ["tp 0", "tp 1", "tp 2", "tp 3"]
+    passes.watch(model)
+    seen.clear()
+    with passes.step(comm):
+        outer(torch.ones(1))
+        assert passes.layer("tp") == "tp 0"
+    assert seen == ["layer", "layer.inner", "layer.inner", "layer"]

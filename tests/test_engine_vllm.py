@@ -3,13 +3,21 @@
 Needs vLLM of the version in pyproject.toml: ``make test-engines`` has it.
 """
 
+import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has it")
@@ -33,18 +41,115 @@ def run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("mode", ["normal", "low-latency"])
-def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -> None:
-    said = run("vllm_experts.py", "--mode", mode)
+WHOLE = ("--tensor 2", "--tensor 2 --experts", "--pipeline 2", "--tensor 2 --pipeline 2")
+
+
+@pytest.mark.parametrize("ranks", WHOLE)
+def test_ranks_that_share_a_model_are_one_engine(ranks: str) -> None:
+    said = run("vllm_parallel.py", *ranks.split())
+    assert re.search(r"^rank 0 generates .*, as one engine does$", said, re.M)
+    layers = said.rpartition("layer ")[2]
+    calls = ["all_reduce us", "all_gather us"] if "tensor" in ranks else []
+    for operation in calls + (["send us"] if "pipeline" in ranks else []):
+        assert operation in layers
+    if "tensor" in ranks:
+        assert re.search(r"^ *model\.layers\.0\.self_attn\.o_proj +\d+ +[\d.]+ ", said, re.M)
+
+
+@pytest.mark.parametrize("ranks", ["--data 2 --tensor 2", "--data 2 --tensor 2 --experts"])
+def test_ranks_of_both_kinds_are_one_engine(ranks: str) -> None:
+    said = run("vllm_parallel.py", *ranks.split())
     for rank in range(2):
         assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
-    steps = re.findall(r"^ +(\d+) +(\d+) +([\d.]+) +([\d.]+)$", said, re.M)
+
+
+@pytest.mark.parametrize("mode", ["normal", "low-latency"])
+def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -> None:
+    said = run("vllm_parallel.py", "--data", "2", "--experts", "--mode", mode)
+    for rank in range(2):
+        assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
+    steps = re.findall(r"^ *(?:dummy )?(\d+) +(\d+) +([\d.]+) +([\d.]+)$", said, re.M)
     assert len(steps) >= 8
     # Which experts the random weights choose depends on the processor, and what vLLM computes in
     # one step on its load: where all tokens of a step stay at home, both are over at once.
     times = [(float(dispatch), float(combine)) for *_, dispatch, combine in steps]
     assert all(min(each) > 0 for each in times)
     assert any(sum(each) > 1 for each in times)
+
+
+def served(address: str, path: str, asked: Any = None) -> Any:
+    body = None if asked is None else json.dumps(asked).encode()
+    headers = {"Content-Type": "application/json"}
+    with urllib.request.urlopen(
+        urllib.request.Request(address + path, body, headers), timeout=120
+    ) as answer:
+        return json.loads(answer.read() or "null")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, dict[str, Any]]]:
+    """A server of the tiny model over two tensor-parallel ranks with experts, and its address."""
+    sys.path.insert(0, str(ENGINES))
+    try:
+        import tiny_engine
+    finally:
+        sys.path.pop(0)
+    model, port = tiny_engine.save(str(tmp_path)), tiny_engine.free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port",
+         str(port), "--skip-tokenizer-init", "--dtype", "float32", "--max-model-len", "128",
+         "--max-num-seqs", "4", "--enforce-eager", "--tensor-parallel-size", "2",
+         "--enable-expert-parallel"],
+        env={**os.environ, **tiny_engine.ENVIRONMENT, "TRIPLANE_VLLM": "1",
+             "TRIPLANE_TRACE": str(tmp_path / "run.json"),
+             "TRIPLANE_RECORD": str(tmp_path / "run.npz")},
+    )  # fmt: skip
+    address, due = f"http://127.0.0.1:{port}", time.monotonic() + 600
+    try:
+        while True:
+            assert process.poll() is None
+            assert time.monotonic() < due
+            try:
+                served(address, "/health")
+                break
+            except urllib.error.URLError:
+                time.sleep(1)
+        yield process, address, {"model": model, "max_tokens": 8, "temperature": 0}
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_server_leaves_times_of_steps_and_layers_however_it_ends(
+    server: tuple[subprocess.Popen[bytes], str, dict[str, Any]], ended_by: int, tmp_path: Path
+) -> None:
+    process, address, asked = server
+    more = {"prompt": [5, 6, 7, 8], "ignore_eos": True, "return_token_ids": True}
+    for _ in range(2):  # of the last step, not everything need have been sent when it ends
+        found = served(address, "/v1/completions", asked | more)["choices"][0]["token_ids"]
+        assert len(found) == 8
+    workers = psutil.Process(process.pid).children(recursive=True)
+    if ended_by == signal.SIGKILL:  # a worker is killed, not the server: vLLM then ends itself
+        next(each for each in workers if "Worker_TP1" in each.name()).kill()
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            served(address, "/v1/completions", asked | more)
+    else:
+        process.send_signal(ended_by)
+    trace, record = tmp_path / "run.json", tmp_path / "run.npz"
+    due = time.monotonic() + 120
+    while not (trace.exists() and record.exists()):
+        assert time.monotonic() < due, "nothing was written"
+        time.sleep(0.5)
+    psutil.wait_procs(workers, timeout=60)
+    spans = {event["name"] for event in json.loads(trace.read_text("utf-8"))["traceEvents"]}
+    assert {"warm-up step 0", "step 2", "step 9", "model.layers.1.mlp.experts"} <= spans
+    table = subprocess.run(
+        [Path(sys.executable).with_name("triplane"), "replay", record, "--by", "layer"],
+        capture_output=True, text=True, timeout=300, check=True,
+    ).stdout  # fmt: skip
+    assert re.search(r"^model\.layers\.0\.self_attn\.o_proj +all_reduce +\d+ +2 ", table, re.M)
+    assert re.search(r"^logits_processor +all_gather +\d+ +2 ", table, re.M)
 
 
 def test_a_decode_instance_goes_on_from_fetched_blocks() -> None:

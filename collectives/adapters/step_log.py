@@ -18,7 +18,7 @@ class StepEntry:
     """A call of an engine: its begin and end in emulated seconds, and its number of ``tokens``.
 
     ``system``, ``software``: the emulated machine, and the software stack that the call is timed
-    by.
+    by. ``kind``: of steps that no request has asked for, "warm-up" or "dummy".
     """
 
     step: int
@@ -29,6 +29,7 @@ class StepEntry:
     end: float
     system: str = ""
     software: str = ""
+    kind: str = ""
 
     @property
     def duration(self) -> float:
@@ -46,25 +47,34 @@ class TimedWork(Protocol):
 class StepLog:
     """The calls of one rank's engine, in order.
 
-    Layers are called in turn, so a step is over when a layer makes the same call again.
+    Layers are called in turn, so a step is over when a layer makes the same call again. An engine
+    that knows when a step begins says so (`begin`).
     """
 
     def __init__(self) -> None:
-        self._step = 0
+        self._step, self._kind, self._said = 0, "", False
         self._seen: set[tuple[str, str]] = set()
-        self._open: list[tuple[int, str, str, int, TimedWork, tuple[str, str]]] = []
+        self._open: list[tuple[int, str, str, int, TimedWork, tuple[str, str], str]] = []
         self._rows: list[StepEntry] = []
+
+    def begin(self, kind: str = "") -> int:
+        """Begin a step, which lasts until the next is begun; its number. ``kind``: its entries'."""
+        self._step += self._said
+        self._kind, self._said = kind, True
+        return self._step
 
     def add(
         self, layer: str, operation: str, tokens: int, work: TimedWork,
         machine: tuple[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Add a call that is over; ``machine``: as `Communicator.machine` returns it."""
-        if (layer, operation) in self._seen:
-            self._step += 1
-            self._seen.clear()
-        self._seen.add((layer, operation))
-        self._open.append((self._step, layer, operation, tokens, work, machine or ("", "")))
+        if not self._said:
+            if (layer, operation) in self._seen:
+                self._step += 1
+                self._seen.clear()
+            self._seen.add((layer, operation))
+        of = machine or ("", "")
+        self._open.append((self._step, layer, operation, tokens, work, of, self._kind))
         if len(self._open) >= UNSETTLED:
             self._settle()
 
@@ -75,8 +85,9 @@ class StepLog:
 
     def _settle(self) -> None:
         taken, self._open = self._open, []
-        for step, layer, operation, tokens, work, machine in taken:
-            self._rows.append(StepEntry(step, layer, operation, tokens, *work.times(), *machine))
+        for step, layer, operation, tokens, work, machine, kind in taken:
+            times = work.times()
+            self._rows.append(StepEntry(step, layer, operation, tokens, *times, *machine, kind))
 
 
 def as_json(rows: Iterable[StepEntry]) -> list[dict[str, Any]]:
@@ -87,7 +98,8 @@ def as_json(rows: Iterable[StepEntry]) -> list[dict[str, Any]]:
 def table(rows: Sequence[StepEntry], by: str) -> str:
     """Emulated microseconds of each operation, as a text table; ``by``: "step" or "layer".
 
-    By step: tokens of the rank, and the sum over layers. By layer: calls, and the mean of a call.
+    By step: tokens of the rank, and the sum over layers; steps that no request has asked for say
+    so. By layer: calls, and the mean of a call.
     The first line names the emulated machine, and the software stacks that time the calls. Raises
     `ValueError` for another ``by``.
     """
@@ -98,8 +110,10 @@ def table(rows: Sequence[StepEntry], by: str) -> str:
     lines = [[by, "tokens" if by == "step" else "calls", *(f"{op} us" for op in operations)]]
     for key in keys:
         mine = [row for row in rows if getattr(row, by) == key]
-        count = max(row.tokens for row in mine) if by == "step" else len(mine) // len(operations)
-        lines.append([str(key), str(count), *(_time(mine, op, by) for op in operations)])
+        called = len({row.operation for row in mine})
+        count = max(row.tokens for row in mine) if by == "step" else len(mine) // called
+        name = f"{mine[0].kind} {key}".lstrip() if by == "step" else str(key)
+        lines.append([name, str(count), *(_time(mine, op, by) for op in operations)])
     return _machines(rows) + _aligned(lines)
 
 

@@ -3,17 +3,18 @@
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 128,
     "intermediate_size": 256, "moe_intermediate_size": 64, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32, "num_experts": 8,
     "num_experts_per_tok": 2, "norm_topk_prob": True, "decoder_sparse_step": 1,
     "mlp_only_layers": [], "vocab_size": 1024, "max_position_embeddings": 512,
     "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": False,
-    "hidden_act": "silu", "torch_dtype": "bfloat16", "bos_token_id": 0, "eos_token_id": 1,
+    "hidden_act": "silu", "torch_dtype": "float32", "bos_token_id": 0, "eos_token_id": 1,
 }  # fmt: skip
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -29,9 +30,42 @@ def environment(**more: str) -> None:
 
 
 def save(folder: str) -> str:
-    """The model: vLLM makes random weights, the same every time, where there are none."""
+    """The model, with random weights that are the same every time."""
+    from safetensors.torch import save_file
+
     Path(folder, "config.json").write_text(json.dumps(CONFIG), "utf-8")
+    save_file(dict(weights()), Path(folder, "model.safetensors"), {"format": "pt"})
     return folder
+
+
+def weights() -> Iterator[tuple[str, Any]]:
+    import torch
+
+    hidden, width = CONFIG["hidden_size"], CONFIG["moe_intermediate_size"]
+    head, vocabulary = CONFIG["head_dim"], CONFIG["vocab_size"]
+    heads = {name: CONFIG["num_attention_heads"] * head for name in "qo"}
+    heads |= {name: CONFIG["num_key_value_heads"] * head for name in "kv"}
+    draw = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Any:
+        return torch.randn(shape, generator=draw) * shape[-1] ** -0.5
+
+    for name in ("model.embed_tokens", "lm_head"):
+        yield f"{name}.weight", random(vocabulary, hidden)
+    yield "model.norm.weight", torch.ones(hidden)
+    for layer in range(CONFIG["num_hidden_layers"]):
+        of = f"model.layers.{layer}"
+        for name, size in {"input_layernorm": hidden, "post_attention_layernorm": hidden,
+                           "self_attn.q_norm": head, "self_attn.k_norm": head}.items():  # fmt: skip
+            yield f"{of}.{name}.weight", torch.ones(size)
+        for name, size in heads.items():
+            shape = (hidden, size) if name == "o" else (size, hidden)
+            yield f"{of}.self_attn.{name}_proj.weight", random(*shape)
+        yield f"{of}.mlp.gate.weight", random(CONFIG["num_experts"], hidden)
+        for expert in range(CONFIG["num_experts"]):
+            for name, shape in {"gate": (width, hidden), "up": (width, hidden),
+                                "down": (hidden, width)}.items():  # fmt: skip
+                yield f"{of}.mlp.experts.{expert}.{name}_proj.weight", random(*shape)
 
 
 def free_port() -> int:
@@ -44,9 +78,9 @@ def engine(folder: str, **options: Any) -> Any:
     from vllm import LLM
 
     return LLM(
-        model=folder, load_format="dummy", skip_tokenizer_init=True, dtype="bfloat16",
+        model=folder, skip_tokenizer_init=True, dtype="float32",
         max_model_len=128, max_num_seqs=4, enforce_eager=True, disable_log_stats=False,
-        worker_extension_cls="collectives.adapters.vllm.worker.Times", **options,
+        worker_extension_cls="collectives.adapters.vllm.worker.Times", seed=0, **options,
     )  # fmt: skip
 
 

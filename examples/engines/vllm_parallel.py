@@ -1,14 +1,17 @@
-"""A tiny Qwen3-MoE in vLLM on CPUs, over two data-parallel ranks that share its experts:
+"""A tiny Qwen3-MoE in vLLM on CPUs, over several ranks:
 
-    python examples/engines/vllm_experts.py [--ranks 2] [--mode normal] [--wire as-is]
+    python examples/engines/vllm_parallel.py --data 2 --experts
+    python examples/engines/vllm_parallel.py --tensor 2 [--experts]
+    python examples/engines/vllm_parallel.py --pipeline 2
 
 Needs ``pip install 'triplane[vllm]'``. It prints each prompt's tokens, compares them with those of
-one engine without Triplane, and prints what the dispatch and combine of every step and layer would
+one engine without Triplane, and prints what the calls between ranks of every step and layer would
 have taken on the machine.
 """
 
 import argparse
 import multiprocessing
+import queue
 import sys
 import tempfile
 from typing import Any
@@ -21,15 +24,19 @@ PROMPTS = [[5, 6, 7, 8], [9, 10], [100, 200, 300], [11, 12, 13, 14, 15, 16, 17]]
 
 
 def rank_main(rank: int, port: int, folder: str, given: argparse.Namespace, said: Any) -> None:
-    """One data-parallel rank, with its share of the prompts."""
-    environment(
-        TRIPLANE_VLLM="1", VLLM_DP_RANK=str(rank), VLLM_DP_RANK_LOCAL=str(rank),
-        VLLM_DP_SIZE=str(given.ranks), VLLM_DP_MASTER_IP="127.0.0.1",
-        VLLM_DP_MASTER_PORT=str(port),
-    )  # fmt: skip
+    """One data-parallel rank, with its share of the prompts, and all of its workers."""
+    environment(TRIPLANE_VLLM="0" if given.stock else "1")
+    if given.data > 1:
+        environment(
+            VLLM_DP_RANK=str(rank), VLLM_DP_RANK_LOCAL=str(rank), VLLM_DP_SIZE=str(given.data),
+            VLLM_DP_MASTER_IP="127.0.0.1", VLLM_DP_MASTER_PORT=str(port),
+        )  # fmt: skip
     how = {"triplane": {"mode": given.mode, "wire": given.wire}}
-    llm = engine(folder, enable_expert_parallel=True, additional_config=how)
-    found = tokens_of(generated(llm, PROMPTS[rank :: given.ranks], given.tokens))
+    llm = engine(
+        folder, tensor_parallel_size=given.tensor, pipeline_parallel_size=given.pipeline,
+        enable_expert_parallel=given.experts, additional_config=how,
+    )  # fmt: skip
+    found = tokens_of(generated(llm, PROMPTS[rank :: given.data], given.tokens))
     said.put((rank, found, llm.collective_rpc("triplane_times")[0]))
     end(llm)
 
@@ -49,7 +56,7 @@ def run(targets: list[tuple[Any, ...]], said: Any) -> dict[int, tuple[Any, Any]]
     for process in processes:
         process.start()
     try:
-        answers = [said.get(timeout=500) for _ in processes]
+        answers = [answer(said, processes) for _ in processes]
     finally:
         for process in processes:
             process.join(30)
@@ -57,9 +64,23 @@ def run(targets: list[tuple[Any, ...]], said: Any) -> dict[int, tuple[Any, Any]]
     return {rank: (tokens, times) for rank, tokens, times in answers}
 
 
+def answer(said: Any, processes: list[Any]) -> Any:
+    """What the next process says; ends this one if a process has failed."""
+    while True:
+        try:
+            return said.get(timeout=1)
+        except queue.Empty:
+            if any(process.exitcode for process in processes):
+                sys.exit("a process has ended with an error: see above")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--data", type=int, default=1, help="ranks with prompts of their own")
+    parser.add_argument("--tensor", type=int, default=1, help="ranks that share each layer")
+    parser.add_argument("--pipeline", type=int, default=1, help="ranks that share the layers")
+    parser.add_argument("--experts", action="store_true", help="each rank has whole experts")
+    parser.add_argument("--stock", action="store_true", help="vLLM's own platform, for comparison")
     parser.add_argument("--mode", default="normal", help="normal or low-latency")
     parser.add_argument("--wire", default="as-is", help="as-is, int8 or fp8")
     parser.add_argument("--tokens", type=int, default=8, help="to generate")
@@ -68,15 +89,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         save(folder)
         (right, _), port = run([(whole, folder, given, said)], said)[-1], free_port()
-        ranks = [(rank_main, rank, port, folder, given, said) for rank in range(given.ranks)]
+        ranks = [(rank_main, rank, port, folder, given, said) for rank in range(given.data)]
         answers = run(ranks, said)
     same = True
-    for rank in range(given.ranks):
-        tokens, expected = answers[rank][0], right[rank :: given.ranks]
+    for rank in range(given.data):
+        tokens, expected = answers[rank][0], right[rank :: given.data]
         same &= tokens == expected
         what = "as one engine does" if tokens == expected else f"NOT as one engine: {expected}"
         print(f"rank {rank} generates {tokens}, {what}")
-    print(f"\n{given.ranks} ranks, {given.mode} mode, wire {given.wire}: rank 0's emulated time")
+    count = given.data * given.tensor * given.pipeline
+    print(f"\n{count} ranks, {given.mode} mode, wire {given.wire}: rank 0's emulated time")
     rows = [StepEntry(**row) for row in answers[0][1]]
     print(table(rows, "step"))
     print(table(rows, "layer"))

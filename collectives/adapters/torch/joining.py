@@ -27,7 +27,7 @@ from fabric.launching.member import Member
 from fabric.launching.seat import Seat
 from fabric.settings import PREFIX, Settings
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that ranks wait for each other, and for rank 0's authority to start: its kernels may have
 to be compiled first."""
 

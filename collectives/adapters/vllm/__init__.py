@@ -1,9 +1,9 @@
-"""vLLM over Triplane: data and expert parallelism on CPUs, and KV caches between instances.
+"""vLLM over Triplane: parallelism of all kinds on CPUs, and KV caches between instances.
 
 Two plug-ins, which vLLM finds where both are installed. The platform is used only where
 ``TRIPLANE_VLLM=1`` is set, for every rank alike:
 
-    LLM(model, enable_expert_parallel=True, ...)    # data_parallel_size above 1
+    LLM(model, enable_expert_parallel=True, ...)    # with any parallel sizes
 
 The KV connector is there by its name, with any platform:
 

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from vllm.distributed.device_communicators.base_device_communicator import All2AllManagerBase
-from vllm.forward_context import get_forward_context
 
-from collectives.adapters.step_log import StepLog
 from collectives.adapters.token_exchange import MAX_TOKENS, ExpertRows, TokenExchange, exchange
+from collectives.adapters.vllm.passes import Passes
 from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError
 from topology.names import near
@@ -42,20 +41,27 @@ class Options:
                 )
         if config.parallel_config.enable_eplb:
             raise TokenError("enable_eplb is True; experts cannot move between ranks here")
+        placed = config.parallel_config.expert_placement_strategy
+        if placed != "linear":
+            raise TokenError(
+                f"expert_placement_strategy is {placed!r}; it has to be 'linear': here rank 0 has"
+                " the first experts, and so on"
+            )
         return Options(config.model_config.get_num_experts(), **given)
 
 
 class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
     """Each token travels to the ranks of its experts, and the sum of their results back.
 
-    ``record``: what the layers of each step took on the machine.
+    ``passes``: where the calls of each layer and step are written.
     """
 
     def __init__(self, cpu_group: Any, comm: Communicator, options: Options) -> None:
         super().__init__(cpu_group)
-        self.comm, self.options, self.record = comm, options, StepLog()
+        self.comm, self.options, self.passes = comm, options, Passes()
         self._exchanges: dict[int, TokenExchange] = {}
-        self._layer, self._pass = 0, None
+        self._first = comm.rank * (options.experts // comm.size)
+        self._mine = slice(None)
         self._under_way: tuple[TokenExchange, ExpertRows, str] | None = None
         self._span = ExitStack()
 
@@ -63,8 +69,10 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         self, hidden_states: Tensor, topk_weights: Tensor, topk_ids: Tensor,
         is_sequence_parallel: bool = False, extra_tensors: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Send tokens to their experts; returns rows, weights and the experts' places on this rank.
+        """Send tokens to their experts; returns rows, weights and experts, of this rank all.
 
+        Where the ranks of a tensor-parallel group bring the same tokens (no
+        ``is_sequence_parallel``), each sends its share of them: vLLM adds up their sums afterwards.
         Raises `TokenError` for ``extra_tensors``: scales of a quantised model.
         """
         if extra_tensors is not None:
@@ -72,13 +80,15 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
                 f"{len(extra_tensors)} extra tensors are to be dispatched; Triplane quantises by"
                 " itself: take a model without quantised activations, and the option wire"
             )
-        layer = self._named()
+        layer = self.passes.layer("moe")
         self._span.enter_context(self.comm.span(layer))
+        self._tokens, self._mine = len(hidden_states), self._share(is_sequence_parallel)
+        x, chosen, weights = (each[self._mine] for each in (hidden_states, topk_ids, topk_weights))
         carried = self._exchange(hidden_states.shape[-1])
-        rows = carried.dispatch(hidden_states, topk_ids.long(), topk_weights, layer)
+        rows = carried.dispatch(x, chosen.long(), weights, layer)
         self._under_way = carried, rows, layer
-        # vLLM's kernel for CPUs asks for local experts, and takes no -1: those have the weight 0.
-        experts = torch.clamp(rows.experts, min=0).to(topk_ids.dtype)
+        # vLLM's kernel for CPUs takes no -1: choices on other ranks have the weight 0.
+        experts = (torch.clamp(rows.experts, min=0) + self._first).to(topk_ids.dtype)
         return rows.x, rows.weights.to(topk_weights.dtype), experts
 
     def combine(self, hidden_states: Tensor, is_sequence_parallel: bool = False) -> Tensor:
@@ -91,7 +101,12 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         carried, rows, layer = self._under_way
         self._under_way = None
         with self._span.pop_all():
-            return carried.combine(hidden_states, rows, layer)
+            sums = carried.combine(hidden_states, rows, layer)
+        if len(sums) == self._tokens:
+            return sums
+        whole = sums.new_zeros(self._tokens, sums.shape[1])
+        whole[self._mine] = sums
+        return whole
 
     def dispatch_router_logits(self, *given: Any, **options: Any) -> Any:
         """Raise `TokenError`: kernels that choose experts need all tokens on every rank."""
@@ -108,13 +123,12 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
             given = self.options
             self._exchanges[hidden] = exchange(
                 self.comm, given.mode, experts=given.experts, hidden=hidden, wire=given.wire,
-                max_tokens=given.max_tokens, record=self.record,
+                max_tokens=given.max_tokens, record=self.passes.log,
             )  # fmt: skip
         return self._exchanges[hidden]
 
-    def _named(self) -> str:
-        """The layer's name. vLLM does not say it: they are counted in each pass of the model."""
-        this = get_forward_context()
-        self._layer = self._layer + 1 if this is self._pass else 0
-        self._pass = this
-        return f"moe {self._layer}"
+    def _share(self, is_sequence_parallel: bool) -> slice:
+        """Which of its tokens this rank sends."""
+        if is_sequence_parallel:
+            return slice(None)
+        return slice(self.tp_group.rank_in_group, None, self.tp_group.world_size)

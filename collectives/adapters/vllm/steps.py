@@ -1,0 +1,61 @@
+"""vLLM's worker on CPUs, which knows its steps and has what its parallel ranks lack."""
+
+from typing import Any
+
+from vllm.config import CompilationMode
+from vllm.distributed import get_dp_group, get_ep_group, get_pp_group, get_tp_group
+from vllm.v1.worker.cpu_worker import CPUWorker
+
+from collectives.adapters.torch import communicator
+from collectives.adapters.vllm.experts import take_local_experts
+from collectives.adapters.vllm.passes import DUMMY, WARM_UP, Passes, held
+from collectives.adapters.vllm.worker import Times
+
+
+class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
+    """vLLM's worker, whose steps are spans, and whose groups write into the same ``passes``."""
+
+    def init_device(self) -> None:
+        """Meet the other ranks."""
+        take_local_experts()
+        super().init_device()
+        self.passes, self._all = Passes(), communicator()
+        groups = [get_tp_group(), get_pp_group(), get_dp_group()]
+        if self.model_config.is_moe:
+            groups.append(get_ep_group())
+        found = [getattr(group, "device_communicator", None) for group in groups]
+        held([each for each in found if each is not None], self.passes)
+
+    def load_model(self, **given: Any) -> None:
+        """Load this rank's part of the model."""
+        super().load_model(**given)
+        model, runner = self.model_runner.get_model(), self.model_runner
+        if self.compilation_config.mode == CompilationMode.NONE:
+            self.passes.watch(model)
+        if not get_pp_group().is_first_rank and runner.intermediate_tensors is None:
+            # Stock vLLM makes them as it warms up, which it does not where nothing is compiled.
+            runner.intermediate_tensors = model.make_empty_intermediate_tensors(
+                batch_size=runner.max_num_tokens, dtype=self.model_config.dtype, device=self.device
+            )
+
+    def determine_available_memory(self) -> int:
+        """See how much memory there is, with a first step where vLLM makes one."""
+        with self.passes.step(self._all, WARM_UP):
+            return int(super().determine_available_memory())
+
+    def compile_or_warm_up_model(self) -> Any:
+        """Compile what is left."""
+        with self.passes.step(self._all, WARM_UP):
+            return super().compile_or_warm_up_model()
+
+    def execute_dummy_batch(self) -> None:
+        """Take part in the others' step without a request of one's own."""
+        with self.passes.step(self._all, DUMMY):
+            super().execute_dummy_batch()
+
+    def execute_model(self, scheduler_output: Any) -> Any:
+        """Make a step."""
+        if scheduler_output.total_num_scheduled_tokens == 0:
+            return super().execute_model(scheduler_output)
+        with self.passes.step(self._all):
+            return super().execute_model(scheduler_output)
