@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from collectives import init
 from collectives.adapters.step_log import StepEntry, StepLog, as_json, table
 from collectives.adapters.token_exchange import MODES, ExpertRows, exchange
+from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.adapters.vllm.passes import Passes
 from collectives.moe import TokenError
 from fabric import launch
@@ -234,3 +235,21 @@ def test_calls_are_of_the_innermost_module_that_is_under_way() -> None:
         outer(torch.ones(1))
         assert passes.layer("tp") == "tp 0"
     assert seen == ["layer", "layer.inner", "layer.inner", "layer"]
+
+
+def test_metrics_of_a_rank_count_steps_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("prometheus_client")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    assert StepMetrics.shown(3) is None
+    metrics = StepMetrics(3)
+    metrics.learn([])
+    metrics.learn([row(0, "a", "all_reduce", 1, 2e-6), row(0, "b", "all_reduce", 1, 3e-6)])
+    metrics.learn([StepEntry(1, "a", "all_reduce", 1, 2.0, 2.5, kind="dummy")])
+    value = client.REGISTRY.get_sample_value
+    spent = {
+        kind: value("triplane_step_seconds_sum", {"rank": "3", "kind": kind})
+        for kind in ("requests", "dummy", "warm-up")
+    }
+    assert spent == {"requests": pytest.approx(3e-6), "dummy": 0.5, "warm-up": None}
+    labels = {"rank": "3", "operation": "all_reduce", "kind": "requests"}
+    assert value("triplane_call_seconds_total", labels) == pytest.approx(5e-6)

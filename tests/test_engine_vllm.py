@@ -83,7 +83,8 @@ def served(address: str, path: str, asked: Any = None) -> Any:
     with urllib.request.urlopen(
         urllib.request.Request(address + path, body, headers), timeout=120
     ) as answer:
-        return json.loads(answer.read() or "null")
+        found = answer.read().decode()
+    return found if path == "/metrics" else json.loads(found or "null")
 
 
 @pytest.fixture
@@ -95,6 +96,8 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, dict[
     finally:
         sys.path.pop(0)
     model, port = tiny_engine.save(str(tmp_path)), tiny_engine.free_port()
+    shared = tmp_path / "metrics"
+    shared.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port",
          str(port), "--skip-tokenizer-init", "--dtype", "float32", "--max-model-len", "128",
@@ -102,7 +105,8 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, dict[
          "--enable-expert-parallel"],
         env={**os.environ, **tiny_engine.ENVIRONMENT, "TRIPLANE_VLLM": "1",
              "TRIPLANE_TRACE": str(tmp_path / "run.json"),
-             "TRIPLANE_RECORD": str(tmp_path / "run.npz")},
+             "TRIPLANE_RECORD": str(tmp_path / "run.npz"),
+             "PROMETHEUS_MULTIPROC_DIR": str(shared)},
     )  # fmt: skip
     address, due = f"http://127.0.0.1:{port}", time.monotonic() + 600
     try:
@@ -129,6 +133,12 @@ def test_a_server_leaves_times_of_steps_and_layers_however_it_ends(
     for _ in range(2):  # of the last step, not everything need have been sent when it ends
         found = served(address, "/v1/completions", asked | more)["choices"][0]["token_ids"]
         assert len(found) == 8
+    metrics = served(address, "/metrics")
+    for rank in range(2):
+        steps = rf'^triplane_step_seconds_count{{kind="requests",rank="{rank}"}} 1[56]\.0$'
+        assert re.search(steps, metrics, re.M)
+        assert re.search(rf'^triplane_call_.*operation="all_reduce",rank="{rank}"', metrics, re.M)
+    assert "vllm:generation_tokens_total" in metrics
     workers = psutil.Process(process.pid).children(recursive=True)
     if ended_by == signal.SIGKILL:  # a worker is killed, not the server: vLLM then ends itself
         next(each for each in workers if "Worker_TP1" in each.name()).kill()

@@ -83,6 +83,11 @@ class StepLog:
         self._settle()
         return list(self._rows)
 
+    def since(self, seen: int) -> list[StepEntry]:
+        """The calls so far but for the first ``seen``; raises as `rows`."""
+        self._settle()
+        return self._rows[seen:]
+
     def _settle(self) -> None:
         taken, self._open = self._open, []
         for step, layer, operation, tokens, work, machine, kind in taken:

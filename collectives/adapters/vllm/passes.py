@@ -9,6 +9,7 @@ from torch import nn
 
 from collectives.adapters.step_log import StepLog
 from collectives.adapters.torch.work import Pending, span
+from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.calls.communicator import Communicator
 
 WARM_UP, DUMMY = "warm-up", "dummy"
@@ -19,11 +20,14 @@ class Passes:
     """The steps of one worker, whose calls all its groups write into ``log``.
 
     A call is of the innermost module that is under way (`watch`). Where modules are not watched,
-    as in compiled models, calls of a group are counted in each step.
+    as in compiled models, calls of a group are counted in each step. ``metrics`` learns of each
+    step that is over.
     """
 
     def __init__(self) -> None:
         self.log = StepLog()
+        self.metrics: StepMetrics | None = None
+        self._told = 0
         self._modules: list[str] = []
         self._counts: Counter[str] = Counter()
 
@@ -44,6 +48,10 @@ class Passes:
         self._counts.clear()
         with comm.span(f"{kind} step {number}".lstrip()):
             yield
+        if self.metrics is not None:
+            rows = self.log.since(self._told)
+            self._told += len(rows)
+            self.metrics.learn(rows)
 
     def layer(self, group: str) -> str:
         """What to call the module that makes a call in a group of ranks (tp, pp, dp, ep)."""

@@ -8,6 +8,7 @@ from vllm.v1.worker.cpu_worker import CPUWorker
 
 from collectives.adapters.torch import communicator
 from collectives.adapters.vllm.experts import take_local_experts
+from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.adapters.vllm.passes import DUMMY, WARM_UP, Passes, held
 from collectives.adapters.vllm.worker import Times
 
@@ -20,6 +21,7 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
         take_local_experts()
         super().init_device()
         self.passes, self._all = Passes(), communicator()
+        self.passes.metrics = StepMetrics.shown(self._all.rank)
         groups = [get_tp_group(), get_pp_group(), get_dp_group()]
         if self.model_config.is_moe:
             groups.append(get_ep_group())
