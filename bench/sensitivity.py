@@ -6,6 +6,7 @@ of each class of links. Every change is simulated anew, exactly.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,32 +33,36 @@ _LIMITS = (
 
 _Bools = NDArray[np.bool_]
 
+Asked = TypeVar("Asked")
+"""What an answer is asked of, such as a fabric."""
+
 
 @dataclass(frozen=True)
-class Knob:
+class Knob(Generic[Asked]):
     """One number behind an answer.
 
-    ``value``: in ``unit``; ``changed``: the fabric in which it is ``1 + fraction`` times as much,
-    None if it cannot be.
+    ``value``: in ``unit``; ``changed``: what the answer is asked of, with ``1 + fraction`` times as
+    much, None if it cannot be.
     """
 
     kind: str
     name: str
     value: float
     unit: str
-    changed: Callable[[float], Fabric | None]
+    changed: Callable[[float], Asked | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
     """By what fraction an answer moves, if a number moves by `CHANGE` ``up`` or ``down``.
 
-    None: the number cannot move there.
+    None: the number cannot move there. ``least``: the fraction from which on it matters.
     """
 
-    knob: Knob
+    knob: Knob[Any]
     up: float | None
     down: float | None
+    least: float = LEAST
 
     @property
     def size(self) -> float:
@@ -67,7 +72,7 @@ class Effect:
     @property
     def matters(self) -> bool:
         """False if the answer does not depend on the number at all."""
-        return self.size >= LEAST
+        return self.size >= self.least
 
     def record(self) -> dict[str, Value]:
         """The effect as a record, changes in percent."""
@@ -87,16 +92,24 @@ def effects(
     ``operations``: whose constants time it, with their variants.
     """
     fabric = exact(fabric)
-    base = time(fabric)
+    return effects_of(knobs(fabric, operations), fabric, time)
 
-    def moved(knob: Knob, fraction: float) -> float | None:
+
+def effects_of(
+    numbers: Iterable[Knob[Asked]], asked: Asked, time: Callable[[Asked], float],
+    least: float = LEAST,
+) -> list[Effect]:  # fmt: skip
+    """How the answer ``time(asked)`` follows each of these numbers, the largest effect first.
+
+    ``least``: the fraction from which on a change matters.
+    """
+    base = time(asked)
+
+    def moved(knob: Knob[Asked], fraction: float) -> float | None:
         other = knob.changed(fraction)
         return None if other is None else time(other) / base - 1 if base else 0.0
 
-    found = [
-        Effect(knob, moved(knob, CHANGE), moved(knob, -CHANGE))
-        for knob in knobs(fabric, operations)
-    ]
+    found = [Effect(one, moved(one, CHANGE), moved(one, -CHANGE), least) for one in numbers]
     return sorted(found, key=lambda effect: -effect.size)
 
 
@@ -107,7 +120,7 @@ def exact(fabric: Fabric) -> Fabric:
     return replace(fabric, tolerance=0.0)
 
 
-def knobs(fabric: Fabric, operations: Sequence[str]) -> list[Knob]:
+def knobs(fabric: Fabric, operations: Sequence[str]) -> list[Knob[Fabric]]:
     """All numbers behind an answer: constants of ``operations``, and links of the planes in use."""
     keys = dict.fromkeys(map(fabric.software.key, operations))
     constants = [knob for key in keys if key is not None for knob in _constants(fabric, key)]
@@ -117,7 +130,7 @@ def knobs(fabric: Fabric, operations: Sequence[str]) -> list[Knob]:
 # --- software
 
 
-def _constants(fabric: Fabric, key: str) -> Iterator[Knob]:
+def _constants(fabric: Fabric, key: str) -> Iterator[Knob[Fabric]]:
     costs = fabric.software.by_operation[key]
     for name in (constant.name for constant in fields(Costs)):
         given = getattr(costs, name)
@@ -128,7 +141,7 @@ def _constants(fabric: Fabric, key: str) -> Iterator[Knob]:
             yield _constant(fabric, key, name, None)
 
 
-def _constant(fabric: Fabric, key: str, name: str, part: str | None) -> Knob:
+def _constant(fabric: Fabric, key: str, name: str, part: str | None) -> Knob[Fabric]:
     endpoint = fabric.software
     given = getattr(endpoint.by_operation[key], name)
     value = given if part is None else given[part]
@@ -155,7 +168,7 @@ def _with(endpoint: Endpoint, key: str, name: str, value: float | Mapping[str, f
 # --- links
 
 
-def _links(fabric: Fabric) -> Iterator[Knob]:
+def _links(fabric: Fabric) -> Iterator[Knob[Fabric]]:
     """Two numbers for each class of links, see `link_classes`."""
     topology = fabric.topology
     for name, which in link_classes(topology, fabric.router.planes):
@@ -193,7 +206,8 @@ def _scaled(fabric: Fabric, column: str, which: _Bools) -> Callable[[float], Fab
 # --- as records and text
 
 ABOUT = (
-    "op", "workload", "system", "software", "mode", "ranks", "tokens", "hidden", "top_k", "skew",
+    "op", "workload", "system", "software", "deployment", "model", "mode", "ranks", "batch",
+    "context", "prompt", "tokens", "hidden", "top_k", "skew",
     "size_bytes", "datatype", "redop", "root", "algorithm", "pattern", "local", "remote",
     "distance", "blocks", "window", "time_us",
 )  # fmt: skip
@@ -219,7 +233,9 @@ def text(answers: Iterable[Answer]) -> str:
 
 def _title(answer: Record) -> str:
     asked = [str(answer["op"]), f"{answer['ranks']} ranks"]
-    if "tokens" in answer:
+    if "batch" in answer:
+        asked.append(f"batch {answer['batch']}")
+    elif "tokens" in answer:
         asked.append(f"{answer['tokens']:g} tokens")
     elif "count" in answer or "blocks" in answer:
         asked.append(f"{size_text(float(str(answer['size_bytes'])))} bytes")

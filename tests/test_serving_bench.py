@@ -178,6 +178,18 @@ def test_the_largest_batch_within_an_objective_is_the_largest() -> None:
     assert "even one request a die takes longer than 1ms" in refused(*SMALL, "--slo", "1ms")
 
 
+def test_what_matters_to_a_step() -> None:
+    for step in (SMALL, ("prefill", "--tokens", "1024", "--prompt", "1024")):
+        (row,) = records(*step)
+        found = {one["what"]: one for one in records(*step, "--sensitivity")}
+        down = found["memory_bandwidth"]["percent_at_minus_10"]
+        assert 0 < down < 100 / 0.9 - 100
+        assert found["memory_bandwidth"]["percent_at_plus_10"] < 0
+        assert {one["kind"] for one in found.values()} >= {"software", "limit", "link", "die"}
+        assert {one["op"] for one in found.values()} == {row["op"]}
+        assert ("imbalance" in found) == (row["imbalance"] > 1)  # else it cannot be a tenth less
+
+
 def test_what_is_beside_a_step_slows_it_only_on_its_own_plane() -> None:
     (alone,), (apart,), (shared,) = (
         records(*SMALL, "--batch", "512", *more)

@@ -7,12 +7,13 @@ from typing import IO
 
 import click
 
+from bench import sensitivity
 from bench.background_option import background_option
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Between, CountList
-from bench.options import answer_options, gathered, trace_option
+from bench.options import answer_options, gathered, sensitivity_option, trace_option
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
 from bench.serving.published import DECODED, MICROBATCH_GAINS, MTP_GAINS, beside, row_of, rows_of
@@ -23,6 +24,7 @@ from bench.serving.setting import (
     instance,
     instance_options,
 )
+from bench.serving.what_matters import effects_of_step
 from bench.streams import put
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.apart import ApartExchanges
@@ -88,6 +90,7 @@ decode_options = gathered(
 @instance_options
 @decode_options
 @background_option
+@sensitivity_option
 @machine_options
 @answer_options
 @trace_option
@@ -96,7 +99,7 @@ decode_options = gathered(
                    " when each runs.")  # fmt: skip
 def command(
     asked: AskedInstance, wanted: AskedDecode, background: tuple[Background, ...],
-    machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
+    what_matters: bool, machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
     page_file: Path | None,
 ) -> None:  # fmt: skip
     """A step of decoding: where the time goes, TPOT and tokens per second of an accelerator.
@@ -117,11 +120,14 @@ def command(
     rows = [record(setting, step) for setting, step in steps]
     setting, step = steps[-1]
     gains = list(gain_records(own, wanted)) if wanted.gains else []
+    answers = list(progress(_moved(wanted, steps, rows), "sensitivity")) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, setting, step, rows, gains)
+            file.write(sensitivity.text(answers))
         else:
-            file.write(as_text([*rows, *gains], form, setting.fabric.spec))
+            shown = sensitivity.records(answers) if what_matters else [*rows, *gains]
+            file.write(as_text(shown, form, setting.fabric.spec))
     if page_file:
         from bench.serving.step_page import write_page
 
@@ -163,6 +169,19 @@ def _step(
     graphs = 1 + one.predicted if wanted.launches else 0
     launches = graphs * own.die.graph_launch.value
     return decode_step(own.model, own.die, own.deployment, made, one, launches)
+
+
+def _moved(
+    wanted: AskedDecode, steps: Iterable[tuple[ServedInstance, DecodeStep]], rows: Iterable[Record]
+) -> Iterator[sensitivity.Answer]:
+    """What matters to each step, divided between streams as it is."""
+    for (own, step), row in zip(steps, rows, strict=True):
+
+        def seconds(other: ServedInstance, batch: DecodeBatch = step.asked) -> float:
+            return _step(other, wanted, other.exchanges(LOW_LATENCY), batch).seconds
+
+        found = effects_of_step(own, ("dispatch", "combine"), seconds)
+        yield {**row, "time_us": step.seconds / US}, found
 
 
 def _candidates(own: ServedInstance, wanted: AskedDecode, batch: int) -> list[DecodeBatch]:

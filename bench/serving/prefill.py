@@ -1,6 +1,6 @@
 """``bench prefill``: a batch of prompts, composed of operators and the fabric's communication."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -8,15 +8,17 @@ from typing import IO
 
 import click
 
+from bench import sensitivity
 from bench.background_option import background_option
 from bench.machine_options import machine_options
 from bench.new_files import check_apart
 from bench.numbers import Between, CountList
-from bench.options import answer_options, gathered, trace_option
+from bench.options import answer_options, gathered, sensitivity_option, trace_option
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
 from bench.serving.published import PREFILLED, beside, row_of, rows_of
 from bench.serving.setting import NORMAL, AskedInstance, ServedInstance, instance, instance_options
+from bench.serving.what_matters import effects_of_step
 from bench.streams import put
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.deployment import ENGINES, PREFILL
@@ -66,12 +68,13 @@ prefill_options = gathered(
 @instance_options
 @prefill_options
 @background_option
+@sensitivity_option
 @machine_options
 @answer_options
 @trace_option
 def command(
     asked: AskedInstance, wanted: AskedPrefill, background: tuple[Background, ...],
-    machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
+    what_matters: bool, machine: MachineSpec, form: str, output: Path | None, trace: Path | None,
 ) -> None:  # fmt: skip
     """A prefill: where the time goes, time to first token, tokens per second of an accelerator.
 
@@ -84,11 +87,15 @@ def command(
     steps = list(progress(_steps(own, wanted), "prefill"))
     rows = [record(setting, step) for setting, step in steps]
     setting, step = steps[-1]
+    made = _moved(wanted, steps, rows)
+    answers = list(progress(made, "sensitivity")) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, setting, step, rows)
+            file.write(sensitivity.text(answers))
         else:
-            file.write(as_text(rows, form, setting.fabric.spec))
+            shown = sensitivity.records(answers) if what_matters else rows
+            file.write(as_text(shown, form, setting.fabric.spec))
     if trace:
         picture.trace(step.schedule, trace, f"prefill, {setting.model.name}")
 
@@ -105,6 +112,25 @@ def _steps(
         return
     for tokens in wanted.tokens:
         yield own, step_of(own, wanted, tokens)
+
+
+def _moved(
+    wanted: AskedPrefill, steps: Iterable[tuple[ServedInstance, PrefillStep]],
+    rows: Iterable[Record],
+) -> Iterator[sensitivity.Answer]:  # fmt: skip
+    """What matters to each prefill."""
+    timed = ("dispatch:normal", "combine:normal", "all_gather", "all_to_all")
+    for (own, step), row in zip(steps, rows, strict=True):
+        at = step.asked
+        given = replace(wanted, prompt=at.prompt, microbatches=at.microbatches)
+
+        def seconds(
+            other: ServedInstance, given: AskedPrefill = given, tokens: int = at.tokens
+        ) -> float:
+            return step_of(other, given, tokens).seconds
+
+        found = effects_of_step(own, timed, seconds)
+        yield {**row, "time_us": step.seconds / US}, found
 
 
 def step_of(own: ServedInstance, wanted: AskedPrefill, tokens: int) -> PrefillStep:
