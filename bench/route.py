@@ -1,5 +1,6 @@
 """``triplane topo route``: all ways between two endpoints, with their weights and links."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("dst")
 @machine_options
 @click.option("--most", type=click.IntRange(1, 1 << 20), default=200, show_default=True,
-              metavar="N", help="ListedWays that are listed at most.")  # fmt: skip
+              metavar="N", help="Ways that are listed at most.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table")
 @click.option("--output", type=NewFile())
 def command(
@@ -33,9 +34,11 @@ def command(
 
     With the fraction of the bytes that takes each, the latency of its links, and their names.
     """
+    from fabric.machine import MachineWarning
     from topology.routing.listing import ways
 
-    router = machine.build().router
+    with warnings.catch_warnings(action="ignore", category=MachineWarning):
+        router = machine.build().router  # routes have no software, so none is missed
     found = ways(router, src, dst, most)
     rows = records(found)
     with opened(output) as file:

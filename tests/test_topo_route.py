@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +112,13 @@ def test_the_command() -> None:
     assert row["links"] == "node0.die0->node0.die1 (package)"
     assert row["machine"]["system"] == "cloudmatrix384"
     assert "near it: node0.die1" in refused("topo", "route", "node0.die0", "node0.dye1")
+
+
+def test_of_a_file_that_names_no_software_nothing_is_missed(tmp_path: Path) -> None:
+    """Only times have software's costs; warnings are errors here."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "pair"\nplanes = ["net"]\n[[endpoints]]\nkind = "host"\nnames = ["a", "b"]\n'
+        '[[links]]\nplane = "net"\nfrom = "a"\nto = "b"\nbandwidth = "1 GB/s"\nlatency = "1 us"\n'
+    )
+    assert run("topo", "route", "a", "b", "--system", str(path)).startswith("# spray on pair")
