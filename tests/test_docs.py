@@ -162,8 +162,10 @@ def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
             (tmp_path / "study.toml").write_text(block.text, "utf-8")
             assert load_study(tmp_path / "study.toml").points
         elif block.language == "toml":
-            (tmp_path / "page.toml").write_text(block.text, "utf-8")
-            assert system(str(tmp_path / "page.toml")).n_endpoints
+            named = NAMED.match(block.text)
+            path = tmp_path / (named[1] if named else "page.toml")
+            path.write_text(block.text, "utf-8")
+            assert system(str(path)).n_endpoints
         elif block.language == "python":
             printed = run_python(block, tmp_path)
         else:

@@ -27,7 +27,7 @@ PAGES = [
 ]
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"# (\w+\.py)\n")
+NAMED = re.compile(r"# (\w+\.(?:py|toml))\n")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def printed_from(source: str, folder: Path) -> str:
 def rewritten(page: Path, folder: Path) -> Iterator[tuple[str, str]]:
     """Sessions whose output is no longer what they print: as they are, and as they should be."""
     for block in blocks(page):
-        named = NAMED.match(block.text) if block.language == "python" else None
+        named = NAMED.match(block.text) if block.language in ("python", "toml") else None
         if named:
             (folder / named[1]).write_text(block.text, "utf-8")
         for command in block.commands if block.language == "console" else []:
