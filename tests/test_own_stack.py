@@ -86,6 +86,32 @@ def test_the_constants_that_made_the_rows_are_found_again() -> None:
     assert times("mine.toml", 6) == pytest.approx(times("truth.toml", 6), rel=2e-3)  # not measured
 
 
+def test_software_that_names_no_algorithms_is_fitted_with_those_that_answers_take() -> None:
+    """A preset of no software, whose answers are of the fastest of all algorithms."""
+    cost = "[costs.all_reduce]\nlaunch_us = 20\nefficiency = { net = 0.8 }\n"
+    Path("wire.toml").write_text(f'format = "triplane-stack 1"\nsource = "a test"\n{cost}', "utf-8")
+    measured = _all_reduces("wire.toml")
+    lines = [f"all_reduce,6,{size},{time!r},us\n" for size, time in measured.items()]
+    Path("mine.csv").write_text("op,ranks,size,value,unit\n" + "".join(lines), "utf-8")
+    said = ("--rows", "mine.csv", "--name", "mine", "--system", "star:6", "--format", "json")
+    found = triplane("bench", "calibrate", *said)
+    assert found.exit_code == 0, found.stderr
+    constants = {one["constant"]: one["value"] for one in json.loads(found.stdout)}
+    assert constants["launch"] == pytest.approx(20, rel=0.02)
+    assert constants["efficiency.net"] == pytest.approx(0.8, rel=0.02)
+    assert _all_reduces("mine.toml") == pytest.approx(measured, rel=0.02)
+
+
+def _all_reduces(software: str) -> dict[int, float]:
+    """What `bench all_reduce` answers of 6 ranks: microseconds by bytes."""
+    found = triplane(
+        "bench", "all_reduce", "--ranks", "6", "-b", "16K", "-e", "64M", "-f", "8", "--system",
+        "star:6", "--software", software, "--format", "json",
+    )  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    return {one["size_bytes"]: one["time_us"] for one in json.loads(found.stdout)}
+
+
 def test_noise_ends_in_the_errors_and_the_constants_stay_within_them() -> None:
     Path("mine.csv").write_text(rows(np.random.default_rng(5), 0.04), "utf-8")
     records = calibrated("--like", "none")

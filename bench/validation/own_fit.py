@@ -19,11 +19,14 @@ from bench.published.rows import PublishedRow
 from bench.validation.fit import Fit, Places, Problem, endpoint_with, placed, solved, turned
 from bench.validation.own_rows import SPARE, RowsOfOperation, in_blocks
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe
+from collectives.algorithms.offload import possible
+from collectives.algorithms.table import ALGORITHMS
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.presets import UNITS, key_of, preset
 from fabric.endpoint.records import Stack, record_of
 from fabric.endpoint.records import fitted as constants
 from fabric.endpoint.stacks import usual
+from fabric.fabric import Fabric
 from topology import Topology
 from topology.errors import TriplaneError
 from topology.units import US
@@ -77,21 +80,34 @@ def fit_own(measured: RowsOfOperation, topology: Topology) -> OwnFit:
     bare = Recipe(
         base, stack.source, base, stack.planes, free=tuple(_candidates(operation, planes))
     )
-    found = [
-        fitted(replace(bare, algorithms=algorithms), {}, measured.fitted, measured.held_out)
-        for algorithms in _algorithms(measured, stack)
-    ]
+    found: list[OwnFit] = []
+    refused: list[MeasuredError] = []
+    for algorithms in _algorithms(measured, stack, topology):
+        recipe = replace(bare, algorithms=algorithms)
+        try:
+            found.append(fitted(recipe, {}, measured.fitted, measured.held_out))
+        except MeasuredError as error:  # by this one; the next may fit
+            refused.append(error)
+    if not found:
+        raise refused[0]
     return min(found, key=lambda one: float(np.abs(np.log1p(np.array(one.fit.errors) / 100)).sum()))
 
 
-def _algorithms(measured: RowsOfOperation, stack: Stack) -> list[dict[str, tuple[str, ...]]]:
+def _algorithms(
+    measured: RowsOfOperation, stack: Stack, topology: Topology
+) -> list[dict[str, tuple[str, ...]]]:
     """What to try: the rows' algorithm, else all that the usual software has, and each alone.
 
-    With one cost of a step for all, the fastest of several may be one that nobody ran.
+    With one cost of a step for all, the fastest of several may be one that nobody ran. Software
+    that names none has all that the machine can do, as where its times are asked for.
     """
     op = measured.operation.partition(":")[0]
     named = tuple(dict.fromkeys(row.mode for row in measured.fitted if row.mode))
     offered = named or tuple(stack.algorithms.get(op, ()))
+    if not offered and op in ALGORITHMS:
+        ranks = max(row.ranks or 1 for row in measured.fitted)
+        width = topology.node_width(topology.accelerators)
+        offered = possible(Fabric(topology), op, range(ranks), width)
     if not offered or op in MOE:
         return [{}]
     alone = [(name,) for name in offered] if len(offered) > 1 and not named else []
