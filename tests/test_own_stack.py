@@ -252,6 +252,23 @@ def test_rows_that_the_machine_cannot_have_measured_are_named() -> None:
     assert "mine.csv:2: 300 ranks do not fit on" in found.stderr
 
 
+def test_rows_that_beat_the_links_of_the_machine_are_named() -> None:
+    """5/6 of 600 MB at 196 GB/s take 2551 us, and each of the 5 steps 1 us of latency more."""
+    sizes = {60_000: 30.0, 600_000: 31.0, 6_000_000: 44.0, 60_000_000: 120.0, 600_000_000: 900.0}
+    lines = [f"all_gather,6,{size},{time},us,ring\n" for size, time in sizes.items()]
+    Path("mine.csv").write_text(BARE[0] + "".join(lines), "utf-8")
+    found = triplane(
+        "bench", "calibrate", "--rows", "mine.csv", "--name", "x", "--system", "star:6"
+    )
+    assert found.exit_code == 2
+    wire = 600e6 * 5 / 6 / 196e9 * 1e6 + 5
+    said = re.search(
+        r"mine.csv:6 took 900 us, for which .* star:6 alone take (\S+) us", found.stderr
+    )
+    assert said
+    assert float(said[1]) == pytest.approx(wire, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

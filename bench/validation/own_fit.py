@@ -82,14 +82,16 @@ def fit_own(measured: RowsOfOperation, topology: Topology) -> OwnFit:
     )
     found: list[OwnFit] = []
     refused: list[MeasuredError] = []
-    for algorithms in _algorithms(measured, stack, topology):
+    ways = _algorithms(measured, stack, topology)
+    for algorithms in ways:
         recipe = replace(bare, algorithms=algorithms)
         try:
             found.append(fitted(recipe, {}, measured.fitted, measured.held_out))
         except MeasuredError as error:  # by this one; the next may fit
             refused.append(error)
     if not found:
-        raise refused[0]
+        beaten = _faster_than_wire(replace(bare, algorithms=ways[0]), measured)
+        raise MeasuredError(f"{refused[0]}{beaten}")
     return min(found, key=lambda one: float(np.abs(np.log1p(np.array(one.fit.errors) / 100)).sum()))
 
 
@@ -174,10 +176,7 @@ def _case(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 
 def _begun(problem: Problem) -> Iterator[Free]:
     """The constants with starts from the rows: what the wire alone leaves of the quickest."""
-    bare = endpoint_with(problem.recipe, {f"{key_of(problem.tasks[0].operation)}.launch": 0.0})
-    pairs = list(zip(problem.rows, problem.tasks, strict=True))
-    wire = np.array([timeline(case, bare).duration for _, case in pairs])
-    times = np.array([_time(row, case) for row, case in pairs])
+    times, wire = _beside_wire(problem)
     slowest = int(np.argmax(times))
     for free in problem.recipe.free:
         start = free.start
@@ -186,6 +185,30 @@ def _begun(problem: Problem) -> Iterator[Free]:
         elif ".efficiency." in free.places[0]:
             start = min(max(float(wire[slowest] / times[slowest]), 0.05), 0.95)
         yield replace(free, start=start)
+
+
+def _beside_wire(problem: Problem) -> tuple[_Floats, _Floats]:
+    """The seconds that each row took, and those that the wire alone takes."""
+    bare = endpoint_with(problem.recipe, {f"{key_of(problem.tasks[0].operation)}.launch": 0.0})
+    pairs = list(zip(problem.rows, problem.tasks, strict=True))
+    wire = [timeline(case, bare).duration for _, case in pairs]
+    return np.array([_time(row, case) for row, case in pairs]), np.array(wire)
+
+
+def _faster_than_wire(recipe: Recipe, measured: RowsOfOperation) -> str:
+    """What to say of the row that beats the machine's links by most; nothing if none does."""
+    starts = placed(recipe, {}, [free.start for free in recipe.free])
+    problem = _problem(recipe, {}, measured.fitted, endpoint_with(recipe, starts))
+    times, wire = _beside_wire(problem)
+    worst = int(np.argmin(times / wire))
+    if times[worst] >= wire[worst]:
+        return ""
+    row, system = measured.fitted[worst], measured.fitted[worst].system
+    return (
+        f". {row.id} took {times[worst] / US:.4g} us, for which the links of {system} alone take"
+        f" {wire[worst] / US:.4g} us: are its ranks, size and unit what was measured, and is"
+        " --system the machine?"
+    )
 
 
 def _time(row: PublishedRow, case: PublishedCase) -> float:
