@@ -1,5 +1,6 @@
 """Hypothesis draws the same inputs on every run, and no test fails because the host is slow."""
 
+import os
 import signal
 
 from hypothesis import settings
@@ -10,3 +11,8 @@ settings.load_profile("house")
 # A shell's job in the background ignores Ctrl-C, and so would what tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, up to four: tests wait for processes that they start."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
