@@ -119,6 +119,21 @@ def fsdp1(backend: str) -> Results:
     return {"losses": torch.stack(losses), **sharded.state_dict()}
 
 
+def stepping(
+    prepared: Any, adam: Any, backward: Callable[[Tensor], None]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """A step of training as frameworks have it that bring their own backward pass."""
+
+    def step(x: Tensor, target: Tensor) -> Tensor:
+        loss = nn.functional.mse_loss(prepared(x), target)
+        backward(loss)
+        adam.step()
+        adam.zero_grad()
+        return loss
+
+    return step
+
+
 def accelerate(backend: str) -> Results:
     """HuggingFace accelerate: its preparation, gathering and reduction.
 
@@ -131,14 +146,7 @@ def accelerate(backend: str) -> Results:
     plain = model()
     prepared, adam = engine.prepare(plain, torch.optim.AdamW(plain.parameters(), lr=0.01))
 
-    def step(x: Tensor, target: Tensor) -> Tensor:
-        loss = nn.functional.mse_loss(prepared(x), target)
-        engine.backward(loss)
-        adam.step()
-        adam.zero_grad()
-        return loss
-
-    losses = torch.stack(trained(step, engine.process_index))
+    losses = torch.stack(trained(stepping(prepared, adam, engine.backward), engine.process_index))
     reduced = engine.reduce(losses, reduction="mean")
     weights = engine.get_state_dict(prepared)
     return {"gathered": engine.gather(losses), "reduced": reduced, **weights}
@@ -156,14 +164,7 @@ def lightning(backend: str) -> Results:
     plain = model()
     prepared, adam = fabric.setup(plain, torch.optim.AdamW(plain.parameters(), lr=0.01))
 
-    def step(x: Tensor, target: Tensor) -> Tensor:
-        loss = nn.functional.mse_loss(prepared(x), target)
-        fabric.backward(loss)
-        adam.step()
-        adam.zero_grad()
-        return loss
-
-    losses = torch.stack(trained(step, fabric.global_rank))
+    losses = torch.stack(trained(stepping(prepared, adam, fabric.backward), fabric.global_rank))
     gathered = fabric.all_gather(losses)
     return {"gathered": gathered, "reduced": fabric.all_reduce(losses), **prepared.state_dict()}
 
