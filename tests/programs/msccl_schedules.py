@@ -5,12 +5,11 @@ project, so it is fetched for the run.
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 from collectives.algorithms.msccl.schedule import load
 from collectives.algorithms.msccl.write import write
-from fabric.schedule.step import ScheduleError
+from tests.support.checked_out import report_and_exit
 
 WORD = 8
 
@@ -32,16 +31,7 @@ def main() -> None:
     """Print a line a schedule; exit with 1 if one is wrong, or there is none."""
     files = sorted(Path(sys.argv[1]).rglob("*.xml"))
     schedules = [path for path in files if "<algo" in path.read_text("utf-8", "replace")[:4096]]
-    wrong = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for path in schedules:
-            try:
-                said = again(path, folder)
-            except ScheduleError as error:
-                said, wrong = f"WRONG {error}", wrong + 1
-            sys.stdout.write(f"{path.name}: {said}\n")
-    sys.stdout.write(f"{len(schedules)} schedules, {wrong} wrong\n")
-    sys.exit(bool(wrong or not schedules))
+    report_and_exit(schedules, "schedules", again)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ part of this project, so it is fetched for the run.
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 from collectives.workloads import ns3_ub, replay
 from fabric import Fabric
+from tests.support.checked_out import report_and_exit
 from topology.errors import TriplaneError
 from topology.formats.ns3_ub import is_case, ub_case
 from topology.formats.ns3_ub_ways import other_ways
@@ -31,19 +31,8 @@ def said_of(folder: Path, scratch: str) -> str:
 
 def main() -> None:
     """Print a line a case; exit with 1 if one is wrong, or there is none."""
-    cases = sorted(path.parent for path in Path(sys.argv[1]).rglob("node.csv"))
-    cases = [folder for folder in cases if is_case(folder)]
-    wrong = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        for folder in cases:
-            try:
-                said = said_of(folder, scratch)
-            except TriplaneError as error:
-                said, wrong = f"WRONG {error}", wrong + 1
-            sys.stdout.write(f"{folder.name}: {said}\n")
-            sys.stdout.flush()
-    sys.stdout.write(f"{len(cases)} cases, {wrong} wrong\n")
-    sys.exit(bool(wrong or not cases))
+    folders = sorted(path.parent for path in Path(sys.argv[1]).rglob("node.csv"))
+    report_and_exit([folder for folder in folders if is_case(folder)], "cases", said_of)
 
 
 if __name__ == "__main__":
