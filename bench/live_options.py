@@ -4,7 +4,7 @@ Nothing heavy is imported before a command runs, so that ``--help`` stays quick.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +39,16 @@ class LiveOptions:
 
         Raises `click.UsageError` for faults in time, which begin anew with each row.
         """
-        if self.live and fabric.changes:
+        if not self.live:
+            return nullcontext()
+        if fabric.changes:
             raise click.UsageError(
                 "--live shows rows one after the other, and faults in time begin with each; it does"
                 " not go with --faults"
             )
         from bench.view.live.simulated import simulation_page
 
-        return simulation_page(fabric, ranks, live=self.live, wait=self.live_wait)
+        return simulation_page(fabric, ranks, wait=self.live_wait)
 
 
 live_options: Callable[[Any], Any] = gathered(

@@ -68,7 +68,7 @@ def test_a_slow_page_holds_up_nothing_and_what_it_misses_is_counted(
     monkeypatch.setattr("bench.view.live.simulated.MOST_WAITING", 2)
     fabric = Fabric(star(8))
     timeline = simulated(fabric, "ring")
-    with simulation_page(fabric, 8, live=True) as page:
+    with simulation_page(fabric, 8) as page:
         assert page is not None
         page._page._process.send_signal(signal.SIGSTOP)  # it takes nothing from its pipe
         for _ in range(50):

@@ -120,16 +120,11 @@ class SimulationPage:
 
 
 @contextmanager
-def simulation_page(
-    fabric: Fabric, ranks: int, *, live: bool, wait: bool = False
-) -> Iterator[SimulationPage | None]:  # fmt: skip
-    """A context manager during which a page shows a simulation; None where not ``live``.
+def simulation_page(fabric: Fabric, ranks: int, *, wait: bool = False) -> Iterator[SimulationPage]:
+    """A context manager during which a page shows a simulation.
 
     ``wait``: begin when a browser watches.
     """
-    if not live:
-        yield None
-        return
     shown, end = SimulationPage(fabric, ranks), STOPPED
     try:
         if wait:
