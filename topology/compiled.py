@@ -87,6 +87,11 @@ def inner(kernel: Kernel) -> Kernel:
     return _part(kernel)
 
 
+def inner_with_arrays(kernel: Kernel) -> Kernel:
+    """Like `inner`, for kernels that make arrays, or call such."""
+    return _part(kernel, _nrt=True)
+
+
 def lean_inlined(kernel: Kernel) -> Kernel:
     """Like `inlined`, for what `lean` kernels call, and only these."""
     return _part(kernel, forceinline=True)

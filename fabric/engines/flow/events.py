@@ -20,7 +20,7 @@ from fabric.engines.flow.heap import sort_by
 from fabric.engines.flow.in_flight import Flows, join, leave, mark
 from fabric.engines.flow.maxmin import solve
 from fabric.engines.flow.priorities import solve_by_priority
-from topology.compiled import compiled
+from topology.compiled import compiled, inner_with_arrays
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -126,7 +126,7 @@ def run(
     return time
 
 
-@compiled
+@inner_with_arrays
 def enter_and_proceed(
     w: EventWindow, f: Flows, time: float, until: float, share: float, grain: float
 ) -> float:
@@ -135,7 +135,7 @@ def enter_and_proceed(
     return proceed(w, f, time, until, share, grain, True)
 
 
-@compiled
+@inner_with_arrays
 def proceed(
     w: EventWindow, f: Flows, time: float, until: float, share: float, grain: float, more: bool
 ) -> float:
@@ -173,7 +173,7 @@ def proceed(
     return time
 
 
-@compiled
+@inner_with_arrays
 def _resume(w: EventWindow, f: Flows, time: float) -> None:
     """Take up what the window before left; every rank comes to its next step."""
     w.times[ARRIVAL] = np.inf
@@ -190,7 +190,7 @@ def _resume(w: EventWindow, f: Flows, time: float) -> None:
     _enter_first(w)
 
 
-@compiled
+@inner_with_arrays
 def _enter_first(w: EventWindow) -> None:
     """Every rank comes to its next step: to the window's first in one pass, else as in `_enter`."""
     i, waiting, soonest = 0, w.n[UNDER], w.times[ARRIVAL]
@@ -216,7 +216,7 @@ def _enter_first(w: EventWindow) -> None:
     _enter(w)
 
 
-@compiled
+@inner_with_arrays
 def _enter(w: EventWindow) -> None:
     """Freed ranks come to their next step: flows whose two ranks are there set out."""
     for k in range(w.n[FREED]):
@@ -244,7 +244,7 @@ def _enter(w: EventWindow) -> None:
     w.n[FREED] = 0
 
 
-@compiled
+@inner_with_arrays
 def _arrivals(w: EventWindow, f: Flows, time: float, grain: float) -> None:
     """Flows whose latency is over go into flight, with those of nearly the same instant."""
     waiting, arrived, through = w.n[UNDER], 0, 0
@@ -279,7 +279,7 @@ def _arrivals(w: EventWindow, f: Flows, time: float, grain: float) -> None:
         _enter(w)
 
 
-@compiled
+@inner_with_arrays
 def _complete(w: EventWindow, due: _Floats, flows: _Longs, until: float, ordered: bool) -> int:
     """``flows`` are through; ranks that are thereby through with their step are freed.
 
@@ -310,7 +310,7 @@ def _complete(w: EventWindow, due: _Floats, flows: _Longs, until: float, ordered
     return len(flows)
 
 
-@compiled
+@inner_with_arrays
 def _horizon(w: EventWindow, f: Flows, share: float, grain: float) -> float:
     """Until when the present rates may hold: a share of the flows has ended, or one arrives.
 
@@ -349,18 +349,19 @@ def _horizon(w: EventWindow, f: Flows, share: float, grain: float) -> float:
     return float(min(soonest * (1 + 1e-12), w.times[ARRIVAL]))
 
 
-@compiled
+@inner_with_arrays
 def _first_share(w: EventWindow, n: int, share: float) -> float:
     """When a share of the flows that move has ended; those that have to wait never do."""
-    moving, dues = 0, np.empty(n)
+    moving, dues, flows = 0, np.empty(n), np.empty(n, np.int32)
     for k in range(n):
         if w.dues[k] < np.inf:
-            dues[moving] = w.dues[k]
+            dues[moving], flows[moving] = w.dues[k], k
             moving += 1
     many = int(share * (moving - EXACT_BELOW))
     if many < 1:
         return 0.0
-    last = np.partition(dues[:moving], many)[many]
+    sort_by(dues[:moving], flows[:moving], many + 1)
+    last = w.dues[flows[many]]
     # As where there are no priorities: whatever ends before many that end together comes first.
     together = np.sum(dues[:moving] <= last * (1 + 1e-9))
     if together > 2 * many:
@@ -372,7 +373,7 @@ def _first_share(w: EventWindow, n: int, share: float) -> float:
     return float(last)
 
 
-@compiled
+@inner_with_arrays
 def _departures(w: EventWindow, f: Flows, until: float) -> float:
     """End the flows that are due, in order, unless one lets another arrive before that.
 
@@ -403,7 +404,7 @@ def _departures(w: EventWindow, f: Flows, until: float) -> float:
     return last if done > 0 else until
 
 
-@compiled
+@inner_with_arrays
 def _settle_credit(f: Flows, time: float, passed: float, span: float) -> float:
     """Take off what full resources carried above their capacity; returns until when they may."""
     if f.n[in_flight.CREDITED] == 0:

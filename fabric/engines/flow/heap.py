@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled, inlined
+from topology.compiled import inlined, inner_with_arrays
 
 _Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
 
-@compiled
+@inner_with_arrays
 def sort_by(keys: _Floats, values: NDArray[np.signedinteger[Any]], most: int) -> None:
     """Sort ``values`` by ascending ``keys``, in place, as far as the first ``most`` entries.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled
+from topology.compiled import compiled, inner_with_arrays
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -195,7 +195,7 @@ def join(f: Flows, flows: _Longs, time: float) -> None:
     f.n[CHANGED] = n_changed
 
 
-@compiled
+@inner_with_arrays
 def leave(f: Flows, flows: _Longs, time: float) -> None:
     """Take ``flows`` out of flight, which ended at their ``due`` times, before ``time`` (s).
 
@@ -228,7 +228,7 @@ def leave(f: Flows, flows: _Longs, time: float) -> None:
     f.n[CHANGED] = n_changed
 
 
-@compiled
+@inner_with_arrays
 def _leave_all(f: Flows, flows: _Longs) -> None:
     """As `leave`, where nothing stays in flight: no resource needs to be looked at for each."""
     for i in flows:
@@ -242,7 +242,7 @@ def _leave_all(f: Flows, flows: _Longs) -> None:
             f.length[r] = 0
 
 
-@compiled
+@inner_with_arrays
 def mark(f: Flows, r: int) -> None:
     """Mark resource ``r`` as changed, so that the next `solve` starts from it."""
     if not f.is_changed[r]:

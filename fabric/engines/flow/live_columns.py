@@ -12,7 +12,7 @@ from fabric.engines.flow import events, in_flight
 from fabric.engines.flow.events import EventWindow, enter_and_proceed
 from fabric.engines.flow.in_flight import Flows
 from fabric.engines.flow.placed import LoadedStreams
-from topology.compiled import compiled, inlined
+from topology.compiled import compiled, inlined, inner_with_arrays
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -198,7 +198,7 @@ def compact(
     f.record[flows] = records
 
 
-@compiled
+@inner_with_arrays
 def _compact_lanes(
     w: EventWindow, have: _Longs, first: _Longs, number: _Longs, flow_at: _Longs
 ) -> None:
@@ -225,7 +225,7 @@ def _compact_lanes(
     have[LANES], have[LISTED] = lanes, listed
 
 
-@compiled
+@inner_with_arrays
 def _compact_resources(f: Flows, record_at: _Longs) -> None:
     for r in range(len(f.first)):
         kept = f.first[r]
@@ -237,7 +237,7 @@ def _compact_resources(f: Flows, record_at: _Longs) -> None:
         f.length[r] = kept - f.first[r]
 
 
-@compiled
+@inner_with_arrays
 def _compact_records(
     f: Flows, have: _Longs, need: _Longs, flow_at: _Longs, record_at: _Longs
 ) -> None:
@@ -253,7 +253,7 @@ def _compact_records(
             need[r if r >= 0 else ~r] += 1
 
 
-@compiled
+@inner_with_arrays
 def _compact_flows(
     w: EventWindow, f: Flows, have: _Longs, key: _Longs, number: _Longs, flow_at: _Longs
 ) -> None:

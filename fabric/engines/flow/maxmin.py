@@ -31,7 +31,7 @@ from fabric.engines.flow.in_flight import (
     TOUCHED,
     Flows,
 )
-from topology.compiled import compiled, inlined
+from topology.compiled import inlined, inner_with_arrays
 
 _Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ CROWDED = 16
 """Flows a changed resource, from which on all are taken to hang together."""
 
 
-@compiled
+@inner_with_arrays
 def solve(f: Flows, time: float, span: float) -> bool:
     """Compute new max-min rates from ``time`` (s) on for all flows that a change can affect.
 
@@ -82,7 +82,7 @@ def close(f: Flows) -> None:
     f.n[CHANGED] = 0
 
 
-@compiled
+@inner_with_arrays
 def levels(f: Flows, span: float) -> tuple[float, float]:
     """Make the touched resources ready to be filled; the lowest and highest level of one alone."""
     low, high = np.inf, 0.0
@@ -98,7 +98,7 @@ def levels(f: Flows, span: float) -> tuple[float, float]:
     return low, high
 
 
-@compiled
+@inner_with_arrays
 def component(f: Flows) -> int:
     """The records that a changed resource can touch, into ``found``; resources into ``touched``."""
     f.n[STAMP] += 1
@@ -142,7 +142,7 @@ def component(f: Flows) -> int:
     return n_found
 
 
-@compiled
+@inner_with_arrays
 def touch_all(f: Flows) -> None:
     """Every resource in use is touched, where all hangs together or very likely does."""
     f.n[SKIP] = max(f.n[SKIP] - 1, 0)
@@ -154,7 +154,7 @@ def touch_all(f: Flows) -> None:
     f.n[TOUCHED] = n_touched
 
 
-@compiled
+@inner_with_arrays
 def all_in_flight(f: Flows) -> int:
     """As `component` after `touch_all`: there is nothing to search."""
     n_found = 0
@@ -168,7 +168,7 @@ def all_in_flight(f: Flows) -> int:
     return n_found
 
 
-@compiled
+@inner_with_arrays
 def _fill_alike(f: Flows, level: float, time: float) -> None:
     """Every resource fills at one level: it is the rate of all flows, as in uniform traffic."""
     for k in range(f.n[TOUCHED]):
@@ -182,7 +182,7 @@ def _fill_alike(f: Flows, level: float, time: float) -> None:
         f.rate[i] = level
 
 
-@compiled
+@inner_with_arrays
 def sort_by_limit(f: Flows, found: int) -> None:
     """Flows with the lowest limit first: they freeze at it before any resource above it."""
     if found < len(f.limits):
@@ -203,7 +203,7 @@ def sort_by_limit(f: Flows, found: int) -> None:
         at[limit] += 1
 
 
-@compiled
+@inner_with_arrays
 def fill(f: Flows, found: int) -> None:
     """Raise the level; freeze the flows of each resource that is full, or at their limits."""
     heap_level, heap_resource, top = f.heap_level, f.heap_resource, 0
@@ -239,7 +239,7 @@ def fill(f: Flows, found: int) -> None:
         f.length[r] = kept - f.first[r]
 
 
-@compiled
+@inner_with_arrays
 def _freeze_limited(f: Flows, limited: int, found: int, level: float) -> int:
     """Freeze the flows whose limits are below ``level``; returns how many have been looked at."""
     while limited < found:
@@ -271,7 +271,7 @@ def _take(f: Flows, b: int, rate: float) -> None:
         at += 1
 
 
-@compiled
+@inner_with_arrays
 def _settle(f: Flows, found: int, time: float) -> None:
     """Give the flows that were solved their rates, and when they will be through at those."""
     for k in range(found):

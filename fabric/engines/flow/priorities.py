@@ -40,7 +40,7 @@ from fabric.engines.flow.maxmin import (
     sort_by_limit,
     touch_all,
 )
-from topology.compiled import compiled
+from topology.compiled import inner_with_arrays
 
 _Ints = NDArray[np.int32]
 _Longs = NDArray[np.int64]
@@ -67,7 +67,7 @@ def priorities_of(classes: TrafficClasses, row: _Longs) -> Priorities:
     return Priorities(len(different), ranked[row], ranked)
 
 
-@compiled
+@inner_with_arrays
 def solve_by_priority(f: Flows, time: float, span: float) -> bool:
     """Compute new rates from ``time`` (s) on for all flows that a change can affect.
 
@@ -100,7 +100,7 @@ def solve_by_priority(f: Flows, time: float, span: float) -> bool:
     return bool(everything)
 
 
-@compiled
+@inner_with_arrays
 def _fill_above(f: Flows, every: _Ints, begin: _Longs, time: float, base: _Floats) -> None:
     """Priority after priority, on top of the ``base`` that flows have; as `solve_by_priority`."""
     for priority in range(f.n[PRIORITIES]):
@@ -119,7 +119,7 @@ def _fill_above(f: Flows, every: _Ints, begin: _Longs, time: float, base: _Float
         _settle(g, end - first, time)
 
 
-@compiled
+@inner_with_arrays
 def _promised(f: Flows, every: _Ints) -> _Floats:
     """Fill the flows among these records that a guarantee is for, up to it; their rates, by flow.
 
@@ -148,7 +148,7 @@ def _promised(f: Flows, every: _Ints) -> _Floats:
     return base
 
 
-@compiled
+@inner_with_arrays
 def _promise(f: Flows, holds: bool) -> None:
     """Let what is promised be the room of the resources that stand for it, or nothing at all."""
     for k in range(f.n[TOUCHED]):
@@ -157,7 +157,7 @@ def _promise(f: Flows, holds: bool) -> None:
             f.room[r] = f.promise[r] if holds else np.inf
 
 
-@compiled
+@inner_with_arrays
 def _with_rest(f: Flows, found: int, base: _Floats) -> Flows:
     """The flows with what their limits leave of the first ``found`` above the base as limits."""
     flow, rest, limit = np.empty(found, np.int32), np.empty(found), f.limit.copy()
@@ -177,7 +177,7 @@ def _with_rest(f: Flows, found: int, base: _Floats) -> Flows:
     )  # fmt: skip
 
 
-@compiled
+@inner_with_arrays
 def _by_priority(f: Flows, found: int) -> tuple[_Ints, _Longs]:
     """The records in ``found``, highest priority first, and where each priority begins.
 
@@ -199,7 +199,7 @@ def _by_priority(f: Flows, found: int) -> tuple[_Ints, _Longs]:
     return every, begin
 
 
-@compiled
+@inner_with_arrays
 def _open(f: Flows, records: _Ints) -> None:
     """Make these ``records`` of one priority ready to be filled, into what the others leave."""
     for k in range(f.n[TOUCHED]):
@@ -222,7 +222,7 @@ def _open(f: Flows, records: _Ints) -> None:
             at += 1
 
 
-@compiled
+@inner_with_arrays
 def _settle(f: Flows, found: int, time: float) -> None:
     """Give the flows that were solved their rates, and when they will be through at those.
 
