@@ -1,24 +1,29 @@
 """What records and text say of streams beside what is measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench.records import Value, in_gb
 from collectives.workloads.background.beside import Beside
+from collectives.workloads.background.session import StreamAnswer
 from topology.units import US
 
 
 def record(found: Beside) -> dict[str, Value]:
-    """What a record says of an operation beside streams; its ``time_us`` is that beside them.
-
-    Of each stream by its kind: what it got through on all ranks together, how long its blocks took
-    from when they were due, how many of them within its objective, and Jain's index of what its
-    ranks got.
-    """
-    values: dict[str, Value] = {
+    """What a record says of an operation beside streams; its ``time_us`` is that beside them."""
+    return {
         "alone_us": found.alone / US, "leakage_percent": 100 * found.leakage,
-        "background": " ".join(str(one.stream) for one in found.streams),
+        **of_streams(found.streams),
     }  # fmt: skip
-    for one in found.streams:
+
+
+def of_streams(streams: Sequence[StreamAnswer]) -> dict[str, Value]:
+    """What a record says of streams, of each by its kind.
+
+    What it got through on all ranks together, how long its blocks took from when they were due, how
+    many of them within its objective, and Jain's index of what its ranks got.
+    """
+    values: dict[str, Value] = {"background": " ".join(str(one.stream) for one in streams)}
+    for one in streams:
         kind = one.stream.kind
         values[f"{kind}_goodput_GBps"] = in_gb(one.goodput)
         for share, name in ((50, "p50"), (99, "p99"), (99.9, "p999")):
@@ -31,8 +36,8 @@ def record(found: Beside) -> dict[str, Value]:
     return values
 
 
-def lines(values: Mapping[str, Value]) -> list[str]:
-    """What text says of a record's streams, a line."""
+def lines(values: Mapping[str, Value], of: str = "us alone") -> list[str]:
+    """What text says of a record's streams, a line; ``of``: what is longer beside them."""
     if "background" not in values:
         return []
     alone, more = values["alone_us"], float(values["leakage_percent"] or 0)
@@ -43,7 +48,7 @@ def lines(values: Mapping[str, Value]) -> list[str]:
         f" fairness {values[f'{kind}_fairness']:.3f})"
         for kind in kinds
     )
-    longer = f"{round(more, 2) + 0.0:+.2f}% of {alone:.5g} us alone"
+    longer = f"{round(more, 2) + 0.0:+.2f}% of {alone:.5g} {of}"
     return [f"beside {values['background']}: {longer}; {got}"]
 
 

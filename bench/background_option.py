@@ -3,8 +3,7 @@
 Nothing heavy is imported before a command runs, so that ``--help`` stays quick.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,15 +41,19 @@ def check_background(
     background: "Sequence[Background]", transport: str, output: Output, what_matters: bool
 ) -> None:
     """Raise `click.UsageError` for what does not go with streams beside a benchmark."""
-    if not background:
-        return
-    files: Iterable[tuple[str, Path | str | None]] = (
-        ("--trace", output.trace), ("--timeline", output.timeline), ("--heatmap", output.heatmap),
-        ("--goal", output.goal), ("--chakra", output.chakra),
-        ("--sensitivity", "yes" if what_matters else None),
-    )  # fmt: skip
-    if transport != "sim":
+    if background and transport != "sim":
         raise click.UsageError(f"--background does not go with --transport {transport}")
-    for name, given in files:
-        if given:
+    check_alone(background, {
+        "--trace": output.trace, "--timeline": output.timeline, "--heatmap": output.heatmap,
+        "--goal": output.goal, "--chakra": output.chakra, "--sensitivity": what_matters,
+    })  # fmt: skip
+
+
+def check_alone(background: "Sequence[Background]", given: Mapping[str, object]) -> None:
+    """Raise `click.UsageError` if streams are to be beside what options say of it alone.
+
+    ``given``: the options' values by their names.
+    """
+    for name, value in given.items():
+        if background and value:
             raise click.UsageError(f"--background does not go with {name}: that is of it alone")

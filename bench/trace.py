@@ -5,12 +5,16 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import click
 import numpy as np
 
 from bench import sensitivity, workload_standing
+from bench.background import lines as background_lines
+from bench.background import record as background_record
+from bench.background_option import background_option, check_alone
 from bench.live_options import LiveOptions, live_options
 from bench.machine import BenchError
 from bench.machine_options import machine_options
@@ -21,10 +25,14 @@ from bench.published.standing import Standing, lines
 from bench.records import Value, as_text, opened
 from bench.streams import put
 from collectives.workloads import Replay, Workload, WorkloadError, goal, ns3_ub, replay
+from collectives.workloads.background.beside import Beside, check_streams
+from collectives.workloads.background.session import StreamSession
+from collectives.workloads.background.streams import Background
 from collectives.workloads.chakra import trace as chakra
 from collectives.workloads.replay import EndedOperation
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
 from fabric.endpoint.costs import MESSAGE
+from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from topology.files.reading import whole
@@ -133,13 +141,17 @@ def beside(trace: Path) -> Path | None:
 def replayed(
     workload: Workload, fabric: Fabric, path: Path, algorithm: str | None = None,
     rendezvous: float = math.inf, ended: Callable[[EndedOperation], None] | None = None,
+    session: Session | None = None,
 ) -> Replay:  # fmt: skip
-    """The replay of the workload from the file at ``path``.
+    """The replay of the workload from the file at ``path``; ``session``: as of `replay`.
 
     Raises `WorkloadError` naming the file.
     """
     try:
-        return replay(workload, fabric, algorithm=algorithm, rendezvous=rendezvous, ended=ended)
+        return replay(
+            workload, fabric, algorithm=algorithm, rendezvous=rendezvous, ended=ended,
+            session=session,
+        )  # fmt: skip
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
 
@@ -165,6 +177,11 @@ def record(
         "mean_rank_us": float(np.mean(found.rank_finish)) / US,
         **workload_standing.record(standings), "host_time_s": host_time,
     }  # fmt: skip
+
+
+def _shown(row: dict[str, Value]) -> dict[str, Value]:
+    """What of a record is in the table: without what a line says of streams."""
+    return dict(islice(row.items(), [*row, "alone_us"].index("alone_us")))
 
 
 def _size(_context: click.Context, _option: click.Parameter, text: str | None) -> float:
@@ -206,6 +223,7 @@ _reading = gathered(
 @machine_options
 @_reading
 @sensitivity_option
+@background_option
 @live_options
 @click.option("--algorithm", metavar="NAME", help="Of collectives (default: the fastest).")
 @click.option("--rendezvous", callback=_size, metavar="SIZE",
@@ -220,11 +238,13 @@ _reading = gathered(
               help="Write the workload as Chakra traces.")  # fmt: skip
 def command(
     files: tuple[Path, ...], machine: MachineSpec, how: Reading, algorithm: str | None,
-    rendezvous: float, what_matters: bool, live: LiveOptions, form: str, output: Path | None,
-    trace: Path | None, as_goal: Path | None, as_chakra: Path | None,
+    rendezvous: float, what_matters: bool, background: tuple[Background, ...], live: LiveOptions,
+    form: str, output: Path | None, trace: Path | None, as_goal: Path | None,
+    as_chakra: Path | None,
 ) -> None:  # fmt: skip
     """Run a workload: FILE.goal, a CASE folder of ns-3-UB, Chakra's PREFIX, or PREFIX.0.et ..."""
     check_apart({"--output": output, "--trace": trace, "--goal": as_goal}, as_chakra)
+    check_alone(background, {"--sensitivity": what_matters})
     workload, groups = load(files, how)
     if algorithm is not None and not (workload.kind == COLLECTIVE).any():
         raise BenchError(
@@ -233,12 +253,20 @@ def command(
     fabric = machine.build()
     began = time.perf_counter()
     live.check()
+    alone, session = 0.0, None
+    if background:
+        check_streams(fabric, background, workload.ranks)
+        alone = replayed(workload, fabric, files[0], algorithm, rendezvous).duration
+        session = StreamSession(fabric, background, workload.ranks, alone=alone)
     with live.page(fabric, workload.ranks) as page:
         ended = page.ended if page else None
-        found = replayed(workload, fabric, files[0], algorithm, rendezvous, ended)
+        found = replayed(workload, fabric, files[0], algorithm, rendezvous, ended, session)
     took, calls = time.perf_counter() - began, workload_standing.calls(workload)
     standings = [*workload_standing.standings(calls, fabric, short_name(machine.system))]
     row = record(found, str(files[0]), machine.system, standings, took)
+    if session:
+        beside = Beside(found.duration, alone, session.answers(found.duration))
+        row = {**row, **background_record(beside)}
     answers: list[sensitivity.Answer] = []
     if what_matters:
         moved = sensitivity.effects(
@@ -251,8 +279,9 @@ def command(
             file.write(f"# groups of {groups}\n")
         is_table = form == "table"
         shown = sensitivity.records(answers) if what_matters and not is_table else [row]
-        file.write(as_text(shown, form, machine))
+        file.write(as_text([_shown(row)] if is_table else shown, form, machine))
         if is_table:
+            put(file, *(f"# {line}" for line in background_lines(row)))
             put(file, *(f"# {line}" for line in lines(standings)))
             file.write(sensitivity.text(answers))
     if trace:

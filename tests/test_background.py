@@ -1,6 +1,7 @@
 """Streams beside an operation: what they cost it, what they get, and what a class changes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ from click.testing import CliRunner
 
 from bench.cases.moe import Experts
 from bench.cli import main
+from bench.faults.sweep import Sweeper
+from bench.faults.workload import SweptOperation
+from bench.memory.measure import sweep as accesses
+from bench.memory.request import AccessFlags, prepare
 from collectives.algorithms.alltoall import pairwise
 from collectives.workloads.background.beside import Beside, beside
+from collectives.workloads.background.session import StreamSession
 from collectives.workloads.background.streams import (
     BLOCKS,
     Background,
@@ -18,10 +24,14 @@ from collectives.workloads.background.streams import (
     background,
     lanes,
 )
+from collectives.workloads.replay import replay
+from collectives.workloads.workload import of_steps
 from fabric import Fabric, Step
 from fabric.classes.table import TrafficClass
+from fabric.faults.table import Fault
 from fabric.machine import MachineSpec
 from topology import star
+from topology.analysis.elements import elements
 from topology.units import GB, US, MiB
 
 BUSY = "kv:inf GB/s"
@@ -146,6 +156,75 @@ def test_streams_that_cannot_be_are_refused() -> None:
     assert answer.time > answer.alone
 
 
+# What is not one operation: in a session of which they are a part.
+
+
+SIZE = 20 * MiB
+ABOVE = TrafficClass("above", 1, priority=1, operations=("send_recv", "write", "read"))
+
+
+def message(classes: tuple[TrafficClass, ...] = ()) -> tuple[float, float]:
+    """Seconds of a workload of one message, alone and beside a stream that fills its port."""
+    fabric = Fabric(star(2), tolerance=0.0, classes=classes)
+    workload = of_steps([Step(0, 1, SIZE)], 2)
+    alone = replay(workload, fabric).duration
+    session = StreamSession(fabric, [background(BUSY)], 2, alone=alone)
+    return alone, replay(workload, fabric, session=session).duration
+
+
+def put(classes: tuple[TrafficClass, ...] = ()) -> tuple[float, float]:
+    """Seconds of a put on a star, alone and beside such a stream."""
+    machine = MachineSpec("star:2", tolerance=0.0, classes=classes)
+    flags = AccessFlags(minbytes=SIZE, maxbytes=SIZE)
+    (row,) = accesses(prepare("put", flags, machine, (background(BUSY),)))
+    values = row.record()
+    assert values["time_us"] == pytest.approx(row.times.time / US)
+    return float(values["alone_us"] or 0) * US, row.times.time
+
+
+@pytest.mark.parametrize("timed", [message, put])
+def test_a_third_of_a_port_is_left_beside_two_blocks_and_all_of_it_to_a_class_above(
+    timed: Callable[[tuple[TrafficClass, ...]], tuple[float, float]],
+) -> None:
+    alone, among = timed(())
+    # Between two blocks of a lane passes a latency, in which the others have the port.
+    assert 2.6 * alone < among < 3 * alone
+    assert timed((ABOVE,)) == pytest.approx((alone, alone), rel=1e-3)
+
+
+def test_faults_are_timed_from_the_begin_of_what_the_streams_are_beside() -> None:
+    """Half of a port from the middle of a message on, which is in a class above the stream."""
+    alone, _ = message()
+    half = Fault("host0", "degraded", start=alone / 2, share=0.5)
+    fabric = Fabric(star(2), tolerance=0.0, classes=(ABOVE,), faults=[half])
+    steps = [Step(0, 1, SIZE)]
+    found = beside(fabric, steps, [background(BUSY)], ranks=2, operation="send_recv")
+    assert found.time == pytest.approx(1.5 * alone, rel=5e-3)
+    assert found.alone == pytest.approx(found.time, rel=5e-3)
+
+
+def test_what_streams_leave_nothing_is_told_so_and_so_are_too_many_blocks() -> None:
+    stream = [background("checkpoint:inf GB/s")]
+    above = TrafficClass("above", 1, priority=1, operations=("checkpoint",))
+    fabric = Fabric(star(8), classes=(above,))
+    with pytest.raises(BackgroundError, match=r"checkpoint:infGB/s: what takes .* next to nothing"):
+        beside(fabric, [Step(0, 7, 1 << 10)], stream, ranks=8)
+    with pytest.raises(BackgroundError, match=r"in 1e\+04 s, .* would send .* blocks; 2097152 are"):
+        StreamSession(fabric, stream, 8, alone=1e4)
+
+
+def test_a_failure_beside_streams_costs_what_it_does_to_both() -> None:
+    """Over a die's port go its 31 blocks and two of the stream, by 7 sub-planes or by 6."""
+    machine = MachineSpec("supernode:32", "raw", planes=("ub",), tolerance=0.0)
+    work = SweptOperation("all_to_all", 32, size=32 << 20, algorithm="direct")
+    sweeper = Sweeper(machine, work, [background(BUSY)])
+    assert sweeper.beside
+    assert sweeper.time == pytest.approx(33 / 31 * sweeper.beside.alone, rel=1e-2)
+    found = sweeper.failure(elements(sweeper.topology, "sub-plane", ("ub",))[:1])
+    assert found.slowdown == pytest.approx(7 / 6, rel=1e-2)
+    assert found.bottleneck is None
+
+
 # The command.
 
 
@@ -170,6 +249,30 @@ def test_the_records_of_a_bench_have_what_streams_do() -> None:
         assert 0 < row["kv_p50_us"] <= row["kv_p99_us"] <= row["kv_p999_us"]
         assert 0 < row["kv_fairness"] <= 1
         assert "background" not in alone
+
+
+POOL = ("pool", "--requests", "8", "--nodes", "2", "--clients", "2", "--rate", "500",
+        "--pause", "0.01", "--turns", "2", "--policy", "lru", "--planes", "ub")  # fmt: skip
+
+
+def test_a_pool_beside_streams_hits_as_often_and_takes_longer() -> None:
+    (alone,) = json.loads(run(*POOL, "--format", "json"))
+    (among,) = json.loads(run(*POOL, "--background", BUSY, "--format", "json"))
+    assert among["hits_dram"] == alone["hits_dram"] > 0
+    assert among["get_p50_us"] > 1.1 * alone["get_p50_us"]
+    assert among["time_us"] == pytest.approx(
+        among["alone_us"] * (1 + among["leakage_percent"] / 100)
+    )
+    assert among["kv_goodput_GBps"] > 0
+    assert f"# ub lru beside {BUSY.replace(' ', '')}: +" in run(*POOL, "--background", BUSY)
+
+
+def test_faults_say_it_in_a_line_and_show_no_published_figures_beside_it() -> None:
+    asked = ("faults", "--kind", "sub-plane", "--system", "supernode:16", "--ranks", "16",
+             "--workload", "barrier", "--mtbf", "1y", "--mttr", "1h")  # fmt: skip
+    text = run(*asked, "--background", "kv:1GB/s")
+    assert "# beside kv:1GB/s: +" in text
+    assert "UB-Mesh" not in text
 
 
 def test_text_says_it_in_a_line() -> None:
@@ -198,6 +301,27 @@ def test_a_plot_has_the_operation_alone_beside_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_go_with_streams_is_refused(more: tuple[str, ...], why: str) -> None:
-    found = CliRunner().invoke(main, ["bench", *MOE, *more])
+    check_refused((*MOE, *more), why)
+
+
+@pytest.mark.parametrize(
+    ("bench", "why"),
+    [
+        (("put", "--transport", "inproc"), "does not go with --transport inproc"),
+        (("get", "--sensitivity"), "does not go with --sensitivity: that is of it alone"),
+        (("trace", "none.goal", "--sensitivity"), "does not go with --sensitivity"),
+        (("pool", "--published"), "does not go with --published"),
+        ((*POOL, "--background", "checkpoint:1GB/s@vpc"), "no path from node0.die0 to"),
+    ],
+)
+def test_so_is_what_does_not_go_with_them_beside_other_things(
+    bench: tuple[str, ...], why: str
+) -> None:
+    check_refused((*bench, "--background", "kv:1GB/s"), why)
+
+
+def check_refused(asked: tuple[str, ...], why: str) -> None:
+    """Check that a command is refused in a line that says why."""
+    found = CliRunner().invoke(main, ["bench", *asked])
     assert found.exit_code == 2
     assert why in found.output

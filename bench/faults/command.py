@@ -7,6 +7,9 @@ from typing import NamedTuple
 import click
 import numpy as np
 
+from bench.background import lines as lines_beside
+from bench.background import record as beside_record
+from bench.background_option import background_option
 from bench.cases.moe import MODES
 from bench.faults import picture
 from bench.faults.sweep import Sweep, Sweeper, pairs, sweep
@@ -17,6 +20,7 @@ from bench.new_files import NewFile, check_apart
 from bench.options import PICTURES, Names, answer_options, gathered, parse_bytes
 from bench.records import Record, Value, as_text, opened, progress
 from bench.streams import put
+from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from topology.analysis.elements import Element, elements
 from topology.units import US
@@ -66,12 +70,14 @@ class AskedSweep(NamedTuple):
                    " d, y. With --mttr a year is added up.")  # fmt: skip
 @click.option("--mttr", type=Spans(), default=(), metavar="KIND=TIME,..",
               help="Mean time to repair one; a time alone holds for all kinds.")  # fmt: skip
+@background_option
 @machine_options
 @answer_options
 @click.option("--plot", type=NewFile(), help="Draw the distributions (png, svg or pdf).")
 def command(
     kinds: tuple[str, ...], workload: SweptOperation, number: int | None,
-    mtbf: tuple[tuple[str, float], ...], mttr: tuple[tuple[str, float], ...], machine: MachineSpec,
+    mtbf: tuple[tuple[str, float], ...], mttr: tuple[tuple[str, float], ...],
+    background: tuple[Background, ...], machine: MachineSpec,
     form: str, output: Path | None, plot: Path | None,
 ) -> None:  # fmt: skip
     """What every single failure of a kind costs a workload, one after the other.
@@ -83,7 +89,7 @@ def command(
     if plot and plot.suffix.lower() not in PICTURES:
         raise click.UsageError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
     rates = rates_of(kinds, mtbf, mttr)
-    sweeper = Sweeper(machine, workload)
+    sweeper = Sweeper(machine, workload, background)
     cases = {kind: elements(sweeper.topology, kind, sweeper.planes) for kind in kinds}
     asked = [AskedSweep(kind, cases[kind], rates.get(kind)) for kind in kinds]
     if number is not None:
@@ -94,13 +100,14 @@ def command(
     with opened(output) as file:
         if form == "table":
             head = f"# {machine.system}, {sweeper.whole.router.policy}, {sweeper.workload.words()}"
-            put(file, f"{head}: {sweeper.whole.duration / US:.5g} us with nothing broken")
+            put(file, f"{head}: {sweeper.time / US:.5g} us with nothing broken")
+            put(file, *(f"# {line}" for line in lines_beside(rows[0])))
             file.write(as_text([_shown(row) for row in rows if "failures" in row], form))
             put(file, *(f"# {line}" for line in notes(found)))
             if rates:
                 put(file, "")
                 file.write(as_text([_year(row) for row in rows if "mtbf_hours" in row], form))
-                put(file, *(f"# {line}" for line in published_lines()))
+                put(file, *(f"# {line}" for line in published_lines() if not background))
         else:
             file.write(as_text(rows, form, machine))
     if plot:
@@ -133,8 +140,9 @@ def records(sweeper: Sweeper, asked: Sequence[AskedSweep], found: Sequence[Sweep
 
 def _about(sweeper: Sweeper) -> dict[str, Value]:
     machine = sweeper.machine
+    more = beside_record(sweeper.beside) if sweeper.beside else {}
     return {"system": machine.system, **sweeper.workload.record(), "engine": machine.engine,
-            "routing": sweeper.whole.router.policy}  # fmt: skip
+            "routing": sweeper.whole.router.policy, **more}  # fmt: skip
 
 
 def record(found: Sweep) -> dict[str, Value]:

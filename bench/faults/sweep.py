@@ -8,6 +8,7 @@ from math import comb
 import numpy as np
 
 from bench.faults.workload import SweptOperation
+from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 from topology.analysis.alike import by_number, signature
@@ -24,12 +25,12 @@ class Failure:
     """Failures that nobody can tell apart; ``names``: of each of them.
 
     ``slowdown``: the workload's time over that of the whole machine, None where it cannot run, and
-    then ``why`` is `CUT` or `FULL`; ``bottleneck``: what sets the time.
+    then ``why`` is `CUT` or `FULL`; ``bottleneck``: what sets the time, None beside streams.
     """
 
     names: tuple[str, ...]
     slowdown: float | None
-    bottleneck: str = ""
+    bottleneck: str | None = None
     why: str = ""
 
 
@@ -39,7 +40,7 @@ class Sweep:
 
     kind: str
     time: float
-    bottleneck: str
+    bottleneck: str | None
     failures: tuple[Failure, ...]
 
     @property
@@ -70,13 +71,18 @@ class Sweeper:
     """Times a workload on a machine with things taken out of it.
 
     ``topology``: what it is without anything more taken out; ``whole``: the workload's timeline
-    there. Raises what `SweptOperation.simulate` raises.
+    there, alone, and ``beside`` streams, if there are any; ``time``: in seconds. Raises what
+    `SweptOperation` raises.
     """
 
-    def __init__(self, machine: MachineSpec, workload: SweptOperation) -> None:
-        self.machine, self.topology = machine, machine.topology()
+    def __init__(
+        self, machine: MachineSpec, workload: SweptOperation, streams: Sequence[Background] = ()
+    ) -> None:
+        self.machine, self.topology, self._streams = machine, machine.topology(), streams
         self.workload = workload.settled(machine)
         self.whole: Timeline = self.workload.simulate(machine)
+        self.beside = self.workload.beside(machine, streams) if streams else None
+        self.time = self.whole.duration if self.beside is None else self.beside.time
         self.planes = self.whole.router.planes
         self._apart = by_number(policy_of(machine.routing))
         self._hops = 2 * self.whole.router.farthest + 2  # a failure makes ways longer
@@ -108,11 +114,17 @@ class Sweeper:
         if self._room(machine) < self.workload.ranks:
             return Failure(names, None, why=FULL)
         try:
-            timeline = self.workload.simulate(machine)
+            time, bottleneck = self._timed(machine)
         except RouteError:
             return Failure(names, None, why=CUT)
-        slowdown = timeline.duration / self.whole.duration if self.whole.duration else 1.0
-        return Failure(names, slowdown, str(timeline.bottleneck))
+        return Failure(names, time / self.time if self.time else 1.0, bottleneck)
+
+    def _timed(self, machine: MachineSpec) -> tuple[float, str | None]:
+        """Seconds on a machine, and what sets them."""
+        if self._streams:
+            return self.workload.beside(machine, self._streams).time, None
+        timeline = self.workload.simulate(machine)
+        return timeline.duration, str(timeline.bottleneck)
 
     def _room(self, machine: MachineSpec) -> int:
         """How many ranks have a place; 0 where one of those asked for is gone."""
@@ -129,8 +141,8 @@ def sweep(sweeper: Sweeper, kind: str, cases: Sequence[Element]) -> Iterator[Fai
     for alike in sweeper.groups(cases):
         found.append(sweeper.failure(alike))
         yield found[-1]
-    whole = sweeper.whole
-    yield Sweep(kind, whole.duration, str(whole.bottleneck), tuple(found))
+    bottleneck = None if sweeper.beside else str(sweeper.whole.bottleneck)
+    yield Sweep(kind, sweeper.time, bottleneck, tuple(found))
 
 
 def pairs(cases: Sequence[Element], number: int, seed: int) -> list[Element]:

@@ -1,16 +1,18 @@
 """What a sweep over failures times on each machine: an MoE operation, or a collective."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.cases.moe import EXPERTS, HIDDEN, MODES, TOKENS, TOP_K, Experts, dtype_of
 from bench.cases.moe import OPERATIONS as EXCHANGES
 from bench.cases.operations import OPERATIONS as COLLECTIVES
 from bench.collectives import measure
-from bench.moe.measure import prepared
+from bench.moe.measure import nodes_of, prepared
 from bench.moe.measure import simulate as simulate_experts
 from bench.options import Flags
 from bench.records import Value
+from collectives.workloads.background.beside import Beside, beside
+from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 
@@ -52,6 +54,20 @@ class SweptOperation:
             return simulate_experts(self._experts(software), fabric)
         bench = self._collective(machine)
         return measure.simulated(bench, next(measure.tasks(bench)))
+
+    def beside(self, machine: MachineSpec, streams: Sequence[Background]) -> Beside:
+        """The operation on a machine beside streams; raises as `simulate` and `beside` do."""
+        if self.name in EXCHANGES:
+            fabric, software, _ = prepared(machine, self.mode)
+            work = self._experts(software)
+            steps = work.steps(software, nodes_of(work, fabric))
+            return beside(fabric, steps, streams, ranks=self.ranks, operation=work.operation)
+        bench = self._collective(machine)
+        task = next(measure.tasks(bench))
+        return beside(
+            bench.fabric, measure.steps_of(bench, task), streams, ranks=self.ranks,
+            operation=measure.operation_of(bench, task),
+        )  # fmt: skip
 
     def record(self) -> dict[str, Value]:
         """What it is, for a record."""

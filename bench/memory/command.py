@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from bench import sensitivity
+from bench.background import lines as lines_beside
+from bench.background_option import background_option, check_alone
 from bench.machine_options import machine_options
 from bench.memory import picture
 from bench.memory.measure import AccessRow, effects_of, sweep
@@ -21,6 +23,7 @@ from bench.records import Value, as_table, as_text, opened, progress
 from bench.streams import put as put_lines
 from bench.transport_choice import TRANSPORTS, TransportChoice
 from collectives.memory.arguments import DEVICES
+from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from topology.graph import LEVELS
 
@@ -71,12 +74,16 @@ access_options = gathered(
 
 def _run(
     op: str, flags: AccessFlags, transport: str, machine: MachineSpec, what_matters: bool,
-    form: str, output: Path | None, plot: Path | None, trace: Path | None,
+    background: tuple[Background, ...], form: str, output: Path | None, plot: Path | None,
+    trace: Path | None,
 ) -> int:  # fmt: skip
     check_apart({"--output": output, "--plot": plot, "--trace": trace})
     if what_matters:
         check_sensitivity(transport)
-    bench = prepare(op, flags, machine)
+    if background and transport != "sim":
+        raise click.UsageError(f"--background does not go with --transport {transport}")
+    check_alone(background, {"--sensitivity": what_matters})
+    bench = prepare(op, flags, machine, background)
     if trace:
         picture.check_traceable(bench)
     made = sweep(bench) if transport == "sim" else sweep_live(bench, transport)
@@ -89,6 +96,9 @@ def _run(
             put_lines(file, f"# {_head(bench, transport)}")
             file.write(as_table([_short(record) for record in records]))
             put_lines(file, *(f"# {line}" for line in lines([row.standing for row in rows])))
+            put_lines(file, *(
+                f"# {row.size} B {line}" for row in rows for line in lines_beside(row.beside)
+            ))  # fmt: skip
             file.write(sensitivity.text(answers))
         else:
             shown = sensitivity.records(answers) if what_matters else records
@@ -106,7 +116,7 @@ def _head(bench: AccessBench, transport: str) -> str:
     return (
         f"{bench.op} on {bench.machine.system} with {bench.software.stack(bench.operation)} over"
         f" {planes}: {flags.pattern} of {flags.world} ranks, {flags.local} to {flags.remote},"
-        f" distance {bench.distance}{over}"
+        f" distance {bench.distance}{''.join(f', beside {one}' for one in bench.streams)}{over}"
     )
 
 
@@ -119,6 +129,7 @@ def _command(op: str, text: str) -> click.Command:
         click.option("--transport", type=TransportChoice(TRANSPORTS), default=TRANSPORTS[0],
                      show_default=True, help="Simulate, or access real memory of real ranks."),
         sensitivity_option,
+        background_option,
         click.option("--format", "form", type=click.Choice(FORMATS), default="table",
                      show_default=True, help="Text for people, or records for programs."),
         click.option("--output", type=NewFile(), metavar="FILE",

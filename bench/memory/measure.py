@@ -1,17 +1,21 @@
 """The benchmark of one-sided accesses itself: returns values, prints nothing."""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from bench.background import record
 from bench.memory.request import AccessBench
 from bench.published.standing import Question, Standing, standing
 from bench.records import Value, in_gb, over
 from bench.sensitivity import Effect, effects
+from collectives.workloads.background.beside import Beside
+from collectives.workloads.background.session import StreamSession
 from fabric.clock.accesses import AccessTerms
 from fabric.clock.emulator import Emulator
 from fabric.endpoint.one_sided import THERE_AND_BACK
 from fabric.endpoint.presets import preset
+from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from topology.presets.catalogue import short_name
 from topology.units import US
@@ -35,7 +39,10 @@ class AccessTimes:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """A row: accesses of ``blocks`` blocks of ``size`` bytes each, and how long they take."""
+    """A row: accesses of ``blocks`` blocks of ``size`` bytes each, and how long they take.
+
+    ``beside``: what its record says of streams beside them.
+    """
 
     bench: AccessBench
     size: int
@@ -44,6 +51,7 @@ class AccessRow:
     transport: str
     host_time: float
     standing: Standing
+    beside: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def accesses(self) -> int:
@@ -77,7 +85,7 @@ class AccessRow:
             "window": flags.window, "moved_bytes": self.moved, "time_us": times.time / US,
             "latency_us": times.latency / US, "bandwidth_GBps": in_gb(self.bandwidth),
             "message_rate_Mps": None if self.rate is None else self.rate / 1e6,
-            **self._on_host(), **self.standing.record(), "transport": self.transport,
+            **self._on_host(), **self.standing.record(), **self.beside, "transport": self.transport,
             "engine": machine.engine, "routing": machine.routing, "wrong": times.wrong,
             "host_time_s": self.host_time,
         }  # fmt: skip
@@ -98,7 +106,26 @@ def sweep(bench: AccessBench) -> Iterator[AccessRow]:
     for size in bench.flags.sizes():
         began = time.perf_counter()
         times = simulated(bench, size)
-        yield row(bench, size, times, "sim", time.perf_counter() - began)
+        times, beside = _beside(bench, size, times) if bench.streams else (times, {})
+        yield replace(row(bench, size, times, "sim", time.perf_counter() - began), beside=beside)
+
+
+def _beside(
+    bench: AccessBench, size: int, alone: AccessTimes
+) -> tuple[AccessTimes, Mapping[str, Value]]:
+    """How long the accesses of a row take beside the streams, and what a record says of these."""
+    made: list[StreamSession] = []
+
+    def with_streams(session: Session) -> Session:
+        made.append(
+            StreamSession(
+                bench.fabric, bench.streams, bench.flags.world, alone=alone.time, inner=session
+            )
+        )
+        return made[0]
+
+    times = simulated(bench, size, with_streams)
+    return times, record(Beside(times.time, alone.time, made[0].answers(times.time)))
 
 
 def row(
@@ -129,11 +156,16 @@ def effects_of(bench: AccessBench, size: int) -> list[Effect]:
     return effects(fabric, (operation,), time_on)
 
 
-def simulated(bench: AccessBench, size: int) -> AccessTimes:
-    """How long the accesses of a row take, begun at one instant: as of running ranks, no bytes."""
+def simulated(
+    bench: AccessBench, size: int, beside: Callable[[Session], Session] | None = None
+) -> AccessTimes:
+    """How long the accesses of a row take, begun at one instant: as of running ranks, no bytes.
+
+    ``beside``: as of `Emulator.with_memory`.
+    """
     flags, blocks = bench.flags, bench.flags.blocks_of(size)
     emulator = Emulator(bench.fabric, flags.world)
-    emulator.with_memory()
+    emulator.with_memory(beside)
     number = 0
     for rank, target in bench.pairs:
         terms = AccessTerms(target, bench.op == "put", size * blocks, blocks, bench.sides)

@@ -32,7 +32,8 @@ def draw(rows: Sequence[AccessRow], path: Path) -> None:
         left, right = figure.subplots(1, 2)
         figure.suptitle(
             shown(f"{first.op}, {first.flags.pattern} of {first.flags.world} ranks of"
-                  f" {first.machine.system}, {first.software.stack(first.operation)}"),
+                  f" {first.machine.system}, {first.software.stack(first.operation)}"
+                  f"{''.join(f', beside {one}' for one in first.streams)}"),
             x=0.01, ha="left",
         )  # fmt: skip
         _line(left, rows, lambda row: row.times.latency / US, is_trusted=True)
@@ -93,4 +94,9 @@ def trace(row: AccessRow, path: Path) -> None:
             slice_of((rank + 1, number + 1), words, begin, over_at, bytes=row.blocks * row.size,
                      blocks=row.blocks)
         )  # fmt: skip
-    write(events, path, {"title": f"{op} of {row.blocks} blocks of {row.size} bytes"})
+    write(events, path, {"title": _title(row)})
+
+
+def _title(row: AccessRow) -> str:
+    beside = "".join(f", beside {one}" for one in row.bench.streams)
+    return f"{row.bench.op} of {row.blocks} blocks of {row.size} bytes{beside}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.machine import BenchError, check_fits
+from collectives.workloads.background.beside import check_streams
+from collectives.workloads.background.streams import Background
 from fabric.clock.memory_machine import cpus_of
 from fabric.endpoint.costs import WIRE, Endpoint
 from fabric.endpoint.one_sided import READ, SIDES, WRITE, with_memory
@@ -69,7 +71,8 @@ class AccessFlags:
 class AccessBench:
     """A checked request: ``op``, "put" or "get", on ``fabric``, whose software times it.
 
-    ``software``: the stack that has constants for it; ``distance``: one of `LEVELS`.
+    ``software``: the stack that has constants for it; ``distance``: one of `LEVELS`; ``streams``:
+    what is beside the accesses.
     """
 
     op: str
@@ -78,6 +81,7 @@ class AccessBench:
     machine: MachineSpec
     software: Endpoint
     distance: str
+    streams: tuple[Background, ...] = ()
 
     @property
     def sides(self) -> tuple[bool, bool]:
@@ -98,7 +102,9 @@ class AccessBench:
         return [(0, rank) for rank in others]
 
 
-def prepare(op: str, flags: AccessFlags, machine: MachineSpec) -> AccessBench:
+def prepare(
+    op: str, flags: AccessFlags, machine: MachineSpec, streams: tuple[Background, ...] = ()
+) -> AccessBench:
     """The benchmark that was asked for, checked; raises `TriplaneError` for what is wrong."""
     flags.sizes()
     if flags.blocks and flags.bulk:
@@ -111,8 +117,9 @@ def prepare(op: str, flags: AccessFlags, machine: MachineSpec) -> AccessBench:
     software = _software(op, machine, fabric)
     fabric, distance = _placed(fabric, flags)
     check_fits(flags.world, fabric)
+    check_streams(fabric, streams, flags.world)
     placed = machine.changed(placement=tuple(fabric.places[: flags.world].tolist()))
-    return AccessBench(op, flags, fabric, placed, software, distance)
+    return AccessBench(op, flags, fabric, placed, software, distance, streams)
 
 
 def _software(op: str, machine: MachineSpec, fabric: Fabric) -> Endpoint:

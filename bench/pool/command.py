@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from bench.background import lines as lines_beside
+from bench.background import record as of_streams
+from bench.background_option import background_option, check_alone
 from bench.machine_options import machine_options
 from bench.numbers import Positive
 from bench.options import Names, answer_options, gathered, parse_bytes, parse_size
@@ -25,6 +29,9 @@ from collectives.memory.pool.emulated.requests import (
     read_requests,
 )
 from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
+from collectives.workloads.background.beside import Beside
+from collectives.workloads.background.session import StreamSession
+from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from topology.units import US
 
@@ -99,17 +106,19 @@ chat_options = gathered(
 @pool_options
 @click.option("--published", "of_paper", is_flag=True,
               help="No replay, but what is published of pools, beside the model.")  # fmt: skip
+@background_option
 @machine_options
 @answer_options
 def command(
     file: str | None, faster: float, chats: ChatLoad, pool: PoolOptions, of_paper: bool,
-    machine: MachineSpec, form: str, output: Path | None,
+    background: tuple[Background, ...], machine: MachineSpec, form: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Hit rates of eviction policies, and how long blocks take, over UB and over VPC.
 
     Each request reads the blocks of its prompt that the pool has, and writes the others. --planes
     chooses among ub and vpc.
     """
+    check_alone(background, {"--published": of_paper})
     if of_paper:
         rows = published.records(machine)
         with opened(output) as where:
@@ -130,16 +139,23 @@ def command(
     requests = chats.generate() if file is None else read_requests(file)
     requests = [replace(one, time=one.time / faster) for one in requests]
     runs = [(plane, policy) for plane in planes for policy in pool.policies]
-    found = [*progress(_runs(machine, pool, block, requests, runs), "pool", len(runs))]
+    made = _runs(machine, pool, block, requests, runs, background)
+    found = [*progress(made, "pool", len(runs))]
     with opened(output) as where:
         if form == "table":
             put(where, _head(machine, pool, block, found[0][1], file))
-        where.write(as_text([record for record, _ in found], form, machine))
+            where.write(as_text([_shown(record) for record, _ in found], form, machine))
+            put(where, *(
+                f"# {record['plane']} {record['policy']} {line}"
+                for record, _ in found for line in lines_beside(record, "us in the mean, alone")
+            ))  # fmt: skip
+        else:
+            where.write(as_text([record for record, _ in found], form, machine))
 
 
 def _runs(
     machine: MachineSpec, pool: PoolOptions, block: BlockShape, requests: Sequence[CacheRequest],
-    runs: Sequence[tuple[str, str]],
+    runs: Sequence[tuple[str, str]], streams: tuple[Background, ...],
 ) -> Iterator[tuple[Record, ReplayAnswer]]:  # fmt: skip
     ways = {
         plane: PoolWays(machine.changed(planes=None), plane, pool.clients, pool.nodes)
@@ -148,7 +164,24 @@ def _runs(
     for plane, policy in runs:
         shape = _shape(pool, block, len(ways[plane].servers) // pool.nodes)
         answer = replay(ways[plane], requests, shape, block, policy=policy)
-        yield _record(ways[plane], policy, answer), answer
+        if not streams:
+            yield _record(ways[plane], policy, answer), answer
+            continue
+        fabric = ways[plane].fabric
+        session = StreamSession(
+            fabric, streams, pool.clients, alone=answer.span,
+            inner=fabric.session(len(fabric.places)),
+        )  # fmt: skip
+        beside = replay(ways[plane], requests, shape, block, policy=policy, session=session)
+        found = Beside(_mean(beside), _mean(answer), session.answers(beside.span))
+        row = _record(ways[plane], policy, beside)
+        yield {**row, "time_us": found.time / US, **of_streams(found)}, beside
+
+
+def _mean(answer: ReplayAnswer) -> float:
+    """Seconds in which a request's blocks are read or written, in the mean."""
+    taken = np.concatenate([answer.gets, answer.puts])
+    return float(taken.mean()) if len(taken) else 0.0
 
 
 def _shape(pool: PoolOptions, block: BlockShape, sockets: int) -> StoreShape:
@@ -176,6 +209,11 @@ def _record(ways: PoolWays, policy: str, answer: ReplayAnswer) -> Record:
         "get_GBps": in_gb(over(answer.loaded, float(answer.gets.sum()))),
         "read_GBps": in_gb(over(answer.loaded, answer.span)), "span_s": answer.span,
     }  # fmt: skip
+
+
+def _shown(row: Record) -> Record:
+    """What of a record is in the table: without what a line says of streams."""
+    return dict(islice(row.items(), [*row, "time_us"].index("time_us")))
 
 
 def _percentile(times: Any, share: int) -> Value:

@@ -39,6 +39,7 @@ from collectives.workloads.workload import (
 )
 from fabric.clock.calls import Catalogue, Family, grid
 from fabric.endpoint.costs import FREE, MESSAGE
+from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from fabric.schedule.plan import TimedRows, plans
 from fabric.timeline.perfetto.events import Event, arrow, entry_of, nanoseconds, slice_of, track
@@ -113,19 +114,21 @@ class EndedOperation(NamedTuple):
 def replay(
     workload: Workload, fabric: Fabric, *, algorithm: str | None = None,
     rendezvous: float = math.inf, ended: Callable[[EndedOperation], None] | None = None,
+    session: Session | None = None,
 ) -> Replay:  # fmt: skip
     """Time ``workload`` on ``fabric``; rank i sits on the fabric's place i.
 
     ``algorithm``: of collectives; None: the fastest on the fabric for each. ``rendezvous``: bytes
     from which on a message waits for its receive. ``ended``: is told of each operation when it is
-    over, in the order of time, while the others go on. Raises `WorldError` for more ranks than
+    over, in the order of time, while the others go on. ``session``: that times it, of the fabric;
+    None: a new one. Raises `WorldError` for more ranks than
     places, and `WorkloadError` for operations that can never begin: it says which, and what they
     wait for, or in which circle.
     """
     circle = circle_of_needs(workload)
     if circle:
         raise WorkloadError(circle)
-    run = _Run(workload, fabric, algorithm, rendezvous, ended)
+    run = _Run(workload, fabric, algorithm, rendezvous, ended, session)
     run.play()
     return Replay(workload, fabric, run.start, run.finish, run.into)
 
@@ -142,13 +145,13 @@ class _Run:
 
     def __init__(
         self, workload: Workload, fabric: Fabric, algorithm: str | None, rendezvous: float,
-        ended: Callable[[EndedOperation], None] | None,
+        ended: Callable[[EndedOperation], None] | None, session: Session | None,
     ) -> None:  # fmt: skip
         self.w, self.fabric, self.algorithm, self.rendezvous = (
             workload, fabric, algorithm, rendezvous,
         )  # fmt: skip
         self._told = ended
-        self._session = fabric.session(workload.ranks)
+        self._session = fabric.session(workload.ranks) if session is None else session
         self._catalogue = Catalogue(fabric, workload.ranks, self._session)
         n = len(workload)
         self.start, self.finish = np.full(n, np.nan), np.full(n, np.nan)

@@ -17,6 +17,7 @@ from fabric.clock.modes import End, TimeMode
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.endpoint.costs import Endpoint
 from fabric.endpoint.one_sided import READ, SIDES, WRITE
+from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
 
@@ -49,13 +50,13 @@ class AccessClock:
         """What times accesses; None while there can be none."""
         return None if self._machine is None else self._machine.software
 
-    def open(self) -> None:
-        """Let ranks access memory from now on. Idempotent."""
+    def open(self, beside: Callable[[Session], Session] | None = None) -> None:
+        """Let ranks access memory from now on. Idempotent; ``beside``: see `Emulator`."""
         if not self.is_open:
             self.is_open = True
             size = len(self._posts.ranks)
             made = self._machine = memory_machine(self._fabric, size)
-            session = made.session()
+            session = made.session() if beside is None else beside(made.session())
             self._catalogue = Catalogue(self._fabric, made.size, session, made.software)
             self._mode.replace(session)
 

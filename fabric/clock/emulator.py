@@ -30,6 +30,7 @@ from fabric.clock.modes import mode as chosen
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.clock.record import Latest, RecordedShare, Recording
 from fabric.endpoint.costs import FREE, MESSAGE, Endpoint
+from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
 from fabric.schedule.plan import TimedRows
@@ -194,9 +195,12 @@ class Emulator:
 
     # Accesses to registered memory.
 
-    def with_memory(self) -> None:
-        """Let ranks access registered memory from now on. Idempotent."""
-        self._memory.open()
+    def with_memory(self, beside: Callable[[Session], Session] | None = None) -> None:
+        """Let ranks access registered memory from now on. Idempotent.
+
+        ``beside``: makes of the session that times accesses one with more in it, None: as it is.
+        """
+        self._memory.open(beside)
 
     def access(self, rank: int, op: int, terms: AccessTerms, at: float | None = None) -> None:
         """The rank begins access ``op`` of memory, to which nobody else brings anything.

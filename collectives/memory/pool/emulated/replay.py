@@ -15,6 +15,7 @@ from collectives.memory.pool.emulated.requests import CacheRequest
 from collectives.memory.pool.emulated.storage import Storage, StorageQueues
 from collectives.memory.pool.emulated.transfers import Transfers
 from collectives.memory.pool.emulated.ways import PoolWays
+from fabric.engines.base import Session
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,18 @@ class ReplayAnswer:
 def replay(
     ways: PoolWays, requests: Sequence[CacheRequest], shape: StoreShape, block: BlockShape, *,
     policy: str = "lru", virtual_nodes: int = VIRTUAL_NODES, storage: Storage | None = None,
+    session: Session | None = None,
 ) -> ReplayAnswer:  # fmt: skip
     """Replay ``requests`` on a pool over ``ways``, whose servers each have ``shape``.
 
     A request reads the blocks of its prompt from the first on that are there, all at once, and
     then writes the others; a block is there for others when it is written. Clients take requests
-    in turn. Lookups and computing take no time. Raises as `PoolWays` and the engine do.
+    in turn. Lookups and computing take no time. ``session``: as of `Transfers`. Raises
+    as `PoolWays` and the engine do.
     """
-    run = _Replay(ways, requests, shape, block, policy, virtual_nodes, storage or Storage())
+    run = _Replay(
+        ways, requests, shape, block, policy, virtual_nodes, storage or Storage(), session
+    )
     return run.answer()
 
 
@@ -96,11 +101,12 @@ class _Replay:
     def __init__(
         self, ways: PoolWays, requests: Sequence[CacheRequest], shape: StoreShape,
         block: BlockShape, policy: str, virtual_nodes: int, storage: Storage,
+        session: Session | None,
     ) -> None:  # fmt: skip
         ring = HashRing(tuple(ways.servers), virtual_nodes)
         self._ways, self._requests, self._block = ways, requests, block
         self._pool = IndexedPool(ring, shape, eviction_policy(policy), block.bytes)
-        self._time, self._storage = Transfers(ways), StorageQueues(storage)
+        self._time, self._storage = Transfers(ways, session), StorageQueues(storage)
         self._gets, self._puts = list[float](), list[float]()
         self._by_tier: Counter[str] = Counter()
         self._first = requests[0].time if requests else 0.0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from collectives.memory.pool.emulated.ways import PoolWays
 from fabric.clock.calls import Catalogue
-from fabric.engines.base import Ended
+from fabric.engines.base import Ended, Session
 from fabric.engines.columns import RankStreams
 from fabric.schedule.plan import plans
 from fabric.schedule.step import Step
@@ -25,13 +25,16 @@ class _Call(NamedTuple):
 
 
 class Transfers:
-    """Emulated time in which blocks are moved; ``now``: seconds."""
+    """Emulated time in which blocks are moved; ``now``: seconds.
 
-    def __init__(self, ways: PoolWays) -> None:
+    ``session``: that times them, of all places of the fabric of ``ways``; None: a new one.
+    """
+
+    def __init__(self, ways: PoolWays, session: Session | None = None) -> None:
         fabric = ways.fabric
         size = len(fabric.places)
         self.now = 0.0
-        self._session = fabric.session(size)
+        self._session = fabric.session(size) if session is None else session
         self._catalogue = Catalogue(fabric, size, self._session)
         self._known: dict[tuple[str, int, int, int, int], _Call] = {}
         self._answered = [0.0] * size
