@@ -34,6 +34,15 @@ KIND, RANKS = "in_switch", "in_switch_ranks"
 MODELS = frozenset({KIND, RANKS})
 """What an engine that models them has in `fabric.engines.base.Engine.models`."""
 
+TREES = "in_switch in trees"
+"""In `Engine.models`: switches combine and copy also where ranks meet in a tree of several."""
+
+CHANGING = "in_switch while links change"
+"""In `Engine.models`: switches combine and copy on machines that change in time, too."""
+
+KINDS = RETURNED
+"""The kinds of what switches do, numbered from 1 on."""
+
 _NEEDS = {COMBINED: REDUCE, COPIED: MULTICAST, REDUCED: REDUCE | MULTICAST}
 
 

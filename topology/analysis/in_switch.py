@@ -63,3 +63,19 @@ def can_meet(topology: Topology, planes: Sequence[str], endpoints: ArrayLike, ab
             domain = domains(topology, plane, able)[ends]
             return bool(joined.all() and domain[0] != NOWHERE and (domain == domain[0]).all())
     return False
+
+
+def meet_in_one(topology: Topology, planes: Sequence[str], endpoints: ArrayLike) -> bool:
+    """Whether all ``endpoints`` (int [n]) have links to one and the same switch.
+
+    ``planes``: as in `can_meet`.
+    """
+    ends = np.asarray(endpoints)
+    for name in planes:
+        plane = topology.plane(name)
+        label = parts(topology, plane)[ends]
+        if (label[1:] == label[0]).any() and label[0] != NOWHERE:
+            mine = (topology.link_plane == plane) & np.isin(topology.link_src, ends)
+            both = np.unique(np.stack([topology.link_src[mine], topology.link_dst[mine]]), axis=1)
+            return bool((np.bincount(both[1])[topology.n_endpoints :] == len(ends)).any())
+    return False

@@ -34,7 +34,10 @@ class Flow:
     `EngineError` for one outside 0 to 1, and `ArgumentError` if it is no number.
     """
 
-    models = frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH}) | in_switch.MODELS
+    models = (
+        frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH})
+        | in_switch.MODELS | {in_switch.TREES, in_switch.CHANGING}
+    )  # fmt: skip
 
     def __init__(self, tolerance: float = 1e-3) -> None:
         self.tolerance = number(tolerance, "tolerance")

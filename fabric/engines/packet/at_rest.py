@@ -25,6 +25,9 @@ _DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next
 _DEPTH_BY_DICE = 64  # the same where chance gives some links several in a row
 _NO_LIMIT = 1 << 60  # cells
 
+RESERVE = 64
+"""Free packets before an event, where nothing is copied."""
+
 
 def at_rest(
     network: Network, kinds: PacketKinds, options: PacketOptions, places: int,
@@ -37,8 +40,9 @@ def at_rest(
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
     empty = {
         name: records(0, name)
-        for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes")
-    }
+        for name in ("heap", "entries", "sets", "senders", "packets", "transfers", "lanes",
+                     "teams", "members", "parts", "copies")
+    }  # fmt: skip
     return State(
         _numbers(), shift, options.mtu, options.header, options.cell,
         _DEPTH_BY_DICE if network.choice == BY_DICE else _DEPTH,
@@ -58,7 +62,8 @@ def at_rest(
         limited=np.zeros(places * len(kinds) if kinds.limit.any() else 0, np.int64),
         initiators=records(places, "initiators"),
         waiting=records(places * len(kinds), "waiting", first=NONE),
-        start=longs, finish=longs, **empty, **columns(network, len(kinds), options),
+        start=longs, finish=longs, reserve=RESERVE, **empty,
+        **columns(network, len(kinds), options),
     )  # fmt: skip
 
 

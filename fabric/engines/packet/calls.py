@@ -6,6 +6,7 @@ import numpy as np
 
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import NONE, Bools, Ints, Longs
+from fabric.engines.packet.teams import TeamRows
 
 ENDED_PART = -2  # in `MeetingRanks.lane`: the rank's part has ended
 
@@ -14,12 +15,14 @@ class BroughtRows(NamedTuple):
     """What one rank brings to a call: its streams as rows.
 
     ``src``, ``dst``: positions in the group; ``key``: int64, the same at both ends of a stream.
+    ``teams``: what switches combine or copy of them for the rank, or from it; None: nothing.
     """
 
     src: Ints
     dst: Ints
     key: Longs
     rows: Rows
+    teams: TeamRows | None = None
 
 
 class MeetingRanks:

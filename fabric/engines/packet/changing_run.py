@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 
+from fabric.engines import in_switch
 from fabric.engines.account import Account, Loaded
-from fabric.engines.base import Machine
+from fabric.engines.base import EngineError, Machine
 from fabric.engines.changed import MachineStates, load_in, prepared
 from fabric.engines.columns import NO_STREAMS, Streams
 from fabric.engines.packet.changing import ChangingNetwork
@@ -16,6 +17,7 @@ from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import Rows, rows
 from fabric.engines.packet.simulation import PacketSimulation
 from fabric.engines.packet.state import PICOSECONDS, Ints, Longs
+from fabric.engines.packet.teams import NO_CHANGES
 from fabric.engines.paths import carry
 from fabric.faults.changes import LinkHistory
 from fabric.timeline.faults import Faulted, marks_until
@@ -44,6 +46,8 @@ class ChangingPacketSimulation(PacketSimulation):
 
     def _taken(self, streams: Streams, loaded: Loaded) -> tuple[PacketState, Rows]:
         changing, live = self._changing, self._live
+        if in_switch.asked(streams):
+            raise EngineError(NO_CHANGES)
         if live is None:
             live = self._begin(changing.network)
             self._go(live, 0.0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 
+from fabric.engines import in_switch
 from fabric.engines.account import Account
 from fabric.engines.base import (
     CHANGES,
@@ -32,6 +33,9 @@ CELL = 160
 MTU = 4096
 """Bytes of payload of a packet at most, as in ns-3-UB."""
 
+MODELS = frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH})
+"""What it models on every plane, see `fabric.engines.base.Engine.models`."""
+
 
 class Packet:
     """The `Engine` that sends packets over physical links, with queues and credits.
@@ -44,9 +48,9 @@ class Packet:
     `SWITCHING`: when a switch passes a packet on. The others: see `RoceOptions`. Raises
     `EngineError` for buffers that hold no packet and options that contradict each other,
     `ArgumentError` for values out of range.
-    """
 
-    models = frozenset({CONTENTION, CLASSES, CHANGES, GUARANTEES, PACKET_HASH})
+    Switches combine and copy data in one switch between all ranks; with RoCE they do not.
+    """
 
     def __init__(
         self, mtu: int = MTU, header: int = 0, credits: int | None = CREDITS, cell: int = CELL,
@@ -72,6 +76,8 @@ class Packet:
                 rate_bytes, rounds, gain, increase, hyper, least,
             ),
         )  # fmt: skip
+        switches = frozenset() if self.options.roce.planes else in_switch.MODELS
+        self.models = MODELS | switches
 
     def simulate(
         self, machine: Machine, steps: Iterable[Step], *, operation: str = "",

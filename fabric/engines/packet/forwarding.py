@@ -11,6 +11,7 @@ import numpy as np
 
 from fabric.engines.packet.buffers import admit, is_lost, release, send_into
 from fabric.engines.packet.calendar import schedule
+from fabric.engines.packet.in_a_switch import leaves_room, met
 from fabric.engines.packet.offering import ready_to_send
 from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.priority import least_served, served
@@ -26,6 +27,7 @@ from fabric.engines.packet.state import (
     ON_STACK,
     State,
     credit_of,
+    is_of_team,
     queue_of,
     sender_of,
 )
@@ -143,7 +145,7 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
         prefetch(packets, behind)
         prefetch(s.nodes, len(links) + behind)
     queues[credit_of(s, k, kind)].credit -= cells
-    if came != NONE:
+    if came != NONE and (len(s.teams) == 0 or leaves_room(s, p)):
         _give_back(s, came, kind, cells, now)
     if len(s.roce) > 0:
         s.n[BEGUN] += 1
@@ -211,6 +213,11 @@ def arrive(s: State, p: int, now: int) -> bool:
         s.free_packets[s.n[FREE]] = p
         s.n[FREE] += 1
         return True
+    if is_of_team(s, packets[p].transfer):
+        p = met(s, p, now)
+        if p == NONE:
+            return False
+        k, entry = packets[p].link, packets[p].entry
     if len(s.roce) > 0 and s.ends[k] != NONE and not admit(s, k, p, now):
         _give_back(s, k, kind, packets[p].cells, now)
         lose(s, p)

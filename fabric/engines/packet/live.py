@@ -1,11 +1,13 @@
 """The state of the packet engine as it grows: memory, and what goes into it and comes out of it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fabric.engines.base import EngineError
 from fabric.engines.columns import WINDOW_ROWS, longer
 from fabric.engines.packet import steps
-from fabric.engines.packet.at_rest import at_rest, records, undealt
+from fabric.engines.packet.at_rest import RESERVE, at_rest, records, undealt
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network
 from fabric.engines.packet.options import PacketOptions
@@ -25,6 +27,7 @@ from fabric.engines.packet.state import (
     Longs,
     Records,
 )
+from fabric.engines.packet.teams import Team, check_switches, parts_of, write_team
 from fabric.engines.packet.waits import stuck
 
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
@@ -139,6 +142,46 @@ class PacketState:
             begin_flows(self.state, slots, rows.to_send, line)
         return slots
 
+    def add_teams(self, teams: Sequence[Team]) -> None:
+        """Let transfers that there are meet in switches; none of them has set out."""
+        if not teams:
+            return
+        for one in teams:
+            check_switches(self.state, self._graph, one)
+        roots = self._slots(sum(one.has_root for one in teams)).tolist()[::-1]
+        counts = parts_of(teams, self.state.mtu)
+        first = self._room_for_teams(len(teams), int(counts.sum()), teams)
+        free = np.flatnonzero(self.state.teams["left"] == 0).tolist()
+        for one, number, at in zip(teams, free, (first + np.cumsum(counts) - counts).tolist(),
+                                   strict=False):  # fmt: skip
+            root = roots.pop() if one.has_root else NONE
+            write_team(self.state, number, one, root, at, self._places, len(self._kinds))
+
+    def _room_for_teams(self, more: int, parts: int, teams: Sequence[Team]) -> int:
+        """Make room for so many more teams, and parts of them; returns where the parts begin."""
+        s = self.state
+        there = np.flatnonzero(s.teams["left"] > 0)
+        have = s.teams["parts"][there].astype(np.int64)
+        size = np.where(s.teams["joins"][there], -(-s.teams["size"][there] // s.mtu), 0)
+        end = int((have + size).max(initial=0))
+        if end + parts > len(s.parts):  # those of teams that are no more are left out
+            kept = records(2 * (int(size.sum()) + parts), "parts")
+            end = int(size.sum())
+            at = np.cumsum(size) - size
+            for number, old, new, n in zip(there, have, at, size, strict=True):
+                kept[new : new + n] = s.parts[old : old + n]
+                s.teams["parts"][number] = new
+            s = s._replace(parts=kept)
+        s.parts["came"][end : end + parts] = 0
+        most = max(len(one.slots) + 1 for one in teams)
+        self.state = s._replace(
+            teams=longer(s.teams, 2 * (len(there) + more)),
+            members=longer(s.members, len(s.transfers), NONE),
+            copies=longer(s.copies, len(s.packets), NONE),
+            reserve=max(s.reserve, RESERVE + most),
+        )
+        return end
+
     def in_use(self) -> Bools:
         """Which transfers there are that have not ended: bool, over all that there is room for."""
         used = np.ones(len(self.state.transfers), bool)
@@ -209,6 +252,7 @@ class PacketState:
             to_come=longer(s.to_come, have + more),
             sent=longer(s.sent, have + more if s.watching else 0),
             flows=longer(s.flows, have + more if s.roce else 0),
+            members=longer(s.members, have + more if len(s.teams) else 0, NONE),
             numbers=longer(s.numbers, (have + more) * s.rules.window if s.roce else 0),
             free_transfers=_freed(s.free_transfers, int(s.n[UNUSED]), have, more),
         )
@@ -223,6 +267,7 @@ class PacketState:
             tails=longer(s.tails, have + more if s.head else 0),
             marks=longer(s.marks, have + more if s.watching else 0),
             labels=longer(s.labels, have + more if s.roce else 0),
+            copies=longer(s.copies, have + more if len(s.teams) else 0, NONE),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
             nodes=longer(s.nodes, nodes), opened=longer(s.opened, nodes),
             spare=longer(s.spare, nodes),

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fabric.endpoint.costs import Costs
+from fabric.engines import in_switch
 from fabric.engines.base import EngineError, Machine
 from fabric.engines.columns import Streams
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network, ps
 from fabric.engines.packet.state import NONE, PICOSECONDS, Bools, Bytes, Floats, Ints, Longs
 from fabric.engines.paths import FlowLoads
+from fabric.schedule.in_switch import RETURNED
 
 
 class Rows(NamedTuple):
@@ -78,6 +80,9 @@ def rows(
     src, dst = streams.src.astype(np.int64), streams.dst.astype(np.int64)
     here, kind = entry == NONE, kinds.of(streams)
     _check_limits(kinds, streams, kind, here)
+    if in_switch.asked(streams):  # what has come in an earlier step is not sent
+        here |= streams.trait(in_switch.KIND) == RETURNED
+        entry = np.where(here, NONE, entry)
     # A stack whose latencies were measured from end to end has the wire's in them, once.
     crossing = min(costs.crossings, 1.0)
     way = np.where(streams.src != streams.dst, router.table.latency[path], 0.0) * crossing

@@ -9,9 +9,18 @@ from fabric.engines.packet.offering import offer, ready_to_send
 from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.recovery import is_blocked, number, rest
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
-from fabric.engines.packet.state import AGAIN, FREE, NO_ROOM, NONE, State, queue_of, sender_of
+from fabric.engines.packet.state import (
+    AGAIN,
+    FREE,
+    NO_ROOM,
+    NONE,
+    State,
+    is_of_team,
+    queue_of,
+    sender_of,
+)
 from fabric.engines.packet.watching import note_made, note_waiting
-from topology.compiled import lean_inlined
+from topology.compiled import inner, lean_inlined
 
 
 @lean_inlined
@@ -62,6 +71,8 @@ def emit(s: State, of: int, kind: int, k: int, now: int) -> None:
             return
         deal_own(s, i, entry)
         p = _packet(s, i, kind, chosen, now)
+        if len(s.teams) > 0:
+            _number_in_team(s, i, p)
         note_made(s, p, i, now)
         enqueue(s, port, kind, p, now)
         if port != k:
@@ -90,6 +101,15 @@ def _packet(s: State, i: int, kind: int, chosen: int, now: int) -> int:
     packets[p].crossing = transfers[i].crossing
     packets[p].cells = (size + s.header + s.cell - 1) // s.cell
     return int(p)
+
+
+@inner
+def _number_in_team(s: State, i: int, p: int) -> None:
+    """Packet p is the one that transfer i has sent last: its number, if that is of a team."""
+    s.copies[p].of = NONE
+    if is_of_team(s, i):
+        sent = s.teams[s.members[i].team].size - s.transfers[i].to_send
+        s.copies[p].number = (sent - 1) // s.mtu
 
 
 @lean_inlined

@@ -10,6 +10,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from fabric.engines import in_switch
 from fabric.engines.base import Ended, EngineError, LinkChange, Machine
 from fabric.engines.changed import ChangedMachine, MachineStates, load_in
 from fabric.engines.columns import RankStreams, rank_streams
@@ -23,6 +24,7 @@ from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.promises import promised
 from fabric.engines.packet.rows import NO_ROWS, Rows, joined, rows
 from fabric.engines.packet.state import LAST_TIME, NONE, NOW, PICOSECONDS, Ints, Longs
+from fabric.engines.packet.teams import NO_CHANGES, team_rows, teams_of
 from fabric.engines.paths import all_paths, load
 from fabric.engines.shares import Shares
 from fabric.failure import CallMismatch
@@ -42,6 +44,7 @@ class PacketSession:
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
         self._network = network(machine.router, options.roce.planes)
         self._kinds = kinds(machine.traffic_classes)
+        self._sorts = len(self._kinds) * (in_switch.KINDS + 1)  # of streams between two ranks
         self._promises = promised(machine, self._kinds, self._options, size)
         self._as_built = Shares(self._share_of)
         self._changing: ChangingNetwork | None = None
@@ -62,6 +65,8 @@ class PacketSession:
             raise EngineError(
                 f"a change of {len(what.links)} links at {at} s; it is {now} s already"
             )
+        if self._meets:
+            raise EngineError(NO_CHANGES)
         if self._changing is None:
             history = LinkHistory(self._machine.topology.n_links)
             self._changing = ChangingNetwork(self._states, self._network, history, self._options)
@@ -163,7 +168,7 @@ class PacketSession:
             self._network, self._kinds, self._options, len(self._machine.places), self._promises
         )
         self._shares = self._as_built
-        self._changing = None
+        self._changing, self._meets = None, False
         self._brought: dict[int, tuple[RankStreams, Ints]] = {}  # by each lane, with the slots
         self._entered: list[tuple[int, float, int, RankStreams]] = []
         self._calls: dict[int, MeetingRanks] = {}
@@ -190,12 +195,22 @@ class PacketSession:
             machine.router.paths(places[there.src[cut]], places[there.dst[cut]])  # raises
         loads = load(there, path, self._bound, self._ways, costs)
         made = rows(machine, self._network, self._kinds, there, path, loads, costs)
-        return self._keyed(given, made)
+        share = self._keyed(given, made)
+        if not in_switch.asked(there):
+            return share
+        teams = team_rows(machine, self._network, there, path, self._paths)
+        teams.kind[teams.root != given.group[given.position]] = 0  # others know all of theirs
+        return share._replace(teams=teams)
+
+    def _paths(self, src: Ints, dst: Ints) -> Ints:
+        """The paths between ranks, which have been found."""
+        found: Ints = self._path[src, dst]
+        return found
 
     def _keyed(self, given: RankStreams, made: Rows) -> BroughtRows:
         ranks, mine = np.int64(len(given.group)), given.streams
         pair = (mine.step * ranks + mine.src) * ranks + mine.dst
-        key = pair * len(self._kinds) + made.kind
+        key = pair * self._sorts + made.kind + len(self._kinds) * mine.trait(in_switch.KIND)
         return BroughtRows(mine.src, mine.dst, key, made)
 
     def _take_in(self) -> None:
@@ -247,9 +262,19 @@ class PacketSession:
         call.key = np.concatenate([call.key[waiting], key[alone]])
         call.slot = np.concatenate([call.slot[waiting], slot[alone]])
         slots = [slot[first:end] for first, end in pairwise(ends.tolist())]
+        self._meet(shares, slots)
         for position, mine in zip(positions, slots, strict=True):
             steps.list_rows_of(self._live.state, int(call.lane[position]), mine)
         return slots
+
+    def _meet(self, shares: Sequence[BroughtRows], slots: Sequence[Ints]) -> None:
+        """Let transfers meet in switches, of ranks for which these combine data, or copy theirs."""
+        for share, mine in zip(shares, slots, strict=True):
+            if share.teams is not None:
+                if self._changing is not None:
+                    raise EngineError(NO_CHANGES)
+                self._meets, made = True, share.rows
+                self._live.add_teams(teams_of(mine, share.teams, made.step, made.to_send))
 
     def _check(
         self, call: MeetingRanks, positions: Sequence[int], ends: Longs, src: Ints, dst: Ints,
@@ -269,7 +294,7 @@ class PacketSession:
                 " its other end has not"
             )
         ranks = np.int64(len(call.lane))
-        pair = call.key[waiting] // len(self._kinds)
+        pair = call.key[waiting] // self._sorts
         peers = np.stack([pair // ranks % ranks, pair % ranks])
         lacking = np.flatnonzero((call.lane[peers] != NONE).all(0))
         if len(lacking):

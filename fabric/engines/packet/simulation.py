@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fabric.engines import in_switch
 from fabric.engines.account import Account, Loaded
 from fabric.engines.columns import Batch, Streams
 from fabric.engines.packet import steps
@@ -13,8 +14,9 @@ from fabric.engines.packet.network import Network, network, ps
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.promises import promised
 from fabric.engines.packet.rows import Rows, rows
-from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, State
+from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, Ints, State
 from fabric.engines.packet.statistics import statistics
+from fabric.engines.packet.teams import team_rows, teams_of
 from fabric.timeline.value import Timeline
 
 
@@ -40,9 +42,18 @@ class PacketSimulation:
         self._sizes.append(len(streams))
         live.answer(first + len(streams))
         slots = live.add(mine, streams.src, streams.dst, np.arange(first, first + len(streams)))
+        if in_switch.asked(streams):
+            self._meet(live, streams, loaded, slots)
         steps.list_rows(live.state, slots)
         steps.begin_steps(live.state, np.arange(live.lanes, dtype=np.int32))
         self._run(live, more)
+
+    def _meet(self, live: PacketState, streams: Streams, loaded: Loaded, slots: Ints) -> None:
+        """Let the transfers meet in switches that these are to combine or copy."""
+        machine, net = self.account.machine, self._net
+        assert net is not None
+        found = team_rows(machine, net, streams, loaded.path, machine.paths.of)
+        live.add_teams(teams_of(slots, found, streams.step, streams.size.astype(np.int64)))
 
     def _taken(self, streams: Streams, loaded: Loaded) -> tuple[PacketState, Rows]:
         """The engine's state with the paths of these ``streams``, and rows of these."""

@@ -12,10 +12,20 @@ the bundle with the least load as it gets there, the packets of its class that w
 and the one that is being sent; but the one whose turn it is if no other has less by `_MARGIN`.
 """
 
-from fabric.engines.packet.state import BY_DICE, IN_TURN, NONE, NOW, State, queue_of
+from fabric.engines.packet.state import (
+    BY_DICE,
+    IN_TURN,
+    NONE,
+    NOW,
+    State,
+    is_of_team,
+    queue_of,
+)
 from topology.compiled import inner, lean_inlined
 
-_GOLDEN = 0.6180339887498949  # its multiples are spread evenly over 0 to 1, however many
+GOLDEN = 0.6180339887498949
+"""Its multiples are spread evenly over 0 to 1, however many."""
+
 _FACTOR, _SUMMAND = 6364136223846793005, 1442695040888963407  # of Knuth's MMIX generator
 _OTHER = 3935559000370003845  # of another generator (L'Ecuyer 1999), so that choices differ
 _POSITIVE = (1 << 31) - 1
@@ -31,7 +41,7 @@ def ahead(s: State, entry: int, member: int, kind: int) -> int:
         return entry
     group = s.bundles[entries[entry].resource].group + member
     dealt = s.groups[group * len(s.kinds) + kind].dealt
-    part = (dealt * _GOLDEN) % 1.0
+    part = (dealt * GOLDEN) % 1.0
     if s.choice == BY_DICE:
         dice = s.groups[group * len(s.kinds) + kind].dice * _OTHER + _SUMMAND
         part = ((dice >> 33) & _POSITIVE) / (_POSITIVE + 1.0)
@@ -63,7 +73,7 @@ def own_turn(s: State, i: int, chosen: int) -> int:
         turn = s.groups[group].turn
         s.transfers[i].turn = turn
         s.groups[group].turn = turn + 1 if turn + 1 < bundle.fan else 0
-    if s.choice != IN_TURN and bundle.fan > 1:
+    if s.choice != IN_TURN and bundle.fan > 1 and not is_of_team(s, i):
         turn = s.transfers[i].turn % bundle.fan
         return _chosen(s, bundle.first, bundle.fan, bundle.group, s.transfers[i].kind, turn)
     return int(s.bundle_links[bundle.first + s.transfers[i].turn % bundle.fan])

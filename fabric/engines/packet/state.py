@@ -105,6 +105,11 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
             ("?", "idle done alarm"),
         ],
         "losses": [("i8", "dropped resent marked warned doubled faulty faulty_bytes")],
+        "teams": [("i8", "size"), ("i4", "first root inputs waits left parts turn"),
+                  ("?", "joins copies")],
+        "members": [("i4", "team following back")],
+        "parts": [("i4", "came held")],
+        "copies": [("i4", "of left number")],
     }.items()
 })  # fmt: skip
 """The fields of each kind of record; what they mean is said in `State`."""
@@ -246,6 +251,18 @@ class State(NamedTuple):
     ``expected``, the first that has not arrived; ``asked``, for which it has asked; ``cnp``, when
     it warned last. Rate control, see `rate_control`. ``numbers``: of each transfer's packets in
     its window, see `recovery`. ``losses``: counts by class.
+
+    What switches combine or copy (`fabric.engines.packet.in_a_switch`), if there are ``teams``;
+    else its columns are empty. A team: ``size``, bytes of each of its transfers; ``first`` of them;
+    whether it ``joins`` packets and ``copies`` what comes of it; ``root``, where it does both, the
+    transfer of the rank's own part, else `NONE`; ``inputs``, how many send packets; ``waits``, how
+    many may not set out yet; ``left``, how many have not ended; its ``parts`` begin there;
+    ``turn``, which of the links of an endpoint its first packets take. Members, one a transfer: its
+    ``team`` or `NONE`; the one ``following`` in it; ``back``, where the path the other way begins.
+    Parts, of each packet of a team: how many ``came``, and the first of them, which is ``held``.
+    Copies, one a packet: which packet it is a copy ``of`` or `NONE`; how many copies of it are
+    ``left``; its ``number`` in its transfer. ``reserve``: free packets that there have to be before
+    an event.
     """
 
     n: Longs
@@ -306,6 +323,11 @@ class State(NamedTuple):
     flows: Records
     numbers: Bytes
     losses: Records
+    teams: Records
+    members: Records
+    parts: Records
+    copies: Records
+    reserve: int
 
 
 @lean_inlined
@@ -324,3 +346,9 @@ def queue_of(links: int, k: int, kind: int) -> int:
 def sender_of(of: int, kind: int) -> int:
     """The sender of a class over a set of links."""
     return of * CLASSES + kind
+
+
+@lean_inlined
+def is_of_team(s: State, i: int) -> bool:
+    """Whether switches combine or copy packets of transfer i."""
+    return bool(len(s.teams) > 0 and s.members[i].team != NONE)

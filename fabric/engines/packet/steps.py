@@ -3,6 +3,7 @@
 from fabric.engines.packet.buffers import hear
 from fabric.engines.packet.calendar import coming, later, pop
 from fabric.engines.packet.forwarding import arrive, settle
+from fabric.engines.packet.in_a_switch import begin_member, got_by_all, leave_team
 from fabric.engines.packet.limits import ask, made_by_limit
 from fabric.engines.packet.offering import wake_links
 from fabric.engines.packet.prefetch import prefetch
@@ -29,6 +30,7 @@ from fabric.engines.packet.state import (
     WIRE,
     Ints,
     State,
+    is_of_team,
 )
 from topology.compiled import inner, lean, lean_inlined
 
@@ -37,8 +39,6 @@ DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 wait for one another for ever; an event lies beyond the last time; pause frames need more room."""
 
 _AHEAD = 4  # events: memory takes about as long as they do
-
-_RESERVE = 64  # free packets below which more room is made
 
 
 @lean
@@ -124,6 +124,8 @@ def _end(s: State, i: int, now: int) -> None:
     src, dst, home = transfers[i].src, transfers[i].dst, transfers[i].home
     if home != NONE:
         s.start[home], s.finish[home] = transfers[i].start, now
+    if is_of_team(s, i):
+        leave_team(s, i)
     if len(s.roce) > 0:
         s.n[MOVING] -= 1
     if len(s.roce) > 0 and transfers[i].roce:
@@ -157,6 +159,8 @@ def _timer(s: State, now: int) -> None:
         transfers[of].missing = NONE  # from now on it is its packets that it waits for
         if transfers[of].entry == NONE or s.to_come[of] == 0:
             _end(s, of, now)
+        elif is_of_team(s, of):
+            begin_member(s, of, now)
         else:
             ask(s, of, now)
     elif kind == AGAIN:
@@ -187,9 +191,24 @@ def _wire(s: State, node: int, now: int) -> None:
         return
     if arrive(s, p, now):
         i = s.packets[p].transfer
+        if is_of_team(s, i) and got_by_all(s, i):
+            _all_get(s, i, s.packets[p].size, now)
+            return
         s.to_come[i] -= s.packets[p].size
         if s.to_come[i] == 0:
             _end(s, i, now)
+
+
+@inner
+def _all_get(s: State, i: int, size: int, now: int) -> None:
+    """So many bytes have arrived of every transfer of the team of transfer i."""
+    m = s.teams[s.members[i].team].first
+    while m != NONE:
+        following = s.members[m].following
+        s.to_come[m] -= size
+        if s.to_come[m] == 0:
+            _end(s, m, now)
+        m = following
 
 
 @lean_inlined
@@ -210,7 +229,7 @@ def run(s: State, until: int, stop: bool) -> int:
     """
     n = s.n
     while True:
-        if n[FREE] < _RESERVE:
+        if n[FREE] < s.reserve:
             return ROOM
         if len(s.roce) > 0:
             if n[MOVING] == 0:  # what is still under way are answers, for which nobody waits
