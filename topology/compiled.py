@@ -20,7 +20,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -54,6 +54,10 @@ _COMPILER = tuple(
 
 INNER = MappingProxyType({"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 """Options of numba for kernels that only kernels call."""
+
+NO_C: Mapping[str, Any] = MappingProxyType({"no_cfunc_wrapper": True})
+"""Options of numba for all kernels: nobody calls them from C, and the wrapper for that takes a
+tenth of the time to compile."""
 
 _LOG = logging.getLogger("triplane")
 
@@ -107,7 +111,7 @@ def _compiled(kernel: Kernel, **options: Any) -> Kernel:
     before = settings.CACHE_DIR
     settings.CACHE_DIR = _cache_folder(Path(inspect.getfile(kernel)).parent, before)
     try:
-        made = numba.njit(error_model="numpy", **options)(kernel)
+        made = numba.njit(error_model="numpy", **NO_C, **options)(kernel)
         made._cache = _cache_of(kernel)
         made._compile_for_args = partial(in_background, made._compile_for_args)
     finally:
