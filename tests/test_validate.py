@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.published import errors, outliers
 from bench.published.apart import APART, apart, entries
-from bench.published.case import workload
+from bench.published.case import plain, workload
 from bench.published.predict import Prediction, endpoint_of, fastest, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.published.standing import Question, standing
@@ -432,3 +432,18 @@ def test_an_unknown_engine_is_refused() -> None:
 
 def test_a_record_of_a_prediction() -> None:
     assert record(Prediction(READ, 2.09))["error_percent"] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("name", ["gb200_a2a32_nccl_4096", "zbal_a2av_hccl_16"])
+def test_an_answer_is_what_is_said_of_its_row(name: str) -> None:
+    """Without an algorithm both ask for the fastest of those that the software has."""
+    row = ROWS[name]
+    size = (row.size or 0) * (row.ranks if name.startswith("zbal") and row.ranks else 1)
+    answer = CliRunner().invoke(
+        main,
+        ["bench", plain(row.op), "--system", row.system, "--ranks", str(row.ranks),
+         "-b", str(size), "-e", str(size), "--format", "json"],
+    )  # fmt: skip
+    (found,) = json.loads(answer.stdout)
+    assert found["algorithm"] == "direct"
+    assert found["time_us"] == pytest.approx(value(row))

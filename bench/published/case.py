@@ -327,8 +327,13 @@ def _collective(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
 
 
 def _algorithms(row: PublishedRow, endpoint: Endpoint, between_nodes: bool) -> tuple[str, ...]:
-    """The one that the row's mode names, else those that the library has, else ours."""
+    """The one that the row's mode names, else those that the library has, else all that there are.
+
+    As answers have them: `collectives.algorithms.choose.choose`.
+    """
     if row.mode in ALGORITHMS[row.op]:
         return (row.mode,)
     known = record_of(endpoint.name).measured_with.get(row.op)
-    return (known,) if known else tuple(offered(endpoint, row.op, between_nodes=between_nodes))
+    if known:
+        return (known,)
+    return offered(endpoint, row.op, between_nodes=between_nodes) or tuple(ALGORITHMS[row.op])
