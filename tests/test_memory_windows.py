@@ -126,7 +126,7 @@ def test_two_and_one_ranks_do_too(sync: str) -> None:
 
 def counted(comm: Communicator) -> Any:
     """Many ranks at one word, some of them late: what each gets, and when."""
-    with Window(comm, 64) as window:
+    with Window(comm, 64, plane="net") as window:
         comm.compute(comm.rank % 2 * 1e-7)
         found = [window.fetch_add(0, 8, comm.rank + 1) for _ in range(5)]
         swapped = window.compare_and_swap(0, 16, 0, comm.rank + 1)

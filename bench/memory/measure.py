@@ -165,7 +165,7 @@ def simulated(
     """
     flags, blocks = bench.flags, bench.flags.blocks_of(size)
     emulator = Emulator(bench.fabric, flags.world)
-    emulator.with_memory(beside)
+    emulator.with_memory(beside=beside)
     number = 0
     for rank, target in bench.pairs:
         terms = AccessTerms(target, bench.op == "put", size * blocks, blocks, bench.sides)

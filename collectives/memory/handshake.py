@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,24 +32,39 @@ class PeerWindow:
     rank: int
 
 
-def meet(
-    comm: Communicator, window: int, own: OwnMemory, device: str, name: str
-) -> tuple[tuple[PeerWindow, ...], MemoryDoor | None]:
-    """Register ``own`` as this rank's part of ``window``; returns the parts of all ranks.
+class Met(NamedTuple):
+    """The parts of all ranks of a window, and what this rank needs to know of its own.
 
-    The second is what answers for it to other hosts, None where all is on one. All ranks call it.
-    Raises `WindowError` at every rank if one cannot reach another's memory.
+    ``door``: what answers for its memory to other hosts, None where all is on one; ``sides``: of
+    "npu" and "cpu", those whose memory has a port where the window is accessed.
+    """
+
+    parts: tuple[PeerWindow, ...]
+    door: MemoryDoor | None
+    sides: tuple[str, ...]
+
+
+def meet(
+    comm: Communicator, window: int, own: OwnMemory, device: str, name: str, plane: str
+) -> Met:
+    """Register ``own`` as this rank's part of ``window``, which is accessed over ``plane``.
+
+    "" is those of the machine. All ranks call it. Raises `WindowError` at every rank if one cannot
+    reach another's memory.
     """
     place, control, is_cpu = own.place, comm.driver.control, device == "cpu"
-    told = _told(comm, [*place, device, control.expose(window, place, is_cpu, name)], name)
+    exposed = control.expose(window, place, is_cpu, name, plane)
+    told = _told(comm, [*place, device, exposed.why], name)
+    sides = tuple(one for one, has in (("npu", exposed.npu), ("cpu", exposed.cpu)) if has)
     door = None
     try:
         if any(said[-1] for said in told) or len({said[0] for said in told}) > 1:
             door = MemoryDoor(comm.driver.transport.rank, os.environ)
             door.expose(window, own.bytes)
             place = place._replace(number=window, door=door.address)
-            told = _told(comm, [*place, device, control.expose(window, place, is_cpu, name)], name)
-        return _parts(comm, told, name), door
+            exposed = control.expose(window, place, is_cpu, name, plane)
+            told = _told(comm, [*place, device, exposed.why], name)
+        return Met(_parts(comm, told, name), door, sides)
     except BaseException:
         if door is not None:
             door.close()

@@ -38,10 +38,10 @@ from collectives.memory.arguments import (
     word_type,
 )
 from collectives.memory.errors import WindowError
-from collectives.memory.handshake import PeerWindow, meet, settle
+from collectives.memory.handshake import Met, meet, settle
 from collectives.memory.work import MemoryWork, WordWork
 from fabric.endpoint.one_sided import READ
-from fabric.memory.far import FarMemory, MemoryDoor
+from fabric.memory.far import FarMemory
 from fabric.memory.places import OwnMemory
 from fabric.memory.words import ACTS, BYTES, COMPARISONS, WordAct, signed, unsigned
 from fabric.ranks.access import AccessExecution
@@ -65,7 +65,9 @@ class Window:
 
     All ranks make it together, each with ``memory`` of its own: a number of bytes to make, all 0,
     or a buffer that it has already (see `collectives.calls.buffers`), which must be writable and
-    without gaps. ``device``: "npu" or "cpu". ``name``: for errors, the same at all ranks.
+    without gaps. ``device``: "npu" or "cpu". ``plane``: over which it is accessed, such as "ub",
+    "rdma" or "vpc", the same at all ranks; None: over those of the machine. ``name``: for errors,
+    the same at all ranks.
 
     A ``rank`` is one of the communicator or a `GlobalAddress`, to whose offset ``offset`` is added.
     ``source``, ``into``: where the caller's buffer is, "npu" or "cpu". ``async_op``: return at
@@ -74,29 +76,31 @@ class Window:
     """
 
     def __init__(
-        self, comm: Communicator, memory: Any, *, device: str = "npu", name: str = "window"
-    ) -> None:
+        self, comm: Communicator, memory: Any, *, device: str = "npu", plane: str | None = None,
+        name: str = "window",
+    ) -> None:  # fmt: skip
         comm.need_all("one-sided memory")
         self._comm, self.device = comm, device_of(device, "device")
         self.name = text(name, "name", most=64)
+        self.plane = None if plane is None else text(plane, "plane", most=64)
         own = own_memory(memory, comm)
         self._own: OwnMemory | None = own
         self.id = comm.next_call()
-        self._parts, self._door = self._registered(own)
+        self._parts, self._door, self._sides = self._registered(own)
         self._is_timed = comm.machine(READ) is not None
         self._under_way: list[MemoryWork] = []
         self._most = _REMEMBERED
 
-    def _registered(self, own: OwnMemory) -> tuple[tuple[PeerWindow, ...], MemoryDoor | None]:
-        """Register the rank's memory; returns the parts of all ranks, and the door for others."""
+    def _registered(self, own: OwnMemory) -> Met:
+        """Register the rank's memory."""
         comm = self._comm
         comm.driver.exposed[self.id] = own  # also if the program lets go of the window
         if comm.memory is not None:
             comm.memory.expose(own.bytes)
         try:
-            parts, door = meet(comm, self.id, own, self.device, self.name)
-            comm.driver.exposed[self.id] = own, door
-            return parts, door
+            met = meet(comm, self.id, own, self.device, self.name, self.plane or "")
+            comm.driver.exposed[self.id] = own, met.door
+            return met
         except WindowError:
             self._withdraw(own)
             raise
@@ -188,7 +192,7 @@ class Window:
     ) -> MemoryWork:  # fmt: skip
         """Change the word at byte ``signal`` of a rank's memory, as `put_signal` without bytes."""
         act = self._act("signal", one_of(op, ("set", "add"), "op"), signal, value)
-        return self._put("signal", [], rank, act, "npu", async_op, timeout)
+        return self._put("signal", [], rank, act, self._sides[0], async_op, timeout)
 
     def getv(
         self, pieces: Sequence[tuple[Any, int]], rank: int | GlobalAddress, *, into: str = "npu",
@@ -227,7 +231,7 @@ class Window:
         place, base = self._target(rank)
         act = act._replace(at=act.at + base)
         self._check_word(op, place, act.at)
-        access = self._access(op, place, False, BYTES, 1, "npu", act)
+        access = self._access(op, place, False, BYTES, 1, self._sides[0], act)
         execution = AccessExecution(access, self._comm.driver.transport, None)
         self._comm.driver.start([execution])
         work = WordWork(self._comm.driver, execution, place, is_signed)
@@ -350,9 +354,17 @@ class Window:
         self, name: str, place: int, writes: bool, size: int, messages: int, near: str,
         act: WordAct | None,
     ) -> Access:  # fmt: skip
-        cpu = device_of(near, "source" if writes else "into") == "cpu"
+        which = "source" if writes else "into"
+        cpu = device_of(near, which) == "cpu"
         target = self._parts[place].rank
-        words = f"{name}({size} B, rank {target}, window {self.name!r})"
+        if near not in self._sides:
+            raise WindowError(
+                f"{name} with {which} {near!r}: {near} memory of rank {self._comm.rank} has no port"
+                f" on plane {self.plane} of window {self.name!r}; {which} can be"
+                f" {', '.join(self._sides)}"
+            )
+        over = f" over {self.plane}" if self.plane else ""
+        words = f"{name}({size} B, rank {target}, window {self.name!r}{over})"
         return Access(
             self._comm.next_own(), self.id, target, writes, size, max(messages, 1), cpu, act, words
         )

@@ -16,7 +16,7 @@ from fabric.clock.memory_machine import MemoryMachine, memory_machine
 from fabric.clock.modes import End, TimeMode
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.endpoint.costs import Endpoint
-from fabric.endpoint.one_sided import READ, SIDES, WRITE
+from fabric.endpoint.one_sided import READ, SIDES, WRITE, over_plane
 from fabric.engines.base import Session
 from fabric.fabric import Fabric
 from fabric.failure import WorldError
@@ -38,6 +38,7 @@ class AccessClock:
         self._fabric, self._posts, self._mode = fabric, posts, mode
         self._calls, self._close, self._gathers = calls, close, gathers
         self.is_open = False
+        self._has_beside = False
         self._machine: MemoryMachine | None = None
         self._catalogue: Catalogue | None = None
         self._batches: dict[Hashable, list[TimedAccess]] = {}  # that have not set out yet
@@ -50,15 +51,41 @@ class AccessClock:
         """What times accesses; None while there can be none."""
         return None if self._machine is None else self._machine.software
 
-    def open(self, beside: Callable[[Session], Session] | None = None) -> None:
-        """Let ranks access memory from now on. Idempotent; ``beside``: see `Emulator`."""
-        if not self.is_open:
-            self.is_open = True
-            size = len(self._posts.ranks)
-            made = self._machine = memory_machine(self._fabric, size)
-            session = made.session() if beside is None else beside(made.session())
-            self._catalogue = Catalogue(self._fabric, made.size, session, made.software)
-            self._mode.replace(session)
+    def open(
+        self, plane: str = "", beside: Callable[[Session], Session] | None = None
+    ) -> MemoryMachine:
+        """Let ranks access memory from now on, also over ``plane``. Idempotent.
+
+        ``beside``: see `Emulator.with_memory`. Returns the machine with all planes that were asked
+        for. Raises `TopologyError` for one that there is not, `WorldError` where guarantees of
+        classes, or streams beside, would not hold on it.
+        """
+        made = self._machine
+        if made is not None and (not plane or plane in made.planes):
+            return made
+        planes = () if made is None else made.planes[1:]
+        if plane:
+            planes += (plane,)
+            self._check_alone(plane, beside)
+        made = memory_machine(self._fabric, len(self._posts.ranks), planes)
+        session = made.session() if beside is None else beside(made.session())
+        self._catalogue = Catalogue(self._fabric, made.size, session, made.software)
+        self._mode.replace(session)
+        self.is_open, self._machine = True, made
+        self._has_beside = beside is not None
+        return made
+
+    def _check_alone(self, plane: str, beside: object) -> None:
+        if self._fabric.traffic_classes.guaranteed:
+            what = "guarantees of traffic classes"
+        elif beside is not None or self._has_beside:
+            what = "streams beside"
+        else:
+            return
+        raise WorldError(
+            f"memory over plane {plane}: {what} are not modelled where memory has a plane of its"
+            " own"
+        )
 
     def begin(self, rank: int, op: int, terms: AccessTerms, at: float | None) -> None:
         """The rank posts that it begins an access; see `Emulator.access`."""
@@ -72,10 +99,13 @@ class AccessClock:
         if self._machine is None or self._catalogue is None:
             raise WorldError(f"rank {rank} accesses memory, and none is registered", rank)
         near, far = terms.sides
-        here = self._machine.cpu_place[rank] if near else rank
-        there = self._machine.cpu_place[terms.target] if far else terms.target
+        here = self._machine.place(rank, near, terms.plane)
+        there = self._machine.place(terms.target, far, terms.plane)
+        if terms.plane:
+            self._machine.check(terms.plane, here, there)
         group = (here,) if here == there else (here, there)
         operation = (WRITE if terms.writes else READ) + SIDES[terms.sides]
+        operation = over_plane(operation, terms.plane)
         return self._catalogue.family(operation, group, terms.size // max(terms.messages, 1))
 
     def fence(self, rank: int) -> None:

@@ -33,7 +33,8 @@ class AccessTerms(NamedTuple):
 
     ``target``: the rank of the memory; ``writes``: whether bytes go there, else from there;
     ``size``: bytes, in so many ``messages``; ``sides``: whether the memory of the initiator, and of
-    the target, is a CPU's; ``key``, ``act``: the word that is changed then, if one is.
+    the target, is a CPU's; ``key``, ``act``: the word that is changed then, if one is; ``plane``:
+    that the window has of its own, "" for none.
     """
 
     target: int
@@ -43,6 +44,7 @@ class AccessTerms(NamedTuple):
     sides: tuple[bool, bool]
     key: WordKey | None = None
     act: Act | None = None
+    plane: str = ""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from fabric.clock.accesses import AccessTerms, WordWait
 from fabric.clock.calls import Catalogue, Finished, TimedCall, grid, new_call
 from fabric.clock.changes import ClockChanges
 from fabric.clock.losses import Losses, Outage
+from fabric.clock.memory_machine import MemoryMachine
 from fabric.clock.modes import mode as chosen
 from fabric.clock.posts import Answer, PostingRank, Posts
 from fabric.clock.record import Latest, RecordedShare, Recording
@@ -195,12 +196,16 @@ class Emulator:
 
     # Accesses to registered memory.
 
-    def with_memory(self, beside: Callable[[Session], Session] | None = None) -> None:
-        """Let ranks access registered memory from now on. Idempotent.
+    def with_memory(
+        self, plane: str = "", beside: Callable[[Session], Session] | None = None
+    ) -> MemoryMachine:
+        """Let ranks access registered memory from now on, also over ``plane``. Idempotent.
 
         ``beside``: makes of the session that times accesses one with more in it, None: as it is.
+        Returns the machine with memory. Raises `TopologyError` for a plane that there is not,
+        `WorldError` for one that cannot be beside what the machine promises.
         """
-        self._memory.open(beside)
+        return self._memory.open(plane, beside)
 
     def access(self, rank: int, op: int, terms: AccessTerms, at: float | None = None) -> None:
         """The rank begins access ``op`` of memory, to which nobody else brings anything.

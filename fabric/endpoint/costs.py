@@ -204,7 +204,8 @@ class Endpoint:
     ``"all_gather:small"``. Which variant applies by
     size is decided in `regime` and nowhere else: `costs` and `stack` here, `Fabric.simulate`,
     `fabric.engines.account.least` and `fabric.clock.calls.Catalogue.family` all take the plain
-    operation and the bytes.
+    operation and the bytes. One that goes over a plane of its own is a variant, too
+    (``"read:@rdma:cpu"``, see `plane_of`).
     ``planes``: the planes that the stack uses, in order of preference; None: the topology's order.
     ``source``: where the constants come from. ``speakers``: if several stacks were joined (see
     `fabric.endpoint.stacks`), the name of the one that each entry of ``by_operation`` is from.
@@ -269,3 +270,9 @@ class Endpoint:
         most = self.small_of.get(operation.partition(":")[0], self.small)
         is_small = size is not None and size <= most
         return f"{operation}:small" if is_small else operation
+
+
+def plane_of(operation: str) -> str:
+    """The plane over which an operation goes by its name (``"read:@rdma:cpu"``), "" for none."""
+    variants = operation.split(":")[1:2] if ":@" in operation else []
+    return "".join(variants).removeprefix("@")

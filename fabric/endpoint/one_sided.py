@@ -7,7 +7,7 @@ apply to an access that its target makes no call for. Where no stack says anythi
 there and back, as the initiator waits for an answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -52,6 +52,36 @@ def with_memory(endpoint: Endpoint, topology: Topology, planes: tuple[str, ...])
         by_operation |= given
         speakers |= dict.fromkeys(given, usual.name if usual else WIRE)
     return replace(endpoint, by_operation=by_operation, speakers=speakers)
+
+
+def joining(topology: Topology, plane: str) -> tuple[str, ...]:
+    """The planes that memory is reached over where ``plane`` is asked for, in order of preference.
+
+    The dies of a package reach each other over its own link, which is a part of UB.
+    """
+    return (PACKAGE, plane) if plane == "ub" and PACKAGE in topology.planes else (plane,)
+
+
+def over_planes(endpoint: Endpoint, topology: Topology, planes: Sequence[str]) -> Endpoint:
+    """``endpoint``, which has constants of reads and writes, with those over other planes.
+
+    ``planes``: each gives variants such as ``"read:@rdma"`` (`over_plane`), with the constants that
+    `with_memory` has where that plane is the machine's. Raises `EndpointError`.
+    """
+    by_operation, speakers = dict(endpoint.by_operation), dict(endpoint.speakers)
+    for plane in planes:
+        made = with_memory(endpoint, topology, joining(topology, plane))
+        for operation in (READ, WRITE):
+            for key, costs in _of(made, operation).items():
+                name = over_plane(key, plane)
+                by_operation[name], speakers[name] = costs, made.stack(key)
+    return replace(endpoint, by_operation=by_operation, speakers=speakers)
+
+
+def over_plane(operation: str, plane: str) -> str:
+    """The variant of an operation that goes over ``plane``; itself for none, ""."""
+    stem, colon, side = operation.partition(":")
+    return f"{stem}:@{plane}{colon}{side}" if plane else operation
 
 
 def _speaks(endpoint: Endpoint, operation: str, family: str, plane: str) -> bool:

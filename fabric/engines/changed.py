@@ -53,13 +53,15 @@ class ChangedMachine:
     ranks: int
     changes: Sequence[TimedChange] = ()
 
-    def cut(self, src: int, dst: int, at: float | None = None) -> RouteError:
+    def cut(self, src: int, dst: int, at: float | None = None, operation: str = "") -> RouteError:
         """The error for rank ``src``, which has something for rank ``dst``; ``at``: when, seconds.
 
-        It names what is broken on the ways that there were between them, the latest first.
+        ``operation``: that it is of, which may go over planes of its own. The error names what is
+        broken on the ways that there were between them, the latest first.
         """
         places, names = self.places, self.topology.vertex_names
-        way = self.built.paths(places[[src]], places[[dst]])[0]
+        choice = self.paths.choice(operation)
+        way = self.built.paths(places[[src]], places[[dst]], choice)[0]
         table = self.built.table
         on_way = table.resource[table.begin[way] : table.begin[way + 1]]
         links = np.flatnonzero(np.isin(self.built.link_resource, on_way))
@@ -72,9 +74,10 @@ class ChangedMachine:
             f"{names[places[end]]} (rank {end})" if end < self.ranks else names[places[end]]
             for end in (src, dst)
         ]
+        planes = (self.router.planes, *self.router.apart)[choice]
         return RouteError(
             f"no path from {ends[0]} to {ends[1]} on {self.topology.name} over"
-            f" {', '.join(self.router.planes)}{when}: {', '.join(causes[:3])}{more}"
+            f" {', '.join(planes)}{when}: {', '.join(causes[:3])}{more}"
         )
 
     def check_in_switch(self, streams: Streams, cut: _Mask) -> None:
@@ -137,7 +140,9 @@ class MachineStates:
         if router.marks is not None:
             columns.append(router.marks.astype(np.float64))
         _, marks = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        self._router = Router(router.topology, router.policy, router.planes, marks.ravel())
+        self._router = Router(
+            router.topology, router.policy, router.planes, marks.ravel(), router.apart
+        )
 
 
 def _first_links(router: Router) -> tuple[_Longs, _Longs]:
@@ -163,7 +168,7 @@ def prepared(machine: "Machine") -> ChangedMachine:
     router, links = machine.router, machine.topology.n_links
     if router.marks is None:
         marks = marks_of(machine.changes, links)
-        router = Router(machine.topology, router.policy, router.planes, marks)
+        router = Router(machine.topology, router.policy, router.planes, marks, router.apart)
     return changed_machine(machine, router, LinkStates.as_built(links))
 
 
@@ -179,24 +184,27 @@ class StateLoads(NamedTuple):
     loads: FlowLoads
 
 
-def load_in(machine: ChangedMachine, streams: Streams, costs: Costs, nowhere: int) -> StateLoads:
+def load_in(
+    machine: ChangedMachine, streams: Streams, costs: Costs, nowhere: int, choice: int = 0
+) -> StateLoads:
     """What the ``streams`` load in this state; resource ``nowhere`` where no path is left.
 
-    Raises `RouteError` for what switches on the way cannot do, or cannot any more.
+    ``choice``: of planes, see `PathTable.choice`. Raises `RouteError` for what switches on the way
+    cannot do, or cannot any more.
     """
     src, dst = machine.places[streams.src], machine.places[streams.dst]
-    cut = ~machine.router.connects(src, dst)
+    cut = ~machine.router.connects(src, dst, choice)
     machine.check_in_switch(streams, cut)
-    path = machine.router.paths(src, np.where(cut, src, dst))
+    path = machine.router.paths(src, np.where(cut, src, dst), choice)
     ways = machine.paths.ways(machine.traffic_classes)
     loads = load(streams, path, machine.paths.binding(), ways, costs)
-    loads = to_nowhere(machine, streams, loads, cut, costs, nowhere)
+    loads = to_nowhere(machine, streams, loads, cut, costs, nowhere, choice)
     return StateLoads(path, machine.router.table, loads)
 
 
 def to_nowhere(
     machine: ChangedMachine, streams: Streams, loads: FlowLoads, cut: _Mask, costs: Costs,
-    nowhere: int,
+    nowhere: int, choice: int = 0,
 ) -> FlowLoads:  # fmt: skip
     """The ``loads`` of ``streams`` of which some are ``cut``, bool: these load ``nowhere``.
 
@@ -206,16 +214,16 @@ def to_nowhere(
         return loads
     at = loads.entries[1:][cut]
     lost, late = streams.pick(cut), loads.latency.copy()
-    late[cut] = _as_built(machine, lost, costs).latency
+    late[cut] = _as_built(machine, lost, costs, choice).latency
     return replace(
         loads, entries=loads.entries + np.concatenate([[0], np.cumsum(cut)]), latency=late,
         resource=np.insert(loads.resource, at, nowhere), weight=np.insert(loads.weight, at, 1.0),
     )  # fmt: skip
 
 
-def _as_built(machine: ChangedMachine, streams: Streams, costs: Costs) -> FlowLoads:
+def _as_built(machine: ChangedMachine, streams: Streams, costs: Costs, choice: int) -> FlowLoads:
     """What the ``streams`` load before anything has changed."""
     paths = PathTable(machine.built, machine.places)
-    path, table = paths.of(streams.src, streams.dst), machine.built.table
+    path, table = paths.of(streams.src, streams.dst, choice), machine.built.table
     whole = Binding(table.begin, table.resource, table.weight, table.latency)
     return load(streams, path, whole, paths.ways(machine.traffic_classes), costs)

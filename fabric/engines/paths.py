@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.classes.table import NO_CLASSES, TRAIT, TrafficClasses
-from fabric.endpoint.costs import DISTANCES, Costs, Vectors
+from fabric.endpoint.costs import DISTANCES, Costs, Vectors, plane_of
 from fabric.engines import in_switch
 from fabric.engines.columns import Streams
 from topology.compiled import compiled
@@ -24,18 +24,42 @@ _Bytes = NDArray[np.int8]
 class PathTable:
     """The paths that the ``router`` has found so far between the ranks at ``places``.
 
-    ``places``: int32, the endpoint that each rank sits on.
+    ``places``: int32, the endpoint that each rank sits on. An operation may go over planes of its
+    own (`fabric.endpoint.one_sided.over_plane`), one of the choices that the router has.
     """
 
     def __init__(self, router: Router, places: _Ints) -> None:
         self.router, self.places = router, places
+        self._choice = {planes[-1]: number for number, planes in enumerate(router.apart, 1)}
         self._binding: tuple[int, Binding] | None = None
         self._turned: dict[tuple[int, tuple[int, ...], bool], Turned] = {}
         self._hose: dict[int, _Floats] = {}
 
-    def of(self, src: _Ints, dst: _Ints) -> _Ints:
-        """The number of the path of each pair of ranks, int32; raises `RouteError`."""
-        return self.router.paths(self.places[src], self.places[dst])
+    def of(self, src: _Ints, dst: _Ints, choice: int = 0) -> _Ints:
+        """The number of the path of each pair of ranks, int32; raises `RouteError`.
+
+        ``choice``: of planes, as `choice` returns it.
+        """
+        return self.router.paths(self.places[src], self.places[dst], choice)
+
+    def choice(self, operation: str) -> int:
+        """Which of the router's choices of planes an operation goes over: 0, or one apart."""
+        return self._choice.get(plane_of(operation), 0) if self._choice else 0
+
+    def between(self, size: int) -> _Ints:
+        """The paths between all of the first ``size`` ranks: int32 [choices, size, size].
+
+        -1 where there is none. All at once: which resources can hold anybody back depends on all
+        paths that are used.
+        """
+        places, choices = self.places[:size], 1 + len(self.router.apart)
+        src, dst = np.repeat(places, size), np.tile(places, size)
+        path = np.full((choices, len(src)), -1, np.int32)
+        which = np.stack([self.router.connects(src, dst, each) for each in range(choices)])
+        # All that there are: a fault may cut somebody off.
+        number, pair = (one.astype(np.int32) for one in np.nonzero(which))
+        path[which] = self.router.paths(src[pair], dst[pair], number)
+        return path.reshape(choices, size, size)
 
     def binding(self) -> "Binding":
         """Every path found so far, with only those resources that can ever limit a rate.
@@ -123,16 +147,9 @@ def _sum_of_most(of: _Longs, resource: _Longs, weight: _Floats, resources: int) 
 
 
 def all_paths(router: Router, places: _Ints) -> _Ints:
-    """The number of the path between every two of ``places``, int32; -1 where there is none.
-
-    All at once: which resources can hold anybody back depends on all paths that are used.
-    """
-    size = len(places)
-    src, dst = np.repeat(places, size), np.tile(places, size)
-    path = np.full(len(src), -1, np.int32)
-    which = router.connects(src, dst)  # all of them, but where a fault cuts somebody off
-    path[which] = router.paths(src[which], dst[which])
-    return path.reshape(size, size)
+    """The number of the path between every two of ``places``, as `PathTable.between` has it."""
+    path: _Ints = PathTable(router, places).between(len(places))[0]
+    return path
 
 
 @dataclass(frozen=True)

@@ -74,13 +74,15 @@ def holds(word: int, comparison: str, value: int) -> bool:
 class WindowPart(NamedTuple):
     """What the authority knows of a rank's part of a window.
 
-    ``size``: bytes; ``cpu``: whether it is its node's CPU's memory; ``name``: for errors.
+    ``size``: bytes; ``cpu``: whether it is its node's CPU's memory; ``name``: for errors;
+    ``plane``: that the window has of its own, "" for none.
     """
 
     memory: ReachedMemory
     size: int
     cpu: bool
     name: str
+    plane: str = ""
 
 
 class WindowRegister:
@@ -93,15 +95,25 @@ class WindowRegister:
         self._parts: dict[tuple[int, int], WindowPart] = {}
         self.keys: Keys | None = None
 
-    def add(self, window: int, rank: int, place: MemoryPlace, cpu: bool, name: str) -> str:
+    def add(
+        self, window: int, rank: int, place: MemoryPlace, cpu: bool, name: str, plane: str = ""
+    ) -> str:
         """Register a rank's part of a window; returns why its words cannot be reached, or ""."""
         try:
             memory = reached(place, rank, self.keys)
         except WorldError as error:
             return f"the authority cannot reach it: {error}"
         self.remove(window, rank)
-        self._parts[window, rank] = WindowPart(memory, place.size, cpu, name)
+        self._parts[window, rank] = WindowPart(memory, place.size, cpu, name, plane)
         return ""
+
+    def others(self, window: int, rank: int) -> dict[int, WindowPart]:
+        """The parts of a window that other ranks than ``rank`` have registered so far."""
+        return {
+            other: part
+            for (number, other), part in self._parts.items()
+            if number == window and other != rank
+        }
 
     def remove(self, window: int, rank: int) -> None:
         """Forget a rank's part of a window."""

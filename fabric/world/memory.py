@@ -18,11 +18,13 @@ from fabric.memory.words import (
     holds,
     signed,
 )
-from fabric.world.messages import Access, AskWord, AwaitWord, Expose, WordReply
+from fabric.world.messages import Access, AskWord, AwaitWord, Expose, Exposed, WordReply
 from fabric.world.register import waiting_number
+from topology.errors import TriplaneError
 
 if TYPE_CHECKING:
     from fabric.clock.emulator import Emulator
+    from fabric.clock.memory_machine import MemoryMachine
 
 MOST_BYTES = 1 << 62
 """Bytes of an access at most."""
@@ -37,11 +39,36 @@ class MemoryAccesses:
         self._before: dict[tuple[int, int], int] = {}
         self._waiting: dict[tuple[int, int], AwaitWord] = {}
 
-    def expose(self, rank: int, message: Expose) -> str:
-        """Register a rank's memory; returns why it cannot be reached, "" where it can."""
-        if self._emulator is not None:
-            self._emulator.with_memory()
-        return self._windows.add(message.window, rank, message.place, message.cpu, message.name)
+    def expose(self, rank: int, message: Expose) -> Exposed:
+        """Register a rank's memory; the reply says why it cannot be, if it cannot."""
+        npu = cpu = True
+        try:
+            if self._emulator is not None:
+                machine = self._emulator.with_memory(message.plane)
+                npu, cpu = self._joined(machine, rank, message)
+        except TriplaneError as error:
+            return Exposed(message.token, str(error), False, False)
+        why = self._windows.add(
+            message.window, rank, message.place, message.cpu, message.name, message.plane
+        )
+        return Exposed(message.token, why, npu, cpu)
+
+    def _joined(self, machine: "MemoryMachine", rank: int, message: Expose) -> tuple[bool, bool]:
+        """Whether the rank's NPU, and its CPU, reach memory that was registered so far.
+
+        Raises `WorldError` if a plane does not join the memory of the window's ranks.
+        """
+        plane = message.plane
+        ends = [machine.place(rank, cpu, plane) for cpu in (False, True)]
+        for other, part in self._windows.others(message.window, rank).items():
+            if part.plane != plane:
+                names = [one or "none" for one in (plane, part.plane)]
+                raise WorldError(f"rank {rank} names plane {names[0]}, rank {other} {names[1]}")
+            far = machine.place(other, part.cpu, plane)
+            if plane:
+                machine.check(plane, ends[message.cpu], far)
+        npu, cpu = (not plane or machine.joins(plane, end, ends[message.cpu]) for end in ends)
+        return npu, cpu
 
     def reach_far(self, keys: Keys | None) -> None:
         """Reach memory on other hosts with the ``keys`` of the world."""
@@ -68,7 +95,7 @@ class MemoryAccesses:
             key = None if act is None else (message.window, message.target, act.at)
             terms = AccessTerms(
                 message.target, message.writes, message.size, message.messages,
-                (message.cpu, part.cpu), key, follow,
+                (message.cpu, part.cpu), key, follow, part.plane,
             )  # fmt: skip
             self._emulator.access(rank, message.op, terms, message.at)
         elif follow is not None and act is not None:

@@ -152,7 +152,8 @@ class AskMachine(NamedTuple):
 class Expose(NamedTuple):
     """The rank registers memory at ``place`` as its part of ``window``. Answered with `Exposed`.
 
-    ``cpu``: whether it is memory of its node's CPU; ``name``: of the window, for errors.
+    ``cpu``: whether it is memory of its node's CPU; ``name``: of the window, for errors;
+    ``plane``: over which it is accessed, "" for those of the machine.
     """
 
     token: int
@@ -160,6 +161,7 @@ class Expose(NamedTuple):
     place: MemoryPlace
     cpu: bool
     name: str
+    plane: str
 
 
 class Withdraw(NamedTuple):
@@ -426,10 +428,15 @@ class MachineReply(NamedTuple):
 
 
 class Exposed(NamedTuple):
-    """The rank's memory is registered; ``why``: why it could not be, "" if it is."""
+    """The rank's memory is registered; ``why``: why it could not be, "" if it is.
+
+    ``npu``, ``cpu``: whether the rank's own memory of these has a port on the window's plane.
+    """
 
     token: int
     why: str
+    npu: bool
+    cpu: bool
 
 
 class WordReply(NamedTuple):

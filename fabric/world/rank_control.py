@@ -140,13 +140,12 @@ class RankControl:
         asked = (op, group, size, itemsize, root, algorithm)
         return self._ask(lambda token: AskAdvice(token, *asked), AdviceReply).advice
 
-    def expose(self, window: int, place: MemoryPlace, cpu: bool, name: str) -> str:
-        """Register memory as the rank's part of ``window``.
+    def expose(self, window: int, place: MemoryPlace, cpu: bool, name: str, plane: str) -> Exposed:
+        """Register memory as the rank's part of ``window``, which is accessed over ``plane``.
 
-        Returns why the authority cannot reach it, "" if it can. Waits for the reply; raises
-        `WorldError`.
+        The reply says why that cannot be. Waits for it; raises `WorldError`.
         """
-        return self._ask(lambda token: Expose(token, window, place, cpu, name), Exposed).why
+        return self._ask(lambda token: Expose(token, window, place, cpu, name, plane), Exposed)
 
     def withdraw(self, window: int) -> None:
         """Report that the rank's part of ``window`` is registered no more."""

@@ -47,7 +47,6 @@ from fabric.world.messages import (
     Exchange,
     Exchanged,
     Expose,
-    Exposed,
     Fail,
     FenceAccesses,
     Finish,
@@ -283,7 +282,7 @@ class World:
             case AwaitWord():
                 self._await_word(rank, message)
             case Expose():
-                self._reply(rank, Exposed(message.token, self._memory.expose(rank, message)))
+                self._reply(rank, self._memory.expose(rank, message))
             case Withdraw():
                 self._memory.withdraw(rank, message.window)
             case Blocked():

@@ -100,11 +100,11 @@ def main(programs: Sequence[Program], timed: bool) -> list[Seen]:
         return [seen_of(comm, program, timed) for program in programs]
 
 
-def seen_of(comm: Communicator, program: Program, timed: bool) -> Seen:
-    """What a rank sees of a program."""
+def seen_of(comm: Communicator, program: Program, timed: bool, plane: str | None = None) -> Seen:
+    """What a rank sees of a program; ``plane``: of the window."""
     seen, n = Seen(), comm.size
     after, before = (comm.rank + 1) % n, (comm.rank - 1) % n
-    with Window(comm, size_of(n), name="random") as window:
+    with Window(comm, size_of(n), plane=plane, name="random") as window:
         for phase, by_rank in enumerate(program):
             _phase(comm, window, block_at(n, phase, comm.rank), by_rank[comm.rank], seen, timed)
             window.flush()

@@ -9,6 +9,7 @@ Which ways these are is a policy's choice: `topology.routing.policies`.
 import copy
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,23 +39,27 @@ class Router:
     topology's by default. A pair uses the first plane that connects it. ``capacity``: float64
     [resources], bytes per second; ``plane``: int32 [resources]. ``version``: rises whenever `table`
     changes. ``marks``: int64 [links]; links with different marks are of different resources, as
-    they may come to differ (`changed`); None: all are alike that are built alike. Raises
+    they may come to differ (`changed`); None: all are alike that are built alike. ``apart``: other
+    choices of planes that traffic may ask for, by number from 1 on (`paths`). Raises
     `TopologyError` for a policy or plane that there is not, or that does not fit.
     """
 
     def __init__(
         self, topology: Topology, policy: Policy | str = "spray",
         planes: tuple[str, ...] | None = None, marks: Longs | None = None,
+        apart: tuple[tuple[str, ...], ...] = (),
     ) -> None:  # fmt: skip
-        self.topology, self.rule, self.marks = topology, policy_of(policy), marks
+        self.topology, self.rule, self.marks, self.apart = topology, policy_of(policy), marks, apart
         self.policy = str(self.rule)
         self.planes = tuple(topology.planes if planes is None else planes)
-        numbers = [topology.plane(name) for name in self.planes]
-        if not numbers:
+        every = tuple(dict.fromkeys([*self.planes, *chain(*apart)]))
+        numbers = [topology.plane(name) for name in every]
+        if not self.planes:
             raise TopologyError(f"{topology.name} has no planes, or none that may be used")
-        if len(set(numbers)) < len(numbers):
+        if len(set(self.planes)) < len(self.planes):
             raise TopologyError(f"planes {', '.join(self.planes)} name a plane twice")
-        made = on_graph(topology, self.rule, self.planes)
+        self._may_use = np.array([[name in one for name in every] for one in (self.planes, *apart)])
+        made = on_graph(topology, self.rule, every)
         folds = [
             fold(topology, number, made.apart(number), made.factor, marks) for number in numbers
         ]  # fmt: skip
@@ -78,7 +83,8 @@ class Router:
         self.version = 0
         n = self.topology.n_endpoints
         small = n <= _REMEMBERED_ENDPOINTS
-        self._path_of = np.full((n, n) if small else (0, 0), -1, np.int32)
+        choices = len(self._may_use)
+        self._path_of = np.full((choices * n, n) if small else (0, 0), -1, np.int32)
 
     def changed(self, share: Floats, routed: Floats) -> "Router":
         """The router of the same machine, and the same resources, after links have changed.
@@ -101,19 +107,22 @@ class Router:
         made._forget()
         return made
 
-    def connects(self, src: Ints, dst: Ints) -> NDArray[np.bool_]:
-        """Which pairs of endpoints have a path: bool [pairs]."""
+    def connects(self, src: Ints, dst: Ints, choice: int = 0) -> NDArray[np.bool_]:
+        """Which pairs of endpoints have a path: bool [pairs]; ``choice``: as in `paths`."""
         found: NDArray[np.bool_] = src == dst
-        for plane, find in self._planes:
+        for plane, find in compress(self._planes, self._may_use[choice]):
             find.hops.find(dst)
             found |= reaches(src, dst, plane, self.topology.n_endpoints)
         return found
 
-    def paths(self, src: Ints, dst: Ints) -> Ints:
+    def paths(self, src: Ints, dst: Ints, choice: int | Ints = 0) -> Ints:
         """The number of the path of each pair, int32 like ``src`` and ``dst`` (endpoints).
 
+        ``choice``: of planes, for all pairs or for each: 0, or the number of one in ``apart``.
         `table` holds the paths. Raises `RouteError` if two endpoints are not connected.
         """
+        if len(self.apart):
+            src = (src + np.asarray(choice) * self.topology.n_endpoints).astype(np.int32)
         if not len(self._path_of):
             self._store = RouteStore()
             self._add(src, dst)
@@ -183,9 +192,13 @@ class Router:
         return f"{ends[0]}->{ends[1]} ({plane}, {len(links)} links)"
 
     def _add(self, src: Ints, dst: Ints) -> None:
+        """Find paths; to ``src`` its choice of planes times the number of endpoints is added."""
+        asked, choice = src, np.broadcast_to(np.int32(0), len(src))
+        if self.apart:
+            choice, src = np.divmod(asked, np.int32(self.topology.n_endpoints))
         found: NDArray[np.bool_] = src == dst
-        for plane, find in self._planes:
-            left = np.flatnonzero(~found)
+        for number, (plane, find) in enumerate(self._planes):
+            left = np.flatnonzero(~found & self._may_use[choice, number])
             if len(left):
                 ways = find(src[left], dst[left])
                 found[left] = self._store.add(plane.number, left, ways)
@@ -193,18 +206,19 @@ class Router:
             self._store.drop()
             self.version += 1
             if len(self._path_of):
-                self._path_of[src, dst] = -1
-            raise self._cut(int(src[~found][0]), int(dst[~found][0]))
+                self._path_of[asked, dst] = -1
+            first = np.flatnonzero(~found)[0]
+            raise self._cut(int(src[first]), int(dst[first]), int(choice[first]))
         self._store.close(len(src))
         self.version += 1
 
-    def _cut(self, src: int, dst: int) -> RouteError:
+    def _cut(self, src: int, dst: int, choice: int) -> RouteError:
         graph = self.topology
         names = graph.vertex_names
         lost = f"; taken out: {', '.join(graph.removed)}" if graph.removed else ""
         return RouteError(
             f"no path from {names[src]} to {names[dst]} on {graph.name}"
-            f" over {', '.join(self.planes)}{lost}"
+            f" over {', '.join((self.planes, *self.apart)[choice])}{lost}"
         )
 
 

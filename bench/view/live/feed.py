@@ -35,7 +35,7 @@ class Kind:
 
     ``number``: of the kind; ``ranks``: who makes such a call, in the order of `CallSpan.begin`.
     ``src``, ``dst``: int32, places of the machine; ``size``: float64, bytes; ``step``: int64; a row
-    is a transfer.
+    is a transfer. ``plane``: over which they go where that is not up to the machine, else "".
     """
 
     number: int
@@ -45,6 +45,7 @@ class Kind:
     dst: NDArray[np.int32]
     size: NDArray[np.float64]
     step: NDArray[np.int64]
+    plane: str = ""
 
 
 class CallSpan(NamedTuple):
@@ -141,7 +142,7 @@ def _kind(number: int, one: OverCall) -> Kind:
         row = np.array(ends if call.terms.writes else ends[::-1], np.int32)[:, None]
         return Kind(
             number, name, (call.owner,), row[0], row[1], np.array([float(call.terms.size)]),
-            np.zeros(1, np.int64),
+            np.zeros(1, np.int64), call.terms.plane,
         )  # fmt: skip
     sent = [_sent(part.streams, position) for position, part in enumerate(call.parts) if part]
     src, dst, size, step = (

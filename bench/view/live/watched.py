@@ -14,6 +14,7 @@ from bench.view.live.feed import CallSpan, Kind, LiveBatch
 from bench.view.live.film import CallLoad, LiveFilm
 from fabric.clock.changes import ClockChanges
 from fabric.clock.memory_machine import memory_machine
+from fabric.endpoint.one_sided import joining
 from fabric.fabric import Fabric
 from fabric.faults.changes import LinkHistory
 from fabric.timeline.film import pair_bytes, path_loads
@@ -172,8 +173,12 @@ class Watched:
 
     def _loaded(self, kind: Kind, router: Router) -> CallLoad:
         places = self._places_of(kind)
-        src, dst = places[kind.src], places[kind.dst]
-        there = router.connects(src, dst)  # what a fault has cut moves nothing
+        known = (kind.src < len(places)) & (kind.dst < len(places))
+        src, dst = (np.where(known, places[end * known], 0) for end in (kind.src, kind.dst))
+        # What a fault has cut moves nothing; what goes over links that are not shown cannot be.
+        there = known & router.connects(src, dst)
+        if kind.plane:
+            there[there] = self._goes_over(kind.plane, router, src[there], dst[there])
         row, resource, weight = path_loads(router, src[there], dst[there])
         steps, number = np.unique(kind.step[there], return_inverse=True)
         parts = max(1, min(len(steps), MOST_PARTS))
@@ -183,6 +188,13 @@ class Watched:
         loaded = kind.size[there][row] * weight
         size = np.bincount(at.ravel(), loaded, len(keys)).astype(np.float64)
         return CallLoad(parts, keys // resources, keys % resources, size)
+
+    def _goes_over(self, plane: str, router: Router, src: Ints, dst: Ints) -> NDArray[np.bool_]:
+        """Of which pairs the machine's own path is one over ``plane``: bool [pairs]."""
+        topology = self.fabric.topology
+        numbers = [topology.plane(name) for name in joining(topology, plane)]
+        path = router.paths(src, dst)
+        return np.isin(router.table.plane[path], [-1, *numbers])
 
     def _places_of(self, kind: Kind) -> Ints:
         """The endpoint of each place; those beyond the ranks' are of CPUs' memory."""

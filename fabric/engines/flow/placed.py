@@ -16,7 +16,7 @@ from fabric.engines.base import Machine
 from fabric.engines.changed import ChangedMachine, to_nowhere
 from fabric.engines.columns import RankStreams, Streams
 from fabric.engines.flow.weights import weighted
-from fabric.engines.paths import FlowLoads, all_paths, class_limits, load, promised
+from fabric.engines.paths import FlowLoads, class_limits, load, promised
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -79,7 +79,7 @@ class PlacedMachine:
         software = machine.software
         # Copies: simulations on the same machine may find more paths meanwhile.
         self.changed = changed = isinstance(machine, ChangedMachine)
-        self._path = all_paths(machine.router, machine.places[:size])
+        self._path = paths.between(size)
         self._bound = paths.binding()
         self.classes = machine.traffic_classes
         self._ways = paths.ways(self.classes, size)
@@ -98,13 +98,15 @@ class PlacedMachine:
         """The `RankShare` of a rank's streams; raises `RouteError` for ranks without a path."""
         ranks, mine, there = np.int64(len(given.group)), given.streams, given.of_world()
         costs = self.machine.software.costs(given.operation)
-        path = self._path[there.src, there.dst]
+        choice = self.machine.paths.choice(given.operation)
+        path = self._path[choice, there.src, there.dst]
         cut = path < 0
         if cut.any():
-            path = self._without(there, cut)
+            path = self._without(there, cut, choice)
         loads = load(there, path, self._bound, self._ways, costs)
         if isinstance(self.machine, ChangedMachine):
-            loads = to_nowhere(self.machine, there, loads, cut, costs, len(self.capacity) - 1)
+            nowhere = len(self.capacity) - 1
+            loads = to_nowhere(self.machine, there, loads, cut, costs, nowhere, choice)
         key, size = (mine.step * ranks + mine.src) * ranks + mine.dst, mine.size
         if self.classes:
             row = self.classes.rows(mine.trait(TRAIT))
@@ -126,15 +128,15 @@ class PlacedMachine:
             capacity = np.where(capacity > 0, capacity, np.inf)
         return float((total / capacity).max())
 
-    def _without(self, streams: Streams, cut: NDArray[np.bool_]) -> _Ints:
+    def _without(self, streams: Streams, cut: NDArray[np.bool_], choice: int) -> _Ints:
         """Paths where some pairs are ``cut``: theirs is one that loads nothing."""
         src, dst = streams.src, streams.dst
         if isinstance(self.machine, ChangedMachine):
             self.machine.check_in_switch(streams, cut)
         else:
             first, places = np.flatnonzero(cut)[:1], self.machine.places
-            self.machine.router.paths(places[src[first]], places[dst[first]])  # raises
-        path: _Ints = self._path[src, np.where(cut, src, dst)]
+            self.machine.router.paths(places[src[first]], places[dst[first]], choice)  # raises
+        path: _Ints = self._path[choice, src, np.where(cut, src, dst)]
         return path
 
     def _weights(self, loads: FlowLoads, costs: Costs) -> _Floats:

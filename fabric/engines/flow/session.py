@@ -109,8 +109,9 @@ class FlowSession:
         if found is not None:
             lanes, since = found[:2], found[2]
             src, dst = (self._brought[lane].group[self._who[lane][1]] for lane in lanes)
+            operation = self._brought[lanes[0]].operation
             machine = self._machines.of(self._history.states)
-            raise machine.cut(src, dst, max(since, self._history.last))
+            raise machine.cut(src, dst, max(since, self._history.last), operation)
 
     def clear(self) -> None:
         """Forget every call and every change; time begins again at 0."""

@@ -25,7 +25,7 @@ from fabric.engines.packet.promises import promised
 from fabric.engines.packet.rows import NO_ROWS, Rows, joined, rows
 from fabric.engines.packet.state import LAST_TIME, NONE, NOW, PICOSECONDS, Ints, Longs
 from fabric.engines.packet.teams import NO_CHANGES, team_rows, teams_of
-from fabric.engines.paths import all_paths, load
+from fabric.engines.paths import load
 from fabric.engines.shares import Shares
 from fabric.failure import CallMismatch
 from fabric.faults.changes import LinkHistory, TimedChange
@@ -40,7 +40,7 @@ class PacketSession:
         # Statistics are a timeline's, and a session has none.
         self._machine, self._options = machine, replace(options, statistics=False)
         self._size, self._states = size, MachineStates(machine)
-        self._path = all_paths(machine.router, machine.places[:size])
+        self._path = machine.paths.between(size)
         self._bound, self._ways = machine.paths.binding(), machine.paths.ways()
         self._network = network(machine.router, options.roce.planes)
         self._kinds = kinds(machine.traffic_classes)
@@ -109,7 +109,7 @@ class PacketSession:
     def _find(self, changing: ChangingNetwork, slots: Longs) -> Callable[[Network], Rows]:
         """What makes the rows of transfers under way, on the ways of the present state."""
         machine = changing.now
-        all_paths(machine.router, machine.places[: self._size])
+        machine.paths.between(self._size)
 
         def rows_in(net: Network) -> Rows:
             self._shares = Shares(partial(self._share_in, machine, net))
@@ -137,8 +137,9 @@ class PacketSession:
         """As `_share_of`, in a state of the machine."""
         there, costs = given.of_world(), machine.software.costs(given.operation)
         src, dst = machine.places[there.src], machine.places[there.dst]
-        found = load_in(machine, there, costs, len(machine.router.capacity))
-        cut = ~machine.router.connects(src, dst)
+        choice = machine.paths.choice(given.operation)
+        found = load_in(machine, there, costs, len(machine.router.capacity), choice)
+        cut = ~machine.router.connects(src, dst, choice)
         made = rows(machine, net, self._kinds, there, found.path, found.loads, costs, cut)
         return self._keyed(given, made)
 
@@ -149,7 +150,8 @@ class PacketSession:
             t, places = self._live.state.transfers, len(self._machine.places)
             src = int(t["rank"][found[0]])
             dst = (int(t["order"][found[0]]) // len(self._kinds) // places + src) % places
-            raise changing.machine().cut(src, dst, found[1])
+            operation = self._brought[int(t["src"][found[0]])][0].operation
+            raise changing.machine().cut(src, dst, found[1], operation)
 
     def compile(self) -> None:
         """Compile all kernels now, or load them: a call is entered and ends; all is cleared."""
@@ -188,23 +190,24 @@ class PacketSession:
     def _share_of(self, given: RankStreams) -> BroughtRows:
         there = given.of_world()
         machine, costs = self._machine, self._machine.software.costs(given.operation)
-        path = self._path[there.src, there.dst]
+        choice = machine.paths.choice(given.operation)
+        path = self._path[choice, there.src, there.dst]
         cut = np.flatnonzero(path < 0)[:1]
         if len(cut):
             places = machine.places
-            machine.router.paths(places[there.src[cut]], places[there.dst[cut]])  # raises
+            machine.router.paths(places[there.src[cut]], places[there.dst[cut]], choice)  # raises
         loads = load(there, path, self._bound, self._ways, costs)
         made = rows(machine, self._network, self._kinds, there, path, loads, costs)
         share = self._keyed(given, made)
         if not in_switch.asked(there):
             return share
-        teams = team_rows(machine, self._network, there, path, self._paths)
+        teams = team_rows(machine, self._network, there, path, partial(self._paths, choice))
         teams.kind[teams.root != given.group[given.position]] = 0  # others know all of theirs
         return share._replace(teams=teams)
 
-    def _paths(self, src: Ints, dst: Ints) -> Ints:
-        """The paths between ranks, which have been found."""
-        found: Ints = self._path[src, dst]
+    def _paths(self, choice: int, src: Ints, dst: Ints) -> Ints:
+        """The paths between ranks over a choice of planes, which have been found."""
+        found: Ints = self._path[choice, src, dst]
         return found
 
     def _keyed(self, given: RankStreams, made: Rows) -> BroughtRows:
