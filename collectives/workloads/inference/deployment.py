@@ -88,7 +88,11 @@ _PERFECT = Sourced(1.0, PUBLISHED, "cann-recipes-infer: measured with perfect ba
 DECODE = MappingProxyType({
     "cloudmatrix": Deployment(
         "cloudmatrix", "cloudmatrix384", "ascend-910c", 320, 288, 32, TWO_STREAMS,
-        Sourced(2.792, PUBLISHED, f"{_TRT}, by slot: 1.792 above the mean"),
+        Sourced(
+            1.7, DERIVED,
+            "arXiv 2506.12708v2 section 4.2.3: the experts' stream takes ~600 us on 8 of 24 cores"
+            " at batch 96; 1.57 to 1.85 come nearest",
+        ),
         "arXiv 2506.12708v2 section 5.1: EP320, one expert a die",
     ),
     "h800": Deployment(
