@@ -273,8 +273,8 @@ def test_frames_cost_a_share_of_a_core_at_most() -> None:
             frames += 1
             used += 0.02 if turn % 3 else 0.06
         now += 0.1
-    assert used / (now - 100.0) < 0.09
-    assert frames > 500
+    assert used / (now - 100.0) < 0.035
+    assert frames > 200
 
 
 def test_ranks_that_did_not_take_part_have_no_stretch() -> None:

@@ -21,6 +21,10 @@ from fabric.world.world import World
 LOOK = 0.1
 """Seconds between two batches."""
 
+LONG_LOOK = 0.4
+"""Seconds between two batches where more calls end than are told one by one: so that the more there
+are, the more are told together."""
+
 MOST_WAITING = 1 << 15
 """Calls and stretches that wait to be passed on, at most."""
 
@@ -73,8 +77,11 @@ class Teller:
         self._page.tell(self._batches())
 
     def _batches(self) -> Iterator[LiveBatch]:
-        while not self._over.wait(LOOK):
-            yield self._news(None)
+        pause = LOOK
+        while not self._over.wait(pause):
+            news = self._news(None)
+            pause = LONG_LOOK if any(span.many > 1 for span in news.spans) else LOOK
+            yield news
         error = self._world.error
         yield self._news(ENDED if error is None else str(error))
 

@@ -23,7 +23,7 @@ MOST_STRETCHES = 3000
 """Stretches of ranks in a batch at most, more or less."""
 
 MOST_SPANS = 100
-"""Spans of calls in a batch at most, more or less: each costs the page's process some 70 us."""
+"""Spans of calls in a batch at most, more or less: more are no clearer picture."""
 
 MOST_KINDS = 4096
 """Kinds of calls that are remembered."""

@@ -8,12 +8,15 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fabric.timeline.film import BINS, MOST_CLASSES
 
 MOST_CELLS = 4_000_000
 """Resources times intervals at most."""
+
+SHORTEST = 1e-15
+"""Seconds that an interval lasts at least, below anything that a clock tells apart."""
 
 _Floats = NDArray[np.float64]
 _Longs = NDArray[np.int64]
@@ -73,7 +76,7 @@ class LiveFilm:
             return
         self.epoch += 1
         if not self.width:
-            self.width = 2 * time / self.bins
+            self.width = max(2 * time / self.bins, SHORTEST)
         while time >= self.duration:
             self._halve()
 
@@ -86,35 +89,55 @@ class LiveFilm:
         self._lead = _padded(np.maximum(first, second), self.bins)
         self._label = _padded(label, self.bins)
 
-    def add(self, load: CallLoad, count: int, begin: float, end: float, label: int) -> None:
-        """Add the bytes of ``count`` calls, spread evenly over their time, in seconds."""
+    def add(
+        self, load: CallLoad, count: ArrayLike, begin: ArrayLike, end: ArrayLike, label: int
+    ) -> None:
+        """Add the bytes of calls, of each its ``count``, spread evenly over its time, in seconds.
+
+        ``count``, ``begin``, ``end``: of one call or of many alike, which are cheaper together.
+        """
         self.version += 1
         if not len(load.resource):
             return
-        end = max(begin, end)
-        self.reach(end)
+        many, since = np.atleast_1d(np.asarray(count, np.float64)), np.atleast_1d(begin)
+        until = np.maximum(since, np.atleast_1d(end))
+        self.reach(float(until.max()))
         if not self.width:  # all at time 0
             self.reach(1e-9)
-        for part in range(load.parts):
-            rows = load.part == part
-            since, until = (begin + (end - begin) * (part + k) / load.parts for k in (0, 1))
-            self._spread(load.resource[rows], count * load.size[rows], since, until, label)
-        np.add.at(self.carried, load.resource, count * load.size)
+        first, shares = self._shares(load.parts, many, since, until)
+        for part, share in enumerate(shares):
+            rows, bins = load.part == part, np.flatnonzero(share)
+            amount = load.size[rows][:, None] * share[bins]
+            self._spread(load.resource[rows], first + bins, amount, label)
+        np.add.at(self.carried, load.resource, many.sum() * load.size)
         self._carried_version[load.resource] = self.version
 
-    def _spread(
-        self, resource: _Longs, size: _Floats, begin: float, end: float, label: int
-    ) -> None:
-        first = min(int(begin / self.width), self.bins - 1)
-        last = min(max(math.ceil(end / self.width), first + 1), self.bins)
-        edges = np.clip(np.arange(first, last + 1) * self.width, begin, end)
-        share = np.diff(edges)
-        share = share / share.sum() if share.sum() > 0 else np.eye(1, last - first)[0]
-        amount = size[:, None] * share
-        cells = np.ix_(resource, np.arange(first, last))
+    def _shares(
+        self, parts: int, many: _Floats, since: _Floats, until: _Floats
+    ) -> tuple[int, _Floats]:
+        """How many calls' worth of a part of a call each interval has: float64 [parts, n].
+
+        Also the first of these intervals.
+        """
+        first = min(int(since.min() / self.width), self.bins - 1)
+        last = min(max(math.ceil(until.max() / self.width), first + 1), self.bins)
+        edges = np.arange(first, last + 1) * self.width
+        cuts = since[:, None] + (until - since)[:, None] * np.arange(parts + 1) / parts
+        begin, end = cuts[:, :-1, None], cuts[:, 1:, None]
+        lasts = end - begin
+        passed = np.where(
+            lasts > 0,
+            (np.clip(edges, begin, end) - begin) / np.where(lasts > 0, lasts, 1.0),
+            edges > begin,  # all at once
+        )
+        passed[..., 0], passed[..., -1] = 0.0, 1.0  # whatever was rounded, no byte is lost
+        return first, np.tensordot(many, np.diff(passed), axes=1)
+
+    def _spread(self, resource: _Longs, bins: _Longs, amount: _Floats, label: int) -> None:
+        cells = np.ix_(resource, bins)
         self._bytes[cells] += amount
         self._vote(cells, amount, label)
-        self._bin_version[first:last] = self.version
+        self._bin_version[bins] = self.version
 
     def _vote(self, cells: tuple[NDArray[np.intp], ...], amount: _Floats, label: int) -> None:
         """Weighted majority vote: a class that has more than half of the bytes is found."""

@@ -38,10 +38,10 @@ PARTING = 1.0
 POLITE = 5
 """By how much this process gives way to others: a page must not slow down what it shows."""
 
-SHARE = 0.08
+SHARE = 0.03
 """Of one core, that following a world may take: browsers get fewer frames where these cost more."""
 
-LONGEST_PAUSE = 1.0
+LONGEST_PAUSE = 2.0
 """Seconds between two frames at most, however much they cost."""
 
 WATCHED = "watched"

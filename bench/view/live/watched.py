@@ -1,7 +1,7 @@
 """A world that is watched: its film, its ranks' stretches and its faults, made of batches."""
 
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -102,9 +102,7 @@ class Watched:
             self._kinds[kind.number] = kind
             if len(self._kinds) > MOST_KINDS:
                 self._kinds.popitem(last=False)
-        for span in batch.spans:
-            if span.kind in self._kinds:
-                self._span(self._kinds[span.kind], span)
+        self._load_film([span for span in batch.spans if span.kind in self._kinds])
         for one in batch.computed:
             self._add(RankStretch(one.rank, one.begin, one.end or one.begin, SOFTWARE, 0, -1))
         self.now, self.dropped, self.end = max(self.now, batch.now), batch.dropped, batch.end
@@ -112,24 +110,35 @@ class Watched:
         self._mark(batch)
         self.version += 1
 
-    def _span(self, kind: Kind, span: CallSpan) -> None:
-        self.calls += span.many
+    def _load_film(self, spans: list[CallSpan]) -> None:
+        """Draw calls into the film: those of a kind together, as each time costs some 100 us."""
+        alike: dict[tuple[int, int], list[tuple[int, float, float]]] = defaultdict(list)
+        for span in spans:
+            begin, end = self._span(self._kinds[span.kind], span)
+            alike[span.kind, self._state(begin)].append((span.many, begin, end))
+        for (number, state), found in alike.items():
+            kind, (many, begins, ends) = self._kinds[number], np.array(found).T
+            self.calls += int(many.sum())
+            self.pairs += many.sum() * self._pairs_of(kind)
+            self.film.add(
+                self._load(kind, state), many, begins, ends, self.film.label(kind.label)
+            )  # fmt: skip
+
+    def _span(self, kind: Kind, span: CallSpan) -> tuple[float, float]:
+        """Draw the ranks' rows of calls; return when their transfers begin and end, in seconds."""
         label = self.film.label(kind.label)
-        came = max((at for at in span.begin if at == at), default=0.0)
-        late = span.begin.index(came) if came in span.begin else -1
+        joined_at = [at for at in span.begin if at == at]
+        came = max(joined_at, default=0.0)
         end = max((at for at in span.end if at == at), default=came)
         together = span.many == 1 and span.waits
-        begin = came if together else min((at for at in span.begin if at == at), default=came)
-        self.pairs += span.many * self._pairs_of(kind)
-        self.film.add(self._load(kind, begin), span.many, begin, end, label)
-        waits = together and late >= 0
+        late = kind.ranks[span.begin.index(came)] if together and joined_at else None
         for rank, joined, over in zip(kind.ranks, span.begin, span.end, strict=True):
             if rank < self.size and joined == joined and over == over:
-                moves = min(came, over) if waits else joined
-                if moves > joined:
-                    peer = kind.ranks[late]
-                    self._add(RankStretch(rank, joined, moves, WAIT, label, peer))
+                moves = min(came, over) if late is not None else joined
+                if late is not None and moves > joined:
+                    self._add(RankStretch(rank, joined, moves, WAIT, label, late))
                 self._add(RankStretch(rank, moves, over, MOVE, label, -1))
+        return (came if together else min(joined_at, default=came)), end
 
     def _pairs_of(self, kind: Kind) -> NDArray[np.float64]:
         """Bytes from ranks to ranks of a call, as in `Film`; memory of CPUs is no rank's."""
@@ -151,8 +160,11 @@ class Watched:
                 self.passed += 1
             self.stretches.append(one)
 
-    def _load(self, kind: Kind, time: float) -> CallLoad:
-        state = self._clock.until(time)[0] if self._clock else 0
+    def _state(self, time: float) -> int:
+        """How many changes of links there have been at ``time``, in seconds."""
+        return self._clock.until(time)[0] if self._clock else 0
+
+    def _load(self, kind: Kind, state: int) -> CallLoad:
         load = self._loads.get((kind.number, state))
         if load is None:
             load = self._loads[kind.number, state] = self._loaded(kind, self._router(state))
