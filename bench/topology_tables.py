@@ -1,5 +1,6 @@
 """What ``triplane topo show`` writes: rich tables on a terminal, plain ones where it is piped."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -51,7 +52,8 @@ def _able(topology: Topology) -> str:
 def tier_records(topology: Topology, planes: Sequence[str] | None = None) -> list[Record]:
     """The links of each of ``planes`` by the kinds of vertices that they join, upwards, one way.
 
-    ``planes``: None: all. ``total_GBps``: of all of them together.
+    Links of unlike bandwidth or latency are records of their own, so each number is that of every
+    link that it is said of. ``planes``: None: all. ``total_GBps``: of all links of a record.
     """
     return [record for plane in planes or topology.planes for record in _of_plane(topology, plane)]
 
@@ -62,17 +64,16 @@ def _of_plane(topology: Topology, plane: str) -> Iterator[Record]:
     tier = tiers(topology, src, dst)
     up = links[(tier[src] < tier[dst]) | ((tier[src] == tier[dst]) & (src < dst))]
     kinds = topology.vertex_kinds
-    ends = [
-        (int(tier[a]), kinds[a], kinds[b])
-        for a, b in zip(topology.link_src[up].tolist(), topology.link_dst[up].tolist(), strict=True)
-    ]
-    for key in sorted(set(ends)):
-        mine = up[[end == key for end in ends]]
-        bandwidth = topology.link_bandwidth[mine] / GB
+    ends = (column[up].tolist() for column in (topology.link_src, topology.link_dst))
+    bandwidth, latency = topology.link_bandwidth[up] / GB, topology.link_latency[up] / NS
+    alike = Counter(
+        (int(tier[a]), kinds[a], kinds[b], each, late)
+        for a, b, each, late in zip(*ends, bandwidth.tolist(), latency.tolist(), strict=True)
+    )
+    for (_, below, above, each, late), count in sorted(alike.items()):
         yield {
-            "plane": plane, "from": key[1], "to": key[2], "links": len(mine),
-            "link_GBps": float(bandwidth.mean()), "total_GBps": float(bandwidth.sum()),
-            "latency_ns": float(topology.link_latency[mine].max() / NS),
+            "plane": plane, "from": below, "to": above, "links": count, "link_GBps": each,
+            "total_GBps": count * each, "latency_ns": late,
         }  # fmt: skip
 
 

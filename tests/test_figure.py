@@ -181,6 +181,23 @@ def test_topo_show_has_bandwidth_by_tier() -> None:
     assert re.search(r"ub +l1 +l2 +5376 +28", run("topo", "show", "supernode:384"))
 
 
+def test_links_that_are_unlike_are_rows_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "unlike.toml"
+    path.write_text(
+        'name = "unlike"\nplanes = ["net"]\n'
+        '[[endpoints]]\nkind = "gpu"\nnames = ["a", "b", "c"]\n'
+        '[[switches]]\nkind = "switch"\nnames = ["s"]\n'
+        + "".join(
+            f'[[links]]\nfrom = "{end}"\nto = "s"\nplane = "net"\nbandwidth = "{speed} GB/s"\n'
+            'latency = "1 us"\n'
+            for end, speed in (("a", 50), ("b", 100), ("c", 100))
+        )
+    )
+    shown = run("topo", "show", str(path))
+    assert re.search(r"net +gpu +switch +1 +50 +50 +1000\n", shown)
+    assert re.search(r"net +gpu +switch +2 +100 +200 +1000\n", shown)
+
+
 def test_a_terminal_gets_rich_tables(capsys: pytest.CaptureFixture[str]) -> None:
     import sys
 
