@@ -315,6 +315,9 @@ def test_the_command_reports_distribution_worst_and_cuts() -> None:
     assert table[4].startswith(f"# die: less places than ranks after {'node0.die0, '}node0.die1")
     assert table[4].endswith("and 27 more")
     assert table[5] == "# plane: ranks without a path after ub"
+    unnamed = [word for word in SMALL if word not in ("--algorithm", "direct")]
+    chosen = run(*unnamed, "--ranks", "32", "--kind", "plane").splitlines()
+    assert re.match("# [a-z]+ is the library's choice on the whole machine, and is kept", chosen[3])
 
 
 def test_the_command_adds_a_year_up(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ workload_options = gathered(
     click.option("--size", type=parse_bytes, default="1M", show_default=True,
                  help="Bytes of a collective, as nccl-tests counts them."),
     click.option("--algorithm", metavar="NAME",
-                 help="Of a collective [the library's choice on the whole machine]."),
+                 help="Of a collective [the library's choice on the whole machine, kept on each"
+                      " that has something broken]."),
     click.option("--seed", type=click.IntRange(0, (1 << 53) - 1), default=0, show_default=True,
                  help="Of the routing of tokens, and of the choice of pairs."),
 )  # fmt: skip
@@ -103,7 +104,7 @@ def command(
             put(file, f"{head}: {sweeper.time / US:.5g} us with nothing broken")
             put(file, *(f"# {line}" for line in lines_beside(rows[0])))
             file.write(as_text([_shown(row) for row in rows if "failures" in row], form))
-            put(file, *(f"# {line}" for line in notes(found)))
+            put(file, *(f"# {line}" for line in [*_kept(workload, sweeper), *notes(found)]))
             if rates:
                 put(file, "")
                 file.write(as_text([_year(row) for row in rows if "mtbf_hours" in row], form))
@@ -112,6 +113,17 @@ def command(
             file.write(as_text(rows, form, machine))
     if plot:
         picture.draw(found, plot)
+
+
+def _kept(asked: SweptOperation, sweeper: Sweeper) -> list[str]:
+    """What to know of an algorithm that the user has not named."""
+    taken = sweeper.workload.algorithm
+    if taken is None or asked.algorithm is not None:
+        return []
+    return [
+        f"{taken} is the library's choice on the whole machine, and is kept on each broken one;"
+        " --algorithm takes another"
+    ]
 
 
 def swept(sweeper: Sweeper, asked: Sequence[AskedSweep]) -> Iterator[Sweep]:
