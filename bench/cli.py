@@ -184,6 +184,8 @@ class CommandGroup(click.Group):
         named["standalone_mode"] = False
         gc.set_threshold(_NEW_OBJECTS)
         streams.prepare()
+        if sys.stderr.isatty():
+            _tell_of_compiling()
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _warn(warnings.showwarning)
@@ -207,6 +209,19 @@ class CommandGroup(click.Group):
                 raise
             _fail(str(error), 2)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell_of_compiling() -> None:
+    """Have a line say so when kernels are compiled, in which a first command is silent for long."""
+    import logging
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            streams.complain(f"triplane: {record.getMessage()}")
+
+    log = logging.getLogger("triplane.compiling")  # of `topology.compiled`
+    log.setLevel(logging.INFO)
+    log.addHandler(Told())
 
 
 def _one_line(error: click.ClickException) -> str:

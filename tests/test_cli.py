@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import math
 import os
 import signal
@@ -508,3 +509,18 @@ def test_an_interrupt_is_quiet_and_says_130() -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.strip() == ""
+
+
+def test_a_terminal_hears_of_compiling_and_a_pipe_does_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("triplane.compiling")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "level", logging.NOTSET)
+    run("--version")
+    assert log.handlers == []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        main.main(["--version"])
+    log.info("compiling kernels")
+    assert capsys.readouterr().err == "triplane: compiling kernels\n"

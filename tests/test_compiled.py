@@ -178,3 +178,24 @@ def test_a_part_of_kernels_is_compiled_once_for_integers_of_all_lengths() -> Non
     assert [str(kind) for kind in kinds[1:]] == ["int64", "int64"]
     with pytest.raises(TypeError, match="scaled is called by kernels only"):
         scaled(counts, 0, 1)
+
+
+def test_who_asks_hears_once_that_kernels_are_compiled_and_nothing_where_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module.config, "CACHE_DIR", str(tmp_path))
+    caplog.set_level("INFO", "triplane.compiling")
+
+    def heard() -> int:
+        """How many lines there are when this is new to a process."""
+
+        def more(x: int) -> int:
+            return x + 1
+
+        module._say_that_it_takes_a_while.cache_clear()
+        caplog.clear()
+        assert compiled(more)(1) == 2
+        return len([each for each in caplog.records if "compiling kernels" in each.message])
+
+    assert heard() == 1
+    assert heard() == 0

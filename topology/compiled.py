@@ -156,6 +156,8 @@ class _Cache(FunctionCache):
             found = self._load(sig, target_context)
             if found is not None:
                 self._let_go()
+        if found is None:
+            _say_that_it_takes_a_while()
         return found
 
     def _turn(self) -> bool:
@@ -198,6 +200,14 @@ class _Cache(FunctionCache):
 
 
 _cache_of: Callable[[object], object] = _Cache
+
+
+@cache
+def _say_that_it_takes_a_while() -> None:
+    """Once a process, at a level that only who asks for it sees, as the command line does."""
+    logging.getLogger("triplane.compiling").info(
+        "compiling kernels, once: this may take half a minute"
+    )
 
 
 @cache
