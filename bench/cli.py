@@ -422,7 +422,7 @@ def _sweep(bench: "Benchmark", live: LiveOptions) -> "Iterator[Measurement]":
 
     if bench.transport == "sim":
         with live.page(bench.fabric, bench.ranks) as page:
-            yield from measure.sweep(bench, page.show if page else None)
+            yield from measure.sweep(bench, page.simulated if page else None)
         return
     from bench.collectives import real_ranks
 

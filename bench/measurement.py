@@ -1,11 +1,17 @@
 """What a collective benchmark found, a row: in SI, and as a record whose keys carry units."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bench.published.standing import Standing
 from bench.records import Value, in_gb
+from fabric.engines.base import Told
+from fabric.timeline.value import Timeline
 from topology.units import US
+
+Shows = Callable[[Callable[[Told], Timeline], str, str], Timeline]
+"""Runs what simulates, which passes on what it gets to the engine; the others are what the row is,
+and the operation. `bench.view.live.simulated.SimulationPage.simulated` is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from fabric.engines.base import (
     EngineError,
     Machine,
     Session,
+    Told,
+    Watchable,
     check_traits,
     engine,
     maker,
@@ -154,7 +156,7 @@ class Fabric:
 
     def simulate(
         self, steps: Iterable[Step], *, operation: str = "", size: int | None = None,
-        ranks: int | None = None,
+        ranks: int | None = None, told: Told | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns when every transfer begins and ends, as a `Timeline`.
 
@@ -162,7 +164,9 @@ class Fabric:
         the bytes by which the software chooses among its variants, see
         `fabric.endpoint.costs.Endpoint.regime`, None: the operation as it is named. ``ranks``: how
         many take part; by default the highest rank of the first steps, plus one. If it is given,
-        each rank pays the software's costs of a call even if there is no step. Raises
+        each rank pays the software's costs of a call even if there is no step. ``told``: gets what
+        has ended while a long simulation goes on, if the engine is `Watchable`, and all streams in
+        the end; the answer is the same. Raises
         `ScheduleError` for a rank that has no place, `RouteError` for ranks without a path,
         `EngineError` for steps with a trait, such as a traffic class, that the engine does not
         model, `ClassError` for a class that the machine does not have, and for guarantees that it
@@ -177,7 +181,10 @@ class Fabric:
         # Uniform steps have no traits, so there is nothing to be checked or added.
         is_uniform = isinstance(steps, UniformSteps) and not traffic_class
         mine = steps if is_uniform else self._modelled(only_steps(steps), traffic_class)
-        timeline = self._engine.simulate(self, mine, operation=operation, ranks=given)
+        if told is not None and isinstance(self._engine, Watchable):
+            timeline = self._engine.watch(self, mine, told, operation=operation, ranks=given)
+        else:
+            timeline = self._engine.simulate(self, mine, operation=operation, ranks=given)
         return timeline.of_machine(self.described) if self.described else timeline
 
     def _modelled(self, steps: Iterable[Step], traffic_class: int) -> Iterator[Step]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.view.live.feed import LiveBatch
-from bench.view.live.simulated import calls_of, simulation_page
+from bench.view.live.simulated import SimulationPage, calls_of, simulation_page
 from bench.view.live.watched import Watched
 from collectives.algorithms.table import schedule
 from collectives.workloads import of_steps, replay
 from collectives.workloads.replay import EndedOperation
-from fabric import Fabric, Timeline
+from fabric import Fabric, Step, Timeline
+from fabric.engines.base import EndedTransfers, Told
 from tests.support.watching import ROOT
 from topology import star, supernode
 
@@ -50,6 +52,68 @@ def test_a_timeline_as_calls_has_its_bytes_and_its_times(algorithm: str) -> None
     moved = [(one.rank, one.begin) for one in shown.stretches]
     assert {rank for rank, _ in moved} == set(range(8))
     assert min(at for _, at in moved) >= begin
+
+
+def rounds(seen: list[int]) -> Iterator[Step]:
+    """Forty steps in which each of 8 ranks sends to its neighbour; ``seen``: of those taken."""
+    me = np.arange(8)
+    for number in range(40):
+        seen.append(number)
+        yield Step(me, (me + 1 + number % 7) % 8, 30_000 + 1000 * number)
+
+
+@pytest.mark.parametrize("engine", ["flow", "packet"])
+def test_what_has_ended_is_told_before_a_simulation_is_over(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each transfer once, when it has ended; and the answer is the same to the last bit."""
+    monkeypatch.setattr("fabric.engines.columns.WINDOW_ROWS", 32 if engine == "flow" else 1 << 20)
+    monkeypatch.setattr("fabric.engines.packet.watcher._LOOK", 0.0)  # pieces as short as may be
+    fabric, taken, told = Fabric(supernode(8), engine=engine), list[int](), list[EndedTransfers]()
+    whole, at = fabric.simulate(rounds([]), ranks=8), list[int]()
+
+    def hear(ended: EndedTransfers) -> None:
+        told.append(ended)
+        at.append(len(taken))
+
+    found = fabric.simulate(rounds(taken), ranks=8, told=hear)
+    assert len(told) > 3
+    if engine == "flow":
+        assert at[0] < len(taken)
+    for name in ("start", "finish", "rank_finish", "link_bytes"):
+        assert np.array_equal(getattr(found, name), getattr(whole, name)), name
+    src, step, finish = (
+        np.concatenate([getattr(one, name) for one in told]) for name in ("src", "step", "finish")
+    )
+    assert np.array_equal(np.sort(step * 8 + src), np.arange(320))
+    order = np.argsort(step * 8 + src)
+    assert finish[order] == pytest.approx(found.finish[np.argsort(found.step * 8 + found.src)])
+    assert max(one.finish.max() for one in told[:-1]) < found.duration  # not all at the end
+
+
+def test_a_page_moves_within_one_simulation_and_has_its_bytes_in_the_end() -> None:
+    fabric = Fabric(supernode(8), engine="packet")
+    page = object.__new__(SimulationPage)  # without its process
+    page.now, page._kinds, page._dropped = 1e-3, 0, 0
+    batches = list[LiveBatch]()
+    page._put = batches.append  # type: ignore[method-assign]
+    at: list[tuple[int, float]] = []
+
+    def run(told: Told) -> Timeline:
+        found = fabric.simulate(rounds([]), ranks=8, told=told)
+        at.append((len(batches), page.now))
+        return found
+
+    timeline = page.simulated(run, "a row", "all_to_all")
+    ((before, now),) = at
+    assert before >= 2  # the mark, and what has ended
+    assert 1e-3 < now <= page.now == pytest.approx(1e-3 + timeline.duration)
+    shown = Watched(fabric, 8)
+    for batch in batches:
+        shown.take(batch)
+    assert shown.film.carried == pytest.approx(timeline.resource_bytes)
+    assert [mark.text for mark in shown.marks] == ["a row"]
+    assert shown.film.labels == ["all_to_all"]
 
 
 def test_a_replay_tells_of_each_operation_when_it_is_over() -> None:

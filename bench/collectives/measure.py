@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bench.cases.operations import OPERATIONS, Operation
 from bench.collectives.nccl_environment import check as check_environment
 from bench.collectives.vector_counts import VectorCounts, busiest, traffic_of
 from bench.machine import BenchError, check_fits, span, stack
-from bench.measurement import Measurement
+from bench.measurement import Measurement, Shows
 from bench.options import DATATYPES, REDUCTIONS, SCALED, Flags
 from bench.packets import record as of_packets
 from bench.published.standing import Question, Standing, standing
@@ -33,6 +34,7 @@ from collectives.algorithms.table import algorithm as algorithm_of
 from collectives.algorithms.table import algorithms, default, is_file, schedule
 from collectives.workloads.background.beside import beside, check_streams
 from collectives.workloads.background.streams import Background
+from fabric.engines.base import Told
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.schedule.step import Step
@@ -247,10 +249,10 @@ def steps_of(bench: Benchmark, task: Task) -> Iterator[Step]:
     )  # fmt: skip
 
 
-def simulated(bench: Benchmark, task: Task) -> Timeline:
-    """The timeline of simulating one row."""
-    operation = operation_of(bench, task)
-    return bench.fabric.simulate(steps_of(bench, task), operation=operation, ranks=bench.ranks)
+def simulated(bench: Benchmark, task: Task, told: Told | None = None) -> Timeline:
+    """The timeline of simulating one row; ``told``: as of `Fabric.simulate`."""
+    operation, steps = operation_of(bench, task), steps_of(bench, task)
+    return bench.fabric.simulate(steps, operation=operation, ranks=bench.ranks, told=told)
 
 
 def operation_of(bench: Benchmark, task: Task) -> str:
@@ -264,11 +266,12 @@ def operation_of(bench: Benchmark, task: Task) -> str:
 
 
 def sweep(
-    bench: Benchmark, shown: Callable[[Timeline, str], None] | None = None
+    bench: Benchmark,
+    shown: Shows | None = None,
 ) -> Iterator[Measurement]:
     """Simulate row after row; what has been simulated is not simulated again.
 
-    ``shown``: gets each new timeline, and what it is.
+    ``shown``: runs each simulation, and shows it.
     """
     known: dict[tuple[str, int, int, int], Found] = {}
     for task in tasks(bench):
@@ -292,13 +295,14 @@ class Found:
 
 
 def found(
-    bench: Benchmark, task: Task, shown: Callable[[Timeline, str], None] | None = None
+    bench: Benchmark,
+    task: Task,
+    shown: Shows | None = None,
 ) -> Found:
     """The result of simulating one row; ``shown``: as of `sweep`."""
     began = time.perf_counter()
-    timeline = simulated(bench, task)
-    if shown:
-        shown(timeline, f"{bench.op} of {task.size} B, {task.algorithm}")
+    run, name = partial(simulated, bench, task), f"{bench.op} of {task.size} B, {task.algorithm}"
+    timeline = shown(run, name, bench.op) if shown else run()
     more = of_packets(timeline)
     seconds = float(AVERAGES[bench.flags.average](timeline.rank_finish[: bench.ranks]))
     if bench.background:

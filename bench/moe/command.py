@@ -1,6 +1,5 @@
 """``bench moe``: what MoE dispatch and combine cost over expert-parallel sizes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -43,7 +42,7 @@ from bench.numbers import CountList
 from bench.options import Output, check_sensitivity, gathered, output_options, sensitivity_option
 from bench.packets import lines as lines_of_packets
 from bench.published.standing import lines
-from bench.records import Value, as_text, opened, progress
+from bench.records import as_text, opened, progress
 from bench.streams import put
 from bench.transport_choice import TRANSPORTS, TransportChoice
 from collectives.workloads.background.beside import check_streams
@@ -53,7 +52,7 @@ from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
 
 if TYPE_CHECKING:
-    from bench.view.live.simulated import SimulationPage
+    pass
 
 SIZES = (8, 16, 32, 64, 128, 256, 320)
 """Ranks of the operations, where nothing else is asked for."""
@@ -215,7 +214,8 @@ def command(
     timelines: list[Timeline] = []
     if transport == "sim":
         with live.page(fabric, max(work.ranks for work in works)) as page:
-            measured_all = _shown(records(fabric, name, works, background), page)
+            shown = page.simulated if page else None
+            measured_all = records(fabric, name, works, background, shown)
             found = list(progress(measured_all, "moe", len(works)))
         rows, timelines = [row for row, _ in found], [timeline for _, timeline in found]
     else:
@@ -246,16 +246,6 @@ def command(
         # Faults count from the begin of an operation, so with them each is a timeline of its own.
         before = [] if fabric.changes else timelines[-len(OPERATIONS) : -1]
         written_files.write(timelines[-1], output, before)
-
-
-def _shown(
-    rows: Iterator[tuple[dict[str, Value], Timeline]], page: "SimulationPage | None"
-) -> Iterator[tuple[dict[str, Value], Timeline]]:
-    """The rows, each on the page when it is there."""
-    for row, timeline in rows:
-        if page:
-            page.show(timeline, f"EP{row['ranks']} {row['op']}, {row['tokens']:g} tokens")
-        yield row, timeline
 
 
 def _notes(file: IO[str], fabric: Fabric, name: str, software: str, works: list[Experts]) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from bench import faulted
 from bench.background import record
 from bench.cases.moe import EXPERTS, MODES, OPERATIONS, Experts, dtype_of, node_ranks
 from bench.machine import BenchError, check_fits, span, stack
+from bench.measurement import Shows
 from bench.moe import picture
 from bench.packets import record as of_packets
 from bench.published.rows import PUBLISHED, read
@@ -19,6 +20,7 @@ from bench.records import Record, Value, as_text, in_gb, over
 from bench.sensitivity import Effect, effects
 from collectives.workloads.background.beside import beside
 from collectives.workloads.background.streams import Background
+from fabric.engines.base import Told
 from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -37,11 +39,14 @@ MAX_SELECTIONS = 1 << 26
 """Token-expert selections of one operation at most: more would not fit in memory."""
 
 
-def simulate(work: Experts, fabric: Fabric) -> Timeline:
-    """The timeline of an operation; raises `BenchError` if it does not fit."""
+def simulate(work: Experts, fabric: Fabric, told: Told | None = None) -> Timeline:
+    """The timeline of an operation; raises `BenchError` if it does not fit.
+
+    ``told``: as of `Fabric.simulate`.
+    """
     check(work, fabric)
     steps = work.steps(fabric.software.stack(work.operation), nodes_of(work, fabric))
-    return fabric.simulate(steps, operation=work.operation, ranks=work.ranks)
+    return fabric.simulate(steps, operation=work.operation, ranks=work.ranks, told=told)
 
 
 def nodes_of(work: Experts, fabric: Fabric) -> int | None:
@@ -60,16 +65,23 @@ def check(work: Experts, fabric: Fabric) -> None:
 
 
 def records(
-    fabric: Fabric, name: str, works: Iterable[Experts], background: Sequence[Background] = ()
+    fabric: Fabric,
+    name: str,
+    works: Iterable[Experts],
+    background: Sequence[Background] = (),
+    shown: Shows | None = None,
 ) -> Iterator[tuple[dict[str, Value], Timeline]]:
     """Iterate over each operation's record and timeline; ``name``: of the system.
 
     ``background``: the streams beside each; the timeline is that of the operation alone.
+    ``shown``: as of `bench.collectives.measure.sweep`.
     """
     for work in works:
         software = fabric.software.stack(work.operation)
         begun = time.perf_counter()
-        timeline, more = simulate(work, fabric), {}
+        run, more = partial(simulate, work, fabric), {}
+        what = f"EP{work.ranks} {work.op}, {work.mean_tokens:g} tokens"
+        timeline = shown(run, what, work.op) if shown else run()
         duration = timeline.duration
         if background:
             steps = work.steps(software, nodes_of(work, fabric))

@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fabric.classes.table import TRAIT, TrafficClasses
 from fabric.endpoint.costs import Endpoint
 from fabric.engines.columns import RankStreams
@@ -172,6 +175,40 @@ class Engine(Protocol):
         """A new `Session` of the machine's first ``size`` ranks, at time 0, without calls.
 
         The machine is as built: of its ``changes`` the session knows those that it is given.
+        """
+
+
+class EndedTransfers(NamedTuple):
+    """Transfers of a simulation that have ended, as columns; a row is a transfer.
+
+    ``src``, ``dst``: ranks; ``size``: float64, bytes; ``step``: of the schedule; ``start``,
+    ``finish``: float64, seconds since it began.
+    """
+
+    src: NDArray[np.signedinteger[Any]]
+    dst: NDArray[np.signedinteger[Any]]
+    size: NDArray[np.float64]
+    step: NDArray[np.int64]
+    start: NDArray[np.float64]
+    finish: NDArray[np.float64]
+
+
+Told = Callable[[EndedTransfers], None]
+"""Gets transfers as they end, each once, in no order."""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """What an `Engine` has, too, if it can tell of a long simulation while it goes on."""
+
+    def watch(
+        self, machine: Machine, steps: Iterable[Step], told: Told, *, operation: str = "",
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
+        """Simulate a schedule, with the same answer; see `Engine.simulate`.
+
+        ``told``: is called now and then on the way with what has ended; with everything, or, where
+        the engine does not look at transfers one by one, never.
         """
 
 

@@ -1,4 +1,4 @@
-"""A simulation is watched while it goes on: row after row, or operation after operation.
+"""A simulation is watched while it goes on: within a row, row after row, or by operations.
 
 The page is that of a world that runs. A simulation does not wait for it: a thread passes on what it
 is given, and what comes while too much waits is counted as not shown.
@@ -8,7 +8,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,6 +20,7 @@ from bench.view.live.process import Order
 from collectives.workloads.replay import EndedOperation
 from collectives.workloads.workload import CALC
 from fabric.clock.record import Stretch
+from fabric.engines.base import EndedTransfers, Told
 from fabric.fabric import Fabric
 from fabric.timeline.value import Timeline
 from topology.labels import label
@@ -63,10 +64,43 @@ class SimulationPage:
         self._ended: list[EndedOperation] = []
         self._told = time.monotonic()
 
+    def simulated(self, run: Callable[[Told], Timeline], name: str, operation: str) -> Timeline:
+        """Run a simulation after what the page has, and show what moves as soon as it has ended.
+
+        ``run``: simulates, and passes on what it is given to the engine; ``name``: what the row is,
+        for a mark where it begins; ``operation``: what its transfers are called. Returns what
+        ``run`` does.
+        """
+        begin, parts = self.now, 0
+        self._put(LiveBatch(begin, news=((begin, name),)))
+
+        def told(ended: EndedTransfers) -> None:
+            nonlocal parts
+            parts += 1
+            kind_span = _call(
+                self._kinds, operation, ended.src.astype(np.int64), ended.dst.astype(np.int64),
+                ended.size, ended.step, ended.start + begin, ended.finish + begin,
+            )  # fmt: skip
+            self._kinds += 1
+            self.now = max(self.now, begin + float(ended.finish.max()))
+            self._put(LiveBatch(self.now, (kind_span[0],), (kind_span[1],)))
+
+        timeline = run(told)
+        if parts:
+            self.now = begin + timeline.duration
+            self._put(LiveBatch(self.now))
+        else:
+            self._show(timeline, begin, name, ())
+        return timeline
+
     def show(self, timeline: Timeline, name: str) -> None:
         """Add a timeline after what the page has, and a mark that says what it is."""
-        begin, self.now = self.now, self.now + timeline.duration
-        news = [(begin, name)]
+        self._show(timeline, self.now, name, ((self.now, name),))
+
+    def _show(
+        self, timeline: Timeline, begin: float, name: str, marks: tuple[tuple[float, str], ...]
+    ) -> None:  # fmt: skip
+        self.now, news = begin + timeline.duration, [*marks]
         kinds: list[Kind] = []
         spans: list[CallSpan] = []
         if timeline.of_classes or len(timeline.src) > MOST_ROWS:
@@ -163,8 +197,8 @@ def calls_of(timeline: Timeline, begin: float, first: int) -> Iterator[tuple[Kin
 
 
 def _call(
-    number: int, name: str, src: _Longs, dst: _Longs, size: _Longs, step: _Longs, start: _Floats,
-    finish: _Floats,
+    number: int, name: str, src: _Longs, dst: _Longs, size: _Longs | _Floats, step: _Longs,
+    start: _Floats, finish: _Floats,
 ) -> tuple[Kind, CallSpan]:  # fmt: skip
     """Transfers as one call, in which each rank is from its first to its last."""
     ranks, place = np.unique(np.concatenate([src, dst]), return_inverse=True)

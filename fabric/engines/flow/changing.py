@@ -92,6 +92,7 @@ class ChangingSimulation(Simulation):
             self._raise_cut(state, machine, _loading(loaded, capacity, nowhere) & moving, begin)
         done = state.status == events.DONE
         state.left[done] = 0.0
+        self._tell(state, finish, done)
         self._note(state, finish, done)
         self._count_moved(state, loaded, before - state.left)
         self._count_stalled(state, moving & _loading(loaded, capacity), begin)

@@ -14,6 +14,7 @@ from fabric.engines.base import (
     PACKET_HASH,
     EngineError,
     Machine,
+    Told,
 )
 from fabric.engines.columns import windows
 from fabric.engines.flow.changing import ChangingSimulation
@@ -49,6 +50,23 @@ class Flow:
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
+        return self._simulate(machine, steps, operation, ranks)
+
+    def watch(
+        self, machine: Machine, steps: Iterable[Step], told: Told, *, operation: str = "",
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
+        """The same, telling what has ended; see `fabric.engines.base.Watchable`.
+
+        After each window of `fabric.engines.columns.WINDOW_ROWS` rows: shorter ones would be
+        another answer, as far as the tolerance lets it.
+        """
+        return self._simulate(machine, steps, operation, ranks, told)
+
+    def _simulate(
+        self, machine: Machine, steps: Iterable[Step], operation: str, ranks: int | None,
+        told: Told | None = None,
+    ) -> Timeline:  # fmt: skip
         if isinstance(steps, UniformSteps) and steps.is_whole and steps.rows > FEWEST_ROWS:
             answer = timed(machine, steps, operation, ranks, liberties(self.tolerance)[0])
             if answer is not None:
@@ -57,6 +75,7 @@ class Flow:
             ChangingSimulation(machine, operation, ranks, self.tolerance) if machine.changes
             else Simulation(Account(machine, operation, ranks), self.tolerance)
         )  # fmt: skip
+        run.told = told
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.window(batch, more=more)
         return self._bounded(run.timeline())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fabric.classes.table import TRAIT
 from fabric.engines.account import Account
+from fabric.engines.base import EndedTransfers, Told
 from fabric.engines.columns import Batch, Streams
 from fabric.engines.flow import events, in_flight, uncontended
 from fabric.engines.flow.in_flight import NO_PRIORITIES, Priorities
@@ -85,7 +86,10 @@ def _weighted_back(
 
 
 class Simulation:
-    """One simulation: the state that is kept from window to window; ``tolerance`` as in `Flow`."""
+    """One simulation: the state that is kept from window to window; ``tolerance`` as in `Flow`.
+
+    ``told``: gets the transfers that have ended, after each stretch that was run; None: nobody.
+    """
 
     def __init__(self, account: Account, tolerance: float) -> None:
         self.account, self._liberties = account, liberties(tolerance)
@@ -95,6 +99,7 @@ class Simulation:
         self.start: list[_Floats] = []
         self.finish: list[_Floats] = []
         self.carried: StreamState | None = None
+        self.told: Told | None = None
 
     def window(self, batch: Batch, more: bool) -> None:
         """Run one batch of steps, with what is left of those before.
@@ -197,6 +202,7 @@ class Simulation:
 
     def _keep(self, state: StreamState, finished: _Floats, more: bool) -> None:
         done = state.status == events.DONE
+        self._tell(state, finished, done)
         if len(self.start) == 1 and done.all():  # one window took it all: the usual case
             self.start, self.finish = [state.start], [finished]
             return
@@ -204,6 +210,15 @@ class Simulation:
         if not more and not done.all():
             raise ScheduleError(f"{(~done).sum()} transfers never end: no bandwidth is left")
         self.carried = None if done.all() else state.pick(~done)
+
+    def _tell(self, state: StreamState, finished: _Floats, done: NDArray[np.bool_]) -> None:
+        """Tell who wants to know of those that are ``done``."""
+        if self.told is not None and done.any():
+            streams = state.streams
+            self.told(EndedTransfers(
+                streams.src[done], streams.dst[done], streams.size[done], streams.step[done],
+                state.start[done], finished[done],
+            ))  # fmt: skip
 
     def _note(self, state: StreamState, finished: _Floats, done: NDArray[np.bool_]) -> None:
         """Write down when those that are ``done`` began and ended."""

@@ -12,6 +12,7 @@ from fabric.engines.base import (
     GUARANTEES,
     PACKET_HASH,
     Machine,
+    Told,
 )
 from fabric.engines.columns import windows
 from fabric.engines.packet.changing_run import ChangingPacketSimulation
@@ -19,6 +20,7 @@ from fabric.engines.packet.options import APART, WHOLE, PacketOptions
 from fabric.engines.packet.roce_options import RoceOptions
 from fabric.engines.packet.session import PacketSession
 from fabric.engines.packet.simulation import PacketSimulation
+from fabric.engines.packet.watcher import Watcher
 from fabric.schedule.step import Step
 from fabric.timeline.value import Timeline
 from topology.errors import RouteError
@@ -84,10 +86,29 @@ class Packet:
         ranks: int | None = None,
     ) -> Timeline:  # fmt: skip
         """Simulate a schedule; returns a `Timeline`. See `fabric.engines.base.Engine.simulate`."""
+        return self._simulate(machine, steps, operation, ranks)
+
+    def watch(
+        self, machine: Machine, steps: Iterable[Step], told: Told, *, operation: str = "",
+        ranks: int | None = None,
+    ) -> Timeline:  # fmt: skip
+        """The same, telling what has ended, see `fabric.engines.base.Watchable`.
+
+        It does so some ten times a second of the host. Of a machine that changes on the way, it
+        tells once a window.
+        """
+        return self._simulate(machine, steps, operation, ranks, told)
+
+    def _simulate(
+        self, machine: Machine, steps: Iterable[Step], operation: str, ranks: int | None,
+        told: Told | None = None,
+    ) -> Timeline:  # fmt: skip
         run = (
             ChangingPacketSimulation(machine, operation, ranks, self.options) if machine.changes
             else PacketSimulation(Account(machine, operation, ranks), self.options)
         )  # fmt: skip
+        if told is not None:
+            run.watcher = Watcher(told)
         for batch, more in windows(steps, len(machine.places), empty=bool(ranks)):
             run.batch(batch, more=more)
         return run.timeline()

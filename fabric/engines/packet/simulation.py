@@ -17,6 +17,7 @@ from fabric.engines.packet.rows import Rows, rows
 from fabric.engines.packet.state import LAST_TIME, PICOSECONDS, Ints, State
 from fabric.engines.packet.statistics import statistics
 from fabric.engines.packet.teams import team_rows, teams_of
+from fabric.engines.packet.watcher import Watcher
 from fabric.timeline.value import Timeline
 
 
@@ -30,6 +31,7 @@ class PacketSimulation:
         self._net: Network | None = None  # with the paths of the router's ``version``
         self._version = 0
         self._sizes: list[int] = []
+        self.watcher: Watcher | None = None
 
     def batch(self, batch: Batch, more: bool) -> None:
         """Take a batch of steps; ``more``: True if another follows, before which nothing ends."""
@@ -44,9 +46,13 @@ class PacketSimulation:
         slots = live.add(mine, streams.src, streams.dst, np.arange(first, first + len(streams)))
         if in_switch.asked(streams):
             self._meet(live, streams, loaded, slots)
+        if self.watcher is not None:
+            self.watcher.follow(streams)
         steps.list_rows(live.state, slots)
         steps.begin_steps(live.state, np.arange(live.lanes, dtype=np.int32))
         self._run(live, more)
+        if self.watcher is not None:
+            self.watcher.tell(live)
 
     def _meet(self, live: PacketState, streams: Streams, loaded: Loaded, slots: Ints) -> None:
         """Let the transfers meet in switches that these are to combine or copy."""
@@ -80,7 +86,8 @@ class PacketSimulation:
         return live
 
     def _run(self, live: PacketState, more: bool) -> None:
-        live.run(LAST_TIME, stop=more)
+        if self.watcher is None or not self.watcher.run(live, stop=more):
+            live.run(LAST_TIME, stop=more)
 
     @property
     def hops(self) -> int:
