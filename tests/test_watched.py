@@ -50,8 +50,9 @@ def test_a_film_that_was_stretched_is_as_one_that_was_long_enough(added: list[Ad
     bins, width = np.arange(film.bins), film.width
     wanted = np.zeros((3, film.bins))
     for resource, size, begin, lasts, _ in added:
-        common = np.minimum(begin + lasts, (bins + 1) * width) - np.maximum(begin, bins * width)
-        share = np.maximum(0.0, common) / (lasts or 1.0)
+        end = begin + lasts
+        common = np.minimum(end, (bins + 1) * width) - np.maximum(begin, bins * width)
+        share = np.maximum(0.0, common) / (end - begin or 1.0)  # lasts, as far as times tell it
         if begin + lasts == begin:  # all at once
             share = np.where((bins * width <= begin) & (begin < (bins + 1) * width), 1.0, share)
         wanted[resource] += 3 * size * share
