@@ -28,6 +28,7 @@ from tests.support.slow_fluid import simulate
 from tests.test_emulator import merged, programs_of, run, together
 from tests.test_flow import COSTS, SIZES, Where, on, places
 from topology import RouteError, TriplaneError, fat_tree, star, system
+from topology.presets.shapes import BANDWIDTH, LATENCY
 from topology.units import GB
 
 SIZE = 10 << 20
@@ -35,9 +36,8 @@ FIRST = TrafficClass("first", 1, priority=1)
 HEAVY = TrafficClass("heavy", 2, weight=3.0)
 SLOW = TrafficClass("slow", 3, rate_limit=5 * GB)
 FABRIC = Fabric(star(4), tolerance=0.0, classes=(FIRST, HEAVY, SLOW))
-ALONE = FABRIC.simulate([Step(0, 3, SIZE)]).duration
-LATENCY = FABRIC.simulate([Step(0, 3, 0)]).duration
-WIRE = ALONE - LATENCY
+WIRE = SIZE / BANDWIDTH
+ALONE = LATENCY + WIRE
 """Seconds that SIZE bytes take at the full bandwidth of a port."""
 
 

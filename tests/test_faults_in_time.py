@@ -27,12 +27,13 @@ from fabric.engines.flow.engine import Flow
 from fabric.failure import WorldError
 from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
+from tests.support.between_nodes import AT, BYTES, CHIP, DIES, FULL, LATENCY, WIRE
 from tests.support.calls_in_time import all_reduces
 from tests.support.slow_fluid import simulate
 from tests.test_classes import classed, tables
 from tests.test_emulator import merged, programs_of, run, together
 from tests.test_flow import COSTS, Where, on, places
-from topology import RouteError, Topology, cloudmatrix384, fat_tree, star, supernode, system
+from topology import RouteError, Topology, fat_tree, star, supernode, system
 from topology.units import GB, US
 
 ROOT = Path(__file__).parents[1]
@@ -134,14 +135,6 @@ def test_overlapping_calls_on_a_machine_that_changes_are_as_the_slow_oracle_says
 
 
 # Closed forms: 16 dies send to 16 of another node, and one L2 chip of 112 dies at 40% of that.
-
-FULL = cloudmatrix384()
-BYTES = 112 * 10**6
-DIES = [Step(np.arange(16), np.arange(16, 32), BYTES)]
-LATENCY = Fabric(FULL, planes=("ub",)).simulate([Step(0, 16, 0)]).duration
-WIRE = BYTES / (7 * 28 * GB)
-AT = LATENCY + 0.4 * WIRE
-CHIP = "l2.3.4"
 
 
 def across(routing: str, *faults: Fault, detection: float | str = "hardware") -> Timeline:

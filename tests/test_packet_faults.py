@@ -26,9 +26,10 @@ from fabric.failure import WorldError
 from fabric.faults.table import Fault, FaultPlan
 from fabric.schedule.plan import plans
 from fabric.timeline.faults import PacketsOnFaults
+from tests.support.between_nodes import AT, BYTES, CHIP, DIES, FULL, LATENCY, WIRE
 from tests.support.calls_in_time import all_reduces
 from tests.test_faults_in_time import PROGRAM, triplane
-from topology import RouteError, Topology, cloudmatrix384, fat_tree, ring, star
+from topology import RouteError, Topology, fat_tree, ring, star
 from topology.units import GB, US
 
 PS = 1e-12
@@ -119,14 +120,6 @@ def test_before_during_and_after_a_detection_bytes_go_as_theory_says() -> None:
 
 
 # Large sprayed traffic is that of the flow engine.
-
-FULL = cloudmatrix384()
-BYTES = 112 * 10**6
-DIES = [Step(np.arange(16), np.arange(16, 32), BYTES)]
-LATENCY = Fabric(FULL, planes=("ub",)).simulate([Step(0, 16, 0)]).duration
-WIRE = BYTES / (7 * 28 * GB)
-AT = LATENCY + 0.4 * WIRE
-CHIP = "l2.3.4"
 
 
 def both(

@@ -4,6 +4,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,22 @@ RACKS, TIERS = "#picture=racks", "#picture=tiers"
 """What tests open: the racks, unless they say otherwise; the second is the page's first view."""
 HEALTHY = cloudmatrix384()
 DEAD = HEALTHY.without("l2.3.0", "l2.3.1", "node7.die3", "node0.die0->node0.l1.2")
+SMALL = supernode(64)
+HURT = SMALL.without("l2.3.0", "l2.3.1")
 
 
-def all_to_all(topology: Topology, ranks: int) -> Any:
+@cache
+def run(hurt: bool = False) -> Any:
     """A run with three named steps: two rotations, then everybody to rank 0."""
+    topology, ranks = HURT if hurt else SMALL, 64
     me = np.arange(ranks)
     steps = [Step(me, (me + k) % ranks, 1 << 20, label=f"turn {k}") for k in (1, 17)]
     steps.append(Step(me[1:], 0, 1 << 18, label="gather"))
     return Fabric(topology).simulate(steps, operation="turns")
 
 
-SMALL = supernode(64)
-HURT = SMALL.without("l2.3.0", "l2.3.1")
-
-
-def incast_of_packets() -> Timeline:
+@cache
+def packets() -> Timeline:
     """Two classes go to one die over RoCE, whose switches drop and stop."""
     options = {"mtu": 1000, "statistics": True, "roce": "net", "buffer": 200_000, "window": 64,
                "pfc_xoff": 20_000, "pfc_headroom": 1_000, "timeout_us": 400.0}  # fmt: skip
@@ -52,10 +54,6 @@ def incast_of_packets() -> Timeline:
     return made.simulate(
         [Step(np.arange(1, 6), 0, 1_000_000, traffic_class=np.array([1, 2, 1, 1, 1]))]
     )
-
-
-PACKETS = incast_of_packets()
-RUN, HURT_RUN = all_to_all(SMALL, 64), all_to_all(HURT, 64)
 
 
 @dataclass(frozen=True)
@@ -77,13 +75,13 @@ class Files:
             return page(supernode(8192))
         if name == "routes":
             return page(Exhibit(DEAD, None, HEALTHY), Exhibit(fat_tree(4)))
-        before = Exhibit(SMALL, film_of(RUN, title="healthy"))
+        before = Exhibit(SMALL, film_of(run(), title="healthy"))
         if name == "traffic":
             return page(before)
         if name == "packets":
-            return page(Exhibit(PACKETS.topology, film_of(PACKETS)))
+            return page(Exhibit(packets().topology, film_of(packets())))
         assert name == "compare"
-        return page(before, Exhibit(HURT, film_of(HURT_RUN, title="two chips dead"), SMALL))
+        return page(before, Exhibit(HURT, film_of(run(hurt=True), title="two chips dead"), SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -318,15 +316,15 @@ def test_two_endpoints_show_every_route_between_them(screen: Any, files: Files) 
 
 def test_it_plays_scrubs_and_colours(screen: Any, files: Files) -> None:
     shown = screen(files.path("traffic"))
-    assert f"/ {RUN.duration * 1e6:.1f} µs" in shown.text("#clock")
+    assert f"/ {run().duration * 1e6:.1f} µs" in shown.text("#clock")
     shown.page.locator("#scrub").fill("0")
     start = shown.picture()
     shown.page.locator("#scrub").fill("100")
-    assert shown.js("triplane.state.time") == pytest.approx(0.1 * RUN.duration)
+    assert shown.js("triplane.state.time") == pytest.approx(0.1 * run().duration)
     later = shown.picture()
     assert np.abs(start - later).max() > 0.3  # the first rotation is under way by then
     shown.page.click("#play")
-    shown.until(f"triplane.state.time > {0.13 * RUN.duration}")
+    shown.until(f"triplane.state.time > {0.13 * run().duration}")
     assert shown.page.get_attribute("#play", "aria-label") == "Pause"
     shown.page.keyboard.press("Escape")
     shown.page.click("#play")
@@ -335,7 +333,7 @@ def test_it_plays_scrubs_and_colours(screen: Any, files: Files) -> None:
     assert shown.js("triplane.state.time") == stopped
     shown.page.click("#title")
     shown.page.keyboard.press(".")
-    assert shown.js("triplane.state.time") == pytest.approx(stopped + 0.01 * RUN.duration)
+    assert shown.js("triplane.state.time") == pytest.approx(stopped + 0.01 * run().duration)
     for colour, word in (("queue", "queue"), ("class", "turn 17"), ("plane", "UB")):
         shown.page.select_option("#colour", colour)
         shown.settled()
@@ -344,7 +342,7 @@ def test_it_plays_scrubs_and_colours(screen: Any, files: Files) -> None:
 
 def test_the_hottest_links_are_those_of_the_timeline(screen: Any, files: Files) -> None:
     shown = screen(files.path("traffic"), "#tab=traffic")
-    busy = RUN.link_busy / RUN.duration
+    busy = run().link_busy / run().duration
     first = shown.text(".hot li >> nth=0")
     assert f"{100 * busy.max():.0f} %" in first
     hottest = {SMALL.vertex_names[SMALL.link_dst[e]] for e in np.flatnonzero(busy == busy.max())}
@@ -354,7 +352,7 @@ def test_the_hottest_links_are_those_of_the_timeline(screen: Any, files: Files) 
 
 
 def test_the_packets_of_a_run_have_a_tab(screen: Any, files: Files) -> None:
-    found = PACKETS.packets
+    found = packets().packets
     assert found is not None
     assert found.roce is not None
     shown = screen(files.path("packets"))
@@ -368,7 +366,7 @@ def test_the_packets_of_a_run_have_a_tab(screen: Any, files: Files) -> None:
     assert {"packets", "waited", "longest", "dropped", "resent", "marked", "pauses", "paused",
             "queue"} <= set(shown.js(drawn))  # fmt: skip
     assert found.deepest is not None
-    assert PACKETS.topology.link_name(found.deepest[0]) in shown.text("#queues li >> nth=0")
+    assert packets().topology.link_name(found.deepest[0]) in shown.text("#queues li >> nth=0")
     course = "triplane.app.scenes[0].traffic.packets.course"
     assert shown.js(f"{course}.dropped.reduce((a, b) => a + b)") == found.roce.dropped.sum()
     assert shown.js("document.querySelectorAll('#pane svg path').length") > 9
@@ -401,7 +399,7 @@ def test_two_runs_stand_side_by_side(screen: Any, files: Files, size: Any) -> No
     assert "two chips dead" in captions
     cells = shown.page.locator("#comparison tr >> nth=1").locator("td").all_inner_texts()
     assert [float(cell.split()[0]) for cell in cells[1:]] == pytest.approx(
-        [RUN.duration * 1e6, HURT_RUN.duration * 1e6], rel=1e-3
+        [run().duration * 1e6, run(hurt=True).duration * 1e6], rel=1e-3
     )
     both = shown.picture()
     for half in np.array_split(both, 2, axis=1 if size == WIDE else 0):
@@ -476,7 +474,7 @@ def test_a_link_restores_the_view(screen: Any, files: Files) -> None:
     assert broken.js("[triplane.state.selected, triplane.state.from, triplane.state.level]") == [
         None, None, "auto",
     ]  # fmt: skip
-    assert broken.js("triplane.state.time") == pytest.approx(RUN.duration)
+    assert broken.js("triplane.state.time") == pytest.approx(run().duration)
 
 
 def test_light_and_dark(screen: Any, files: Files) -> None:
@@ -635,7 +633,7 @@ def test_a_machine_without_tiers_shows_its_nodes(screen: Any, files: Files) -> N
 def test_the_matrix_has_what_each_rank_has_sent_to_each(screen: Any, files: Files) -> None:
     shown = screen(files.path("traffic"), "#picture=matrix")
     wanted = np.zeros((64, 64))
-    np.add.at(wanted, (RUN.src, RUN.dst), RUN.size)
+    np.add.at(wanted, (run().src, run().dst), run().size)
     pairs = shown.js("[...triplane.app.scenes[0].traffic.pairs]")
     assert np.array_equal(np.reshape(pairs, (64, 64)), wanted)
     assert f"{(wanted > 0).sum()} of 4096 pairs have sent" in shown.text("#chart")
@@ -657,7 +655,7 @@ def test_bytes_by_tier_are_those_of_the_links(screen: Any, files: Files) -> None
 
     def moved(a: str, b: str) -> float:
         mine = ub & (kind[graph.link_src] == a) & (kind[graph.link_dst] == b)
-        return float(RUN.link_bytes[mine].sum())
+        return float(run().link_bytes[mine].sum())
 
     rows = {
         (cells[0], cells[1]): cells[2]
