@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.machine import BenchError
 from bench.view.page import Exhibit, page
@@ -16,6 +17,8 @@ from fabric.timeline.repeated import RepeatedRun, film_of_repeated
 from topology.files.output import text_file
 from topology.presets.catalogue import whole_of
 from topology.units import MS
+
+_Floats = NDArray[np.float64]
 
 OPERATIONS = ("Dispatch", "Combine")
 LABELS = (*OPERATIONS, "computing")
@@ -61,16 +64,12 @@ def _count(rows: Sequence[ScheduledOperator]) -> int:
     return sum(row.operator.name == OPERATIONS[0] and not row.chain for row in rows)
 
 
-def _begins(
-    rows: Sequence[ScheduledOperator], name: str, chain: int
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _begins(rows: Sequence[ScheduledOperator], name: str, chain: int) -> _Floats:
     found = [row.begin for row in rows if (row.operator.name, row.chain) == (name, chain)]
     return np.array(found, np.float64)
 
 
-def _lanes(
-    step: DecodeStep, rows: Sequence[ScheduledOperator], made: Exchanges
-) -> RankStretches:  # fmt: skip
+def _lanes(step: DecodeStep, rows: Sequence[ScheduledOperator], made: Exchanges) -> RankStretches:
     """What a rank does when, for as many ranks as a picture has room for: all do the same."""
     stretches: list[tuple[float, float, int, int]] = []
     at = 0.0
