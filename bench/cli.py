@@ -399,7 +399,7 @@ def _write_records(
 
     every = [row.record() for row in rows]
     moved = records.progress(effects_of_rows(bench), "sensitivity") if what_matters else ()
-    answers = [*zip(every, moved, strict=False)]
+    answers = [*map(sensitivity.MovedAnswer, every, moved)]
     if form != "table":
         shown = sensitivity.records(answers) if what_matters else every
         file.write(records.as_text(shown, form, bench.machine))

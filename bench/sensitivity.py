@@ -6,7 +6,7 @@ of each class of links. Every change is simulated anew, exactly.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,38 @@ _Bools = NDArray[np.bool_]
 Asked = TypeVar("Asked")
 """What an answer is asked of, such as a fabric."""
 
+Whole = TypeVar("Whole")
+"""What has such a thing in it."""
+
 
 @dataclass(frozen=True)
 class Knob(Generic[Asked]):
     """One number behind an answer.
 
-    ``value``: in ``unit``; ``changed``: what the answer is asked of, with ``1 + fraction`` times as
-    much, None if it cannot be.
+    ``value``: in ``unit``; ``changed``: of what the answer is asked of and a fraction, the same
+    thing with ``1 + fraction`` times as much, None if it cannot be.
     """
 
     kind: str
     name: str
     value: float
     unit: str
-    changed: Callable[[float], Asked | None]
+    changed: Callable[[Asked, float], Asked | None]
+
+    def changing(self, changed: "Callable[[Whole, float], Whole | None]") -> "Knob[Whole]":
+        """The same number of something that is changed in its own way."""
+        return Knob(self.kind, self.name, self.value, self.unit, changed)
+
+    def within(
+        self, part: Callable[[Whole], Asked], put: Callable[[Whole, Asked], Whole]
+    ) -> "Knob[Whole]":
+        """The same number of something that has ``part``, and gets another one by ``put``."""
+
+        def changed(whole: Whole, fraction: float) -> Whole | None:
+            other = self.changed(part(whole), fraction)
+            return None if other is None else put(whole, other)
+
+        return self.changing(changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +121,30 @@ def effects_of(
 
     ``least``: the fraction from which on a change matters.
     """
-    base = time(asked)
+    (found,) = effects_on_each(numbers, asked, lambda one: (time(one),), least)
+    return found
 
-    def moved(knob: Knob[Asked], fraction: float) -> float | None:
-        other = knob.changed(fraction)
-        return None if other is None else time(other) / base - 1 if base else 0.0
 
-    found = [Effect(one, moved(one, CHANGE), moved(one, -CHANGE), least) for one in numbers]
-    return sorted(found, key=lambda effect: -effect.size)
+def effects_on_each(
+    numbers: Iterable[Knob[Asked]], asked: Asked, answers: Callable[[Asked], Sequence[float]],
+    least: float = LEAST,
+) -> list[list[Effect]]:  # fmt: skip
+    """As `effects_of`, for each of several ``answers(asked)``, which are found together."""
+    base = answers(asked)
+
+    def moves(knob: Knob[Asked], fraction: float) -> list[float | None]:
+        other = knob.changed(asked, fraction)
+        if other is None:
+            return [None] * len(base)
+        return [
+            new / old - 1 if old else 0.0 for new, old in zip(answers(other), base, strict=True)
+        ]
+
+    moved = [(one, moves(one, CHANGE), moves(one, -CHANGE)) for one in numbers]
+    found = (
+        [Effect(one, up[at], down[at], least) for one, up, down in moved] for at in range(len(base))
+    )
+    return [sorted(each, key=lambda effect: -effect.size) for each in found]
 
 
 def exact(fabric: Fabric) -> Fabric:
@@ -122,9 +156,22 @@ def exact(fabric: Fabric) -> Fabric:
 
 def knobs(fabric: Fabric, operations: Sequence[str]) -> list[Knob[Fabric]]:
     """All numbers behind an answer: constants of ``operations``, and links of the planes in use."""
-    keys = dict.fromkeys(map(fabric.software.key, operations))
-    constants = [knob for key in keys if key is not None for knob in _constants(fabric, key)]
-    return [*constants, *_links(fabric)]
+    return knobs_of_all([(fabric, operations)])
+
+
+def knobs_of_all(asked: Sequence[tuple[Fabric, Sequence[str]]]) -> list[Knob[Fabric]]:
+    """The numbers behind an answer of several fabrics of one machine, with their operations.
+
+    Each holds for all of the fabrics: one whose software does not have a constant stays as it is.
+    """
+    found: dict[tuple[str, str], Knob[Fabric]] = {}
+    for fabric, operations in asked:
+        keys = dict.fromkeys(map(fabric.software.key, operations))
+        for knob in (knob for key in keys if key is not None for knob in _constants(fabric, key)):
+            found[fabric.software.name, knob.name] = knob
+    for fabric, _ in asked:
+        found.update({(LINK, knob.name): knob for knob in _links(fabric)})
+    return list(found.values())
 
 
 # --- software
@@ -142,17 +189,19 @@ def _constants(fabric: Fabric, key: str) -> Iterator[Knob[Fabric]]:
 
 
 def _constant(fabric: Fabric, key: str, name: str, part: str | None) -> Knob[Fabric]:
-    endpoint = fabric.software
-    given = getattr(endpoint.by_operation[key], name)
+    stack = fabric.software.name
+    given = getattr(fabric.software.by_operation[key], name)
     value = given if part is None else given[part]
     suffix, unit = UNITS.get(name, ("", 1.0))
 
-    def changed(fraction: float) -> Fabric | None:
+    def changed(other: Fabric, fraction: float) -> Fabric | None:
         new = value * (1 + fraction)
         if name == "efficiency" and new > 1:
             return None
-        other = new if part is None else {**given, part: new}
-        return replace(fabric, endpoint=_with(endpoint, key, name, other))
+        if other.software.name != stack or key not in other.software.by_operation:
+            return other
+        whole = new if part is None else {**given, part: new}
+        return replace(other, endpoint=_with(other.software, key, name, whole))
 
     return Knob(
         LIMIT if name in _LIMITS else CONSTANT, ".".join(filter(None, (key_of(key), name, part))),
@@ -168,37 +217,58 @@ def _with(endpoint: Endpoint, key: str, name: str, value: float | Mapping[str, f
 # --- links
 
 
-def _links(fabric: Fabric) -> Iterator[Knob[Fabric]]:
-    """Two numbers for each class of links, see `link_classes`."""
-    topology = fabric.topology
-    for name, which in link_classes(topology, fabric.router.planes):
-        for column, unit, text in (("link_bandwidth", GB, "GB/s"), ("link_latency", US, "us")):
-            values = getattr(topology, column)[which]
-            if values.any():
-                yield Knob(
-                    LINK, f"{name} {column.removeprefix('link_')}", float(values.max()) / unit,
-                    text, _scaled(fabric, column, which),
-                )  # fmt: skip
+class LinkClass(NamedTuple):
+    """The links of a plane that join vertices of these two kinds, in alphabetical order."""
+
+    plane: str
+    one: str
+    other: str
+
+    def __str__(self) -> str:
+        return f"{self.plane} {self.one}-{self.other}"
+
+    def of(self, topology: Topology) -> _Bools:
+        """Which links of a topology are in it: bool [links]."""
+        ends = _kinds_of_ends(topology)
+        mine = topology.link_plane == topology.plane(self.plane)
+        found: _Bools = mine & (ends[0] == self.one) & (ends[1] == self.other)
+        return found
 
 
-def link_classes(topology: Topology, planes: Sequence[str]) -> Iterator[tuple[str, _Bools]]:
-    """Iterate over the classes of links: those of a plane that join the same kinds of vertices.
-
-    For each its name, such as ``ub die-l1``, and which links: bool [links].
-    """
-    kinds = np.array(topology.vertex_kinds)
-    ends = np.sort(np.array([kinds[topology.link_src], kinds[topology.link_dst]]), axis=0)
+def link_classes(topology: Topology, planes: Sequence[str]) -> Iterator[LinkClass]:
+    """Iterate over the classes of a topology's links."""
+    ends = _kinds_of_ends(topology)
     for plane in planes:
         mine = topology.link_plane == topology.plane(plane)
         for one, other in dict.fromkeys(zip(*ends[:, mine].tolist(), strict=True)):
-            yield f"{plane} {one}-{other}", mine & (ends[0] == one) & (ends[1] == other)
+            yield LinkClass(plane, one, other)
 
 
-def _scaled(fabric: Fabric, column: str, which: _Bools) -> Callable[[float], Fabric]:
-    def changed(fraction: float) -> Fabric:
-        values = getattr(fabric.topology, column)
-        new = np.where(which, values * (1 + fraction), values)
-        return replace(fabric, topology=replace(fabric.topology, **{column: new}))
+def _kinds_of_ends(topology: Topology) -> NDArray[np.str_]:
+    kinds = np.array(topology.vertex_kinds)
+    return np.sort(np.array([kinds[topology.link_src], kinds[topology.link_dst]]), axis=0)
+
+
+def _links(fabric: Fabric) -> Iterator[Knob[Fabric]]:
+    """Two numbers for each class of links."""
+    topology = fabric.topology
+    for which in link_classes(topology, fabric.router.planes):
+        mine = which.of(topology)
+        for column, unit, text in (("link_bandwidth", GB, "GB/s"), ("link_latency", US, "us")):
+            values = getattr(topology, column)[mine]
+            if values.any():
+                yield Knob(
+                    LINK, f"{which} {column.removeprefix('link_')}", float(values.max()) / unit,
+                    text, _scaled(which, column),
+                )  # fmt: skip
+
+
+def _scaled(which: LinkClass, column: str) -> Callable[[Fabric, float], Fabric]:
+    def changed(fabric: Fabric, fraction: float) -> Fabric:
+        topology = fabric.topology
+        values = getattr(topology, column)
+        new = np.where(which.of(topology), values * (1 + fraction), values)
+        return replace(fabric, topology=replace(topology, **{column: new}))
 
     return changed
 
@@ -206,41 +276,76 @@ def _scaled(fabric: Fabric, column: str, which: _Bools) -> Callable[[float], Fab
 # --- as records and text
 
 ABOUT = (
-    "op", "workload", "system", "software", "deployment", "model", "mode", "ranks", "batch",
-    "context", "prompt", "tokens", "hidden", "top_k", "skew",
-    "size_bytes", "datatype", "redop", "root", "algorithm", "pattern", "local", "remote",
-    "distance", "blocks", "window", "time_us",
+    "op", "workload", "scene", "varies", "point", "system", "software", "deployment", "model",
+    "mode", "kind", "worst", "ranks", "attention_ranks", "domains", "expert_ranks", "way",
+    "prefill_instances", "decode_instances", "batch", "context", "prompt", "requests", "tokens",
+    "hidden", "top_k", "skew", "size_bytes", "datatype", "redop", "root", "algorithm", "pattern",
+    "local", "remote", "distance", "blocks", "window", "plane", "policy", "classes", "background",
 )  # fmt: skip
 """What an effect's record has of the answer's."""
 
 
-Answer = tuple[Record, Sequence[Effect]]
-"""An answer's record, and the effects on it."""
+class MovedAnswer(NamedTuple):
+    """An answer's record, the effects on it, and which key of the record it is that they move."""
+
+    record: Record
+    effects: Sequence[Effect]
+    quantity: str = "time_us"
 
 
-def records(answers: Iterable[Answer]) -> list[dict[str, Value]]:
+def records(answers: Iterable[MovedAnswer]) -> list[dict[str, Value]]:
     """The effects on answers as records, each with what was asked."""
     return [
-        {key: answer[key] for key in ABOUT if key in answer} | effect.record()
-        for answer, found in answers for effect in found
+        {key: one.record[key] for key in (*ABOUT, one.quantity) if key in one.record}
+        | effect.record()
+        for one in answers for effect in one.effects
     ]  # fmt: skip
 
 
-def text(answers: Iterable[Answer]) -> str:
+def text(answers: Iterable[MovedAnswer]) -> str:
     """The effects on answers as text, a table for each with a line about the answer above it."""
-    return "".join(f"#\n# {_title(answer)}\n{_table(found)}" for answer, found in answers)
+    return "".join(
+        f"#\n# {_title(one.record)}: {_amount(one.record, one.quantity)} moves with\n"
+        f"{_table(one.effects)}"
+        for one in answers
+    )
+
+
+_SAID = {
+    "scene": "{scene}", "point": "{point} {varies}", "requests": "{requests} requests",
+    "prefill_instances": "{prefill_instances} prefill instances", "plane": "over {plane}",
+    "policy": "{policy}", "way": "{way}", "classes": "classes {classes}",
+    "worst": "worst {kind} failure {worst}",
+}  # fmt: skip
+"""How a title says what else was asked, by the record's keys."""
 
 
 def _title(answer: Record) -> str:
-    asked = [str(answer["op"]), f"{answer['ranks']} ranks"]
+    asked = [str(answer["op"])] if "op" in answer else []
+    if "ranks" in answer:
+        asked.append(f"{answer['ranks']} ranks")
     if "batch" in answer:
         asked.append(f"batch {answer['batch']}")
     elif "tokens" in answer:
         asked.append(f"{answer['tokens']:g} tokens")
-    elif "count" in answer or "blocks" in answer:
+    elif "size_bytes" in answer and ("count" in answer or "blocks" in answer):
         asked.append(f"{size_text(float(str(answer['size_bytes'])))} bytes")
         asked += [str(answer[key]) for key in ("algorithm", "distance") if key in answer]
-    return f"{', '.join(asked)}: {answer['time_us']:.5g} us moves with"
+    return ", ".join(
+        [*asked, *(said.format_map(answer) for key, said in _SAID.items() if key in answer)]
+    )
+
+
+_UNITS = {"us": "us", "ms": "ms", "GBps": "GB/s"}
+
+
+def _amount(answer: Record, quantity: str) -> str:
+    """An answer's quantity as text, such as ``get 12.5 GB/s``; a time that is all of it: bare."""
+    name, _, unit = quantity.rpartition("_")
+    if unit not in _UNITS:
+        name, unit = quantity, ""
+    words = [] if name == "time" else [name.replace("_", " ")]
+    return " ".join([*words, f"{answer[quantity]:.5g}", *([_UNITS[unit]] if unit else [])])
 
 
 def _table(found: Sequence[Effect]) -> str:

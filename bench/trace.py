@@ -21,7 +21,7 @@ from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Positive
 from bench.options import FORMATS, gathered, parse_size, sensitivity_option
-from bench.published.standing import Standing, lines
+from bench.published.standing import Standing, lines, together
 from bench.records import Value, as_text, opened
 from bench.streams import put
 from collectives.workloads import Replay, Workload, WorkloadError, goal, ns3_ub, replay
@@ -175,7 +175,7 @@ def record(
         "size_bytes": int(w.size[w.kind == SEND].sum()), "time_us": found.duration / US,
         "compute_us": float(found.busy.max(initial=0.0)) / US, "last_rank": last,
         "mean_rank_us": float(np.mean(found.rank_finish)) / US,
-        **workload_standing.record(standings), "host_time_s": host_time,
+        **together(standings), "host_time_s": host_time,
     }  # fmt: skip
 
 
@@ -267,13 +267,13 @@ def command(
     if session:
         beside = Beside(found.duration, alone, session.answers(found.duration))
         row = {**row, **background_record(beside)}
-    answers: list[sensitivity.Answer] = []
+    answers: list[sensitivity.MovedAnswer] = []
     if what_matters:
         moved = sensitivity.effects(
             fabric, workload_standing.regimes(calls, fabric),
             lambda other: replayed(workload, other, files[0], algorithm, rendezvous).duration,
         )  # fmt: skip
-        answers = [(row, moved)]
+        answers = [sensitivity.MovedAnswer(row, moved)]
     with opened(output) as file:
         if groups and form == "table":
             file.write(f"# groups of {groups}\n")

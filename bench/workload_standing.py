@@ -1,4 +1,4 @@
-"""What the replay of a workload stands on: that of every operation in it."""
+"""What replays stand on: of a workload, every operation in it; of a pool, its reads and writes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cases.operations import OPERATIONS
-from bench.published.standing import (
-    EXTRAPOLATED,
-    INSIDE,
-    Question,
-    Standing,
-    standing,
-)
-from bench.records import Value
+from bench.published.standing import Question, Standing, standing
+from collectives.memory.pool.emulated.replay import BlockShape
+from collectives.memory.pool.emulated.ways import READ, WRITE, PoolWays
 from collectives.workloads import Workload
 from collectives.workloads.chakra.trace import sizes
 from collectives.workloads.workload import COLLECTIVE, COLLECTIVES, SEND
@@ -51,12 +46,12 @@ def standings(found: Sequence[Call], fabric: Fabric, system: str) -> Iterator[St
         )
 
 
-def record(found: Sequence[Standing]) -> dict[str, Value]:
-    """The standing of a whole workload: of its least calibrated and most mistaken operation."""
-    states = {one.calibration for one in found}
-    state = next(iter(states)) if len(states) == 1 else EXTRAPOLATED if states else INSIDE
-    expected = [one.expected for one in found if one.expected is not None]
-    return {"calibration": state, "expected_error_percent": max(expected, default=None)}
+def of_ways(ways: PoolWays, block: BlockShape, system: str) -> Iterator[Standing]:
+    """Iterate over what reads and writes of a block's pieces stand on; ``system``: its name."""
+    software, size = ways.fabric.software, max(1, block.bytes // block.pieces)
+    for operation in (READ, WRITE):
+        key = software.key(software.regime(operation, size))
+        yield standing(Question(software.stack(operation), operation, key, system, 2, size=size))
 
 
 def regimes(found: Sequence[Call], fabric: Fabric) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,15 @@ def test_a_failure_beside_streams_costs_what_it_does_to_both() -> None:
     found = sweeper.failure(elements(sweeper.topology, "sub-plane", ("ub",))[:1])
     assert found.slowdown == pytest.approx(7 / 6, rel=1e-2)
     assert found.bottleneck is None
+    slower = Sweeper(machine, work, [background(BUSY)], at_half_the_bandwidth)
+    assert slower.time == pytest.approx(2 * sweeper.time, rel=1e-2)
+    found = slower.failure(elements(slower.topology, "sub-plane", ("ub",))[:1])
+    assert found.slowdown == pytest.approx(7 / 6, rel=1e-2)
+
+
+def at_half_the_bandwidth(fabric: Fabric) -> Fabric:
+    topology = replace(fabric.topology, link_bandwidth=fabric.topology.link_bandwidth / 2)
+    return replace(fabric, topology=topology)
 
 
 # The command.
@@ -311,6 +321,8 @@ def test_what_does_not_go_with_streams_is_refused(more: tuple[str, ...], why: st
         (("get", "--sensitivity"), "does not go with --sensitivity: that is of it alone"),
         (("trace", "none.goal", "--sensitivity"), "does not go with --sensitivity"),
         (("pool", "--published"), "does not go with --published"),
+        (("pool", "--sensitivity"), "does not go with --sensitivity: that is of it alone"),
+        (("faults", "--kind", "l1", "--sensitivity"), "does not go with --sensitivity"),
         ((*POOL, "--background", "checkpoint:1GB/s@vpc"), "no path from node0.die0 to"),
     ],
 )

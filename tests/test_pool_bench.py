@@ -33,7 +33,7 @@ def test_there_is_a_record_for_each_plane_and_policy() -> None:
     assert ub["get_p99_us"] < vpc["get_p99_us"]
     table = run(*SMALL, "--planes", "ub", "--policy", "lru").splitlines()
     assert table[0].startswith("# cloudmatrix384: 30 requests of generated chats")
-    assert len(table) == 3
+    assert len([line for line in table if not line.startswith("#")]) == 2
     text = run(*SMALL, "--planes", "vpc", "--policy", "lru", "--format", "csv")
     (row,) = csv.DictReader(io.StringIO(text))
     assert float(row["get_p50_us"]) == vpc["get_p50_us"]

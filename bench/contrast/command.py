@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from bench import sensitivity
 from bench.contrast import picture
-from bench.contrast.scenes import BANDWIDTH, SCENES, records
+from bench.contrast.scenes import BANDWIDTH, SCENES, answers, records
 from bench.new_files import NewFile, check_apart
-from bench.options import PICTURES, Names, answer_options
+from bench.options import PICTURES, Names, answer_options, sensitivity_option
 from bench.records import Record, as_text, opened, progress
 from bench.streams import put
 from fabric.engines.packet.engine import MTU
@@ -31,10 +32,12 @@ from topology.units import show
     show_default=True,
     help="Bytes of a packet.",
 )
+@sensitivity_option
 @answer_options
 @click.option("--plot", type=NewFile(), help="Draw the ratios (png, svg or pdf).")
 def command(
-    names: tuple[str, ...], mtu: int, form: str, output: Path | None, plot: Path | None
+    names: tuple[str, ...], mtu: int, what_matters: bool, form: str, output: Path | None,
+    plot: Path | None,
 ) -> None:  # fmt: skip
     """Four small scenes in which packets must take longer than the fluid of the engine flow."""
     check_apart({"--output": output, "--plot": plot})
@@ -45,15 +48,18 @@ def command(
             choices = f"there are {', '.join(SCENES)}{near(name, SCENES)}"
             raise click.UsageError(f"--scenes: no scene {name!r:.60}; {choices}")
     rows: list[Record] = list(progress(records(names, mtu), "contrast"))
+    made = answers(rows, names, mtu) if what_matters else ()
+    moved = list(progress(made, "sensitivity", len(rows)))
     with opened(output) as file:
         if form != "table":
-            file.write(as_text(rows, form))
+            file.write(as_text(sensitivity.records(moved) if what_matters else rows, form))
         else:
             put(file, f"# links of {show(BANDWIDTH, 'bandwidth')}, packets of {mtu} bytes")
             for name in names:
                 scene, mine = SCENES[name], [row for row in rows if row["scene"] == name]
                 put(file, f"# {name}: {scene.shows}")
                 file.write(as_text([_shown(row) for row in mine], form))
+            file.write(sensitivity.text(moved))
     if plot:
         picture.draw(rows, plot)
 

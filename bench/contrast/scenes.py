@@ -4,14 +4,15 @@ Each varies one thing. What the fluid says is the engine `flow` without toleranc
 the same topology are then timed by packets.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from bench.records import Record
+from bench.sensitivity import MovedAnswer, effects
 from fabric.fabric import Fabric
 from fabric.schedule.step import Step
 from topology.graph import Topology
@@ -112,6 +113,19 @@ def records(names: tuple[str, ...], mtu: int) -> Iterator[Record]:
                 "value": point.value, "mtu_bytes": mtu, "flow_us": fluid / US,
                 "packet_us": packet / US, "packet_over_flow": packet / fluid,
             }  # fmt: skip
+
+
+def answers(rows: Iterable[Record], names: tuple[str, ...], mtu: int) -> Iterator[MovedAnswer]:
+    """Iterate over what moves the ratio of each of the records of these scenes."""
+    points = (point for name in names for point in SCENES[name].points(mtu))
+    for row, point in zip(rows, points, strict=True):
+
+        def ratio(fabric: Fabric, point: ScenePoint = point) -> float:
+            other = replace(point, topology=fabric.topology)
+            return _end(other, "packet", mtu) / _end(other, "flow", mtu)
+
+        found = effects(Fabric(point.topology), (), ratio)
+        yield MovedAnswer({**row, "point": row["value"]}, found, "packet_over_flow")
 
 
 def _end(point: ScenePoint, engine: str, mtu: int) -> float:

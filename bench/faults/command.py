@@ -7,17 +7,27 @@ from typing import NamedTuple
 import click
 import numpy as np
 
+from bench import sensitivity
 from bench.background import lines as lines_beside
 from bench.background import record as beside_record
-from bench.background_option import background_option
+from bench.background_option import background_option, check_alone
 from bench.cases.moe import MODES
 from bench.faults import picture
 from bench.faults.sweep import Sweep, Sweeper, pairs, sweep
+from bench.faults.what_matters import effects_of_sweep
 from bench.faults.workload import WORKLOADS, SweptOperation
 from bench.faults.year import Rates, Spans, published_lines, rates_of, together, year_of
 from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
-from bench.options import PICTURES, Names, answer_options, gathered, parse_bytes
+from bench.options import (
+    PICTURES,
+    Names,
+    answer_options,
+    gathered,
+    parse_bytes,
+    sensitivity_option,
+)
+from bench.published.standing import lines
 from bench.records import Record, Value, as_text, opened, progress
 from bench.streams import put
 from collectives.workloads.background.streams import Background
@@ -71,15 +81,16 @@ class AskedSweep(NamedTuple):
                    " d, y. With --mttr a year is added up.")  # fmt: skip
 @click.option("--mttr", type=Spans(), default=(), metavar="KIND=TIME,..",
               help="Mean time to repair one; a time alone holds for all kinds.")  # fmt: skip
+@sensitivity_option
 @background_option
 @machine_options
 @answer_options
 @click.option("--plot", type=NewFile(), help="Draw the distributions (png, svg or pdf).")
 def command(
     kinds: tuple[str, ...], workload: SweptOperation, number: int | None,
-    mtbf: tuple[tuple[str, float], ...], mttr: tuple[tuple[str, float], ...],
-    background: tuple[Background, ...], machine: MachineSpec,
-    form: str, output: Path | None, plot: Path | None,
+    mtbf: tuple[tuple[str, float], ...], mttr: tuple[tuple[str, float], ...], what_matters: bool,
+    background: tuple[Background, ...], machine: MachineSpec, form: str, output: Path | None,
+    plot: Path | None,
 ) -> None:  # fmt: skip
     """What every single failure of a kind costs a workload, one after the other.
 
@@ -87,6 +98,7 @@ def command(
     cannot tell apart are simulated once.
     """
     check_apart({"--output": output, "--plot": plot})
+    check_alone(background, {"--sensitivity": what_matters})
     if plot and plot.suffix.lower() not in PICTURES:
         raise click.UsageError(f"--plot {plot}: the name must end in {', '.join(PICTURES)}")
     rates = rates_of(kinds, mtbf, mttr)
@@ -98,6 +110,8 @@ def command(
         asked.append(AskedSweep("pairs", pairs(every, number, workload.seed), None))
     found = list(swept(sweeper, asked))
     rows = records(sweeper, asked, found)
+    made = _moved(sweeper, asked, found, rows) if what_matters else ()
+    moved = list(progress(made, "sensitivity", len(asked)))
     with opened(output) as file:
         if form == "table":
             head = f"# {machine.system}, {sweeper.whole.router.policy}, {sweeper.workload.words()}"
@@ -105,12 +119,15 @@ def command(
             put(file, *(f"# {line}" for line in lines_beside(rows[0])))
             file.write(as_text([_shown(row) for row in rows if "failures" in row], form))
             put(file, *(f"# {line}" for line in [*_kept(workload, sweeper), *notes(found)]))
+            put(file, *(f"# {line}" for line in lines([sweeper.workload.standing(machine)])))
             if rates:
                 put(file, "")
                 file.write(as_text([_year(row) for row in rows if "mtbf_hours" in row], form))
                 put(file, *(f"# {line}" for line in published_lines() if not background))
+            file.write(sensitivity.text(moved))
         else:
-            file.write(as_text(rows, form, machine))
+            shown = sensitivity.records(moved) if what_matters else rows
+            file.write(as_text(shown, form, machine))
     if plot:
         picture.draw(found, plot)
 
@@ -134,6 +151,16 @@ def swept(sweeper: Sweeper, asked: Sequence[AskedSweep]) -> Iterator[Sweep]:
         yield last
 
 
+def _moved(
+    sweeper: Sweeper, asked: Sequence[AskedSweep], found: Sequence[Sweep], rows: Sequence[Record]
+) -> Iterator[sensitivity.MovedAnswer]:
+    """Iterate over what moves the largest slowdown of each sweep."""
+    for one, each, row in zip(asked, found, rows, strict=False):  # rows may end with a year
+        yield sensitivity.MovedAnswer(
+            row, effects_of_sweep(sweeper, each, one.cases), "slowdown_max"
+        )
+
+
 def records(sweeper: Sweeper, asked: Sequence[AskedSweep], found: Sequence[Sweep]) -> list[Record]:
     """A record for each sweep, and one of all kinds together where a year is asked for."""
     years = {
@@ -154,7 +181,8 @@ def _about(sweeper: Sweeper) -> dict[str, Value]:
     machine = sweeper.machine
     more = beside_record(sweeper.beside) if sweeper.beside else {}
     return {"system": machine.system, **sweeper.workload.record(), "engine": machine.engine,
-            "routing": sweeper.whole.router.policy, **more}  # fmt: skip
+            "routing": sweeper.whole.router.policy, **more,
+            **sweeper.workload.standing(machine).record()}  # fmt: skip
 
 
 def record(found: Sweep) -> dict[str, Value]:

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 
-from bench.faults.workload import SweptOperation
+from bench.faults.workload import Altered, SweptOperation, as_it_is
 from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
 from fabric.timeline.value import Timeline
@@ -71,17 +71,19 @@ class Sweeper:
     """Times a workload on a machine with things taken out of it.
 
     ``topology``: what it is without anything more taken out; ``whole``: the workload's timeline
-    there, alone, and ``beside`` streams, if there are any; ``time``: in seconds. Raises what
-    `SweptOperation` raises.
+    there, alone, and ``beside`` streams, if there are any; ``time``: in seconds. ``altered``: what
+    else is done to the fabric of every machine. Raises what `SweptOperation` raises.
     """
 
     def __init__(
-        self, machine: MachineSpec, workload: SweptOperation, streams: Sequence[Background] = ()
-    ) -> None:
-        self.machine, self.topology, self._streams = machine, machine.topology(), streams
-        self.workload = workload.settled(machine)
-        self.whole: Timeline = self.workload.simulate(machine)
-        self.beside = self.workload.beside(machine, streams) if streams else None
+        self, machine: MachineSpec, workload: SweptOperation, streams: Sequence[Background] = (),
+        altered: Altered = as_it_is,
+    ) -> None:  # fmt: skip
+        self.machine, self.topology = machine, machine.topology()
+        self.asked, self._streams, self._altered = workload, streams, altered
+        self.workload = workload.settled(machine, altered)
+        self.whole: Timeline = self.workload.simulate(machine, altered)
+        self.beside = self.workload.beside(machine, streams, altered) if streams else None
         self.time = self.whole.duration if self.beside is None else self.beside.time
         self.planes = self.whole.router.planes
         self._apart = by_number(policy_of(machine.routing))
@@ -122,8 +124,8 @@ class Sweeper:
     def _timed(self, machine: MachineSpec) -> tuple[float, str | None]:
         """Seconds on a machine, and what sets them."""
         if self._streams:
-            return self.workload.beside(machine, self._streams).time, None
-        timeline = self.workload.simulate(machine)
+            return self.workload.beside(machine, self._streams, self._altered).time, None
+        timeline = self.workload.simulate(machine, self._altered)
         return timeline.duration, str(timeline.bottleneck)
 
     def _room(self, machine: MachineSpec) -> int:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
+from bench import sensitivity
 from bench.isolation import picture
-from bench.isolation.measure import MOST_LEAKAGE, cases, measured
+from bench.isolation.measure import MOST_LEAKAGE, answers, cases, measured
 from bench.machine_options import machine_options
 from bench.moe.command import Asked, moe_options
 from bench.moe.measure import check, prepared
 from bench.new_files import NewFile, check_apart
-from bench.options import PICTURES, answer_options
+from bench.options import PICTURES, answer_options, sensitivity_option
+from bench.published.standing import lines
 from bench.records import Record, as_text, opened, progress
 from bench.streams import put
 from collectives.workloads.background.beside import check_streams
@@ -38,12 +40,13 @@ SIZES = (8, 16, 32)
     metavar="RATE",
     help="Also promise the stream so much of each rank's sending and receiving, such as 5GB/s.",
 )
+@sensitivity_option
 @machine_options
 @answer_options
 @click.option("--plot", type=NewFile(), help="Draw times over EP size (png, svg or pdf).")
 def command(
-    asked: Asked, beside: str, guarantee: str | None, machine: MachineSpec, form: str,
-    output: Path | None, plot: Path | None,
+    asked: Asked, beside: str, guarantee: str | None, what_matters: bool, machine: MachineSpec,
+    form: str, output: Path | None, plot: Path | None,
 ) -> None:  # fmt: skip
     """MoE dispatch and combine beside a stream that shares their links, with classes and without.
 
@@ -66,7 +69,9 @@ def command(
         check(work, fabric)
         check_streams(fabric, [stream], work.ranks)
     every = cases(machine, works, stream, promised)
-    rows: list[Record] = list(progress(measured(every, name), "isolation", len(every)))
+    rows: list[Record] = list(progress(measured(every), "isolation", len(every)))
+    made = answers(rows, every) if what_matters else ()
+    moved = list(progress(made, "sensitivity", len(every)))
     with opened(output) as file:
         if form == "table":
             put(file, f"# MoE {asked.mode} on {name} with {software}, engine {machine.engine},"
@@ -74,8 +79,11 @@ def command(
             file.write(as_text([_shown(row, stream.kind) for row in rows], form))
             put(file, f"# isolated: at most {MOST_LEAKAGE:.0%} later than alone, and a packet's"
                       " time a hop where there are packets")  # fmt: skip
+            put(file, *(f"# {line}" for line in lines(one.standing() for one in every)))
+            file.write(sensitivity.text(moved))
         else:
-            file.write(as_text(rows, form, machine))
+            shown = sensitivity.records(moved) if what_matters else rows
+            file.write(as_text(shown, form, machine))
     if plot:
         picture.draw(rows, plot)
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.plot import canvas
+from bench.plot import canvas, trust
+from bench.published.standing import INSIDE
 from bench.records import Record
 from topology.draw.figure_style import text as shown
 
@@ -13,7 +14,8 @@ _LABELS = {"none": "no classes"}
 def draw(rows: Sequence[Record], path: Path) -> None:
     """Draw time over EP size, a panel for each operation, a line for each table of classes.
 
-    Dashed: the operation alone. ``rows``: of `bench.isolation.measure.measured`. Raises `OSError`.
+    Dashed: the operation alone; bands: the error to reckon with. ``rows``: of
+    `bench.isolation.measure.measured`. Raises `OSError`.
     """
     operations = list(dict.fromkeys(str(row["op"]) for row in rows))
     with canvas(path, 10, 4.5) as figure:
@@ -23,7 +25,12 @@ def draw(rows: Sequence[Record], path: Path) -> None:
             for name in dict.fromkeys(str(row["classes"]) for row in mine):
                 line = [row for row in mine if row["classes"] == name]
                 points = [row["ranks"] for row in line], [row["time_us"] for row in line]
-                axes.plot(*points, marker="o", label=shown(_LABELS.get(name, name)))
+                (drawn,) = axes.plot(*points, marker="o", label=shown(_LABELS.get(name, name)))
+                off = [row.get("expected_error_percent") for row in line]
+                trust(
+                    axes, drawn, [None if one is None else float(str(one)) for one in off],
+                    [row["calibration"] == INSIDE for row in line],
+                )  # fmt: skip
             alone = [row for row in mine if row["classes"] == "none"]
             axes.plot([row["ranks"] for row in alone], [row["alone_us"] for row in alone],
                       linestyle="--", color="black", label="alone")  # fmt: skip

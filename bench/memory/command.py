@@ -90,7 +90,7 @@ def _run(
     rows = [*progress(made, op, len(flags.sizes()))]
     records = [row.record() for row in rows]
     moved = (effects_of(bench, row.size) for row in rows if what_matters)
-    answers = [*zip(records, progress(moved, "sensitivity", len(rows)), strict=False)]
+    answers = [*map(sensitivity.MovedAnswer, records, progress(moved, "sensitivity", len(rows)))]
     with opened(output) as file:
         if form == "table":
             put_lines(file, f"# {_head(bench, transport)}")

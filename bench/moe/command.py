@@ -222,7 +222,7 @@ def command(
         measured = on_real_ranks(fabric, name, works, transport, output.trace)
         rows = list(progress(measured, "moe", len(works)))
     moved = map(partial(effects_of, fabric), works if what_matters else ())
-    answers = [*zip(rows, progress(moved, "sensitivity", len(works)), strict=False)]
+    answers = [*map(sensitivity.MovedAnswer, rows, progress(moved, "sensitivity", len(works)))]
     with opened(output.output) as file:
         if output.format == "table":
             live_over = "" if timelines else f", real tokens over {transport}"

@@ -4,24 +4,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
+from bench import sensitivity, workload_standing
 from bench.background import lines as lines_beside
-from bench.background import record as of_streams
 from bench.background_option import background_option, check_alone
 from bench.machine_options import machine_options
 from bench.numbers import Positive
-from bench.options import Names, answer_options, gathered, parse_bytes, parse_size
+from bench.options import (
+    Names,
+    answer_options,
+    gathered,
+    parse_bytes,
+    parse_size,
+    sensitivity_option,
+)
 from bench.pool import published
-from bench.records import Record, Value, as_text, in_gb, opened, over, progress
+from bench.pool.run import PoolRun
+from bench.published.standing import lines, together
+from bench.records import Record, as_text, opened, progress
 from bench.streams import put
 from collectives.memory.pool.core.errors import PoolError
 from collectives.memory.pool.core.eviction import eviction_policy
 from collectives.memory.pool.core.tiers import StoreShape, tiers_of
-from collectives.memory.pool.emulated.replay import BlockShape, ReplayAnswer, replay
+from collectives.memory.pool.emulated.replay import BlockShape
 from collectives.memory.pool.emulated.requests import (
     TRACE_BLOCK,
     CacheRequest,
@@ -29,17 +36,12 @@ from collectives.memory.pool.emulated.requests import (
     read_requests,
 )
 from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
-from collectives.workloads.background.beside import Beside
-from collectives.workloads.background.session import StreamSession
 from collectives.workloads.background.streams import Background
 from fabric.machine import MachineSpec
-from topology.units import US
+from topology.presets.catalogue import short_name
 
 MLA_TOKEN = 70272
 """Bytes of KV a token of DeepSeek-V3 and R1: 576 values of 2 bytes in each of 61 layers."""
-
-SHARES = (50, 90, 99)
-"""Percentiles that are printed."""
 
 
 @dataclass(frozen=True)
@@ -106,26 +108,25 @@ chat_options = gathered(
 @pool_options
 @click.option("--published", "of_paper", is_flag=True,
               help="No replay, but what is published of pools, beside the model.")  # fmt: skip
+@sensitivity_option
 @background_option
 @machine_options
 @answer_options
 def command(
     file: str | None, faster: float, chats: ChatLoad, pool: PoolOptions, of_paper: bool,
-    background: tuple[Background, ...], machine: MachineSpec, form: str, output: Path | None,
+    what_matters: bool, background: tuple[Background, ...], machine: MachineSpec, form: str,
+    output: Path | None,
 ) -> None:  # fmt: skip
     """Hit rates of eviction policies, and how long blocks take, over UB and over VPC.
 
     Each request reads the blocks of its prompt that the pool has, and writes the others. --planes
     chooses among ub and vpc.
     """
-    check_alone(background, {"--published": of_paper})
+    check_alone(background, {"--published": of_paper, "--sensitivity": what_matters})
+    if of_paper and what_matters:
+        raise click.UsageError("--sensitivity replays anew; it does not go with --published")
     if of_paper:
-        rows = published.records(machine)
-        with opened(output) as where:
-            where.write(as_text([published.shown(row) for row in rows] if form == "table" else rows,
-                                form, machine))  # fmt: skip
-            if form == "table":
-                put(where, *(f"# {line}" for line in published.notes(rows)))
+        _write_published(machine, form, output)
         return
     planes = machine.planes or POOL_PLANES
     for name in planes:
@@ -138,50 +139,48 @@ def command(
         eviction_policy(name)
     requests = chats.generate() if file is None else read_requests(file)
     requests = [replace(one, time=one.time / faster) for one in requests]
-    runs = [(plane, policy) for plane in planes for policy in pool.policies]
-    made = _runs(machine, pool, block, requests, runs, background)
-    found = [*progress(made, "pool", len(runs))]
+    runs = list(_runs(machine, pool, block, requests, planes, background))
+    rows = [*progress((run.record() for run in runs), "pool", len(runs))]
+    moving = (run.answer(row) for run, row in zip(runs, rows, strict=True) if what_matters)
+    moved = [*progress(moving, "sensitivity", len(runs))]
+    name = short_name(machine.system)
+    stands = [[*workload_standing.of_ways(run.ways, block, name)] for run in runs]
     with opened(output) as where:
         if form == "table":
-            put(where, _head(machine, pool, block, found[0][1], file))
-            where.write(as_text([_shown(record) for record, _ in found], form, machine))
+            put(where, _head(machine, pool, block, rows[0], file))
+            where.write(as_text([_shown(row) for row in rows], form))
             put(where, *(
-                f"# {record['plane']} {record['policy']} {line}"
-                for record, _ in found for line in lines_beside(record, "us in the mean, alone")
+                f"# {row['plane']} {row['policy']} {line}"
+                for row in rows for line in lines_beside(row, "us in the mean, alone")
             ))  # fmt: skip
+            put(where, *(f"# {line}" for line in lines(one for each in stands for one in each)))
+            where.write(sensitivity.text(moved))
         else:
-            where.write(as_text([record for record, _ in found], form, machine))
+            whole = [{**row, **together(each)} for row, each in zip(rows, stands, strict=True)]
+            shown = sensitivity.records(moved) if what_matters else whole
+            where.write(as_text(shown, form, machine))
+
+
+def _write_published(machine: MachineSpec, form: str, output: Path | None) -> None:
+    rows = published.records(machine)
+    is_table = form == "table"
+    with opened(output) as where:
+        shown = [published.shown(row) for row in rows] if is_table else rows
+        where.write(as_text(shown, form, machine))
+        if is_table:
+            put(where, *(f"# {line}" for line in published.notes(rows)))
 
 
 def _runs(
     machine: MachineSpec, pool: PoolOptions, block: BlockShape, requests: Sequence[CacheRequest],
-    runs: Sequence[tuple[str, str]], streams: tuple[Background, ...],
-) -> Iterator[tuple[Record, ReplayAnswer]]:  # fmt: skip
-    ways = {
-        plane: PoolWays(machine.changed(planes=None), plane, pool.clients, pool.nodes)
-        for plane in dict.fromkeys(plane for plane, _ in runs)
-    }
-    for plane, policy in runs:
-        shape = _shape(pool, block, len(ways[plane].servers) // pool.nodes)
-        answer = replay(ways[plane], requests, shape, block, policy=policy)
-        if not streams:
-            yield _record(ways[plane], policy, answer), answer
-            continue
-        fabric = ways[plane].fabric
-        session = StreamSession(
-            fabric, streams, pool.clients, alone=answer.span,
-            inner=fabric.session(len(fabric.places)),
-        )  # fmt: skip
-        beside = replay(ways[plane], requests, shape, block, policy=policy, session=session)
-        found = Beside(_mean(beside), _mean(answer), session.answers(beside.span))
-        row = _record(ways[plane], policy, beside)
-        yield {**row, "time_us": found.time / US, **of_streams(found)}, beside
-
-
-def _mean(answer: ReplayAnswer) -> float:
-    """Seconds in which a request's blocks are read or written, in the mean."""
-    taken = np.concatenate([answer.gets, answer.puts])
-    return float(taken.mean()) if len(taken) else 0.0
+    planes: Sequence[str], streams: Sequence[Background],
+) -> Iterator[PoolRun]:  # fmt: skip
+    """Iterate over the runs of each plane, one a policy."""
+    for plane in planes:
+        ways = PoolWays(machine.changed(planes=None), plane, pool.clients, pool.nodes)
+        shape = _shape(pool, block, len(ways.servers) // pool.nodes)
+        for policy in pool.policies:
+            yield PoolRun(ways, policy, requests, shape, block, streams)
 
 
 def _shape(pool: PoolOptions, block: BlockShape, sockets: int) -> StoreShape:
@@ -197,35 +196,17 @@ def _shape(pool: PoolOptions, block: BlockShape, sockets: int) -> StoreShape:
     )
 
 
-def _record(ways: PoolWays, policy: str, answer: ReplayAnswer) -> Record:
-    tiers = {f"hits_{name}": count for name, count in sorted(answer.by_tier.items())}
-    return {
-        "plane": ways.plane, "software": ways.software, "policy": policy,
-        "requests": answer.requests, "blocks": answer.blocks,
-        "hit_percent": 100 * answer.hit_rate, "token_hit_percent": 100 * answer.token_hit_rate,
-        **tiers, "evicted": answer.evicted,
-        **{f"get_p{share}_us": _percentile(answer.gets, share) for share in SHARES},
-        **{f"put_p{share}_us": _percentile(answer.puts, share) for share in SHARES},
-        "get_GBps": in_gb(over(answer.loaded, float(answer.gets.sum()))),
-        "read_GBps": in_gb(over(answer.loaded, answer.span)), "span_s": answer.span,
-    }  # fmt: skip
-
-
 def _shown(row: Record) -> Record:
     """What of a record is in the table: without what a line says of streams."""
     return dict(islice(row.items(), [*row, "time_us"].index("time_us")))
 
 
-def _percentile(times: Any, share: int) -> Value:
-    return float(np.percentile(times, share)) / US if len(times) else None
-
-
 def _head(
-    machine: MachineSpec, pool: PoolOptions, block: BlockShape, answer: ReplayAnswer,
+    machine: MachineSpec, pool: PoolOptions, block: BlockShape, row: Record,
     file: str | None,
 ) -> str:  # fmt: skip
     what = "generated chats" if file is None else file
     return (
-        f"# {machine.system}: {answer.requests} requests of {what}, {answer.blocks} blocks of"
+        f"# {machine.system}: {row['requests']} requests of {what}, {row['blocks']} blocks of"
         f" {block.tokens} tokens ({block.bytes} B); {pool.clients} dies, DRAM of {pool.nodes} nodes"
     )

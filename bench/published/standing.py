@@ -114,6 +114,17 @@ class Standing:
         } if q.constants is not None else {"calibration": UNCALIBRATED}  # fmt: skip
 
 
+def together(found: Sequence[Standing]) -> dict[str, Value]:
+    """What an answer of several operations stands on, as part of its record.
+
+    That of its least calibrated and most mistaken operation.
+    """
+    states = {one.calibration for one in found}
+    state = next(iter(states)) if len(states) == 1 else EXTRAPOLATED if states else INSIDE
+    expected = [one.expected for one in found if one.expected is not None]
+    return {"calibration": state, "expected_error_percent": max(expected, default=None)}
+
+
 _AMOUNT = 1.3  # software's work follows the amount of data more than the number of ranks
 _NEAR = math.log(2)
 _FARTHER = 1.2  # times as far as the nearest row: rows beyond say nothing where that one does

@@ -8,13 +8,17 @@ from typing import IO, Any
 
 import click
 
+from bench import sensitivity
 from bench.background_option import background_option
-from bench.machine import BenchError, check_fits
+from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
-from bench.options import answer_options, gathered
+from bench.options import answer_options, gathered, sensitivity_option
+from bench.published.standing import Standing, lines, together
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
+from bench.serving.standing import standings
+from bench.serving.what_matters import effects_of_step
 from bench.streams import put
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.apart import DIRECT, TRAMPOLINE, ApartExchanges
@@ -64,11 +68,12 @@ apart_options = gathered(
 @instance_options
 @apart_options
 @background_option
+@sensitivity_option
 @machine_options
 @answer_options
 def command(
     asked: AskedInstance, wanted: AskedApart, background: tuple[Background, ...],
-    machine: MachineSpec, form: str, output: Path | None,
+    what_matters: bool, machine: MachineSpec, form: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Attention and experts apart (AFD): tokens to experts and back, and how stages fit together.
 
@@ -80,11 +85,15 @@ def command(
     given = {name: value for name, value in changed.items() if value is not None}
     own = apart(asked, machine, given, background)
     rows = list(progress(records(own, wanted), "afd"))
+    moved = list(progress(_moved(own, rows), "sensitivity", len(rows))) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, own, rows)
+            put(file, *(f"# {line}" for line in lines(_standings(own, wanted.tokens))))
+            file.write(sensitivity.text(moved))
         else:
-            file.write(as_text(rows, form, own.fabric.spec))
+            shown = sensitivity.records(moved) if what_matters else rows
+            file.write(as_text(shown, form, own.fabric.spec))
 
 
 def apart(
@@ -93,12 +102,14 @@ def apart(
 ) -> ServedInstance:  # fmt: skip
     """The instance with attention apart; raises `TriplaneError`."""
     chosen = replace(asked, deployment=asked.deployment or APART)
-    own = instance(chosen, machine, DECODE, streams)
+    deployments = {
+        name: replace(one, **changed) if one.attention_ranks else one
+        for name, one in DECODE.items()
+    }
+    own = instance(chosen, machine, deployments, streams)
     if not own.deployment.attention_ranks:
         raise BenchError(f"--deployment {own.deployment.name} has attention beside its experts")
-    found = replace(own, deployment=replace(own.deployment, **changed))
-    check_fits(found.deployment.attention_ranks + found.deployment.ranks, found.fabric)
-    return found
+    return own
 
 
 def records(own: ServedInstance, wanted: AskedApart) -> Iterator[dict[str, Value]]:
@@ -111,7 +122,7 @@ def records(own: ServedInstance, wanted: AskedApart) -> Iterator[dict[str, Value
 
 def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> dict[str, Value]:
     at, die = own.deployment, own.die
-    exchanges = ApartExchanges(own.fabric, own.model, at, way, own.streams, own.seed)
+    exchanges = _exchanges(own, way)
     sent = exchanges(tokens)
     predicted = 1 if own.model.predict_layers and tokens % 2 == 0 else 0
     batch = DecodeBatch(tokens // (1 + predicted) * die.dies, wanted.context, predicted,
@@ -133,7 +144,30 @@ def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> d
         "budget_us": BUDGET_US, "attention_us": attention / US, "experts_us": experts / US,
         "stages_to_hide": math.ceil(2 * (1 + one_way / max(attention, experts))),
         "tpot_ms": step.tpot / MS, "tokens_per_s": step.throughput, **own.beside,
+        **together(_standings(own, (tokens,))),
     }  # fmt: skip
+
+
+def _exchanges(own: ServedInstance, way: str) -> ApartExchanges:
+    return ApartExchanges(own.fabric, own.model, own.deployment, way, own.streams, own.seed)
+
+
+def _standings(own: ServedInstance, each: Sequence[int]) -> list[Standing]:
+    """What the exchanges of so many tokens stand on."""
+    return standings(own, ("dispatch", "combine"), each)
+
+
+def _moved(own: ServedInstance, rows: Sequence[Record]) -> Iterator[sensitivity.MovedAnswer]:
+    """Iterate over what moves A2E and E2A together in each of the records."""
+    for row in rows:
+        way, tokens = str(row["way"]), int(str(row["tokens"]))
+
+        def seconds(other: ServedInstance, way: str = way, tokens: int = tokens) -> float:
+            sent = _exchanges(other, way)(tokens)
+            return sent.dispatch + sent.combine
+
+        found = effects_of_step(own, ("dispatch", "combine"), seconds)
+        yield sensitivity.MovedAnswer({**row, "time_us": seconds(own) / US}, found)
 
 
 def _error(seconds: float, known: float | None) -> float | None:

@@ -14,6 +14,7 @@ from bench.machine_options import machine_options
 from bench.new_files import NewFile, check_apart
 from bench.numbers import Between, CountList
 from bench.options import answer_options, gathered, sensitivity_option, trace_option
+from bench.published.standing import Standing, lines, together
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
 from bench.serving.published import DECODED, MICROBATCH_GAINS, MTP_GAINS, beside, row_of, rows_of
@@ -24,6 +25,7 @@ from bench.serving.setting import (
     instance,
     instance_options,
 )
+from bench.serving.standing import standings
 from bench.serving.what_matters import effects_of_step
 from bench.streams import put
 from collectives.workloads.background.streams import Background
@@ -117,13 +119,15 @@ def command(
     if wanted.published and (asked.model != AskedInstance.model or wanted.slo or wanted.batch):
         raise click.UsageError("--published has model and batches of its own")
     steps = list(progress(_steps(own, wanted), "decode"))
-    rows = [record(setting, step) for setting, step in steps]
+    stands = [_standings(setting, step) for setting, step in steps]
+    rows = [{**record(*each), **together(found)} for each, found in zip(steps, stands, strict=True)]
     setting, step = steps[-1]
     gains = list(gain_records(own, wanted)) if wanted.gains else []
     answers = list(progress(_moved(wanted, steps, rows), "sensitivity")) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, setting, step, rows, gains)
+            put(file, *(f"# {line}" for line in lines(one for each in stands for one in each)))
             file.write(sensitivity.text(answers))
         else:
             shown = sensitivity.records(answers) if what_matters else [*rows, *gains]
@@ -136,6 +140,11 @@ def command(
             write_page(page_file, step, made)
     if trace:
         picture.trace(step.schedule, trace, f"decode, {setting.model.name}")
+
+
+def _standings(own: ServedInstance, step: DecodeStep) -> list[Standing]:
+    """What dispatch and combine of a step stand on."""
+    return standings(own, ("dispatch", "combine"), dict.fromkeys(step.tokens))
 
 
 def _steps(own: ServedInstance, wanted: AskedDecode) -> Iterator[tuple[ServedInstance, DecodeStep]]:
@@ -173,7 +182,7 @@ def _step(
 
 def _moved(
     wanted: AskedDecode, steps: Iterable[tuple[ServedInstance, DecodeStep]], rows: Iterable[Record]
-) -> Iterator[sensitivity.Answer]:
+) -> Iterator[sensitivity.MovedAnswer]:
     """What matters to each step, divided between streams as it is."""
     for (own, step), row in zip(steps, rows, strict=True):
 
@@ -181,7 +190,7 @@ def _moved(
             return _step(other, wanted, other.exchanges(LOW_LATENCY), batch).seconds
 
         found = effects_of_step(own, ("dispatch", "combine"), seconds)
-        yield {**row, "time_us": step.seconds / US}, found
+        yield sensitivity.MovedAnswer({**row, "time_us": step.seconds / US}, found)
 
 
 def _candidates(own: ServedInstance, wanted: AskedDecode, batch: int) -> list[DecodeBatch]:

@@ -8,15 +8,17 @@ from typing import IO
 import click
 import numpy as np
 
+from bench import sensitivity
 from bench.background import lines as background_lines
 from bench.background import record as background_record
 from bench.background_option import background_option
 from bench.machine import BenchError, check_fits
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
-from bench.options import answer_options, gathered
+from bench.options import answer_options, gathered, sensitivity_option
 from bench.published.predict import predict
 from bench.published.rows import PUBLISHED, read
+from bench.published.standing import Question, Standing, lines, standing
 from bench.records import Record, Value, as_table, as_text, in_gb, opened, over, progress
 from bench.streams import put
 from collectives.moe.schedules import low_latency
@@ -41,6 +43,7 @@ from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from fabric.schedule.counts import AllCounts
 from fabric.schedule.step import Step
+from topology.presets.catalogue import short_name
 from topology.units import MB, MS, US
 
 OPERATION = "kv_transfer"
@@ -103,11 +106,12 @@ kv_options = gathered(
 @click.command("kv", context_settings={"help_option_names": ["-h", "--help"]})
 @kv_options
 @background_option
+@sensitivity_option
 @machine_options
 @answer_options
 def command(
-    asked: AskedKv, background: tuple[Background, ...], machine: MachineSpec, form: str,
-    output: Path | None,
+    asked: AskedKv, background: tuple[Background, ...], what_matters: bool, machine: MachineSpec,
+    form: str, output: Path | None,
 ) -> None:  # fmt: skip
     """KV caches from prefill to decode: time, bandwidth, and what they do to a dispatch.
 
@@ -115,19 +119,109 @@ def command(
     """
     if background and asked.dispatch_tokens is not None:
         raise click.UsageError("--background does not go with --beside-dispatch")
-    rows = list(progress(records(asked, machine, background), "kv"))
+    every = list(cases(asked, machine, background))
+    rows = list(progress((one.record(asked) for one in every), "kv", len(every)))
+    made = (one.answer(row) for one, row in zip(every, rows, strict=True) if what_matters)
+    moved = list(progress(made, "sensitivity", len(every)))
     others = list(published()) if asked.published else []
     with opened(output) as file:
         if form == "table":
             _write(file, asked, rows, others)
+            put(file, *(f"# {line}" for line in lines(one.standing() for one in every)))
+            file.write(sensitivity.text(moved))
         else:
-            file.write(as_text([*rows, *others], form, machine))
+            shown = sensitivity.records(moved) if what_matters else [*rows, *others]
+            file.write(as_text(shown, form, machine))
 
 
 def records(
     asked: AskedKv, machine: MachineSpec, streams: tuple[Background, ...] = ()
 ) -> Iterator[dict[str, Value]]:
     """The record of each number of requests and tokens; raises `TriplaneError`."""
+    return (case.record(asked) for case in cases(asked, machine, streams))
+
+
+@dataclass(frozen=True)
+class KvCase:
+    """The caches of ``requests`` (data-parallel ranks of decoding) that move at once.
+
+    ``fabric``: the machine, and ``moving``: as the ``stack`` that moves caches sees it;
+    ``streams``: what is beside them.
+    """
+
+    plan: KvPlan
+    requests: Sequence[int]
+    fabric: Fabric
+    moving: Fabric
+    stack: str
+    streams: tuple[Background, ...]
+
+    def seconds(self, moving: Fabric) -> float:
+        """Seconds of the transfers on a machine ``moving``."""
+        return _seconds(moving, self.plan.steps(self.requests), self.plan.ranks, self.streams)
+
+    def answer(self, row: Record) -> sensitivity.MovedAnswer:
+        """What moves the time of the transfers; ``row``: their record."""
+        found = sensitivity.effects(self.moving, (OPERATION,), self.seconds)
+        return sensitivity.MovedAnswer(
+            {**row, "time_us": float(str(row["time_ms"])) * MS / US}, found
+        )
+
+    def standing(self) -> Standing:
+        """What the time of the transfers stands on: transfers of caches, or reads of pairs."""
+        (first,) = self.plan.steps(self.requests, 1)
+        whole = int(first.size.sum()) * self.plan.model.layers
+        found = self._asked(_operation(self.stack), whole, self.plan.ranks)
+        if found.is_own or not found.fitted:
+            return found
+        return self._asked("read", int(np.max(first.size * self.plan.block // self.plan.tokens)), 2)
+
+    def _asked(self, operation: str, size: int, ranks: int) -> Standing:
+        software = preset(self.stack)
+        key = software.key(software.regime(operation, size))
+        system = short_name((self.fabric.spec or MachineSpec()).system)
+        return standing(Question(self.stack, operation, key, system, ranks, size=size))
+
+    def record(self, asked: AskedKv) -> dict[str, Value]:
+        """The record of the transfers."""
+        plan, requests, moving = self.plan, self.requests, self.moving
+        found: dict[str, Value] = {}
+        if self.streams:
+            whole = list(plan.steps(requests))
+            answer = beside(
+                moving, whole, self.streams, ranks=plan.ranks, operation=OPERATION
+            )  # fmt: skip
+            time, found = answer.time, background_record(answer)
+        else:
+            time = self.seconds(moving)
+        (first,) = plan.steps(requests, 1)
+        layers = plan.model.layers
+        sent = np.bincount(first.src, first.size) * layers
+        moved = int(first.size.sum()) * layers
+        later = None
+        if asked.prefill_ms is not None:
+            layer = _seconds(moving, plan.steps(requests, 1), plan.ranks, self.streams)
+            later = exposed(layer, asked.prefill_ms * MS / layers, layers) / MS
+        return {
+            "op": OPERATION, "system": self.fabric.topology.name, "software": self.stack,
+            "plane": moving.router.planes[-1], "model": plan.model.name,
+            "layout": "mla" if isinstance(plan.model.attention, Mla) else "gqa",
+            "prefill_tp": plan.prefill_tp, "decode_tp": plan.decode_tp,
+            "decode_dp": plan.decode_dp,
+            "sources": asked.sources, "requests": len(requests), "tokens": plan.tokens,
+            "request_bytes": plan.request_bytes, "moved_bytes": moved,
+            "time_ms": time / MS, "bandwidth_GBps": in_gb(over(moved, time)),
+            "source_ranks": int((sent > 0).sum()), "busiest_source_bytes": int(sent.max()),
+            "exposed_ms": later,
+            **_beside(asked, plan, requests, self.fabric, moving, time), **found,
+            **self.standing().record(),
+        }  # fmt: skip
+
+
+def cases(
+    asked: AskedKv, machine: MachineSpec, streams: tuple[Background, ...] = ()
+) -> Iterator[KvCase]:
+    """Each number of requests and tokens; raises `TriplaneError`."""
     model, fabric = model_of(asked.model), machine.build()
     stack, plane = _stack(asked, machine)
     moving = _moving(fabric, stack, plane)
@@ -137,39 +231,7 @@ def records(
         check_fits(plan.ranks, fabric)
         for number in asked.requests:
             requests = spread_requests(number, plan.decode_dp)
-            yield _record(asked, plan, requests, fabric, moving, stack, streams)
-
-
-def _record(
-    asked: AskedKv, plan: KvPlan, requests: Sequence[int], fabric: Fabric, moving: Fabric,
-    stack: str, streams: tuple[Background, ...],
-) -> dict[str, Value]:  # fmt: skip
-    whole = list(plan.steps(requests))
-    found: dict[str, Value] = {}
-    if streams:
-        answer = beside(moving, whole, streams, ranks=plan.ranks, operation=OPERATION)
-        time, found = answer.time, background_record(answer)
-    else:
-        time = _seconds(moving, whole, plan.ranks)
-    (first,) = plan.steps(requests, 1)
-    sent = np.bincount(first.src, first.size) * plan.model.layers
-    moved = int(first.size.sum()) * plan.model.layers
-    later = None
-    if asked.prefill_ms is not None:
-        layers = plan.model.layers
-        layer = _seconds(moving, plan.steps(requests, 1), plan.ranks, streams)
-        later = exposed(layer, asked.prefill_ms * MS / layers, layers) / MS
-    return {
-        "op": OPERATION, "system": fabric.topology.name, "software": stack,
-        "plane": moving.router.planes[-1], "model": plan.model.name,
-        "layout": "mla" if isinstance(plan.model.attention, Mla) else "gqa",
-        "prefill_tp": plan.prefill_tp, "decode_tp": plan.decode_tp, "decode_dp": plan.decode_dp,
-        "sources": asked.sources, "requests": len(requests), "tokens": plan.tokens,
-        "request_bytes": plan.request_bytes, "moved_bytes": moved,
-        "time_ms": time / MS, "bandwidth_GBps": in_gb(over(moved, time)),
-        "source_ranks": int((sent > 0).sum()), "busiest_source_bytes": int(sent.max()),
-        "exposed_ms": later, **_beside(asked, plan, requests, fabric, moving, time), **found,
-    }  # fmt: skip
+            yield KvCase(plan, requests, fabric, moving, stack, streams)
 
 
 def _seconds(
@@ -222,18 +284,18 @@ def _dispatch(plan: KvPlan, fabric: Fabric, tokens: int) -> Iterator[Step]:
                    messages=step.messages, label=step.label)  # fmt: skip
 
 
-def handoff_seconds(
+def handoff(
     asked: AskedKv, fabric: Fabric, model: ModelShape, tokens: int,
     streams: tuple[Background, ...] = (),
-) -> float:  # fmt: skip
-    """Seconds of one request's cache from a die of one node to one of the next.
+) -> KvCase:  # fmt: skip
+    """One request's cache from a die of one node to one of the next.
 
     ``streams``: what is on these two nodes meanwhile.
     """
     width = fabric.topology.node_width(fabric.places)
     plan = KvPlan(model, tokens, width, 1, width, asked.block)
     stack, plane = _stack(asked, fabric.spec or MachineSpec())
-    return _seconds(_moving(fabric, stack, plane), plan.steps([0]), plan.ranks, streams)
+    return KvCase(plan, [0], fabric, _moving(fabric, stack, plane), stack, streams)
 
 
 def _stack(asked: AskedKv, machine: MachineSpec) -> tuple[str, str]:
@@ -251,11 +313,17 @@ def _moving(fabric: Fabric, stack: str, plane: str) -> Fabric:
         there = ", ".join(fabric.topology.planes)
         raise BenchError(f"{fabric.topology.name} has no plane {plane!r}; there are {there}")
     found = preset(stack)
+    costs = Endpoint(stack, {OPERATION: found.costs(_operation(stack))}, source=found.source)
+    return replace(fabric, endpoint=costs, planes=(plane,))
+
+
+def _operation(stack: str) -> str:
+    """The operation by whose constants a stack moves caches; raises `BenchError` without any."""
+    found = preset(stack)
     key = next((key for key in (OPERATION, "read") if found.key(key) is not None), None)
     if key is None:
         raise BenchError(f"--stack {stack} has no costs for {OPERATION} or read: {found.known()}")
-    costs = Endpoint(stack, {OPERATION: found.costs(key)}, source=found.source)
-    return replace(fabric, endpoint=costs, planes=(plane,))
+    return key
 
 
 def published() -> Iterator[dict[str, Value]]:

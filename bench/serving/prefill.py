@@ -14,10 +14,12 @@ from bench.machine_options import machine_options
 from bench.new_files import check_apart
 from bench.numbers import Between, CountList
 from bench.options import answer_options, gathered, sensitivity_option, trace_option
+from bench.published.standing import Standing, lines, together
 from bench.records import Record, Value, as_table, as_text, opened, progress
 from bench.serving import picture
 from bench.serving.published import PREFILLED, beside, row_of, rows_of
 from bench.serving.setting import NORMAL, AskedInstance, ServedInstance, instance, instance_options
+from bench.serving.standing import redistribution_standings, standings
 from bench.serving.what_matters import effects_of_step
 from bench.streams import put
 from collectives.workloads.background.streams import Background
@@ -30,6 +32,9 @@ from collectives.workloads.inference.prefill import (
 )
 from fabric.machine import MachineSpec
 from topology.units import MS, US
+
+TIMED = ("dispatch:normal", "combine:normal", "all_gather", "all_to_all")
+"""The operations that the fabric times in a prefill."""
 
 SHARDED, APART = "sp-tp-sp", "dp"
 """How attention is spread: by tokens, heads and tokens in turn, or each prompt on one die."""
@@ -85,13 +90,15 @@ def command(
     if wanted.published and asked.model != AskedInstance.model:
         raise click.UsageError("--published has a model of its own")
     steps = list(progress(_steps(own, wanted), "prefill"))
-    rows = [record(setting, step) for setting, step in steps]
+    stands = [_standings(setting, wanted, step) for setting, step in steps]
+    rows = [{**record(*each), **together(found)} for each, found in zip(steps, stands, strict=True)]
     setting, step = steps[-1]
     made = _moved(wanted, steps, rows)
     answers = list(progress(made, "sensitivity")) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, setting, step, rows)
+            put(file, *(f"# {line}" for line in lines(one for each in stands for one in each)))
             file.write(sensitivity.text(answers))
         else:
             shown = sensitivity.records(answers) if what_matters else rows
@@ -117,9 +124,8 @@ def _steps(
 def _moved(
     wanted: AskedPrefill, steps: Iterable[tuple[ServedInstance, PrefillStep]],
     rows: Iterable[Record],
-) -> Iterator[sensitivity.Answer]:  # fmt: skip
+) -> Iterator[sensitivity.MovedAnswer]:  # fmt: skip
     """What matters to each prefill."""
-    timed = ("dispatch:normal", "combine:normal", "all_gather", "all_to_all")
     for (own, step), row in zip(steps, rows, strict=True):
         at = step.asked
         given = replace(wanted, prompt=at.prompt, microbatches=at.microbatches)
@@ -129,20 +135,34 @@ def _moved(
         ) -> float:
             return step_of(other, given, tokens).seconds
 
-        found = effects_of_step(own, timed, seconds)
-        yield {**row, "time_us": step.seconds / US}, found
+        found = effects_of_step(own, TIMED, seconds)
+        yield sensitivity.MovedAnswer({**row, "time_us": step.seconds / US}, found)
 
 
 def step_of(own: ServedInstance, wanted: AskedPrefill, tokens: int) -> PrefillStep:
     """The prefill of so many tokens an accelerator; raises `TriplaneError`."""
-    spread = wanted.attention or (SHARDED if own.deployment.overlap == ENGINES else APART)
     turned = None
-    if spread == SHARDED:
+    if is_sharded(own, wanted):
         ranks, streams = own.deployment.ranks, own.streams
         turned = cache(partial(redistribution, own.fabric, own.model, ranks, streams=streams))
     batch = PrefillBatch(tokens, wanted.prompt, wanted.microbatches, wanted.reused)
     made = own.exchanges(NORMAL)
     return prefill_step(own.model, own.die, own.deployment, made, batch, turned)
+
+
+def is_sharded(own: ServedInstance, wanted: AskedPrefill) -> bool:
+    """Whether attention is spread over ranks by tokens, heads and tokens in turn."""
+    usual = SHARDED if own.deployment.overlap == ENGINES else APART
+    return (wanted.attention or usual) == SHARDED
+
+
+def _standings(own: ServedInstance, wanted: AskedPrefill, step: PrefillStep) -> list[Standing]:
+    """What the transfers of a prefill stand on."""
+    computed, cached = step.asked.of_a_die(own.die.dies)
+    found = standings(own, TIMED[:2], (computed,))
+    if is_sharded(own, wanted):
+        found += redistribution_standings(own, computed, cached)
+    return found
 
 
 def record(own: ServedInstance, step: PrefillStep) -> dict[str, Value]:

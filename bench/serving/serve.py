@@ -2,28 +2,36 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from operator import attrgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 import numpy as np
 
+from bench import sensitivity, workload_standing
 from bench.background_option import background_option
 from bench.machine import BenchError
 from bench.machine_options import machine_options
 from bench.numbers import Between, CountList
-from bench.options import answer_options, gathered, parse_bytes
+from bench.options import answer_options, gathered, parse_bytes, sensitivity_option
+from bench.published.standing import Standing, lines, together
 from bench.records import Record, Value, as_table, as_text, opened, progress
+from bench.sensitivity import Knob, knobs_of_all
 from bench.serving.decode import AskedDecode, best_step
-from bench.serving.kv import AskedKv, handoff_seconds
-from bench.serving.prefill import AskedPrefill, step_of
+from bench.serving.kv import OPERATION, AskedKv, KvCase, handoff
+from bench.serving.prefill import TIMED, AskedPrefill, is_sharded, step_of
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
+from bench.serving.standing import redistribution_standings, standings
+from bench.serving.what_matters import LEAST, numbers_of_dies, numbers_of_load, regimes
 from bench.streams import put
 from collectives.memory.pool.core.tiers import StoreShape, tiers_of
 from collectives.memory.pool.emulated.prefixes import PooledPrefixes
 from collectives.memory.pool.emulated.replay import BlockShape
 from collectives.memory.pool.emulated.requests import ChatLoad
-from collectives.memory.pool.emulated.ways import POOL_PLANES, PoolWays
+from collectives.memory.pool.emulated.ways import POOL_PLANES, READ, WRITE, PoolWays
 from collectives.workloads.background.streams import Background
 from collectives.workloads.inference.decode import DecodeBatch, resident_bytes
 from collectives.workloads.inference.deployment import DECODE, PREFILL
@@ -33,11 +41,19 @@ from collectives.workloads.inference.requests import BLOCK, ServedRequest, of_tr
 from collectives.workloads.inference.serving import serve
 from collectives.workloads.inference.serving_plan import FlexibleGroups, ServingPlan, ServingRun
 from collectives.workloads.inference.sourced import ASSUMED, Sourced
+from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
+from topology.presets.catalogue import short_name
 from topology.units import GB, MS, parse
 
 REUSED = (0.0, 0.5, 0.75, 0.875, 0.9375)
 """Shares of prompts that are reused, at which prefills are computed."""
+
+HANDED_OVER = (1024, 8192)
+"""Tokens of the two caches whose hand-over is simulated."""
+
+SHORTEST = 256
+"""Tokens of the smallest prefill batch of an accelerator that is computed."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +125,12 @@ serving_options = gathered(
 @instance_options
 @serving_options
 @background_option
+@sensitivity_option
 @machine_options
 @answer_options
 def command(
     asked: AskedInstance, wanted: AskedServing, background: tuple[Background, ...],
-    machine: MachineSpec, form: str, output: Path | None,
+    what_matters: bool, machine: MachineSpec, form: str, output: Path | None,
 ) -> None:  # fmt: skip
     """A serving run: requests queue for prefill, hand their caches over, and are decoded.
 
@@ -124,13 +141,19 @@ def command(
         raise click.UsageError("--ep, --slots, --shared-ranks, --routing-file: not of a run")
     if wanted.requests_file is not None and wanted.turns > 1:
         raise click.UsageError("--turns: the requests are those of --requests-file")
-    made = records(asked, wanted, machine, background)
-    rows = list(progress(made, "serve", len(wanted.prefill_instances)))
+    at = setting(asked, wanted, machine, background)
+    rows = list(progress(served(at, wanted), "serve", len(wanted.prefill_instances)))
+    found = list(_standings(at, wanted, machine))
+    moved = list(progress(_moved(at, wanted, rows), "sensitivity")) if what_matters else []
     with opened(output) as file:
         if form == "table":
             _write(file, rows)
+            put(file, *(f"# {line}" for line in lines(found)))
+            file.write(sensitivity.text(moved))
         else:
-            file.write(as_text(rows, form, machine))
+            whole = [{**row, **together(found)} for row in rows]
+            shown = sensitivity.records(moved) if what_matters else whole
+            file.write(as_text(shown, form, machine))
 
 
 def records(
@@ -141,30 +164,157 @@ def records(
 
     ``streams``: what is beside each step, and beside each hand-over of a cache.
     """
+    return served(setting(asked, wanted, machine, streams), wanted)
+
+
+@dataclass(frozen=True)
+class ServingSetting:
+    """What a run is served by: instances for decoding and prefill, and what moves caches.
+
+    ``moving``: the machine as the hand-over of a cache sees it; ``handoffs``: of the caches of
+    `HANDED_OVER` tokens. ``pool``: the ways to a pool that keeps prompts' KV, None where there is
+    none. ``requests``: in the order of their arrival.
+    """
+
+    decoding: ServedInstance
+    prefilling: ServedInstance
+    moving: Fabric
+    handoffs: tuple[KvCase, ...]
+    pool: PoolWays | None
+    requests: Sequence[ServedRequest]
+
+
+def setting(
+    asked: AskedInstance, wanted: AskedServing, machine: MachineSpec,
+    streams: tuple[Background, ...] = (),
+) -> ServingSetting:  # fmt: skip
+    """The setting that was asked for; raises `TriplaneError`."""
     decoding, prefilling = (instance(asked, machine, of, streams) for of in (DECODE, PREFILL))
+    ways = None
+    if wanted.pool is not None:
+        plain = machine.changed(software=None, planes=None)
+        ways = PoolWays(plain, wanted.pool, 1, wanted.pool_nodes)
+    caches = tuple(
+        handoff(AskedKv(), decoding.fabric, decoding.model, tokens, streams)
+        for tokens in HANDED_OVER
+    )
     requests = _requests(wanted)
-    base = _plan(decoding, prefilling, wanted, requests)
+    return ServingSetting(decoding, prefilling, caches[0].moving, caches, ways, requests)
+
+
+def served(at: ServingSetting, wanted: AskedServing) -> Iterator[dict[str, Value]]:
+    """Iterate over the record of each number of prefill instances; raises `TriplaneError`."""
+    base = _plan(at, wanted)
     for instances in wanted.prefill_instances:
-        cache = _pooled(machine, prefilling, wanted)
+        cache = _pooled(at, wanted)
         plan = replace(base, prefill_instances=instances, cache=cache)
-        row = record(decoding, plan, serve(plan, requests), wanted)
+        row = record(at.decoding, plan, serve(plan, at.requests), wanted)
         if cache is not None:
             row["pool"] = wanted.pool
             row["hit_percent"] = 100 * cache.hits / cache.asked if cache.asked else 0.0
         yield row
 
 
-def _pooled(
-    machine: MachineSpec, own: ServedInstance, wanted: AskedServing
-) -> PooledPrefixes | None:
+def _pooled(at: ServingSetting, wanted: AskedServing) -> PooledPrefixes | None:
     """The pool that keeps prompts' KV, empty; None where none is asked for."""
-    if wanted.pool is None:
+    if at.pool is None:
         return None
-    ways = PoolWays(machine.changed(software=None, planes=None), wanted.pool, 1, wanted.pool_nodes)
-    block = BlockShape(BLOCK, KvPlan(own.model, BLOCK, 1, 1, 1).request_bytes)
-    sockets = len(ways.servers) // wanted.pool_nodes
+    block = _block(at)
+    sockets = len(at.pool.servers) // wanted.pool_nodes
     shape = StoreShape(tiers_of({"dram": wanted.pool_dram // sockets}), block.bytes)
-    return PooledPrefixes(ways, shape, block)
+    return PooledPrefixes(at.pool, shape, block)
+
+
+MOVED = ("ttft_p50_ms", "tpot_p50_ms")
+"""What of a run's record is told what moves it: what a request waits for, in the middle."""
+
+
+def _moved(
+    at: ServingSetting, wanted: AskedServing, rows: Sequence[Record]
+) -> Iterator[sensitivity.MovedAnswer]:
+    """Iterate over what moves each of `MOVED` of the records of ``at``."""
+
+    def values(other: ServingSetting) -> list[float]:
+        return [float(str(row[name])) for row in served(other, wanted) for name in MOVED]
+
+    found = sensitivity.effects_on_each(numbers(at), at, values, LEAST)
+    for each, (row, name) in zip(found, product(rows, MOVED), strict=True):
+        yield sensitivity.MovedAnswer(row, each, name)
+
+
+def numbers(at: ServingSetting) -> Iterator[Knob[ServingSetting]]:
+    """Iterate over the numbers behind a run; one of the die is of both instances' dies."""
+    decoding, prefilling = at.decoding.fabric, at.prefilling.fabric
+    timed: list[tuple[Fabric, Sequence[str]]] = [
+        (decoding, regimes(decoding, ("dispatch", "combine"))),
+        (prefilling, regimes(prefilling, TIMED)), (at.moving, (OPERATION,)),
+        *([(at.pool.fabric, (READ, WRITE))] if at.pool else []),
+    ]  # fmt: skip
+    for knob in knobs_of_all(timed):
+        yield knob.changing(partial(_on_fabrics, knob))
+    for own in numbers_of_dies(at.decoding):
+        yield own.changing(partial(_on_instances, own))
+    for name, part in (("decode", _DECODING), ("prefill", _PREFILLING)):
+        for own in numbers_of_load(getattr(at, part)):
+            load = own.within(attrgetter(part), partial(_with, part))
+            yield replace(load, name=f"{name} {load.name}")
+
+
+def _on_fabrics(knob: Knob[Fabric], at: ServingSetting, fraction: float) -> ServingSetting | None:
+    """The setting with a number changed on each of its fabrics."""
+    every = [at.decoding.fabric, at.prefilling.fabric, at.moving]
+    pooled = [at.pool.fabric] if at.pool else []
+    found = [knob.changed(fabric, fraction) for fabric in (*every, *pooled)]
+    known = [fabric for fabric in found if fabric is not None]
+    if len(known) < len(found):
+        return None
+    return replace(
+        at, decoding=replace(at.decoding, fabric=known[0]),
+        prefilling=replace(at.prefilling, fabric=known[1]), moving=known[2],
+        pool=at.pool.on(known[3]) if at.pool else None,
+    )  # fmt: skip
+
+
+def _on_instances(
+    knob: Knob[ServedInstance], at: ServingSetting, fraction: float
+) -> ServingSetting | None:
+    """The setting with a number of the die changed in both instances."""
+    decoding, prefilling = (knob.changed(own, fraction) for own in (at.decoding, at.prefilling))
+    if decoding is None or prefilling is None:
+        return None
+    return replace(at, decoding=decoding, prefilling=prefilling)
+
+
+_DECODING, _PREFILLING = "decoding", "prefilling"
+
+
+def _with(part: str, at: ServingSetting, own: ServedInstance) -> ServingSetting:
+    other: dict[str, Any] = {part: own}
+    return replace(at, **other)
+
+
+def _block(at: ServingSetting) -> BlockShape:
+    """A block of prompts' KV."""
+    return BlockShape(BLOCK, KvPlan(at.prefilling.model, BLOCK, 1, 1, 1).request_bytes)
+
+
+def _standings(
+    at: ServingSetting, wanted: AskedServing, machine: MachineSpec
+) -> Iterator[Standing]:
+    """Iterate over what the steps of the run stand on, from its smallest batches to its largest."""
+    decoding, prefilling = at.decoding, at.prefilling
+    each = 1 + decoding.model.predict_layers
+    tokens = each, wanted.max_batch // decoding.die.dies * each
+    yield from standings(decoding, ("dispatch", "combine"), tokens)
+    dies = prefilling.die.dies
+    tokens = SHORTEST // dies, wanted.prefill_tokens // dies
+    yield from standings(prefilling, TIMED[:2], tokens)
+    if is_sharded(prefilling, AskedPrefill()):
+        for number in tokens:
+            yield from redistribution_standings(prefilling, number)
+    yield from (one.standing() for one in at.handoffs)
+    if at.pool is not None:
+        yield from workload_standing.of_ways(at.pool, _block(at), short_name(machine.system))
 
 
 def _requests(wanted: AskedServing) -> list[ServedRequest]:
@@ -182,12 +332,10 @@ def _requests(wanted: AskedServing) -> list[ServedRequest]:
     return poisson(wanted.rate, wanted.number, wanted.prompt, wanted.answer, 0, wanted.spread)
 
 
-def _plan(
-    decoding: ServedInstance, prefilling: ServedInstance, wanted: AskedServing,
-    requests: Sequence[ServedRequest],
-) -> ServingPlan:  # fmt: skip
+def _plan(at: ServingSetting, wanted: AskedServing) -> ServingPlan:
     """The plan with one prefill instance; raises `BenchError` if no request fits a die."""
-    contexts = [one.prompt + one.output / 2 for one in requests]
+    decoding, prefilling = at.decoding, at.prefilling
+    contexts = [one.prompt + one.output / 2 for one in at.requests]
     batch = _room(decoding, wanted.max_batch, sum(contexts) / len(contexts))
     die = replace(decoding.die, memory_capacity=Sourced(float("inf"), ASSUMED, "checked above"))
     free = replace(decoding, die=die)
@@ -201,14 +349,14 @@ def _plan(
 
     dies, model = decoding.die.dies, decoding.model
     emitted = DecodeBatch(dies, 1, model.predict_layers).emitted
-    tokens = doubling(256.0, wanted.prefill_tokens // 256 * 256)
+    tokens = doubling(float(SHORTEST), wanted.prefill_tokens // SHORTEST * SHORTEST)
     prefills = prefilling.deployment.ranks // prefilling.die.dies
     decodes = decoding.deployment.dies // dies
     return ServingPlan(
         1, wanted.decode_instances, prefills, decodes, wanted.prefill_tokens, batch,
         Interpolated(prefill, tokens, [512.0, 4096.0], REUSED),
         Interpolated(decode, doubling(dies, batch), doubling(512.0, 65536.0)), emitted,
-        _handoff(decoding), prefilling.deployment.ranks,
+        _handoff(at), prefilling.deployment.ranks,
         flexible=_flexible(wanted, prefills, decodes),
     )  # fmt: skip
 
@@ -239,12 +387,10 @@ def _room(own: ServedInstance, most: int, context: float) -> int:
     raise BenchError(f"no request of {context:g} tokens fits a die of {room / GB:g} GB")
 
 
-def _handoff(own: ServedInstance) -> Callable[[float], float]:
+def _handoff(at: ServingSetting) -> Callable[[float], float]:
     """Seconds of a cache on one link by its tokens: a line through two that are simulated."""
-    few, many = 1024, 8192
-    least, most = (
-        handoff_seconds(AskedKv(), own.fabric, own.model, n, own.streams) for n in (few, many)
-    )
+    few, many = HANDED_OVER
+    least, most = (one.seconds(at.moving) for one in at.handoffs)
     slope = (most - least) / (many - few)
     return lambda tokens: least + slope * (tokens - few)
 

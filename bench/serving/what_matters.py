@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from bench.sensitivity import Effect, Knob, effects_of, knobs
@@ -30,31 +31,37 @@ def effects_of_step(
 
 
 def _numbers(own: ServedInstance, operations: tuple[str, ...]) -> Iterator[Knob[ServedInstance]]:
-    regimes = [
-        key for key in own.fabric.software.by_operation
+    for knob in knobs(own.fabric, regimes(own.fabric, operations)):
+        yield knob.within(attrgetter("fabric"), lambda own, fabric: replace(own, fabric=fabric))
+    yield from numbers_of_dies(own)
+    yield from numbers_of_load(own)
+
+
+def regimes(fabric: Fabric, operations: tuple[str, ...]) -> list[str]:
+    """The operations with all their regimes, as far as the fabric's software has them."""
+    return [
+        key for key in fabric.software.by_operation
         if key in operations
         or (key.partition(":")[0] in operations and not key.endswith(":normal"))  # another mode
     ]  # fmt: skip
-    for knob in knobs(own.fabric, regimes):
-        yield Knob(knob.kind, knob.name, knob.value, knob.unit, _on_fabric(own, knob))
+
+
+def numbers_of_dies(own: ServedInstance) -> Iterator[Knob[ServedInstance]]:
+    """Iterate over the numbers of an instance's accelerator."""
     for name, number in own.die.sourced().items():
         if name not in _COUNTED and number.value:
-            yield Knob(DIE, name, number.value, "", _on_die(own, name))
+            yield Knob(DIE, name, number.value, "", _on_die(name))
+
+
+def numbers_of_load(own: ServedInstance) -> Iterator[Knob[ServedInstance]]:
+    """Iterate over the numbers of how its load is spread: one, where it is drawn and not even."""
     load = own.deployment.imbalance
     if load.value > 1 and own.routing_file is None:
-        yield Knob(LOAD, "imbalance", load.value, "", lambda more: _loaded(own, more))
+        yield Knob(LOAD, "imbalance", load.value, "", _loaded)
 
 
-def _on_fabric(own: ServedInstance, knob: Knob[Fabric]) -> Callable[[float], ServedInstance | None]:
-    def changed(fraction: float) -> ServedInstance | None:
-        fabric = knob.changed(fraction)
-        return None if fabric is None else replace(own, fabric=fabric)
-
-    return changed
-
-
-def _on_die(own: ServedInstance, name: str) -> Callable[[float], ServedInstance | None]:
-    def changed(fraction: float) -> ServedInstance | None:
+def _on_die(name: str) -> Callable[[ServedInstance, float], ServedInstance | None]:
+    def changed(own: ServedInstance, fraction: float) -> ServedInstance | None:
         number = own.die.sourced()[name]
         more = number.value * (1 + fraction)
         if number.value <= 1 < more and name.endswith(("_compute", "_memory")):

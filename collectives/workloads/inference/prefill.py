@@ -47,6 +47,22 @@ class PrefillBatch:
     microbatches: int = 2
     reused: float = 0.0
 
+    def of_a_die(self, dies: int) -> tuple[int, int]:
+        """Tokens that each of ``dies`` computes in a micro-batch, and those it looks at beside.
+
+        Raises `InferenceError` for a batch that does not divide.
+        """
+        if not 0 <= self.reused < 1:
+            raise InferenceError(f"reused is {self.reused:g}; it has to be from 0 to below 1")
+        each, left = divmod(self.tokens, dies * self.microbatches)
+        if left or not each:
+            raise InferenceError(
+                f"{self.tokens} tokens do not divide over {dies} dies and"
+                f" {self.microbatches} micro-batches"
+            )
+        computed = max(round(each * (1 - self.reused)), 1)
+        return computed, each - computed
+
 
 @dataclass(frozen=True)
 class PrefillStep:
@@ -79,22 +95,27 @@ def redistribution(
     Each rank has the cache of ``cached`` further tokens, whose keys and values all heads need.
     ``streams``: what is on the machine beside each of them.
     """
-    at = model.attention
-    queries = at.q_rank if isinstance(at, Mla) else max(model.hidden - model.kv_channels, 0)
-    value = model.heads * (at.value if isinstance(at, Mla) else at.head)
-    rows = tokens * (queries + model.kv_channels) + cached * model.kv_channels
-    gathered = ranks * rows * BF16
-    turned = tokens * value * BF16
+    gathered, turned = redistributed_bytes(model, ranks, tokens, cached)
     return (
         _collective(fabric, "all_gather", ranks, gathered, streams),
         _collective(fabric, "all_to_all", ranks, turned, streams),
     )
 
 
+def redistributed_bytes(
+    model: ModelShape, ranks: int, tokens: int, cached: int = 0
+) -> tuple[int, int]:
+    """Bytes that each rank brings to the all-gather, and sends to each rank in the all-to-all."""
+    at = model.attention
+    queries = at.q_rank if isinstance(at, Mla) else max(model.hidden - model.kv_channels, 0)
+    value = model.heads * (at.value if isinstance(at, Mla) else at.head)
+    rows = tokens * (queries + model.kv_channels) + cached * model.kv_channels
+    return rows * BF16, tokens * value * BF16 // ranks
+
+
 def _collective(
-    fabric: Fabric, op: str, ranks: int, size: int, streams: tuple[Background, ...]
+    fabric: Fabric, op: str, ranks: int, each: int, streams: tuple[Background, ...]
 ) -> float:
-    each = size // ranks
     steps = schedule(op, ranks, each)
     return seconds_of(fabric, steps, streams, ranks=ranks, operation=op, size=each)
 
@@ -108,16 +129,7 @@ def prefill_step(
 
     Raises `InferenceError` for a batch that does not divide.
     """
-    if not 0 <= asked.reused < 1:
-        raise InferenceError(f"reused is {asked.reused:g}; it has to be from 0 to below 1")
-    each, left = divmod(asked.tokens, die.dies * asked.microbatches)
-    if left or not each:
-        raise InferenceError(
-            f"{asked.tokens} tokens do not divide over {die.dies} dies and"
-            f" {asked.microbatches} micro-batches"
-        )
-    computed = max(round(each * (1 - asked.reused)), 1)
-    cached = each - computed
+    computed, cached = asked.of_a_die(die.dies)
     dense, sparse = (
         _layer(model, die, deployment, exchanged, computed, cached, asked, redistributed, is_dense)
         for is_dense in (True, False)

@@ -4,6 +4,7 @@ Over UB a die reads and writes the DRAM of any CPU itself. Over VPC the bytes go
 two nodes, as only CPUs are on that plane, and between a die and a CPU of its own node over UB.
 """
 
+from copy import copy
 from itertools import islice, zip_longest
 
 import numpy as np
@@ -73,6 +74,12 @@ class PoolWays:
         self.node = {name: int(topology.node[cpu]) for name, cpu in
                      zip(self.servers, cpus.tolist(), strict=True)}  # fmt: skip
         self._nodes = [int(topology.node[die]) for die in ours]
+
+    def on(self, fabric: Fabric) -> "PoolWays":
+        """The same with its transfers on another ``fabric``, of the same places."""
+        other = copy(self)
+        other.fabric = fabric
+        return other
 
     def legs(self, client: int, server: str, reads: bool) -> tuple[_Leg, ...]:
         """The transfers that a block takes, one after the other: operation, source, destination.
