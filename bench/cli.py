@@ -184,7 +184,7 @@ class CommandGroup(click.Group):
         named["standalone_mode"] = False
         gc.set_threshold(_NEW_OBJECTS)
         streams.prepare()
-        if sys.stderr.isatty():
+        if streams.somebody_reads_along():
             _tell_of_compiling()
         try:
             with warnings.catch_warnings():

@@ -9,13 +9,12 @@ import itertools
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from bench.streams import stdout
+from bench.streams import somebody_reads_along, stdout
 from topology.files.output import text_file
 from topology.text import visible
 from topology.units import GB
@@ -181,7 +180,7 @@ def _new(path: str) -> IO[str]:
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate over ``items``, with a progress bar on standard error if that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not somebody_reads_along():
         yield from items
         return
     from rich.console import Console

@@ -34,6 +34,11 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def somebody_reads_along() -> bool:
+    """Whether standard error is a terminal; False where it is closed."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class NamedStream:
     """A stream whose errors say which stream it is; Python's errors have no file's name."""
 

@@ -1,6 +1,5 @@
 """``triplane sweep``: a bench command at many points, on many cores or machines."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +97,7 @@ def ask(study: Study, found: Store, pools: Pools, retry: bool = False) -> list[A
     if missing:
         for answer in progress(run(missing.values(), pools, use), "sweep", len(missing)):
             found.add(answer)
-        if sys.stderr is not None and sys.stderr.isatty():
+        if streams.somebody_reads_along():
             streams.complain(f"triplane: {len(missing)} points on {use.workers} workers, which were"
                              f" busy {use.share:.0%} of the time")  # fmt: skip
         found.note({"points": len(missing), "workers": use.workers, "busy_seconds": use.busy,
