@@ -22,7 +22,9 @@ from fabric.host.liveness import GONE, RUNNING, STOPPED, birth, how_it_ended, st
 from fabric.launching.current import member
 from fabric.launching.launch import launch as unlimited
 from fabric.machine import MachineSpec
+from fabric.ranks.driver import Driver
 from fabric.settings import Settings
+from fabric.transports.base import SMALL
 from topology import star
 from topology.errors import ArgumentError
 
@@ -114,6 +116,27 @@ def test_on_paced_time_nothing_is_over_before_its_time(transport: str) -> None:
     seen = launch(paced, 2, star(2), transport, clock="paced", scale=2000.0)
     for pairs in seen:
         assert all(after - began > 0.99 * alone for began, after in pairs)
+
+
+def test_a_program_may_end_as_soon_as_it_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last call is over since the driver last looked: nobody waits for its end once more."""
+    monkeypatch.setattr(Driver, "_background", lambda driver: None)  # so only who waits looks
+    sent = launch(
+        taken_meanwhile, 2, star(2), args=(threading.Event(),), clock="paced", timeout=9.0
+    )
+    assert sent == [1.0, 1.0]
+
+
+def taken_meanwhile(taken: threading.Event) -> float:
+    comm, x = init(), np.ones(2 * SMALL // 8)
+    if comm.rank:
+        comm.recv(x, 0)
+        taken.set()
+    else:
+        work = comm.isend(x, 1)
+        taken.wait(9.0)
+        work.wait()
+    return float(x[-1])
 
 
 def alone_time() -> float:

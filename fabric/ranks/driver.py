@@ -320,7 +320,8 @@ class Driver:
             return
         try:
             for execution in [] if error is not None else list(self._active):
-                self.wait(execution, timeout, last=True)
+                if not execution.done:  # else it may have been waited for, and that goes only once
+                    self.wait(execution, timeout, last=True)
         finally:
             self._closed = True
             self._let_go()
