@@ -710,12 +710,27 @@ def test_axe_finds_no_serious_fault(
     fragment: str, size: Any, scheme: str, screen: Any, files: Files
 ) -> None:
     shown = screen(files.path("traffic"), fragment, size=size, scheme=scheme)
+    check_with_axe(shown, "die1")
+    assert shown.js("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (PHONE, "light")])
+def test_axe_finds_no_serious_fault_with_packets(
+    size: Any, scheme: str, screen: Any, files: Files
+) -> None:
+    shown = screen(files.path("packets"), "#tab=packets", size=size, scheme=scheme)
+    assert shown.page.locator("#queues li").count() > 0
+    check_with_axe(shown, "host1")
+    assert shown.js("document.documentElement.scrollWidth") <= size[0]
+
+
+def check_with_axe(shown: Screen, word: str) -> None:
+    """Nothing serious as it is, nor while somebody looks for ``word``."""
     shown.settled()
     assert faults_of(shown) == []
     shown.page.keyboard.press("/")
-    shown.page.keyboard.type("die1")
+    shown.page.keyboard.type(word)
     assert faults_of(shown) == []
-    assert shown.js("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_the_keyboard_reaches_everything(screen: Any, files: Files) -> None:
