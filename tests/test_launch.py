@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from fabric.machine import MachineSpec
 from fabric.ranks.driver import Driver
 from fabric.settings import Settings
 from fabric.transports.base import SMALL
+from fabric.world.inbox import Inbox
+from fabric.world.messages import Finish
 from topology import star
 from topology.errors import ArgumentError
 
@@ -137,6 +140,30 @@ def taken_meanwhile(taken: threading.Event) -> float:
         taken.wait(9.0)
         work.wait()
     return float(x[-1])
+
+
+@both
+def test_any_thread_of_a_rank_may_wait_for_a_call(transport: str) -> None:
+    for clock in ("virtual", "paced"):
+        assert launch(waited_by_many, 2, star(2), transport, clock=clock) == [8] * 2
+
+
+def waited_by_many() -> int:
+    comm, returned = init(), 0
+    for _ in range(2):
+        work = comm.all_reduce(np.zeros(1000, np.uint8), op="max", async_op=True)
+        with ThreadPoolExecutor(4) as threads:
+            for late in [threads.submit(work.wait) for _ in range(4)]:
+                late.result(9.0)
+                returned += 1
+    return returned
+
+
+def test_no_end_is_lost_however_late_a_rank_waits_for_it() -> None:
+    inbox = Inbox()
+    for op in range(10_000):
+        inbox.receive(Finish(op, 1e-6))
+    assert list(inbox.ends) == [*range(10_000)]
 
 
 def alone_time() -> float:

@@ -23,7 +23,7 @@ from fabric.failure import (
     in_words,
 )
 from fabric.host.forked import Disowned, again, here, own
-from fabric.host.waiting import Latch
+from fabric.host.waiting import Bells, Latch
 from fabric.ranks.execution import Execution
 from fabric.ranks.work_buffers import WorkBuffers
 from fabric.transports.base import Resumable, Transport
@@ -50,6 +50,10 @@ drive it better than a thread that they first have to take the turn from."""
 
 TURN_NAPS = 20
 """Naps with nothing to do after which that thread sleeps until it is woken."""
+
+CLOCK_SLICE = 0.25
+"""Seconds after which a thread that waits for another, which waits for the rank's clock, looks
+whether the world has ended."""
 
 CLOSING_PATIENCE = 10.0
 """Seconds that what is still under way is given at the end of a rank's program."""
@@ -86,6 +90,9 @@ class Driver:
         self._busy = Latch()
         self._thread: threading.Thread | None = None
         self._waiting = 0
+        # By the tag of a call, the thread that waits for the end of it on the rank's clock.
+        self._at_clock: dict[int, int] = {}
+        self._left_clock = Bells()
         self._closed = False
         self.rank, self.at_home = transport.rank, here()
         self.disowned: WorldError | None = None
@@ -195,8 +202,8 @@ class Driver:
                 late = self._drive(execution, timeout, tells=last or timeout is None)
         if late is not None:
             raise late
-        if execution.timed:
-            self.control.clock.wait(execution.tag)
+        if not execution.waited:
+            self._wait_for_end(execution)
 
     def now(self) -> float:
         """The rank's clock in emulated seconds.
@@ -320,7 +327,7 @@ class Driver:
             return
         try:
             for execution in [] if error is not None else list(self._active):
-                if not execution.done:  # else it may have been waited for, and that goes only once
+                if not execution.done:
                     self.wait(execution, timeout, last=True)
         finally:
             self._closed = True
@@ -341,6 +348,24 @@ class Driver:
         if execution.tag < self._floor:
             raise _over(call.words, execution.tag)
         execution.begin(self.control)
+
+    def _wait_for_end(self, execution: Execution) -> None:
+        """Have the rank's clock wait for the call, which is done: once, whoever else waits for it.
+
+        Of several threads one waits for the clock, and the others for that one.
+        """
+        me, tag = threading.get_ident(), execution.tag
+        while not execution.waited:
+            if self._at_clock.setdefault(tag, me) == me:  # one step, as no turn is held here
+                try:
+                    self.control.clock.wait(tag)
+                    execution.waited = True
+                finally:
+                    self._at_clock.pop(tag, None)
+                    self._left_clock.ring()
+            else:
+                self._left_clock.wait(lambda: tag not in self._at_clock, CLOCK_SLICE)
+                self.control.check()
 
     def _drive(
         self, execution: Execution, timeout: float | None, tells: bool = True

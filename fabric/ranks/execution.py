@@ -50,9 +50,10 @@ class Execution:
     ``members``: the world rank of each rank of the plan. ``tag``: of its messages; their ``mark``
     is a hash of the words. ``moves``: makes the generator that posts its messages. ``timed``: False
     if the authority does not time it and is not told of it. ``noted``: whether the authority knows
-    that the rank waits for it, or need not know, see `fabric.ranks.driver`. ``watch``: called,
-    perhaps more than once, when ``done`` or ``error`` is set, by the thread that makes progress; it
-    must be quick, and must not make calls.
+    that the rank waits for it, or need not know; ``waited``: whether the rank's clock has waited
+    for its end, or need not; see `fabric.ranks.driver`. ``watch``: called, perhaps more than once,
+    when ``done`` or ``error`` is set, by the thread that makes progress; it must be quick, and must
+    not make calls.
 
     ``receiving``, ``sending``: the requests that are not done, in the order in which they were
     posted, each with the number of its stage; ``moves`` appends to them.
@@ -60,7 +61,7 @@ class Execution:
 
     __slots__ = (
         "_steps", "call", "done", "error", "mark", "members", "noted", "receiving", "sending",
-        "tag", "timed", "transport", "watch",
+        "tag", "timed", "transport", "waited", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +72,8 @@ class Execution:
         self.mark = crc32(call.words.encode())
         self.receiving: deque[tuple[int, Request]] = deque()
         self.sending: deque[tuple[int, Request]] = deque()
-        self.done, self.timed, self.noted = False, timed, not timed
+        self.done, self.timed = False, timed
+        self.noted = self.waited = not timed
         self.error: BaseException | None = None
         self.watch: Callable[[], None] | None = None
         self._steps = moves(self)

@@ -26,9 +26,6 @@ from fabric.world.messages import (
 REPLY_SLICE = 0.25
 """Seconds after which one that waits looks again, though nothing has arrived."""
 
-ENDS_KEPT = 4096
-"""Ends of calls, on paced time, that are kept for a rank that has not waited for them yet."""
-
 LEFT = "this rank has left its world and can make no more calls"
 
 Replied = TypeVar("Replied")
@@ -66,8 +63,6 @@ class Inbox:
                     self.acknowledged += message.messages
                 case Finish():
                     self.ends[message.op] = message.seconds
-                    if len(self.ends) > ENDS_KEPT:
-                        self.ends.pop(next(iter(self.ends)), None)
                 case Exchanged():
                     self._exchanged.append(message.values)
                 case End():
