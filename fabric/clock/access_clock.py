@@ -27,8 +27,7 @@ class AccessClock:
 
     ``calls``: those of the world that are not over, by number; an access is one of them. ``close``:
     called with each access that is over. ``gathers``: whether accesses that a rank begins at one
-    instant are one batch, as they are if it is known when it begins no more. ``is_open``: whether
-    ranks may access memory.
+    instant are one batch, as they are if it is known when it begins no more.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class AccessClock:
     ) -> None:  # fmt: skip
         self._fabric, self._posts, self._mode = fabric, posts, mode
         self._calls, self._close, self._gathers = calls, close, gathers
-        self.is_open = False
         self._has_beside = False
         self._machine: MemoryMachine | None = None
         self._catalogue: Catalogue | None = None
@@ -45,6 +43,11 @@ class AccessClock:
         self._over: list[AccessBatch] = []  # whose ends are known, before what follows
         self._words = WordClock()
         self._before: dict[tuple[int, int], int] = {}  # of words that accesses have changed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ranks may access memory."""
+        return self._machine is not None
 
     @property
     def software(self) -> Endpoint | None:
@@ -71,7 +74,7 @@ class AccessClock:
         session = made.session() if beside is None else beside(made.session())
         self._catalogue = Catalogue(self._fabric, made.size, session, made.software)
         self._mode.replace(session)
-        self.is_open, self._machine = True, made
+        self._machine = made
         self._has_beside = beside is not None
         return made
 
