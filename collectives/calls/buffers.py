@@ -185,7 +185,7 @@ def shift(send: UserBuffer, recv: UserBuffer) -> int | None:
     """The byte of ``send`` at which ``recv`` begins, if they share memory; else None."""
     if send is recv:
         return 0
-    if not send.items or not recv.items:
+    if not np.may_share_memory(send.bytes, recv.bytes):  # which compares where they begin and end
         return None
     begin, end = (address_of(buffer.bytes) for buffer in (send, recv))
     if end < begin + send.bytes.size and begin < end + recv.bytes.size:

@@ -165,6 +165,7 @@ class Driver:
                 self._begin(execution)
             for execution in executions:
                 self.control.clock.expect(execution.tag)
+                execution.patient = not self._active and len(executions) == 1
                 if not execution.advance():
                     self._active.append(execution)
             for execution in executions:

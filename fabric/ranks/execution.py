@@ -53,15 +53,16 @@ class Execution:
     that the rank waits for it, or need not know; ``waited``: whether the rank's clock has waited
     for its end, or need not; see `fabric.ranks.driver`. ``watch``: called, perhaps more than once,
     when ``done`` or ``error`` is set, by the thread that makes progress; it must be quick, and must
-    not make calls.
+    not make calls. ``patient``: whether the thread that advances it has nothing else to do, and
+    may wait a moment for a message.
 
     ``receiving``, ``sending``: the requests that are not done, in the order in which they were
     posted, each with the number of its stage; ``moves`` appends to them.
     """
 
     __slots__ = (
-        "_steps", "call", "done", "error", "mark", "members", "noted", "receiving", "sending",
-        "tag", "timed", "transport", "waited", "watch",
+        "_steps", "call", "done", "error", "mark", "members", "noted", "patient",
+        "receiving", "sending", "tag", "timed", "transport", "waited", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class Execution:
         self.sending: deque[tuple[int, Request]] = deque()
         self.done, self.timed = False, timed
         self.noted = self.waited = not timed
+        self.patient = False
         self.error: BaseException | None = None
         self.watch: Callable[[], None] | None = None
         self._steps = moves(self)

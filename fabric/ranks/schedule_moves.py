@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain
+from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,11 @@ from fabric.ranks.execution import Execution, PreparedCall, ended
 from fabric.ranks.ready import ReadyStep, Write
 from fabric.ranks.wide import CombinedRun, Gather, Spread
 from fabric.schedule.step import ScheduleError
-from fabric.transports.base import Bytes, Many, Request, Take, Transport
+from fabric.transports.base import Brief, Bytes, Many, Request, Take, Transport
+
+MOMENT = 200e-6
+"""Seconds in which a call that its rank waits for looks for the messages of a step alone, before it
+moves whatever else there is."""
 
 Buffers = tuple[Bytes, Bytes, Bytes]
 """The bytes of a rank's send, recv and work buffer, at least as long as `ReadyPlan.rooms` says."""
@@ -34,8 +39,8 @@ class _ScheduleMoves:
     """The `Moves` of an execution's `fabric.ranks.ready.ReadyPlan`, over ``buffers``."""
 
     __slots__ = (
-        "_buffers", "_call", "_finish", "_mark", "_members", "_on", "_receiving", "_sending",
-        "_tag", "_transport",
+        "_brief", "_buffers", "_call", "_finish", "_mark", "_members", "_on", "_receiving",
+        "_sending", "_tag", "_transport",
     )  # fmt: skip
 
     def __init__(self, buffers: Buffers, finish: Callable[[], None] | None) -> None:
@@ -44,6 +49,7 @@ class _ScheduleMoves:
     def __call__(self, on: Execution) -> Generator[None, None, None]:
         self._on, self._call, self._mark = on, on.call, on.mark
         self._transport, self._members, self._tag = on.transport, on.members, on.tag
+        self._brief: Brief | None = getattr(on.transport, "brief", None)
         self._receiving, self._sending = receiving, sending = on.receiving, on.sending
         stages, posted = on.call.ready.stages, 0
         for number, stage in enumerate(stages):
@@ -54,7 +60,9 @@ class _ScheduleMoves:
             if posted <= number:
                 self._receive(number, stage, source)
                 posted = number + 1
-            if not stage.chains:  # whose receives, too, come before later ones from one peer
+            if (
+                receiving and not stage.chains
+            ):  # whose receives, too, come before later ones from one peer
                 posted = self._ahead(number, posted)
             for write in stage.copies:
                 self._copy(stage, write, source)
@@ -83,9 +91,12 @@ class _ScheduleMoves:
 
     def _send(self, number: int, stage: ReadyStep, source: Bytes) -> None:
         send, members, tag, mark = self._transport.send, self._members, self._tag, self._mark
+        brief = self._brief
         for peer, buffer, at, size in stage.sends:
-            data = source if buffer == stage.reads else self._buffers[buffer]
-            request = send(members[peer], tag, mark, data[at : at + size])
+            data = (source if buffer == stage.reads else self._buffers[buffer])[at : at + size]
+            if brief is not None and brief.put(members[peer], tag, mark, data):
+                continue
+            request = send(members[peer], tag, mark, data)
             if not request.done or request.error is not None:
                 self._sending.append((number, request))
         if stage.spread is not None:
@@ -101,10 +112,26 @@ class _ScheduleMoves:
         return wide.send_many(list(map(members.__getitem__, peers)), self._tag, self._mark, pieces)
 
     def _receive(self, number: int, stage: ReadyStep, source: Bytes) -> None:
+        until = perf_counter() + MOMENT if self._on.patient else 0.0
         for write in stage.receives:
-            self._post(number, stage, write)
+            if self._brief is None or not self._take(self._brief, stage, write, until):
+                self._post(number, stage, write)
         if stage.gather is not None:
             self._receive_many(number, stage, stage.gather, source)
+
+    def _take(self, brief: Brief, stage: ReadyStep, write: Write, until: float) -> bool:
+        """Take the message of a write if it is there, or comes by ``until``; whether it was."""
+        peer = self._members[write.peer or 0]
+        piece = brief.take(peer, self._tag, self._mark, write.size, until)
+        if piece is None:
+            return False
+        into = self._buffers[stage.writes][write.at : write.at + write.size]
+        if stage.reduces:
+            self._combining(into, write)(0, piece)
+        else:
+            into[:] = piece
+        brief.taken(peer)
+        return True
 
     def _receive_many(self, number: int, stage: ReadyStep, gather: Gather, source: Bytes) -> None:
         def take(pieces: list[bytes]) -> None:

@@ -122,7 +122,7 @@ class Transport(Protocol):
         """The count of frames, where connections may be cut; None: they are not counted."""
 
     # It may also have ``resumable: Resumable | None``, without which a world whose ranks use it
-    # ends with the loss of one.
+    # ends with the loss of one, and ``brief: Brief``, without which small messages take longer.
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.
@@ -189,6 +189,30 @@ class Resumable(Protocol):
 
     def suspects(self) -> Sequence[tuple[int, str]]:
         """Ranks of which messages were lost on the way, and how, since the last call."""
+
+
+class Brief(Protocol):
+    """Means to move small messages without requests, as far as they can be moved at once.
+
+    They are messages like others: what was put may be received, and what was sent may be taken.
+    """
+
+    def put(self, peer: int, tag: int, mark: int, data: Bytes) -> bool:
+        """Send ``data`` whole, at once.
+
+        False, with nothing sent, where there is no room, it is not small or others wait before it.
+        """
+
+    def take(self, peer: int, tag: int, mark: int, size: int, until: float) -> Bytes | None:
+        """The next message of ``tag`` from ``peer``, where it is of this mark and size.
+
+        It must be `taken` before anything else is done with the transport, and is read until then.
+        None, with nothing received, where it has not come by ``until`` (of `time.perf_counter`),
+        is not small, something else has come first, receives wait for it, or the rank is woken.
+        """
+
+    def taken(self, peer: int) -> None:
+        """Nobody reads what `take` has returned any more."""
 
 
 class Many(Protocol):

@@ -19,6 +19,7 @@ from fabric.failure import CallMismatch, WorldError
 from fabric.transports.base import (
     ALIGNMENT,
     ANY,
+    Brief,
     Bytes,
     Connect,
     Rendezvous,
@@ -33,6 +34,9 @@ PATIENCE = 60.0
 
 SIZES = (0, 1, 63, 64, 65, 4096, (1 << 20) + 3, 20 << 20)
 """Bytes of the messages of `sizes`: around every limit that a transport may have."""
+
+BRIEF_MESSAGES = 150
+"""Messages from each rank to each in `without_requests`: more than fit into a ring at a time."""
 
 LARGE = (4 << 20) + 64
 """Bytes of a message that no transport can take at once without a receiver."""
@@ -351,6 +355,44 @@ def _many_in_one_call(r: _CheckedRank) -> None:
     _meet(r)
 
 
+def _without_requests(r: _CheckedRank) -> None:
+    """Where small messages can be put and taken, they keep their order among all others."""
+    brief: Brief | None = getattr(r.transport, "brief", None)
+    if brief is None:
+        return
+    sent = []
+    for peer in r.others():
+        for number, (length, put, _) in enumerate(_brief_messages(r.rank, peer)):
+            data, tag = _data(number, length), number % 3
+            if not (put and brief.put(peer, r.tag(tag), 7, data)):
+                sent.append(r.send(peer, tag, data))
+    for peer in r.others():
+        rooms, received = [], []
+        for number, (length, _, take) in enumerate(_brief_messages(peer, r.rank)):
+            room, tag, until = _room(length), number % 3, time.perf_counter() + 0.0001
+            piece = brief.take(peer, r.tag(tag), 7, length, until) if take else None
+            if piece is None:
+                received.append(r.receive(peer, tag, room))
+            else:
+                room[:] = piece
+                brief.taken(peer)
+            rooms.append(room)
+            if not number % 5:
+                r.wait(*received)
+        r.wait(*received)
+        for number, room in enumerate(rooms):
+            r.same(room, _data(number, room.size))
+    r.wait(*sent)
+
+
+def _brief_messages(src: int, dst: int) -> list[tuple[int, bool, bool]]:
+    """Of each message from one rank to another: its size, whether it is put, whether taken."""
+    chances = np.random.default_rng((src, dst))
+    sizes = chances.choice([0, 1, 65, 1000, 1000, 20_000], BRIEF_MESSAGES).tolist()
+    put, take = (chances.random((2, BRIEF_MESSAGES)) < 0.8).tolist()
+    return list(zip(sizes, put, take, strict=True))
+
+
 def _memory(r: _CheckedRank) -> None:
     """Where the ranks' memory can be read, each reads what the rank before it exposes."""
     memory = r.transport.memory
@@ -393,6 +435,7 @@ CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
         "idle": _idle,
         "wake": _wake,
         "many_in_one_call": _many_in_one_call,
+        "without_requests": _without_requests,
         "memory": _memory,
     }
 )

@@ -105,6 +105,12 @@ class Matching(Generic[M]):
         key = tag << 32
         return key in self._receives or key | peer + 1 in self._receives
 
+    def pending(self, tag: int, peer: int) -> bool:
+        """True if a message of ``tag`` from ``peer`` waits for a receive, or one for it."""
+        key = tag << 32
+        named = key | peer + 1
+        return named in self._messages or named in self._receives or key in self._receives
+
     def earliest(self, tag: int, peers: Sequence[int]) -> list[M]:
         """Remove and return the earliest message of ``tag`` from each peer that sent one."""
         if not self._messages:

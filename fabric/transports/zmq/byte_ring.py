@@ -34,6 +34,9 @@ that telling costs nothing beside the copy."""
 LEND = 1 << 20
 """Bytes from which a message is lent: smaller ones the ring moves faster, as it stays in caches."""
 
+BRIEF = 1 << 14
+"""Bytes of a message up to which it may be put and taken whole: a quarter of the smallest ring."""
+
 FETCH = 1 << 18
 """Bytes of a lent message that are read at a time for `Receive.take`: a part of the second-level
 cache, so that who combines them finds them there."""
@@ -114,6 +117,24 @@ class Outlet:
         self._publish(written)
         return True
 
+    def put(self, tag: int, mark: int, data: Bytes) -> bool:
+        """Write a small message whole; returns False if there is no room for it now."""
+        if self._ring is None:
+            self._ring = self._home.allocate(self.neighbour.rank)
+        ring, size, written, end = self._ring, self._size, self._written, data.size
+        after = written + LINE + -(-end // LINE) * LINE
+        if after - self._words[self._head] > size:
+            return False
+        at = written & size - 1
+        _HEADER.pack_into(self._lines, at, _HERE, mark, tag, end, 0, 0)
+        at = at + LINE & size - 1
+        if at + end <= size:
+            ring[at : at + end] = data
+        else:
+            ring[at:], ring[: at + end - size] = data[: size - at], data[size - at :]
+        self._publish(after)
+        return True
+
     def _lend(self, out: Outgoing, at: int) -> bool:
         """Write where the message is, if there is a slot for its number."""
         number, size = self._number + 1, out.data.size
@@ -189,7 +210,7 @@ class Inlet:
         self._ring, self._size = arena.bytes(home.rank), arena.ring
         self._lines = arena.view(home.rank)
         self._message: IncomingMessage | None = None
-        self._read = 0
+        self._read = self._end = 0
         self._fence = fence()
         self.wanted: deque[Lent] = deque()
         self._scratch: Bytes | None = None
@@ -222,6 +243,33 @@ class Inlet:
                 self._publish(read)
         self._publish(read)
         return True
+
+    def come(self) -> bool:
+        """Whether anything has arrived in the ring, of which nothing is read yet."""
+        return self._words[self._tail] != self._read
+
+    def take(self, tag: int, mark: int, size: int) -> Bytes | None:
+        """The message that comes next, if it has `come` whole and is this one; None if not.
+
+        It stays in the ring until `taken`.
+        """
+        read, at = self._read, self._read & self._size - 1
+        end = read + LINE + -(-size // LINE) * LINE
+        if self._message is not None or self._words[self._tail] < end:
+            return None
+        if _WEAK:
+            self._fence()
+        if _HEADER.unpack_from(self._lines, at)[:4] != (_HERE, mark, tag, size):
+            return None
+        self._end = end
+        at = at + LINE & self._size - 1
+        if at + size <= self._size:
+            return self._ring[at : at + size]
+        return np.concatenate([self._ring[at:], self._ring[: at + size - self._size]])
+
+    def taken(self) -> None:
+        """Nobody reads what `take` has returned any more: there is room for more."""
+        self._publish(self._end)
 
     def _header(self, at: int) -> IncomingMessage | None:
         """Begin the message with the header there; None if none of it follows in the ring."""

@@ -11,6 +11,7 @@ from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
 from fabric.transports.base import (
     AskSent,
+    Brief,
     Bytes,
     Counted,
     Many,
@@ -22,7 +23,7 @@ from fabric.transports.base import (
     run_as,
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
-from fabric.transports.zmq.byte_ring import Inlet, Outlet, fence
+from fabric.transports.zmq.byte_ring import BRIEF, Inlet, Outlet, fence
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
 from fabric.transports.zmq.shm import ASLEEP
@@ -65,12 +66,15 @@ class Zmq:
         self._paths[self.rank] = _Self(self._begin)
         self._outlets: list[Outlet] = []
         self._inlets: list[Inlet] = []
+        self._inlet_from: dict[int, Inlet] = {}
         if ways.home is not None:
             for neighbour in ways.neighbours:
                 outlet = Outlet(ways.home, neighbour, neighbour.rank in ways.readers)
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
-                self._inlets.append(Inlet(ways.home, neighbour, self._begin))
+                inlet = Inlet(ways.home, neighbour, self._begin)
+                self._inlets.append(inlet)
+                self._inlet_from[neighbour.rank] = inlet
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
         self._floor = 0
@@ -118,6 +122,33 @@ class Zmq:
         if message is not None:
             message.meet(self.rank, receive)
         return receive
+
+    @property
+    def brief(self) -> Brief:
+        """The transport itself, between ranks that share memory."""
+        return self
+
+    def put(self, peer: int, tag: int, mark: int, data: Bytes) -> bool:
+        """Send a small message whole, at once, if that can be; see `Brief.put`."""
+        path = self._paths.get(peer)
+        if type(path) is not Outlet or data.size > BRIEF or peer in self._queues or path.closed:
+            return False
+        return path.put(tag, mark, data)
+
+    def take(self, peer: int, tag: int, mark: int, size: int, until: float) -> Bytes | None:
+        """The next message of ``tag`` from ``peer``, if it comes soon; see `Brief.take`."""
+        inlet = self._inlet_from.get(peer)
+        if inlet is None or size > BRIEF or self._matching.pending(tag, peer):
+            return None
+        while not inlet.come():
+            if self._woken or time.perf_counter() >= until:
+                return None
+            os.sched_yield()
+        return inlet.take(tag, mark, size)
+
+    def taken(self, peer: int) -> None:
+        """Nobody reads what `take` has returned any more; see `Brief.taken`."""
+        self._inlet_from[peer].taken()
 
     def progress(self, timeout: float) -> bool:
         """Move what can be moved; see `Transport.progress`.
@@ -228,7 +259,9 @@ class Zmq:
 
     def _let_go(self) -> Reach:
         """Nothing of this object keeps memory mapped any longer; what it had."""
-        for kept in (self._paths, self._outlets, self._inlets, self._queues):
+        for kept in (
+            self._paths, self._outlets, self._inlets, self._inlet_from, self._queues
+        ):  # fmt: skip
             kept.clear()
         self._matching = Matching()
         ways, self._sockets = self._ways, None
