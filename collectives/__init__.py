@@ -3,8 +3,9 @@
 from collectives.algorithms.sizes import buffers
 from collectives.algorithms.table import ALGORITHMS, algorithm, default, schedule
 from collectives.calls.buffers import ArgumentError
-from collectives.calls.communicator import Communicator, init
+from collectives.calls.communicator import Communicator
 from collectives.calls.messages import Recv, Send
+from collectives.calls.start import init
 from collectives.calls.work import Work
 
 __all__ = [

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from collectives.calls.communicator import Communicator, init
+from collectives.calls.communicator import Communicator
+from collectives.calls.start import init
 from collectives.moe.tensors import TokenError
 
 

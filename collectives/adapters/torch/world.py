@@ -7,7 +7,8 @@ from multiprocessing import util
 from typing import Any
 
 from collectives.adapters.torch.completion import Completion
-from collectives.calls.communicator import Communicator, everybody
+from collectives.calls.communicator import Communicator
+from collectives.calls.start import everybody
 from fabric.failure import WorldError
 from fabric.launching.member import Member
 

@@ -14,7 +14,8 @@ from collectives.adapters.step_log import StepEntry, StepLog
 from collectives.adapters.token_exchange import MAX_TOKENS
 from collectives.adapters.transformers.function import share
 from collectives.adapters.transformers.layers import Choice, Layers, mixture
-from collectives.calls.communicator import Communicator, init
+from collectives.calls.communicator import Communicator
+from collectives.calls.start import init
 from collectives.moe import TokenError, Wire
 from fabric.failure import TimedOut, WorldError
 from fabric.launching.launch import launch

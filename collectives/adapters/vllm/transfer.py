@@ -24,7 +24,8 @@ from collectives.adapters.torch.joining import joined
 from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.settings import Instance
 from collectives.adapters.vllm.store import Blocks, Kept
-from collectives.calls.communicator import Communicator, everybody
+from collectives.calls.communicator import Communicator
+from collectives.calls.start import everybody
 from collectives.calls.work import Work
 from fabric.failure import TimedOut, WorldError
 from fabric.world.messages import MachineLabel
