@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fabric.failure import RankLost, TransportError
 from fabric.transports.base import ALIGNMENT, Bytes, Request, address_of
+from fabric.transports.peer_memory import ProcessMemory, memory_of
 from fabric.transports.zmq import byte_ring, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
 from fabric.transports.zmq.doorbell import Doorbell
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.peer_memory import ProcessMemory, memory_of
 from fabric.transports.zmq.shm import (
     ASLEEP,
     LEAST,

@@ -17,8 +17,8 @@ from importlib import metadata
 from pathlib import Path
 
 from fabric.host.lacking import LACKS, lacks
+from fabric.transports.peer_memory import memory_of
 from fabric.transports.zmq.doorbell import nameless
-from fabric.transports.zmq.peer_memory import memory_of
 
 PRESENT, LIMITED, MISSING = "yes", "limited", "no"
 

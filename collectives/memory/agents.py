@@ -18,9 +18,8 @@ from typing import Any
 import zmq
 
 from fabric.failure import RankLost, TransportError
-from fabric.host.liveness import birth
-from fabric.transports.zmq.peer_memory import ProcessMemory
-from fabric.transports.zmq.shm import where
+from fabric.host.liveness import birth, where
+from fabric.transports.peer_memory import ProcessMemory
 from topology.errors import TriplaneError
 
 PATIENCE = 5.0
@@ -41,7 +40,7 @@ class AgentError(TriplaneError):
 class AgentCard:
     """What others must know of an agent.
 
-    ``host``: `fabric.transports.zmq.shm.where` of its ``process``, which began at ``born``;
+    ``host``: `fabric.host.liveness.where` of its ``process``, which began at ``born``;
     ``port``: where it answers; ``memory``: address and size of what it has registered.
     """
 

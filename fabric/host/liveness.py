@@ -87,6 +87,14 @@ def host() -> str:
         return kernel()
 
 
+def where() -> str:
+    """A text that is equal for processes that can open each other's files.
+
+    They share one kernel, user and /proc.
+    """
+    return f"{host()} {os.getuid()}"
+
+
 def die_with(launcher: int, born: str) -> None:
     """End this process when process ``launcher`` ends, at once or soon after.
 

@@ -17,17 +17,17 @@ import numpy as np
 
 from fabric.failure import TransportError
 from fabric.host.curve import Keys
+from fabric.host.liveness import where
 from fabric.memory.far import FarMemory
 from fabric.transports.base import Bytes, address_of
+from fabric.transports.peer_memory import ProcessMemory, readable
 from fabric.transports.zmq.doorbell import nameless
-from fabric.transports.zmq.peer_memory import ProcessMemory, readable
-from fabric.transports.zmq.shm import where
 
 
 class MemoryPlace(NamedTuple):
     """Where registered memory is.
 
-    ``host``: `fabric.transports.zmq.shm.where` of its process; ``process``, ``address``: whose it
+    ``host``: `fabric.host.liveness.where` of its process; ``process``, ``address``: whose it
     is and where; ``size``: bytes; ``path``: the file by which other processes map it, "" if none.
     ``number``: of the memory for other hosts, which ask for it at ``door`` ("": nowhere).
     """

@@ -18,8 +18,8 @@ from fabric.host.curve import private
 from fabric.host.folder import private_folder
 from fabric.host.liveness import kernel
 from fabric.transports.base import Rendezvous
+from fabric.transports.peer_memory import HostMemory
 from fabric.transports.zmq.doorbell import Doorbell, nameless
-from fabric.transports.zmq.peer_memory import HostMemory
 from fabric.transports.zmq.shm import Door, Neighbour, OwnArena, open_neighbour
 from fabric.transports.zmq.sockets import BIND, Sockets, endpoint
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from fabric.failure import RankLost, TransportError
-from fabric.host.liveness import host
+from fabric.host.liveness import where
 from fabric.transports.base import Bytes
+from fabric.transports.peer_memory import memory_of
 from fabric.transports.zmq.doorbell import Doorbell, pull_rope, ring
-from fabric.transports.zmq.peer_memory import memory_of
 
 RING = 1 << 20
 """Bytes of a ring at most: the rings of two ranks stay in the second-level caches of today."""
@@ -66,14 +66,6 @@ def ring_size(ranks: int) -> int:
     """The size in bytes of each ring in a world of ``ranks`` ranks, a power of two."""
     share = ROOM // max(1, ranks - 1)
     return max(LEAST, min(RING, 1 << share.bit_length() - 1))
-
-
-def where() -> str:
-    """A text that is equal for processes that can open each other's files.
-
-    They share one kernel, user and /proc.
-    """
-    return f"{host()} {os.getuid()}"
 
 
 class Arena:
