@@ -9,6 +9,7 @@ import ctypes
 import errno
 import functools
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,10 +18,15 @@ from numpy.typing import ArrayLike
 
 from fabric.failure import RankLost, TransportError
 from fabric.host.lacking import lacks
-from fabric.transports.base import Bytes, ExposedMemory, address_of
+from fabric.host.liveness import where
+from fabric.transports.base import Bytes, ExposedMemory, Rendezvous, address_of
 
 MOST = 1024
 """Stretches that one call reads at most: Linux's ``IOV_MAX``."""
+
+
+_TOKEN = 16
+"""Bytes by which a rank knows that what it reads is another's memory."""
 
 
 class _Stretch(ctypes.Structure):
@@ -119,6 +125,23 @@ class HostMemory(ExposedMemory):
     def read(self, rank: int, there: ArrayLike, here: ArrayLike, sizes: ArrayLike) -> None:
         """Copy stretches of the memory of another process of this host; see `PeerMemory.read`."""
         self._others[rank].gather(there, here, sizes)
+
+
+def memory_of_all(rank: int, size: int, exchange: Rendezvous) -> HostMemory | None:
+    """The means to read the memory of all ranks of a world; None unless all can read all of it.
+
+    All ranks call it, each with its own number; ``exchange``: as in `fabric.transports.base`.
+    """
+    token = np.frombuffer(secrets.token_bytes(_TOKEN), np.uint8)
+    told = exchange([where(), os.getpid(), address_of(token), token.tobytes().hex()])
+    others = {}
+    for peer, (place, process, address, expected) in enumerate(told):
+        if peer != rank and place == where():
+            memory = memory_of(peer, process, address, bytes.fromhex(expected))
+            if memory is not None:
+                others[peer] = memory
+    # Also so that nobody forgets its token while another looks for it.
+    return HostMemory(others) if all(exchange(len(others) == size - 1)) else None
 
 
 def memory_of(rank: int, process: int, address: int, expected: bytes) -> ProcessMemory | None:

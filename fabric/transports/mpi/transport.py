@@ -30,6 +30,7 @@ from fabric.transports.base import (
 from fabric.transports.matching import Matching, Receive, check_peer, new_receive, refusal
 from fabric.transports.mpi import mpiexec
 from fabric.transports.mpi.pieces import HEADERS, Announcement, LargeMessages
+from fabric.transports.peer_memory import memory_of_all
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -55,17 +56,20 @@ LINGER = 0.5
 
 
 class Mpi:
-    """A `fabric.transports.base.Transport` of one rank over a communicator of its own."""
+    """A `fabric.transports.base.Transport` of one rank over a communicator of its own.
+
+    ``memory``: the means to read that of all ranks, if they are of one host.
+    """
 
     many: Many | None = None
     counted: Counted | None = None
 
-    def __init__(self, comm: "MPI.Comm") -> None:
+    def __init__(self, comm: "MPI.Comm", memory: PeerMemory | None = None) -> None:
         from mpi4py import MPI
 
         self._mpi, self._comm = MPI, comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
-        self.memory: PeerMemory | None = None
+        self.memory = memory
         self._channels = LargeMessages(comm)
         self._status = MPI.Status()
         self._matching: Matching[Announcement] = Matching()
@@ -294,4 +298,4 @@ def connect(rank: int, size: int, exchange: Rendezvous) -> Mpi:
     comm = MPI.COMM_WORLD.Split(0, rank)  # a private copy, in the order of our ranks
     comm.Set_errhandler(MPI.ERRORS_RETURN)
     mpiexec.unlink_segments(comm)
-    return Mpi(comm)
+    return Mpi(comm, memory_of_all(rank, size, comm.allgather))
