@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("house", deadline=None, derandomize=True)
@@ -13,6 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)  # environments of engines have no xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, up to four: tests wait for processes that they start."""
     return min(4, len(os.sched_getaffinity(0)) + 1)
