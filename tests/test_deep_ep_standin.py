@@ -253,11 +253,29 @@ def graphs_are_traced() -> None:
     assert traced(torch.ones(2)).tolist() == [2, 2]
 
 
+def models_are_told_where_they_are() -> None:
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("nccl", rank=0, world_size=1, store=store)
+    try:
+        for device in (1, torch.device("cuda", 0)):
+            model = torch.nn.Linear(2, 2).to(device)
+            parallel = torch.nn.parallel.DistributedDataParallel(model, [device], device)
+            parallel(torch.ones(1, 2)).sum().backward()
+            assert model.weight.grad is not None
+        group = torch.distributed.group.WORLD
+        assert group is not None
+        assert group._get_backend(torch.device("cuda")) is group  # type: ignore[comparison-overlap]
+        with pytest.raises(RuntimeError, match="No backend type associated with device type xpu"):
+            group._get_backend(torch.device("xpu"))
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 STOOD = (
     types_are_types, streams_have_an_identity, devices_are_names_of_the_cpu, indices_are_kept,
     copies_are_copies, random_numbers_repeat, questions_have_answers,
     autocast_computes_in_its_type, other_threads_know_it, gradients_know_it, kernels_for_cuda_run,
-    graphs_are_traced,
+    graphs_are_traced, models_are_told_where_they_are,
 )  # fmt: skip
 
 

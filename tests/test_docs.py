@@ -47,6 +47,8 @@ NOT_HERE = {
     ("benchmarks/README.md", "python -m venv"): SETS_UP,
     ("benchmarks/README.md", "/tmp/simgrid/bin/pip"): SETS_UP,
     ("benchmarks/README.md", "export LD_LIBRARY_PATH"): SETS_UP,
+    ("docs/ascend.md", "python -m collectives.adapters.torch_npu"):
+        "tests/test_torch_npu_standin.py runs such a program",
     ("docs/deep_ep.md", "cd ../DeepEP"): "needs a checkout of DeepEP: make test-deep-ep",
     ("docs/deep_ep.md", "python -m collectives.adapters.deep_ep --upstream"):
         "needs a checkout of DeepEP: make test-deep-ep",

@@ -40,7 +40,7 @@ _NCCL = ("version", "unique_id", "init_rank", "reduce", "all_reduce", "broadcast
 def functions(device: Device) -> dict[str, Callable[..., Any]]:
     """The stand-in's functions of ``torch._C`` by name."""
     stood = {f"_cuda_{name}": call for name, call in _cuda(device).items()}
-    stood |= {f"_accelerator_{name}": call for name, call in _accelerator(device).items()}
+    stood |= accelerator(device)
     names = [f"_cuda_{name}" for name in _REFUSED] + [f"_nccl_{name}" for name in _NCCL]
     for name in names:
         stood[name] = refusing(f"torch._C.{name}")
@@ -88,21 +88,24 @@ def _cuda(device: Device) -> dict[str, Callable[..., Any]]:
     }  # fmt: skip
 
 
-def _accelerator(device: Device) -> dict[str, Callable[..., Any]]:
-    def stream(index: int | None = None) -> Any:
-        return torch.cuda.current_stream(index)
+def accelerator(device: Device) -> dict[str, Callable[..., Any]]:
+    """The stand-in's functions of ``torch._C`` that torch.accelerator calls, by name."""
 
-    return {
-        "getAccelerator": lambda: torch.device("cuda"),
+    def stream(index: int | None = None) -> Any:
+        return device.module.current_stream(index)
+
+    found: dict[str, Callable[..., Any]] = {
+        "getAccelerator": lambda: torch.device(device.kind),
         "getDeviceIndex": lambda: device.index, "setDeviceIndex": device.take,
         "exchangeDevice": device.take, "maybeExchangeDevice": device.take,
-        "getStream": stream, "setStream": lambda to: torch.cuda.set_stream(to),
+        "getStream": stream, "setStream": lambda to: device.module.set_stream(to),
         "synchronizeDevice": device.synchronize, "isAllocatorInitialized": lambda: True,
         "getDeviceCapability": lambda index: {"supported_dtypes": _dtypes()},
         "getDeviceStats": lambda index: statistics(), "getMemoryInfo": lambda *_: (MEMORY, MEMORY),
         "resetPeakStats": _nothing, "resetAccumulatedStats": _nothing,
         "emptyCache": _nothing, "emptyHostCache": _nothing, "setAllocatorSettings": _nothing,
     }  # fmt: skip
+    return {f"_accelerator_{name}": call for name, call in found.items()}
 
 
 def statistics() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`Device`, which takes the place of a GPU in the stand-in for torch.cuda."""
 
 import itertools
+import operator
 import threading
 import time
 from collections.abc import Iterator
@@ -26,15 +27,15 @@ DEVICES = 8
 
 NO_GRAPHS = "calls of a buffer cannot be recorded and repeated; run eagerly (enforce_eager)"
 
-CUDA = 1
-"""torch's number for devices of the type "cuda"."""
+NUMBERS = {"cuda": 1, "npu": 20}
+"""torch's numbers for types of devices; 20 is for that of another package."""
 
 StreamId = tuple[int, int, int]
 """Number of a stream, index and type of its device."""
 
 
 class StandInError(TriplaneError, RuntimeError):
-    """A program asks torch.cuda for something that a CPU cannot provide."""
+    """A program asks torch.cuda or torch.npu for something that a CPU cannot provide."""
 
 
 NOTHING_LIKE_IT = "a CPU has nothing like it"
@@ -42,9 +43,11 @@ NOTHING_LIKE_IT = "a CPU has nothing like it"
 
 def refused(name: str, why: str = NOTHING_LIKE_IT) -> NoReturn:
     """Raise a `StandInError` for ``name`` of torch, with the reason ``why``."""
-    raise StandInError(
-        f"{name} is not in Triplane's stand-in for torch.cuda: {why}; see docs/deep_ep.md"
-    )
+    raise StandInError(f"{name} is not in Triplane's stand-in: {why}; see {_page(name)}")
+
+
+def _page(name: str) -> str:
+    return "docs/ascend.md" if "npu" in name else "docs/deep_ep.md"
 
 
 def untraced(call: FunctionType) -> FunctionType:
@@ -91,10 +94,12 @@ class Properties:
 class Device:
     """The stand-in's device: current index, streams, and the calls that `synchronize` waits for.
 
-    ``calls``: while `logged` is open, (name, arrival) of the dispatches and combines in order.
+    ``kind``: what torch calls it, "cuda" or "npu"; ``number``: that of its type. ``calls``: while
+    `logged` is open, (name, arrival) of the dispatches and combines in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "cuda") -> None:
+        self.kind, self.number = kind, NUMBERS[kind]
         self.index = 0
         self.properties = Properties()
         self.calls: list[tuple[str, Arrival]] = []
@@ -115,15 +120,35 @@ class Device:
             self.index = index
         return before
 
+    def index_of(self, device: Any) -> int:
+        """The index of ``device``: a number, a torch.device or its name; None: the current one.
+
+        Raises `ValueError` for a device of another kind.
+        """
+        if isinstance(device, str):
+            device = torch.device(device)
+        if isinstance(device, torch.device):
+            if device.type != self.kind:
+                raise ValueError(f"Expected a {self.kind} device, but got: {device}")
+            device = device.index
+        number = -1 if device is None else operator.index(device)
+        return self.index if number < 0 else number
+
     @property
     def stream(self) -> StreamId:
         """The current stream of this thread; the default stream if none was set."""
-        found: StreamId = getattr(self._streams, "current", (0, self.index, CUDA))
+        found: StreamId = getattr(self._streams, "current", (0, self.index, self.number))
         return found
 
-    def set_stream(self, stream_id: int, device_index: int, device_type: int = CUDA) -> None:
+    def set_stream(self, stream_id: int, device_index: int, device_type: int | None = None) -> None:
         """Set this thread's current stream."""
-        self._streams.current = stream_id, device_index, device_type
+        number = self.number if device_type is None else device_type
+        self._streams.current = stream_id, device_index, number
+
+    @property
+    def module(self) -> Any:
+        """Where programs find the device: ``torch.cuda`` or ``torch.npu``."""
+        return getattr(torch, self.kind)
 
     def new_stream(self) -> int:
         """The number of a new stream."""

@@ -1,4 +1,4 @@
-"""Wherever torch takes a device: "cuda" and integers mean the CPU."""
+"""Wherever torch takes a device: that which is stood for, and integers, mean the CPU."""
 
 import operator
 import re
@@ -14,7 +14,6 @@ from collectives.adapters.deep_ep.cuda.device import Device
 
 CPU = torch.device("cpu")
 
-_CUDA = re.compile(r"cuda(:\d+)?")
 _COMPARING = "torch.distributed.fsdp"
 """Code that wants parameters to say that they are where it has put them."""
 
@@ -22,18 +21,23 @@ _FROM_HOST = ("as_tensor", "asarray")
 """Functions that make a tensor of memory of the host, which for a GPU is a copy."""
 
 
-def is_cuda(device: Any) -> bool:
-    """True if ``device`` means a CUDA device: "cuda", "cuda:1", a torch.device, or an index."""
-    if isinstance(device, str):
-        return _CUDA.fullmatch(device) is not None
-    if isinstance(device, torch.device):
-        return device.type == "cuda"
-    return _index(device) is not None
+class DeviceNames:
+    """What means a device of the type ``kind``, such as "cuda"."""
 
+    def __init__(self, kind: str) -> None:
+        self.kind, self._text = kind, re.compile(kind + r"(:\d+)?")
 
-def on_cpu(device: Any) -> Any:
-    """The CPU for a CUDA device, else ``device`` itself."""
-    return CPU if is_cuda(device) else device
+    def mean(self, device: Any) -> bool:
+        """True if ``device`` does: "cuda", "cuda:1", a torch.device, or an index."""
+        if isinstance(device, str):
+            return self._text.fullmatch(device) is not None
+        if isinstance(device, torch.device):
+            return device.type == self.kind
+        return _index(device) is not None
+
+    def on_cpu(self, device: Any) -> Any:
+        """The CPU for such a device, else ``device`` itself."""
+        return CPU if self.mean(device) else device
 
 
 def _index(given: Any) -> int | None:
@@ -46,7 +50,7 @@ def _index(given: Any) -> int | None:
 
 
 class Naming(TorchFunctionMode):
-    """A mode under which a CUDA device in torch's calls means the CPU.
+    """A mode under which a device of the stand-in's kind in torch's calls means the CPU.
 
     A call that would copy a tensor between device and host makes a copy here, too. Tensors that a
     program has brought to the device are remembered, so bringing one there again returns it.
@@ -54,11 +58,12 @@ class Naming(TorchFunctionMode):
 
     def __init__(self, device: Device) -> None:
         super().__init__()
-        self._device = device
+        self._device, self._names = device, DeviceNames(device.kind)
         self._there = WeakIdKeyDictionary()
         self._special: dict[str, Callable[..., Any]] = {
-            "to": self._to, "cuda": self._cuda, "cpu": self._cpu, "_parse_to": self._parse_to,
-            "device": self._named, "pin_memory": self._pinned, "is_pinned": lambda *_, **__: False,
+            "to": self._to, device.kind: self._brought_there, "cpu": self._cpu,
+            "_parse_to": self._parse_to, "device": self._named, "pin_memory": self._pinned,
+            "is_pinned": lambda *_, **__: False,
             "get_device": lambda *_: device.index, "record_stream": lambda *_: None,
             "type": self._type,
         }  # fmt: skip
@@ -75,10 +80,10 @@ class Naming(TorchFunctionMode):
             return func()
         options.pop("pin_memory", None)
         if "device" not in options:
-            return func(*map(_plain, args), **options)
-        there = is_cuda(options["device"])
-        options["device"] = on_cpu(options["device"])
-        made = func(*map(_plain, args), **options)
+            return func(*map(self._plain, args), **options)
+        there = self._names.mean(options["device"])
+        options["device"] = self._names.on_cpu(options["device"])
+        made = func(*map(self._plain, args), **options)
         return self._brought(func, args, made) if there else made
 
     def _brought(self, func: Callable[..., Any], args: tuple[Any, ...], made: Any) -> Any:
@@ -100,7 +105,7 @@ class Naming(TorchFunctionMode):
         self._there[made] = True
         return made
 
-    def _cuda(self, func: Any, tensor: Any, *rest: Any, **options: Any) -> Any:
+    def _brought_there(self, func: Any, tensor: Any, *rest: Any, **options: Any) -> Any:
         if not isinstance(tensor, torch.Tensor):
             return tensor
         form = options.get("memory_format")
@@ -115,11 +120,11 @@ class Naming(TorchFunctionMode):
     def _to(self, func: Any, tensor: Any, *rest: Any, **options: Any) -> Any:
         device = options.get("device", rest[0] if rest else None)
         if "device" in options:
-            options["device"] = on_cpu(device)
-        elif is_cuda(device):
+            options["device"] = self._names.on_cpu(device)
+        elif self._names.mean(device):
             rest = (CPU, *rest[1:])
         made = func(tensor, *rest, **options)
-        if is_cuda(device):
+        if self._names.mean(device):
             return self._copied(tensor, made)
         if device == "cpu" and made is tensor and not tensor.requires_grad:
             return made if torch.compiler.is_compiling() else tensor.clone()
@@ -128,16 +133,18 @@ class Naming(TorchFunctionMode):
     def _parse_to(self, func: Any, *rest: Any, **options: Any) -> Any:
         """What ``torch.nn.Module.to`` was given."""
         if "device" in options:
-            options["device"] = on_cpu(options["device"])
-        return func(*(on_cpu(each) for each in rest), **options)
+            options["device"] = self._names.on_cpu(options["device"])
+        return func(*(self._names.on_cpu(each) for each in rest), **options)
 
     def _named(self, func: Any, *given: Any, **options: Any) -> torch.device:
         """``torch.device`` of an index; others stay what they are, but for who compares them."""
         asking = sys._getframe(2).f_globals.get("__name__", "")
-        if asking.startswith(_COMPARING) and given and is_cuda(given[0]):
+        if asking.startswith(_COMPARING) and given and self._names.mean(given[0]):
             return CPU
         index = _index(given[0]) if len(given) == 1 else None
-        made: torch.device = func(*given, **options) if index is None else func("cuda", index)
+        made: torch.device = (
+            func(*given, **options) if index is None else func(self._names.kind, index)
+        )
         return made
 
     def _pinned(self, func: Any, tensor: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
@@ -145,12 +152,11 @@ class Naming(TorchFunctionMode):
 
     def _type(self, func: Any, tensor: Any, *rest: Any, **options: Any) -> Any:
         if rest and isinstance(rest[0], str):
-            rest = (rest[0].replace("torch.cuda.", "torch."), *rest[1:])
+            rest = (rest[0].replace(f"torch.{self._names.kind}.", "torch."), *rest[1:])
         return func(tensor, *rest, **options)
 
-
-def _plain(given: Any) -> Any:
-    """An argument that is no device by its place: only what cannot be anything else is one."""
-    if isinstance(given, str | torch.device) and is_cuda(given):
-        return CPU if isinstance(given, torch.device) else "cpu"
-    return given
+    def _plain(self, given: Any) -> Any:
+        """An argument that is no device by its place: only what cannot be anything else is one."""
+        if isinstance(given, str | torch.device) and self._names.mean(given):
+            return CPU if isinstance(given, torch.device) else "cpu"
+        return given

@@ -1,30 +1,32 @@
-"""The types of torch.cuda that are made in C: streams, events, graphs, memory pools."""
+"""The types of a device that torch makes in C: streams, events, graphs, memory pools."""
 
 from types import FunctionType
 from typing import Any
 
 import torch
 
-from collectives.adapters.deep_ep.cuda.device import CUDA, NO_GRAPHS, Device, refused, untraced
+from collectives.adapters.deep_ep.cuda.device import NO_GRAPHS, Device, refused, untraced
 
 
 def types_on(device: Device) -> dict[str, type]:
-    """The stand-in's types of torch.cuda by name, bound to ``device``."""
+    """The stand-in's types of torch.cuda or torch.npu by name, bound to ``device``."""
     any_event = _any_event(device)
     event = _event(any_event)
     made = {"AnyEvent": any_event, "Event": event, "Stream": _stream(device, event)}
     for method in (each for kind in made.values() for each in vars(kind).values()):
         if isinstance(method, FunctionType):
             untraced(method)
-    return {**made, **_refused_types()}
+    return {**made, **_refused_types(device.kind)}
 
 
 def _any_event(device: Device) -> type[Any]:
+    here = device
+
     class AnyEvent(torch.Event):
         """As ``torch.Event``, with times of the emulated clock; all work before it is over."""
 
         def __new__(cls, *given: Any, **options: Any) -> "AnyEvent":
-            made: AnyEvent = super().__new__(cls)
+            made: AnyEvent = super().__new__(cls, device="cpu")  # torch has no other
             return made
 
         def __init__(
@@ -32,7 +34,7 @@ def _any_event(device: Device) -> type[Any]:
             interprocess: bool = False, external: bool = False,
         ) -> None:  # fmt: skip
             if interprocess or external:
-                refused("torch.cuda.Event(interprocess=True or external=True)")
+                refused(f"torch.{here.kind}.Event(interprocess=True or external=True)")
             self._timing, self._time = bool(enable_timing), -1.0
 
         def record(self, stream: Any = None) -> None:
@@ -57,21 +59,21 @@ def _any_event(device: Device) -> type[Any]:
             return True
 
         def ipc_handle(self) -> bytes:
-            refused("torch.cuda.Event.ipc_handle")
+            refused(f"torch.{here.kind}.Event.ipc_handle")
 
         @classmethod
         def from_ipc_handle(cls, *given: Any) -> "AnyEvent":
-            refused("torch.cuda.Event.from_ipc_handle")
+            refused(f"torch.{here.kind}.Event.from_ipc_handle")
 
         def __repr__(self) -> str:
-            return "<torch.cuda.Event of Triplane's stand-in>"
+            return f"<torch.{here.kind}.Event of Triplane's stand-in>"
 
     return AnyEvent
 
 
 def _event(any_event: type[Any]) -> type[Any]:
     class Event(any_event):  # type: ignore[misc]
-        """As ``torch.cuda.Event``, which takes no device argument."""
+        """As ``torch.cuda.Event`` and torch.npu's, which take no device argument."""
 
         def __init__(
             self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False,
@@ -84,19 +86,19 @@ def _event(any_event: type[Any]) -> type[Any]:
 
 
 def _stream(device: Device, event_type: type[Any]) -> type[Any]:
-    new_stream = device.new_stream
+    here = device
 
     class Stream(torch.Stream):
-        """As ``torch.cuda.Stream``; work queued on it is over at once."""
+        """As ``torch.cuda.Stream`` and torch.npu's; work queued on it is over at once."""
 
         def __new__(
             cls, device: Any = None, priority: int = 0, *, stream_id: int | None = None,
-            device_index: int | None = None, device_type: int = CUDA, **options: Any,
+            device_index: int | None = None, device_type: int = here.number, **options: Any,
         ) -> "Stream":  # fmt: skip
-            number = new_stream() if stream_id is None else stream_id
+            number = here.new_stream() if stream_id is None else stream_id
             index = device_index
             if index is None:
-                index = torch.cuda._utils._get_device_index(device, optional=True)
+                index = here.index_of(device)
             made: Stream = super().__new__(
                 cls, stream_id=number, device_index=index, device_type=device_type
             )
@@ -104,10 +106,6 @@ def _stream(device: Device, event_type: type[Any]) -> type[Any]:
 
         def __init__(self, *given: Any, **options: Any) -> None:
             self._before: list[Any] = []
-
-        @property
-        def cuda_stream(self) -> int:
-            return int(self.stream_id)
 
         @property
         def priority(self) -> int:
@@ -129,7 +127,7 @@ def _stream(device: Device, event_type: type[Any]) -> type[Any]:
             return made
 
         def synchronize(self) -> None:
-            device.synchronize()
+            here.synchronize()
 
         def query(self) -> bool:
             return True
@@ -138,30 +136,38 @@ def _stream(device: Device, event_type: type[Any]) -> type[Any]:
             return False
 
         def __enter__(self) -> "Stream":
-            self._before.append(torch.cuda.current_stream())
-            torch.cuda.set_stream(self)  # type: ignore[arg-type]
+            self._before.append(here.module.current_stream())
+            here.module.set_stream(self)
             return self
 
         def __exit__(self, *error: object) -> None:
-            torch.cuda.set_stream(self._before.pop())
+            here.module.set_stream(self._before.pop())
 
         def __repr__(self) -> str:
-            return f"<torch.cuda.Stream {self.stream_id} of Triplane's stand-in>"
+            return f"<torch.{here.kind}.Stream {self.stream_id} of Triplane's stand-in>"
 
+    # cuda_stream, or npu_stream
+    setattr(Stream, f"{here.kind}_stream", property(lambda self: int(self.stream_id)))
     return Stream
 
 
-def _refused_types() -> dict[str, type]:
+_REFUSED = {
+    "cuda": ("CUDAGraph", "graph", "MemPool", "ExternalStream", "CUDAPluggableAllocator",
+             "GreenContext"),
+    "npu": ("NPUGraph", "graph", "MemPool", "ExternalStream", "ExternalEvent",
+            "NPUPluggableAllocator"),
+}  # fmt: skip
+
+
+def _refused_types(kind: str) -> dict[str, type]:
     """Types that are there for annotations, and cannot be made."""
-    why = {"CUDAGraph": NO_GRAPHS, "graph": NO_GRAPHS}
-    names = ("CUDAGraph", "graph", "MemPool", "ExternalStream", "CUDAPluggableAllocator",
-             "GreenContext")  # fmt: skip
-    return {name: _refused_type(name, why.get(name)) for name in names}
+    why = dict.fromkeys(("CUDAGraph", "NPUGraph", "graph"), NO_GRAPHS)
+    return {name: _refused_type(kind, name, why.get(name)) for name in _REFUSED[kind]}
 
 
-def _refused_type(name: str, why: str | None) -> type:
+def _refused_type(kind: str, name: str, why: str | None) -> type:
     def new(cls: type, *given: Any, **options: Any) -> Any:
-        told = f"torch.cuda.{name}"
+        told = f"torch.{kind}.{name}"
         return refused(told) if why is None else refused(told, why)
 
     return type(name, (), {"__new__": new, "__doc__": "For annotations: it cannot be made."})

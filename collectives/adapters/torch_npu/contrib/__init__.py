@@ -1,0 +1,1 @@
+"""Of torch_npu's contributions, `transfer_to_npu`."""
