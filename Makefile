@@ -119,7 +119,8 @@ test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
 	  $(ENGINES)/transformers/bin/python -m pytest -v -W default tests/test_engine_exchange.py \
 	  tests/test_engine_kv.py tests/test_engine_transformers.py
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
-	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py
+	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py \
+	  tests/test_engine_vllm_losses.py
 
 # The documentation as a site, in out/site: it can be read from the folder, without a server. Each version has
 # its own folder; make docs REVISIONS='v0.3.0 v0.4.0' builds those of git revisions, too.

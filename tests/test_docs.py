@@ -101,6 +101,7 @@ NOT_HERE = {
     ("docs/vllm.md", "from fetched KV"): OUTPUT,
     ("docs/vllm.md", "TRIPLANE_VLLM=1 TRIPLANE_RECORD"): ENGINE,
     ("docs/vllm.md", "triplane replay"): ENGINE,
+    ("docs/vllm.md", "for rank in 0 1; do"): ENGINE,
     ("docs/vllm.md", "# one process for each data-parallel rank"): ENGINE,
     ("docs/vllm.md", "KVTransferConfig("): ENGINE,
     ("docs/vllm.md", "from collectives.adapters.step_log"): ENGINE,

@@ -4,14 +4,12 @@ Needs vLLM of the version in pyproject.toml: ``make test-engines`` has it.
 """
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,8 +25,8 @@ from collectives.adapters.vllm.errors import KVError
 from collectives.adapters.vllm.orders import LoadOrder, Save
 from collectives.adapters.vllm.scheduling import Scheduling
 from collectives.adapters.vllm.settings import Instance
+from tests.support.vllm_servers import ENGINES, Server, servers
 
-ENGINES = Path(__file__).parents[1] / "examples" / "engines"
 BLOCK = 4
 
 
@@ -77,75 +75,38 @@ def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -
     assert any(sum(each) > 1 for each in times)
 
 
-def served(address: str, path: str, asked: Any = None) -> Any:
-    body = None if asked is None else json.dumps(asked).encode()
-    headers = {"Content-Type": "application/json"}
-    with urllib.request.urlopen(
-        urllib.request.Request(address + path, body, headers), timeout=120
-    ) as answer:
-        found = answer.read().decode()
-    return found if path == "/metrics" else json.loads(found or "null")
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, dict[str, Any]]]:
-    """A server of the tiny model over two tensor-parallel ranks with experts, and its address."""
-    sys.path.insert(0, str(ENGINES))
-    try:
-        import tiny_engine
-    finally:
-        sys.path.pop(0)
-    model, port = tiny_engine.save(str(tmp_path)), tiny_engine.free_port()
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the tiny model over two tensor-parallel ranks with experts."""
     shared = tmp_path / "metrics"
     shared.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port",
-         str(port), "--skip-tokenizer-init", "--dtype", "float32", "--max-model-len", "128",
-         "--max-num-seqs", "4", "--enforce-eager", "--tensor-parallel-size", "2",
-         "--enable-expert-parallel"],
-        env={**os.environ, **tiny_engine.ENVIRONMENT, "TRIPLANE_VLLM": "1",
-             "TRIPLANE_TRACE": str(tmp_path / "run.json"),
-             "TRIPLANE_RECORD": str(tmp_path / "run.npz"),
-             "PROMETHEUS_MULTIPROC_DIR": str(shared)},
-    )  # fmt: skip
-    address, due = f"http://127.0.0.1:{port}", time.monotonic() + 600
-    try:
-        while True:
-            assert process.poll() is None
-            assert time.monotonic() < due
-            try:
-                served(address, "/health")
-                break
-            except urllib.error.URLError:
-                time.sleep(1)
-        yield process, address, {"model": model, "max_tokens": 8, "temperature": 0}
-    finally:
-        process.kill()
-        process.wait()
+    environment = {
+        "TRIPLANE_TRACE": str(tmp_path / "run.json"), "TRIPLANE_RECORD": str(tmp_path / "run.npz"),
+        "PROMETHEUS_MULTIPROC_DIR": str(shared),
+    }  # fmt: skip
+    with servers(tmp_path, environment, [("--tensor-parallel-size", "2")]) as found:
+        yield found[0]
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_server_leaves_times_of_steps_and_layers_however_it_ends(
-    server: tuple[subprocess.Popen[bytes], str, dict[str, Any]], ended_by: int, tmp_path: Path
+    server: Server, ended_by: int, tmp_path: Path
 ) -> None:
-    process, address, asked = server
-    more = {"prompt": [5, 6, 7, 8], "ignore_eos": True, "return_token_ids": True}
     for _ in range(2):  # of the last step, not everything need have been sent when it ends
-        found = served(address, "/v1/completions", asked | more)["choices"][0]["token_ids"]
-        assert len(found) == 8
-    metrics = served(address, "/metrics")
+        assert len(server.completed([5, 6, 7, 8], 8)) == 8
+    metrics = server.served("/metrics")
     for rank in range(2):
         steps = rf'^triplane_step_seconds_count{{kind="requests",rank="{rank}"}} 1[56]\.0$'
         assert re.search(steps, metrics, re.M)
         assert re.search(rf'^triplane_call_.*operation="all_reduce",rank="{rank}"', metrics, re.M)
     assert "vllm:generation_tokens_total" in metrics
-    workers = psutil.Process(process.pid).children(recursive=True)
+    workers = server.processes()
     if ended_by == signal.SIGKILL:  # a worker is killed, not the server: vLLM then ends itself
         next(each for each in workers if "Worker_TP1" in each.name()).kill()
         with pytest.raises((urllib.error.URLError, ConnectionError)):
-            served(address, "/v1/completions", asked | more)
+            server.completed([5, 6, 7, 8], 8)
     else:
-        process.send_signal(ended_by)
+        server.process.send_signal(ended_by)
     trace, record = tmp_path / "run.json", tmp_path / "run.npz"
     due = time.monotonic() + 120
     while not (trace.exists() and record.exists()):

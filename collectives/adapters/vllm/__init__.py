@@ -38,9 +38,20 @@ def platform() -> str | None:
 
 
 def register() -> None:
-    """Register the KV connector with vLLM, for ``vllm.general_plugins``. Idempotent."""
+    """Register what is ours with vLLM, for ``vllm.general_plugins``. Idempotent.
+
+    The KV connector, and, where our platform is used and its world goes on after a loss, what
+    engines do then.
+    """
     from vllm.distributed.kv_transfer.kv_connector.factory import KVConnectorFactory
 
     if CONNECTOR not in KVConnectorFactory._registry:
         module = "collectives.adapters.vllm.connector"
         KVConnectorFactory.register_connector(CONNECTOR, module, CONNECTOR)
+    if os.environ.get(SWITCH) == "1":
+        from collectives.adapters.vllm.remaining import goes_on
+
+        if goes_on():
+            from collectives.adapters.vllm.losses import take_sentinel
+
+            take_sentinel()

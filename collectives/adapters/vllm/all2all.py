@@ -116,7 +116,8 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         )
 
     def destroy(self) -> None:
-        """Do nothing: the process group closes everything."""
+        """Close the span of a call that has failed; the process group closes the rest."""
+        self._span.close()
 
     def _exchange(self, hidden: int) -> TokenExchange:
         if hidden not in self._exchanges:

@@ -134,6 +134,11 @@ class TriplaneCommunicator(CpuCommunicator):  # type: ignore[misc]
                 found[key] = self._received(torch.empty(shape, dtype=dtype), src)
         return dict(found)
 
+    def destroy(self) -> None:
+        """End what is under way; the groups are vLLM's to destroy."""
+        if self.all2all_manager is not None:
+            self.all2all_manager.destroy()
+
     def _send(self, tensor: Tensor, dst: int) -> None:
         dist.send(tensor, self.ranks[dst], group=self.device_group)
 

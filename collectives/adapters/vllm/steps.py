@@ -1,27 +1,37 @@
 """vLLM's worker on CPUs, which knows its steps and has what its parallel ranks lack."""
 
+from contextlib import nullcontext
+from copy import deepcopy
 from typing import Any
 
 from vllm.config import CompilationMode
-from vllm.distributed import get_dp_group, get_ep_group, get_pp_group, get_tp_group
+from vllm.distributed import get_dp_group, get_ep_group, get_pp_group, get_tp_group, get_world_group
 from vllm.v1.worker.cpu_worker import CPUWorker
 
 from collectives.adapters.torch import communicator
 from collectives.adapters.vllm.experts import take_local_experts
 from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.adapters.vllm.passes import DUMMY, WARM_UP, Passes, held
+from collectives.adapters.vllm.remaining import Survivor, goes_on, without_sentinel
 from collectives.adapters.vllm.worker import Times
 
 
 class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
     """vLLM's worker, whose steps are spans, and whose groups write into the same ``passes``."""
 
+    def __init__(self, vllm_config: Any, *given: Any, **options: Any) -> None:
+        with without_sentinel(vllm_config.parallel_config) if goes_on() else nullcontext():
+            super().__init__(vllm_config, *given, **options)
+        self.passes, self._survivor = Passes(), Survivor(self)
+
     def init_device(self) -> None:
         """Meet the other ranks."""
         take_local_experts()
         super().init_device()
-        self.passes, self._all = Passes(), communicator()
-        self.passes.metrics = StepMetrics.shown(self._all.rank)
+        # not the default group, which a launcher of ranks may have made over another backend
+        self._all = communicator(get_world_group().device_group)
+        if self.passes.metrics is None:
+            self.passes.metrics = StepMetrics.shown(self._all.rank)
         groups = [get_tp_group(), get_pp_group(), get_dp_group()]
         if self.model_config.is_moe:
             groups.append(get_ep_group())
@@ -39,6 +49,19 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
             runner.intermediate_tensors = model.make_empty_intermediate_tensors(
                 batch_size=runner.max_num_tokens, dtype=self.model_config.dtype, device=self.device
             )
+
+    def initialize_from_config(self, kv_cache_config: Any) -> None:
+        """Make the KV cache."""
+        self.kv_cache_layout = deepcopy(kv_cache_config)  # vLLM's runner changes its own
+        super().initialize_from_config(kv_cache_config)
+
+    def misses_ranks(self) -> bool:
+        """True if this rank knows of others that are lost."""
+        return bool(self._all.lost)
+
+    def go_on(self, wave: int) -> tuple[Any, ...]:
+        """Go on with the ranks that are left of a world; what `RanksLeft` is made of."""
+        return tuple(self._survivor.go_on(wave))
 
     def determine_available_memory(self) -> int:
         """See how much memory there is, with a first step where vLLM makes one."""
