@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-ns3-ub \
-  test-lmcache test-package check page test-engines test-frameworks clean
+  test-lmcache test-vllm-distributed test-package check page test-engines test-frameworks clean
 
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -121,6 +121,12 @@ test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
 	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py \
 	  tests/test_engine_vllm_losses.py
+
+# vLLM's own distributed programs: make test-vllm-distributed VLLM=/path/to/a checkout of its v0.32.0
+test-vllm-distributed: $(ENGINES)/vllm/.ready
+	@test -n "$(VLLM)" || { echo "VLLM=/path/to/a/checkout of vllm-project/vllm, v0.32.0"; exit 1; }
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
+	  $(ENGINES)/vllm/bin/python tests/programs/vllm_programs.py $(VLLM)
 
 # The documentation as a site, in out/site: it can be read from the folder, without a server. Each version has
 # its own folder; make docs REVISIONS='v0.3.0 v0.4.0' builds those of git revisions, too.

@@ -54,10 +54,11 @@ class TriplaneCommunicator(CpuCommunicator):  # type: ignore[misc]
             self.passes.log.add(layer, operation, tokens, work, machine)
 
     def all_reduce(self, input_: Tensor) -> Tensor:
-        """Add up ``input_`` of all ranks, in place."""
+        """The sum of ``input_`` of all ranks, in memory of its own, as a custom op has to."""
+        total = input_.clone()
         with self._timed("all_reduce", len(input_)):
-            dist.all_reduce(input_, group=self.device_group)
-        return input_
+            dist.all_reduce(total, group=self.device_group)
+        return total
 
     def gather(self, input_: Tensor, dst: int = 0, dim: int = -1) -> Tensor | None:
         """The tensors of all ranks one behind the other at rank ``dst`` of the group."""

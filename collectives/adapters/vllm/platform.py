@@ -22,6 +22,11 @@ class TriplanePlatform(CpuPlatform):  # type: ignore[misc]
         super().check_and_update_config(vllm_config)
 
     @classmethod
+    def use_custom_op_collectives(cls) -> bool:
+        """True: a compiled model calls what sends between ranks, and is not traced into it."""
+        return True
+
+    @classmethod
     def get_device_communicator_cls(cls) -> str:
         """The name of the class of which vLLM makes an instance for each group of ranks."""
         return "collectives.adapters.vllm.communicator.TriplaneCommunicator"
