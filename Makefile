@@ -117,10 +117,10 @@ test-lmcache: $(ENGINES)/lmcache/.ready
 test-engines: $(ENGINES)/transformers/.ready $(ENGINES)/vllm/.ready
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/transformers/numba \
 	  $(ENGINES)/transformers/bin/python -m pytest -v -W default tests/test_engine_exchange.py \
-	  tests/test_engine_kv.py tests/test_engine_transformers.py
+	  tests/test_engine_kv.py tests/test_engine_scheduling.py tests/test_engine_transformers.py
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/vllm/numba \
 	  $(ENGINES)/vllm/bin/python -m pytest -v -W default tests/test_engine_vllm.py \
-	  tests/test_engine_vllm_losses.py
+	  tests/test_engine_vllm_losses.py tests/test_engine_pool.py
 
 # vLLM's own distributed programs: make test-vllm-distributed VLLM=/path/to/a checkout of its v0.32.0
 test-vllm-distributed: $(ENGINES)/vllm/.ready

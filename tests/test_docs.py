@@ -104,6 +104,8 @@ NOT_HERE = {
     ("docs/vllm.md", "for rank in 0 1; do"): ENGINE,
     ("docs/vllm.md", "# one process for each data-parallel rank"): ENGINE,
     ("docs/vllm.md", "KVTransferConfig("): ENGINE,
+    ("docs/vllm.md", "from collectives.memory.pool.hosted.serving"): ENGINE,
+    ("docs/vllm.md", "chat 0, turn 0"): OUTPUT,
     ("docs/vllm.md", "from collectives.adapters.step_log"): ENGINE,
 }  # fmt: skip
 """By page and how a block or a command begins: why it is not run here."""

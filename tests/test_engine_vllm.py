@@ -12,8 +12,6 @@ import time
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -21,13 +19,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has it")
 
 from collectives.adapters.vllm import platform, register
-from collectives.adapters.vllm.errors import KVError
-from collectives.adapters.vllm.orders import LoadOrder, Save
-from collectives.adapters.vllm.scheduling import Scheduling
-from collectives.adapters.vllm.settings import Instance
 from tests.support.vllm_servers import ENGINES, Server, servers
-
-BLOCK = 4
 
 
 def run(program: str, *arguments: str) -> str:
@@ -148,95 +140,3 @@ def test_the_connector_has_a_name_however_often_it_is_registered() -> None:
     made = KVConnectorFactory._registry["TriplaneConnector"]()
     assert made.__module__ == "collectives.adapters.vllm.connector"
     assert not made.__abstractmethods__
-
-
-def request(name: str, tokens: int, params: dict[str, Any] | None) -> Any:
-    return SimpleNamespace(
-        request_id=name, prompt_token_ids=list(range(tokens)), num_prompt_tokens=tokens,
-        kv_transfer_params=params,
-    )  # fmt: skip
-
-
-def step(new: list[Any], running: list[tuple[str, int, Any]], scheduled: dict[str, int]) -> Any:
-    names, computed, blocks = zip(*running, strict=True) if running else ((), (), ())
-    cached = SimpleNamespace(
-        req_ids=list(names), num_computed_tokens=list(computed), new_block_ids=list(blocks),
-        resumed_req_ids=set(),
-    )  # fmt: skip
-    return SimpleNamespace(
-        scheduled_new_reqs=new, scheduled_cached_reqs=cached, num_scheduled_tokens=scheduled
-    )
-
-
-def first_step(asked: Any, blocks: list[int]) -> Any:
-    return SimpleNamespace(
-        req_id=asked.request_id, prompt_token_ids=asked.prompt_token_ids, block_ids=(blocks,),
-        num_computed_tokens=0,
-    )  # fmt: skip
-
-
-def prefilled(tokens: int) -> dict[str, Any]:
-    """The ticket of a prompt that instance 0 has computed in one step."""
-    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
-    asked = request("a", tokens, {"do_remote_decode": True})
-    producer.begin(asked)
-    blocks = list(range(10, 10 + tokens // BLOCK + 1))
-    producer.orders(step([first_step(asked, blocks)], [], {"a": tokens}))
-    ticket = producer.finished(asked)
-    assert ticket is not None
-    return ticket
-
-
-def test_a_prompt_computed_in_pieces_is_kept_when_it_is_whole() -> None:
-    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
-    asked = request("a", 10, {"do_remote_decode": True})
-    producer.begin(asked)
-    assert producer.orders(step([first_step(asked, [7])], [], {"a": 4})).saves == []
-    assert producer.orders(step([], [("a", 4, ([3],))], {"a": 4})).saves == []
-    assert producer.orders(step([], [("a", 8, ([9],))], {"a": 2})).saves == [Save("a", [7, 3, 9])]
-    assert producer.orders(step([], [("a", 10, None)], {"a": 1})).saves == []
-    ticket = producer.finished(asked)
-    assert ticket is not None
-    assert (ticket["remote_engine_id"], ticket["remote_tokens"]) == (0, 10)
-    assert producer.finished(asked) is None
-
-
-def test_a_request_given_up_in_its_prompt_leaves_no_ticket() -> None:
-    producer = Scheduling(Instance(0, 2, 1), BLOCK, True, False)
-    asked = request("a", 10, {"do_remote_decode": True})
-    producer.begin(asked)
-    producer.orders(step([first_step(asked, [7])], [], {"a": 4}))
-    assert producer.finished(asked) is None
-
-
-@pytest.mark.parametrize(
-    ("tokens", "computed", "matched", "first", "blocks"),
-    [(10, 0, 8, 0, [5, 6]), (10, 4, 4, 1, [6]), (8, 0, 4, 0, [5]), (9, 8, 0, 0, [])],
-)
-def test_whole_blocks_are_fetched_and_the_last_token_is_computed(
-    tokens: int, computed: int, matched: int, first: int, blocks: list[int]
-) -> None:
-    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
-    asked = request("b", tokens, prefilled(tokens))
-    consumer.begin(asked)
-    assert consumer.matched(asked, computed) == matched
-    consumer.allocated(asked, [5, 6, 7], matched)
-    expected = [LoadOrder("a", 0, first, matched, blocks)] if matched else []
-    assert consumer.orders(step([], [], {})).loads == expected
-    assert consumer.orders(step([], [], {})).loads == []
-
-
-def test_a_longer_prompt_that_begins_alike_is_served_as_far() -> None:
-    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
-    assert consumer.matched(request("b", 30, prefilled(10)), 0) == 8
-    assert consumer.matched(request("b", 30, None), 0) == 0
-
-
-def test_wrong_tickets_and_roles_are_named() -> None:
-    consumer = Scheduling(Instance(1, 2, 1), BLOCK, False, True)
-    with pytest.raises(KVError, match="are of another prompt of 10 tokens"):
-        consumer.matched(request("b", 9, prefilled(10)), 0)
-    with pytest.raises(KVError, match="has no remote_engine_id, remote_request_id"):
-        consumer.matched(request("b", 9, {"do_remote_prefill": True}), 0)
-    with pytest.raises(KVError, match="kv_role would have to be kv_producer or kv_both"):
-        consumer.begin(request("b", 9, {"do_remote_decode": True}))

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -336,7 +337,15 @@ def test_what_is_read_at_a_glance_counts_as_a_use() -> None:
             assert two.get("0") == two.get("1") == b"text"
             two.put("4", b"text")
             assert two.batch_exists(["0", "1", "2", "3", "4"]) == [True, True, False, True, True]
-        assert one.stats()["server0"]["hits"] == 2
+            assert one.stats()["server0"]["hits"] == 2
+            assert two.get("4") == b"text"
+            two.report()
+            due = time.monotonic() + 10
+            while one.stats()["server0"]["hits"] < 3:  # it is told without an answer
+                assert time.monotonic() < due
+            assert two.get("4") == b"text"
+        while one.stats()["server0"]["hits"] < 4:  # and at the end
+            assert time.monotonic() < due
 
 
 def test_a_replaced_or_removed_value_is_not_seen_any_more_by_anybody(address: str) -> None:

@@ -251,6 +251,21 @@ class Window:
         """Set the word at byte ``at`` to ``value`` if it is ``compare``; returns it from before."""
         return self.atomic(rank, at, "cas", value, compare, dtype).value()
 
+    def timed(
+        self, rank: int | GlobalAddress, size: int, messages: int = 1, *, writes: bool,
+        near: str = "npu", async_op: bool = False, timeout: float | None = None,
+    ) -> MemoryWork:  # fmt: skip
+        """An access of ``size`` bytes in so many messages that takes its time and moves nothing.
+
+        It is for bytes that lie elsewhere than in the window, as a pool's do. ``writes``: to the
+        rank's memory, else from there; ``near``: where the caller's bytes are, "npu" or "cpu".
+        """
+        self._check_open("timed")
+        place, _ = self._target(rank)
+        total, many = integer(size, "size", 0), integer(messages, "messages", 1)
+        access = self._access("timed", place, flag(writes, "writes"), total, many, near, None)
+        return self._go(access, place, None, None, async_op, timeout)
+
     def wait(
         self, at: int, value: int = 1, comparison: str = ">=", *, timeout: float | None = None
     ) -> int:

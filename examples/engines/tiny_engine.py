@@ -77,11 +77,12 @@ def free_port() -> int:
 def engine(folder: str, **options: Any) -> Any:
     from vllm import LLM
 
-    return LLM(
-        model=folder, skip_tokenizer_init=True, dtype="float32",
-        max_model_len=128, max_num_seqs=4, enforce_eager=True, disable_log_stats=False,
-        worker_extension_cls="collectives.adapters.vllm.worker.Times", seed=0, **options,
-    )  # fmt: skip
+    given = {
+        "skip_tokenizer_init": True, "dtype": "float32", "max_model_len": 128, "max_num_seqs": 4,
+        "enforce_eager": True, "disable_log_stats": False, "seed": 0,
+        "worker_extension_cls": "collectives.adapters.vllm.worker.Times",
+    }  # fmt: skip
+    return LLM(model=folder, **{**given, **options})
 
 
 def generated(

@@ -1,4 +1,4 @@
-"""Two instances of vLLM: one computes prompts, the other fetches their KV over the RDMA plane:
+"""Two instances of vLLM: one computes prompts, the other reads their KV over the RDMA plane:
 
     python examples/engines/vllm_prefill_decode.py
 

@@ -1,26 +1,30 @@
-"""The half of the KV connector that lives beside an instance's scheduler."""
+"""The half of hand-offs between instances that lives beside an instance's scheduler."""
 
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from collectives.adapters.vllm.errors import KVError
-from collectives.adapters.vllm.orders import LoadOrder, Orders, Save, Ticket, digest
+from collectives.adapters.vllm.holds import SLOTS
+from collectives.adapters.vllm.orders import Hold, LoadOrder, StepOrders, Ticket, digest
 from collectives.adapters.vllm.settings import Instance
 
 
 class Scheduling:
-    """Which requests are kept for other instances, and which come from others.
+    """Which requests are held for other instances, and which come from others.
 
-    ``block``: tokens of a block; ``producer``, ``consumer``: True if the instance may keep KV for
-    others, and fetch it from others.
+    ``block``: tokens of a block; ``producer``, ``consumer``: True if the instance may hold KV for
+    others, and read it from others. ``world``: as the worker says when it has met the others.
     """
 
     def __init__(self, given: Instance, block: int, producer: bool, consumer: bool) -> None:
         self._given, self._block = given, block
         self._producer, self._consumer = producer, consumer
-        self._prefills: dict[str, list[int]] = {}  # the blocks of requests that others will decode
-        self._prompts: dict[str, int] = {}  # and the lengths of their prompts
-        self._saved: set[str] = set()
-        self._orders = Orders()
+        self.world = ""
+        self._free, self._turns = deque(range(SLOTS)), [0] * SLOTS
+        self._held: dict[str, int] = {}  # the slots of requests
+        self._holds: list[Hold] = []
+        self._loads: list[LoadOrder] = []
 
     def begin(self, request: Any) -> None:
         """Begin a request; raises `KVError` if this instance has not the role for it."""
@@ -35,9 +39,11 @@ class Scheduling:
                     f"request {request.request_id} has {name}; this instance's kv_role would have"
                     f" to be {role} or kv_both"
                 )
-        if params.get("do_remote_decode"):
-            self._prefills[request.request_id] = []
-            self._prompts[request.request_id] = request.num_prompt_tokens
+            if params.get(name) and self._given.ranks == 1:
+                raise KVError(
+                    f"request {request.request_id} has {name}, and this is the only instance:"
+                    " kv_connector_extra_config has neither rank nor ranks"
+                )
 
     def matched(self, request: Any, computed: int) -> int:
         """Number of tokens after the first ``computed`` that another instance has.
@@ -45,60 +51,59 @@ class Scheduling:
         In whole blocks. The last token of a prompt is always computed here: its result is the next
         token.
         """
-        params = request.kv_transfer_params or {}
-        if not params.get("do_remote_prefill"):
-            return 0
         prompt = list(request.prompt_token_ids)
-        there = min(Ticket.of(params, prompt).tokens, len(prompt) - 1)
+        there = min(Ticket.of(request.kv_transfer_params, prompt).tokens, len(prompt) - 1)
         return max(there // self._block * self._block - computed, 0)
 
     def allocated(self, request: Any, blocks: list[int], tokens: int) -> None:
-        """Note the blocks of a request into which ``tokens`` tokens are to be fetched."""
-        if not tokens:
-            return
+        """Note the blocks of a request into which ``tokens`` tokens are to be read.
+
+        With no tokens the holder only learns that it is not asked for them.
+        """
         prompt = list(request.prompt_token_ids)
         ticket = Ticket.of(request.kv_transfer_params, prompt)
-        until = min(ticket.tokens, len(prompt) - 1) // self._block
-        first = until - tokens // self._block
-        load = LoadOrder(ticket.request, ticket.source, first, tokens, blocks[first:until])
-        self._orders.loads.append(load)
-
-    def orders(self, step: Any) -> Orders:
-        """The transfers of the step that is about to run."""
-        for new in step.scheduled_new_reqs:
-            if new.req_id in self._prefills:
-                self._prefills[new.req_id] = list(new.block_ids[0])
-                self._save(new.req_id, new.num_computed_tokens, step)
-        running = step.scheduled_cached_reqs
-        for number, name in enumerate(running.req_ids):
-            if name in self._prefills and name not in self._saved:
-                more = running.new_block_ids[number]
-                known = [] if name in running.resumed_req_ids else self._prefills[name]
-                self._prefills[name] = known + list(more[0] if more else [])
-                self._save(name, running.num_computed_tokens[number], step)
-        made, self._orders = self._orders, Orders()
-        return made
-
-    def finished(self, request: Any) -> dict[str, Any] | None:
-        """The ``kv_transfer_params`` of a prefill's output for the decode instance.
-
-        None for others.
-        """
-        name = request.request_id
-        if self._prefills.pop(name, None) is None:
-            return None
-        del self._prompts[name]
-        if name not in self._saved:
-            return None  # it was given up before its prompt was through
-        self._saved.discard(name)
-        prompt = list(request.prompt_token_ids)
-        ticket = Ticket(self._given.rank, name, len(prompt), digest(prompt))
-        return ticket.params()
-
-    def _save(self, name: str, computed: int, step: Any) -> None:
-        prompt = self._prompts[name]
-        if computed + step.num_scheduled_tokens[name] < prompt:
+        if not ticket.blocks:
             return
-        self._saved.add(name)
-        count = -(-prompt // self._block)
-        self._orders.saves.append(Save(name, self._prefills[name][:count]))
+        until = min(ticket.tokens, len(prompt) - 1) // self._block
+        which = slice(until - tokens // self._block, until)
+        self._loads.append(
+            LoadOrder(
+                ticket.request, ticket.world, ticket.source, ticket.slot, ticket.turn, tokens,
+                ticket.blocks[which], blocks[which],
+            )
+        )  # fmt: skip
+
+    def give(self, orders: StepOrders) -> None:
+        """Add what has to be done to the orders of the step that is about to run."""
+        orders.holds, self._holds = self._holds, []
+        orders.loads, self._loads = self._loads, []
+
+    def finished(self, request: Any, blocks: list[int]) -> tuple[bool, dict[str, Any] | None]:
+        """Whether the request's ``blocks`` are held, and what the decode instance has to know.
+
+        That is its ``kv_transfer_params``; None for a request that no other instance goes on with,
+        for one that was given up, and where so many prompts are held already that there is no slot.
+        """
+        name, prompt = request.request_id, list(request.prompt_token_ids)
+        params = request.kv_transfer_params or {}
+        given_up = request.status.name in ("FINISHED_ABORTED", "FINISHED_ERROR")
+        if not params.get("do_remote_decode") or given_up or not self._free:
+            return False, None
+        whole = blocks[: len(prompt) // self._block]
+        slot = self._free.popleft() if whole else 0
+        turn = self._turns[slot]
+        if whole:
+            self._held[name] = slot
+            self._holds.append(Hold(name, slot, turn))
+        ticket = Ticket(
+            self.world, self._given.rank, name, len(prompt), digest(prompt), slot, turn, whole
+        )
+        return bool(whole), ticket.params()
+
+    def given_back(self, requests: Iterable[str]) -> None:
+        """Take note that these requests' blocks are held no longer."""
+        for name in requests:
+            slot = self._held.pop(name, None)
+            if slot is not None:
+                self._turns[slot] += 1
+                self._free.append(slot)

@@ -1,140 +1,151 @@
-"""Instances of the engine as ranks of a world, and KV blocks as messages between them.
+"""Instances of the engine as ranks of a world, and their KV caches as windows of memory.
 
-An instance that wants blocks writes so into a store of torch that all can reach, as proxies and
-engines do it by a side channel; the blocks themselves travel as Triplane's messages, one a layer. A
-rank serves others in a thread of its own. Messages of rank r travel over the r-th communicator:
-there that thread is the only one to send, and the engine's own thread the only one to receive.
+An instance reads the blocks that another one holds where they lie in its cache, layer by layer,
+while that one goes on with its own work: one-sided memory, as engines do it over RDMA.
 """
 
 import json
-import threading
-import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
 from torch._C._distributed_c10d import TCPStore
 
-from collectives.adapters.torch.joining import joined
+from collectives.adapters.torch.joining import joined, settings
 from collectives.adapters.vllm.errors import KVError
+from collectives.adapters.vllm.holds import Holds
+from collectives.adapters.vllm.orders import Hold, LoadOrder
 from collectives.adapters.vllm.settings import Instance
-from collectives.adapters.vllm.store import Blocks, Kept
-from collectives.calls.communicator import Communicator
 from collectives.calls.start import everybody
-from collectives.calls.work import Work
-from fabric.failure import TimedOut, WorldError
-from fabric.world.messages import MachineLabel
+from collectives.memory.pool.pool import Pool
+from collectives.memory.timed_pool import TimedPool
+from collectives.memory.window import Window
+from collectives.memory.work import MemoryWork
+from fabric.endpoint.one_sided import READ, SIDES
+from fabric.launching.current import alone
 
-EVER = timedelta(days=365)
-"""How long the serving thread waits for the next wish; the last one is `close`'s."""
-
-POLL = 0.001
-"""Seconds between two looks for an answer."""
-
-Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingBlocks:
-    """A layer's blocks under way: they are in ``into`` when ``work`` is over.
-
-    ``machine``: the emulated machine that times the transfer.
-    """
-
-    into: Tensor
-    work: Work
-    machine: MachineLabel | None
+Rows = Mapping[str, NDArray[np.uint8]]
+"""KV caches by layer, uint8 [blocks, bytes of a block], where they lie."""
 
 
 class Peers:
-    """One instance among the others; ``shapes``: by layer, shape and type of a block.
+    """One instance among the others, with its caches; ``layouts``: of each, see `layout_of`.
 
     Waits until all instances are there. Raises `WorldError`, and `KVError` if their caches differ.
+    ``world``: a word that stands for this world of instances.
     """
 
-    def __init__(self, given: Instance, shapes: Shapes) -> None:
-        self.given, self.kept, self._shapes = given, Kept(given.buffer_bytes), shapes
-        self._store = self._client(given.rank == 0)
-        self._meet()
-        self._member = joined(self._store, given.rank, given.ranks, given.environment())
-        self._comms: Sequence[Communicator] = [
-            everybody(self._member, given.timeout) for _ in range(given.ranks)
-        ]
+    def __init__(self, given: Instance, rows: Rows, layouts: Mapping[str, Any]) -> None:
+        self.given, self._rows, self.world = given, rows, ""
+        if given.ranks == 1:
+            self._member = alone(settings(given.environment()))
+        else:
+            store = self._client()
+            self._meet(store)
+            self._member = joined(store, given.rank, given.ranks, given.environment())
+        self._comm = everybody(self._member, given.timeout)
+        self.pool: TimedPool | None = None
         try:
-            self._agree()
-        except KVError as error:
+            if given.ranks > 1:
+                self._agree(store, layouts)
+                self._register()
+            if given.pool is not None:
+                pool = Pool.connect(given.pool).within(given.namespace)
+                self.pool = TimedPool(self._comm, pool, given.pool_plane)
+        except BaseException as error:
             self._member.close(error)
             raise
-        self._failed: list[WorldError] = []
-        self._server = threading.Thread(target=self._serve, name="triplane-kv", daemon=True)
-        self._server.start()
+
+    def _register(self) -> None:
+        self._holds = Holds(self._comm, self.given.hold)
+        self._windows = {
+            name: Window(self._comm, self._rows[name], name=f"kv {at}")
+            for at, name in enumerate(self._rows)
+        }
+
+    @property
+    def label(self) -> Any:
+        """The emulated machine that times transfers between instances; None for none."""
+        return self._comm.machine(READ + SIDES[False, False])
 
     def check(self) -> None:
         """Raise the error that has ended the world of instances, if any."""
-        if self._failed:
-            raise self._failed[0]
         self._member.driver.control.check()
 
-    def pull(
-        self, request: str, source: int, first: int, count: int
-    ) -> dict[str, IncomingBlocks] | None:
-        """Begin to fetch ``count`` blocks from number ``first`` on; returns the transfers by layer.
+    def hold(self, hold: Hold) -> None:
+        """Hold a prompt's blocks for another instance."""
+        self._holds.add(hold)
 
-        None if the source no longer has them. Raises `KVError` if it does not answer, `WorldError`
-        if it has died.
+    def released(self) -> set[str]:
+        """The requests whose blocks are held no longer, each once."""
+        return self._holds.over() if self.given.ranks > 1 else set()
+
+    def pull(self, order: LoadOrder) -> dict[str, MemoryWork] | None:
+        """Begin to read blocks into the own cache; returns the reads by layer.
+
+        None if the source no longer holds them. Raises `KVError` for a source that there is not,
+        `WorldError` if it has died.
         """
         me, ranks = self.given.rank, self.given.ranks
-        if source == me or not 0 <= source < ranks:
-            raise KVError(f"rank {me} asks rank {source} of {ranks} for KV")
-        wish = {"request": request, "to": me, "first": first, "count": count}
-        number = self._wish(self._store, source, wish)
-        there = self._answered(f"answer/{source}/{number}", source, request)
-        return self._incoming(source, number, count) if there else None
+        if order.source == me or not 0 <= order.source < ranks:
+            raise KVError(f"rank {me} asks rank {order.source} of {ranks} for KV")
+        if order.world != self.world or not self._holds.begin(order):
+            return None
+        return {
+            name: self._windows[name].getv(
+                [
+                    (rows[mine], theirs * rows.shape[1])
+                    for mine, theirs in zip(order.blocks, order.theirs, strict=True)
+                ],
+                order.source, async_op=True,
+            )
+            for name, rows in (self._rows.items() if order.blocks else ())
+        }  # fmt: skip
+
+    def pulled(self, order: LoadOrder) -> None:
+        """Let go of the source's hold, when all reads are over."""
+        self._holds.end(order)
 
     def close(self) -> None:
-        """Leave the world of instances; raises what went wrong between them."""
-        if self._server.is_alive():
-            with suppress(dist.DistError):  # the store went with rank 0, and so ends the thread
-                self._wish(self._store, self.given.rank, None)
-            self._server.join(self.given.timeout)
-            if self._server.is_alive():
-                self._failed.append(TimedOut(f"rank {self.given.rank}: its KV is still asked for"))
-        failed = self._failed[0] if self._failed else None
-        self._member.close(failed)
-        if failed is not None:
-            raise failed
+        """Leave the world of instances, and the pool."""
+        if self.pool is not None:
+            self.pool.pool.close()
+        self._member.close(None)
 
-    def _client(self, master: bool) -> TCPStore:
+    def _client(self) -> TCPStore:
         given = self.given
         return TCPStore(
-            given.address, given.port, given.ranks, master, timedelta(seconds=given.start_timeout),
-            wait_for_workers=False,
+            given.address, given.port, given.ranks, given.rank == 0,
+            timedelta(seconds=given.start_timeout), wait_for_workers=False,
         )  # fmt: skip
 
-    def _meet(self) -> None:
+    def _meet(self, store: TCPStore) -> None:
         """Wait until all instances have started."""
         keys = [f"here/{rank}" for rank in range(self.given.ranks)]
-        self._store.set(keys[self.given.rank], "")
+        if self.given.rank == 0:
+            store.set("world", secrets.token_hex(8))
+        store.set(keys[self.given.rank], "")
         try:
-            self._store.wait(keys, timedelta(seconds=self.given.start_timeout))
+            store.wait(keys, timedelta(seconds=self.given.start_timeout))
         except dist.DistError as error:
-            late = [rank for rank, key in enumerate(keys) if not self._store.check([key])]
+            late = [rank for rank, key in enumerate(keys) if not store.check([key])]
             raise KVError(
                 f"of {self.given.ranks} instances, {late} have not come to"
                 f" {self.given.address}:{self.given.port} within {self.given.start_timeout:g} s"
             ) from error
+        self.world = store.get("world").decode()
 
-    def _agree(self) -> None:
+    def _agree(self, store: TCPStore, layouts: Mapping[str, Any]) -> None:
         """Refuse instances whose blocks differ."""
-        shapes = [[name, shape, str(kind)] for name, (shape, kind) in self._shapes.items()]
-        mine = json.dumps(shapes)
-        self._store.set(f"shapes/{self.given.rank}", mine)
-        others = [self._store.get(f"shapes/{rank}").decode() for rank in range(self.given.ranks)]
+        mine = json.dumps(list(layouts.items()))
+        store.set(f"layouts/{self.given.rank}", mine)
+        others = [store.get(f"layouts/{rank}").decode() for rank in range(self.given.ranks)]
         for rank, other in enumerate(others):
             if other != mine:
                 raise KVError(
@@ -142,60 +153,23 @@ class Peers:
                     f" {other}; all instances need the same model, type and block size"
                 )
 
-    @staticmethod
-    def _wish(store: TCPStore, source: int, wish: dict[str, Any] | None) -> int:
-        """Ask a rank for something, or oneself to end; the number of the wish."""
-        number = store.add(f"wishes/{source}", 1) - 1
-        store.set(f"wish/{source}/{number}", json.dumps(wish))
-        return int(number)
 
-    def _answered(self, key: str, source: int, request: str) -> bool:
-        due = time.monotonic() + self.given.timeout
-        while not self._store.check([key]):
-            self.check()
-            if time.monotonic() > due:
-                raise KVError(
-                    f"rank {source} has not answered within {self.given.timeout:g} s to rank"
-                    f" {self.given.rank}, which wants the KV of request {request}"
-                )
-            time.sleep(POLL)
-        there = self._store.get(key) == b"here"
-        self._store.delete_key(key)
-        return there
-
-    def _incoming(self, source: int, number: int, count: int) -> dict[str, IncomingBlocks]:
-        comm, coming = self._comms[source], {}
-        machine = comm.machine("send_recv")
-        for name, (shape, kind) in self._shapes.items():
-            into = torch.empty((count, *shape), dtype=kind)
-            coming[name] = IncomingBlocks(into, comm.irecv(into, source, number), machine)
-        return coming
-
-    def _serve(self) -> None:
-        """Answer wishes, one after the other, until one's own."""
-        number, rank = 0, self.given.rank
-        try:
-            store = self._client(False)
-            while (wish := _taken(store, f"wish/{rank}/{number}")) is not None:
-                blocks = self.kept.take(wish["request"])
-                store.set(f"answer/{rank}/{number}", "gone" if blocks is None else "here")
-                if blocks is not None:
-                    self._send(blocks, wish, number)
-                number += 1
-        except WorldError as error:
-            self._failed.append(error)
-        except dist.DistError:
-            return  # rank 0 has left, and the store with it: nobody can wish for anything now
-
-    def _send(self, blocks: Blocks, wish: dict[str, Any], number: int) -> None:
-        comm, which = self._comms[self.given.rank], slice(wish["first"], None)
-        pieces = [blocks[name][which][: wish["count"]].contiguous() for name in self._shapes]
-        for work in [comm.isend(piece, wish["to"], number) for piece in pieces]:
-            work.wait(self.given.timeout)
+def rows_of(name: str, cache: Tensor, blocks: int) -> NDArray[np.uint8]:
+    """A layer's cache as bytes [blocks, bytes of a block]; raises `KVError` if blocks have gaps."""
+    size = cache[0].numel() if cache.shape[0] else 0
+    dense = cache[:1].untyped_storage().nbytes() >= blocks * size * cache.element_size()
+    spans = sum((extent - 1) * step for extent, step in zip(cache.shape[1:], cache.stride()[1:],
+                                                           strict=True))  # fmt: skip
+    if cache.shape[0] != blocks or cache.stride(0) != size or spans != size - 1 or not dense:
+        raise KVError(
+            f"the cache of {name} is {list(cache.shape)} with strides {list(cache.stride())}; it"
+            f" has to be {blocks} blocks first, one after the other"
+        )
+    flat = cache.as_strided((blocks, size), (size, 1), cache.storage_offset())
+    rows: NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return rows
 
 
-def _taken(store: TCPStore, key: str) -> dict[str, Any] | None:
-    store.wait([key], EVER)
-    wish: dict[str, Any] | None = json.loads(store.get(key))
-    store.delete_key(key)
-    return wish
+def layout_of(cache: Tensor, kernel: str) -> list[Any]:
+    """How a block of a layer's cache is laid out; ``kernel``: of the attention that does it."""
+    return [list(cache.shape[1:]), list(cache.stride()[1:]), str(cache.dtype), kernel]

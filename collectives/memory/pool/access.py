@@ -56,6 +56,9 @@ class ShardAccess(Protocol):
     def used(self, key: str) -> None:
         """Note that a value was read at a glance."""
 
+    def report(self) -> None:
+        """Tell the server of all uses that it has not been told of; does not wait."""
+
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> Sequence[tuple[int, Place] | PoolFull]:
         """A number and a place for new values of these namespaces and bytes, or why not."""
 

@@ -109,6 +109,9 @@ class LocalAccess:
     def used(self, key: str) -> None:
         """See `ShardAccess`."""
 
+    def report(self) -> None:
+        """See `ShardAccess`: there is nothing that it has not been told of."""
+
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
         """See `ShardAccess`."""
         with self._lock:

@@ -156,6 +156,13 @@ class Pool:
         """Remove all values of the namespace; returns how many, each replica counted."""
         return sum(self._members.each(lambda one: one.clear(self.namespace)).values())
 
+    def report(self) -> None:
+        """Tell all servers which values this client has read; else they learn it a little later.
+
+        Their policies and `stats` go by that.
+        """
+        self._members.each(lambda one: one.report())
+
     def stats(self) -> dict[str, Counts]:
         """What has happened at each server, and how full it is: see `access.Counts`."""
         return self._members.each(lambda one: one.counts())
@@ -164,6 +171,10 @@ class Pool:
     def servers(self) -> tuple[str, ...]:
         """The names of the servers that are not lost."""
         return self._members.ring.servers
+
+    def owners(self, key: str) -> tuple[str, ...]:
+        """The servers that hold the value of ``key`` if there is one; none if all are lost."""
+        return self._members.owners(self._before + key)
 
     def close(self) -> None:
         """Give back what this client holds; a local pool's memory is freed. Idempotent."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 from collectives.memory.pool.access import SMALL, Counts, FoundValue, NewValue, ShardAccess
@@ -102,9 +102,13 @@ class RemoteAccess:
         """See `ShardAccess`; the server is told with the next question, or of many at once."""
         self._used.append(key_hash(key))
         if len(self._used) >= USES:
-            with self._lock:
-                if self._line is not None:
-                    self._on_line(b"", answered=False)
+            self.report()
+
+    def report(self) -> None:
+        """See `ShardAccess`."""
+        with self._lock:
+            if self._used and self._line is not None:
+                self._on_line(b"", answered=False)
 
     def _is_open(self) -> bool:
         """Whether the line is open; what has arrived on it without a question is taken in."""
@@ -304,6 +308,8 @@ class RemoteAccess:
 
     def close(self) -> None:
         """See `ShardAccess`."""
+        with suppress(PoolError):  # nobody there, or in a process that was forked from the client
+            self.report()
         with self._lock:
             self._give_up()
             for tier in self._tiers:
