@@ -32,7 +32,7 @@ class Bundles(NamedTuple):
     """
 
     begin: Longs
-    source: Longs
+    source: Ints
     target: Ints
     share: Floats
     bandwidth: Floats
@@ -44,13 +44,13 @@ def bundles_of(
     begin: Longs, target: Ints, share: Floats, bandwidth: Floats, latency: Floats
 ) -> Bundles:
     """The bundles with their source classes, and the parts that they make."""
-    source = np.repeat(np.arange(len(begin) - 1), np.diff(begin))
+    source = np.repeat(np.arange(len(begin) - 1, dtype=np.int32), np.diff(begin))
     return Bundles(begin, source, target, share, bandwidth, latency,
                    _parts(source, target, len(begin) - 1))  # fmt: skip
 
 
 @compiled
-def _parts(source: Longs, target: Ints, classes: int) -> Longs:
+def _parts(source: Ints, target: Ints, classes: int) -> Longs:
     """The part of each class, numbered from 0 in order."""
     root = np.arange(classes)
     for e in range(len(source)):

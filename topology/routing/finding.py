@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topology.compiled import compiled
 from topology.errors import TopologyError
 from topology.faults import called
 from topology.graph import Floats, Ints, Longs, Topology
@@ -12,6 +13,7 @@ from topology.routing.alike import AlikePaths, Found
 from topology.routing.detours import has_detours, walk_all_paths
 from topology.routing.ends import Bundles, Ends, bundles_of, ends_of
 from topology.routing.fold import Fold
+from topology.routing.grouping import read_only
 from topology.routing.hops import HopSearch
 from topology.routing.policies import (
     Adaptive,
@@ -71,24 +73,28 @@ class PolicyOnGraph:
         ``link_resource``: the resource of every link; ``bandwidth``: float64 [links], by which ways
         are weighed, bytes per second. Raises as `topology.routing.tables.choices`.
         """
-        graph, count = self.graph, folded.n_classes
-        first, src, dst = folded.first_link, folded.src, folded.dst
-        share = folded.links / np.bincount(folded.colour, minlength=count)[src]
+        graph, first, src, dst = self.graph, folded.first_link, folded.src, folded.dst
+        begin, share, each, latency, resource = _of_bundles(
+            folded.colour,
+            src,
+            folded.links,
+            first,
+            read_only(bandwidth),
+            graph.link_latency,
+            link_resource,
+        )
         if isinstance(self.rule, Weighted):
             share = share * np.minimum(bandwidth[first], _WIDEST)
         if self.factor is not None:
             share = share * self.factor[first]
-        bundles = bundles_of(
-            np.searchsorted(src, np.arange(count + 1)), dst.astype(np.int32), share,
-            folded.links * bandwidth[first], graph.link_latency[first],
-        )  # fmt: skip
+        bundles = bundles_of(begin, dst, share, each, latency)
         into = ends_of(bundles, graph.n_endpoints, of_source=False)
         hops = HopSearch(bundles, into, graph.n_endpoints)
         plane = FoldedPlane(
             number=int(graph.link_plane[first[0]]) if len(first) else -1,
             begin=bundles.begin, target=bundles.target, share=bundles.share,
             bandwidth=bundles.bandwidth, latency=bundles.latency,
-            resource=link_resource[first].astype(np.int32),
+            resource=resource,
             distance=hops.hops,
         )  # fmt: skip
         return plane, Finder(self._finder(plane, bundles, into), hops)
@@ -124,6 +130,32 @@ class PolicyOnGraph:
 
         alike = AlikePaths(plane, bundles, into, n, find)
         return alike.walk if alike.pays else find
+
+
+@compiled
+def _of_bundles(
+    colour: Longs, src: Ints, links: Longs, first: Ints, bandwidth: Floats, latency: Floats,
+    link_resource: Longs,
+) -> tuple[Longs, Floats, Floats, Floats, Ints]:  # fmt: skip
+    """Columns of a `FoldedPlane`: ``begin``, links a vertex of the source, rates, and so on.
+
+    From those of a `Fold`, and of all links.
+    """
+    classes = colour.max() + 1
+    alike, begin = np.zeros(classes, np.int64), np.zeros(classes + 1, np.int64)
+    for vertex in range(len(colour)):
+        alike[colour[vertex]] += 1
+    share, carried, late = np.empty(len(first)), np.empty(len(first)), np.empty(len(first))
+    resource = np.empty(len(first), np.int32)
+    for b in range(len(first)):
+        link = first[b]
+        begin[src[b] + 1] += 1
+        share[b] = links[b] / alike[src[b]]
+        carried[b], late[b] = links[b] * bandwidth[link], latency[link]
+        resource[b] = link_resource[link]
+    for c in range(classes):
+        begin[c + 1] += begin[c]
+    return begin, share, carried, late, resource
 
 
 def on_graph(graph: Topology, rule: Policy, planes: Sequence[str]) -> PolicyOnGraph:

@@ -6,21 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topology.compiled import compiled, inlined
-from topology.graph import Longs
+from topology.graph import Ints, Longs
 
 _Bits = NDArray[np.uint64]
 
 
 def bits(column: NDArray[Any]) -> _Bits:
-    """The same bits for the same numbers."""
-    if column.dtype == np.float64:
+    """The same bits for the same numbers, of columns of 64-bit numbers and of int32."""
+    if column.dtype == np.float64 and not column.all():
         column = column + 0.0  # which makes one of the two zeros the other
-    return np.ascontiguousarray(column).view(np.uint64)
+    if column.dtype == np.int32:
+        column = column.astype(np.int64)
+    return read_only(np.ascontiguousarray(column).view(np.uint64))
+
+
+def read_only(column: NDArray[Any]) -> NDArray[Any]:
+    """The same memory, which cannot be written through: kernels are compiled for that apart.
+
+    A topology's own columns are so, and what is picked from them is not: they shall be one type.
+    """
+    seen = column.view()
+    seen.flags.writeable = False
+    return seen
 
 
 @compiled
-def in_groups(key: NDArray[np.integer], groups: int) -> tuple[Longs, Longs]:
-    """Where each group's rows begin, int64 [groups + 1], and the rows group by group, int64.
+def in_groups(key: NDArray[np.integer], groups: int) -> tuple[Longs, Ints]:
+    """Where each group's rows begin, int64 [groups + 1], and the rows group by group, int32.
 
     ``key``: the group of each row, from 0; rows of one stay in their order.
     """
@@ -29,7 +41,7 @@ def in_groups(key: NDArray[np.integer], groups: int) -> tuple[Longs, Longs]:
         begin[key[row] + 1] += 1
     for group in range(groups):
         begin[group + 1] += begin[group]
-    at, order = begin.copy(), np.empty(len(key), np.int64)
+    at, order = begin.copy(), np.empty(len(key), np.int32)
     for row in range(len(key)):
         order[at[key[row]]] = row
         at[key[row]] += 1
@@ -37,8 +49,8 @@ def in_groups(key: NDArray[np.integer], groups: int) -> tuple[Longs, Longs]:
 
 
 @compiled
-def first_of_equal(one: _Bits, other: _Bits) -> tuple[Longs, Longs]:
-    """The number of each row's pair of values, int64, and the first row of each pair.
+def first_of_equal(one: _Bits, other: _Bits) -> tuple[Ints, Longs]:
+    """The number of each row's pair of values, int32, and the first row of each pair.
 
     Pairs are numbered in the order of their first rows.
     """
@@ -47,8 +59,11 @@ def first_of_equal(one: _Bits, other: _Bits) -> tuple[Longs, Longs]:
         room *= 2
     room = min(room, 1 << 12)
     slots, first, count = np.full(room, -1), np.empty(len(one), np.int64), 0
-    number = np.empty(len(one), np.int64)
+    number = np.empty(len(one), np.int32)
     for row in range(len(one)):
+        if row > 0 and one[row] == one[row - 1] and other[row] == other[row - 1]:
+            number[row] = number[row - 1]
+            continue
         if 2 * count >= len(slots):
             slots = _wider(slots, first[:count], one, other)
         slot = _slot(slots, first, one, other, row)
@@ -82,7 +97,7 @@ def _slot(slots: Longs, first: Longs, one: _Bits, other: _Bits, row: int) -> int
 
 
 @inlined
-def join(root: Longs, a: int, b: int) -> None:
+def join(root: NDArray[np.signedinteger[Any]], a: int, b: int) -> None:
     """Put ``a`` and ``b`` into one tree; ``root``: of each number one above it, its own at the top.
 
     The top of a tree is its least number.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topology.compiled import compiled, inlined
-from topology.graph import Longs
+from topology.graph import Ints, Longs
 from topology.routing.ends import Bundles, Ends
 from topology.routing.grouping import in_groups
 
@@ -72,7 +72,7 @@ class HopSearch:
 
 
 @compiled
-def _search(hops: Hops, begin: Longs, source: Longs, ends: Longs, n: int) -> None:
+def _search(hops: Hops, begin: Longs, source: Ints, ends: Longs, n: int) -> None:
     """Fill in the hops to ``ends``, one endpoint of each group, breadth first.
 
     Bundles into class c are from ``source[begin[c]:begin[c + 1]]``.

@@ -64,12 +64,12 @@ class Router:
             fold(topology, number, made.apart(number), made.factor, marks) for number in numbers
         ]  # fmt: skip
         self.link_resource = number_bundles(folds, topology.n_links)
-        used = self.link_resource >= 0
-        bandwidth = topology.link_bandwidth[used]
-        self.capacity = np.bincount(self.link_resource[used], bandwidth).astype(np.float64)
-        self.plane: Ints = np.concatenate(
-            [topology.link_plane[folded.first_link] for folded in folds]
+        first, links = (
+            np.concatenate([getattr(folded, name) for folded in folds])
+            for name in ("first_link", "links")
         )
+        self.capacity = _capacity(topology.link_bandwidth[first], links)
+        self.plane: Ints = topology.link_plane[first]
         self._folds, self._on_graph = folds, made
         self._planes: list[tuple[FoldedPlane, Finder]] = [
             made.plane(folded, self.link_resource, topology.link_bandwidth) for folded in folds
@@ -170,18 +170,18 @@ class Router:
         return ~np.isin(self.table.plane, [-1, *inside])
 
     @cached_property
-    def _links(self) -> tuple[Longs, Longs]:
+    def _links(self) -> tuple[Ints, Longs]:
         begin, order = in_groups(self.link_resource + 1, len(self.capacity) + 1)
         return order, begin[1:]
 
     def links(self, resource: int) -> Longs:
         """The physical links of a resource, their numbers in ascending order: int64."""
         order, begin = self._links
-        return order[begin[resource] : begin[resource + 1]]
+        return order[begin[resource] : begin[resource + 1]].astype(np.int64)
 
     def name(self, resource: int) -> str:
         """The name of a resource: its link's, or its links' with ``*`` where they differ."""
-        links, graph = self.links(resource), self.topology
+        links, graph = np.flatnonzero(self.link_resource == resource), self.topology
         if len(links) == 1:
             return graph.link_name(int(links[0]))
         ends = [
@@ -233,6 +233,16 @@ def _pattern(names: list[str]) -> str:
     low, high = min(names), max(names)
     same = next((i for i, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), 0)
     return low if low == high else f"{low[:same]}*"
+
+
+@compiled
+def _capacity(each: Floats, links: Longs) -> Floats:
+    """What so many links of ``each`` carry together, added up one by one: bytes per second."""
+    capacity = np.zeros(len(each))
+    for resource in range(len(each)):
+        for _ in range(links[resource]):
+            capacity[resource] += each[resource]
+    return capacity
 
 
 @compiled

@@ -19,9 +19,8 @@ import numpy as np
 
 from topology.compiled import compiled
 from topology.graph import LEVELS, Ints, Longs
-from topology.routing.grouping import join
 from topology.routing.router import Router
-from topology.routing.seen_plane import SeenPlane, hangs_on
+from topology.routing.seen_plane import Image, SeenPlane, TurnedPlane, hangs_on
 from topology.routing.walk import FoldedPlane
 
 
@@ -94,22 +93,22 @@ def turned(
     here = places[:ranks].astype(np.int64)
     planes = router.folded
     found: list[Turn] = []
-    root = np.arange(len(router.capacity))
+    root = np.arange(len(router.capacity), dtype=np.int32)
     if router.policy == "spray" and len(np.unique(here)) == ranks:
-        looks = [SeenPlane.of(plane, here, router.topology.n_endpoints) for plane in planes]
+        n = router.topology.n_endpoints
+        under = [TurnedPlane(SeenPlane.of(plane, here, n)) for plane in planes]
         kinds = _groups(router, here, planes)
-        for turn, images in _proved(looks, kinds, (*marks, ranks), whole):
+        for turn, images in _proved(under, kinds, (*marks, ranks), whole):
             found.append(turn)
-            for look, image in zip(looks, images, strict=True):
-                _join(root, look.plane.resource, image)
-    first, orbit, count = np.unique(_roots(root), return_inverse=True, return_counts=True)
-    return Turned(ranks, tuple(found), orbit, count, first)
+            for plane, image in zip(under, images, strict=True):
+                plane.take(image, root)
+    return Turned(ranks, tuple(found), *_orbits(root))
 
 
 def _proved(
-    looks: list[SeenPlane], kinds: list[Longs], marks: Sequence[int], whole: bool
-) -> Iterator[tuple[Turn, list[Longs]]]:
-    """Turns with what each makes of the bundles of every plane, the smallest first.
+    planes: list[TurnedPlane], kinds: list[Longs], marks: Sequence[int], whole: bool
+) -> Iterator[tuple[Turn, list[Image]]]:
+    """Turns with what each makes of every plane, the smallest first.
 
     The last of ``marks`` is the number of ranks.
     """
@@ -122,7 +121,7 @@ def _proved(
                 if not all(_keeps(kind, by, block) for kind in kinds):
                     continue
                 moved = turn.moved(np.arange(marks[-1]))
-                images = [look.image(moved) for look in looks]
+                images = [plane.image(moved) for plane in planes]
                 if all(image is not None for image in images):
                     yield turn, [image for image in images if image is not None]
                     by = block
@@ -155,18 +154,18 @@ def _keeps(kind: Longs, by: int, block: int) -> bool:
 
 
 @compiled
-def _join(root: Longs, resource: Ints, image: Longs) -> None:
-    """Put the resource of each bundle and that of its image into one tree."""
-    for e in range(len(image)):
-        if image[e] < 0:
-            continue
-        join(root, resource[e], resource[image[e]])
+def _orbits(root: Ints) -> tuple[Longs, Longs, Longs]:
+    """The number of each one's tree, from 0 in order; how many each has, and its first one.
 
-
-@compiled
-def _roots(root: Longs) -> Longs:
-    """The least resource of the tree of each."""
-    found = np.empty_like(root)
-    for r in range(len(root)):  # the root of a tree is its least
-        found[r] = r if root[r] == r else found[root[r]]
-    return found
+    The top of a tree is the least of it, and what is above one comes before it.
+    """
+    orbit, trees = np.empty(len(root), np.int64), 0
+    for r in range(len(root)):
+        orbit[r] = trees if root[r] == r else orbit[root[r]]
+        trees += root[r] == r
+    count, first = np.zeros(trees, np.int64), np.empty(trees, np.int64)
+    for r in range(len(root)):
+        if root[r] == r:
+            first[orbit[r]] = r
+        count[orbit[r]] += 1
+    return orbit, count, first
