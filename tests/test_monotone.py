@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cases.moe import Experts, dtype_of
+from bench.cases.moe import Experts, dtype_of, node_ranks
 from collectives.algorithms.table import schedule
 from fabric import Fabric, Step
 from fabric.endpoint.presets import names, preset
@@ -95,24 +95,39 @@ def test_nothing_is_below_its_bound_at_the_usual_tolerance_either(size: int) -> 
     assert times[1].duration == pytest.approx(times[0].duration, rel=1e-3)
 
 
+def exchanged(software: str, work: Experts) -> float:
+    fabric = machine(software, EXPERTS[software])
+    planes = fabric.software.planes or fabric.topology.planes
+    normal = work.mode_of(software) == "normal"
+    width = node_ranks(fabric.topology, planes, work.ranks) if normal else None
+    operation = work.op if stacks()[software].once_a_rank else work.operation
+    found = fabric.simulate(work.steps(software, width), operation=operation, ranks=work.ranks)
+    assert found.duration >= found.bound * (1 - 1e-9)
+    return found.duration
+
+
 @pytest.mark.parametrize("software", EXPERTS)
 @given(
     op=st.sampled_from(["dispatch", "combine"]), ranks=st.sampled_from([8, 16, 32]),
-    tokens=st.lists(st.integers(1, 512), min_size=2, max_size=2).map(sorted),
+    tokens=st.integers(1, 256), more=st.integers(1, 8) | st.integers(1, 256),
+    skew=st.sampled_from(["uniform", "zipf:1.1", "node-limited:4"]), seed=st.integers(0, 1 << 32),
+    mode=st.sampled_from(["low-latency", "normal"]),
 )  # fmt: skip
 @settings(max_examples=10, deadline=None)
-def test_more_tokens_take_no_less(software: str, op: str, ranks: int, tokens: list[int]) -> None:
-    fabric = machine(software, EXPERTS[software])
-    times = []
-    for count in tokens:
-        work = Experts(
-            op, "low-latency", ranks, count, 7168, 8, 256, dtype_of(software), "uniform", 0, 1
-        )
-        found = fabric.simulate(work.steps(software, None), operation=op, ranks=ranks)
-        assert found.duration >= found.bound * (1 - 1e-9)
-        times.append(found.duration)
-    # Which experts are drawn changes with the number of tokens: a few tokens more can miss a rank.
-    assert times[0] <= times[1] * 1.02 or tokens[1] < tokens[0] + 8
+def test_more_tokens_take_no_less(
+    software: str, op: str, ranks: int, tokens: int, more: int, skew: str, seed: int, mode: str
+) -> None:
+    """The tokens of the smaller batch are among those of the larger one."""
+    if preset(software).key(f"{op}:normal") != f"{op}:normal":
+        mode = "low-latency"
+    work = Experts(op, mode, ranks, tokens, dtype=dtype_of(software), skew=skew, seed=seed)
+    less, greater = (
+        exchanged(software, replace(work, tokens=count)) for count in (tokens, tokens + more)
+    )
+    # Between nodes a batch is cut into 16 chunks, and a longer one elsewhere: hot experts' tokens
+    # may be spread better then. The most that was found is 0.35%.
+    cut_anew = mode == "normal" and ranks > 8
+    assert less <= greater * (1.005 if cut_anew else 1 + 1e-9)
 
 
 @pytest.mark.parametrize("software", COPIES)

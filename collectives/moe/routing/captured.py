@@ -130,13 +130,14 @@ class CapturedRouting:
         """A routing of ``ranks`` ranks with ``tokens`` tokens each, of tokens that were captured.
 
         Each of these is taken as often as any other, or once more; in what order is drawn from
-        ``seed``.
+        ``seed``. The first tokens of a rank are the same in every batch that has so many.
         """
         rows, needed = len(self.topk_idx), ranks * tokens
         chances = np.random.default_rng((SEED, seed))
         order = [chances.permutation(rows) for _ in range(-(-needed // rows))]
         taken = np.concatenate([np.zeros(0, np.int64), *order])[:needed]
-        return Routing(list(self.topk_idx[taken].reshape(ranks, tokens, self.top_k)), self.experts)
+        rank_after_rank = taken.reshape(tokens, ranks).T
+        return Routing(list(self.topk_idx[rank_after_rank]), self.experts)
 
     def blocks(self) -> Iterator[tuple[int, int, int, NDArray[np.bool_]]]:
         """Iterate over ``(step, layer, rank, rows)``, with a mask of the rows of each."""

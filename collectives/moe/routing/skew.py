@@ -1,8 +1,10 @@
 """Random routings from a seed, and the names by which a command line asks for one.
 
 The generators draw a token's experts one after another without replacement, in proportion to the
-experts' weights (the same distribution as Gumbel top-k). A draw that a token may not have is drawn
-again, for all such tokens at once; after `TRIES`, from what its experts so far have left.
+experts' weights (the same distribution as Gumbel top-k). They are nested: of the same seed, the
+first tokens of a rank are the same in every batch that has so many, on however many ranks, and the
+first experts of a token for every top_k. So an answer that changes with the number of tokens does
+so because there are more of them, and not because they are others.
 """
 
 import sys
@@ -18,11 +20,11 @@ from collectives.moe.routing.routing import MOST, Ints, Routing, RoutingError, b
 from topology.arguments import integers, number, shown, whole
 from topology.errors import ArgumentError
 
-TRIES = 4
-"""Draws from all experts, which are cheap, before those from what is left, which seldom fail."""
-
 LEAST = 1e-12
 """No expert is less popular than this beside the first: float64 has to tell their sums apart."""
+
+_LINE = 1 << 62
+"""How long all experts are together on the line of their weights, where these differ."""
 
 GROUPS = 8
 """Groups of DeepSeek-V3's experts (``n_group``, arXiv:2412.19437)."""
@@ -32,7 +34,6 @@ TOP_GROUPS = 4
 
 Tokens = int | Sequence[int] | Ints
 Weights = NDArray[np.float64]
-Chosen = NDArray[np.int32]  # [slot, token]: a slot of all tokens lies together
 
 
 def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0) -> Routing:
@@ -41,7 +42,7 @@ def uniform(ranks: int, tokens: Tokens, top_k: int, experts: int, seed: int = 0)
     ``tokens``: of each rank, one number or one for each. The same seed gives the same routing.
     Raises `RoutingError` for numbers that do not fit together.
     """
-    return _drawn(ranks, tokens, top_k, np.ones(count(experts, "experts")), _generator(seed))
+    return _drawn(ranks, tokens, top_k, np.arange(count(experts, "experts") + 1), seed)
 
 
 def zipf(
@@ -57,10 +58,9 @@ def zipf(
     except ArgumentError:
         told = f"the exponent of zipf is {shown(exponent)}; it has to be 0 or more"
         raise RoutingError(told) from None
-    rng = _generator(seed)
-    place = rng.permutation(count(experts, "experts"))
+    place = np.random.default_rng(_seed(seed)).permutation(count(experts, "experts"))
     weights = np.maximum((1.0 + place) ** -power, LEAST)
-    return _drawn(ranks, tokens, top_k, weights, rng)
+    return _drawn(ranks, tokens, top_k, _line(weights), seed)
 
 
 def weighted(ranks: int, tokens: Tokens, top_k: int, weights: Weights, seed: int = 0) -> Routing:
@@ -71,7 +71,7 @@ def weighted(ranks: int, tokens: Tokens, top_k: int, weights: Weights, seed: int
     found = np.asarray(weights, np.float64)
     if found.ndim != 1 or not len(found) or not (np.isfinite(found) & (found > 0)).all():
         raise RoutingError("the weights of experts have to be numbers above 0, one for each expert")
-    return _drawn(ranks, tokens, top_k, found, _generator(seed))
+    return _drawn(ranks, tokens, top_k, _line(found), seed)
 
 
 def node_limited(
@@ -108,8 +108,8 @@ def node_limited(
             f"top_k is {top_k}, and {top_groups} groups may have only "
             f"{top_groups * (experts // groups)} experts"
         )
-    group = np.repeat(np.arange(groups), blocks(experts, groups))
-    return _drawn(ranks, tokens, top_k, np.ones(experts), _generator(seed), group, top_groups)
+    edges = np.append(0, blocks(experts, groups).cumsum())
+    return _drawn(ranks, tokens, top_k, np.arange(experts + 1), seed, edges, top_groups)
 
 
 def parse_skew(
@@ -170,24 +170,34 @@ def _drawn(
     ranks: int,
     tokens: Tokens,
     top_k: int,
-    weights: Weights,
-    rng: np.random.Generator,
-    group: Ints | None = None,
+    begin: Ints,
+    seed: int,
+    edges: Ints | None = None,
     top_groups: int = 0,
 ) -> Routing:
-    experts, ranks, top_k = len(weights), count(ranks, "ranks"), count(top_k, "top_k")
-    each = _each(tokens, ranks)
+    from collectives.moe.routing.draws import draw  # numba takes a moment to import
+
+    experts, ranks, top_k = len(begin) - 1, count(ranks, "ranks"), count(top_k, "top_k")
+    first = np.append(0, _each(tokens, ranks).cumsum())
     if not 1 <= top_k <= experts:
         raise RoutingError(f"top_k is {top_k} of {experts} experts; it has to be 1 to {experts}")
-    limit = None if group is None else _Limit(group, top_groups, each.sum())
-    chosen = np.full((top_k, each.sum()), -1, np.int32)
-    for slot in range(top_k):
-        _fill(chosen, slot, weights, rng, limit)
-    return Routing(np.split(chosen.T.astype(np.int64), each.cumsum()[:-1]), experts)
+    chosen = np.empty((first[-1], top_k), np.int64)
+    groups = np.zeros(1, np.int64) if edges is None else edges
+    draw(chosen, first, np.uint64(_seed(seed)), begin, groups, top_groups)
+    return Routing(np.split(chosen, first[1:-1]), experts)
 
 
-def _generator(seed: Any) -> np.random.Generator:
-    return np.random.default_rng(count(seed, "seed", 0, 2**64))
+def _line(weights: Weights) -> Ints:
+    """Where every expert begins on a line on which each is as long as its weight, and the end."""
+    share = weights / weights.max()
+    if (share == 1).all():
+        return np.arange(len(weights) + 1)
+    share /= share.cumsum()[-1]
+    return np.append(0, np.maximum((share * _LINE).astype(np.int64), 1).cumsum())
+
+
+def _seed(seed: Any) -> int:
+    return count(seed, "seed", 0, 2**64 - 1)
 
 
 def _each(tokens: Any, ranks: int) -> Ints:
@@ -203,59 +213,3 @@ def _each(tokens: Any, ranks: int) -> Ints:
             f" up to {MOST} at most"
         )
     return np.array(given, np.int64)
-
-
-def _fill(
-    chosen: Chosen, slot: int, weights: Weights, rng: np.random.Generator, limit: "_Limit | None"
-) -> None:
-    # Gives every token an expert in this slot: one it has not, of the groups it is allowed.
-    left, tries = np.arange(chosen.shape[1]), 0
-    while len(left):
-        before = chosen[:slot, left] if tries else chosen[:slot]
-        drawn = _draw(weights, len(left), rng) if tries < TRIES else _other(weights, before, rng)
-        chosen[slot, left] = drawn
-        refused = np.zeros(len(left), bool) if limit is None else limit.refused(left, drawn)
-        for experts in before:
-            refused |= experts == drawn
-        left, tries = left[refused], tries + 1
-    if limit is not None:
-        limit.take(chosen[slot])
-
-
-class _Limit:
-    """The groups that each token has taken, of which it may have a limited number."""
-
-    def __init__(self, group: Ints, most: int, tokens: int) -> None:
-        self.group, self.most = group.astype(np.int32), most
-        self.taken = np.zeros((tokens, int(group[-1]) + 1), bool)
-        self.count = np.zeros(tokens, np.int32)
-
-    def refused(self, tokens: NDArray[np.intp], experts: NDArray[np.integer]) -> NDArray[np.bool_]:
-        full = self.count[tokens] >= self.most
-        return full & ~self.taken[tokens, self.group[experts]] if full.any() else full
-
-    def take(self, experts: NDArray[np.integer]) -> None:
-        at = np.arange(len(experts)), self.group[experts]
-        self.count += ~self.taken[at]
-        self.taken[at] = True
-
-
-def _draw(weights: Weights, rows: int, rng: np.random.Generator) -> NDArray[np.integer]:
-    if (weights == weights[0]).all():
-        return rng.integers(len(weights), size=rows, dtype=np.int32)
-    return _at(weights, rng.random(rows) * weights.sum())
-
-
-def _other(weights: Weights, before: Chosen, rng: np.random.Generator) -> NDArray[np.integer]:
-    # Draws from what the experts before leave, and steps over each of them in turn.
-    before = np.sort(before, axis=0)
-    begin = weights.cumsum() - weights
-    at = rng.random(before.shape[1]) * (weights.sum() - weights[before].sum(axis=0))
-    for expert in before:
-        at += np.where(at >= begin[expert], weights[expert], 0)
-    return _at(weights, at)
-
-
-def _at(weights: Weights, at: NDArray[np.float64]) -> NDArray[np.integer]:
-    # Rounding may put the last one past the end.
-    return np.minimum(np.searchsorted(weights.cumsum(), at, side="right"), len(weights) - 1)
