@@ -14,12 +14,14 @@ from bench.cli import main
 from bench.published import errors, outliers
 from bench.published.apart import APART, apart, entries
 from bench.published.case import plain, workload
-from bench.published.predict import Prediction, endpoint_of, fastest, in_unit, predict
+from bench.published.predict import Prediction, duration, endpoint_of, in_unit, predict
 from bench.published.rows import PUBLISHED, PublishedRow, TargetsError, read
 from bench.published.standing import Question, standing
 from bench.records import as_text, with_machines
 from bench.validation import picture
 from bench.validation.validate import as_page, record, summaries, validate
+from collectives.moe import dispatch_size, uniform
+from collectives.moe.schedules import low_latency
 from fabric.endpoint.records import stacks
 from fabric.machine import MachineError, MachineSpec
 
@@ -188,7 +190,7 @@ def test_an_answer_comes_again_on_the_machine_of_its_row(
         return
     task = workload(before.row, endpoint_of(before.row))
     fabric = MachineSpec.load(kept).build()
-    assert in_unit(before.row, task, fastest(fabric, task).duration) == value
+    assert in_unit(before.row, task, duration(fabric, task)) == value
 
 
 def test_rows_by_infiniband_have_it_in_their_machine(found: list[Prediction]) -> None:
@@ -224,6 +226,21 @@ def test_more_ranks_and_tokens_take_longer() -> None:
     times = [value(DISPATCH, ranks=ranks) for ranks in (4, 8, 16, 32, 64)]
     assert times == sorted(times)
     assert value(DISPATCH, tokens=64) < value(DISPATCH, tokens=128) < value(DISPATCH, tokens=256)
+
+
+def test_few_tokens_are_the_mean_of_four_routings_and_many_are_one() -> None:
+    fabric = MachineSpec("cloudmatrix384", "cann-ep", planes=("package", "ub")).build()
+    size = dispatch_size(7168, "cann-ep", "int8")
+    for tokens, draws in ((128, 4), (1024, 2), (2048, 1)):
+        times = [
+            fabric.simulate(
+                low_latency.dispatch(uniform(8, tokens, 8, 16, seed), size), operation="dispatch",
+                ranks=8,
+            ).duration
+            for seed in range(draws)
+        ]  # fmt: skip
+        asked = value(DISPATCH, ranks=8, experts=16, tokens=tokens)
+        assert asked == pytest.approx(1e6 * mean(times), rel=1e-9)
 
 
 def test_a_placement_is_read_from_its_words() -> None:

@@ -61,7 +61,7 @@ def predict(row: PublishedRow, engine: str = "flow") -> Prediction:
         endpoint = endpoint_of(row)
         case = workload(row, endpoint)
         _scale(row)
-        time = timeline(case, endpoint, engine).duration
+        time = duration(fabric_of(case, endpoint, engine), case)
         machine = machine_of(row, case, endpoint, engine)
         value = in_unit(row, case, time)
         found = Prediction(row, value, None, endpoint, case, machine, time)
@@ -118,17 +118,18 @@ def _scale(row: PublishedRow) -> float:
     return units[unit]
 
 
-def timeline(task: PublishedCase, endpoint: Endpoint, engine: str = "flow") -> Timeline:
-    """The simulation of what a row measured; raises `TriplaneError`."""
-    return fastest(fabric_of(task, endpoint, engine), task)
-
-
 def fabric_of(task: PublishedCase, endpoint: Endpoint, engine: str = "flow") -> Fabric:
     """The machine that a row was measured on, with its software; raises `TriplaneError`."""
     return Fabric(
         task.topology, engine=engine, endpoint=endpoint, planes=task.planes,
         placement=task.places,
     )  # fmt: skip
+
+
+def duration(fabric: Fabric, task: PublishedCase) -> float:
+    """Seconds that a row's schedule takes; of several draws the mean. Raises `TriplaneError`."""
+    drawn = [task, *(replace(task, steps=steps) for steps in task.draws)]
+    return sum(fastest(fabric, each).duration for each in drawn) / len(drawn)
 
 
 def fastest(fabric: Fabric, task: PublishedCase) -> Timeline:

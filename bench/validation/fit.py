@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from bench.published.apart import apart
 from bench.published.case import PublishedCase, workload
-from bench.published.predict import fabric_of, fastest, in_unit
+from bench.published.predict import duration, fabric_of, in_unit
 from bench.published.rows import CALIBRATE, PublishedRow, calibration
 from bench.validation.recipes import RECIPES, Fixed, Free, Recipe, Same
 from fabric.endpoint.costs import Costs, Endpoint
@@ -114,11 +115,11 @@ def fit(recipe: Recipe, rows: Sequence[PublishedRow], others: Mapping[str, Fit])
 
 
 def _kept(task: PublishedCase) -> PublishedCase:
-    """``task``, whose schedule is made once: drawing a routing takes longer than timing it."""
-    if task.ways or isinstance(steps := task.steps(), UniformSteps):
+    """``task``, whose schedules are made once: drawing a routing takes longer than timing it."""
+    if task.ways or isinstance(task.steps(), UniformSteps):
         return task
-    made = tuple(steps)
-    return replace(task, steps=lambda: iter(made))
+    steps, *draws = (partial(iter, tuple(each())) for each in (task.steps, *task.draws))
+    return replace(task, steps=steps, draws=tuple(draws))
 
 
 def solved(problem: "Problem") -> Fit:
@@ -214,7 +215,7 @@ class Problem:
         key = i, repr([endpoint.costs(name) for name in names])
         if key not in self.times:
             fabric = self._fabric(task, endpoint).with_software(endpoint)
-            self.times[key] = fastest(fabric, task).duration
+            self.times[key] = duration(fabric, task)
         return self.times[key]
 
     def _fabric(self, task: PublishedCase, endpoint: Endpoint) -> Fabric:

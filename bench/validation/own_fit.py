@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.measured.setting import MOE, MeasuredError
 from bench.published.case import PublishedCase, workload
-from bench.published.predict import in_unit, timeline
+from bench.published.predict import duration, fabric_of, in_unit
 from bench.published.rows import PublishedRow
 from bench.validation.fit import Fit, Places, Problem, endpoint_with, placed, solved, turned
 from bench.validation.own_rows import SPARE, RowsOfOperation, in_blocks
@@ -191,7 +191,7 @@ def _beside_wire(problem: Problem) -> tuple[_Floats, _Floats]:
     """The seconds that each row took, and those that the wire alone takes."""
     bare = endpoint_with(problem.recipe, {f"{key_of(problem.tasks[0].operation)}.launch": 0.0})
     pairs = list(zip(problem.rows, problem.tasks, strict=True))
-    wire = [timeline(case, bare).duration for _, case in pairs]
+    wire = [duration(fabric_of(case, bare), case) for _, case in pairs]
     return np.array([_time(row, case) for row, case in pairs]), np.array(wire)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.measured.setting import MOE, MeasuredError
 from bench.published.errors import DIGITS, RowError, row_error
-from bench.published.predict import Prediction, in_unit, timeline
+from bench.published.predict import Prediction, duration, fabric_of, in_unit
 from bench.published.rows import PublishedRow
 from bench.records import Value
 from bench.validation.fit import nested
@@ -171,7 +171,7 @@ def _rows(one: OwnFit) -> Iterator[dict[str, Value]]:
     """What was measured, and what the model says, as tables of the file."""
     endpoint, fit = one.fit.endpoint(), one.fit
     for row, case in zip((*fit.rows, *one.held_out), one.cases, strict=True):
-        time = timeline(case, endpoint).duration
+        time = duration(fabric_of(case, endpoint), case)
         value = in_unit(row, case, time)
         kept = row_error(Prediction(row, value, None, endpoint, case, None, time))
         kept = replace(kept, stack="")
