@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.pages import (
     printed_by,
     printed_from,
     rewritten,
+    written,
 )
 from topology import Router, system
 
@@ -137,6 +139,10 @@ def reason(page: str, line: str) -> str | None:
     return None if not found or (ALL and found[0] == LONG) else found[0]
 
 
+def is_run(page: str, line: str) -> bool:
+    return reason(page, line) is None
+
+
 def key(block: Block) -> tuple[str, str]:
     return block.page, block.first
 
@@ -145,37 +151,40 @@ def key(block: Block) -> tuple[str, str]:
 def test_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
     printed = ""
     for block in blocks(page):
+        path = written(block, tmp_path)
+        left_out = block.language in ("python", "") and not is_run(block.page, block.first)
         if block.language == "text":
             assert matches(printed, block.text), (block.first, printed)
-        elif block.language == "csv":
-            name = "mine.csv" if "value" in block.first.split(",") else "routing.csv"
-            (tmp_path / name).write_text(block.text, "utf-8")
-        elif reason(block.page, block.first) is not None and block.language in ("python", ""):
+        elif block.language == "csv" or left_out:
             continue
         elif block.language == "json":
             assert MachineSpec.from_json(json.loads(block.text)) == MachineSpec()
-        elif block.language == "toml" and "[[classes]]" in block.text:
-            (tmp_path / "classes.toml").write_text(block.text, "utf-8")
-            assert load_classes(tmp_path / "classes.toml")
-        elif block.language == "toml" and "[[routes]]" in block.text:
-            (tmp_path / "tables.toml").write_text(block.text, "utf-8")
-            assert Router(system("cloudmatrix384"), f"static:{tmp_path}/tables.toml").rule
-        elif block.language == "toml" and "[[faults]]" in block.text:
-            (tmp_path / "faults.toml").write_text(block.text, "utf-8")
-            assert load_faults(tmp_path / "faults.toml")
-        elif block.language == "toml" and block.text.startswith("bench = "):
-            (tmp_path / "study.toml").write_text(block.text, "utf-8")
-            assert load_study(tmp_path / "study.toml").points
-        elif block.language == "toml":
-            named = NAMED.match(block.text)
-            path = tmp_path / (named[1] if named else "page.toml")
-            path.write_text(block.text, "utf-8")
-            assert system(str(path)).n_endpoints
+        elif block.language == "toml" and path is not None:
+            READERS.get(path.name, read_system)(path)
         elif block.language == "python":
             printed = run_python(block, tmp_path)
         else:
             assert block.language in ("sh", "console", ""), f"{block}: what runs that?"
             run_commands(block, tmp_path)
+
+
+def read_system(path: Path) -> None:
+    assert system(str(path)).n_endpoints
+
+
+def read_tables(path: Path) -> None:
+    assert Router(system("cloudmatrix384"), f"static:{path}").rule
+
+
+def read_study(path: Path) -> None:
+    assert load_study(path).points
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "classes.toml": load_classes, "tables.toml": read_tables, "faults.toml": load_faults,
+    "study.toml": read_study,
+}  # fmt: skip
+"""What reads the files that blocks of TOML stand for, by name; all others are topologies."""
 
 
 def run_commands(block: Block, folder: Path) -> None:
@@ -187,10 +196,8 @@ def run_commands(block: Block, folder: Path) -> None:
 
 
 def run_python(block: Block, folder: Path) -> str:
-    """What a Python block prints; one that is shown as a file is one for the commands after it."""
-    named = NAMED.match(block.text)
-    if named:
-        (folder / named[1]).write_text(block.text, "utf-8")
+    """What a Python block prints."""
+    if NAMED.match(block.text):  # a file for the commands after it
         return ""
     if key(block) in BEFORE:  # below, in one world of processes
         return ""
@@ -247,6 +254,6 @@ def test_only_dots_stand_for_anything(printed: str, shown: str, same: bool) -> N
 if __name__ == "__main__":
     for one in PAGES:
         with tempfile.TemporaryDirectory() as scratch:
-            for before, after in rewritten(one, Path(scratch)):
+            for before, after in rewritten(one, Path(scratch), is_run):
                 sys.stdout.write(f"{one.name}:\n{after}\n")
                 one.write_text(one.read_text("utf-8").replace(before, after), "utf-8")

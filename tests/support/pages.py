@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,12 @@ PAGES = [
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (\w+\.(?:py|toml))\n")
+
+TABLES = {
+    "[[classes]]": "classes.toml", "[[routes]]": "tables.toml", "[[faults]]": "faults.toml",
+    "bench = ": "study.toml",
+}  # fmt: skip
+"""The files that blocks of TOML without a name stand for, by what is in them."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +144,34 @@ def printed_from(source: str, folder: Path) -> str:
     return out.getvalue()
 
 
-def rewritten(page: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Sessions whose output is no longer what they print: as they are, and as they should be."""
+def written(block: Block, folder: Path) -> Path | None:
+    """The file that a block shows, now in ``folder`` for the commands after it; None for others."""
+    named = NAMED.match(block.text) if block.language in ("python", "toml") else None
+    if named:
+        name = named[1]
+    elif block.language == "csv":
+        name = "mine.csv" if "value" in block.first.split(",") else "routing.csv"
+    elif block.language == "toml":
+        found = (name for begin, name in TABLES.items() if begin in block.text)
+        name = next(found, "page.toml")
+    else:
+        return None
+    (folder / name).write_text(block.text, "utf-8")
+    return folder / name
+
+
+def rewritten(
+    page: Path, folder: Path, runs: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    """Sessions whose output is no longer what they print: as they are, and as they should be.
+
+    ``runs``: whether a command line of a page, given by name, is to be run.
+    """
     for block in blocks(page):
-        named = NAMED.match(block.text) if block.language in ("python", "toml") else None
-        if named:
-            (folder / named[1]).write_text(block.text, "utf-8")
+        written(block, folder)
         for command in block.commands if block.language == "console" else []:
+            if not runs(block.page, command.line):
+                continue
             printed = printed_by(command.line, folder)
             if not matches(printed, command.shown or ""):
                 yield f"$ {command.line}\n{command.shown}", f"$ {command.line}\n{printed}"
