@@ -91,7 +91,7 @@ DECODE = MappingProxyType({
         Sourced(
             1.7, DERIVED,
             "arXiv 2506.12708v2 section 4.2.3: the experts' stream takes ~600 us on 8 of 24 cores"
-            " at batch 96; 1.57 to 1.85 come nearest",
+            " at batch 96; 1.45 to 1.9 come nearest",
         ),
         "arXiv 2506.12708v2 section 5.1: EP320, one expert a die",
     ),
