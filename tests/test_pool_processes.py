@@ -54,6 +54,21 @@ def counts(pool: Pool, name: str) -> int:
     return sum(one[name] for one in pool.stats().values())
 
 
+def test_places_reserved_ahead_take_nothing_from_a_small_quota() -> None:
+    size, keys = 16 << 10, [str(number) for number in range(8)]
+    with (
+        serving(1, dram=64 * MIB, quotas={"small": len(keys) * size}) as address,
+        Pool.connect(address) as clients,
+    ):
+        pool = clients.within("small")
+        for key in keys:
+            pool.put(key, bytes(size))
+        assert pool.batch_exists(keys) == [True] * len(keys)
+        assert counts(pool, "evicted") == 0
+        pool.put("one more", bytes(size))
+        assert counts(pool, "evicted") == 1
+
+
 def test_processes_see_what_others_have_put(address: str) -> None:
     with Pool.connect(address) as pool, Pool.connect(address) as other:
         pool.put("small", b"text")

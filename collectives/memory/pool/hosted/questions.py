@@ -22,7 +22,7 @@ AHEAD = "ahead"
 """How a frame begins that is no answer, but says which places were reserved ahead, if any."""
 
 LEAST_SHARE = 32
-"""A first tier has room for so many times the values that are reserved ahead, at least."""
+"""A first tier, and a quota, has room for so many times the values that are reserved ahead."""
 
 _DIGESTS = 1 << 64
 
@@ -181,7 +181,9 @@ def commit(served: HostedShard, holder: Holder, given: Commit) -> bytes:
     if not given.ahead:
         return b""
     _, key, size, _ = given.values[0]
-    pages = served.shape.tiers[0].size // served.shape.page
+    room = served.shape.tiers[0].size
+    room = min(room, served.shape.quotas.get(namespace_of(key), room))
+    pages = room // served.shape.page
     most = min(given.ahead, pages // (served.shape.pages(size) * LEAST_SHARE))
     places: list[list[Any]] = []
     with suppress(PoolFull):
