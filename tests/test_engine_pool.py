@@ -36,3 +36,8 @@ def test_chats_over_a_prefill_and_a_decode_instance_and_a_pool() -> None:
                               (consumer, "kv transfer")):  # fmt: skip
         assert f"{operation} us" in counts
         assert re.search(rf"^.*{operation} us.*$\n^ *\d+ +\d+ .*\d", counts, re.M)
+
+
+def test_a_pool_that_loses_blocks_and_servers_changes_no_token() -> None:
+    said = run("tests/programs/vllm_pool_losses.py")
+    assert re.search(r"^no server left: 0 tokens from the pool$", said, re.M)
