@@ -14,7 +14,7 @@ from bench.doctor import checks
 from collectives import init
 from fabric import launch
 from fabric.host.lacking import CALLS, LACKS
-from fabric.transports.zmq import peer_memory
+from fabric.transports import peer_memory
 from fabric.transports.zmq.doorbell import nameless
 
 

@@ -276,21 +276,19 @@ def _moe(row: PublishedRow, endpoint: Endpoint) -> PublishedCase:
         f"node-limited:{min(nodes, TOP_GROUPS)}" if width else "uniform", SEED, nodes,
     )  # fmt: skip
     operation = _key(endpoint, row, row.op if stack.once_a_rank else work.operation)
-    enough = ENOUGH // (ranks * tokens * work.top_k)
-    drawn = [replace(work, seed=SEED + i) for i in range(min(max(enough, 1), DRAWS))]
+    drawn = [replace(work, seed=SEED + i) for i in range(draws(ranks * tokens * work.top_k))]
     counted = _counted(row, work, endpoint)
     moved = [float(each.moved(counted, width)) for each in drawn]
-    steps, *draws = (partial(each.steps, endpoint.name, width) for each in drawn)
+    steps, *others = (partial(each.steps, endpoint.name, width) for each in drawn)
     return PublishedCase(
-        topology,
-        planes,
-        operation,
-        ranks,
-        steps,
-        sum(moved) / len(moved),
-        _spread(row, topology),
-        draws=tuple(draws),
-    )
+        topology, planes, operation, ranks, steps, sum(moved) / len(moved),
+        _spread(row, topology), draws=tuple(others),
+    )  # fmt: skip
+
+
+def draws(selections: int) -> int:
+    """How many routings of so many selections (ranks * tokens * top-k) a time is the mean of."""
+    return min(max(ENOUGH // max(selections, 1), 1), DRAWS)
 
 
 def _counted(row: PublishedRow, work: Experts, endpoint: Endpoint) -> int:
