@@ -6,32 +6,25 @@ python -m collectives.adapters.deep_ep [--upstream CHECKOUT] program.py argument
 collectives.adapters.deep_ep [--upstream CHECKOUT] -m module arguments...
 """
 
-import argparse
 import os
 import sys
 
 from collectives.adapters.deep_ep.standin import environment
+from collectives.adapters.shadowed import parser_of, with_program
 
 
 def main(arguments: list[str]) -> None:
     """Become the program."""
-    parser = argparse.ArgumentParser(
-        prog="python -m collectives.adapters.deep_ep", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = parser_of("deep_ep", __doc__)
     parser.add_argument(
         "--upstream", metavar="CHECKOUT", help="a checkout of DeepEP, for what is in deep_ep/utils"
     )
-    parser.add_argument("-m", dest="module", action="store_true", help="program is a module's name")
-    parser.add_argument("program")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    given = parser.parse_args(arguments)
+    given, command = with_program(parser, arguments)
     try:
         made = environment(os.environ, given.upstream)
     except FileNotFoundError as error:
         parser.error(str(error))
-    program = ["-m", given.program] if given.module else [given.program]
-    os.execve(sys.executable, [sys.executable, *program, *given.arguments], made)
+    os.execve(sys.executable, command, made)
 
 
 if __name__ == "__main__":

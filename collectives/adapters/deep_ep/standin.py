@@ -2,13 +2,13 @@
 
 import importlib
 import importlib.util
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 from collectives.adapters.deep_ep import cuda
+from collectives.adapters.shadowed import PROJECT, leading
 
 UPSTREAM = "TRIPLANE_DEEP_EP_UPSTREAM"
 """The environment variable for a checkout of DeepEP, whose ``deep_ep/utils`` are then taken."""
@@ -54,8 +54,7 @@ def environment(given: Mapping[str, str], upstream: str | Path | None = None) ->
     torch.cuda is replaced by the stand-in as soon as such a program has imported torch.
     ``upstream``: as in `stand_in`. Raises `FileNotFoundError`.
     """
-    path = [str(_SHADOW), str(Path(__file__).parents[3]), given.get("PYTHONPATH", "")]
-    made = {**given, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    made = leading(given, _SHADOW, PROJECT)
     if upstream is not None:
         made[UPSTREAM] = str(_checked(Path(upstream).absolute() / "deep_ep" / "utils").parents[1])
     return made

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from collectives.adapters.shadowed import leading
+
 USAGE = "usage: python -m collectives.adapters.nixl [-m] program.py arguments..."
 
 
@@ -14,10 +16,8 @@ def main(arguments: list[str]) -> None:
     """Become the program, with the adapter on Python's path."""
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.exit(f"{__doc__}\n{USAGE}")
-    shadow, path = str(Path(__file__).parent / "shadow"), os.environ.get("PYTHONPATH")
-    found = shadow if not path else f"{shadow}{os.pathsep}{path}"
-    command = [sys.executable, *arguments]
-    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": found})
+    made = leading(os.environ, Path(__file__).parent / "shadow")
+    os.execve(sys.executable, [sys.executable, *arguments], made)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Have programs that import torch_npu get this adapter; never done without being asked for."""
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from collectives.adapters.shadowed import PROJECT, leading
 from collectives.adapters.torch_npu import standing
 
 _HERE = "collectives.adapters.torch_npu"
@@ -33,5 +33,4 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
     torch.npu is there as soon as such a program has imported torch, as with torch_npu itself.
     """
-    path = [str(_SHADOW), str(Path(__file__).parents[3]), given.get("PYTHONPATH", "")]
-    return {**given, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    return leading(given, _SHADOW, PROJECT)
