@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.checked_out import told
 
 SMALL = ("--num-tokens", "16", "--hidden", "512", "--num-topk", "4")
 
@@ -145,22 +147,10 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no program's name has {given.only!r}; {_names()}")
     begin, failed = time.monotonic(), 0
     for program in chosen:
-        failed += not _told(program, checkout, given.timeout)
+        failed += not told(program.name, partial(run, program, checkout, given.timeout))
     passed = f"{len(chosen) - failed} of {len(chosen)} passed"
     sys.stdout.write(f"{passed} ({time.monotonic() - begin:.0f} s)\n")
     return 1 if failed else 0
-
-
-def _told(program: Program, checkout: Path, timeout: float) -> bool:
-    """Run it and print a line about it, with the end of what it has printed if it has failed."""
-    begin = time.monotonic()
-    wrong, said = run(program, checkout, timeout)
-    word = "passed" if wrong is None else f"FAILED: {wrong}"
-    sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
-    if wrong is not None:
-        sys.stdout.write(textwrap.indent(said[-3000:], "  | ") + "\n")
-    sys.stdout.flush()
-    return wrong is None
 
 
 def _names() -> str:

@@ -10,12 +10,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import textwrap
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.checked_out import told
 
 WITH_ADAPTER = ("-m", "collectives.adapters.mooncake")
 TESTS = "mooncake-wheel/tests/"
@@ -106,20 +107,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("checkout", type=Path)
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for each")
     given = parser.parse_args(arguments)
-    checkout, failed = given.checkout.absolute(), 0
+    checkout = given.checkout.absolute()
     if not (checkout / TESTS).is_dir():
         parser.error(f"{checkout} is no checkout of Mooncake: it has no {TESTS}")
-    for program in PROGRAMS:
-        begin = time.monotonic()
-        wrong, said = run(program, checkout, given.timeout)
-        word = "passed" if wrong is None else f"FAILED: {wrong}"
-        sys.stdout.write(f"{program.name}: {word} ({time.monotonic() - begin:.0f} s)\n")
-        if wrong is not None:
-            failed += 1
-            sys.stdout.write(textwrap.indent(said[-3000:], "  | ") + "\n")
-        sys.stdout.flush()
-    sys.stdout.write(f"{len(PROGRAMS) - failed} of {len(PROGRAMS)} passed\n")
-    return 1 if failed else 0
+    passed = sum(
+        told(program.name, partial(run, program, checkout, given.timeout)) for program in PROGRAMS
+    )
+    sys.stdout.write(f"{passed} of {len(PROGRAMS)} passed\n")
+    return int(passed < len(PROGRAMS))
 
 
 if __name__ == "__main__":

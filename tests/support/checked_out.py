@@ -2,6 +2,8 @@
 
 import sys
 import tempfile
+import textwrap
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -28,3 +30,19 @@ def report_and_exit(
             sys.stdout.flush()
     sys.stdout.write(f"{len(paths)} {what}, {wrong} wrong\n")
     sys.exit(bool(wrong or not paths))
+
+
+def told(name: str, run: Callable[[], tuple[str | None, str]]) -> bool:
+    """Run a program, and print a line about it; whether nothing went wrong.
+
+    ``run``: returns what went wrong, None for nothing, and what the program has printed, whose end
+    is printed, too, if anything did.
+    """
+    begin = time.monotonic()
+    wrong, said = run()
+    word = "passed" if wrong is None else f"FAILED: {wrong}"
+    sys.stdout.write(f"{name}: {word} ({time.monotonic() - begin:.0f} s)\n")
+    if wrong is not None:
+        sys.stdout.write(textwrap.indent(said[-3000:], "  | ") + "\n")
+    sys.stdout.flush()
+    return wrong is None
