@@ -43,11 +43,13 @@ NOTHING_LIKE_IT = "a CPU has nothing like it"
 
 def refused(name: str, why: str = NOTHING_LIKE_IT) -> NoReturn:
     """Raise a `StandInError` for ``name`` of torch, with the reason ``why``."""
-    raise StandInError(f"{name} is not in Triplane's stand-in: {why}; see {_page(name)}")
+    raise StandInError(refusal(name, why))
 
 
-def _page(name: str) -> str:
-    return "docs/ascend.md" if "npu" in name else "docs/deep_ep.md"
+def refusal(name: str, why: str = NOTHING_LIKE_IT) -> str:
+    """The words of a `StandInError` for ``name`` of torch."""
+    page = "docs/ascend.md" if "npu" in name else "docs/deep_ep.md"
+    return f"{name} is not in Triplane's stand-in: {why}; see {page}"
 
 
 def untraced(call: FunctionType) -> FunctionType:

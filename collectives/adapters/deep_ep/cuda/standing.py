@@ -8,7 +8,7 @@ import torch
 from collectives.adapters.deep_ep.cuda.boundary import Ranges, distinct, functions, refusing
 from collectives.adapters.deep_ep.cuda.device import MEMORY, NO_GRAPHS, Device, refused, untraced
 from collectives.adapters.deep_ep.cuda.replacing import Generators, StandIn
-from collectives.adapters.deep_ep.cuda.types import types_on
+from collectives.adapters.deep_ep.cuda.types import TENSORS, types_on
 
 _REFUSED = (
     "use_mem_pool", "memory_usage", "utilization",
@@ -18,8 +18,6 @@ _REFUSED = (
 
 _PAST_NAMES = ("torch._inductor", "torch.autograd.profiler")
 """Modules that use a GPU wherever ``torch.cuda.is_available()``: for these it is False."""
-
-_TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 
 class InstalledStandIn(StandIn):
@@ -57,7 +55,7 @@ class InstalledStandIn(StandIn):
         self.put(torch, "Stream", kinds["Stream"])
         for name, kind in kinds.items():
             self._set_all(name, kind)
-        for name in _TENSORS:
+        for name in TENSORS:
             self.put(torch.cuda, f"{name}Tensor", getattr(torch, f"{name}Tensor"))
 
 

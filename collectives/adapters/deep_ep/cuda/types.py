@@ -151,6 +151,9 @@ def _stream(device: Device, event_type: type[Any]) -> type[Any]:
     return Stream
 
 
+TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+"""Types of which a device has a kind of tensor of its own, such as ``torch.cuda.FloatTensor``."""
+
 _REFUSED = {
     "cuda": ("CUDAGraph", "graph", "MemPool", "ExternalStream", "CUDAPluggableAllocator",
              "GreenContext"),

@@ -35,7 +35,7 @@ class NpuStandIn(StandIn):
         self.put(torch, KIND, made)
         for name, module in {"torch.npu": made, "torch.npu.amp": made.amp}.items():
             sys.modules[name] = module
-        self._types(made)
+        self.put(torch, "Stream", made.Stream)
         self._tensors()
         for name, function in accelerator(self.device).items():
             self.put(torch._C, name, function)
@@ -43,9 +43,6 @@ class NpuStandIn(StandIn):
         self.put(dist, "is_hccl_available", lambda: True)
         self.put(ProcessGroup, "get_hccl_comm_name", _name_of)
         self.everywhere()
-
-    def _types(self, made: Any) -> None:
-        self.put(torch, "Stream", made.Stream)
 
     def _tensors(self) -> None:
         """The methods that torch_npu adds; tensors say that they are on the CPU."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from collectives.adapters.deep_ep.cuda.boundary import statistics
-from collectives.adapters.deep_ep.cuda.device import MEMORY, Device, StandInError, refused
+from collectives.adapters.deep_ep.cuda.device import MEMORY, Device, StandInError, refusal, refused
 from collectives.adapters.deep_ep.cuda.replacing import Generators
-from collectives.adapters.deep_ep.cuda.types import types_on
+from collectives.adapters.deep_ep.cuda.types import TENSORS, types_on
 
 REFUSED = (
     "make_graphed_callables", "is_current_stream_capturing", "graph_task_group_begin",
@@ -23,8 +23,6 @@ REFUSED = (
     "get_stream_limit", "reset_stream_limit", "SyncLaunchStream", "npugraph_ex",
 )  # fmt: skip
 """Names of torch.npu that a CPU cannot stand for; types of that kind are in `types_on`."""
-
-_TENSORS = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 _ZERO = (
     "memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved",
@@ -59,10 +57,7 @@ def missing(where: str, name: str, known: bool) -> AttributeError:
     """The error for a name that a module has not; ``known``: torch_npu's has it."""
     if not known:
         return AttributeError(f"module {where!r} has no attribute {name!r}")
-    return MissingError(
-        f"{where}.{name} is not in Triplane's stand-in: a CPU has nothing like it; see"
-        " docs/ascend.md"
-    )
+    return MissingError(refusal(f"{where}.{name}"))
 
 
 def surface(device: Device) -> Surface:
@@ -75,7 +70,7 @@ def surface(device: Device) -> Surface:
     ):  # fmt: skip
         vars(made).update(names)
     vars(made).update(dict.fromkeys(_NOTHING, _nothing))
-    vars(made).update({f"{name}Tensor": getattr(torch, f"{name}Tensor") for name in _TENSORS})
+    vars(made).update({f"{name}Tensor": getattr(torch, f"{name}Tensor") for name in TENSORS})
     vars(made)["triplane"] = device
     vars(made)["amp"] = _amp()
     for part in ("memory", "random", "streams", "utils"):
