@@ -65,16 +65,13 @@ class Zmq:
         self._paths: dict[int, Outlet | PeerSocket | _Self] = {}
         self._paths[self.rank] = _Self(self._begin)
         self._outlets: list[Outlet] = []
-        self._inlets: list[Inlet] = []
-        self._inlet_from: dict[int, Inlet] = {}
+        self._inlets: dict[int, Inlet] = {}
         if ways.home is not None:
             for neighbour in ways.neighbours:
                 outlet = Outlet(ways.home, neighbour, neighbour.rank in ways.readers)
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
-                inlet = Inlet(ways.home, neighbour, self._begin)
-                self._inlets.append(inlet)
-                self._inlet_from[neighbour.rank] = inlet
+                self._inlets[neighbour.rank] = Inlet(ways.home, neighbour, self._begin)
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
         self._floor = 0
@@ -137,7 +134,7 @@ class Zmq:
 
     def take(self, peer: int, tag: int, mark: int, size: int, until: float) -> Bytes | None:
         """The next message of ``tag`` from ``peer``, if it comes soon; see `Brief.take`."""
-        inlet = self._inlet_from.get(peer)
+        inlet = self._inlets.get(peer)
         if inlet is None or size > BRIEF or self._matching.pending(tag, peer):
             return None
         while not inlet.come():
@@ -148,7 +145,7 @@ class Zmq:
 
     def taken(self, peer: int) -> None:
         """Nobody reads what `take` has returned any more; see `Brief.taken`."""
-        self._inlet_from[peer].taken()
+        self._inlets[peer].taken()
 
     def progress(self, timeout: float) -> bool:
         """Move what can be moved; see `Transport.progress`.
@@ -217,7 +214,7 @@ class Zmq:
                 self._queues[peer] = kept
             else:
                 del self._queues[peer]
-        for inlet in self._inlets:
+        for inlet in self._inlets.values():
             inlet.forget(floor)
         if self._sockets is not None:
             self._sockets.forget(floor)
@@ -259,9 +256,7 @@ class Zmq:
 
     def _let_go(self) -> Reach:
         """Nothing of this object keeps memory mapped any longer; what it had."""
-        for kept in (
-            self._paths, self._outlets, self._inlets, self._inlet_from, self._queues
-        ):  # fmt: skip
+        for kept in (self._paths, self._outlets, self._inlets, self._queues):
             kept.clear()
         self._matching = Matching()
         ways, self._sockets = self._ways, None
@@ -294,7 +289,7 @@ class Zmq:
 
     def _pump(self) -> bool:
         moved = False
-        for inlet in self._inlets:
+        for inlet in self._inlets.values():
             if inlet.pull():
                 moved = True
             if inlet.wanted:
