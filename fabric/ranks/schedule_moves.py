@@ -125,11 +125,7 @@ class _ScheduleMoves:
         piece = brief.take(peer, self._tag, self._mark, write.size, until)
         if piece is None:
             return False
-        into = self._buffers[stage.writes][write.at : write.at + write.size]
-        if stage.reduces:
-            self._combining(into, write)(0, piece)
-        else:
-            into[:] = piece
+        self._put(stage, write, piece)
         brief.taken(peer)
         return True
 
@@ -169,8 +165,11 @@ class _ScheduleMoves:
         return request
 
     def _copy(self, stage: ReadyStep, write: Write, source: Bytes) -> None:
+        self._put(stage, write, source[write.source : write.source + write.size])
+
+    def _put(self, stage: ReadyStep, write: Write, piece: Bytes) -> None:
+        """Put all the bytes of a write where they belong."""
         into = self._buffers[stage.writes][write.at : write.at + write.size]
-        piece = source[write.source : write.source + write.size]
         if stage.reduces:
             self._combining(into, write)(0, piece)
         else:
