@@ -85,10 +85,9 @@ class PooledBlocks:
             if self._is_wrong(order):
                 continue
             keys = [layer_key(key, self._numbers[layer]) for key in order.keys]
-            last = order.table[-len(keys) * self._each :]
-            blocks = self._rows[layer][last].reshape(len(keys), -1)
-            there = self._pool.pool.batch_exists(keys)
-            new = {key: blocks[at] for at, key in enumerate(keys) if not there[at]}
+            last = np.reshape(order.table[-len(keys) * self._each :], (len(keys), self._each))
+            there, rows = self._pool.pool.batch_exists(keys), self._rows[layer]
+            new = {key: rows[last[at]].ravel() for at, key in enumerate(keys) if not there[at]}
             if new:
                 work = self._pool.batch_put(new)
                 self._written.append((layer, self._block * sum(work.found), work))
