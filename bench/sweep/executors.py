@@ -1,5 +1,6 @@
 """The executors that a sweep can run on: this host's processes, MPI's ranks, a dask cluster."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -104,7 +105,12 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise SweepError(f"--executor dask:{address}: its cluster has no workers")
         pool = client.get_executor(pure=False)
+        # That an answer was lost with its worker is mended by dask, which would warn of it.
+        log = logging.getLogger("distributed.client")
+        level = log.level
+        log.setLevel(logging.ERROR)
         try:
             yield pool, len(client.scheduler_info(n_workers=-1)["workers"])
         finally:
+            log.setLevel(level)
             pool.shutdown(wait=False)
