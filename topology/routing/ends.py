@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from topology.compiled import compiled
 from topology.graph import Floats, Ints, Longs
 from topology.routing.grouping import join
+from topology.stirring import all_stirred
 
 
 class Ends(NamedTuple):
@@ -94,8 +95,8 @@ def _examples(begin: Longs, columns: list[NDArray[np.generic]]) -> Longs:
     mixed = size.astype(np.uint64)
     for column in columns:
         bits = column.astype(np.float64).view(np.uint64) + place.astype(np.uint64)
-        np.add.at(mixed, row, _stirred(bits * np.uint64(2 * len(columns) + 1)))
-        mixed = _stirred(mixed)
+        np.add.at(mixed, row, all_stirred(bits * np.uint64(2 * len(columns) + 1)))
+        mixed = all_stirred(mixed)
     _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
     example: Longs = first[group].astype(np.int64)
     # Numbers that are equal by chance only must not make endpoints alike.
@@ -104,9 +105,3 @@ def _examples(begin: Longs, columns: list[NDArray[np.generic]]) -> Longs:
     for column in columns:
         like[row[column != column[at]]] = False
     return np.where(like, example, np.arange(n))
-
-
-def _stirred(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x

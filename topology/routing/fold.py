@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from topology.compiled import compiled, inlined
 from topology.graph import Floats, Ints, Longs, Topology
 from topology.routing.grouping import bits, first_of_equal, in_groups, read_only
+from topology.stirring import stirred
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,7 @@ def _look(src: Ints, dst: Ints, kind: Ints, colour: Longs, seen: NDArray[np.uint
 @inlined
 def _mix(colour: int, kind: int, side: int) -> np.uint64:
     """A well-stirred 64-bit number for a neighbour: sums of them tell multisets apart."""
-    x = (np.uint64(colour) << np.uint64(20)) + np.uint64(kind * 4 + side)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return stirred((np.uint64(colour) << np.uint64(20)) + np.uint64(kind * 4 + side))
 
 
 def _numbers(first: NDArray[Any], second: NDArray[Any]) -> Ints:

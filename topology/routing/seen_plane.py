@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled, inlined
+from topology.compiled import compiled
 from topology.graph import Ints, Longs
 from topology.routing.grouping import bits, first_of_equal, join
 from topology.routing.walk import FoldedPlane
+from topology.stirring import stirred
 
 Used = NDArray[np.bool_]
 Signs = NDArray[np.uint64]
@@ -174,21 +175,14 @@ def _seen(
             if not used[t]:
                 continue
             if c >= first:
-                seen += _stirred(sign[t] + (more << np.uint64(32)))
+                seen += stirred(sign[t] + (more << np.uint64(32)))
             if both_ways and t >= first:
-                after[t] += _stirred(mine + ((more + np.uint64(1)) << np.uint64(32)))
+                after[t] += stirred(mine + ((more + np.uint64(1)) << np.uint64(32)))
         if c >= first:
             after[c] += seen
     for c in range(first, len(after)):
-        after[c] = _stirred(after[c])
+        after[c] = stirred(after[c])
     return after
-
-
-@inlined
-def _stirred(x: np.uint64) -> np.uint64:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @compiled
@@ -197,7 +191,7 @@ def hangs_on(begin: Longs, target: Ints, here: Longs) -> Longs:
     found = np.zeros(len(here), np.int64)
     for r in range(len(here)):
         for e in range(begin[here[r]], begin[here[r] + 1]):
-            found[r] += np.int64(_stirred(np.uint64(target[e] + 1)) >> np.uint64(8))
+            found[r] += np.int64(stirred(np.uint64(target[e] + 1)) >> np.uint64(8))
     return found
 
 

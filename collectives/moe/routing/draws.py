@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topology.compiled import compiled, inner, inner_with_arrays
+from topology.stirring import stirred
 
 _Longs = NDArray[np.int64]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
@@ -45,7 +45,7 @@ def draw(
             left, out, had = begin[experts], 0, 0
             for slot in range(top_k):
                 state += _STEP
-                at = _scaled(_hashed(state), left)
+                at = _scaled(stirred(state), left)
                 for i in range(out):
                     at += (end[i] - start[i]) * (at >= start[i])
                 expert = at if alike else int(np.searchsorted(begin, at, "right")) - 1
@@ -69,7 +69,7 @@ def _draw_alike(chosen: _Longs, first: _Longs, seed: np.uint64, experts: int) ->
             state = _of_token(seed, rank, row - first[rank])
             for slot in range(top_k):
                 state += _STEP
-                expert = _scaled(_hashed(state), experts - slot)
+                expert = _scaled(stirred(state), experts - slot)
                 for i in range(slot):
                     expert += expert >= out[i]
                 chosen[row, slot] = expert
@@ -82,15 +82,8 @@ def _draw_alike(chosen: _Longs, first: _Longs, seed: np.uint64, experts: int) ->
 @inner
 def _of_token(seed: np.uint64, rank: int, token: int) -> np.uint64:
     """Where the random numbers of a token begin."""
-    of_rank = _hashed(seed + _STEP * np.uint64(rank + 1))
-    return _hashed(of_rank + _STEP * np.uint64(token + 1))
-
-
-@inner
-def _hashed(x: np.uint64) -> np.uint64:
-    x = (x ^ (x >> np.uint64(30))) * _FIRST
-    x = (x ^ (x >> np.uint64(27))) * _SECOND
-    return x ^ (x >> np.uint64(31))
+    of_rank = stirred(seed + _STEP * np.uint64(rank + 1))
+    return stirred(of_rank + _STEP * np.uint64(token + 1))
 
 
 @inner

@@ -28,6 +28,7 @@ from topology.compiled import compiled
 from topology.graph import Topology
 from topology.routing.policies import Adaptive, PerPacketHash
 from topology.routing.router import Router
+from topology.stirring import all_stirred
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,6 @@ def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple
 
 def mixed(number: Longs, seed: int) -> NDArray[np.uint64]:
     """A well-stirred number of each one, and of the seed (splitmix64)."""
-    x = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % (1 << 64))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return x
+    return all_stirred(
+        number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed % (1 << 64))
+    )
