@@ -15,7 +15,7 @@ LAYERS = ("topology", "fabric", "collectives", "bench")
 ROOMS = {
     "topology": (
         "text", "errors", "labels", "files", "arguments", "units", "background",
-        "kernels_only by_reference", "compiled", "stirring",
+        "kernels_only by_reference prefetch", "compiled", "stirring",
         "names provenance faults graph summary", "draft", "formats", "presets", "routing",
         "analysis", "placement", "draw",
     ),

@@ -48,7 +48,8 @@ PATIENCE = 60.0
 _LOOK = 0.02
 
 _COMPILER = tuple(
-    Path(__file__).with_name(name) for name in ("compiled.py", "kernels_only.py", "by_reference.py")
+    Path(__file__).with_name(name)
+    for name in ("compiled.py", "kernels_only.py", "by_reference.py", "prefetch.py")
 )
 """What machine code depends on beside the kernels."""
 

@@ -32,8 +32,11 @@ from fabric.engines.flow.in_flight import (
     Flows,
 )
 from topology.compiled import inlined, inner_with_arrays
+from topology.prefetch import prefetch
 
 _Floats = NDArray[np.float64]
+
+_AHEAD = 16  # records, in a list of which each lies somewhere else: what memory takes to find one
 
 CROWDED = 16
 """Flows a changed resource, from which on all are taken to hang together."""
@@ -224,8 +227,10 @@ def fill(f: Flows, found: int) -> None:
             top = push(heap_level, heap_resource, top, now, r)
             continue
         f.level[r] = now
-        kept = f.first[r]
-        for k in range(f.first[r], f.first[r] + f.length[r]):
+        kept, end = f.first[r], f.first[r] + f.length[r]
+        for k in range(f.first[r], end):
+            if k + _AHEAD < end:
+                prefetch(f.records, f.inside[k + _AHEAD])
             b = f.inside[k]
             state = f.records[b]
             if state == ENDED:

@@ -4,7 +4,6 @@ Events of the same picosecond are handled so: what the heap holds of links and p
 transfers in their order, then the calendar's, each in the order in which they were caused.
 """
 
-from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.state import (
     AT,
     COUNTED,
@@ -21,6 +20,7 @@ from fabric.engines.packet.state import (
     State,
 )
 from topology.compiled import inner, lean, lean_inlined
+from topology.prefetch import prefetch
 
 _FEW = 24  # events that are sorted by insertion
 _OF_TRANSFERS = 1 << 60  # ranks in the heap: links and packets, by number, come before transfers

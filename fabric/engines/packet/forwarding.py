@@ -13,7 +13,6 @@ from fabric.engines.packet.buffers import admit, is_lost, release, send_into
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.in_a_switch import leaves_room, met
 from fabric.engines.packet.offering import ready_to_send
-from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.priority import least_served, served
 from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.recovery import lose, receive
@@ -33,6 +32,7 @@ from fabric.engines.packet.state import (
 )
 from fabric.engines.packet.watching import note_arrived, note_begun
 from topology.compiled import inner, lean_inlined
+from topology.prefetch import prefetch
 
 
 @lean_inlined

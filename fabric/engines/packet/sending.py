@@ -6,7 +6,6 @@ from fabric.engines.packet.buffers import join
 from fabric.engines.packet.calendar import later
 from fabric.engines.packet.limits import ask, is_limited
 from fabric.engines.packet.offering import offer, ready_to_send
-from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.recovery import is_blocked, number, rest
 from fabric.engines.packet.spraying import ahead, deal_own, own_turn
 from fabric.engines.packet.state import (
@@ -21,6 +20,7 @@ from fabric.engines.packet.state import (
 )
 from fabric.engines.packet.watching import note_made, note_waiting
 from topology.compiled import inner, lean_inlined
+from topology.prefetch import prefetch
 
 
 @lean_inlined

@@ -6,7 +6,6 @@ from fabric.engines.packet.forwarding import arrive, settle
 from fabric.engines.packet.in_a_switch import begin_member, got_by_all, leave_team
 from fabric.engines.packet.limits import ask, made_by_limit
 from fabric.engines.packet.offering import wake_links
-from fabric.engines.packet.prefetch import prefetch
 from fabric.engines.packet.recovery import acknowledged, arrived, free_if_over, ring
 from fabric.engines.packet.state import (
     AGAIN,
@@ -33,6 +32,7 @@ from fabric.engines.packet.state import (
     is_of_team,
 )
 from topology.compiled import inner, lean, lean_inlined
+from topology.prefetch import prefetch
 
 DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 """Why `run` has returned: what it was to wait for has happened; packets need more room; packets

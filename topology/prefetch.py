@@ -1,12 +1,12 @@
 """`prefetch`: says that a record of a large array is needed soon, so that memory is read meanwhile.
 
-The engine goes through its packets and transfers in an order that looks random to a processor; what
-is handled next is known some events ahead. It changes no result.
+Engines go through packets, and through transfers, in an order that looks random to a processor;
+what comes next is known some steps ahead. It changes no result.
 
     from topology.compiled import lean
 
     @lean
-    def total(array: Records) -> int:
+    def total(array: NDArray[np.float64]) -> int:
         ...
             prefetch(array, order[i + 8])
 """
@@ -18,8 +18,7 @@ from llvmlite import ir
 from numba.core import cgutils as untyped
 from numba.core import types
 from numba.extending import intrinsic
-
-from fabric.engines.packet.state import Records
+from numpy.typing import NDArray
 
 cgutils: Any = untyped
 
@@ -47,5 +46,5 @@ def _prefetch(typing: Any, array: Any, index: Any) -> tuple[Any, Callable[..., A
     return types.void(array, index), generate
 
 
-prefetch = cast(Callable[[Records, int], None], intrinsic(_prefetch))
+prefetch = cast(Callable[[NDArray[Any], int], None], intrinsic(_prefetch))
 """``prefetch(array, index)`` in a kernel: that record is needed soon. There must be one."""
