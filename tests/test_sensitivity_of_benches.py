@@ -195,6 +195,17 @@ def test_what_does_not_move_is_refused(words: tuple[str, ...], said: str) -> Non
     assert said in " ".join(found.output.split()) or said in str(found.exception)
 
 
+def test_the_hops_of_a_trampoline_are_among_what_matters() -> None:
+    """A2E and E2A each wait for the launch of one write."""
+    (launch,) = (
+        one for one in records(*AFD, "--way", "trampoline", "--sensitivity")
+        if one["what"] == "write.launch"
+    )  # fmt: skip
+    moved = 100 * CHANGE * 2 * launch["value"] / launch["time_us"]
+    assert launch["percent_at_plus_10"] == pytest.approx(moved, rel=1e-3)
+    assert not [one for one in records(*AFD, "--sensitivity") if one["what"].startswith("write")]
+
+
 @pytest.mark.parametrize(
     "words", [KV, AFD, FAULTS, ISOLATION, POOL, (*SERVE, "--system", "cloudmatrix384")]
 )

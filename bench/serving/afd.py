@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import click
 
@@ -16,14 +18,22 @@ from bench.numbers import Between, CountList
 from bench.options import answer_options, gathered, sensitivity_option
 from bench.published.standing import Standing, lines, together
 from bench.records import Record, Value, as_table, as_text, opened, progress
+from bench.sensitivity import Knob, effects_of, knobs_of_all
 from bench.serving.setting import AskedInstance, ServedInstance, instance, instance_options
 from bench.serving.standing import standings
-from bench.serving.what_matters import effects_of_step
+from bench.serving.what_matters import LEAST, numbers_of_dies, numbers_of_load, regimes
 from bench.streams import put
 from collectives.workloads.background.streams import Background
-from collectives.workloads.inference.apart import DIRECT, TRAMPOLINE, ApartExchanges
+from collectives.workloads.inference.apart import (
+    DIRECT,
+    HOP,
+    TRAMPOLINE,
+    ApartExchanges,
+    on_the_wire,
+)
 from collectives.workloads.inference.decode import DecodeBatch, decode_step
 from collectives.workloads.inference.deployment import APART, DECODE
+from fabric.fabric import Fabric
 from fabric.machine import MachineSpec
 from topology.units import MS, US
 
@@ -148,8 +158,8 @@ def _record(own: ServedInstance, wanted: AskedApart, tokens: int, way: str) -> d
     }  # fmt: skip
 
 
-def _exchanges(own: ServedInstance, way: str) -> ApartExchanges:
-    return ApartExchanges(own.fabric, own.model, own.deployment, way, own.streams, own.seed)
+def _exchanges(own: ServedInstance, way: str, wire: Fabric | None = None) -> ApartExchanges:
+    return ApartExchanges(own.fabric, own.model, own.deployment, way, own.streams, own.seed, wire)
 
 
 def _standings(own: ServedInstance, each: Sequence[int]) -> list[Standing]:
@@ -157,17 +167,42 @@ def _standings(own: ServedInstance, each: Sequence[int]) -> list[Standing]:
     return standings(own, ("dispatch", "combine"), each)
 
 
+class _Sent(NamedTuple):
+    """What A2E and E2A follow: the instance, and its machine as a trampoline's hops see it."""
+
+    own: ServedInstance
+    wire: Fabric
+
+
 def _moved(own: ServedInstance, rows: Sequence[Record]) -> Iterator[sensitivity.MovedAnswer]:
     """Iterate over what moves A2E and E2A together in each of the records."""
     for row in rows:
         way, tokens = str(row["way"]), int(str(row["tokens"]))
 
-        def seconds(other: ServedInstance, way: str = way, tokens: int = tokens) -> float:
-            sent = _exchanges(other, way)(tokens)
+        def seconds(of: _Sent, way: str = way, tokens: int = tokens) -> float:
+            sent = _exchanges(of.own, way, of.wire)(tokens)
             return sent.dispatch + sent.combine
 
-        found = effects_of_step(own, ("dispatch", "combine"), seconds)
-        yield sensitivity.MovedAnswer({**row, "time_us": seconds(own) / US}, found)
+        sent = _Sent(own, on_the_wire(own.fabric))
+        found = effects_of(_numbers(sent, way), sent, seconds, LEAST)
+        yield sensitivity.MovedAnswer({**row, "time_us": seconds(sent) / US}, found)
+
+
+def _numbers(sent: _Sent, way: str) -> Iterator[Knob[_Sent]]:
+    """Iterate over the numbers behind A2E and E2A; one of a link is of both machines' links."""
+    own, wire = sent
+    hops = [(wire, (HOP,))] if way == TRAMPOLINE else []
+    for knob in knobs_of_all([(own.fabric, regimes(own.fabric, ("dispatch", "combine"))), *hops]):
+        yield knob.changing(partial(_on_machines, knob))
+    for other in (*numbers_of_dies(own), *numbers_of_load(own)):
+        yield other.within(attrgetter("own"), lambda sent, own: sent._replace(own=own))
+
+
+def _on_machines(knob: Knob[Fabric], sent: _Sent, fraction: float) -> _Sent | None:
+    fabric, wire = (knob.changed(one, fraction) for one in (sent.own.fabric, sent.wire))
+    if fabric is None or wire is None:
+        return None
+    return _Sent(replace(sent.own, fabric=fabric), wire)
 
 
 def _error(seconds: float, known: float | None) -> float | None:

@@ -26,6 +26,9 @@ from fabric.schedule.step import Step
 
 TRAMPOLINE, DIRECT = "trampoline", "direct"
 
+HOP = "write"
+"""The operation by whose costs a trampoline's hop is timed."""
+
 FLAG = 4
 """Bytes of the flag that tells a rank that all of a peer's messages are there."""
 
@@ -36,8 +39,9 @@ class ApartExchanges:
 
     Ranks: first the domain's attention ranks, then those of experts. ``way``: `TRAMPOLINE` or
     `DIRECT`. The sending of tokens on costs what a dispatch or combine costs in the machine's
-    software; a trampoline's first or last hop costs a one-sided write. ``streams``: what is on the
-    machine beside each of these transfers.
+    software; a trampoline's first or last hop costs a one-sided write on ``wire``, the same machine
+    with the costs of these (None: those of `on_the_wire`). ``streams``: what is on the machine
+    beside each of these transfers.
     """
 
     fabric: Fabric
@@ -46,6 +50,7 @@ class ApartExchanges:
     way: str = TRAMPOLINE
     streams: tuple[Background, ...] = ()
     seed: int = 0
+    wire: Fabric | None = None
 
     def __post_init__(self) -> None:
         at = self.deployment
@@ -120,12 +125,13 @@ def _run(asked: ApartExchanges, fabric: Fabric, steps: list[Step], operation: st
 
 
 def _hop(asked: ApartExchanges, steps: list[Step]) -> float:
-    """Seconds of one-sided writes from rank to rank, at the wire's own cost of a write."""
-    return _run(asked, _wire(asked.fabric), steps, "write") if steps else 0.0
+    """Seconds of one-sided writes from rank to rank."""
+    return _run(asked, asked.wire or on_the_wire(asked.fabric), steps, HOP) if steps else 0.0
 
 
 @lru_cache(4)
-def _wire(fabric: Fabric) -> Fabric:
+def on_the_wire(fabric: Fabric) -> Fabric:
+    """The machine at the wire's own costs of reads and writes."""
     return Fabric(
         fabric.topology, engine=fabric.engine, routing=fabric.routing, endpoint="raw",
         planes=fabric.router.planes, placement=fabric.places,
