@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests start hundreds of Python processes. Where the environment forbids to write bytecode, each of
+# them would compile every file anew, and pytest each file of tests in each worker.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo docs test test-pages test-torch test-deep-ep test-mooncake test-msccl test-nixl test-ns3-ub \
   test-lmcache test-vllm-distributed test-package check page test-engines test-frameworks clean
 
