@@ -7,7 +7,6 @@ its ``deep_ep/utils`` as they are but for what measures GPU kernels. Nothing of 
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.checked_out import told
+from tests.support.worlds import free_port
 
 SMALL = ("--num-tokens", "16", "--hidden", "512", "--num-topk", "4")
 
@@ -73,7 +73,7 @@ def commands(program: Program, checkout: Path) -> list[tuple[list[str], dict[str
     # torch.compile would compile C++ for casts of a few numbers.
     common = {
         **os.environ, **program.environment, "TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1",
-        "MASTER_PORT": str(_port()), "WORLD_SIZE": str(program.nodes),
+        "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(program.nodes),
     }  # fmt: skip
     return [(command, {**common, "RANK": str(node)}) for node in range(program.nodes)]
 
@@ -124,12 +124,6 @@ def _started(
                 )
             )  # fmt: skip
     return started
-
-
-def _port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def main(arguments: Sequence[str]) -> int:
