@@ -41,6 +41,7 @@ from fabric.world.messages import (
     Welcome,
 )
 from fabric.world.wire import (
+    REPEATED,
     SLOTS,
     Packer,
     Unpacker,
@@ -170,6 +171,24 @@ def test_a_plan_is_sent_once() -> None:
         ] == ops
 
 
+def test_calls_of_a_kind_are_sent_as_one() -> None:
+    packer, unpacker, own = Packer(), Unpacker(SIZE), a_plan(7)
+    kept, other = begin(1, own), begin(2, a_plan(8))
+    one, two = (each._replace(waits=True) for each in (kept, other))
+    first = [one._replace(op=op) for op in range(REPEATED + 5)]
+    sent = [
+        *first, begin(9_000, own), one._replace(op=9_001), one._replace(op=9_002),
+        one._replace(op=9_004), Wait(9_004), one._replace(op=9_005), two._replace(op=9_006),
+        one._replace(op=9_007), one._replace(op=9_008, at=1.0), one._replace(op=9_009),
+        one._replace(op=(1 << 64) - 2), one._replace(op=(1 << 64) - 1),
+    ]  # fmt: skip
+    packed = packer.pack(sent)
+    assert len(json.loads(packed[0])) < len(sent) - REPEATED + 10
+    received = unpacker.unpack(packed)
+    assert len(received) == len(sent)
+    assert all(map(same, sent, received))
+
+
 def test_both_sides_forget_at_the_same_moment() -> None:
     packer, unpacker = Packer(), Unpacker(SIZE)
     kept = [a_plan(size) for size in range(3 * SLOTS["rows"])]
@@ -192,6 +211,7 @@ def frames(*items: Any) -> list[bytes]:
     return [json.dumps(list(items)).encode()]
 
 
+CALL = ["group", 0, [0, 1]], ["rows", 0, 0, []], ["call", 0, 0, 0, "a", "b"]
 ROWS = np.stack([[0], [0], [1], [8], [1], [0]]).astype("<i8")
 
 
@@ -215,7 +235,11 @@ ROWS = np.stack([[0], [0], [1], [8], [1], [0]]).astype("<i8")
         [b'[["compute", 1e999]]'],
         [b'[["compute", NaN]]'],
         frames(["compute", "1"]),
-        frames(["begin", 1, 0, None]),
+        frames(["begin", 1, 0, None, True, 1]),
+        *(
+            [*frames(*CALL, ["begin", op, 0, None, True, times]), ROWS.tobytes()]
+            for op, times in ((1, 0), (1, REPEATED + 2), ((1 << 64) - 1, 2))
+        ),
         frames(["rows", 0, 0]),
         frames(["group", 0, [SIZE]]),
         frames(["group", 0, "ab"]),
@@ -226,7 +250,7 @@ ROWS = np.stack([[0], [0], [1], [8], [1], [0]]).astype("<i8")
         frames(["leave", 1]),
         [*frames(["rows", 0, 0]), b"\0" * 47],
         *(
-            [*frames(["group", 0, [0, 1]], ["rows", 0, 0], ["call", 0, 0, 0, "a", "b"]), blob]
+            [*frames(*CALL), blob]
             for blob in (ROWS.tobytes()[:-8] + b"\7" * 8, (-ROWS).tobytes(), (ROWS * 5).tobytes())
         ),
     ],

@@ -29,8 +29,8 @@ class AccessExecution(Execution):
         super().__init__(call, transport, (), access.op, _over)
         self._access, self._store = access, store
 
-    def begin(self, control: RankControl) -> None:
-        """Move the bytes that it writes, and tell the authority that it begins."""
+    def begin(self, control: RankControl, waits: bool = False) -> None:
+        """Move the bytes that it writes, and tell the authority that it begins, but of no wait."""
         if self._store is not None:
             self._store()
         control.access(self._access)

@@ -161,11 +161,13 @@ class Driver:
         no more calls.
         """
         with self:
+            alone = len(executions) == 1
             for execution in executions:
-                self._begin(execution)
+                self._begin(execution, alone)
             for execution in executions:
-                self.control.clock.expect(execution.tag)
-                execution.patient = not self._active and len(executions) == 1
+                if not execution.noted:
+                    self.control.clock.expect(execution.tag)
+                execution.patient = alone and not self._active
                 if not execution.advance():
                     self._active.append(execution)
             for execution in executions:
@@ -340,7 +342,7 @@ class Driver:
                 self._thread.join(CLOSING_PATIENCE)
             self.buffers.clear()
 
-    def _begin(self, execution: Execution) -> None:
+    def _begin(self, execution: Execution, waits: bool = False) -> None:
         call = execution.call
         if self.error is not None:
             raise _again(self.error)
@@ -348,7 +350,7 @@ class Driver:
             raise WorldError(f"{call.words} was called after its communicator was closed")
         if execution.tag < self._floor:
             raise _over(call.words, execution.tag)
-        execution.begin(self.control)
+        execution.begin(self.control, waits)
 
     def _wait_for_end(self, execution: Execution) -> None:
         """Have the rank's clock wait for the call, which is done: once, whoever else waits for it.

@@ -80,17 +80,19 @@ class Execution:
         self.watch: Callable[[], None] | None = None
         self._steps = moves(self)
 
-    def begin(self, control: RankControl) -> None:
+    def begin(self, control: RankControl, waits: bool = False) -> None:
         """Tell the authority that the rank begins its part of the call, if it is to know it.
 
-        Where the world goes on after a loss, the call is then over when it is at all its ranks.
+        ``waits``: and that it waits for it at once, which ``noted`` says then. Where the world goes
+        on after a loss, the call is then over when it is at all its ranks.
         """
         call = self.call
         if self.timed:
             if control.records and call.facts is not None:
                 control.describe(self.tag, call.facts)
             rows = call.plan.rows if call.timed is None else call.timed
-            control.begin(self.tag, self.members, rows, call.words, call.operation)
+            control.begin(self.tag, self.members, rows, call.words, call.operation, waits)
+            self.noted = waits
             if control.survives:
                 self._steps = _as_one(self._steps, self.tag, control)
 

@@ -6,8 +6,8 @@ fields (`fabric.world.wire`). To add a message: its class here and its place in 
 sends it and who handles it (a rank's end is `fabric.world.rank_control`, the authority's is
 `fabric.world.world`).
 
-They are named tuples, which are made in a third of the time of frozen dataclasses: a call of some
-60 microseconds sends two. So two of different classes may be equal; it is the class that counts.
+They are named tuples, which are made in a third of the time of frozen dataclasses: a call
+takes microseconds. So two of different classes may be equal; it is the class that counts.
 
 ``op`` numbers a call, the same at all of its ranks. Seconds are of emulated time unless a field
 says otherwise.
@@ -54,7 +54,8 @@ class Begin(NamedTuple):
     ``group``: the world ranks of the call's ranks, in their order. ``rows``: the rank's rows of the
     schedule, by its positions in the group. ``words``: what was called, such as
     ``"all_reduce(sum, float32[1024])"``; the same at all ranks of the call. ``operation``: whose
-    endpoint constants count, as in `Fabric.simulate`. ``at``: on paced time, when.
+    endpoint constants count, as in `Fabric.simulate`. ``at``: on paced time, when. ``waits``:
+    whether the rank's `Wait` for it follows at once, and is not sent by itself.
     """
 
     op: int
@@ -63,6 +64,7 @@ class Begin(NamedTuple):
     words: str
     operation: str
     at: float | None = None
+    waits: bool = False
 
 
 class Describe(NamedTuple):

@@ -84,19 +84,24 @@ class RankControl:
             return self._inbox.exchanged()
 
     def begin(
-        self, op: int, group: tuple[int, ...], rows: TimedRows, call: str, operation: str
-    ) -> None:
+        self, op: int, group: tuple[int, ...], rows: TimedRows, call: str, operation: str,
+        waits: bool = False,
+    ) -> None:  # fmt: skip
         """Report that the rank begins its part of a call, at its present emulated time.
 
         ``op``: names the call, the same number at all its ranks and never used twice. ``group``:
         the world ranks of the rows' ranks, in their order. ``call``: what was called, in words,
         such as ``"all_reduce(sum, float32[1024])"``; calls of one ``op`` whose words differ do not
         fit together, and end the world with a `CallMismatch`. ``operation``: picks the endpoint's
-        constants, as in `Fabric.simulate`. Raises `WorldError`.
+        constants, as in `Fabric.simulate`. ``waits``: whether the rank waits for it at once, which
+        `RankClock.expect` need not be told then. Raises `WorldError`.
         """
         clock = self.clock
-        at = clock.stamp() if clock.prompt else None
-        self._line.send(Begin(op, group, rows, call, operation, at), clock.prompt)
+        if clock.prompt:  # what the clock waits for it says itself, when the bytes are there
+            begin = Begin(op, group, rows, call, operation, clock.stamp())
+        else:
+            begin = Begin(op, group, rows, call, operation, None, waits)
+        self._line.send(begin, clock.prompt)
 
     def describe(self, op: int, facts: Mapping[str, Any]) -> None:
         """Report what the rank's rows of ``op`` follow from, before it begins the call.

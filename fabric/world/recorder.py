@@ -59,10 +59,12 @@ class RunRecorder:
         match message:
             case Begin():
                 self._begin(rank, message)
+                if message.waits:
+                    self._wait(rank, message.op)
             case Describe(op, facts):
                 self._told[rank, op] = self._described(rank, facts)
             case Wait(op) if op in self._calls:
-                self._entries.append((rank, WAIT, self._calls[op], 0.0))
+                self._wait(rank, op)
             case Compute(seconds):
                 self._entries.append((rank, COMPUTE, 0, seconds))
             case Mark(span, name):
@@ -103,6 +105,9 @@ class RunRecorder:
         told = self._told.pop((rank, begin.op), (NONE, NONE))
         self._entries.append((rank, BEGIN, len(self._parts), 0.0))
         self._parts.append((call, rank, rows, *told))
+
+    def _wait(self, rank: int, op: int) -> None:
+        self._entries.append((rank, WAIT, self._calls[op], 0.0))
 
     def _described(self, rank: int, facts: Mapping[str, Any]) -> tuple[int, int]:
         kept = {key: value for key, value in facts.items() if key != "routing"}

@@ -20,13 +20,16 @@ from fabric.schedule.traits import HIGHEST, TRAITS, in_order, traits_of
 from fabric.world.codec import MessageKind, WireError, kinds_of, message_of, parsed, tag
 from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
-VERSION = 9
+VERSION = 10
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""
 
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
+
+REPEATED = 1024
+"""Calls in a message at most that are sent as a repetition of the one before."""
 
 COLUMNS = len(fields(TimedRows)) - 1
 """Columns of rows beside their traits."""
@@ -64,11 +67,13 @@ class _Call(NamedTuple):
 
 
 class _Begin(NamedTuple):
-    """A `Begin`; ``call``: the number of its call."""
+    """So many ``times`` a `Begin`, numbered from ``op`` on; ``call``: the number of its call."""
 
     op: int
     call: int
     at: float | None
+    waits: bool
+    times: int
 
 
 _Kept = _Group | _Rows | _Call
@@ -109,23 +114,32 @@ class Packer:
 
     def pack(self, messages: Iterable[ToAuthority]) -> list[bytes]:
         """The messages as frames of one ZeroMQ message."""
-        out: list[Sequence[Any]] = []
+        out: list[Any] = []
         blobs: list[bytes] = []
+        run: list[Any] | None = None  # the last of ``out``, if more calls of its kind may join it
+        left = REPEATED
         known = self._calls.numbers
         for message in messages:
             if type(message) is Begin:  # as all here, a few times in each small call of a rank
-                op, group, rows, words, operation, at = message
+                op, group, rows, words, operation, at, waits = message
                 number = known.get((id(rows), id(group), words, operation))
                 if number is None:
-                    number = self._define(out, blobs, message)
-                out.append((_BEGIN, op, number, at))
+                    number, run = self._define(out, blobs, message), None
+                if run and left and waits and number == run[2] and op == run[1] + run[5]:
+                    run[5] += 1
+                    left -= 1
+                    continue
+                begin = [_BEGIN, op, number, at, waits, 1]
+                out.append(begin)
+                run = begin if waits and at is None else None
             else:
                 out.append(_tagged(message))
+                run = None
         return [_json(out), *blobs]
 
     def _define(self, out: list[Sequence[Any]], blobs: list[bytes], begin: Begin) -> int:
         """The number of a call that is new; defined before, in ``out`` and ``blobs``."""
-        _, group, rows, words, operation, _ = begin
+        _, group, rows, words, operation, *_ = begin
         number = self._calls.add((id(rows), id(group), words, operation))
         self._kept[number] = rows, group
         group_number = self._groups.numbers.get(group)
@@ -157,16 +171,19 @@ class Unpacker:
     def unpack(self, frames: Sequence[bytes]) -> list[ToAuthority]:
         """The messages in ``frames``; raises `WireError`, and then none of them counts."""
         messages: list[ToAuthority] = []
-        kinds, calls = _to_authority(), self._calls
+        kinds, calls, left = _to_authority(), self._calls, REPEATED
         for item in parsed(frames[0]):
             message = message_of(item, kinds)
             kind = type(message)
             if kind is _Begin:
-                op, number, at = message
+                op, number, at, waits, times = message
                 call = calls.get(number)
                 if call is None:
                     raise WireError(f"there is no call {number}")
-                messages.append(Begin(op, *call, at))
+                left -= times - 1
+                if not times or left < 0 or op + times > 1 << 64:
+                    raise WireError(f"{times} calls from number {op} on")
+                messages += [Begin(each, *call, at, waits) for each in range(op, op + times)]
             elif kind in _KEPT:
                 self._keep(message, frames)
             else:

@@ -257,6 +257,8 @@ class World:
         match message:
             case Begin():
                 self._begin(rank, message, wall)
+                if message.waits and self.error is None:
+                    self._wait(rank, message.op, wall)
             case Describe():
                 self._describe(rank)
             case Wait():

@@ -25,6 +25,7 @@ from fabric.world.messages import (
     AskFrames,
     Beat,
     BeatReply,
+    Begin,
     End,
     Expose,
     Fail,
@@ -51,7 +52,7 @@ from fabric.world.zmq_watch import PeerWatch
 RANKS_LOOK = 0.05
 """Seconds between two looks at the ranks' processes and at the time."""
 
-UNNOTED = (Beat, Over, AskFrames, FrameCount)
+UNNOTED = frozenset((Beat, Over, AskFrames, FrameCount))
 """What a rank's line sends by itself."""
 
 BUSY = 1.0
@@ -309,24 +310,26 @@ class Server:
 
     def _take(self, identity: bytes, peer: Peer, frames: list[bytes]) -> None:
         messages = peer.unpacker.unpack(frames)
-        now = time.monotonic()
+        now, rank = time.monotonic(), peer.rank
         for message in messages:
-            if isinstance(message, Beat):
+            if rank is not None and type(message) is Begin:  # most are, and cost a call its time
+                self.world.handle(rank, message, now)
+            elif isinstance(message, Beat):
                 self._send(identity, [BeatReply(now)])
-            elif peer.rank is None:
+            elif rank is None:
                 self._of_node(peer, message)
             elif isinstance(message, FRAME_MESSAGES):
-                self._count(peer.rank, message)
+                self._count(rank, message)
             elif isinstance(message, OF_OTHERS):
-                raise WireError(f"rank {peer.rank} sends {tag(type(message))}")
+                raise WireError(f"rank {rank} sends {tag(type(message))}")
             elif isinstance(message, Expose) and not message.place.is_of(peer.pid):
-                raise WireError(f"rank {peer.rank} registers memory that is not its own")
+                raise WireError(f"rank {rank} registers memory that is not its own")
             else:
                 peer.left = peer.left or isinstance(message, Leave)
-                self.world.handle(peer.rank, message, now)
-        if peer.rank is not None:
-            counted = sum(not isinstance(message, UNNOTED) for message in messages)
-            self._send(identity, [Acknowledged(counted)])
+                self.world.handle(rank, message, now)
+        if rank is not None:
+            unnoted = sum(map(UNNOTED.__contains__, map(type, messages)))
+            self._send(identity, [Acknowledged(len(messages) - unnoted)])
 
     def _count(self, rank: int, message: FrameMessage) -> None:
         """What a rank's line says of lost frames: what the rank does is the same as before."""
