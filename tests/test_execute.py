@@ -50,19 +50,48 @@ def bytes_of(array: Array) -> NDArray[np.uint8]:
     return array.reshape(-1).view(np.uint8)
 
 
+class SomeBriefly:
+    """A `Brief` between threads that moves some messages, as chance says."""
+
+    def __init__(self, transport: Inproc, chance: random.Random) -> None:
+        self._transport, self._chance = transport, chance
+
+    def put(self, peer: int, tag: int, mark: int, data: NDArray[np.uint8]) -> bool:
+        there = self._chance.random() < 0.8
+        if there:
+            self._transport.send(peer, tag, mark, data.copy())
+        return there
+
+    def take(
+        self, peer: int, tag: int, mark: int, size: int, until: float
+    ) -> NDArray[np.uint8] | None:
+        self._transport.progress(0)
+        if (peer, tag) not in self._transport.unclaimed() or self._chance.random() < 0.2:
+            return None
+        piece = np.empty(size, np.uint8)
+        assert self._transport.receive(peer, tag, mark, size, piece).done
+        return piece
+
+    def taken(self, peer: int) -> None:
+        """It was copied."""
+
+
 def execute(
     all_plans: Sequence[Plan], send: Sequence[Array], recv: Sequence[Array], op: str = "sum",
     seed: int = 0, shifts: Sequence[int | None] | None = None,
 ) -> None:  # fmt: skip
     """Run the plans of all ranks to their end, in an order that the seed decides.
 
-    By an odd seed, ranks handle the messages of a step as one from another number of them on each.
+    By an odd seed, ranks handle the messages of a step as one from another number of them on each;
+    by one that 3 divides, some move some of their messages without requests.
     """
     ranks = len(all_plans)
     transports, chance = connected(ranks), random.Random(seed)
     running: list[tuple[Execution, Inproc]] = []
     for plan, transport in zip(all_plans, transports, strict=True):
         wide = chance.choice((None, 1, 2)) if seed % 2 else None
+        if seed % 3 == 0 and chance.random() < 0.8:
+            transport.brief = SomeBriefly(transport, chance)  # type: ignore[attr-defined]
         made = made_ready(plan, shifts[plan.rank] if shifts else None, wide)
         mine, filled = bytes_of(send[plan.rank]), bytes_of(recv[plan.rank])
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
@@ -291,3 +320,19 @@ def test_messages_of_other_calls_are_refused() -> None:
         runs[0].advance()
     for transport in transports:
         transport.close()
+
+
+def test_what_comes_for_the_next_step_alone_is_used_as_it_comes() -> None:
+    def direct(op: str, name: str) -> list[int]:
+        steps = schedule(op, 4, 64, name, itemsize=4)
+        return [len(stage.direct) for stage in made_ready(plans(steps, 4)[1]).stages]
+
+    assert direct("all_reduce", "recursive_doubling") == [1, 0, 1, 0]
+    twice = [
+        Step([0, 1], [1, 0], 8, reads="send", writes="work"),
+        Step([0, 1], [0, 1], 8, reads="work", writes="recv"),
+        Step([0, 1], [0, 1], 8, 0, 8, reads="work", writes="recv"),
+    ]
+    for many, used in ((2, [1, 0]), (3, [0, 0, 0])):
+        stages = made_ready(plans(twice[:many], 2)[0], 0).stages
+        assert [len(stage.direct) for stage in stages] == used

@@ -8,6 +8,7 @@ from collectives.calls.reductions import average, lower, lowers
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.schedule_moves import scheduled
+from fabric.ranks.work_buffers import SMALL
 from fabric.transports.base import Bytes
 
 
@@ -26,7 +27,7 @@ def execution(
     room = driver.buffers.lend(call.ready.rooms[2])
     given, lent = _shares(driver, call, send, recv)
     finish = None
-    if room.size or lent.size or call.average or recv.home is not None:
+    if room.size > SMALL or lent.size or call.average or recv.home is not None:
         finish = partial(_finish, driver, (room, lent), call.average, recv)
     buffers = (given, recv.bytes, room)
     return scheduled(call, driver.transport, members, number, buffers, finish)

@@ -5,7 +5,9 @@ ordering rule. Its receives are posted earlier where that can do no harm (`Ready
 that bytes which arrive early go to their place directly and not by way of a buffer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,8 @@ from fabric.schedule.step import BUFFERS, MAX_SIZE, ScheduleError
 
 AHEAD = 8
 """Steps by which receives are posted early at most. More find no message that early anyhow."""
+
+_WORK = BUFFERS.index("work")
 
 _Longs = NDArray[np.int64]
 
@@ -54,7 +58,8 @@ class ReadyStep:
     and copy are saved before the step, because it overwrites them. ``early``: index of the last
     step that must have ended before this one may write. ``spread``: what it sends, instead of
     ``sends``; ``gather``: what it receives and does with it, instead of ``receives`` and
-    ``chains``.
+    ``chains``. ``direct``: what the next step does with each of ``receives``, where it does nothing
+    else and nobody else reads them: once all was sent it may be done as they come.
     """
 
     sends: tuple[ReadySend, ...]
@@ -68,6 +73,7 @@ class ReadyStep:
     early: int
     spread: Spread | None = None
     gather: Gather | None = None
+    direct: tuple[Write, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,39 @@ def made_ready(plan: Plan, shift: int | None = None, wide: int | None = None) ->
         draft for part, detour in zip(parts, detours, strict=True)
         if len((draft := _draft(part, detour, plan.rank, bases)).part)
     ]  # fmt: skip
-    stages = tuple(_stage(drafts, number, wide) for number in range(len(drafts)))
+    stages = _directed([_stage(drafts, number, wide) for number in range(len(drafts))])
     return ReadyPlan(stages, _rooms(plan))
+
+
+def _directed(stages: Sequence[ReadyStep]) -> tuple[ReadyStep, ...]:
+    """``stages`` with ``direct``, if all that is read of the work buffer is read as that says."""
+    if len(stages) < 2:
+        return tuple(stages)
+    direct = [_direct(*pair) for pair in pairwise(stages)]
+    uses = [None, *direct]  # by stage, what it does with what the one before has received
+    for use, stage in zip(uses, stages, strict=True):
+        reads = stage.reads == _WORK or any(send.buffer == _WORK for send in stage.sends)
+        if use is None and (reads or stage.spread is not None):
+            return tuple(stages)
+    return tuple(
+        stage if use is None else replace(stage, direct=use)
+        for stage, use in zip(stages, [*direct, None], strict=True)
+    )
+
+
+def _direct(stage: ReadyStep, after: ReadyStep) -> tuple[Write, ...] | None:
+    """What ``after`` does with each message of ``stage``, if it does that and nothing else."""
+    if stage.writes != _WORK or stage.reduces or stage.copies or _complex(stage):
+        return None
+    if after.reads != _WORK or after.sends or after.receives or _complex(after):
+        return None
+    come = [(write.at, write.size) for write in stage.receives]
+    used = [(write.source, write.size) for write in after.copies]
+    return after.copies if come and come == used else None
+
+
+def _complex(stage: ReadyStep) -> bool:
+    return bool(stage.chains or stage.staged or stage.spread or stage.gather)
 
 
 def _rooms(plan: Plan) -> tuple[int, int, int]:

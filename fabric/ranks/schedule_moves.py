@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fabric.ranks.execution import Execution, PreparedCall, ended
 from fabric.ranks.ready import ReadyStep, Write
@@ -51,20 +52,25 @@ class _ScheduleMoves:
         self._transport, self._members, self._tag = on.transport, on.members, on.tag
         self._brief: Brief | None = getattr(on.transport, "brief", None)
         self._receiving, self._sending = receiving, sending = on.receiving, on.sending
-        stages, posted = on.call.ready.stages, 0
+        stages, posted, used = on.call.ready.stages, 0, 0
         for number, stage in enumerate(stages):
             source = self._aside(stage) if stage.staged else self._buffers[stage.reads]
-            self._send(number, stage, source)
+            if stage.sends or stage.spread is not None:
+                self._send(number, stage, source)
             while sending and not on.sent(stage.early):
                 yield
+            copies, used = stage.copies[used:], 0
             if posted <= number:
-                self._receive(number, stage, source)
                 posted = number + 1
+                if stage.direct and not sending and self._brief is not None:
+                    used = self._use(self._brief, stages[posted], stage)
+                if used < len(stage.receives) or stage.gather is not None:
+                    self._receive(number, stage, source, used)
             if (
                 receiving and not stage.chains
             ):  # whose receives, too, come before later ones from one peer
                 posted = self._ahead(number, posted)
-            for write in stage.copies:
+            for write in copies:
                 self._copy(stage, write, source)
             if stage.chains:
                 yield from self._in_order(number, stage, source)
@@ -111,17 +117,34 @@ class _ScheduleMoves:
         wide, members = cast(Many, self._transport.many), self._members
         return wide.send_many(list(map(members.__getitem__, peers)), self._tag, self._mark, pieces)
 
-    def _receive(self, number: int, stage: ReadyStep, source: Bytes) -> None:
-        until = perf_counter() + MOMENT if self._on.patient else 0.0
-        for write in stage.receives:
-            if self._brief is None or not self._take(self._brief, stage, write, until):
+    def _use(self, brief: Brief, after: ReadyStep, stage: ReadyStep) -> int:
+        """Do with the messages of ``stage`` what ``after`` does: how many came soon enough."""
+        until = self._until()
+        for number, (write, use) in enumerate(zip(stage.receives, stage.direct, strict=True)):
+            if not self._take(brief, after, use, until, write.peer or 0):
+                return number
+        return len(stage.receives)
+
+    def _until(self) -> float:
+        """Until when messages are looked for alone."""
+        return perf_counter() + MOMENT if self._on.patient else 0.0
+
+    def _receive(self, number: int, stage: ReadyStep, source: Bytes, used: int = 0) -> None:
+        until, brief = self._until(), self._brief
+        for write in stage.receives[used:]:
+            if brief is None or not self._take(brief, stage, write, until, write.peer or 0):
                 self._post(number, stage, write)
         if stage.gather is not None:
             self._receive_many(number, stage, stage.gather, source)
 
-    def _take(self, brief: Brief, stage: ReadyStep, write: Write, until: float) -> bool:
-        """Take the message of a write if it is there, or comes by ``until``; whether it was."""
-        peer = self._members[write.peer or 0]
+    def _take(
+        self, brief: Brief, stage: ReadyStep, write: Write, until: float, source: int
+    ) -> bool:
+        """Take the message of a write if it is there, or comes by ``until``; whether it was.
+
+        ``source``: whose message it is.
+        """
+        peer = self._members[source]
         piece = brief.take(peer, self._tag, self._mark, write.size, until)
         if piece is None:
             return False
@@ -171,9 +194,18 @@ class _ScheduleMoves:
         """Put all the bytes of a write where they belong."""
         into = self._buffers[stage.writes][write.at : write.at + write.size]
         if stage.reduces:
-            self._combining(into, write)(0, piece)
+            combine, dtype = self._combiner()
+            items = into.view(dtype)
+            base = items if write.base is None else self._base(write, dtype)
+            with np.errstate(all="ignore"):  # as in `_combining`
+                combine(base, piece.view(dtype), out=items)
         else:
             into[:] = piece
+
+    def _base(self, write: Write, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The items of the send buffer that those of a write are combined with."""
+        at = write.base or 0
+        return self._buffers[0][at : at + write.size].view(dtype)
 
     def _in_order(self, number: int, stage: ReadyStep, source: Bytes) -> Iterator[None]:
         running = [self._chain(number, stage, chain, source) for chain in stage.chains]
@@ -219,9 +251,7 @@ class _ScheduleMoves:
     def _combining(self, into: Bytes, write: Write) -> Take:
         combine, dtype = self._combiner()
         items, itemsize = into.view(dtype), dtype.itemsize
-        base = items
-        if write.base is not None:
-            base = self._buffers[0][write.base : write.base + write.size].view(dtype)
+        base = items if write.base is None else self._base(write, dtype)
 
         def take(at: int, piece: Bytes) -> None:
             part = slice(at // itemsize, (at + piece.size) // itemsize)
