@@ -65,7 +65,8 @@ def view(given: Any, name: str, writable: bool = False) -> UserBuffer:
     if array.dtype.hasobject or not array.dtype.itemsize:
         raise ArgumentError(f"{name} holds {array.dtype}: no numbers, and no bytes")
     if flags.c_contiguous:
-        return UserBuffer(array.reshape(-1).view(np.uint8), array.dtype, array.size)
+        flat = array if array.ndim == 1 else array.reshape(-1)
+        return UserBuffer(flat.view(np.uint8), array.dtype, array.size)
     if writable and _meets_itself(array):
         raise ArgumentError(
             f"{name} of shape {list(array.shape)} has several items at one place in memory, and"

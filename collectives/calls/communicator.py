@@ -604,12 +604,18 @@ class Communicator:
         algorithm: str | None, async_op: bool, timeout: float | None,
     ) -> Work:  # fmt: skip
         asynchronous, time = flag(async_op, "async_op"), limit(timeout)
+        if type(reduction) is not str:
+            reduction = text(reduction, "op")
+        if type(algorithm) is not str:
+            algorithm = _algorithm(op, algorithm)
         asked = CallArguments(
-            op, (send.dtype, send.items), (recv.dtype, recv.items), text(reduction, "op"), root,
-            _algorithm(op, algorithm), shift(send, recv),
+            op, (send.dtype, send.items), (recv.dtype, recv.items), reduction, root, algorithm,
+            shift(send, recv),
         )  # fmt: skip
         call = self._calls.get(asked)
-        if call is None:
+        if call is None:  # or these texts have passed already
+            text(reduction, "op")
+            _algorithm(op, algorithm)
             call = self._remember(
                 asked,
                 collective(asked, self._group, self._member.control, self._wide, self.copies),
