@@ -184,54 +184,87 @@ def _can_limit(
     begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats
 ) -> NDArray[np.bool_]:
     n_paths, n = len(begin) - 1, len(capacity)
-    at_end = np.zeros(n, np.bool_)
+    limits = capacity < np.inf
+    in_middle = limits.copy()  # and not found to let through whatever comes
     for p in range(n_paths):
         if begin[p] < begin[p + 1]:
-            at_end[resource[begin[p]]] = True
-            at_end[resource[begin[p + 1] - 1]] = True
-    limits = np.ones(n, np.bool_)
+            in_middle[resource[begin[p]]] = False
+            in_middle[resource[begin[p + 1] - 1]] = False
     for side in range(2):
-        behind = _behind(begin, resource, weight, capacity, side)
+        behind = _behind(begin, resource, weight, capacity, in_middle, side)
         for r in range(n):
-            if not at_end[r] and behind[r] <= capacity[r] * (1 + 1e-9):
+            if in_middle[r] and behind[r] <= capacity[r] * (1 + 1e-9):
+                in_middle[r] = False
                 limits[r] = False
     keep = np.empty(len(resource), np.bool_)
     for e in range(len(resource)):
-        keep[e] = limits[resource[e]] and capacity[resource[e]] < np.inf
+        keep[e] = limits[resource[e]]
     return keep
+
+
+_NEAREST = 2  # resources of a path that are compared with those of the one before of the same end
 
 
 @compiled
 def _behind(
-    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats, side: int
-) -> _Floats:
-    """For each resource, how much the first (side 0) or last resources of its paths let through."""
-    n_paths, n = len(begin) - 1, len(capacity)
-    of = np.full(n_paths, -1, np.int64)
-    count = np.zeros(n + 1, np.int64)
-    for p in range(n_paths):
-        if begin[p] < begin[p + 1]:
-            of[p] = begin[p] if side == 0 else begin[p + 1] - 1
-            count[resource[of[p]] + 1] += 1
-    for r in range(n):
-        count[r + 1] += count[r]
-    order = np.empty(n_paths, np.int64)
-    for p in range(n_paths):
-        if of[p] >= 0:
-            order[count[resource[of[p]]]] = p
-            count[resource[of[p]]] += 1
+    begin: _Longs, resource: _Ints, weight: _Floats, capacity: _Floats,
+    wanted: NDArray[np.bool_], side: int,
+) -> _Floats:  # fmt: skip
+    """For each ``wanted`` resource, how much the ends of its paths let through.
+
+    That is the first resource (side 0) or the last one of each path. All that comes through one end
+    counts as much as its path that loads the resource most.
+    """
+    n = len(capacity)
+    # What the paths of each end say, one end after the other. Many paths say one after the other
+    # the same, which is left out: so there is little to go through in another order than theirs.
+    at, through = np.zeros(n + 1, np.int64), np.empty(0)
+    middle = np.empty(0, np.int32)
+    last, most_last = np.empty((n, _NEAREST), np.int32), np.empty((n, _NEAREST))
+    for turn in range(2):  # count, then write
+        last[:] = -1
+        for p in range(len(begin) - 1):
+            if begin[p] == begin[p + 1]:
+                continue
+            own = begin[p] if side == 0 else begin[p + 1] - 1
+            end, seen = resource[own], 0
+            for e in range(begin[p], begin[p + 1]):
+                r = resource[e]
+                if not wanted[r]:
+                    continue
+                most = capacity[end] * weight[e] / weight[own]
+                if seen < _NEAREST:
+                    if last[end, seen] == r and most_last[end, seen] == most:
+                        seen += 1
+                        continue
+                    last[end, seen], most_last[end, seen] = r, most
+                    seen += 1
+                if turn == 1:
+                    middle[at[end]], through[at[end]] = r, most
+                at[end + (turn == 0)] += 1
+        if turn == 0:
+            at = np.cumsum(at)
+            middle, through = np.empty(at[n], np.int32), np.empty(at[n])
+    return _most_of_each_end(at, middle, through, n)
+
+
+@compiled
+def _most_of_each_end(at: _Longs, middle: _Ints, through: _Floats, n: int) -> _Floats:
+    """For each resource, the sum over ends of the most of their entries ``through`` it.
+
+    Those of end r are from ``at[r - 1]``, of the first end from 0, to ``at[r]``.
+    """
     total, most, seen = np.zeros(n), np.zeros(n), np.full(n, -1, np.int64)
-    for k in range(count[n - 1] if n > 0 else 0):
-        p = order[k]
-        end = resource[of[p]]
-        for e in range(begin[p], begin[p + 1]):
-            r = resource[e]
-            through = capacity[end] * weight[e] / weight[of[p]]
+    first = 0
+    for end in range(n):
+        for k in range(first, at[end]):
+            r = middle[k]
             if seen[r] != end:
                 seen[r], most[r] = end, 0.0
-            if through > most[r]:
-                total[r] += through - most[r]
-                most[r] = through
+            if through[k] > most[r]:
+                total[r] += through[k] - most[r]
+                most[r] = through[k]
+        first = at[end]
     return total
 
 
