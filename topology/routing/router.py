@@ -81,6 +81,7 @@ class Router:
         """Begin without any path."""
         self._store = RouteStore()
         self.version = 0
+        self._leaving: tuple[int, NDArray[np.bool_]] | None = None
         n = self.topology.n_endpoints
         small = n <= _REMEMBERED_ENDPOINTS
         choices = len(self._may_use)
@@ -151,7 +152,7 @@ class Router:
         """
         if len(self._path_of):
             return False
-        self._store = RouteStore()
+        self._store, self._leaving = RouteStore(), None
         self.version += 1
         return True
 
@@ -166,8 +167,10 @@ class Router:
     @property
     def leaves_package(self) -> NDArray[np.bool_]:
         """For each path, True if it uses another plane than ``"package"``: bool [paths]."""
-        inside = [i for i, name in enumerate(self.topology.planes) if name == PACKAGE]
-        return ~np.isin(self.table.plane, [-1, *inside])
+        if self._leaving is None or self._leaving[0] != self.version:
+            inside = [i for i, name in enumerate(self.topology.planes) if name == PACKAGE]
+            self._leaving = self.version, ~np.isin(self.table.plane, [-1, *inside])
+        return self._leaving[1]
 
     @cached_property
     def _links(self) -> tuple[Ints, Longs]:

@@ -93,12 +93,12 @@ class RouteStore:
     def table(self) -> Routes:
         """All paths so far."""
         if len(self._columns) != 1:
-            self._begin = [np.concatenate(self._begin)]
             empty = np.zeros(0, np.int32)
             self._columns = [_stacked([(empty, np.zeros(0)), *self._columns])]
             self._ways = [_stacked([(np.zeros(0), empty), *self._ways])]
-        begin = np.concatenate(self._begin)
-        return Routes(begin, *self._columns[0], *self._ways[0])
+        if len(self._begin) > 1:
+            self._begin = [np.concatenate(self._begin)]
+        return Routes(self._begin[0], *self._columns[0], *self._ways[0])
 
 
 def _stacked(pairs: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[NDArray[Any], NDArray[Any]]:
