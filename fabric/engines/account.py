@@ -92,18 +92,15 @@ class Account:
         """Add ``streams`` to the account, of which the first ``old`` have been counted before."""
         new, loads = slice(old, None), loaded.loads
         streams = streams.after(old)
-        extend(self._chain, Columns(
+        least = extend(self._chain, Columns(
             streams.step, streams.src, streams.dst, loads.src_cost[new], loads.dst_cost[new],
-            loads.latency[new], streams.size, loads.limits[loads.limit[new]],
+            loads.latency[new], streams.size, loads.limit[new], loads.limits,
             loads.entries[old:], loads.resource, loads.weight,
         ), self.capacity)  # fmt: skip
         if in_switch.asked(streams):
             self._count_in_switch(streams, loads, old)
-            return
-        moving = (streams.size > 0) & (streams.src != streams.dst)
-        self._least_latency = min(
-            self._least_latency, loads.latency[new][moving].min(initial=np.inf)
-        )
+        else:
+            self._least_latency = min(self._least_latency, least)
 
     def _count_links(self, streams: Streams, path: _Ints) -> None:
         """Count what links carry on these paths, and what ranks send."""

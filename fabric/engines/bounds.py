@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from topology.compiled import compiled, inlined
+from topology.compiled import compiled, inner, lean_inlined
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -39,7 +39,10 @@ class Chain(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns that `extend` needs of the flows of a window; see `flow.events.EventWindow`."""
+    """The columns that `extend` needs of the flows of a window; see `flow.events.EventWindow`.
+
+    ``limits[limit]``: the most bytes per second of each flow.
+    """
 
     step: _Longs
     src: _Ints
@@ -48,7 +51,8 @@ class Columns(NamedTuple):
     dst_cost: _Floats
     latency: _Floats
     size: _Floats
-    limit: _Floats
+    limit: _Ints
+    limits: _Floats
     entries: _Longs
     resource: _Ints
     weight: _Floats
@@ -62,11 +66,12 @@ def make_chain(ranks: int) -> Chain:
 
 
 @compiled
-def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
+def extend(chain: Chain, c: Columns, capacity: _Floats) -> float:
     """Add the steps of a window to the chain of every rank, in place.
 
     ``capacity``: bytes per second of each resource. A step adds the longest of its rank's transfers
-    alone, or its bytes over the busiest resource if that takes longer.
+    alone, or its bytes over the busiest resource if that takes longer. Returns the least latency of
+    a flow that moves bytes between two ranks, in seconds.
     """
     ranks, resources = len(chain.wire), len(capacity)
     work = _Work(
@@ -74,22 +79,23 @@ def extend(chain: Chain, c: Columns, capacity: _Floats) -> None:
         np.zeros(ranks), np.full(ranks, np.inf), np.full(ranks, PAIR), np.zeros(ranks, np.bool_),
         np.zeros(ranks, np.int64), 1 / capacity,
     )  # fmt: skip
-    first = 0
+    first, least = 0, np.inf
     while first < len(c.step):
         end = first + 1
         while end < len(c.step) and c.step[end] == c.step[first]:
             end += 1
-        _add_step(chain, c, work, first, end)
+        least = min(least, _add_step(chain, c, work, first, end))
         first = end
+    return least
 
 
 class _Work(NamedTuple):
     """Working memory for one step, by resource and by rank.
 
     For each resource: ``load`` in seconds; ``sender`` and ``receiver``, the only rank whose flows
-    load it, -1 if none, -2 if several. For each rank: the seconds that it needs (``need``), the
-    part of these that is latency (``late``), the least latency (``soonest``), the resource that
-    sets the need (``setter``); ``ranks``: those that have flows.
+    load it, -2 if several; ``sender`` is -1 if none. For each rank: the seconds that it needs
+    (``need``), the part of these that is latency (``late``), the least latency (``soonest``), the
+    resource that sets the need (``setter``); ``ranks``: those that have flows.
     """
 
     load: _Floats
@@ -104,22 +110,28 @@ class _Work(NamedTuple):
     per_byte: _Floats
 
 
-@compiled
-def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> None:
-    n = 0
+@inner
+def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> float:
+    n, is_shared, least = 0, False, np.inf
     for i in range(first, end):
         src, dst = c.src[i], c.dst[i]
         chain.cost[src] += c.src_cost[i]
         chain.cost[dst] += c.dst_cost[i]
-        time, by = c.size[i] / c.limit[i], PAIR
+        time, by = c.size[i] / c.limits[c.limit[i]], PAIR
+        if src != dst and c.size[i] > 0.0 and c.latency[i] < least:
+            least = c.latency[i]
         for e in range(c.entries[i], c.entries[i + 1]):
             r = c.resource[e]
             share = c.size[i] * c.weight[e] * work.per_byte[r]
-            work.load[r] += share
-            if work.sender[r] != src:
-                work.sender[r] = src if work.sender[r] == -1 else -2
-            if work.receiver[r] != dst:
-                work.receiver[r] = dst if work.receiver[r] == -1 else -2
+            if work.sender[r] == -1:
+                work.load[r], work.sender[r], work.receiver[r] = share, src, dst
+            else:
+                is_shared = True
+                work.load[r] += share
+                if work.sender[r] != src:
+                    work.sender[r] = -2
+                if work.receiver[r] != dst:
+                    work.receiver[r] = -2
             if share > time:
                 time, by = share, r
         for side in range(2):
@@ -134,7 +146,8 @@ def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> No
                 work.need[rank] = c.latency[i] + time
                 work.late[rank] = c.latency[i]
                 work.setter[rank] = by
-    for i in range(first, end):
+    # What one flow alone loads it has been asked for above.
+    for i in range(first, end if is_shared else first):
         for e in range(c.entries[i], c.entries[i + 1]):
             r = c.resource[e]
             for side in range(2):
@@ -145,10 +158,7 @@ def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> No
                     work.setter[rank] = r
     for i in range(first, end):
         for e in range(c.entries[i], c.entries[i + 1]):
-            r = c.resource[e]
-            work.load[r] = 0.0
-            work.sender[r] = -1
-            work.receiver[r] = -1
+            work.sender[c.resource[e]] = -1
     setters, votes = chain.setter, chain.votes
     for k in range(n):
         rank = work.ranks[k]
@@ -161,9 +171,10 @@ def _add_step(chain: Chain, c: Columns, work: _Work, first: int, end: int) -> No
         work.soonest[rank] = np.inf
         work.setter[rank] = PAIR
         work.is_in[rank] = False
+    return least
 
 
-@inlined
+@lean_inlined
 def _vote(setters: _Longs, votes: _Floats, rank: int, setter: int, time: float) -> None:
     slot = 0
     for k in range(_FEW):

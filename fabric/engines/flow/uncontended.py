@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.engines.flow.events import DONE, IN_FLIGHT, UNDER_WAY, WAITING
-from topology.compiled import compiled
+from topology.compiled import compiled, inner
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]
@@ -110,6 +110,15 @@ def _advance(a: Uncontended, time: float, until: float) -> _Floats:
     at = np.full(ranks, -1)  # the step that a rank has come to
     held = np.zeros(ranks, np.bool_)  # a flow of that step goes on after ``until``
     through = np.full(ranks, time)
+    _go(a, time, until, at, held, through)
+    return through
+
+
+@inner
+def _go(
+    a: Uncontended, time: float, until: float, at: _Longs, held: NDArray[np.bool_], through: _Floats
+) -> None:  # fmt: skip
+    """The loop of `_advance`, which makes the columns over ranks."""
     for i in range(len(a.src)):
         src, dst, step = a.src[i], a.dst[i], a.step[i]
         waits = False
@@ -148,9 +157,8 @@ def _advance(a: Uncontended, time: float, until: float) -> _Floats:
         a.latest[dst] = max(a.latest[dst], end)
         through[src] = max(through[src], end)
         through[dst] = max(through[dst], end)
-    for r in range(ranks):
+    for r in range(len(a.ready)):
         if at[r] >= 0 and not held[r]:
             a.ready[r] = a.latest[r] + a.cost[r]
             a.latest[r] = 0.0
             a.cost[r] = 0.0
-    return through
