@@ -33,7 +33,7 @@ from fabric.faults.changes import TimedChange, marks_of
 from fabric.faults.expand import changes_of
 from fabric.faults.table import NO_FAULTS, Fault, FaultPlan, plan_of
 from fabric.schedule.step import ScheduleError, Step, only_steps
-from fabric.schedule.traits import Traits
+from fabric.schedule.traits import NO_TRAITS, Traits
 from fabric.schedule.uniform import UniformSteps
 from fabric.timeline.value import Timeline
 from topology.arguments import integer, integers, shown, text
@@ -189,7 +189,7 @@ class Fabric:
 
     def _modelled(self, steps: Iterable[Step], traffic_class: int) -> Iterator[Step]:
         for number, step in enumerate(steps):
-            if step.traits:
+            if step.traits is not NO_TRAITS and step.traits:
                 label = f" ({step.label})" if step.label else ""
                 self.check_traits(step.traits, f"step {number}{label}")
             if traffic_class:

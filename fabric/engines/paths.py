@@ -9,7 +9,7 @@ from fabric.classes.table import NO_CLASSES, TRAIT, TrafficClasses
 from fabric.endpoint.costs import DISTANCES, Costs, Vectors, plane_of
 from fabric.engines import in_switch
 from fabric.engines.columns import Streams
-from topology.compiled import compiled
+from topology.compiled import compiled, lean
 from topology.graph import Topology
 from topology.routing.router import Router
 from topology.routing.routes import NO_ROUTES, Routes
@@ -327,6 +327,9 @@ class Ways:
 
 _IN_PACKAGE, _IN_NODE = DISTANCES.index("package"), DISTANCES.index("node")
 
+_LEAVES_UNASKED = np.zeros(0, np.bool_)
+"""Which flows leave their package, where nothing depends on it."""
+
 
 def load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
     """The load of flows that take these paths (indices of ``bound``).
@@ -351,8 +354,10 @@ def _load_in_switch(streams: Streams, path: _Ints, ways: Ways, costs: Costs) -> 
 
 def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Costs) -> FlowLoads:
     src, dst, size = streams.src, streams.dst, streams.size
-    leaves = _leaves(src, dst, path, ways.leaves_package)
-    at = costs.vectors
+    at, is_limited = costs.vectors, costs.initiator_bandwidth < np.inf
+    leaves = _LEAVES_UNASKED
+    if at.is_distant or is_limited:
+        leaves = _leaves(src, dst, path, ways.leaves_package)
     plain = np.zeros(len(path), np.int8)
     far = ways.distance(src, dst, leaves) if at.is_distant else plain
     protocol = plain
@@ -360,8 +365,7 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
         protocol = _protocols(size, at.protocol_latency, at.protocol_bandwidth)
     limit, limits = _limits(streams, far, protocol, at)
     entries, resource, weight = _entries(
-        path, bound.begin, bound.resource, bound.weight, src, leaves,
-        len(ways.capacity), costs.initiator_bandwidth < np.inf,
+        path, bound.begin, bound.resource, bound.weight, src, leaves, len(ways.capacity), is_limited
     )  # fmt: skip
     if ways.classes.limited:
         entries, resource, weight = _with_class_limits(streams, ways, entries, resource, weight)
@@ -369,8 +373,8 @@ def _load(streams: Streams, path: _Ints, bound: Binding, ways: Ways, costs: Cost
         entries, resource, weight = _with_promises(streams, ways, entries, resource, weight)
     latency, src_cost, dst_cost = _costs(
         src, dst, streams.messages, size, streams.reduces, path, bound.latency, costs.crossings,
-        far, at.latency, at.per_peer, at.per_message, at.per_byte, costs.per_reduced_byte,
-        protocol, at.protocol_latency,
+        far, at.is_distant, at.latency, at.per_peer, at.per_message, at.per_byte,
+        costs.per_reduced_byte, protocol, at.protocol_latency,
     )  # fmt: skip
     return FlowLoads(latency, src_cost, dst_cost, limit, limits, entries, resource, weight)
 
@@ -409,6 +413,7 @@ def _costs(
     way: _Floats,
     crossings: float,
     far: _Bytes,
+    is_distant: bool,
     more: _Floats,
     per_peer: _Floats,
     per_message: _Floats,
@@ -420,11 +425,14 @@ def _costs(
     """Latency, and what the flow costs its two ranks; the ``way`` of a path is its latency."""
     n = len(src)
     latency, src_cost, dst_cost = np.empty(n), np.empty(n), np.empty(n)
+    has_protocols, f, p = len(of_protocol) > 1, 0, 0
     for i in range(n):
-        moves, f = src[i] != dst[i], far[i]
-        latency[i] = way[path[i]] * crossings + more[f] if moves else 0.0
-        if moves:
-            latency[i] += of_protocol[protocol[i]]
+        moves = src[i] != dst[i]
+        if is_distant:
+            f = far[i]
+        if has_protocols:
+            p = protocol[i]
+        latency[i] = way[path[i]] * crossings + more[f] + of_protocol[p] if moves else 0.0
         src_cost[i] = messages[i] * per_message[f] + (per_peer[f] if moves else 0.0)
         dst_cost[i] = size[i] * (per_byte[f] + (per_reduced_byte if reduces[i] else 0.0))
     return latency, src_cost, dst_cost
@@ -532,7 +540,7 @@ def promised(classes: TrafficClasses, ranks: int, resources: int, after: int = 0
     return found
 
 
-@compiled
+@lean
 def carry(
     carried: _Floats,
     path: _Ints,

@@ -100,8 +100,8 @@ def fresh_window(
         status=status, missing=np.where(src == dst, 1, 2).astype(np.int8), start=start,
         arrive=arrive, finish=finish, rank_flow=rank_flow, rank_at=rank_begin[:-1].copy(),
         rank_end=rank_begin[1:], open=np.zeros(ranks, np.int64), ready=ready, latest=latest,
-        cost=cost, under_way=np.zeros(n, np.int64), ended=np.zeros(n, np.int64),
-        through=np.zeros(n, np.int64), freed=np.zeros(ranks, np.int64), dues=np.zeros(n),
+        cost=cost, under_way=np.empty(n, np.int64), ended=np.empty(n, np.int64),
+        through=np.empty(n, np.int64), freed=np.empty(ranks, np.int64), dues=np.empty(n),
         times=np.array([np.inf, np.inf, least, 0.0, 0.0]),
         n=np.array([0, 0, watched, 0, (status == WAITING).sum(), 0]),
     )  # fmt: skip

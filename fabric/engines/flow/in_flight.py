@@ -128,19 +128,19 @@ def make_flows(
     weighted = bool((weight != 1).any())
     record, records, weights = records_of(entries, resource, weight, weighted)
     per_resource = np.bincount(resource, minlength=n_resources)
-    zero = np.zeros
+    zero, empty = np.zeros, np.empty  # empty: never read before it is written
     return Flows(
         size=size, rate=zero(n), due=zero(n), limit=limit, limits=limits,
         record=record, records=records, weights=weights,
         capacity=capacity, first=np.cumsum(per_resource) - per_resource,
         length=zero(n_resources, np.int64), load=zero(n_resources, np.int64),
-        pull=zero(n_resources), inside=zero(len(resource), np.int32), credit=zero(n_resources),
-        bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=zero(n, np.int32),
+        pull=zero(n_resources), inside=empty(len(resource), np.int32), credit=zero(n_resources),
+        bonus=zero(n_resources), full=zero(n_resources, np.bool_), active=empty(n, np.int32),
         changed=zero(n_resources + 1, np.int32), is_changed=zero(n_resources, np.bool_),
         n=numbers, seen=zero(n_resources, np.int64), room=zero(n_resources),
         pulling=zero(n_resources), waiting=zero(n_resources, np.int64), level=zero(n_resources),
         heap_level=zero(n_resources + 1), heap_resource=zero(n_resources + 1, np.int32),
-        found=zero(n, np.int32), touched=zero(n_resources, np.int32),
+        found=empty(n, np.int32), touched=zero(n_resources, np.int32),
         priority=priorities.of_flows, promise=promise,
     )  # fmt: skip
 

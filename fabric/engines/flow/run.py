@@ -19,8 +19,10 @@ from fabric.engines.flow.weights import weighted
 from fabric.engines.paths import FlowLoads, promised
 from fabric.schedule.step import ScheduleError
 from fabric.timeline.value import Timeline
+from topology.compiled import compiled
 
 _Longs = NDArray[np.int64]
+_Ints = NDArray[np.int32]
 _Floats = NDArray[np.float64]
 
 # What the flow engine may do per tolerance (see `events.run`): the share of flows that may end
@@ -73,7 +75,16 @@ class StreamState:
 
 def _least(streams: Streams, costs: FlowLoads) -> float:
     """The least latency between two ranks."""
-    return float(costs.latency[streams.src != streams.dst].min(initial=np.inf))
+    return float(_least_between(streams.src, streams.dst, costs.latency))
+
+
+@compiled
+def _least_between(src: _Ints, dst: _Ints, latency: _Floats) -> float:
+    least = np.inf
+    for i in range(len(src)):
+        if src[i] != dst[i]:
+            least = min(least, latency[i])
+    return least
 
 
 def _weighted_back(
