@@ -53,6 +53,12 @@ def test_ranks_of_both_kinds_are_one_engine(ranks: str) -> None:
         assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
 
 
+def test_experts_that_cannot_be_shared_out_alike_are_one_engine() -> None:
+    said = run("vllm_parallel.py", "--data", "3", "--experts")
+    for rank in range(3):
+        assert re.search(rf"^rank {rank} generates .*, as one engine does$", said, re.M)
+
+
 @pytest.mark.parametrize("mode", ["normal", "low-latency"])
 def test_two_data_parallel_ranks_with_shared_experts_are_one_engine(mode: str) -> None:
     said = run("vllm_parallel.py", "--data", "2", "--experts", "--mode", mode)

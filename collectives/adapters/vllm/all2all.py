@@ -12,6 +12,7 @@ from collectives.adapters.token_exchange import MAX_TOKENS, ExpertRows, TokenExc
 from collectives.adapters.vllm.passes import Passes
 from collectives.calls.communicator import Communicator
 from collectives.moe import TokenError
+from collectives.moe.routing.expert_ranks import expert_ranks
 from topology.names import near
 
 KEYS = ("mode", "wire", "max_tokens")
@@ -60,7 +61,7 @@ class TriplaneAll2All(All2AllManagerBase):  # type: ignore[misc]
         super().__init__(cpu_group)
         self.comm, self.options, self.passes = comm, options, Passes()
         self._exchanges: dict[int, TokenExchange] = {}
-        self._first = comm.rank * (options.experts // comm.size)
+        self._first = int(expert_ranks(options.experts, comm.size).first[comm.rank])
         self._mine = slice(None)
         self._under_way: tuple[TokenExchange, ExpertRows, str] | None = None
         self._span = ExitStack()
