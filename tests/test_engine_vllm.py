@@ -8,9 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has it")
 
 from collectives.adapters.vllm import platform, register
-from tests.support.vllm_servers import ENGINES, Server, servers
+from tests.support.vllm_servers import ENGINES, Server, servers, tiny_engine, wait_for
 
 
 def run(program: str, *arguments: str) -> str:
@@ -82,7 +82,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         "TRIPLANE_TRACE": str(tmp_path / "run.json"), "TRIPLANE_RECORD": str(tmp_path / "run.npz"),
         "PROMETHEUS_MULTIPROC_DIR": str(shared),
     }  # fmt: skip
-    with servers(tmp_path, environment, [("--tensor-parallel-size", "2")]) as found:
+    options = ("--tensor-parallel-size", "2", "--enable-expert-parallel")
+    with servers(tmp_path, environment, [options]) as found:
         yield found[0]
 
 
@@ -106,10 +107,7 @@ def test_a_server_leaves_times_of_steps_and_layers_however_it_ends(
     else:
         server.process.send_signal(ended_by)
     trace, record = tmp_path / "run.json", tmp_path / "run.npz"
-    due = time.monotonic() + 120
-    while not (trace.exists() and record.exists()):
-        assert time.monotonic() < due, "nothing was written"
-        time.sleep(0.5)
+    wait_for(trace, record)
     psutil.wait_procs(workers, timeout=60)
     spans = {event["name"] for event in json.loads(trace.read_text("utf-8"))["traceEvents"]}
     assert {"warm-up step 0", "step 2", "step 9", "model.layers.1.mlp.experts"} <= spans
@@ -119,6 +117,29 @@ def test_a_server_leaves_times_of_steps_and_layers_however_it_ends(
     ).stdout  # fmt: skip
     assert re.search(r"^model\.layers\.0\.self_attn\.o_proj +all_reduce +\d+ +2 ", table, re.M)
     assert re.search(r"^logits_processor +all_gather +\d+ +2 ", table, re.M)
+
+
+def test_data_parallel_ranks_of_a_dense_model_are_one_engine(tmp_path: Path) -> None:
+    prompts, shared = [[5, 6, 7, 8], [9, 10], [100, 200, 300], [11, 12, 13]], tmp_path / "metrics"
+    with servers(tmp_path, {"TRIPLANE_VLLM": "0"}, [()], tiny_engine.DENSE) as (whole,):
+        right = [whole.completed(prompt, 8) for prompt in prompts]
+    shared.mkdir()
+    environment = {
+        "TRIPLANE_RECORD": str(tmp_path / "run.npz"), "PROMETHEUS_MULTIPROC_DIR": str(shared)
+    }  # fmt: skip
+    options = ("--data-parallel-size", "2", "--tensor-parallel-size", "2")
+    with (
+        servers(tmp_path, environment, [options], tiny_engine.DENSE) as (server,),
+        ThreadPoolExecutor(len(prompts)) as asking,
+    ):
+        assert list(asking.map(lambda prompt: server.completed(prompt, 8), prompts)) == right
+        metrics = server.served("/metrics")
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(tmp_path / "run.npz", tmp_path / "run-dp1.npz")
+    steps = r'^triplane_step_seconds_count{kind="requests",rank="(\d)"} (\d+)\.0$'
+    counts = {int(rank): int(count) for rank, count in re.findall(steps, metrics, re.M)}
+    assert counts.keys() == set(range(4)), "each engine has had requests"
+    assert (counts[0], counts[2]) == (counts[1], counts[3])
 
 
 def test_a_decode_instance_goes_on_from_fetched_blocks() -> None:

@@ -62,6 +62,7 @@ def options(rank: int, port: int) -> list[str]:
     return [
         "--data-parallel-size", "2", "--data-parallel-rank", str(rank), "--data-parallel-address",
         "127.0.0.1", "--data-parallel-rpc-port", str(port), "--enable-fault-tolerance",
+        "--enable-expert-parallel",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the programs for vLLM share: a tiny Qwen3-MoE with random weights, made here."""
+"""What the programs for vLLM share: a tiny Qwen3-MoE, or Qwen3, with random weights, made here."""
 
 import json
 import os
@@ -16,6 +16,14 @@ CONFIG: dict[str, Any] = {
     "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": False,
     "hidden_act": "silu", "torch_dtype": "float32", "bos_token_id": 0, "eos_token_id": 1,
 }  # fmt: skip
+OF_EXPERTS = (
+    "moe_intermediate_size", "num_experts", "num_experts_per_tok", "norm_topk_prob",
+    "decoder_sparse_step", "mlp_only_layers",
+)  # fmt: skip
+DENSE = {name: value for name, value in CONFIG.items() if name not in OF_EXPERTS}
+"""The same without experts."""
+DENSE |= {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}
+
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "OMP_NUM_THREADS": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING",
@@ -29,22 +37,21 @@ def environment(**more: str) -> None:
     os.environ.update(ENVIRONMENT | more)
 
 
-def save(folder: str) -> str:
-    """The model, with random weights that are the same every time."""
+def save(folder: str, config: dict[str, Any] = CONFIG) -> str:
+    """The model, `CONFIG` or `DENSE`, with random weights that are the same every time."""
     from safetensors.torch import save_file
 
-    Path(folder, "config.json").write_text(json.dumps(CONFIG), "utf-8")
-    save_file(dict(weights()), Path(folder, "model.safetensors"), {"format": "pt"})
+    Path(folder, "config.json").write_text(json.dumps(config), "utf-8")
+    save_file(dict(weights(config)), Path(folder, "model.safetensors"), {"format": "pt"})
     return folder
 
 
-def weights() -> Iterator[tuple[str, Any]]:
+def weights(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     import torch
 
-    hidden, width = CONFIG["hidden_size"], CONFIG["moe_intermediate_size"]
-    head, vocabulary = CONFIG["head_dim"], CONFIG["vocab_size"]
-    heads = {name: CONFIG["num_attention_heads"] * head for name in "qo"}
-    heads |= {name: CONFIG["num_key_value_heads"] * head for name in "kv"}
+    hidden, head, vocabulary = config["hidden_size"], config["head_dim"], config["vocab_size"]
+    heads = {name: config["num_attention_heads"] * head for name in "qo"}
+    heads |= {name: config["num_key_value_heads"] * head for name in "kv"}
     draw = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Any:
@@ -53,7 +60,7 @@ def weights() -> Iterator[tuple[str, Any]]:
     for name in ("model.embed_tokens", "lm_head"):
         yield f"{name}.weight", random(vocabulary, hidden)
     yield "model.norm.weight", torch.ones(hidden)
-    for layer in range(CONFIG["num_hidden_layers"]):
+    for layer in range(config["num_hidden_layers"]):
         of = f"model.layers.{layer}"
         for name, size in {"input_layernorm": hidden, "post_attention_layernorm": hidden,
                            "self_attn.q_norm": head, "self_attn.k_norm": head}.items():  # fmt: skip
@@ -61,11 +68,15 @@ def weights() -> Iterator[tuple[str, Any]]:
         for name, size in heads.items():
             shape = (hidden, size) if name == "o" else (size, hidden)
             yield f"{of}.self_attn.{name}_proj.weight", random(*shape)
-        yield f"{of}.mlp.gate.weight", random(CONFIG["num_experts"], hidden)
-        for expert in range(CONFIG["num_experts"]):
+        experts = config.get("num_experts", 0)
+        width = config["moe_intermediate_size" if experts else "intermediate_size"]
+        blocks = [f"{of}.mlp.experts.{expert}" for expert in range(experts)] or [f"{of}.mlp"]
+        if experts:
+            yield f"{of}.mlp.gate.weight", random(experts, hidden)
+        for block in blocks:
             for name, shape in {"gate": (width, hidden), "up": (width, hidden),
                                 "down": (hidden, width)}.items():  # fmt: skip
-                yield f"{of}.mlp.experts.{expert}.{name}_proj.weight", random(*shape)
+                yield f"{block}.{name}_proj.weight", random(*shape)
 
 
 def free_port() -> int:

@@ -37,7 +37,7 @@ class Server(NamedTuple):
         body = None if asked is None else json.dumps(asked).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.address + path, body, headers)
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             found = answer.read().decode()
         return found if path == "/metrics" else json.loads(found or "null")
 
@@ -57,10 +57,11 @@ class Server(NamedTuple):
 
 @contextmanager
 def servers(
-    folder: Path, environment: Mapping[str, str], options: Sequence[Sequence[str]]
-) -> Iterator[list[Server]]:
+    folder: Path, environment: Mapping[str, str], options: Sequence[Sequence[str]],
+    config: dict[str, Any] = tiny_engine.CONFIG,
+) -> Iterator[list[Server]]:  # fmt: skip
     """A server for each of ``options``, ready; they are killed with all that they have started."""
-    model = tiny_engine.save(str(folder))
+    model = tiny_engine.save(str(folder), config)
     made = [_started(model, environment, each) for each in options]
     try:
         due = time.monotonic() + START_PATIENCE
@@ -78,12 +79,20 @@ def servers(
             server.process.wait()
 
 
+def wait_for(*files: Path) -> None:
+    """Wait until worlds whose ranks have ended have written these files."""
+    due = time.monotonic() + 120
+    while not all(file.exists() for file in files):
+        assert time.monotonic() < due, "nothing was written"
+        time.sleep(0.5)
+
+
 def _started(model: str, environment: Mapping[str, str], options: Sequence[str]) -> Server:
     port = tiny_engine.free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port",
          str(port), "--skip-tokenizer-init", "--dtype", "float32", "--max-model-len", "128",
-         "--max-num-seqs", "4", "--enforce-eager", "--enable-expert-parallel", *options],
+         "--max-num-seqs", "4", "--enforce-eager", *options],
         env={**os.environ, **tiny_engine.ENVIRONMENT, "TRIPLANE_VLLM": "1", **environment},
     )  # fmt: skip
     return Server(process, f"http://127.0.0.1:{port}", model)

@@ -19,6 +19,19 @@ SOFTWARE = "hixl-roce"
 """The default: CANN's HIXL over RoCE, the RDMA plane."""
 
 
+def files_apart(word: str) -> dict[str, str]:
+    """Variables by which another world of this process writes files of its own.
+
+    They are those of the environment's trace and record, whose names then end in ``-word``.
+    """
+    found: dict[str, str] = {}
+    for name in (PREFIX + "TRACE", PREFIX + "RECORD"):
+        if file := os.environ.get(name):
+            path = Path(file)
+            found[name] = str(path.with_name(f"{path.stem}-{word}{path.suffix}"))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """The options in ``kv_connector_extra_config``: this instance is ``rank`` of ``ranks``.
@@ -106,11 +119,8 @@ class Instance:
         trace and its record end in ``-kv``. Each instance is on a node of its own, as far as there
         are nodes, unless the machine says where the ranks are.
         """
-        given = {**os.environ, PREFIX + "SOFTWARE": self.software}
-        for name in ("TRACE", "RECORD"):
-            if file := given.get(PREFIX + name):  # the ranks of one instance write one, too
-                path = Path(file)
-                given[PREFIX + name] = str(path.with_name(f"{path.stem}-kv{path.suffix}"))
+        # the ranks of one instance write a trace and a record, too
+        given = {**os.environ, **files_apart("kv"), PREFIX + "SOFTWARE": self.software}
         machine = Settings.from_environment(given).machine
         if machine is not None and machine.placement is None and not machine.without:
             topology = machine.whole()

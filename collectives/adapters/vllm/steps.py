@@ -1,5 +1,6 @@
 """vLLM's worker on CPUs, which knows its steps and has what its parallel ranks lack."""
 
+import os
 from contextlib import nullcontext
 from copy import deepcopy
 from typing import Any
@@ -13,6 +14,7 @@ from collectives.adapters.vllm.experts import take_local_experts
 from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.adapters.vllm.passes import DUMMY, WARM_UP, Passes, held
 from collectives.adapters.vllm.remaining import Survivor, goes_on, without_sentinel
+from collectives.adapters.vllm.settings import files_apart
 from collectives.adapters.vllm.worker import Times
 
 
@@ -23,6 +25,9 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
         with without_sentinel(vllm_config.parallel_config) if goes_on() else nullcontext():
             super().__init__(vllm_config, *given, **options)
         self.passes, self._survivor = Passes(), Survivor(self)
+        self._replica = _replica(vllm_config.parallel_config)
+        if self._replica:
+            os.environ.update(files_apart(f"dp{self._replica}"))
 
     def init_device(self) -> None:
         """Meet the other ranks."""
@@ -31,7 +36,8 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
         # not the default group, which a launcher of ranks may have made over another backend
         self._all = communicator(get_world_group().device_group)
         if self.passes.metrics is None:
-            self.passes.metrics = StepMetrics.shown(self._all.rank)
+            before = self._replica * self._all.size
+            self.passes.metrics = StepMetrics.shown(before + self._all.rank)
         groups = [get_tp_group(), get_pp_group(), get_dp_group()]
         if self.model_config.is_moe:
             groups.append(get_ep_group())
@@ -84,3 +90,12 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
             return super().execute_model(scheduler_output)
         with self.passes.step(self._all):
             return super().execute_model(scheduler_output)
+
+
+def _replica(parallel: Any) -> int:
+    """Which of the engines this is that know nothing of each other; 0 where there is one.
+
+    vLLM has such ones where a server has data-parallel ranks of a model without experts. Each is a
+    world by itself, in the same environment.
+    """
+    return int(parallel.data_parallel_index) if parallel.data_parallel_size == 1 else 0
