@@ -8,7 +8,7 @@ import threading
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -18,11 +18,34 @@ pytest.importorskip("vllm", reason="vLLM is not installed; make test-engines has
 from collectives.adapters.vllm.losses import Sentinel
 from collectives.adapters.vllm.remaining import without_sentinel
 from fabric.failure import RankLost
-from tests.support.vllm_servers import Server, servers, tiny_engine
+from tests.support.vllm_servers import Server, servers, tiny_engine, wait_for
 
 PROMPTS = [[5, 6, 7, 8], [9, 10], [100, 200, 300]]
 TOKENS = 100
-LOST = 1
+EACH = ("--enable-expert-parallel", "--enable-fault-tolerance")
+
+
+class Case(NamedTuple):
+    """So many data-parallel ranks, of which that one is lost; all have these ``options``."""
+
+    ranks: int
+    lost: int
+    options: tuple[str, ...] = ()
+
+    def options_of(self, rank: int, port: int) -> list[str]:
+        return [
+            *EACH, "--data-parallel-size", str(self.ranks), "--data-parallel-rank", str(rank),
+            "--data-parallel-address", "127.0.0.1", "--data-parallel-rpc-port", str(port),
+            *self.options,
+        ]  # fmt: skip
+
+
+CASES = {
+    "the last of two": Case(2, 1),
+    "the first of three": Case(3, 0),  # who has the coordinator, which wakes the others
+    "a worker of two": Case(2, 1, ("--tensor-parallel-size", "2")),
+    "compiled": Case(2, 1, ("--no-enforce-eager",)),
+}
 
 
 def asked_of(server: Server, into: dict[int, Any]) -> list[threading.Thread]:
@@ -51,43 +74,41 @@ def generating(server: Server) -> bool:
 
 
 def killed(server: Server) -> None:
-    """End the process that a rank's model runs in, as the operating system's killer does."""
+    """End a process that a rank's model runs in, as the operating system's killer does."""
     found = [each for each in server.processes() if each.name().startswith("VLLM::Worker")]
-    assert len(found) == 1
-    found[0].kill()
-    psutil.wait_procs(found, timeout=60)
+    found[-1].kill()
+    psutil.wait_procs(found[-1:], timeout=60)
 
 
-def options(rank: int, port: int) -> list[str]:
-    return [
-        "--data-parallel-size", "2", "--data-parallel-rank", str(rank), "--data-parallel-address",
-        "127.0.0.1", "--data-parallel-rpc-port", str(port), "--enable-fault-tolerance",
-        "--enable-expert-parallel",
-    ]  # fmt: skip
-
-
-def test_the_ranks_that_are_left_go_on_serving(tmp_path: Path) -> None:
-    port, trace = tiny_engine.free_port(), tmp_path / "run.json"
+@pytest.mark.parametrize("name", CASES)
+def test_the_ranks_that_are_left_go_on_serving(name: str, tmp_path: Path) -> None:
+    case, port, trace = CASES[name], tiny_engine.free_port(), tmp_path / "run.json"
     environment = {"TRIPLANE_ON_LOSS": "shrink", "TRIPLANE_TRACE": str(trace)}
-    with servers(tmp_path, environment, [options(rank, port) for rank in range(2)]) as made:
-        right = [made[0].completed(prompt, TOKENS) for prompt in PROMPTS]
-        found: list[dict[int, Any]] = [{}, {}]
+    options = [case.options_of(rank, port) for rank in range(case.ranks)]
+    with servers(tmp_path, environment, options) as made:
+        lost = made[case.lost]
+        others = [server for server in made if server is not lost]
+        right = [others[0].completed(prompt, TOKENS) for prompt in PROMPTS]
+        found: list[dict[int, Any]] = [{} for _ in made]
         threads = [each for server, into in zip(made, found, strict=True)
                    for each in asked_of(server, into)]  # fmt: skip
         while not all(map(generating, made)):
             assert all(len(each) == 0 for each in found), "over before anything was lost"
-        killed(made[LOST])
+        killed(lost)
         for thread in threads:
             thread.join(300)
             assert not thread.is_alive()
         # Those in flight at the rank that is lost are refused, the others' answered, and rightly:
         # the experts of the lost rank are loaded by those that are left.
-        assert all(isinstance(each, Exception) for each in found[LOST].values())
-        assert [found[0][number] for number in range(len(PROMPTS))] == right
-        assert [made[0].completed(prompt, TOKENS) for prompt in PROMPTS] == right
-        assert made[LOST].process.wait(60) is not None
-        left = made[0].processes()
+        refused = found.pop(case.lost)
+        assert all(isinstance(each, Exception) for each in refused.values())
+        for answers, server in zip(found, others, strict=True):
+            assert [answers[number] for number in range(len(PROMPTS))] == right
+            assert [server.completed(prompt, TOKENS) for prompt in PROMPTS] == right
+        assert lost.process.wait(60) is not None
+        left = [process for server in others for process in server.processes()]
     psutil.wait_procs(left, timeout=60)
+    wait_for(trace)
     assert json.loads(trace.read_text("utf-8"))["traceEvents"]
 
 
