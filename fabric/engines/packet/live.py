@@ -31,6 +31,7 @@ from fabric.engines.packet.teams import Team, check_switches, parts_of, write_te
 from fabric.engines.packet.waits import stuck
 
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
+_AT_ONCE = 1 << 11  # transfers whose records stay in a cache while all fields are written
 
 
 class PacketState:
@@ -127,8 +128,10 @@ class PacketState:
         """
         slots = self._slots(len(src))
         t = self.state.transfers
-        for name in Rows._fields[:-1]:
-            t[name][slots] = getattr(rows, name)
+        for first in range(0, len(src), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            for name in Rows._fields[:-1]:
+                t[name][slots[part]] = getattr(rows, name)[part]
         self.state.to_come[slots] = rows.to_send
         t["src"][slots], t["dst"][slots] = src, dst
         t["turn"][slots] = NONE
