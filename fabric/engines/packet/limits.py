@@ -15,6 +15,7 @@ from fabric.engines.packet.priority import highest, least_served, served
 from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.state import CLASS, INITIATOR, NONE, PAIR, TRANSFER, State
 from topology.compiled import inner, lean_inlined
+from topology.prefetch import prefetch
 
 _AHEAD = 2  # packets that a transfer may have made and not sent, where there are several classes
 
@@ -42,6 +43,8 @@ def ask(s: State, i: int, now: int) -> None:
 def made_by_limit(s: State, i: int, now: int) -> None:
     """The limit that has the next packet of transfer i has made it."""
     has, several = s.transfers[i].granted, len(s.kinds) > 1
+    if has == INITIATOR and not several:
+        _next_in_line(s, i)
     if _passes(s, i, has + 1, now):
         _made(s, i)
         if several:
@@ -126,11 +129,41 @@ def _takes(s: State, i: int, per_byte: float) -> int:
 
 @lean_inlined
 def _reserve(s: State, i: int, now: int) -> None:
-    """The initiator makes the next packet of transfer i after all that were asked for before."""
+    """The initiator makes the next packet of transfer i after all that were asked for before.
+
+    Of each initiator only the first one in line is in the heap, which so stays small.
+    """
     rank = s.transfers[i].rank
-    until = max(s.initiators[rank].until, now) + _takes(s, i, s.transfers[i].initiator)
+    takes = _takes(s, i, s.transfers[i].initiator)
+    until = max(s.initiators[rank].until, now) + takes
     s.initiators[rank].until = until
+    s.transfers[i].made = until
+    if takes == 0:  # at the same time as the one before: then not order of asking decides
+        later(s, until, s.transfers[i].order, i * 4 + TRANSFER)
+        return
+    last, first = s.waiting[rank].last, s.waiting[rank].first
+    s.transfers[i].asks_behind = NONE
+    s.waiting[rank].last = i
+    if first != NONE:
+        s.transfers[last].asks_behind = i
+        return
+    s.waiting[rank].first = i
     later(s, until, s.transfers[i].order, i * 4 + TRANSFER)
+
+
+@lean_inlined
+def _next_in_line(s: State, i: int) -> None:
+    """An initiator has made a packet of transfer i: the next one in its line comes after that."""
+    rank = s.transfers[i].rank
+    if s.waiting[rank].first != i:  # it took no time, and never was in the line
+        return
+    behind = s.transfers[i].asks_behind
+    s.waiting[rank].first = behind
+    if behind != NONE:
+        later(s, s.transfers[behind].made, s.transfers[behind].order, behind * 4 + TRANSFER)
+        after = s.transfers[behind].asks_behind
+        if after != NONE:
+            prefetch(s.transfers, after)
 
 
 @lean_inlined

@@ -84,10 +84,10 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "sets": [("i8", "mask"), ("i4", "begin end")],
         "packets": [("f8", "wire crossing"), ("i4", "transfer link entry size cells behind kind")],
         "transfers": [  # what a packet is made from stands together
-            ("i8", "to_send"), ("f8", "stretch crossing gap initiator"),
-            ("i4", "entry set kind turn behind granted"), ("i8", "paced"),
-            ("i8", "step delay latency src_cost dst_cost start order home passed"),
-            ("i4", "src dst rank missing next_of_src next_of_dst ready asked asks_behind"),
+            ("i8", "to_send"), ("f8", "stretch crossing gap initiator"), ("i8", "made order"),
+            ("i4", "entry set kind turn behind granted rank missing ready asked asks_behind"),
+            ("i4", "src"), ("i8", "paced step delay latency src_cost dst_cost start home passed"),
+            ("i4", "dst next_of_src next_of_dst"),
             ("i8", "back"), ("?", "roce ordered"),
         ],
         "marks": [("i8", "made since"), ("i4", "number")],
@@ -200,8 +200,9 @@ class State(NamedTuple):
     ps; ``gap``, ``initiator``, ps a byte by the limits of pair and initiator, 0: no limit;
     ``paced``, when the pair's limit lets the next packet go; ``granted``, the limit that has the
     next packet, see `PAIR`; ``asked``, 1 if one has; ``asks_behind``, the next in the initiator's
-    list; ``passed``, when its class's limit has made the packet before; ``ready``, packets that
-    have passed all limits, where there are any;
+    list, and with 1 class ``made``, when that has made the packet; ``passed``, when its class's
+    limit has made the packet before; ``ready``, packets that have passed all limits, where there
+    are any;
     ``entry`` of its path, `NONE` for a copy inside a rank; ``set``; ``turn``, of the links of its
     endpoint, `NONE` before its first packet; ``stretch``, bytes on a link for each byte;
     ``crossing``, as of its packets; ``missing``, lanes that have not reached its step, `NONE` once
@@ -216,8 +217,8 @@ class State(NamedTuple):
 
     ``limited``: until when the limit of each rank's class (``rank * classes + class``) has packets;
     none if no class has one. Initiators, of each rank: ``until`` when it has packets, if there is 1
-    class; else whether it is ``busy`` with one, and ``mask``, bit c: transfers of class c wait for
-    it, in the list ``waiting``.
+    class, those that it makes in the list ``waiting``; else whether it is ``busy`` with one, and
+    ``mask``, bit c: transfers of class c wait for it, in the list ``waiting``.
 
     Statistics, see `fabric.engines.packet.watching`, if ``watching``; else the columns are empty.
     Packets (``marks``): ``made``, when; ``since`` when it waits; ``number`` in its transfer.
