@@ -92,7 +92,7 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         ],
         "marks": [("i8", "made since"), ("i4", "number")],
         "sent": [("i4", "made latest")],
-        "depths": [("i8", "since waiting")],
+        "depths": [("i8", "since waiting most"), ("i4", "window")],
         "lanes": [("i8", "ready cost"), ("i4", "head tail open")],
         "ports": [("i8", "held over headroom bytes low high dice since paused pauses dropped"),
                   ("f8", "loss"), ("?", "pausing stopped")],
@@ -223,9 +223,10 @@ class State(NamedTuple):
     Statistics, see `fabric.engines.packet.watching`, if ``watching``; else the columns are empty.
     Packets (``marks``): ``made``, when; ``since`` when it waits; ``number`` in its transfer.
     Transfers (``sent``): ``made``, packets so far; ``latest``, the highest number that has arrived.
-    Links (``depths``): ``since`` when so many bytes are ``waiting``; ``peaks``, the most of them in
-    each stretch of ``1 << n[WIDTH]`` ps, stretch by stretch. Classes: ``courses``, what became of
-    their packets, `fabric.engines.packet.watching.FIELDS` numbers of each class in each stretch;
+    Links (``depths``): ``since`` when so many bytes are ``waiting``, and the ``most`` of them in
+    the stretch of time ``window``; ``peaks``, the same in each of ``1 << n[WIDTH]`` ps before,
+    stretch by stretch. Classes: ``courses``, what became of their packets,
+    `fabric.engines.packet.watching.FIELDS` numbers of each class in each stretch;
     ``latencies``, how many packets took the times of each bin.
 
     RoCE (`fabric.engines.packet.buffers`, `recovery`, `rate_control`), if ``roce`` has an item;

@@ -21,6 +21,7 @@ from fabric.engines.packet.watching import (
     WAITED,
     WINDOWS,
     longest_in,
+    peaks_of,
 )
 from fabric.timeline.packets import PERCENTILES, PacketCourse, PacketStatistics, RoceStatistics
 
@@ -32,7 +33,7 @@ def statistics(state: State, kinds: PacketKinds) -> PacketStatistics:
     course = _course(state, len(kinds))[order]
     total, most = course.sum(axis=1), course.max(axis=1)
     packets, longest = total[:, ARRIVED], most[:, LONGEST]
-    peaks = state.peaks.reshape(WINDOWS, len(state.links)).T
+    peaks = peaks_of(state)
     waits = np.flatnonzero(peaks.any(axis=1))
     used = int(np.flatnonzero(peaks.any(axis=0) | course.any(axis=(0, 2))).max(initial=-1)) + 1
     return PacketStatistics(

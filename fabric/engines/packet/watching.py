@@ -136,10 +136,32 @@ def _level(s: State, k: int, more: int, now: int) -> None:
         return
     while (now - 1) >> s.n[WIDTH] >= WINDOWS:
         _halve(s)
+    first, last = since >> s.n[WIDTH], (now - 1) >> s.n[WIDTH]
+    if depths[k].window == last:
+        depths[k].most = max(depths[k].most, waiting)
+        return
+    _keep_most(s, k)
     links = len(depths)  # what happens at a time lies together: links of one stretch of time
-    for window in range(since >> s.n[WIDTH], ((now - 1) >> s.n[WIDTH]) + 1):
+    for window in range(first, last):
         at = window * links + k
         peaks[at] = max(peaks[at], waiting)
+    depths[k].window, depths[k].most = last, waiting
+
+
+@lean_inlined
+def _keep_most(s: State, k: int) -> None:
+    """Keep the most of the bytes that have waited for link k in the stretch of time so far."""
+    at = s.depths[k].window * len(s.depths) + k
+    s.peaks[at] = max(s.peaks[at], s.depths[k].most)
+
+
+def peaks_of(s: State) -> Longs:
+    """The most of the bytes that waited for each link in each stretch: int64 [links, WINDOWS]."""
+    links = len(s.depths)
+    peaks: Longs = s.peaks.reshape(WINDOWS, links).copy()
+    last = (s.depths["window"], np.arange(links))
+    peaks[last] = np.maximum(peaks[last], s.depths["most"])
+    return peaks.T
 
 
 @inner
@@ -147,6 +169,9 @@ def _halve(s: State) -> None:
     """Make one stretch of time of each two."""
     links, numbers = len(s.depths), len(s.kinds) * FIELDS
     s.n[WIDTH] += 1
+    for k in range(links):
+        _keep_most(s, k)
+        s.depths[k].window >>= 1
     for window in range(WINDOWS // 2):
         for k in range(links):
             both = 2 * window * links + k
