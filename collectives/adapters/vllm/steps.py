@@ -10,7 +10,7 @@ from vllm.distributed import get_dp_group, get_ep_group, get_pp_group, get_tp_gr
 from vllm.v1.worker.cpu_worker import CPUWorker
 
 from collectives.adapters.torch import communicator
-from collectives.adapters.vllm.experts import take_local_experts
+from collectives.adapters.vllm.experts import take_local_experts, take_opaque_experts
 from collectives.adapters.vllm.metrics import StepMetrics
 from collectives.adapters.vllm.passes import DUMMY, WARM_UP, Passes, held
 from collectives.adapters.vllm.remaining import Survivor, goes_on, without_sentinel
@@ -32,6 +32,7 @@ class TriplaneWorker(CPUWorker, Times):  # type: ignore[misc]
     def init_device(self) -> None:
         """Meet the other ranks."""
         take_local_experts()
+        take_opaque_experts()
         super().init_device()
         # not the default group, which a launcher of ranks may have made over another backend
         self._all = communicator(get_world_group().device_group)
