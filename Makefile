@@ -97,9 +97,22 @@ $(ENGINES)/training/.ready: pyproject.toml
 	  megatron-core==0.16.1 torchtitan==0.3.0 triton
 	touch $@
 
-test-frameworks: $(ENGINES)/training/.ready
+# SGLang asks for CUDA's packages; its dispatcher over DeepEP, which is run here, does not use them.
+$(ENGINES)/sglang/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)/sglang
+	$(ENGINES)/sglang/bin/python -m pip install --quiet --disable-pip-version-check --editable \
+	  '.[torch]' pytest hypothesis aiohttp apache-tvm-ffi==0.1.11 dill einops fastapi ipython loguru \
+	  msgspec openai orjson pillow prometheus-client psutil pybase64 pydantic requests sentencepiece \
+	  transformers==5.19.0 triton
+	$(ENGINES)/sglang/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  compressed-tensors==0.18.0 gguf sglang==0.5.23
+	touch $@
+
+test-frameworks: $(ENGINES)/training/.ready $(ENGINES)/sglang/.ready
 	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/training/numba \
 	  $(ENGINES)/training/bin/python -m pytest -v -W default tests/test_frameworks.py
+	NUMBA_CACHE_DIR=$(CURDIR)/$(ENGINES)/sglang/numba \
+	  $(ENGINES)/sglang/bin/python -m pytest -v -W default tests/test_frameworks.py
 
 # LMCache asks for CUDA's packages, which what is run here does not use.
 $(ENGINES)/lmcache/.ready: pyproject.toml

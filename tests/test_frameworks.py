@@ -1,6 +1,7 @@
 """Frameworks for training over Triplane: what they compute is what they compute over gloo.
 
-``make test-frameworks`` has them: Megatron-Core, torchtitan, DeepSpeed, accelerate, Lightning.
+``make test-frameworks`` has them: Megatron-Core, torchtitan, DeepSpeed, accelerate, Lightning,
+and SGLang in an environment of its own.
 """
 
 import importlib.util
@@ -17,15 +18,21 @@ from tests.programs.framework_ranks import SUBJECTS
 PROGRAM = Path(__file__).parent / "programs" / "framework_ranks.py"
 RANKS = 2
 
-ON_CUDA = ("megatron", "torchtitan")
+ON_CUDA = ("megatron", "torchtitan", "sglang")
 """Written for CUDA devices: they run with the stand-in for torch.cuda and DeepEP."""
 
-ROUNDED = {"torchtitan-deepep": 2**-7}
+ROUNDED = dict.fromkeys(("torchtitan-deepep", "sglang-normal", "sglang-low-latency"), 2**-7)
 """What fraction of the largest number others may be off, where the reference adds up in another
 order: a step of bfloat16. All others are equal to the bit."""
 
-if importlib.util.find_spec("megatron") is None:
-    pytest.skip("no Megatron-Core; make test-frameworks has it", allow_module_level=True)
+HERE = [
+    subject for subject in SUBJECTS
+    if importlib.util.find_spec("sglang" if subject.startswith("sglang") else "megatron")
+]  # fmt: skip
+"""What can be run in this environment."""
+
+if not HERE:
+    pytest.skip("no frameworks; make test-frameworks has them", allow_module_level=True)
 
 
 def computed(subject: str, backend: str, folder: Path) -> list[dict[str, torch.Tensor]]:
@@ -40,7 +47,7 @@ def computed(subject: str, backend: str, folder: Path) -> list[dict[str, torch.T
     return [torch.load(folder / f"{backend}-{rank}.pt") for rank in range(RANKS)]
 
 
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", HERE)
 def test_a_framework_computes_what_it_does_over_gloo(subject: str, tmp_path: Path) -> None:
     expected = computed(subject, "gloo", tmp_path)
     found = computed(subject, "triplane", tmp_path)

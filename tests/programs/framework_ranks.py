@@ -9,8 +9,11 @@ subjects' own communication is all theirs; nothing in them knows of Triplane.
 import os
 import sys
 from collections.abc import Callable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import torch
 import torch.distributed as dist
@@ -226,6 +229,74 @@ def torchtitan(dispatcher: str, backend: str) -> Results:
     return found | {"counts": per_expert.long().flatten()[:local].cpu()}
 
 
+def sglang(mode: str, backend: str) -> Results:
+    """SGLang's dispatcher over DeepEP's Buffer; experts multiply by their number.
+
+    Over gloo there is none to hold it to: that is the mixture itself, by its definition.
+    """
+    dist.init_process_group(backend)
+    rank, local = dist.get_rank(), EXPERTS // dist.get_world_size()
+    x = drawn(TOKENS, HIDDEN, seed=rank, dtype=torch.bfloat16)
+    weights, chosen = drawn(TOKENS, EXPERTS, seed=10 + rank).softmax(-1).topk(TOP_K)
+    if backend == "gloo":
+        counts = torch.bincount(chosen.flatten(), minlength=EXPERTS)
+        dist.all_reduce(counts)
+        y = x * (weights * (1.0 + chosen)).sum(-1, keepdim=True)
+        return {"y": y.to(x.dtype), "counts": counts[rank * local :][:local]}
+
+    without_pictures()
+    from sglang.srt.layers.moe.token_dispatcher import deepep as of
+    from sglang.srt.layers.moe.topk import StandardTopKOutput
+    from sglang.srt.layers.moe.utils import DeepEPMode, DispatcherOutputDtype
+
+    # which a server's arguments say, and here is none
+    of.get_deepep_output_dtype = lambda _: DispatcherOutputDtype.BF16
+    of.deep_gemm_wrapper.ENABLE_JIT_DEEPGEMM = True  # the only kernel with which normal mode is had
+    made = of.DeepEPDispatcher(
+        dist.group.WORLD, TOP_K, num_experts=EXPERTS, num_local_experts=local, hidden_size=HIDDEN,
+        params_dtype=x.dtype, deepep_mode=DeepEPMode(mode), return_recv_hook=True,
+    )  # fmt: skip
+    came = made.dispatch(x, StandardTopKOutput(weights, chosen.to(torch.int32), weights))
+    numbers = 1.0 + rank * local + torch.arange(local)
+    if mode == "normal":
+        mine = came.topk_ids >= 0
+        factors = torch.where(mine, came.topk_weights * numbers[came.topk_ids.clamp(min=0)], 0)
+        worked, counts = came.hidden_states * factors.sum(-1, keepdim=True), mine_of(came, local)
+        given = of.DeepEPNormalCombineInput
+    else:
+        worked, counts = came.hidden_states * numbers[:, None, None], came.masked_m
+        given = of.DeepEPLLCombineInput
+    y = made.combine(given(worked.to(x.dtype), came.topk_ids, came.topk_weights))
+    return {"y": y, "counts": counts.long()}
+
+
+class NoPictures(MetaPathFinder, Loader):
+    """In place of torchvision, which SGLang imports for models of pictures only."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name.partition(".")[0] != "torchvision":
+            return None
+        return ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> Any:
+        return MagicMock(name=spec.name)
+
+    def exec_module(self, module: Any) -> None:
+        """Nothing: whatever is imported from it is there."""
+
+
+def without_pictures() -> None:
+    from transformers.utils import is_torchvision_available
+
+    is_torchvision_available()  # which keeps that there is none
+    sys.meta_path.append(NoPictures())
+
+
+def mine_of(came: Any, local: int) -> Tensor:
+    """How many of the received choices are of each expert here."""
+    return torch.bincount(came.topk_ids[came.topk_ids >= 0], minlength=local)
+
+
 SUBJECTS: dict[str, Callable[[str], Results]] = {
     "megatron-allgather": lambda backend: megatron("allgather", backend),
     "megatron-alltoall": lambda backend: megatron("alltoall", backend),
@@ -236,6 +307,8 @@ SUBJECTS: dict[str, Callable[[str], Results]] = {
     "deepspeed": deepspeed,
     "torchtitan-alltoall": lambda backend: torchtitan("all-to-all", backend),
     "torchtitan-deepep": lambda backend: torchtitan("deepep", backend),  # its ElasticBuffer
+    "sglang-normal": lambda backend: sglang("normal", backend),  # DeepEP's Buffer
+    "sglang-low-latency": lambda backend: sglang("low_latency", backend),
 }
 
 
