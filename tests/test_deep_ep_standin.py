@@ -14,8 +14,8 @@ import torch
 
 from collectives.adapters import deep_ep
 from collectives.adapters.deep_ep.cuda import StandInError, install
-from tests.programs import deep_ep_programs
 from tests.support import stood_in
+from tests.support.worlds import free_port
 from topology.errors import TriplaneError
 
 HERE = Path(__file__).parent
@@ -23,8 +23,7 @@ HERE = Path(__file__).parent
 
 def test_a_program_for_deep_ep_runs_with_no_line_changed() -> None:
     command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "collectives.adapters.deep_ep"]
-    environment = {**os.environ, "MASTER_PORT": str(deep_ep_programs._port())}
-    environment["OMP_NUM_THREADS"] = "1"
+    environment = {**os.environ, "MASTER_PORT": str(free_port())}
     ended = subprocess.run(
         [*command, str(HERE / "programs" / "deep_ep_user.py")], env=environment, cwd=HERE.parent,
         text=True, capture_output=True, timeout=240,

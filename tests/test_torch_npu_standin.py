@@ -18,8 +18,7 @@ def run(*arguments: str) -> str:
     """What a program prints, in a process of its own: torch keeps the name "npu"."""
     ended = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=PROGRAMS.parents[1], text=True,
-        capture_output=True, timeout=400,
+        cwd=PROGRAMS.parents[1], text=True, capture_output=True, timeout=400,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

@@ -17,8 +17,8 @@ PATIENCE = 240.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """For processes that import the project from here, one thread each."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
+    """For processes that import the project from here."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
 def forked(
