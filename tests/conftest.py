@@ -21,5 +21,5 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(optionalhook=True)  # environments of engines have no xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, up to four: tests wait for processes that they start."""
-    return min(4, len(os.sched_getaffinity(0)) + 2)
+    """One more than there are cores, up to four: tests wait for processes that they start."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)

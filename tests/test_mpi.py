@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,31 @@ def _end(process: "subprocess.Popen[str]") -> str:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.communicate()[0]
+
+
+def printed(*command: object, lines: int) -> list[str]:
+    """What a command prints until there are so many ``lines`` about ranks; then it is ended.
+
+    Not waited for: where all of its hosts are this one, Open MPI's mpiexec now and then stays after
+    the last rank has ended.
+    """
+    found: list[str] = []
+    with subprocess.Popen(
+        [str(word) for word in command], env=environment(), text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        watch = threading.Timer(TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
+        watch.start()
+        try:
+            assert process.stdout is not None
+            while sum(line.startswith("rank ") for line in found) < lines:
+                if not (line := process.stdout.readline()):
+                    break
+                found.append(line)
+        finally:
+            watch.cancel()
+            _end(process)
+    return found
 
 
 def ranks_of(output: str) -> list[int]:
@@ -146,12 +172,12 @@ def hosts_of_ranks(tmp_path: Path, file: str, *options: object) -> list[str]:
     )
     ssh.chmod(0o755)
     named = [str(word).replace("FILE", str(tmp_path / "places")) for word in options]
-    code, output = run(
+    output = printed(
         *(word.replace("SSH", str(ssh)) for word in named), "-n", 3,
-        "sh", "-c", "echo rank ${PMI_RANK:-$OMPI_COMM_WORLD_RANK} $ON",
+        "sh", "-c", "echo rank ${PMI_RANK:-$OMPI_COMM_WORLD_RANK} $ON", lines=3,
     )  # fmt: skip
-    assert code == 0, output
-    lines = [line.split()[1:] for line in output.splitlines() if line.startswith("rank ")]
+    lines = [line.split()[1:] for line in output if line.startswith("rank ")]
+    assert len(lines) == 3, output
     return [host for _, host in sorted(lines)]
 
 
