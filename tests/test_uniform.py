@@ -226,6 +226,15 @@ def test_an_all_to_all_of_ten_thousand_meets_its_closed_form() -> None:
         timeline.finish  # noqa: B018 - reading makes it
 
 
+def test_a_bound_that_rounding_lifts_above_the_duration_is_that_and_reads_no_rows() -> None:
+    """Here by 7e-16 of it; the 34 million rows are too many to be read."""
+    made = Fabric(supernode(8192), endpoint=Endpoint("free"))
+    steps = schedule("all_reduce", 16384, 64 << 20, "hierarchical", ranks_per_node=16)
+    timeline = made.simulate(steps)
+    assert timeline.of_classes
+    assert timeline.bound == timeline.duration
+
+
 def test_chunks_that_differ_by_an_item_count_as_the_longest() -> None:
     machine, size = fabric("nodes of NVLink"), 32 * 100 + 7
     made = schedule("all_reduce", 32, size, "hierarchical", ranks_per_node=8)

@@ -163,8 +163,17 @@ class Timeline:
 
     def of_machine(self, described: Mapping[str, Any]) -> "Timeline":
         """The same timeline with this description of the ``machine``."""
+        return self._but(machine=described)
+
+    def bounded(self, bound: float) -> "Timeline":
+        """The same timeline with this ``bound``, in seconds."""
+        return self._but(bound=bound)
+
+    def _but(self, **fields: Any) -> "Timeline":
+        """The same timeline with other ``fields``; columns that nobody has read stay unmade."""
         made = copy.copy(self)
-        object.__setattr__(made, "machine", described)
+        for name, value in fields.items():
+            object.__setattr__(made, name, value)
         return made
 
     def with_faults(self, faulted: Faulted, resource_bytes: _Floats) -> "Timeline":

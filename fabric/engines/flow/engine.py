@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 
 from fabric.engines import in_switch
 from fabric.engines.account import Account
@@ -83,7 +82,7 @@ class Flow:
     def _bounded(self, found: Timeline) -> Timeline:
         """``found``, whose bound is its duration where only the tolerance lets that be less."""
         if found.duration < found.bound <= found.duration * (1 + self.tolerance):
-            return replace(found, bound=found.duration)
+            return found.bounded(found.duration)
         return found
 
     def compile(self, machine: Machine) -> None:
