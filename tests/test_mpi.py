@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +48,19 @@ def environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def run(*command: object) -> tuple[int, str]:
-    """Exit code and output of a command, which has ended in any case, with all that it started."""
+@contextmanager
+def started(*command: object) -> Iterator["subprocess.Popen[str]"]:
+    """A command, whose errors are part of its output; it has a group of its own, to be ended."""
     with subprocess.Popen(
         [str(word) for word in command], env=environment(), text=True, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
+        yield process
+
+
+def run(*command: object) -> tuple[int, str]:
+    """Exit code and output of a command, which has ended in any case, with all that it started."""
+    with started(*command) as process:
         try:
             output, _ = process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -75,10 +84,7 @@ def printed(*command: object, lines: int) -> list[str]:
     the last rank has ended.
     """
     found: list[str] = []
-    with subprocess.Popen(
-        [str(word) for word in command], env=environment(), text=True, start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
+    with started(*command) as process:
         watch = threading.Timer(TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
         watch.start()
         try:
