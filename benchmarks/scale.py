@@ -50,6 +50,7 @@ class Case:
 class Cost:
     """Processor seconds: to build the topology, its paths' structure, to answer. MiB: the peak.
 
+    ``traffic``: seconds to draw random traffic; a schedule's rows are made while it is answered.
     ``rows``: those that were timed one by one.
     """
 
@@ -57,6 +58,7 @@ class Cost:
     links: int
     build: float
     fabric: float
+    traffic: float
     answer: float
     rows: int
     simulated: float
@@ -160,10 +162,12 @@ def measure(case: Case) -> Cost:
     fabric = Fabric(topology, endpoint=Endpoint("free"), planes=case.planes)
     ready = time.process_time()
     ranks = len(fabric.places)
-    timeline = None if case.steps is None else fabric.simulate(case.steps(fabric), ranks=ranks)
+    steps = None if case.steps is None else case.steps(fabric)
+    drawn = time.process_time()
+    timeline = None if steps is None else fabric.simulate(steps, ranks=ranks)
     answered = time.process_time()
     return Cost(
-        ranks, topology.n_links, built - began, ready - built, answered - ready,
+        ranks, topology.n_links, built - began, ready - built, drawn - ready, answered - drawn,
         0 if timeline is None or timeline.of_classes else len(timeline.src),
         0.0 if timeline is None else timeline.duration,
         0.0 if timeline is None else float(timeline.bound),
@@ -196,8 +200,8 @@ def alone(name: str) -> Cost:
 def show(console: Console, names: list[str]) -> dict[str, Cost]:
     """Measure and print a table."""
     table = Table(title="Processor seconds, one core; peak memory of the process")
-    for column in ("case", "ranks", "links", "rows", "build s", "paths s", "answer s",
-                   "peak MiB", "simulated us", "bound us"):  # fmt: skip
+    for column in ("case", "ranks", "links", "rows", "build s", "paths s", "traffic s",
+                   "answer s", "peak MiB", "simulated us", "bound us"):  # fmt: skip
         table.add_column(column, justify="left" if column == "case" else "right")
     found = {}
     for name in names:
@@ -206,8 +210,8 @@ def show(console: Console, names: list[str]) -> dict[str, Cost]:
         times = (f"{c.simulated * 1e6:.3f}", f"{c.bound * 1e6:.3f}") if asked else ("", "")
         table.add_row(
             name, f"{c.ranks:,}", f"{c.links:,}", f"{c.rows:,}" if c.rows else "",
-            f"{c.build:.2f}", f"{c.fabric:.2f}", f"{c.answer:.2f}" if asked else "",
-            f"{c.peak:,.0f}", *times,
+            f"{c.build:.2f}", f"{c.fabric:.2f}", f"{c.traffic:.2f}" if c.traffic >= 0.005 else "",
+            f"{c.answer:.2f}" if asked else "", f"{c.peak:,.0f}", *times,
         )  # fmt: skip
     console.print(table)
     return found
