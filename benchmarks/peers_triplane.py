@@ -7,12 +7,21 @@ options and the output: see peers.py.
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from peers import Peer, arguments, report
 
 from collectives import Communicator, default, init
 from fabric.launching.launch import launch
+
+
+def filled(comm: Communicator, *shape: int, dtype: type = np.uint8) -> NDArray[Any]:
+    """A shared array of ones."""
+    array = comm.empty(shape, dtype)
+    array.fill(1)
+    return array
 
 
 def prepare(comm: Communicator, op: str, size: int) -> Callable[[], object]:
@@ -20,12 +29,12 @@ def prepare(comm: Communicator, op: str, size: int) -> Callable[[], object]:
     share = max(1, size // comm.size)
     algorithm = default(op, comm.size, size)
     if op == "all_reduce":
-        x, out = np.zeros((2, size // 4), np.float32) + 1
+        x, out = filled(comm, 2, size // 4, dtype=np.float32)
         return lambda: comm.all_reduce(x, "sum", out, algorithm=algorithm)
     if op == "all_gather":
-        mine, whole = np.zeros(share, np.uint8) + 1, np.zeros(share * comm.size, np.uint8) + 1
+        mine, whole = filled(comm, share), filled(comm, share * comm.size)
         return lambda: comm.all_gather(whole, mine, algorithm=algorithm)
-    here, there = np.zeros((2, share * comm.size), np.uint8) + 1
+    here, there = filled(comm, 2, share * comm.size)
     return lambda: comm.all_to_all(there, here, algorithm=algorithm)
 
 

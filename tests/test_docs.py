@@ -119,12 +119,17 @@ TENSORS = """
 import torch
 x, out = torch.arange(4.0), torch.empty(4)
 """
+INITIALISED = """
+import torch.distributed as dist
+import collectives.adapters.torch
+dist.init_process_group("triplane")
+"""
 BEFORE = {
     ("README.md", "import torch.distributed as dist"): TENSORS,
     ("docs/torch.md", "import torch.distributed as dist"): "",
     ("docs/torch.md", "from collectives.adapters.torch import communicator, times"):
-        f"{TENSORS}\nimport torch.distributed as dist\nimport collectives.adapters.torch\n"
-        "dist.init_process_group('triplane')\n",
+        TENSORS + INITIALISED,
+    ("docs/torch.md", "from collectives.adapters.torch import empty"): TENSORS + INITIALISED,
 }  # fmt: skip
 """Blocks about torch.distributed: by page and first line what a program has before them."""
 

@@ -16,6 +16,7 @@ from fabric.transports.zmq import byte_ring, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
 from fabric.transports.zmq.doorbell import Doorbell
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
+from fabric.transports.zmq.shared_buffers import SharedBuffers
 from fabric.transports.zmq.shm import (
     ASLEEP,
     LEAST,
@@ -29,6 +30,7 @@ from tests.support.worlds import noise
 
 SMALL = 1024
 LENDABLE = 4000
+SHARED = 900
 
 
 class Pair:
@@ -39,7 +41,8 @@ class Pair:
         self.homes = [OwnArena(rank, 2, None) for rank in range(2)]
         doors = [home.door(bell) for home, bell in zip(self.homes, self.bells, strict=True)]
         self.neighbours = [Neighbour(1, 2, doors[1]), Neighbour(0, 2, doors[0])]
-        self.outlet = Outlet(self.homes[0], self.neighbours[0], lends)
+        self.shared = SharedBuffers(0, self.homes[0].token)
+        self.outlet = Outlet(self.homes[0], self.neighbours[0], lends, self.shared)
         self.inlet = Inlet(self.homes[1], self.neighbours[1], self._begin)
         self.received: list[tuple[IncomingMessage, list[Bytes]]] = []
 
@@ -64,6 +67,7 @@ def pair(lends: bool = False) -> Iterator[Pair]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shm, "ring_size", lambda ranks: SMALL)
         patch.setattr(byte_ring, "LEND", LENDABLE)
+        patch.setattr(byte_ring, "SHARED", SHARED)
         patch.setattr(byte_ring, "FETCH", 1280)
         patch.setattr(byte_ring, "PIECE", 256)
         made = Pair(Path(), lends)
@@ -82,12 +86,18 @@ def outgoing(tag: int, data: Bytes) -> Outgoing:
     sizes=st.lists(st.sampled_from([0, 1, 63, 64, 65, 960, 1024, 1025, 5000]), max_size=25),
     turns=st.lists(st.integers(0, 2), max_size=60),
     lends=st.booleans(),
+    shared=st.lists(st.booleans(), min_size=25, max_size=25),
 )
 def test_a_ring_carries_every_byte_whatever_the_turns(
-    sizes: list[int], turns: list[int], lends: bool
+    sizes: list[int], turns: list[int], lends: bool, shared: list[bool]
 ) -> None:
     with pair(lends) as p:
         outs = [outgoing(k, noise(k, size)) for k, size in enumerate(sizes)]
+        for out, is_shared in zip(outs, shared, strict=False):
+            if is_shared and out.data.size:
+                buffer = p.shared.allocate(out.data.size + 9)[7 : out.data.size + 7]
+                buffer[:] = out.data
+                out.data = buffer
         waiting = list(outs)
         turns = [*turns, *[0, 1, 2] * 200]
         for turn in turns:

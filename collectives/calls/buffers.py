@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.calls.dtypes import name_of, plain_name, type_of
-from fabric.transports.base import Bytes, address_of
+from fabric.transports.base import Bytes, Shared, address_of
 from topology.arguments import shown
 from topology.errors import ArgumentError
 
 __all__ = [
-    "NOTHING", "ArgumentError", "UserBuffer", "in_place", "meet", "name_of", "shift", "span",
-    "view",
+    "NOTHING", "ArgumentError", "UserBuffer", "in_place", "meet", "name_of", "shared_array",
+    "shift", "span", "view",
 ]  # fmt: skip
 
 NO_ADDRESS = 64
@@ -180,6 +180,24 @@ def _from_dlpack(given: Any, name: str) -> NDArray[Any]:
         return np.from_dlpack(given)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise ArgumentError(f"the memory of {name} cannot be reached: {error}") from None
+
+
+def shared_array(shared: Shared | None, shape: Any, dtype: Any) -> NDArray[Any]:
+    """A new array of zeros in ``shared`` memory, or memory of its own if that is None.
+
+    Raises `ArgumentError` for a shape or type that there is not, `TransportError` without room.
+    """
+    try:
+        array = np.zeros(shape, dtype)
+    except (TypeError, ValueError, MemoryError) as error:
+        what = f"array of shape {shown(shape)} and type {shown(dtype)}"
+        raise ArgumentError(f"there is no {what}: {error}") from None
+    if array.dtype.hasobject:
+        raise ArgumentError(f"an array of {array.dtype} holds no numbers, and no bytes")
+    if shared is None or not array.nbytes:
+        return array
+    whole: NDArray[Any] = shared.allocate(array.nbytes).view(array.dtype)
+    return whole.reshape(array.shape)
 
 
 def shift(send: UserBuffer, recv: UserBuffer) -> int | None:

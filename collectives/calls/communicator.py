@@ -23,7 +23,7 @@ from collectives.algorithms.table import default
 from collectives.algorithms.verify import Specification, verify
 from collectives.calls import all_to_all_v
 from collectives.calls.any_source import AnyWork, any_source
-from collectives.calls.buffers import NOTHING, UserBuffer, name_of, shift, view
+from collectives.calls.buffers import NOTHING, UserBuffer, name_of, shared_array, shift, view
 from collectives.calls.execution import execution
 from collectives.calls.group import Group
 from collectives.calls.messages import CheckedMessage, Recv, Send, checked, checked_all
@@ -152,6 +152,18 @@ class Communicator:
         finally:
             if driver.error is None:
                 driver.mark(number, None)
+
+    def empty(self, shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        """A new array for the buffers of large calls, zeros.
+
+        Between processes of one host others read there what the rank sends, without a copy before
+        and without the kernel; elsewhere it is an array like others. It is freed with the last
+        array that shares its memory. A child that the rank forks shares it, too.
+
+        ``shape``, ``dtype``: as for `numpy.empty`. Raises `ArgumentError` for those that there are
+        not, `TransportError` if there is no room.
+        """
+        return shared_array(self._driver.shared, shape, dtype)
 
     def all_reduce(
         self, x: Any, op: str = "sum", out: Any = None, *, async_op: bool = False,

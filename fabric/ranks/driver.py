@@ -26,7 +26,7 @@ from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Bells, Latch
 from fabric.ranks.execution import Execution
 from fabric.ranks.work_buffers import WorkBuffers
-from fabric.transports.base import Resumable, Transport
+from fabric.transports.base import Resumable, Shared, Transport
 from fabric.world.messages import Agreed, TakenIn
 from fabric.world.rank_control import RankControl
 from fabric.world.survival import GENERATION, after
@@ -63,10 +63,10 @@ class Driver:
     """Completes a rank's calls; a thread that makes progress holds it: ``with driver``.
 
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
-    the rank has made. ``buffers``: the work buffers of its calls; ``exposed``: the memory that it
-    has registered for others, by window, which stays as long as the rank does. ``survives``:
-    whether the world goes on after the loss of a rank; ``generation``: of the newest communicator
-    of the rank then.
+    the rank has made. ``shared``: memory from which others read messages in place, if there is any;
+    ``buffers``: the work buffers of its calls; ``exposed``: the memory that it has registered for
+    others, by window, which stays as long as the rank does. ``survives``: whether the world goes on
+    after the loss of a rank; ``generation``: of the newest communicator of the rank then.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
     """
@@ -75,7 +75,8 @@ class Driver:
         self.transport, self.control = transport, control
         self.survives, self.generation = survives, 0
         self._floor, self._known_lost = 0, set[int]()
-        self.buffers = WorkBuffers()
+        self.shared: Shared | None = getattr(transport, "shared", None)
+        self.buffers = WorkBuffers(self.shared)
         self.exposed: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
@@ -112,7 +113,7 @@ class Driver:
             execution.error = error
         self._active, self._thread = [], None
         refused: Any = Disowned(error)
-        self.transport = self.control = refused
+        self.transport = self.control = self.shared = refused
         # New ones: nobody is here who would let go of the old ones. The turn is taken for good, so
         # that who wants it asks the transport to wake its owner, which raises.
         self._door, self._turn = threading.Lock(), threading.Lock()

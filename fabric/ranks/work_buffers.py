@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from fabric.transports.base import Bytes
+from fabric.transports.base import Bytes, Shared
 
 POOLED = 4
 """Work buffers that are kept for the next call: fresh memory costs more than most combining."""
@@ -14,9 +14,10 @@ SMALL = 1 << 16
 
 
 class WorkBuffers:
-    """Lends work buffers, to any thread."""
+    """Lends work buffers, to any thread; from ``shared`` memory if there is any."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Shared | None = None) -> None:
+        self._shared = shared
         self._pool: list[Bytes] = []
         self._pooling = threading.Lock()
 
@@ -28,7 +29,7 @@ class WorkBuffers:
             for number, buffer in enumerate(self._pool):
                 if size <= buffer.size <= 4 * size:
                     return self._pool.pop(number)
-        return np.empty(size, np.uint8)
+        return np.empty(size, np.uint8) if self._shared is None else self._shared.allocate(size)
 
     def give_back(self, buffer: Bytes) -> None:
         """Take back what `lend` has returned, for reuse."""

@@ -122,7 +122,8 @@ class Transport(Protocol):
         """The count of frames, where connections may be cut; None: they are not counted."""
 
     # It may also have ``resumable: Resumable | None``, without which a world whose ranks use it
-    # ends with the loss of one, and ``brief: Brief``, without which small messages take longer.
+    # ends with the loss of one, ``brief: Brief``, without which small messages take longer, and
+    # ``shared: Shared | None``, without which large ones do.
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.
@@ -213,6 +214,16 @@ class Brief(Protocol):
 
     def taken(self, peer: int) -> None:
         """Nobody reads what `take` has returned any more."""
+
+
+class Shared(Protocol):
+    """Means to allocate memory from which messages are read without being copied first."""
+
+    def allocate(self, size: int) -> Bytes:
+        """A new buffer of ``size`` bytes, uint8, zeros; freed with the last array that shares it.
+
+        Any thread may call it. Raises `TransportError` if there is no room.
+        """
 
 
 class Many(Protocol):

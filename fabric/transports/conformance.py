@@ -24,6 +24,7 @@ from fabric.transports.base import (
     Connect,
     Rendezvous,
     Request,
+    Shared,
     Take,
     Transport,
     address_of,
@@ -393,6 +394,24 @@ def _brief_messages(src: int, dst: int) -> list[tuple[int, bool, bool]]:
     return list(zip(sizes, put, take, strict=True))
 
 
+def _shared(r: _CheckedRank) -> None:
+    """Where there are shared buffers, what lies in one arrives, also if nobody else keeps it."""
+    shared: Shared | None = getattr(r.transport, "shared", None)
+    if shared is None:
+        return
+    for number, length in enumerate(SIZES):
+        data = shared.allocate(length + 128)
+        r.sure(data.size == length + 128 and not data.any(), "a new shared buffer is not all zeros")
+        data[64 : 64 + length] = _data(r.rank + number, length)
+        rooms = [_room(length) for _ in r.others()]
+        received = [r.receive(peer, 1, room) for peer, room in zip(r.others(), rooms, strict=True)]
+        sent = [r.send(peer, 1, data[64 : 64 + length]) for peer in r.others()]
+        del data
+        r.wait(*sent, *received)
+        for peer, room in zip(r.others(), rooms, strict=True):
+            r.same(room, _data(peer + number, length))
+
+
 def _memory(r: _CheckedRank) -> None:
     """Where the ranks' memory can be read, each reads what the rank before it exposes."""
     memory = r.transport.memory
@@ -436,6 +455,7 @@ CHECKS: Mapping[str, Callable[[_CheckedRank], None]] = MappingProxyType(
         "wake": _wake,
         "many_in_one_call": _many_in_one_call,
         "without_requests": _without_requests,
+        "shared": _shared,
         "memory": _memory,
     }
 )

@@ -204,6 +204,25 @@ def tensors_with_gaps() -> None:
 
 
 @check
+def tensors_that_ranks_share() -> None:
+    rank, n = dist.get_rank(), dist.get_world_size()
+    for dtype in (torch.float32, torch.bfloat16, torch.int8, torch.bool):
+        x, out = (adapter.empty(*size, dtype=dtype) for size in ((700, 512), (n, 700, 512)))
+        assert x.dtype == dtype, dtype
+        assert out.shape == (n, 700, 512), dtype
+        assert not x.any(), dtype
+        inputs = everybody((700, 512), dtype)
+        x[:] = inputs[rank]
+        dist.all_gather_into_tensor(out, x)
+        same(out, torch.stack(inputs), dtype)
+        if dtype != torch.bool:
+            dist.all_reduce(x)
+            same(x, combined(inputs, torch.add), dtype)
+    assert adapter.empty(3).dtype == torch.get_default_dtype()
+    assert adapter.empty(2, 0).shape == (2, 0)
+
+
+@check
 def nothing_at_all() -> None:
     empty = torch.empty(0)
     dist.all_reduce(empty)

@@ -10,6 +10,8 @@ runs over Triplane's ranks. See docs/torch.md.
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import Store
 
@@ -21,7 +23,7 @@ from collectives.adapters.torch.shrinking import take_shrunk
 from collectives.adapters.torch.work import GroupWork, span
 from collectives.calls.communicator import Communicator
 
-__all__ = ["NAME", "ProcessGroup", "communicator", "lost", "shrink", "times"]
+__all__ = ["NAME", "ProcessGroup", "communicator", "empty", "lost", "shrink", "times"]
 
 NAME = "triplane"
 """What ``init_process_group`` and ``new_group`` call the backend."""
@@ -38,6 +40,22 @@ def communicator(group: dist.ProcessGroup | None = None) -> Communicator:
     same order. Raises `ValueError` for a group of another backend.
     """
     return _group(group).communicator
+
+
+def empty(
+    *size: int, dtype: torch.dtype | None = None, group: dist.ProcessGroup | None = None
+) -> torch.Tensor:
+    """A new tensor for the buffers of large calls, zeros.
+
+    Ranks of the same host read there what is sent, see `Communicator.empty`. ``size``, ``dtype``:
+    as for `torch.empty`; ``group``: None: the default one. Raises `ValueError` for a group of
+    another backend, `RuntimeError` for a size that there is not, `TransportError` without room.
+    """
+    like = torch.empty(*size, dtype=dtype, device="meta")
+    if not like.nbytes:
+        return torch.zeros(*size, dtype=dtype)
+    shared = communicator(group).empty(like.nbytes, np.uint8)
+    return torch.from_numpy(shared).view(like.dtype).view(like.shape)
 
 
 def _group(group: dist.ProcessGroup | None) -> ProcessGroup:

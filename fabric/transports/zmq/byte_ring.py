@@ -6,9 +6,10 @@ finds nothing to do notes so in its arena before it sleeps, and then looks once 
 has written for it, or has made room, looks for that note and wakes it. Both put a full fence
 between what they write and what they look at, so at least one of them sees the other.
 
-A large message does not pass the ring if its receiver may read the sender's memory: it is lent. The
-header says where it is and gives it a number, which the receiver writes into a slot of the sender's
-when it is done with it. That saves a copy, and only one of the two processes must work.
+A large message does not pass the ring if its receiver may read the sender's memory, or it lies in a
+buffer that the sender shares: it is lent. The header says where it is and gives it a number, which
+the receiver writes into a slot of the sender's when it is done with it. That saves a copy, and only
+one of the two processes must work.
 """
 
 import platform
@@ -25,6 +26,7 @@ from fabric.transports.base import ALIGNMENT as LINE
 from fabric.transports.base import Bytes, address_of
 from fabric.transports.matching import Receive
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
+from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers, SharedPlace
 from fabric.transports.zmq.shm import ASLEEP, RECALLED, SLOTS, Neighbour, OwnArena
 
 PIECE = 1 << 18
@@ -33,6 +35,9 @@ that telling costs nothing beside the copy."""
 
 LEND = 1 << 20
 """Bytes from which a message is lent: smaller ones the ring moves faster, as it stays in caches."""
+
+SHARED = 1 << 17
+"""Bytes from which a message is lent that lies in a shared buffer."""
 
 BRIEF = 1 << 14
 """Bytes of a message up to which it may be put and taken whole: a quarter of the smallest ring."""
@@ -44,8 +49,11 @@ cache, so that who combines them finds them there."""
 FILL = 1 << 20
 """Bytes of a lent message that are read at a time where they are to stay."""
 
-_HEADER = struct.Struct("<IIQQQQ")
-_HERE, _LENT = 0x33504C4E, 0x33504C4F
+_HEADER = struct.Struct("<IIQQQQQQ")
+"""Kind, mark, tag, size; of a lent message its address or its place in a buffer, the number that
+the receiver gives back, and the buffer's number and file."""
+
+_HERE, _LENT, _SHARED = 0x33504C4E, 0x33504C4F, 0x33504C50
 _WEAK = platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686")
 """Whether stores may overtake stores, and loads loads."""
 
@@ -69,11 +77,14 @@ def fence() -> Callable[[], None]:
 class Outlet:
     """The producer's side of the ring to a neighbour. ``lends``: whether it can read our memory.
 
-    ``lent``: messages that it has not given back yet: number and message, by slot.
+    ``shared``: the buffers that it can read anyhow. ``lent``: messages that it has not given back
+    yet: number and message, by slot.
     """
 
-    def __init__(self, home: OwnArena, neighbour: Neighbour, lends: bool) -> None:
-        self.neighbour, self._home = neighbour, home
+    def __init__(
+        self, home: OwnArena, neighbour: Neighbour, lends: bool, shared: SharedBuffers
+    ) -> None:
+        self.neighbour, self._home, self._shared = neighbour, home, shared
         self._words, self._theirs = home.arena.words, neighbour.arena.words
         self._tail, self._head, self._slots = home.arena.counters(neighbour.rank)
         self._size = home.arena.ring
@@ -100,9 +111,10 @@ class Outlet:
             return False
         data, at, end = out.data, out.at, out.data.size
         if at < 0:
-            if self._lends and end >= LEND and self._lend(out, written & size - 1):
+            if end >= SHARED and self._lend(out, written & size - 1):
                 return True
-            _HEADER.pack_into(self._lines, written & size - 1, _HERE, out.mark, out.tag, end, 0, 0)
+            head = _HERE, out.mark, out.tag, end, 0, 0, 0, 0
+            _HEADER.pack_into(self._lines, written & size - 1, *head)
             at, written, free = 0, written + LINE, free - LINE
         while at < end and free:
             to = written & size - 1
@@ -126,7 +138,7 @@ class Outlet:
         if after - self._words[self._head] > size:
             return False
         at = written & size - 1
-        _HEADER.pack_into(self._lines, at, _HERE, mark, tag, end, 0, 0)
+        _HEADER.pack_into(self._lines, at, _HERE, mark, tag, end, 0, 0, 0, 0)
         at = at + LINE & size - 1
         if at + end <= size:
             ring[at : at + end] = data
@@ -136,13 +148,18 @@ class Outlet:
         return True
 
     def _lend(self, out: Outgoing, at: int) -> bool:
-        """Write where the message is, if there is a slot for its number."""
+        """Write where the message is, if it can be lent, and there is a slot for its number."""
         number, size = self._number + 1, out.data.size
         if number % SLOTS in self.lent:
             return False
-        _HEADER.pack_into(
-            self._lines, at, _LENT, out.mark, out.tag, size, address_of(out.data), number
-        )
+        place = self._shared.find(out.data)
+        if place is not None:
+            kind, where = _SHARED, (place.at, number, place.number, place.file)
+        elif self._lends and size >= LEND:
+            kind, where = _LENT, (address_of(out.data), number, 0, 0)
+        else:
+            return False
+        _HEADER.pack_into(self._lines, at, kind, out.mark, out.tag, size, *where)
         self._number = number
         self.lent[number % SLOTS] = number, out
         out.at = size
@@ -175,15 +192,19 @@ class Outlet:
 
 
 class Lent(IncomingMessage):
-    """A message whose bytes stay with the sender until a receive takes them."""
+    """A message whose bytes stay with the sender until a receive takes them.
 
-    __slots__ = ("address", "inlet", "number")
+    ``where``: their address in its memory, or their place in a buffer that it shares.
+    """
+
+    __slots__ = ("inlet", "number", "where")
 
     def __init__(
-        self, peer: int, tag: int, mark: int, size: int, lent: tuple["Inlet", int, int]
-    ) -> None:
+        self, peer: int, tag: int, mark: int, size: int,
+        lent: tuple["Inlet", int | SharedPlace, int],
+    ) -> None:  # fmt: skip
         super().__init__(peer, tag, mark, size)
-        self.inlet, self.address, self.number = lent
+        self.inlet, self.where, self.number = lent
 
     def meet(self, rank: int, receive: Receive) -> None:
         """Match the message with ``receive`` of ``rank``; its inlet will fetch it."""
@@ -212,6 +233,7 @@ class Inlet:
         self._message: IncomingMessage | None = None
         self._read = self._end = 0
         self._fence = fence()
+        self._buffers = OpenedBuffers(neighbour.rank, neighbour.process, neighbour.token)
         self.wanted: deque[Lent] = deque()
         self._scratch: Bytes | None = None
 
@@ -273,12 +295,13 @@ class Inlet:
 
     def _header(self, at: int) -> IncomingMessage | None:
         """Begin the message with the header there; None if none of it follows in the ring."""
-        kind, mark, tag, size, address, number = _HEADER.unpack_from(self._lines, at)
+        kind, mark, tag, size, where, number, buffer, file = _HEADER.unpack_from(self._lines, at)
         peer = self.neighbour.rank
-        if kind not in (_HERE, _LENT) or size > MAX_SIZE:
+        if kind not in (_HERE, _LENT, _SHARED) or size > MAX_SIZE:
             raise self._broken(f"has a header of kind {kind:#x} for {size} bytes")
-        if kind == _LENT:
-            self._begin(Lent(peer, tag, mark, size, (self, address, number)))
+        if kind != _HERE:
+            place = where if kind == _LENT else SharedPlace(buffer, file, where)
+            self._begin(Lent(peer, tag, mark, size, (self, place, number)))
             return None
         message = IncomingMessage(peer, tag, mark, size)
         self._begin(message)
@@ -299,11 +322,11 @@ class Inlet:
         """
         message = self.wanted[0]
         receive, at = message.receive, message.at
-        if receive is None or self.neighbour.memory is None:
+        if receive is None:
             raise self._broken("has lent a message that nobody can take")
         n = min(message.size - at, FETCH if receive.into is None else FILL)
-        piece = self._room()[:n] if receive.into is None else receive.into[at : at + n]
-        if not self._read_lent(message, at, piece):
+        piece = self._lent(message, at, n, receive.into)
+        if piece is None:
             self.wanted.popleft()
             self.give_back(message)
             return
@@ -315,23 +338,41 @@ class Inlet:
             receive.done = True
             self.give_back(message)
 
-    def _read_lent(self, message: Lent, at: int, piece: Bytes) -> bool:
-        """Fill ``piece`` from a lent message; False if the message is void. Raises as `fetch`."""
-        memory, survives = self.neighbour.memory, self.neighbour.survives
+    def _lent(self, message: Lent, at: int, n: int, into: Bytes | None) -> Bytes | None:
+        """The ``n`` bytes from ``at`` of a lent message, in ``into`` if that is given.
+
+        None if the message is void. Raises as `fetch`.
+        """
+        survives = self.neighbour.survives
         try:
-            if memory is not None:
-                memory.read(message.address + at, piece)
+            piece = self._read_lent(message, at, n, None if into is None else into[at : at + n])
         except (RankLost, TransportError):
             if not survives:
                 raise
-            return False  # its memory is gone, with its process or what it has lent
+            return None  # its memory is gone, with its process or what it has lent
         if message.tag < self._words[RECALLED]:
-            return False
+            return None
         if self.neighbour.closed:  # what was read may have been freed before
             if survives:
-                return False
+                return None
             raise RankLost(f"rank {message.peer} has closed its transport while sending")
-        return True
+        return piece
+
+    def _read_lent(self, message: Lent, at: int, n: int, into: Bytes | None) -> Bytes:
+        where, neighbour = message.where, self.neighbour
+        if not isinstance(where, SharedPlace):
+            if neighbour.memory is None:
+                raise self._broken("has lent a message in memory that nobody can read")
+            piece = self._room()[:n] if into is None else into
+            neighbour.memory.read(where + at, piece)
+            return piece
+        there = self._buffers.bytes(where, message.size)[at : at + n]
+        # A sender that goes on without us may take back, and change, what is being read.
+        if into is None and not neighbour.survives:
+            return there
+        piece = self._room()[:n] if into is None else into
+        piece[:] = there
+        return piece
 
     def forget(self, floor: int) -> None:
         """Drop what arrives with tags below ``floor``, and give back what was lent."""

@@ -130,7 +130,7 @@ class OwnArena:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptor = os.open(file, flags, 0o600)
         try:
-            with _room(rank, _length(ranks), "its messages"):
+            with no_room(rank, _length(ranks), "its messages"):
                 os.ftruncate(self._descriptor, _length(ranks))
                 _allocate(self._descriptor, 0, _control(ranks))
                 self.arena = Arena(self._descriptor, ranks)
@@ -140,11 +140,15 @@ class OwnArena:
             raise
         self.arena.memory[:_TOKEN] = secrets.token_bytes(_TOKEN)
 
+    @property
+    def token(self) -> bytes:
+        """At the beginning of the arena: by which others know it."""
+        return bytes(self.arena.memory[:_TOKEN])
+
     def door(self, bell: Doorbell) -> Door:
         """The `Door` that other processes need to open the arena and the bell."""
         path = str(self._file or f"/proc/{os.getpid()}/fd/{self._descriptor}")
-        token = self.arena.memory[:_TOKEN].hex()
-        return Door(path, bell.path, token, where(), os.getpid(), self.arena.address)
+        return Door(path, bell.path, self.token.hex(), where(), os.getpid(), self.arena.address)
 
     def allocate(self, peer: int) -> Bytes:
         """The ring to ``peer``, uint8, with its memory allocated.
@@ -152,7 +156,7 @@ class OwnArena:
         Touching a page that the host cannot give would kill the process. Raises `TransportError` if
         there is no room.
         """
-        with _room(self.rank, self.arena.ring, f"its messages to rank {peer}"):
+        with no_room(self.rank, self.arena.ring, f"its messages to rank {peer}"):
             _allocate(self._descriptor, self.arena.at(peer), self.arena.ring)
         return self.arena.bytes(peer)
 
@@ -176,8 +180,8 @@ class OwnArena:
 
 
 @contextmanager
-def _room(rank: int, size: int, what: str) -> Iterator[None]:
-    """Turn the system's words for "no room" into ours."""
+def no_room(rank: int, size: int, what: str) -> Iterator[None]:
+    """Turn the system's words for "no room" into ours, a `TransportError`."""
     try:
         yield
     except (OSError, MemoryError) as error:
@@ -196,12 +200,13 @@ def _allocate(descriptor: int, at: int, size: int) -> None:
 class Neighbour:
     """The arena and doorbell of another rank of this host, opened. Raises `OSError`.
 
-    ``memory``: the rest of its memory, if it may be read; else None. ``survives``: whether it may
-    be found ``lost``, its process gone, without an error.
+    ``process``: its number; ``token``: at the beginning of its arena. ``memory``: the rest of its
+    memory, if it may be read; else None. ``survives``: whether it may be found ``lost``, its
+    process gone, without an error.
     """
 
     def __init__(self, rank: int, ranks: int, door: Door) -> None:
-        self.rank = rank
+        self.rank, self.process, self.token = rank, door.process, bytes.fromhex(door.token)
         self.survives = self.lost = False
         memory = os.open(door.memory, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -211,7 +216,7 @@ class Neighbour:
         finally:
             os.close(memory)
         self._rope = pull_rope(door.bell)
-        self.memory = memory_of(rank, door.process, door.address, bytes.fromhex(door.token))
+        self.memory = memory_of(rank, door.process, door.address, self.token)
 
     @property
     def closed(self) -> bool:

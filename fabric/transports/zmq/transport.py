@@ -19,13 +19,16 @@ from fabric.transports.base import (
     Rendezvous,
     Request,
     Resumable,
+    Shared,
     Take,
     run_as,
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import BRIEF, Inlet, Outlet, fence
+from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
+from fabric.transports.zmq.shared_buffers import SharedBuffers
 from fabric.transports.zmq.shm import ASLEEP
 from fabric.transports.zmq.sockets import PeerSocket
 
@@ -66,9 +69,12 @@ class Zmq:
         self._paths[self.rank] = _Self(self._begin)
         self._outlets: list[Outlet] = []
         self._inlets: dict[int, Inlet] = {}
+        self._shared: SharedBuffers | None = None
         if ways.home is not None:
+            self._shared = SharedBuffers(self.rank, ways.home.token)
             for neighbour in ways.neighbours:
-                outlet = Outlet(ways.home, neighbour, neighbour.rank in ways.readers)
+                lends = neighbour.rank in ways.readers
+                outlet = Outlet(ways.home, neighbour, lends, self._shared)
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
                 self._inlets[neighbour.rank] = Inlet(ways.home, neighbour, self._begin)
@@ -119,6 +125,11 @@ class Zmq:
         if message is not None:
             message.meet(self.rank, receive)
         return receive
+
+    @property
+    def shared(self) -> Shared | None:
+        """Buffers that the ranks of this host share, where files without a name can be opened."""
+        return self._shared if nameless() else None
 
     @property
     def brief(self) -> Brief:

@@ -1,0 +1,152 @@
+"""Buffers that the processes of a host share: who gets a message from one reads it where it is.
+
+Each is a file without a name, which others open under /proc when a message first comes from it, and
+keep open. Its first page tells whose buffer it is, and whether it is still in use: a number of a
+file may be another file's by the time that it is opened.
+"""
+
+import bisect
+import mmap
+import os
+import struct
+import weakref
+from collections import OrderedDict
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from fabric.failure import RankLost
+from fabric.host.forked import here
+from fabric.transports.base import Bytes, address_of
+from fabric.transports.zmq.shm import no_room
+
+OPEN = 16
+"""Buffers of a neighbour that are kept open; each is one of the files that a process may open."""
+
+_HEAD = struct.Struct("<16sQQ")
+"""In the first page: the owner's token, the buffer's number, and 1 when it is in use no more."""
+
+_IN_USE, _FREED = 0, 1
+_REMOVE = 9  # Linux's MADV_REMOVE, which Python has no name for
+
+
+class SharedPlace(NamedTuple):
+    """Where something lies in a buffer: its ``number``, its ``file`` in the owner, the byte."""
+
+    number: int
+    file: int
+    at: int
+
+
+class _Own(NamedTuple):
+    """A buffer of this process: where it ends, its number, its file, and whether it still is."""
+
+    end: int
+    number: int
+    file: int
+    mapped: "weakref.ref[mmap.mmap]"
+
+
+class SharedBuffers:
+    """The buffers that rank ``rank`` shares; ``token``: by which others know it."""
+
+    def __init__(self, rank: int, token: bytes) -> None:
+        self.rank, self._token, self._count = rank, token, 0
+        self._allocating = Lock()
+        # Where each begins, in order, and what it is. Read without the lock, so it is replaced and
+        # never changed; buffers that were freed stay until the next one is allocated.
+        self._known: tuple[list[int], list[_Own]] = [], []
+        self._at_home = here()
+
+    def allocate(self, size: int) -> Bytes:
+        """A new buffer; see `fabric.transports.base.Shared.allocate`."""
+        length = mmap.PAGESIZE + size
+        with no_room(self.rank, size, "a buffer"):
+            file = os.memfd_create("triplane buffer", os.MFD_CLOEXEC)
+            try:
+                os.ftruncate(file, length)
+                mapped = mmap.mmap(file, length)
+            except BaseException:
+                os.close(file)
+                raise
+        whole = np.frombuffer(mapped, np.uint8)[mmap.PAGESIZE :]
+        begin = address_of(whole)
+        with self._allocating:
+            self._count += 1
+            own = _Own(begin + size, self._count, file, weakref.ref(mapped))
+            known = dict(zip(*self._known, strict=True)) | {begin: own}
+            begins = sorted(begin for begin, own in known.items() if own.mapped() is not None)
+            self._known = begins, [known[begin] for begin in begins]
+        os.pwrite(file, _HEAD.pack(self._token, own.number, _IN_USE), 0)
+        weakref.finalize(mapped, self._free, own, length).atexit = False
+        return whole
+
+    def find(self, data: Bytes) -> SharedPlace | None:
+        """Where ``data`` lies, if it lies in one buffer as a whole; else None."""
+        begins, buffers = self._known
+        if not begins:
+            return None
+        address = address_of(data)
+        at = bisect.bisect(begins, address) - 1
+        if at < 0 or address + data.size > buffers[at].end or buffers[at].mapped() is None:
+            return None
+        return SharedPlace(buffers[at].number, buffers[at].file, address - begins[at])
+
+    def _free(self, own: _Own, length: int) -> None:
+        """No array is left of a buffer; its memory is freed even while others have it open.
+
+        Takes no lock: it may be called at any time, also while `allocate` goes on.
+        """
+        if not self._at_home():
+            return
+        os.pwrite(own.file, _HEAD.pack(self._token, own.number, _FREED), 0)
+        with mmap.mmap(own.file, length) as again:
+            again.madvise(_REMOVE, mmap.PAGESIZE, length - mmap.PAGESIZE)
+        os.close(own.file)
+
+
+class OpenedBuffers:
+    """Buffers of rank ``rank``, process ``process``, opened here.
+
+    ``token``: as its arena has it.
+    """
+
+    def __init__(self, rank: int, process: int, token: bytes) -> None:
+        self._rank, self._process, self._token = rank, process, token
+        self._open: OrderedDict[int, tuple[memoryview, Bytes]] = OrderedDict()
+
+    def bytes(self, place: SharedPlace, size: int) -> Bytes:
+        """The ``size`` bytes from ``place`` on, which must not be written.
+
+        Raises `RankLost` if the buffer is there no more, `OSError` if it cannot be opened.
+        """
+        kept = self._open.get(place.number)
+        if kept is None:
+            kept = self._opened(place)
+        else:
+            self._open.move_to_end(place.number)
+        return kept[1][place.at : place.at + size]
+
+    def _opened(self, place: SharedPlace) -> tuple[memoryview, Bytes]:
+        for number, (first, _) in list(self._open.items()):
+            if _HEAD.unpack_from(first)[2] == _FREED:
+                del self._open[number]
+        while len(self._open) >= OPEN:
+            self._open.popitem(last=False)
+        try:
+            file = os.open(f"/proc/{self._process}/fd/{place.file}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                head = os.pread(file, _HEAD.size, 0)
+                if head != _HEAD.pack(self._token, place.number, _IN_USE):
+                    raise FileNotFoundError(f"file {place.file} is another")
+                mapped = mmap.mmap(file, 0, prot=mmap.PROT_READ)
+            finally:
+                os.close(file)
+        except (FileNotFoundError, PermissionError, ProcessLookupError) as error:
+            raise RankLost(
+                f"rank {self._rank} has died, or has freed what it was sending: {error}", self._rank
+            ) from error
+        whole = np.frombuffer(mapped, np.uint8)[mmap.PAGESIZE :]
+        self._open[place.number] = kept = memoryview(mapped), whole
+        return kept
