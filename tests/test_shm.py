@@ -153,6 +153,26 @@ def test_what_was_lent_by_one_that_has_closed_is_not_taken() -> None:
         assert p.received[0][1] == []
 
 
+def test_what_is_taken_from_a_shared_buffer_while_its_owner_closes_does_not_count() -> None:
+    with pair() as p:
+        data = p.shared.allocate(2 * LENDABLE)
+        p.outlet.push(outgoing(1, data))
+        p.inlet.pull()
+        message, pieces = p.received[0]
+        assert message.receive is not None
+        take = message.receive.take
+
+        def taking(at: int, piece: Bytes) -> None:
+            take(at, piece)
+            p.homes[0].shut()
+
+        message.receive.take = taking
+        with pytest.raises(RankLost, match="rank 0 has closed its transport while sending"):
+            p.inlet.fetch()
+        assert len(pieces) == 1
+        assert not message.receive.done
+
+
 def test_more_than_can_be_lent_goes_through_the_ring() -> None:
     with pair(lends=True) as p:
         outs = [outgoing(k, noise(k, LENDABLE)) for k in range(shm.SLOTS + 1)]

@@ -332,6 +332,8 @@ class Inlet:
             return
         if receive.into is None:
             receive.take(at, piece)
+            if not self.neighbour.survives:  # it may have been taken from where it lies
+                self._check_open(message)
         message.at = at + n
         if message.at == message.size:
             self.wanted.popleft()
@@ -352,11 +354,15 @@ class Inlet:
             return None  # its memory is gone, with its process or what it has lent
         if message.tag < self._words[RECALLED]:
             return None
-        if self.neighbour.closed:  # what was read may have been freed before
-            if survives:
-                return None
-            raise RankLost(f"rank {message.peer} has closed its transport while sending")
+        if survives:
+            return None if self.neighbour.closed else piece
+        self._check_open(message)
         return piece
+
+    def _check_open(self, message: Lent) -> None:
+        """Raise `RankLost` if the sender has closed its transport: what was read may be freed."""
+        if self.neighbour.closed:
+            raise RankLost(f"rank {message.peer} has closed its transport while sending")
 
     def _read_lent(self, message: Lent, at: int, n: int, into: Bytes | None) -> Bytes:
         where, neighbour = message.where, self.neighbour

@@ -257,10 +257,11 @@ class Zmq:
         if self._closed or not self._at_home():
             return
         self._closed = True
+        if self._ways.home is not None:  # before anything that others may be reading is let go
+            self._ways.home.shut()
+            self._fence()
         ways = self._let_go()
         if ways.home is not None:
-            ways.home.shut()
-            self._fence()
             for neighbour in ways.neighbours:
                 neighbour.nudge()
         ways.leave()
