@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from collectives import ArgumentError, init
 from fabric import launch
 from fabric.failure import RankLost, TransportError
-from fabric.transports.zmq import shared_buffers
-from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers, SharedPlace
+from fabric.transports.zmq.shared_buffers import OPEN, OpenedBuffers, SharedBuffers, SharedPlace
 from tests.support.worlds import noise
 
 TOKEN = b"a token of a rank"[:16]
@@ -74,9 +73,8 @@ def test_another_file_of_the_same_number_is_not_taken_for_the_buffer() -> None:
             late.bytes(place, 9)
 
 
-def test_as_many_buffers_as_one_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_buffers, "OPEN", 3)
-    shared, opened = of_rank_3()
+def test_as_many_buffers_as_one_likes() -> None:
+    shared, opened = SharedBuffers(3, TOKEN), OpenedBuffers(3, os.getpid(), TOKEN, OPEN // 3)
     kept = []
     for number in range(20):
         data = shared.allocate(5000 + number)

@@ -221,9 +221,11 @@ class Lent(IncomingMessage):
 
 
 class Inlet:
-    """The consumer's side of the ring from a neighbour."""
+    """The consumer's side of the ring from a neighbour, one of so many ``neighbours``."""
 
-    def __init__(self, home: OwnArena, neighbour: Neighbour, begin: Begin) -> None:
+    def __init__(
+        self, home: OwnArena, neighbour: Neighbour, begin: Begin, neighbours: int = 1
+    ) -> None:
         arena = neighbour.arena
         self.neighbour, self._begin = neighbour, begin
         self._words = arena.words
@@ -233,7 +235,8 @@ class Inlet:
         self._message: IncomingMessage | None = None
         self._read = self._end = 0
         self._fence = fence()
-        self._buffers = OpenedBuffers(neighbour.rank, neighbour.process, neighbour.token)
+        of = neighbour.rank, neighbour.process, neighbour.token
+        self._buffers = OpenedBuffers(*of, neighbours)
         self.wanted: deque[Lent] = deque()
         self._scratch: Bytes | None = None
 

@@ -21,8 +21,8 @@ from fabric.host.forked import here
 from fabric.transports.base import Bytes, address_of
 from fabric.transports.zmq.shm import no_room
 
-OPEN = 16
-"""Buffers of a neighbour that are kept open; each is one of the files that a process may open."""
+OPEN = 512
+"""Buffers of all neighbours that are kept open: half of the files that a process may open."""
 
 _HEAD = struct.Struct("<16sQQ")
 """In the first page: the owner's token, the buffer's number, and 1 when it is in use no more."""
@@ -109,11 +109,12 @@ class SharedBuffers:
 class OpenedBuffers:
     """Buffers of rank ``rank``, process ``process``, opened here.
 
-    ``token``: as its arena has it.
+    ``token``: as its arena has it; ``neighbours``: how many ranks of this host have some.
     """
 
-    def __init__(self, rank: int, process: int, token: bytes) -> None:
+    def __init__(self, rank: int, process: int, token: bytes, neighbours: int = 1) -> None:
         self._rank, self._process, self._token = rank, process, token
+        self._most = max(OPEN // neighbours, 1)
         self._open: OrderedDict[int, tuple[memoryview, Bytes]] = OrderedDict()
 
     def bytes(self, place: SharedPlace, size: int) -> Bytes:
@@ -132,7 +133,7 @@ class OpenedBuffers:
         for number, (first, _) in list(self._open.items()):
             if _HEAD.unpack_from(first)[2] == _FREED:
                 del self._open[number]
-        while len(self._open) >= OPEN:
+        while len(self._open) >= self._most:
             self._open.popitem(last=False)
         try:
             file = os.open(f"/proc/{self._process}/fd/{place.file}", os.O_RDONLY | os.O_CLOEXEC)

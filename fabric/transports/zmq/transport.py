@@ -77,7 +77,9 @@ class Zmq:
                 outlet = Outlet(ways.home, neighbour, lends, self._shared)
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
-                self._inlets[neighbour.rank] = Inlet(ways.home, neighbour, self._begin)
+                self._inlets[neighbour.rank] = Inlet(
+                    ways.home, neighbour, self._begin, len(ways.neighbours)
+                )
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
         self._floor = 0
