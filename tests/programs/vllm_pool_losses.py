@@ -9,12 +9,14 @@ at the first token that differs, or if a round did not do what it is for.
 
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tiny_engine import ENVIRONMENT, end, engine, environment, generated, save, tokens_of
 
 HERE = Path(__file__).parent
@@ -68,7 +70,7 @@ class Asked:
         return came
 
 
-def rounds(asked: Asked, pool: Any, servers: list[int]) -> None:
+def rounds(asked: Asked, pool: Any, servers: list[psutil.Process]) -> None:
     def totals(name: str) -> int:
         return sum(int(counts[name]) for counts in pool.stats().values())
 
@@ -86,16 +88,24 @@ def rounds(asked: Asked, pool: Any, servers: list[int]) -> None:
     assert totals("evicted") > evicted
     assert totals("used_dram") <= QUOTA
     asked.round("after evictions", PROMPTS)
-    os.kill(servers[0], signal.SIGKILL)
+    kill(servers[0])
     asked.round("a server killed", PROMPTS)
     assert asked.round("one server left", PROMPTS) > 0
-    os.kill(servers[1], signal.SIGKILL)
+    kill(servers[1])
     assert asked.round("no server left", PROMPTS) == 0
 
 
-def main() -> None:
-    import psutil
+def kill(server: psutil.Process) -> None:
+    """Kill a server, and wait until it is dead: until then, blocks are found there."""
+    server.kill()
+    due = time.monotonic() + 60
+    with suppress(psutil.NoSuchProcess):
+        while server.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < due, f"{server} does not die"
+            time.sleep(0.01)
 
+
+def main() -> None:
     from collectives.memory import Pool
     from collectives.memory.pool.hosted.serving import serving
 
@@ -110,15 +120,17 @@ def main() -> None:
             each for each in psutil.Process().children()
             if any("controller" in word for word in each.cmdline())
         )  # fmt: skip
-        servers = [each.pid for each in controller.children()]
+        servers = controller.children()
         save(folder)
         other = spawn.Process(target=alone, args=(folder, said))
         other.start()
         try:
             asked = Asked(folder, address)
-            asked.expected = said.get(timeout=PATIENCE)
-            rounds(asked, pool, servers)
-            end(asked.llm)
+            try:
+                asked.expected = said.get(timeout=PATIENCE)
+                rounds(asked, pool, servers)
+            finally:  # its process would keep this one from ending
+                end(asked.llm)
         finally:
             other.join(30)
             other.kill()
