@@ -153,6 +153,16 @@ def test_what_was_lent_by_one_that_has_closed_is_not_taken() -> None:
         assert p.received[0][1] == []
 
 
+@pytest.mark.parametrize("survives", [False, True])
+def test_what_is_lent_to_one_that_cannot_read_it_is_an_error(survives: bool) -> None:
+    with pair(lends=True) as p:
+        p.inlet.neighbour.survives, p.inlet.neighbour.memory = survives, None
+        p.outlet.push(outgoing(1, noise(1, LENDABLE)))
+        p.inlet.pull()
+        with pytest.raises(TransportError, match="has lent a message that nobody can take"):
+            p.inlet.fetch()
+
+
 def test_what_is_taken_from_a_shared_buffer_while_its_owner_closes_does_not_count() -> None:
     with pair() as p:
         data = p.shared.allocate(2 * LENDABLE)

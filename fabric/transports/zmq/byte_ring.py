@@ -325,7 +325,8 @@ class Inlet:
         """
         message = self.wanted[0]
         receive, at = message.receive, message.at
-        if receive is None:
+        shared = isinstance(message.where, SharedPlace)
+        if receive is None or (not shared and self.neighbour.memory is None):
             raise self._broken("has lent a message that nobody can take")
         n = min(message.size - at, FETCH if receive.into is None else FILL)
         piece = self._lent(message, at, n, receive.into)
@@ -368,19 +369,16 @@ class Inlet:
             raise RankLost(f"rank {message.peer} has closed its transport while sending")
 
     def _read_lent(self, message: Lent, at: int, n: int, into: Bytes | None) -> Bytes:
-        where, neighbour = message.where, self.neighbour
-        if not isinstance(where, SharedPlace):
-            if neighbour.memory is None:
-                raise self._broken("has lent a message in memory that nobody can read")
-            piece = self._room()[:n] if into is None else into
-            neighbour.memory.read(where + at, piece)
-            return piece
-        there = self._buffers.bytes(where, message.size)[at : at + n]
-        # A sender that goes on without us may take back, and change, what is being read.
-        if into is None and not neighbour.survives:
-            return there
+        where, memory = message.where, self.neighbour.memory
         piece = self._room()[:n] if into is None else into
-        piece[:] = there
+        if isinstance(where, SharedPlace):
+            there = self._buffers.bytes(where, message.size)[at : at + n]
+            # A sender that goes on without us may take back, and change, what is being read.
+            if into is None and not self.neighbour.survives:
+                return there
+            piece[:] = there
+        elif memory is not None:
+            memory.read(where + at, piece)
         return piece
 
     def forget(self, floor: int) -> None:
