@@ -187,7 +187,7 @@ def shared_array(shared: Shared | None, shape: Any, dtype: Any) -> NDArray[Any]:
 
     Raises `ArgumentError` for a shape or type that there is not, `TransportError` without room.
     """
-    try:
+    try:  # numpy also knows what the host cannot give: shared memory would end when it is written
         array = np.zeros(shape, dtype)
     except (TypeError, ValueError, MemoryError) as error:
         what = f"array of shape {shown(shape)} and type {shown(dtype)}"
