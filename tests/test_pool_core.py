@@ -77,6 +77,16 @@ def test_no_page_is_given_twice_and_none_is_lost(sizes: list[int], chance: objec
     assert pages.take(50) == ((0, 50),)
 
 
+def test_pages_that_were_used_just_before_are_used_again() -> None:
+    pages = Pages(1000)
+    kept = [pages.take(10) for _ in range(5)]
+    pages.give(kept[0])
+    pages.give(kept[4])  # joins all that is free behind it
+    pages.give(kept[2])
+    assert [pages.take(10), pages.take(10)] == [kept[2], kept[0]]
+    assert pages.take(10) == kept[4]
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[str, str, int]]:
     kinds = st.sampled_from(["put", "get", "get", "remove"])

@@ -4,6 +4,8 @@ A value may lie in several runs, so no page is ever of no use because it lies ap
 full exactly when its pages are used up.
 """
 
+from itertools import islice
+
 Run = tuple[int, int]
 """First page and number of pages."""
 
@@ -24,15 +26,19 @@ class Pages:
     def take(self, many: int) -> tuple[Run, ...]:
         """Use ``many`` free pages; returns where they are: one run if one of the last freed fits.
 
-        There must be as many, see ``free``.
+        Of those it is the shortest, so pages that were used just before are used again, and not
+        others one after another. There must be as many, see ``free``.
         """
         self.free -= many
-        for looked, (first, length) in enumerate(reversed(self._at.items())):
-            if length >= many:
-                self._cut(first, length, many)
-                return ((first, many),)
-            if looked == _LOOKS:
-                break
+        fits: Run | None = None
+        for first, length in islice(reversed(self._at.items()), _LOOKS):
+            if length >= many and (fits is None or length < fits[1]):
+                fits = first, length
+                if length == many:
+                    break
+        if fits is not None:
+            self._cut(*fits, many)
+            return ((fits[0], many),)
         taken: list[Run] = []
         while many:
             first, length = next(reversed(self._at.items()))
