@@ -1,11 +1,13 @@
 """The pool of blocks beside memcpy: blocks of 1 MiB, and small values, here and between processes.
 
-    python benchmarks/pool.py [--clients 8] [--seconds 1]
+    python benchmarks/pool.py [--clients 8] [--seconds 1] [--blocks 16 64]
 
-All ratios are of one run, each beside a copy that was measured right before it. Times are those
-that a tenth of the calls stays below, of copies as of the pool: where the machine does other
-things, too, longer calls are interrupted more often. Values and memory are warm: the first use of a
-page costs more, for a copy as for the pool.
+All ratios are of one run, each beside a copy that was measured right before it, of as many blocks:
+few that caches hold, and many that they do not. (Between the two a copy may be in them while the
+pool, which moves from place to place, is not.) Times are those that a tenth of the calls stays
+below, of copies as of the pool: where the machine does other things, too, longer calls are
+interrupted more often. Values and memory are warm: the first use of a page costs more, for a copy
+as for the pool.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from multiprocessing.synchronize import Barrier
 from collectives.memory.pool.hosted.serving import serving
 from collectives.memory.pool.pool import Pool
 
-BLOCK, BLOCKS, BATCH = 1 << 20, 32, 8
+BLOCK, BATCH = 1 << 20, 8
 SMALL = 100
 GB = 1e9
 
@@ -34,34 +36,34 @@ def seconds(do: Callable[[int], object], least: float) -> float:
     return sorted(took)[len(took) // 10]
 
 
-def copying(least: float) -> float:
-    """Bytes per second of copies of a block, each from and to another place."""
-    source, target = memoryview(bytearray(BLOCKS * BLOCK)), memoryview(bytearray(BLOCKS * BLOCK))
-    source[:] = os.urandom(BLOCK) * BLOCKS
+def copying(least: float, count: int) -> float:
+    """Bytes per second of copies of a block, each from and to another place, of so many."""
+    source, target = memoryview(bytearray(count * BLOCK)), memoryview(bytearray(count * BLOCK))
+    source[:] = os.urandom(BLOCK) * count
 
     def copy(at: int) -> None:
-        first = at % BLOCKS * BLOCK
+        first = at % count * BLOCK
         target[first : first + BLOCK] = source[first : first + BLOCK]
 
-    for at in range(BLOCKS):
+    for at in range(count):
         copy(at)
     return BLOCK / seconds(copy, least)
 
 
-def blocks(pool: Pool, where: str, least: float) -> None:
-    """Print the bandwidth of blocks, one a call and several, beside copies."""
-    room = memoryview(bytearray(BLOCKS * BLOCK))
-    values = [memoryview(os.urandom(BLOCK)) for _ in range(BLOCKS)]
-    rooms = [room[at * BLOCK : (at + 1) * BLOCK] for at in range(BLOCKS)]
-    keys = [f"block {at}" for at in range(BLOCKS)]
+def blocks(pool: Pool, where: str, least: float, count: int) -> None:
+    """Print the bandwidth of so many blocks, one a call and several, beside copies."""
+    room = memoryview(bytearray(count * BLOCK))
+    values = [memoryview(os.urandom(BLOCK)) for _ in range(count)]
+    rooms = [room[at * BLOCK : (at + 1) * BLOCK] for at in range(count)]
+    keys = [f"block {at}" for at in range(count)]
 
     def some(at: int) -> list[int]:
-        return [(at * BATCH + n) % BLOCKS for n in range(BATCH)]
+        return [(at * BATCH + n) % count for n in range(BATCH)]
 
     calls: dict[str, tuple[Callable[[int], object], int]] = {
-        "put": (lambda at: pool.put(keys[at % BLOCKS], values[at % BLOCKS]), 1),
-        "get_into": (lambda at: pool.get_into(keys[at % BLOCKS], rooms[at % BLOCKS]), 1),
-        "get": (lambda at: pool.get(keys[at % BLOCKS]), 1),
+        "put": (lambda at: pool.put(keys[at % count], values[at % count]), 1),
+        "get_into": (lambda at: pool.get_into(keys[at % count], rooms[at % count]), 1),
+        "get": (lambda at: pool.get(keys[at % count]), 1),
         f"batch_put of {BATCH}": (
             lambda at: pool.batch_put({keys[n]: values[n] for n in some(at)}), BATCH
         ),
@@ -75,9 +77,12 @@ def blocks(pool: Pool, where: str, least: float) -> None:
         pool.batch_put(dict(zip(keys, values, strict=True)))
         pool.batch_get_into(keys, rooms)
     for name, (call, many) in calls.items():
-        copied = copying(least / 2)
+        copied = copying(least / 2, count)
         rate = many * BLOCK / seconds(call, least)
-        print(f"{where:20} {name:22} 1 MiB {rate / GB:8.2f} GB/s   {rate / copied:5.2f} of memcpy")
+        print(
+            f"{where:20} {name:22} {count} x 1 MiB {rate / GB:8.2f} GB/s   "
+            f"{rate / copied:5.2f} of memcpy"
+        )
 
 
 def small(pool: Pool, where: str, least: float, keys: int = 1000) -> None:
@@ -137,13 +142,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--blocks", type=int, nargs="+", default=[16, 64], metavar="COUNT")
     given = parser.parse_args()
     with Pool.local(given.servers) as pool:
-        blocks(pool, "one process", given.seconds)
+        for count in given.blocks:
+            blocks(pool, "one process", given.seconds, count)
         small(pool, "one process", given.seconds)
     with serving(given.servers) as address:
         with Pool.connect(address) as pool:
-            blocks(pool, "between processes", given.seconds)
+            for count in given.blocks:
+                blocks(pool, "between processes", given.seconds, count)
             small(pool, "between processes", given.seconds)
         many(address, given.clients, given.seconds)
 

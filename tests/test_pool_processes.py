@@ -21,6 +21,7 @@ from collectives.memory.pool.core.eviction import Lru
 from collectives.memory.pool.core.tiers import PAGE, shape_of
 from collectives.memory.pool.directory import DirectoryView
 from collectives.memory.pool.hosted import server
+from collectives.memory.pool.hosted.questions import record_of
 from collectives.memory.pool.hosted.remote import RemoteAccess
 from collectives.memory.pool.hosted.serving import serving
 from collectives.memory.pool.hosted.shard import HostedShard
@@ -178,7 +179,7 @@ def test_all_that_a_client_has_said_is_read_though_it_ended_before_it_read_all()
     with selectors.DefaultSelector() as ready, line:
         client = server._Client(line, served.directory.join(), cut=True)
         ready.register(line, selectors.EVENT_READ, client)
-        said, stored = frame(["sizes", "/key"]), frame(["commit", 1, 0, [7, "/key", 9, 5]])
+        said, stored = frame(["sizes", "/key"]), record_of(1, [(7, "/key", 9, 5)])
         line.send(b"never read")
         mine.sendall(said)
         assert DirectoryView(served.directory.memory).logs.append(client.number, stored)
@@ -193,11 +194,13 @@ def test_all_that_a_client_has_said_is_read_though_it_ended_before_it_read_all()
 def test_a_log_with_anything_else_in_it_ends_its_client_and_harms_nobody(address: str) -> None:
     with Pool.connect(address) as pool:
         pool.put("key", b"text")
-        for said in (["find", "/key"], ["commit", 0, 1, [1, "/key", 3, 0]], ["commit", 0, 0, [1]]):
+        good = record_of(0, [(1, "/key", 3, 0)])
+        no_text, no_namespace = good[:-1] + b"\xff", record_of(0, [(1, "key", 3, 0)])
+        for said in (frame(["find", "/key"]), b"", good[:9], good[:-1], no_text, no_namespace):
             ended_in_the_middle(
                 address,
                 f"access.sizes(['/key']); access._view.logs.append(access._number, "
-                f"bytes({list(frame(said))}))",
+                f"bytes({list(said)}))",
             )
             assert pool.get("key") == b"text"
         strange = Pool.connect(address)
@@ -211,6 +214,24 @@ def test_a_log_with_anything_else_in_it_ends_its_client_and_harms_nobody(address
         await_(lambda: strange.get("key") == b"text" and access._line is not before)  # was cut off
         strange.close()
         pool.clear()
+
+
+def test_batches_of_like_values_find_their_places_reserved() -> None:
+    with serving(1, dram=1 << 26) as address, Pool.connect(address) as pool:
+        (link,) = pool._members._links.values()
+        assert isinstance(link, RemoteAccess)
+        for size in (100, 20_000):
+            values = {f"key {at}": bytes([at]) * size for at in range(8)}
+            for _ in range(3):
+                assert all(pool.batch_put(values))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.delattr(RemoteAccess, "_ask")
+                assert all(pool.batch_put(values))
+            mixed = {**values, "key 3": b"3" * 9_000, "key 5": b"5"}
+            assert all(pool.batch_put(mixed))
+            assert pool.batch_get(list(mixed)) == list(mixed.values())
+        pool.clear()
+        assert counts(pool, "used_dram") == 0
 
 
 def test_what_a_killed_reader_has_kept_is_free_again(address: str) -> None:

@@ -6,7 +6,6 @@ whatever happens.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
 from collectives.memory.pool.core.errors import PoolError, PoolFull
@@ -177,29 +176,39 @@ def store(access: ShardAccess, values: Sequence[NewValue]) -> list[PoolFull | No
 
     A value is seen by others when all of it is there, and not before.
     """
-    results: list[PoolFull | None] = [None] * len(values)
-    small = [at for at, one in enumerate(values) if len(one.value) <= SMALL]
-    if small:
-        told = access.store_small([values[at] for at in small])
-        for at, why in zip(small, told, strict=True):
-            results[at] = why
-    large = [at for at, one in enumerate(values) if len(one.value) > SMALL]
-    if large:
-        places = access.reserve(
-            [(namespace_of(values[at].key), len(values[at].value)) for at in large]
-        )
-        written: list[tuple[int, str, int, int]] = []
-        with ExitStack() as unless_done:
-            got = [one[0] for one in places if not isinstance(one, PoolFull)]
-            unless_done.callback(access.abort, got)
-            for at, one in zip(large, places, strict=True):
-                if isinstance(one, PoolFull):
-                    results[at] = one
-                    continue
-                number, (tier, runs) = one
-                key, value, _ = values[at]
-                digest = access.tiers[tier].write_hashed(runs, value, key)
-                written.append((number, key, len(value), digest))
-            access.commit(written)
-            unless_done.pop_all()
-    return results
+    small = [one for one in values if len(one.value) <= SMALL]
+    large = [one for one in values if len(one.value) > SMALL] if small else values
+    told_of_small = access.store_small(small) if small else ()
+    told_of_large = store_at(access, large, access.reserve(wanted_by(large))) if large else ()
+    if not small or not large:
+        return [*told_of_small, *told_of_large]
+    told = {True: iter(told_of_small), False: iter(told_of_large)}
+    return [next(told[len(one.value) <= SMALL]) for one in values]
+
+
+def wanted_by(values: Sequence[NewValue]) -> list[tuple[str, int]]:
+    """What has to be reserved for values: see `ShardAccess.reserve`."""
+    return [(namespace_of(one.key), len(one.value)) for one in values]
+
+
+def store_at(
+    access: ShardAccess, values: Sequence[NewValue],
+    places: Sequence[tuple[int, Place] | PoolFull],
+) -> list[PoolFull | None]:  # fmt: skip
+    """Store values at places that are reserved for them; the reason where there is none."""
+    written: list[tuple[int, str, int, int]] = []
+    try:
+        for (key, value, digest), reserved in zip(values, places, strict=True):
+            if isinstance(reserved, PoolFull):
+                continue
+            number, place = reserved
+            if len(value) > SMALL:
+                digest = access.tiers[place.tier].write_hashed(place.runs, value, key)
+            else:
+                access.tiers[place.tier].write(place.runs, value)
+            written.append((number, key, len(value), digest))
+        access.commit(written)
+    except BaseException:
+        access.abort([one[0] for one in places if not isinstance(one, PoolFull)])
+        raise
+    return [one if isinstance(one, PoolFull) else None for one in places]

@@ -17,6 +17,8 @@ from collectives.memory.pool.hosted.remote import connected
 from collectives.memory.pool.local import LocalAccess, ServedShard
 from collectives.memory.pool.members import PoolMembers
 
+_NONE_LEFT = "no server of the pool is left"
+
 
 class Pool:
     """A store of values by key; make one with `Pool.local` or `Pool.connect`.
@@ -81,9 +83,15 @@ class Pool:
         Raises `PoolFull` if there is no room, `PoolLost` if no server is left; then there is no
         earlier value of the key any more either.
         """
-        (why,) = self._put([(key, value)])
-        if why is not None:
-            raise why
+        one = self._new(key, value)
+        while owners := self._members.owners(one.key):
+            told = [why for server in owners for why in self._put_at(server, [one])]
+            refused = [why for why in told if why is not None]
+            if len(refused) < len(told):
+                return
+            if refused:
+                raise refused[0]
+        raise PoolLost(_NONE_LEFT)
 
     def get(self, key: str) -> bytes | None:
         """A copy of the value of ``key``; None for a miss."""
@@ -125,7 +133,20 @@ class Pool:
 
     def batch_put(self, values: Mapping[str, Any]) -> list[bool]:
         """Store many values by key; returns which were stored."""
-        return [why is None for why in self._put(list(values.items()))]
+        made = [self._new(key, value) for key, value in values.items()]
+        stored = [False] * len(made)
+        left: Sequence[int] = range(len(made))
+        while left and self.servers:  # again where a server was lost meanwhile
+            answered = set[int]()
+            for owners in self._members.rounds([made[at].key for at in left]):
+                for server, places in owners:
+                    mine = [left[place] for place in places]
+                    told = self._put_at(server, [made[at] for at in mine])
+                    for at, why in zip(mine, told, strict=False):
+                        stored[at] |= why is None
+                        answered.add(at)
+            left = [at for at in left if at not in answered]
+        return stored
 
     def batch_get(self, keys: Sequence[str]) -> list[bytes | None]:
         """Copies of the values of ``keys``; None for each miss."""
@@ -189,32 +210,12 @@ class Pool:
     ) -> None:  # fmt: skip
         self.close()
 
-    def _put(self, values: Sequence[tuple[str, Any]]) -> list[PoolError | None]:
-        made = [self._new(key, value) for key, value in values]
-        results: list[PoolError | None] = [None] * len(made)
-        left = list(range(len(made)))
-        while left and self.servers:  # again where a server was lost meanwhile
-            told = self._put_once([made[at] for at in left])
-            for at, outcome in zip(left, told, strict=True):
-                if outcome:
-                    results[at] = None if None in outcome else outcome[0]
-            left = [at for at, outcome in zip(left, told, strict=True) if not outcome]
-        for at in left:
-            results[at] = PoolLost("no server of the pool is left")
-        return results
-
-    def _put_once(self, made: Sequence[NewValue]) -> list[list[PoolError | None]]:
-        """What each owner that has answered says of each value: None where it is stored."""
-        told: list[list[PoolError | None]] = [[] for _ in made]
-        for owners in self._members.rounds([one.key for one in made]):
-            for server, places in owners:
-                mine = [made[at] for at in places]
-                answers = self._members.ask(server, partial(store, values=mine)) or ()
-                for at, why in zip(places, answers, strict=False):
-                    told[at].append(why)
-                full = [made[at].key for at, why in zip(places, answers, strict=False) if why]
-                if full:  # no older values may come back from here
-                    self._members.ask(server, methodcaller("remove", full))
+    def _put_at(self, server: str, made: Sequence[NewValue]) -> Sequence[PoolError | None]:
+        """What a server says of each value, None where it is stored; nothing if it is lost."""
+        told = self._members.ask(server, partial(store, values=made)) or ()
+        if any(told):  # no older values may come back from here
+            full = [one.key for one, why in zip(made, told, strict=True) if why]
+            self._members.ask(server, methodcaller("remove", full))
         return told
 
     def _new(self, key: str, value: Any) -> NewValue:

@@ -1,6 +1,7 @@
 """What clients ask of a server, each a list that begins with a verb, and the answers. No I/O."""
 
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -25,6 +26,10 @@ LEAST_SHARE = 32
 """A first tier, and a quota, has room for so many times the values that are reserved ahead."""
 
 _DIGESTS = 1 << 64
+
+_TIME, _VALUE = struct.Struct("<Q"), struct.Struct("<3QI")
+"""What a record of a log begins with, and what stands before each key: number, size and hash of the
+value, bytes of the key."""
 
 
 def _keys(given: list[Any]) -> list[str]:
@@ -169,6 +174,34 @@ def commit_of(message: list[Any]) -> Commit | None:
         _numbers([size], MOST_SIZE)
         values.append((number, key, size, digest))
     return Commit(time, ahead, values)
+
+
+def record_of(time: int, values: Sequence[tuple[int, str, int, int]]) -> bytes:
+    """A `Commit` that wants no places, as it stands in a log: numbers, as JSON takes longer."""
+    parts = [_TIME.pack(time)]
+    for number, key, size, digest in values:
+        name = key.encode()
+        parts += (_VALUE.pack(number, size, digest, len(name)), name)
+    return b"".join(parts)
+
+
+def commit_of_record(record: bytes) -> Commit:
+    """The commit in a record of a log; raises `WireError` for what is none."""
+    values: list[tuple[int, str, int, int]] = []
+    try:
+        (time,) = _TIME.unpack_from(record)
+        at = _TIME.size
+        while at < len(record):
+            number, size, digest, length = _VALUE.unpack_from(record, at)
+            at += _VALUE.size + length
+            values.append((number, record[at - length : at].decode(), size, digest))
+    except (struct.error, UnicodeDecodeError) as error:
+        raise WireError(f"a record of a log: {error}") from None
+    if at > len(record) or not values:
+        raise WireError(f"a record of {len(record)} bytes of {at}")
+    _keys([key for _, key, _, _ in values])
+    _numbers([size for _, _, size, _ in values], MOST_SIZE)
+    return Commit(time, 0, values)
 
 
 def commit(served: HostedShard, holder: Holder, given: Commit) -> bytes:

@@ -7,17 +7,25 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from collectives.memory.pool.access import SMALL, Counts, FoundValue, NewValue, ShardAccess
+from collectives.memory.pool.access import (
+    SMALL,
+    Counts,
+    FoundValue,
+    NewValue,
+    ShardAccess,
+    store_at,
+    wanted_by,
+)
 from collectives.memory.pool.core.errors import PoolError, PoolFull, PoolLost, ServerLost
 from collectives.memory.pool.core.hash_ring import HashRing
 from collectives.memory.pool.core.hashing import key_hash
 from collectives.memory.pool.core.tiers import Place, namespace_of
 from collectives.memory.pool.directory import DirectoryView, mapped_directory
-from collectives.memory.pool.hosted.questions import AHEAD
+from collectives.memory.pool.hosted.questions import AHEAD, record_of
 from collectives.memory.pool.hosted.wire import Frames, frame
 from collectives.memory.pool.members import PoolMembers
 from collectives.memory.pool.tier_memory import TierMemory
@@ -40,6 +48,9 @@ _MOST_TIERS = 8
 _READ = 1 << 18
 
 Item = TypeVar("Item")
+
+Kind = tuple[str, int]
+"""Namespace and pages of a value: a place that is reserved for one does for another like it."""
 
 
 def connected(address: str, timeout: float | None = None) -> PoolMembers:
@@ -79,9 +90,9 @@ class RemoteAccess:
         self._frames, self._tiers = Frames(), list[TierMemory]()
         self._view: DirectoryView | None = None
         self._poll, self._used = select.poll(), list[int]()
-        self._last: list[tuple[str, int]] = []
-        self._number, self._expected = -1, deque[tuple[str, int]]()
-        self._places: deque[tuple[tuple[str, int], int, Place]] = deque()
+        self._last: Kind | None = None
+        self._number, self._expected = -1, deque[Kind]()
+        self._places: deque[tuple[Kind, int, Place]] = deque()
 
     @property
     def tiers(self) -> Sequence[TierMemory]:
@@ -135,29 +146,32 @@ class RemoteAccess:
 
     def reserve(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[int, Place] | PoolFull]:
         """See `ShardAccess`."""
+        found: list[tuple[int, Place] | PoolFull] = []
         if self._places or self._expected:
-            alike = [(namespace, self._pages(size)) for namespace, size in wanted]
-            place = self._ahead(alike)
-            if place is not None:
-                return [place]
-        told = self._all("reserve", wanted)
-        return [
-            PoolFull(one[0]) if len(one) == 1 else (one[0], _place(one[1:]))
-            for one in told
-        ]  # fmt: skip
+            kind = _kind_of((namespace, self._pages(size)) for namespace, size in wanted)
+            found += self._ahead(kind, len(wanted))
+        if len(found) < len(wanted):
+            for one in self._all("reserve", wanted[len(found) :]):
+                found.append(PoolFull(one[0]) if len(one) == 1 else (one[0], _place(one[1:])))
+        return found
 
-    def _ahead(self, alike: list[tuple[str, int]]) -> tuple[int, Place] | None:
-        """A place that was reserved ahead for such a value; those for others are given back."""
-        while self._places or self._expected:
+    def _ahead(self, kind: Kind | None, many: int) -> list[tuple[int, Place]]:
+        """Places that were reserved ahead for values of a kind, at most so many.
+
+        Those for others are given back.
+        """
+        found: list[tuple[int, Place]] = []
+        while len(found) < many and (self._places or self._expected):
             try:
-                kind, number, place = self._places.popleft()
+                reserved_for, number, place = self._places.popleft()
             except IndexError:  # none is there yet, or another thread has taken it
                 self._await_ahead()
                 continue
-            if [kind] == alike:
-                return number, place
-            self.abort([number])
-        return None
+            if reserved_for == kind:
+                found.append((number, place))
+            else:
+                self.abort([number])
+        return found
 
     def _await_ahead(self) -> None:
         """Wait for the next word on a place that was to be reserved."""
@@ -177,41 +191,46 @@ class RemoteAccess:
 
     def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
         """See `ShardAccess`; asks for places for the next values, too, if they may be alike."""
-        alike = [(namespace_of(key), self._pages(size)) for _, key, size, _ in written]
-        again = len(alike) == 1 and self._last == alike and not self._expected
-        ahead = self._wanted(alike[0][1]) if again else 0
-        self._last = alike
+        kind = _kind_of((namespace_of(key), self._pages(size)) for _, key, size, _ in written)
+        again = kind is not None and self._last == kind and not self._expected
+        ahead = self._wanted(kind[1], len(written)) if kind is not None and again else 0
+        self._last = kind
         for some in _some(written):
             with self._lock:
-                if ahead:
-                    self._expected.append(alike[0])
-                sent = frame(["commit", time.monotonic_ns(), ahead, *some])
-                self._commit(sent, in_log=not ahead and some[0][2] > SMALL)
+                if ahead and kind is not None:
+                    self._expected.append(kind)
+                self._commit(some, ahead)
+            ahead = 0
         if self._number < 0:  # without words in the directory: wait until all is committed
             self._ask(["sizes"])
 
-    def _wanted(self, pages: int) -> int:
-        """How many places of so many pages are to be reserved ahead now."""
-        most = max(AHEAD_LEAST, min(AHEAD_MOST, AHEAD_BYTES // (pages * self._tiers[0].page)))
+    def _wanted(self, pages: int, put: int) -> int:
+        """How many places of so many pages to reserve ahead now, where ``put`` are put at once.
+
+        That is twice as many at least: so enough are there when the next ones are put.
+        """
+        bytes_each = pages * self._tiers[0].page
+        most = max(AHEAD_LEAST, min(AHEAD_MOST, max(AHEAD_BYTES // bytes_each, 2 * put)))
         return most if len(self._places) <= most // 2 else 0
 
-    def _commit(self, sent: bytes, in_log: bool) -> None:
+    def _commit(self, values: Sequence[tuple[int, str, int, int]], ahead: int) -> None:
         """Say a commit and count it; where one is done without the other, the line is given up.
 
-        ``in_log``: the server need not learn of it before somebody asks. That saves to wake it,
-        which takes as long as to copy a large value; small ones find it awake.
+        In the log where there may be time until somebody asks: that saves to wake the server, which
+        takes as long as to copy a large value; small ones find it awake.
         """
+        now = time.monotonic_ns()
         try:
-            if not (in_log and self._log(sent)):
-                self._on_line(sent, answered=False)
+            if ahead or values[0][2] <= SMALL or not self._log(record_of(now, values)):
+                self._on_line(frame(["commit", now, ahead, *values]), answered=False)
             if self._view is not None and self._number >= 0:
                 self._view.stored(self._number)
         except BaseException:
             self._give_up()
             raise
 
-    def _log(self, sent: bytes) -> bool:
-        """Append a commit to the log of this client, if it has one with room for it.
+    def _log(self, record: bytes) -> bool:
+        """Append a record to the log of this client, if it has one with room for it.
 
         Raises `ServerLost` if the line was cut: what is reserved belongs to the line.
         """
@@ -220,14 +239,14 @@ class RemoteAccess:
             return False
         if self._poll.poll(0) and not self._take_in(line):
             raise ServerLost(f"{self._server} of the pool has cut the connection")
-        return view.logs.append(self._number, sent)
+        return view.logs.append(self._number, record)
 
     def _pages(self, size: int) -> int:
         return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0
 
     def _give_back(self) -> None:
         """Give up the places for values that may never be put."""
-        self._ahead([])
+        self._ahead(None, 1)
 
     def abort(self, numbers: Sequence[int]) -> None:
         """See `ShardAccess`."""
@@ -235,27 +254,18 @@ class RemoteAccess:
             self._tell(["abort", *some])
 
     def store_small(self, values: Sequence[NewValue]) -> list[PoolFull | None]:
-        """See `ShardAccess`."""
-        if len(values) == 1:
-            return [self._store(values[0])]
+        """See `ShardAccess`: at places that were reserved ahead, if there are any: nobody waits."""
+        if len(values) <= AHEAD_MOST // 2 and self._are_alike(values):
+            return store_at(self, values, self.reserve(wanted_by(values)))
         told: list[Any] = []
         for some in _some(values):
             rows = [[one.key, len(one.value), one.digest] for one in some]
             told += self._ask(["small", *rows], b"".join(one.value for one in some))[0]
         return [None if one is None else PoolFull(one[0]) for one in told]
 
-    def _store(self, one: NewValue) -> PoolFull | None:
-        """Store a value at a place that was reserved ahead, if there is one: nobody waits."""
-        (found,) = self.reserve([(namespace_of(one.key), len(one.value))])
-        if isinstance(found, PoolFull):
-            return found
-        number, place = found
-        with ExitStack() as unless_done:
-            unless_done.callback(self.abort, [number])
-            self._tiers[place.tier].write(place.runs, one.value)
-            self.commit([(number, one.key, len(one.value), one.digest)])
-            unless_done.pop_all()
-        return None
+    def _are_alike(self, values: Sequence[NewValue]) -> bool:
+        kinds = ((namespace_of(one.key), self._pages(len(one.value))) for one in values)
+        return _kind_of(kinds) is not None
 
     def find(self, keys: Sequence[str]) -> list[FoundValue | None]:
         """See `ShardAccess`."""
@@ -407,6 +417,12 @@ def _some(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Iterate over parts that fit into one question."""
     for at in range(0, len(items), AT_ONCE):
         yield items[at : at + AT_ONCE]
+
+
+def _kind_of(values: Iterable[Kind]) -> Kind | None:
+    """The kind of these values; None if they differ."""
+    kinds = set(values)
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def _place(told: Sequence[Any]) -> Place:

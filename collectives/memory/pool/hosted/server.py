@@ -21,7 +21,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from collectives.memory.pool.core.shard import Holder
-from collectives.memory.pool.hosted.questions import Commit, answer, commit, commit_of
+from collectives.memory.pool.hosted.questions import (
+    Commit,
+    answer,
+    commit,
+    commit_of,
+    commit_of_record,
+)
 from collectives.memory.pool.hosted.shard import HostedShard
 from collectives.memory.pool.hosted.wire import Frames, frame
 from fabric.world.codec import WireError
@@ -105,11 +111,7 @@ def _logged(served: HostedShard, client: _Client) -> Iterator[_Said]:
         return
     try:
         for record in served.directory.logs.take(client.number):
-            for message, body in Frames().feed(record):
-                commit = commit_of(message)
-                if commit is None or commit.ahead:
-                    raise WireError(f"{message!r:.60} in a log")
-                yield _Said(client, message, body, commit)
+            yield _Said(client, ["commit"], commit=commit_of_record(record))
     except WireError:
         client.garbled = True
         _cut_off(client)
