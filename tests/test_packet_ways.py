@@ -22,12 +22,13 @@ from fabric.engines.columns import batches, rank_streams
 from fabric.engines.packet import steps as kernels
 from fabric.engines.packet.kinds import kinds
 from fabric.engines.packet.live import PacketState
-from fabric.engines.packet.network import network
+from fabric.engines.packet.network import Entries, network
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.rows import rows
+from fabric.engines.packet.state import NONE
 from fabric.engines.packet.statistics import statistics
 from fabric.schedule.plan import plans
-from topology import cloudmatrix384, ring, star
+from topology import cloudmatrix384, ring, star, ubmesh
 from topology.draft import Draft
 from topology.errors import TriplaneError
 from topology.graph import Topology
@@ -39,7 +40,7 @@ WIRE = 1_000_000
 LATENCY = 1_000_000
 """Picoseconds into each switch."""
 
-Longs = NDArray[np.int64]
+Ints, Longs = NDArray[np.int32], NDArray[np.int64]
 
 
 def bundle(sources: int, links: int) -> Topology:
@@ -281,3 +282,38 @@ def test_a_command_says_it_in_a_line() -> None:
     (line,) = found.stderr.strip().splitlines()
     assert "deadlock: " in line
     assert "router1->router" in line
+
+
+MACHINES: dict[str, tuple[Topology, str]] = {
+    "supernode": (cloudmatrix384(), "spray"), "full meshes": (ubmesh(), "all-path"),
+    "star": (star(5), "spray"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_entries_that_packets_are_told_lead_where_those_of_their_own_way_do(name: str) -> None:
+    machine, routing = MACHINES[name]
+    made = Fabric(machine, routing=routing)
+    ranks = min(len(made.places), 40)
+    src, dst = np.nonzero(~np.eye(ranks, dtype=bool))
+    made.simulate([Step(src, dst, 100)])
+    net = network(made.router)
+    entries, told = net.entries, net.entries.same
+    own = [_ways_from(entries, at, entries.then) for at in entries.begin[:-1].tolist()]
+    then = np.where(entries.then == NONE, NONE, told[entries.then])
+    there = np.flatnonzero(entries.begin[1:] > entries.begin[:-1])
+    assert [_ways_from(entries, int(net.path[way]), then) for way in there] == [
+        own[way] for way in there
+    ]
+    assert len({net.path[way] for way in there}) == len({own[way] for way in there})
+
+
+def _ways_from(entries: Entries, at: int, then: Ints) -> tuple[Any, ...]:
+    """All that a packet may do from an entry on."""
+    if at == NONE:
+        return ()
+    state = range(at, at + int(entries.more[at]))
+    return tuple(
+        (int(entries.resource[k]), float(entries.share[k]), _ways_from(entries, int(then[k]), then))
+        for k in state
+    )

@@ -333,14 +333,3 @@ def _number_pairs(src: _Longs, dst: _Longs, step: _Longs, ranks: int) -> _Longs:
             count += 1
         flow[row] = known
     return flow
-
-
-def longer(column: NDArray[Any], n: int, fill: int = 0) -> NDArray[Any]:
-    """A copy of ``column`` with ``n`` rows, the new ones ``fill``; itself where it has as many."""
-    if len(column) >= n:
-        return column
-    made = np.zeros(n, column.dtype)
-    made[: len(column)] = column
-    if fill:
-        made[len(column) :] = fill
-    return made

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.classes.table import NO_CLASSES, TrafficClasses
-from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight, live_columns, rebuilt
 from fabric.engines.flow.events import EventWindow
 from fabric.engines.flow.in_flight import Flows, Priorities, make_flows
@@ -22,6 +21,7 @@ from fabric.engines.flow.live_columns import AWAY, CROWDED, FLOWS, GONE, LANES, 
 from fabric.engines.flow.placed import LoadedStreams, RankShare
 from fabric.engines.flow.priorities import priorities_of
 from fabric.engines.flow.run import liberties
+from fabric.engines.room import longer
 from fabric.failure import CallMismatch
 
 _Longs = NDArray[np.int64]

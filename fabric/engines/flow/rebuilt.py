@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.columns import longer
 from fabric.engines.flow import events, in_flight
 from fabric.engines.flow.events import EventWindow
 from fabric.engines.flow.in_flight import Flows, Priorities, join, make_flows, records_of
 from fabric.engines.flow.placed import LoadedStreams
+from fabric.engines.room import longer
 
 _Longs = NDArray[np.int64]
 _Ints = NDArray[np.int32]

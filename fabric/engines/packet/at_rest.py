@@ -4,23 +4,28 @@ from typing import Any
 
 import numpy as np
 
+from fabric.engines.packet.calendar import LONGEST
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network, mixed
 from fabric.engines.packet.options import APART, PacketOptions
 from fabric.engines.packet.roce import columns
 from fabric.engines.packet.state import (
-    BEGUN,
+    BLOCKS,
     BY_DICE,
     NONE,
     RECORDS,
+    SPARE,
     WIDTH,
     Longs,
     Records,
     State,
 )
 from fabric.engines.packet.watching import BINS, FIELDS, FIRST_WIDTH, WINDOWS
+from fabric.engines.room import aligned_zeros
 
-_BUCKETS = 1 << 14
+BUCKETS = 1 << 14
+"""Buckets of the calendar, in which a packet's time on a link fits."""
+
 _DEPTH = 2  # packets that may wait at a link of an endpoint: one that goes next, and one behind it
 _DEPTH_BY_DICE = 64  # the same where chance gives some links several in a row
 _NO_LIMIT = 1 << 60  # cells
@@ -36,7 +41,8 @@ def at_rest(
     """A machine at rest, without sets of links, packets, transfers and lanes."""
     n, room, used = len(network.per_byte), options.credits, network.bundles.link
     longest = network.per_byte[used] * (options.mtu + options.header) + network.latency[used]
-    shift = max(int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / _BUCKETS))), 0)
+    shift = int(np.ceil(np.log2(1.01 * max(longest.max(initial=0.0), 1.0) / BUCKETS)))
+    shift = min(max(shift, 0), LONGEST)
     ints, longs = np.zeros(0, np.int32), np.zeros(0, np.int64)
     empty = {
         name: records(0, name)
@@ -45,9 +51,10 @@ def at_rest(
     }  # fmt: skip
     return State(
         _numbers(), shift, options.mtu, options.header, options.cell,
+        -(-(options.mtu + options.header) // options.cell),
         _DEPTH_BY_DICE if network.choice == BY_DICE else _DEPTH,
-        buckets=records(_BUCKETS, "buckets", head=NONE), nodes=records(n, "nodes"), opened=ints,
-        spare=ints, apart=int(options.buffers == APART), head=options.head, tails=longs,
+        buckets=records(BUCKETS, "buckets", first=NONE, last=NONE), events=longs, opened=longs,
+        spare=longs, apart=int(options.buffers == APART), head=options.head, tails=longs,
         kinds=kinds.records,
         shares=records((n + places) * len(kinds) if kinds.are_equal else 0, "shares"),
         promises=records(0, "promises") if promises is None else promises.copy(),
@@ -92,8 +99,8 @@ def _credits(network: Network, room: int | None) -> Longs:
 
 
 def _numbers() -> Longs:
-    n = np.zeros(BEGUN + 1, np.int64)
-    n[WIDTH] = FIRST_WIDTH
+    n = np.zeros(BLOCKS + 1, np.int64)
+    n[WIDTH], n[SPARE] = FIRST_WIDTH, NONE
     return n
 
 
@@ -110,7 +117,7 @@ def _statistics(links: int, kinds: int) -> dict[str, Any]:
 
 def records(n: int, kind: str = "entries", **fields: Any) -> Records:
     """``n`` records of a ``kind`` with these ``fields``, and 0 in the others."""
-    made = np.zeros(n, RECORDS[kind])
+    made = aligned_zeros(n, RECORDS[kind])
     for name, values in fields.items():
         made[name] = values
     return made

@@ -89,7 +89,7 @@ def _can_send(s: State, k: int, kind: int, now: int) -> bool:
         if queues[queue].first == NONE:
             return False
     room = queues[credit_of(s, k, kind)].credit
-    return bool(room >= s.packets[queues[queue].first].cells)
+    return bool(room >= s.full or room >= s.packets[queues[queue].first].cells)
 
 
 @inner
@@ -143,7 +143,8 @@ def _begin(s: State, k: int, kind: int, now: int) -> None:
         links[k].mask &= ~(1 << kind)
     else:
         prefetch(packets, behind)
-        prefetch(s.nodes, len(links) + behind)
+        if s.watching:
+            prefetch(s.marks, behind)
     queues[credit_of(s, k, kind)].credit -= cells
     if came != NONE and (len(s.teams) == 0 or leaves_room(s, p)):
         _give_back(s, came, kind, cells, now)

@@ -161,6 +161,7 @@ def _next_in_line(s: State, i: int) -> None:
     s.waiting[rank].first = behind
     if behind != NONE:
         later(s, s.transfers[behind].made, s.transfers[behind].order, behind * 4 + TRANSFER)
+        prefetch(s.entries, s.transfers[behind].entry)
         after = s.transfers[behind].asks_behind
         if after != NONE:
             prefetch(s.transfers, after)

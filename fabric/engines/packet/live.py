@@ -5,22 +5,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from fabric.engines.base import EngineError
-from fabric.engines.columns import WINDOW_ROWS, longer
+from fabric.engines.columns import WINDOW_ROWS
 from fabric.engines.packet import steps
-from fabric.engines.packet.at_rest import RESERVE, at_rest, records, undealt
+from fabric.engines.packet.at_rest import BUCKETS, RESERVE, at_rest, records, undealt
+from fabric.engines.packet.calendar import BLOCK
 from fabric.engines.packet.kinds import PacketKinds
 from fabric.engines.packet.network import Network
 from fabric.engines.packet.options import PacketOptions
 from fabric.engines.packet.roce import begin_flows, first_rates
 from fabric.engines.packet.rows import Rows
 from fabric.engines.packet.state import (
+    BLOCKS,
     CLASSES,
     ENDED,
     FREE,
     HOPS,
     LAST_TIME,
     NONE,
+    OPENED,
     PICOSECONDS,
+    TIMERS,
     UNUSED,
     Bools,
     Ints,
@@ -29,6 +33,7 @@ from fabric.engines.packet.state import (
 )
 from fabric.engines.packet.teams import Team, check_switches, parts_of, write_team
 from fabric.engines.packet.waits import stuck
+from fabric.engines.room import longer, roomier
 
 _FIRST_ROOM = 1 << 10  # packets that there is room for at first
 _AT_ONCE = 1 << 11  # transfers whose records stay in a cache while all fields are written
@@ -89,13 +94,14 @@ class PacketState:
 
     def _take_paths(self, network: Network) -> None:
         s, sets, entries = self.state, len(network.set_begin) - 1, network.entries
+        then = np.where(entries.then == NONE, NONE, entries.same[entries.then])
         of_set = longer(s.sets, sets)
         of_set["begin"], of_set["end"] = network.set_begin[:-1], network.set_begin[1:]
         begin, link_sets = _sets_of_links(network)
         s.links["begin"], s.links["end"] = begin[:-1], begin[1:]
         self.state = s._replace(
             entries=records(len(entries.more), resource=entries.resource, share=entries.share,
-                             more=entries.more, then=entries.then),
+                             more=entries.more, then=then),
             senders=longer(s.senders, sets * CLASSES, NONE), sets=of_set,
             set_links=network.set_link, link_sets=link_sets,
         )  # fmt: skip
@@ -264,7 +270,8 @@ class PacketState:
 
     def _more_packets(self, more: int) -> None:
         s, have = self.state, len(self.state.packets)
-        nodes = len(s.links) + have + more
+        events = len(s.links) + have + more  # one of each at most
+        blocks = events // (BLOCK - 1) + min(events, BUCKETS) + 1  # those that are not full
         self.state = s._replace(
             packets=longer(s.packets, have + more),
             tails=longer(s.tails, have + more if s.head else 0),
@@ -272,8 +279,8 @@ class PacketState:
             labels=longer(s.labels, have + more if s.roce else 0),
             copies=longer(s.copies, have + more if len(s.teams) else 0, NONE),
             free_packets=_freed(s.free_packets, int(s.n[FREE]), have, more),
-            nodes=longer(s.nodes, nodes), opened=longer(s.opened, nodes),
-            spare=longer(s.spare, nodes),
+            events=roomier(s.events, blocks * BLOCK, int(s.n[BLOCKS]) * BLOCK),
+            opened=roomier(s.opened, events, int(s.n[OPENED])), spare=roomier(s.spare, events, 0),
         )  # fmt: skip
         s.n[FREE] += more
         self._more_timers()
@@ -281,8 +288,8 @@ class PacketState:
     def _more_timers(self) -> None:
         """Room in the heap for every link, packet, transfer, sender, alarm and pause frame."""
         s = self.state
-        n = len(s.nodes) + len(s.transfers) + len(s.senders) + len(s.flows) + s.frames
-        self.state = s._replace(heap=longer(s.heap, n))
+        n = len(s.links) + len(s.packets) + len(s.transfers) + len(s.senders) + len(s.flows)
+        self.state = s._replace(heap=roomier(s.heap, n + s.frames, int(s.n[TIMERS])))
 
 
 def _sets_of_links(network: Network) -> tuple[Longs, Ints]:

@@ -54,7 +54,9 @@ class LinkBundles:
 class Entries(NamedTuple):
     """Path entries as columns, see `state.State`.
 
-    Those of way w are from ``begin[w]`` on, before ``begin[w + 1]``: int64.
+    Those of way w are from ``begin[w]`` on, before ``begin[w + 1]``: int64. ``same``: the first
+    entry from which on there is the same to choose from, to the end of the path. Packets are told
+    those only: so few entries are read, which stay in a cache.
     """
 
     begin: Longs
@@ -62,12 +64,14 @@ class Entries(NamedTuple):
     share: Floats
     more: Ints
     then: Ints
+    same: Ints
 
 
 NO_ENTRIES = Entries(
     np.zeros(1, np.int64),
     np.zeros(0, np.int32),
     np.zeros(0),
+    np.zeros(0, np.int32),
     np.zeros(0, np.int32),
     np.zeros(0, np.int32),
 )  # fmt: skip
@@ -126,15 +130,15 @@ def network(router: Router, roce: Sequence[str] = (), before: Entries = NO_ENTRI
             raise EngineError(f"roce names plane {name!r:.80}, which is not used; {used} are")
     graph, table = router.topology, router.table
     bundles = _bundles(graph, router.link_resource)
-    more, then, share = _states(table.begin, table.resource, table.weight, bundles.src, bundles.dst)
     begin = table.begin
+    new = _ways(begin, table.resource, table.weight, bundles)
     path = np.where(begin[1:] > begin[:-1], begin[:-1], NONE).astype(np.int32)
-    number, set_begin, set_link = _sets(path, table.resource, more, bundles)
-    n = len(before.more)
-    entries = _joined(before, Entries(begin, table.resource, share, more, then))
-    path = np.where(path == NONE, NONE, path + n).astype(np.int32)
+    number, set_begin, set_link = _sets(path, table.resource, new.more, bundles)
+    entries = _joined(before, new)
+    there = path != NONE
+    path[there] = entries.same[path[there] + len(before.more)]
     planes = [graph.plane(name) for name in roce]
-    several = np.cumsum(np.append(0, (more > 1) | (bundles.fan[table.resource] > 1)))
+    several = np.cumsum(np.append(0, (new.more > 1) | (bundles.fan[table.resource] > 1)))
     choice = {PerPacketHash: BY_DICE, Adaptive: BY_LOAD}.get(type(router.rule), IN_TURN)
     return Network(
         graph, choice, getattr(router.rule, "seed", 0), PICOSECONDS / graph.link_bandwidth,
@@ -155,7 +159,7 @@ def _joined(before: Entries, new: Entries) -> Entries:
     return Entries(
         begin, np.concatenate([before.resource, new.resource]),
         np.concatenate([before.share, new.share]), np.concatenate([before.more, new.more]),
-        np.concatenate([before.then, then]),
+        np.concatenate([before.then, then]), np.concatenate([before.same, new.same + np.int32(n)]),
     )  # fmt: skip
 
 
@@ -179,6 +183,11 @@ def _bundles(graph: Topology, resource: Longs) -> LinkBundles:
         group[:-1], int(group[-1]), at[starts] >= graph.n_endpoints, at[first[:-1]], lowest,
         member[graph.link_plane, graph.link_dst],
     )  # fmt: skip
+
+
+def _ways(begin: Longs, resource: Ints, weight: Floats, bundles: LinkBundles) -> Entries:
+    more, then, share = _states(begin, resource, weight, bundles.src, bundles.dst)
+    return Entries(begin, resource, share, more, then, _alike(begin, resource, more, then, share))
 
 
 @compiled
@@ -209,6 +218,45 @@ def _states(
                         break
             e = last
     return more, then, share
+
+
+@compiled
+def _alike(begin: Longs, resource: Ints, more: Ints, then: Ints, share: Floats) -> Ints:
+    """``same`` of path entries, see `Entries`; of those within a state it is the entry itself."""
+    n = len(resource)
+    same, starts = np.arange(n).astype(np.int32), np.empty(n, np.int32)
+    room = 4
+    while room < 2 * n:
+        room *= 2
+    table = np.full(room, NONE, np.int32)
+    for p in range(len(begin) - 1):
+        states, e = 0, begin[p]
+        while e < begin[p + 1]:
+            starts[states] = e
+            states += 1
+            e += more[e]
+        for which in range(states - 1, -1, -1):  # what comes after a state is told apart already
+            e = starts[which]
+            at = 0
+            for k in range(e, e + more[e]):
+                after = NONE if then[k] == NONE else same[then[k]]
+                at = (at * 1000003 + resource[k]) * 1000003 + after
+            at = (at ^ (at >> 20)) & (room - 1)
+            while table[at] != NONE:
+                other = table[at]
+                equal = more[other] == more[e]
+                for k in range(e, e + more[e] if equal else e):
+                    o = other + k - e
+                    after = NONE if then[k] == NONE else same[then[k]]
+                    its = NONE if then[o] == NONE else same[then[o]]
+                    equal &= resource[k] == resource[o] and share[k] == share[o] and after == its
+                if equal:
+                    same[e] = other
+                    break
+                at = (at + 1) & (room - 1)
+            if table[at] == NONE:
+                table[at] = e
+    return same
 
 
 def _sets(path: Ints, resource: Ints, more: Ints, bundles: LinkBundles) -> tuple[Ints, Longs, Ints]:

@@ -251,7 +251,10 @@ def _kept_entries(entries: Entries, entry: Ints) -> tuple[Entries, Ints]:
     then = entries.then[which]
     moved = np.repeat(begin[:-1] - first, size)
     then = np.where(then == NONE, NONE, then + moved).astype(np.int32)
-    made = Entries(begin, entries.resource[which], entries.share[which], entries.more[which], then)
+    made = Entries(
+        begin, entries.resource[which], entries.share[which], entries.more[which], then,
+        np.arange(len(which), dtype=np.int32),
+    )  # fmt: skip
     return made, (entry - first[place] + begin[place]).astype(np.int32)
 
 

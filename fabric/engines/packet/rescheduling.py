@@ -5,7 +5,7 @@ At a change of the machine all that was due before it has happened, and nothing 
 
 import numpy as np
 
-from fabric.engines.packet.calendar import pop, push
+from fabric.engines.packet.calendar import BLOCK, NODE, pop, push
 from fabric.engines.packet.state import (
     AT,
     COUNTED,
@@ -14,6 +14,7 @@ from fabric.engines.packet.state import (
     NONE,
     OPENED,
     PENDING,
+    SPARE,
     TIMERS,
     TRANSFER,
     WIRE,
@@ -27,7 +28,7 @@ _OF_TRANSFERS = 1 << 60
 
 def put_in(s: State, node: int, time: int) -> None:
     """Let the event of a link or packet happen at ``time``, ps; it has none yet."""
-    s.nodes["when"][node] = time
+    _set_when(s, node, time)
     s.n[COUNTED] += 1
     push(s.heap, s.n, time, int(s.n[COUNTED]), node * 4 + WIRE)
 
@@ -50,32 +51,53 @@ def take_back(s: State, node: int) -> None:
     """Take back the event of a link or packet, which has one."""
     if not (_out_of_bucket(s, node) or _out_of_opened(s, node)):
         _out_of_heap(s, node * 4 + WIRE)
-    s.nodes["when"][node] = NONE
+    _set_when(s, node, NONE)
+
+
+def _set_when(s: State, node: int, time: int) -> None:
+    of, at = (s.links, node) if node < len(s.links) else (s.packets, node - len(s.links))
+    of["when"][at] = time
 
 
 def _out_of_bucket(s: State, node: int) -> bool:
-    bucket = int(s.nodes["when"][node]) >> s.shift
+    links = len(s.links)
+    when = s.links["when"][node] if node < links else s.packets["when"][node - links]
+    bucket = int(when) >> s.shift
     if not 0 <= bucket - int(s.n[CURSOR]) < len(s.buckets):
         return False
-    at, following = bucket & (len(s.buckets) - 1), s.nodes["following"]
-    before, here = NONE, int(s.buckets["head"][at])
-    while here not in (node, NONE):
-        before, here = here, int(following[here])
-    if here == NONE:
+    bucket &= len(s.buckets) - 1
+    blocks = _blocks(s, bucket)
+    places = np.array([b * BLOCK + x for b in blocks for x in range(1, BLOCK)], np.int64)
+    places = places[: len(places) - int(s.buckets["left"][bucket])]
+    there = np.flatnonzero((s.events[places] & NODE) == node)
+    if not len(there):
         return False
-    if before == NONE:
-        s.buckets["head"][at] = following[node]
-    else:
-        following[before] = following[node]
-    if s.buckets["tail"][at] == node:
-        s.buckets["tail"][at] = before
+    at = int(there[0])
+    s.events[places[at:-1]] = s.events[places[at + 1 :]]
+    s.buckets["left"][bucket] += 1
+    if s.buckets["left"][bucket] == BLOCK - 1:  # the last block is empty
+        s.events[blocks[-1] * BLOCK], s.n[SPARE] = s.n[SPARE], blocks[-1]
+        s.buckets["last"][bucket] = blocks[-2] if len(blocks) > 1 else NONE
+        s.buckets["left"][bucket] = 0
     s.n[PENDING] -= 1
     return True
 
 
+def _blocks(s: State, bucket: int) -> list[int]:
+    """The blocks of a bucket, in order."""
+    last, found = int(s.buckets["last"][bucket]), list[int]()
+    block = int(s.buckets["first"][bucket])
+    while last != NONE:
+        found.append(block)
+        if block == last:
+            break
+        block = int(s.events[block * BLOCK])
+    return found
+
+
 def _out_of_opened(s: State, node: int) -> bool:
     first, end = int(s.n[AT]), int(s.n[OPENED])
-    there = np.flatnonzero(s.opened[first:end] == node)
+    there = np.flatnonzero((s.opened[first:end] & NODE) == node)
     if not len(there):
         return False
     at = first + int(there[0])
@@ -103,7 +125,7 @@ def packets_in_use(s: State) -> Bools:
 
 def on_the_way(s: State, now: int) -> Bools:
     """Which packets are on a link, with an arrival ahead: bool; answers are not."""
-    ahead: Bools = packets_in_use(s) & (s.nodes["when"][len(s.links) :][: len(s.packets)] >= now)
+    ahead: Bools = packets_in_use(s) & (s.packets["when"] >= now)
     if s.roce:
         ahead &= ~s.labels["returning"][: len(s.packets)]
     return ahead

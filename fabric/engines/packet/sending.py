@@ -138,7 +138,9 @@ def _take_out(s: State, sender: int, of: int, kind: int, i: int) -> None:
     if behind == NONE:
         s.sets[of].mask &= ~(1 << kind)
         return
-    prefetch(s.entries, s.transfers[behind].entry)  # itself it was read for the one before
+    if s.senders[sender].ahead == i:
+        s.senders[sender].ahead = behind
+    prefetch(s.entries, s.transfers[behind].entry)
     after = s.transfers[behind].behind
     if after != NONE:
         prefetch(s.transfers, after)

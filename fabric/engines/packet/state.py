@@ -7,13 +7,14 @@ to be sent in one class over a set of links that paths begin with: number ``set 
 Each kind of thing is one array of records, so that a kernel touches few cache lines for each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.engines.room import LINE
 from topology.by_reference import by_reference
 from topology.compiled import lean_inlined
 
@@ -41,11 +42,12 @@ CLASSES = 16
 """Traffic classes: a UB link has up to 16 virtual lanes (UB Base Specification 2.0.1)."""
 
 (NOW, CURSOR, AT, OPENED, PENDING, TIMERS, COUNTED, FREE, UNUSED, ENDED, ON_STACK,
- HOPS, WIDTH, MOVING, FRAMES, ALARMS, BEGUN) = range(17)  # fmt: skip
+ HOPS, WIDTH, MOVING, FRAMES, ALARMS, BEGUN, SPARE, BLOCKS) = range(19)  # fmt: skip
 """What the numbers of `State.n` are: the time; the calendar's bucket; of the opened bucket, how
 many events are handled and how many there were; events in the calendar; in the heap; links and
 packets put into the heap so far; free packets; free transfers; lanes that have ended since last
-asked; links on the stack; packet-hops so far; the binary logarithm of stretches of time. With RoCE:
+asked; links on the stack; packet-hops so far; the binary logarithm of stretches of time; the first
+block of the calendar that is free again, `NONE` for none; blocks used so far. With RoCE:
 transfers that have set out and have not arrived; pause frames on their way; alarms of transfers
 that are in the heap; packets that links have begun to send so far."""
 
@@ -63,13 +65,26 @@ when nothing was acknowledged for long; a frame for a queue that lets it go on, 
 IN_TURN, BY_DICE, BY_LOAD = range(3)
 """How a packet's link is chosen among those of a bundle, see `fabric.engines.packet.spraying`."""
 
+
+def _record(fields: Sequence[tuple[str, str]]) -> np.dtype[np.void]:
+    """A record whose size divides a `LINE`, or is some: so it lies in no more than it must."""
+    names = [(one, kind) for kind, names in fields for one in names.split()]
+    packed = np.dtype(names, align=True)
+    size = packed.itemsize
+    places: Mapping[str, Any] = packed.fields or {}
+    whole = 1 << (size - 1).bit_length() if size <= LINE else -(-size // LINE) * LINE
+    layout = {"names": [one for one, _ in names], "formats": [kind for _, kind in names],
+              "offsets": [places[one][1] for one, _ in names], "itemsize": whole}  # fmt: skip
+    made: np.dtype[np.void] = np.dtype(layout, align=True)  # type: ignore[call-overload]
+    return made
+
+
 RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
-    name: np.dtype([(field, kind) for kind, names in fields for field in names.split()], align=True)
+    name: _record(fields)
     for name, fields in {
-        "buckets": [("i4", "head tail")],
-        "nodes": [("i8", "when"), ("i4", "following")],
+        "buckets": [("i4", "first last left")],
         "heap": [("i8", "time rank what")],
-        "links": [("f8", "per_byte"), ("i8", "latency free mask"), ("i4", "begin end member"),
+        "links": [("f8", "per_byte"), ("i8", "latency free mask when"), ("i4", "begin end member"),
                   ("?", "waking stacked")],
         "queues": [("i8", "credit"), ("i4", "first last waiting")],
         "entries": [("f8", "share"), ("i4", "resource more then")],
@@ -80,15 +95,16 @@ RECORDS: Mapping[str, np.dtype[np.void]] = MappingProxyType({
         "promises": [("f8", "tag slowness")],
         "initiators": [("i8", "until"), ("i4", "mask"), ("?", "busy")],
         "waiting": [("i4", "first last")],
-        "senders": [("i4", "head tail stalled")],
+        "senders": [("i4", "head tail stalled ahead")],
         "sets": [("i8", "mask"), ("i4", "begin end")],
-        "packets": [("f8", "wire crossing"), ("i4", "transfer link entry size cells behind kind")],
-        "transfers": [  # what a packet is made from stands together
-            ("i8", "to_send"), ("f8", "stretch crossing gap initiator"), ("i8", "made order"),
-            ("i4", "entry set kind turn behind granted rank missing ready asked asks_behind"),
-            ("i4", "src"), ("i8", "paced step delay latency src_cost dst_cost start home passed"),
-            ("i4", "dst next_of_src next_of_dst"),
-            ("i8", "back"), ("?", "roce ordered"),
+        "packets": [("f8", "wire crossing"), ("i8", "when"),
+                    ("i4", "transfer link entry size cells behind kind")],
+        "transfers": [  # a line for what a packet is made from, one for limits, and one for ranks
+            ("i8", "to_send"), ("f8", "stretch crossing gap initiator"),
+            ("i4", "entry set turn behind"), ("i2", "kind ready"), ("?", "roce ordered"),
+            ("i8", "made order paced passed step delay"), ("i4", "granted rank missing asked"),
+            ("i8", "start src_cost dst_cost latency back"),
+            ("i4", "src dst home next_of_src next_of_dst asks_behind"),
         ],
         "marks": [("i8", "made since"), ("i4", "number")],
         "sent": [("i4", "made latest")],
@@ -151,12 +167,16 @@ class RoceRules(NamedTuple):
 
 @by_reference
 class State(NamedTuple):
-    """All of the engine's state. ``n``: counters, see `NOW`; ``mtu``, ``header``, ``cell``: bytes.
+    """All of the engine's state.
 
-    Events: a calendar of ``buckets`` of ``1 << shift`` ps, lists of ``nodes``: links (the time at
-    which the link is free again), then packets (their arrival). ``opened``: the nodes of the bucket
-    that is being handled, in order of time; ``spare``: working memory. ``heap``: what is too far
-    away, in order of time, then rank.
+    ``n``: counters, see `NOW`. ``mtu``, ``header``, ``cell``: bytes; ``full``: cells of the largest
+    packet.
+
+    Events: a calendar of ``buckets`` of ``1 << shift`` ps, see `fabric.engines.packet.calendar`:
+    their ``first`` and ``last`` blocks of ``events``, `NONE` for none, and for how many there is
+    room ``left`` in that. A link's event is that it is free again, a packet's its arrival; ``when``
+    that is, or was last. ``opened``: the events of the bucket that is being handled, in order of
+    time; ``spare``: working memory. ``heap``: what is too far away, in order of time, then rank.
 
     Classes (``kinds``), the higher the number the higher the priority: ``limit``, ps a byte that a
     rank's transfers of the class have together, 0: no limit; ``slowness``, 1 / weight; ``alike``,
@@ -184,8 +204,9 @@ class State(NamedTuple):
 
     Sets of links that paths begin with: ``set_links[begin:end]``, ``mask``, bit c: there is
     something to send of class c. Senders: ``head``, ``tail``, transfers in a list that take turns;
-    ``stalled``: the link whose turn it is and that is full, `NONE` or `NO_ROOM`. ``depth``: packets
-    that may wait at a link of an endpoint.
+    ``stalled``: the link whose turn it is and that is full, `NONE` or `NO_ROOM`; ``ahead``, up to
+    which transfer memory was read ahead, or `NONE`. ``depth``: packets that may wait at a link of
+    an endpoint.
 
     Packets: ``transfer``; the ``link`` that it is on or came over; the path ``entry`` after that;
     ``size``, bytes of payload; ``wire``, bytes that a link is busy for; ``crossing``, which part of
@@ -272,11 +293,12 @@ class State(NamedTuple):
     mtu: int
     header: int
     cell: int
+    full: int
     depth: int
     buckets: Records
-    nodes: Records
-    opened: Ints
-    spare: Ints
+    events: Longs
+    opened: Longs
+    spare: Longs
     heap: Records
     apart: int
     head: int

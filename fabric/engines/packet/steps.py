@@ -1,11 +1,12 @@
 """The one ordering rule: ranks take their rows step by step; rows set out when both are there."""
 
 from fabric.engines.packet.buffers import hear
-from fabric.engines.packet.calendar import coming, later, pop
+from fabric.engines.packet.calendar import coming, later, node_of, pop
 from fabric.engines.packet.forwarding import arrive, settle
 from fabric.engines.packet.in_a_switch import begin_member, got_by_all, leave_team
 from fabric.engines.packet.limits import ask, made_by_limit
 from fabric.engines.packet.offering import wake_links
+from fabric.engines.packet.priority import highest
 from fabric.engines.packet.recovery import acknowledged, arrived, free_if_over, ring
 from fabric.engines.packet.state import (
     AGAIN,
@@ -30,6 +31,8 @@ from fabric.engines.packet.state import (
     Ints,
     State,
     is_of_team,
+    queue_of,
+    sender_of,
 )
 from topology.compiled import inner, lean, lean_inlined
 from topology.prefetch import prefetch
@@ -38,7 +41,7 @@ DONE, ROOM, STUCK, LATE, MORE_FRAMES = range(5)
 """Why `run` has returned: what it was to wait for has happened; packets need more room; packets
 wait for one another for ever; an event lies beyond the last time; pause frames need more room."""
 
-_AHEAD = 4  # events: memory takes about as long as they do
+_FAR, _NEAR = 8, 4  # events: memory takes about as long as a few of them do
 
 
 @lean
@@ -213,12 +216,46 @@ def _all_get(s: State, i: int, size: int, now: int) -> None:
 
 @lean_inlined
 def _look_ahead(s: State) -> None:
-    """Have the way read that a packet goes on which arrives some events later."""
-    at = s.n[AT] + _AHEAD
-    if at < s.n[OPENED]:
-        p = s.opened[at] - len(s.links)
-        if p >= 0 and s.packets[p].entry != NONE:
-            prefetch(s.entries, s.packets[p].entry)
+    """Have memory read that events need which come some others later: first what says where."""
+    n, links, packets = s.n, len(s.links), s.packets
+    if n[AT] + _FAR < n[OPENED]:
+        node = node_of(s.opened[n[AT] + _FAR])
+        if node < links:
+            if s.links[node].mask > 0:
+                p = s.queues[queue_of(links, node, highest(s.links[node].mask))].first
+                prefetch(packets, p)
+                if s.watching:
+                    prefetch(s.marks, p)
+            _look_down_the_list(s, node)
+        elif packets[node - links].entry == NONE:
+            prefetch(s.to_come, packets[node - links].transfer)
+    if n[AT] + _NEAR < n[OPENED]:
+        p = node_of(s.opened[n[AT] + _NEAR]) - links
+        if p >= 0 and packets[p].entry != NONE:
+            prefetch(s.entries, packets[p].entry)
+        elif p >= 0 and s.to_come[packets[p].transfer] == packets[p].size:
+            prefetch(s.transfers, packets[p].transfer)
+
+
+@lean_inlined
+def _look_down_the_list(s: State, k: int) -> None:
+    """Have one more transfer read of those that wait to send over link k.
+
+    Many of its events need none, and then one needs several.
+    """
+    if s.links[k].begin == s.links[k].end:
+        return
+    of, transfers, senders = s.link_sets[s.links[k].begin], s.transfers, s.senders
+    if s.sets[of].mask == 0:
+        return
+    sender = sender_of(of, highest(s.sets[of].mask))
+    i = senders[sender].ahead
+    if i == NONE:
+        i = senders[sender].head
+    prefetch(s.entries, transfers[i].entry)
+    senders[sender].ahead = transfers[i].behind
+    if transfers[i].behind != NONE:
+        prefetch(transfers, transfers[i].behind)
 
 
 @lean
@@ -245,7 +282,7 @@ def run(s: State, until: int, stop: bool) -> int:
         if n[TIMERS] > 0 and s.heap[0].time <= time:
             _timer(s, time)
         else:
-            node = s.opened[n[AT]]
+            node = node_of(s.opened[n[AT]])
             n[AT] += 1
             _look_ahead(s)
             _wire(s, node, time)

@@ -177,7 +177,7 @@ def write_team(
     t[root] = t[slots[0]]
     t["entry"][root], t["set"][root] = team.rows.back[0], team.rows.back_set[0]
     t["rank"][root], t["missing"][root], t["home"][root] = rank, NONE, NONE
-    t["order"][root] = rank * kinds + kinds - 1 - t["kind"][root]
+    t["order"][root] = rank * kinds + kinds - 1 - int(t["kind"][root])
     state.to_come[root] = team.bytes
     members["team"][root], members["back"][root] = number, t["entry"][slots[0]]
     if state.watching:

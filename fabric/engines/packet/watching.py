@@ -167,15 +167,16 @@ def peaks_of(s: State) -> Longs:
 @inner
 def _halve(s: State) -> None:
     """Make one stretch of time of each two."""
-    links, numbers = len(s.depths), len(s.kinds) * FIELDS
+    links, numbers, peaks = len(s.depths), len(s.kinds) * FIELDS, s.peaks
     s.n[WIDTH] += 1
     for k in range(links):
         _keep_most(s, k)
         s.depths[k].window >>= 1
     for window in range(WINDOWS // 2):
-        for k in range(links):
-            both = 2 * window * links + k
-            s.peaks[window * links + k] = max(s.peaks[both], s.peaks[both + links])
+        at = window * links
+        for k in range(at, at + links):
+            first, second = peaks[at + k], peaks[at + links + k]
+            peaks[k] = first if first > second else second
         for x in range(numbers):
             both = 2 * window * numbers + x
             first, second = s.courses[both], s.courses[both + numbers]

@@ -72,7 +72,7 @@ class PacketLinks:
         if s.links["free"][k] <= now or self._speed[k] == 0:
             return NONE
         on_it = np.flatnonzero(ahead & (s.packets["link"] == k))
-        return int(on_it[s.nodes["when"][len(s.links) + on_it].argmax()])
+        return int(on_it[s.packets["when"][on_it].argmax()])
 
     def _of_roce(self, states: LinkStates) -> Floats:
         """What links of RoCE carry: their packets are lost after they were sent."""
@@ -132,8 +132,7 @@ def _goes_on(s: State, k: int, sent: int, slower: float, now: int) -> None:
     if s.links["waking"][k]:
         take_back(s, k)
         put_in(s, k, later)
-    node = len(s.links) + sent
-    arrival = int(s.nodes["when"][node])
+    node, arrival = len(s.links) + sent, int(s.packets["when"][sent])
     take_back(s, node)
     put_in(s, node, arrival + later - until)
 
@@ -147,7 +146,7 @@ def waits(s: State, links: Longs, dead_since: Longs, now: int) -> tuple[Longs, L
     link = np.where(queue == NONE, NONE, queue % len(s.links))
     p = np.flatnonzero(np.isin(link, links))
     transfer = s.packets["transfer"][p].astype(np.int64)
-    came = s.nodes["when"][len(s.links) + p]
+    came = s.packets["when"][p]
     made = s.transfers["start"][transfer] + s.transfers["delay"][transfer]
     there = np.where(s.packets["link"][p] == NONE, made, came)
     waited = now - np.maximum(there, dead_since[link[p]])
