@@ -25,6 +25,7 @@ from fabric.memory import far, places
 from fabric.memory.far import FarMemory, MemoryDoor
 from tests.programs import memory_hosts
 from tests.support.memory_programs import check, main, random_program, seen_of
+from tests.test_liveness import linux
 from tests.test_mpi import PROGRAMS, needs_mpich, run
 from tests.test_run import ended, free_port, here, nodes
 from topology import star
@@ -480,3 +481,13 @@ def test_who_waits_for_a_rank_that_is_killed_learns_it(system: Any) -> None:
     assert [type(outcome) for outcome in outcomes] == [RankLost] * 3
     assert len({str(outcome) for outcome in outcomes[:2]}) == 1
     assert "rank 2 was killed by SIGKILL" in str(outcomes[0])
+
+
+@linux
+@pytest.mark.parametrize("size", [1 << 50, (1 << 63) - 1])
+def test_a_window_that_the_host_has_no_memory_for_is_an_error(size: int) -> None:
+    with pytest.raises(TransportError, match=f"no room for a window of {size} bytes: the host has"):
+        places.allocated(size, shared=True)
+    own = places.allocated(1 << 16, shared=True)
+    assert not own.bytes.any()
+    own.hide()

@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -115,6 +116,9 @@ def allocated(size: int, shared: bool) -> OwnMemory:
             "this host has no files without a name (memfd), which windows between processes need:"
             " register memory of your own, or use the transport inproc"
         )
+    free = available()
+    if size > free:  # pages are asked for one by one, and the first that there is none for kills
+        raise TransportError(f"no room for a window of {size} bytes: the host has {free} free")
     descriptor = os.memfd_create("triplane window", os.MFD_CLOEXEC)
     try:
         os.posix_fallocate(descriptor, 0, max(size, 1))
@@ -124,6 +128,15 @@ def allocated(size: int, shared: bool) -> OwnMemory:
         raise TransportError(f"no room for a window of {size} bytes: {error}") from error
     path = f"/proc/{os.getpid()}/fd/{descriptor}"
     return OwnMemory(array, _place(array, path), descriptor)
+
+
+def available() -> int:
+    """The bytes of memory that this host, a Linux, can give to programs now."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, amount = line.partition(":")
+        if name == "MemAvailable":
+            return int(amount.split()[0]) * 1024
+    raise TransportError("this host's kernel does not say how much memory is free")
 
 
 def registered(memory: Bytes) -> OwnMemory:
