@@ -145,7 +145,6 @@ def make_flows(
     )  # fmt: skip
 
 
-@compiled
 def records_of(
     entries: _Longs, resource: _Ints, weight: _Floats, weighted: bool
 ) -> tuple[_Longs, _Ints, _Floats]:
@@ -155,18 +154,27 @@ def records_of(
     """
     n = len(entries) - 1
     record = entries + 2 * np.arange(n + 1)
+    # Made here, as numpy has large arrays in large pages, and kernels read these in any order.
     records = np.empty(len(resource) + 2 * n, np.int32)
     weights = np.ones(len(records) if weighted else 0)
-    for i in range(n):
+    _fill_records(entries, resource, weight, record, records, weights)
+    return record, records, weights
+
+
+@compiled
+def _fill_records(
+    entries: _Longs, resource: _Ints, weight: _Floats, record: _Longs, records: _Ints,
+    weights: _Floats,
+) -> None:  # fmt: skip
+    for i in range(len(entries) - 1):
         b = record[i]
         records[b] = AT_LIMIT
         records[b + 1] = i
         for e in range(entries[i], entries[i + 1]):
             at = b + 2 + e - entries[i]
             records[at] = resource[e] if e + 1 < entries[i + 1] else ~resource[e]
-            if weighted:
+            if len(weights) > 0:
                 weights[at] = weight[e]
-    return record, records, weights
 
 
 @compiled
