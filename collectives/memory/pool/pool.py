@@ -17,8 +17,6 @@ from collectives.memory.pool.hosted.remote import connected
 from collectives.memory.pool.local import LocalAccess, ServedShard
 from collectives.memory.pool.members import PoolMembers
 
-_NONE_LEFT = "no server of the pool is left"
-
 
 class Pool:
     """A store of values by key; make one with `Pool.local` or `Pool.connect`.
@@ -91,7 +89,7 @@ class Pool:
                 return
             if refused:
                 raise refused[0]
-        raise PoolLost(_NONE_LEFT)
+        raise PoolLost("no server of the pool is left")
 
     def get(self, key: str) -> bytes | None:
         """A copy of the value of ``key``; None for a miss."""
