@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 cgutils: Any = untyped
 
-_LINE = 64  # bytes of a line of memory
-_MOST = 2 * _LINE  # of a long record, what stands first counts
+LINE = 64
+"""Bytes of a line of memory, as processors read it."""
+
+_MOST = 2 * LINE  # of a long record, what stands first counts
 _READ, _KEEP, _DATA = 0, 3, 1  # of LLVM's prefetch: read it, keep it in all caches, it is no code
 
 
@@ -39,7 +41,7 @@ def _prefetch(typing: Any, array: Any, index: Any) -> tuple[Any, Callable[..., A
         numbers = [ir.Constant(number, one) for one in (_READ, _KEEP, _DATA)]
         first = builder.bitcast(where, byte)
         last = min(context.get_abi_sizeof(context.get_data_type(kind.dtype)), _MOST) - 1
-        for offset in sorted({*range(0, last, _LINE), last}):  # it may begin within a line
+        for offset in sorted({*range(0, last, LINE), last}):  # it may begin within a line
             there = builder.gep(first, [ir.Constant(ir.IntType(64), offset)])
             builder.call(prefetch, [there, *numbers])
         return context.get_dummy_value()

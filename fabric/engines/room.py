@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LINE = 64
-"""Bytes of a line of a processor's caches."""
+from topology.prefetch import LINE
 
 
 def aligned_zeros(n: int, kind: np.dtype[Any]) -> NDArray[Any]:

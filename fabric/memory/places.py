@@ -116,7 +116,7 @@ def allocated(size: int, shared: bool) -> OwnMemory:
             "this host has no files without a name (memfd), which windows between processes need:"
             " register memory of your own, or use the transport inproc"
         )
-    free = available()
+    free = _available()
     if size > free:  # pages are asked for one by one, and the first that there is none for kills
         raise TransportError(f"no room for a window of {size} bytes: the host has {free} free")
     descriptor = os.memfd_create("triplane window", os.MFD_CLOEXEC)
@@ -130,7 +130,7 @@ def allocated(size: int, shared: bool) -> OwnMemory:
     return OwnMemory(array, _place(array, path), descriptor)
 
 
-def available() -> int:
+def _available() -> int:
     """The bytes of memory that this host, a Linux, can give to programs now."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, amount = line.partition(":")

@@ -1,7 +1,8 @@
 """The order of events: a calendar of short buckets for links and packets, a heap for the rest.
 
-A bucket is a list of blocks, each a line of memory: what comes behind it, and its events, of which
-each is one number, the time since the begin of the bucket before the link or packet.
+A bucket is a list of blocks, each a line of memory: what comes behind it, unless it is the last,
+and its events, of which each is one number, the time since the begin of the bucket before the link
+or packet.
 
 Events of the same picosecond are handled so: what the heap holds of links and packets, then
 transfers in their order, then the calendar's, each in the order in which they were caused.
@@ -81,7 +82,6 @@ def _new_block(s: State, at: int) -> int:
         n[BLOCKS] += 1
     else:
         n[SPARE] = events[block * BLOCK]
-    events[block * BLOCK] = NONE
     if buckets[at].last == NONE:
         buckets[at].first = block
     else:

@@ -13,7 +13,7 @@ from fabric.engines.packet.buffers import admit, is_lost, release, send_into
 from fabric.engines.packet.calendar import schedule
 from fabric.engines.packet.in_a_switch import leaves_room, met
 from fabric.engines.packet.offering import ready_to_send
-from fabric.engines.packet.priority import least_served, served
+from fabric.engines.packet.priority import highest, least_served, served
 from fabric.engines.packet.promises import due, given
 from fabric.engines.packet.recovery import lose, receive
 from fabric.engines.packet.sending import emit, enqueue
@@ -61,9 +61,7 @@ def _send(s: State, k: int, now: int) -> None:
     if len(s.promises) > 0 and _sent_what_is_due(s, k, classes, now):
         return
     while classes > 0:
-        kind = 0
-        while classes >> (kind + 1):
-            kind += 1
+        kind = highest(classes)
         alike = kinds[kind].alike & classes
         if alike == 1 << kind:
             chosen = kind if _can_send(s, k, kind, now) else NONE

@@ -3,6 +3,8 @@
 At a change of the machine all that was due before it has happened, and nothing of its own instant.
 """
 
+from typing import Any
+
 import numpy as np
 
 from fabric.engines.packet.calendar import BLOCK, NODE, pop, push
@@ -28,7 +30,7 @@ _OF_TRANSFERS = 1 << 60
 
 def put_in(s: State, node: int, time: int) -> None:
     """Let the event of a link or packet happen at ``time``, ps; it has none yet."""
-    _set_when(s, node, time)
+    _record_of(s, node)["when"] = time
     s.n[COUNTED] += 1
     push(s.heap, s.n, time, int(s.n[COUNTED]), node * 4 + WIRE)
 
@@ -51,18 +53,16 @@ def take_back(s: State, node: int) -> None:
     """Take back the event of a link or packet, which has one."""
     if not (_out_of_bucket(s, node) or _out_of_opened(s, node)):
         _out_of_heap(s, node * 4 + WIRE)
-    _set_when(s, node, NONE)
+    _record_of(s, node)["when"] = NONE
 
 
-def _set_when(s: State, node: int, time: int) -> None:
-    of, at = (s.links, node) if node < len(s.links) else (s.packets, node - len(s.links))
-    of["when"][at] = time
+def _record_of(s: State, node: int) -> Any:
+    """The record of a link or packet."""
+    return s.links[node] if node < len(s.links) else s.packets[node - len(s.links)]
 
 
 def _out_of_bucket(s: State, node: int) -> bool:
-    links = len(s.links)
-    when = s.links["when"][node] if node < links else s.packets["when"][node - links]
-    bucket = int(when) >> s.shift
+    bucket = int(_record_of(s, node)["when"]) >> s.shift
     if not 0 <= bucket - int(s.n[CURSOR]) < len(s.buckets):
         return False
     bucket &= len(s.buckets) - 1

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.engines.room import LINE
 from topology.by_reference import by_reference
 from topology.compiled import lean_inlined
+from topology.prefetch import LINE
 
 Bytes = NDArray[np.int8]
 Ints = NDArray[np.int32]

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -148,8 +148,7 @@ class RemoteAccess:
         """See `ShardAccess`."""
         found: list[tuple[int, Place] | PoolFull] = []
         if self._places or self._expected:
-            kind = _kind_of((namespace, self._pages(size)) for namespace, size in wanted)
-            found += self._ahead(kind, len(wanted))
+            found += self._ahead(self._kind_of(wanted), len(wanted))
         if len(found) < len(wanted):
             for one in self._all("reserve", wanted[len(found) :]):
                 found.append(PoolFull(one[0]) if len(one) == 1 else (one[0], _place(one[1:])))
@@ -191,7 +190,7 @@ class RemoteAccess:
 
     def commit(self, written: Sequence[tuple[int, str, int, int]]) -> None:
         """See `ShardAccess`; asks for places for the next values, too, if they may be alike."""
-        kind = _kind_of((namespace_of(key), self._pages(size)) for _, key, size, _ in written)
+        kind = self._kind_of([(namespace_of(key), size) for _, key, size, _ in written])
         again = kind is not None and self._last == kind and not self._expected
         ahead = self._wanted(kind[1], len(written)) if kind is not None and again else 0
         self._last = kind
@@ -244,6 +243,11 @@ class RemoteAccess:
     def _pages(self, size: int) -> int:
         return max(1, -(-size // self._tiers[0].page)) if self._tiers else 0
 
+    def _kind_of(self, wanted: Sequence[tuple[str, int]]) -> Kind | None:
+        """The kind of values of these namespaces and bytes; None if they differ."""
+        kinds = {(namespace, self._pages(size)) for namespace, size in wanted}
+        return kinds.pop() if len(kinds) == 1 else None
+
     def _give_back(self) -> None:
         """Give up the places for values that may never be put."""
         self._ahead(None, 1)
@@ -255,17 +259,14 @@ class RemoteAccess:
 
     def store_small(self, values: Sequence[NewValue]) -> list[PoolFull | None]:
         """See `ShardAccess`: at places that were reserved ahead, if there are any: nobody waits."""
-        if len(values) <= AHEAD_MOST // 2 and self._are_alike(values):
-            return store_at(self, values, self.reserve(wanted_by(values)))
+        wanted = wanted_by(values)
+        if len(values) <= AHEAD_MOST // 2 and self._kind_of(wanted) is not None:
+            return store_at(self, values, self.reserve(wanted))
         told: list[Any] = []
         for some in _some(values):
             rows = [[one.key, len(one.value), one.digest] for one in some]
             told += self._ask(["small", *rows], b"".join(one.value for one in some))[0]
         return [None if one is None else PoolFull(one[0]) for one in told]
-
-    def _are_alike(self, values: Sequence[NewValue]) -> bool:
-        kinds = ((namespace_of(one.key), self._pages(len(one.value))) for one in values)
-        return _kind_of(kinds) is not None
 
     def find(self, keys: Sequence[str]) -> list[FoundValue | None]:
         """See `ShardAccess`."""
@@ -417,12 +418,6 @@ def _some(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """Iterate over parts that fit into one question."""
     for at in range(0, len(items), AT_ONCE):
         yield items[at : at + AT_ONCE]
-
-
-def _kind_of(values: Iterable[Kind]) -> Kind | None:
-    """The kind of these values; None if they differ."""
-    kinds = set(values)
-    return kinds.pop() if len(kinds) == 1 else None
 
 
 def _place(told: Sequence[Any]) -> Place:
