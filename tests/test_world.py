@@ -403,3 +403,53 @@ def test_emulated_time_goes_on_without_a_rank_whose_program_is_over() -> None:
     assert [reply.token for reply in told.times(0)] == [5]
     told.begin(1, 2, wait=False)
     assert "rank 1 has made a call after its program was over" in str(told.world.error)
+
+
+@given(st.data())
+def test_calls_that_are_told_as_one_are_known_as_if_each_was_told(data: st.DataObject) -> None:
+    """Whatever ranks have told by then, and whoever makes another call, or has left."""
+    size = data.draw(st.integers(1, 4))
+    draws = st.tuples(st.sampled_from(["a()", "b()"]), st.integers(1, 6))
+    program = [
+        words for words, times in data.draw(st.lists(draws, max_size=5)) for _ in range(times)
+    ]
+    odd = data.draw(st.none() | st.integers(0, size - 1))
+    one, other = Told(size), Told(size)
+    at = [0] * size
+    for rank in data.draw(st.lists(st.integers(0, size - 1), max_size=30)):
+        first = at[rank]
+        if first == len(program):
+            if data.draw(st.booleans()):
+                for told in (one, other):
+                    told.tell(rank, Leave())
+            continue
+        words = program[first]
+        alike = next((n for n, each in enumerate(program[first:]) if each != words), len(program))
+        times = min(data.draw(st.integers(1, 8)), alike, len(program) - first)
+        at[rank] += times
+        words += "?" if rank == odd and first > 5 else ""
+        begin = Begin(
+            first + 1, tuple(range(size)), one.rows[rank], words, "", waits=True, times=times
+        )
+        one.tell(rank, begin)
+        for op in range(first + 1, first + 1 + times):
+            other.tell(rank, begin._replace(op=op, times=1))
+        if data.draw(st.booleans()):
+            for told in (one, other):
+                told.tell(rank, Blocked(at[rank]))
+    registers = [told.world._register for told in (one, other)]
+    wheres = [[register.where(rank) for rank in range(size)] for register in registers]
+    assert wheres[0] == wheres[1]
+    assert registers[0].open == registers[1].open
+    for told in (one, other):
+        told.tick(SETTLING + EXPLANATION_PATIENCE)
+    assert str(one.world.error) == str(other.world.error)
+
+
+def test_ranks_that_send_unlike_amounts_are_told_of_calls_that_came_as_one() -> None:
+    told = Told(2)
+    more = plans([Step([0, 1], [1, 0], 2000)], 2)[1].rows
+    for rank, mine in enumerate((told.rows[0], more)):
+        told.tell(rank, Begin(1, (0, 1), mine, WORDS, "", waits=True, times=3))
+    assert isinstance(told.error(), CallMismatch)
+    assert "who sends how much" in str(told.error())

@@ -41,6 +41,13 @@ class Line(Protocol):
         Raises the `WorldError` that has ended the world, or one that says that the line is closed.
         """
 
+    def again(self) -> bool:
+        """Note that the rank begins the call once more that it noted last, and waits for it.
+
+        Its number is the next one. False where it has to be sent: something else was noted since,
+        or calls go out one by one here. Raises as `send`.
+        """
+
     def awaited(self) -> AbstractContextManager[None]:
         """A context manager for the time in which a rank waits for the authority.
 

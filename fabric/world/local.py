@@ -126,6 +126,10 @@ class ThreadLine:
         self.inbox.disown(error)
         self._shared.disown()
 
+    def again(self) -> bool:
+        """False: nothing is saved where a message is a reference."""
+        return False
+
     def pacing(self) -> Pacing | None:
         """How paced time passes; None on virtual time."""
         world = self._shared.world

@@ -55,7 +55,8 @@ class Begin(NamedTuple):
     schedule, by its positions in the group. ``words``: what was called, such as
     ``"all_reduce(sum, float32[1024])"``; the same at all ranks of the call. ``operation``: whose
     endpoint constants count, as in `Fabric.simulate`. ``at``: on paced time, when. ``waits``:
-    whether the rank's `Wait` for it follows at once, and is not sent by itself.
+    whether the rank's `Wait` for it follows at once, and is not sent by itself. ``times``: so many
+    calls, alike but for their numbers, which follow each other; above 1 only of those that wait.
     """
 
     op: int
@@ -65,6 +66,7 @@ class Begin(NamedTuple):
     operation: str
     at: float | None = None
     waits: bool = False
+    times: int = 1
 
 
 class Describe(NamedTuple):

@@ -70,6 +70,8 @@ class RankControl:
         self.survives = self.records = False
         self.clock = rank_clock(line)
         self._line, self._inbox = line, line.inbox
+        self._begun: Begin | None = None
+        self._next = 0
 
     def exchange(self, mine: Any) -> Sequence[Any]:
         """Bring ``mine`` to an exchange and wait.
@@ -96,12 +98,20 @@ class RankControl:
         constants, as in `Fabric.simulate`. ``waits``: whether the rank waits for it at once, which
         `RankClock.expect` need not be told then. Raises `WorldError`.
         """
-        clock = self.clock
+        clock, last = self.clock, self._begun
         if clock.prompt:  # what the clock waits for it says itself, when the bytes are there
-            begin = Begin(op, group, rows, call, operation, clock.stamp())
-        else:
-            begin = Begin(op, group, rows, call, operation, None, waits)
-        self._line.send(begin, clock.prompt)
+            self._line.send(Begin(op, group, rows, call, operation, clock.stamp()), True)
+            return
+        if (
+            waits and last is not None and op == self._next and rows is last.rows
+            and group is last.group and call == last.words and operation == last.operation
+            and self._line.again()
+        ):  # fmt: skip
+            self._next += 1
+            return
+        begin = Begin(op, group, rows, call, operation, None, waits)
+        self._begun, self._next = begin if waits else None, op + 1
+        self._line.send(begin)
 
     def describe(self, op: int, facts: Mapping[str, Any]) -> None:
         """Report what the rank's rows of ``op`` follow from, before it begins the call.

@@ -39,14 +39,82 @@ class Open:
         return [rank for rank in self.group if rank not in self.begun]
 
 
+@dataclass(slots=True)
+class _Repeated:
+    """Calls that the ranks of a group make one after the other, and wait for each.
+
+    ``begun``: the number of the call that each rank begins next; ``balance``: of each rank's part
+    of one call. A call is open that only some have begun.
+    """
+
+    group: tuple[int, ...]
+    words: str
+    first: int
+    begun: dict[int, int]
+    balance: dict[int, int]
+
+    def fits(self, rank: int, op: int, group: tuple[int, ...], words: str, balance: int) -> bool:
+        """Whether these are what ``rank`` would go on with."""
+        return (group, words, op, balance) == (
+            self.group, self.words, self.begun.get(rank, self.first),
+            self.balance.get(rank, balance),
+        )  # fmt: skip
+
+    def closed(self) -> int:
+        """The number of the first call that not all have begun."""
+        return min(self.begun.values()) if len(self.begun) == len(self.group) else self.first
+
+
 class CallRegister:
     """The open calls of a world. ``gone``: the ranks that make no more calls."""
 
     def __init__(self) -> None:
-        self.open: dict[int, Open] = {}
+        self._open: dict[int, Open] = {}
+        self._repeated: _Repeated | None = None
         self.gone: set[int] = set()
         self.blocked: dict[int, int] = {}
         self._last: dict[int, tuple[str, int]] = {}
+
+    @property
+    def open(self) -> dict[int, Open]:
+        """The open calls by number, each by itself."""
+        calls, self._repeated = self._repeated, None
+        if calls is not None:
+            for op in range(calls.closed(), max(calls.begun.values())):
+                here = [rank for rank, after in calls.begun.items() if op < after]
+                self._open[op] = Open(
+                    calls.group, calls.words, dict.fromkeys(here, calls.words), set(here),
+                    sum(calls.balance[rank] for rank in here),
+                )  # fmt: skip
+        return self._open
+
+    def alone(
+        self, rank: int, op: int, times: int, group: tuple[int, ...], words: str, balance: int
+    ) -> int:
+        """How many of such calls, from the first on, are not for `repeat`, but for `register`.
+
+        Arguments as there. It may make what was registered together single calls again.
+        """
+        calls = self._repeated
+        if calls is not None and calls.fits(rank, op, group, words, balance):
+            return 0
+        return max((n + 1 - op for n in self.open if op <= n < op + times), default=0)
+
+    def repeat(
+        self, rank: int, op: int, times: int, group: tuple[int, ...], words: str, balance: int
+    ) -> None:
+        """Record that ``rank`` begins ``times`` calls of a kind from ``op`` on; it waits for each.
+
+        None of them is one of those that are `alone`. ``balance``: of its part of each. Raises as
+        `close`.
+        """
+        calls = self._repeated
+        if calls is None:
+            calls = self._repeated = _Repeated(group, words, op, {}, {})
+        calls.begun[rank], calls.balance[rank] = op + times, balance
+        self._last[rank] = words, self._last.get(rank, ("", 0))[1] + times
+        if len(calls.begun) == len(group):
+            _check_balance(words, sum(calls.balance.values()))
 
     def register(self, rank: int, op: int, group: tuple[int, ...], words: str) -> tuple[Open, bool]:
         """Record that ``rank`` begins call ``op``.
@@ -73,8 +141,7 @@ class CallRegister:
 
         Raises `CallMismatch` if its ranks do not send and receive the same amounts.
         """
-        if call.balance % (1 << 64):
-            raise CallMismatch(f"ranks do not agree on who sends how much in {call.words}")
+        _check_balance(call.words, call.balance)
         del self.open[op]
 
     def wait(self, rank: int, op: int) -> bool:
@@ -177,6 +244,11 @@ class CallRegister:
         waiting = who or (call.waiting if call else ())
         words = f"{call.words} for {ranks(call.missing())}" if call else "a call under way"
         return f"{_wait(waiting)} in {words}"
+
+
+def _check_balance(words: str, balance: int) -> None:
+    if balance % (1 << 64):
+        raise CallMismatch(f"ranks do not agree on who sends how much in {words}")
 
 
 def _wait(waiting: Collection[int]) -> str:

@@ -20,7 +20,7 @@ from fabric.schedule.traits import HIGHEST, TRAITS, in_order, traits_of
 from fabric.world.codec import MessageKind, WireError, kinds_of, message_of, parsed, tag
 from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
-VERSION = 10
+VERSION = 11
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""
@@ -28,7 +28,7 @@ LEFT_ALREADY = "has left this world already, which is not over yet"
 SLOTS = {"group": 64, "rows": 64, "call": 256}
 """How many of each are kept."""
 
-REPEATED = 1024
+REPEATED = 4096
 """Calls in a message at most that are sent as a repetition of the one before."""
 
 COLUMNS = len(fields(TimedRows)) - 1
@@ -121,17 +121,22 @@ class Packer:
         known = self._calls.numbers
         for message in messages:
             if type(message) is Begin:  # as all here, a few times in each small call of a rank
-                op, group, rows, words, operation, at, waits = message
+                op, group, rows, words, operation, at, waits, times = message
                 number = known.get((id(rows), id(group), words, operation))
                 if number is None:
                     number, run = self._define(out, blobs, message), None
-                if run and left and waits and number == run[2] and op == run[1] + run[5]:
-                    run[5] += 1
-                    left -= 1
+                waited = waits and at is None
+                if (
+                    run and waited and number == run[2] and op == run[1] + run[5]
+                    and times <= left
+                ):  # fmt: skip
+                    run[5] += times
+                    left -= times
                     continue
-                begin = [_BEGIN, op, number, at, waits, 1]
+                begin = [_BEGIN, op, number, at, waits, times]
+                left -= times - 1
                 out.append(begin)
-                run = begin if waits and at is None else None
+                run = begin if waited else None
             else:
                 out.append(_tagged(message))
                 run = None
@@ -183,7 +188,7 @@ class Unpacker:
                 left -= times - 1
                 if not times or left < 0 or op + times > 1 << 64:
                     raise WireError(f"{times} calls from number {op} on")
-                messages += [Begin(each, *call, at, waits) for each in range(op, op + times)]
+                messages.append(Begin(op, *call, at, waits, times))
             elif kind in _KEPT:
                 self._keep(message, frames)
             else:

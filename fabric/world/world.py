@@ -176,6 +176,9 @@ class World:
             self._register.blocked.pop(rank, None)
         if self._over and not isinstance(message, Over):
             self._over.pop(rank, None)
+        if type(message) is Begin and message.times > 1:
+            self._guarded(self._begin_all, rank, message, wall)
+            return
         if self.recorder is not None:
             self.recorder.take(rank, message)
         self._guarded(self._handle, rank, message, wall)
@@ -348,6 +351,20 @@ class World:
             self._fed = True
         if self._going_on is not None:
             self._going_on.begin(rank, op, group)
+
+    def _begin_all(self, rank: int, begin: Begin, wall: float) -> None:
+        """Calls of one kind: as a whole where it is only to be known who is in which."""
+        op, group, rows, words, _, _, _, times = begin
+        alone, balance = times, rows.balance(group.index(rank))
+        told = self.emulator is not None or self.recorder is not None or self._going_on is not None
+        if begin.waits and not (told or self.gone or self._mismatch is not None):
+            alone = self._register.alone(rank, op, times, group, words, balance)
+        for number in range(op, op + alone):
+            self.handle(rank, begin._replace(op=number, times=1), wall)
+        if alone < times and self.error is None and self._mismatch is None:
+            op, times = op + alone, times - alone
+            self._register.repeat(rank, op, times, group, words, balance)
+            self._settle_all()
 
     def _describe(self, rank: int) -> None:
         if self.recorder is None:

@@ -44,13 +44,16 @@ from fabric.world.messages import (
     ToRank,
     Welcome,
 )
-from fabric.world.wire import VERSION, Packer, unpack_replies
+from fabric.world.wire import REPEATED, VERSION, Packer, unpack_replies
 
 BATCH = 64
 """Messages after which they are sent together."""
 
 FLUSH = 0.02
 """Seconds that a message is held back at most."""
+
+AGAIN = REPEATED // 2
+"""Calls of one kind that are noted as one at most; a message has no more than two such."""
 
 BACKLOG = 1 << 14
 """Messages that the authority may be behind; then the rank waits for it."""
@@ -64,6 +67,15 @@ exception out of a signal handler has come between its start and its first step.
 
 CONNECT_PATIENCE = 60.0
 """Seconds that a rank waits for the authority to be there."""
+
+
+class _Calls:
+    """So many ``times`` a call that its rank waits for, with ``begin`` as the first."""
+
+    __slots__ = ("begin", "times")
+
+    def __init__(self, begin: Begin) -> None:
+        self.begin, self.times = begin, 1
 
 
 class ProcessLine:
@@ -81,8 +93,11 @@ class ProcessLine:
         token: str = "", keys: Keys | None = None, patience: float = CONNECT_PATIENCE,
     ) -> None:  # fmt: skip
         self.address, self.inbox = address, Inbox()
-        self._log: deque[ToAuthority] = deque()
+        self._log: deque[ToAuthority | _Calls] = deque()
         self._packer, self._noted, self._looked = Packer(), 0, 0.0
+        # Of what was noted last: the lock keeps the thread from sending it while it is counted.
+        self._calls: _Calls | None = None
+        self._counting = threading.RLock()
         self.users = {threading.get_ident()}
         self._welcome: Welcome | None = None
         self._trouble, self._closing = "", False
@@ -120,12 +135,22 @@ class ProcessLine:
             self.users.add(threading.get_ident())
         elif type(message) is Exchange:
             self._check_json(message.mine)
-        self._log.append(message)
-        self._noted += 1
-        if now or self._noted % BATCH == 0:
+        self.post(message)
+        if now or len(self._log) % BATCH == 0:
             self.flush()
-            if self._noted - self.inbox.acknowledged > BACKLOG:
-                self.inbox.wait(lambda: self._noted - self.inbox.acknowledged <= BACKLOG // 2)
+            self._keep_up()
+
+    def again(self) -> bool:
+        """Note the last call once more as `Line.again` does; it waits as `send`."""
+        self.inbox.check()
+        with self._counting:
+            if self._calls is None or self._calls.times == AGAIN or self._closing:
+                return False
+            self._calls.times += 1
+        self._noted += 1
+        if self._noted % AGAIN == 0:
+            self._keep_up()
+        return True
 
     def awaited(self) -> AbstractContextManager[None]:
         """A context manager that does nothing: no message of another rank is held back here."""
@@ -140,8 +165,18 @@ class ProcessLine:
             sent = tuple(self.sent(peer) for peer in range(self.size))
             if any(sent):
                 self.post(FramesSent(sent))
-        self._log.append(message)
+        with self._counting:
+            self._calls = None
+            if type(message) is Begin and message.waits:
+                self._calls = _Calls(message)
+            self._log.append(self._calls or message)
         self._noted += 1
+
+    def _keep_up(self) -> None:
+        """Wait if the authority is far behind."""
+        if self._noted - self.inbox.acknowledged > BACKLOG:
+            self.flush()
+            self.inbox.wait(lambda: self._noted - self.inbox.acknowledged <= BACKLOG // 2)
 
     def flush(self) -> None:
         """Have the thread send what was noted."""
@@ -296,15 +331,29 @@ class ProcessLine:
             self._look(self._welcome)
 
     def _flush(self) -> None:
-        log = self._log
         # Where the other end has refused the keys there is no way out, and a send would wait.
-        while log and self._socket.poll(0, zmq.POLLOUT):
-            batch = [log.popleft() for _ in range(min(len(log), 16 * BATCH))]
+        while self._log and self._socket.poll(0, zmq.POLLOUT):
+            batch = self._batch()
             try:
                 frames = self._packer.pack(batch)
             except (TypeError, ValueError, RecursionError) as error:
                 frames = self._packer.pack([self._unsent(error)])
             self._socket.send_multipart(frames)
+
+    def _batch(self) -> list[ToAuthority]:
+        """The messages to send next. A call that is among them is counted no further."""
+        batch: list[ToAuthority] = []
+        calls = 0
+        with self._counting:
+            while self._log and len(batch) < 16 * BATCH and calls < AGAIN:
+                message = self._log.popleft()
+                if message is self._calls:
+                    self._calls = None
+                if isinstance(message, _Calls):
+                    calls += message.times
+                    message = message.begin._replace(times=message.times)
+                batch.append(message)
+        return batch
 
     def _unsent(self, error: Exception) -> Fail:
         """Something that was noted cannot be sent: the rank ends, and the others learn why."""
