@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from fabric.host.lacking import LACKS, lacks
+from fabric.host.lacking import COMPILED, LACKS, lacks
 from fabric.transports.peer_memory import memory_of
+from fabric.transports.zmq.compiled_moves import compiled_code
 from fabric.transports.zmq.doorbell import nameless
 
 PRESENT, LIMITED, MISSING = "yes", "limited", "no"
@@ -61,6 +62,7 @@ def findings() -> Iterator[Finding]:
     yield _python()
     yield _packages()
     yield _kernels()
+    yield _compiled_moves()
     yield _shared_memory()
     yield _peer_memory()
     yield _mpi()
@@ -110,6 +112,18 @@ def _kernels() -> Finding:
     return Finding(
         "compiled kernels", LIMITED, f"{places[0]} cannot be written",
         "every process compiles for seconds to a minute", "export NUMBA_CACHE_DIR=/a/folder",
+    )  # fmt: skip
+
+
+def _compiled_moves() -> Finding:
+    name, without = "compiled moves", "small calls between processes take several times as long"
+    if lacks(COMPILED):
+        return Finding(name, LIMITED, f"{LACKS} says that they are lacking", without)
+    if compiled_code() is not None:
+        return Finding(name, PRESENT, "small messages are moved by compiled code")
+    return Finding(
+        name, LIMITED, "there was no C compiler at the installation", without,
+        "install one and Python's headers, then pip install --force-reinstall triplane",
     )  # fmt: skip
 
 

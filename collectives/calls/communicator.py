@@ -34,6 +34,7 @@ from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
 from fabric.failure import RankLost, WorldError
 from fabric.launching.member import Member
+from fabric.ranks.at_once import CallAtOnce, call_at_once
 from fabric.ranks.driver import Driver
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.message_moves import Round, in_rounds, timed_as
@@ -82,6 +83,7 @@ class Communicator:
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
         self._calls: dict[Hashable, PreparedCall] = {}
+        self._at_once: dict[CallArguments, CallAtOnce] = {}
         self._machines: dict[str, MachineLabel | None] = {}
         self._wide = WIDE if self._driver.transport.many else None
         # How many modelled ranks this one stands for in calls of the group.
@@ -624,6 +626,12 @@ class Communicator:
             op, (send.dtype, send.items), (recv.dtype, recv.items), reduction, root, algorithm,
             shift(send, recv),
         )  # fmt: skip
+        one = self._at_once.get(asked)
+        if one is not None and not asynchronous and recv.home is None:
+            number = self._group.next_call()
+            limited = self._timeout if time is None else time
+            self._driver.run_at_once(one, number, send.bytes, recv.bytes, limited)
+            return Work(self._driver, over=(number,))
         call = self._calls.get(asked)
         if call is None:  # or these texts have passed already
             text(reduction, "op")
@@ -632,11 +640,21 @@ class Communicator:
                 asked,
                 collective(asked, self._group, self._member.control, self._wide, self.copies),
             )
+            self._keep_at_once(asked, call)
         return self._make(call, send, recv, asynchronous, time)
+
+    def _keep_at_once(self, asked: CallArguments, call: PreparedCall) -> None:
+        """Have ``call`` made at once from the next time on, if it can be."""
+        driver = self._driver
+        if not (driver.survives or driver.control.records):
+            one = call_at_once(call, driver.transport, self._group.members)
+            if one is not None:
+                self._at_once[asked] = one
 
     def _remember(self, key: Hashable, call: PreparedCall) -> PreparedCall:
         if len(self._calls) >= REMEMBERED:
             self._calls.clear()
+            self._at_once.clear()
         self._calls[key] = call
         return call
 
@@ -672,7 +690,7 @@ class Communicator:
             self._driver.start(executions)
             return Work(self._driver, *executions)
         self._driver.run(executions, self._timeout if timeout is None else timeout)
-        return Work(self._driver, *executions, over=True)
+        return Work(self._driver, over=[each.tag for each in executions])
 
 
 def _algorithm(op: str, name: str | None) -> str | None:

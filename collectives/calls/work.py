@@ -1,7 +1,7 @@
 """`Work`: a call that was begun, and can be waited for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 from fabric.ranks.driver import Driver
@@ -19,10 +19,10 @@ class Work:
 
     __slots__ = ("_driver", "_executions", "_tags")
 
-    def __init__(self, driver: Driver, *executions: Execution, over: bool = False) -> None:
-        """``executions``: those that were started; ``over``: and waited for."""
-        self._driver, self._executions = driver, () if over else executions
-        self._tags = tuple(map(_TAG, executions))
+    def __init__(self, driver: Driver, *executions: Execution, over: Sequence[int] = ()) -> None:
+        """``executions``: those that were started; ``over``: the tags of calls that are over."""
+        self._driver, self._executions = driver, executions
+        self._tags = (*over, *map(_TAG, executions))
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when the call is over at this rank; its clock is then not before the call's end.

@@ -24,9 +24,10 @@ from fabric.failure import (
 )
 from fabric.host.forked import Disowned, again, here, own
 from fabric.host.waiting import Bells, Latch
-from fabric.ranks.execution import Execution
+from fabric.ranks.at_once import CallAtOnce
+from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.work_buffers import WorkBuffers
-from fabric.transports.base import Resumable, Shared, Transport
+from fabric.transports.base import Bytes, Resumable, Shared, Transport
 from fabric.world.messages import Agreed, TakenIn
 from fabric.world.rank_control import RankControl
 from fabric.world.survival import GENERATION, after
@@ -177,6 +178,28 @@ class Driver:
                     raise late
         for execution in executions:
             self.control.clock.wait(execution.tag)
+
+    def run_at_once(
+        self, one: CallAtOnce, tag: int, send: Bytes, recv: Bytes, timeout: float | None = None
+    ) -> None:
+        """Run call ``tag`` as `run` does, but at once as far as that goes.
+
+        Only where the world does not go on after losses, and no run is recorded.
+        """
+        with self:
+            self._check_call(one.call, tag)
+            call, late = one.call, None
+            self.control.begin(tag, one.members, call.rows, call.words, call.operation, True)
+            made = 0 if self._active else one.begin(tag, send, recv)
+            if made < one.moves:
+                execution = one.rest(self.transport, tag, send, recv, made)
+                execution.noted, execution.patient = True, not self._active
+                if not execution.advance():
+                    self._active.append(execution)
+                    late = self._drive(execution, timeout)
+            if late is not None:
+                raise late
+        self.control.clock.wait(tag)
 
     def start(self, executions: Sequence[Execution]) -> None:
         """Begin these calls and return; a background thread completes them."""
@@ -344,14 +367,17 @@ class Driver:
             self.buffers.clear()
 
     def _begin(self, execution: Execution, waits: bool = False) -> None:
-        call = execution.call
+        self._check_call(execution.call, execution.tag)
+        execution.begin(self.control, waits)
+
+    def _check_call(self, call: PreparedCall, tag: int) -> None:
+        """Raise an error where the rank can make no such call any more."""
         if self.error is not None:
             raise _again(self.error)
         if self._closed:
             raise WorldError(f"{call.words} was called after its communicator was closed")
-        if execution.tag < self._floor:
-            raise _over(call.words, execution.tag)
-        execution.begin(self.control, waits)
+        if tag < self._floor:
+            raise _over(call.words, tag)
 
     def _wait_for_end(self, execution: Execution) -> None:
         """Have the rank's clock wait for the call, which is done: once, whoever else waits for it.

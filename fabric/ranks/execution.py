@@ -43,6 +43,16 @@ class PreparedCall(NamedTuple):
     timed: TimedRows | None = None
     facts: Mapping[str, Any] | None = None
 
+    @property
+    def rows(self) -> TimedRows:
+        """The rows by which the authority times it."""
+        return self.plan.rows if self.timed is None else self.timed
+
+
+def mark_of(words: str) -> int:
+    """The mark, 32 bits, of the messages of a call of these words."""
+    return crc32(words.encode())
+
 
 class Execution:
     """A call in progress. ``done`` once all is sent and received, or ``error`` says why not.
@@ -70,7 +80,7 @@ class Execution:
         moves: "Moves", timed: bool = True,
     ) -> None:  # fmt: skip
         self.call, self.members, self.tag, self.transport = call, members, tag, transport
-        self.mark = crc32(call.words.encode())
+        self.mark = mark_of(call.words)
         self.receiving: deque[tuple[int, Request]] = deque()
         self.sending: deque[tuple[int, Request]] = deque()
         self.done, self.timed = False, timed
@@ -90,8 +100,7 @@ class Execution:
         if self.timed:
             if control.records and call.facts is not None:
                 control.describe(self.tag, call.facts)
-            rows = call.plan.rows if call.timed is None else call.timed
-            control.begin(self.tag, self.members, rows, call.words, call.operation, waits)
+            control.begin(self.tag, self.members, call.rows, call.words, call.operation, waits)
             self.noted = waits
             if control.survives:
                 self._steps = _as_one(self._steps, self.tag, control)

@@ -27,25 +27,26 @@ Buffers = tuple[Bytes, Bytes, Bytes]
 
 def scheduled(
     call: PreparedCall, transport: Transport, members: tuple[int, ...], tag: int, buffers: Buffers,
-    finish: Callable[[], None] | None = None,
+    finish: Callable[[], None] | None = None, made: int = 0,
 ) -> Execution:  # fmt: skip
     """The execution of ``call``: its `PreparedCall.ready` over ``buffers``.
 
-    ``finish``: called when all is over. The rest as in `Execution`.
+    ``finish``: called when all is over. ``made``: how many of the moves that
+    `fabric.ranks.at_once` lists are made already. The rest as in `Execution`.
     """
-    return Execution(call, transport, members, tag, _ScheduleMoves(buffers, finish))
+    return Execution(call, transport, members, tag, _ScheduleMoves(buffers, finish, made))
 
 
 class _ScheduleMoves:
     """The `Moves` of an execution's `fabric.ranks.ready.ReadyPlan`, over ``buffers``."""
 
     __slots__ = (
-        "_brief", "_buffers", "_call", "_finish", "_mark", "_members", "_on", "_receiving",
+        "_brief", "_buffers", "_call", "_finish", "_made", "_mark", "_members", "_on", "_receiving",
         "_sending", "_tag", "_transport",
     )  # fmt: skip
 
-    def __init__(self, buffers: Buffers, finish: Callable[[], None] | None) -> None:
-        self._buffers, self._finish = buffers, finish
+    def __init__(self, buffers: Buffers, finish: Callable[[], None] | None, made: int) -> None:
+        self._buffers, self._finish, self._made = buffers, finish, made
 
     def __call__(self, on: Execution) -> Generator[None, None, None]:
         self._on, self._call, self._mark = on, on.call, on.mark
@@ -81,6 +82,13 @@ class _ScheduleMoves:
         if self._finish is not None:
             self._finish()
 
+    def _is_made(self) -> bool:
+        """Whether the next move is one of those that are made already, which it then no more is."""
+        if not self._made:
+            return False
+        self._made -= 1
+        return True
+
     def _aside(self, stage: ReadyStep) -> Bytes:
         """What the stage reads, where no write of it can reach."""
         buffer = self._buffers[stage.reads]
@@ -99,6 +107,8 @@ class _ScheduleMoves:
         send, members, tag, mark = self._transport.send, self._members, self._tag, self._mark
         brief = self._brief
         for peer, buffer, at, size in stage.sends:
+            if self._is_made():
+                continue
             data = (source if buffer == stage.reads else self._buffers[buffer])[at : at + size]
             if brief is not None and brief.put(members[peer], tag, mark, data):
                 continue
@@ -121,6 +131,8 @@ class _ScheduleMoves:
         """Do with the messages of ``stage`` what ``after`` does: how many came soon enough."""
         until = self._until()
         for number, (write, use) in enumerate(zip(stage.receives, stage.direct, strict=True)):
+            if self._is_made():
+                continue
             if not self._take(brief, after, use, until, write.peer or 0):
                 return number
         return len(stage.receives)
@@ -132,6 +144,8 @@ class _ScheduleMoves:
     def _receive(self, number: int, stage: ReadyStep, source: Bytes, used: int = 0) -> None:
         until, brief = self._until(), self._brief
         for write in stage.receives[used:]:
+            if self._is_made():
+                continue
             if brief is None or not self._take(brief, stage, write, until, write.peer or 0):
                 self._post(number, stage, write)
         if stage.gather is not None:
@@ -188,6 +202,8 @@ class _ScheduleMoves:
         return request
 
     def _copy(self, stage: ReadyStep, write: Write, source: Bytes) -> None:
+        if self._is_made():
+            return
         self._put(stage, write, source[write.source : write.source + write.size])
 
     def _put(self, stage: ReadyStep, write: Write, piece: Bytes) -> None:

@@ -9,7 +9,7 @@ receive never holds up another.
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -192,6 +192,30 @@ class Resumable(Protocol):
         """Ranks of which messages were lost on the way, and how, since the last call."""
 
 
+class BriefMove(NamedTuple):
+    """Bytes of a call of small messages that are sent, taken or copied: ``size`` of them.
+
+    ``peer``: to or from whom; None: they stay at this rank. ``source``, ``into``: where they are
+    read and written, as number of a buffer (send, recv, work) and place in it; None where that is
+    the peer's affair. ``combines``: whether they are combined with the items where they go, or with
+    those from ``base`` of the send buffer on.
+    """
+
+    peer: int | None
+    source: tuple[int, int] | None
+    into: tuple[int, int] | None
+    size: int
+    combines: bool = False
+    base: int | None = None
+
+
+class MadeAtOnce(Protocol):
+    """Makes a list of `BriefMove` in one go, as far as that can be done at once."""
+
+    def __call__(self, tag: int, mark: int, send: Bytes, recv: Bytes, work: Bytes) -> int:
+        """Make them in order; returns how many are made, before the first that could not be."""
+
+
 class Brief(Protocol):
     """Means to move small messages without requests, as far as they can be moved at once.
 
@@ -214,6 +238,14 @@ class Brief(Protocol):
 
     def taken(self, peer: int) -> None:
         """Nobody reads what `take` has returned any more."""
+
+    def at_once(
+        self, moves: Sequence[BriefMove], combine: np.ufunc | None, dtype: np.dtype[Any] | None
+    ) -> MadeAtOnce | None:
+        """What makes ``moves`` in one go, by compiled code; None where nothing can.
+
+        ``combine``, ``dtype``: of what is combined.
+        """
 
 
 class Shared(Protocol):

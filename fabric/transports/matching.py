@@ -111,6 +111,11 @@ class Matching(Generic[M]):
         named = key | peer + 1
         return named in self._messages or named in self._receives or key in self._receives
 
+    @property
+    def empty(self) -> bool:
+        """True if no receive waits for a message, and no message for a receive."""
+        return not (self._receives or self._messages)
+
     def earliest(self, tag: int, peers: Sequence[int]) -> list[M]:
         """Remove and return the earliest message of ``tag`` from each peer that sent one."""
         if not self._messages:

@@ -17,6 +17,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,15 @@ from fabric.transports.base import Bytes, address_of
 from fabric.transports.matching import Receive
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
 from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers, SharedPlace
-from fabric.transports.zmq.shm import ASLEEP, RECALLED, SLOTS, Neighbour, OwnArena
+from fabric.transports.zmq.shm import (
+    ASLEEP,
+    CLOSED,
+    RECALLED,
+    SLOTS,
+    Arena,
+    Neighbour,
+    OwnArena,
+)
 
 PIECE = 1 << 18
 """Bytes after which the other side is told: small enough for both to work at once, large enough
@@ -61,6 +70,31 @@ Begin = Callable[[IncomingMessage], None]
 """Told of each message that begins; after that, the message is fed its bytes."""
 
 
+class RingAddresses(NamedTuple):
+    """Addresses in this process: of a ring of ``size`` bytes and the words about it.
+
+    ``written``, ``read``: its counters; ``asleep``, ``closed``: what the neighbour says of itself.
+    """
+
+    ring: int
+    size: int
+    written: int
+    read: int
+    asleep: int
+    closed: int
+
+
+def _addresses(
+    arena: Arena, peer: int, tail: int, head: int, neighbour: Neighbour
+) -> RingAddresses:
+    """Of the ring to ``peer`` in an arena; ``neighbour``: at its other end."""
+    theirs = neighbour.arena
+    return RingAddresses(
+        arena.address + arena.at(peer), arena.ring, arena.address_of_word(tail),
+        arena.address_of_word(head), theirs.address_of_word(ASLEEP), theirs.address_of_word(CLOSED),
+    )  # fmt: skip
+
+
 def fence() -> Callable[[], None]:
     """A function that acts as a memory fence: no load or store is moved across a call of it."""
     lock = Lock()
@@ -90,7 +124,6 @@ class Outlet:
         self._size = home.arena.ring
         self._ring: Bytes | None = None
         self._lines = home.arena.view(neighbour.rank)
-        self._written = 0
         self._fence = fence()
         self._lends, self._number = lends, 0
         self.lent: dict[int, tuple[int, Outgoing]] = {}
@@ -100,12 +133,21 @@ class Outlet:
         """True if the neighbour takes no more messages."""
         return self.neighbour.closed
 
+    def addresses(self) -> RingAddresses:
+        """Where the ring is, for code that writes to it as `put` does."""
+        self._allocated()
+        arena, peer = self._home.arena, self.neighbour.rank
+        return _addresses(arena, peer, self._tail, self._head, self.neighbour)
+
+    def _allocated(self) -> Bytes:
+        """The ring, which has memory from its first message on: most pairs of many never talk."""
+        if self._ring is None:
+            self._ring = self._home.allocate(self.neighbour.rank)
+        return self._ring
+
     def push(self, out: Outgoing) -> bool:
         """Write as much of the message as there is room for; returns False if there is none."""
-        ring = self._ring
-        if ring is None:  # most pairs of a wide world never talk
-            ring = self._ring = self._home.allocate(self.neighbour.rank)
-        size, written = self._size, self._written
+        ring, size, written = self._allocated(), self._size, self._words[self._tail]
         free = size - (written - self._words[self._head])
         if free == 0:
             return False
@@ -131,9 +173,7 @@ class Outlet:
 
     def put(self, tag: int, mark: int, data: Bytes) -> bool:
         """Write a small message whole; returns False if there is no room for it now."""
-        if self._ring is None:
-            self._ring = self._home.allocate(self.neighbour.rank)
-        ring, size, written, end = self._ring, self._size, self._written, data.size
+        ring, size, written, end = self._allocated(), self._size, self._words[self._tail], data.size
         after = written + LINE + -(-end // LINE) * LINE
         if after - self._words[self._head] > size:
             return False
@@ -163,7 +203,7 @@ class Outlet:
         self._number = number
         self.lent[number % SLOTS] = number, out
         out.at = size
-        self._publish(self._written + LINE)
+        self._publish(self._words[self._tail] + LINE)
         return True
 
     def settle(self) -> bool:
@@ -185,7 +225,7 @@ class Outlet:
     def _publish(self, written: int) -> None:
         if _WEAK:
             self._fence()
-        self._words[self._tail] = self._written = written
+        self._words[self._tail] = written
         self._fence()
         if self._theirs[ASLEEP]:
             self.neighbour.wake()
@@ -221,11 +261,15 @@ class Lent(IncomingMessage):
 
 
 class Inlet:
-    """The consumer's side of the ring from a neighbour, one of so many ``neighbours``."""
+    """The consumer's side of the ring from a neighbour, one of so many ``neighbours``.
+
+    ``amid``: holds the neighbour's rank while a part of a message has been read, and no more.
+    """
 
     def __init__(
-        self, home: OwnArena, neighbour: Neighbour, begin: Begin, neighbours: int = 1
-    ) -> None:
+        self, home: OwnArena, neighbour: Neighbour, begin: Begin, neighbours: int = 1,
+        amid: set[int] | None = None,
+    ) -> None:  # fmt: skip
         arena = neighbour.arena
         self.neighbour, self._begin = neighbour, begin
         self._words = arena.words
@@ -233,19 +277,26 @@ class Inlet:
         self._ring, self._size = arena.bytes(home.rank), arena.ring
         self._lines = arena.view(home.rank)
         self._message: IncomingMessage | None = None
-        self._read = self._end = 0
+        self._amid, self._home_rank = set[int]() if amid is None else amid, home.rank
+        self._end = 0
         self._fence = fence()
         of = neighbour.rank, neighbour.process, neighbour.token
         self._buffers = OpenedBuffers(*of, neighbours)
         self.wanted: deque[Lent] = deque()
         self._scratch: Bytes | None = None
 
+    def addresses(self) -> RingAddresses:
+        """Where the ring is, for code that reads it as `take` does."""
+        arena = self.neighbour.arena
+        return _addresses(arena, self._home_rank, self._tail, self._head, self.neighbour)
+
     def pull(self) -> bool:
         """Read everything that has arrived in the ring; returns False if there was nothing.
 
         Raises `TransportError` for a neighbour that breaks the protocol.
         """
-        written, read = self._words[self._tail], self._read
+        written, told = self._words[self._tail], self._words[self._head]
+        read = told
         if written == read:
             return False
         if written - read > self._size:
@@ -264,21 +315,27 @@ class Inlet:
                 read += -(-n // LINE) * LINE
                 if message.at == message.size:
                     self._message = None
-            if read - self._read >= PIECE:
+            if read - told >= PIECE:
                 self._publish(read)
+                told = read
         self._publish(read)
+        if self._message is None:
+            self._amid.discard(self.neighbour.rank)
+        else:
+            self._amid.add(self.neighbour.rank)
         return True
 
     def come(self) -> bool:
         """Whether anything has arrived in the ring, of which nothing is read yet."""
-        return self._words[self._tail] != self._read
+        return self._words[self._tail] != self._words[self._head]
 
     def take(self, tag: int, mark: int, size: int) -> Bytes | None:
         """The message that comes next, if it has `come` whole and is this one; None if not.
 
         It stays in the ring until `taken`.
         """
-        read, at = self._read, self._read & self._size - 1
+        read = self._words[self._head]
+        at = read & self._size - 1
         end = read + LINE + -(-size // LINE) * LINE
         if self._message is not None or self._words[self._tail] < end:
             return None
@@ -404,7 +461,7 @@ class Inlet:
     def _publish(self, read: int) -> None:
         if _WEAK:
             self._fence()
-        self._words[self._head] = self._read = read
+        self._words[self._head] = read
         self._fence()
         if self._words[ASLEEP]:
             self.neighbour.wake()

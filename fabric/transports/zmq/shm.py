@@ -82,6 +82,10 @@ class Arena:
         """The address of the arena in this process's memory."""
         return int(np.frombuffer(self.memory, np.uint8, 1).ctypes.data)
 
+    def address_of_word(self, index: int) -> int:
+        """The address of one of the ``words``."""
+        return self.address + _WORD * index
+
     def counters(self, peer: int) -> tuple[int, int, int]:
         """Indices of the words that count bytes written to, and read from, the ring to ``peer``.
 

@@ -6,14 +6,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from fabric.failure import TransportError, WorldError
 from fabric.host.forked import again, here, own
 from fabric.transports.base import (
     AskSent,
     Brief,
+    BriefMove,
     Bytes,
     Counted,
+    MadeAtOnce,
     Many,
     PeerMemory,
     Rendezvous,
@@ -25,6 +30,7 @@ from fabric.transports.base import (
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import BRIEF, Inlet, Outlet, fence
+from fabric.transports.zmq.compiled_moves import made_at_once
 from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
@@ -69,6 +75,7 @@ class Zmq:
         self._paths[self.rank] = _Self(self._begin)
         self._outlets: list[Outlet] = []
         self._inlets: dict[int, Inlet] = {}
+        self._amid: set[int] = set()
         self._shared: SharedBuffers | None = None
         if ways.home is not None:
             self._shared = SharedBuffers(self.rank, ways.home.token)
@@ -78,7 +85,7 @@ class Zmq:
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
                 self._inlets[neighbour.rank] = Inlet(
-                    ways.home, neighbour, self._begin, len(ways.neighbours)
+                    ways.home, neighbour, self._begin, len(ways.neighbours), self._amid
                 )
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
@@ -159,6 +166,17 @@ class Zmq:
     def taken(self, peer: int) -> None:
         """Nobody reads what `take` has returned any more; see `Brief.taken`."""
         self._inlets[peer].taken()
+
+    def at_once(
+        self, moves: Sequence[BriefMove], combine: np.ufunc | None, dtype: np.dtype[Any] | None
+    ) -> MadeAtOnce | None:
+        """What makes ``moves`` in one go, where that was compiled; see `Brief.at_once`."""
+        outlets = {outlet.neighbour.rank: outlet for outlet in self._outlets}
+        return made_at_once(moves, combine, dtype, outlets, self._inlets, self._idle)
+
+    def _idle(self) -> bool:
+        """Whether nothing is under way or has come without being taken, and no thread waits."""
+        return not (self._queues or self._amid or self._woken) and self._matching.empty
 
     def progress(self, timeout: float) -> bool:
         """Move what can be moved; see `Transport.progress`.

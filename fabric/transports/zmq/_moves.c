@@ -1,0 +1,302 @@
+/* The moves of a call of small messages between processes that share memory, made in one go.
+
+   What `fabric.transports.zmq.byte_ring` does for one message at a time, for a list of them and
+   with nothing of Python in between: its layout of rings and headers, its order of what is written
+   and its fences. All state is in the rings' own words, so either may go on where the other has
+   stopped. `compiled_moves.py` makes the list, calls this, and does without it where it was not
+   built. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#define LAYOUT 1 /* compared with compiled_moves.LAYOUT: change both with what a move or ring is */
+#define LINE 64
+#define HERE 0x33504C4Eu
+#define LOOKS 20       /* looks at a ring before others are let run: less than a microsecond */
+#define LOOKS_MORE 2   /* and between two times at which they are */
+
+/* One move, as compiled_moves.MOVE packs it. Places are of the buffers send, recv and work. */
+typedef struct {
+    int64_t kind, ring, ring_size, written, read, asleep, closed, size;
+    int64_t source, source_at, into, into_at, base, base_at, combine;
+} Move;
+
+enum { SEND, TAKE, COPY };
+
+typedef struct {
+    uint32_t kind, mark;
+    uint64_t tag, size, rest[4];
+} Header;
+
+/* Items lie at any address. */
+#define ITEM(name, type) typedef type __attribute__((aligned(1), may_alias)) name
+ITEM(f4, float);
+ITEM(f8, double);
+ITEM(u1, uint8_t);
+ITEM(u2, uint16_t);
+ITEM(u4, uint32_t);
+ITEM(u8, uint64_t);
+ITEM(i1, int8_t);
+ITEM(i2, int16_t);
+ITEM(i4, int32_t);
+ITEM(i8, int64_t);
+
+/* As numpy's ufuncs: of two NaNs the first one stays, whichever operand a compiler puts first. */
+#define FLOATS(name, type, op)                                                                     \
+    static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
+        int64_t n = bytes / (int64_t)sizeof(type), odd = 0;                                        \
+        for (int64_t i = 0; i < n; i++) odd += (base[i] != base[i]) & (come[i] != come[i]);        \
+        if (odd)                                                                                   \
+            for (int64_t i = 0; i < n; i++)                                                        \
+                into[i] = base[i] != base[i] ? base[i] op 1 : base[i] op come[i];                  \
+        else                                                                                       \
+            for (int64_t i = 0; i < n; i++) into[i] = base[i] op come[i];                          \
+    }
+#define WHOLE(name, type, value)                                                                   \
+    static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
+        int64_t n = bytes / (int64_t)sizeof(type);                                                 \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            type a = base[i], b = come[i];                                                         \
+            into[i] = (type)(value);                                                               \
+        }                                                                                          \
+    }
+/* Integers wrap around: signed ones are added and multiplied as unsigned ones. */
+#define SIZED(size)                                                                                \
+    WHOLE(add##size, u##size, a + b)                                                               \
+    WHOLE(multiply##size, u##size, (uint64_t)a *(uint64_t)b)                                       \
+    WHOLE(and##size, u##size, a &b)                                                                \
+    WHOLE(or##size, u##size, a | b)                                                                \
+    WHOLE(xor##size, u##size, a ^ b)                                                               \
+    WHOLE(least_u##size, u##size, a < b ? a : b)                                                   \
+    WHOLE(most_u##size, u##size, a > b ? a : b)                                                    \
+    WHOLE(least_i##size, i##size, a < b ? a : b)                                                   \
+    WHOLE(most_i##size, i##size, a > b ? a : b)
+SIZED(1)
+SIZED(2)
+SIZED(4)
+SIZED(8)
+FLOATS(add_f4, f4, +)
+FLOATS(add_f8, f8, +)
+FLOATS(multiply_f4, f4, *)
+FLOATS(multiply_f8, f8, *)
+
+typedef void Combine(void *into, const void *base, const void *come, int64_t bytes);
+
+typedef struct {
+    const char *name; /* of the ufunc, and of the type as numpy writes it */
+    Combine *combine;
+} Named;
+
+#define NAMED_SIZE(size)                                                                           \
+    {"add u" #size, (Combine *)add##size}, {"add i" #size, (Combine *)add##size},                  \
+        {"multiply u" #size, (Combine *)multiply##size},                                           \
+        {"multiply i" #size, (Combine *)multiply##size},                                           \
+        {"bitwise_and u" #size, (Combine *)and##size},                                             \
+        {"bitwise_and i" #size, (Combine *)and##size},                                             \
+        {"bitwise_or u" #size, (Combine *)or##size}, {"bitwise_or i" #size, (Combine *)or##size},  \
+        {"bitwise_xor u" #size, (Combine *)xor##size},                                             \
+        {"bitwise_xor i" #size, (Combine *)xor##size},                                             \
+        {"minimum u" #size, (Combine *)least_u##size},                                             \
+        {"minimum i" #size, (Combine *)least_i##size},                                             \
+        {"maximum u" #size, (Combine *)most_u##size}, {"maximum i" #size, (Combine *)most_i##size}
+static const Named COMBINES[] = {
+    NAMED_SIZE(1), NAMED_SIZE(2), NAMED_SIZE(4), NAMED_SIZE(8),
+    {"add f4", (Combine *)add_f4}, {"add f8", (Combine *)add_f8},
+    {"multiply f4", (Combine *)multiply_f4}, {"multiply f8", (Combine *)multiply_f8},
+};
+#define NAMES ((int64_t)(sizeof COMBINES / sizeof *COMBINES))
+
+static uint64_t word(int64_t at) {
+    return __atomic_load_n((uint64_t *)(intptr_t)at, __ATOMIC_ACQUIRE);
+}
+
+/* Publishes a counter; whether its other side sleeps and must be woken. */
+static int publish(const Move *move, int64_t counter, uint64_t value) {
+    __atomic_store_n((uint64_t *)(intptr_t)counter, value, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return word(move->asleep) != 0;
+}
+
+static uint64_t lines(uint64_t bytes) { return (bytes + LINE - 1) / LINE * LINE; }
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static void rest(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+/* Waits until the ring has something to read, or `until`; others run meanwhile. */
+static int come(const Move *move, uint64_t read, int64_t until) {
+    for (int look = 0; look < LOOKS; look++, rest())
+        if (word(move->written) != read) return 1;
+    int found = 0;
+    Py_BEGIN_ALLOW_THREADS
+    do {
+        sched_yield();
+        for (int look = 0; look < LOOKS_MORE && !found; look++) found = word(move->written) != read;
+    } while (!found && now() < until);
+    Py_END_ALLOW_THREADS
+    return found;
+}
+
+/* What became of a move. */
+enum { MADE, MADE_BUT_ASLEEP, NOT_MADE };
+
+static int sent(const Move *move, const char *data, uint64_t tag, uint32_t mark) {
+    uint64_t written = word(move->written), size = (uint64_t)move->size;
+    uint64_t after = written + LINE + lines(size), last = (uint64_t)move->ring_size - 1;
+    if (after - word(move->read) > (uint64_t)move->ring_size || word(move->closed)) return NOT_MADE;
+    char *ring = (char *)(intptr_t)move->ring;
+    Header header = {HERE, mark, tag, size, {0}};
+    memcpy(ring + (written & last), &header, sizeof header);
+    uint64_t at = (written + LINE) & last, first = size;
+    if (at + size > (uint64_t)move->ring_size) first = (uint64_t)move->ring_size - at;
+    memcpy(ring + at, data, first);
+    memcpy(ring, data + first, size - first);
+    return publish(move, move->written, after) ? MADE_BUT_ASLEEP : MADE;
+}
+
+static void put(const Move *move, char *into, const char *base, const char *data, int64_t bytes) {
+    if (move->combine < 0)
+        memmove(into, data, (size_t)bytes);
+    else
+        COMBINES[move->combine].combine(into, base, data, bytes);
+}
+
+static int taken(const Move *move, char *into, const char *base, uint64_t tag, uint32_t mark,
+                 int64_t wait) {
+    uint64_t read = word(move->read), size = (uint64_t)move->size;
+    uint64_t after = read + LINE + lines(size), last = (uint64_t)move->ring_size - 1;
+    if (word(move->written) == read && !come(move, read, now() + wait)) return NOT_MADE;
+    if (word(move->written) - read < after - read) return NOT_MADE; /* a part of it, or another */
+    const char *ring = (const char *)(intptr_t)move->ring;
+    Header header;
+    memcpy(&header, ring + (read & last), sizeof header);
+    if (header.kind != HERE || header.mark != mark || header.tag != tag || header.size != size)
+        return NOT_MADE;
+    uint64_t at = (read + LINE) & last, first = size;
+    if (at + size > (uint64_t)move->ring_size) first = (uint64_t)move->ring_size - at;
+    put(move, into, base, ring + at, (int64_t)first); /* lines hold whole items */
+    if (first < size) put(move, into + first, base + first, ring, (int64_t)(size - first));
+    return publish(move, move->read, after) ? MADE_BUT_ASLEEP : MADE;
+}
+
+static int made(const Move *move, char *const *buffers, uint64_t tag, uint32_t mark, int64_t wait) {
+    char *source = buffers[move->source] + move->source_at;
+    char *into = buffers[move->into] + move->into_at;
+    const char *base = buffers[move->base] + move->base_at;
+    switch (move->kind) {
+    case SEND:
+        return sent(move, source, tag, mark);
+    case TAKE:
+        return taken(move, into, base, tag, mark, wait);
+    default:
+        put(move, into, base, source, move->size);
+        return MADE;
+    }
+}
+
+/* Whether a move keeps within buffers of these lengths: a mistake elsewhere must not write there. */
+static int fits(const Move *move, const Py_buffer *buffers) {
+    const int64_t places[][2] = {
+        {move->source, move->source_at}, {move->into, move->into_at}, {move->base, move->base_at},
+    };
+    if (move->size < 0 || move->combine >= NAMES) return 0;
+    for (int place = 0; place < 3; place++) {
+        int64_t buffer = places[place][0], at = places[place][1];
+        int used = place == 0 ? move->kind != TAKE : move->kind != SEND && (place == 1 || move->combine >= 0);
+        if (buffer < 0 || buffer > 2) return 0;
+        if (used && (at < 0 || at + move->size > buffers[buffer].len)) return 0;
+    }
+    return 1;
+}
+
+static PyObject *run_moves(const Py_buffer *moves, Py_buffer *buffers, long long first,
+                           unsigned long long tag, unsigned long mark, long long wait) {
+    const Move *move = (const Move *)moves->buf;
+    int64_t count = moves->len / (int64_t)sizeof(Move), number = first;
+    char *at[3] = {buffers[0].buf, buffers[1].buf, buffers[2].buf};
+    int became = MADE;
+    for (; number < count && became == MADE; number++) {
+        if (!fits(&move[number], buffers)) {
+            PyErr_Format(PyExc_ValueError, "move %lld is beyond its buffers", (long long)number);
+            return NULL;
+        }
+        became = made(&move[number], at, tag, (uint32_t)mark, wait);
+        if (became == NOT_MADE) break;
+    }
+    /* Negative: the last move was made, and its peer must be woken. */
+    return PyLong_FromLongLong(became == MADE_BUT_ASLEEP ? -number : number);
+}
+
+PyDoc_STRVAR(run_doc,
+"run(moves, first, tag, mark, send, recv, work, wait)\n--\n\n"
+"Make moves from number ``first`` on; returns how many are made then.\n\n"
+"It stops before one that cannot be made, and after one whose peer sleeps: then the number is\n"
+"negative. ``wait``: nanoseconds that it waits for a message at most.");
+
+static PyObject *run(PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    (void)self;
+    if (count != 8) {
+        PyErr_Format(PyExc_TypeError, "run() takes 8 arguments, and got %zd", count);
+        return NULL;
+    }
+    long long first = PyLong_AsLongLong(given[1]);
+    unsigned long long tag = PyLong_AsUnsignedLongLong(given[2]);
+    unsigned long mark = PyLong_AsUnsignedLong(given[3]);
+    long long wait = PyLong_AsLongLong(given[7]);
+    if (PyErr_Occurred()) return NULL;
+    Py_buffer moves, buffers[3];
+    if (PyObject_GetBuffer(given[0], &moves, PyBUF_SIMPLE)) return NULL;
+    int held = 0;
+    PyObject *result = NULL;
+    /* What is sent may be read-only; whoever asks for moves has seen what may be written. */
+    while (held < 3 && PyObject_GetBuffer(given[4 + held], &buffers[held], PyBUF_SIMPLE) == 0) held++;
+    if (held == 3) result = run_moves(&moves, buffers, first, tag, mark, wait);
+    while (held > 0) PyBuffer_Release(&buffers[--held]);
+    PyBuffer_Release(&moves);
+    return result;
+}
+
+PyDoc_STRVAR(named_doc,
+"named(what)\n--\n\n"
+"The number of a reduction such as \"add f4\", -1 for one that there is not.");
+
+static PyObject *named(PyObject *self, PyObject *what) {
+    (void)self;
+    PyObject *bytes = PyUnicode_AsUTF8String(what);
+    if (bytes == NULL) return NULL;
+    long number = 0;
+    while (number < NAMES && strcmp(COMBINES[number].name, PyBytes_AsString(bytes))) number++;
+    Py_DECREF(bytes);
+    return PyLong_FromLong(number < NAMES ? number : -1);
+}
+
+static PyMethodDef METHODS[] = {
+    {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, run_doc},
+    {"named", named, METH_O, named_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int begin(PyObject *module) { return PyModule_AddIntConstant(module, "LAYOUT", LAYOUT); }
+
+static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, begin}, {0, NULL}};
+
+static PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "_moves", "Moves of small messages; see compiled_moves.py.", 0,
+    METHODS, SLOTS, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__moves(void) { return PyModuleDef_Init(&MODULE); }

@@ -1,0 +1,17 @@
+"""The compiled module; see `_moves.c`."""
+
+from typing_extensions import Buffer
+
+LAYOUT: int
+
+def named(what: str) -> int: ...
+def run(
+    moves: Buffer,
+    first: int,
+    tag: int,
+    mark: int,
+    send: Buffer,
+    recv: Buffer,
+    work: Buffer,
+    wait: int,
+) -> int: ...

@@ -1,0 +1,234 @@
+"""Moves of small messages by compiled code: the same bytes, and the same rings, as without it."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from collectives import buffers, init
+from fabric import launch
+from fabric.failure import CallMismatch
+from fabric.host.lacking import COMPILED, LACKS
+from fabric.transports.base import BriefMove, MadeAtOnce
+from fabric.transports.zmq.compiled_moves import compiled_code, made_at_once
+from tests.support.every_byte import REDUCING, call, numbers, wanted
+from tests.support.worlds import noise
+from tests.test_communicator import ANYWHERE, OPS
+from tests.test_shm import Pair, pair
+
+pytestmark = pytest.mark.skipif(
+    compiled_code() is None,
+    reason="there was no C compiler where Triplane was installed: install one, and it once more",
+)
+
+UFUNCS = (
+    np.add, np.multiply, np.minimum, np.maximum, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
+)  # fmt: skip
+INTEGERS = tuple(np.dtype(f"{sign}{size}") for sign in "iu" for size in (1, 2, 4, 8))
+KNOWN = [(each, dtype) for dtype in INTEGERS for each in UFUNCS] + [
+    (each, np.dtype(name)) for name in ("f4", "f8") for each in (np.add, np.multiply)
+]
+NOTHING = np.zeros(0, np.uint8)
+
+
+def made(
+    moves: Sequence[BriefMove], combine: np.ufunc | None = None, dtype: Any = None,
+    of: Pair | None = None, idle: Callable[[], bool] = lambda: True,
+) -> MadeAtOnce | None:  # fmt: skip
+    outlets, inlets = ({}, {}) if of is None else ({1: of.outlet}, {1: of.inlet, 0: of.inlet})
+    type_ = None if dtype is None else np.dtype(dtype)
+    return made_at_once(moves, combine, type_, outlets, inlets, idle)
+
+
+def compiled(*given: Any, **options: Any) -> MadeAtOnce:
+    found = made(*given, **options)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("combine", "dtype"), KNOWN, ids=lambda each: getattr(each, "__name__", str(each))
+)
+@settings(max_examples=25, deadline=None)
+@given(
+    items=st.integers(0, 70), shifts=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    seed=st.integers(0, 1 << 30), is_odd=st.booleans(), apart=st.booleans(),
+)  # fmt: skip
+def test_items_are_combined_as_numpy_combines_them(
+    combine: np.ufunc, dtype: np.dtype[Any], items: int, shifts: tuple[int, int], seed: int,
+    is_odd: bool, apart: bool,
+) -> None:  # fmt: skip
+    """To the bit, at any address, of any bits.
+
+    Of two NaNs the first one stays; in numpy it depends on where in the array they are.
+    """
+    size = items * dtype.itemsize
+    send, recv = (noise(seed + n, 3 * size + at) for n, at in enumerate(shifts))
+    if is_odd and dtype.kind == "f":
+        for array, at in zip((send, recv), shifts, strict=True):
+            odd = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]
+            chosen = np.random.default_rng(seed).choice(np.array(odd, dtype), 3 * items)
+            array[at:] = chosen.view(np.uint8)
+    base = shifts[0] + size if apart else None
+    move = BriefMove(None, (0, shifts[0]), (1, shifts[1]), size, True, base)
+    want = recv.copy()
+    into = slice(shifts[1], shifts[1] + size)
+    come = send[shifts[0] : shifts[0] + size].copy().view(dtype)
+    first = (send[shifts[0] + size :][:size] if apart else recv[into]).copy().view(dtype)
+    with np.errstate(all="ignore"):
+        result = combine(first, come)
+    if dtype.kind == "f":
+        both = np.isnan(first) & np.isnan(come)
+        result[both] = first[both] * 1
+    want[into] = result.view(np.uint8)
+    assert compiled([move], combine, dtype)(1, 2, send, recv, NOTHING) == 1
+    assert np.array_equal(recv, want)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from([0, 1, 63, 64, 65, 300, 800]), max_size=25),
+    turns=st.lists(st.integers(0, 4), max_size=80),
+)
+def test_either_code_goes_on_where_the_other_has_stopped(
+    sizes: list[int], turns: list[int]
+) -> None:
+    """Whoever writes to a ring, and whoever reads from it, and wherever it is full or empty."""
+    with pair() as p:
+        data = [noise(k, size) for k, size in enumerate(sizes)]
+        sent, come, begun = 0, list[NDArray[np.uint8]](), deque(range(len(sizes)))
+        for turn in [*turns, *[0, 2] * 60]:
+            if turn < 2 and sent < len(data):
+                tag, bytes_ = sent, data[sent]
+                if turn == 0:
+                    moves = compiled([BriefMove(1, (0, 0), None, bytes_.size)], of=p)
+                    sent += moves(tag, tag ^ 1, bytes_, NOTHING, NOTHING)
+                else:
+                    sent += p.outlet.put(tag, tag ^ 1, bytes_)
+            elif turn >= 2 and len(come) < sent:
+                tag = begun[0]
+                into = np.zeros(sizes[tag], np.uint8)
+                if turn == 2:
+                    moves = compiled([BriefMove(0, None, (1, 0), into.size)], of=p)
+                    done = moves(tag, tag ^ 1, NOTHING, into, NOTHING) == 1
+                elif turn == 3:
+                    piece = p.inlet.take(tag, tag ^ 1, into.size)
+                    done = piece is not None
+                    if piece is not None:
+                        into[:] = piece
+                        p.inlet.taken()
+                else:
+                    piece = p.inlet.take(tag, tag, into.size)  # of another mark
+                    assert piece is None
+                    done = False
+                if done:
+                    begun.popleft()
+                    come.append(into)
+        assert len(come) == len(data)
+        assert all(map(np.array_equal, come, data))
+        assert not p.inlet.come()
+
+
+def test_another_message_than_the_awaited_one_is_left_where_it_is() -> None:
+    with pair() as p:
+        assert p.outlet.put(7, 8, noise(1, 100))
+        into = np.zeros(100, np.uint8)
+        for tag, mark, size in ((6, 8, 100), (7, 9, 100), (7, 8, 99), (7, 8, 64)):
+            moves = compiled([BriefMove(0, None, (1, 0), size)], of=p)
+            assert moves(tag, mark, NOTHING, into, NOTHING) == 0
+        assert not into.any()
+        assert compiled([BriefMove(0, None, (1, 0), 100)], of=p)(7, 8, NOTHING, into, NOTHING) == 1
+        assert np.array_equal(into, noise(1, 100))
+
+
+Case = tuple[str, str, str, str, int, int]
+
+
+def cases(ranks: int) -> list[Case]:
+    chosen = []
+    for number, op in enumerate(OPS):
+        for turn, name in enumerate(ANYWHERE[op]):
+            kind = (
+                ("sum", "max", "bxor", "avg", "sum")[(number + turn) % 5] if op in REDUCING else ""
+            )
+            dtype = (
+                "int32" if kind in ("max", "bxor") else ("float32", "int64", "bfloat16")[turn % 3]
+            )
+            chosen.append((op, name, dtype, kind, (1, 13, 1000)[(turn + number) % 3], turn % ranks))
+    return chosen
+
+
+def calls_over_and_over(every: Sequence[Case], seed: int) -> str:
+    """In a rank: each call several times, with other data, while ranks come late now and then."""
+    random = np.random.default_rng([seed, int(os.environ.get("RANK", "0"))])
+    with init() as comm:
+        for op, name, dtype, kind, items, root in every:
+            size = np.dtype(getattr(ml_dtypes, dtype, dtype)).itemsize
+            send_size, recv_size = buffers(op, comm.size, items * size)
+            for turn in range(6):
+                inputs = numbers(comm.size, send_size // size, dtype, exact=True)
+                inputs = [np.roll(each, turn) for each in inputs]
+                got = np.zeros(recv_size // size, inputs[0].dtype)
+                if random.random() < 0.2:
+                    time.sleep(random.choice([0.0001, 0.0005, 0.003]))
+                if turn == 3:  # one is under way beside it
+                    beside = np.array([comm.rank], np.int32)
+                    work = comm.all_reduce(beside, async_op=True)
+                call(comm, op, inputs[comm.rank].copy(), got, root, kind, algorithm=name)
+                if turn == 3:
+                    work.wait()
+                    assert beside[0] == sum(range(comm.size))
+                want = wanted(op, inputs, root, kind)[comm.rank]
+                assert want is None or got.tobytes() == want.tobytes(), (op, name, dtype, kind)
+        return "right"
+
+
+@pytest.mark.parametrize("lacking", ["", COMPILED])
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_every_collective_over_and_over(
+    ranks: int, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LACKS, lacking)
+    args = cases(ranks), ranks
+    found = launch(calls_over_and_over, ranks, None, "zmq", args=args, timeout=120.0)
+    assert found == ["right"] * ranks
+
+
+def runs_ahead(times: int) -> int:
+    """In a rank: the root sends until the rings are full, and goes on when others read."""
+    with init() as comm:
+        right = 0
+        for turn in range(times):
+            x = noise(turn, 1 << 14) if comm.rank == 0 else np.zeros(1 << 14, np.uint8)
+            if comm.rank == 1 and turn in (5, 90):
+                time.sleep(0.05)
+            comm.broadcast(x, 0)
+            right += np.array_equal(x, noise(turn, 1 << 14))
+        return right
+
+
+def test_a_root_that_runs_ahead_of_the_others() -> None:
+    assert launch(runs_ahead, 3, None, "zmq", args=(200,), timeout=60.0) == [200] * 3
+
+
+def other_calls() -> str:
+    """In a rank: ranks make the same call but once; whoever is in it learns of it."""
+    with init() as comm:
+        x = np.zeros(4, np.float32)
+        for _ in range(50):
+            comm.all_reduce(x)
+        comm.all_reduce(x, "max" if comm.rank == 1 else "sum")
+    return "over"
+
+
+def test_a_call_that_differs_after_many_that_were_alike() -> None:
+    with pytest.raises(CallMismatch, match=r"rank 1 called all_reduce\(max"):
+        launch(other_calls, 3, None, "zmq", timeout=60.0)
