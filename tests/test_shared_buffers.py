@@ -1,5 +1,6 @@
 import gc
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from collectives import ArgumentError, init
 from fabric import launch
 from fabric.failure import RankLost, TransportError
+from fabric.transports.zmq import mapped_file
+from fabric.transports.zmq.mapped_file import LARGE
 from fabric.transports.zmq.shared_buffers import OPEN, OpenedBuffers, SharedBuffers, SharedPlace
 from tests.support.worlds import noise
 
@@ -31,13 +34,16 @@ def files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_what_is_written_is_read_where_it_is() -> None:
+@pytest.mark.parametrize("size", [SIZE, LARGE, 2 * LARGE + 12_345])
+def test_what_is_written_is_read_where_it_is(size: int) -> None:
     shared, opened = of_rank_3()
-    one, other = shared.allocate(SIZE), shared.allocate(SIZE)
-    one[:], other[:] = noise(1, SIZE), noise(2, SIZE)
-    for data in (one, other, one[7:100], other[SIZE - 5 :], other[:0]):
+    one, other = shared.allocate(size), shared.allocate(size)
+    assert not one.any()
+    assert not other.any()
+    one[:], other[:] = noise(1, size), noise(2, size)
+    for data in (one, other, one[7:100], other[size - 5 :], other[:0]):
         assert np.array_equal(opened.bytes(place_of(shared, data), data.size), data)
-    kept = opened.bytes(place_of(shared, one), SIZE)
+    kept = opened.bytes(place_of(shared, one), size)
     one[12] += 1
     assert kept[12] == one[12]
     with pytest.raises(ValueError, match="read-only"):
@@ -46,9 +52,10 @@ def test_what_is_written_is_read_where_it_is() -> None:
     assert shared.find(noise(1, SIZE)) is None
 
 
-def test_the_memory_of_a_buffer_is_freed_with_its_last_array() -> None:
+@pytest.mark.parametrize("size", [SIZE, LARGE + 5])
+def test_the_memory_of_a_buffer_is_freed_with_its_last_array(size: int) -> None:
     shared, opened = of_rank_3()
-    before, part = files(), shared.allocate(SIZE)[9:99]
+    before, part = files(), shared.allocate(size)[9:99]
     part[:] = 1
     place = place_of(shared, part)
     seen = opened.bytes(place, part.size)
@@ -59,6 +66,22 @@ def test_the_memory_of_a_buffer_is_freed_with_its_last_array() -> None:
     assert files() == before
     with pytest.raises(RankLost, match="rank 3 has died, or has freed what it was sending"):
         OpenedBuffers(3, os.getpid(), TOKEN).bytes(place, 9)
+
+
+def mappings() -> int:
+    gc.collect()
+    return len(Path("/proc/self/maps").read_text().splitlines())
+
+
+def test_what_is_mapped_is_unmapped_with_its_last_array() -> None:
+    shared, opened = of_rank_3()
+    shared.allocate(3 * LARGE)
+    before = mappings()
+    for _ in range(5):
+        data = shared.allocate(3 * LARGE + 1)
+        assert data[-1] == opened.bytes(place_of(shared, data), data.size)[-1]
+    del data, opened
+    assert mappings() <= before + 1
 
 
 def test_another_file_of_the_same_number_is_not_taken_for_the_buffer() -> None:
@@ -176,3 +199,12 @@ def test_arrays_that_there_are_not_are_refused() -> None:
     ), said
     assert "-1" in said[0]
     assert "'no type'" in said[2]
+
+
+def test_buffers_are_there_where_no_large_pages_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped_file, "_COLLAPSE", 9_999)  # as before Linux 6.1: no such advice
+    shared, opened = of_rank_3()
+    data = shared.allocate(2 * LARGE)
+    assert not data.any()
+    data[:] = noise(1, data.size)
+    assert np.array_equal(opened.bytes(place_of(shared, data), data.size), data)

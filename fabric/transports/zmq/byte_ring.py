@@ -55,7 +55,7 @@ FETCH = 1 << 18
 """Bytes of a lent message that are read at a time for `Receive.take`: a part of the second-level
 cache, so that who combines them finds them there."""
 
-FILL = 1 << 20
+FILL = 1 << 22
 """Bytes of a lent message that are read at a time where they are to stay."""
 
 _HEADER = struct.Struct("<IIQQQQQQ")

@@ -1,8 +1,9 @@
 """Buffers that the processes of a host share: who gets a message from one reads it where it is.
 
 Each is a file without a name, which others open under /proc when a message first comes from it, and
-keep open. Its first page tells whose buffer it is, and whether it is still in use: a number of a
-file may be another file's by the time that it is opened.
+keep open. Its first page tells whose buffer it is, where in the file, and whether it is still in
+use: a number of a file may be another file's by the time that it is opened. Buffers of megabytes
+have large pages.
 """
 
 import bisect
@@ -19,13 +20,15 @@ import numpy as np
 from fabric.failure import RankLost
 from fabric.host.forked import here
 from fabric.transports.base import Bytes, address_of
+from fabric.transports.zmq.mapped_file import LARGE, MappedFile, in_large_pages
 from fabric.transports.zmq.shm import no_room
 
 OPEN = 512
 """Buffers of all neighbours that are kept open: half of the files that a process may open."""
 
-_HEAD = struct.Struct("<16sQQ")
-"""In the first page: the owner's token, the buffer's number, and 1 when it is in use no more."""
+_HEAD = struct.Struct("<16sQQQ")
+"""In the first page: the owner's token, the buffer's number, where it begins in the file, and
+1 when it is in use no more."""
 
 _IN_USE, _FREED = 0, 1
 _REMOVE = 9  # Linux's MADV_REMOVE, which Python has no name for
@@ -40,12 +43,16 @@ class SharedPlace(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """A buffer of this process: where it ends, its number, its file, and whether it still is."""
+    """A buffer of this process: where it ends, its number, its file, and whether it still is.
+
+    ``first``: where it begins in the file.
+    """
 
     end: int
     number: int
     file: int
-    mapped: "weakref.ref[mmap.mmap]"
+    first: int
+    mapped: "weakref.ref[MappedFile]"
 
 
 class SharedBuffers:
@@ -61,26 +68,31 @@ class SharedBuffers:
 
     def allocate(self, size: int) -> Bytes:
         """A new buffer; see `fabric.transports.base.Shared.allocate`."""
-        length = mmap.PAGESIZE + size
+        first = LARGE if size >= LARGE else mmap.PAGESIZE
+        length = first + size
         with no_room(self.rank, size, "a buffer"):
             file = os.memfd_create("triplane buffer", os.MFD_CLOEXEC)
             try:
                 os.ftruncate(file, length)
-                mapped = mmap.mmap(file, length)
+                mapped = MappedFile(file, length, True)
             except BaseException:
                 os.close(file)
                 raise
-        whole = np.frombuffer(mapped, np.uint8)[mmap.PAGESIZE :]
-        begin = address_of(whole)
+        whole: Bytes = np.asarray(mapped)[first:]
+        begin = mapped.address + first
+        in_large_pages(whole, begin)
         with self._allocating:
             self._count += 1
-            own = _Own(begin + size, self._count, file, weakref.ref(mapped))
+            own = _Own(begin + size, self._count, file, first, weakref.ref(mapped))
             known = dict(zip(*self._known, strict=True)) | {begin: own}
             begins = sorted(begin for begin, own in known.items() if own.mapped() is not None)
             self._known = begins, [known[begin] for begin in begins]
-        os.pwrite(file, _HEAD.pack(self._token, own.number, _IN_USE), 0)
+        self._tell(own, _IN_USE)
         weakref.finalize(mapped, self._free, own, length).atexit = False
         return whole
+
+    def _tell(self, own: _Own, state: int) -> None:
+        os.pwrite(own.file, _HEAD.pack(self._token, own.number, own.first, state), 0)
 
     def find(self, data: Bytes) -> SharedPlace | None:
         """Where ``data`` lies, if it lies in one buffer as a whole; else None."""
@@ -100,9 +112,9 @@ class SharedBuffers:
         """
         if not self._at_home():
             return
-        os.pwrite(own.file, _HEAD.pack(self._token, own.number, _FREED), 0)
+        self._tell(own, _FREED)
         with mmap.mmap(own.file, length) as again:
-            again.madvise(_REMOVE, mmap.PAGESIZE, length - mmap.PAGESIZE)
+            again.madvise(_REMOVE, own.first, length - own.first)
         os.close(own.file)
 
 
@@ -115,7 +127,8 @@ class OpenedBuffers:
     def __init__(self, rank: int, process: int, token: bytes, neighbours: int = 1) -> None:
         self._rank, self._process, self._token = rank, process, token
         self._most = max(OPEN // neighbours, 1)
-        self._open: OrderedDict[int, tuple[memoryview, Bytes]] = OrderedDict()
+        # By number: the file, and the buffer in it.
+        self._open: OrderedDict[int, tuple[Bytes, Bytes]] = OrderedDict()
 
     def bytes(self, place: SharedPlace, size: int) -> Bytes:
         """The ``size`` bytes from ``place`` on, which must not be written.
@@ -129,25 +142,26 @@ class OpenedBuffers:
             self._open.move_to_end(place.number)
         return kept[1][place.at : place.at + size]
 
-    def _opened(self, place: SharedPlace) -> tuple[memoryview, Bytes]:
-        for number, (first, _) in list(self._open.items()):
-            if _HEAD.unpack_from(first)[2] == _FREED:
+    def _opened(self, place: SharedPlace) -> tuple[Bytes, Bytes]:
+        for number, (kept, _) in list(self._open.items()):
+            if _HEAD.unpack_from(kept.data)[3] == _FREED:
                 del self._open[number]
         while len(self._open) >= self._most:
             self._open.popitem(last=False)
         try:
             file = os.open(f"/proc/{self._process}/fd/{place.file}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                head = os.pread(file, _HEAD.size, 0)
-                if head != _HEAD.pack(self._token, place.number, _IN_USE):
+                head = os.pread(file, _HEAD.size, 0).ljust(_HEAD.size, b"\0")
+                token, number, first, state = _HEAD.unpack(head)
+                if (token, number, state) != (self._token, place.number, _IN_USE):
                     raise FileNotFoundError(f"file {place.file} is another")
-                mapped = mmap.mmap(file, 0, prot=mmap.PROT_READ)
+                mapped = MappedFile(file, os.fstat(file).st_size, False)
             finally:
                 os.close(file)
         except (FileNotFoundError, PermissionError, ProcessLookupError) as error:
             raise RankLost(
                 f"rank {self._rank} has died, or has freed what it was sending: {error}", self._rank
             ) from error
-        whole = np.frombuffer(mapped, np.uint8)[mmap.PAGESIZE :]
-        self._open[place.number] = kept = memoryview(mapped), whole
-        return kept
+        whole: Bytes = np.asarray(mapped)
+        self._open[place.number] = whole, whole[first:]
+        return self._open[place.number]
