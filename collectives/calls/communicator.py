@@ -29,7 +29,7 @@ from collectives.calls.group import Group
 from collectives.calls.messages import CheckedMessage, Recv, Send, checked, checked_all
 from collectives.calls.messages import call as message_call
 from collectives.calls.prepared import CallArguments, advice, collective, custom
-from collectives.calls.untimed import blocks, rounds
+from collectives.calls.untimed import Untimed, blocks
 from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
 from fabric.failure import RankLost, WorldError
@@ -82,6 +82,8 @@ class Communicator:
         self.joined = False
         self._member, self._group, self._timeout = me, group, timeout
         self._driver: Driver = me.driver
+        self._no_rows = Plan(group.rank, group.size, ())
+        self.telling = Untimed(group.rank, group.members, self._driver.transport)
         self._calls: dict[Hashable, PreparedCall] = {}
         self._at_once: dict[CallArguments, CallAtOnce] = {}
         self._machines: dict[str, MachineLabel | None] = {}
@@ -401,8 +403,8 @@ class Communicator:
         gaps.
         """
         blocks(out, x, self.size)
-        call = timed_as(text(words, "words"), Plan(self.rank, self.size, ()), FREE)
-        self.exchange(call, rounds(self.rank, out, x), timeout=timeout)
+        call = timed_as(text(words, "words"), self._no_rows, FREE)
+        self.exchange(call, self.telling.rounds(out, x), timeout=timeout)
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -461,6 +463,16 @@ class Communicator:
             [in_rounds(call, driver.transport, group.members, number, messages, finish)],
             asynchronous, time,
         )  # fmt: skip
+
+    def untimed(self, words: str, operation: str) -> PreparedCall | None:
+        """A call of ``operation`` where nothing takes emulated time, and nobody writes it down.
+
+        So what it consists of need not be told; None where it has to be. ``words``: what it is to
+        all its ranks, with everything on which they must agree.
+        """
+        if self.records or self.machine(operation) is not None:
+            return None
+        return timed_as(words, self._no_rows, operation)
 
     def check(self) -> None:
         """Raise the `WorldError` that has ended the world, if one has; cheap."""

@@ -3,7 +3,7 @@
 On the emulated machine such things travel in messages that are part of the call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.ranks.message_moves import Round
+from fabric.transports.base import Brief, BriefMove, Bytes, MadeAtOnce, Transport
 from topology.arguments import shown
 from topology.errors import ArgumentError
+
+KEPT = 64
+"""Kinds of messages whose moves are kept."""
+
+NO_WORK = np.zeros(0, np.uint8)
 
 FEW = 16
 """Ranks up to which everybody sends to everybody; beyond, blocks go by way of others."""
 
 _Blocks = NDArray[Any]
+Rounds = list[Callable[[], Round]]
 
 
 def blocks(out: Any, x: Any, ranks: int) -> None:
@@ -35,36 +42,82 @@ def blocks(out: Any, x: Any, ranks: int) -> None:
         raise ArgumentError("out is read-only, and the call writes it")
 
 
-def rounds(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
-    """The rounds of messages that move block ``x[j]`` to rank j.
+class Untimed:
+    """What the ranks of a group tell each other, as rounds of messages of rank ``rank``.
 
-    ``out[i]`` is the block from rank i.
+    ``members``: their world ranks. The moves of messages that are sent over and over are kept.
     """
-    if len(x) <= FEW:
-        return [partial(_direct, rank, out, x)]
-    return _bruck(rank, out, x)
+
+    def __init__(self, rank: int, members: Sequence[int], transport: Transport) -> None:
+        self._rank, self._members = rank, members
+        self._brief: Brief | None = getattr(transport, "brief", None)
+        self._kept: dict[int, MadeAtOnce | None] = {}
+
+    def rounds(self, out: _Blocks, x: _Blocks) -> Rounds:
+        """The rounds of messages that move block ``x[j]`` to rank j.
+
+        ``out[i]`` is the block from rank i.
+        """
+        if len(x) <= FEW:
+            return [partial(self._direct, out, x)]
+        return _bruck(self._rank, out, x)
+
+    def barrier(self) -> Rounds:
+        """The rounds of a barrier: everybody tells everybody, or, where there are many ranks, in
+        round k each hears of 2^k ranks before it.
+
+        Each round is a time that ranks wait, which on a busy host costs more than messages do.
+        """
+        ranks = len(self._members)
+        if ranks <= FEW:
+            nods = np.zeros((2, ranks, 1), np.uint8)
+            return [partial(self._direct, nods[0], nods[1])]
+        return [partial(self._nod, 1 << hop) for hop in range((ranks - 1).bit_length())]
+
+    def _nod(self, far: int) -> Round:
+        rank, ranks = self._rank, len(self._members)
+        nod, to, of = np.zeros(2, np.uint8), (rank + far) % ranks, (rank - far) % ranks
+
+        def moves() -> list[BriefMove]:
+            return [
+                BriefMove(self._members[to], (0, 0), None, 1),
+                BriefMove(self._members[of], None, (1, 1), 1),
+            ]
+
+        at_once = self._at_once(-far, moves, nod, nod)
+        return Round([(to, nod[:1])], [(of, 1, nod[1:])], at_once)
+
+    def _direct(self, out: _Blocks, x: _Blocks) -> Round:
+        out[self._rank] = x[self._rank]
+        size, given, into = x[0].nbytes, _bytes(x), _bytes(out)
+        others = [peer for peer in range(len(x)) if peer != self._rank and size]
+        places = [(peer, slice(peer * size, (peer + 1) * size)) for peer in others]
+
+        def moves() -> list[BriefMove]:
+            sends = [BriefMove(self._members[p], (0, p * size), None, size) for p in others]
+            return sends + [BriefMove(self._members[p], None, (1, p * size), size) for p in others]
+
+        return Round(
+            [(peer, given[place]) for peer, place in places],
+            [(peer, size, into[place]) for peer, place in places],
+            self._at_once(size, moves, given, into),
+        )
+
+    def _at_once(
+        self, kind: int, moves: Callable[[], list[BriefMove]], given: Bytes, into: Bytes
+    ) -> Callable[[int, int], int] | None:
+        """What makes these moves, the same for all of a ``kind``, from and into such memory."""
+        if self._brief is None:
+            return None
+        if kind not in self._kept:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[kind] = self._brief.at_once(moves(), None, None)
+        make = self._kept[kind]
+        return None if make is None else lambda tag, mark: make(tag, mark, given, into, NO_WORK)
 
 
-def barrier(rank: int, ranks: int) -> list[Callable[[], Round]]:
-    """The rounds of a barrier: in round k each rank hears of 2^k ranks before it."""
-    return [partial(_nod, rank, ranks, 1 << k) for k in range((ranks - 1).bit_length())]
-
-
-def _nod(rank: int, ranks: int, far: int) -> Round:
-    nod = np.empty(1, np.uint8)
-    return Round([((rank + far) % ranks, nod)], [((rank - far) % ranks, 1, np.empty_like(nod))])
-
-
-def _direct(rank: int, out: _Blocks, x: _Blocks) -> Round:
-    out[rank] = x[rank]
-    others = [peer for peer in range(len(x)) if peer != rank and x[0].size]
-    return Round(
-        [(peer, _bytes(x[peer])) for peer in others],
-        [(peer, x[0].nbytes, _bytes(out[peer])) for peer in others],
-    )
-
-
-def _bruck(rank: int, out: _Blocks, x: _Blocks) -> list[Callable[[], Round]]:
+def _bruck(rank: int, out: _Blocks, x: _Blocks) -> Rounds:
     """As `collectives.algorithms.alltoall.bruck`: blocks go 1, 2, 4 and so on ranks on."""
     ranks, way = len(x), np.arange(len(x))
     blocks = x[(rank + way) % ranks]  # by how far they go

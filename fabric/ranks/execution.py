@@ -7,7 +7,7 @@ has those of schedules, `fabric.ranks.message_moves` those that are given round 
 
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -18,6 +18,10 @@ from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan, TimedRows
 from fabric.transports.base import Request, Transport
 from fabric.world.rank_control import RankControl
+
+MOMENT = 200e-6
+"""Seconds in which a call that its rank waits for looks for the messages of a step alone, before it
+moves whatever else there is."""
 
 LOSS_PATIENCE = 10.0
 """Seconds that a call whose messages cannot be moved waits to learn which rank is lost."""
@@ -131,6 +135,10 @@ class Execution:
             self.error = self.error or error
             self._steps.close()
             self._ended()
+
+    def until(self) -> float:
+        """Until when its next messages are looked for alone; see `Brief.take`."""
+        return perf_counter() + MOMENT if self.patient else 0.0
 
     def sent(self, number: int) -> bool:
         """True if the sends of the stages before ``number`` are done; raises their errors."""

@@ -14,7 +14,7 @@ from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import ReadyPlan
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, TimedRows
-from fabric.transports.base import SMALL, Bytes, Take, Transport
+from fabric.transports.base import SMALL, Brief, Bytes, Take, Transport
 
 NOTHING_READY = ReadyPlan((), (0, 0, 0))
 """The ready plan of a call that is made `in_rounds`."""
@@ -24,11 +24,13 @@ class Round(NamedTuple):
     """Messages in progress together: (rank, bytes) to send, and (rank, size, taker) to receive.
 
     Ranks are those of the plan; a taker is as in `Transport.receive`. Both ends of a message must
-    know it, and those of one pair have one order; empty ones are left out.
+    know it, and those of one pair have one order; empty ones are left out. ``at_once``: makes the
+    first of them, given the tag and the mark, and returns how many; None: nothing does.
     """
 
     sends: Sequence[tuple[int, Bytes]]
     receives: Sequence[tuple[int, int, Take | Bytes]]
+    at_once: Callable[[int, int], int] | None = None
 
 
 def timed_as(
@@ -73,7 +75,7 @@ def _post(on: Execution, number: int, messages: Round) -> None:
     transport, wide, members, tag, mark = (
         on.transport, on.transport.many, on.members, on.tag, on.mark
     )  # fmt: skip
-    sends, receives = messages
+    sends, receives, _ = messages
     if wide is not None and _wide([(peer, size) for peer, size, _ in receives]):
         peers, sizes, takes = zip(*receives, strict=True)
         world = [members[peer] for peer in peers]
@@ -85,14 +87,47 @@ def _post(on: Execution, number: int, messages: Round) -> None:
         pieces = [data.tobytes() for _, data in sends]
         on.sending.append((number, wide.send_many(world, tag, mark, pieces)))
         sends = ()
+    brief: Brief | None = getattr(transport, "brief", None) if on.patient else None
+    if brief is not None and all(size <= brief.most for _, size, _ in receives):
+        receives = _taken(on, brief, number, messages)
+        sends = ()
     for peer, size, take in receives:
         request = transport.receive(members[peer], tag, mark, size, take)
         if not request.done or request.error is not None:
             on.receiving.append((number, request))
     for peer, data in sends:
-        request = transport.send(members[peer], tag, mark, data)
-        if not request.done or request.error is not None:
-            on.sending.append((number, request))
+        _send(on, number, members[peer], data)
+
+
+def _send(on: Execution, number: int, peer: int, data: Bytes) -> None:
+    request = on.transport.send(peer, on.tag, on.mark, data)
+    if not request.done or request.error is not None:
+        on.sending.append((number, request))
+
+
+def _taken(
+    on: Execution, brief: Brief, number: int, messages: Round
+) -> Sequence[tuple[int, int, Take | Bytes]]:
+    """Send, and take what comes soon, without requests: the receives that are left."""
+    members, tag, mark = on.members, on.tag, on.mark
+    sends, receives, at_once = messages
+    made = 0 if at_once is None else at_once(tag, mark)
+    if made:
+        sends, receives = sends[made:], receives[max(made - len(sends), 0) :]
+    for peer, data in sends:
+        if not brief.put(members[peer], tag, mark, data):
+            _send(on, number, members[peer], data)
+    until = on.until()
+    for place, (peer, size, take) in enumerate(receives):
+        piece = brief.take(members[peer], tag, mark, size, until)
+        if piece is None:
+            return receives[place:]
+        if isinstance(take, np.ndarray):
+            take[:] = piece
+        elif size:
+            take(0, piece)
+        brief.taken(members[peer])
+    return ()
 
 
 def _wide(messages: Sequence[tuple[int, int]]) -> bool:

@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain
-from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
@@ -16,10 +15,6 @@ from fabric.ranks.ready import ReadyStep, Write
 from fabric.ranks.wide import CombinedRun, Gather, Spread
 from fabric.schedule.step import ScheduleError
 from fabric.transports.base import Brief, Bytes, Many, Request, Take, Transport
-
-MOMENT = 200e-6
-"""Seconds in which a call that its rank waits for looks for the messages of a step alone, before it
-moves whatever else there is."""
 
 Buffers = tuple[Bytes, Bytes, Bytes]
 """The bytes of a rank's send, recv and work buffer, at least as long as `ReadyPlan.rooms` says."""
@@ -129,7 +124,7 @@ class _ScheduleMoves:
 
     def _use(self, brief: Brief, after: ReadyStep, stage: ReadyStep) -> int:
         """Do with the messages of ``stage`` what ``after`` does: how many came soon enough."""
-        until = self._until()
+        until = self._on.until()
         for number, (write, use) in enumerate(zip(stage.receives, stage.direct, strict=True)):
             if self._is_made():
                 continue
@@ -137,12 +132,8 @@ class _ScheduleMoves:
                 return number
         return len(stage.receives)
 
-    def _until(self) -> float:
-        """Until when messages are looked for alone."""
-        return perf_counter() + MOMENT if self._on.patient else 0.0
-
     def _receive(self, number: int, stage: ReadyStep, source: Bytes, used: int = 0) -> None:
-        until, brief = self._until(), self._brief
+        until, brief = self._on.until(), self._brief
         for write in stage.receives[used:]:
             if self._is_made():
                 continue

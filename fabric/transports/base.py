@@ -220,7 +220,10 @@ class Brief(Protocol):
     """Means to move small messages without requests, as far as they can be moved at once.
 
     They are messages like others: what was put may be received, and what was sent may be taken.
+    ``most``: bytes of the largest ones.
     """
+
+    most: int
 
     def put(self, peer: int, tag: int, mark: int, data: Bytes) -> bool:
         """Send ``data`` whole, at once.

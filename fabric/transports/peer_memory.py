@@ -35,9 +35,6 @@ class _Stretch(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-_STRETCHES = ctypes.POINTER(_Stretch)
-
-
 class ProcessMemory:
     """The means to read the memory of ``process``, which is rank ``rank``."""
 
@@ -92,12 +89,14 @@ class ProcessMemory:
         self, call: Callable[..., Any] | None, there: ArrayLike, here: ArrayLike, sizes: ArrayLike,
         done: str,
     ) -> None:  # fmt: skip
-        table = np.empty((2, np.size(there), 2), np.uint64)
+        stretches = np.size(there)
+        table = np.empty((2, stretches, 2), np.uint64)
         table[0, :, 0], table[1, :, 0], table[:, :, 1] = here, there, sizes
-        for first in range(0, table.shape[1], MOST):
-            mine, theirs = np.ascontiguousarray(table[:, first : first + MOST])
-            many, size = len(mine), int(mine[:, 1].sum())
-            to, of = (ctypes.cast(each.ctypes.data, _STRETCHES) for each in (mine, theirs))
+        at, each = address_of(table), ctypes.sizeof(_Stretch)
+        for first in range(0, stretches, MOST):
+            many, to = min(MOST, stretches - first), at + first * each
+            size = int(table[0, first : first + many, 1].sum())
+            of = to + stretches * each
             moved = call(self._process, to, many, of, many, 0) if call else -1
             if moved != size:
                 raise self._failed(size, moved, done)
@@ -178,8 +177,8 @@ def _call(name: str) -> Callable[..., Any] | None:
         call = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):  # not Linux
         return None
-    many = ctypes.c_ulong
-    call.argtypes = (ctypes.c_int, _STRETCHES, many, _STRETCHES, many, many)
+    at, many = ctypes.c_void_p, ctypes.c_ulong
+    call.argtypes = (ctypes.c_int, at, many, at, many, many)
     call.restype = ctypes.c_ssize_t
     found: Callable[..., Any] = call
     return found

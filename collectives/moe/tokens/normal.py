@@ -288,6 +288,10 @@ class Normal:
         ``routing``: for the log of a run; see `RunLog`.
         """
         comm, timed, facts = self.comm, None, None
+        operation = "combine:normal" if back else "dispatch:normal"
+        untimed = comm.untimed(words, operation)
+        if untimed is not None:
+            return untimed
         if handle.known is not None:
             steps = two_level.counted(handle.known, size, back=back)
         else:
@@ -307,7 +311,7 @@ class Normal:
         if comm.records and routing is not None:
             facts = {**(facts or {}), "routing": routing}
         mine = plan_of_own_rows(steps, comm.size, comm.rank)
-        return timed_as(words, mine, "combine:normal" if back else "dispatch:normal", timed, facts)
+        return timed_as(words, mine, operation, timed, facts)
 
     def _described(self, load: DispatchPayload) -> Mapping[str, Any] | None:
         """The routing of a dispatch for the log, where the run is recorded and it has one."""

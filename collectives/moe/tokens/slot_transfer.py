@@ -5,14 +5,13 @@ copied once, by its receiver; between threads, results are not copied at all. Ot
 message for each peer.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.calls.communicator import Communicator
-from collectives.calls.untimed import barrier, rounds
+from collectives.calls.untimed import Rounds
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tensors import Array
@@ -26,8 +25,6 @@ from fabric.transports.base import Bytes, PeerMemory, address_of
 
 NUMBER = 4
 """Bytes of a token's row at its source."""
-
-Rounds = list[Callable[[], Round]]
 
 
 class Tokens:
@@ -77,7 +74,7 @@ class Tokens:
             return Round([], [])
 
         if memory is not None:
-            return [fetch, *barrier(rank, self._comm.size)]
+            return [fetch, *self._comm.telling.barrier()]
         return [lambda: self._messages(by_source, room, scratch), fetch]
 
     def finish(self) -> None:
@@ -197,7 +194,8 @@ class Returns:
             return [lambda: self._messages(rows), add_up]
         tell = np.zeros_like(told)
         tell[:, : at.shape[1]] = at
-        return [*rounds(rank, told, tell), add_up, *barrier(rank, self._comm.size)]
+        telling = self._comm.telling
+        return [*telling.rounds(told, tell), add_up, *telling.barrier()]
 
     def finish(self) -> None:
         """Release the results, which no rank reads any more."""

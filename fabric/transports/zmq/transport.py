@@ -65,6 +65,7 @@ class Zmq:
     """A `fabric.transports.base.Transport` of one rank; made by `connect`."""
 
     many: Many | None = None
+    most = BRIEF
 
     def __init__(self, ways: Reach) -> None:
         self.rank, self.size = ways.rank, ways.size
