@@ -63,10 +63,10 @@ class Untimed:
         return _bruck(self._rank, out, x)
 
     def barrier(self) -> Rounds:
-        """The rounds of a barrier: everybody tells everybody, or, where there are many ranks, in
-        round k each hears of 2^k ranks before it.
+        """The rounds of a barrier: one, in which everybody tells everybody, where ranks are few.
 
         Each round is a time that ranks wait, which on a busy host costs more than messages do.
+        Where they are many, each hears of 2^k ranks before it in round k.
         """
         ranks = len(self._members)
         if ranks <= FEW:

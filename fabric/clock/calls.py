@@ -17,7 +17,7 @@ two hours and a quarter."""
 
 _TICKS = 2.0**40  # in a second
 _EXACT = 2.0**53 * TICK  # seconds from where on a float64 has no finer grid anyway
-_KEPT = 1 << 20  # transfers in the shares that a catalogue remembers; each takes some 200 bytes
+_KEPT = 1 << 22  # transfers in the shares that a catalogue remembers: those of 768 ranks' two-shot
 _FAMILIES = 1 << 14
 
 

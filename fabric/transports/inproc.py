@@ -1,8 +1,9 @@
 """Transport between threads of one process: a large message is read where the sender has it."""
 
 import ctypes
+import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -86,13 +87,6 @@ class _Mailbox:
         self.urgent = True
         if self.sleeping:
             self.ring()
-
-    def put_bundle(self, bundle: Bundle) -> None:
-        self.items.append(bundle)
-        if self.tag in (bundle.tag, ANY):
-            self.tally.append(bundle)
-            if self.sleeping and len(self.tally) >= self.enough:
-                self.ring()
 
     def ring(self) -> None:
         self.sleeping = False
@@ -208,8 +202,7 @@ class Inproc:
             check_peer(self.rank, self.size, peer)
         bundle = Bundle(self.rank, tag, mark, dict(zip(peers, pieces, strict=True)))
         boxes = list(map(self._boxes.__getitem__, peers))
-        for box in boxes:
-            box.put_bundle(bundle)
+        _put_bundle(boxes, bundle)
         request = Request(peers[0])
         request.done = True
         for peer, box in zip(peers, boxes, strict=True):
@@ -228,12 +221,7 @@ class Inproc:
         collection = Collection(peers, sizes, tag, mark, take)
         for parcel in self._matching.earliest(tag, peers):
             self._collect(collection, parcel)
-        later = []
-        for bundle in self._early.pop(tag, ()):
-            if bundle.peer in collection.lacks:
-                collection.put(self.rank, bundle.peer, bundle.mark, bundle.pieces.pop(self.rank))
-            else:
-                later.append(bundle)
+        later = collection.put_all(self.rank, self._early.pop(tag, ()))
         if later:
             self._early[tag] = later
         if collection.lacks:
@@ -249,18 +237,25 @@ class Inproc:
             if not box.urgent and len(items) < enough:
                 box.wait(timeout, tag, enough)
         box.urgent = False  # before the look: what comes from now on says so again
-        come = len(items)  # what comes meanwhile is for the next time, or this might never end
-        for _ in range(come):
-            item = items.popleft()
-            if item is None:
-                continue
-            if item.tag < box.floor:
-                self._discard(item)
-            elif isinstance(item, Bundle):
-                self._open(item)
+        # What comes meanwhile is for the next time, or this might never end.
+        come = [items.popleft() for _ in range(len(items))]
+        for kind, alike in itertools.groupby(come, _kind):
+            if kind is not None:
+                self._open_all(kind, alike)
             else:
-                self._arrive(item)
-        return come > 0
+                for item in alike:
+                    self._take_in(item)
+        return bool(come)
+
+    def _take_in(self, item: _Parcel | Bundle | None) -> None:
+        if item is None:
+            return
+        if item.tag < self._box.floor:
+            self._discard(item)
+        elif isinstance(item, Bundle):
+            self._open(item)
+        else:
+            self._arrive(item)
 
     def unclaimed(self) -> list[tuple[int, int]]:
         """Peer and tag of each message that has arrived without a receive, earliest first."""
@@ -310,6 +305,19 @@ class Inproc:
         receive = self._matching.arrive(parcel)
         if receive is not None:
             self._deliver(receive, parcel)
+
+    def _open_all(self, tag: int, bundles: Iterable[Any]) -> None:
+        """Open bundles of a tag that have come one after the other."""
+        collection, floor = self._collections.get(tag), self._box.floor
+        if tag >= floor and collection is not None:
+            bundles = collection.put_all(self.rank, bundles)
+            if not collection.lacks:
+                del self._collections[tag]
+        elif tag >= floor and not self._matching.awaits():
+            self._early.setdefault(tag, []).extend(bundles)
+            return
+        for bundle in bundles:
+            self._take_in(bundle)
 
     def _open(self, bundle: Bundle) -> None:
         tag, peer = bundle.tag, bundle.peer
@@ -373,6 +381,23 @@ class Inproc:
         if parcel.request is not None:
             parcel.request.done = True
             self._boxes[parcel.peer].put(None)
+
+
+def _put_bundle(boxes: Sequence[_Mailbox], bundle: Bundle) -> None:
+    """Put a bundle into mailboxes: hundreds, often, so it is done in one function."""
+    tag = bundle.tag
+    for box in boxes:
+        box.items.append(bundle)
+        if box.tag == tag or box.tag == ANY:
+            tally = box.tally
+            tally.append(bundle)
+            if box.sleeping and len(tally) >= box.enough:
+                box.ring()
+
+
+def _kind(item: _Parcel | Bundle | None) -> int | None:
+    """The tag of a bundle; None for anything else."""
+    return item.tag if type(item) is Bundle else None
 
 
 def _lost(request: Request, peer: int) -> None:

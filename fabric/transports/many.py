@@ -5,7 +5,7 @@ a wake-up for each of them cost far more than the copy of its bytes; so what a r
 is one `Bundle` that all its peers share, and what it waits for is one `Collection`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fabric.transports.base import Bytes, Request
 from fabric.transports.matching import Message, Receive, refusal
@@ -53,6 +53,23 @@ class Collection(Request):
             return False
         self._finish()
         return True
+
+    def put_all(self, rank: int, bundles: Iterable[Bundle]) -> list[Bundle]:
+        """Add what there is for ``rank`` in bundles of the tag; returns those without any."""
+        lacks, pieces, mark, others = self.lacks, self._pieces, self.mark, []
+        for bundle in bundles:
+            peer = bundle.peer
+            size = lacks.get(peer)
+            if size is None:
+                others.append(bundle)
+                continue
+            piece = bundle.pieces.pop(rank)
+            if size != len(piece) or bundle.mark != mark or len(lacks) == 1:
+                self.put(rank, peer, bundle.mark, piece)
+            else:
+                del lacks[peer]
+                pieces[peer] = piece
+        return others
 
     def missing(self) -> Sequence[int]:
         """The ranks whose messages have not arrived; empty when the request is done."""
