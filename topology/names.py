@@ -6,7 +6,6 @@ And similar names for typos.
 import fnmatch
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,8 @@ def near(name: str, choices: Iterable[str]) -> str:
 
     For example ``"; near it: node3, node13"``.
     """
+    from difflib import get_close_matches  # for mistakes alone, and it takes a while
+
     # Comparing takes the product of the lengths, and nobody mistypes a text of pages.
     short = [choice for choice in choices if len(choice) <= LONGEST]
     found = get_close_matches(name, short, n=3, cutoff=0.6) if len(name) <= LONGEST else []

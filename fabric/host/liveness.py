@@ -4,13 +4,11 @@ import contextlib
 import ctypes
 import math
 import os
-import platform
 import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +74,9 @@ def kernel() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
+        import platform  # not of Linux, which has no use for them
+        import uuid
+
         return f"{platform.node()} {uuid.getnode():x}"
 
 

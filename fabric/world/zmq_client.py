@@ -14,12 +14,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from fabric.failure import AuthorityLost, TransportError, WorldError
 from fabric.host.curve import Keys, join, on_this_host
 from fabric.host.forked import here, own
 from fabric.host.liveness import GONE, birth, host, state
+from fabric.host.monitored import event_of
 from fabric.host.waiting import Latch
 from fabric.settings import Settings
 from fabric.transports.base import Transport
@@ -318,7 +318,7 @@ class ProcessLine:
     def _turn(self, ready: dict[Any, int]) -> None:
         events = []
         while self._monitor.poll(0):
-            events.append(recv_monitor_message(self._monitor)["event"])
+            events.append(event_of(self._monitor)[0])
         self._flush()
         while self._socket.poll(0):
             for message in unpack_replies(self._socket.recv()):

@@ -8,16 +8,18 @@ numbers are taken, and every fault is an error of the caller's type.
 import io
 import math
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topology.errors import TriplaneError
 from topology.files.reading import Error, read_bytes
+
+if TYPE_CHECKING:
+    import zipfile  # what reads no archive has no use for it
 
 MOST = 1 << 31
 """Bytes of all arrays of a file at most: a timeline of 40 million transfers."""
@@ -67,6 +69,8 @@ Check = Callable[[Mapping[str, Header]], None]
 
 def is_npz(path: str | Path) -> bool:
     """True if there is a file at ``path`` that is an archive, as every ``.npz`` file is."""
+    import zipfile
+
     return Path(path).is_file() and zipfile.is_zipfile(path)
 
 
@@ -89,6 +93,8 @@ def read_npz(
     ``what``: the kind of file that was expected, for error messages. ``check``: called with every
     header before any array is read; it may raise. ``most``: the largest size in bytes.
     """
+    import zipfile
+
     data = read_bytes(path, error, most)
     if data[:6] == _MAGIC:
         raise error(f"{path} is no {what}: it is a numpy array, not one of names (.npz)")
@@ -106,13 +112,15 @@ def read_npz(
 def _why(fault: Exception) -> str:
     if isinstance(fault, MemoryError):
         return "it asks for more memory than there is"
+    import zipfile
+
     if isinstance(fault, zipfile.BadZipFile) and "CRC" in str(fault):
         return "its check sum is wrong"
     return "its parts do not fit together"
 
 
 def _arrays(
-    file: zipfile.ZipFile, begin: str, error: Error, check: Check | None, most: int
+    file: "zipfile.ZipFile", begin: str, error: Error, check: Check | None, most: int
 ) -> dict[str, NDArray[Any]]:
     members = {one.filename.removesuffix(".npy"): one for one in file.infolist()}
     if len(file.infolist()) > MEMBERS or len(members) < len(file.infolist()):

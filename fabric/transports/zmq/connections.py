@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from fabric.failure import RankLost
+from fabric.host.monitored import event_of
 from fabric.transports.base import ANY, AskSent
 
 CONNECTIONS_LOOK = 0.05
@@ -86,7 +86,7 @@ class Connections:
         Raises `RankLost` if frames were lost.
         """
         while int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
-            self._ended(int(recv_monitor_message(self._events)["value"]))
+            self._ended(event_of(self._events)[1])
         if self._ask is None:
             return
         self._looks += 1
