@@ -66,10 +66,15 @@ def _source(path: Path) -> str:
 
 
 @cache
+def _parsed(source: str) -> tuple[list[ast.AST], list[str]]:
+    """What the rules look at, also inside functions; and the names of a file's own classes."""
+    looked_at, tree = (ast.Import, ast.ImportFrom, ast.Call, ast.If), ast.parse(source)
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [node for node in ast.walk(tree) if isinstance(node, looked_at)], classes
+
+
 def _nodes(source: str) -> list[ast.AST]:
-    """What the rules look at, also inside functions."""
-    looked_at = (ast.Import, ast.ImportFrom, ast.Call, ast.If)
-    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, looked_at)]
+    return _parsed(source)[0]
 
 
 def module_of(path: Path) -> str:
@@ -281,7 +286,7 @@ def test_no_two_public_classes_have_one_name() -> None:
     where: dict[str, list[str]] = {}
     for module, path in MODULES.items():
         if "shadow" not in path.parts:
-            for node in ast.parse(_source(path)).body:
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    where.setdefault(node.name, []).append(module)
+            for name in _parsed(_source(path))[1]:
+                if not name.startswith("_"):
+                    where.setdefault(name, []).append(module)
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
