@@ -95,29 +95,33 @@ def chromium() -> Iterator[Browser]:
         yield found
 
 
+KEPT = ("machine", "traffic")
+"""Pages that many tests open in one view. An open page takes time of the processor even where
+nothing moves, for it asks for every frame: those that one test opens are closed after it."""
+
+
 @pytest.fixture(scope="module")
-def kept() -> dict[Any, "Screen"]:
+def kept() -> dict[Path, Screen]:
     """Pages that are open in their first view, which tests of it use one after the other."""
     return {}
 
 
 @pytest.fixture
-def screen(chromium: Browser, kept: dict[Any, Screen]) -> Iterator[Any]:
+def screen(chromium: Browser, kept: dict[Path, Screen]) -> Iterator[Any]:
     """Opens pages; whatever they have complained about fails the test at its end."""
     opened: list[Screen] = []
 
     def show(
         path: Path, fragment: str = "", size: tuple[int, int] = WIDE, scheme: str = "light"
     ) -> Screen:
-        if fragment and fragment != TIERS:
-            opened.append(fresh(path, fragment, size, scheme))
+        if fragment or path.stem not in KEPT or (size, scheme) != (WIDE, "light"):
+            opened.append(fresh(path, "" if fragment == TIERS else fragment or RACKS, size, scheme))
             return opened[-1]
-        key = path, size, scheme, fragment
-        if key in kept:
-            kept[key].as_opened()
+        if path in kept:
+            kept[path].as_opened()
         else:
-            kept[key] = fresh(path, "" if fragment == TIERS else RACKS, size, scheme)
-        return kept[key]
+            kept[path] = fresh(path, RACKS, size, scheme)
+        return kept[path]
 
     def fresh(path: Path, fragment: str, size: tuple[int, int], scheme: str) -> Screen:
         context = chromium.new_context(
