@@ -34,7 +34,9 @@ UFUNCS = (
 )  # fmt: skip
 INTEGERS = tuple(np.dtype(f"{sign}{size}") for sign in "iu" for size in (1, 2, 4, 8))
 KNOWN = [(each, dtype) for dtype in INTEGERS for each in UFUNCS] + [
-    (each, np.dtype(name)) for name in ("f4", "f8") for each in (np.add, np.multiply)
+    (each, np.dtype(name))
+    for name in ("f4", "f8", ml_dtypes.bfloat16)
+    for each in (np.add, np.multiply)
 ]
 NOTHING = np.zeros(0, np.uint8)
 
@@ -72,7 +74,8 @@ def test_items_are_combined_as_numpy_combines_them(
     """
     size = items * dtype.itemsize
     send, recv = (noise(seed + n, 3 * size + at) for n, at in enumerate(shifts))
-    if is_odd and dtype.kind == "f":
+    is_float = dtype.kind not in "iu"
+    if is_odd and is_float:
         for array, at in zip((send, recv), shifts, strict=True):
             odd = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]
             chosen = np.random.default_rng(seed).choice(np.array(odd, dtype), 3 * items)
@@ -85,9 +88,9 @@ def test_items_are_combined_as_numpy_combines_them(
     first = (send[shifts[0] + size :][:size] if apart else recv[into]).copy().view(dtype)
     with np.errstate(all="ignore"):
         result = combine(first, come)
-    if dtype.kind == "f":
-        both = np.isnan(first) & np.isnan(come)
-        result[both] = first[both] * 1
+        if is_float:
+            both = (first != first) & (come != come)
+            result[both] = first[both] * dtype.type(1)
     want[into] = result.view(np.uint8)
     assert compiled([move], combine, dtype)(1, 2, send, recv, NOTHING) == 1
     assert np.array_equal(recv, want)

@@ -58,7 +58,8 @@ class Communicator:
 
     ``copies``: in a call of all ranks of the world, how many of the machine this one stands for,
     itself included; above 1 with `Settings.as_part_of`. ``joined``: whether it is the one that
-    `init` has given to a spare, which a `grow` of the others has taken in.
+    `init` has given to a spare, which a `grow` of the others has taken in. ``telling``: what ranks
+    tell each other about calls, in no emulated time.
 
     Unless a call says otherwise: ``x`` is read and ``out`` filled, see `collectives.calls.buffers`
     for what they can be; both hold items of one type, and only their numbers of items matter, not

@@ -147,7 +147,7 @@ class ProcessLine:
             if self._calls is None or self._calls.times == AGAIN or self._closing:
                 return False
             self._calls.times += 1
-        self._noted += 1
+            self._noted += 1
         if self._noted % AGAIN == 0:
             self._keep_up()
         return True
@@ -170,7 +170,7 @@ class ProcessLine:
             if type(message) is Begin and message.waits:
                 self._calls = _Calls(message)
             self._log.append(self._calls or message)
-        self._noted += 1
+            self._noted += 1
 
     def _keep_up(self) -> None:
         """Wait if the authority is far behind."""

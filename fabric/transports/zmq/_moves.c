@@ -84,6 +84,31 @@ FLOATS(add_f8, f8, +)
 FLOATS(multiply_f4, f4, *)
 FLOATS(multiply_f8, f8, *)
 
+/* bfloat16 is the upper half of a float; results are rounded to the nearest, ties to even. */
+static float wide(uint16_t item) {
+    uint32_t bits = (uint32_t)item << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint16_t rounded(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (value != value) return (uint16_t)((bits >> 16 & 0x8000) | 0x7FC0);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+#define BFLOATS(name, op)                                                                          \
+    static void name(u2 *into, const u2 *base, const u2 *come, int64_t bytes) {                    \
+        for (int64_t i = 0; i < bytes / 2; i++) {                                                  \
+            float a = wide(base[i]), b = wide(come[i]);                                            \
+            into[i] = rounded(a != a ? a : a op b);                                                \
+        }                                                                                          \
+    }
+BFLOATS(add_bfloat16, +)
+BFLOATS(multiply_bfloat16, *)
+
 typedef void Combine(void *into, const void *base, const void *come, int64_t bytes);
 
 typedef struct {
@@ -106,7 +131,8 @@ typedef struct {
 static const Named COMBINES[] = {
     NAMED_SIZE(1), NAMED_SIZE(2), NAMED_SIZE(4), NAMED_SIZE(8),
     {"add f4", (Combine *)add_f4}, {"add f8", (Combine *)add_f8},
-    {"multiply f4", (Combine *)multiply_f4}, {"multiply f8", (Combine *)multiply_f8},
+    {"add bfloat16", (Combine *)add_bfloat16},
+    {"multiply bfloat16", (Combine *)multiply_bfloat16}, {"multiply f4", (Combine *)multiply_f4}, {"multiply f8", (Combine *)multiply_f8},
 };
 #define NAMES ((int64_t)(sizeof COMBINES / sizeof *COMBINES))
 

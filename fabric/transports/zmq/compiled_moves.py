@@ -87,7 +87,10 @@ def _number(code: Any, combine: np.ufunc | None, dtype: np.dtype[Any] | None) ->
     """The compiled code's number of a reduction."""
     if combine is None or dtype is None or not dtype.isnative:
         return _NONE
-    number: int = code.named(f"{combine.__name__} {dtype.str[1:]}")
+    # Of types that numpy does not know itself the letter says nothing.
+    number: int = code.named(
+        f"{combine.__name__} {dtype.name if dtype.kind == 'V' else dtype.str[1:]}"
+    )
     return number
 
 
