@@ -5,7 +5,8 @@ a schedule can come in, the bytes must be those of `collectives.algorithms.refer
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -19,11 +20,13 @@ from collectives import ALGORITHMS, buffers, schedule
 from collectives.algorithms import reference
 from collectives.algorithms.spec import combiner
 from fabric.failure import CallMismatch
+from fabric.ranks.at_once import CallAtOnce, call_at_once
 from fabric.ranks.execution import Execution, PreparedCall
 from fabric.ranks.ready import AHEAD, ReadyPlan, made_ready
 from fabric.ranks.schedule_moves import scheduled
 from fabric.schedule.plan import Plan, plans
 from fabric.schedule.step import ScheduleError, Step
+from fabric.transports.base import BriefMove, MadeAtOnce
 from fabric.transports.inproc import Inproc, connect
 
 Array = NDArray[Any]
@@ -53,6 +56,8 @@ def bytes_of(array: Array) -> NDArray[np.uint8]:
 class SomeBriefly:
     """A `Brief` between threads that moves some messages, as chance says."""
 
+    most = 150
+
     def __init__(self, transport: Inproc, chance: random.Random) -> None:
         self._transport, self._chance = transport, chance
 
@@ -75,6 +80,37 @@ class SomeBriefly:
     def taken(self, peer: int) -> None:
         """It was copied."""
 
+    def at_once(
+        self, moves: Sequence[BriefMove], combine: np.ufunc | None, dtype: np.dtype[Any] | None
+    ) -> MadeAtOnce | None:
+        """What compiled code does, until chance stops it."""
+        if any(move.size > self.most for move in moves):
+            return None
+
+        def make(tag: int, mark: int, *buffers: NDArray[np.uint8]) -> int:
+            for number, (peer, source, into, size, combines, base) in enumerate(moves):
+                come: NDArray[np.uint8] | None = None
+                if source is not None:
+                    come = buffers[source[0]][source[1] : source[1] + size]
+                if peer is not None and into is None:
+                    if come is None or not self.put(peer, tag, mark, come):
+                        return number
+                    continue
+                if peer is not None:
+                    come = self.take(peer, tag, mark, size, 0.0)
+                if come is None or into is None:
+                    return number
+                target = buffers[into[0]][into[1] : into[1] + size]
+                if combines and combine is not None and dtype is not None:
+                    first = target if base is None else buffers[0][base : base + size]
+                    with np.errstate(all="ignore"):
+                        combine(first.view(dtype), come.view(dtype), out=target.view(dtype))
+                else:
+                    target[:] = come
+            return len(moves)
+
+        return make
+
 
 def execute(
     all_plans: Sequence[Plan], send: Sequence[Array], recv: Sequence[Array], op: str = "sum",
@@ -83,11 +119,12 @@ def execute(
     """Run the plans of all ranks to their end, in an order that the seed decides.
 
     By an odd seed, ranks handle the messages of a step as one from another number of them on each;
-    by one that 3 divides, some move some of their messages without requests.
+    by one that 3 divides, some move some of their messages without requests, or begin with as many
+    moves at once as chance lets them make.
     """
     ranks = len(all_plans)
     transports, chance = connected(ranks), random.Random(seed)
-    running: list[tuple[Execution, Inproc]] = []
+    running: list[tuple[Execution | Callable[[], Execution], Inproc]] = []
     for plan, transport in zip(all_plans, transports, strict=True):
         wide = chance.choice((None, 1, 2)) if seed % 2 else None
         if seed % 3 == 0 and chance.random() < 0.8:
@@ -97,18 +134,33 @@ def execute(
         room = np.full(made.rooms[2], reference.POISON, np.uint8)
         call = PreparedCall("test", plan, made, "", combiner(op), send[plan.rank].dtype)
         everybody = tuple(range(ranks))
-        running.append((scheduled(call, transport, everybody, 7, (mine, filled, room)), transport))
+        one = call_at_once(call, transport, everybody) if chance.random() < 0.5 else None
+        if one is None:
+            begun = scheduled(call, transport, everybody, 7, (mine, filled, room))
+            running.append((begun, transport))
+        else:
+            running.append((partial(begin_at_once, one, transport, mine, filled), transport))
     for _ in range(10_000):
         if not running:
             break
-        execution, transport = chance.choice(running)
+        place = chance.randrange(len(running))
+        execution, transport = running[place]
         transport.progress(0)
+        if not isinstance(execution, Execution):
+            execution = execution()
+            running[place] = execution, transport
         if execution.advance():
-            running.remove((execution, transport))
-    assert not running, [execution.missing() for execution, _ in running]
+            del running[place]
+    assert not running, running
     for transport in transports:
         assert not transport.progress(0) or not transport._matching.messages()
         transport.close()
+
+
+def begin_at_once(
+    one: CallAtOnce, transport: Inproc, send: NDArray[np.uint8], recv: NDArray[np.uint8]
+) -> Execution:
+    return one.rest(transport, 7, send, recv, one.begin(7, send, recv))
 
 
 def verify(

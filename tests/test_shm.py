@@ -292,3 +292,55 @@ def test_rings_are_powers_of_two_that_share_the_room(ranks: int, size: int) -> N
 def test_rings_are_never_too_small(ranks: int) -> None:
     assert LEAST <= ring_size(ranks) <= RING
     assert ring_size(ranks) & (ring_size(ranks) - 1) == 0
+
+
+def shared_message(p: Pair, tag: int, size: int) -> Outgoing:
+    """One that lies in a shared buffer, lent."""
+    out = outgoing(tag, noise(tag, size))
+    buffer = p.shared.allocate(size)
+    buffer[:] = out.data
+    out.data = buffer
+    assert p.outlet.push(out)
+    assert not out.request.done
+    return out
+
+
+def test_a_shared_message_is_taken_where_it_lies() -> None:
+    with pair() as p:
+        out = shared_message(p, 3, SHARED)
+        assert p.inlet.take(3, 3, SHARED) is None  # another mark
+        assert p.inlet.take(2, 2 ^ 1, SHARED) is None
+        assert p.inlet.take(3, 3 ^ 1, SHARED + 1) is None
+        piece = p.inlet.take(3, 3 ^ 1, SHARED)
+        assert piece is not None
+        assert np.array_equal(piece, out.data)
+        assert not p.outlet.settle()
+        p.inlet.taken()
+        assert p.outlet.settle()
+        assert out.request.done
+        assert p.outlet.put(4, 4 ^ 1, noise(4, 100))  # and what follows is taken as before
+        brief = p.inlet.take(4, 4 ^ 1, 100)
+        assert brief is not None
+        assert np.array_equal(brief, noise(4, 100))
+        p.inlet.taken()
+
+
+def test_a_shared_message_of_one_that_closes_meanwhile_is_lost() -> None:
+    with pair() as p:
+        shared_message(p, 3, SHARED)
+        assert p.inlet.take(3, 3 ^ 1, SHARED) is not None
+        p.homes[0].shut()
+        with pytest.raises(RankLost, match="rank 0 has closed its transport while sending"):
+            p.inlet.taken()
+
+
+def test_a_shared_message_is_not_taken_at_once_where_losses_are_survived() -> None:
+    with pair() as p:
+        out = shared_message(p, 3, SHARED)
+        p.neighbours[1].survives = True
+        assert p.inlet.take(3, 3 ^ 1, SHARED) is None
+        assert p.inlet.pull()
+        while p.inlet.wanted:
+            p.inlet.fetch()
+        ((_, pieces),) = p.received
+        assert np.array_equal(np.concatenate(pieces), out.data)

@@ -59,7 +59,7 @@ class ReadyStep:
     step that must have ended before this one may write. ``spread``: what it sends, instead of
     ``sends``; ``gather``: what it receives and does with it, instead of ``receives`` and
     ``chains``. ``direct``: what the next step does with each of ``receives``, where it does nothing
-    else and nobody else reads them: once all was sent it may be done as they come.
+    else and nobody else reads them: once that step may write it may be done as they come.
     """
 
     sends: tuple[ReadySend, ...]

@@ -56,9 +56,13 @@ class _ScheduleMoves:
             while sending and not on.sent(stage.early):
                 yield
             copies, used = stage.copies[used:], 0
+            if copies and self._brief is not None and copies[0].size > self._brief.most:
+                for write in copies:  # while others come to where they send
+                    self._copy(stage, write, source)
+                copies = ()
             if posted <= number:
                 posted = number + 1
-                if stage.direct and not sending and self._brief is not None:
+                if stage.direct and self._brief is not None and on.sent(stages[posted].early):
                     used = self._use(self._brief, stages[posted], stage)
                 if used < len(stage.receives) or stage.gather is not None:
                     self._receive(number, stage, source, used)

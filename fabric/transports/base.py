@@ -220,7 +220,7 @@ class Brief(Protocol):
     """Means to move small messages without requests, as far as they can be moved at once.
 
     They are messages like others: what was put may be received, and what was sent may be taken.
-    ``most``: bytes of the largest ones.
+    ``most``: bytes of the largest ones that can be put; of what others share, more can be taken.
     """
 
     most: int

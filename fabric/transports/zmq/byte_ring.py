@@ -51,6 +51,9 @@ SHARED = 1 << 17
 BRIEF = 1 << 14
 """Bytes of a message up to which it may be put and taken whole: a quarter of the smallest ring."""
 
+BORROWED = 1 << 22
+"""Bytes of a message in a shared buffer up to which it may be taken whole."""
+
 FETCH = 1 << 18
 """Bytes of a lent message that are read at a time for `Receive.take`: a part of the second-level
 cache, so that who combines them finds them there."""
@@ -278,7 +281,7 @@ class Inlet:
         self._lines = arena.view(home.rank)
         self._message: IncomingMessage | None = None
         self._amid, self._home_rank = set[int]() if amid is None else amid, home.rank
-        self._end = 0
+        self._end, self._borrowed = 0, 0
         self._fence = fence()
         of = neighbour.rank, neighbour.process, neighbour.token
         self._buffers = OpenedBuffers(*of, neighbours)
@@ -332,8 +335,10 @@ class Inlet:
     def take(self, tag: int, mark: int, size: int) -> Bytes | None:
         """The message that comes next, if it has `come` whole and is this one; None if not.
 
-        It stays in the ring until `taken`.
+        It stays in the ring until `taken`, or where it is shared.
         """
+        if size >= SHARED:
+            return self._borrow(tag, mark, size)
         read = self._words[self._head]
         at = read & self._size - 1
         end = read + LINE + -(-size // LINE) * LINE
@@ -349,8 +354,31 @@ class Inlet:
             return self._ring[at : at + size]
         return np.concatenate([self._ring[at:], self._ring[: at + size - self._size]])
 
+    def _borrow(self, tag: int, mark: int, size: int) -> Bytes | None:
+        """As `take`, of a message that lies in a shared buffer."""
+        read = self._words[self._head]
+        if self._message is not None or self._words[self._tail] == read:
+            return None
+        if _WEAK:
+            self._fence()
+        kind, *of, where, number, buffer, file = _HEADER.unpack_from(
+            self._lines, read & self._size - 1
+        )
+        if kind != _SHARED or of != [mark, tag, size] or self.neighbour.survives:
+            return None
+        piece = self._buffers.bytes(SharedPlace(buffer, file, where), size)
+        self._end, self._borrowed = read + LINE, number
+        return piece
+
     def taken(self) -> None:
-        """Nobody reads what `take` has returned any more: there is room for more."""
+        """Nobody reads what `take` has returned any more: there is room for more.
+
+        Raises `RankLost` if it was borrowed, and its owner has closed its transport meanwhile.
+        """
+        number, self._borrowed = self._borrowed, 0
+        if number:
+            self._check_open()
+            self._words[self._slots + number % SLOTS] = number
         self._publish(self._end)
 
     def _header(self, at: int) -> IncomingMessage | None:
@@ -394,7 +422,7 @@ class Inlet:
         if receive.into is None:
             receive.take(at, piece)
             if not self.neighbour.survives:  # it may have been taken from where it lies
-                self._check_open(message)
+                self._check_open()
         message.at = at + n
         if message.at == message.size:
             self.wanted.popleft()
@@ -417,13 +445,13 @@ class Inlet:
             return None
         if survives:
             return None if self.neighbour.closed else piece
-        self._check_open(message)
+        self._check_open()
         return piece
 
-    def _check_open(self, message: Lent) -> None:
+    def _check_open(self) -> None:
         """Raise `RankLost` if the sender has closed its transport: what was read may be freed."""
         if self.neighbour.closed:
-            raise RankLost(f"rank {message.peer} has closed its transport while sending")
+            raise RankLost(f"rank {self.neighbour.rank} has closed its transport while sending")
 
     def _read_lent(self, message: Lent, at: int, n: int, into: Bytes | None) -> Bytes:
         where, memory = message.where, self.neighbour.memory

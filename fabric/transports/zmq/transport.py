@@ -29,7 +29,7 @@ from fabric.transports.base import (
     run_as,
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
-from fabric.transports.zmq.byte_ring import BRIEF, Inlet, Outlet, fence
+from fabric.transports.zmq.byte_ring import BORROWED, BRIEF, SHARED, Inlet, Outlet, fence
 from fabric.transports.zmq.compiled_moves import made_at_once
 from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
@@ -156,7 +156,9 @@ class Zmq:
     def take(self, peer: int, tag: int, mark: int, size: int, until: float) -> Bytes | None:
         """The next message of ``tag`` from ``peer``, if it comes soon; see `Brief.take`."""
         inlet = self._inlets.get(peer)
-        if inlet is None or size > BRIEF or self._matching.pending(tag, peer):
+        if inlet is None or BRIEF < size < SHARED or size > BORROWED:
+            return None
+        if inlet.wanted or self._matching.pending(tag, peer):
             return None
         while not inlet.come():
             if self._woken or time.perf_counter() >= until:
