@@ -5,6 +5,7 @@ the transport.
 """
 
 import struct
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,8 +74,8 @@ class _CompiledMoves:
 
 
 def compiled_code() -> Any:
-    """The compiled module; None where there is none."""
-    if lacks(COMPILED):
+    """The compiled module; None where there is none, or headers are not as it writes them."""
+    if lacks(COMPILED) or sys.byteorder != "little":
         return None
     try:
         from fabric.transports.zmq import _moves
