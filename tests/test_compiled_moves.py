@@ -77,8 +77,11 @@ def test_items_are_combined_as_numpy_combines_them(
     is_float = dtype.kind not in "iu"
     if is_odd and is_float:
         for array, at in zip((send, recv), shifts, strict=True):
-            odd = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]
-            chosen = np.random.default_rng(seed).choice(np.array(odd, dtype), 3 * items)
+            odd = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], dtype).view(np.uint8)
+            loud = np.array([np.inf, -np.inf], dtype).view(np.uint8).reshape(2, -1)
+            loud[:, 0] = 5  # NaNs that make themselves heard
+            values = np.concatenate([odd, loud.ravel()]).view(dtype)
+            chosen = np.random.default_rng([seed, at]).choice(values, 3 * items)
             array[at:] = chosen.view(np.uint8)
     base = shifts[0] + size if apart else None
     move = BriefMove(None, (0, shifts[0]), (1, shifts[1]), size, True, base)

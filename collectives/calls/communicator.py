@@ -7,7 +7,8 @@ out once (`PreparedCall`).
 
 Reductions combine items two at a time in their own dtype, each result rounded to it, in the order
 that the algorithm's schedule says: what `collectives.algorithms.reference` computes, bit for bit,
-and the same bits at every rank.
+and the same bits at every rank. Where two NaNs are combined, one of them comes out, and which one
+is not said.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -641,9 +642,10 @@ class Communicator:
         )  # fmt: skip
         one = self._at_once.get(asked)
         if one is not None and not asynchronous and recv.home is None:
-            number = self._group.next_call()
             limited = self._timeout if time is None else time
-            self._driver.run_at_once(one, number, send.bytes, recv.bytes, limited)
+            number = self._driver.run_at_once(
+                one, self._group.next_call, send.bytes, recv.bytes, limited
+            )
             return Work(self._driver, over=(number,))
         call = self._calls.get(asked)
         if call is None:  # or these texts have passed already

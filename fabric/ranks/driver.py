@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -180,13 +180,16 @@ class Driver:
             self.control.clock.wait(execution.tag)
 
     def run_at_once(
-        self, one: CallAtOnce, tag: int, send: Bytes, recv: Bytes, timeout: float | None = None
-    ) -> None:
-        """Run call ``tag`` as `run` does, but at once as far as that goes.
+        self, one: CallAtOnce, next_call: Callable[[], int], send: Bytes, recv: Bytes,
+        timeout: float | None = None,
+    ) -> int:  # fmt: skip
+        """Run a call as `run` does, but at once as far as that goes; returns its tag.
 
-        Only where the world does not go on after losses, and no run is recorded.
+        ``next_call``: gives the tag, which is spent only where the call is begun. Only where the
+        world does not go on after losses, and no run is recorded.
         """
         with self:
+            tag = next_call()
             self._check_call(one.call, tag)
             call, late = one.call, None
             self.control.begin(tag, one.members, call.rows, call.words, call.operation, True)
@@ -200,6 +203,7 @@ class Driver:
             if late is not None:
                 raise late
         self.control.clock.wait(tag)
+        return tag
 
     def start(self, executions: Sequence[Execution]) -> None:
         """Begin these calls and return; a background thread completes them."""
@@ -416,12 +420,14 @@ class Driver:
         pause, told = self._soon, False
         while True:
             moved = self._step(min(pause, max(deadline - now, 0.0)))
-            if execution.advance():
+            is_over = execution.advance()
+            if not is_over and self._door.locked():
+                self._let_by()
+                is_over = execution.advance()  # another thread may have made its last move
+            if is_over:
                 if told:  # a broadcast, say, can be over before all its ranks have come
                     self.control.blocked(None)
                 return None
-            if self._door.locked():
-                self._let_by()
             now = time.monotonic()
             if moved:
                 moved_at = now

@@ -45,14 +45,20 @@ ITEM(i2, int16_t);
 ITEM(i4, int32_t);
 ITEM(i8, int64_t);
 
-/* As numpy's ufuncs: of two NaNs the first one stays, whichever operand a compiler puts first. */
-#define FLOATS(name, type, op)                                                                     \
+/* As numpy's ufuncs: of two NaNs the first one stays, made quiet, whichever operand a compiler puts
+   first. (Which one numpy keeps depends on where in an array they are.) */
+#define FLOATS(name, type, bits, quiet, op)                                                                     \
     static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
         int64_t n = bytes / (int64_t)sizeof(type), odd = 0;                                        \
         for (int64_t i = 0; i < n; i++) odd += (base[i] != base[i]) & (come[i] != come[i]);        \
         if (odd)                                                                                   \
-            for (int64_t i = 0; i < n; i++)                                                        \
-                into[i] = base[i] != base[i] ? base[i] op 1 : base[i] op come[i];                  \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                bits first = *(const bits *)(base + i);                                            \
+                if ((base[i] != base[i]) & (come[i] != come[i]))                                   \
+                    *(bits *)(into + i) = first | quiet;                                           \
+                else                                                                               \
+                    into[i] = base[i] op come[i];                                                  \
+            }                                                                                      \
         else                                                                                       \
             for (int64_t i = 0; i < n; i++) into[i] = base[i] op come[i];                          \
     }
@@ -79,10 +85,12 @@ SIZED(1)
 SIZED(2)
 SIZED(4)
 SIZED(8)
-FLOATS(add_f4, f4, +)
-FLOATS(add_f8, f8, +)
-FLOATS(multiply_f4, f4, *)
-FLOATS(multiply_f8, f8, *)
+#define QUIET4 0x00400000u
+#define QUIET8 0x0008000000000000u
+FLOATS(add_f4, f4, u4, QUIET4, +)
+FLOATS(add_f8, f8, u8, QUIET8, +)
+FLOATS(multiply_f4, f4, u4, QUIET4, *)
+FLOATS(multiply_f8, f8, u8, QUIET8, *)
 
 /* bfloat16 is the upper half of a float; results are rounded to the nearest, ties to even. */
 static float wide(uint16_t item) {
