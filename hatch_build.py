@@ -18,6 +18,13 @@ ABI = "0x030b0000"  # of Python 3.11: what is built with it works with all later
 class CustomBuildHook(BuildHookInterface[Any]):
     """Adds the compiled extension to the wheel, or puts it beside its source for `pip -e`."""
 
+    _room: tempfile.TemporaryDirectory[str] | None = None
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was built on the way; by now it is where it belongs."""
+        if self._room is not None:
+            self._room.cleanup()
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, and say what the wheel then has."""
         if sysconfig.get_config_var("Py_GIL_DISABLED"):
@@ -44,7 +51,8 @@ class CustomBuildHook(BuildHookInterface[Any]):
             extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
         )  # fmt: skip
         build = build_ext(Distribution({"ext_modules": [extension]}))
-        build.build_lib = build.build_temp = tempfile.mkdtemp(prefix="triplane-")
+        self._room = tempfile.TemporaryDirectory(prefix="triplane-")
+        build.build_lib = build.build_temp = self._room.name
         build.ensure_finalized()
         build.run()
         return next(Path(build.build_lib).rglob(f"{NAME.rpartition('.')[2]}.*so"), None)

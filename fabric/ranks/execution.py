@@ -16,12 +16,8 @@ import numpy as np
 from fabric.failure import RankLost, TransportError, WorldError
 from fabric.ranks.ready import ReadyPlan
 from fabric.schedule.plan import Plan, TimedRows
-from fabric.transports.base import Request, Transport
+from fabric.transports.base import MOMENT, Request, Transport
 from fabric.world.rank_control import RankControl
-
-MOMENT = 200e-6
-"""Seconds in which a call that its rank waits for looks for the messages of a step alone, before it
-moves whatever else there is."""
 
 LOSS_PATIENCE = 10.0
 """Seconds that a call whose messages cannot be moved waits to learn which rank is lost."""

@@ -89,7 +89,7 @@ def _post(on: Execution, number: int, messages: Round) -> None:
         sends = ()
     brief: Brief | None = getattr(transport, "brief", None) if on.patient else None
     if brief is not None and all(size <= brief.most for _, size, _ in receives):
-        receives = _taken(on, brief, number, messages)
+        receives = _move_briefly(on, brief, number, messages)
         sends = ()
     for peer, size, take in receives:
         request = transport.receive(members[peer], tag, mark, size, take)
@@ -105,7 +105,7 @@ def _send(on: Execution, number: int, peer: int, data: Bytes) -> None:
         on.sending.append((number, request))
 
 
-def _taken(
+def _move_briefly(
     on: Execution, brief: Brief, number: int, messages: Round
 ) -> Sequence[tuple[int, int, Take | Bytes]]:
     """Send, and take what comes soon, without requests: the receives that are left."""

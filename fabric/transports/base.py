@@ -192,6 +192,11 @@ class Resumable(Protocol):
         """Ranks of which messages were lost on the way, and how, since the last call."""
 
 
+MOMENT = 200e-6
+"""Seconds in which a call that its rank waits for looks for the messages of a step alone, before it
+moves whatever else there is."""
+
+
 class BriefMove(NamedTuple):
     """Bytes of a call of small messages that are sent, taken or copied: ``size`` of them.
 

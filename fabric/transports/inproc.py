@@ -239,23 +239,16 @@ class Inproc:
         box.urgent = False  # before the look: what comes from now on says so again
         # What comes meanwhile is for the next time, or this might never end.
         come = [items.popleft() for _ in range(len(items))]
-        for kind, alike in itertools.groupby(come, _kind):
-            if kind is not None:
-                self._open_all(kind, alike)
-            else:
-                for item in alike:
-                    self._take_in(item)
+        for of, alike in itertools.groupby(come, _tag_of_bundle):
+            if of is not None:
+                self._open(of, alike)
+                continue
+            for item in alike:
+                if isinstance(item, _Parcel) and item.tag < box.floor:
+                    self._discard(item)
+                elif isinstance(item, _Parcel):
+                    self._arrive(item)
         return bool(come)
-
-    def _take_in(self, item: _Parcel | Bundle | None) -> None:
-        if item is None:
-            return
-        if item.tag < self._box.floor:
-            self._discard(item)
-        elif isinstance(item, Bundle):
-            self._open(item)
-        else:
-            self._arrive(item)
 
     def unclaimed(self) -> list[tuple[int, int]]:
         """Peer and tag of each message that has arrived without a receive, earliest first."""
@@ -306,29 +299,20 @@ class Inproc:
         if receive is not None:
             self._deliver(receive, parcel)
 
-    def _open_all(self, tag: int, bundles: Iterable[Any]) -> None:
+    def _open(self, tag: int, bundles: Iterable[Any]) -> None:
         """Open bundles of a tag that have come one after the other."""
-        collection, floor = self._collections.get(tag), self._box.floor
-        if tag >= floor and collection is not None:
+        collection = None if tag < self._box.floor else self._collections.get(tag)
+        if collection is not None:
             bundles = collection.put_all(self.rank, bundles)
             if not collection.lacks:
                 del self._collections[tag]
-        elif tag >= floor and not self._matching.awaits():
-            self._early.setdefault(tag, []).extend(bundles)
-            return
         for bundle in bundles:
-            self._take_in(bundle)
-
-    def _open(self, bundle: Bundle) -> None:
-        tag, peer = bundle.tag, bundle.peer
-        collection = self._collections.get(tag)
-        if collection is not None and peer in collection.lacks:
-            if collection.put(self.rank, peer, bundle.mark, bundle.pieces.pop(self.rank)):
-                del self._collections[tag]
-        elif self._matching.awaits(tag, peer):
-            self._unwrap(bundle)
-        else:
-            self._early.setdefault(tag, []).append(bundle)
+            if tag < self._box.floor:
+                self._discard(bundle)
+            elif self._matching.awaits(tag, bundle.peer):
+                self._unwrap(bundle)
+            else:
+                self._early.setdefault(tag, []).append(bundle)
 
     def _collect(self, collection: Collection, parcel: _Parcel) -> None:
         parcel.taken = True
@@ -395,7 +379,7 @@ def _put_bundle(boxes: Sequence[_Mailbox], bundle: Bundle) -> None:
                 box.ring()
 
 
-def _kind(item: _Parcel | Bundle | None) -> int | None:
+def _tag_of_bundle(item: _Parcel | Bundle | None) -> int | None:
     """The tag of a bundle; None for anything else."""
     return item.tag if type(item) is Bundle else None
 

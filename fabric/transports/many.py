@@ -56,19 +56,12 @@ class Collection(Request):
 
     def put_all(self, rank: int, bundles: Iterable[Bundle]) -> list[Bundle]:
         """Add what there is for ``rank`` in bundles of the tag; returns those without any."""
-        lacks, pieces, mark, others = self.lacks, self._pieces, self.mark, []
+        others = []
         for bundle in bundles:
-            peer = bundle.peer
-            size = lacks.get(peer)
-            if size is None:
-                others.append(bundle)
-                continue
-            piece = bundle.pieces.pop(rank)
-            if size != len(piece) or bundle.mark != mark or len(lacks) == 1:
-                self.put(rank, peer, bundle.mark, piece)
+            if bundle.peer in self.lacks:
+                self.put(rank, bundle.peer, bundle.mark, bundle.pieces.pop(rank))
             else:
-                del lacks[peer]
-                pieces[peer] = piece
+                others.append(bundle)
         return others
 
     def missing(self) -> Sequence[int]:

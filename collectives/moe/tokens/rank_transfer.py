@@ -5,7 +5,7 @@ each node, to the rank there with its source's place within the node, which pass
 back that rank adds up what its node has for a token.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collectives.calls.untimed import Rounds
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tensors import Array
@@ -25,7 +26,6 @@ from collectives.moe.tokens.selection import Copied, copied, needed
 from fabric.ranks.message_moves import Round
 from fabric.transports.base import Bytes
 
-Rounds = list[Callable[[], Round]]
 Parts = tuple[Bytes, ...]
 
 

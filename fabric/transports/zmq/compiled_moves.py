@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from fabric.host.lacking import COMPILED, lacks
-from fabric.transports.base import BriefMove, Bytes, MadeAtOnce
+from fabric.transports.base import MOMENT, BriefMove, Bytes, MadeAtOnce
 from fabric.transports.zmq.byte_ring import BRIEF, Inlet, Outlet
 
 LAYOUT = 1
 """Of rings and moves, as `_moves.c` has it: one that was built for another is not used."""
 
-WAIT = 200_000
-"""Nanoseconds that each message is waited for here, before whatever else there is is moved."""
+WAIT = round(MOMENT * 1e9)
+"""Nanoseconds that each message is waited for here."""
 
 _MOVE = struct.Struct("=15q")
 _SEND, _TAKE, _COPY = range(3)
@@ -38,8 +38,9 @@ def made_at_once(
     known = all(move.size <= BRIEF and (move.peer is None or move.peer in inlets) for move in moves)
     if code is None or not known:
         return None
-    number = _number(code, combine, dtype) if any(move.combines for move in moves) else _NONE
-    if number == _NONE and any(move.combines for move in moves):
+    combines = any(move.combines for move in moves)
+    number = _number(code, combine, dtype) if combines else _NONE
+    if combines and number == _NONE:
         return None
     return _CompiledMoves(code, moves, number, outlets, inlets, idle)
 
