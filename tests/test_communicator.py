@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import ml_dtypes
@@ -590,6 +591,36 @@ def crossed(payload: int) -> None:
 def test_a_deadlock_is_seen() -> None:
     with pytest.raises(Deadlock, match="nobody can go on"):
         world(crossed, 2, 1000)
+
+
+def crossed_threads() -> list[float]:
+    """Each rank waits in the call that the other is about to make, by another thread."""
+    comm = init()
+    teams, mine = [comm.split(0), comm.split(0)], np.ones((2, 2))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(teams[comm.rank].all_reduce, mine[comm.rank])
+        wait([first], 0.3)
+        second = pool.submit(teams[1 - comm.rank].all_reduce, mine[1 - comm.rank])
+    first.result()
+    second.result()
+    return [float(part.sum()) for part in mine]
+
+
+def crossed_after_threads() -> None:
+    assert crossed_threads() == [4.0, 4.0]
+    crossed(1000)
+
+
+def test_a_rank_of_several_threads_is_not_stuck_while_one_of_them_may_go_on() -> None:
+    with pytest.raises(Deadlock, match="rank 0 waits in send_recv"):
+        world(crossed_after_threads, 2)
+
+
+def test_strict_time_says_that_it_has_one_order_for_several_threads() -> None:
+    with pytest.raises(Deadlock, match=r'ranks 0 and 1 make calls .* order: sync="eager" does not'):
+        world(crossed_threads, 2, system="cloudmatrix384")
+    both = world(crossed_threads, 2, system="cloudmatrix384", sync="eager")
+    assert both == [[4.0, 4.0], [4.0, 4.0]]
 
 
 def raising() -> None:

@@ -25,6 +25,7 @@ from fabric.world.messages import (
     FromWorld,
     Leave,
     Over,
+    Threads,
     TimeReply,
     Wait,
 )
@@ -274,6 +275,19 @@ def test_without_an_emulator_ranks_that_really_wait_for_each_other_are_one() -> 
     assert "rank 0 waits in a for ranks 1 and 2; rank 1 waits in b for ranks 0 and 2" in str(
         told.error()
     )
+
+
+def test_a_rank_of_several_threads_may_go_on_in_another() -> None:
+    told = Told(2)
+    told.begin(0, 1, "a")
+    told.begin(1, 2, "b")
+    told.tell(0, Threads(True))
+    told.tell(0, Blocked(1))
+    told.tell(1, Blocked(2))
+    assert told.world.error is None
+    told.tell(0, Threads(False))
+    told.tell(0, Blocked(1))
+    assert "rank 1 waits in b for rank 0; rank 0 waits in a for rank 1" in str(told.error())
 
 
 def test_a_rank_that_waits_for_one_that_computes_is_no_deadlock() -> None:

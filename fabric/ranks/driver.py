@@ -92,6 +92,9 @@ class Driver:
         self._busy = Latch()
         self._thread: threading.Thread | None = None
         self._waiting = 0
+        # Who makes the rank's calls: mostly one, which is then known to do nothing else.
+        self._caller = threading.current_thread()
+        self._callers = {self._caller}
         # By the tag of a call, the thread that waits for the end of it on the rank's clock.
         self._at_clock: dict[int, int] = {}
         self._left_clock = Bells()
@@ -136,6 +139,8 @@ class Driver:
             if self._within:
                 self._break(WorldError("an exception out of a signal handler has ended a call"))
             self._within = True
+            if threading.current_thread() is not self._caller:
+                self._called_elsewhere()
         except BaseException:
             self._let_go()
             raise
@@ -438,8 +443,24 @@ class Driver:
             if now >= deadline:
                 return _late(self.transport.rank, execution, timeout)
             if tells and not told and now - moved_at >= self._soon:
+                self._count_callers()
                 self.control.blocked(execution.tag)
                 pause, told = self._slice, True
+
+    def _called_elsewhere(self) -> None:
+        """Note that another thread than the last makes calls; the driver's own makes none."""
+        caller = threading.current_thread()
+        if caller is not self._thread:
+            self._caller = caller
+            if caller not in self._callers:
+                self._callers.add(caller)
+                self._count_callers()
+
+    def _count_callers(self) -> None:
+        """Tell the authority where there is more than one thread, or no longer."""
+        if len(self._callers) > 1:
+            self._callers = {caller for caller in self._callers if caller.is_alive()}
+            self.control.threads(len(self._callers) > 1)
 
     def _step(self, pause: float) -> bool:
         """Whether anything moved; all executions are then as far as they can be."""

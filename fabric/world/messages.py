@@ -108,6 +108,15 @@ class Blocked(NamedTuple):
     op: int | None
 
 
+class Threads(NamedTuple):
+    """Whether ``several`` threads of the rank make calls: then none of its waits is all it does.
+
+    A rank sends it when that changes.
+    """
+
+    several: bool
+
+
 class Exchange(NamedTuple):
     """The rank's share of an exchange between all ranks, in JSON (in one process: any object).
 
@@ -297,9 +306,9 @@ Surviving = Completed | Stopped | Agree | Idle | Suspect
 """What ranks send only where the world goes on after a loss."""
 
 FromRank = (
-    Begin | Describe | Wait | Compute | Mark | Blocked | Exchange | AskTime | AskTimes | AskAdvice
-    | AskMachine | Expose | Withdraw | Access | FenceAccesses | AskWord | AwaitWord | Settle
-    | Fail | Leave | Over | Surviving
+    Begin | Describe | Wait | Compute | Mark | Blocked | Threads | Exchange | AskTime | AskTimes
+    | AskAdvice | AskMachine | Expose | Withdraw | Access | FenceAccesses | AskWord | AwaitWord
+    | Settle | Fail | Leave | Over | Surviving
 )  # fmt: skip
 """What `fabric.world.world.World` handles."""
 

@@ -44,6 +44,7 @@ from fabric.world.messages import (
     Stopped,
     Suspect,
     TakenIn,
+    Threads,
     TimesReply,
     Withdraw,
     WordReply,
@@ -213,6 +214,10 @@ class RankControl:
         """
         self._line.send(Blocked(op), now=True)
         self.check()
+
+    def threads(self, several: bool) -> None:
+        """Report whether several threads of the rank make calls, when that has changed."""
+        self._line.send(Threads(several))
 
     def settle(self) -> None:
         """Return when all ranks have begun every call that this rank waits for.

@@ -73,6 +73,7 @@ class CallRegister:
         self._repeated: _Repeated | None = None
         self.gone: set[int] = set()
         self.blocked: dict[int, int] = {}
+        self._shared: set[int] = set()
         self._last: dict[int, tuple[str, int]] = {}
 
     @property
@@ -144,6 +145,16 @@ class CallRegister:
         _check_balance(call.words, call.balance)
         del self.open[op]
 
+    def share(self, rank: int, several: bool) -> None:
+        """Record whether ``several`` threads of ``rank`` make calls.
+
+        While one of them waits, another may go on: such a rank is never stuck.
+        """
+        if several:
+            self._shared.add(rank)
+        else:
+            self._shared.discard(rank)
+
     def wait(self, rank: int, op: int) -> bool:
         """Record that ``rank`` waits for call ``op``; returns True if one of its ranks is gone."""
         call = self.open.get(op)
@@ -172,6 +183,8 @@ class CallRegister:
         """
         stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
         stuck |= {rank: waiting_number(rank) for rank in words}
+        for rank in self._shared:
+            stuck.pop(rank, None)
         while stuck:
             calls = set(stuck.values())  # few: a wide world mostly waits in one
             moving = {
@@ -222,7 +235,7 @@ class CallRegister:
         parts = [f"rank {rank} waits for {what}" for rank, what in words.items() if rank in waits]
         for op in dict.fromkeys(op for op in waits.values() if op >= 0):
             parts.append(self._waits_in(op, [rank for rank, at in waits.items() if at == op]))
-        return Deadlock("nobody can go on: " + "; ".join(parts))
+        return Deadlock("nobody can go on: " + "; ".join(parts) + self._in_one_order(waits))
 
     def who_called(self, op: int) -> CallMismatch:
         """The error for call ``op``, of which ranks have made different calls."""
@@ -238,6 +251,17 @@ class CallRegister:
         odd = min(by_words.values(), key=len)
         alone = len(odd) == 1 and len(by_words) == 2 and len(call.begun) > 2
         return CallMismatch("calls do not match: " + "; ".join(parts), odd[0] if alone else None)
+
+    def _in_one_order(self, waits: Collection[int]) -> str:
+        """Words for what strict time makes of the calls of several threads."""
+        shared = self._shared.intersection(waits)
+        if not shared:
+            return ""
+        makes = "make" if len(shared) > 1 else "makes"
+        return (
+            f"; {ranks(shared)} {makes} calls from several threads, which strict time puts in one"
+            ' order: sync="eager" does not'
+        )
 
     def _waits_in(self, op: int, who: Collection[int] = ()) -> str:
         call = self.open.get(op)

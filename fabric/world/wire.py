@@ -20,7 +20,7 @@ from fabric.schedule.traits import HIGHEST, TRAITS, in_order, traits_of
 from fabric.world.codec import MessageKind, WireError, kinds_of, message_of, parsed, tag
 from fabric.world.messages import Begin, Hello, ToAuthority, ToRank
 
-VERSION = 11
+VERSION = 12
 
 LEFT_ALREADY = "has left this world already, which is not over yet"
 """The refusal of a process that would be a rank which has left: it may wait for the next world."""

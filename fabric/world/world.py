@@ -64,6 +64,7 @@ from fabric.world.messages import (
     Stopped,
     Surviving,
     Suspect,
+    Threads,
     TimeReply,
     TimesReply,
     Wait,
@@ -292,6 +293,8 @@ class World:
                 self._memory.withdraw(rank, message.window)
             case Blocked():
                 self._block(rank, message.op, wall)
+            case Threads(several):
+                self._register.share(rank, several)
             case Exchange():
                 self._exchange(rank, message.mine)
             case Settle():
