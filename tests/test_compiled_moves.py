@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from collectives import buffers, init
 from fabric import launch
-from fabric.failure import CallMismatch
+from fabric.failure import CallMismatch, RankLost
 from fabric.host.lacking import COMPILED, LACKS
-from fabric.transports.base import BriefMove, MadeAtOnce
-from fabric.transports.zmq.compiled_moves import compiled_code, made_at_once
+from fabric.transports.base import BriefMove, Bytes, Left, MadeAtOnce, Request, address_of
+from fabric.transports.zmq import compiled_moves
+from fabric.transports.zmq.compiled_moves import Ends, compiled_code, made_at_once
+from fabric.transports.zmq.partial import Outgoing
+from fabric.transports.zmq.shared_buffers import SharedBuffers
+from fabric.transports.zmq.shm import SLOTS
 from tests.support.every_byte import REDUCING, call, numbers, wanted
 from tests.support.worlds import noise
 from tests.test_communicator import ANYWHERE, OPS
-from tests.test_shm import Pair, pair
+from tests.test_shm import SHARED, Pair, pair
 
 pytestmark = pytest.mark.skipif(
     compiled_code() is None,
@@ -42,12 +46,14 @@ NOTHING = np.zeros(0, np.uint8)
 
 
 def made(
-    moves: Sequence[BriefMove], combine: np.ufunc | None = None, dtype: Any = None,
+    moves: Sequence[BriefMove | Left], combine: np.ufunc | None = None, dtype: Any = None,
     of: Pair | None = None, idle: Callable[[], bool] = lambda: True,
 ) -> MadeAtOnce | None:  # fmt: skip
-    outlets, inlets = ({}, {}) if of is None else ({1: of.outlet}, {1: of.inlet, 0: of.inlet})
-    type_ = None if dtype is None else np.dtype(dtype)
-    return made_at_once(moves, combine, type_, outlets, inlets, idle)
+    shared = SharedBuffers(0, bytes(16)) if of is None else of.shared
+    ends = Ends({}, {}, shared, idle)
+    if of is not None:
+        ends = Ends({1: of.outlet}, {1: of.inlet, 0: of.inlet}, shared, idle)
+    return made_at_once(moves, combine, None if dtype is None else np.dtype(dtype), ends)
 
 
 def compiled(*given: Any, **options: Any) -> MadeAtOnce:
@@ -155,6 +161,125 @@ def test_another_message_than_the_awaited_one_is_left_where_it_is() -> None:
         assert np.array_equal(into, noise(1, 100))
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from([100, SHARED, SHARED + 1, 3000, 70_000]), max_size=30),
+    turns=st.lists(st.integers(0, 5), max_size=120), seed=st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_what_is_shared_is_lent_and_taken_by_either_code(
+    sizes: list[int], turns: list[int], seed: int
+) -> None:
+    """Small messages between large ones; each is given back once, to whoever has lent it."""
+    with pair() as p:
+        sender = p.shared.allocate(sum(sizes) + 1)
+        sender[:] = noise(seed, sender.size)
+        places = np.cumsum([0, *sizes]).tolist()
+        sent, came, waiting = 0, 0, list[tuple[Request, int]]()
+
+        def data(number: int) -> Bytes:
+            return sender[places[number] :][: sizes[number]]
+
+        for turn in [*turns, *[0, 2, 3, 5] * 40]:
+            if turn == 0 and sent < len(sizes):
+                list_ = [BriefMove(1, (0, places[sent]), None, sizes[sent]), Left(0)]
+                made = compiled(list_, of=p)(sent, 5, sender, NOTHING, NOTHING)
+                if made == 1 and sizes[sent] >= SHARED:
+                    out = Outgoing(Request(1), sent, 5, data(sent))
+                    p.outlet.resume(out)
+                    waiting.append((out.request, sent))
+                assert made != 2 or sizes[sent] < SHARED  # nobody has read it yet
+                sent += made > 0
+            elif turn == 1 and sent < len(sizes):
+                out = Outgoing(Request(1), sent, 5, data(sent))
+                if sizes[sent] < SHARED:
+                    sent += p.outlet.put(sent, 5, data(sent))
+                elif p.outlet.push(out):
+                    if out.at < sizes[sent]:  # every slot is taken: it goes through the ring
+                        while not out.request.done:
+                            p.inlet.pull()
+                            p.outlet.push(out)
+                        came = _received(p, came, sent, data)
+                    waiting.append((out.request, sent))
+                    sent += 1
+            elif turn in (2, 3) and came < sent:
+                into = np.zeros(sizes[came], np.uint8)
+                if turn == 2:
+                    list_ = [BriefMove(0, None, (1, 0), into.size)]
+                    done = compiled(list_, of=p)(came, 5, NOTHING, into, NOTHING) == 1
+                else:
+                    piece = p.inlet.take(came, 5, into.size)
+                    done = piece is not None
+                    if piece is not None:
+                        into[:] = piece
+                        p.inlet.taken()
+                if done:
+                    assert np.array_equal(into, data(came))
+                    came += 1
+            elif turn == 4:
+                came = _received(p, came, sent - 1, data)
+            elif turn == 5:
+                p.outlet.settle()
+                assert all(request.done == (number < came) for request, number in waiting)
+        assert (sent, came) == (len(sizes), len(sizes))
+        assert not p.outlet.lent
+
+
+def _received(p: Pair, came: int, last: int, data: Callable[[int], Bytes]) -> int:
+    """Receive everything without compiled code: how many messages have come then."""
+    p.inlet.pull()
+    while p.inlet.wanted:
+        p.inlet.fetch()
+    for message, pieces in p.received:
+        assert message.tag == came <= last
+        assert np.array_equal(np.concatenate(pieces), data(came))
+        came += 1
+    p.received.clear()
+    return came
+
+
+def test_no_more_are_lent_than_there_are_slots_and_none_from_other_memory() -> None:
+    with pair() as p, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_moves, "WAIT", 1000)
+        sender = p.shared.allocate(2 * SHARED)
+        many = [BriefMove(1, (0, 0), None, SHARED) for _ in range(SLOTS + 1)]
+        leave = [Left(number) for number in range(len(many))]
+        moves = compiled([*many, *leave], of=p)
+        ring = p.outlet.addresses().size // 64
+        assert moves(1, 2, sender, NOTHING, NOTHING) == min(SLOTS, ring)
+        assert list(p.outlet.unsettled) == [*range(1, 1 + min(SLOTS, ring))]
+        for _ in range(3):
+            assert p.inlet.take(1, 2, SHARED) is not None
+            p.inlet.taken()
+        assert compiled(many[:1] + leave[:1], of=p)(1, 2, np.array(sender), NOTHING, NOTHING) == 0
+        assert compiled(many[:1] + leave[:1], of=p)(1, 2, sender[1:], NOTHING, NOTHING) == 1
+        assert made(many[:1], of=p) is None  # nobody would know when it is read
+
+
+def test_a_buffer_that_was_freed_is_listed_no_more() -> None:
+    with pair() as p:
+        first, second = p.shared.allocate(5000), p.shared.allocate(5000)
+        entries = np.frombuffer(p.shared.listed(), np.uint64).reshape(-1, 4)
+        assert sorted(entries[:, 0].tolist()) == sorted(map(address_of, (first, second)))
+        assert (entries[:, 1] - entries[:, 0]).tolist() == [5000, 5000]
+        del first
+        left = np.frombuffer(p.shared.listed(), np.uint64).reshape(-1, 4)
+        assert left[:, 0].tolist() == [address_of(second)]
+
+
+def test_a_sender_that_closes_while_it_is_read_is_left_to_the_other_code() -> None:
+    with pair() as p:
+        sender = p.shared.allocate(SHARED)
+        list_ = [BriefMove(1, (0, 0), None, SHARED), Left(0)]
+        assert compiled(list_, of=p)(1, 2, sender, NOTHING, NOTHING) == 1
+        p.homes[0].shut()
+        into = np.zeros(SHARED, np.uint8)
+        taken = compiled([BriefMove(0, None, (1, 0), SHARED)], of=p)
+        assert taken(1, 2, NOTHING, into, NOTHING) == 0
+        assert p.inlet.take(1, 2, SHARED) is not None
+        with pytest.raises(RankLost, match="has closed its transport while sending"):
+            p.inlet.taken()
+
+
 Case = tuple[str, str, str, str, int, int]
 
 
@@ -205,6 +330,35 @@ def test_every_collective_over_and_over(
     monkeypatch.setenv(LACKS, lacking)
     args = cases(ranks), ranks
     found = launch(calls_over_and_over, ranks, None, "zmq", args=args, timeout=120.0)
+    assert found == ["right"] * ranks
+
+
+def shared_calls_over_and_over(seed: int) -> str:
+    """In a rank: large calls from buffers that are shared, and some that are not."""
+    random = np.random.default_rng([seed, int(os.environ.get("RANK", "0"))])
+    with init() as comm:
+        for number, op in enumerate(OPS):
+            for turn, name in enumerate(ANYWHERE[op]):
+                kind = ("sum", "bxor")[turn % 2] if op in REDUCING else ""
+                send_size, recv_size = buffers(op, comm.size, (160_000, 300_000)[number % 2])
+                inputs = numbers(comm.size, send_size // 4, "int32", exact=True)
+                send, got = (comm.empty(size // 4, np.int32) for size in (send_size, recv_size))
+                for time_ in range(4):
+                    mine = [np.roll(each, time_) for each in inputs]
+                    send[:] = mine[comm.rank]
+                    given = send if random.random() < 0.9 else send.copy()
+                    if random.random() < 0.1:
+                        time.sleep(0.003)
+                    call(comm, op, given, got, turn % comm.size, kind, algorithm=name)
+                    want = wanted(op, mine, turn % comm.size, kind)[comm.rank]
+                    assert want is None or got.tobytes() == want.tobytes(), (op, name, kind)
+                    given[:] = -1  # whoever has not read it yet would read this
+        return "right"
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_large_collectives_between_shared_buffers(ranks: int) -> None:
+    found = launch(shared_calls_over_and_over, ranks, None, "zmq", args=(ranks,), timeout=120.0)
     assert found == ["right"] * ranks
 
 

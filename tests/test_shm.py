@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fabric.failure import RankLost, TransportError
 from fabric.transports.base import ALIGNMENT, Bytes, Request, address_of
 from fabric.transports.peer_memory import ProcessMemory, memory_of
-from fabric.transports.zmq import byte_ring, shm
+from fabric.transports.zmq import byte_ring, compiled_moves, shm
 from fabric.transports.zmq.byte_ring import Inlet, Outlet
 from fabric.transports.zmq.doorbell import Doorbell
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
@@ -68,6 +68,7 @@ def pair(lends: bool = False) -> Iterator[Pair]:
         patch.setattr(shm, "ring_size", lambda ranks: SMALL)
         patch.setattr(byte_ring, "LEND", LENDABLE)
         patch.setattr(byte_ring, "SHARED", SHARED)
+        patch.setattr(compiled_moves, "SHARED", SHARED)
         patch.setattr(byte_ring, "FETCH", 1280)
         patch.setattr(byte_ring, "PIECE", 256)
         made = Pair(Path(), lends)

@@ -662,7 +662,7 @@ class Communicator:
         """Have ``call`` made at once from the next time on, if it can be."""
         driver = self._driver
         if not (driver.survives or driver.control.records):
-            one = call_at_once(call, driver.transport, self._group.members)
+            one = call_at_once(call, driver.transport, self._group.members, driver.buffers)
             if one is not None:
                 self._at_once[asked] = one
 

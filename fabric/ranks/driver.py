@@ -199,7 +199,7 @@ class Driver:
             call, late = one.call, None
             self.control.begin(tag, one.members, call.rows, call.words, call.operation, True)
             made = 0 if self._active else one.begin(tag, send, recv)
-            if made < one.moves:
+            if made < one.count:
                 execution = one.rest(self.transport, tag, send, recv, made)
                 execution.noted, execution.patient = True, not self._active
                 if not execution.advance():

@@ -26,7 +26,7 @@ def scheduled(
 ) -> Execution:  # fmt: skip
     """The execution of ``call``: its `PreparedCall.ready` over ``buffers``.
 
-    ``finish``: called when all is over. ``made``: how many of the moves that
+    ``finish``: called when all is over. ``made``: how many messages and copies of those that
     `fabric.ranks.at_once` lists are made already. The rest as in `Execution`.
     """
     return Execution(call, transport, members, tag, _ScheduleMoves(buffers, finish, made))
@@ -106,9 +106,12 @@ class _ScheduleMoves:
         send, members, tag, mark = self._transport.send, self._members, self._tag, self._mark
         brief = self._brief
         for peer, buffer, at, size in stage.sends:
-            if self._is_made():
-                continue
             data = (source if buffer == stage.reads else self._buffers[buffer])[at : at + size]
+            if brief is not None and self._is_made():
+                under_way = brief.under_way(members[peer], data)
+                if under_way is not None:
+                    self._sending.append((number, under_way))
+                continue
             if brief is not None and brief.put(members[peer], tag, mark, data):
                 continue
             request = send(members[peer], tag, mark, data)

@@ -198,7 +198,7 @@ moves whatever else there is."""
 
 
 class BriefMove(NamedTuple):
-    """Bytes of a call of small messages that are sent, taken or copied: ``size`` of them.
+    """Bytes of a call that are sent, taken or copied: ``size`` of them.
 
     ``peer``: to or from whom; None: they stay at this rank. ``source``, ``into``: where they are
     read and written, as number of a buffer (send, recv, work) and place in it; None where that is
@@ -214,11 +214,17 @@ class BriefMove(NamedTuple):
     base: int | None = None
 
 
+class Left(NamedTuple):
+    """From here on, in a list of moves, the bytes that move number ``move`` sends may change."""
+
+    move: int
+
+
 class MadeAtOnce(Protocol):
-    """Makes a list of `BriefMove` in one go, as far as that can be done at once."""
+    """Makes a list of `BriefMove` and `Left` in one go, as far as that can be done at once."""
 
     def __call__(self, tag: int, mark: int, send: Bytes, recv: Bytes, work: Bytes) -> int:
-        """Make them in order; returns how many are made, before the first that could not be."""
+        """Make them in order; returns how many of the list are, before the first that cannot be."""
 
 
 class Brief(Protocol):
@@ -248,11 +254,20 @@ class Brief(Protocol):
         """Nobody reads what `take` has returned any more."""
 
     def at_once(
-        self, moves: Sequence[BriefMove], combine: np.ufunc | None, dtype: np.dtype[Any] | None
-    ) -> MadeAtOnce | None:
+        self, moves: Sequence[BriefMove | Left], combine: np.ufunc | None,
+        dtype: np.dtype[Any] | None,
+    ) -> MadeAtOnce | None:  # fmt: skip
         """What makes ``moves`` in one go, by compiled code; None where nothing can.
 
-        ``combine``, ``dtype``: of what is combined.
+        ``combine``, ``dtype``: of what is combined. Messages that are not small are made only where
+        they lie in buffers that ranks share, and each is to have its `Left`.
+        """
+
+    def under_way(self, peer: int, data: Bytes) -> Request | None:
+        """Of the next message to ``peer`` that was made in one go: what says when it has left.
+
+        ``data``: the message. None if it has. Asked of each, in order, where not all of a list was
+        made.
         """
 
 

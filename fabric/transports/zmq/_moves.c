@@ -1,4 +1,4 @@
-/* The moves of a call of small messages between processes that share memory, made in one go.
+/* The moves of a call between processes that share memory, made in one go.
 
    What `fabric.transports.zmq.byte_ring` does for one message at a time, for a list of them and
    with nothing of Python in between: its layout of rings and headers, its order of what is written
@@ -13,24 +13,53 @@
 #include <string.h>
 #include <time.h>
 
-#define LAYOUT 1 /* compared with compiled_moves.LAYOUT: change both with what a move or ring is */
+#define LAYOUT 2 /* compared with compiled_moves.LAYOUT: change both with what a move or ring is */
 #define LINE 64
 #define HERE 0x33504C4Eu
+#define SHARED 0x33504C50u
+#define SLOTS 16       /* as in shm.py: how many messages are lent to one peer at a time */
+#define LONG (1 << 15) /* bytes that take so long to move that other threads run meanwhile */
 #define LOOKS 20       /* looks at a ring before others are let run: less than a microsecond */
 #define LOOKS_MORE 2   /* and between two times at which they are */
 
 /* One move, as compiled_moves.MOVE packs it. Places are of the buffers send, recv and work. */
 typedef struct {
-    int64_t kind, ring, ring_size, written, read, asleep, closed, size;
-    int64_t source, source_at, into, into_at, base, base_at, combine;
+    int64_t kind, ring, ring_size, written, read, asleep, closed, slots, opened, size;
+    int64_t source, source_at, into, into_at, base, base_at, combine, later;
 } Move;
 
-enum { SEND, TAKE, COPY };
+enum { SEND, TAKE, COPY, LEND, BORROW, SETTLE, NOTHING };
 
 typedef struct {
     uint32_t kind, mark;
-    uint64_t tag, size, rest[4];
+    uint64_t tag, size;
+    uint64_t where, number, buffer, file; /* of a message that is lent */
 } Header;
+
+/* A buffer that this process shares, as shared_buffers.py lists them. */
+typedef struct {
+    uint64_t begin, end, number, file;
+} Own;
+
+/* Buffers of a neighbour that are open here, as shared_buffers.py lists them. */
+typedef struct {
+    uint64_t number, begin, size;
+} Open;
+
+typedef struct {
+    uint64_t count;
+    Open open[];
+} Opened;
+
+/* What all moves of a call have in common. */
+typedef struct {
+    char *buffers[3];
+    uint64_t tag;
+    uint32_t mark;
+    int64_t wait;
+    const Own *own;
+    int64_t owned;
+} Call;
 
 /* Items lie at any address. */
 #define ITEM(name, type) typedef type __attribute__((aligned(1), may_alias)) name
@@ -45,11 +74,12 @@ ITEM(i2, int16_t);
 ITEM(i4, int32_t);
 ITEM(i8, int64_t);
 
+#define FEW 1024 /* items that a first-level cache keeps from one loop to the next */
 /* As numpy's ufuncs: of two NaNs the first one stays, made quiet, whichever operand a compiler puts
    first. (Which one numpy keeps depends on where in an array they are.) */
 #define FLOATS(name, type, bits, quiet, op)                                                                     \
-    static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
-        int64_t n = bytes / (int64_t)sizeof(type), odd = 0;                                        \
+    static void name##_few(type *into, const type *base, const type *come, int64_t n) {            \
+        int64_t odd = 0;                                                                           \
         for (int64_t i = 0; i < n; i++) odd += (base[i] != base[i]) & (come[i] != come[i]);        \
         if (odd)                                                                                   \
             for (int64_t i = 0; i < n; i++) {                                                      \
@@ -61,6 +91,11 @@ ITEM(i8, int64_t);
             }                                                                                      \
         else                                                                                       \
             for (int64_t i = 0; i < n; i++) into[i] = base[i] op come[i];                          \
+    }                                                                                              \
+    static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
+        int64_t n = bytes / (int64_t)sizeof(type);                                                 \
+        for (int64_t i = 0; i < n; i += FEW)                                                       \
+            name##_few(into + i, base + i, come + i, n - i < FEW ? n - i : FEW);                   \
     }
 #define WHOLE(name, type, value)                                                                   \
     static void name(type *into, const type *base, const type *come, int64_t bytes) {              \
@@ -188,12 +223,12 @@ static int come(const Move *move, uint64_t read, int64_t until) {
 /* What became of a move. */
 enum { MADE, MADE_BUT_ASLEEP, NOT_MADE };
 
-static int sent(const Move *move, const char *data, uint64_t tag, uint32_t mark) {
+static int sent(const Move *move, const Call *call, const char *data) {
     uint64_t written = word(move->written), size = (uint64_t)move->size;
     uint64_t after = written + LINE + lines(size), last = (uint64_t)move->ring_size - 1;
     if (after - word(move->read) > (uint64_t)move->ring_size || word(move->closed)) return NOT_MADE;
     char *ring = (char *)(intptr_t)move->ring;
-    Header header = {HERE, mark, tag, size, {0}};
+    Header header = {HERE, call->mark, call->tag, size, 0, 0, 0, 0};
     memcpy(ring + (written & last), &header, sizeof header);
     uint64_t at = (written + LINE) & last, first = size;
     if (at + size > (uint64_t)move->ring_size) first = (uint64_t)move->ring_size - at;
@@ -202,23 +237,103 @@ static int sent(const Move *move, const char *data, uint64_t tag, uint32_t mark)
     return publish(move, move->written, after) ? MADE_BUT_ASLEEP : MADE;
 }
 
-static void put(const Move *move, char *into, const char *base, const char *data, int64_t bytes) {
+/* The word of the ring's writer with the number of the last message that it has lent. */
+static uint64_t *lent_last(const Move *move) { return (uint64_t *)(intptr_t)move->written + 1; }
+
+/* Where the reader writes the number of a message that it gives back. */
+static int64_t slot(const Move *move, uint64_t number) {
+    return move->slots + (int64_t)(number % SLOTS * sizeof(uint64_t));
+}
+
+static const Own *owner(const Call *call, uint64_t begin, uint64_t size) {
+    for (const Own *own = call->own; own < call->own + call->owned; own++)
+        if (own->begin <= begin && begin + size <= own->end) return own;
+    return NULL;
+}
+
+static int lent(const Move *move, const Call *call, const char *data) {
+    uint64_t written = word(move->written), size = (uint64_t)move->size;
+    uint64_t number = *lent_last(move) + 1, begin = (uint64_t)(uintptr_t)data;
+    const Own *own = owner(call, begin, size);
+    if (own == NULL || written + LINE - word(move->read) > (uint64_t)move->ring_size) return NOT_MADE;
+    if (number > SLOTS && word(slot(move, number)) != number - SLOTS) return NOT_MADE;
+    if (word(move->closed)) return NOT_MADE;
+    Header header = {SHARED, call->mark, call->tag, size, begin - own->begin, number, own->number, own->file};
+    char *ring = (char *)(intptr_t)move->ring;
+    memcpy(ring + (written & ((uint64_t)move->ring_size - 1)), &header, sizeof header);
+    *lent_last(move) = number;
+    return publish(move, move->written, written + LINE) ? MADE_BUT_ASLEEP : MADE;
+}
+
+/* Whether the message that was lent before the `later` last ones was given back. */
+static int settled(const Move *move, int64_t wait) {
+    uint64_t number = *lent_last(move) - (uint64_t)move->later;
+    int64_t at = slot(move, number), until = 0;
+    if (word(at) == number) return MADE;
+    Py_BEGIN_ALLOW_THREADS
+    until = now() + wait;
+    do sched_yield();
+    while (word(at) != number && !word(move->closed) && now() < until);
+    Py_END_ALLOW_THREADS
+    return word(at) == number ? MADE : NOT_MADE;
+}
+
+static void put_all(const Move *move, char *into, const char *base, const char *data, int64_t bytes) {
     if (move->combine < 0)
         memmove(into, data, (size_t)bytes);
     else
         COMBINES[move->combine].combine(into, base, data, bytes);
 }
 
-static int taken(const Move *move, char *into, const char *base, uint64_t tag, uint32_t mark,
-                 int64_t wait) {
+static void put(const Move *move, char *into, const char *base, const char *data, int64_t bytes) {
+    if (bytes < LONG) {
+        put_all(move, into, base, data, bytes);
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    put_all(move, into, base, data, bytes);
+    Py_END_ALLOW_THREADS
+}
+
+static const char *place(const Move *move, const Header *header) {
+    const Opened *opened = (const Opened *)(intptr_t)move->opened;
+    for (uint64_t n = 0; n < opened->count; n++) {
+        const Open *open = &opened->open[n];
+        if (open->number == header->buffer)
+            return header->where + header->size <= open->size
+                ? (const char *)(uintptr_t)(open->begin + header->where) : NULL;
+    }
+    return NULL;
+}
+
+static int borrowed(const Move *move, const Call *call, char *into, const char *base) {
+    uint64_t read = word(move->read);
+    if (word(move->written) == read && !come(move, read, now() + call->wait)) return NOT_MADE;
+    Header header;
+    const char *ring = (const char *)(intptr_t)move->ring;
+    memcpy(&header, ring + (read & ((uint64_t)move->ring_size - 1)), sizeof header);
+    if (header.kind != SHARED || header.mark != call->mark || header.tag != call->tag
+        || header.size != (uint64_t)move->size)
+        return NOT_MADE;
+    const char *data = place(move, &header);
+    if (data == NULL || word(move->closed)) return NOT_MADE;
+    put(move, into, base, data, move->size);
+    /* What was read may have been freed then: whoever takes it again will find that out. */
+    if (word(move->closed)) return NOT_MADE;
+    __atomic_store_n((uint64_t *)(intptr_t)slot(move, header.number), header.number, __ATOMIC_RELEASE);
+    return publish(move, move->read, read + LINE) ? MADE_BUT_ASLEEP : MADE;
+}
+
+static int taken(const Move *move, const Call *call, char *into, const char *base) {
     uint64_t read = word(move->read), size = (uint64_t)move->size;
     uint64_t after = read + LINE + lines(size), last = (uint64_t)move->ring_size - 1;
-    if (word(move->written) == read && !come(move, read, now() + wait)) return NOT_MADE;
+    if (word(move->written) == read && !come(move, read, now() + call->wait)) return NOT_MADE;
     if (word(move->written) - read < after - read) return NOT_MADE; /* a part of it, or another */
     const char *ring = (const char *)(intptr_t)move->ring;
     Header header;
     memcpy(&header, ring + (read & last), sizeof header);
-    if (header.kind != HERE || header.mark != mark || header.tag != tag || header.size != size)
+    if (header.kind != HERE || header.mark != call->mark || header.tag != call->tag
+        || header.size != size)
         return NOT_MADE;
     uint64_t at = (read + LINE) & last, first = size;
     if (at + size > (uint64_t)move->ring_size) first = (uint64_t)move->ring_size - at;
@@ -227,17 +342,25 @@ static int taken(const Move *move, char *into, const char *base, uint64_t tag, u
     return publish(move, move->read, after) ? MADE_BUT_ASLEEP : MADE;
 }
 
-static int made(const Move *move, char *const *buffers, uint64_t tag, uint32_t mark, int64_t wait) {
-    char *source = buffers[move->source] + move->source_at;
-    char *into = buffers[move->into] + move->into_at;
-    const char *base = buffers[move->base] + move->base_at;
+static int made(const Move *move, const Call *call) {
+    char *source = call->buffers[move->source] + move->source_at;
+    char *into = call->buffers[move->into] + move->into_at;
+    const char *base = call->buffers[move->base] + move->base_at;
     switch (move->kind) {
     case SEND:
-        return sent(move, source, tag, mark);
+        return sent(move, call, source);
     case TAKE:
-        return taken(move, into, base, tag, mark, wait);
-    default:
+        return taken(move, call, into, base);
+    case LEND:
+        return lent(move, call, source);
+    case BORROW:
+        return borrowed(move, call, into, base);
+    case SETTLE:
+        return settled(move, call->wait);
+    case COPY:
         put(move, into, base, source, move->size);
+        return MADE;
+    default: /* NOTHING */
         return MADE;
     }
 }
@@ -250,25 +373,26 @@ static int fits(const Move *move, const Py_buffer *buffers) {
     if (move->size < 0 || move->combine >= NAMES) return 0;
     for (int place = 0; place < 3; place++) {
         int64_t buffer = places[place][0], at = places[place][1];
-        int used = place == 0 ? move->kind != TAKE : move->kind != SEND && (place == 1 || move->combine >= 0);
+        int reads = move->kind == SEND || move->kind == LEND || move->kind == COPY;
+        int writes = move->kind == TAKE || move->kind == BORROW || move->kind == COPY;
+        int used = place == 0 ? reads : writes && (place == 1 || move->combine >= 0);
         if (buffer < 0 || buffer > 2) return 0;
         if (used && (at < 0 || at + move->size > buffers[buffer].len)) return 0;
     }
     return 1;
 }
 
-static PyObject *run_moves(const Py_buffer *moves, Py_buffer *buffers, long long first,
-                           unsigned long long tag, unsigned long mark, long long wait) {
+static PyObject *run_moves(const Py_buffer *moves, const Py_buffer *buffers, long long first,
+                           const Call *call) {
     const Move *move = (const Move *)moves->buf;
     int64_t count = moves->len / (int64_t)sizeof(Move), number = first;
-    char *at[3] = {buffers[0].buf, buffers[1].buf, buffers[2].buf};
     int became = MADE;
     for (; number < count && became == MADE; number++) {
         if (!fits(&move[number], buffers)) {
             PyErr_Format(PyExc_ValueError, "move %lld is beyond its buffers", (long long)number);
             return NULL;
         }
-        became = made(&move[number], at, tag, (uint32_t)mark, wait);
+        became = made(&move[number], call);
         if (became == NOT_MADE) break;
     }
     /* Negative: the last move was made, and its peer must be woken. */
@@ -276,29 +400,36 @@ static PyObject *run_moves(const Py_buffer *moves, Py_buffer *buffers, long long
 }
 
 PyDoc_STRVAR(run_doc,
-"run(moves, first, tag, mark, send, recv, work, wait)\n--\n\n"
+"run(moves, first, tag, mark, wait, send, recv, work, own)\n--\n\n"
 "Make moves from number ``first`` on; returns how many are made then.\n\n"
 "It stops before one that cannot be made, and after one whose peer sleeps: then the number is\n"
-"negative. ``wait``: nanoseconds that it waits for a message at most.");
+"negative. ``wait``: nanoseconds that it waits for a message at most. ``own``: the buffers that\n"
+"this process shares.");
 
 static PyObject *run(PyObject *self, PyObject *const *given, Py_ssize_t count) {
     (void)self;
-    if (count != 8) {
-        PyErr_Format(PyExc_TypeError, "run() takes 8 arguments, and got %zd", count);
+    if (count != 9) {
+        PyErr_Format(PyExc_TypeError, "run() takes 9 arguments, and got %zd", count);
         return NULL;
     }
+    Call call;
     long long first = PyLong_AsLongLong(given[1]);
-    unsigned long long tag = PyLong_AsUnsignedLongLong(given[2]);
-    unsigned long mark = PyLong_AsUnsignedLong(given[3]);
-    long long wait = PyLong_AsLongLong(given[7]);
+    call.tag = PyLong_AsUnsignedLongLong(given[2]);
+    call.mark = (uint32_t)PyLong_AsUnsignedLong(given[3]);
+    call.wait = PyLong_AsLongLong(given[4]);
     if (PyErr_Occurred()) return NULL;
-    Py_buffer moves, buffers[3];
+    Py_buffer moves, buffers[4];
     if (PyObject_GetBuffer(given[0], &moves, PyBUF_SIMPLE)) return NULL;
     int held = 0;
     PyObject *result = NULL;
     /* What is sent may be read-only; whoever asks for moves has seen what may be written. */
-    while (held < 3 && PyObject_GetBuffer(given[4 + held], &buffers[held], PyBUF_SIMPLE) == 0) held++;
-    if (held == 3) result = run_moves(&moves, buffers, first, tag, mark, wait);
+    while (held < 4 && PyObject_GetBuffer(given[5 + held], &buffers[held], PyBUF_SIMPLE) == 0) held++;
+    if (held == 4) {
+        for (int number = 0; number < 3; number++) call.buffers[number] = buffers[number].buf;
+        call.own = (const Own *)buffers[3].buf;
+        call.owned = buffers[3].len / (int64_t)sizeof(Own);
+        result = run_moves(&moves, buffers, first, &call);
+    }
     while (held > 0) PyBuffer_Release(&buffers[--held]);
     PyBuffer_Release(&moves);
     return result;
@@ -326,11 +457,11 @@ static PyMethodDef METHODS[] = {
 
 static int begin(PyObject *module) { return PyModule_AddIntConstant(module, "LAYOUT", LAYOUT); }
 
-static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, begin}, {0, NULL}};
+static PyModuleDef_Slot PARTS[] = {{Py_mod_exec, begin}, {0, NULL}};
 
 static PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "_moves", "Moves of small messages; see compiled_moves.py.", 0,
-    METHODS, SLOTS, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_moves", "Moves of messages; see compiled_moves.py.", 0,
+    METHODS, PARTS, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__moves(void) { return PyModuleDef_Init(&MODULE); }

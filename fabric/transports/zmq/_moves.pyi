@@ -10,8 +10,9 @@ def run(
     first: int,
     tag: int,
     mark: int,
+    wait: int,
     send: Buffer,
     recv: Buffer,
     work: Buffer,
-    wait: int,
+    own: Buffer,
 ) -> int: ...

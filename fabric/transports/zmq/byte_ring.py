@@ -31,6 +31,7 @@ from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers, S
 from fabric.transports.zmq.shm import (
     ASLEEP,
     CLOSED,
+    LENT,
     RECALLED,
     SLOTS,
     Arena,
@@ -77,6 +78,8 @@ class RingAddresses(NamedTuple):
     """Addresses in this process: of a ring of ``size`` bytes and the words about it.
 
     ``written``, ``read``: its counters; ``asleep``, ``closed``: what the neighbour says of itself.
+    ``slots``: where lent messages are given back; ``opened``: the neighbour's buffers that are open
+    here, 0 where it reads ours (`OpenedBuffers.table`).
     """
 
     ring: int
@@ -85,16 +88,17 @@ class RingAddresses(NamedTuple):
     read: int
     asleep: int
     closed: int
+    slots: int
+    opened: int
 
 
-def _addresses(
-    arena: Arena, peer: int, tail: int, head: int, neighbour: Neighbour
-) -> RingAddresses:
+def _addresses(arena: Arena, peer: int, neighbour: Neighbour, opened: int = 0) -> RingAddresses:
     """Of the ring to ``peer`` in an arena; ``neighbour``: at its other end."""
-    theirs = neighbour.arena
+    theirs, (tail, head, slots) = neighbour.arena, arena.counters(peer)
     return RingAddresses(
         arena.address + arena.at(peer), arena.ring, arena.address_of_word(tail),
         arena.address_of_word(head), theirs.address_of_word(ASLEEP), theirs.address_of_word(CLOSED),
+        arena.address_of_word(slots), opened,
     )  # fmt: skip
 
 
@@ -115,7 +119,8 @@ class Outlet:
     """The producer's side of the ring to a neighbour. ``lends``: whether it can read our memory.
 
     ``shared``: the buffers that it can read anyhow. ``lent``: messages that it has not given back
-    yet: number and message, by slot.
+    yet: number and message, by slot; ``unsettled``: the numbers of those that compiled code has
+    lent and no request stands for yet, None for one that was given back.
     """
 
     def __init__(
@@ -124,12 +129,14 @@ class Outlet:
         self.neighbour, self._home, self._shared = neighbour, home, shared
         self._words, self._theirs = home.arena.words, neighbour.arena.words
         self._tail, self._head, self._slots = home.arena.counters(neighbour.rank)
+        self._last = self._tail + LENT
         self._size = home.arena.ring
         self._ring: Bytes | None = None
         self._lines = home.arena.view(neighbour.rank)
         self._fence = fence()
-        self._lends, self._number = lends, 0
+        self._lends = lends
         self.lent: dict[int, tuple[int, Outgoing]] = {}
+        self.unsettled: deque[int | None] = deque()
 
     @property
     def closed(self) -> bool:
@@ -139,8 +146,19 @@ class Outlet:
     def addresses(self) -> RingAddresses:
         """Where the ring is, for code that writes to it as `put` does."""
         self._allocated()
-        arena, peer = self._home.arena, self.neighbour.rank
-        return _addresses(arena, peer, self._tail, self._head, self.neighbour)
+        return _addresses(self._home.arena, self.neighbour.rank, self.neighbour)
+
+    def lent_last(self) -> int:
+        """The number of the last message that was lent, by whatever code."""
+        return self._words[self._last]
+
+    def resume(self, out: Outgoing) -> None:
+        """Wait from now on for the first of the ``unsettled`` messages, which ``out`` is."""
+        number = self.unsettled.popleft()
+        out.at = out.data.size
+        out.request.done = number is None or self._words[self._slots + number % SLOTS] == number
+        if number is not None and not out.request.done:
+            self.lent[number % SLOTS] = number, out
 
     def _allocated(self) -> Bytes:
         """The ring, which has memory from its first message on: most pairs of many never talk."""
@@ -192,7 +210,7 @@ class Outlet:
 
     def _lend(self, out: Outgoing, at: int) -> bool:
         """Write where the message is, if it can be lent, and there is a slot for its number."""
-        number, size = self._number + 1, out.data.size
+        number, size = self._words[self._last] + 1, out.data.size
         if number % SLOTS in self.lent:
             return False
         place = self._shared.find(out.data)
@@ -203,7 +221,7 @@ class Outlet:
         else:
             return False
         _HEADER.pack_into(self._lines, at, kind, out.mark, out.tag, size, *where)
-        self._number = number
+        self._words[self._last] = number
         self.lent[number % SLOTS] = number, out
         out.at = size
         self._publish(self._words[self._tail] + LINE)
@@ -290,8 +308,8 @@ class Inlet:
 
     def addresses(self) -> RingAddresses:
         """Where the ring is, for code that reads it as `take` does."""
-        arena = self.neighbour.arena
-        return _addresses(arena, self._home_rank, self._tail, self._head, self.neighbour)
+        opened = address_of(self._buffers.table)
+        return _addresses(self.neighbour.arena, self._home_rank, self.neighbour, opened)
 
     def pull(self) -> bool:
         """Read everything that has arrived in the ring; returns False if there was nothing.

@@ -30,6 +30,8 @@ _HEAD = struct.Struct("<16sQQQ")
 """In the first page: the owner's token, the buffer's number, where it begins in the file, and
 1 when it is in use no more."""
 
+_LISTED = struct.Struct("=4Q")
+
 _IN_USE, _FREED = 0, 1
 _REMOVE = 9  # Linux's MADV_REMOVE, which Python has no name for
 
@@ -64,6 +66,7 @@ class SharedBuffers:
         # Where each begins, in order, and what it is. Read without the lock, so it is replaced and
         # never changed; buffers that were freed stay until the next one is allocated.
         self._known: tuple[list[int], list[_Own]] = [], []
+        self._listed, self._list_is_old = b"", False
         self._at_home = here()
 
     def allocate(self, size: int) -> Bytes:
@@ -87,6 +90,7 @@ class SharedBuffers:
             known = dict(zip(*self._known, strict=True)) | {begin: own}
             begins = sorted(begin for begin, own in known.items() if own.mapped() is not None)
             self._known = begins, [known[begin] for begin in begins]
+            self._list_is_old = True
         self._tell(own, _IN_USE)
         weakref.finalize(mapped, self._free, own, length).atexit = False
         return whole
@@ -105,6 +109,17 @@ class SharedBuffers:
             return None
         return SharedPlace(buffers[at].number, buffers[at].file, address - begins[at])
 
+    def listed(self) -> bytes:
+        """Where each buffer begins and ends, its number and its file: four words of each."""
+        if self._list_is_old:
+            self._list_is_old = False  # first: it may be again while the list is made
+            self._listed = b"".join(
+                _LISTED.pack(begin, own.end, own.number, own.file)
+                for begin, own in zip(*self._known, strict=True)
+                if own.mapped() is not None
+            )
+        return self._listed
+
     def _free(self, own: _Own, length: int) -> None:
         """No array is left of a buffer; its memory is freed even while others have it open.
 
@@ -112,6 +127,7 @@ class SharedBuffers:
         """
         if not self._at_home():
             return
+        self._list_is_old = True
         self._tell(own, _FREED)
         with mmap.mmap(own.file, length) as again:
             again.madvise(_REMOVE, own.first, length - own.first)
@@ -122,6 +138,7 @@ class OpenedBuffers:
     """Buffers of rank ``rank``, process ``process``, opened here.
 
     ``token``: as its arena has it; ``neighbours``: how many ranks of this host have some.
+    ``table``: what is open, as `_moves.c` reads it: uint64, its address stays.
     """
 
     def __init__(self, rank: int, process: int, token: bytes, neighbours: int = 1) -> None:
@@ -129,6 +146,8 @@ class OpenedBuffers:
         self._most = max(OPEN // neighbours, 1)
         # By number: the file, and the buffer in it.
         self._open: OrderedDict[int, tuple[Bytes, Bytes]] = OrderedDict()
+        # For compiled code: how many there are, and the number, address and size of each.
+        self.table = np.zeros(1 + 3 * self._most, np.uint64)
 
     def bytes(self, place: SharedPlace, size: int) -> Bytes:
         """The ``size`` bytes from ``place`` on, which must not be written.
@@ -143,6 +162,7 @@ class OpenedBuffers:
         return kept[1][place.at : place.at + size]
 
     def _opened(self, place: SharedPlace) -> tuple[Bytes, Bytes]:
+        self.table[0] = 0  # while what it lists may be closed
         for number, (kept, _) in list(self._open.items()):
             if _HEAD.unpack_from(kept.data)[3] == _FREED:
                 del self._open[number]
@@ -164,4 +184,8 @@ class OpenedBuffers:
             ) from error
         whole: Bytes = np.asarray(mapped)
         self._open[place.number] = whole, whole[first:]
+        words = [
+            (number, address_of(there), there.size) for number, (_, there) in self._open.items()
+        ]
+        self.table[0], self.table[1 : 1 + 3 * len(words)] = len(words), np.ravel(words)
         return self._open[place.number]

@@ -41,6 +41,9 @@ RECALLED = CLOSED + 1
 SLOTS = 16
 """How many messages to one peer can be lent at a time."""
 
+LENT = 1
+"""The word after that which counts bytes written: the number of the last message that was lent."""
+
 _COUNTERS, _APART = 48, 16
 _WORD = 8
 _TOKEN = 16

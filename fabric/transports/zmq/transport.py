@@ -18,6 +18,7 @@ from fabric.transports.base import (
     BriefMove,
     Bytes,
     Counted,
+    Left,
     MadeAtOnce,
     Many,
     PeerMemory,
@@ -30,7 +31,7 @@ from fabric.transports.base import (
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import BORROWED, BRIEF, SHARED, Inlet, Outlet, fence
-from fabric.transports.zmq.compiled_moves import made_at_once
+from fabric.transports.zmq.compiled_moves import Ends, made_at_once
 from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
@@ -171,11 +172,24 @@ class Zmq:
         self._inlets[peer].taken()
 
     def at_once(
-        self, moves: Sequence[BriefMove], combine: np.ufunc | None, dtype: np.dtype[Any] | None
-    ) -> MadeAtOnce | None:
+        self, moves: Sequence[BriefMove | Left], combine: np.ufunc | None,
+        dtype: np.dtype[Any] | None,
+    ) -> MadeAtOnce | None:  # fmt: skip
         """What makes ``moves`` in one go, where that was compiled; see `Brief.at_once`."""
         outlets = {outlet.neighbour.rank: outlet for outlet in self._outlets}
-        return made_at_once(moves, combine, dtype, outlets, self._inlets, self._idle)
+        if self._shared is None:
+            return None
+        ends = Ends(outlets, self._inlets, self._shared, self._idle)
+        return made_at_once(moves, combine, dtype, ends)
+
+    def under_way(self, peer: int, data: Bytes) -> Request | None:
+        """What says when a message has left that was made in one go; see `Brief.under_way`."""
+        path = self._paths.get(peer)
+        if type(path) is not Outlet or not path.unsettled or data.size < SHARED:
+            return None
+        out = Outgoing(Request(peer), 0, 0, data)
+        path.resume(out)
+        return out.request
 
     def _idle(self) -> bool:
         """Whether nothing is under way or has come without being taken, and no thread waits."""
