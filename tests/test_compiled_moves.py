@@ -17,9 +17,9 @@ from collectives import buffers, init
 from fabric import launch
 from fabric.failure import CallMismatch, RankLost
 from fabric.host.lacking import COMPILED, LACKS
-from fabric.transports.base import BriefMove, Bytes, Left, MadeAtOnce, Request, address_of
+from fabric.transports.base import BriefMove, Bytes, MadeAtOnce, MayChange, Request, address_of
 from fabric.transports.zmq import compiled_moves
-from fabric.transports.zmq.compiled_moves import Ends, compiled_code, made_at_once
+from fabric.transports.zmq.compiled_moves import RingEnds, compiled_code, made_at_once
 from fabric.transports.zmq.partial import Outgoing
 from fabric.transports.zmq.shared_buffers import SharedBuffers
 from fabric.transports.zmq.shm import SLOTS
@@ -46,13 +46,13 @@ NOTHING = np.zeros(0, np.uint8)
 
 
 def made(
-    moves: Sequence[BriefMove | Left], combine: np.ufunc | None = None, dtype: Any = None,
+    moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None = None, dtype: Any = None,
     of: Pair | None = None, idle: Callable[[], bool] = lambda: True,
 ) -> MadeAtOnce | None:  # fmt: skip
     shared = SharedBuffers(0, bytes(16)) if of is None else of.shared
-    ends = Ends({}, {}, shared, idle)
+    ends = RingEnds({}, {}, shared, idle)
     if of is not None:
-        ends = Ends({1: of.outlet}, {1: of.inlet, 0: of.inlet}, shared, idle)
+        ends = RingEnds({1: of.outlet}, {1: of.inlet, 0: of.inlet}, shared, idle)
     return made_at_once(moves, combine, None if dtype is None else np.dtype(dtype), ends)
 
 
@@ -181,7 +181,7 @@ def test_what_is_shared_is_lent_and_taken_by_either_code(
 
         for turn in [*turns, *[0, 2, 3, 5] * 40]:
             if turn == 0 and sent < len(sizes):
-                list_ = [BriefMove(1, (0, places[sent]), None, sizes[sent]), Left(0)]
+                list_ = [BriefMove(1, (0, places[sent]), None, sizes[sent]), MayChange(0)]
                 made = compiled(list_, of=p)(sent, 5, sender, NOTHING, NOTHING)
                 if made == 1 and sizes[sent] >= SHARED:
                     out = Outgoing(Request(1), sent, 5, data(sent))
@@ -242,7 +242,7 @@ def test_no_more_are_lent_than_there_are_slots_and_none_from_other_memory() -> N
         patch.setattr(compiled_moves, "WAIT", 1000)
         sender = p.shared.allocate(2 * SHARED)
         many = [BriefMove(1, (0, 0), None, SHARED) for _ in range(SLOTS + 1)]
-        leave = [Left(number) for number in range(len(many))]
+        leave = [MayChange(number) for number in range(len(many))]
         moves = compiled([*many, *leave], of=p)
         ring = p.outlet.addresses().size // 64
         assert moves(1, 2, sender, NOTHING, NOTHING) == min(SLOTS, ring)
@@ -269,7 +269,7 @@ def test_a_buffer_that_was_freed_is_listed_no_more() -> None:
 def test_a_sender_that_closes_while_it_is_read_is_left_to_the_other_code() -> None:
     with pair() as p:
         sender = p.shared.allocate(SHARED)
-        list_ = [BriefMove(1, (0, 0), None, SHARED), Left(0)]
+        list_ = [BriefMove(1, (0, 0), None, SHARED), MayChange(0)]
         assert compiled(list_, of=p)(1, 2, sender, NOTHING, NOTHING) == 1
         p.homes[0].shut()
         into = np.zeros(SHARED, np.uint8)

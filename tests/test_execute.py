@@ -29,7 +29,7 @@ from fabric.ranks.work_buffers import WorkBuffers
 from fabric.schedule.plan import Plan, plans
 from fabric.schedule.step import ScheduleError, Step
 from fabric.transports import inproc
-from fabric.transports.base import BriefMove, Left, MadeAtOnce, Request
+from fabric.transports.base import BriefMove, MadeAtOnce, MayChange, Request
 from fabric.transports.inproc import Inproc, connect
 
 Array = NDArray[Any]
@@ -88,7 +88,7 @@ class SomeBriefly:
         """It was copied."""
 
     def at_once(
-        self, moves: Sequence[BriefMove | Left], combine: np.ufunc | None,
+        self, moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None,
         dtype: np.dtype[Any] | None,
     ) -> MadeAtOnce | None:  # fmt: skip
         """What compiled code does, until chance stops it."""
@@ -96,7 +96,7 @@ class SomeBriefly:
         def make(tag: int, mark: int, *buffers: NDArray[np.uint8]) -> int:
             lent: dict[int, Request] = {}
             for number, move in enumerate(moves):
-                if isinstance(move, Left):
+                if isinstance(move, MayChange):
                     self._transport.progress(0)
                     if move.move in lent and not lent[move.move].done:
                         return number

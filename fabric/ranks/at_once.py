@@ -14,7 +14,7 @@ from fabric.ranks.ready import ReadyStep, Write
 from fabric.ranks.schedule_moves import scheduled
 from fabric.ranks.work_buffers import SMALL, WorkBuffers
 from fabric.schedule.step import BUFFERS
-from fabric.transports.base import BriefMove, Bytes, Left, MadeAtOnce, Transport
+from fabric.transports.base import BriefMove, Bytes, MadeAtOnce, MayChange, Transport
 
 _WORK = BUFFERS.index("work")
 _NO_WORK = np.empty(0, np.uint8)
@@ -30,7 +30,7 @@ class CallAtOnce:
     __slots__ = ("_buffers", "_make", "_moving", "_work", "call", "count", "mark", "members")
 
     def __init__(
-        self, call: PreparedCall, members: tuple[int, ...], moves: Sequence[BriefMove | Left],
+        self, call: PreparedCall, members: tuple[int, ...], moves: Sequence[BriefMove | MayChange],
         make: MadeAtOnce, buffers: WorkBuffers,
     ) -> None:  # fmt: skip
         self.call, self.members, self.count = call, members, len(moves)
@@ -83,15 +83,15 @@ def call_at_once(
 
 def _moves(
     stages: tuple[ReadyStep, ...], members: tuple[int, ...], most: int
-) -> list[BriefMove | Left]:
+) -> list[BriefMove | MayChange]:
     """In the order of `fabric.ranks.schedule_moves`; ``most``: bytes of a small message."""
-    moves: list[BriefMove | Left] = []
+    moves: list[BriefMove | MayChange] = []
     sent: list[tuple[int, int]] = []  # stage and move of each that has not left
     used: tuple[Write, ...] = ()
 
     def leave(before: int) -> None:
         while sent and sent[0][0] < before:
-            moves.append(Left(sent.pop(0)[1]))
+            moves.append(MayChange(sent.pop(0)[1]))
 
     for number, stage in enumerate(stages):
         for peer, buffer, at, size in stage.sends:

@@ -214,14 +214,14 @@ class BriefMove(NamedTuple):
     base: int | None = None
 
 
-class Left(NamedTuple):
+class MayChange(NamedTuple):
     """From here on, in a list of moves, the bytes that move number ``move`` sends may change."""
 
     move: int
 
 
 class MadeAtOnce(Protocol):
-    """Makes a list of `BriefMove` and `Left` in one go, as far as that can be done at once."""
+    """Makes a list of `BriefMove` and `MayChange` in one go, as far as that can be done at once."""
 
     def __call__(self, tag: int, mark: int, send: Bytes, recv: Bytes, work: Bytes) -> int:
         """Make them in order; returns how many of the list are, before the first that cannot be."""
@@ -254,13 +254,13 @@ class Brief(Protocol):
         """Nobody reads what `take` has returned any more."""
 
     def at_once(
-        self, moves: Sequence[BriefMove | Left], combine: np.ufunc | None,
+        self, moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None,
         dtype: np.dtype[Any] | None,
     ) -> MadeAtOnce | None:  # fmt: skip
         """What makes ``moves`` in one go, by compiled code; None where nothing can.
 
         ``combine``, ``dtype``: of what is combined. Messages that are not small are made only where
-        they lie in buffers that ranks share, and each is to have its `Left`.
+        they lie in buffers that ranks share, and each is to have its `MayChange`.
         """
 
     def under_way(self, peer: int, data: Bytes) -> Request | None:

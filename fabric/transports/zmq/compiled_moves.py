@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fabric.host.lacking import COMPILED, lacks
-from fabric.transports.base import MOMENT, BriefMove, Bytes, Left, MadeAtOnce
+from fabric.transports.base import MOMENT, BriefMove, Bytes, MadeAtOnce, MayChange
 from fabric.transports.zmq.byte_ring import SHARED, Inlet, Outlet, RingAddresses
 from fabric.transports.zmq.shared_buffers import SharedBuffers
 
@@ -35,7 +35,7 @@ _SEND, _TAKE, _COPY, _LEND, _BORROW, _SETTLE, _NOTHING = range(7)
 _NONE = -1  # instead of a reduction's number
 
 
-class Ends(NamedTuple):
+class RingEnds(NamedTuple):
     """Of a transport: its ``outlets`` and ``inlets`` by rank, and the buffers that it shares.
 
     ``idle``: says whether nothing else is under way.
@@ -48,14 +48,14 @@ class Ends(NamedTuple):
 
 
 def made_at_once(
-    moves: Sequence[BriefMove | Left], combine: np.ufunc | None, dtype: np.dtype[Any] | None,
-    ends: Ends,
+    moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None, dtype: np.dtype[Any] | None,
+    ends: RingEnds,
 ) -> MadeAtOnce | None:  # fmt: skip
     """What makes ``moves``, as `fabric.transports.base.Brief.at_once`; None if nothing can."""
     code = compiled_code()
-    leave = {move.move for move in moves if isinstance(move, Left)}
+    leave = {move.move for move in moves if isinstance(move, MayChange)}
     if code is None or not all(
-        isinstance(move, Left) or _can_be_made(move, number in leave, ends)
+        isinstance(move, MayChange) or _can_be_made(move, number in leave, ends)
         for number, move in enumerate(moves)
     ):
         return None
@@ -66,7 +66,7 @@ def made_at_once(
     return _CompiledMoves(code, moves, number, ends)
 
 
-def _can_be_made(move: BriefMove, leaves: bool, ends: Ends) -> bool:
+def _can_be_made(move: BriefMove, leaves: bool, ends: RingEnds) -> bool:
     if move.size > LARGEST or not (move.peer is None or move.peer in ends.inlets):
         return False
     return _kind(move) != _LEND or leaves
@@ -76,7 +76,7 @@ class _CompiledMoves:
     """A list of moves, packed for the compiled code."""
 
     def __init__(
-        self, code: Any, moves: Sequence[BriefMove | Left], number: int, ends: Ends
+        self, code: Any, moves: Sequence[BriefMove | MayChange], number: int, ends: RingEnds
     ) -> None:
         self._run, self._ends, self._moves = code.run, ends, moves
         self._lent = {  # by number of the move, to whom
@@ -105,7 +105,7 @@ class _CompiledMoves:
 
     def _resume(self, made: int) -> None:
         """Tell the outlets which messages were lent of the first ``made`` moves."""
-        left = {move.move for move in self._moves[:made] if isinstance(move, Left)}
+        left = {move.move for move in self._moves[:made] if isinstance(move, MayChange)}
         for peer in set(self._lent.values()):
             outlet = self._ends.outlets[peer]
             lent = [at for at, to in self._lent.items() if to == peer and at < made]
@@ -114,20 +114,20 @@ class _CompiledMoves:
                 None if at in left else first + place for place, at in enumerate(lent)
             )
 
-    def _end(self, move: BriefMove | Left) -> Outlet | Inlet | None:
+    def _end(self, move: BriefMove | MayChange) -> Outlet | Inlet | None:
         """The end of the ring that a move is about, if it is about one."""
-        if isinstance(move, Left):
+        if isinstance(move, MayChange):
             peer = self._lent.get(move.move)
             return None if peer is None else self._ends.outlets[peer]
         if move.peer is None:
             return None
         return (self._ends.outlets if move.into is None else self._ends.inlets)[move.peer]
 
-    def _pack(self, at: int, move: BriefMove | Left, number: int) -> bytes:
+    def _pack(self, at: int, move: BriefMove | MayChange, number: int) -> bytes:
         end = self._end(move)
         ways = end.addresses() if end is not None else (0,) * len(RingAddresses._fields)
         nowhere = 0, 0
-        if isinstance(move, Left):
+        if isinstance(move, MayChange):
             peer = self._lent.get(move.move)
             later = sum(to == peer and move.move < of < at for of, to in self._lent.items())
             kind = _NOTHING if peer is None else _SETTLE

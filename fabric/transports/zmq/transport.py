@@ -18,9 +18,9 @@ from fabric.transports.base import (
     BriefMove,
     Bytes,
     Counted,
-    Left,
     MadeAtOnce,
     Many,
+    MayChange,
     PeerMemory,
     Rendezvous,
     Request,
@@ -31,7 +31,7 @@ from fabric.transports.base import (
 )
 from fabric.transports.matching import Matching, check_peer, new_receive
 from fabric.transports.zmq.byte_ring import BORROWED, BRIEF, SHARED, Inlet, Outlet, fence
-from fabric.transports.zmq.compiled_moves import Ends, made_at_once
+from fabric.transports.zmq.compiled_moves import RingEnds, made_at_once
 from fabric.transports.zmq.doorbell import nameless
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing, begin
 from fabric.transports.zmq.reach import Reach, find
@@ -172,14 +172,14 @@ class Zmq:
         self._inlets[peer].taken()
 
     def at_once(
-        self, moves: Sequence[BriefMove | Left], combine: np.ufunc | None,
+        self, moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None,
         dtype: np.dtype[Any] | None,
     ) -> MadeAtOnce | None:  # fmt: skip
         """What makes ``moves`` in one go, where that was compiled; see `Brief.at_once`."""
         outlets = {outlet.neighbour.rank: outlet for outlet in self._outlets}
         if self._shared is None:
             return None
-        ends = Ends(outlets, self._inlets, self._shared, self._idle)
+        ends = RingEnds(outlets, self._inlets, self._shared, self._idle)
         return made_at_once(moves, combine, dtype, ends)
 
     def under_way(self, peer: int, data: Bytes) -> Request | None:
