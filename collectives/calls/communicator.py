@@ -14,7 +14,7 @@ is not said.
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,7 @@ from collectives.calls.group import Group
 from collectives.calls.messages import CheckedMessage, Recv, Send, checked, checked_all
 from collectives.calls.messages import call as message_call
 from collectives.calls.prepared import CallArguments, advice, collective, custom
+from collectives.calls.staging import Staging
 from collectives.calls.untimed import Untimed, blocks
 from collectives.calls.work import Work
 from fabric.endpoint.costs import FREE
@@ -42,7 +43,7 @@ from fabric.ranks.message_moves import Round, in_rounds, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
-from fabric.transports.base import PeerMemory
+from fabric.transports.base import PeerMemory, Shared
 from fabric.world.messages import MachineLabel
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
@@ -89,6 +90,7 @@ class Communicator:
         self._calls: dict[Hashable, PreparedCall] = {}
         self._at_once: dict[CallArguments, CallAtOnce] = {}
         self._machines: dict[str, MachineLabel | None] = {}
+        self._staging: Staging | None = None
         self._wide = WIDE if self._driver.transport.many else None
         # How many modelled ranks this one stands for in calls of the group.
         self.copies = me.settings.copies(me.size) if group.size == me.size else 1
@@ -395,18 +397,19 @@ class Communicator:
         return listed
 
     def inform(
-        self, out: NDArray[Any], x: NDArray[Any], words: str, *, timeout: float | None = None
-    ) -> None:
+        self, out: NDArray[Any], x: NDArray[Any], words: str,
+        more: Sequence[Callable[[], Round]] = (), *, timeout: float | None = None,
+    ) -> Work:  # fmt: skip
         """Send block ``x[j]`` to rank j, in no emulated time; ``out[i]`` is the block from rank i.
 
         For what ranks must know of each other before they can say what their next call is; the
         emulated machine learns that from the call itself. ``words``: a description of the call with
         everything on which ranks must agree. Both arrays are ``[ranks, ...]``, of one type, without
-        gaps.
+        gaps. ``more``: rounds that follow, see `exchange`.
         """
         blocks(out, x, self.size)
         call = timed_as(text(words, "words"), self._no_rows, FREE)
-        self.exchange(call, self.telling.rounds(out, x), timeout=timeout)
+        return self.exchange(call, [*self.telling.rounds(out, x), *more], timeout=timeout)
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -441,6 +444,27 @@ class Communicator:
         return self._group.check(rank, name)
 
     @property
+    def staging(self) -> Staging | None:
+        """Memory from which ranks read each other's data in calls, without a wait for the readers.
+
+        None where they cannot, or need no copies. All ranks ask for it in the same calls.
+        """
+        if self._staging is None and self._can_stage:
+            shared = cast(Shared, self._driver.shared)
+            self._staging = Staging(shared, self.rank, self.members, self._staged)
+        return self._staging
+
+    @property
+    def _can_stage(self) -> bool:
+        memory, driver = self.memory, self._driver
+        return not (memory is None or memory.in_place or driver.shared is None or driver.survives)
+
+    def _staged(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        told = np.empty_like(words)
+        self.inform(told, words, "where what is read lies")
+        return told
+
+    @property
     def memory(self) -> PeerMemory | None:
         """The means to read the memory of all ranks of the world, if all of them can; else None."""
         return self._driver.transport.memory
@@ -472,9 +496,11 @@ class Communicator:
         So what it consists of need not be told; None where it has to be. ``words``: what it is to
         all its ranks, with everything on which they must agree.
         """
-        if self.records or self.machine(operation) is not None:
-            return None
-        return timed_as(words, self._no_rows, operation)
+        return timed_as(words, self._no_rows, operation) if self.is_untimed(operation) else None
+
+    def is_untimed(self, operation: str) -> bool:
+        """Whether calls of ``operation`` take no emulated time, and nobody writes them down."""
+        return not self.records and self.machine(operation) is None
 
     def check(self) -> None:
         """Raise the `WorldError` that has ended the world, if one has; cheap."""

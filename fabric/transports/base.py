@@ -271,14 +271,35 @@ class Brief(Protocol):
         """
 
 
+class SharedPlace(NamedTuple):
+    """Where something lies in a buffer: its ``number``, its ``file`` in the owner, the byte."""
+
+    number: int
+    file: int
+    at: int
+
+
 class Shared(Protocol):
     """Means to allocate memory from which messages are read without being copied first."""
 
-    def allocate(self, size: int) -> Bytes:
+    def allocate(self, size: int, *, lasts: bool = False) -> Bytes:
         """A new buffer of ``size`` bytes, uint8, zeros; freed with the last array that shares it.
 
-        Any thread may call it. Raises `TransportError` if there is no room.
+        ``lasts``: its bytes stay after that for ranks that have it open. Any thread may call it.
+        Raises `TransportError` if there is no room.
         """
+
+    def find(self, data: Bytes) -> SharedPlace | None:
+        """Where ``data`` lies, if it lies in one buffer as a whole; else None."""
+
+    def open(self, rank: int, place: SharedPlace, size: int) -> Bytes:
+        """The ``size`` bytes at a place in a buffer of another ``rank``, not to be written.
+
+        It is asked by the thread that makes progress. Raises `RankLost` if they are there no more.
+        """
+
+    def fence(self) -> None:
+        """No load or store of this thread is moved across this call."""
 
 
 class Many(Protocol):

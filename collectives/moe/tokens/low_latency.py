@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
+from collectives.calls.staging import Staging
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
 from collectives.moe.routing.routing import MASKED, Ints
@@ -43,6 +44,9 @@ from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import plan_of_own_rows
+
+STAGED = 1 << 17
+"""Bytes of all tokens of a rank up to which they and their results are read from copies."""
 
 IN_FLIGHT = 2
 """Dispatches whose results have not been combined: so many buffers there are."""
@@ -162,17 +166,20 @@ class LowLatency:
         except TokenError as error:
             self.comm.refuse(self._named(error))
         comm, words = self.comm, self._words(array.dtype)
-        tokens = Tokens(comm, encode(array, self.wire), chosen, self.expert_ranks)
-        by_source, source = self._told(chosen, tokens, words, timeout)
+        staging = self._staging(array.dtype)
+        tokens = Tokens(comm, encode(array, self.wire), chosen, self.expert_ranks, staging)
+        by_source, source, told = self._told(chosen, tokens, words, room, timeout)
         handle = Handle(
             self, chosen, choices, by_source, len(array), array.dtype, x, slot, next(self._handles)
         )
         if not self._reuse:
             self._busy[slot] = handle
         size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
+        call = self._timed(words, handle, "dispatch", size)
+        if staging is not None and comm.is_untimed("dispatch"):  # and all of it was done
+            return self._received(x, room, by_source), handle, told
         work = comm.exchange(
-            self._timed(words, handle, "dispatch", size),
-            tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
+            call, tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[slot].append(work)
@@ -212,7 +219,7 @@ class LowLatency:
         size = timed_size or self.hidden * handle.dtype.itemsize
         words = self._words(handle.dtype).replace("dispatch", "combine")
         rows = Returns(comm, chosen, self.expert_ranks, results, handle.by_source,
-                    self._scratch[handle.slot])  # fmt: skip
+                    self._scratch[handle.slot], self._staging(handle.dtype))  # fmt: skip
 
         def finish() -> None:
             rows.finish()
@@ -304,21 +311,33 @@ class LowLatency:
             f" {self.expert_ranks.words}, {self.wire.words})"
         )
 
+    def _staging(self, dtype: np.dtype[Any]) -> Staging | None:
+        few = self.max_tokens * self.hidden * dtype.itemsize <= STAGED
+        return self.comm.staging if few else None
+
     def _told(
-        self, chosen: Selected, tokens: Tokens, words: str, timeout: float | None
-    ) -> tuple[Ints, Ints]:
+        self, chosen: Selected, tokens: Tokens, words: str, room: Arrivals, timeout: float | None
+    ) -> tuple[Ints, Ints, Work]:
         """Of every rank: its choices of each expert here; and where they lie, of `Tokens.places`.
 
-        ``[ranks, local experts]`` and ``[ranks, 4]``.
+        ``[ranks, local experts]`` and ``[ranks, ...]``. Staged tokens are in ``room`` then.
         """
         local = self.expert_ranks.local
         most = int(local.max())
-        mine = np.zeros((len(local), most + 4), np.int64)
+        places = tokens.places
+        mine = np.zeros((len(local), most + places.shape[1]), np.int64)
         mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts
-        mine[:, most:] = tokens.places
+        mine[:, most:] = places
         told = np.empty_like(mine)
-        self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
-        return np.ascontiguousarray(told[:, : self.local_experts]), told[:, most:].copy()
+
+        def by_source() -> Ints:
+            return np.ascontiguousarray(told[:, : self.local_experts])
+
+        staged = [lambda: tokens.staged(told[:, most:], by_source(), room)]
+        work = self.comm.inform(
+            told, mine, f"counts of {words}", staged if tokens.are_staged else (), timeout=timeout
+        )
+        return by_source(), told[:, most:].copy(), work
 
     def _slot(self) -> int:
         slot = self._next if self._next not in self._busy else 1 - self._next

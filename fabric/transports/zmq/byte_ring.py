@@ -24,10 +24,10 @@ import numpy as np
 from fabric.failure import RankLost, TransportError
 from fabric.schedule.step import MAX_SIZE
 from fabric.transports.base import ALIGNMENT as LINE
-from fabric.transports.base import Bytes, address_of
+from fabric.transports.base import Bytes, SharedPlace, address_of
 from fabric.transports.matching import Receive
 from fabric.transports.zmq.partial import IncomingMessage, Outgoing
-from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers, SharedPlace
+from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers
 from fabric.transports.zmq.shm import (
     ASLEEP,
     CLOSED,
@@ -285,6 +285,7 @@ class Inlet:
     """The consumer's side of the ring from a neighbour, one of so many ``neighbours``.
 
     ``amid``: holds the neighbour's rank while a part of a message has been read, and no more.
+    ``buffers``: the neighbour's shared ones.
     """
 
     def __init__(
@@ -302,13 +303,13 @@ class Inlet:
         self._end, self._borrowed = 0, 0
         self._fence = fence()
         of = neighbour.rank, neighbour.process, neighbour.token
-        self._buffers = OpenedBuffers(*of, neighbours)
+        self.buffers = OpenedBuffers(*of, neighbours)
         self.wanted: deque[Lent] = deque()
         self._scratch: Bytes | None = None
 
     def addresses(self) -> RingAddresses:
         """Where the ring is, for code that reads it as `take` does."""
-        opened = address_of(self._buffers.table)
+        opened = address_of(self.buffers.table)
         return _addresses(self.neighbour.arena, self._home_rank, self.neighbour, opened)
 
     def pull(self) -> bool:
@@ -384,7 +385,7 @@ class Inlet:
         )
         if kind != _SHARED or of != [mark, tag, size] or self.neighbour.survives:
             return None
-        piece = self._buffers.bytes(SharedPlace(buffer, file, where), size)
+        piece = self.buffers.bytes(SharedPlace(buffer, file, where), size)
         self._end, self._borrowed = read + LINE, number
         return piece
 
@@ -475,7 +476,7 @@ class Inlet:
         where, memory = message.where, self.neighbour.memory
         piece = self._room()[:n] if into is None else into
         if isinstance(where, SharedPlace):
-            there = self._buffers.bytes(where, message.size)[at : at + n]
+            there = self.buffers.bytes(where, message.size)[at : at + n]
             # A sender that goes on without us may take back, and change, what is being read.
             if into is None and not self.neighbour.survives:
                 return there

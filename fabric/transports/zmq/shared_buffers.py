@@ -12,6 +12,7 @@ import os
 import struct
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from fabric.failure import RankLost
 from fabric.host.forked import here
-from fabric.transports.base import Bytes, address_of
+from fabric.transports.base import Bytes, SharedPlace, address_of
 from fabric.transports.zmq.mapped_file import LARGE, MappedFile, in_large_pages
 from fabric.transports.zmq.shm import no_room
 
@@ -36,14 +37,6 @@ _IN_USE, _FREED = 0, 1
 _REMOVE = 9  # Linux's MADV_REMOVE, which Python has no name for
 
 
-class SharedPlace(NamedTuple):
-    """Where something lies in a buffer: its ``number``, its ``file`` in the owner, the byte."""
-
-    number: int
-    file: int
-    at: int
-
-
 class _Own(NamedTuple):
     """A buffer of this process: where it ends, its number, its file, and whether it still is.
 
@@ -58,10 +51,14 @@ class _Own(NamedTuple):
 
 
 class SharedBuffers:
-    """The buffers that rank ``rank`` shares; ``token``: by which others know it."""
+    """The buffers that rank ``rank`` shares; ``token``: by which others know it.
 
-    def __init__(self, rank: int, token: bytes) -> None:
-        self.rank, self._token, self._count = rank, token, 0
+    ``opened``: by rank, the buffers of others; ``fence``: see `Shared.fence`.
+    """
+
+    def __init__(self, rank: int, token: bytes, fence: Callable[[], None] = lambda: None) -> None:
+        self.rank, self._token, self._count, self.fence = rank, token, 0, fence
+        self.opened: dict[int, OpenedBuffers] = {}
         self._allocating = Lock()
         # Where each begins, in order, and what it is. Read without the lock, so it is replaced and
         # never changed; buffers that were freed stay until the next one is allocated.
@@ -69,7 +66,7 @@ class SharedBuffers:
         self._listed, self._list_is_old = b"", False
         self._at_home = here()
 
-    def allocate(self, size: int) -> Bytes:
+    def allocate(self, size: int, *, lasts: bool = False) -> Bytes:
         """A new buffer; see `fabric.transports.base.Shared.allocate`."""
         first = LARGE if size >= LARGE else mmap.PAGESIZE
         length = first + size
@@ -92,7 +89,7 @@ class SharedBuffers:
             self._known = begins, [known[begin] for begin in begins]
             self._list_is_old = True
         self._tell(own, _IN_USE)
-        weakref.finalize(mapped, self._free, own, length).atexit = False
+        weakref.finalize(mapped, self._free, own, length, lasts).atexit = False
         return whole
 
     def _tell(self, own: _Own, state: int) -> None:
@@ -120,17 +117,23 @@ class SharedBuffers:
             )
         return self._listed
 
-    def _free(self, own: _Own, length: int) -> None:
+    def open(self, rank: int, place: SharedPlace, size: int) -> Bytes:
+        """What lies in a buffer of another ``rank``; see `fabric.transports.base.Shared.open`."""
+        return self.opened[rank].bytes(place, size)
+
+    def _free(self, own: _Own, length: int, lasts: bool) -> None:
         """No array is left of a buffer; its memory is freed even while others have it open.
 
-        Takes no lock: it may be called at any time, also while `allocate` goes on.
+        But where it ``lasts``. Takes no lock: it may be called at any time, also while `allocate`
+        goes on.
         """
         if not self._at_home():
             return
         self._list_is_old = True
         self._tell(own, _FREED)
-        with mmap.mmap(own.file, length) as again:
-            again.madvise(_REMOVE, own.first, length - own.first)
+        if not lasts:
+            with mmap.mmap(own.file, length) as again:
+                again.madvise(_REMOVE, own.first, length - own.first)
         os.close(own.file)
 
 

@@ -80,15 +80,15 @@ class Zmq:
         self._amid: set[int] = set()
         self._shared: SharedBuffers | None = None
         if ways.home is not None:
-            self._shared = SharedBuffers(self.rank, ways.home.token)
+            self._shared = SharedBuffers(self.rank, ways.home.token, fence())
             for neighbour in ways.neighbours:
                 lends = neighbour.rank in ways.readers
                 outlet = Outlet(ways.home, neighbour, lends, self._shared)
                 self._paths[neighbour.rank] = outlet
                 self._outlets.append(outlet)
-                self._inlets[neighbour.rank] = Inlet(
-                    ways.home, neighbour, self._begin, len(ways.neighbours), self._amid
-                )
+                inlet = Inlet(ways.home, neighbour, self._begin, len(ways.neighbours), self._amid)
+                self._inlets[neighbour.rank] = inlet
+                self._shared.opened[neighbour.rank] = inlet.buffers
         self._queues: dict[int, deque[Outgoing]] = {}
         self._woken = self._closed = False
         self._floor = 0

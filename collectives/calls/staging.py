@@ -1,0 +1,105 @@
+"""What ranks read from each other in a call, in copies that stay until all have read them.
+
+Without, each would have to wait at the end of the call until nobody reads its memory any more; for
+small data a copy costs less than that wait.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.transports.base import Bytes, Shared, SharedPlace, address_of
+
+LEAST = 1 << 16
+"""Bytes of a piece of memory at least; larger ones are powers of two."""
+
+WORDS = len(SharedPlace._fields)
+"""Words by which ranks tell each other where something is."""
+
+
+class Piece(NamedTuple):
+    """Memory for what others read in a call; ``place``: where others find its first byte."""
+
+    memory: Bytes
+    place: SharedPlace
+
+
+class Staging:
+    """The memory from which the ranks of a group read in its calls, of rank ``rank``.
+
+    ``members``: their world ranks. ``inform``: tells each rank a row of words, and returns theirs,
+    as `Communicator.inform`. All ranks make one, and use it in the same calls.
+
+    Each has a word that others see: all such calls with numbers below it are over there. Memory
+    that a call has used is free once it is over everywhere.
+    """
+
+    def __init__(
+        self, shared: Shared, rank: int, members: Sequence[int],
+        inform: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    ) -> None:  # fmt: skip
+        self._shared, self._members = shared, members
+        self._pieces: list[tuple[Piece, int]] = []  # and the last call that each was for
+        self._next, self._over = 0, set[int]()
+        self._known: dict[tuple[int, int], Bytes] = {}
+        self._rank = rank
+        own = self._allocated(LEAST)
+        self._word = own.memory.view(np.uint64)
+        told = inform(np.tile(np.array(own.place, np.int64), (len(members), 1)))
+        self._words = [
+            self._opened(peer, SharedPlace(*map(int, place)), LEAST).view(np.uint64)
+            for peer, place in enumerate(told) if peer != rank
+        ]  # fmt: skip
+
+    def begin(self) -> int:
+        """The number of the next call, which every rank begins as such."""
+        self._next += 1
+        return self._next - 1
+
+    def piece(self, call: int, size: int) -> Piece:
+        """At least ``size`` bytes with undefined content for ``call``, which nobody reads yet."""
+        over = min((int(word[0]) for word in self._words), default=call)
+        self._shared.fence()
+        for number, (piece, last) in enumerate(self._pieces):
+            if last < over and piece.memory.size >= size:
+                self._pieces[number] = piece, call
+                return piece
+        piece = self._allocated(max(LEAST, 1 << (size - 1).bit_length()))
+        self._pieces.append((piece, call))
+        return piece
+
+    def over(self, call: int) -> None:
+        """Record that this rank reads nothing more of ``call``."""
+        self._over.add(call)
+        first = int(self._word[0])
+        while first in self._over:
+            self._over.remove(first)
+            first += 1
+        self._shared.fence()
+        self._word[0] = first
+
+    def addresses(self, places: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The addresses here of what ranks told: ``places`` `[ranks, WORDS]`, ``sizes`` of each.
+
+        0 for those with no bytes. To be asked where the rank makes progress (in a round).
+        """
+        return np.array([
+            address_of(self._opened(peer, SharedPlace(*place), size)) if size else 0
+            for peer, (place, size) in enumerate(zip(places.tolist(), sizes.tolist(), strict=True))
+        ], np.int64)  # fmt: skip
+
+    def _opened(self, peer: int, place: SharedPlace, size: int) -> Bytes:
+        key = peer, place.number
+        if key not in self._known:
+            self._known[key] = self._shared.open(self._members[peer], place, size)
+        return self._known[key]
+
+    def _allocated(self, size: int) -> Piece:
+        memory = self._shared.allocate(size, lasts=True)
+        place = self._shared.find(memory)
+        if place is None:
+            raise RuntimeError("shared memory is not where it was allocated")
+        self._known[self._rank, place.number] = memory
+        return Piece(memory, place)

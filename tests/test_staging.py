@@ -1,0 +1,150 @@
+"""Tokens that others read from copies: nobody waits for the readers, and nobody reads others."""
+
+import ctypes
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from collectives import init
+from collectives.calls.staging import LEAST, Staging
+from collectives.moe import LowLatency
+from collectives.moe.tokens import low_latency
+from fabric import launch
+from fabric.transports.base import Bytes, SharedPlace, address_of
+from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers
+from tests.support.worlds import noise
+
+TOKEN = b"a token of a rank"[:16]
+HIDDEN, TOKENS, TOP_K, EXPERTS = 96, 5, 4, 12
+
+
+def steps_in_a_rank(staged: int, seed: int, reuse: bool, count: int) -> str:
+    """In a rank: dispatch and combine, whose inputs are written over as soon as they may be."""
+    low_latency.STAGED = staged
+    random = np.random.default_rng([seed, int(os.environ.get("RANK", "0"))])
+    with init() as comm:
+        layer = LowLatency(comm, experts=EXPERTS, hidden=HIDDEN, max_tokens=TOKENS, reuse=reuse)
+        pending: list[tuple[Any, NDArray[np.float32], NDArray[np.float32]]] = []
+        shared = np.random.default_rng(seed)  # the same choices of what to do at all ranks
+        for step in range(count):
+            kind = shared.integers(0, 6)
+            tokens = int(random.integers(0, TOKENS + 1))
+            x = random.integers(-50, 50, (tokens, HIDDEN)).astype(np.float32)
+            choices = random.random((tokens, EXPERTS)).argsort(axis=1)[:, :TOP_K]
+            weights = 2.0 ** random.integers(-2, 3, choices.shape).astype(np.float32)
+            want = x * weights.sum(axis=1, keepdims=True)
+            got, handle, work = layer.dispatch(x, choices, async_op=kind == 1)
+            work.wait()
+            x[:] = np.nan
+            if random.random() < 0.1:
+                time.sleep(0.002)
+            if kind == 2:
+                handle.release()
+                continue
+            y = layer.results(handle)
+            for expert, rows in enumerate(got.counts):
+                y[expert, :rows] = got.x[expert, :rows]
+            for _ in range(3 if reuse and kind == 3 else 1):
+                out, work = layer.combine(y, handle, weights, async_op=kind == 4)
+                if kind == 4:
+                    pending.append((work, out, want))
+                else:
+                    assert np.array_equal(out, want), step
+            if kind == 4 and step % 2:
+                _settle(pending)
+            elif kind != 4:
+                y[:] = np.nan
+        _settle(pending)
+        staging = comm.staging
+        assert staging is None or len(staging._pieces) <= 8
+        return "right"
+
+
+def _settle(pending: list[tuple[Any, NDArray[np.float32], NDArray[np.float32]]]) -> None:
+    for work, out, want in pending:
+        work.wait()
+        assert np.array_equal(out, want)
+    pending.clear()
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+@pytest.mark.parametrize("system", [None, "cloudmatrix384"])
+@pytest.mark.parametrize("staged", [0, 1 << 17])
+def test_what_is_written_over_at_once_was_read_before(
+    staged: int, system: str | None, reuse: bool
+) -> None:
+    args = staged, 7, reuse, 60
+    found = launch(steps_in_a_rank, 3, system, "zmq", args=args, timeout=60.0)
+    assert found == ["right"] * 3
+
+
+class OfOneProcess:
+    """What `Staging` asks of shared memory, between objects of one process."""
+
+    def __init__(self, rank: int) -> None:
+        buffers = SharedBuffers(rank, TOKEN)
+        self.allocate, self.find, self.fence = buffers.allocate, buffers.find, buffers.fence
+
+    def open(self, rank: int, place: SharedPlace, size: int) -> Bytes:
+        return OpenedBuffers(rank, os.getpid(), TOKEN).bytes(place, size)
+
+
+def two() -> list[Staging]:
+    """Those of two ranks, which have told each other where their words are."""
+    told, meet = np.zeros((2, 2, 3), np.int64), threading.Barrier(2, timeout=30.0)
+
+    def made(rank: int) -> Staging:
+        def inform(mine: NDArray[np.int64]) -> NDArray[np.int64]:
+            told[rank] = mine
+            meet.wait()
+            return told[:, rank].copy()
+
+        return Staging(OfOneProcess(rank), rank, (0, 1), inform)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(made, (0, 1)))
+
+
+def test_memory_is_used_again_once_nobody_reads_it_any_more() -> None:
+    one, other = two()
+    calls = [(one.begin(), other.begin()) for _ in range(4)]
+    assert calls == [(n, n) for n in range(4)]
+    first, second = one.piece(0, 10), one.piece(1, LEAST + 1)
+    assert first.memory.size == LEAST
+    assert second.memory.size == 2 * LEAST
+    first.memory[:3] = 1, 2, 3
+    place = np.array([first.place, (0, 0, 0)], np.int64)
+    at = other.addresses(place, np.array([10, 0]))
+    assert at[1] == 0
+    assert np.ctypeslib.as_array((ctypes.c_uint8 * 3).from_address(int(at[0]))).tolist() == [
+        1,
+        2,
+        3,
+    ]
+    other.over(1)  # but not 0, so both stay as they are
+    third = one.piece(2, 10)
+    assert address_of(third.memory) not in map(address_of, (first.memory, second.memory))
+    other.over(0)
+    assert address_of(one.piece(3, 10).memory) == address_of(first.memory)
+    assert address_of(one.piece(3, 10).memory) == address_of(second.memory)
+
+
+def test_what_lasts_stays_for_those_who_have_it_open() -> None:
+    shared = SharedBuffers(3, TOKEN)
+    opened = [OpenedBuffers(3, os.getpid(), TOKEN) for _ in range(2)]
+    seen = []
+    for lasts, by in zip((True, False), opened, strict=True):
+        memory = shared.allocate(5000, lasts=lasts)
+        memory[:] = noise(1, 5000)
+        place = shared.find(memory)
+        assert place is not None
+        seen.append(by.bytes(place, 5000))
+        del memory
+    assert np.array_equal(seen[0], noise(1, 5000))
+    assert not seen[1].any()
