@@ -1,9 +1,13 @@
 """Moves of small messages by compiled code: the same bytes, and the same rings, as without it."""
 
+import gc
 import os
+import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ml_dtypes
@@ -13,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from collectives import buffers, init
+from collectives import Communicator, buffers, init
 from fabric import launch
-from fabric.failure import CallMismatch, RankLost
+from fabric.failure import CallMismatch, RankLost, WorldError
 from fabric.host.lacking import COMPILED, LACKS
 from fabric.transports.base import BriefMove, Bytes, MadeAtOnce, MayChange, Request, address_of
 from fabric.transports.zmq import compiled_moves
@@ -360,6 +364,71 @@ def shared_calls_over_and_over(seed: int) -> str:
 def test_large_collectives_between_shared_buffers(ranks: int) -> None:
     found = launch(shared_calls_over_and_over, ranks, None, "zmq", args=(ranks,), timeout=120.0)
     assert found == ["right"] * ranks
+
+
+def beside_a_receive(algorithm: str) -> str:
+    """In a rank: calls with a large work buffer while a receive is under way."""
+    with init() as comm:
+        x, out = comm.empty((2, 1 << 18), np.float32)
+        far = np.zeros(100, np.float32)
+        for turn in range(3):
+            work = comm.irecv(far, (comm.rank + 1) % comm.size) if turn else None
+            x[:] = 1
+            comm.all_reduce(x, "sum", out, algorithm=algorithm)
+            assert (out == comm.size).all()
+            if work is not None:
+                comm.send(far + 1, (comm.rank - 1) % comm.size)
+                work.wait()
+        return "right"
+
+
+@pytest.mark.parametrize("algorithm", ["recursive_doubling", "halving_doubling", "tree"])
+def test_a_large_call_beside_another(algorithm: str) -> None:
+    assert launch(beside_a_receive, 4, None, "zmq", args=(algorithm,), timeout=60.0) == 4 * [
+        "right"
+    ]
+
+
+def closes_beside_a_call(after: float) -> list[str]:
+    """In a rank: another thread is in a large call when the communicator is closed: its error."""
+    errors: list[str] = []
+
+    def reduce_for_ever(comm: Communicator) -> None:
+        x, out = comm.empty((2, 1 << 22), np.float32)
+        try:
+            while True:
+                comm.all_reduce(x, "sum", out)
+        except Exception as error:
+            errors.append("known" if isinstance(error, WorldError) else repr(error))
+
+    with suppress(RuntimeError), init() as comm:
+        other = threading.Thread(target=reduce_for_ever, args=(comm,))
+        other.start()
+        time.sleep(after)
+        raise RuntimeError("enough")
+    other.join()
+    return errors
+
+
+@pytest.mark.parametrize("after", [0.05, 0.0535, 0.057])
+def test_a_thread_in_a_large_call_while_another_closes(after: float) -> None:
+    found = launch(
+        closes_beside_a_call, 2, None, "zmq", args=(after,), timeout=60.0, return_exceptions=True
+    )
+    assert ["known"] in found, found
+    assert not any("signal" in str(one) or "Error(" in str(one) for one in found), found
+
+
+def test_what_compiled_code_reads_lives_as_long_as_its_moves() -> None:
+    with pair() as p:
+        moves = compiled([BriefMove(0, None, (1, 0), 100)], of=p)
+        inlet = weakref.ref(p.inlet)
+        del p.inlet
+        gc.collect()
+        assert inlet() is not None
+        del moves
+        gc.collect()
+        assert inlet() is None
 
 
 def runs_ahead(times: int) -> int:

@@ -1,5 +1,6 @@
 import gc
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from collectives import ArgumentError, init
 from fabric import launch
-from fabric.failure import RankLost, TransportError
+from fabric.failure import RankLost, TimedOut, TransportError
 from fabric.transports.zmq import mapped_file
 from fabric.transports.zmq.mapped_file import LARGE
 from fabric.transports.zmq.shared_buffers import OPEN, OpenedBuffers, SharedBuffers, SharedPlace
+from fabric.transports.zmq.shm import CLOSED
 from tests.support.worlds import noise
 
 TOKEN = b"a token of a rank"[:16]
@@ -128,6 +130,29 @@ def test_no_room_is_said() -> None:
     with pytest.raises(TransportError, match=r"rank 3 needs \d+ bytes for a buffer"):
         shared.allocate(1 << 60)
     assert files() == before
+
+
+def fails_and_goes_on(told: Path) -> None:
+    """In a rank: whether others are told that what a failed call has lent may change."""
+    comm = init()
+    transport: Any = comm.driver.transport
+    if comm.rank == 1:
+        time.sleep(0.3)
+        return
+    with pytest.raises(TimedOut):
+        comm.broadcast(comm.empty(SIZE, np.uint8), timeout=0.05)
+    box = getattr(transport, "_box", None)
+    void = transport._ways.home.arena.words[CLOSED] if box is None else box.floor > 1 << 63
+    told.write_text(str(bool(void)))
+
+
+@pytest.mark.parametrize("transport", ["zmq", "inproc"])
+def test_what_a_failed_call_has_lent_is_not_to_be_read(transport: str, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    launch(
+        fails_and_goes_on, 2, None, transport, args=(told,), timeout=60.0, return_exceptions=True
+    )
+    assert told.read_text() == "True"
 
 
 def collectives_over_shared_arrays(count: int) -> bool:

@@ -53,10 +53,12 @@ class CallAtOnce:
     def rest(
         self, transport: Transport, tag: int, send: Bytes, recv: Bytes, made: int
     ) -> Execution:
-        """The execution that makes all moves but the first ``made``, after `begin`."""
-        finish = self._give_back if self._work.size > SMALL else None
+        """The execution that makes all moves but the first ``made``, which `begin` has made."""
+        room, moved = self.call.ready.rooms[_WORK], self._moving[made]
+        if room > self._work.size:
+            self._work = self._buffers.lend(room)
+        finish = self._give_back if room > SMALL else None
         buffers = send, recv, self._work
-        moved = self._moving[made]
         return scheduled(self.call, transport, self.members, tag, buffers, finish, moved)
 
     def _give_back(self) -> None:

@@ -78,6 +78,7 @@ class Driver:
         self._floor, self._known_lost = 0, set[int]()
         self.shared: Shared | None = getattr(transport, "shared", None)
         self.buffers = WorkBuffers(self.shared)
+        self._abandon: Callable[[], None] = getattr(transport, "abandon", lambda: None)
         self.exposed: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
@@ -368,12 +369,20 @@ class Driver:
         finally:
             self._closed = True
             self._let_go()
+            self._interrupt()
             self._busy.set()
             # One that an exception has kept from beginning will not end either.
             if self._thread is not None and self._thread.is_alive():
                 self.transport.wake()
                 self._thread.join(CLOSING_PATIENCE)
             self.buffers.clear()
+
+    def _interrupt(self) -> None:
+        """Have a thread that is in a call find that the driver is closed: the transport will be."""
+        with self._door:
+            self.transport.wake()
+            if self._turn.acquire(timeout=CLOSING_PATIENCE):
+                self._turn.release()
 
     def _begin(self, execution: Execution, waits: bool = False) -> None:
         self._check_call(execution.call, execution.tag)
@@ -428,6 +437,8 @@ class Driver:
             is_over = execution.advance()
             if not is_over and self._door.locked():
                 self._let_by()
+                if self._closed:
+                    self._look()
                 is_over = execution.advance()  # another thread may have made its last move
             if is_over:
                 if told:  # a broadcast, say, can be over before all its ranks have come
@@ -471,6 +482,8 @@ class Driver:
     def _look(self) -> None:
         """Raise what has ended the world, or what stands behind messages that never come."""
         self.control.check()
+        if self._closed:
+            raise WorldError("the communicator was closed while a thread was in a call")
         if self.survives:
             self._look_for_losses()
             return
@@ -582,6 +595,7 @@ class Driver:
             return
         if self.error is None:
             self.error = self._cause(error)
+            self._abandon()  # before the program goes on, and perhaps writes what was sent
             for execution in self._active:
                 execution.stop(self.error)
             self._active = []

@@ -122,8 +122,10 @@ class Transport(Protocol):
         """The count of frames, where connections may be cut; None: they are not counted."""
 
     # It may also have ``resumable: Resumable | None``, without which a world whose ranks use it
-    # ends with the loss of one, ``brief: Brief``, without which small messages take longer, and
-    # ``shared: Shared | None``, without which large ones do.
+    # ends with the loss of one, ``brief: Brief``, without which small messages take longer,
+    # ``shared: Shared | None``, without which large ones do, and ``abandon()``, which is called
+    # where a call has failed and the rank can make no more: whoever still reads what it has sent,
+    # where it lies, then has an error, as that may change from now on.
 
     def send(self, peer: int, tag: int, mark: int, data: Bytes) -> Request:
         """Begin to send ``data`` to ``peer``.

@@ -58,6 +58,9 @@ class _Parcel(Message):
         self.data, self.request, self.taken = data, sent, False
 
 
+_ALL_TAGS = 1 << 64
+
+
 class _Mailbox:
     """What others have sent to a rank: parcels, bundles, and None for each of its parcels taken.
 
@@ -249,6 +252,10 @@ class Inproc:
                 elif isinstance(item, _Parcel):
                     self._arrive(item)
         return bool(come)
+
+    def abandon(self) -> None:
+        """What others have not read yet is void, as its bytes may change; see `Transport`."""
+        self._box.floor = _ALL_TAGS
 
     def unclaimed(self) -> list[tuple[int, int]]:
         """Peer and tag of each message that has arrived without a receive, earliest first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ MOST = 1 << 24
 """Experts at most: tables of the size of their number are made by every rank."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class ExpertRanks:
     """Experts in contiguous blocks: ``local[r]`` of them on rank r, from ``first[r]`` on.
 
@@ -35,7 +36,7 @@ class ExpertRanks:
         """Number of experts over all ranks."""
         return len(self.rank)
 
-    @property
+    @cached_property
     def words(self) -> str:
         """A description of the distribution; ranks compare it, so a difference is an error."""
         if np.array_equal(self.local, blocks(self.experts, self.ranks)):

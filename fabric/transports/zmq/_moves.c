@@ -318,6 +318,7 @@ static int borrowed(const Move *move, const Call *call, char *into, const char *
     const char *data = place(move, &header);
     if (data == NULL || word(move->closed)) return NOT_MADE;
     put(move, into, base, data, move->size);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* first the bytes, and then the look at `closed` */
     /* What was read may have been freed then: whoever takes it again will find that out. */
     if (word(move->closed)) return NOT_MADE;
     __atomic_store_n((uint64_t *)(intptr_t)slot(move, header.number), header.number, __ATOMIC_RELEASE);

@@ -179,7 +179,8 @@ class Zmq:
         outlets = {outlet.neighbour.rank: outlet for outlet in self._outlets}
         if self._shared is None:
             return None
-        ends = RingEnds(outlets, self._inlets, self._shared, self._idle)
+        # Copies: what compiled code reads has to stay while another thread closes the transport.
+        ends = RingEnds(outlets, dict(self._inlets), self._shared, self._idle)
         return made_at_once(moves, combine, dtype, ends)
 
     def under_way(self, peer: int, data: Bytes) -> Request | None:
@@ -285,6 +286,12 @@ class Zmq:
         if not self._closed:
             self._woken = True
             self._ways.bell.ring()
+
+    def abandon(self) -> None:
+        """Whoever reads what this rank has lent has an error from now on; see `Transport`."""
+        if not self._closed and self._ways.home is not None:
+            self._ways.home.shut()
+            self._fence()
 
     def close(self) -> None:
         """Close the transport; what was sent can still be received.
