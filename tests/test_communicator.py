@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -621,6 +622,26 @@ def test_strict_time_says_that_it_has_one_order_for_several_threads() -> None:
         world(crossed_threads, 2, system="cloudmatrix384")
     both = world(crossed_threads, 2, system="cloudmatrix384", sync="eager")
     assert both == [[4.0, 4.0], [4.0, 4.0]]
+
+
+def differing_while_nobody_waits() -> str:
+    comm = init()
+    work = comm.all_reduce(np.zeros(4 + comm.rank), async_op=True)
+    while comm.driver.error is None:  # the rank's own thread finds out
+        time.sleep(0.01)
+    with pytest.raises(CallMismatch, match="rank 0 called"), comm.driver:
+        raise CallMismatch("what another thread was told of its own message at that time")
+    with pytest.raises(CallMismatch) as caught:
+        work.wait()
+    raise AssertionError(str(caught.value))
+
+
+@pytest.mark.parametrize("transport", ["inproc", "zmq"])
+def test_who_waits_later_learns_what_was_wrong(transport: str) -> None:
+    said = world(differing_while_nobody_waits, 2, transport=transport, return_exceptions=True)
+    assert [type(one) for one in said] == [AssertionError] * 2, said
+    for one in said:
+        assert "rank 0 called all_reduce(sum, float64[4]); rank 1 called" in str(one)
 
 
 def raising() -> None:

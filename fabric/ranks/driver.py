@@ -601,6 +601,8 @@ class Driver:
             self._active = []
             if self.error is not error:
                 raise self.error from error
+        elif self.error is not error and _unsettled(error):  # another thread has learned the cause
+            raise _again(self.error) from error
 
     def _cause(self, error: BaseException) -> BaseException:
         """The authority's word for what has gone wrong; where it has none, it is told."""
