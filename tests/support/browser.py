@@ -17,8 +17,12 @@ import pytest
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox")
-"""Software rendering, so that WebGL works without a GPU; and root has no sandbox."""
+FLAGS = (
+    "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing",
+    "--disable-gpu-rasterization", "--no-sandbox",
+)  # fmt: skip
+"""Software rendering, so that WebGL works without a GPU, and what is no WebGL, which is slow by it,
+is drawn without; and root has no sandbox."""
 
 NAMED = "TRIPLANE_BROWSER"
 """The environment variable that names a browser; then no other is looked for or installed."""

@@ -10,16 +10,23 @@ import numpy as np
 from matplotlib.image import imread
 from playwright.sync_api import Page
 
+PIXELS = "GPU stall due to ReadPixels"
+"""What Chromium says of itself when it puts WebGL on a page that is drawn without."""
+
 
 class Screen:
     """A page that is open, and everything that it has complained about."""
 
     def __init__(self, page: Page, server: str = "") -> None:
         self.page, self.said, self._server = page, list[str](), server
-        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        page.on("console", lambda message: self.hear(message.type, message.text))
         page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
         page.on("request", lambda request: self.asked(request.url))
+
+    def hear(self, kind: str, text: str) -> None:
+        if PIXELS not in text:
+            self.said.append(f"{kind}: {text}")
 
     def asked(self, url: str) -> None:
         own = bool(self._server) and url.startswith(self._server)
