@@ -454,7 +454,7 @@ def test_calls_that_are_told_as_one_are_known_as_if_each_was_told(data: st.DataO
     registers = [told.world._register for told in (one, other)]
     wheres = [[register.where(rank) for rank in range(size)] for register in registers]
     assert wheres[0] == wheres[1]
-    assert registers[0].open == registers[1].open
+    assert registers[0].open_calls() == registers[1].open_calls()
     for told in (one, other):
         told.tick(SETTLING + EXPLANATION_PATIENCE)
     assert str(one.world.error) == str(other.world.error)

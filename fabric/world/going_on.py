@@ -72,7 +72,7 @@ class GoingOn:
         asked = self._asking.pop(rank, None)
         if asked is not None and self._emulator is not None:
             self._emulator.excuse(asked, rank)
-        for call in self._register.open.values():
+        for call in self._register.open_calls().values():
             if call.words == SHRINK and rank in call.group:
                 call.group = tuple(one for one in call.group if one != rank)
         self._out(rank, self._survival.lose(rank, error))
@@ -119,7 +119,7 @@ class GoingOn:
     def _decide(self) -> None:
         for decision in self._survival.decide():
             agreed = decision.agreed
-            self._register.open.pop(agreed.op, None)
+            self._register.open_calls().pop(agreed.op, None)
             if self._emulator is not None:
                 self._emulator.settle(agreed.op, decision.absent)
                 self._meet(agreed, self._emulator)
@@ -155,7 +155,7 @@ class GoingOn:
         """A call fails because of ``culprit``; ``rank`` has begun it when it was doomed already."""
         if self._emulator is not None:
             self._emulator.doom(op, culprit)
-        self._register.open.pop(op, None)
+        self._register.open_calls().pop(op, None)
         error, told = self._survival.doom(op, culprit, rank)
         for each in told:
             self._reply(each, Doomed(op, str(error), error.rank or 0))

@@ -76,9 +76,8 @@ class CallRegister:
         self._shared: set[int] = set()
         self._last: dict[int, tuple[str, int]] = {}
 
-    @property
-    def open(self) -> dict[int, Open]:
-        """The open calls by number, each by itself."""
+    def open_calls(self) -> dict[int, Open]:
+        """The open calls by number; those that were recorded together are single ones then."""
         calls, self._repeated = self._repeated, None
         if calls is not None:
             for op in range(calls.closed(), max(calls.begun.values())):
@@ -99,7 +98,7 @@ class CallRegister:
         calls = self._repeated
         if calls is not None and calls.fits(rank, op, group, words, balance):
             return 0
-        return max((n + 1 - op for n in self.open if op <= n < op + times), default=0)
+        return max((n + 1 - op for n in self.open_calls() if op <= n < op + times), default=0)
 
     def repeat(
         self, rank: int, op: int, times: int, group: tuple[int, ...], words: str, balance: int
@@ -125,9 +124,9 @@ class CallRegister:
         Raises `WorldError` if the rank has begun it before.
         """
         self.note(rank, words)
-        call = self.open.get(op)
+        call = self.open_calls().get(op)
         if call is None:
-            call = self.open[op] = Open(group, words)
+            call = self.open_calls()[op] = Open(group, words)
         if rank in call.begun:
             raise WorldError(f"rank {rank} has begun {words} twice", rank)
         call.begun[rank] = words
@@ -143,7 +142,7 @@ class CallRegister:
         Raises `CallMismatch` if its ranks do not send and receive the same amounts.
         """
         _check_balance(call.words, call.balance)
-        del self.open[op]
+        del self.open_calls()[op]
 
     def share(self, rank: int, several: bool) -> None:
         """Record whether ``several`` threads of ``rank`` make calls.
@@ -157,7 +156,7 @@ class CallRegister:
 
     def wait(self, rank: int, op: int) -> bool:
         """Record that ``rank`` waits for call ``op``; returns True if one of its ranks is gone."""
-        call = self.open.get(op)
+        call = self.open_calls().get(op)
         if call is None:
             return False
         call.waiting.add(rank)
@@ -165,12 +164,12 @@ class CallRegister:
 
     def waits(self, rank: int) -> bool:
         """True if ``rank`` waits for a call that not all have begun."""
-        return any(rank in call.waiting for call in self.open.values())
+        return any(rank in call.waiting for call in self.open_calls().values())
 
     def missed_in(self, rank: int) -> list[int]:
         """The numbers of the calls in which others wait for ``rank``."""
         return [
-            op for op, call in self.open.items()
+            op for op, call in self.open_calls().items()
             if call.waiting and rank in call.group and rank not in call.begun
         ]  # fmt: skip
 
@@ -181,7 +180,7 @@ class CallRegister:
         world of ``size`` that wait for a word of their memory, which any rank may change that is
         not blocked itself; they have the number of `waiting_number`.
         """
-        stuck = {rank: op for rank, op in self.blocked.items() if op in self.open}
+        stuck = {rank: op for rank, op in self.blocked.items() if op in self.open_calls()}
         stuck |= {rank: waiting_number(rank) for rank in words}
         for rank in self._shared:
             stuck.pop(rank, None)
@@ -189,7 +188,7 @@ class CallRegister:
             calls = set(stuck.values())  # few: a wide world mostly waits in one
             moving = {
                 op for op in calls
-                if op >= 0 and stuck.keys().isdisjoint(self.open[op].missing())
+                if op >= 0 and stuck.keys().isdisjoint(self.open_calls()[op].missing())
             }  # fmt: skip
             if len(self.gone.union(stuck)) < size:
                 moving |= {op for op in calls if op < 0}
@@ -206,19 +205,21 @@ class CallRegister:
         They come from its own calls, or from those of the ranks that wait for it.
         """
         last, number = self._last.get(rank, ("", 0))
-        if self.blocked.get(rank) in self.open:
+        if self.blocked.get(rank) in self.open_calls():
             return f" while in {last} (call {number})"
         for op in self.missed_in(rank):
-            return f" before calling {self.open[op].words}, in which {_wait(self.open[op].waiting)}"
+            call = self.open_calls()[op]
+            return f" before calling {call.words}, in which {_wait(call.waiting)}"
         return f"; its last call was {last} (call {number})" if last else ""
 
     def who_waits(self) -> str:
         """Words for an error: in which calls ranks wait for others."""
-        return "; ".join(self._waits_in(op) for op, call in self.open.items() if call.waiting)
+        calls = self.open_calls().items()
+        return "; ".join(self._waits_in(op) for op, call in calls if call.waiting)
 
     def left(self, op: int) -> RankLost:
         """The error for call ``op``, in which ranks wait for others that are gone."""
-        call = self.open[op]
+        call = self.open_calls()[op]
         absent = sorted(self.gone.intersection(call.missing()))
         has = "have" if len(absent) > 1 else "has"
         return RankLost(
@@ -239,7 +240,7 @@ class CallRegister:
 
     def who_called(self, op: int) -> CallMismatch:
         """The error for call ``op``, of which ranks have made different calls."""
-        call = self.open[op]
+        call = self.open_calls()[op]
         by_words: dict[str, list[int]] = {}
         for rank, words in sorted(call.begun.items()):
             by_words.setdefault(words, []).append(rank)
@@ -264,7 +265,7 @@ class CallRegister:
         )
 
     def _waits_in(self, op: int, who: Collection[int] = ()) -> str:
-        call = self.open.get(op)
+        call = self.open_calls().get(op)
         waiting = who or (call.waiting if call else ())
         words = f"{call.words} for {ranks(call.missing())}" if call else "a call under way"
         return f"{_wait(waiting)} in {words}"

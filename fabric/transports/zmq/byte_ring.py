@@ -356,38 +356,27 @@ class Inlet:
 
         It stays in the ring until `taken`, or where it is shared.
         """
-        if size >= SHARED:
-            return self._borrow(tag, mark, size)
-        read = self._words[self._head]
+        read, is_shared = self._words[self._head], size >= SHARED
         at = read & self._size - 1
-        end = read + LINE + -(-size // LINE) * LINE
+        end = read + LINE + (0 if is_shared else -(-size // LINE) * LINE)
         if self._message is not None or self._words[self._tail] < end:
             return None
         if _WEAK:
             self._fence()
-        if _HEADER.unpack_from(self._lines, at)[:4] != (_HERE, mark, tag, size):
+        kind, *of, where, number, buffer, file = _HEADER.unpack_from(self._lines, at)
+        if kind != (_SHARED if is_shared else _HERE) or of != [mark, tag, size]:
             return None
+        if is_shared:
+            if self.neighbour.survives:
+                return None
+            piece = self.buffers.bytes(SharedPlace(buffer, file, where), size)
+            self._end, self._borrowed = end, number
+            return piece
         self._end = end
         at = at + LINE & self._size - 1
         if at + size <= self._size:
             return self._ring[at : at + size]
         return np.concatenate([self._ring[at:], self._ring[: at + size - self._size]])
-
-    def _borrow(self, tag: int, mark: int, size: int) -> Bytes | None:
-        """As `take`, of a message that lies in a shared buffer."""
-        read = self._words[self._head]
-        if self._message is not None or self._words[self._tail] == read:
-            return None
-        if _WEAK:
-            self._fence()
-        kind, *of, where, number, buffer, file = _HEADER.unpack_from(
-            self._lines, read & self._size - 1
-        )
-        if kind != _SHARED or of != [mark, tag, size] or self.neighbour.survives:
-            return None
-        piece = self.buffers.bytes(SharedPlace(buffer, file, where), size)
-        self._end, self._borrowed = read + LINE, number
-        return piece
 
     def taken(self) -> None:
         """Nobody reads what `take` has returned any more: there is room for more.
