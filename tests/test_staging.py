@@ -114,8 +114,9 @@ def two() -> list[Staging]:
 def test_memory_is_used_again_once_nobody_reads_it_any_more() -> None:
     one, other = two()
     calls = [(one.begin(), other.begin()) for _ in range(4)]
-    assert calls == [(n, n) for n in range(4)]
-    first, second = one.piece(0, 10), one.piece(1, LEAST + 1)
+    assert calls == [(n, n) for n in range(1, 5)]
+    assert not one.is_over()
+    first, second = one.piece(1, 10), one.piece(2, LEAST + 1)
     assert first.memory.size == LEAST
     assert second.memory.size == 2 * LEAST
     first.memory[:3] = 1, 2, 3
@@ -127,12 +128,40 @@ def test_memory_is_used_again_once_nobody_reads_it_any_more() -> None:
         2,
         3,
     ]
-    other.over(1)  # but not 0, so both stay as they are
-    third = one.piece(2, 10)
+    other.over(2)  # but not 1, so both stay as they are
+    third = one.piece(3, 10)
     assert address_of(third.memory) not in map(address_of, (first.memory, second.memory))
-    other.over(0)
-    assert address_of(one.piece(3, 10).memory) == address_of(first.memory)
-    assert address_of(one.piece(3, 10).memory) == address_of(second.memory)
+    other.over(1)
+    assert address_of(one.piece(4, 10).memory) == address_of(first.memory)
+    assert address_of(one.piece(4, 10).memory) == address_of(second.memory)
+    other.over(4)
+    assert not one.is_over()
+    other.over(3)
+    assert one.is_over()
+
+
+def leaves_early() -> float:
+    """In a rank: the last thing is a combine, which one rank reads late."""
+    with init() as comm:
+        layer = LowLatency(comm, experts=EXPERTS, hidden=HIDDEN, max_tokens=TOKENS)
+        x = np.ones((2, HIDDEN), np.float32)
+        choices = np.array([range(EXPERTS)] * 2)
+        got, handle, _ = layer.dispatch(x, choices)
+        if comm.rank == 1:  # opens what others have for it when they have long been through
+            opened = comm.staging._opened  # type: ignore[union-attr]
+
+            def late(*given: Any) -> Any:
+                time.sleep(0.3)
+                return opened(*given)
+
+            comm.staging._opened = late  # type: ignore[union-attr,method-assign]
+            comm.staging._known.clear()  # type: ignore[union-attr]
+        return float(layer.combine(got.x, handle, np.ones((2, EXPERTS), np.float32))[0].sum())
+
+
+def test_who_is_through_waits_for_those_who_read_its_memory() -> None:
+    found = launch(leaves_early, 2, None, "zmq", timeout=60.0)
+    assert found == [2.0 * EXPERTS * HIDDEN] * 2
 
 
 def test_what_lasts_stays_for_those_who_have_it_open() -> None:

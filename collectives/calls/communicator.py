@@ -452,6 +452,9 @@ class Communicator:
         if self._staging is None and self._can_stage:
             shared = cast(Shared, self._driver.shared)
             self._staging = Staging(shared, self.rank, self.members, self._staged)
+            driver = self._driver
+            driver.readers = [over for over in driver.readers if not over()]
+            driver.readers.append(self._staging.is_over)  # keeps it, whoever drops the group
         return self._staging
 
     @property

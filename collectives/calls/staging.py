@@ -32,8 +32,8 @@ class Staging:
     ``members``: their world ranks. ``inform``: tells each rank a row of words, and returns theirs,
     as `Communicator.inform`. All ranks make one, and use it in the same calls.
 
-    Each has a word that others see: all such calls with numbers below it are over there. Memory
-    that a call has used is free once it is over everywhere.
+    Each has a word that others see: all such calls with numbers below it are over there; they count
+    from 1. Memory that a call has used is free once it is over everywhere.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Staging:
     ) -> None:  # fmt: skip
         self._shared, self._members = shared, members
         self._pieces: list[tuple[Piece, int]] = []  # and the last call that each was for
-        self._next, self._over = 0, set[int]()
+        self._next, self._over = 1, set[int]()
         self._known: dict[tuple[int, int], Bytes] = {}
         self._rank = rank
         own = self._allocated(LEAST)
@@ -52,6 +52,7 @@ class Staging:
             self._opened(peer, SharedPlace(*map(int, place)), LEAST).view(np.uint64)
             for peer, place in enumerate(told) if peer != rank
         ]  # fmt: skip
+        self._word[0] = 1  # 0 where not all words are open yet
 
     def begin(self) -> int:
         """The number of the next call, which every rank begins as such."""
@@ -79,6 +80,10 @@ class Staging:
             first += 1
         self._shared.fence()
         self._word[0] = first
+
+    def is_over(self) -> bool:
+        """Whether all calls so far are over everywhere, so that nobody reads anything here."""
+        return all(int(word[0]) >= self._next for word in self._words)
 
     def addresses(self, places: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         """The addresses here of what ranks told: ``places`` `[ranks, WORDS]`, ``sizes`` of each.

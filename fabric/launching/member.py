@@ -66,6 +66,7 @@ class Member:
             self.driver.close(error)
             if error is None:
                 self.control.settle()
+                self.driver.see_off()
         except BaseException as failed:
             error = failed
             raise

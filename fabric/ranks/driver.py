@@ -66,7 +66,8 @@ class Driver:
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
     the rank has made. ``shared``: memory from which others read messages in place, if there is any;
     ``buffers``: the work buffers of its calls; ``exposed``: the memory that it has registered for
-    others, by window, which stays as long as the rank does. ``survives``: whether the world goes on
+    others, by window, which stays as long as the rank does; ``readers``: of what else it has for
+    others to read, each says whether they are through. ``survives``: whether the world goes on
     after the loss of a rank; ``generation``: of the newest communicator of the rank then.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
@@ -80,6 +81,7 @@ class Driver:
         self.buffers = WorkBuffers(self.shared)
         self._abandon: Callable[[], None] = getattr(transport, "abandon", lambda: None)
         self.exposed: dict[int, Any] = {}
+        self.readers: list[Callable[[], bool]] = []
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
         self._active: list[Execution] = []
@@ -377,6 +379,18 @@ class Driver:
                 self._thread.join(CLOSING_PATIENCE)
             self.buffers.clear()
 
+    def see_off(self) -> None:
+        """Return when no other rank reads what this one has for it any more.
+
+        All ranks have made their calls by then, so it takes no longer than those. Raises
+        `WorldError` if the world has ended with one.
+        """
+        until = time.monotonic() + CLOSING_PATIENCE
+        while not all(over() for over in self.readers) and time.monotonic() < until:
+            self.control.check()
+            time.sleep(TURN_NAP)
+        self.readers.clear()
+
     def _interrupt(self) -> None:
         """Have a thread that is in a call find that the driver is closed: the transport will be."""
         with self._door:
@@ -437,8 +451,7 @@ class Driver:
             is_over = execution.advance()
             if not is_over and self._door.locked():
                 self._let_by()
-                if self._closed:
-                    self._look()
+                self._check_not_closed()
                 is_over = execution.advance()  # another thread may have made its last move
             if is_over:
                 if told:  # a broadcast, say, can be over before all its ranks have come
@@ -451,6 +464,7 @@ class Driver:
                     continue
             looked_at = now
             self._look()
+            self._check_not_closed()
             if now >= deadline:
                 return _late(self.transport.rank, execution, timeout)
             if tells and not told and now - moved_at >= self._soon:
@@ -469,9 +483,14 @@ class Driver:
 
     def _count_callers(self) -> None:
         """Tell the authority where there is more than one thread, or no longer."""
-        if len(self._callers) > 1:
+        if len(self._callers) > 1 and self.error is None:
             self._callers = {caller for caller in self._callers if caller.is_alive()}
             self.control.threads(len(self._callers) > 1)
+
+    def _check_not_closed(self) -> None:
+        """Raise where another thread has closed the communicator of a call meanwhile."""
+        if self._closed:
+            raise WorldError("the communicator was closed while a thread was in a call")
 
     def _step(self, pause: float) -> bool:
         """Whether anything moved; all executions are then as far as they can be."""
@@ -482,8 +501,6 @@ class Driver:
     def _look(self) -> None:
         """Raise what has ended the world, or what stands behind messages that never come."""
         self.control.check()
-        if self._closed:
-            raise WorldError("the communicator was closed while a thread was in a call")
         if self.survives:
             self._look_for_losses()
             return
