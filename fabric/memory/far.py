@@ -167,8 +167,11 @@ class FarMemory:
     def _ask(self, writes: bool, at: int, size: int, data: bytes | memoryview) -> zmq.Frame:
         with self._lock:
             socket = self._socket or self._connected()
-            socket.send_multipart([_ASKED.pack(writes, self._number, at, size), data])
-            if not socket.poll(int(PATIENCE * 1000)):
+            wait = int(PATIENCE * 1000)
+            asks = socket.poll(wait, zmq.POLLOUT)  # not where the other end is gone
+            if asks:
+                socket.send_multipart([_ASKED.pack(writes, self._number, at, size), data])
+            if not asks or not socket.poll(wait):
                 self._hang_up()
                 raise self._error(f"no answer within {PATIENCE:g} s")
             told = socket.recv_multipart(copy=False)
