@@ -452,9 +452,7 @@ class Communicator:
         if self._staging is None and self._can_stage:
             shared = cast(Shared, self._driver.shared)
             self._staging = Staging(shared, self.rank, self.members, self._staged)
-            driver = self._driver
-            driver.readers = [over for over in driver.readers if not over()]
-            driver.readers.append(self._staging.is_over)  # keeps it, whoever drops the group
+            self._driver.stay_until(self._staging.is_over)  # also where the group is dropped
         return self._staging
 
     @property

@@ -15,6 +15,9 @@ from fabric.transports.base import Bytes, Shared, SharedPlace, address_of
 LEAST = 1 << 16
 """Bytes of a piece of memory at least; larger ones are powers of two."""
 
+WORD = 8
+"""Bytes of the word that others see."""
+
 WORDS = len(SharedPlace._fields)
 """Words by which ranks tell each other where something is."""
 
@@ -45,11 +48,11 @@ class Staging:
         self._next, self._over = 1, set[int]()
         self._known: dict[tuple[int, int], Bytes] = {}
         self._rank = rank
-        own = self._allocated(LEAST)
+        own = self._allocated(WORD)
         self._word = own.memory.view(np.uint64)
         told = inform(np.tile(np.array(own.place, np.int64), (len(members), 1)))
         self._words = [
-            self._opened(peer, SharedPlace(*map(int, place)), LEAST).view(np.uint64)
+            self._opened(peer, SharedPlace(*map(int, place)), WORD).view(np.uint64)
             for peer, place in enumerate(told) if peer != rank
         ]  # fmt: skip
         self._word[0] = 1  # 0 where not all words are open yet

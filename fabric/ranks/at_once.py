@@ -27,7 +27,9 @@ class CallAtOnce:
     ``buffers``: of the rank, which lend the work buffer.
     """
 
-    __slots__ = ("_buffers", "_make", "_moving", "_work", "call", "count", "mark", "members")
+    __slots__ = (
+        "_buffers", "_make", "_moving", "_room", "_work", "call", "count", "mark", "members",
+    )  # fmt: skip
 
     def __init__(
         self, call: PreparedCall, members: tuple[int, ...], moves: Sequence[BriefMove | MayChange],
@@ -37,16 +39,12 @@ class CallAtOnce:
         self.mark, self._make, self._buffers = mark_of(call.words), make, buffers
         # Of the first so many of the list, how many move bytes.
         self._moving = [0, *accumulate(isinstance(move, BriefMove) for move in moves)]
-        room = call.ready.rooms[_WORK]
-        self._work = _NO_WORK if room > SMALL else np.empty(room, np.uint8)
+        self._room, self._work = call.ready.rooms[_WORK], _NO_WORK
 
     def begin(self, tag: int, send: Bytes, recv: Bytes) -> int:
         """Make as many moves of call ``tag`` as can be made at once; returns how many that were."""
-        room = self.call.ready.rooms[_WORK]
-        if room > SMALL:
-            self._work = self._buffers.lend(room)
-        made = self._make(tag, self.mark, send, recv, self._work)
-        if room > SMALL and made == self.count:
+        made = self._make(tag, self.mark, send, recv, self._work_buffer())
+        if made == self.count:
             self._give_back()
         return made
 
@@ -54,16 +52,20 @@ class CallAtOnce:
         self, transport: Transport, tag: int, send: Bytes, recv: Bytes, made: int
     ) -> Execution:
         """The execution that makes all moves but the first ``made``, which `begin` has made."""
-        room, moved = self.call.ready.rooms[_WORK], self._moving[made]
-        if room > self._work.size:
-            self._work = self._buffers.lend(room)
-        finish = self._give_back if room > SMALL else None
-        buffers = send, recv, self._work
-        return scheduled(self.call, transport, self.members, tag, buffers, finish, moved)
+        buffers, moved = (send, recv, self._work_buffer()), self._moving[made]
+        return scheduled(self.call, transport, self.members, tag, buffers, self._give_back, moved)
+
+    def _work_buffer(self) -> Bytes:
+        """That of the call which is under way, or one for the next."""
+        if self._work.size < self._room:
+            self._work = self._buffers.lend(self._room)
+        return self._work
 
     def _give_back(self) -> None:
-        work, self._work = self._work, _NO_WORK
-        self._buffers.give_back(work)
+        """Of a large work buffer, which others may use; a small one stays."""
+        if self._room > SMALL:
+            work, self._work = self._work, _NO_WORK
+            self._buffers.give_back(work)
 
 
 def call_at_once(

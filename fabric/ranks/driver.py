@@ -66,8 +66,7 @@ class Driver:
     ``error``: why the rank can do nothing more, if so. ``lineages``: how many groups of each origin
     the rank has made. ``shared``: memory from which others read messages in place, if there is any;
     ``buffers``: the work buffers of its calls; ``exposed``: the memory that it has registered for
-    others, by window, which stays as long as the rank does; ``readers``: of what else it has for
-    others to read, each says whether they are through. ``survives``: whether the world goes on
+    others, by window, which stays as long as the rank does. ``survives``: whether the world goes on
     after the loss of a rank; ``generation``: of the newest communicator of the rank then.
     ``at_home``: whether this is the rank's own process; ``disowned``: in one that was forked from
     it, why nothing can be done there.
@@ -81,7 +80,7 @@ class Driver:
         self.buffers = WorkBuffers(self.shared)
         self._abandon: Callable[[], None] = getattr(transport, "abandon", lambda: None)
         self.exposed: dict[int, Any] = {}
-        self.readers: list[Callable[[], bool]] = []
+        self._readers: list[Callable[[], bool]] = []
         self.error: BaseException | None = None
         self.lineages: Counter[Hashable] = Counter()
         self._active: list[Execution] = []
@@ -379,6 +378,14 @@ class Driver:
                 self._thread.join(CLOSING_PATIENCE)
             self.buffers.clear()
 
+    def stay_until(self, over: Callable[[], bool]) -> None:
+        """Have the rank keep what others read, and not leave, until ``over()``: they are through.
+
+        What ``over`` is a method of is kept, too.
+        """
+        self._readers = [reader for reader in self._readers if not reader()]
+        self._readers.append(over)
+
     def see_off(self) -> None:
         """Return when no other rank reads what this one has for it any more.
 
@@ -386,10 +393,10 @@ class Driver:
         `WorldError` if the world has ended with one.
         """
         until = time.monotonic() + CLOSING_PATIENCE
-        while not all(over() for over in self.readers) and time.monotonic() < until:
+        while not all(over() for over in self._readers) and time.monotonic() < until:
             self.control.check()
             time.sleep(TURN_NAP)
-        self.readers.clear()
+        self._readers.clear()
 
     def _interrupt(self) -> None:
         """Have a thread that is in a call find that the driver is closed: the transport will be."""

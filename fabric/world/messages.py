@@ -111,7 +111,7 @@ class Blocked(NamedTuple):
 class Threads(NamedTuple):
     """Whether ``several`` threads of the rank make calls: then none of its waits is all it does.
 
-    A rank sends it when that changes.
+    A rank sends it when that changes, and again before it says that it is `Blocked`.
     """
 
     several: bool

@@ -180,7 +180,8 @@ class CallRegister:
         world of ``size`` that wait for a word of their memory, which any rank may change that is
         not blocked itself; they have the number of `waiting_number`.
         """
-        stuck = {rank: op for rank, op in self.blocked.items() if op in self.open_calls()}
+        opened = self.open_calls()
+        stuck = {rank: op for rank, op in self.blocked.items() if op in opened}
         stuck |= {rank: waiting_number(rank) for rank in words}
         for rank in self._shared:
             stuck.pop(rank, None)
@@ -188,7 +189,7 @@ class CallRegister:
             calls = set(stuck.values())  # few: a wide world mostly waits in one
             moving = {
                 op for op in calls
-                if op >= 0 and stuck.keys().isdisjoint(self.open_calls()[op].missing())
+                if op >= 0 and stuck.keys().isdisjoint(opened[op].missing())
             }  # fmt: skip
             if len(self.gone.union(stuck)) < size:
                 moving |= {op for op in calls if op < 0}

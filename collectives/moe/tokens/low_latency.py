@@ -174,12 +174,12 @@ class LowLatency:
         )
         if not self._reuse:
             self._busy[slot] = handle
-        size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
-        call = self._timed(words, handle, "dispatch", size)
         if staging is not None and comm.is_untimed("dispatch"):  # and all of it was done
             return self._received(x, room, by_source), handle, told
+        size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
         work = comm.exchange(
-            call, tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
+            self._timed(words, handle, "dispatch", size),
+            tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[slot].append(work)
