@@ -7,6 +7,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ from fabric.transports.zmq import compiled_moves
 from fabric.transports.zmq.compiled_moves import RingEnds, compiled_code, made_at_once
 from fabric.transports.zmq.partial import Outgoing
 from fabric.transports.zmq.shared_buffers import SharedBuffers
-from fabric.transports.zmq.shm import SLOTS
+from fabric.transports.zmq.shm import NAP, SLOTS
 from tests.support.every_byte import REDUCING, call, numbers, wanted
 from tests.support.worlds import noise
 from tests.test_communicator import ANYWHERE, OPS
@@ -51,12 +52,12 @@ NOTHING = np.zeros(0, np.uint8)
 
 def made(
     moves: Sequence[BriefMove | MayChange], combine: np.ufunc | None = None, dtype: Any = None,
-    of: Pair | None = None, idle: Callable[[], bool] = lambda: True,
+    of: Pair | None = None, idle: Callable[[], bool] = lambda: True, crowded: bool = False,
 ) -> MadeAtOnce | None:  # fmt: skip
     shared = SharedBuffers(0, bytes(16)) if of is None else of.shared
     ends = RingEnds({}, {}, shared, idle)
     if of is not None:
-        ends = RingEnds({1: of.outlet}, {1: of.inlet, 0: of.inlet}, shared, idle)
+        ends = RingEnds({1: of.outlet}, {1: of.inlet, 0: of.inlet}, shared, idle, crowded)
     return made_at_once(moves, combine, None if dtype is None else np.dtype(dtype), ends)
 
 
@@ -163,6 +164,33 @@ def test_another_message_than_the_awaited_one_is_left_where_it_is() -> None:
         assert not into.any()
         assert compiled([BriefMove(0, None, (1, 0), 100)], of=p)(7, 8, NOTHING, into, NOTHING) == 1
         assert np.array_equal(into, noise(1, 100))
+
+
+@pytest.mark.parametrize("woken_by", ["compiled code", "python", "its own rank", "nobody"])
+def test_who_naps_is_woken_by_what_it_lacks(woken_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by another thread of its rank that wants to make calls; else it ends at its time."""
+    wait = 0.1 if woken_by == "nobody" else 60.0
+    monkeypatch.setattr(compiled_moves, "CROWDED_WAIT", round(wait * 1e9))
+    with pair() as ends, ThreadPoolExecutor(1) as pool:
+        take = compiled([BriefMove(0, None, (1, 0), 100)], of=ends, crowded=True)
+        send = compiled([BriefMove(1, (0, 0), None, 100)], of=ends)
+        data, room, words = noise(1, 100), np.zeros(100, np.uint8), ends.homes[1].arena.words
+        taken = pool.submit(take, 7, 6, NOTHING, room, NOTHING)
+        until = time.monotonic() + 10.0
+        while not words[NAP] and not taken.done() and time.monotonic() < until:
+            time.sleep(0.001)
+        assert taken.done() or words[NAP] == 1
+        match woken_by:
+            case "compiled code":
+                assert send(7, 6, data, NOTHING, NOTHING) == 1
+            case "python":
+                assert ends.outlet.put(7, 6, data)
+            case "its own rank":
+                ends.homes[1].arena.rouse()
+        came = woken_by in ("compiled code", "python")
+        assert taken.result(10.0) == came
+        assert np.array_equal(room, data) == came
+        assert not words[NAP]
 
 
 @settings(max_examples=100, deadline=None)

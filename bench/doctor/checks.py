@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from fabric.host.cores import cores
 from fabric.host.lacking import COMPILED, LACKS, lacks
 from fabric.transports.peer_memory import memory_of
 from fabric.transports.zmq.compiled_moves import compiled_code
@@ -214,5 +215,4 @@ def _browser() -> Finding:
 
 
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Finding("cores", PRESENT, f"{usable} usable")
+    return Finding("cores", PRESENT, f"{cores()} usable")

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.sweep.options import SweepError
 from bench.sweep.running import Pools
+from fabric.host.cores import cores
 from fabric.host.liveness import birth, die_with
 from fabric.transports.mpi.mpiexec import library
 
@@ -36,13 +37,7 @@ def pools(named: str, workers: int | None) -> Pools:
     if named != "processes":
         needed = "; dask needs the ADDRESS of a scheduler" if kind == "dask" else ""
         raise SweepError(f"--executor is {named!r}; there are {CHOICES}{needed}")
-    return partial(_processes, workers or _cores())
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return partial(_processes, workers or cores())
 
 
 @contextmanager

@@ -12,8 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
-#define LAYOUT 2 /* compared with compiled_moves.LAYOUT: change both with what a move or ring is */
+#define LAYOUT 3 /* compared with compiled_moves.LAYOUT: change both with what a move or ring is */
 #define LINE 64
 #define HERE 0x33504C4Eu
 #define SHARED 0x33504C50u
@@ -21,10 +26,12 @@
 #define LONG (1 << 15) /* bytes that take so long to move that other threads run meanwhile */
 #define LOOKS 20       /* looks at a ring before others are let run: less than a microsecond */
 #define LOOKS_MORE 2   /* and between two times at which they are */
+#define AWAKE 200000 /* nanoseconds before a rank naps: to be woken takes long beside a small call */
+#define SETTLING 1000000 /* nanoseconds that it is waited for what was lent: others must be let run */
 
 /* One move, as compiled_moves.MOVE packs it. Places are of the buffers send, recv and work. */
 typedef struct {
-    int64_t kind, ring, ring_size, written, read, asleep, closed, slots, opened, size;
+    int64_t kind, ring, ring_size, written, read, asleep, closed, slots, opened, nap, whose, size;
     int64_t source, source_at, into, into_at, base, base_at, combine, later;
 } Move;
 
@@ -56,7 +63,7 @@ typedef struct {
     char *buffers[3];
     uint64_t tag;
     uint32_t mark;
-    int64_t wait;
+    int64_t until; /* when it is waited no longer */
     const Own *own;
     int64_t owned;
 } Call;
@@ -206,18 +213,59 @@ static void rest(void) {
 #endif
 }
 
+/* A rank naps until one writer has written: it notes whose message it lacks, and looks once more.
+   Who has written looks for that note, takes it away and wakes the rank; so does another thread of
+   the rank that wants to make calls. */
+#ifdef __linux__
+static int napped(const Move *move, uint64_t read, int64_t until) {
+    uint32_t *note = (uint32_t *)(intptr_t)move->nap, whose = (uint32_t)move->whose;
+    __atomic_store_n(note, whose, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (int64_t left = until - now(); left > 0; left = until - now()) {
+        struct timespec time = {left / 1000000000, left % 1000000000};
+        if (word(move->written) != read || __atomic_load_n(note, __ATOMIC_ACQUIRE) != whose) break;
+        syscall(SYS_futex, note, FUTEX_WAIT, whose, &time, NULL, 0);
+    }
+    __atomic_store_n(note, 0, __ATOMIC_RELAXED);
+    return word(move->written) != read;
+}
+
+static void wake(uint32_t *note, uint32_t whose) {
+    if (whose && __atomic_load_n(note, __ATOMIC_RELAXED) == whose
+        && __atomic_compare_exchange_n(note, &whose, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        syscall(SYS_futex, note, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+#else
+static int napped(const Move *move, uint64_t read, int64_t until) {
+    do sched_yield();
+    while (word(move->written) == read && now() < until);
+    return word(move->written) != read;
+}
+
+static void wake(uint32_t *note, uint32_t whose) { (void)note, (void)whose; }
+#endif
+
 /* Waits until the ring has something to read, or `until`; others run meanwhile. */
 static int come(const Move *move, uint64_t read, int64_t until) {
     for (int look = 0; look < LOOKS; look++, rest())
         if (word(move->written) != read) return 1;
     int found = 0;
     Py_BEGIN_ALLOW_THREADS
+    int64_t time = now(), awake = move->nap && until > time + AWAKE ? time + AWAKE : until;
     do {
         sched_yield();
         for (int look = 0; look < LOOKS_MORE && !found; look++) found = word(move->written) != read;
-    } while (!found && now() < until);
+    } while (!found && now() < awake);
+    if (!found && awake < until) found = napped(move, read, until);
     Py_END_ALLOW_THREADS
     return found;
+}
+
+/* Publishes what was written; as `publish`. */
+static int publish_written(const Move *move, uint64_t written) {
+    int asleep = publish(move, move->written, written);
+    wake((uint32_t *)(intptr_t)move->nap, (uint32_t)move->whose);
+    return asleep;
 }
 
 /* What became of a move. */
@@ -234,7 +282,7 @@ static int sent(const Move *move, const Call *call, const char *data) {
     if (at + size > (uint64_t)move->ring_size) first = (uint64_t)move->ring_size - at;
     memcpy(ring + at, data, first);
     memcpy(ring, data + first, size - first);
-    return publish(move, move->written, after) ? MADE_BUT_ASLEEP : MADE;
+    return publish_written(move, after) ? MADE_BUT_ASLEEP : MADE;
 }
 
 /* The word of the ring's writer with the number of the last message that it has lent. */
@@ -262,16 +310,16 @@ static int lent(const Move *move, const Call *call, const char *data) {
     char *ring = (char *)(intptr_t)move->ring;
     memcpy(ring + (written & ((uint64_t)move->ring_size - 1)), &header, sizeof header);
     *lent_last(move) = number;
-    return publish(move, move->written, written + LINE) ? MADE_BUT_ASLEEP : MADE;
+    return publish_written(move, written + LINE) ? MADE_BUT_ASLEEP : MADE;
 }
 
 /* Whether the message that was lent before the `later` last ones was given back. */
-static int settled(const Move *move, int64_t wait) {
+static int settled(const Move *move, int64_t until) {
     uint64_t number = *lent_last(move) - (uint64_t)move->later;
-    int64_t at = slot(move, number), until = 0;
+    int64_t at = slot(move, number);
     if (word(at) == number) return MADE;
     Py_BEGIN_ALLOW_THREADS
-    until = now() + wait;
+    if (until > now() + SETTLING) until = now() + SETTLING;
     do sched_yield();
     while (word(at) != number && !word(move->closed) && now() < until);
     Py_END_ALLOW_THREADS
@@ -308,7 +356,7 @@ static const char *place(const Move *move, const Header *header) {
 
 static int borrowed(const Move *move, const Call *call, char *into, const char *base) {
     uint64_t read = word(move->read);
-    if (word(move->written) == read && !come(move, read, now() + call->wait)) return NOT_MADE;
+    if (word(move->written) == read && !come(move, read, call->until)) return NOT_MADE;
     Header header;
     const char *ring = (const char *)(intptr_t)move->ring;
     memcpy(&header, ring + (read & ((uint64_t)move->ring_size - 1)), sizeof header);
@@ -328,7 +376,7 @@ static int borrowed(const Move *move, const Call *call, char *into, const char *
 static int taken(const Move *move, const Call *call, char *into, const char *base) {
     uint64_t read = word(move->read), size = (uint64_t)move->size;
     uint64_t after = read + LINE + lines(size), last = (uint64_t)move->ring_size - 1;
-    if (word(move->written) == read && !come(move, read, now() + call->wait)) return NOT_MADE;
+    if (word(move->written) == read && !come(move, read, call->until)) return NOT_MADE;
     if (word(move->written) - read < after - read) return NOT_MADE; /* a part of it, or another */
     const char *ring = (const char *)(intptr_t)move->ring;
     Header header;
@@ -357,7 +405,7 @@ static int made(const Move *move, const Call *call) {
     case BORROW:
         return borrowed(move, call, into, base);
     case SETTLE:
-        return settled(move, call->wait);
+        return settled(move, call->until);
     case COPY:
         put(move, into, base, source, move->size);
         return MADE;
@@ -404,8 +452,8 @@ PyDoc_STRVAR(run_doc,
 "run(moves, first, tag, mark, wait, send, recv, work, own)\n--\n\n"
 "Make moves from number ``first`` on; returns how many are made then.\n\n"
 "It stops before one that cannot be made, and after one whose peer sleeps: then the number is\n"
-"negative. ``wait``: nanoseconds that it waits for a message at most. ``own``: the buffers that\n"
-"this process shares.");
+"negative. ``wait``: nanoseconds that it waits at most, for all messages together. ``own``: the\n"
+"buffers that this process shares.");
 
 static PyObject *run(PyObject *self, PyObject *const *given, Py_ssize_t count) {
     (void)self;
@@ -417,7 +465,7 @@ static PyObject *run(PyObject *self, PyObject *const *given, Py_ssize_t count) {
     long long first = PyLong_AsLongLong(given[1]);
     call.tag = PyLong_AsUnsignedLongLong(given[2]);
     call.mark = (uint32_t)PyLong_AsUnsignedLong(given[3]);
-    call.wait = PyLong_AsLongLong(given[4]);
+    call.until = now() + PyLong_AsLongLong(given[4]);
     if (PyErr_Occurred()) return NULL;
     Py_buffer moves, buffers[4];
     if (PyObject_GetBuffer(given[0], &moves, PyBUF_SIMPLE)) return NULL;
@@ -436,6 +484,22 @@ static PyObject *run(PyObject *self, PyObject *const *given, Py_ssize_t count) {
     return result;
 }
 
+PyDoc_STRVAR(rouse_doc,
+"rouse(nap, whose)\n--\n\n"
+"Wake the rank whose word at the address ``nap`` says that it naps until ``whose`` message comes.");
+
+static PyObject *rouse(PyObject *self, PyObject *const *given, Py_ssize_t count) {
+    (void)self;
+    if (count != 2) {
+        PyErr_Format(PyExc_TypeError, "rouse() takes 2 arguments, and got %zd", count);
+        return NULL;
+    }
+    long long nap = PyLong_AsLongLong(given[0]), whose = PyLong_AsLongLong(given[1]);
+    if (PyErr_Occurred()) return NULL;
+    wake((uint32_t *)(intptr_t)nap, (uint32_t)whose);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(named_doc,
 "named(what)\n--\n\n"
 "The number of a reduction such as \"add f4\", -1 for one that there is not.");
@@ -452,6 +516,7 @@ static PyObject *named(PyObject *self, PyObject *what) {
 
 static PyMethodDef METHODS[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL, run_doc},
+    {"rouse", (PyCFunction)(void (*)(void))rouse, METH_FASTCALL, rouse_doc},
     {"named", named, METH_O, named_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 LAYOUT: int
 
 def named(what: str) -> int: ...
+def rouse(nap: int, whose: int) -> None: ...
 def run(
     moves: Buffer,
     first: int,

@@ -32,6 +32,7 @@ from fabric.transports.zmq.shm import (
     ASLEEP,
     CLOSED,
     LENT,
+    NAP,
     RECALLED,
     SLOTS,
     Arena,
@@ -79,7 +80,8 @@ class RingAddresses(NamedTuple):
 
     ``written``, ``read``: its counters; ``asleep``, ``closed``: what the neighbour says of itself.
     ``slots``: where lent messages are given back; ``opened``: the neighbour's buffers that are open
-    here, 0 where it reads ours (`OpenedBuffers.table`).
+    here, 0 where it reads ours (`OpenedBuffers.table`). ``nap``: the reader's word that says
+    whether it naps, and ``whose``: what it says then of the writer (`shm.NAP`).
     """
 
     ring: int
@@ -90,15 +92,19 @@ class RingAddresses(NamedTuple):
     closed: int
     slots: int
     opened: int
+    nap: int
+    whose: int
 
 
-def _addresses(arena: Arena, peer: int, neighbour: Neighbour, opened: int = 0) -> RingAddresses:
+def _addresses(
+    arena: Arena, peer: int, neighbour: Neighbour, reader: Arena, writer: int, opened: int = 0
+) -> RingAddresses:
     """Of the ring to ``peer`` in an arena; ``neighbour``: at its other end."""
     theirs, (tail, head, slots) = neighbour.arena, arena.counters(peer)
     return RingAddresses(
         arena.address + arena.at(peer), arena.ring, arena.address_of_word(tail),
         arena.address_of_word(head), theirs.address_of_word(ASLEEP), theirs.address_of_word(CLOSED),
-        arena.address_of_word(slots), opened,
+        arena.address_of_word(slots), opened, reader.address_of_word(NAP), writer + 1,
     )  # fmt: skip
 
 
@@ -146,7 +152,10 @@ class Outlet:
     def addresses(self) -> RingAddresses:
         """Where the ring is, for code that writes to it as `put` does."""
         self._allocated()
-        return _addresses(self._home.arena, self.neighbour.rank, self.neighbour)
+        theirs = self.neighbour.arena
+        return _addresses(
+            self._home.arena, self.neighbour.rank, self.neighbour, theirs, self._home.rank
+        )
 
     def lent_last(self) -> int:
         """The number of the last message that was lent, by whatever code."""
@@ -250,6 +259,8 @@ class Outlet:
         self._fence()
         if self._theirs[ASLEEP]:
             self.neighbour.wake()
+        if self._theirs[NAP]:
+            self.neighbour.arena.rouse(self._home.rank)
 
 
 class Lent(IncomingMessage):
@@ -300,6 +311,7 @@ class Inlet:
         self._lines = arena.view(home.rank)
         self._message: IncomingMessage | None = None
         self._amid, self._home_rank = set[int]() if amid is None else amid, home.rank
+        self._home = home.arena
         self._end, self._borrowed = 0, 0
         self._fence = fence()
         of = neighbour.rank, neighbour.process, neighbour.token
@@ -310,7 +322,8 @@ class Inlet:
     def addresses(self) -> RingAddresses:
         """Where the ring is, for code that reads it as `take` does."""
         opened = address_of(self.buffers.table)
-        return _addresses(self.neighbour.arena, self._home_rank, self.neighbour, opened)
+        writer = self.neighbour
+        return _addresses(writer.arena, self._home_rank, writer, self._home, writer.rank, opened)
 
     def pull(self) -> bool:
         """Read everything that has arrived in the ring; returns False if there was nothing.

@@ -13,38 +13,43 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fabric.host.lacking import COMPILED, lacks
-from fabric.transports.base import MOMENT, BriefMove, Bytes, MadeAtOnce, MayChange
+from fabric.transports.base import BriefMove, Bytes, MadeAtOnce, MayChange
 from fabric.transports.zmq.byte_ring import SHARED, Inlet, Outlet, RingAddresses
 from fabric.transports.zmq.shared_buffers import SharedBuffers
 
-LAYOUT = 2
+LAYOUT = 3
 """Of rings and moves, as `_moves.c` has it: one that was built for another is not used."""
 
-WAIT = round(MOMENT * 1e9)
-"""Nanoseconds that each message is waited for here."""
+WAIT, CROWDED_WAIT = 1_000_000, 8_000_000
+"""Nanoseconds that messages are waited for here, all together, while nothing else is looked at:
+where each rank has a core, and where they take turns, so that who waits naps. Less than after which
+a rank counts as blocked."""
 
 LONGER = 1_000_000
 """Nanoseconds more at most where messages are large, one for each byte of all of them: a peer may
-be at work on another one. Nothing else is looked at meanwhile."""
+be at work on another one."""
 
 LARGEST = 1 << 26
 """Bytes of a message at most: so long nobody else is at work for this rank."""
 
-_MOVE = struct.Struct("=18q")
+_MOVE = struct.Struct("=20q")
 _SEND, _TAKE, _COPY, _LEND, _BORROW, _SETTLE, _NOTHING = range(7)
+_NOWHERE = RingAddresses(*[0] * len(RingAddresses._fields))
 _NONE = -1  # instead of a reduction's number
 
 
 class RingEnds(NamedTuple):
     """Of a transport: its ``outlets`` and ``inlets`` by rank, and the buffers that it shares.
 
-    ``idle``: says whether nothing else is under way.
+    ``idle``: says whether nothing else is under way. ``crowded``: whether ranks of this host take
+    turns on its cores, so that who waits had better leave his to others.
     """
 
     outlets: Mapping[int, Outlet]
     inlets: Mapping[int, Inlet]
     shared: SharedBuffers
     idle: Callable[[], bool]
+    crowded: bool = False
 
 
 def made_at_once(
@@ -85,7 +90,8 @@ class _CompiledMoves:
         }  # fmt: skip
         self._packed = b"".join(self._pack(at, move, number) for at, move in enumerate(moves))
         sizes = sum(move.size for move in moves if isinstance(move, BriefMove))
-        self._wait = WAIT + (min(sizes, LONGER) if self._lent else 0)
+        wait = CROWDED_WAIT if ends.crowded else WAIT
+        self._wait = wait + (min(sizes, LONGER) if self._lent else 0)
 
     def __call__(self, tag: int, mark: int, send: Bytes, recv: Bytes, work: Bytes) -> int:
         if not self._ends.idle():
@@ -125,7 +131,9 @@ class _CompiledMoves:
 
     def _pack(self, at: int, move: BriefMove | MayChange, number: int) -> bytes:
         end = self._end(move)
-        ways = end.addresses() if end is not None else (0,) * len(RingAddresses._fields)
+        ways = _NOWHERE if end is None else end.addresses()
+        if isinstance(end, Inlet) and not self._ends.crowded:
+            ways = ways._replace(nap=0)
         nowhere = 0, 0
         if isinstance(move, MayChange):
             peer = self._lent.get(move.move)

@@ -10,7 +10,7 @@ import mmap
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,10 @@ ROOM = 1 << 26
 ASLEEP, CLOSED = 16, 32
 """Words of an arena that say so of its rank. Words with different writers are two lines apart,
 because processors fetch lines of 64 bytes in pairs."""
+
+NAP = ASLEEP + 1
+"""The word of an arena that says whose message its rank lacks, while compiled code lets it nap till
+that comes: one more than the other's rank; else 0."""
 
 RECALLED = CLOSED + 1
 """The word of an arena that has the tag below which what its rank has lent is void."""
@@ -88,6 +92,18 @@ class Arena:
     def address_of_word(self, index: int) -> int:
         """The address of one of the ``words``."""
         return self.address + _WORD * index
+
+    def rouse(self, whose: int | None = None) -> None:
+        """Wake the rank if it naps until a message of rank ``whose`` comes; None: of any rank.
+
+        Where this process has no compiled code, it wakes at its time.
+        """
+        napping = self.words[NAP]
+        if napping and (whose is None or napping == whose + 1):
+            with suppress(ImportError):
+                from fabric.transports.zmq import _moves
+
+                _moves.rouse(self.address_of_word(NAP), napping)
 
     def counters(self, peer: int) -> tuple[int, int, int]:
         """Indices of the words that count bytes written to, and read from, the ring to ``peer``.

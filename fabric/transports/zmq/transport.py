@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fabric.failure import TransportError, WorldError
+from fabric.host.cores import cores
 from fabric.host.forked import again, here, own
 from fabric.transports.base import (
     AskSent,
@@ -180,7 +181,8 @@ class Zmq:
         if self._shared is None:
             return None
         # Copies: what compiled code reads has to stay while another thread closes the transport.
-        ends = RingEnds(outlets, dict(self._inlets), self._shared, self._idle)
+        crowded = len(self._inlets) >= cores()  # with this rank there are more
+        ends = RingEnds(outlets, dict(self._inlets), self._shared, self._idle, crowded)
         return made_at_once(moves, combine, dtype, ends)
 
     def under_way(self, peer: int, data: Bytes) -> Request | None:
@@ -285,7 +287,10 @@ class Zmq:
         """End the present or the next wait in `progress`."""
         if not self._closed:
             self._woken = True
-            self._ways.bell.ring()
+            ways = self._ways  # once: another thread may close the transport
+            ways.bell.ring()
+            if ways.home is not None:
+                ways.home.arena.rouse()
 
     def abandon(self) -> None:
         """Whoever reads what this rank has lent has an error from now on; see `Transport`."""
