@@ -204,9 +204,9 @@ class ProcessLine:
 
     def drain(self, patience: float) -> None:
         """Wait until the authority has all that was noted, at most ``patience`` seconds."""
-        due = time.monotonic() + patience
+        due, noted = time.monotonic() + patience, self._noted
         self.flush()
-        while self.inbox.acknowledged < self._noted and time.monotonic() < due:
+        while self.inbox.acknowledged < noted and time.monotonic() < due:
             if not self._thread.is_alive() or self._trouble:
                 return
             time.sleep(0.001)

@@ -16,7 +16,8 @@ class Peer:
 
     ``pid``, ``born``, ``host``: of its process; ``last_message``: when it was heard last; ``left``:
     it has said that it makes no more calls; ``gone``: it was given up; ``ranks``: of the launcher's
-    node. ``probed``: when its connection was last looked at; ``cut``, ``stopped``: since when.
+    node; ``handled``: how many of its messages since it was last told of some. ``probed``: when its
+    connection was last looked at; ``cut``, ``stopped``: since when.
     """
 
     rank: int | None
@@ -28,6 +29,7 @@ class Peer:
     left: bool = False
     gone: bool = False
     ranks: range = range(0)
+    handled: int = 0
     probed: float = 0.0
     cut: float | None = None
     stopped: float | None = None
