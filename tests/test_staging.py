@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from collectives import init
+from collectives.calls import staging
 from collectives.calls.staging import LEAST, Staging
-from collectives.moe import LowLatency
-from collectives.moe.tokens import low_latency
+from collectives.moe import LowLatency, Normal
 from fabric import launch
 from fabric.transports.base import Bytes, SharedPlace, address_of
 from fabric.transports.zmq.shared_buffers import OpenedBuffers, SharedBuffers
@@ -26,7 +26,7 @@ HIDDEN, TOKENS, TOP_K, EXPERTS = 96, 5, 4, 12
 
 def steps_in_a_rank(staged: int, seed: int, reuse: bool, count: int) -> str:
     """In a rank: dispatch and combine, whose inputs are written over as soon as they may be."""
-    low_latency.STAGED = staged
+    staging.MOST = staged
     random = np.random.default_rng([seed, int(os.environ.get("RANK", "0"))])
     with init() as comm:
         layer = LowLatency(comm, experts=EXPERTS, hidden=HIDDEN, max_tokens=TOKENS, reuse=reuse)
@@ -61,8 +61,8 @@ def steps_in_a_rank(staged: int, seed: int, reuse: bool, count: int) -> str:
             elif kind != 4:
                 y[:] = np.nan
         _settle(pending)
-        staging = comm.staging
-        assert staging is None or len(staging._pieces) <= 8
+        used = comm.staging
+        assert used is None or len(used._pieces) <= 8
         return "right"
 
 
@@ -75,12 +75,57 @@ def _settle(pending: list[tuple[Any, NDArray[np.float32], NDArray[np.float32]]])
 
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize("system", [None, "cloudmatrix384"])
-@pytest.mark.parametrize("staged", [0, 1 << 17])
+@pytest.mark.parametrize("staged", [0, staging.MOST])
 def test_what_is_written_over_at_once_was_read_before(
     staged: int, system: str | None, reuse: bool
 ) -> None:
     args = staged, 7, reuse, 60
     found = launch(steps_in_a_rank, 3, system, "zmq", args=args, timeout=60.0)
+    assert found == ["right"] * 3
+
+
+def many_in_a_rank(most: int, seed: int, count: int) -> str:
+    """As `steps_in_a_rank`, in the normal mode: whoever has ``most`` bytes at most copies them."""
+    with init() as comm:
+        staging.MOST = most * comm.size
+        layer = Normal(comm, experts=EXPERTS, hidden=HIDDEN, repeats=True)
+        shared = np.random.default_rng(seed)
+        random = np.random.default_rng([seed, comm.rank])
+        for step in range(count):
+            kind, weighs = shared.integers(0, 4), bool(shared.integers(0, 2))
+            tokens = int(random.integers(0, TOKENS + 1))
+            choices = random.integers(-1, EXPERTS, (tokens, TOP_K))
+            weights = random.integers(1, 9, choices.shape).astype(np.float32)
+            handle = None
+            for again in range(1 + (kind == 1)):
+                x = random.integers(-50, 50, (tokens, HIDDEN)).astype(np.float32)
+                sent = x.copy()
+                if handle is None:
+                    given = (choices, weights if weighs else None)
+                    got, handle, work = layer.dispatch(sent, *given, async_op=kind == 2)
+                else:
+                    got, handle, work = layer.dispatch(sent, handle=handle)
+                work.wait()
+                sent[:] = np.nan
+                if random.random() < 0.1:
+                    time.sleep(0.002)
+                y, came = got.x.copy(), None if again or not weighs else got.topk_weights
+                start = np.full_like(x, 3.0)
+                out, summed, work = layer.combine(y, handle, came, start=start, async_op=kind == 3)
+                work.wait()
+                y[:] = np.nan
+                homes = np.where(choices < 0, -1, choices // (EXPERTS // comm.size))
+                times = [len({*row} - {-1}) for row in homes.tolist()]
+                assert np.array_equal(out, 3.0 + x * np.array(times).reshape(-1, 1)), step
+                if came is not None:
+                    assert np.array_equal(summed, np.where(choices < 0, 0.0, weights)), step
+        return "right"
+
+
+@pytest.mark.parametrize("system", [None, "cloudmatrix384"])
+@pytest.mark.parametrize("most", [-1, 3 * 4 * HIDDEN, TOKENS * 4 * HIDDEN])
+def test_many_tokens_of_which_some_are_copied(most: int, system: str | None) -> None:
+    found = launch(many_in_a_rank, 3, system, "zmq", args=(most, 5, 60), timeout=60.0)
     assert found == ["right"] * 3
 
 

@@ -155,22 +155,25 @@ class _TensorMemory:
         size = tensor.element_size()
         code, self.dtype = type_of(tensor.dtype, size)
         shape, strides = tuple(tensor.shape), tuple([step * size for step in tensor.stride()])
+        reach = size + sum([step * (n - 1) for step, n in zip(strides, shape, strict=True)])
         self._tensor = tensor
         self.__array_interface__ = {
             "version": 3, "typestr": code, "shape": shape, "strides": strides,
-            "data": (_begin_of(tensor, name), False),
+            "data": (_begin_of(tensor, name, reach), False),
         }  # fmt: skip
 
 
-def _begin_of(tensor: Any, name: str) -> int:
-    """Where a tensor's items begin; refuses those that have no storage, or a shorter one."""
+def _begin_of(tensor: Any, name: str, reach: int) -> int:
+    """Where a tensor's items begin, which lie in ``reach`` bytes.
+
+    Refuses those that have no storage, or a shorter one.
+    """
     try:
         address = int(tensor.data_ptr())
         room = tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size()
     except (NotImplementedError, RuntimeError) as error:
         raise ArgumentError(f"{name} is a tensor without memory: {shown(str(error))}") from None
-    reach = sum(step * (n - 1) for step, n in zip(tensor.stride(), tensor.shape, strict=True)) + 1
-    if tensor.numel() and (not address or reach * tensor.element_size() > room):
+    if tensor.numel() and (not address or reach > room):
         raise ArgumentError(f"{name} is a tensor without memory: its storage is too short for it")
     return address or NO_ADDRESS
 

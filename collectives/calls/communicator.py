@@ -89,6 +89,7 @@ class Communicator:
         self.telling = Untimed(group.rank, group.members, self._driver.transport)
         self._calls: dict[Hashable, PreparedCall] = {}
         self._at_once: dict[CallArguments, CallAtOnce] = {}
+        self._told_at_once: dict[tuple[str, str, int], CallAtOnce | None] = {}
         self._machines: dict[str, MachineLabel | None] = {}
         self._staging: Staging | None = None
         self._wide = WIDE if self._driver.transport.many else None
@@ -398,18 +399,38 @@ class Communicator:
 
     def inform(
         self, out: NDArray[Any], x: NDArray[Any], words: str,
-        more: Sequence[Callable[[], Round]] = (), *, timeout: float | None = None,
+        then: Callable[[], None] | None = None, *, operation: str = FREE,
+        timeout: float | None = None,
     ) -> Work:  # fmt: skip
         """Send block ``x[j]`` to rank j, in no emulated time; ``out[i]`` is the block from rank i.
 
         For what ranks must know of each other before they can say what their next call is; the
         emulated machine learns that from the call itself. ``words``: a description of the call with
         everything on which ranks must agree. Both arrays are ``[ranks, ...]``, of one type, without
-        gaps. ``more``: rounds that follow, see `exchange`.
+        gaps. ``then``: called when all blocks are there, as a part of the call. ``operation``: one
+        that takes no emulated time (`is_untimed`).
         """
         blocks(out, x, self.size)
-        call = timed_as(text(words, "words"), self._no_rows, FREE)
-        return self.exchange(call, [*self.telling.rounds(out, x), *more], timeout=timeout)
+        kind = words, operation, x.nbytes
+        if kind not in self._told_at_once:
+            self._keep_told(text(words, "words"), operation, x.nbytes)
+        one = self._told_at_once[kind]
+        if one is None:
+            call = timed_as(words, self._no_rows, operation)
+            return self.exchange(call, self.telling.rounds(out, x), then, timeout=timeout)
+        given, into = (array.reshape(-1).view(np.uint8) for array in (x, out))
+        limited = self._timeout if timeout is None else limit(timeout)
+        number = self._driver.run_at_once(one, self._group.next_call, given, into, limited, then)
+        return Work(self._driver, over=(number,))
+
+    def _keep_told(self, words: str, operation: str, size: int) -> None:
+        """Have `inform` make such calls of ``size`` bytes at once, if they can be."""
+        if len(self._told_at_once) >= REMEMBERED:
+            self._told_at_once.clear()
+        call = self.telling.call(words, operation, size // self.size)
+        self._told_at_once[words, operation, size] = (
+            None if call is None else self._at_once_of(call)
+        )
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -687,11 +708,15 @@ class Communicator:
 
     def _keep_at_once(self, asked: CallArguments, call: PreparedCall) -> None:
         """Have ``call`` made at once from the next time on, if it can be."""
+        one = self._at_once_of(call)
+        if one is not None:
+            self._at_once[asked] = one
+
+    def _at_once_of(self, call: PreparedCall) -> CallAtOnce | None:
         driver = self._driver
-        if not (driver.survives or driver.control.records):
-            one = call_at_once(call, driver.transport, self._group.members, driver.buffers)
-            if one is not None:
-                self._at_once[asked] = one
+        if driver.survives or driver.control.records:
+            return None
+        return call_at_once(call, driver.transport, self._group.members, driver.buffers)
 
     def _remember(self, key: Hashable, call: PreparedCall) -> PreparedCall:
         if len(self._calls) >= REMEMBERED:

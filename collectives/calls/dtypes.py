@@ -18,6 +18,7 @@ NUMBERS = frozenset(
 (the exponents of float8_e8m0fnu, dates), several in a byte (4 bits), or are bytes to us."""
 
 
+@lru_cache
 def name_of(dtype: np.dtype[Any]) -> str:
     """A name for ``dtype`` that is equal at two ranks exactly if their bytes mean the same."""
     if dtype.names is None:

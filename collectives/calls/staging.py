@@ -1,7 +1,7 @@
 """What ranks read from each other in a call, in copies that stay until all have read them.
 
-Without, each would have to wait at the end of the call until nobody reads its memory any more; for
-small data a copy costs less than that wait.
+Without, each would have to wait at the end of the call until nobody reads its memory any more; a
+copy costs less than that wait, and what is sent to several ranks is copied once.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,9 @@ from fabric.transports.base import Bytes, Shared, SharedPlace, address_of
 LEAST = 1 << 16
 """Bytes of a piece of memory at least; larger ones are powers of two."""
 
+MOST = 1 << 28
+"""Bytes of all ranks in a call up to which they are copied: the copies stay in memory."""
+
 WORD = 8
 """Bytes of the word that others see."""
 
@@ -27,6 +30,11 @@ class Piece(NamedTuple):
 
     memory: Bytes
     place: SharedPlace
+
+
+def fits(size: int, ranks: int) -> bool:
+    """Whether as many ranks copy ``size`` bytes each for others to read."""
+    return size * ranks <= MOST
 
 
 class Staging:
@@ -46,15 +54,17 @@ class Staging:
         self._shared, self._members = shared, members
         self._pieces: list[tuple[Piece, int]] = []  # and the last call that each was for
         self._next, self._over = 1, set[int]()
-        self._known: dict[tuple[int, int], Bytes] = {}
+        self._known: dict[tuple[int, int], int] = {}  # by rank and number of a buffer, its address
+        self._open: list[Bytes] = []
         self._rank = rank
         own = self._allocated(WORD)
-        self._word = own.memory.view(np.uint64)
+        self._word = own.memory.view(np.uint64).data
         told = inform(np.tile(np.array(own.place, np.int64), (len(members), 1)))
-        self._words = [
-            self._opened(peer, SharedPlace(*map(int, place)), WORD).view(np.uint64)
+        opened = [
+            self._opened(peer, SharedPlace(*map(int, place)))
             for peer, place in enumerate(told) if peer != rank
         ]  # fmt: skip
+        self._words = [word.view(np.uint64).data for word in opened]
         self._word[0] = 1  # 0 where not all words are open yet
 
     def begin(self) -> int:
@@ -64,7 +74,7 @@ class Staging:
 
     def piece(self, call: int, size: int) -> Piece:
         """At least ``size`` bytes with undefined content for ``call``, which nobody reads yet."""
-        over = min((int(word[0]) for word in self._words), default=call)
+        over = min([word[0] for word in self._words], default=call)
         self._shared.fence()
         for number, (piece, last) in enumerate(self._pieces):
             if last < over and piece.memory.size >= size:
@@ -77,7 +87,7 @@ class Staging:
     def over(self, call: int) -> None:
         """Record that this rank reads nothing more of ``call``."""
         self._over.add(call)
-        first = int(self._word[0])
+        first = self._word[0]
         while first in self._over:
             self._over.remove(first)
             first += 1
@@ -86,28 +96,30 @@ class Staging:
 
     def is_over(self) -> bool:
         """Whether all calls so far are over everywhere, so that nobody reads anything here."""
-        return all(int(word[0]) >= self._next for word in self._words)
+        return all(word[0] >= self._next for word in self._words)
 
-    def addresses(self, places: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The addresses here of what ranks told: ``places`` `[ranks, WORDS]`, ``sizes`` of each.
+    def addresses(self, places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The addresses here of pieces, whose ``places`` ranks have told: ``[ranks, WORDS]``.
 
-        0 for those with no bytes. To be asked where the rank makes progress (in a round).
+        0 where ``counts`` says that there is nothing for this rank. To be asked where the rank
+        makes progress.
         """
-        return np.array([
-            address_of(self._opened(peer, SharedPlace(*place), size)) if size else 0
-            for peer, (place, size) in enumerate(zip(places.tolist(), sizes.tolist(), strict=True))
-        ], np.int64)  # fmt: skip
+        known, addresses = self._known, []
+        for peer, (place, count) in enumerate(zip(places.tolist(), counts.tolist(), strict=True)):
+            if count and (peer, place[0]) not in known:
+                known[peer, place[0]] = address_of(self._opened(peer, SharedPlace(*place)))
+            addresses.append(known[peer, place[0]] if count else 0)
+        return np.array(addresses, np.int64)
 
-    def _opened(self, peer: int, place: SharedPlace, size: int) -> Bytes:
-        key = peer, place.number
-        if key not in self._known:
-            self._known[key] = self._shared.open(self._members[peer], place, size)
-        return self._known[key]
+    def _opened(self, peer: int, place: SharedPlace) -> Bytes:
+        opened = self._shared.open(self._members[peer], place, WORD)
+        self._open.append(opened)
+        return opened
 
     def _allocated(self, size: int) -> Piece:
         memory = self._shared.allocate(size, lasts=True)
         place = self._shared.find(memory)
         if place is None:
             raise RuntimeError("shared memory is not where it was allocated")
-        self._known[self._rank, place.number] = memory
+        self._known[self._rank, place.number] = address_of(memory)
         return Piece(memory, place)

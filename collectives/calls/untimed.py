@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collectives.calls.prepared import NODE, planned
+from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import Round
+from fabric.ranks.ready import made_ready
+from fabric.schedule.plan import Plan
 from fabric.transports.base import Brief, BriefMove, Bytes, MadeAtOnce, Transport
 from topology.arguments import shown
 from topology.errors import ArgumentError
@@ -61,6 +65,15 @@ class Untimed:
         if len(x) <= FEW:
             return [partial(self._direct, out, x)]
         return _bruck(self._rank, out, x)
+
+    def call(self, words: str, operation: str, size: int) -> PreparedCall | None:
+        """The call of `rounds` with blocks of ``size`` bytes as a schedule, where ranks are few."""
+        rank, ranks = self._rank, len(self._members)
+        if ranks > FEW or not size:
+            return None
+        plan = planned("all_to_all", ranks, size, "direct", 0, 1, NODE)[rank]
+        untimed = Plan(rank, ranks, ()).rows
+        return PreparedCall(words, plan, made_ready(plan), operation, timed=untimed)
 
     def barrier(self) -> Rounds:
         """The rounds of a barrier: one, in which everybody tells everybody, where ranks are few.

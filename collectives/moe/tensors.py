@@ -1,6 +1,7 @@
 """What users pass and get, numpy arrays or CPU tensors of torch, as arrays of a given shape."""
 
 import sys
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,11 +125,19 @@ def like(given: Any, array: Array) -> Any:
     tensor = getattr(torch, "Tensor", None)  # not there while another thread imports torch
     if torch is None or tensor is None or not isinstance(given, tensor):
         return array
-    name = name_of(array.dtype)
+    carrier, name = _carrier(array.dtype)
+    if carrier is None:
+        return torch.from_numpy(array)
+    return torch.from_numpy(array.view(carrier)).view(getattr(torch, name))
+
+
+@cache
+def _carrier(dtype: np.dtype[Any]) -> tuple[type[np.generic] | None, str]:
+    """A type of numpy that torch takes instead of ``dtype``, if it must, and torch's name."""
+    name = name_of(dtype)
     if name == "bfloat16" or name.startswith("float8_"):
-        carrier = np.int16 if array.dtype.itemsize == 2 else np.uint8
-        return torch.from_numpy(array.view(carrier)).view(getattr(torch, name))
-    return torch.from_numpy(array)
+        return np.int16 if dtype.itemsize == 2 else np.uint8, name
+    return None, name
 
 
 def array_of(given: Any) -> Array:

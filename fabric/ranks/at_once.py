@@ -4,7 +4,7 @@
 order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -49,11 +49,21 @@ class CallAtOnce:
         return made
 
     def rest(
-        self, transport: Transport, tag: int, send: Bytes, recv: Bytes, made: int
-    ) -> Execution:
-        """The execution that makes all moves but the first ``made``, which `begin` has made."""
+        self, transport: Transport, tag: int, send: Bytes, recv: Bytes, made: int,
+        then: Callable[[], None] | None = None,
+    ) -> Execution:  # fmt: skip
+        """The execution that makes all moves but the first ``made``, which `begin` has made.
+
+        ``then``: called after the last of them.
+        """
+
+        def finish() -> None:
+            self._give_back()
+            if then is not None:
+                then()
+
         buffers, moved = (send, recv, self._work_buffer()), self._moving[made]
-        return scheduled(self.call, transport, self.members, tag, buffers, self._give_back, moved)
+        return scheduled(self.call, transport, self.members, tag, buffers, finish, moved)
 
     def _work_buffer(self) -> Bytes:
         """That of the call which is under way, or one for the next."""

@@ -188,12 +188,13 @@ class Driver:
 
     def run_at_once(
         self, one: CallAtOnce, next_call: Callable[[], int], send: Bytes, recv: Bytes,
-        timeout: float | None = None,
+        timeout: float | None = None, then: Callable[[], None] | None = None,
     ) -> int:  # fmt: skip
         """Run a call as `run` does, but at once as far as that goes; returns its tag.
 
-        ``next_call``: gives the tag, which is spent only where the call is begun. Only where the
-        world does not go on after losses, and no run is recorded.
+        ``next_call``: gives the tag, which is spent only where the call is begun. ``then``: called
+        when all bytes have been moved. Only where the world does not go on after losses, and no run
+        is recorded.
         """
         with self:
             tag = next_call()
@@ -201,9 +202,13 @@ class Driver:
             call, late = one.call, None
             self.control.begin(tag, one.members, call.rows, call.words, call.operation, True)
             made = 0 if self._active else one.begin(tag, send, recv)
-            if made < one.count:
-                execution = one.rest(self.transport, tag, send, recv, made)
-                execution.noted, execution.patient = True, not self._active
+            if made == one.count:
+                if then is not None:
+                    then()
+            else:
+                execution = one.rest(self.transport, tag, send, recv, made, then)
+                # Not patient: its messages were waited for already.
+                execution.noted = True
                 if not execution.advance():
                     self._active.append(execution)
                     late = self._drive(execution, timeout)

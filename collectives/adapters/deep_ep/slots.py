@@ -5,7 +5,6 @@ counts at the last slot of those that chose it: DeepEP's deep_ep/utils/refs.py, 
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -22,9 +21,8 @@ from fabric.ranks.message_moves import Round
 class BySlot(Parcels):
     """`Parcels` whose results are added up in the order of slots."""
 
-    def _routed(self, load: DispatchPayload, *rest: Any) -> Routed:
-        made = super()._routed(load, *rest)
-        return replace(made, path=_by_slot(made.path, load.records["expert"]))
+    def _path(self, path: Direct | Relayed, load: DispatchPayload) -> Direct | Relayed:
+        return _by_slot(path, load.given_choices)
 
 
 class SlotRelayed(Relayed):

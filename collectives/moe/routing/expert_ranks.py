@@ -37,6 +37,11 @@ class ExpertRanks:
         return len(self.rank)
 
     @cached_property
+    def most(self) -> int:
+        """Number of experts that a rank hosts at most."""
+        return int(self.local.max())
+
+    @cached_property
     def words(self) -> str:
         """A description of the distribution; ranks compare it, so a difference is an error."""
         if np.array_equal(self.local, blocks(self.experts, self.ranks)):

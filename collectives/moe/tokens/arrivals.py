@@ -4,6 +4,7 @@ import math
 import mmap
 import weakref
 from collections import deque
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from collectives.calls.buffers import name_of
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
-from collectives.moe.tensors import Array, TokenError
+from collectives.moe.tensors import Array, TokenError, like
 from collectives.moe.tokens.quantise import Wire
-from fabric.transports.base import Bytes
+from fabric.transports.base import Bytes, address_of
 
 LARGE = 1 << 22
 """Bytes from which on numpy asks for large pages."""
@@ -97,6 +98,27 @@ class Arrivals:
             self.records = np.empty(shape, records)
         except MemoryError as error:
             raise TokenError(f"what is known of {math.prod(shape)} tokens: {error}") from None
+        self._alike: dict[type, tuple[Any, ...]] = {}
+
+    @cached_property
+    def addresses(self) -> Ints:
+        """Of the tokens, their scales (if there are none, of anything), and the records."""
+        scales = self.records if self.scales is None else self.scales
+        return np.array([address_of(array) for array in (self.x, scales, self.records)])
+
+    def like(self, given: Any) -> tuple[Any, Any, Any]:
+        """Tokens, scales and records in the form of ``given``; see `collectives.moe.tensors.like`.
+
+        New tensors of the same memory each time, which users may change as they like.
+        """
+        kind = type(given)
+        if kind not in self._alike:
+            arrays = (self.x, self.scales, self.records)
+            self._alike[kind] = tuple(None if a is None else like(given, a) for a in arrays)
+        whole, scales, records = (
+            a if a is None or isinstance(a, np.ndarray) else a.detach() for a in self._alike[kind]
+        )
+        return whole, scales, records
 
     def parts(self, first: int, last: int, *at: int) -> tuple[Bytes, ...]:
         """The bytes of some tokens as views: numbers, scales, and the record of each.

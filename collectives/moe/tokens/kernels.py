@@ -5,14 +5,10 @@ float32. Sums are float32, in the order of the index, each product and sum round
 numpy computes the same bits.
 """
 
-from typing import Any
-
-import numba
 import numpy as np
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from collectives.moe.tokens.row_kernels import carray, pointer
 from topology.compiled import inlined, unlocked
 
 _Bytes = NDArray[np.uint8]
@@ -31,94 +27,11 @@ LEAST = 1e-4
 """What the largest number of a block counts as at least, as in DeepEP."""
 
 _INFINITE = 0x7F800000
+_AT_ONCE = 1024  # channels whose sums, and what they are made of, stay in the nearest cache
 _ROUNDING = np.float32(1.5 * 2**23)  # float32 has no digits behind the point from there on
 _ROUNDING_BITS = 0x4B400000
 _SMALL = np.float32(2**14)  # added to a float32, it is rounded to 2**-9, e4m3's least
 _SMALL_BITS = 0x46800000
-
-
-def _pointer_to(typing: Any, address: Any) -> Any:
-    """An address as a pointer, for ``numba.carray``."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.voidptr(address), generate
-
-
-def _copy_of(typing: Any, to: Any, of: Any, size: Any) -> Any:
-    """Copies bytes from address to address as C's memcpy does: loops of numba take three times."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = context.get_value_type(types.voidptr)
-        into, source = (builder.inttoptr(address, pointer) for address in arguments[:2])
-        _memcpy(builder, into, source, arguments[2], 1)
-        return context.get_dummy_value()
-
-    return types.void(to, of, size), generate
-
-
-_memcpy: Any = cgutils.raw_memcpy
-_pointer: Any = intrinsic(_pointer_to)
-_copy: Any = intrinsic(_copy_of)
-_carray: Any = numba.carray  # type: ignore[attr-defined]
-
-
-@unlocked
-def fetch(source: _Longs, by_source: _Longs, into: _Longs, widths: _Longs, rows_each: int) -> None:
-    """Copy tokens from their senders' memory to their places here.
-
-    ``source``: ``[ranks, 4]``, for each the addresses of its rows, their scales, the numbers
-    (int64) of the tokens to copy, and how many (0: skip the rank). ``by_source``: ``[ranks,
-    experts]``, how many are for each expert. ``into``: addresses of rows, scales and numbers
-    (int32), with room for ``rows_each`` for each expert; ``widths``: bytes of a row, and of its
-    scales.
-    """
-    experts = by_source.shape[1]
-    at = np.arange(experts) * rows_each
-    row, scale = widths[0], widths[1]
-    number = _carray(_pointer(into[2]), (experts * rows_each,), np.int32)
-    for rank in range(len(source)):
-        n = source[rank, 3]
-        if n == 0:  # they come in another way
-            at += by_source[rank]
-            continue
-        token = _carray(_pointer(source[rank, 2]), (n,), np.int64)
-        i = 0
-        for expert in range(experts):
-            for _ in range(by_source[rank, expert]):
-                t, to = token[i], at[expert]
-                _copy(into[0] + to * row, source[rank, 0] + t * row, row)
-                _copy(into[1] + to * scale, source[rank, 1] + t * scale, scale)
-                number[to] = t
-                at[expert] += 1
-                i += 1
-
-
-@unlocked
-def pack(
-    rows: _Bytes, scales: _Bytes, extra: _Bytes, token: _Longs, begin: _Longs, out: _Bytes
-) -> None:
-    """Write a message for each peer: rows of its tokens, then their scales, then their records.
-
-    ``rows`` and ``scales``: ``[tokens, bytes]``; ``token``: of every row, by peer; ``extra``: the
-    records, ``[rows, bytes]``; ``begin``: where each peer's begin in ``token``, and the end.
-    """
-    width, scale, more = rows.shape[1], scales.shape[1], extra.shape[1]
-    whole = np.ascontiguousarray(rows), np.ascontiguousarray(scales), np.ascontiguousarray(extra)
-    given, factors, records = whole[0].ctypes.data, whole[1].ctypes.data, whole[2].ctypes.data
-    for peer in range(len(begin) - 1):
-        first, last = begin[peer], begin[peer + 1]
-        at = out.ctypes.data + first * (width + scale + more)
-        for i in range(first, last):
-            _copy(at, given + token[i] * width, width)
-            at += width
-        for i in range(first, last):
-            _copy(at, factors + token[i] * scale, scale)
-            at += scale
-        for i in range(first, last):
-            _copy(at, records + i * more, more)
-            at += more
 
 
 @unlocked
@@ -157,24 +70,27 @@ def sum_bfloat16(address: _Longs, weights: _Floats, start: _Floats, out: _Halves
     values of sums, or no rows for 0.
     """
     hidden = out.shape[1]
-    bits = np.empty(hidden, np.uint32)
+    bits = np.empty(_AT_ONCE, np.uint32)
     value = bits.view(np.float32)
-    total = np.empty(hidden, np.float32)
+    total = np.empty(_AT_ONCE, np.float32)
     total_bits = total.view(np.uint32)
     for t in range(address.shape[0]):
-        total[:] = 0
-        if len(start):
-            total[:] = start[t]
-        for k in range(address.shape[1]):
-            if address[t, k]:
-                row = _carray(_pointer(address[t, k]), (hidden,), np.uint16)
-                weight = weights[t, k]
-                for j in range(hidden):
-                    bits[j] = np.uint32(row[j]) << np.uint32(16)
-                for j in range(hidden):
-                    total[j] += weight * value[j]
-        for j in range(hidden):
-            out[t, j] = _narrow(total_bits[j])
+        for first in range(0, hidden, _AT_ONCE):
+            n = min(_AT_ONCE, hidden - first)
+            total[:n] = 0
+            if len(start):
+                total[:n] = start[t, first : first + n]
+            for k in range(address.shape[1]):
+                if address[t, k]:
+                    row = carray(pointer(address[t, k] + 2 * first), (n,), np.uint16)
+                    weight = weights[t, k]
+                    for j in range(n):
+                        bits[j] = np.uint32(row[j]) << np.uint32(16)
+                    for j in range(n):
+                        total[j] += weight * value[j]
+            to = out[t, first : first + n]
+            for j in range(n):
+                to[j] = _narrow(total_bits[j])
 
 
 @unlocked
@@ -188,7 +104,7 @@ def sum_float32(address: _Longs, weights: _Floats, start: _Floats, out: _Floats)
             total[:] = start[t]
         for k in range(address.shape[1]):
             if address[t, k]:
-                row = _carray(_pointer(address[t, k]), (hidden,), np.float32)
+                row = carray(pointer(address[t, k]), (hidden,), np.float32)
                 for j in range(hidden):
                     total[j] += weights[t, k] * row[j]
 
@@ -209,7 +125,7 @@ def sum_float16(
             total[:] = start[t]
         for k in range(address.shape[1]):
             if address[t, k]:
-                row = _carray(_pointer(address[t, k]), (hidden,), np.uint16)
+                row = carray(pointer(address[t, k]), (hidden,), np.uint16)
                 for j in range(hidden):
                     total[j] += weights[t, k] * table[row[j]]
 

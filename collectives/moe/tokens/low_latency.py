@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
-from collectives.calls.staging import Staging
+from collectives.calls.staging import Staging, fits
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
-from collectives.moe.routing.routing import MASKED, Ints
+from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.low_latency import counted_combine, counted_dispatch
 from collectives.moe.tensors import (
@@ -38,15 +38,13 @@ from collectives.moe.tokens.loading import load_kernels
 from collectives.moe.tokens.part_of import low_latency_rows
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
-from collectives.moe.tokens.selection import Selected, check, selected
+from collectives.moe.tokens.selection import Selected, selected
 from collectives.moe.tokens.slot_transfer import Returns, Tokens
+from collectives.moe.tokens.staged_slots import ArrivalCounts, StagedResults, StagedTokens
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
 from fabric.schedule.plan import plan_of_own_rows
-
-STAGED = 1 << 17
-"""Bytes of all tokens of a rank up to which they and their results are read from copies."""
 
 IN_FLIGHT = 2
 """Dispatches whose results have not been combined: so many buffers there are."""
@@ -133,6 +131,7 @@ class LowLatency:
         self._scratch = [Scratch() for _ in range(IN_FLIGHT)]
         self._works: list[list[Work]] = [[] for _ in range(IN_FLIGHT)]
         self._next, self._handles = 0, count()
+        self._described: dict[tuple[str, np.dtype[Any]], str] = {}
 
     @property
     def local_experts(self) -> int:
@@ -160,30 +159,41 @@ class LowLatency:
         try:
             async_op, timeout = modes(async_op, timeout)
             array, choices = self._checked(x, topk_idx)
-            chosen = selected(choices, self.expert_ranks)
+            chosen = selected(choices, self.expert_ranks, repeats=self._repeats)
+            self._fit(chosen)
             slot = self._slot()
             room = self._room(slot, array.dtype)
         except TokenError as error:
             self.comm.refuse(self._named(error))
-        comm, words = self.comm, self._words(array.dtype)
-        staging = self._staging(array.dtype)
-        tokens = Tokens(comm, encode(array, self.wire), chosen, self.expert_ranks, staging)
-        by_source, source, told = self._told(chosen, tokens, words, room, timeout)
+        comm, dtype, words = self.comm, array.dtype, self._words(array.dtype)
+        staging, encoded = self._staging(dtype), encode(array, self.wire)
+        tokens: Tokens | None = None
+        if staging is not None:
+            staged = StagedTokens(staging, encoded, chosen, self.expert_ranks)
+            counted, told = self._fetched(staged, words, room, timeout)
+        else:
+            tokens = Tokens(comm, encoded, chosen, self.expert_ranks)
+            counted, source = self._told(chosen, tokens, words, timeout)
         handle = Handle(
-            self, chosen, choices, by_source, len(array), array.dtype, x, slot, next(self._handles)
-        )
+            self, chosen, choices, counted.by_source, len(array), dtype, x, slot,
+            next(self._handles),
+        )  # fmt: skip
         if not self._reuse:
             self._busy[slot] = handle
-        if staging is not None and comm.is_untimed("dispatch"):  # and all of it was done
-            return self._received(x, room, by_source), handle, told
-        size = (self._message or self.wire.format("low-latency", array.dtype)).size(self.hidden)
+        received = self._received(x, room, counted)
+        if tokens is None and comm.is_untimed("dispatch"):  # and all of it was done
+            return received, handle, told
+        size = (self._message or self.wire.format("low-latency", dtype)).size(self.hidden)
+        rounds, finish = [], None
+        if tokens is not None:
+            rounds = tokens.rounds(source, counted.by_source, room, self._scratch[slot])
+            finish = tokens.finish
         work = comm.exchange(
-            self._timed(words, handle, "dispatch", size),
-            tokens.rounds(source, by_source, room, self._scratch[slot]), tokens.finish,
+            self._timed(words, handle, "dispatch", size), rounds, finish,
             async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[slot].append(work)
-        return self._received(x, room, by_source), handle, work
+        return received, handle, work
 
     def results(self, handle: Handle) -> Any:
         """A buffer for the ``y`` of a combine, with undefined content, reused like `Received`.
@@ -215,23 +225,44 @@ class LowLatency:
             results, weights, home = self._results(y, handle, topk_weights, out)
         except TokenError as error:
             self.comm.refuse(self._named(error))
-        comm, chosen = self.comm, handle.chosen
-        size = timed_size or self.hidden * handle.dtype.itemsize
-        words = self._words(handle.dtype).replace("dispatch", "combine")
-        rows = Returns(comm, chosen, self.expert_ranks, results, handle.by_source,
-                    self._scratch[handle.slot], self._staging(handle.dtype))  # fmt: skip
+        comm, dtype, by_source = self.comm, handle.dtype, handle.by_source
+        size = timed_size or self.hidden * dtype.itemsize
+        words, staging = self._words(dtype, "combine"), self._staging(dtype)
+        given = like(handle.given, home.array) if out is None else out
 
-        def finish() -> None:
-            rows.finish()
+        def over() -> None:
             home.deliver()
             handle.release()
 
+        if staging is not None:
+            staged = StagedResults(staging, results, by_source, self.expert_ranks, comm.rank)
+            told = np.empty_like(staged.tell)
+
+            def add_up() -> None:
+                staged.add_up(told, handle.chosen, handle.choices, weights, home.array)
+                over()
+
+            if comm.is_untimed("combine") and not async_op:
+                work = comm.inform(
+                    told, staged.tell, words, add_up, operation="combine", timeout=timeout
+                )
+                return given, work
+            rounds, finish = comm.telling.rounds(told, staged.tell), add_up
+        else:
+            rows = Returns(comm, handle.chosen, self.expert_ranks, results, by_source,
+                           self._scratch[handle.slot])  # fmt: skip
+            rounds = rows.rounds(weights, home.array)
+
+            def finish() -> None:
+                rows.finish()
+                over()
+
         work = comm.exchange(
-            self._timed(words, handle, "combine", size, weights),
-            rows.rounds(weights, home.array), finish, async_op=async_op, timeout=timeout,
+            self._timed(words, handle, "combine", size, weights), rounds, finish,
+            async_op=async_op, timeout=timeout,
         )  # fmt: skip
         self._works[handle.slot].append(work)
-        return like(handle.given, home.array) if out is None else out, work
+        return given, work
 
     def handle_of(self, choices: Ints, by_source: Ints, results: Any) -> Handle:
         """The handle that a dispatch of ``choices`` would have left, to combine without one.
@@ -241,10 +272,10 @@ class LowLatency:
         anything of that type.
         """
         kind, tokens = array_of(results).dtype, len(choices)
+        chosen = selected(choices, self.expert_ranks, repeats=True)
         return Handle(
-            self, selected(choices, self.expert_ranks), choices, by_source, tokens, kind, results,
-            0, next(self._handles),
-        )  # fmt: skip
+            self, chosen, choices, by_source, tokens, kind, results, 0, next(self._handles)
+        )
 
     def _timed(
         self, words: str, handle: Handle, operation: str, size: int, weights: Array | None = None
@@ -283,9 +314,6 @@ class LowLatency:
                 f" max_tokens has to be {len(array)} or more"
             )
         choices = integers(topk_idx, "topk_idx", (len(array), None))
-        check(choices, self.expert_ranks.experts, repeats=self._repeats)
-        if self._repeats:
-            self._fit(choices)
         if len(self._busy) == IN_FLIGHT:
             raise TokenError(
                 f"{IN_FLIGHT} dispatches are in flight, for which there are buffers; combine or"
@@ -293,51 +321,62 @@ class LowLatency:
             )
         return array, choices
 
-    def _fit(self, choices: Ints) -> None:
+    def _fit(self, chosen: Selected) -> None:
         """Raise `TokenError` where a rank's choices of an expert are more than it has rows for."""
-        counts = np.bincount(choices[choices != MASKED], minlength=1)
-        if counts.max() > self.max_tokens:
+        if self._repeats and chosen.counts.max() > self.max_tokens:
+            expert, most = chosen.counts.argmax(), chosen.counts.max()
             raise TokenError(
-                f"expert {counts.argmax()} is chosen {counts.max()} times, and the buffers were"
-                f" made for {self.max_tokens}; max_tokens has to be {counts.max()} or more"
+                f"expert {expert} is chosen {most} times, and the buffers were made for"
+                f" {self.max_tokens}; max_tokens has to be {most} or more"
             )
 
     def _named(self, error: TokenError) -> TokenError:
         return TokenError(f"rank {self.comm.rank}: {error}")
 
-    def _words(self, dtype: np.dtype[Any]) -> str:
-        return (
-            f"low_latency.dispatch({name_of(dtype)}[<= {self.max_tokens}, {self.hidden}],"
-            f" {self.expert_ranks.words}, {self.wire.words})"
-        )
+    def _words(self, dtype: np.dtype[Any], operation: str = "dispatch") -> str:
+        key = operation, dtype
+        if key not in self._described:
+            self._described[key] = (
+                f"low_latency.{operation}({name_of(dtype)}[<= {self.max_tokens}, {self.hidden}],"
+                f" {self.expert_ranks.words}, {self.wire.words})"
+            )
+        return self._described[key]
 
     def _staging(self, dtype: np.dtype[Any]) -> Staging | None:
-        few = self.max_tokens * self.hidden * dtype.itemsize <= STAGED
-        return self.comm.staging if few else None
+        size = self.max_tokens * self.hidden * dtype.itemsize
+        return self.comm.staging if fits(size, self.comm.size) else None
+
+    def _fetched(
+        self, tokens: StagedTokens, words: str, room: Arrivals, timeout: float | None
+    ) -> tuple[ArrivalCounts, Work]:
+        """Bring ``tokens`` into ``room``, and others' out of it."""
+        told, local, ranks = np.empty_like(tokens.tell), self.local_experts, self.comm.size
+        counted = ArrivalCounts(
+            np.empty((ranks, local), np.int64), np.empty((local, ranks), np.int64),
+            np.empty(local, np.int64),
+        )  # fmt: skip
+
+        def fetch() -> None:
+            tokens.fetch(told, room, counted)
+
+        return counted, self.comm.inform(
+            told, tokens.tell, f"counts of {words}", fetch, timeout=timeout
+        )
 
     def _told(
-        self, chosen: Selected, tokens: Tokens, words: str, room: Arrivals, timeout: float | None
-    ) -> tuple[Ints, Ints, Work]:
-        """Of every rank: its choices of each expert here; and where they lie, of `Tokens.places`.
-
-        ``[ranks, local experts]`` and ``[ranks, ...]``. Staged tokens are in ``room`` then.
-        """
-        local = self.expert_ranks.local
-        most = int(local.max())
+        self, chosen: Selected, tokens: Tokens, words: str, timeout: float | None
+    ) -> tuple[ArrivalCounts, Ints]:
+        """What comes here, and where it lies: what each rank has told of `Tokens.places`."""
+        local, most = self.expert_ranks.local, self.expert_ranks.most
         places = tokens.places
         mine = np.zeros((len(local), most + places.shape[1]), np.int64)
         mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts
         mine[:, most:] = places
         told = np.empty_like(mine)
-
-        def by_source() -> Ints:
-            return np.ascontiguousarray(told[:, : self.local_experts])
-
-        staged = [lambda: tokens.staged(told[:, most:], by_source(), room)]
-        work = self.comm.inform(
-            told, mine, f"counts of {words}", staged if tokens.are_staged else (), timeout=timeout
-        )
-        return by_source(), told[:, most:].copy(), work
+        self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
+        by_source = np.ascontiguousarray(told[:, : self.local_experts])
+        by_expert = np.ascontiguousarray(by_source.T)
+        return ArrivalCounts(by_source, by_expert, by_source.sum(axis=0)), told[:, most:].copy()
 
     def _slot(self) -> int:
         slot = self._next if self._next not in self._busy else 1 - self._next
@@ -355,12 +394,9 @@ class LowLatency:
             )
         return self._rooms[key]
 
-    def _received(self, x: Any, room: Arrivals, by_source: Ints) -> Received:
-        arrays = (room.x, room.scales, room.records)
-        whole, scales, token = (None if a is None else like(x, a) for a in arrays)
-        return Received(
-            whole, scales, by_source.sum(axis=0), token, np.ascontiguousarray(by_source.T)
-        )
+    def _received(self, x: Any, room: Arrivals, counted: ArrivalCounts) -> Received:
+        whole, scales, token = room.like(x)
+        return Received(whole, scales, counted.counts, token, counted.by_expert)
 
     # Combine.
 

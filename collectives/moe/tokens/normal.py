@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from collectives.calls.buffers import NOTHING as NO_BUFFER
 from collectives.calls.buffers import name_of
 from collectives.calls.communicator import Communicator
+from collectives.calls.untimed import Rounds
 from collectives.calls.work import Work
 from collectives.moe.routing.expert_ranks import ExpertRanks, expert_ranks
+from collectives.moe.routing.routing import Ints
 from collectives.moe.schedules import two_level
 from collectives.moe.schedules.formats import Format, message_given
 from collectives.moe.schedules.normal import CHUNKS, counted_combine, counted_dispatch
@@ -21,7 +24,6 @@ from collectives.moe.tensors import (
     Array,
     Room,
     TokenError,
-    array_of,
     flag,
     floats,
     integer,
@@ -31,15 +33,16 @@ from collectives.moe.tensors import (
     result_given,
     room_for,
 )
-from collectives.moe.tokens.arrivals import Arrivals, Recycled, token_record
+from collectives.moe.tokens.arrivals import Arrivals, Recycled
 from collectives.moe.tokens.counts_exchange import CountsLayout
 from collectives.moe.tokens.described import routing_facts, token_facts
 from collectives.moe.tokens.loading import load_kernels
 from collectives.moe.tokens.part_of import normal_rows
 from collectives.moe.tokens.quantise import Wire, encode, given_encoded, weighted
-from collectives.moe.tokens.rank_transfer import Direct, DispatchPayload, Relayed, ones
+from collectives.moe.tokens.rank_transfer import NOTHING, Direct, DispatchPayload, Relayed, ones
 from collectives.moe.tokens.scratch import Scratches
 from collectives.moe.tokens.selection import check, needed
+from collectives.moe.tokens.staged_rows import Came, StagedRows, StagedSums
 from fabric.ranks.execution import PreparedCall
 from fabric.ranks.message_moves import timed_as
 from fabric.schedule.counts import RankCounts
@@ -50,9 +53,6 @@ MOST_ALIGNMENT = 1 << 31
 
 MOST_CHUNKS = 1 << 10
 """Chunks that two levels are timed in at most: ranks tell each other counts of each."""
-
-NOTHING = np.dtype([])
-"""Facts of a token that travel with it where a handle already holds them: none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ class Routed:
     ``tokens``: how many this rank sent; ``top_k``: choices of each; ``dtype``: of the results, None
     for any; ``counts``: as in `Arrived`; ``known``: what the two levels are timed by;
     ``choices``: of experts on each rank, this rank's, and of experts here, each rank's; ``number``:
-    how many handles of the layer were before.
+    how many handles of the layer were before. ``staged``: whether others read copies of what came.
     """
 
     path: Direct | Relayed
@@ -94,6 +94,7 @@ class Routed:
     known: two_level.ChunkCounts | None
     choices: tuple[NDArray[np.int64], NDArray[np.int64]]
     number: int
+    staged: bool = False
 
     @property
     def by_source(self) -> NDArray[np.int64]:
@@ -158,27 +159,41 @@ class Normal:
         again without an exchange of counts; then neither of the two is given. With ``async_op`` the
         rows have arrived when the `Work` has been waited for. Raises `TokenError`, `WorldError`.
         """
+        comm, came, told = self.comm, None, None
+        staging = comm.staging if handle is None and self.width is None else None
         try:
             async_op, timeout = modes(async_op, timeout)
-            load, top_k, dtype = self._load(x, topk_idx, topk_weights, handle)
+            load = self._load(x, topk_idx, topk_weights, handle)
+            staged = None if staging is None else StagedRows(
+                staging, load, self.expert_ranks, comm.rank, repeats=self._repeats
+            )  # fmt: skip
+            if staged is None and load.choices is not None:
+                check(load.choices, self.expert_ranks.experts, repeats=self._repeats)
         except TokenError as error:
             self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
-        words = self._words("dispatch", dtype, top_k, topk_weights is not None, handle)
-        if handle is None:
-            handle = self._routed(load, top_k, dtype, words, timeout)
-        records = load.records.dtype
-        given = np.dtype(np.float32) if dtype is None else dtype
-        arrivals = Arrivals((int(handle.by_source.sum()),), self.hidden, self.wire, given, records,
-                          self._recycled)  # fmt: skip
-        arrived = self._arrived(x, arrivals, handle, topk_weights is not None)
-        size = (self._message or self.wire.format("normal", given)).size(self.hidden)
-        scratch = self._scratches.free()
+        words = self._words("dispatch", load.kind, load.top_k, load.weights is not None, handle)
+        if staged is not None:
+            handle, came, told = self._routed_and_fetched(staged, load, words, timeout)
+        elif handle is None:
+            handle = self._routed(load, words, timeout)
+        rounds: Rounds = []
+        scratch, finish = None, None
+        if came is not None:
+            arrived = self._arrived(x, came, handle)
+            if told is not None and comm.is_untimed("dispatch:normal"):  # and all of it was done
+                return arrived, handle, told
+        else:
+            came = self._room(load, handle)
+            arrived = self._arrived(x, came, handle)
+            scratch, finish = self._scratches.free(), partial(_read_records, came)
+            rounds = handle.path.dispatch(load, came.arrivals, scratch)
+        size = (self._message or self.wire.format("normal", load.dtype)).size(self.hidden)
         work = self.comm.exchange(
             self._timed(words, handle, size, back=False, routing=self._described(load)),
-            handle.path.dispatch(load, arrivals, scratch), lambda: _read_records(arrived, arrivals),
-            async_op=async_op, timeout=timeout,
+            rounds, finish, async_op=async_op, timeout=timeout,
         )  # fmt: skip
-        self._scratches.lend(scratch, work)
+        if scratch is not None:
+            self._scratches.lend(scratch, work)
         return arrived, handle, work
 
     def combine(
@@ -199,52 +214,64 @@ class Normal:
             given, begin, whole = self._results(y, handle, topk_weights, start, out)
         except TokenError as error:
             self.comm.refuse(TokenError(f"rank {self.comm.rank}: {error}"))
-        path, row = handle.path, handle.path.sent.row
-        scratch, copies = self._scratches.free(), len(path.sent.token)
-        home = [scratch.table(str(number), copies, a) for number, a in enumerate(given)]
+        comm, path = self.comm, handle.path
         sums = [whole.array, *(np.empty((handle.tokens, a.shape[1]), a.dtype) for a in given[1:])]
-
-        def finish() -> None:
-            for results, total, first in zip(home, sums, (begin, None), strict=False):
-                weighted(results, row, ones(row), total, first)
-            whole.deliver()
-
+        starts = [begin, None][: len(given)]
         size = self._result_size or self.hidden * given[0].dtype.itemsize
         words = self._words("combine", given[0].dtype, handle.top_k, len(given) > 1, None)
-        work = self.comm.exchange(
-            self._timed(words, handle, size, back=True),
-            path.combine(given, home), finish, async_op=async_op, timeout=timeout,
-        )  # fmt: skip
-        self._scratches.lend(scratch, work)
         weights = like(topk_weights, sums[1]) if len(sums) > 1 else None
-        return like(y, whole.array) if out is None else out, weights, work
+        out = like(y, whole.array) if out is None else out
+        scratch, staging = None, comm.staging if handle.staged else None
+        if staging is not None and isinstance(path, Direct):
+            staged = StagedSums(staging, given, path)
+            told = np.empty_like(staged.tell)
+
+            def finish() -> None:
+                staged.add_up(told, sums, starts)
+                whole.deliver()
+
+            if not async_op and comm.is_untimed("combine:normal"):
+                work = comm.inform(
+                    told, staged.tell, words, finish, operation="combine:normal", timeout=timeout
+                )
+                return out, weights, work
+            rounds = comm.telling.rounds(told, staged.tell)
+        else:
+            scratch, row = self._scratches.free(), path.sent.row
+            home = [scratch.table(str(n), len(path.sent.token), a) for n, a in enumerate(given)]
+            rounds = path.combine(given, home)
+
+            def finish() -> None:
+                for results, total, first in zip(home, sums, starts, strict=True):
+                    weighted(results, row, ones(row), total, first)
+                whole.deliver()
+
+        work = comm.exchange(
+            self._timed(words, handle, size, back=True), rounds, finish,
+            async_op=async_op, timeout=timeout,
+        )  # fmt: skip
+        if scratch is not None:
+            self._scratches.lend(scratch, work)
+        return out, weights, work
 
     # Dispatch.
 
     def _load(
         self, x: Any, topk_idx: Any, topk_weights: Any, handle: Routed | None
-    ) -> tuple[DispatchPayload, int, np.dtype[Any] | None]:
+    ) -> DispatchPayload:
         if handle is not None:
             self._of_such(handle)
-        (rows, scales), dtype = self._rows(x)
-        tokens, given = len(rows), np.dtype(np.float32) if dtype is None else dtype
-        if handle is not None:
-            if topk_idx is not None or topk_weights is not None:
-                raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
-            if tokens != handle.tokens:
-                raise TokenError(f"x has {tokens} tokens; the handle is of {handle.tokens}")
-            return (
-                DispatchPayload(rows, scales, np.empty(tokens, NOTHING), self.wire, given),
-                0,
-                dtype,
-            )
-        choices = integers(topk_idx, "topk_idx", (tokens, None))
-        check(choices, self.expert_ranks.experts, repeats=self._repeats)
-        records = np.zeros(tokens, token_record(choices.shape[1], topk_weights is not None))
-        records["token"], records["expert"] = np.arange(tokens), choices
-        if topk_weights is not None:
-            records["weight"] = floats(topk_weights, "topk_weights", choices.shape, "float32")
-        return DispatchPayload(rows, scales, records, self.wire, given), choices.shape[1], dtype
+        (rows, scales), kind = self._rows(x)
+        tokens, choices, weights = len(rows), None, None
+        if handle is None:
+            choices = integers(topk_idx, "topk_idx", (tokens, None))
+            if topk_weights is not None:
+                weights = floats(topk_weights, "topk_weights", choices.shape, "float32")
+        elif topk_idx is not None or topk_weights is not None:
+            raise TokenError("a dispatch with a handle has neither topk_idx nor topk_weights")
+        elif tokens != handle.tokens:
+            raise TokenError(f"x has {tokens} tokens; the handle is of {handle.tokens}")
+        return DispatchPayload(rows, scales, choices, weights, self.wire, kind)
 
     def _rows(self, x: Any) -> tuple[tuple[Array, Array], np.dtype[Any] | None]:
         if isinstance(x, tuple):
@@ -263,21 +290,59 @@ class Normal:
             f" {self.wire.words}{nodes})"
         )
 
-    def _routed(
-        self, load: DispatchPayload, top_k: int, dtype: np.dtype[Any] | None, words: str,
-        timeout: float | None,
-    ) -> Routed:  # fmt: skip
+    def _routed(self, load: DispatchPayload, words: str, timeout: float | None) -> Routed:
+        choices = load.given_choices
         layout = CountsLayout(self.comm.rank, self.expert_ranks, self.width, self.chunks)
-        to_rank = needed(load.records["expert"], self.expert_ranks.rank, self.comm.size)
-        mine = layout.to_send(load.records["expert"], to_rank)
+        to_rank = needed(choices, self.expert_ranks.rank, self.comm.size)
+        mine = layout.to_send(choices, to_rank)
         told = np.empty_like(mine)
         self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)
-        counts = layout.experts(told)
-        aligned = -(-counts // self.alignment) * self.alignment
         path, known = layout.path(told, mine, to_rank)
-        choices = layout.choices(mine), layout.choices(told)
-        number = next(self._handles)
-        return Routed(path, len(to_rank), top_k, dtype, aligned, known, choices, number)
+        by_rank = layout.choices(mine), layout.choices(told)
+        return self._handle(load, path, layout.experts(told), known, by_rank)
+
+    def _routed_and_fetched(
+        self, tokens: StagedRows, load: DispatchPayload, words: str, timeout: float | None
+    ) -> tuple[Routed, Came | None, Work]:
+        """The handle, and the tokens for this rank, if others could read those of all."""
+        told, came = np.empty_like(tokens.tell), None
+
+        def fetch() -> None:
+            nonlocal came
+            came = tokens.fetch(told, partial(self._arrivals, load, NOTHING))
+
+        work = self.comm.inform(told, tokens.tell, f"counts of {words}", fetch, timeout=timeout)
+        path = Direct(self.comm.rank, self.expert_ranks, tokens.sent, tokens.received(told))
+        by_rank = tokens.choices(tokens.tell), tokens.choices(told)
+        experts, staged = tokens.experts(told), came is not None
+        return self._handle(load, path, experts, None, by_rank, staged=staged), came, work
+
+    def _handle(
+        self, load: DispatchPayload, path: Direct | Relayed, experts: Ints,
+        known: two_level.ChunkCounts | None, by_rank: tuple[Ints, Ints], *, staged: bool = False,
+    ) -> Routed:  # fmt: skip
+        """``experts``: how many tokens chose each here; the rest as in `Routed`."""
+        aligned = -(-experts // self.alignment) * self.alignment
+        return Routed(
+            self._path(path, load), len(load.rows), load.top_k, load.kind, aligned, known, by_rank,
+            next(self._handles), staged,
+        )  # fmt: skip
+
+    def _path(self, path: Direct | Relayed, load: DispatchPayload) -> Direct | Relayed:
+        """The way of the tokens ``load``, as a handle keeps it."""
+        return path
+
+    def _arrivals(self, load: DispatchPayload, records: np.dtype[Any], rows: int) -> Arrivals:
+        return Arrivals((rows,), self.hidden, self.wire, load.dtype, records, self._recycled)
+
+    def _room(self, load: DispatchPayload, handle: Routed) -> Came:
+        """Memory for what is sent to this rank."""
+        rows, top_k = int(handle.by_source.sum()), load.top_k
+        arrivals = self._arrivals(load, load.records.dtype, rows)
+        if load.choices is None:
+            return Came(arrivals, None, None, None)
+        weights = None if load.weights is None else np.empty((rows, top_k), np.float32)
+        return Came(arrivals, np.empty((rows, top_k), np.int64), weights, np.empty(rows, np.int32))
 
     def _timed(
         self, words: str, handle: Routed, size: int, *, back: bool,
@@ -315,24 +380,19 @@ class Normal:
 
     def _described(self, load: DispatchPayload) -> Mapping[str, Any] | None:
         """The routing of a dispatch for the log, where the run is recorded and it has one."""
-        names = load.records.dtype.names
-        if not self.comm.records or not names:
+        if not self.comm.records or load.choices is None:
             return None
-        weights = load.records["weight"] if "weight" in names else None
-        return routing_facts(load.records["expert"], weights, self.expert_ranks.experts)
+        return routing_facts(load.choices, load.weights, self.expert_ranks.experts)
 
-    def _arrived(self, x: Any, arrivals: Arrivals, handle: Routed, weights: bool) -> Arrived:
+    def _arrived(self, x: Any, came: Came, handle: Routed) -> Arrived:
         given = x[0] if isinstance(x, tuple) else x
-        rows, top_k, told = len(arrivals.x), handle.top_k, bool(arrivals.records.dtype.names)
 
-        def room(wanted: bool, dtype: type, *shape: int) -> Any:
-            return like(given, np.empty(shape, dtype)) if wanted else None
+        def told(array: Array | None) -> Any:
+            return None if array is None else like(given, array)
 
-        scales = None if arrivals.scales is None else like(given, arrivals.scales)
         return Arrived(
-            like(given, arrivals.x), scales, room(told, np.int64, rows, top_k),
-            room(told and weights, np.float32, rows, top_k), room(told, np.int32, rows),
-            handle.by_source, handle.counts,
+            like(given, came.arrivals.x), told(came.arrivals.scales), told(came.topk_idx),
+            told(came.topk_weights), told(came.token), handle.by_source, handle.counts,
         )  # fmt: skip
 
     # Combine.
@@ -386,10 +446,10 @@ def _width(ranks_per_node: Any, ranks: int) -> int | None:
     return width
 
 
-def _read_records(arrived: Arrived, arrivals: Arrivals) -> None:
+def _read_records(came: Came) -> None:
     """Copy the records of the tokens that have arrived to the arrays that the user gets."""
     for name, into in (
-        ("token", arrived.token), ("expert", arrived.topk_idx), ("weight", arrived.topk_weights),
+        ("token", came.token), ("expert", came.topk_idx), ("weight", came.topk_weights),
     ):  # fmt: skip
         if into is not None:
-            array_of(into)[...] = arrivals.records[name]
+            into[...] = came.arrivals.records[name]

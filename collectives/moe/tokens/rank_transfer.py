@@ -7,7 +7,7 @@ back that rank adds up what its node has for a token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,8 @@ from collectives.calls.untimed import Rounds
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tensors import Array
-from collectives.moe.tokens.arrivals import Arrivals, bytes_of, with_local_experts
+from collectives.moe.tokens.arrivals import Arrivals, bytes_of, token_record, with_local_experts
+from collectives.moe.tokens.loading import row_kernels
 from collectives.moe.tokens.quantise import Wire, weighted
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
@@ -28,20 +29,53 @@ from fabric.transports.base import Bytes
 
 Parts = tuple[Bytes, ...]
 
+NOTHING = np.dtype([])
+"""Facts of a token that travel with it where a handle already holds them: none."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class DispatchPayload:
-    """What a rank dispatches: the bytes of its tokens and of their scales, and a record of each.
+    """What a rank dispatches: the bytes of its tokens and of their scales, and what else is told.
 
-    ``records``: by token, as in `Arrivals`; ``wire``: how tokens are written; ``dtype``: the
-    type that they are read back as.
+    ``choices``: ``[tokens, top_k]``, None where a handle already holds them; ``weights``: float32
+    of that shape, or None. ``wire``: how tokens are written; ``kind``: the type of tokens before
+    that, None for any.
     """
 
     rows: Bytes
     scales: Bytes
-    records: Array
+    choices: Ints | None
+    weights: NDArray[np.float32] | None
     wire: Wire
-    dtype: np.dtype[Any]
+    kind: np.dtype[Any] | None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type that tokens are read back as."""
+        return np.dtype(np.float32) if self.kind is None else self.kind
+
+    @property
+    def top_k(self) -> int:
+        """Choices of a token; 0 where they are not told."""
+        return 0 if self.choices is None else self.choices.shape[1]
+
+    @property
+    def given_choices(self) -> Ints:
+        """The choices of a dispatch without a handle."""
+        if self.choices is None:
+            raise AssertionError("a dispatch with a handle has no choices of its own")
+        return self.choices
+
+    @cached_property
+    def records(self) -> Array:
+        """What is told of each token, as in `Arrivals`."""
+        if self.choices is None:
+            return np.empty(len(self.rows), NOTHING)
+        records = np.zeros(len(self.rows), token_record(self.top_k, self.weights is not None))
+        records["token"], records["expert"] = np.arange(len(records)), self.choices
+        if self.weights is not None:
+            records["weight"] = self.weights
+        return records
 
 
 @dataclass(slots=True, eq=False)
@@ -206,8 +240,6 @@ def _packed(
     scratch: Scratch | None = None,
 ) -> list[Bytes]:  # fmt: skip
     """The message for each peer: the tokens of ``token``, so many for each."""
-    from collectives.moe.tokens import kernels
-
     size = records.dtype.itemsize
     extra = (
         records.view(np.uint8).reshape(-1, size) if size else np.empty((len(records), 0), np.uint8)
@@ -215,7 +247,7 @@ def _packed(
     begin = np.append(0, counts.cumsum())
     each = rows.shape[1] + scales.shape[1] + extra.shape[1]
     out = (scratch or Scratch()).room("packed", len(token) * each)
-    kernels.pack(rows, scales, extra, token, begin, out)
+    row_kernels().pack(rows, scales, extra, token, begin, out)
     edges = (begin * each).tolist()
     return [out[a:b] for a, b in pairwise(edges)]
 

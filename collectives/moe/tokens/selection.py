@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import MASKED, Ints, sorted_by
 from collectives.moe.tensors import TokenError
+from collectives.moe.tokens.loading import row_kernels
 
 
 def check(topk_idx: Ints, experts: int, *, repeats: bool = False) -> None:
@@ -56,21 +57,18 @@ class Selected:
     sent: Ints
 
 
-def selected(topk_idx: Ints, expert_ranks: ExpertRanks) -> Selected:
+def selected(topk_idx: Ints, expert_ranks: ExpertRanks, *, repeats: bool = False) -> Selected:
     """The choices ``topk_idx`` that are not masked, ordered by expert and token.
 
-    ``topk_idx``: checked choices, int64 ``[tokens, top_k]``.
+    ``topk_idx``: int64 ``[tokens, top_k]``. Raises `TokenError` as `check` does.
     """
-    made = topk_idx != MASKED
-    expert, token = topk_idx[made], np.nonzero(made)[0]
-    order = sorted_by(expert, expert_ranks.experts)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    row = np.full(topk_idx.shape, -1, np.int64)
-    row[made] = place
-    counts = np.bincount(expert, minlength=expert_ranks.experts)
-    sent = np.bincount(expert_ranks.rank[expert], minlength=expert_ranks.ranks)
-    return Selected(token[order], counts, row, sent)
+    token, row = np.empty(topk_idx.size, np.int64), np.empty(topk_idx.shape, np.int64)
+    counts, sent = np.empty(expert_ranks.experts, np.int64), np.empty(expert_ranks.ranks, np.int64)
+    n = row_kernels().select(topk_idx, expert_ranks.rank, repeats, token, row, counts, sent)
+    if n < 0:
+        check(topk_idx, expert_ranks.experts, repeats=repeats)
+        raise AssertionError("choices are wrong, and nothing says how")
+    return Selected(token[:n], counts, row, sent)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,6 +83,27 @@ class Copied:
     token: Ints
     counts: Ints
     row: Ints
+
+
+def copies(
+    topk_idx: Ints, expert_ranks: ExpertRanks, *, repeats: bool = False
+) -> tuple[Copied, Ints]:
+    """The copies of tokens by rank, and how many choices there are of each expert.
+
+    Arguments and errors as for `selected`.
+    """
+    tokens, top_k = topk_idx.shape
+    wide = min(top_k, expert_ranks.ranks)
+    token, row = np.empty(tokens * wide, np.int64), np.empty((tokens, wide), np.int64)
+    counts = np.empty(expert_ranks.ranks, np.int64)
+    by_expert = np.empty(expert_ranks.experts, np.int64)
+    n, most = row_kernels().select_copies(
+        topk_idx, expert_ranks.rank, repeats, token, row, counts, by_expert
+    )
+    if n < 0:
+        check(topk_idx, expert_ranks.experts, repeats=repeats)
+        raise AssertionError("choices are wrong, and nothing says how")
+    return Copied(token[:n], counts, np.ascontiguousarray(row[:, :most])), by_expert
 
 
 def copied(needed: NDArray[np.bool_]) -> Copied:

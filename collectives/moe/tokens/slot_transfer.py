@@ -1,24 +1,23 @@
 """What the low-latency mode sends to each rank and back, and where it goes there.
 
 Ranks that can read each other's memory tell each other where their tokens and results lie: each is
-copied once, by its receiver; between threads, results are not copied at all. Where they are few,
-they are read from copies (`collectives.calls.staging`), so that nobody waits for those who read.
-Other ranks pack a message for each peer.
+copied once, by its receiver; between threads, results are not copied at all. Other ranks pack a
+message for each peer. Processes of one host read copies instead, see `staged_slots`, unless there
+are very many tokens.
 """
 
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.calls.communicator import Communicator
-from collectives.calls.staging import WORDS, Staging
 from collectives.calls.untimed import Rounds
 from collectives.moe.routing.expert_ranks import ExpertRanks
 from collectives.moe.routing.routing import Ints
 from collectives.moe.tensors import Array
 from collectives.moe.tokens.arrivals import Arrivals, bytes_of
+from collectives.moe.tokens.loading import row_kernels
 from collectives.moe.tokens.quantise import add_up
 from collectives.moe.tokens.scratch import Scratch
 from collectives.moe.tokens.segments import into
@@ -34,60 +33,27 @@ class Tokens:
     """The tokens of this rank, on their way to the experts that they chose.
 
     ``encoded``: the bytes of all tokens and of their scales; other ranks may read them at once.
-    ``staging``: has copies of them that others read; None: they read what is given.
     """
 
     def __init__(
         self, comm: Communicator, encoded: tuple[Bytes, Bytes], chosen: Selected,
-        expert_ranks: ExpertRanks, staging: Staging | None = None,
+        expert_ranks: ExpertRanks,
     ) -> None:  # fmt: skip
         self._comm, (self._rows, self._scales), self._chosen = comm, encoded, chosen
         self._edges = _edges(chosen.counts, expert_ranks)
-        self._memory, self._staging = comm.memory, staging
-        if staging is not None:
-            self._call = staging.begin()
-        elif self._memory is not None:
+        self._memory = comm.memory
+        if self._memory is not None:
             self._memory.expose(self)
 
     @property
-    def are_staged(self) -> bool:
-        """Whether other ranks read copies of them."""
-        return self._staging is not None
-
-    @property
     def places(self) -> Ints:
-        """The places of each rank's tokens: int64 ``[ranks, 4]``, see `kernels.fetch`.
-
-        Where they are staged, the addresses are in a piece of `Staging`, and its place follows.
-        """
+        """The places of each rank's tokens: int64 ``[ranks, 4]``, see `row_kernels.fetch`."""
         edges, token = np.array(self._edges), self._chosen.token
-        table = np.empty((self._comm.size, 4 if self._staging is None else 4 + WORDS), np.int64)
+        table = np.empty((self._comm.size, 4), np.int64)
         table[:, 3] = np.diff(edges)
-        whole = self._rows, self._scales, token
-        if self._staging is None:
-            begin = [address_of(each) for each in whole]
-        else:
-            parts = [each.reshape(-1).view(np.uint8) for each in (token, *whole[:2])]
-            ends = np.cumsum([part.size for part in parts])
-            piece = self._staging.piece(self._call, int(ends[-1]))
-            np.concatenate(parts, out=piece.memory[: ends[-1]])
-            table[:, 4:] = piece.place
-            begin = [int(ends[0]), int(ends[1]), 0]
-        table[:, :3] = begin
+        table[:, :3] = [address_of(each) for each in (self._rows, self._scales, token)]
         table[:, 2] += token.itemsize * edges[:-1]
         return table
-
-    def staged(self, source: Ints, by_source: Ints, room: Arrivals) -> Round:
-        """The round in which this rank copies all of its tokens into ``room``, if they are staged.
-
-        Arguments as for `rounds`.
-        """
-        staging = cast(Staging, self._staging)
-        near = source[:, :4].copy()
-        near[:, :3] += staging.addresses(source[:, 4:], source[:, 3])[:, None]
-        self._fetch(near, by_source, room)
-        staging.over(self._call)
-        return Round([], [])
 
     def rounds(self, source: Ints, by_source: Ints, room: Arrivals, scratch: Scratch) -> Rounds:
         """The rounds that bring the tokens for this rank into ``room``.
@@ -95,8 +61,6 @@ class Tokens:
         ``source``: each rank's `places` entry for this one; ``by_source``: int64 ``[ranks, local
         experts]``, how many tokens come from where for which expert.
         """
-        if self._staging is not None:  # they are there already
-            return []
         rank, memory = self._comm.rank, self._memory
         near = source
         if memory is None or not memory.in_place:  # the kernel takes this rank's own only
@@ -114,18 +78,12 @@ class Tokens:
 
     def finish(self) -> None:
         """Release the tokens, which no rank reads any more."""
-        if self._memory is not None and self._staging is None:
+        if self._memory is not None:
             self._memory.withdraw(self)
 
     def _fetch(self, source: Ints, by_source: Ints, room: Arrivals) -> None:
-        from collectives.moe.tokens import kernels
-
-        scales = room.records if room.scales is None else room.scales
-        arrays = (room.x, scales, room.records)
-        kernels.fetch(
-            source, by_source, np.array([address_of(array) for array in arrays]),
-            np.array([self._rows.shape[1], self._scales.shape[1]]), room.x.shape[1],
-        )  # fmt: skip
+        widths = np.array([self._rows.shape[1], self._scales.shape[1]])
+        row_kernels().fetch(source, by_source, room.addresses, widths, room.x.shape[1])
 
     def _read(self, memory: PeerMemory, source: Ints, by_source: Ints, room: Arrivals) -> None:
         """The tokens of other processes, from where they lie."""
@@ -149,8 +107,6 @@ class Tokens:
 
     def _messages(self, by_source: Ints, room: Arrivals, scratch: Scratch) -> Round:
         """For each other rank: rows by expert and token, their scales, their numbers."""
-        from collectives.moe.tokens import kernels
-
         rank, each = self._comm.rank, self._rows.shape[1] + self._scales.shape[1] + NUMBER
         first, last = self._edges[rank : rank + 2]
         token = np.delete(self._chosen.token, slice(first, last))
@@ -158,7 +114,7 @@ class Tokens:
         edges[rank + 1 :] -= last - first
         number = token.astype(np.int32).view(np.uint8).reshape(-1, NUMBER)
         whole = scratch.room("tokens", len(token) * each)
-        kernels.pack(self._rows, self._scales, number, token, edges, whole)
+        row_kernels().pack(self._rows, self._scales, number, token, edges, whole)
         sends = [
             (peer, whole[a * each : b * each])
             for peer, (a, b) in enumerate(pairwise(edges.tolist())) if a < b
@@ -190,7 +146,7 @@ class Returns:
 
     def __init__(
         self, comm: Communicator, chosen: Selected, expert_ranks: ExpertRanks, y: Array,
-        by_source: Ints, scratch: Scratch, staging: Staging | None = None,
+        by_source: Ints, scratch: Scratch,
     ) -> None:  # fmt: skip
         self._comm, self._chosen, self._expert_ranks, self._y = comm, chosen, expert_ranks, y
         self._edges = _edges(chosen.counts, expert_ranks)
@@ -199,10 +155,8 @@ class Returns:
         self._first = np.arange(len(y)) * y.shape[1] + until - by_source
         self._by_source, self._scratch = by_source, scratch
         self._width = y.shape[2] * y.dtype.itemsize
-        self._memory, self._staging = comm.memory, staging
-        if staging is not None:
-            self._call = staging.begin()
-        elif self._memory is not None:
+        self._memory = comm.memory
+        if self._memory is not None:
             self._memory.expose(self)
 
     def rounds(self, weights: NDArray[np.float32], out: Array) -> Rounds:
@@ -210,8 +164,6 @@ class Returns:
         at = address_of(self._y) + self._first * self._width
         local, rank = self._expert_ranks.local, self._comm.rank
         given = np.arange(int(local.max())) < local[:, None]
-        if self._staging is not None:
-            return self._staged(self._staging, given, weights, out)
         told = np.zeros(given.shape, np.int64)
 
         memory = self._memory
@@ -236,38 +188,9 @@ class Returns:
         telling = self._comm.telling
         return [*telling.rounds(told, tell), add_up, *telling.barrier()]
 
-    def _staged(
-        self, staging: Staging, given: NDArray[np.bool_], weights: NDArray[np.float32], out: Array
-    ) -> Rounds:
-        """As `rounds`, of results of which others read copies. ``given``: whose expert is where."""
-        rank, most = self._comm.rank, given.shape[1]
-        index, sizes = self._index()
-        piece = staging.piece(self._call, len(index) * self._width)
-        copies = piece.memory[: len(index) * self._width].view(self._y.dtype)
-        flat = self._y.reshape(-1, self._y.shape[2])
-        flat.take(index, axis=0, out=copies.reshape(len(index), self._y.shape[2]), mode="clip")
-        counts = self._by_source.copy()
-        counts[rank] = 0
-        before = (counts.cumsum() - counts.ravel()).reshape(counts.shape)
-        tell = np.zeros((len(given), most + 1 + WORDS), np.int64)
-        tell[:, : counts.shape[1]] = before * self._width
-        tell[:, most], tell[:, most + 1 :] = sizes * self._width, piece.place
-        told = np.empty_like(tell)
-        home = address_of(self._y) + self._first[rank] * self._width
-
-        def add_up() -> Round:
-            begin = told[:, :most]
-            begin += staging.addresses(told[:, most + 1 :], told[:, most])[:, None]
-            begin[rank, : len(home)] = home
-            self._add_up(begin[given], weights, out)
-            staging.over(self._call)
-            return Round([], [])
-
-        return [*self._comm.telling.rounds(told, tell), add_up]
-
     def finish(self) -> None:
         """Release the results, which no rank reads any more."""
-        if self._memory is not None and self._staging is None:
+        if self._memory is not None:
             self._memory.withdraw(self)
 
     @property
