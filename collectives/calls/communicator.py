@@ -43,7 +43,7 @@ from fabric.ranks.message_moves import Round, in_rounds, timed_as
 from fabric.ranks.wide import WIDE
 from fabric.schedule.plan import Plan, plan
 from fabric.schedule.step import Step, only_steps
-from fabric.transports.base import PeerMemory, Shared
+from fabric.transports.base import Bytes, PeerMemory, Shared
 from fabric.world.messages import MachineLabel
 from topology import arguments
 from topology.arguments import flag, integer, integers, limit, shown, text
@@ -419,9 +419,7 @@ class Communicator:
             call = timed_as(words, self._no_rows, operation)
             return self.exchange(call, self.telling.rounds(out, x), then, timeout=timeout)
         given, into = (array.reshape(-1).view(np.uint8) for array in (x, out))
-        limited = self._timeout if timeout is None else limit(timeout)
-        number = self._driver.run_at_once(one, self._group.next_call, given, into, limited, then)
-        return Work(self._driver, over=(number,))
+        return self._go_at_once(one, given, into, limit(timeout), then)
 
     def _keep_told(self, words: str, operation: str, size: int) -> None:
         """Have `inform` make such calls of ``size`` bytes at once, if they can be."""
@@ -690,11 +688,7 @@ class Communicator:
         )  # fmt: skip
         one = self._at_once.get(asked)
         if one is not None and not asynchronous and recv.home is None:
-            limited = self._timeout if time is None else time
-            number = self._driver.run_at_once(
-                one, self._group.next_call, send.bytes, recv.bytes, limited
-            )
-            return Work(self._driver, over=(number,))
+            return self._go_at_once(one, send.bytes, recv.bytes, time)
         call = self._calls.get(asked)
         if call is None:  # or these texts have passed already
             text(reduction, "op")
@@ -751,6 +745,14 @@ class Communicator:
         members = tuple(group.members[place] for place in dict.fromkeys((src, dst)))
         number = group.next_message(src, dst, tag)
         return execution(self._driver, call, members, number, send, recv)
+
+    def _go_at_once(
+        self, one: CallAtOnce, send: Bytes, recv: Bytes, timeout: float | None,
+        then: Callable[[], None] | None = None,
+    ) -> Work:  # fmt: skip
+        limited = self._timeout if timeout is None else timeout
+        number = self._driver.run_at_once(one, self._group.next_call, send, recv, limited, then)
+        return Work(self._driver, over=(number,))
 
     def _go(self, executions: Sequence[Execution], async_op: bool, timeout: float | None) -> Work:
         if async_op:

@@ -34,7 +34,7 @@ from collectives.moe.tensors import (
 )
 from collectives.moe.tokens.arrivals import Arrivals, mapped
 from collectives.moe.tokens.described import routing_facts, token_facts
-from collectives.moe.tokens.loading import load_kernels
+from collectives.moe.tokens.loading import load_kernels, row_kernels
 from collectives.moe.tokens.part_of import low_latency_rows
 from collectives.moe.tokens.quantise import Wire, encode
 from collectives.moe.tokens.scratch import Scratch
@@ -367,10 +367,9 @@ class LowLatency:
         self, chosen: Selected, tokens: Tokens, words: str, timeout: float | None
     ) -> tuple[ArrivalCounts, Ints]:
         """What comes here, and where it lies: what each rank has told of `Tokens.places`."""
-        local, most = self.expert_ranks.local, self.expert_ranks.most
-        places = tokens.places
-        mine = np.zeros((len(local), most + places.shape[1]), np.int64)
-        mine[:, :most][np.arange(most) < local[:, None]] = chosen.counts
+        most, places = self.expert_ranks.most, tokens.places
+        mine = np.empty((len(places), most + places.shape[1]), np.int64)
+        row_kernels().tell_counts(chosen.counts, self.expert_ranks.local, mine)
         mine[:, most:] = places
         told = np.empty_like(mine)
         self.comm.inform(told, mine, f"counts of {words}", timeout=timeout)

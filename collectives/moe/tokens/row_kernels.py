@@ -108,6 +108,40 @@ def pack(
 
 
 @unlocked
+def count_choices(choices: _Longs, repeats: bool, counts: _Longs) -> bool:
+    """Fill ``counts`` with how many ``choices``, ``[tokens, top_k]``, there are of each expert.
+
+    False where a choice is no expert, or, but for ``repeats``, a token chooses one twice.
+    """
+    experts = len(counts)
+    counts[:] = 0
+    last = np.full(experts, -1, np.int64)  # the last token that chose each
+    for t in range(choices.shape[0]):
+        for k in range(choices.shape[1]):
+            expert = choices[t, k]
+            if expert == _MASKED:
+                continue
+            if expert < 0 or expert >= experts or (last[expert] == t and not repeats):
+                return False
+            last[expert] = t
+            counts[expert] += 1
+    return True
+
+
+@unlocked
+def tell_counts(counts: _Longs, local: _Longs, tell: _Longs) -> None:
+    """Fill the first columns of ``tell``, a row a rank, with the ``counts`` of its experts.
+
+    ``local``: how many each has; 0 up to the most of a rank.
+    """
+    most, expert = local.max(), 0
+    for rank in range(len(local)):
+        for place in range(most):
+            tell[rank, place] = counts[expert] if place < local[rank] else 0
+            expert += place < local[rank]
+
+
+@unlocked
 def select(
     choices: _Longs, home: _Longs, repeats: bool, token: _Longs, row: _Longs, counts: _Longs,
     sent: _Longs,
@@ -115,26 +149,13 @@ def select(
     """Order the choices by expert and token, as `Selected`; returns how many are not masked.
 
     ``choices``: ``[tokens, top_k]``; ``home``: the rank of each expert. The rest is filled, of
-    ``token`` the beginning. -1 where a choice is no expert, or, but for ``repeats``, a token
-    chooses one twice.
+    ``token`` the beginning. -1 where a choice is wrong, see `count_choices`.
     """
-    experts = len(counts)
-    counts[:] = 0
+    if not count_choices(choices, repeats, counts):
+        return -1
+    at = counts.cumsum() - counts
     sent[:] = 0
-    at = np.full(experts, -1, np.int64)  # the last token that chose each
-    for t in range(choices.shape[0]):
-        for k in range(choices.shape[1]):
-            expert = choices[t, k]
-            if expert == _MASKED:
-                continue
-            if expert < 0 or expert >= experts or (at[expert] == t and not repeats):
-                return -1
-            at[expert] = t
-            counts[expert] += 1
-    n = 0
-    for expert in range(experts):
-        at[expert] = n
-        n += counts[expert]
+    for expert in range(len(counts)):
         sent[home[expert]] += counts[expert]
     for t in range(choices.shape[0]):
         for k in range(choices.shape[1]):
@@ -144,7 +165,7 @@ def select(
                 row[t, k] = at[expert]
                 token[at[expert]] = t
                 at[expert] += 1
-    return n
+    return int(counts.sum())
 
 
 @unlocked
@@ -163,15 +184,10 @@ def stage_slots(
     copy(memory.ctypes.data, token.ctypes.data, first)
     copy(memory.ctypes.data + first, rows.ctypes.data, rows.size)
     copy(memory.ctypes.data + after, scales.ctypes.data, scales.size)
-    most = local.max()
-    before, expert = 0, 0
+    tell_counts(counts, local, tell)
+    most, before = local.max(), 0
     for rank in range(len(local)):
-        n = 0
-        for place in range(most):
-            here = counts[expert] if place < local[rank] else 0
-            tell[rank, place] = here
-            n += here
-            expert += place < local[rank]
+        n = tell[rank, :most].sum()
         tell[rank, most] = first
         tell[rank, most + 1] = after
         tell[rank, most + 2] = before * token.itemsize
@@ -265,21 +281,15 @@ def select_copies(
     Returns how many there are, and of a token at most. ``by_expert``: gets how many choose each
     expert. The rest as for `select`; -1 where a choice is wrong.
     """
-    experts, ranks = len(by_expert), len(counts)
+    if not count_choices(choices, repeats, by_expert):
+        return -1, 0
+    ranks = len(counts)
     counts[:] = 0
-    by_expert[:] = 0
-    last = np.full(experts, -1, np.int64)  # the last token that chose each
     needs = np.full(ranks, -1, np.int64)  # the last token that each needs
     for t in range(choices.shape[0]):
         for k in range(choices.shape[1]):
             expert = choices[t, k]
-            if expert == _MASKED:
-                continue
-            if expert < 0 or expert >= experts or (last[expert] == t and not repeats):
-                return -1, 0
-            last[expert] = t
-            by_expert[expert] += 1
-            if needs[home[expert]] != t:
+            if expert != _MASKED and needs[home[expert]] != t:
                 needs[home[expert]] = t
                 counts[home[expert]] += 1
     at = counts.cumsum() - counts
@@ -325,12 +335,9 @@ def stage_rows(
         if memory.size:
             copy(memory.ctypes.data + to, of[part], sizes[part])
         to += sizes[part]
-    most = local.max()
-    before, expert = 0, 0
+    tell_counts(by_expert, local, tell)
+    most, before = local.max(), 0
     for rank in range(len(local)):
-        for place in range(most):
-            tell[rank, place] = by_expert[expert] if place < local[rank] else 0
-            expert += place < local[rank]
         tell[rank, most] = begin[3]
         tell[rank, most + 1] = begin[4]
         tell[rank, most + 2] = begin[1]
