@@ -53,6 +53,11 @@ def span(parts: Sequence[Pending]) -> tuple[float, float]:
     return min(begin), max(end)
 
 
+SETTING = 10.0
+"""Seconds that a thread waits at most for another one that has begun to set a future: unless an
+exception out of a signal handler has stopped that, it takes a moment."""
+
+
 class GroupWork(dist.Work):
     """A call of a group, made of ``parts``: those that are ``pending``, and those that are over.
 
@@ -208,11 +213,16 @@ class GroupWork(dist.Work):
             then()
 
     def _settle(self, error: Exception | None) -> None:
-        """Set the future, if there is one that is not set yet."""
+        """Set the future, if there is one that is not set yet; it is set when this returns."""
         with self._lock:
             future, settled = self._future, self._set
             self._set = settled or future is not None
-        if future is None or settled:
+        if future is None:
+            return
+        if settled:
+            until = time.monotonic() + SETTING
+            while not future.done() and time.monotonic() < until:
+                time.sleep(0)  # another thread is at it
             return
         if error is None:
             future.set_result(self._outputs)
